@@ -1,0 +1,199 @@
+"""The command line. It alone prints, catches exceptions and exits."""
+import os
+import shutil
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from detaudit import __version__, base, explain, gpu, inventory, plan
+from detaudit.errors import DetauditError, UsageError
+from detaudit.nests import Interpreter
+from detaudit.progress import Drawing
+from detaudit.report import build, junit, markdown, picture, read, terminal, write
+from detaudit.runner import Limits, Runner
+from detaudit.scan import Options, scan
+from detaudit.workspace import workspace
+
+BACKENDS = ("tensorflow",)
+DEVICES = ("auto", "cpu", "gpu")
+FORMATS = ("terminal", "json", "markdown", "junit", "svg")
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    help="Names, by experiment, what makes two trainings with TensorFlow and Keras differ.",
+    epilog="Example: detaudit scan --quick",
+)
+
+
+def main() -> None:
+    """Run the command; errors become one sentence and an exit code (docs/reference/exit-codes.md)."""
+    try:
+        app(standalone_mode=True)
+    except DetauditError as error:
+        fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        fail("Interrupted.", 130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception:  # a fault of ours must never look like a verdict
+        traceback.print_exc()
+        fail("This is a fault of detaudit itself: please report it with the lines above.", 70)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    Console(stderr=True).print(message, style="bold red", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"detaudit {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                       help="Print the version and exit.")]
+Python = Annotated[str, typer.Option("--python", metavar="PATH", show_default="this one",
+                                     help="The interpreter to audit; nothing is installed there.")]
+Backend = Annotated[str, typer.Option(help=f"The Keras backend: {', '.join(BACKENDS)}.")]
+
+
+@app.callback()
+def _everywhere(version: Version = False) -> None:
+    pass
+
+
+@app.command("scan", epilog="Example: detaudit scan --quick --markdown report.md")
+def scan_command(
+    only: Annotated[list[str], typer.Option(metavar="ID", help="Try this source only (may be repeated).")] = [],  # noqa: B006 (typer copies it)
+    skip: Annotated[list[str], typer.Option(metavar="ID", help="Leave this source out (may be repeated).")] = [],  # noqa: B006
+    quick: Annotated[bool, typer.Option("--quick", help="The commonest sources, in about a minute.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Every source, with more pairs.")] = False,
+    backend: Backend = "tensorflow",
+    device: Annotated[str, typer.Option(help="Train on cpu, gpu or auto.")] = "auto",
+    python: Python = sys.executable,
+    trials: Annotated[int | None, typer.Option(metavar="N", min=1, help="Pairs of trials for each condition.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed of every pin.")] = 1,
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, show_default="cores, as memory allows",
+                                             help="Trials at a time.")] = None,
+    timeout: Annotated[float, typer.Option(metavar="S", min=1, help="Seconds for one trial.")] = 300,
+    budget: Annotated[float | None, typer.Option(metavar="S", min=1, help="Seconds for the whole scan.")] = None,
+    isolate: Annotated[bool, typer.Option("--isolate", help="A fresh process for every trial.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for needs-pin and varies too.")] = False,
+    json: Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="F", help="Write the report for a bug issue.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JUnit XML.")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="F", help="Go on with an interrupted scan.")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the evidence.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Audit this machine: what breaks reproducibility here, and which recipe holds."""
+    if quick and full:
+        raise UsageError("--quick and --full exclude each other.")
+    options = Options(
+        python=interpreter_path(python), backend=one_of(backend, BACKENDS, "--backend"),
+        device=one_of(device, DEVICES, "--device"),
+        depth=plan.QUICK if quick else plan.FULL if full else plan.DEFAULT, only=tuple(only), skip=tuple(skip),
+        trials=trials, seed=seed, jobs=jobs, timeout=timeout, budget=budget, isolate=isolate, strict=strict,
+        resume=str(resume) if resume else None)
+    targets = {"json": json, "markdown": markdown, "junit": junit}
+    for path in targets.values():
+        write.check_target(path)
+    with Drawing(Console(stderr=True), quiet) as drawing:
+        audit = scan(options, drawing)
+    document = build.document(audit)
+    if not quiet:
+        Console().print(terminal.render(document, verbose=verbose), crop=False)
+    for kind, path in targets.items():
+        if path is not None:
+            write.save(path, rendered(document, kind))
+    if audit.resume:
+        fail(f"Interrupted. {len(audit.trials)} finished trials are saved; go on with: "
+             f"detaudit scan --resume {audit.resume}", document.exit_code)
+    raise typer.Exit(document.exit_code)
+
+
+def rendered(document: Any, kind: str) -> str:
+    """The document as text in one of the formats that are written to files."""
+    renderers = {"json": write.to_json, "markdown": markdown.render, "junit": junit.render, "svg": picture.render}
+    return renderers[kind](document)
+
+
+@app.command("report", epilog="Example: detaudit report scan.json --format markdown")
+def report_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A report written with --json.")],
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the evidence.")] = False,
+) -> None:
+    """Render a saved report again."""
+    document = read.load(file)
+    if one_of(form, FORMATS, "--format") == "terminal":
+        Console().print(terminal.render(document, verbose=verbose), crop=False)
+    else:
+        sys.stdout.write(rendered(document, form))
+
+
+@app.command("sources", epilog="Example: detaudit sources")
+def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
+    """List the sources, and whether each can be tried here."""
+    facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
+    gpus = gpu.count(gpu.snapshot())
+    Console().print(explain.listing(base.known_sources(), facts, gpus))
+
+
+@app.command("explain", epilog="Example: detaudit explain sparse-update")
+def explain_command(
+    source: Annotated[str, typer.Argument(metavar="ID", help="A source, as `detaudit sources` lists them.")],
+    backend: Backend = "tensorflow",
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed in the lines to paste.")] = 1,
+) -> None:
+    """Say what a source is, how it breaks runs, and how to pin it."""
+    known = base.known_sources()
+    plan.check_id(source, known)
+    chosen = known.get(source) or next(one for name, one in known.items() if name.partition(":")[0] == source)
+    Console().print(explain.about(chosen, one_of(backend, BACKENDS, "--backend"), seed))
+
+
+@app.command("machine", epilog="Example: detaudit machine --json")
+def machine_command(
+    python: Python = sys.executable,
+    backend: Backend = "tensorflow",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell what is known of this machine and of the environment under test."""
+    facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
+    described = inventory.everything(facts)
+    if json:
+        sys.stdout.write(write.plain_json(described))
+    else:
+        Console().print(inventory.render(described))
+
+
+def ask(python: str, backend: str) -> dict[str, Any]:
+    """What the interpreter under test says of itself, without importing a framework."""
+    with workspace() as folder:
+        interpreter = Interpreter(python, backend, imports=False)
+        environment = base.environment_for_nests(os.environ, (), str(folder.private))
+        runner = Runner(interpreter, Limits(), folder.path / "run-once", environment)
+        try:
+            return runner.greet(base.base_condition(backend, "cpu", 1))["facts"]
+        finally:
+            runner.close()
+
+
+def interpreter_path(given: str) -> str:
+    """A name on PATH or a path, made absolute but not resolved: a virtual environment's link must stay one."""
+    found = shutil.which(given)
+    if found is None and not Path(given).exists():
+        raise UsageError(f"No interpreter at {given}. Give --python the path of one, such as .venv/bin/python.")
+    return str(Path(found or given).absolute())
+
+
+def one_of(value: str, allowed: tuple[str, ...], option: str) -> str:
+    if value not in allowed:
+        raise UsageError(f"{option} takes {', '.join(allowed)}, not {value!r}.")
+    return value

@@ -1,0 +1,115 @@
+"""A condition is everything that is controlled about one run; a trial is one run under it.
+
+Conditions are values. Pins and loose sources are added and taken away by functions that return another
+condition, so the difference between two conditions is always exactly what was asked for.
+"""
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from detaudit_probes.declare import Pin, Source
+
+Items = tuple[tuple[str, Any], ...]
+
+
+def items(values: Mapping[str, Any]) -> Items:
+    """A mapping as a sorted tuple, so that it can be part of a value."""
+    return tuple(sorted(values.items()))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """``environment`` values may hold ``{draw}``; None means that the variable is taken away."""
+
+    backend: str
+    device: str
+    model: str
+    seed: int
+    pins: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
+    options: Items = ()
+    environment: Items = ()
+    feed: str | None = None
+    procedure: str | None = None
+
+    def with_options(self, options: Mapping[str, Any]) -> "Condition":
+        return replace(self, options=items({**dict(self.options), **options}))
+
+    def with_environment(self, environment: Mapping[str, str | None]) -> "Condition":
+        return replace(self, environment=items({**dict(self.environment), **environment}))
+
+    def with_pin(self, pin: Pin) -> "Condition":
+        """Held by ``pin`` besides: its options and variables win over what is there."""
+        pins = self.pins if pin.id in self.pins else (*self.pins, pin.id)
+        return replace(self, pins=pins).with_options(pin.options).with_environment(pin.environment)
+
+    def without(self, sources: Iterable[str], known: Mapping[str, Pin]) -> "Condition":
+        """Let ``sources`` loose: every pin that holds one of them goes, with its options and variables.
+
+        What a pin that goes shares with one that stays, stays.
+        """
+        loosed = set(sources)
+        gone = [known[pin] for pin in self.pins if loosed & set(known[pin].holds)]
+        kept = [known[pin] for pin in self.pins if not loosed & set(known[pin].holds)]
+        options, environment = dict(self.options), dict(self.environment)
+        for pin in gone:
+            for name in pin.options:
+                options.pop(name, None)
+            environment.update(dict.fromkeys(pin.environment))
+        for pin in kept:
+            options.update({name: value for name, value in pin.options.items() if name not in options})
+            environment.update({name: value for name, value in pin.environment.items() if environment[name] is None})
+        return replace(self, pins=tuple(pin.id for pin in kept), options=items(options), environment=items(environment))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run under a condition. Trials with an even and an odd ``draw`` run in different nests."""
+
+    condition: Condition
+    draw: int
+
+    @property
+    def side(self) -> int:
+        return self.draw % 2
+
+    def environment(self) -> dict[str, str | None]:
+        """The variables of this very trial, ``{draw}`` filled in (1 and up: 0 switches hashing off)."""
+        return dict(self.variables)
+
+    @cached_property
+    def variables(self) -> Items:
+        """:meth:`environment` as a value: with :attr:`side` it selects the nest."""
+        return tuple((name, value.replace("{draw}", str(self.draw + 1)) if isinstance(value, str) else value)
+                     for name, value in self.condition.environment)
+
+    def key(self) -> str:
+        """What the trial is, as a short digest: equal trials are run once and shared."""
+        return self._key
+
+    @cached_property  # asked for by every look at the queue
+    def _key(self) -> str:
+        text = json.dumps([self.draw, self.variables, _plain(self.condition)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _plain(condition: Condition) -> dict[str, Any]:
+    return {**vars(condition), "options": dict(condition.options), "environment": None}
+
+
+def device_of(source: Source, base: Condition) -> str:
+    """Where a source is tried: on a GPU where it needs one, else where the base condition is."""
+    return "gpu" if source.needs.gpus else base.device
+
+
+def pair(condition: Condition, number: int) -> tuple[Trial, Trial]:
+    """The ``number``-th pair of a condition: one trial from each of its two nests."""
+    return Trial(condition, 2 * number), Trial(condition, 2 * number + 1)
+
+
+def pairs(condition: Condition, count: int, first: int = 0) -> list[tuple[Trial, Trial]]:
+    """``count`` disjoint pairs."""
+    return [pair(condition, number) for number in range(first, first + count)]

@@ -1,0 +1,34 @@
+"""What counts of agreeing and parting pairs allow one to say."""
+from math import comb
+
+
+def excluded_rate(agreeing: int) -> float:
+    """The parting rate above which ``agreeing`` disjoint, independent pairs exclude it at 95 %.
+
+    If pairs part with probability p, n agree with probability (1 - p)^n; that is below 0.05 for every
+    p above 1 - 0.05^(1/n). 1 pair: 0.95, 5: 0.45, 29: 0.10.
+    """
+    if agreeing < 1:
+        raise ValueError("no agreeing pair excludes nothing")
+    return 1 - 0.05 ** (1 / agreeing)
+
+
+def pairs_needed(rate: float) -> int:
+    """How many pairs see a source of this parting rate at least once with 95 % probability.
+
+    Raises ValueError for a rate that is not above zero.
+    """
+    if rate <= 0:
+        raise ValueError("no number of pairs sees what never parts")
+    count = 1
+    while (1 - rate) ** count > 0.05:
+        count += 1
+    return count
+
+
+def fisher(parted_loose: int, loose: int, parted_pinned: int, pinned: int) -> float:
+    """One-sided Fisher p: how probable at least this many of the partings fall on the loose side by chance."""
+    parted = parted_loose + parted_pinned
+    total = comb(loose + pinned, parted)
+    ways = range(parted_loose, min(loose, parted) + 1)
+    return sum(comb(loose, k) * comb(pinned, parted - k) for k in ways if parted - k <= pinned) / total

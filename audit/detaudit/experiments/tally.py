@@ -1,0 +1,88 @@
+"""Comparing the pairs of one condition, and counting."""
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from detaudit import diff
+from detaudit.condition import Condition, Trial
+from detaudit.diff import Agreement, Divergence, Incomparable
+from detaudit.outcome import UNAVAILABLE
+from detaudit.runner import Finished, Found
+from detaudit.verdict import Count
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The pairs of one condition: how many agreed and parted, where the first parted, what went wrong.
+
+    ``problems`` are the reasons of pairs that could not be compared, ``unavailable`` the reason why the
+    condition cannot be tried here. ``evidence`` says how often each source acted, the least over the
+    trials that completed.
+    """
+
+    condition: Condition
+    agreed: int = 0
+    parted: int = 0
+    divergence: Divergence | None = None
+    problems: tuple[str, ...] = ()
+    unavailable: str | None = None
+    trials: tuple[int, ...] = ()
+    evidence: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def pairs(self) -> int:
+        return self.agreed + self.parted
+
+    def count(self, name: str) -> Count:
+        return Count(name, self.condition.model, self.agreed, self.parted)
+
+
+def tally(condition: Condition, pairs: Sequence[tuple[Trial, Trial]], found: Found,
+          ignore: Collection[str] = ()) -> Tally:
+    """Compare every pair. A trial that did not complete makes its pair a problem, never an agreement.
+
+    Two trials of which one failed and the other completed have parted, but nothing says where: a problem
+    as well, told with the failure's own reason.
+    """
+    agreed = parted = 0
+    divergence, problems, unavailable = None, [], None
+    for left, right in pairs:
+        a, b = found[left], found[right]
+        reasons = [done.outcome for done in (a, b) if not done.outcome.completed]
+        if reasons:
+            if reasons[0].kind == UNAVAILABLE:
+                unavailable = reasons[0].reason
+            else:
+                problems.append(f"{reasons[0].kind}: {reasons[0].reason}")
+            continue
+        compared = compare_finished(a, b, ignore)
+        if isinstance(compared, Incomparable):
+            problems.append(compared.reason)
+        elif isinstance(compared, Agreement):
+            agreed += 1
+        else:
+            parted += 1
+            divergence = divergence or compared
+    done = [found[trial] for one in pairs for trial in one]
+    return Tally(condition, agreed, parted, divergence, tuple(problems), unavailable,
+                 tuple(one.number for one in done), _least_evidence(done))
+
+
+def compare_finished(a: Finished, b: Finished, ignore: Collection[str] = ()) -> diff.Comparison:
+    """Compare the traces of two completed trials."""
+    if a.trace is None or b.trace is None:
+        return Incomparable("a completed trial left no trace")
+    return diff.compare(a.trace, b.trace, ignore)
+
+
+def compare_ends(a: Finished, b: Finished) -> diff.Comparison:
+    """Compare what two completed trials end on, whatever their steps: their final weights or values."""
+    ends = [one.trace.digests.get("final") if one.trace else None for one in (a, b)]
+    if None in ends:
+        return Incomparable("a trial left nothing that it ended on")
+    return Agreement(1) if ends[0] == ends[1] else Divergence("update", None, "what the training ends on", "bits")
+
+
+def _least_evidence(done: Sequence[Finished]) -> dict[str, int]:
+    traces = [one.trace for one in done if one.outcome.completed and one.trace]
+    names = {name for trace in traces for name in trace.evidence}
+    return {name: min(trace.evidence.get(name, 0) for trace in traces) for name in sorted(names)}

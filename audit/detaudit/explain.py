@@ -1,0 +1,94 @@
+"""What is known of one source, for people: read from its one file."""
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from detaudit_probes import sources
+from detaudit_probes.declare import Compare, Loosen, Pin, Source
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from detaudit.base import known_pins
+from detaudit.recipes import pin_lines
+from detaudit.sections import lacking
+
+
+def about(source: Source, backend: str, seed: int) -> RenderableType:
+    """What the source is, how it breaks runs, what is tried, the pins with lines to paste, the links."""
+    module = sources.declared()[source.id][1]
+    parts: list[RenderableType] = [
+        Text(f"{source.id}: {source.title}", style="bold"), Text(f"{source.family}; {', '.join(source.backends)}"),
+        Text(""), Text(source.breaks), Text(""), Text(prose(module.__doc__ or "")),
+        *_heading("What is tried"), Text(tried(source)),
+    ]
+    known = known_pins()
+    for pin in (known[name] for name in pins_of(source)):
+        parts += _heading(f"Pin: {pin.id}")
+        parts += _pin(pin, backend, seed)
+    if source.advice:
+        parts += [*_heading("Advice"), Text(source.advice)]
+    if source.links:
+        parts += [*_heading("Links"), *(Text(f"{link.title}\n  {link.url}", no_wrap=True, overflow="ignore")
+                                        for link in source.links)]
+    return Group(*parts)
+
+
+def pins_of(source: Source) -> tuple[str, ...]:
+    """The ids of the pins that a source's experiment tries, the advised one first."""
+    own = tuple(pin.id for pin in source.pins)
+    return tuple(dict.fromkeys((*source.experiment.pins, *own)))
+
+
+def tried(source: Source) -> str:
+    """The experiment in a sentence."""
+    plan = source.experiment
+    models = ", ".join(name.removeprefix("source:") for name in plan.models)
+    race = " It is a race: at least 5 pairs a side." if plan.race else ""
+    if isinstance(plan, Compare):
+        settings = ", ".join(one.name for one in plan.settings)
+        return f"Settings {settings} on {models}, each against itself and the others.{race}"
+    assert isinstance(plan, Loosen)
+    return f"Loose pairs against pinned pairs on {models}.{race}"
+
+
+def _heading(title: str) -> list[RenderableType]:
+    return [Text(""), Text(title, style="bold")]
+
+
+def _pin(pin: Pin, backend: str, seed: int) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(f"holds {', '.join(pin.holds)}")]
+    lines = [line.format(seed=seed) for line in pin_lines(pin, backend)]
+    if pin.environment:
+        export = [f"export {name}={value}" for name, value in pin.environment.items()]
+        parts.append(_code(export, "bash"))
+    if lines:
+        parts.append(_code(lines, "python"))
+    if pin.note:
+        parts.append(Text(f"Besides: {pin.note}."))
+    return parts
+
+
+def _code(lines: list[str], language: str) -> RenderableType:
+    return Padding(Syntax("\n".join(lines), language, background_color="default", word_wrap=True), (0, 0, 0, 2))
+
+
+def prose(docstring: str) -> str:
+    """A docstring with its paragraphs unwrapped, for a terminal of any width; indented lines stay as they are."""
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    return "\n\n".join(one if one.startswith((" ", "*", "-")) else " ".join(one.split("\n")) for one in paragraphs
+                       ).replace("``", "")
+
+
+def listing(known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int) -> RenderableType:
+    """One line a source: what it is, and whether it can be tried here."""
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
+    rows = [(source.id, lacking(source, facts, gpus) or "can be tried", source.title) for source in known.values()]
+    for place, column in enumerate(("source", "here", "what it is")):
+        # Only what it is may be cut short on a narrow terminal: `explain` tells it whole.
+        table.add_column(column, no_wrap=True, min_width=max(len(row[place]) for row in rows) if place < 2 else None)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

@@ -1,0 +1,69 @@
+"""An outcome is data about a child: how one trial ended."""
+import re
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+COMPLETED, UNAVAILABLE, FAILED = "completed", "unavailable", "failed"
+CRASHED, TIMED_OUT, UNSTARTED = "crashed", "timed-out", "unstarted"
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``kind`` is one of the constants above; ``reason`` a sentence for people, empty when completed."""
+
+    kind: str
+    reason: str = ""
+    seconds: float = 0.0
+    max_rss: int = 0
+
+    @property
+    def completed(self) -> bool:
+        return self.kind == COMPLETED
+
+
+def of_child(written: dict[str, Any], ended: dict[str, Any], steps: int, stderr: str = "") -> Outcome:
+    """The outcome of a child from what it wrote itself and how its process ended.
+
+    A child's own word counts only where its process ended as that word says it would. ``stderr`` is the end of
+    what it wrote there: the last line of a child that died is told.
+    """
+    seconds, rss = float(ended.get("seconds") or 0), int(ended.get("max_rss") or 0)
+    kind = written.get("kind")
+    if ended.get("timed_out"):
+        return Outcome(TIMED_OUT, f"ended by the timeout after {seconds:.0f} s and {steps} steps", seconds, rss)
+    if ended.get("signal") is not None:
+        return Outcome(CRASHED, f"died of {signal_name(ended['signal'])} after {steps} steps{_last(stderr)}",
+                       seconds, rss)
+    if kind == COMPLETED and ended.get("status") == 0:
+        return Outcome(COMPLETED, "", seconds, rss)
+    if kind == UNAVAILABLE:
+        return Outcome(UNAVAILABLE, str(written.get("reason")), seconds, rss)
+    if kind == FAILED:
+        where = f" ({written['where']})" if written.get("where") else ""
+        return Outcome(FAILED, sentence(f"{written.get('type')}: {written.get('message')}{where}"), seconds, rss)
+    return Outcome(CRASHED, f"ended with status {ended.get('status')} after {steps} steps, trace unfinished"
+                   f"{_last(stderr)}", seconds, rss)
+
+
+def sentence(text: str) -> str:
+    """Somebody else's words on one line, without colours, and not too long."""
+    words = " ".join(_COLOURS.sub("", text).split())
+    return words if len(words) <= 500 else words[:499] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _last(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    return f": {sentence(lines[-1])}" if lines else ""
+
+
+def signal_name(number: int) -> str:
+    """``SIGSEGV``; SIGKILL with the hint that the kernel sends it when memory runs out."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    return f"{name} (killed, perhaps for want of memory)" if name == "SIGKILL" else name

@@ -1,0 +1,97 @@
+"""What a scan is going to do: which sources, how many pairs, and how long that should take."""
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from detaudit_probes.declare import Compare, Source
+from detaudit_probes.models import NAMES as MODELS
+
+from detaudit.errors import UsageError
+
+QUICK, DEFAULT, FULL = "quick", "default", "full"
+
+#: Models on which a quick scan climbs the ladder.
+QUICK_MODELS = ("mlp", "text")
+
+#: In a quick scan a source is tried on so many of its models and settings, the most telling first, and on its
+#: advised pin.
+QUICK_LOOSEN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
+
+#: Pairs of each condition; races take more (``experiments.loosen.RACE_PAIRS``).
+PAIRS = {QUICK: 1, DEFAULT: 2, FULL: 5}
+
+# Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11 (docs/explanation/speed.md).
+TRIAL_SECONDS = 0.8
+START_SECONDS = 4.0
+ALONE_SECONDS = 16.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit undecided."""
+
+    depth: str
+    sources: tuple[Source, ...]
+    models: tuple[str, ...]
+    ladder_models: tuple[str, ...]
+    pairs: int
+    asked: tuple[str, ...] = ()
+
+    @property
+    def sections(self) -> bool:
+        """Whether the matrix, the placebos and reach are part of the audit."""
+        return self.depth != QUICK and not self.asked
+
+    @property
+    def ladder(self) -> bool:
+        return not self.asked
+
+
+def choose(known: Mapping[str, Source], backend: str, depth: str, only: Sequence[str], skip: Sequence[str],
+           pairs: int | None) -> Plan:
+    """The plan for a scan. Raises UsageError for an id that no source has, with the nearest right one."""
+    for name in (*only, *skip):
+        check_id(name, known)
+    chosen = [source for source in known.values() if backend in source.backends]
+    if only:
+        chosen = [source for source in chosen if _named(source, only)]
+    elif depth == QUICK:
+        chosen = [source for source in chosen if source.quick]
+    chosen = [source for source in chosen if not _named(source, skip)]
+    if depth == QUICK:
+        chosen = [narrowed(source) for source in chosen]
+    if not chosen:
+        raise UsageError("No source is left to be tried: --skip takes away all that --only names.")
+    return Plan(depth, tuple(chosen), MODELS, QUICK_MODELS if depth == QUICK else MODELS, pairs or PAIRS[depth],
+                tuple(source.id for source in chosen) if only else ())
+
+
+def narrowed(source: Source) -> Source:
+    """The source as a quick scan tries it."""
+    plan = source.experiment
+    if isinstance(plan, Compare):
+        return source._replace(experiment=plan._replace(models=plan.models[:QUICK_COMPARE],
+                                                        settings=plan.settings[:QUICK_SETTINGS]))
+    pins = (plan.pins or tuple(pin.id for pin in source.pins))[:1]
+    return source._replace(experiment=plan._replace(models=plan.models[:QUICK_LOOSEN], pins=pins))
+
+
+def _named(source: Source, names: Sequence[str]) -> bool:
+    """``third-party`` names every ``third-party:NAME``."""
+    return source.id in names or source.id.partition(":")[0] in names
+
+
+def check_id(name: str, known: Mapping[str, Source]) -> None:
+    """Raise UsageError where no source has this id, and offer the nearest."""
+    ids = {*known, *(one.partition(":")[0] for one in known)}
+    if name in ids:
+        return
+    near = difflib.get_close_matches(name, sorted(ids), n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise UsageError(f"There is no source {name!r}.{hint} `detaudit sources` lists them.")
+
+
+def expected_seconds(environments: Iterable[object], trials: int, jobs: int, fork: bool) -> float:
+    """A rough expectation, told in the first line of a scan."""
+    starts = len(set(environments)) if fork else trials
+    return (trials * TRIAL_SECONDS + starts * START_SECONDS) / jobs + ALONE_SECONDS

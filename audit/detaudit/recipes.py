@@ -1,0 +1,55 @@
+"""The known recipes against irreproducible training, from weakest to strongest: the ladder's rungs.
+
+Each rung is a list of pins, so its lines to paste are those that the sources declare.
+"""
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from detaudit_probes.declare import Pin
+
+from detaudit.condition import Condition
+
+
+@dataclass(frozen=True)
+class Known:
+    """A recipe that people use: ``pins`` in the order in which they are applied."""
+
+    id: str
+    title: str
+    pins: tuple[str, ...]
+
+
+RUNGS = (
+    Known("none", "nothing", ()),
+    Known("tutorial-2017", "the 2017 tutorial: NumPy's seed and TensorFlow's", ("numpy-legacy", "tensorflow-seed")),
+    Known("set-random-seed", "keras.utils.set_random_seed", ("keras-seed",)),
+    Known("op-determinism", "+ op determinism", ("keras-seed", "op-determinism")),
+    Known("hash-seed", "+ PYTHONHASHSEED", ("keras-seed", "op-determinism", "hash-seed")),
+    Known("one-thread", "+ one thread", ("keras-seed", "op-determinism", "hash-seed", "one-thread")),
+)
+
+
+def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str) -> Condition:
+    """A training as a user writes it, Keras' own defaults throughout, with nothing but the rung's pins."""
+    bare = Condition(base.backend, base.device, model, base.seed)
+    for pin in rung.pins:
+        bare = bare.with_pin(known[pin])
+    return bare
+
+
+def lines(rung: Known, known: Mapping[str, Pin], backend: str, seed: int) -> tuple[str, ...]:
+    """The rung as lines to paste at the top of a script: imports first, each once."""
+    found = [line.format(seed=seed) for name in rung.pins for line in pin_lines(known[name], backend)]
+    unique = list(dict.fromkeys(found))
+    imports = [line for line in unique if line.startswith("import ")]
+    return (*imports, *(line for line in unique if line not in imports))
+
+
+def pin_lines(pin: Pin, backend: str) -> tuple[str, ...]:
+    """The lines of one pin on one backend; ``{seed}`` stands for the seed."""
+    return pin.lines.get(backend) or pin.lines.get("*") or ()
+
+
+def environment(rung: Known, known: Mapping[str, Pin]) -> tuple[tuple[str, str], ...]:
+    """The variables that must be set before the script starts."""
+    return tuple(item for name in rung.pins for item in known[name].environment.items())

@@ -1,0 +1,316 @@
+"""Version 1 of the report, as types of its own: what stands here is published (docs/reference/report.md).
+
+A document is exactly what its version says. A field that is not listed here is refused, and a new one is a
+new version with a step in ``read.UPGRADES``; so nothing is lost without a word when a report is read and
+written again. Lengths are bounded, for a report is somebody else's file.
+
+``python -m detaudit.report.v1`` prints the JSON Schema that ships as docs/reference/report.schema.json.
+"""
+import sys
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+FORMAT = "detaudit.report"
+
+# Version history, oldest first. A step from n to n + 1 is read.UPGRADES[n - 1].
+#   1  the first
+VERSION = 1
+
+#: The most characters of a name, of one line to paste, and of a sentence or a message.
+NAME, LINE, TEXT = 300, 500, 4000
+
+Name = Annotated[str, Meta(max_length=NAME)]
+Line = Annotated[str, Meta(max_length=LINE)]
+Text = Annotated[str, Meta(max_length=TEXT)]
+Names = Annotated[tuple[Name, ...], Meta(max_length=1000)]
+Lines = Annotated[tuple[Line, ...], Meta(max_length=100)]
+Texts = Annotated[tuple[Text, ...], Meta(max_length=1000)]
+Variable = Annotated[str, Meta(max_length=NAME, pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
+Variables = Annotated[dict[Variable, Text], Meta(max_length=200)]
+Facts = Annotated[dict[str, Any], Meta(max_length=1000)]
+#: JSON Schema has integers of 64 bits with a sign; a distance in ULPs beyond that is told as the largest.
+LARGEST = 2**63 - 1
+Natural = Annotated[int, Meta(ge=0, le=LARGEST)]
+Version = Annotated[int, Meta(ge=1, le=LARGEST)]
+Numbers = Annotated[tuple[Natural, ...], Meta(max_length=100_000, description="Numbers of trials.")]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[float, Meta(ge=0, le=1e300)]
+Kind = Literal["reproducible", "needs-pin", "varies", "broken", "skipped", "error"]
+Stage = Literal["rng", "data", "init", "forward", "loss", "gradient", "update", "metric"]
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the document: every field is always there, and none but these."""
+
+
+class Tool(Part):
+    """What wrote the report."""
+
+    name: Name
+    version: Name
+
+
+class Header(Part):
+    """The only place for times and loads: two audits that found the same differ here alone, and in ``cost``.
+
+    ``began`` is UTC, ISO 8601. ``seconds`` is wall time, ``trial_seconds`` the sum over all trials, and
+    ``peak_memory`` the most that one trial's process held, in bytes.
+    """
+
+    began: Name
+    seconds: Positive
+    trial_seconds: Positive
+    peak_memory: Natural
+
+
+class Divergence(Part):
+    """The first pair of observations that differ. ``step`` is null for what happens once.
+
+    ``kind`` is ``bits``, ``missing`` (only one run has the observation) or ``shape`` (dtype or shape differ).
+    ``elements`` of ``of`` elements differ, the first at flat index ``first``, by at most ``ulps_max`` units in
+    the last place and ``max_abs``; each is null where it is not known.
+    """
+
+    stage: Stage
+    step: Natural | None
+    name: Name
+    kind: Literal["bits", "missing", "shape"]
+    ulps_max: Natural | None
+    elements: Natural | None
+    of: Natural | None
+    first: Natural | None
+    max_abs: Positive | None
+
+
+class Count(Part):
+    """What the pairs of one condition showed on one model."""
+
+    name: Name
+    model: Name
+    agreed: Natural
+    parted: Natural
+
+
+class Fix(Part):
+    """The pin as one applies it: lines for the top of a script, and variables to set before it starts."""
+
+    lines: Lines
+    environment: Variables
+    note: Text
+
+
+class Settings(Part):
+    """One model's settings: those in one group gave the same bits."""
+
+    model: Name
+    groups: Annotated[tuple[Names, ...], Meta(max_length=1000)]
+
+
+class Verdict(Part):
+    """What the experiment showed about one source.
+
+    ``trials`` is how many trials it rests on, ``trial_numbers`` which. ``pin`` is the id of the pin that was
+    seen to hold, ``other_pins`` those that held as well, ``fix`` the lines of ``pin``. ``excluded`` is the
+    rate of parting above which the agreeing pairs exclude it at 95 %.
+    """
+
+    source: Name
+    family: Name
+    title: Text
+    verdict: Kind
+    reason: Text
+    trials: Natural
+    trial_numbers: Numbers
+    pin: Name | None
+    other_pins: Names
+    fix: Fix | None
+    divergence: Divergence | None
+    settings: Annotated[tuple[Settings, ...], Meta(max_length=1000)]
+    counts: Annotated[tuple[Count, ...], Meta(max_length=10_000)]
+    excluded: Share | None
+
+
+class Controlled(Part):
+    """One model, everything pinned: its pairs, and what kept pairs from being compared."""
+
+    model: Name
+    agreed: Natural
+    parted: Natural
+    problems: Texts
+    unavailable: Text | None
+    divergence: Divergence | None
+    trials: Natural
+    trial_numbers: Numbers
+
+
+class Control(Part):
+    """Everything pinned against everything pinned. ``holds`` is null where some model is undecided."""
+
+    holds: bool | None
+    models: Annotated[tuple[Controlled, ...], Meta(max_length=1000)]
+
+
+class Cell(Part):
+    """Whether one generator decides one component; null where it could not be seen."""
+
+    component: Name
+    generator: Name
+    decides: bool | None
+    reason: Text
+    trials: Natural
+    trial_numbers: Numbers
+
+
+class Rung(Part):
+    """One recipe of the ladder, on every tiny model. ``holds`` is null where it could not be decided.
+
+    ``cost`` is the ratio of the median step time to that of no recipe, ``cost_range`` its least and greatest
+    value; null where it was not measured.
+    """
+
+    id: Name
+    title: Text
+    lines: Lines
+    environment: Variables
+    holds: bool | None
+    counts: Annotated[tuple[Count, ...], Meta(max_length=10_000)]
+    reason: Text
+    cost: Positive | None
+    cost_range: tuple[Positive, Positive] | None
+    changes: Texts
+    trials: Natural
+    trial_numbers: Numbers
+
+
+class Recipe(Part):
+    """The weakest rung that holds, as lines to paste. ``holds`` are the sources that its pins hold.
+
+    ``verified`` is true only after exactly these lines, in a script of their own, gave the same bits in
+    ``runs`` fresh processes; null: not tried.
+    """
+
+    rung: Name
+    title: Text
+    lines: Lines
+    environment: Variables
+    holds: Names
+    verified: bool | None
+    runs: Natural
+    reason: Text
+
+
+class Placebo(Part):
+    """A setting that people rely on, against the ``real`` one. ``yours``: the user's environment has it."""
+
+    id: Name
+    title: Text
+    real: Text
+    does_nothing: bool | None
+    reason: Text
+    yours: bool
+    trials: Natural
+    trial_numbers: Numbers
+
+
+class Level(Part):
+    """One level of reach, nearest first; ``agrees`` is null where it was not tried."""
+
+    id: Name
+    title: Text
+    agrees: bool | None
+    reason: Text
+    divergence: Divergence | None
+    trials: Natural
+    trial_numbers: Numbers
+
+
+class Condition(Part):
+    """Everything that was controlled about a run; a variable that is null was taken away.
+
+    ``{draw}`` in a variable stands for a number that differs from trial to trial.
+    """
+
+    backend: Name
+    device: Name
+    model: Name
+    seed: Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
+    pins: Names
+    loose: Names
+    options: Facts
+    environment: Annotated[dict[Variable, Text | None], Meta(max_length=1000)]
+    feed: Name | None
+    procedure: Name | None
+
+
+class Trial(Part):
+    """One run. ``condition`` is an index into the report's ``conditions``.
+
+    ``outcome`` is ``completed``, ``unavailable``, ``failed``, ``crashed``, ``timed-out``, ``killed`` or
+    ``unstarted``. ``digests`` are SHA-256 of canonical bytes, comparable with other audits.
+    """
+
+    number: Natural
+    condition: Natural
+    draw: Natural
+    outcome: Name
+    reason: Text
+    steps: Natural
+    observations: Natural
+    digests: Annotated[dict[Name, Name], Meta(max_length=1000)]
+
+
+class Report(Part):
+    """The whole document. ``reason`` says what decided ``exit_code``; ``options`` replay the audit.
+
+    ``fingerprint`` is the algorithm by which observations were compared. ``asked`` are ids that the user
+    named. ``cut`` and ``interrupted`` say that the audit ended early, ``resume`` what to go on with.
+    """
+
+    format: Literal["detaudit.report"]
+    version: Literal[1]
+    tool: Tool
+    command: Name
+    options: Facts
+    asked: Names
+    strict: bool
+    header: Header
+    machine: Facts
+    environment: Facts
+    fingerprint: Name | None
+    outcome: Literal["ok", "broken", "not-reproducible", "inconclusive"]
+    exit_code: Annotated[int, Meta(ge=0, le=255)]
+    reason: Text
+    control: Control | None
+    verdicts: Annotated[tuple[Verdict, ...], Meta(max_length=1000)]
+    matrix: Annotated[tuple[Cell, ...], Meta(max_length=1000)]
+    ladder: Annotated[tuple[Rung, ...], Meta(max_length=100)]
+    recipe: Recipe | None
+    placebos: Annotated[tuple[Placebo, ...], Meta(max_length=1000)]
+    reach: Annotated[tuple[Level, ...], Meta(max_length=100)]
+    conditions: Annotated[tuple[Condition, ...], Meta(max_length=100_000)]
+    trials: Annotated[tuple[Trial, ...], Meta(max_length=100_000)]
+    warnings: Texts
+    cut: bool
+    interrupted: bool
+    resume: Text | None
+    notes: Facts
+
+    def __post_init__(self) -> None:
+        for one in self.trials:
+            if one.condition >= len(self.conditions):
+                raise ValueError(f"trial {one.number} names condition {one.condition} of {len(self.conditions)}")
+
+
+def schema() -> bytes:
+    """The JSON Schema (draft 2020-12) of this version."""
+    found = msgspec.json.schema(Report)
+    for part in found["$defs"].values():  # a docstring's indentation depends on the Python that compiled it
+        part["description"] = " ".join(part["description"].split())
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "detaudit report, version 1"}
+    return msgspec.json.format(msgspec.json.encode({**head, **found}, order="sorted"), indent=2) + b"\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(schema())

@@ -1,0 +1,188 @@
+"""The sentences that every face of a report shares, from the document alone.
+
+They are plain text with whatever the document holds in them: each face escapes them in its own way.
+"""
+from collections.abc import Iterable, Sequence
+from math import isclose
+from typing import Any
+
+from detaudit.counting import excluded_rate
+from detaudit.report import v1
+
+#: Verdicts in the order in which a reader needs them.
+ORDER = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")
+
+
+def in_recipe(report: v1.Report, verdict: v1.Verdict) -> bool:
+    """Whether the recipe holds this source."""
+    return report.recipe is not None and verdict.source in report.recipe.holds
+
+
+def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
+    """What needs the reader first; within one verdict as declared."""
+    return sorted(verdicts, key=lambda one: ORDER.index(one.verdict))
+
+
+def seen(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
+    """What the experiment showed, as one sentence without a full stop; ``unlike`` stands between settings."""
+    if verdict.verdict == "needs-pin":
+        return _arms(verdict) or verdict.reason
+    if verdict.verdict == "reproducible":
+        return _unobserved(verdict) or verdict.reason
+    if verdict.verdict != "varies" or not any(len(one.groups) > 1 for one in verdict.settings):
+        return verdict.reason
+    return "; ".join(_grouped(verdict.settings, unlike))
+
+
+def _arms(verdict: v1.Verdict) -> str:
+    """Loose against pinned, on the model that the verdict rests on; empty where it rests on settings."""
+    loose = next((one for one in verdict.counts if one.name == "loose" and one.parted), None)
+    pinned = next((one for one in verdict.counts if one.name == f"pinned by {verdict.pin}"
+                   and loose is not None and one.model == loose.model), None)
+    if loose is None or pinned is None:
+        return ""
+    return f"{_share(loose)} pairs part, pinned {_share(pinned)}"
+
+
+def _share(count: v1.Count | v1.Controlled) -> str:
+    return f"{count.parted}/{count.agreed + count.parted}"
+
+
+def _unobserved(verdict: v1.Verdict) -> str:
+    """How many pairs agreed, and what that excludes; empty where the counts do not bear the rate out."""
+    if verdict.excluded is None:
+        return ""
+    agreed = next((one.agreed for one in verdict.counts if one.agreed and isclose(
+        excluded_rate(one.agreed), verdict.excluded)), None)
+    if agreed is None:
+        return ""
+    start, each = ("every setting agrees; ", " each") if verdict.settings else ("", "")
+    return f"{start}not observed in {number(agreed, 'pair')}{each} (rate above {verdict.excluded:.0%} excluded)"
+
+
+def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
+    """``mlp, cnn: 1 thread = 2 threads != 4 threads``: models that show the same are told once."""
+    models: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for one in settings:
+        if one.groups:
+            models.setdefault(one.groups, []).append(short(one.model))
+    disagree = [f"{', '.join(names)}: {f' {unlike} '.join(' = '.join(group) for group in groups)}"
+                for groups, names in models.items() if len(groups) > 1]
+    agree = [name for groups, names in models.items() if len(groups) == 1 for name in names]
+    return [*disagree, f"all equal on {', '.join(agree)}"] if agree else disagree
+
+
+def where(found: v1.Divergence) -> str:
+    """Where two runs part first, and how far."""
+    step = "" if found.step is None else f", step {found.step}"
+    place = f"{found.stage}{step}, {found.name}"
+    if found.kind != "bits":
+        return f"{place} ({'only one run has it' if found.kind == 'missing' else 'another dtype or shape'})"
+    if found.elements is None:
+        return place
+    far = "" if found.ulps_max is None else f", by up to {number(found.ulps_max, 'ULP')}"
+    return f"{place} ({found.elements:,} of {number(found.of or found.elements, 'element')} differ{far})"
+
+
+def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
+    """What each model's pairs showed, a model a line, and the trials that this rests on."""
+    models: dict[str, list[str]] = {}
+    for one in counts:
+        models.setdefault(short(one.model), []).append(f"{one.name} {_share(one)}")
+    found = [f"{model}, pairs that part: {', '.join(said)}" for model, said in models.items()]
+    return [*found, f"trials {spans(numbers)}"] if numbers else found
+
+
+def of_control(one: v1.Controlled) -> str:
+    """What the pairs of one model showed with everything pinned."""
+    reasons = dict.fromkeys([*one.problems, *([one.unavailable] if one.unavailable else [])])
+    found = [f"{_share(one)} pairs part", *reasons, f"trials {spans(one.trial_numbers)}"]
+    return "; ".join([where(one.divergence), *found] if one.divergence else found)
+
+
+def flat(facts: Any, name: str = "") -> list[str]:
+    """Facts as sorted lines, ``processor.brand: Xeon``; a list stands in one line."""
+    if isinstance(facts, dict) and facts:
+        inner = sorted(facts.items())
+        return [line for key, value in inner for line in flat(value, f"{name}.{key}" if name else key)]
+    if isinstance(facts, list):
+        return [f"{name}: {', '.join(str(one) for one in facts)}"]
+    return [f"{name}: {'not known' if facts is None or facts == {} else facts}"]
+
+
+def climbed(rung: v1.Rung) -> str:
+    """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
+    if rung.holds is None:
+        return rung.reason
+    pairs = sum(one.agreed + one.parted for one in rung.counts)
+    parted = [short(one.model) for one in rung.counts if one.parted]
+    on = f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})" if parted else ""
+    return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}"
+
+
+def cost(rung: v1.Rung) -> str:
+    """What a step costs against one without a recipe, and over which range it was measured."""
+    if rung.cost is None:
+        return ""
+    spread = f" ({rung.cost_range[0]:.2f} to {rung.cost_range[1]:.2f})" if rung.cost_range else ""
+    return f"{rung.cost:.2f} times as long{spread}"
+
+
+def farthest(report: v1.Report) -> str:
+    """How far the bits reach: the last level before the first that parts."""
+    held = ""
+    for level in report.reach:
+        if level.agrees is False:
+            return f"the same bits up to: {held}" if held else "the bits part at the first level already"
+        held = level.title if level.agrees else held
+    return f"the same bits at every level tried, up to: {held}" if held else ""
+
+
+def context(report: v1.Report) -> str:
+    """The environment and the machine in one line, of whatever facts are there."""
+    packages = _at(report.environment, "packages")
+    versions = [f"{title} {version}" for title, version in (
+        ("Python", _at(report.environment, "python")), ("TensorFlow", _at(packages, "tensorflow")),
+        ("Keras", _at(packages, "keras"))) if isinstance(version, str)]
+    brand, cores = _at(report.machine, "processor", "brand"), _at(report.machine, "cores", "available")
+    hardware = [brand] if isinstance(brand, str) else []
+    hardware += [number(cores, "core")] if isinstance(cores, int) else []
+    return ", ".join([*versions, *hardware])
+
+
+def _at(facts: Any, *keys: str) -> Any:
+    for key in keys:
+        facts = facts.get(key) if isinstance(facts, dict) else None
+    return facts
+
+
+def work(report: v1.Report) -> str:
+    """How much was done."""
+    done = sum(one.outcome == "completed" for one in report.trials)
+    undone = f" ({len(report.trials) - done} did not complete)" if done < len(report.trials) else ""
+    return f"{number(len(report.trials), 'trial')}{undone} in {report.header.seconds:,.0f} s"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """``1-4, 7``."""
+    found: list[list[int]] = []
+    for one in sorted(set(numbers)):
+        if found and one == found[-1][1] + 1:
+            found[-1][1] = one
+        else:
+            found.append([one, one])
+    return listed([str(a) if a == b else f"{a}-{b}" for a, b in found])
+
+
+def short(model: str) -> str:
+    return model.removeprefix("source:")
+
+
+def number(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in one line, the first ``most`` of them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,78 @@
+"""Writing a report, after the work: whole or not at all."""
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detaudit.errors import UsageError
+from detaudit.report import v1
+from detaudit.report.escape import visible
+
+
+def to_json(report: v1.Report) -> str:
+    """The document with sorted keys: equal reports give equal text."""
+    return plain_json(report)
+
+
+def plain_json(value: Any) -> str:
+    """Any value that JSON has, with sorted keys, one entry a line."""
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1).decode() + "\n"
+
+
+def save(path: str | Path, text: str) -> None:
+    """Put ``text`` as UTF-8 into ``path`` atomically: a reader sees the file of before or the whole new one.
+
+    A link stays a link. What is no regular file (``/dev/stdout``, a pipe) is written to as it is. Raises
+    UsageError where it cannot be written, and leaves nothing behind.
+    """
+    content = text.encode("utf-8", "backslashreplace")
+    try:
+        target = Path(os.path.realpath(path))
+        if _takes_bytes(target):
+            target.write_bytes(content)
+        else:
+            _replace(target, content)
+    except (OSError, ValueError) as error:
+        said = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UsageError(f"Cannot write {visible(str(path))}: {said}. Name a file in a folder that can be written "
+                         f"to and has {max(1, len(content) // 1000):,} kB free.") from None
+
+
+def check_target(path: str | Path | None) -> None:
+    """Raise UsageError where ``save`` would certainly fail: better before a minute of work than after it."""
+    if path is None or _takes_bytes(Path(path)):
+        return
+    name, folder = visible(str(path)), Path(os.path.realpath(path)).parent
+    if Path(path).is_dir():
+        raise UsageError(f"Cannot write {name}: it is a folder. Name a file.")
+    if not folder.is_dir():
+        raise UsageError(f"Cannot write {name}: its folder does not exist. Make it, or name a file elsewhere.")
+    if not os.access(folder, os.W_OK) or (Path(path).exists() and not os.access(path, os.W_OK)):
+        raise UsageError(f"Cannot write {name}: it is read-only. Name a file elsewhere.")
+
+
+def _takes_bytes(target: Path) -> bool:
+    """Whether it is a device or a pipe, which cannot be replaced."""
+    return target.exists() and not target.is_dir() and not stat.S_ISREG(target.stat().st_mode)
+
+
+def _replace(target: Path, content: bytes) -> None:
+    if target.is_dir():
+        raise IsADirectoryError(21, "it is a folder")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(13, "it is read-only")
+    draft = target.with_name(f".detaudit-{os.getpid()}.part")
+    file = open(draft, "xb")  # noqa: SIM115 (a draft that is not ours must not be taken away below)
+    try:
+        with file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # a full disk is told here, before the old file is gone
+        os.replace(draft, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise

@@ -1,0 +1,98 @@
+"""The parts of a scan, each an experiment: the sources, the matrix, the ladder, the placebos, reach."""
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from detaudit_probes.declare import Compare, Needs, Pin, Setting, Source
+from detaudit_probes.placebos import PLACEBOS
+
+from detaudit import base as bases
+from detaudit.condition import Condition
+from detaudit.experiments import placebos, reach
+from detaudit.experiments.compare import compare
+from detaudit.experiments.ladder import ladder
+from detaudit.experiments.loosen import loosen
+from detaudit.experiments.matrix import matrix
+from detaudit.plan import Plan
+from detaudit.runner import Experiment
+from detaudit.verdict import SKIPPED, Verdict
+
+
+def experiments_of(plan: Plan, base: Condition, inherited: Mapping[str, str], facts: Mapping[str, Any],
+                   gpus: int) -> dict[str, Experiment]:
+    """Every part of the scan but the control, by name; the longest begins first.
+
+    ``inherited`` is the user's own environment, ``facts`` what the interpreter said of itself and, where it is
+    known, ``cpu_flags``.
+    """
+    known, sources = bases.known_pins(), bases.known_sources()
+    parts: dict[str, Experiment] = {}
+    if plan.ladder:
+        parts["ladder"] = ladder(base, known, plan.ladder_models, plan.pairs)
+    for source in sorted(plan.sources, key=_length, reverse=True):
+        parts[f"source:{source.id}"] = of_source(source, base, known, inherited, facts, gpus, plan.pairs)
+    if plan.sections:
+        parts["matrix"] = matrix(base, known, sources)
+        for one in PLACEBOS:
+            parts[f"placebo:{one.id}"] = (
+                _settled(placebos.untried(one, "no GPU here", inherited)) if one.gpu and not gpus
+                else placebos.placebo(one, base, known, sources, inherited))
+        parts["reach"] = reach.reach(reach.steps(base, known, sources, plan.models, gpus))
+    return parts
+
+
+def _length(source: Source) -> int:
+    """How much work a source is, roughly: for the order only."""
+    plan = source.experiment
+    arms = len(plan.settings) if isinstance(plan, Compare) else 1 + len(plan.pins or source.pins)
+    return len(plan.models) * arms * (5 if plan.race else 2)
+
+
+def of_source(source: Source, base: Condition, known: Mapping[str, Pin], inherited: Mapping[str, str],
+              facts: Mapping[str, Any], gpus: int, pairs: int) -> Experiment[Verdict]:
+    """The experiment of one source, or its verdict at once where it cannot be tried here."""
+    reason = lacking(source, facts, gpus)
+    if reason:
+        return _settled(Verdict(source.id, SKIPPED, reason))
+    if isinstance(source.experiment, Compare):
+        settings = tuple(one for one in _with_your_own(source.experiment, inherited)
+                         if not _missing_flags(one.needs, facts))
+        return compare(source, base, known, pairs, settings)
+    return loosen(source, base, known, pairs)
+
+
+def lacking(source: Source, facts: Mapping[str, Any], gpus: int) -> str | None:
+    """Why the source cannot be tried here, or None."""
+    needs = source.needs
+    if needs.gpus > gpus:
+        return f"needs {needs.gpus} GPU{'s' if needs.gpus > 1 else ''}, {gpus or 'none'} here"
+    missing = [name for name in needs.packages if name not in facts.get("packages", {})]
+    if missing:
+        return f"no {missing[0]} here"
+    flags = _missing_flags(needs, facts)
+    if flags:
+        return f"this CPU has no {flags[0].upper()}"
+    cores = int(facts.get("cpus") or os.cpu_count() or 1)
+    return f"needs {needs.cores} cores, {cores} here" if needs.cores > cores else None
+
+
+def _missing_flags(needs: Needs, facts: Mapping[str, Any]) -> list[str]:
+    """What this CPU lacks of the instructions needed; nothing where its flags are not known."""
+    flags = facts.get("cpu_flags")
+    return [] if flags is None else [name for name in needs.cpu_flags if name not in flags]
+
+
+def _with_your_own(plan: Compare, inherited: Mapping[str, str]) -> tuple[Setting, ...]:
+    """The declared settings, and the user's own values of the variables that they set, where these are others."""
+    names = {name for setting in plan.settings for name in setting.environment}
+    own = {name: inherited[name] for name in sorted(names) if name in inherited}
+    if not own or any({**dict.fromkeys(own), **setting.environment} == own for setting in plan.settings):
+        return plan.settings
+    title = "yours: " + " ".join(f"{name}={value}" for name, value in own.items())
+    return (*plan.settings, Setting(title, environment=dict(own)))
+
+
+def _settled(finding: Any) -> Experiment[Any]:
+    """An experiment that needs no trial."""
+    return finding
+    yield  # a generator, as every experiment

@@ -1,0 +1,56 @@
+"""The private folder of one audit: control folders, traces, the private homes of the interpreter under test."""
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from detaudit.errors import UsageError
+
+PRIVATE = "private"
+
+#: What an audit makes in its folder. Nothing else is ever removed from a folder that a user named.
+OWN = (PRIVATE, "run-*", "recipe", "resume.json")
+
+
+@dataclass
+class Workspace:
+    """``kept`` true leaves the folder behind, for ``--resume``."""
+
+    path: Path
+    kept: bool = False
+
+    @property
+    def private(self) -> Path:
+        """What a trial may write to in place of the user's home: the same path in every nest."""
+        return self.path / PRIVATE
+
+
+@contextmanager
+def workspace(saved: Path | None = None) -> Iterator[Workspace]:
+    """A new folder, or that of a saved audit; its contents are removed at the end unless they are kept.
+
+    A saved audit outlives a resumption that fails. Raises UsageError where no folder can be made.
+    """
+    try:
+        work = Workspace(saved or Path(tempfile.mkdtemp(prefix="detaudit-")), kept=saved is not None)
+        for name in ("keras", "theano", "tmp"):
+            (work.private / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"Cannot make a working folder in {saved or tempfile.gettempdir()}: {error.strerror}. Set "
+                         f"TMPDIR to a folder with some hundred megabytes free.") from None
+    try:
+        yield work
+    finally:
+        if not work.kept:
+            _remove(work.path)
+
+
+def _remove(folder: Path) -> None:
+    for pattern in OWN:
+        for path in folder.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty: something there is not ours
+        folder.rmdir()

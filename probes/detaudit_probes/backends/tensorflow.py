@@ -1,0 +1,136 @@
+"""TensorFlow, under Keras 3."""
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes.trial import Unavailable
+
+IMPORTS = ("numpy", "tensorflow", "keras")
+
+_draws: List[int] = []
+
+
+def configure(trial: Any) -> None:
+    """Threads and devices. They must be set before the runtime starts, so before any operation."""
+    import tensorflow as tf
+
+    if trial.option("intra_op_threads") is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(trial.option("intra_op_threads"))
+    if trial.option("inter_op_threads") is not None:
+        tf.config.threading.set_inter_op_parallelism_threads(trial.option("inter_op_threads"))
+    _choose_device(trial.request.device)
+    if trial.option("logical_cpus") is not None:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        configuration = [tf.config.LogicalDeviceConfiguration()] * trial.option("logical_cpus")
+        tf.config.set_logical_device_configuration(cpu, configuration)
+
+
+def _choose_device(device: str) -> None:
+    """Show the runtime no GPU (``cpu``), the first or the N-th alone (``gpu``, ``gpu:N``), or all (``auto``).
+
+    Raises Unavailable where there is no such GPU. Memory is taken as it is needed: two trials may share a card.
+    """
+    import tensorflow as tf
+
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+        return
+    found = tf.config.list_physical_devices("GPU")
+    if device.startswith("gpu"):
+        number = int(device.partition(":")[2] or 0)
+        if number >= len(found):
+            raise Unavailable("only %d GPU is visible to TensorFlow" % len(found) if found
+                              else "no GPU is visible to TensorFlow")
+        found = found[number:number + 1]
+        tf.config.set_visible_devices(found, "GPU")
+    for gpu in found:
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def gpus() -> int:
+    """How many GPUs the framework sees. Asking does not start the runtime."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def seed(value: int) -> None:
+    import tensorflow as tf
+
+    tf.random.set_seed(value)
+
+
+def intra_op_threads() -> int:
+    """How many intra-op threads the runtime uses: as set, or one a core where it was left to TensorFlow."""
+    import os
+
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
+
+
+def watch_draws() -> None:
+    """Count from now on how many random operations are built that take their seed from the global one."""
+    from tensorflow.python.framework import random_seed
+
+    given = random_seed.get_seed
+    _draws.append(0)
+
+    def counted(op_seed):
+        if op_seed is None:
+            _draws[-1] += 1
+        return given(op_seed)
+
+    random_seed.get_seed = counted
+
+
+def unseeded_draws() -> int:
+    """How many random operations were built without a seed of their own since :func:`watch_draws`."""
+    return _draws[-1]
+
+
+def generator_states() -> List[Tuple[str, Any]]:
+    """(name, state) of the generators that the framework and Keras keep, without creating one.
+
+    The eager context's operation seeds come from a Python generator that ``tf.random.set_seed`` resets
+    (``tensorflow/python/eager/context.py``, ``internal_operation_seed``); Keras' global seed generator
+    is in its thread-local global state (``keras/src/random/seed_generator.py``).
+    """
+    from keras.src.backend.common import global_state
+    from tensorflow.python.eager import context
+
+    eager = context.context()
+    rng = getattr(eager, "_rng", None)
+    states = [("tensorflow", repr((eager._seed, rng.getstate() if rng else None)))]
+    keras_generator = global_state.get_global_attribute("global_seed_generator")
+    states.append(("keras", "none" if keras_generator is None else repr(read(keras_generator.state).tolist())))
+    return states
+
+
+def read(variable: Any) -> Any:
+    """The bits of a Keras or TensorFlow variable or tensor as a NumPy array that nothing else writes to."""
+    import numpy
+
+    value = getattr(variable, "value", variable)
+    value = value() if callable(value) else value
+    return numpy.array(value.numpy() if hasattr(value, "numpy") else value)
+
+
+def flatten_gradient(name: str, gradient: Any) -> List[Tuple[str, Any]]:
+    """A gradient as named tensors: the sparse gradient of an embedding is its values and its indices."""
+    import tensorflow as tf
+
+    if isinstance(gradient, tf.IndexedSlices):
+        return [(name + " values", gradient.values), (name + " indices", gradient.indices)]
+    return [] if gradient is None else [(name, gradient)]
+
+
+def facts() -> Dict[str, Any]:
+    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    import keras
+    import tensorflow as tf
+
+    build = tf.sysconfig.get_build_info()
+    return {
+        "backend": "tensorflow", "keras_backend": keras.backend.backend(),
+        "tensorflow_git": tf.version.GIT_VERSION, "cuda_build": bool(build.get("is_cuda_build")),
+        "cuda": build.get("cuda_version"), "cudnn": build.get("cudnn_version"),
+    }

@@ -1,0 +1,125 @@
+"""The shapes of a source's declaration: data, and at most a few small functions beside it.
+
+A module under ``sources/`` holds a ``SOURCE`` of the type below and may define any of these functions.
+The engine reads ``SOURCE``; only the guest calls the functions, each with a
+:class:`~detaudit_probes.trial.Trial`:
+
+``pin(trial)``       hold the source, in the child, before anything is built
+``provoke(trial)``   make the source as loose as another process or machine could
+``watch(trial)``     begin to count, in every trial, before anything is provoked or pinned; it changes no bits
+``see(trial)``       how often the source acted, as a count (0: it was not exercised); without this
+                     function, what was left in ``trial.counts`` under the source's id
+``available(trial)`` a reason why the source cannot be tried here, or None
+``model(trial)``     a tiny model of its own: ``(model, x, y)``
+``feed(trial, x, y)``   an input pipeline of its own, given to ``fit`` in place of the arrays
+``train(trial)``     a training procedure of its own, in place of one ``fit``
+"""
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
+
+START = "start"    # takes effect when the interpreter starts: selects the nest
+IMPORT = "import"  # takes effect when the framework is imported: selects the nest
+CHILD = "child"    # takes effect later: applied in the child
+
+
+class Pin(NamedTuple):
+    """Something that holds sources so that they cannot make runs differ.
+
+    ``holds`` lists *every* source that it holds: loosing one of them takes the pin away.
+    ``lines`` are what a user pastes, per backend (``"*"``: on every backend); an environment pin is pasted
+    as ``environment``. ``options`` are settings of a training that are the pin.
+    """
+
+    id: str
+    holds: Tuple[str, ...]
+    takes_effect: str = CHILD
+    environment: Dict[str, str] = {}
+    options: Dict[str, Any] = {}
+    lines: Dict[str, Tuple[str, ...]] = {}
+    note: str = ""
+
+
+class Loosen(NamedTuple):
+    """The experiment of a source that may part two runs of one condition: loose pairs against pinned pairs.
+
+    ``loosens`` are the ids that are let loose (by default the source itself). ``models`` are tried one by
+    one. ``race`` says that parting is a matter of timing, so that agreement and blame need counts.
+    ``environment`` values may hold ``{draw}``, which differs in every trial of the condition.
+    ``pins`` are the pins to be tried, the advised one first; an empty tuple means the source's own.
+    """
+
+    models: Tuple[str, ...]
+    loosens: Tuple[str, ...] = ()
+    feed: bool = False
+    procedure: bool = False
+    race: bool = False
+    environment: Dict[str, str] = {}
+    options: Dict[str, Any] = {}
+    pins: Tuple[str, ...] = ()
+    steps: Optional[int] = None
+
+
+class Needs(NamedTuple):
+    """What must be there before a source, or one of its settings, can be tried.
+
+    ``cpu_flags`` are spelled as in ``/proc/cpuinfo``. A source that needs a GPU is tried on it.
+    """
+
+    gpus: int = 0
+    packages: Tuple[str, ...] = ()
+    cpu_flags: Tuple[str, ...] = ()
+    cores: int = 1
+
+
+class Setting(NamedTuple):
+    """One of several values of a source that a user may legitimately choose.
+
+    ``models`` are those on which it means something (empty: all of the source's). ``device`` is ``cpu``,
+    ``gpu`` (the first) or ``gpu:N``; None leaves the source's own.
+    """
+
+    name: str
+    environment: Dict[str, Optional[str]] = {}
+    options: Dict[str, Any] = {}
+    pins: Tuple[str, ...] = ()
+    without: Tuple[str, ...] = ()
+    models: Tuple[str, ...] = ()
+    device: Optional[str] = None
+    needs: Needs = Needs()
+
+
+class Compare(NamedTuple):
+    """The experiment of a source with settings: each repeats itself, or not; they agree, or not."""
+
+    models: Tuple[str, ...]
+    settings: Tuple[Setting, ...]
+    feed: bool = False
+    procedure: bool = False
+    race: bool = False
+    pins: Tuple[str, ...] = ()
+    steps: Optional[int] = None
+
+
+class Link(NamedTuple):
+    title: str
+    url: str
+
+
+class Source(NamedTuple):
+    """All that the project knows about one thing that can make two runs differ."""
+
+    id: str
+    family: str
+    title: str
+    breaks: str
+    experiment: Union[Loosen, Compare]
+    pins: Tuple[Pin, ...] = ()
+    backends: Tuple[str, ...] = ("tensorflow",)
+    needs: Needs = Needs()
+    links: Tuple[Link, ...] = ()
+    quick: bool = False
+    advice: str = ""
+    note: str = ""
+
+
+#: Families in the order in which they are shown and tried.
+FAMILIES = ("generators", "order", "parallel arithmetic", "kernels and compilers", "use", "gpu")

@@ -1,0 +1,53 @@
+"""What is known of the environment that a trial ran in: allow-listed, nothing private."""
+import functools
+import os
+import platform
+import sys
+from typing import Any, Dict
+
+#: Distributions whose version belongs into a report, where they are installed.
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "tf-keras", "numpy", "scipy", "scikit-learn", "pandas",
+            "jax", "jaxlib", "torch", "ml-dtypes", "h5py", "protobuf", "xxhash", "networkx", "faker",
+            "albumentations", "lightgbm", "xgboost")
+
+
+def of_environment(backend: Any) -> Dict[str, Any]:
+    """Facts that must be equal in both trials of a pair."""
+    found = of_interpreter()
+    found["framework"] = backend.facts()
+    return found
+
+
+def of_interpreter() -> Dict[str, Any]:
+    return {
+        "python": platform.python_version(), "implementation": platform.python_implementation(),
+        "system": platform.system(), "machine": platform.machine(), "libc": "-".join(platform.libc_ver()),
+        "byteorder": sys.byteorder, "hash_algorithm": sys.hash_info.algorithm,
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "packages": packages(),
+    }
+
+
+@functools.lru_cache(maxsize=None)  # asked once in a nest, inherited by every trial
+def packages() -> Dict[str, str]:
+    """Installed versions, read from the distributions' metadata without importing them."""
+    try:
+        from importlib import metadata
+    except ImportError:  # before Python 3.8
+        return _packages_of_old_python()
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _packages_of_old_python() -> Dict[str, str]:
+    try:
+        import pkg_resources
+    except ImportError:
+        return {}
+    known = {item.project_name.lower(): item.version for item in pkg_resources.working_set}
+    return {name: known[name] for name in PACKAGES if name in known}

@@ -1,0 +1,19 @@
+"""A bag of embedded words: 2000 texts of 20 words out of 50, so that many rows share an index.
+
+Repeated indices are what makes the sparse update race (``sources/sparse_update.py``).
+"""
+from detaudit_probes.models import Tiny, spread
+
+
+def build(trial):
+    import keras
+
+    x = (spread(2000, 20) * 50).astype("int32")
+    y = spread(2000, 1)
+    model = keras.Sequential([
+        keras.Input((20,), dtype="int32"),
+        keras.layers.Embedding(50, 64),
+        keras.layers.GlobalAveragePooling1D(),
+        keras.layers.Dense(1),
+    ])
+    return Tiny(model, x, y, optimizer="sgd", batch_size=2000, epochs=3)

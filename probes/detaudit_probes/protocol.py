@@ -1,0 +1,120 @@
+"""How the engine and the guest speak: files in a private control folder, announced over a pipe.
+
+This docstring is the specification; the constants below are its names. Every file is UTF-8 JSON,
+written under another name and renamed, so that a reader never sees half of one.
+
+The control folder::
+
+    nest.json               engine -> nest, before the nest starts
+    hello.json              nest -> engine, once: it is ready, or why it is not
+    trials/N/request.json   engine -> child: one trial
+    trials/N/trace.json     child -> engine: facts, condition, tables, outcome (section "trace")
+    trials/N/*.rows         child -> engine: fingerprints, append-only
+    trials/N/*.at, *.bytes  child -> engine: the tensors' bytes, where they are kept
+    trials/N/stdout, stderr the child's own output: never part of the protocol
+    trials/N/exit.json      nest -> engine: how the child ended; its presence says that it ended
+
+Three inherited pipes, named by file descriptor in ``nest.json``:
+
+``commands``  the engine writes one line a command, ``run N`` or ``kill N``. End of file: no more work.
+``lifeline``  nobody ever writes. End of file means that the engine is gone, however it died:
+              the nest and every child end themselves.
+
+nest.json::
+
+    {"protocol": 1, "backend": "tensorflow", "imports": true, "fork": true,
+     "commands": 5, "lifeline": 7, "probes": ["/path/of/a/third/party/folder"]}
+
+``imports`` false asks for the hello alone, without the framework.
+
+hello.json::
+
+    {"protocol": 1, "pid": 41, "ready": true, "facts": {...}, "fingerprints": ["xxh3_64", ...],
+     "failure": null, "declarations": []}
+
+or ``"ready": false`` and ``"failure": {"kind": "import-failed" | "too-old" | "protocol", "type": ...,
+"message": ..., "module": ...}``.
+
+request.json: the fields of :class:`Request`.
+
+exit.json::
+
+    {"status": 0, "signal": null, "timed_out": false, "seconds": 0.8, "max_rss": 412000000}
+
+``seconds`` is wall time in seconds, ``max_rss`` bytes.
+
+trace.json::
+
+    {"format": "detaudit.trace", "version": 1, "trial": 3, "fingerprint": "xxh3_64", "condition": {...},
+     "facts": {...}, "tables": [...], "evidence": {"python-random": 1}, "digests": {...},
+     "measures": {"step_seconds": [...]}, "outcome": {"kind": "running"}}
+
+A table is ``{"name": "once", "kind": "events" | "steps", "file": "0.rows", "columns": [{"stage": "init",
+"name": "dense/kernel"}, ...], "kept": true}``. Its file holds little-endian unsigned 64-bit integers:
+
+* ``events``: rows of three, ``(sequence, column, fingerprint)``, for what happens once;
+* ``steps``: rows of ``2 + len(columns)``, ``(sequence, step, fingerprint, ...)``.
+
+``sequence`` counts the observations of the trial over all tables and so gives the causal order.
+Where ``kept`` is true, ``N.at`` has one row of offsets for each row of ``N.rows`` (one offset for
+``events``, one a column for ``steps``) into ``N.bytes``, where a record is ``<u2 length>``, that many
+bytes of ASCII ``dtype|d0,d1,...``, ``<u8 size>``, and the elements in C order, little-endian. A tensor of
+more than ``LARGEST_KEPT`` bytes is not kept: its offset is ``NOT_KEPT``.
+
+``outcome`` is written by the child (``completed``, ``unavailable``, ``failed``); that of a child that
+died is written by the engine alone (``crashed``, ``timed-out``, ``killed``).
+
+Version history: 1, the first.
+"""
+from typing import Any, Dict, List, NamedTuple, Optional
+
+PROTOCOL = 1
+TRACE_FORMAT = "detaudit.trace"
+TRACE_VERSION = 1
+LOWEST_PYTHON = (3, 6)
+
+NEST_FILE = "nest.json"
+HELLO_FILE = "hello.json"
+TRIALS_FOLDER = "trials"
+REQUEST_FILE = "request.json"
+TRACE_FILE = "trace.json"
+EXIT_FILE = "exit.json"
+STDOUT_FILE = "stdout"
+STDERR_FILE = "stderr"
+
+#: Bytes of one tensor that are kept at most; a larger one has its fingerprint alone.
+LARGEST_KEPT = 1 << 20
+NOT_KEPT = (1 << 64) - 1
+
+#: Stages of an observation in causal order.
+STAGES = ("rng", "data", "init", "forward", "loss", "gradient", "update", "metric")
+
+#: Fingerprint algorithms, best first: an audit uses the first that all its interpreters can do.
+FINGERPRINTS = ("xxh3_64", "blake2b_64")
+
+
+class Request(NamedTuple):
+    """One trial, as the guest needs to know it.
+
+    ``model`` is the name of a tiny model, or ``source:ID`` for one that a source brings. ``feed`` and
+    ``procedure`` are ids of sources that bring their own input pipeline or their own training.
+    ``draw`` numbers the trial within its condition: a source that is provoked takes it as its value.
+    ``options`` are the settings of a training: threads, ``jit_compile``, ``optimizer`` ...
+    ``pins`` and ``loose`` are ids; a source in neither is left as the interpreter has it.
+    """
+
+    trial: int
+    draw: int
+    seed: int
+    backend: str
+    device: str
+    model: str
+    feed: Optional[str]
+    procedure: Optional[str]
+    pins: List[str]
+    loose: List[str]
+    options: Dict[str, Any]
+    fingerprint: str
+    keep_bytes: bool
+    timeout: float
+    protocol: int = PROTOCOL

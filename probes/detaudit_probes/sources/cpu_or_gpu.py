@@ -1,0 +1,38 @@
+"""CPU or GPU: the same script on another device runs other kernels.
+
+A GPU adds thousands of terms in blocks, a CPU in a few vectors, so every model moves; seeds of TensorFlow's and Keras'
+stateless generators give the same random bits on both (Philox and ThreeFry are integer arithmetic), but functions of
+them (a normal deviate's logarithm and cosine) need not. TensorFlow takes the GPU whenever it sees one: a driver that is
+missing or a full card moves a training to the CPU with a warning only. To choose: ``tf.config.set_visible_devices([],
+"GPU")`` before the runtime starts, or ``CUDA_VISIBLE_DEVICES=-1`` before TensorFlow is imported.
+
+This experiment has not run on a GPU yet; what is said of one is from the documentation and the threads linked below.
+"""
+from detaudit_probes.declare import Compare, Link, Needs, Setting, Source
+
+ID = "cpu-or-gpu"
+
+SOURCE = Source(
+    id=ID,
+    family="gpu",
+    title="CPU or GPU",
+    breaks="A GPU's kernels split and add a sum in another way than a CPU's.",
+    experiment=Compare(
+        models=("mlp", "cnn"),
+        settings=(Setting("CPU", device="cpu"), Setting("GPU", device="gpu")),
+    ),
+    needs=Needs(gpus=1),
+    links=(
+        Link("Use a GPU", "https://www.tensorflow.org/guide/gpu"),
+        Link("tf.config.set_visible_devices",
+             "https://www.tensorflow.org/api_docs/python/tf/config/set_visible_devices"),
+    ),
+    advice="Compare runs on one kind of device, and let a script say on which it runs.",
+)
+
+
+def see(trial):
+    """How many GPUs the runtime may use in this trial."""
+    import tensorflow as tf
+
+    return len(tf.config.get_visible_devices("GPU"))

@@ -1,0 +1,56 @@
+"""GPU kernels: threads that add to one place in the order in which they arrive.
+
+Many of TensorFlow's GPU kernels add with atomic operations: the gradients of a bilinear resize, of a gather (an
+embedding), of a bias, segment sums, scatter updates, cross-entropy. The order, and with it the last bits, is another
+one in every run. Op determinism replaces these kernels or raises ``UnimplementedError`` where there is no other.
+Every tiny model is tried, and one that is made of such kernels.
+
+This experiment has not run on a GPU yet; what is said of one is from the documentation and the threads linked below.
+"""
+from detaudit_probes.declare import Link, Loosen, Needs, Source
+from detaudit_probes.models import Tiny, spread
+
+ID = "gpu-kernels"
+
+SOURCE = Source(
+    id=ID,
+    family="gpu",
+    title="GPU kernels with atomic additions",
+    breaks="Threads of a GPU add to one place in the order in which they arrive.",
+    experiment=Loosen(
+        models=("source:" + ID, "text", "cnn", "lstm", "attention"),
+        race=True,
+        pins=("op-determinism",),
+    ),
+    needs=Needs(gpus=1),
+    links=(
+        Link("Determinism in deep learning (NVIDIA): what was found and when it was mended",
+             "https://github.com/NVIDIA/framework-reproducibility/blob/master/doc/d9m/tensorflow.md"),
+        Link("tf.config.experimental.enable_op_determinism",
+             "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism"),
+    ),
+    advice="Switch op determinism on; where it raises, replace the operation or place it on the CPU.",
+)
+
+
+def see(trial):
+    import tensorflow as tf
+
+    return len(tf.config.get_visible_devices("GPU"))
+
+
+def model(trial):
+    """Embedded indices that repeat, enlarged bilinearly and then convolved: gradients that are scattered sums."""
+    import keras
+
+    network = keras.Sequential([
+        keras.Input((12, 12), dtype="int32"),
+        keras.layers.Embedding(16, 8),
+        keras.layers.UpSampling2D(4, interpolation="bilinear"),
+        keras.layers.Conv2D(8, 3, activation="relu"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(10, activation="softmax"),
+    ])
+    x = (spread(64, 12, 12) * 16).astype("int32")
+    y = (spread(64) * 10).astype("int64")
+    return Tiny(network, x, y, loss="sparse_categorical_crossentropy", optimizer="sgd", batch_size=32, epochs=2)

@@ -1,0 +1,53 @@
+"""Inter-op threads: independent operations of one graph run at the same time.
+
+TensorFlow runs the operations of a ``tf.function`` whose inputs are ready on the threads of its inter-op pool
+(one a core where nothing is said; ``TF_NUM_INTEROP_THREADS``, or ``set_inter_op_parallelism_threads`` before the
+runtime starts). Operations that share nothing give the same bits in whatever order they run, so this source
+parts runs only where two of them do: variables that are updated and read in one step (TensorFlow 1 with Keras 2:
+no two runs alike), random operations in the loop of a recurrent layer (keras-team/keras#17612: 14 of 1000 runs).
+Recurrent layers with ``recurrent_dropout`` in parallel branches are what the probe's own model is made of.
+"""
+from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.models import Tiny, spread
+
+ID = "inter-op-threads"
+
+COUNTS = (1, 8)
+
+SOURCE = Source(
+    id=ID,
+    family="parallel arithmetic",
+    title="inter-op threads",
+    breaks="Operations that run at the same time and share a variable or a generator race.",
+    experiment=Compare(
+        models=("source:inter-op-threads",),
+        settings=tuple(
+            Setting("%d thread%s" % (count, "s" if count > 1 else ""), without=(ID,),
+                    options={"inter_op_threads": count, "intra_op_threads": 1})
+            for count in COUNTS
+        ),
+    ),
+    links=(
+        Link("tf.config.threading.set_inter_op_parallelism_threads",
+             "https://www.tensorflow.org/api_docs/python/tf/config/threading/set_inter_op_parallelism_threads"),
+        Link("Keras issue 17612: a recurrent layer that does not repeat itself",
+             "https://github.com/keras-team/keras/issues/17612"),
+        Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
+    ),
+    advice="One inter-op thread rules it out: tf.config.threading.set_inter_op_parallelism_threads(1).",
+)
+
+
+def see(trial):
+    import tensorflow as tf
+
+    return tf.config.threading.get_inter_op_parallelism_threads() or trial.backend.intra_op_threads()
+
+
+def model(trial):
+    import keras
+
+    inputs = keras.Input((8, 4))
+    branches = [keras.layers.SimpleRNN(8, dropout=0.2, recurrent_dropout=0.2)(inputs) for _ in range(2)]
+    outputs = keras.layers.Dense(1)(keras.layers.Add()(branches))
+    return Tiny(keras.Model(inputs, outputs), spread(32, 8, 4), spread(32, 1), batch_size=16, epochs=2)

@@ -1,0 +1,51 @@
+"""Intra-op threads: one operation split over several threads adds its terms in another order.
+
+A sum of floating-point numbers depends on the order of its terms. The number of intra-op threads decides
+how TensorFlow and Eigen split a reduction or a convolution, so another count may give other bits; each
+count usually repeats itself. It must be set before the runtime starts: by
+``tf.config.threading.set_intra_op_parallelism_threads`` or ``TF_NUM_INTRAOP_THREADS``.
+"""
+from detaudit_probes.declare import Compare, Link, Pin, Setting, Source
+
+ID = "intra-op-threads"
+
+COUNTS = (1, 2, 4, 8)
+
+SOURCE = Source(
+    id=ID,
+    family="parallel arithmetic",
+    title="intra-op threads",
+    breaks="A reduction split over another number of threads adds in another order.",
+    experiment=Compare(
+        models=("cnn", "mlp", "lstm", "attention"),
+        settings=tuple(
+            Setting("%d thread%s" % (count, "s" if count > 1 else ""), options={"intra_op_threads": count},
+                    without=(ID,))
+            for count in COUNTS
+        ),
+    ),
+    pins=(
+        Pin(
+            id="one-thread",
+            holds=(ID, "inter-op-threads", "sparse-update"),
+            options={"intra_op_threads": 1, "inter_op_threads": 1},
+            lines={"tensorflow": (
+                "import tensorflow as tf",
+                "tf.config.threading.set_intra_op_parallelism_threads(1)  # before the first operation",
+                "tf.config.threading.set_inter_op_parallelism_threads(1)",
+            )},
+            note="slower on large models: one core computes",
+        ),
+    ),
+    links=(
+        Link("tf.config.threading.set_intra_op_parallelism_threads",
+             "https://www.tensorflow.org/api_docs/python/tf/config/threading/set_intra_op_parallelism_threads"),
+        Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
+    ),
+    quick=True,
+    advice="Train with one thread count everywhere, and say which in a report.",
+)
+
+
+def see(trial):
+    return trial.option("intra_op_threads") or trial.backend.intra_op_threads()

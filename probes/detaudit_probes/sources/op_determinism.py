@@ -1,0 +1,61 @@
+"""Op determinism: the switch that makes TensorFlow choose kernels which give the same bits every time.
+
+``tf.config.experimental.enable_op_determinism()`` (TensorFlow 2.8 and newer; before that the variable
+``TF_DETERMINISTIC_OPS=1``, which 2.21 still reads) replaces every kernel whose threads add in an order of
+their own by one that does not, or raises ``UnimplementedError`` where there is none. It is a pin of many
+races, on the CPU too: the embedding's scatter update, ``tf.data`` with ``deterministic=False``, random
+operations in a parallel ``map``. It costs, and it changes what is computed:
+
+* another kernel gives other bits: a small CNN ends on other weights with it than without it;
+* Keras' ``jit_compile="auto"`` becomes False under it (``keras/src/trainers/trainer.py``,
+  ``model_supports_jit``), so XLA is switched off;
+* a random operation without any seed raises a ``RuntimeError`` (``tensorflow/python/framework/random_seed.py``),
+  and so does ``tf.random.Generator.from_non_deterministic_state()``: set the seeds first;
+* a random ``tf.data`` map runs serially.
+
+It does not make another thread count, another instruction set or another device give the same bits.
+"""
+from detaudit_probes.declare import Compare, Link, Pin, Setting, Source
+
+ID = "op-determinism"
+
+SOURCE = Source(
+    id=ID,
+    family="kernels and compilers",
+    title="op determinism",
+    breaks="The deterministic kernels add in another order than the usual ones.",
+    experiment=Compare(
+        models=("cnn",),
+        settings=(Setting("off"), Setting("on", pins=(ID,))),
+    ),
+    pins=(
+        Pin(
+            id=ID,
+            holds=("sparse-update", "tfdata-order", "tfdata-random-map", "gpu-kernels"),
+            lines={"tensorflow": (
+                "import tensorflow as tf",
+                "tf.config.experimental.enable_op_determinism()  # after the seeds, before the model is built",
+            )},
+            note="slower; switches Keras' jit_compile=\"auto\" off; a random operation without a seed raises",
+        ),
+    ),
+    links=(
+        Link("tf.config.experimental.enable_op_determinism",
+             "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism"),
+        Link("TensorFlow issue 51466: which operations raise", "https://github.com/tensorflow/tensorflow/issues/51466"),
+        Link("Determinism in deep learning (NVIDIA)", "https://github.com/NVIDIA/framework-reproducibility"),
+    ),
+    advice="Switch it on in every run that is compared, or in none, and say which in a report.",
+)
+
+
+def pin(trial):
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+
+
+def see(trial):
+    from tensorflow.python.framework import config
+
+    return int(config.is_op_determinism_enabled())  # by the API, or by TF_DETERMINISTIC_OPS

@@ -1,0 +1,92 @@
+"""Resuming: half of a training saved, loaded and gone on with, against the same training in one go.
+
+A ``.keras`` file holds the weights and the optimizer's state, but not the states of the seed generators in
+dropout and augmentation layers: a layer without a seed is given another when it is loaded, one with a seed begins
+again at its first mask (``keras/src/random/seed_generator.py``; seen with Keras 3.15). A training without such layers
+goes on bit for bit. ``fit``'s shuffle does not part the two on TensorFlow while its seed is set, for then every epoch
+has the same order. The states are variables of the model, so they can be saved beside it; with that the resumed
+training ends on the bits of the one in one go, which the probe tries as well.
+"""
+import os
+
+from detaudit_probes import models, training
+from detaudit_probes.declare import Compare, Link, Pin, Setting, Source
+from detaudit_probes.models import Tiny, seeded, spread
+
+ID = "resume"
+
+THROUGH, TWICE, SAVED, WITH_STATES = "through", "two fits", "saved", "saved with states"
+
+SOURCE = Source(
+    id=ID,
+    family="use",
+    title="resuming a training",
+    breaks="The saved model leaves out the states of dropout and augmentation, so it goes on with other masks.",
+    experiment=Compare(
+        models=("mlp", "source:resume"),
+        settings=(
+            Setting("trained through", options={ID: THROUGH}),
+            Setting("saved and resumed", options={ID: SAVED}),
+            Setting("in two fits", options={ID: TWICE}),
+            Setting("saved with the seed states", pins=("seed-states",)),
+        ),
+        procedure=True,
+    ),
+    pins=(
+        Pin(
+            id="seed-states",
+            holds=(ID,),
+            options={ID: WITH_STATES},
+            lines={"*": (
+                "states = [v.numpy() for v in model.variables if v.name == \"seed_generator_state\"]  # save beside it",
+                "kept = [v for v in model.variables if v.name == \"seed_generator_state\"]  # after loading",
+                "for variable, state in zip(kept, states): variable.assign(state)",
+            )},
+        ),
+    ),
+    links=(
+        Link("Keras: serialization and saving", "https://keras.io/guides/serialization_and_saving/"),
+        Link("Keras issue 19796: dropout's variables are inconsistent across save and load",
+             "https://github.com/keras-team/keras/issues/19796"),
+        Link("TensorFlow issue 58925: a resumed training differs",
+             "https://github.com/tensorflow/tensorflow/issues/58925"),
+    ),
+    advice="Train through, or save the states of the seed generators beside the model.",
+)
+
+
+def model(trial):
+    import keras
+
+    network = keras.Sequential([
+        keras.Input((4,)), seeded.dense(16, seed=1), keras.layers.Dropout(0.5), seeded.dense(1, seed=2)])
+    return Tiny(network, spread(16, 4), spread(16, 1), epochs=4)
+
+
+def train(trial, recorder):
+    """All epochs in one ``fit``, or in two: gone on at once, or saved and loaded in between."""
+    import keras
+
+    name = trial.request.model
+    tiny = model(trial) if name == "source:" + ID else models.build(name, trial)
+    training.compile_model(trial, tiny)
+    order = trial.option(ID)
+    if order == THROUGH:
+        training.fit(trial, recorder, tiny)
+        return
+    half = tiny.epochs // 2
+    training.fit(trial, recorder, tiny, epochs=half)
+    if order != TWICE:
+        path = os.path.join(trial.folder, "half.keras")
+        tiny.model.save(path)
+        states = [trial.backend.read(variable) for variable in _seed_states(tiny.model)]
+        tiny = tiny._replace(model=keras.models.load_model(path))
+        trial.count(ID)
+        if order == WITH_STATES:
+            for variable, state in zip(_seed_states(tiny.model), states):
+                variable.assign(state)
+    training.fit(trial, recorder, tiny, initial_epoch=half)
+
+
+def _seed_states(network):
+    return [variable for variable in network.variables if variable.name == "seed_generator_state"]

@@ -1,0 +1,55 @@
+"""The embedding race: several threads add rows with the same index to one variable.
+
+The gradient of an embedding is sparse: a row for each token that was read, the same index many times over. SGD
+without momentum, Adagrad and RMSprop apply it with ``ResourceScatterSub`` or ``ResourceScatterAdd``, whose CPU
+kernel splits the rows over the intra-op threads, and where two rows have one index, the order of the two
+additions is whichever thread comes first (TensorFlow 2.x; all seeds set, 4 of 4 runs differ with two threads).
+Adam, AdamW, Lion and SGD with momentum make the gradient dense first and repeat themselves. So do one intra-op
+thread, and op determinism.
+
+The probe trains the text model: 40,000 rows, 50 indices, eight threads.
+"""
+from detaudit_probes.declare import Link, Loosen, Pin, Source
+
+ID = "sparse-update"
+MOMENTUM = "sgd-momentum"
+
+SOURCE = Source(
+    id=ID,
+    family="parallel arithmetic",
+    title="the sparse update of an embedding",
+    breaks="Threads add rows with the same index to one variable, in an order that is a race.",
+    experiment=Loosen(models=("text",), race=True, options={"intra_op_threads": 8, "epochs": 2},
+                      pins=("op-determinism", "one-thread", MOMENTUM)),
+    pins=(
+        Pin(
+            id=MOMENTUM,
+            holds=(ID,),
+            options={"momentum": 0.9},
+            lines={"*": ("optimizer = keras.optimizers.SGD(momentum=0.9)  # or Adam: their update is dense",)},
+            note="trains another way than plain SGD",
+        ),
+    ),
+    links=(
+        Link("tf.config.experimental.enable_op_determinism",
+             "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism"),
+        Link("tf.Variable.scatter_sub", "https://www.tensorflow.org/api_docs/python/tf/Variable#scatter_sub"),
+    ),
+    quick=True,
+)
+
+
+def watch(trial):
+    """Count the sparse updates of a variable that the training step is built with."""
+    from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+
+    for name in ("scatter_sub", "scatter_add"):
+        setattr(BaseResourceVariable, name, _counted(trial, getattr(BaseResourceVariable, name)))
+
+
+def _counted(trial, scatter):
+    def counted(variable, rows, *arguments, **named):
+        trial.count(ID)
+        return scatter(variable, rows, *arguments, **named)
+
+    return counted

@@ -1,0 +1,41 @@
+"""TensorFlow's global seed: on Keras 3 it decides the order in which ``fit`` shuffles.
+
+Without ``tf.random.set_seed`` every stateful random operation takes its seed from the operating system
+(``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow backend ``fit(shuffle=True)``
+shuffles with ``tf.random.shuffle`` inside its ``tf.data`` pipeline
+(``keras/src/trainers/data_adapters/array_data_adapter.py``), so only this seed pins the order of the
+batches. A side effect: with the seed set, every epoch uses the same order.
+"""
+from detaudit_probes.declare import Link, Loosen, Pin, Source
+
+ID = "tensorflow-seed"
+
+SOURCE = Source(
+    id=ID,
+    family="generators",
+    title="TensorFlow's global seed",
+    breaks="fit shuffles its batches with an unseeded tf.random.shuffle.",
+    experiment=Loosen(models=("mlp",)),
+    pins=(
+        Pin(
+            id=ID,
+            holds=(ID, "tfdata-shuffle"),
+            lines={"tensorflow": ("import tensorflow as tf", "tf.random.set_seed({seed})")},
+            note="with the global seed set, fit shuffles in the same order in every epoch",
+        ),
+    ),
+    links=(
+        Link("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),
+        Link("TensorFlow issue 19238: operation seeds depend on how many came before",
+             "https://github.com/tensorflow/tensorflow/issues/19238"),
+    ),
+    quick=True,
+)
+
+
+def pin(trial):
+    trial.backend.seed(trial.seed)
+
+
+def see(trial):
+    return trial.backend.unseeded_draws()

@@ -1,0 +1,75 @@
+"""``tf.data`` without an order: ``deterministic=False`` hands elements on as they are ready.
+
+A parallel ``map`` or ``interleave`` keeps the order of its elements unless it is told that it need not, by its
+argument ``deterministic=False`` or by ``Options.deterministic = False`` (``experimental_deterministic`` in older
+versions). Guides to performance advise it, and TensorFlow Datasets sets it by itself for shuffled files
+that have no seed. Then whichever element is finished first comes first. Seeds do not reach it. Neither does one
+inter-op thread: ``tf.data`` runs its functions on a pool of its own size, one thread a core.
+
+Over elements that all cost the same the order often repeats itself (equal in 4 of 4 runs here), which proves
+nothing. So the probe's elements cost unequal work, as pictures of unequal size do: several shards are
+interleaved, each row is multiplied up and added to as nothing, on a private pool of eight threads, which keeps
+the race going on one core and on a busy machine too.
+"""
+from detaudit_probes.declare import Link, Loosen, Pin, Source
+
+ID = "tfdata-order"
+PIN = "ordered-map"
+
+SHARDS = 8    # interleaved, so that their elements overtake one another
+COPIES = 28   # of each row of the data: 252 elements a pass over the nine points
+WIDTH = 64    # of the smallest matrix that an element costs; the largest is four times as wide
+
+SOURCE = Source(
+    id=ID,
+    family="order",
+    title="tf.data without an order (deterministic=False)",
+    breaks="A parallel map or interleave hands on whichever element is finished first.",
+    experiment=Loosen(models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")),
+    pins=(
+        Pin(
+            id=PIN,
+            holds=(ID,),
+            lines={"tensorflow": (
+                "options = tf.data.Options()",
+                "options.deterministic = True  # and no deterministic=False in any map or interleave",
+                "dataset = dataset.with_options(options)",
+            )},
+        ),
+    ),
+    links=(
+        Link("tf.data.Options.deterministic", "https://www.tensorflow.org/api_docs/python/tf/data/Options"),
+        Link("Better performance with the tf.data API",
+             "https://www.tensorflow.org/guide/data_performance"),
+        Link("tfds.ReadConfig: shuffled files without a seed are read in any order",
+             "https://www.tensorflow.org/datasets/api_docs/python/tfds/ReadConfig"),
+    ),
+)
+
+
+def feed(trial, x, y):
+    import tensorflow as tf
+
+    # Only its own pin writes the ordered form: op determinism must hold the unordered one by itself.
+    ordered = PIN in trial.request.pins
+    rows = tf.data.Dataset.from_tensor_slices((x, y)).repeat(COPIES).enumerate()
+
+    def shard(number):
+        return rows.shard(SHARDS, number).map(_costly, num_parallel_calls=SHARDS, deterministic=ordered)
+
+    mixed = tf.data.Dataset.range(SHARDS).interleave(
+        shard, cycle_length=SHARDS, num_parallel_calls=SHARDS, deterministic=ordered)
+    trial.count(ID, len(x) * COPIES)  # the elements that one pass maps
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = SHARDS
+    return mixed.batch(36).with_options(options)
+
+
+def _costly(number, row):
+    """The row itself, after work that differs from element to element: a product of zeros is added."""
+    import tensorflow as tf
+
+    x, y = row
+    width = WIDTH + WIDTH * tf.cast(number * 7 % 13, "int32") // 4
+    nothing = tf.zeros((width, width)) + 0.0 * x[0]
+    return x + tf.reduce_sum(tf.linalg.matmul(nothing, nothing)), y

@@ -1,0 +1,57 @@
+"""A random operation in a parallel ``map``: seeds are set, and which element gets which number is a race.
+
+Augmentation written with ``tf.random.*`` inside ``Dataset.map(num_parallel_calls=...)`` draws from one
+stateful generator from several threads at once. The numbers are those of the seed, but which element gets
+which of them depends on the threads, with ``deterministic=True`` too, for that keeps the order of the elements
+and not of the draws (TensorFlow 2.x; tensorflow/tensorflow#13932, #44491). Op determinism runs such a map
+serially. One inter-op thread does not help: ``tf.data`` has threads of its own, one a core.
+
+The probe repeats its rows many times, adds noise to each in a map of eight parallel calls, and gives the
+pipeline a private pool of eight threads, so that they race on one core and on a busy machine too.
+"""
+from detaudit_probes.declare import Link, Loosen, Pin, Source
+
+ID = "tfdata-random-map"
+PIN = "serial-map"
+
+CALLS = 8
+COPIES = 112  # of each row of the data: 1008 elements a pass over the nine points
+
+SOURCE = Source(
+    id=ID,
+    family="order",
+    title="a random operation in a parallel tf.data map",
+    breaks="Parallel calls draw from one generator: which element gets which number is a race.",
+    experiment=Loosen(models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")),
+    pins=(
+        Pin(
+            id=PIN,
+            holds=(ID,),
+            lines={"tensorflow": (
+                "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
+            )},
+            note="or number the elements (enumerate) and draw with tf.random.stateless_* from that number",
+        ),
+    ),
+    links=(
+        Link("TensorFlow issue 13932", "https://github.com/tensorflow/tensorflow/issues/13932"),
+        Link("TensorFlow issue 44491", "https://github.com/tensorflow/tensorflow/issues/44491"),
+        Link("Random number generation: stateless operations",
+             "https://www.tensorflow.org/guide/random_numbers#stateless_rngs"),
+    ),
+)
+
+
+def feed(trial, x, y):
+    import tensorflow as tf
+
+    def augment(x, y):
+        return x + tf.random.normal(tf.shape(x), stddev=0.01), y
+
+    # Only its own pin writes the serial form: op determinism must hold the parallel one by itself.
+    calls = None if PIN in trial.request.pins else CALLS
+    noisy = tf.data.Dataset.from_tensor_slices((x, y)).repeat(COPIES).map(augment, num_parallel_calls=calls)
+    trial.count(ID, len(x) * COPIES)  # the elements that one pass draws noise for
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = CALLS
+    return noisy.batch(126).with_options(options)

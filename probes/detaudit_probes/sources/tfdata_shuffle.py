@@ -1,0 +1,38 @@
+"""``Dataset.shuffle`` without a seed: it follows TensorFlow's global seed, and without one, chance.
+
+``Dataset.shuffle(buffer_size)`` takes its two seeds from the global seed and from its argument
+(``tensorflow/python/data/util/random_seed.py``); where neither is given, chance decides. With the global seed set,
+or with an argument, it repeats itself from process to process: in every epoch another order
+(``reshuffle_each_iteration``), each of them the same in both runs.
+"""
+from detaudit_probes.declare import Link, Loosen, Pin, Source
+
+ID = "tfdata-shuffle"
+PIN = "shuffle-seed"
+
+SOURCE = Source(
+    id=ID,
+    family="order",
+    title="tf.data's shuffle without a seed",
+    breaks="Dataset.shuffle without a seed, and without TensorFlow's global seed, shuffles as chance has it.",
+    experiment=Loosen(models=("mlp",), feed=True, options={"epochs": 2}, pins=(PIN, "tensorflow-seed")),
+    pins=(
+        Pin(
+            id=PIN,
+            holds=(ID,),
+            lines={"tensorflow": ("dataset = dataset.shuffle(buffer_size, seed={seed})",)},
+        ),
+    ),
+    links=(
+        Link("tf.data.Dataset.shuffle", "https://www.tensorflow.org/api_docs/python/tf/data/Dataset#shuffle"),
+        Link("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),
+    ),
+)
+
+
+def feed(trial, x, y):
+    import tensorflow as tf
+
+    seed = trial.seed if PIN in trial.request.pins else None
+    trial.count(ID, len(x))  # the elements that one pass shuffles
+    return tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed).batch(4)

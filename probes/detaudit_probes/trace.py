@@ -1,0 +1,150 @@
+"""Writing a trace: the ordered observations of one trial, as append-only tables in a folder.
+
+The format is specified in :mod:`detaudit_probes.protocol`. Rows reach the disk as they are made, so a
+child that dies after twelve steps has left twelve steps.
+"""
+import json
+import os
+import sys
+from array import array
+from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
+
+from detaudit_probes import fingerprint, protocol
+
+Named = Tuple[str, str, Any]  # (stage, name, value)
+
+
+def write_json(path: str, document: Any) -> None:
+    """Write ``document`` under another name, then rename: a reader never sees half of it."""
+    draft = "%s.%d.part" % (path, os.getpid())
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(document, file, sort_keys=True)
+    os.replace(draft, path)
+
+
+class _Table:
+    def __init__(self, folder: str, number: int, name: str, kind: str, kept: bool) -> None:
+        self.name, self.kind, self.kept = name, kind, kept
+        self.columns: List[Tuple[str, str]] = []
+        self.base = "%d" % number
+        self._rows = self._open(folder, ".rows")
+        self._at = self._open(folder, ".at") if kept else None
+        self._bytes = self._open(folder, ".bytes") if kept else None
+        self._offset = 0
+
+    def _open(self, folder: str, ending: str) -> BinaryIO:
+        return open(os.path.join(folder, self.base + ending), "wb", buffering=0)
+
+    def describe(self) -> Dict[str, Any]:
+        columns = [{"stage": stage, "name": name} for stage, name in self.columns]
+        return {"name": self.name, "kind": self.kind, "file": self.base + ".rows", "columns": columns,
+                "kept": self.kept}
+
+    def append(self, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]]) -> None:
+        if self._at is not None and self._bytes is not None:
+            offsets, parts = [], []
+            for header, data in records:
+                if len(data) > protocol.LARGEST_KEPT:
+                    offsets.append(protocol.NOT_KEPT)
+                    continue
+                offsets.append(self._offset)
+                size = len(data).to_bytes(8, "little")
+                parts.append(len(header).to_bytes(2, "little") + header + size + data)
+                self._offset += len(parts[-1])
+            self._bytes.write(b"".join(parts))
+            self._at.write(_little(offsets))
+        self._rows.write(_little(row))
+
+    def close(self) -> None:
+        for file in (self._rows, self._at, self._bytes):
+            if file is not None:
+                file.close()
+
+
+def _little(numbers: Sequence[int]) -> bytes:
+    packed = array("Q", numbers)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
+
+
+class TraceWriter:
+    """The trace of one trial. ``once`` records what happens once, ``step`` one row of a step table.
+
+    A value is copied and fingerprinted at the moment of the call. The columns of a step table are
+    those of its first row; a later row that brings other names opens the next table, so that nothing
+    observed is ever dropped.
+    """
+
+    def __init__(self, folder: str, trial: int, condition: Dict[str, Any], algorithm: str,
+                 keep_bytes: bool) -> None:
+        self._folder = folder
+        self._hash = fingerprint.ALGORITHMS[algorithm]
+        self._keep = keep_bytes
+        self._tables: Dict[str, _Table] = {}
+        self._sequence = 0
+        self._document: Dict[str, Any] = {
+            "format": protocol.TRACE_FORMAT, "version": protocol.TRACE_VERSION, "trial": trial,
+            "fingerprint": algorithm, "condition": condition, "facts": {}, "tables": [], "evidence": {},
+            "digests": {}, "measures": {}, "outcome": {"kind": "running"},
+        }
+        self.save()
+
+    def save(self) -> None:
+        self._document["tables"] = [table.describe() for table in self._tables.values()]
+        write_json(os.path.join(self._folder, protocol.TRACE_FILE), self._document)
+
+    def note(self, field: str, values: Dict[str, Any]) -> None:
+        """Add to one of ``facts``, ``evidence``, ``digests`` or ``measures``."""
+        self._document[field].update(values)
+
+    def finish(self, outcome: Dict[str, Any]) -> None:
+        self._document["outcome"] = outcome
+        for table in self._tables.values():
+            table.close()
+        self.save()
+
+    def once(self, stage: str, name: str, value: Any) -> Tuple[bytes, bytes]:
+        """Record something that happens once; returns its canonical record."""
+        return self.once_each(stage, [(name, value)])[0]
+
+    def once_each(self, stage: str, named: Sequence[Tuple[str, Any]]) -> List[Tuple[bytes, bytes]]:
+        """Record several things of one stage, (name, value) in causal order; their canonical records."""
+        table = self._table("once", "events")
+        new = [(stage, name) for name, _ in named if (stage, name) not in table.columns]
+        if new:
+            table.columns.extend(new)
+            self.save()  # before the rows: a reader must know the columns that they name
+        records = [fingerprint.canonical(value) for _, value in named]
+        for (name, _), record in zip(named, records):
+            self._sequence += 1
+            table.append([self._sequence, table.columns.index((stage, name)), self._hash(*record)], [record])
+        return records
+
+    def step(self, phase: str, step: int, observations: Sequence[Named]) -> List[Tuple[bytes, bytes]]:
+        """Record one step: ``observations`` are (stage, name, value) in causal order."""
+        columns = [(stage, name) for stage, name, _ in observations]
+        table = self._step_table(phase, columns)
+        records = [fingerprint.canonical(value) for _, _, value in observations]
+        self._sequence += 1
+        table.append([self._sequence, step] + [self._hash(*record) for record in records], records)
+        return records
+
+    def _step_table(self, phase: str, columns: List[Tuple[str, str]]) -> _Table:
+        number, name = 0, phase
+        while True:
+            table = self._table(name, "steps")
+            if not table.columns:
+                table.columns = columns
+                self.save()
+            if table.columns == columns:
+                return table
+            number += 1
+            name = "%s (%d)" % (phase, number)
+
+    def _table(self, name: str, kind: str) -> _Table:
+        found: Optional[_Table] = self._tables.get(name)
+        if found is None:
+            found = _Table(self._folder, len(self._tables), name, kind, self._keep)
+            self._tables[name] = found
+        return found

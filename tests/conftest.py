@@ -1,0 +1,25 @@
+"""What tests of every cost share: traces written by hand with the guest's own writer."""
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Nothing depends on wall time or on luck: no deadline, and the same examples every time.
+settings.register_profile("detaudit", deadline=None, derandomize=True,
+                          suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.load_profile("detaudit")
+
+
+@pytest.fixture(scope="session")
+def fresh_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """A new empty folder at every call: one test with many examples needs many."""
+    base, numbers = tmp_path_factory.mktemp("traces"), itertools.count()
+
+    def make() -> Path:
+        folder = base / str(next(numbers))
+        folder.mkdir()
+        return folder
+
+    return make

@@ -1,0 +1,49 @@
+"""Observing changes nothing: a watched training ends on the very bits of a bare one, on every tiny model."""
+from dataclasses import replace
+
+import pytest
+from detaudit.condition import Trial
+from detaudit.runner import Asking
+
+from tests.guilty.conftest import MODELS, base_condition, make_runner  # noqa: F401  (a fixture)
+
+pytestmark = pytest.mark.framework
+
+WAYS = {"compiled": {}, "xla": {"jit_compile": True}, "eager": {"run_eagerly": True},
+        "two threads": {"intra_op_threads": 2}}
+
+
+def ask(trials):
+    found = yield trials
+    return {trial: found[trial] for trial in trials}
+
+
+@pytest.fixture(scope="module")
+def trained(make_runner):  # noqa: F811
+    """Every model in every way, watched and bare, the two in different nests."""
+    conditions = {(model, way, watch): replace(base_condition(), model=model).with_options({**options, "watch": watch})
+                  for model in MODELS for way, options in WAYS.items() for watch in (True, False)
+                  if not (model == "text" and way == "two threads")}  # that is the embedding race
+    trials = {key: Trial(condition, int(key[2])) for key, condition in conditions.items()}
+    asking = Asking(ask(list(trials.values())))
+    make_runner().run([asking])
+    return {key: asking.finding[trial] for key, trial in trials.items()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_watched_training_ends_on_the_bits_of_a_bare_one(trained, model, way):
+    if (model, way, True) not in trained:
+        pytest.skip("the embedding race: no two runs agree")
+    watched, bare = trained[model, way, True], trained[model, way, False]
+    assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
+    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    assert watched.trace.digests["init"] == bare.trace.digests["init"]
+    assert watched.trace.digests["final"] != watched.trace.digests["init"]  # it has trained
+    assert watched.trace.observations() > bare.trace.observations() > 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_stage_is_observed(trained, model):
+    seen = {stage for table in trained[model, "compiled", True].trace.tables for stage, _ in table.columns}
+    assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}

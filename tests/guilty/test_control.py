@@ -1,0 +1,31 @@
+"""Where runs part with everything pinned, the scan says so plainly and stops attributing."""
+import io
+import json
+import shutil
+import sys
+
+import pytest
+from detaudit.conclusion import conclude
+from detaudit.report import build, terminal
+from detaudit.scan import Options, scan
+from rich.console import Console
+
+from tests.guilty.conftest import PLANT
+
+pytestmark = pytest.mark.guilty
+
+
+def test_a_control_that_parts_ends_the_scan_and_accuses_no_source(tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    shutil.copy(PLANT, tmp_path)
+    (tmp_path / "plant.json").write_text(json.dumps({"when": "always"}))
+    audit = scan(Options(sys.executable, depth="quick", trials=1, probes=(str(tmp_path),)), lambda event: None)
+    assert {one.condition.model for one in audit.control.parted} == {"mlp", "cnn", "text", "lstm", "attention"}
+    assert (audit.verdicts, audit.ladder, audit.recipe) == ((), (), None)
+    concluded = conclude(audit)
+    assert (concluded.outcome, concluded.exit_code) == ("broken", 1)
+    document = build.document(audit)
+    assert document.exit_code == 1
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(terminal.render(document))
+    assert "differ although everything is pinned" in console.export_text().splitlines()[0]

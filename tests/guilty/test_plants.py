@@ -1,0 +1,65 @@
+"""A planted fault for every source: in every trial, it breaks; when loose, it needs the pin; by setting, it varies.
+
+Whatever a source does by itself on this machine, its experiment must be able to see a fault where there is one.
+"""
+import pytest
+from detaudit import base
+from detaudit.experiments import compare, loosen
+from detaudit_probes.declare import Compare, Loosen
+
+from tests.guilty.conftest import judge
+
+pytestmark = pytest.mark.guilty
+
+SOURCES = base.known_sources()
+LOOSENED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Loosen)]
+COMPARED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Compare)]
+#: Silent on a CPU by themselves, or not there: only a plant shows that their experiment would see a fault.
+SILENT = [name for name in LOOSENED if SOURCES[name].needs.gpus]
+PLENTY = 8  # GPUs that are pretended, so that the GPU's experiments are run too
+
+
+@pytest.fixture(scope="module")
+def planted(make_runner):
+    """The verdicts with a plant; one pair is enough, for a plant is no race."""
+    done = {}
+
+    def plant(when, names, **more):
+        key = (when, *names)
+        if key not in done:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(loosen, "RACE_PAIRS", 1)
+                patch.setattr(compare, "RACE_PAIRS", 1)
+                patch.setattr(loosen, "SIGNIFICANT", 1.1)
+                runner = make_runner({"when": when, "available": True, **more})
+                done[key] = judge(runner, [SOURCES[name] for name in names], PLENTY)
+                runner.close()
+        return done[key]
+
+    return plant
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_runs_that_part_with_everything_pinned_are_broken(planted, source):
+    seen = planted("always", tuple(SOURCES))[source]
+    if seen.verdict == "skipped":
+        pytest.skip(seen.reason)
+    assert seen.verdict == "broken", seen.reason
+
+
+@pytest.mark.parametrize("source", COMPARED)
+def test_a_fault_that_follows_the_setting_varies(planted, source):
+    seen = planted("setting", tuple(COMPARED))[source]
+    if seen.verdict == "skipped":
+        pytest.skip(seen.reason)
+    assert seen.verdict == "varies", seen.reason
+    compared = [groups for _, groups in seen.settings if sum(map(len, groups)) > 1]
+    assert compared and all(len(groups) > 1 for groups in compared)
+
+
+@pytest.mark.parametrize("source", SILENT or ["none"])
+def test_a_fault_that_the_pin_holds_needs_the_pin(planted, source):
+    if source == "none":
+        pytest.skip("every source that is loosened parts runs by itself: test_verdicts")
+    seen = planted("loose", (source,), source=source)[source]
+    assert seen.verdict == "needs-pin", seen.reason

@@ -1,0 +1,75 @@
+"""What the real sources show on a CPU, on the installed TensorFlow and Keras."""
+import pytest
+from detaudit import base
+
+from tests.guilty.conftest import judge
+
+pytestmark = pytest.mark.guilty
+
+#: Sources that part two runs on any CPU: the stage of the first divergence, and the advised pin that holds.
+PART = {
+    "python-random": "init", "numpy-legacy": "data", "numpy-generator": "data", "tensorflow-seed": "data",
+    "keras-seed": "forward", "os-entropy": "data", "clock": "data", "hash-seed": "data", "directory-order": "data",
+    "tfdata-order": "data", "tfdata-random-map": "data", "tfdata-shuffle": "data", "loader-workers": "data",
+    "weight-init": "init", "dropout": "forward", "embedding": "init", "batch-shuffle": "data",
+    "augmentation": "forward", "sparse-update": "update",
+}
+#: Sources whose settings give other bits on any CPU, each repeating itself.
+VARY = ("intra-op-threads", "onednn", "xla", "eager", "precision", "op-determinism", "resume")
+NEEDS_MORE_INSTRUCTIONS = ("instruction-set",)
+NO_GPU = ("cpu-or-gpu", "cudnn", "tf32", "gpu-kernels", "gpu-to-gpu")
+
+
+@pytest.fixture(scope="module")
+def verdicts(make_runner):
+    return judge(make_runner(), list(base.known_sources().values()))
+
+
+@pytest.mark.parametrize("source", PART)
+def test_a_source_that_parts_runs_needs_its_pin(verdicts, source):
+    seen = verdicts[source]
+    assert seen.verdict == "needs-pin", seen.reason
+    assert seen.divergence.stage == PART[source]
+    loose = [count for count in seen.counts if count.name == "loose"]
+    held = [count for count in seen.counts if count.name == f"pinned by {seen.pin}"]
+    assert sum(count.parted for count in loose) > 0
+    assert sum(count.parted for count in held) == 0 < sum(count.agreed for count in held)
+
+
+@pytest.mark.parametrize("name", ["scikit-learn", "pandas", "scipy"])
+def test_a_library_without_a_seed_has_a_verdict_of_its_own(verdicts, name):
+    seen = verdicts[f"third-party:{name}"]
+    if seen.verdict == "skipped":
+        pytest.skip(seen.reason)
+    assert (seen.verdict, seen.divergence.stage) == ("needs-pin", "data"), seen.reason
+
+
+@pytest.mark.parametrize("source", VARY)
+def test_settings_that_disagree_vary(verdicts, source):
+    seen = verdicts[source]
+    assert seen.verdict == "varies", seen.reason
+    assert any(len(groups) > 1 for _, groups in seen.settings)
+    assert all(count.parted == 0 for count in seen.counts)
+
+
+def test_a_lesser_instruction_set_gives_other_bits(verdicts):
+    seen = verdicts["instruction-set"]
+    if seen.verdict == "skipped":
+        pytest.skip(seen.reason)
+    assert seen.verdict == "varies", seen.reason
+
+
+@pytest.mark.parametrize("source", NO_GPU)
+def test_what_needs_a_gpu_is_skipped_with_the_reason(verdicts, source):
+    assert verdicts[source].verdict == "skipped"
+    assert "GPU" in verdicts[source].reason
+
+
+def test_nothing_is_broken_and_nothing_undecided(verdicts):
+    assert {name: one.reason for name, one in verdicts.items() if one.verdict in ("broken", "error")} == {}
+
+
+def test_the_tables_above_miss_no_source(verdicts):
+    elsewhere = {"inter-op-threads", "load", "replicas", "second-fit", "batch-invariance"}  # whatever is true here
+    known = {*PART, *VARY, *NEEDS_MORE_INSTRUCTIONS, *NO_GPU, *elsewhere}
+    assert {name for name in verdicts if not name.startswith("third-party:")} == known

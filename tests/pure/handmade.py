@@ -1,0 +1,103 @@
+"""Traces and trials made by hand: what a child would have left, without a child."""
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detaudit import traces
+from detaudit.condition import Condition, Trial
+from detaudit.outcome import COMPLETED, Outcome
+from detaudit.runner import Finished
+from detaudit_probes.trace import TraceWriter
+
+
+@dataclass(frozen=True)
+class Once:
+    """Something that happens once."""
+
+    stage: str
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a phase; ``observed`` are (stage, name, value)."""
+
+    number: int
+    observed: tuple[tuple[str, str, Any], ...]
+    phase: str = "fit 1"
+
+
+Act = Once | Step
+FACTS = {"python": "3.11.7", "cpus": 2}
+
+
+def begin(folder: Path, acts: Iterable[Act], algorithm: str = "blake2b_64", kept: bool = True,
+          facts: dict[str, Any] | None = None) -> TraceWriter:
+    """A trace that is still being written."""
+    writer = TraceWriter(str(folder), 1, {"model": "mlp"}, algorithm, kept)
+    writer.note("facts", FACTS if facts is None else facts)
+    for act in acts:
+        if isinstance(act, Once):
+            writer.once(act.stage, act.name, act.value)
+        else:
+            writer.step(act.phase, act.number, list(act.observed))
+    return writer
+
+
+def written(folder: Path, acts: Iterable[Act], evidence: dict[str, int] | None = None,
+            digests: dict[str, str] | None = None, **how: Any) -> traces.Trace:
+    """A trace of ``acts``, completed, and read back."""
+    writer = begin(folder, acts, **how)
+    writer.note("evidence", evidence or {})
+    writer.note("digests", digests or {})
+    writer.finish({"kind": "completed"})
+    trace = traces.read(folder)
+    assert trace is not None
+    return trace
+
+
+@dataclass
+class Bench:
+    """Answers an experiment's trials with traces made by hand, and remembers what it asked for.
+
+    ``behave`` says what a trial does: a value that is all that its trace holds (equal values: equal bits),
+    or an Outcome where it did not complete. ``evidence`` goes into every trace.
+    """
+
+    folder: Callable[[], Path]
+    behave: Callable[[Trial], Any]
+    evidence: dict[str, int] = field(default_factory=dict)
+    facts: Callable[[Trial], dict[str, Any]] = lambda trial: FACTS
+    asked: list[list[Trial]] = field(default_factory=list)
+    answered: dict[Trial, Finished] = field(default_factory=dict)
+
+    def answer(self, trial: Trial) -> Finished:
+        if trial not in self.answered:
+            self.answered[trial] = self._run(trial, 1 + len(self.answered))
+        return self.answered[trial]
+
+    def _run(self, trial: Trial, number: int) -> Finished:
+        behaviour = self.behave(trial)
+        if isinstance(behaviour, Outcome):
+            return Finished(trial, number, behaviour, None)
+        acts = [] if behaviour is None else [
+            Once("rng", "state", trial.draw), Once("init", "kernel", 0.5),
+            Step(0, (("loss", "loss", behaviour), ("update", "kernel", behaviour)))]
+        trace = written(self.folder(), acts, self.evidence, {} if behaviour is None else {"final": repr(behaviour)},
+                        facts=self.facts(trial))
+        return Finished(trial, number, Outcome(COMPLETED), trace)
+
+    def drive(self, experiment: Any) -> Any:
+        """Run the experiment to its end; its finding."""
+        try:
+            wanted: Sequence[Trial] = next(experiment)
+            while True:
+                self.asked.append(list(wanted))
+                wanted = experiment.send({trial: self.answer(trial) for trial in wanted})
+        except StopIteration as end:
+            return end.value
+
+    def conditions(self) -> set[Condition]:
+        return {trial.condition for wanted in self.asked for trial in wanted}

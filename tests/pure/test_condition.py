@@ -1,0 +1,150 @@
+"""Conditions and trials as values: what a pin adds, what loosing takes away, and what makes two trials the same."""
+from dataclasses import replace
+
+import pytest
+from detaudit.condition import Condition, Trial, device_of, items, pair, pairs
+from detaudit_probes.declare import Loosen, Needs, Pin, Source
+from hypothesis import given
+from hypothesis import strategies as st
+
+SEED = Pin("seed", ("seed", "shuffle"))
+ONE_THREAD = Pin("one-thread", ("threads", "race"), options={"intra": 1, "inter": 1}, environment={"OMP": "1"})
+ONE_INTRA = Pin("one-intra", ("threads",), options={"intra": 1})
+OP_DETERMINISM = Pin("op-determinism", ("race",), options={"deterministic": True}, environment={"TF_DET": "1"})
+HASH = Pin("hash", ("hash",), environment={"PYTHONHASHSEED": "0"})
+KNOWN = {pin.id: pin for pin in (SEED, ONE_THREAD, ONE_INTRA, OP_DETERMINISM, HASH)}
+PLAIN = Condition("tensorflow", "cpu", "mlp", 1).with_options({"jit": False})
+
+
+def pinned(*names: str) -> Condition:
+    condition = PLAIN
+    for name in names:
+        condition = condition.with_pin(KNOWN[name])
+    return condition
+
+
+def test_a_pin_brings_its_options_and_variables():
+    condition = pinned("one-thread")
+    assert condition.pins == ("one-thread",)
+    assert dict(condition.options) == {"jit": False, "intra": 1, "inter": 1}
+    assert dict(condition.environment) == {"OMP": "1"}
+
+
+def test_a_pin_wins_over_what_is_there():
+    condition = PLAIN.with_options({"intra": 8}).with_environment({"OMP": "8"}).with_pin(ONE_THREAD)
+    assert dict(condition.options)["intra"] == 1 and dict(condition.environment)["OMP"] == "1"
+
+
+def test_a_pin_is_applied_once_and_the_order_is_kept():
+    assert pinned("seed", "one-thread", "seed").pins == ("seed", "one-thread")
+
+
+def test_conditions_are_values():
+    before = pinned("seed")
+    before.with_pin(ONE_THREAD)
+    before.without(["seed"], KNOWN)
+    assert before == pinned("seed") and hash(before) == hash(pinned("seed"))
+    assert pinned("hash").with_options({"a": 1, "b": 2}) == pinned("hash").with_options({"b": 2}).with_options({"a": 1})
+
+
+def test_loosing_a_source_removes_every_pin_that_holds_it():
+    loose = pinned("seed", "one-thread", "op-determinism", "hash").without(["race"], KNOWN)
+    assert loose.pins == ("seed", "hash")
+    assert dict(loose.options) == {"jit": False}
+    variables = dict(loose.environment)
+    assert variables["PYTHONHASHSEED"] == "0"
+    assert variables["OMP"] is None and variables["TF_DET"] is None
+
+
+def test_a_pin_that_stays_keeps_what_it_shares_with_one_that_goes():
+    """one-intra stays when race is loosed: its option must not go with that of one-thread, or it holds nothing."""
+    for order in (("one-thread", "one-intra"), ("one-intra", "one-thread")):
+        loose = pinned(*order).without(["race"], KNOWN)
+        assert loose.pins == ("one-intra",)
+        assert dict(loose.options) == {"jit": False, "intra": 1}
+
+
+def test_a_variable_that_two_pins_set_stays_with_the_one_that_stays():
+    other = Pin("other", ("other",), environment={"OMP": "1"})
+    known = {**KNOWN, "other": other}
+    loose = pinned("one-thread").with_pin(other).without(["race"], known)
+    assert dict(loose.environment) == {"OMP": "1"}
+
+
+def test_what_was_set_over_a_pin_that_stays_is_left():
+    condition = pinned("one-intra", "hash", "op-determinism").with_options({"intra": 4}).with_environment(
+        {"PYTHONHASHSEED": "random"})
+    loose = condition.without(["race"], KNOWN)
+    assert dict(loose.options) == {"jit": False, "intra": 4}
+    assert dict(loose.environment) == {"PYTHONHASHSEED": "random", "TF_DET": None}
+
+
+def test_loosing_what_no_pin_holds_changes_nothing():
+    assert pinned("seed", "one-thread").without(["hash"], KNOWN) == pinned("seed", "one-thread")
+
+
+@given(st.lists(st.sampled_from(sorted(KNOWN)), unique=True), st.sets(st.sampled_from(["shuffle", "race", "hash"])))
+def test_after_loosing_no_pin_holds_a_loosed_source_and_all_others_are_left(names, sources):
+    loose = pinned(*names).without(sources, KNOWN)
+    assert [name for name in names if not sources & set(KNOWN[name].holds)] == list(loose.pins)
+    for name in loose.pins:
+        assert KNOWN[name].options.items() <= dict(loose.options).items()
+        assert KNOWN[name].environment.items() <= dict(loose.environment).items()
+
+
+def test_pinning_again_what_was_loosed_gives_the_settings_back():
+    loose = pinned("seed", "one-thread").without(["race"], KNOWN)
+    again = loose.with_pin(ONE_THREAD)
+    assert (again.options, again.environment) == (pinned("seed", "one-thread").options,
+                                                  pinned("seed", "one-thread").environment)
+
+
+# --- trials
+
+def test_a_draw_is_filled_into_the_variables_and_is_never_zero():
+    condition = PLAIN.with_environment({"PYTHONHASHSEED": "{draw}", "GONE": None})
+    assert Trial(condition, 0).environment() == {"PYTHONHASHSEED": "1", "GONE": None}
+    assert Trial(condition, 6).environment()["PYTHONHASHSEED"] == "7"
+
+
+def test_a_users_own_value_may_hold_braces():
+    condition = PLAIN.with_environment({"FLAGS": '{"a": {}} {0} {'})
+    assert Trial(condition, 3).environment() == {"FLAGS": '{"a": {}} {0} {'}
+
+
+def test_equal_trials_have_equal_keys_and_any_difference_gives_another():
+    trial = Trial(pinned("seed"), 0)
+    assert trial.key() == Trial(pinned("seed"), 0).key()
+    others = [Trial(pinned("seed"), 1), Trial(pinned("hash"), 0), Trial(PLAIN, 0)]
+    for change in ({"backend": "jax"}, {"device": "gpu"}, {"model": "cnn"}, {"seed": 2}, {"loose": ("seed",)},
+                   {"options": items({"jit": True})}, {"environment": items({"A": "1"})}, {"feed": "x"},
+                   {"procedure": "x"}):
+        others.append(Trial(replace(pinned("seed"), **change), 0))
+    assert len({trial.key(), *(other.key() for other in others)}) == 1 + len(others)
+
+
+def test_the_order_of_pins_is_part_of_a_trial():
+    """A later seed wins over an earlier, wider one."""
+    assert Trial(pinned("seed", "hash"), 0).key() != Trial(pinned("hash", "seed"), 0).key()
+
+
+@pytest.mark.parametrize("number", [0, 1, 7])
+def test_a_pair_has_one_trial_in_each_nest(number):
+    left, right = pair(PLAIN, number)
+    assert (left.side, right.side) == (0, 1) and left.condition == right.condition == PLAIN
+    assert (left.draw, right.draw) == (2 * number, 2 * number + 1)  # never below 0, so that {draw} is never 0
+
+
+@given(st.integers(0, 20), st.integers(0, 20))
+def test_pairs_are_disjoint_and_go_on_where_others_ended(count, first):
+    some = pairs(PLAIN, count, first)
+    trials = [trial for one in some for trial in one]
+    assert len(some) == count and len(set(trials)) == 2 * count
+    assert not set(trials) & {trial for one in pairs(PLAIN, 5, first + count) for trial in one}
+    assert pairs(PLAIN, count + 3)[:count] == pairs(PLAIN, count)
+    assert pairs(PLAIN, 1) == [pair(PLAIN, 0)]
+
+
+@pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (1, "gpu"), (2, "gpu")])
+def test_a_source_is_tried_on_a_gpu_where_it_needs_one(gpus, device):
+    assert device_of(Source("s", "gpu", "", "", Loosen(()), needs=Needs(gpus=gpus)), PLAIN) == device

@@ -1,0 +1,52 @@
+"""Wire tests start processes but import no framework: a backend that trains nothing stands in for one."""
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from detaudit.condition import Condition, Trial, items
+from detaudit.nests import Interpreter
+from detaudit.runner import Asking, Finished, Limits, Runner
+
+PROBES = str(Path(__file__).parent / "probes")
+
+
+def condition(**options: object) -> Condition:
+    return Condition("stub", "cpu", "mlp", 1, procedure="fault", options=items(options))
+
+
+def ask(wanted: list[Trial]):
+    """An experiment that asks once, and finds what became of each trial."""
+    found = yield wanted
+    return [found[trial] for trial in wanted]
+
+
+@pytest.fixture
+def make_runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
+    made = []
+
+    def make(fork: bool = True, timeout: float = 60.0, jobs: int = 2, python: str = sys.executable,
+             **interpreter: object) -> Runner:
+        interpreter = {"imports": False, "probes": (PROBES,), **interpreter}
+        runner = Runner(Interpreter(python, "stub", fork, **interpreter), Limits(jobs, timeout),
+                        tmp_path / f"control-{len(made)}", dict(os.environ))
+        made.append(runner)
+        return runner
+
+    yield make
+    for runner in made:
+        runner.close()
+
+
+@pytest.fixture(params=[True, False], ids=["forked", "isolated"])
+def run(request: pytest.FixtureRequest, make_runner: Callable[..., Runner]) -> Callable[..., Finished]:
+    """Run one trial with the options given, both ways."""
+
+    def run_one(timeout: float = 60.0, **options: object) -> Finished:
+        runner = make_runner(fork=request.param, timeout=timeout)
+        asking = Asking(ask([Trial(condition(**options), 0)]))
+        runner.run([asking])
+        return asking.finding[0]
+
+    return run_one

@@ -1,0 +1,65 @@
+"""The engine may die at any moment, by any signal: no process of an audit outlives it."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from tests.wire.conftest import PROBES
+from tests.wire.test_children import alive
+
+ENGINE = """
+import os, sys
+from pathlib import Path
+from tests.wire.conftest import ask, condition
+from detaudit.condition import Trial
+from detaudit.nests import Interpreter
+from detaudit.runner import Asking, Limits, Runner
+
+folder, probes, fork = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "fork"
+runner = Runner(Interpreter(sys.executable, "stub", fork, (probes,), imports=False), Limits(2, 600), folder / "control",
+                dict(os.environ))
+runner.run([Asking(ask([Trial(condition(fault="hang", pids=str(folder / "pids")), 0)]))])
+"""
+
+
+def started(folder, fork):
+    """An engine with a nest and a child that hangs, and all of their process ids."""
+    engine = subprocess.Popen([sys.executable, "-c", ENGINE, str(folder), PROBES, fork], cwd=os.getcwd())
+    deadline = time.monotonic() + 60
+    while not (folder / "pids").exists() or not (folder / "pids").read_text():
+        assert time.monotonic() < deadline and engine.poll() is None
+        time.sleep(0.05)
+    return engine, descendants(engine.pid)
+
+
+def descendants(pid):
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat") as file:
+                    parent = int(file.read().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent == pid:
+                found += [int(entry), *descendants(int(entry))]
+    return found
+
+
+def assert_all_gone(pids):
+    assert len(pids) >= 2  # a nest or a fresh process, and the grandchild
+    deadline = time.monotonic() + 10
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [pid for pid in pids if alive(pid)] == []
+
+
+def test_the_engine_killed_outright_takes_every_process_along(tmp_path):
+    for fork in ("fork", "isolate"):
+        folder = tmp_path / fork
+        folder.mkdir()
+        engine, pids = started(folder, fork)
+        engine.send_signal(signal.SIGKILL)
+        engine.wait()
+        assert_all_gone(pids)
