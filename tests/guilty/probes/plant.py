@@ -37,10 +37,19 @@ def place(step):
         return int.from_bytes(_real_urandom(4), "little")
     if when == "setting":
         request = trial.request
-        text = repr((sorted(request.options.items()), request.pins, _devices, sorted(os.environ.items())))
+        text = repr((sorted(request.options.items()), request.pins, _devices, variables_of_settings()))
         return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)
     chosen = chosen_place()
     return chosen["element"] * 32 + chosen["bit"] if step == chosen.get("step") else None
+
+
+def variables_of_settings():
+    """What a setting may set. The rest of the environment holds folders of this very run: a place would be luck."""
+    settings = [setting for source, _ in sources.declared().values()
+                for setting in getattr(source.experiment, "settings", ())]
+    names = {name for setting in settings for name in setting.environment}
+    names |= {name for pin, _ in sources.pins().values() for name in pin.environment}
+    return [(name, os.environ.get(name)) for name in sorted(names)]
 
 
 def chosen_place():
@@ -105,7 +114,7 @@ def value_spoiled(self, stage, name, value, final=False):
         import numpy
 
         value = numpy.array(value)
-        value.reshape(-1).view("uint8")[0] ^= (number % 15) + 1
+        value.reshape(-1).view("uint16")[0] ^= (number % 65535) + 1
     return _value(self, stage, name, value, final)
 
 
