@@ -15,7 +15,13 @@ def known_pins() -> dict[str, Pin]:
     return {name: pin for name, (pin, _) in sources.pins().items()}
 
 
+def script_sources() -> dict[str, Source]:
+    """The sources of a scan, and those that only a user's own script can have."""
+    return {name: source for name, (source, _) in sources.declared(sources.SCRIPT_MODULES).items()}
+
+
 def known_sources() -> dict[str, Source]:
+    """The sources of a scan."""
     return {name: source for name, (source, _) in sources.declared().items()}
 
 

@@ -13,9 +13,10 @@ from detaudit import __version__, base, explain, gpu, inventory, plan
 from detaudit.errors import DetauditError, UsageError
 from detaudit.nests import Interpreter
 from detaudit.progress import Drawing
-from detaudit.report import build, junit, markdown, picture, read, terminal, write
+from detaudit.report import build, build_run, faces, read, write
 from detaudit.runner import Limits, Runner
 from detaudit.scan import Options, scan
+from detaudit.script import program, session
 from detaudit.workspace import workspace
 
 BACKENDS = ("tensorflow",)
@@ -107,20 +108,66 @@ def scan_command(
         audit = scan(options, drawing)
     document = build.document(audit)
     if not quiet:
-        Console().print(terminal.render(document, verbose=verbose), crop=False)
+        Console().print(faces.on_screen(document, verbose), crop=False)
     for kind, path in targets.items():
         if path is not None:
-            write.save(path, rendered(document, kind))
+            write.save(path, faces.rendered(document, kind))
     if audit.resume:
         fail(f"Interrupted. {len(audit.trials)} finished trials are saved; go on with: "
              f"detaudit scan --resume {audit.resume}", document.exit_code)
     raise typer.Exit(document.exit_code)
 
 
-def rendered(document: Any, kind: str) -> str:
-    """The document as text in one of the formats that are written to files."""
-    renderers = {"json": write.to_json, "markdown": markdown.render, "junit": junit.render, "svg": picture.render}
-    return renderers[kind](document)
+@app.command("run", epilog="Example: detaudit run train.py --epochs 3",
+             context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False})
+def run_command(
+    target: Annotated[str, typer.Argument(metavar="SCRIPT", help="The script, or with -m the module.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="The script's own.")] = None,
+    module: Annotated[bool, typer.Option("-m", help="SCRIPT is a module, as for python -m.")] = False,
+    backend: Backend = "tensorflow",
+    device: Annotated[str, typer.Option(help="Train on cpu or on what the script takes (auto).")] = "auto",
+    python: Python = sys.executable,
+    trials: Annotated[int | None, typer.Option(metavar="N", min=2, show_default="5, or 2 of a long script",
+                                               help="Runs of the script as it is.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed of every pin, and in the fix.")] = 1,
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, show_default="cores, as memory allows",
+                                             help="Runs at a time.")] = None,
+    timeout: Annotated[float, typer.Option(metavar="S", min=1, help="Seconds for one run.")] = 3600,
+    budget: Annotated[float | None, typer.Option(metavar="S", min=1, help="Seconds for everything.")] = None,
+    stop_after: Annotated[str | None, typer.Option(metavar="N", help="End each run after N steps (60s: seconds).")
+                          ] = None,
+    every: Annotated[int, typer.Option(metavar="N", min=1, help="Look at the weights in every N-th step.")] = 1,
+    copy: Annotated[bool, typer.Option("--copy", help="Each run in its own copy of the folder.")] = False,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the traces and outputs there.")] = None,
+    show_output: Annotated[bool, typer.Option("--show-output", help="Show what the first run printed.")] = False,
+    write_fix: Annotated[Path | None, typer.Option(metavar="F", help="Write the fix as a diff.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 too where the result rests on the machine.")] = False,
+    json: Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="F", help="Write the report for a bug issue.")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the evidence.")] = False,
+) -> None:
+    """Audit your own training, unmodified: does it repeat, where does it part, why, and what mends it?"""
+    options = session.Options(
+        python=interpreter_path(python), backend=one_of(backend, BACKENDS, "--backend"),
+        device=one_of(device, ("auto", "cpu"), "--device"), trials=trials, jobs=jobs, timeout=timeout, budget=budget,
+        seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
+        strict=strict)
+    targets = {"json": json, "markdown": markdown}
+    for path in (*targets.values(), write_fix):
+        write.check_target(path)
+    found = program.find(target, module, tuple(arguments or ()), copy, Path.cwd())
+    with Drawing(Console(stderr=True)) as drawing:
+        audit = session.run(found, options, drawing)
+    document = build_run.document(audit)
+    if show_output:
+        sys.stdout.write(audit.output)
+    Console().print(faces.on_screen(document, verbose), crop=False)
+    for kind, path in targets.items():
+        if path is not None:
+            write.save(path, faces.rendered(document, kind))
+    if write_fix is not None and document.fix is not None:
+        write.save(write_fix, document.fix.diff)
+    raise typer.Exit(document.exit_code)
 
 
 @app.command("report", epilog="Example: detaudit report scan.json --format markdown")
@@ -132,9 +179,9 @@ def report_command(
     """Render a saved report again."""
     document = read.load(file)
     if one_of(form, FORMATS, "--format") == "terminal":
-        Console().print(terminal.render(document, verbose=verbose), crop=False)
+        Console().print(faces.on_screen(document, verbose), crop=False)
     else:
-        sys.stdout.write(rendered(document, form))
+        sys.stdout.write(faces.rendered(document, form))
 
 
 @app.command("sources", epilog="Example: detaudit sources")
@@ -142,7 +189,7 @@ def sources_command(python: Python = sys.executable, backend: Backend = "tensorf
     """List the sources, and whether each can be tried here."""
     facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
     gpus = gpu.count(gpu.snapshot())
-    Console().print(explain.listing(base.known_sources(), facts, gpus))
+    Console().print(explain.listing(base.script_sources(), facts, gpus))
 
 
 @app.command("explain", epilog="Example: detaudit explain sparse-update")
@@ -152,7 +199,7 @@ def explain_command(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed in the lines to paste.")] = 1,
 ) -> None:
     """Say what a source is, how it breaks runs, and how to pin it."""
-    known = base.known_sources()
+    known = base.script_sources()
     plan.check_id(source, known)
     chosen = known.get(source) or next(one for name, one in known.items() if name.partition(":")[0] == source)
     Console().print(explain.about(chosen, one_of(backend, BACKENDS, "--backend"), seed))

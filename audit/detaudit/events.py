@@ -38,5 +38,12 @@ class Decided:
     reason: str
 
 
-Event = Expected | Phase | TrialEnded | Decided
+@dataclass(frozen=True)
+class Told:
+    """Something that a user should know before the work, or as soon as it is known."""
+
+    text: str
+
+
+Event = Expected | Phase | TrialEnded | Decided | Told
 Emit = Callable[[Event], None]

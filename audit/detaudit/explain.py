@@ -11,20 +11,19 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from detaudit.base import known_pins
 from detaudit.recipes import pin_lines
 from detaudit.sections import lacking
 
 
 def about(source: Source, backend: str, seed: int) -> RenderableType:
     """What the source is, how it breaks runs, what is tried, the pins with lines to paste, the links."""
-    module = sources.declared()[source.id][1]
+    module = sources.declared(sources.SCRIPT_MODULES)[source.id][1]
     parts: list[RenderableType] = [
         Text(f"{source.id}: {source.title}", style="bold"), Text(f"{source.family}; {', '.join(source.backends)}"),
         Text(""), Text(source.breaks), Text(""), Text(prose(module.__doc__ or "")),
         *_heading("What is tried"), Text(tried(source)),
     ]
-    known = known_pins()
+    known = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
     for pin in (known[name] for name in pins_of(source)):
         parts += _heading(f"Pin: {pin.id}")
         parts += _pin(pin, backend, seed)
@@ -39,12 +38,14 @@ def about(source: Source, backend: str, seed: int) -> RenderableType:
 def pins_of(source: Source) -> tuple[str, ...]:
     """The ids of the pins that a source's experiment tries, the advised one first."""
     own = tuple(pin.id for pin in source.pins)
-    return tuple(dict.fromkeys((*source.experiment.pins, *own)))
+    return tuple(dict.fromkeys((*source.experiment.pins, *own))) if source.experiment is not None else own
 
 
 def tried(source: Source) -> str:
     """The experiment in a sentence."""
     plan = source.experiment
+    if plan is None:
+        return "By detaudit run alone, on your own script."
     models = ", ".join(name.removeprefix("source:") for name in plan.models)
     race = " It is a race: at least 5 pairs a side." if plan.race else ""
     if isinstance(plan, Compare):
@@ -85,7 +86,8 @@ def prose(docstring: str) -> str:
 def listing(known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int) -> RenderableType:
     """One line a source: what it is, and whether it can be tried here."""
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
-    rows = [(source.id, lacking(source, facts, gpus) or "can be tried", source.title) for source in known.values()]
+    rows = [(source.id, lacking(source, facts, gpus) or ("can be tried" if source.experiment else "by detaudit run"),
+             source.title) for source in known.values()]
     for place, column in enumerate(("source", "here", "what it is")):
         # Only what it is may be cut short on a narrow terminal: `explain` tells it whole.
         table.add_column(column, no_wrap=True, min_width=max(len(row[place]) for row in rows) if place < 2 else None)

@@ -40,6 +40,8 @@ def of_child(written: dict[str, Any], ended: dict[str, Any], steps: int, stderr:
                        seconds, rss)
     if kind == COMPLETED and ended.get("status") == 0:
         return Outcome(COMPLETED, "", seconds, rss)
+    if kind == COMPLETED and ended.get("status"):  # a script has its own exit status, whatever was recorded of it
+        return Outcome(FAILED, f"ended with status {ended['status']}{_last(stderr)}", seconds, rss)
     if kind == UNAVAILABLE:
         return Outcome(UNAVAILABLE, str(written.get("reason")), seconds, rss)
     if kind == FAILED:

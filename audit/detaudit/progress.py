@@ -5,7 +5,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from detaudit.events import Decided, Event, Expected, Phase, TrialEnded
+from detaudit.events import Decided, Event, Expected, Phase, Told, TrialEnded
 
 #: In a pipe, one line for this share of the trials.
 _SHARE = 10
@@ -51,6 +51,8 @@ class Drawing:
             self._print(told(event))
             self._known = event.trials
             self._bar.update(self._task, total=event.trials)
+        elif isinstance(event, Told):
+            self._print(event.text)
         elif isinstance(event, Phase):
             self._phase(event)
         elif isinstance(event, TrialEnded):

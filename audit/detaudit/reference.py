@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from detaudit_probes import sources
 from detaudit_probes.declare import FAMILIES, Pin, Source
 
-from detaudit.base import known_pins
 from detaudit.explain import pins_of, tried
 
 _HEAD = """# Sources
@@ -18,7 +17,7 @@ Everything that detaudit knows can make two runs differ. Generated from the file
 
 def page() -> str:
     """The whole page as Markdown, in the order of the families."""
-    known = sources.declared()
+    known = sources.declared(sources.SCRIPT_MODULES)
     parts = [_HEAD, "\n".join(_contents([source for source, _ in known.values()]))]
     described: set[str] = set()
     for family in FAMILIES:
@@ -49,7 +48,7 @@ def _entry(source: Source, prose: str) -> Iterator[str]:
     if prose:
         yield prose.replace("``", "`")
     yield f"Tried: {tried(source)}"
-    for pin in (known_pins()[name] for name in pins_of(source)):
+    for pin in (sources.pins(sources.SCRIPT_MODULES)[name][0] for name in pins_of(source)):
         yield from _pin(pin)
     for sentence in (source.advice, source.note):
         if sentence:

@@ -81,7 +81,8 @@ class _Running:
 class Runner:
     """Runs experiments over one interpreter. ``finished`` outlives an interruption: it is what is saved.
 
-    ``base`` is the environment that every nest starts from, before a condition's variables.
+    ``base`` is the environment that every nest starts from, before a condition's variables. ``open_nest`` makes what
+    runs trials, given the interpreter, a folder and an environment.
     """
 
     interpreter: Interpreter
@@ -93,6 +94,7 @@ class Runner:
     emit: Emit = lambda event: None
     finished: dict[str, Finished] = field(default_factory=dict)
     cut: bool = False
+    open_nest: Callable[[Interpreter, Path, Mapping[str, str]], Any] = Nest
 
     def __post_init__(self) -> None:
         self._nests: dict[_NestKey, Nest] = {}
@@ -244,7 +246,7 @@ class Runner:
                 environment.pop(name, None)
             else:
                 environment[name] = value
-        return Nest(self.interpreter, self.control / f"nest-{next(self._folders)}", environment)
+        return self.open_nest(self.interpreter, self.control / f"nest-{next(self._folders)}", environment)
 
     def _run(self, trial: Trial, nest: Nest) -> None:
         condition, number = trial.condition, next(self._numbers)

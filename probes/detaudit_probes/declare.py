@@ -13,6 +13,14 @@ The engine reads ``SOURCE``; only the guest calls the functions, each with a
 ``model(trial)``     a tiny model of its own: ``(model, x, y)``
 ``feed(trial, x, y)``   an input pipeline of its own, given to ``fit`` in place of the arrays
 ``train(trial)``     a training procedure of its own, in place of one ``fit``
+
+In a user's own script (``detaudit run``) these are called, with a :class:`~detaudit_probes.script.session.Session`:
+
+``hold(session, pin)``      hold the source from outside, before the script's first line or when a module is imported
+``touch(session)``          begin to count how often the script meets the source; it changes no bits
+``touched(session, id)``    that count, at the end; without this function, what was counted by ``session.drew``
+``spy(session)``            note the call sites as well, in a trial that is not judged, where ``touch`` is too cheap to
+``vary(session)``           give the source another value, as another machine could
 """
 from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
@@ -99,19 +107,57 @@ class Compare(NamedTuple):
     steps: Optional[int] = None
 
 
+class Edit(NamedTuple):
+    """A change of the user's own lines that holds a source; it is tried on a copy before it is told.
+
+    ``kind`` is ``insert`` (``lines`` behind the imports of one of the modules ``after``, or at the top where that is
+    empty), ``wrap`` (the call becomes ``form``, with ``{call}`` in it), ``add`` (``form`` is one more argument),
+    ``set`` (the argument ``form`` gets ``value``; None takes it away) or ``rename`` (the function is called ``form``;
+    with ``{arguments}`` in it, the whole call becomes that). These four change calls of a function whose last name is
+    among ``calls``, at the lines that were seen to draw. ``order`` sorts the sets, and replaces ``hash``, at lines that
+    were seen to let the hash seed in.
+    """
+
+    kind: str
+    lines: Tuple[str, ...] = ()
+    after: Tuple[str, ...] = ()
+    calls: Tuple[str, ...] = ()
+    form: str = ""
+    value: Optional[str] = None
+
+
+class InScript(NamedTuple):
+    """How a source is tried in a user's own script.
+
+    ``pin`` is applied from outside. ``told`` false says that nothing tells whether a script met the source, so that
+    it is always tried. ``sites`` false says that no call site can be watched.
+    """
+
+    pin: str
+    race: bool = False
+    told: bool = True
+    sites: bool = True
+    direct: bool = False
+    edits: Tuple[Edit, ...] = ()
+
+
 class Link(NamedTuple):
     title: str
     url: str
 
 
 class Source(NamedTuple):
-    """All that the project knows about one thing that can make two runs differ."""
+    """All that the project knows about one thing that can make two runs differ.
+
+    ``experiment`` is that of a scan, None where only a user's own script can have the source. ``script`` says how it
+    is tried there, None where it is not.
+    """
 
     id: str
     family: str
     title: str
     breaks: str
-    experiment: Union[Loosen, Compare]
+    experiment: Union[Loosen, Compare, None]
     pins: Tuple[Pin, ...] = ()
     backends: Tuple[str, ...] = ("tensorflow",)
     needs: Needs = Needs()
@@ -119,6 +165,7 @@ class Source(NamedTuple):
     quick: bool = False
     advice: str = ""
     note: str = ""
+    script: Optional[InScript] = None
 
 
 #: Families in the order in which they are shown and tried.

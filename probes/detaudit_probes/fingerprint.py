@@ -9,6 +9,12 @@ def canonical(value: Any) -> Tuple[bytes, bytes]:
     Takes anything that NumPy can hold. Strings and objects are written element by element with
     their length, so that ``["ab", ""]`` and ``["a", "b"]`` differ.
     """
+    header, elements = canonical_view(value)
+    return header, bytes(elements)
+
+
+def canonical_view(value: Any) -> Tuple[bytes, Any]:
+    """:func:`canonical` without a copy where none is needed: the elements are a buffer that may be live memory."""
     import numpy
 
     array = numpy.asarray(value)
@@ -17,7 +23,9 @@ def canonical(value: Any) -> Tuple[bytes, bytes]:
         return ("object|" + shape).encode("ascii"), _objects(array)
     if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not numpy.little_endian):
         array = array.astype(array.dtype.newbyteorder("<"))
-    return ("%s|%s" % (array.dtype.name, shape)).encode("ascii"), array.tobytes()
+    # As bytes: a dtype that Python's buffers do not know (bfloat16) cannot be handed on otherwise.
+    elements = numpy.ascontiguousarray(array).reshape(-1).view("uint8")
+    return ("%s|%s" % (array.dtype.name, shape)).encode("ascii"), elements.data
 
 
 def _objects(array: Any) -> bytes:
@@ -28,7 +36,7 @@ def _objects(array: Any) -> bytes:
     return b"".join(parts)
 
 
-def _xxh3_64(header: bytes, data: bytes) -> int:
+def _xxh3_64(header: bytes, data: Any) -> int:
     import xxhash
 
     state = xxhash.xxh3_64(header)
@@ -36,13 +44,13 @@ def _xxh3_64(header: bytes, data: bytes) -> int:
     return state.intdigest()
 
 
-def _blake2b_64(header: bytes, data: bytes) -> int:
+def _blake2b_64(header: bytes, data: Any) -> int:
     state = hashlib.blake2b(header, digest_size=8)
     state.update(data)
     return int.from_bytes(state.digest(), "little")
 
 
-ALGORITHMS: Dict[str, Callable[[bytes, bytes], int]] = {"xxh3_64": _xxh3_64, "blake2b_64": _blake2b_64}
+ALGORITHMS: Dict[str, Callable[[bytes, Any], int]] = {"xxh3_64": _xxh3_64, "blake2b_64": _blake2b_64}
 
 
 def available() -> List[str]:

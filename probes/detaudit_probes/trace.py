@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from array import array
-from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from detaudit_probes import fingerprint, protocol
 
@@ -20,6 +20,16 @@ def write_json(path: str, document: Any) -> None:
     with open(draft, "w", encoding="utf-8") as file:
         json.dump(document, file, sort_keys=True)
     os.replace(draft, path)
+
+
+class Taken(NamedTuple):
+    """A value that was fingerprinted before its row is written: a batch that another thread has loaded.
+
+    ``record`` is its canonical record where tensors' bytes are kept, else empty.
+    """
+
+    fingerprint: int
+    record: Tuple[bytes, bytes]
 
 
 class _Table:
@@ -40,11 +50,13 @@ class _Table:
         return {"name": self.name, "kind": self.kind, "file": self.base + ".rows", "columns": columns,
                 "kept": self.kept}
 
-    def append(self, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]]) -> None:
+    def append(self, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]], keep: bool) -> int:
+        """Write one row, and the tensors' bytes where ``keep`` says so; how many bytes of them were kept."""
+        before = self._offset
         if self._at is not None and self._bytes is not None:
             offsets, parts = [], []
             for header, data in records:
-                if len(data) > protocol.LARGEST_KEPT:
+                if not keep or not header or len(data) > protocol.LARGEST_KEPT:
                     offsets.append(protocol.NOT_KEPT)
                     continue
                 offsets.append(self._offset)
@@ -54,6 +66,7 @@ class _Table:
             self._bytes.write(b"".join(parts))
             self._at.write(_little(offsets))
         self._rows.write(_little(row))
+        return self._offset - before
 
     def close(self) -> None:
         for file in (self._rows, self._at, self._bytes):
@@ -77,10 +90,12 @@ class TraceWriter:
     """
 
     def __init__(self, folder: str, trial: int, condition: Dict[str, Any], algorithm: str,
-                 keep_bytes: bool) -> None:
+                 keep_bytes: bool, keep_from: int = 0, keep_most: Optional[int] = None) -> None:
+        """Bytes are kept from the sequence number ``keep_from`` on, ``keep_most`` of them (None: all)."""
         self._folder = folder
         self._hash = fingerprint.ALGORITHMS[algorithm]
-        self._keep = keep_bytes
+        self._keep, self._keep_from, self._keep_most = keep_bytes, keep_from, keep_most
+        self._kept = 0
         self._tables: Dict[str, _Table] = {}
         self._sequence = 0
         self._document: Dict[str, Any] = {
@@ -118,17 +133,33 @@ class TraceWriter:
         records = [fingerprint.canonical(value) for _, value in named]
         for (name, _), record in zip(named, records):
             self._sequence += 1
-            table.append([self._sequence, table.columns.index((stage, name)), self._hash(*record)], [record])
+            self._append(table, [self._sequence, table.columns.index((stage, name)), self._hash(*record)], [record])
         return records
 
+    def take(self, value: Any) -> Taken:
+        """The value's fingerprint now, and its record where bytes are kept. Writes nothing: any thread may call it."""
+        header, elements = fingerprint.canonical_view(value)
+        return Taken(self._hash(header, elements), (header, bytes(elements)) if self._keep else (b"", b""))
+
     def step(self, phase: str, step: int, observations: Sequence[Named]) -> List[Tuple[bytes, bytes]]:
-        """Record one step: ``observations`` are (stage, name, value) in causal order."""
+        """Record one step: ``observations`` are (stage, name, value or :class:`Taken`) in causal order."""
         columns = [(stage, name) for stage, name, _ in observations]
         table = self._step_table(phase, columns)
-        records = [fingerprint.canonical(value) for _, _, value in observations]
+        records, prints = [], []
+        for _, _, value in observations:
+            if isinstance(value, Taken):
+                records.append(value.record)
+                prints.append(value.fingerprint)
+            else:
+                records.append(fingerprint.canonical(value))
+                prints.append(self._hash(*records[-1]))
         self._sequence += 1
-        table.append([self._sequence, step] + [self._hash(*record) for record in records], records)
+        self._append(table, [self._sequence, step] + prints, records)
         return records
+
+    def _append(self, table: _Table, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]]) -> None:
+        room = self._keep_most is None or self._kept < self._keep_most
+        self._kept += table.append(row, records, room and self._sequence >= self._keep_from)
 
     def _step_table(self, phase: str, columns: List[Tuple[str, str]]) -> _Table:
         number, name = 0, phase

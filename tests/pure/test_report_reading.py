@@ -130,10 +130,10 @@ def test_upgrades_are_applied_in_a_chain_from_the_version_of_the_document():
 
 def test_an_older_document_is_upgraded_and_then_validated(monkeypatch):
     monkeypatch.setattr(v1, "VERSION", 2)  # as after the next version: what is read now is the older one
-    monkeypatch.setattr(read, "UPGRADES", (lambda document: {**document, "command": "lifted"},))
-    assert read.decode(SMALL, "old.json").command == "lifted"
-    monkeypatch.setattr(read, "UPGRADES", (lambda document: {**document, "command": 7},))
-    assert "$.command" in refusal(SMALL)
+    monkeypatch.setattr(read, "UPGRADES", (lambda document: {**document, "reason": "lifted"},))
+    assert read.decode(SMALL, "old.json").reason == "lifted"
+    monkeypatch.setattr(read, "UPGRADES", (lambda document: {**document, "reason": 7},))
+    assert "$.reason" in refusal(SMALL)
     monkeypatch.setattr(read, "UPGRADES", (lambda document: {"gone": document["no such field"]},))
     assert "damaged" in refusal(SMALL)
 

@@ -1,6 +1,7 @@
 """From what was found to the document: every sentence shortened and cleaned on its way in."""
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from detaudit_probes.declare import Pin, Source
 
@@ -14,40 +15,25 @@ from detaudit.runner import Finished
 from detaudit.verdict import Count, Verdict
 
 
-def document(audit: findings.Audit, command: str = "scan", declared: Mapping[str, Source] | None = None,
+def document(audit: findings.Audit, declared: Mapping[str, Source] | None = None,
              private: Private | None = None) -> v1.Report:
     """The document of an audit. ``declared`` are the sources that it knew, ours where none are given."""
     known = base.known_sources() if declared is None else declared
     hide = private or Private.of_here(base.declared_variables(known.values()))
-    return _Builder(audit, known, hide).report(command)
+    return _Builder(audit, known, hide).report()
 
 
-class _Builder:
-    """One document while it is being made."""
+class Shared:
+    """What is built alike for every report: names and sentences cleaned, divergences, conditions, trials."""
 
-    def __init__(self, audit: findings.Audit, declared: Mapping[str, Source], private: Private) -> None:
-        self.audit, self.declared, self.private = audit, declared, private
+    def __init__(self, declared: Mapping[str, Source], private: Private, trials: Sequence[Finished],
+                 options: Mapping[str, Any]) -> None:
+        self.declared, self.private, self.options = declared, private, options
         self.pins = {pin.id: pin for source in declared.values() for pin in source.pins}
-        self.conditions = list(dict.fromkeys(done.trial.condition for done in audit.trials))
+        self.finished = trials
+        self.conditions = list(dict.fromkeys(done.trial.condition for done in trials))
+        self._place = {condition: index for index, condition in enumerate(self.conditions)}
         self.text, self.name = private.text, private.name
-
-    def report(self, command: str) -> v1.Report:
-        audit, concluded = self.audit, conclude(self.audit)
-        place = {condition: index for index, condition in enumerate(self.conditions)}
-        return v1.Report(
-            format=v1.FORMAT, version=v1.VERSION, tool=v1.Tool(name="detaudit", version=__version__), command=command,
-            options=self.private.facts(audit.options), asked=self.names(audit.asked), strict=audit.strict,
-            header=self.header(), machine=self.private.facts(audit.machine),
-            environment=self.private.facts(audit.environment), fingerprint=self.fingerprint(),
-            outcome=concluded.outcome, exit_code=concluded.exit_code, reason=self.text(concluded.reason),
-            control=self.control(), verdicts=tuple(self.verdict(one) for one in audit.verdicts),
-            matrix=tuple(self.cell(one) for one in audit.matrix), ladder=tuple(self.rung(one) for one in audit.ladder),
-            recipe=self.recipe(), placebos=tuple(self.placebo(one) for one in audit.placebos),
-            reach=tuple(self.level(one) for one in audit.reach),
-            conditions=tuple(self.condition(one) for one in self.conditions),
-            trials=tuple(self.trial(one, place) for one in audit.trials),
-            warnings=tuple(self.text(one) for one in audit.warnings), cut=audit.cut, interrupted=audit.interrupted,
-            resume=self.maybe(audit.resume), notes=self.private.facts(audit.notes))
 
     def maybe(self, value: str | None) -> str | None:
         return None if value is None else self.text(value)
@@ -55,15 +41,15 @@ class _Builder:
     def names(self, values: Iterable[str]) -> tuple[str, ...]:
         return tuple(self.name(one) for one in values)
 
-    def header(self) -> v1.Header:
-        outcomes = [done.outcome for done in self.audit.trials]
+    def header(self, began: str, seconds: float) -> v1.Header:
+        outcomes = [done.outcome for done in self.finished]
         return v1.Header(
-            began=self.name(self.audit.began), seconds=round(self.audit.seconds, 3),
+            began=self.name(began), seconds=round(seconds, 3),
             trial_seconds=round(sum(one.seconds for one in outcomes), 3),
             peak_memory=max((one.max_rss for one in outcomes), default=0))
 
     def fingerprint(self) -> str | None:
-        traces = [done.trace for done in self.audit.trials if done.trace is not None]
+        traces = [done.trace for done in self.finished if done.trace is not None]
         return self.name(traces[0].document["fingerprint"]) if traces else None
 
     def divergence(self, found: diff.Divergence | None) -> v1.Divergence | None:
@@ -75,6 +61,58 @@ class _Builder:
         return v1.Divergence(
             stage=found.stage, step=found.step, name=self.name(found.name), kind=found.kind, ulps_max=ulps,
             elements=far and far.elements, of=far and far.of, first=far and far.first, max_abs=gap)
+
+    def fix(self, pin: Pin | None) -> v1.Fix | None:
+        if pin is None:
+            return None
+        seed, backend = self.options.get("seed", 1), self.options.get("backend", "tensorflow")
+        lines = tuple(line.format(seed=seed) for line in recipes.pin_lines(pin, backend))
+        variables = {name: value.format(seed=seed) for name, value in pin.environment.items()}
+        return v1.Fix(lines=lines, environment=variables, note=self.text(pin.note))
+
+    def condition(self, one: Condition) -> v1.Condition:
+        return v1.Condition(
+            backend=one.backend, device=one.device, model=self.name(one.model), seed=one.seed,
+            pins=self.names(one.pins), loose=self.names(one.loose), options=self.private.facts(dict(one.options)),
+            environment={name: self.maybe(value) for name, value in one.environment}, feed=one.feed,
+            procedure=one.procedure)
+
+    def trial(self, one: Finished) -> v1.Trial:
+        trace = one.trace
+        return v1.Trial(
+            number=one.number, condition=self._place[one.trial.condition], draw=one.trial.draw,
+            outcome=one.outcome.kind, reason=self.text(one.outcome.reason), steps=trace.steps() if trace else 0,
+            observations=trace.observations() if trace else 0,
+            digests={self.name(name): self.name(value) for name, value in trace.digests.items()} if trace else {})
+
+    @staticmethod
+    def finite(value: float | None) -> float | None:
+        return value if value is not None and math.isfinite(value) else None
+
+
+class _Builder(Shared):
+    """The document of a scan while it is being made."""
+
+    def __init__(self, audit: findings.Audit, declared: Mapping[str, Source], private: Private) -> None:
+        super().__init__(declared, private, audit.trials, audit.options)
+        self.audit = audit
+
+    def report(self) -> v1.Report:
+        audit, concluded = self.audit, conclude(self.audit)
+        return v1.Report(
+            format=v1.FORMAT, version=v1.VERSION, tool=v1.Tool(name="detaudit", version=__version__),
+            options=self.private.facts(audit.options), asked=self.names(audit.asked), strict=audit.strict,
+            header=self.header(audit.began, audit.seconds), machine=self.private.facts(audit.machine),
+            environment=self.private.facts(audit.environment), fingerprint=self.fingerprint(),
+            outcome=concluded.outcome, exit_code=concluded.exit_code, reason=self.text(concluded.reason),
+            control=self.control(), verdicts=tuple(self.verdict(one) for one in audit.verdicts),
+            matrix=tuple(self.cell(one) for one in audit.matrix), ladder=tuple(self.rung(one) for one in audit.ladder),
+            recipe=self.recipe(), placebos=tuple(self.placebo(one) for one in audit.placebos),
+            reach=tuple(self.level(one) for one in audit.reach),
+            conditions=tuple(self.condition(one) for one in self.conditions),
+            trials=tuple(self.trial(one) for one in audit.trials),
+            warnings=tuple(self.text(one) for one in audit.warnings), cut=audit.cut, interrupted=audit.interrupted,
+            resume=self.maybe(audit.resume), notes=self.private.facts(audit.notes))
 
     def control(self) -> v1.Control | None:
         found = self.audit.control
@@ -100,15 +138,6 @@ class _Builder:
                 for model, groups in one.settings),
             counts=self.counts(one.counts), excluded=one.excluded, **_rests_on(one.trials))
 
-    def fix(self, pin: Pin | None) -> v1.Fix | None:
-        if pin is None:
-            return None
-        options = self.audit.options
-        seed = options.get("seed", 1)
-        lines = tuple(line.format(seed=seed) for line in recipes.pin_lines(pin, options.get("backend", "tensorflow")))
-        variables = {name: value.format(seed=seed) for name, value in pin.environment.items()}
-        return v1.Fix(lines=lines, environment=variables, note=self.text(pin.note))
-
     def counts(self, found: Iterable[Count]) -> tuple[v1.Count, ...]:
         return tuple(v1.Count(name=self.name(one.name), model=self.name(one.model), agreed=one.agreed,
                               parted=one.parted) for one in found)
@@ -120,7 +149,7 @@ class _Builder:
     def rung(self, one: findings.Rung) -> v1.Rung:
         return v1.Rung(
             id=one.id, title=one.title, lines=one.lines, environment=dict(one.environment), holds=one.holds,
-            counts=self.counts(one.counts), reason=self.text(one.reason), cost=_finite(one.cost),
+            counts=self.counts(one.counts), reason=self.text(one.reason), cost=self.finite(one.cost),
             cost_range=one.cost_range, changes=tuple(self.text(change) for change in one.changes),
             **_rests_on(one.trials))
 
@@ -145,21 +174,6 @@ class _Builder:
         return v1.Level(id=one.id, title=self.text(one.title), agrees=one.agrees, reason=self.text(one.reason),
                         divergence=self.divergence(one.divergence), **_rests_on(one.trials))
 
-    def condition(self, one: Condition) -> v1.Condition:
-        return v1.Condition(
-            backend=one.backend, device=one.device, model=self.name(one.model), seed=one.seed,
-            pins=self.names(one.pins), loose=self.names(one.loose), options=self.private.facts(dict(one.options)),
-            environment={name: self.maybe(value) for name, value in one.environment}, feed=one.feed,
-            procedure=one.procedure)
-
-    def trial(self, one: Finished, place: Mapping[Condition, int]) -> v1.Trial:
-        trace = one.trace
-        return v1.Trial(
-            number=one.number, condition=place[one.trial.condition], draw=one.trial.draw, outcome=one.outcome.kind,
-            reason=self.text(one.outcome.reason), steps=trace.steps() if trace else 0,
-            observations=trace.observations() if trace else 0,
-            digests={self.name(name): self.name(value) for name, value in trace.digests.items()} if trace else {})
-
 
 def _whole_titles(rungs: Iterable[findings.Rung]) -> dict[str, str]:
     """Each rung's title by itself: one that begins with ``+`` adds to the rung below it."""
@@ -173,7 +187,3 @@ def _whole_titles(rungs: Iterable[findings.Rung]) -> dict[str, str]:
 
 def _rests_on(trials: tuple[int, ...]) -> dict:
     return {"trials": len(trials), "trial_numbers": trials}
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -165,7 +165,13 @@ def _evidence(report: v1.Report) -> _Block:
     return _folded("Evidence", [*control, *tried], row, _table("source", "pairs", "where runs part first"))
 
 
-def _facts(report: v1.Report) -> _Block:
+def facts_of(report: v1.Document) -> str:
+    """Machine and environment, folded."""
+    block = _facts(report)
+    return "\n".join([block.before, *map(block.row, block.parts)]) + block.after
+
+
+def _facts(report: v1.Document) -> _Block:
     lines = wording.flat({"machine": report.machine, "environment": report.environment, "options": report.options})
     more = [f"({len(lines) - _MOST_FACTS:,} more in the JSON report)"] if len(lines) > _MOST_FACTS else []
     return _folded("Machine and environment", [fenced([*lines[:_MOST_FACTS], *more], "text", 200)], str)

@@ -32,19 +32,19 @@ class _Head(msgspec.Struct):
     version: v1.Version
 
 
-def load(path: str | Path) -> v1.Report:
+def load(path: str | Path) -> v1.Document:
     """The report in ``path``. Raises ReportUnreadable, with what was seen and what to do."""
     return decode(_content(Path(path)), visible(str(path)))
 
 
-def decode(content: bytes, name: str) -> v1.Report:
+def decode(content: bytes, name: str) -> v1.Document:
     """The report in ``content``, the bytes of the file ``name``. Raises ReportUnreadable."""
     version = _version(content, name)
     try:
         if version == v1.VERSION:
-            report = msgspec.json.decode(content, type=v1.Report)
+            report = msgspec.json.decode(content, type=v1.Report | v1.RunReport)
         else:
-            report = msgspec.convert(upgraded(msgspec.json.decode(content), UPGRADES), v1.Report)
+            report = msgspec.convert(upgraded(msgspec.json.decode(content), UPGRADES), v1.Report | v1.RunReport)
     except RecursionError:
         raise ReportUnreadable(_too_deep(name)) from None
     except (ValueError, TypeError, LookupError) as error:
@@ -116,7 +116,7 @@ def _too_deep(name: str) -> str:
     return f"{name} is nested more than {DEEPEST} deep: no report is. {_HINT}"
 
 
-def _depth(report: v1.Report) -> int:
+def _depth(report: v1.Document) -> int:
     """How deeply the parts of any shape are nested. Everything else is as deep as the schema."""
     facts = [report.machine, report.environment, report.options, report.notes,
              *(one.options for one in report.conditions)]

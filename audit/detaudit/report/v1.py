@@ -261,19 +261,17 @@ class Trial(Part):
     digests: Annotated[dict[Name, Name], Meta(max_length=1000)]
 
 
-class Report(Part):
-    """The whole document. ``reason`` says what decided ``exit_code``; ``options`` replay the audit.
+class Document(Part):
+    """What every report has. ``reason`` says what decided ``exit_code``; ``options`` replay the audit.
 
-    ``fingerprint`` is the algorithm by which observations were compared. ``asked`` are ids that the user
-    named. ``cut`` and ``interrupted`` say that the audit ended early, ``resume`` what to go on with.
+    ``fingerprint`` is the algorithm by which observations were compared. ``cut`` and ``interrupted`` say that the
+    audit ended early.
     """
 
     format: Literal["detaudit.report"]
     version: Literal[1]
     tool: Tool
-    command: Name
     options: Facts
-    asked: Names
     strict: bool
     header: Header
     machine: Facts
@@ -282,19 +280,12 @@ class Report(Part):
     outcome: Literal["ok", "broken", "not-reproducible", "inconclusive"]
     exit_code: Annotated[int, Meta(ge=0, le=255)]
     reason: Text
-    control: Control | None
     verdicts: Annotated[tuple[Verdict, ...], Meta(max_length=1000)]
-    matrix: Annotated[tuple[Cell, ...], Meta(max_length=1000)]
-    ladder: Annotated[tuple[Rung, ...], Meta(max_length=100)]
-    recipe: Recipe | None
-    placebos: Annotated[tuple[Placebo, ...], Meta(max_length=1000)]
-    reach: Annotated[tuple[Level, ...], Meta(max_length=100)]
     conditions: Annotated[tuple[Condition, ...], Meta(max_length=100_000)]
     trials: Annotated[tuple[Trial, ...], Meta(max_length=100_000)]
     warnings: Texts
     cut: bool
     interrupted: bool
-    resume: Text | None
     notes: Facts
 
     def __post_init__(self) -> None:
@@ -302,10 +293,140 @@ class Report(Part):
             if one.condition >= len(self.conditions):
                 raise ValueError(f"trial {one.number} names condition {one.condition} of {len(self.conditions)}")
 
+    @property
+    def command(self) -> str:
+        """Which command wrote it; in JSON the field ``command``, by which the two kinds of report are told apart."""
+        return str(type(self).__struct_config__.tag)
+
+
+class Report(Document, tag_field="command", tag="scan"):
+    """The report of a scan. ``asked`` are ids that the user named, ``resume`` what to go on with."""
+
+    asked: Names
+    control: Control | None
+    matrix: Annotated[tuple[Cell, ...], Meta(max_length=1000)]
+    ladder: Annotated[tuple[Rung, ...], Meta(max_length=100)]
+    recipe: Recipe | None
+    placebos: Annotated[tuple[Placebo, ...], Meta(max_length=1000)]
+    reach: Annotated[tuple[Level, ...], Meta(max_length=100)]
+    resume: Text | None
+
+
+class Repeats(Part):
+    """Runs of one condition: disjoint pairs that ``agreed`` and ``parted``; ``excluded`` as in a verdict."""
+
+    runs: Natural
+    agreed: Natural
+    parted: Natural
+    excluded: Share | None
+
+
+class Site(Part):
+    """A line of the user's that drew from a source, ``draws`` times. ``in_user_code``: that line itself, not a library
+    called from it. ``stack`` leads from the draw to the line."""
+
+    file: Name
+    line: Natural
+    function: Name
+    draws: Natural
+    in_user_code: bool
+    stack: Texts
+
+
+class Cause(Part):
+    """A source that must be pinned for runs to agree. ``necessary``: with its pin alone left out they were seen to
+    part; null where that could not be tried."""
+
+    source: Name
+    title: Text
+    pin: Name
+    necessary: bool | None
+    sites: Annotated[tuple[Site, ...], Meta(max_length=1000)]
+    advice: Text
+
+
+class Change(Part):
+    """The fix: a unified ``diff`` against the user's files, and variables to set before the program starts.
+
+    ``verified`` is true only after ``trials`` runs of the changed copy agreed to the last bit. ``cost`` is the ratio
+    of wall times, changed to unchanged.
+    """
+
+    diff: Annotated[str, Meta(max_length=200_000)]
+    environment: Variables
+    verified: bool | None
+    trials: Natural
+    reason: Text
+    cost: Positive | None
+
+
+class Search(Part):
+    """What it took to find the causes: ``tried`` are the questions in order, ``invalid`` pins that stopped the script,
+    ``untouched`` those whose source no run has met."""
+
+    trials: Natural
+    seconds: Positive
+    tried: Texts
+    invalid: Names
+    untouched: Names
+
+
+class Varied(Part):
+    """What another machine may have otherwise; ``agrees`` is null where it could not be tried."""
+
+    source: Name
+    title: Text
+    agrees: bool | None
+    reason: Text
+    divergence: Divergence | None
+
+
+class Growth(Part):
+    """How far two runs are apart after one step: ``elements`` of ``of`` weights differ."""
+
+    step: Natural
+    elements: Natural
+    of: Natural
+    ulps_max: Natural | None
+    max_abs: Positive | None
+
+
+class Observer(Part):
+    """Whether watching changes what is watched; null where it was not seen."""
+
+    holds: bool | None
+    reason: Text
+
+
+class RunReport(Document, tag_field="command", tag="run"):
+    """The report of ``detaudit run``. ``reproducible`` is null where it was not decided.
+
+    ``program`` is the script, without its arguments. ``pinned`` are the runs with everything pinned from outside,
+    ``bare`` those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in ``no_fix``.
+    ``open`` are pins that a search left undecided, ``changed`` files that the program changes.
+    """
+
+    program: Name
+    reproducible: bool | None
+    repeats: Repeats
+    bare: Repeats | None
+    pinned: Repeats | None
+    first_divergence: Divergence | None
+    growth: Annotated[tuple[Growth, ...], Meta(max_length=1000)]
+    causes: Annotated[tuple[Cause, ...], Meta(max_length=100)]
+    fix: Change | None
+    no_fix: Text
+    search: Search
+    rests_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    observer: Observer
+    open: Names
+    changed: Names
+    traceback: Text
+
 
 def schema() -> bytes:
     """The JSON Schema (draft 2020-12) of this version."""
-    found = msgspec.json.schema(Report)
+    found = msgspec.json.schema(Report | RunReport)
     for part in found["$defs"].values():  # a docstring's indentation depends on the Python that compiled it
         part["description"] = " ".join(part["description"].split())
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "detaudit report, version 1"}

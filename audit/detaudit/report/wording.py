@@ -138,7 +138,7 @@ def farthest(report: v1.Report) -> str:
     return f"the same bits at every level tried, up to: {held}" if held else ""
 
 
-def context(report: v1.Report) -> str:
+def context(report: v1.Document) -> str:
     """The environment and the machine in one line, of whatever facts are there."""
     packages = _at(report.environment, "packages")
     versions = [f"{title} {version}" for title, version in (
@@ -156,7 +156,7 @@ def _at(facts: Any, *keys: str) -> Any:
     return facts
 
 
-def work(report: v1.Report) -> str:
+def work(report: v1.Document) -> str:
     """How much was done."""
     done = sum(one.outcome == "completed" for one in report.trials)
     undone = f" ({len(report.trials) - done} did not complete)" if done < len(report.trials) else ""

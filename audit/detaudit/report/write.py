@@ -12,7 +12,7 @@ from detaudit.report import v1
 from detaudit.report.escape import visible
 
 
-def to_json(report: v1.Report) -> str:
+def to_json(report: v1.Document) -> str:
     """The document with sorted keys: equal reports give equal text."""
     return plain_json(report)
 

@@ -11,6 +11,7 @@ from typing import Dict, Sequence, Tuple
 
 from detaudit_probes.declare import Pin, Source
 from detaudit_probes.sources import (
+    address_order,
     augmentation,
     batch_invariance,
     batch_shuffle,
@@ -24,6 +25,7 @@ from detaudit_probes.sources import (
     gpu_kernels,
     gpu_to_gpu,
     hash_seed,
+    input_changed,
     instruction_set,
     inter_op_threads,
     intra_op_threads,
@@ -36,6 +38,7 @@ from detaudit_probes.sources import (
     op_determinism,
     os_entropy,
     precision,
+    process_pool,
     python_random,
     replicas,
     resume,
@@ -47,6 +50,8 @@ from detaudit_probes.sources import (
     tfdata_random_map,
     tfdata_shuffle,
     third_party,
+    thread_race,
+    wall_clock,
     weight_init,
     xla,
 )
@@ -96,6 +101,31 @@ MODULES = (
     tf32,
     gpu_kernels,
     gpu_to_gpu,
+)
+
+#: What only a user's own script can have: tried by ``detaudit run`` alone.
+SCRIPT_MODULES = MODULES + (thread_race, process_pool, wall_clock, address_order, input_changed)
+
+#: The pins that are tried from outside on a user's script, cheap and specific ones first: where two would do, the
+#: earlier is told.
+SCRIPT_PINS = (
+    "hash-seed",
+    "python-random",
+    "numpy-legacy",
+    "tensorflow-seed",
+    "numpy-generator",
+    "sorted-listing",
+    "one-worker",
+    "serial-map",
+    "ordered-map",
+    "one-pool-thread",
+    "one-process",
+    "dense-update",
+    "clock",
+    "os-entropy",
+    "one-thread",
+    "op-determinism",
+    "fixed-addresses",
 )
 
 #: What the base condition pins, in the order in which the pins are applied. No op determinism: it is

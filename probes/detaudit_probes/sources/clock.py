@@ -7,12 +7,14 @@ The pin replaces ``time.time`` and ``time.time_ns`` by a clock that moves on by 
 a loop that waits for a later time still ends, and ``os.getpid`` by a fixed number. ``datetime.datetime.now`` and
 ``time.monotonic`` go their own way in C and are not held.
 """
+import importlib
 import itertools
 import os
+import sys
 import time
 
 from detaudit_probes import batches
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import InScript, Link, Loosen, Pin, Source
 
 ID = "clock"
 
@@ -21,6 +23,7 @@ TICK = 10 ** 7                # nanoseconds a call
 # On Linux no process has a number above 2**22 (<linux/threads.h>, PID_MAX_LIMIT): a signal that is sent to
 # this one finds nobody, where one sent to a plausible number would end a stranger.
 PID = 2 ** 22 + 1
+CLOCKS = ("time", "perf_counter", "monotonic", "process_time")
 
 SOURCE = Source(
     id=ID,
@@ -31,7 +34,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            holds=(ID, "wall-clock"),
             lines={"*": (
                 "import itertools",
                 "import os",
@@ -50,6 +53,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Write a number where the seed is made of the time.",
+    script=InScript(ID, told=False, direct=True),
 )
 
 
@@ -78,3 +82,80 @@ def feed(trial, x, y):
     trial.count(ID)
     now = time.time_ns() if hasattr(time, "time_ns") else int(time.time() * 1e9)
     return batches.shuffled(x, y, numpy.random.RandomState((now ^ os.getpid()) % 2 ** 32).shuffle)
+
+
+def hold(session, name):
+    """Every clock of ``time`` and ``datetime`` moves on by a tick at each call. What the standard library waits by
+    is imported before, with the true clock."""
+    for name in ("threading", "queue", "subprocess", "selectors", "concurrent.futures", "multiprocessing.connection"):
+        importlib.import_module(name)
+    ticks = itertools.count(START, TICK)
+    for name in CLOCKS:
+        if hasattr(time, name):
+            setattr(time, name, lambda: next(ticks) / 1e9)
+        if hasattr(time, name + "_ns"):
+            setattr(time, name + "_ns", lambda: next(ticks))
+    _number_processes()
+    _replace_datetime(session, ticks)
+
+
+def _replace_datetime(session, ticks):
+    import datetime
+
+    def make(real):
+        def now(cls, tz=None):
+            return real.fromtimestamp(next(ticks) / 1e9, tz)
+
+        def utcnow(cls):
+            return real.fromtimestamp(next(ticks) / 1e9, datetime.timezone.utc).replace(tzinfo=None)
+
+        return {"now": classmethod(now), "utcnow": classmethod(utcnow), "today": classmethod(now)}
+
+    _for_users(session, make)
+
+
+def _for_users(session, make):
+    """``datetime`` asks the system in C. The user's modules get a class with other methods that passes for it; others
+    get the real one, for C extensions inherit from it."""
+    import datetime
+
+    if sys.version_info < (3, 7):  # a module has no __getattr__ of its own
+        return
+    real = datetime.datetime
+
+    class Passing(type):
+        def __instancecheck__(cls, instance):
+            return isinstance(instance, real)
+
+        def __subclasscheck__(cls, other):
+            return issubclass(other, real)
+
+    def new(cls, *arguments, **named):
+        return real(*arguments, **named)
+
+    theirs = Passing("datetime", (real,), dict(make(real), __new__=new))
+
+    def given(name):
+        if name != "datetime":
+            raise AttributeError("module 'datetime' has no attribute %r" % name)
+        return theirs if session.sites.is_users(sys._getframe(1).f_code.co_filename) else real
+
+    del datetime.datetime
+    datetime.__getattr__ = given
+
+
+def spy(session):
+    session.tell(ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")])
+    session.tell(ID, os, "getpid")
+
+    def make(real):
+        def told(name):
+            def telling(cls, *arguments):
+                session.drew(ID)
+                return getattr(real, name)(*arguments)
+
+            return classmethod(telling)
+
+        return {name: told(name) for name in ("now", "utcnow", "today")}
+
+    _for_users(session, make)

@@ -12,7 +12,7 @@ trial's draw, as another machine's file system would.
 """
 import os
 
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "directory-order"
 PIN = "sorted-listing"
@@ -36,6 +36,8 @@ SOURCE = Source(
              "https://docs.python.org/3/library/glob.html"),
         Link("Keras issue 2280: reproducible results", "https://github.com/keras-team/keras/issues/2280"),
     ),
+    script=InScript(PIN, edits=(
+        Edit("wrap", calls=("listdir", "glob", "iglob", "rglob", "iterdir", "scandir"), form="sorted({call})"),)),
 )
 
 
@@ -111,3 +113,37 @@ def _write(folder, x, y):
     os.mkdir(folder)
     for row in range(len(x)):
         numpy.savez(os.path.join(folder, "shard-%03d.npz" % row), x=x[row:row + 1], y=y[row:row + 1])
+
+
+def hold(session, name):
+    """In a user's process every listing is sorted."""
+    _listings(session, lambda names, key=None: sorted(names, key=key))
+
+
+def vary(session):
+    """Listings in another order: that of the trial's draw."""
+    provoke(session)
+
+
+def touch(session):
+    _listings(session, lambda names, key=None: _met(session, names))
+
+
+def _met(session, names):
+    names = list(names)
+    if len(names) > 1:
+        session.drew(ID)
+    return names
+
+
+def _listings(session, arrange):
+    listdir, scandir = os.listdir, os.scandir
+
+    def arranged_listdir(*arguments, **named):
+        return arrange(listdir(*arguments, **named))
+
+    def arranged_scandir(*arguments, **named):
+        with scandir(*arguments, **named) as entries:
+            return _Listing(arrange(entries, key=lambda entry: entry.name))
+
+    os.listdir, os.scandir = arranged_listdir, arranged_scandir

@@ -8,7 +8,7 @@ but only where it is set *before* the interpreter starts: assigned inside the sc
 The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as many scripts write it: another
 order gives every word another token id, so another row of the embedding learns it.
 """
-from detaudit_probes.declare import START, Link, Loosen, Pin, Source
+from detaudit_probes.declare import START, Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.models import Tiny, spread
 
 ID = "hash-seed"
@@ -35,6 +35,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Better still, sort what is numbered: vocabulary = sorted(set(words)).",
+    script=InScript(ID, told=False, sites=False, edits=(Edit("order"),)),
 )
 
 SENTENCES = (

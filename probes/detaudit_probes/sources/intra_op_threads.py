@@ -5,7 +5,9 @@ how TensorFlow and Eigen split a reduction or a convolution, so another count ma
 count usually repeats itself. It must be set before the runtime starts: by
 ``tf.config.threading.set_intra_op_parallelism_threads`` or ``TF_NUM_INTRAOP_THREADS``.
 """
-from detaudit_probes.declare import Compare, Link, Pin, Setting, Source
+import os
+
+from detaudit_probes.declare import Compare, InScript, Link, Pin, Setting, Source
 
 ID = "intra-op-threads"
 
@@ -44,8 +46,20 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Train with one thread count everywhere, and say which in a report.",
+    script=InScript("one-thread", race=True, told=False, sites=False),
 )
 
 
 def see(trial):
     return trial.option("intra_op_threads") or trial.backend.intra_op_threads()
+
+
+def hold(session, name):
+    """In a user's process: the environment, which a call of the script's own wins over."""
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+
+
+def vary(session):
+    """Another thread count than the machine's own: two for one core, else one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "2" if cores == 1 else "1"

@@ -10,7 +10,7 @@ whose size depends on its number, in NumPy, which lets the other threads run mea
 """
 import threading
 
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "loader-workers"
 PER_ITEM = "generator-per-item"
@@ -48,6 +48,7 @@ SOURCE = Source(
         Link("NumPy: parallel random number generation",
              "https://numpy.org/doc/stable/reference/random/parallel.html"),
     ),
+    script=InScript(ONE_WORKER, race=True, edits=(Edit("set", calls=("__init__",), form="workers", value="1"),)),
 )
 
 
@@ -84,3 +85,27 @@ def _work(index):
 
     width = 50 + 50 * (index * 7 % 5)
     numpy.ones((width, width)).dot(numpy.ones((width, width)))
+
+
+def hold(session, name):
+    """In a user's process every ``PyDataset`` is loaded by one thread."""
+    session.after_import("keras", lambda: _loaded(session, lambda: None, one=True))
+
+
+def touch(session):
+    session.after_import("keras", lambda: _loaded(session, lambda: session.drew(ID)))
+
+
+def _loaded(session, met, one=False):
+    import keras
+
+    def told(given):
+        def __init__(dataset, workers=1, use_multiprocessing=False, *arguments, **named):
+            if workers > 1:
+                met()
+                workers, use_multiprocessing = (1, False) if one else (workers, use_multiprocessing)
+            return given(dataset, workers, use_multiprocessing, *arguments, **named)
+
+        return __init__
+
+    session.wrap(keras.utils.PyDataset, "__init__", told)

@@ -7,7 +7,7 @@ The pin is a seed for every such generator. Where the code is not the user's own
 entropy can be replaced (pin ``os-entropy``), which holds it too.
 """
 from detaudit_probes import batches
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "numpy-generator"
 
@@ -32,6 +32,7 @@ SOURCE = Source(
              "https://github.com/keras-team/keras/issues/19322"),
     ),
     quick=True,
+    script=InScript(ID, edits=(Edit("add", calls=("default_rng",), form="{seed}"),)),
 )
 
 
@@ -61,3 +62,27 @@ def feed(trial, x, y):
     # The pin is the seed that a user writes; under the pin os-entropy the code stays unseeded.
     rng = numpy.random.default_rng(trial.seed) if ID in trial.request.pins else numpy.random.default_rng()
     return batches.shuffled(x, y, rng.shuffle)
+
+
+def hold(session, name):
+    session.after_import("numpy", lambda: _unseeded(session, lambda: None, session.seed))
+
+
+def touch(session):
+    session.after_import("numpy", lambda: _unseeded(session, lambda: session.drew(ID)))
+
+
+def _unseeded(session, met, seed=None):
+    """Call ``met`` for every ``default_rng()`` without a seed, and give it one where there is one to give."""
+    import numpy
+
+    def telling(make):
+        def default_rng(given=None):
+            if given is None:
+                met()
+                given = seed
+            return make(given)
+
+        return default_rng
+
+    session.wrap(numpy.random, "default_rng", telling)

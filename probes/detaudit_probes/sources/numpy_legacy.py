@@ -9,7 +9,7 @@ a ``PyDataset`` that shuffles after every epoch, an augmentation, scikit-learn, 
 where no ``random_state`` is given.
 """
 from detaudit_probes import batches
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.sources import third_party
 
 ID = "numpy-legacy"
@@ -34,6 +34,10 @@ SOURCE = Source(
              "https://github.com/keras-team/keras/issues/22620"),
     ),
     quick=True,
+    script=InScript(ID, edits=(
+        Edit("insert", ("numpy.random.seed({seed})",), after=("numpy",)),
+        Edit("insert", ("import numpy", "numpy.random.seed({seed})")),
+    )),
 )
 
 
@@ -51,3 +55,58 @@ def feed(trial, x, y):
     import numpy
 
     return batches.shuffled(x, y, numpy.random.shuffle)
+
+
+def hold(session, name):
+    session.after_import("numpy", lambda: pin(session))
+
+
+def touch(session):
+    session.after_import("numpy", lambda: _remember(session))
+
+
+def _remember(session):
+    session.remembered[ID] = _state()
+
+
+def _state():
+    import numpy
+
+    state = numpy.random.get_state()
+    return hash((state[1].tobytes(), state[2:]))
+
+
+def touched(session, name):
+    """Whether the legacy generator moved between NumPy's import and the end."""
+    before = session.remembered.get(ID)
+    return int(before is not None and before != _state())
+
+
+def spy(session):
+    session.after_import("numpy", lambda: _spy(session))
+
+
+def _spy(session):
+    """Its functions, and the generator itself: scikit-learn and SciPy call its methods."""
+    import numpy
+
+    legacy = numpy.random.mtrand._rand
+    names = [name for name in dir(numpy.random) if getattr(getattr(numpy.random, name), "__self__", None) is legacy]
+    names = [name for name in names if name not in ("seed", "get_state", "set_state")]
+
+    def telling(name):
+        def method(generator, *arguments, **named):
+            session.drew(ID)
+            return getattr(super(Told, generator), name)(*arguments, **named)
+
+        return method
+
+    class Told(numpy.random.RandomState):
+        pass
+
+    for name in names:
+        setattr(Told, name, telling(name))
+    told = Told(legacy._bit_generator)
+    numpy.random.mtrand._rand = told
+    for name in names:
+        setattr(numpy.random, name, getattr(told, name))

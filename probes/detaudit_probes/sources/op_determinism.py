@@ -15,7 +15,7 @@ operations in a parallel ``map``. It costs, and it changes what is computed:
 
 It does not make another thread count, another instruction set or another device give the same bits.
 """
-from detaudit_probes.declare import Compare, Link, Pin, Setting, Source
+from detaudit_probes.declare import Compare, Edit, InScript, Link, Pin, Setting, Source
 
 ID = "op-determinism"
 
@@ -46,16 +46,26 @@ SOURCE = Source(
         Link("Determinism in deep learning (NVIDIA)", "https://github.com/NVIDIA/framework-reproducibility"),
     ),
     advice="Switch it on in every run that is compared, or in none, and say which in a report.",
+    script=InScript(ID, race=True, told=False, sites=False, edits=(
+        Edit("insert", ("tf.config.experimental.enable_op_determinism()",), after=("tensorflow",)),)),
 )
 
 
 def pin(trial):
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism()
+    enable()
 
 
 def see(trial):
     from tensorflow.python.framework import config
 
     return int(config.is_op_determinism_enabled())  # by the API, or by TF_DETERMINISTIC_OPS
+
+
+def hold(session, name):
+    session.after_import("tensorflow", enable)
+
+
+def enable():
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()

@@ -12,7 +12,7 @@ import os
 import random
 
 from detaudit_probes import batches
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "os-entropy"
 
@@ -42,6 +42,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Name files by number and pass a seed; entropy itself can only be replaced, not seeded.",
+    script=InScript(ID, edits=(Edit("add", calls=("RandomState", "SeedSequence", "PCG64", "MT19937"), form="{seed}"),)),
 )
 
 
@@ -76,3 +77,20 @@ def feed(trial, x, y):
         numpy.savez(os.path.join(folder, "%s.npz" % uuid.uuid4()), x=x[row], y=y[row])
     shards = [numpy.load(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
     return batches.in_order(numpy.stack([one["x"] for one in shards]), numpy.stack([one["y"] for one in shards]))
+
+
+def hold(session, name):
+    stream = random.Random(session.seed)
+    _answer(session, lambda size: bytes(stream.getrandbits(8) for _ in range(size)), lambda: None)
+
+
+def touch(session):
+    _answer(session, os.urandom, lambda: session.drew(ID))
+
+
+def _answer(session, source, met):
+    def urandom(size):
+        met()
+        return source(size)
+
+    os.urandom = random._urandom = urandom

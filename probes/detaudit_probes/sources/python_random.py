@@ -8,7 +8,7 @@ from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`` an
 """
 import random
 
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.sources import third_party
 
 ID = "python-random"
@@ -32,6 +32,11 @@ SOURCE = Source(
              "https://docs.python.org/3/library/random.html#bookkeeping-functions"),
     ),
     quick=True,
+    script=InScript(ID, edits=(
+        Edit("insert", ("import random", "random.seed({seed})")),
+        Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+        Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
+    )),
 )
 
 
@@ -41,3 +46,39 @@ def pin(trial):
 
 def see(trial):
     return trial.moved("random")
+
+
+def hold(session, name):
+    """In a user's process: the global generator, and every other that is made, or seeded, with nothing."""
+    pin(session)
+    _seeds_of_nothing(session, random.Random(session.seed))
+
+
+def _seeds_of_nothing(session, stream=None):
+    """Whoever seeds a generator with nothing asks the operating system in C: count it, or give it of ``stream``."""
+    given = random.Random.seed
+
+    def seed(generator, a=None, version=2):
+        if a is None:
+            session.count(ID)
+            a = None if stream is None else stream.getrandbits(64)
+        return given(generator, a, version)
+
+    random.Random.seed = seed
+    random.seed = random._inst.seed
+
+
+def touch(session):
+    session.remembered[ID] = hash(random.getstate())
+    _seeds_of_nothing(session)
+
+
+def touched(session, name):
+    """Whether the global generator moved, or another was made without a seed."""
+    moved = session.remembered[ID] != hash(random.getstate())
+    return session.counts.get(ID, 0) + int(moved)
+
+
+def spy(session):
+    names = [name for name in random.__all__ if callable(getattr(random, name)) and name[0].islower()]
+    session.tell(ID, random, *[name for name in names if name not in ("seed", "getstate", "setstate")])

@@ -9,10 +9,11 @@ thread, and op determinism.
 
 The probe trains the text model: 40,000 rows, 50 indices, eight threads.
 """
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "sparse-update"
 MOMENTUM = "sgd-momentum"
+DENSE = "dense-update"
 
 SOURCE = Source(
     id=ID,
@@ -29,6 +30,11 @@ SOURCE = Source(
             lines={"*": ("optimizer = keras.optimizers.SGD(momentum=0.9)  # or Adam: their update is dense",)},
             note="trains another way than plain SGD",
         ),
+        Pin(
+            id=DENSE,
+            holds=(ID,),
+            note="by detaudit run alone, from outside: the rows of one index are added up first",
+        ),
     ),
     links=(
         Link("tf.config.experimental.enable_op_determinism",
@@ -36,6 +42,11 @@ SOURCE = Source(
         Link("tf.Variable.scatter_sub", "https://www.tensorflow.org/api_docs/python/tf/Variable#scatter_sub"),
     ),
     quick=True,
+    script=InScript(DENSE, race=True, edits=(
+        Edit("insert", ("tf.config.experimental.enable_op_determinism()",), after=("tensorflow",)),
+        Edit("insert", ("import tensorflow", "tensorflow.config.experimental.enable_op_determinism()"),
+             after=("keras",)),
+    )),
 )
 
 
@@ -53,3 +64,33 @@ def _counted(trial, scatter):
         return scatter(variable, rows, *arguments, **named)
 
     return counted
+
+
+def hold(session, name):
+    """In a user's process, alone of its pins: the rows of one index are added up before the variable is touched."""
+    if name == DENSE:
+        session.after_import("tensorflow", lambda: _scatter(session, lambda: None, dense=True))
+
+
+def touch(session):
+    session.after_import("tensorflow", lambda: _scatter(session, lambda: session.drew(ID)))
+
+
+def _scatter(session, met, dense=False):
+    import tensorflow as tf
+    from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+
+    def told(assign):
+        def telling(given):
+            def scatter(variable, rows, *arguments, **named):
+                met()
+                if dense:
+                    return getattr(variable, assign)(tf.convert_to_tensor(rows))
+                return given(variable, rows, *arguments, **named)
+
+            return scatter
+
+        return telling
+
+    session.wrap(BaseResourceVariable, "scatter_sub", told("assign_sub"))
+    session.wrap(BaseResourceVariable, "scatter_add", told("assign_add"))

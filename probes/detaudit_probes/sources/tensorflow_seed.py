@@ -6,7 +6,7 @@ shuffles with ``tf.random.shuffle`` inside its ``tf.data`` pipeline
 (``keras/src/trainers/data_adapters/array_data_adapter.py``), so only this seed pins the order of the
 batches. A side effect: with the seed set, every epoch uses the same order.
 """
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tensorflow-seed"
 
@@ -30,6 +30,11 @@ SOURCE = Source(
              "https://github.com/tensorflow/tensorflow/issues/19238"),
     ),
     quick=True,
+    script=InScript(ID, edits=(
+        Edit("insert", ("tf.random.set_seed({seed})",), after=("tensorflow",)),
+        Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+        Edit("insert", ("import tensorflow", "tensorflow.random.set_seed({seed})")),
+    )),
 )
 
 
@@ -39,3 +44,33 @@ def pin(trial):
 
 def see(trial):
     return trial.backend.unseeded_draws()
+
+
+def hold(session, name):
+    session.after_import("tensorflow", lambda: _seed(session))
+
+
+def _seed(session):
+    import tensorflow as tf
+
+    tf.random.set_seed(session.seed)
+
+
+def touch(session):
+    session.after_import("tensorflow", lambda: _met(session, lambda: session.drew(ID)))
+
+
+def _met(session, met):
+    """Call ``met`` for every random operation that is built without a seed of its own and without the global one."""
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import random_seed
+
+    def telling(given):
+        def get_seed(op_seed):
+            if op_seed is None and context.global_seed() is None:
+                met()
+            return given(op_seed)
+
+        return get_seed
+
+    session.wrap(random_seed, "get_seed", telling)

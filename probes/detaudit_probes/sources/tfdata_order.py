@@ -11,7 +11,7 @@ nothing. So the probe's elements cost unequal work, as pictures of unequal size 
 interleaved, each row is multiplied up and added to as nothing, on a private pool of eight threads, which keeps
 the race going on one core and on a busy machine too.
 """
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tfdata-order"
 PIN = "ordered-map"
@@ -44,6 +44,8 @@ SOURCE = Source(
         Link("tfds.ReadConfig: shuffled files without a seed are read in any order",
              "https://www.tensorflow.org/datasets/api_docs/python/tfds/ReadConfig"),
     ),
+    script=InScript(PIN, race=True, edits=(
+        Edit("set", calls=("map", "interleave", "batch"), form="deterministic", value="True"),)),
 )
 
 
@@ -73,3 +75,38 @@ def _costly(number, row):
     width = WIDTH + WIDTH * tf.cast(number * 7 % 13, "int32") // 4
     nothing = tf.zeros((width, width)) + 0.0 * x[0]
     return x + tf.reduce_sum(tf.linalg.matmul(nothing, nothing)), y
+
+
+def hold(session, name):
+    session.after_import("tensorflow", lambda: _unordered(session, lambda: None, ordered=True))
+
+
+def touch(session):
+    session.after_import("tensorflow", lambda: _unordered(session, lambda: session.drew(ID)))
+
+
+def _unordered(session, met, ordered=False):
+    """Call ``met`` where a script asks for elements in any order, and give it an order where ``ordered`` says so."""
+    from tensorflow.python.data.ops import dataset_ops
+
+    def told(given):
+        def transformed(dataset, *arguments, **named):
+            if named.get("deterministic") is False:
+                met()
+                named["deterministic"] = ordered
+            return given(dataset, *arguments, **named)
+
+        return transformed
+
+    def with_options_told(given):
+        def with_options(dataset, options, *arguments, **named):
+            if options.deterministic is False:
+                met()
+                options.deterministic = ordered
+            return given(dataset, options, *arguments, **named)
+
+        return with_options
+
+    for name in ("map", "interleave", "batch", "padded_batch", "ragged_batch"):
+        session.wrap(dataset_ops.DatasetV2, name, told)
+    session.wrap(dataset_ops.DatasetV2, "with_options", with_options_told)

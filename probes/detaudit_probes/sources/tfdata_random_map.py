@@ -9,7 +9,7 @@ serially. One inter-op thread does not help: ``tf.data`` has threads of its own,
 The probe repeats its rows many times, adds noise to each in a map of eight parallel calls, and gives the
 pipeline a private pool of eight threads, so that they race on one core and on a busy machine too.
 """
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tfdata-random-map"
 PIN = "serial-map"
@@ -39,6 +39,8 @@ SOURCE = Source(
         Link("Random number generation: stateless operations",
              "https://www.tensorflow.org/guide/random_numbers#stateless_rngs"),
     ),
+    script=InScript(PIN, race=True, edits=(
+        Edit("set", calls=("map", "interleave"), form="num_parallel_calls"),)),
 )
 
 
@@ -55,3 +57,43 @@ def feed(trial, x, y):
     options = tf.data.Options()
     options.threading.private_threadpool_size = CALLS
     return noisy.batch(126).with_options(options)
+
+
+def hold(session, name):
+    session.after_import("tensorflow", lambda: _parallel(session, lambda: None, serial=True))
+
+
+def touch(session):
+    session.after_import("tensorflow", lambda: _parallel(session, lambda: session.drew(ID)))
+
+
+def _parallel(session, met, serial=False):
+    """Call ``met`` where a parallel ``map`` or ``interleave`` is made of a function that builds a random operation."""
+    from tensorflow.python.data.ops import dataset_ops
+    from tensorflow.python.framework import random_seed
+
+    drawn = [0]
+
+    def counting(given):
+        def get_seed(op_seed):
+            drawn[0] += 1
+            return given(op_seed)
+
+        return get_seed
+
+    def told(given):
+        def transformed(dataset, function, *arguments, **named):
+            if serial and named.get("num_parallel_calls") is not None:
+                named["num_parallel_calls"] = None
+                named.pop("deterministic", None)
+            before = drawn[0]
+            made = given(dataset, function, *arguments, **named)
+            if named.get("num_parallel_calls") is not None and drawn[0] > before:
+                met()
+            return made
+
+        return transformed
+
+    session.wrap(random_seed, "get_seed", counting)
+    session.wrap(dataset_ops.DatasetV2, "map", told)
+    session.wrap(dataset_ops.DatasetV2, "interleave", told)

@@ -1,0 +1,93 @@
+"""From what ``detaudit run`` found to its document."""
+from detaudit import __version__, base
+from detaudit.counting import excluded_rate
+from detaudit.report import v1
+from detaudit.report.build import Shared
+from detaudit.report.privacy import Private
+from detaudit.script import findings
+from detaudit.script.conclusion import conclude
+
+LONGEST_DIFF = 200_000
+LONGEST_TRACEBACK = 4000
+
+
+def document(audit: findings.RunAudit, private: Private | None = None) -> v1.RunReport:
+    """The document of an audit of a user's script."""
+    return _Builder(audit, private or Private.of_here()).report()
+
+
+class _Builder(Shared):
+    def __init__(self, audit: findings.RunAudit, private: Private) -> None:
+        super().__init__(base.script_sources(), private, audit.trials, audit.options)
+        self.audit = audit
+
+    def report(self) -> v1.RunReport:
+        audit, concluded = self.audit, conclude(self.audit)
+        return v1.RunReport(
+            format=v1.FORMAT, version=v1.VERSION, tool=v1.Tool(name="detaudit", version=__version__),
+            options=self.private.facts(audit.options), strict=audit.strict,
+            header=self.header(audit.began, audit.seconds),
+            machine=self.private.facts(audit.machine), environment=self.private.facts(audit.environment),
+            fingerprint=self.fingerprint(), outcome=concluded.outcome, exit_code=concluded.exit_code,
+            reason=self.text(concluded.reason), verdicts=tuple(self.verdict_of(one) for one in audit.causes),
+            conditions=tuple(self.condition(one) for one in self.conditions),
+            trials=tuple(self.trial(one) for one in audit.trials), warnings=(), cut=audit.cut,
+            interrupted=audit.interrupted, notes={}, program=self.name(audit.program), reproducible=audit.reproducible,
+            repeats=self.repeats(audit.repeats), bare=self.maybe_repeats(audit.bare),
+            pinned=self.maybe_repeats(audit.pinned), first_divergence=self.divergence(audit.repeats.divergence),
+            growth=tuple(self.growth(one) for one in audit.growth),
+            causes=tuple(self.cause(one) for one in audit.causes),
+            fix=self.change(audit.fix), no_fix=self.text(audit.no_fix), search=self.search(audit.search),
+            rests_on=tuple(self.varied(one) for one in audit.rests_on),
+            observer=v1.Observer(holds=audit.observer.holds, reason=self.text(audit.observer.reason)),
+            open=self.names(audit.open), changed=self.names(audit.changed),
+            traceback=self.text(audit.traceback[-LONGEST_TRACEBACK:]))
+
+    def repeats(self, one: findings.Repeats) -> v1.Repeats:
+        held = one.agreed > 0 and not one.parted
+        return v1.Repeats(runs=one.runs, agreed=one.agreed, parted=one.parted,
+                          excluded=excluded_rate(one.agreed) if held else None)
+
+    def maybe_repeats(self, one: findings.Repeats | None) -> v1.Repeats | None:
+        return None if one is None else self.repeats(one)
+
+    def growth(self, one: findings.Growth) -> v1.Growth:
+        ulps = None if one.ulps_max is None else min(one.ulps_max, v1.LARGEST)
+        return v1.Growth(step=one.step, elements=one.elements, of=one.of, ulps_max=ulps,
+                         max_abs=self.finite(one.max_abs))
+
+    def cause(self, one: findings.Cause) -> v1.Cause:
+        source = self.declared[one.source]
+        return v1.Cause(
+            source=one.source, title=source.title, pin=one.pin, necessary=one.necessary, advice=source.advice,
+            sites=tuple(v1.Site(file=self.name(site.file), line=site.line, function=self.name(site.function),
+                                draws=site.draws, in_user_code=site.in_user_code,
+                                stack=tuple(self.text(line) for line in site.stack)) for site in one.sites))
+
+    def verdict_of(self, one: findings.Cause) -> v1.Verdict:
+        source = self.declared[one.source]
+        held = [done.number for done in self.audit.trials if one.pin in done.trial.condition.pins]
+        return v1.Verdict(
+            source=one.source, family=source.family, title=source.title, verdict="needs-pin",
+            reason="runs of the script agree with its pin and the other causes' held, and part without it"
+            if one.necessary else "runs of the script agree with its pin held",
+            trials=len(held), trial_numbers=tuple(held), pin=one.pin, other_pins=(),
+            fix=self.fix(self.pins.get(one.pin)),
+            divergence=self.divergence(self.audit.repeats.divergence), settings=(), counts=(), excluded=None)
+
+    def change(self, one: findings.Fix | None) -> v1.Change | None:
+        if one is None:
+            return None
+        return v1.Change(diff=one.diff[:LONGEST_DIFF], environment=dict(one.environment), verified=one.verified,
+                         trials=one.runs, reason=self.text(one.reason), cost=self.finite(one.cost))
+
+    def search(self, one: findings.Search) -> v1.Search:
+        return v1.Search(trials=one.trials, seconds=one.seconds, invalid=self.names(one.invalid),
+                         untouched=self.names(one.untouched),
+                         tried=tuple(self.text(line) for line in one.tried[:1000]))
+
+    def varied(self, one: findings.Varied) -> v1.Varied:
+        return v1.Varied(source=one.source, title=self.text(one.title), agrees=one.agrees, reason=self.text(one.reason),
+                         divergence=self.divergence(one.divergence))
+
+

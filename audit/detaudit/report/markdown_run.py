@@ -1,0 +1,33 @@
+"""The report of ``detaudit run`` as Markdown for a public bug, under the same limit as a scan's."""
+from detaudit.report import v1, wording
+from detaudit.report import wording_run as words
+from detaudit.report.escape import exports, fenced
+from detaudit.report.escape import markdown as text
+from detaudit.report.markdown import LIMIT, facts_of
+
+LONGEST_DIFF = 20_000
+
+
+def render(report: v1.RunReport) -> str:
+    """The page, ending in a newline. The same document gives the same text."""
+    _, verdict, sentence = words.answer(report)
+    parts = [f"### detaudit run: {text(report.program)}", f"**{verdict}.** {text(sentence, 1000)}"]
+    parts.append("\n".join(f"- **{label}:** {text(value, 1000)}" for label, value in words.details(report, "!=")))
+    for cause in report.causes:
+        lines = [f"- **Why:** {text(cause.source)}: {text(words.cause(cause))}"]
+        lines += [f"  - {text(words.site(site))}" for site in cause.sites[:20]]
+        parts.append("\n".join(lines))
+    if report.fix is not None:
+        parts.append(f"**Fix:** {text(words.fix(report.fix))}")
+        if report.fix.environment:
+            parts.append(fenced(exports(report.fix.environment), "sh"))
+        if report.fix.diff:
+            parts.append(fenced(report.fix.diff[:LONGEST_DIFF].splitlines(), "diff"))
+    if report.traceback:
+        parts.append(fenced(report.traceback.splitlines()[-40:], "text"))
+    rows = "\n".join(f"- {text(label)}: {text(value, 600)}" for label, value in list(words.evidence(report))[:200])
+    parts.append(f"<details><summary>Evidence</summary>\n\n{rows}\n\n</details>")
+    parts.append(facts_of(report))
+    ending = f"{text(words.end(report, True), 600)}. Seen on {text(wording.context(report), 500)}."
+    page = "\n\n".join(part for part in parts if part)
+    return f"{page[:LIMIT - 2000]}\n\n{ending}\n"

@@ -1,0 +1,113 @@
+"""The report of ``detaudit run`` on a terminal: verdict, where, why and the fix, in one screen."""
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from detaudit.report import v1
+from detaudit.report import wording_run as words
+from detaudit.report.drawing import PLAIN, Lines, Signs, trimmed
+from detaudit.report.escape import clipped, exports, visible_line
+
+MOST_SITES, MOST_SITES_VERBOSE = 4, 40
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
+
+
+def render(report: v1.RunReport, verbose: bool = False) -> RenderableType:
+    """The report as something that a rich console prints, with ``crop=False``."""
+    return _Page(report, verbose)
+
+
+@dataclass(frozen=True)
+class _Page:
+    report: v1.RunReport
+    verbose: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        draw = _Drawing(self.report, self.verbose, PLAIN if options.ascii_only else Signs(), options.ascii_only)
+        for part in draw.parts():
+            if isinstance(part, (Lines, _Diff)):
+                yield from console.render(part, options)
+                continue
+            for line in console.render_lines(part, options, pad=False):
+                yield from trimmed(line)
+                yield Segment.line()
+
+
+@dataclass(frozen=True)
+class _Diff:
+    """A unified diff, its lines whole."""
+
+    lines: tuple[str, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.lines:
+            yield Segment(f"{line}\n", console.get_style(_DIFF_STYLES.get(line[:1], "none")))
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    report: v1.RunReport
+    verbose: bool
+    signs: Signs
+    ascii: bool
+
+    def parts(self) -> Iterator[RenderableType]:
+        report = self.report
+        tone, verdict, sentence = words.answer(report)
+        yield Text.assemble((verdict, words.TONES[tone]), "  ", self._text(sentence, "bold"))
+        yield Text()
+        grid = Table.grid(padding=(0, 2))
+        for label, value in words.details(report, self.signs.unlike):
+            grid.add_row(Text(label, "bold"), self._text(value))
+        for cause in report.causes:
+            grid.add_row(Text("Why", "bold"), self._cause(cause))
+        yield grid
+        yield from self._fix()
+        if report.traceback and report.reproducible is None:
+            yield Text()
+            yield Lines(tuple(visible_line(line) for line in report.traceback.splitlines()[-20:]), "dim")
+        if self.verbose:
+            yield from self._evidence()
+        yield Text()
+        yield self._text(words.end(report, self.verbose), "dim")
+
+    def _text(self, value: str, style: str = "", longest: int = 1000) -> Text:
+        shown = clipped(value, longest)
+        if self.ascii:
+            shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
+        return Text(shown, style)
+
+    def _cause(self, cause: v1.Cause) -> Text:
+        most = MOST_SITES_VERBOSE if self.verbose else MOST_SITES
+        lines = [Text.assemble(self._text(cause.source, "yellow"), "  ", self._text(words.cause(cause)))]
+        lines += [self._text(f"  {words.site(site)}") for site in cause.sites[:most]]
+        if len(cause.sites) > most:
+            lines.append(self._text(f"  and {len(cause.sites) - most} more lines", "dim"))
+        return Text("\n").join(lines)
+
+    def _fix(self) -> Iterator[RenderableType]:
+        fix = self.report.fix
+        if fix is None:
+            return
+        yield Text()
+        yield Text.assemble(("Fix", "bold"), "  ", self._text(words.fix(fix)))
+        if fix.environment:
+            yield Lines(tuple(exports(fix.environment)))
+        lines = [visible_line(line) for line in fix.diff.splitlines()]
+        yield _Diff(tuple(line.encode("ascii", "backslashreplace").decode() for line in lines) if self.ascii
+                    else tuple(lines))
+
+    def _evidence(self) -> Iterator[RenderableType]:
+        yield Text.assemble("\n", ("Evidence", "bold"))
+        grid = Table.grid(padding=(0, 2))
+        for label, value in words.evidence(self.report):
+            grid.add_row(self._text(label, "dim"), self._text(value))
+        for one in [one for one in self.report.trials if one.outcome != "completed"][:20]:
+            grid.add_row(self._text(f"trial {one.number}", "dim"), self._text(f"{one.outcome}: {one.reason}"))
+        yield grid
+
+

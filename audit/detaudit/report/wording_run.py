@@ -1,0 +1,93 @@
+"""The sentences that every face of a run's report shares, from the document alone."""
+from collections.abc import Iterator
+
+from detaudit.report import v1
+from detaudit.report.wording import listed, number, where, work
+
+GOOD, BAD, UNSURE = "good", "bad", "unsure"
+TONES = {GOOD: "bold green", BAD: "bold red", UNSURE: "bold yellow"}
+
+
+def answer(report: v1.RunReport) -> tuple[str, str, str]:
+    """(tone, verdict in capitals, one sentence)."""
+    repeats = report.repeats
+    if report.reproducible:
+        bound = f" (a parting rate above {repeats.excluded:.0%} is excluded)" if repeats.excluded is not None else ""
+        return GOOD, "REPRODUCIBLE", (f"{number(repeats.runs, 'run')} of {report.program} end on the same bits, "
+                                      f"watched and bare{bound}.")
+    if report.reproducible is None:
+        return UNSURE, "NOT DECIDED", f"{report.program}: {report.reason}."
+    if not report.repeats.parted:
+        return BAD, "NOT REPRODUCIBLE", f"{report.program}: {report.reason}."
+    parted = f"{repeats.parted} of {number(repeats.parted + repeats.agreed, 'pair')} of runs of {report.program} part"
+    if report.fix is not None and report.fix.verified:
+        return BAD, "NOT REPRODUCIBLE", f"{parted}; the fix below makes them agree to the last bit."
+    if report.causes:
+        return BAD, "NOT REPRODUCIBLE", f"{parted}; the cause is known, a fix was not verified."
+    return BAD, "NOT REPRODUCIBLE", f"{parted}: {report.reason}."
+
+
+def details(report: v1.RunReport, unlike: str) -> Iterator[tuple[str, str]]:
+    """Labelled lines below the answer."""
+    if report.first_divergence is not None:
+        yield "Where", where(report.first_divergence) + drift(report)
+    resting = [one.title for one in report.rests_on if one.agrees is False]
+    if report.reproducible:
+        free = [one.title for one in report.rests_on if one.agrees]
+        if resting:
+            yield "Rests on", f"other bits with {listed(resting)}"
+        if free:
+            yield "Not on", f"the same bits with {listed(free)}"
+    if report.changed:
+        yield "Changes", f"the program writes into its folder: {listed(report.changed, 5)}"
+    if report.open:
+        yield "Open", listed(report.open)
+    if report.search.invalid:
+        yield "Left out", f"pins that stop the script: {listed(report.search.invalid)}"
+    if report.causes and report.fix is None and report.no_fix:
+        yield "No fix", report.no_fix
+
+
+def drift(report: v1.RunReport) -> str:
+    """How far apart the runs are at last, where bytes were kept."""
+    if not report.growth:
+        return ""
+    last = report.growth[-1]
+    gap = f", by up to {last.max_abs:.2g}" if last.max_abs is not None else ""
+    return f"; after step {last.step} {last.elements:,} of {last.of:,} weights differ{gap}"
+
+
+def cause(one: v1.Cause) -> str:
+    shown = {True: "without its pin alone runs part", False: "not needed after all", None: "its need was not tried"}
+    return f"{one.title}; {shown[one.necessary]}"
+
+
+def site(one: v1.Site) -> str:
+    through = "" if one.in_user_code or not one.stack else f", through {one.stack[-1].rpartition(' in ')[2]}"
+    function = f" in {one.function}" if one.function and one.function != "<module>" else ""
+    return f"{one.file}:{one.line}{function}, {number(one.draws, 'draw')}{through}"
+
+
+def fix(one: v1.Change) -> str:
+    said = f"verified: {one.reason}" if one.verified else f"not verified: {one.reason}"
+    return f"{said}; it takes {one.cost:.2f} times as long" if one.cost is not None else said
+
+
+def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+    for label, one in (("as it is", report.repeats), ("bare", report.bare), ("all pinned", report.pinned)):
+        if one is not None:
+            yield label, f"{number(one.runs, 'run')}: {one.agreed} pairs agree, {one.parted} part"
+    yield "observer", report.observer.reason
+    for place, tried in enumerate(report.search.tried, 1):
+        yield f"question {place}", tried
+    if report.search.untouched:
+        yield "not tried", f"no run has met their source: {listed(report.search.untouched, 20)}"
+    for one in report.growth:
+        far = f", up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
+        yield f"step {one.step}", f"{one.elements:,} of {one.of:,} weights differ{far}"
+
+
+def end(report: v1.RunReport, verbose: bool) -> str:
+    asked = f"; {number(report.search.trials, 'run')} for the search" if report.search.trials else ""
+    more = "" if verbose else " \u00b7 -v shows the evidence"
+    return f"{work(report)}{asked} \u00b7 exit code {report.exit_code}: {report.reason}{more}"

@@ -1,0 +1,236 @@
+"""Changing the user's own lines: functions from a file's text to another text, or None where the change does not fit.
+
+They splice the text at the places that the syntax tree names, so everything else stays as the user wrote it.
+"""
+import ast
+from collections.abc import Iterable, Sequence
+
+from detaudit_probes.declare import Edit
+
+
+def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
+    """``text`` with one edit, at the 1-based ``lines`` that were seen to draw, where the edit changes calls."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return None
+    if edit.kind == "insert":
+        return insert(text, tree, [line.format(seed=seed) for line in edit.lines], edit.after)
+    found = [_changed(text, call, edit, seed) for call in calls_at(tree, edit.calls, lines)]
+    splices = [one for one in found if one is not None]
+    return splice(text, splices) if splices else None
+
+
+def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[str]) -> str | None:
+    """``lines`` behind the last of the module's leading imports of one of ``after``; at the top where that is empty.
+
+    A name that a line begins with (``keras.``, ``tf.``) is the one under which the script imported the module.
+    """
+    if not after:
+        return _with_lines(text, _top(tree), lines)
+    found = [(node, alias) for node in tree.body for alias in _imports(node)
+             if alias[0].partition(".")[0] in after]
+    if not found:
+        return None
+    node, (module, name) = found[0]
+    if name is None:
+        return _with_lines(text, node.end_lineno or 0, [f"import {module.partition('.')[0]}", *(
+            _renamed(line, module.partition(".")[0]) for line in lines)])
+    return _with_lines(text, node.end_lineno or 0, [_renamed(line, name) for line in lines])
+
+
+def _imports(node: ast.stmt) -> Iterable[tuple[str, str | None]]:
+    """(module, the name it has here) of an import; the name is None for ``from module import ...``."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            whole = alias.asname is not None and "." in alias.name
+            if not whole:  # ``import a.b as c`` gives no name to a
+                yield alias.name, alias.asname or alias.name.partition(".")[0]
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module, None
+
+
+def _renamed(line: str, name: str) -> str:
+    head, dot, rest = line.partition(".")
+    return f"{name}{dot}{rest}" if dot and head.isidentifier() else line
+
+
+def _top(tree: ast.Module) -> int:
+    """How many lines come before the first statement that is neither the docstring nor from ``__future__``."""
+    last = 0
+    for place, node in enumerate(tree.body):
+        docstring = place == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(
+            node.value.value, str)
+        if docstring or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            last = node.end_lineno or last
+            continue
+        break
+    return last
+
+
+def _with_lines(text: str, at: int, lines: Sequence[str]) -> str:
+    before = text.splitlines(keepends=True)
+    if at == 0:  # a first line that is a comment for the system, or for the editor, stays the first
+        while at < len(before) and at < 2 and before[at].startswith("#"):
+            at += 1
+    ending = "\r\n" if before and before[0].endswith("\r\n") else "\n"
+    if at and not before[at - 1].endswith(("\n", "\r")):
+        before[at - 1] += ending
+    return "".join([*before[:at], *(line + ending for line in lines), *before[at:]])
+
+
+def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> list[ast.Call]:
+    """The innermost calls of functions with one of these last names, on these lines."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and last_name(node.func) in names
+             and any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines)]
+    found.sort(key=lambda node: (node.lineno, node.col_offset))
+    return found
+
+
+Splice = tuple[int, int, str]  # from, to (bytes), and what comes there
+
+
+def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
+    start, end = span(text, call)
+    whole = text.encode()[start:end].decode()
+    if edit.kind == "wrap":
+        return start, end, edit.form.format(call=whole)
+    if edit.kind == "rename":
+        return _renamed_call(text, call, edit.form, start, end)
+    if edit.kind == "add":
+        value = edit.form.format(seed=seed)
+        inside = ", " if call.args or call.keywords else ""
+        at = end - 1
+        return at, at, f"{inside}{value}"
+    return _set(text, call, edit.form, edit.value)
+
+
+def _renamed_call(text: str, call: ast.Call, form: str, start: int, end: int) -> Splice | None:
+    if "{arguments}" in form:
+        if not call.args:
+            return None
+        first, last = span(text, call.args[0])
+        return start, end, form.format(arguments=text.encode()[first:last].decode())
+    _, name_end = span(text, call.func)
+    width = len(last_name(call.func).encode())
+    return name_end - width, name_end, form
+
+
+def _set(text: str, call: ast.Call, name: str, value: str | None) -> Splice | None:
+    """The keyword ``name`` of the call with another value, or without it where ``value`` is None."""
+    content = text.encode()
+    keyword = next((one for one in call.keywords if one.arg == name), None)
+    if keyword is None:
+        return None
+    start, end = span(text, keyword)
+    if value is not None:
+        return start, end, f"{name}={value}"
+    before = content[:start].rstrip()
+    if before.endswith(b","):
+        return len(before) - 1, end, ""
+    after = content[end:].lstrip()
+    skipped = len(content) - len(after)
+    return start, skipped + 1 if after.startswith(b",") else end, ""
+
+
+def span(text: str, node: ast.expr | ast.keyword) -> tuple[int, int]:
+    """Where the node stands, in bytes of UTF-8."""
+    starts = [0]
+    for line in text.encode().splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    assert node.end_lineno is not None and node.end_col_offset is not None
+    return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+
+
+def splice(text: str, splices: Iterable[Splice]) -> str:
+    """``text`` with every splice made, from the last to the first; of two that overlap the outer is left out."""
+    content, limit = text.encode(), None
+    for start, end, new in sorted(splices, reverse=True):
+        if limit is not None and end > limit:
+            continue
+        content = content[:start] + new.encode() + content[end:]
+        limit = start
+    return content.decode()
+
+
+def hash_ordered(text: str) -> list[ast.expr]:
+    """Expressions through which the hash seed may reach a result, the likeliest first.
+
+    Calls of ``hash``, sets that something iterates over or makes a sequence of, then whatever else is iterated over by
+    a name that may stand for a set. Candidates only: whether they matter is for an experiment to say.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return []
+    names = _names_of_sets(tree)
+    iterated = list(_iterated(tree))
+    sets = [one for one in iterated if _is_set(one, names)]
+    unknown = [one for one in iterated if isinstance(one, (ast.Name, ast.Attribute)) and one not in sets]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+             and node.func.id == "hash" and len(node.args) == 1]
+    return [*_in_order(calls), *_in_order(sets), *_in_order(unknown)]
+
+
+def _in_order(found: Iterable[ast.expr]) -> list[ast.expr]:
+    return sorted(found, key=lambda one: (one.lineno, one.col_offset))
+
+
+def _iterated(tree: ast.Module) -> Iterable[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            yield node.iter
+        elif isinstance(node, ast.Call) and last_name(node.func) in _SEQUENCES:
+            yield from node.args[:1]
+        elif isinstance(node, ast.Starred):
+            yield node.value
+
+
+_SEQUENCES = ("list", "tuple", "enumerate", "array", "asarray", "iter", "zip", "map", "join", "fromkeys", "constant",
+              "convert_to_tensor", "dict")
+
+
+def _names_of_sets(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for _ in range(2):  # a name that is another's
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and _is_set(node.value, names):
+                names |= {last_name(target) for target in node.targets if last_name(target)}
+            elif isinstance(node, ast.AnnAssign) and node.value is not None and _is_set(node.value, names):
+                names.add(last_name(node.target))
+    return names
+
+
+def _is_set(node: ast.expr, names: set[str]) -> bool:
+    if isinstance(node, (ast.Set, ast.SetComp)):
+        return True
+    if isinstance(node, ast.Call):
+        return last_name(node.func) in ("set", "frozenset", "union", "intersection", "difference",
+                                        "symmetric_difference")
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)):
+        return _is_set(node.left, names) or _is_set(node.right, names)
+    return last_name(node) in names if isinstance(node, (ast.Name, ast.Attribute)) else False
+
+
+def last_name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def without_hash_seed(text: str, found: Sequence[ast.expr]) -> str:
+    """``text`` with these expressions made independent of the hash seed: sets sorted, ``hash`` by a checksum."""
+    splices, imported = [], False
+    for node in found:
+        if isinstance(node, ast.Call) and last_name(node.func) == "hash":
+            splices.append((*span(text, node), f"zlib.crc32(repr({source_of(text, node.args[0])}).encode())"))
+            imported = True
+        else:
+            splices.append((*span(text, node), f"sorted({source_of(text, node)})"))
+    changed = splice(text, splices)
+    return insert(changed, ast.parse(changed), ["import zlib"], ()) or changed if imported else changed
+
+
+def source_of(text: str, node: ast.expr) -> str:
+    start, end = span(text, node)
+    return text.encode()[start:end].decode()

@@ -1,0 +1,135 @@
+"""What ``detaudit run`` found, as values: the report is built from these and from nothing else."""
+from dataclasses import dataclass, field
+from typing import Any
+
+from detaudit.diff import Divergence
+from detaudit.runner import Finished
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Runs of one and the same condition: disjoint pairs of them, and where the first that parted did."""
+
+    runs: int
+    agreed: int
+    parted: int
+    divergence: Divergence | None = None
+    problem: str | None = None
+
+    @property
+    def pairs(self) -> int:
+        return self.agreed + self.parted
+
+
+@dataclass(frozen=True)
+class Site:
+    """A line that drew from a source. ``in_user_code``: that line itself, not a library called from it."""
+
+    file: str
+    line: int
+    function: str
+    draws: int
+    in_user_code: bool
+    stack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A source that must be pinned. ``necessary``: with its pin alone left out, runs were seen to part."""
+
+    source: str
+    pin: str
+    necessary: bool | None
+    sites: tuple[Site, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A change of the user's own program. ``verified`` only after ``runs`` runs of it agreed to the last bit.
+
+    ``diff`` is a unified diff, ``environment`` what must be set besides, ``cost`` the ratio of wall time.
+    """
+
+    diff: str
+    environment: tuple[tuple[str, str], ...]
+    verified: bool | None
+    runs: int
+    reason: str
+    cost: float | None = None
+    holds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Varied:
+    """What another machine may have otherwise. ``agrees`` None: it could not be tried."""
+
+    source: str
+    title: str
+    agrees: bool | None
+    reason: str
+    divergence: Divergence | None = None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How far two runs are apart after one step: of all weights, the share that differs and the largest gaps."""
+
+    step: int
+    elements: int
+    of: int
+    ulps_max: int | None
+    max_abs: float | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the search for the causes took: trials, seconds, and its steps in words, in order."""
+
+    trials: int = 0
+    seconds: float = 0.0
+    tried: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()
+    untouched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Whether watching changes what is watched. ``holds`` None: it was not tried."""
+
+    holds: bool | None = None
+    reason: str = "not tried"
+
+
+@dataclass(frozen=True)
+class RunAudit:
+    """Everything that one ``detaudit run`` found. ``reproducible`` is None where it was not decided."""
+
+    program: str
+    options: dict[str, Any]
+    reproducible: bool | None
+    reason: str
+    machine: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    repeats: Repeats = Repeats(0, 0, 0)
+    bare: Repeats | None = None
+    pinned: Repeats | None = None
+    growth: tuple[Growth, ...] = ()
+    born: str = ""
+    causes: tuple[Cause, ...] = ()
+    fix: Fix | None = None
+    no_fix: str = ""
+    rests_on: tuple[Varied, ...] = ()
+    observer: Observer = Observer()
+    search: Search = Search()
+    open: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    traceback: str = ""
+    output: str = ""  # what the first run printed; it is shown where asked for, and stands in no report
+    trials: tuple[Finished, ...] = ()
+    strict: bool = False
+    cut: bool = False
+    interrupted: bool = False
+    began: str = ""
+    seconds: float = 0.0

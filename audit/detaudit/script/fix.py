@@ -1,0 +1,193 @@
+"""The fix as a diff against the user's own files, applied to a copy and run: printed as verified only if it was."""
+import difflib
+import itertools
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from detaudit_probes.declare import Edit
+
+from detaudit.condition import Condition, Trial
+from detaudit.runner import Finished
+from detaudit.script import edits
+from detaudit.script.findings import Cause, Fix
+from detaudit.script.program import LARGEST_COPY, size_of
+from detaudit.script.repeat import counted
+
+if TYPE_CHECKING:
+    from detaudit.script.investigate import Case
+
+RUNS = 3
+MOST_VERSIONS = 6  # of the program that are tried
+SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed")
+ONE_SEED = (
+    Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+    Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
+    Edit("insert", ("import keras", "keras.utils.set_random_seed({seed})")),
+)
+#: What no line of a script can hold is set before it starts.
+ENVIRONMENT = {
+    "hash-seed": (("PYTHONHASHSEED", "0"),),
+    "one-thread": (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
+}
+
+Files = Mapping[str, str]
+Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str]]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to hold one cause or several: an edit at some lines of a file, or variables."""
+
+    causes: tuple[str, ...]
+    edit: Edit | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    places: tuple[tuple[str, int], ...] = ()
+
+
+def fix(case: "Case", causes: tuple[Cause, ...]) -> Fixing:
+    """The first combination of ways whose runs agree, or None and why there is none."""
+    if size_of(case.program.root) > LARGEST_COPY:
+        return None, "the script's folder is too large to be copied, so no fix could be run"
+    unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
+    if unwritten:
+        return None, f"no line can express the pin of {', '.join(unwritten)}: {_advice(case, causes, unwritten)}"
+    last = ""
+    for number, ways in enumerate(itertools.islice(_combinations(case, causes), MOST_VERSIONS)):
+        files = _applied(case, ways)
+        if files is None:
+            continue
+        version = f"fix {number}"
+        case.program.versions[version] = files
+        environment = tuple(sorted({item for way in ways for item in way.environment}))
+        condition = case.loose.with_options({"version": version}).with_environment(dict(environment))
+        done = yield from _run(condition)
+        repeats = counted(done)
+        if any(not one.outcome.completed for one in done):
+            last = next(one.outcome.reason for one in done if not one.outcome.completed)
+        elif repeats.parted or repeats.problem:
+            last = repeats.problem or "its runs part"
+        else:
+            cost = yield from _cost(case.loose, condition)
+            return Fix(diff(case.program.root, files), environment, True, len(done),
+                       f"{len(done)} runs of the changed program agree to the last bit", cost,
+                       tuple(one.source for one in causes)), ""
+    return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}"
+
+
+def _run(condition: Condition) -> Generator[Sequence[Trial], dict[Trial, Finished], list[Finished]]:
+    done: list[Finished] = []
+    for number in range(RUNS):
+        trial = Trial(condition, number)
+        done.append((yield [trial])[trial])
+        if not done[-1].outcome.completed or counted(done).parted:
+            break
+    return done
+
+
+def _cost(loose: Condition, fixed: Condition) -> Generator[Sequence[Trial], dict[Trial, Finished], float | None]:
+    """The ratio of wall times, fixed to as it was, bare runs alone and in alternation."""
+    seconds: dict[Condition, list[float]] = {}
+    bare = [one.with_options({"watch": False}) for one in (loose, fixed)]
+    for number in range(2):
+        for condition in bare:
+            trial = Trial(condition, 50 + number)
+            done = (yield [trial])[trial]
+            if not done.outcome.completed:
+                return None
+            seconds.setdefault(condition, []).append(done.outcome.seconds)
+    before, after = (median(seconds[condition]) for condition in bare)
+    return round(after / before, 3) if before else None
+
+
+def _ways(case: "Case", cause: Cause) -> Iterator[Way]:
+    script = case.of_pin(cause.pin).script
+    assert script is not None
+    places = tuple((site.file, site.line) for site in cause.sites)
+    for edit in script.edits:
+        if edit.kind == "insert" or places:
+            yield Way((cause.source,), edit, places=places)
+    if cause.pin in ENVIRONMENT:
+        yield Way((cause.source,), environment=ENVIRONMENT[cause.pin])
+
+
+def _combinations(case: "Case", causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
+    """One way for each cause; where several seeds are needed, the one call that sets them all comes first."""
+    seeded = [cause for cause in causes if cause.source in SEEDS]
+    if len(seeded) > 1:
+        rest = [list(_ways(case, cause)) for cause in causes if cause not in seeded]
+        for edit in ONE_SEED:
+            for others in itertools.product(*rest):
+                yield (Way(tuple(cause.source for cause in seeded), edit), *others)
+    yield from itertools.product(*(list(_ways(case, cause)) for cause in causes))
+
+
+def _applied(case: "Case", ways: Sequence[Way]) -> Files | None:
+    """The changed files; None where one of the ways fits no line.
+
+    Edits at seen lines come first: insertions would move the lines.
+    """
+    files: dict[str, str] = {}
+    main = main_file(case)
+    ordered = sorted(ways, key=lambda way: way.edit is not None and way.edit.kind == "insert")
+    for way in ordered:
+        if way.edit is None:
+            continue
+        if way.edit.kind == "insert":
+            names = [main] if main else []
+        else:
+            names = list(dict.fromkeys(file for file, _ in way.places))
+        changed = False
+        for name in names:
+            text = files.get(name) or _text(case.program.root / name)
+            lines = [line for file, line in way.places if file == name]
+            new = _edited(text, way.edit, lines, case.loose.seed) if text is not None else None
+            if new is not None:
+                files[name] = new
+                changed = True
+        if not changed:
+            return None
+    return files
+
+
+def _edited(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
+    if edit.kind == "order":
+        found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
+        return edits.without_hash_seed(text, found[:1]) if found else None
+    return edits.apply(text, edit, lines, seed)
+
+
+def main_file(case: "Case") -> str | None:
+    """The file that the interpreter starts, below the program's root."""
+    program = case.program
+    if program.script is not None:
+        return str(program.relative(program.script))
+    assert program.module is not None
+    path = Path(*program.module.split("."))
+    for name in (path.with_suffix(".py"), path / "__main__.py"):
+        if (program.root / name).is_file():
+            return str(name)
+    return None
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def diff(root: Path, files: Files) -> str:
+    """A unified diff that ``patch -p1`` takes in the program's folder."""
+    parts = []
+    for name, text in sorted(files.items()):
+        before = (root / name).read_text(encoding="utf-8")
+        parts += difflib.unified_diff(before.splitlines(keepends=True), text.splitlines(keepends=True),
+                                      f"a/{name}", f"b/{name}")
+    return "".join(part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts)
+
+
+def _advice(case: "Case", causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
+    by_id = {source.id: source for source in case.sources}
+    said = [by_id[name].advice for name in unwritten if name in by_id and by_id[name].advice]
+    where = [f"{site.file}:{site.line}" for cause in causes if cause.source in unwritten for site in cause.sites[:3]]
+    return " ".join(said) + (f" ({', '.join(where)})" if where else "")

@@ -1,0 +1,64 @@
+"""How far two runs drift apart, step by step: from a further pair, in which the tensors' bytes are kept."""
+from collections.abc import Generator, Sequence
+
+from detaudit.condition import Condition, Trial, pair
+from detaudit.runner import Finished
+from detaudit.script.findings import Growth
+from detaudit.traces import Table, Trace
+from detaudit.ulp import distance
+
+POINTS = 12  # of the curve that is shown
+
+
+def growth(loose: Condition) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Growth, ...]]:
+    """The curve of one pair; empty where it agreed, did not complete, or was too large to be kept."""
+    some = pair(loose.with_options({"keep_from": 0}), 0)
+    found = yield list(some)
+    left, right = (found[trial].trace for trial in some)
+    return curve(left, right) if left is not None and right is not None else ()
+
+
+def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
+    """The distance of all updated weights after each step that both traces have kept."""
+    points = []
+    rights = {table.name: table for table in right.tables if table.kind == "steps"}
+    for table in left.tables:
+        other = rights.get(table.name)
+        if table.kind != "steps" or other is None or other.columns != table.columns:
+            continue
+        for row in range(min(len(table.cells), len(other.cells))):
+            point = _point(table, other, row, len(points))
+            if point is not None:
+                points.append(point)
+    differing = [point for point in points if point.elements]
+    if len(differing) <= POINTS:
+        return tuple(differing)
+    places = sorted({round(place * (len(differing) - 1) / (POINTS - 1)) for place in range(POINTS)})
+    return tuple(differing[place] for place in places)
+
+
+def _point(table: Table, other: Table, row: int, step: int) -> Growth | None:
+    elements = total = 0
+    ulps: int | None = None
+    gap: float | None = None
+    for cell, (stage, name) in enumerate(table.columns):
+        if stage != "update" or name.startswith("optimizer/"):
+            continue
+        a, b = table.record(row, cell), other.record(row, cell)
+        if a is None or b is None or a[:2] != b[:2]:
+            return None
+        if a[2] == b[2]:
+            total += _size(a[1])
+            continue
+        far = distance(a[2], b[2], a[0])
+        elements, total = elements + far.elements, total + far.of
+        ulps = max(ulps or 0, far.ulps_max) if far.ulps_max is not None else ulps
+        gap = max(gap or 0.0, far.max_abs) if far.max_abs is not None else gap
+    return Growth(step, elements, total, ulps, gap)
+
+
+def _size(shape: str) -> int:
+    size = 1
+    for length in shape.split(","):
+        size *= int(length) if length else 1
+    return size

@@ -1,0 +1,270 @@
+"""The whole of ``detaudit run`` as one experiment: repeat, control, search, lines, fix; or, where runs agree, vary."""
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+
+from detaudit_probes.declare import Pin, Source
+
+from detaudit.condition import Condition, Trial, pair
+from detaudit.diff import Divergence, Incomparable
+from detaudit.events import Emit, Phase, Told
+from detaudit.runner import Finished
+from detaudit.script import blame, fix, growth, vary
+from detaudit.script.findings import Cause, Observer, RunAudit, Search
+from detaudit.script.program import Program
+from detaudit.script.repeat import Answer, ask, compare_ends, counted, pairs_for
+from detaudit.script.search import Pins, smallest
+
+SHORT = 20.0          # seconds: a script that takes less is run so many times at first
+RUNS_OF_SHORT, RUNS = 5, 2
+#: Pins that may break a script: where all of them held together stop it, these are left out one by one.
+RISKY = ("op-determinism", "fixed-addresses", "one-pool-thread", "one-process", "clock", "os-entropy", "one-thread",
+         "one-worker", "serial-map", "dense-update")
+FRESH = 100           # the number of the first pair of a condition that is run again, after the search
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is investigated: a program's condition with nothing pinned, and what could be.
+
+    ``sources`` are those that a script can have, ``pins`` the ids that are tried, cheap and specific ones first.
+    ``alone`` is called where trials must not run side by side; ``changed`` tells the files that the program changes.
+    """
+
+    program: Program
+    loose: Condition
+    known: dict[str, Pin]
+    sources: tuple[Source, ...]
+    pins: Pins
+    trials: int | None
+    emit: Emit
+    alone: Callable[[], None]
+    changed: Callable[[], tuple[str, ...]]
+
+    def held(self, pins: Sequence[str]) -> Condition:
+        condition = self.loose
+        for name in pins:
+            condition = condition.with_pin(self.known[name])
+        return condition
+
+    def of_pin(self, pin: str) -> Source:
+        return next(source for source in self.sources if source.script is not None and source.script.pin == pin)
+
+
+Investigation = Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]
+
+
+def investigate(case: Case, blank: RunAudit) -> Investigation:
+    """``blank`` with everything that was found filled in."""
+    case.emit(Phase("The script as it is"))
+    done, refused = yield from _repeat(case, blank)
+    if refused is not None:
+        return refused
+    audit = replace(blank, repeats=counted(done), changed=case.changed())
+    if audit.repeats.problem:
+        return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
+    if audit.repeats.parted:
+        return (yield from _explain(case, audit, done))
+    return (yield from _rest(case, audit, done))
+
+
+def _repeat(case: Case, blank: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished],
+                                                      tuple[list[Finished], RunAudit | None]]:
+    """The first runs; or an audit that ends here, because the script fails or trains nothing."""
+    trial = Trial(case.loose, 0)
+    first = (yield [trial])[trial]
+    if case.changed() and not case.program.copy:
+        case.alone()
+    case.emit(Told(f"One run takes {first.outcome.seconds:.0f} s."))
+    done = [first]
+    wanted = case.trials or (RUNS_OF_SHORT if first.outcome.seconds < SHORT else RUNS)
+    for number in range(1, max(wanted, 2)):
+        trial = Trial(case.loose, number)
+        done.append((yield [trial])[trial])
+        if counted(done).parted and number >= 3:
+            break  # two pairs: enough to tell how often they part
+        if number == 1 and not any(one.outcome.completed for one in done):
+            break
+    return done, _refused(blank, done)
+
+
+def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
+    completed = [one for one in done if one.outcome.completed]
+    if not completed:
+        return replace(blank, reason=f"the script fails every time: {done[0].outcome.reason}",
+                       traceback=_said(done[0]))
+    if any(one.trace is None for one in completed):
+        return replace(blank, reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
+                       "modules are switched off; nothing of the training was seen")
+    if not any(one.trace.measures.get("steps") for one in completed if one.trace):
+        return replace(blank, reason="the script trains nothing that was seen: no fit, no train_on_batch, no optimizer")
+    still = [one for one in completed if one.trace and not one.trace.measures.get("moved")]
+    if still:
+        return replace(blank, reason="the weights stand still in every step: nothing was trained")
+    return None
+
+
+def _said(done: Finished) -> str:
+    folder = done.trace.folder if done.trace else None
+    path = folder / "stderr" if folder else None
+    return path.read_bytes()[-4000:].decode("utf-8", "replace") if path and path.exists() else ""
+
+
+# The runs agree -------------------------------------------------------------------------------------------------
+
+
+def _rest(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
+    """A bare pair too, and then what another machine may have otherwise."""
+    bare = yield from ask(case.loose.with_options({"watch": False}), 1, comparing=compare_ends)
+    audit = replace(audit, bare=bare.repeats)
+    if bare.agree is None:
+        return replace(audit, reason=f"the bare runs could not be compared: {bare.reason}")
+    if not bare.agree:
+        return replace(audit, reproducible=False, open=("observer",), reason=(
+            "watched runs agree, but bare runs part: watching hides what makes them part"))
+    case.emit(Phase("What the result rests on"))
+    varied = yield from vary.vary(case.loose, done[0])
+    return replace(audit, reproducible=True, rests_on=varied, reason="the runs agree to the last bit",
+                   observer=_same_end(done[0], bare, case))
+
+
+def _same_end(watched: Finished, bare: Answer, case: Case) -> Observer:
+    return Observer(True, "watched and bare runs agree among themselves")
+
+
+# The runs part --------------------------------------------------------------------------------------------------
+
+
+def _explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
+    audit = replace(audit, reproducible=False, reason="two runs of one and the same program part")
+    began, counter = time.monotonic(), _Counter()
+    pins, untouched = _relevant(case, done)
+    pairs = pairs_for(audit.repeats)
+    case.emit(Phase("Control: everything pinned from outside"))
+    control, pins, invalid = yield from counter.of(_control(case, pins, pairs))
+    search = Search(untouched=untouched, invalid=invalid)
+    audit = replace(audit, pinned=control.repeats)
+    if control.agree is None:
+        return replace(audit, search=counter.told(search, began), open=pins,
+                       reason=f"the cause was not found: with everything pinned a run {control.reason}")
+    if not control.agree:
+        more = yield from growth.growth(case.loose)
+        return replace(audit, search=counter.told(search, began), growth=more, open=pins,
+                       reason="the runs differ with everything pinned: no source that detaudit can pin from outside "
+                       "explains it")
+    case.emit(Phase("Which pins are needed"))
+    needed, tried = yield from counter.of(_search(case, pins, pairs))
+    confirmed = yield from counter.of(ask(case.held(needed), max(pairs, 3), FRESH))
+    search = replace(search, tried=tuple(tried))
+    if confirmed.agree is not True:
+        return replace(audit, search=counter.told(search, began), open=needed,
+                       reason="inconclusive: the pins that were found did not hold in fresh runs")
+    causes = yield from counter.of(_necessary(case, needed, pairs, audit.repeats.divergence))
+    search = counter.told(search, began)
+    observer = yield from _observe(case, pins, audit)
+    more = yield from growth.growth(case.loose)
+    case.emit(Phase("The lines that drew"))
+    causes = yield from blame.sites(case, causes)
+    case.emit(Phase("The fix, on a copy"))
+    mended, why = yield from fix.fix(case, causes)
+    return replace(audit, causes=causes, search=search, observer=observer, growth=more, fix=mended, no_fix=why)
+
+
+class _Counter:
+    """Counts the trials that an experiment asks for."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+
+    def of(self, experiment: Generator) -> Generator:
+        """The experiment itself, its trials counted."""
+        wanted = next(experiment)
+        while True:
+            self._keys |= {trial.key() for trial in wanted}
+            try:
+                wanted = experiment.send((yield wanted))
+            except StopIteration as end:
+                return end.value
+
+    def told(self, search: Search, began: float) -> Search:
+        return replace(search, trials=len(self._keys), seconds=round(time.monotonic() - began, 1))
+
+
+def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
+    """The pins worth trying, and those whose source no run has met."""
+    met: set[str] = set()
+    for one in done:
+        if one.trace is not None:
+            met |= {name for name, count in one.trace.evidence.items() if count}
+    trying, untouched = [], []
+    for pin in case.pins:
+        source = case.of_pin(pin)
+        told = source.script is not None and source.script.told
+        (trying if not told or source.id in met else untouched).append(pin)
+    return tuple(trying), tuple(untouched)
+
+
+def _control(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
+                                                              tuple[Answer, Pins, Pins]]:
+    """Everything pinned; what then stops the script is found and left out."""
+    answer = yield from ask(case.held(pins), pairs)
+    if answer.agree is not None:
+        return answer, pins, ()
+    for suspect in [pin for pin in RISKY if pin in pins]:
+        fewer = tuple(pin for pin in pins if pin != suspect)
+        again = yield from ask(case.held(fewer), pairs)
+        if again.agree is not None:
+            return again, fewer, (suspect,)
+    tame = tuple(pin for pin in pins if pin not in RISKY)
+    again = yield from ask(case.held(tame), pairs)
+    return again, tame, tuple(pin for pin in pins if pin in RISKY)
+
+
+def _search(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
+                                                             tuple[Pins, list[str]]]:
+    tried: list[str] = []
+
+    def agree(held: Pins) -> Generator:
+        answer = yield from ask(case.held(held), pairs)
+        said = {True: "agree", False: "part", None: "invalid"}[answer.agree]
+        tried.append(f"{', '.join(held) or 'nothing'}: {said}")
+        return answer.agree is True
+
+    needed = yield from smallest(agree, pins)
+    return needed, tried
+
+
+def _necessary(case: Case, needed: Pins, pairs: int,
+               where: Divergence | None) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]:
+    """Each pin left out by itself: do the runs part again?"""
+    causes = []
+    for pin in needed:
+        without = tuple(other for other in needed if other != pin)
+        answer = yield from ask(case.held(without), pairs if without else 1)
+        necessary = None if answer.agree is None else not answer.agree
+        causes.append(Cause(_source_of(case, pin, answer.repeats.divergence or where), pin, necessary))
+    return tuple(causes)
+
+
+def _source_of(case: Case, pin: str, where: Divergence | None) -> str:
+    """The source that the pin holds. A clock that ends the training shows in runs of unequal length."""
+    if pin == "clock" and where is not None and where.kind == "missing":
+        return "wall-clock"
+    return case.of_pin(pin).id
+
+
+def _observe(case: Case, pins: Pins, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
+    """With all pins held a bare run ends on a watched one's bits; without, a bare pair parts as a watched one does."""
+    watched, bare = Trial(case.held(pins), 0), Trial(case.held(pins).with_options({"watch": False}), 0)
+    some = pair(case.loose.with_options({"watch": False}), 0)
+    found = yield [watched, bare, *some]
+    pinned = compare_ends(found[watched], found[bare])
+    loose = compare_ends(*(found[trial] for trial in some))
+    if isinstance(pinned, Incomparable) or isinstance(loose, Incomparable):
+        return Observer(None, "a bare run could not be compared")
+    if isinstance(pinned, Divergence):
+        return Observer(False, "with everything pinned, a watched run ends on other bits than a bare one")
+    if isinstance(loose, Divergence):
+        return Observer(True, "pinned, watched and bare runs end on the same bits; loose, bare runs part as well")
+    return Observer(None, "pinned, watched and bare runs end on the same bits; loose, one bare pair agreed")
+

@@ -1,0 +1,205 @@
+"""A user's program, and a process that runs it once under a condition."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import detaudit_probes
+from detaudit_probes import protocol
+
+from detaudit.errors import UsageError
+from detaudit.nests import Interpreter, write_json
+from detaudit.script.supervise import LAUNCH_FILE
+
+GUEST = Path(detaudit_probes.__file__).parent
+LARGEST_COPY = 500_000_000  # bytes of the user's folder that are copied for one run
+
+#: What never belongs to a program: it is neither copied nor looked at.
+IGNORED = ("__pycache__", ".git", ".hg", ".svn", ".venv", "venv", "node_modules", ".ipynb_checkpoints", ".mypy_cache",
+           ".pytest_cache", ".ruff_cache", "*.egg-info")
+
+
+@dataclass(frozen=True)
+class Program:
+    """``python SCRIPT ARGUMENTS`` or ``python -m MODULE ARGUMENTS``, as it is started in ``cwd``.
+
+    ``root`` holds the user's code: ``cwd`` where the script lies below it, else the script's own folder. ``versions``
+    are other contents of files below ``root``, by a name: a trial whose option ``version`` names one runs in a copy.
+    """
+
+    script: Path | None
+    module: str | None
+    arguments: tuple[str, ...]
+    cwd: Path
+    root: Path
+    copy: bool = False
+    versions: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What stands in reports: no arguments, which may hold secrets."""
+        return f"-m {self.module}" if self.module else str(self.relative(self.script))
+
+    def relative(self, path: Path | None) -> Path:
+        assert path is not None
+        return path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
+    def command(self, python: str, root: Path) -> list[str]:
+        """The command line, with the script where it is below another ``root``."""
+        if self.module:
+            return [python, "-m", self.module, *self.arguments]
+        assert self.script is not None
+        moved = root / self.relative(self.script) if root != self.root else self.script
+        return [python, str(moved), *self.arguments]
+
+
+def find(target: str, is_module: bool, arguments: tuple[str, ...], copy: bool, cwd: Path) -> Program:
+    """The program that the command line names. Raises UsageError, with a sentence, where there is none."""
+    if is_module:
+        return Program(None, target, arguments, cwd, cwd, copy)
+    path = (cwd / target).absolute()
+    if path.suffix == ".ipynb":
+        raise UsageError(f"{target} is a notebook. Convert it first: jupyter nbconvert --to script {target}")
+    if not path.is_file():
+        raise UsageError(f"There is no script {target}." + (
+            f" For a package, use: detaudit run -m {target.rstrip('/').replace('/', '.')}" if path.is_dir() else ""))
+    root = cwd if path.is_relative_to(cwd) else path.parent
+    return Program(path, None, arguments, cwd, root, copy)
+
+
+class Process:
+    """One run of the program. To the runner it is a nest that serves one trial and needs no start."""
+
+    def __init__(self, program: Program, interpreter: Interpreter, control: Path, environment: Mapping[str, str]):
+        self.program, self.interpreter, self.control = program, interpreter, control
+        self._environment = dict(environment)
+        self._process: subprocess.Popen | None = None
+        self._lifeline: int | None = None
+        self._began = time.monotonic()
+
+    def answered(self) -> bool:
+        return True
+
+    def hello(self) -> dict[str, Any]:
+        return {}
+
+    def run(self, request: protocol.Request) -> Path:
+        """Start the program; its folder, in which ``exit.json`` appears when it has ended."""
+        folder = self.control / protocol.TRIALS_FOLDER / str(request.trial)
+        folder.mkdir(parents=True)
+        root = self._own_copy(folder, request.options.get("version"))
+        cwd = root if root != self.program.root else self.program.cwd
+        asked = request._replace(options={**request.options, "root": str(root)})
+        write_json(folder / protocol.REQUEST_FILE, asked._asdict())
+        write_json(folder / LAUNCH_FILE, {
+            "command": self.program.command(self.interpreter.path, root), "cwd": str(cwd),
+            "environment": self._variables(folder, bool(request.pins)), "timeout": request.timeout,
+            "fixed_addresses": bool(request.options.get("fixed_addresses"))})
+        self._start(folder)
+        return folder
+
+    def _own_copy(self, folder: Path, version: str | None) -> Path:
+        if version is None and not self.program.copy:
+            return self.program.root
+        own = folder / "copy" / self.program.root.name
+        shutil.copytree(self.program.root, own, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED))
+        for name, text in self.program.versions.get(version or "", {}).items():
+            (own / name).write_text(text, encoding="utf-8")
+        return own
+
+    def _variables(self, folder: Path, pinned: bool) -> dict[str, str]:
+        """The trial's environment. Where something is pinned, equal temporary names must not meet in one folder."""
+        site = folder / "site"
+        site.mkdir()
+        (site / "sitecustomize.py").symlink_to(GUEST / "script" / "sitecustomize.py")
+        (site / "guest").symlink_to(GUEST)
+        path = os.pathsep.join(part for part in (str(site), self._environment.get("PYTHONPATH")) if part)
+        own = {}
+        if pinned:
+            (folder / "tmp").mkdir()
+            own = {"TMPDIR": str(folder / "tmp")}
+        return {**self._environment, **own, "PYTHONPATH": path, "DETAUDIT_TRIAL": str(folder),
+                "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def _start(self, folder: Path) -> None:
+        reading, self._lifeline = os.pipe()
+        try:
+            with open(folder / "supervisor", "wb") as said:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "detaudit.script.supervise", str(folder), str(reading)],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, pass_fds=(reading,),
+                    start_new_session=True)
+        finally:
+            os.close(reading)
+        self._began = time.monotonic()
+
+    def ended(self, folder: Path) -> dict[str, Any] | None:
+        """How the run in ``folder`` ended, or None while it goes on."""
+        path = folder / protocol.EXIT_FILE
+        status = self._process.poll() if self._process else 0
+        if path.exists():
+            return json.loads(path.read_text(encoding="utf-8"))
+        return None if status is None else {"status": 70, "signal": None, "timed_out": False, "seconds": 0.0}
+
+    def said(self, folder: Path) -> str:
+        """The end of what the script wrote to stderr, or why it did not start."""
+        for name in ("fault", protocol.STDERR_FILE, "supervisor"):
+            path = folder / name
+            if path.exists() and path.stat().st_size:
+                return path.read_bytes()[-4000:].decode("utf-8", "replace")
+        return ""
+
+    def interrupt(self) -> None:
+        """End the program, whatever it started, and the process that looks after it."""
+        self._let_go()
+
+    def close(self) -> None:
+        self._let_go()
+        if self._process is not None:
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+
+    def _let_go(self) -> None:
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+
+def size_of(root: Path) -> int:
+    """Bytes below ``root`` that a copy would hold, counted up to the most that is allowed."""
+    total = 0
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if name not in IGNORED]
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(folder, name)).st_size
+        if total > LARGEST_COPY:
+            break
+    return total
+
+
+def listing(root: Path) -> dict[str, tuple[int, int]]:
+    """Every file below ``root`` with its size and the time of its last change: what a run has changed is seen by it."""
+    found = {}
+    for folder, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if name not in IGNORED)
+        for name in files:
+            with contextlib.suppress(OSError):
+                path = os.path.join(folder, name)
+                status = os.lstat(path)
+                found[os.path.relpath(path, root)] = (status.st_size, status.st_mtime_ns)
+        if len(found) > 50_000:
+            break
+    return found

@@ -1,0 +1,97 @@
+"""Running one condition of a program several times: do the runs agree?"""
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from detaudit.condition import Condition, Trial, pair
+from detaudit.counting import pairs_needed
+from detaudit.diff import Agreement, Comparison, Divergence, Incomparable, compare
+from detaudit.runner import Experiment, Finished, Found
+from detaudit.script.findings import Repeats
+
+#: The generators' own states differ as soon as one is loose; what the training made of them is judged.
+IGNORED = ("rng",)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``agree`` None: a run did not complete, with the reason; nothing is known then."""
+
+    agree: bool | None
+    repeats: Repeats
+    reason: str = ""
+
+
+def compare_runs(left: Finished, right: Finished) -> Comparison:
+    """Two runs of a script. One that fails where the other completes has parted from it."""
+    done = [one for one in (left, right) if one.outcome.completed]
+    if len(done) == 1:
+        failed = right if done[0] is left else left
+        return Divergence("metric", None, f"one run {failed.outcome.reason}", "missing")
+    if not done:
+        return Incomparable(left.outcome.reason)
+    if left.trace is None or right.trace is None:
+        return Incomparable("a completed run left no trace")
+    return compare(left.trace, right.trace, IGNORED)
+
+
+def compare_ends(left: Finished, right: Finished) -> Comparison:
+    """Only what two runs end on: a bare run has recorded nothing else."""
+    ends = [one.trace.digests.get("final") if one.trace and one.outcome.completed else None for one in (left, right)]
+    if None in ends:
+        failed = next((one.outcome.reason for one in (left, right) if not one.outcome.completed), "no weights at exit")
+        return Incomparable(failed)
+    return Agreement(1) if ends[0] == ends[1] else Divergence("update", None, "the weights at exit", "bits")
+
+
+def counted(done: Sequence[Finished], comparing=compare_runs) -> Repeats:
+    """Disjoint pairs of runs, compared; an odd last run is compared with the first, and counts only if it parts."""
+    agreed = parted = 0
+    divergence, problem = None, None
+    places = [(place, place + 1) for place in range(0, len(done) - 1, 2)]
+    if len(done) > 2 and len(done) % 2:
+        places.append((0, len(done) - 1))
+    for left, right in places:
+        compared = comparing(done[left], done[right])
+        if isinstance(compared, Incomparable):
+            problem = problem or compared.reason
+        elif isinstance(compared, Divergence):
+            parted += 1
+            divergence = divergence or compared
+        elif left or right == 1:
+            agreed += 1
+    return Repeats(len(done), agreed, parted, divergence, problem)
+
+
+def pairs_for(repeats: Repeats) -> int:
+    """How many agreeing pairs answer one question of the search, from how often loose runs parted.
+
+    Where every loose pair parted, two; else as many as exclude at 95 % that it was luck. What the search finds is run
+    again afterwards, more often.
+    """
+    if repeats.parted == repeats.pairs:
+        return 2
+    return pairs_needed(max(repeats.parted, 1) / (repeats.pairs + 1))
+
+
+def ask(condition: Condition, pairs: int, first: int = 0, comparing=compare_runs) -> Experiment[Answer]:
+    """``pairs`` pairs of the condition, one after the other: a parting, or a failure, ends it."""
+    done: list[Finished] = []
+    for number in range(first, first + pairs):
+        some = pair(condition, number)
+        found: Found = yield list(some)
+        done += [found[trial] for trial in some]
+        failed = next((one for one in done if not one.outcome.completed), None)
+        if failed:
+            return Answer(None, counted(done, comparing), failed.outcome.reason)
+        repeats = counted(done, comparing)
+        if repeats.parted:
+            return Answer(False, repeats)
+        if repeats.problem:
+            return Answer(None, repeats, repeats.problem)
+    return Answer(True, counted(done, comparing))
+
+
+def one(trial: Trial) -> Generator[Sequence[Trial], Found, Finished]:
+    """A single run."""
+    found = yield [trial]
+    return found[trial]

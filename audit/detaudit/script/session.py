@@ -1,0 +1,174 @@
+"""One ``detaudit run``: the interpreter is asked who it is, then the investigation runs over a runner."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from detaudit_probes import sources
+
+from detaudit import base, environment, gpu, machine
+from detaudit.condition import Condition
+from detaudit.errors import UsageError
+from detaudit.events import Emit, Told
+from detaudit.nests import Interpreter
+from detaudit.runner import Asking, Limits, Runner, default_jobs
+from detaudit.script import supervise
+from detaudit.script.findings import RunAudit
+from detaudit.script.investigate import Case, investigate
+from detaudit.script.program import Process, Program, listing
+from detaudit.workspace import Workspace, workspace
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; it stands in the report."""
+
+    python: str
+    backend: str = "tensorflow"
+    device: str = "auto"
+    trials: int | None = None
+    jobs: int | None = None
+    timeout: float = 600.0
+    budget: float | None = None
+    seed: int = 1
+    stop_after: str | None = None
+    every: int = 1
+    copy: bool = False
+    keep: str | None = None
+    strict: bool = False
+
+
+def stop(given: str | None) -> str | None:
+    """``--stop-after``, checked: a number of steps, or of seconds with an ``s``. Raises UsageError."""
+    if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
+        raise UsageError(f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}.")
+    return given
+
+
+def run(program: Program, options: Options, emit: Emit) -> RunAudit:
+    """Investigate the program. Raises UsageError and EnvironmentUnusable."""
+    began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
+    before = gpu.snapshot()
+    keep = Path(options.keep).absolute() if options.keep else None
+    with workspace() as folder:
+        folder.kept = keep is not None
+        audit = _Run(program, options, folder, emit).audit()
+        if keep is not None:
+            os.makedirs(keep.parent, exist_ok=True)
+            os.rename(folder.path, keep)
+    return replace(audit, began=began, seconds=time.monotonic() - clock,
+                   machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())})
+
+
+class _Run:
+    """One run of the command while it is being done."""
+
+    def __init__(self, program: Program, options: Options, folder: Workspace, emit: Emit) -> None:
+        self.program, self.options, self.folder, self.emit = program, options, folder, emit
+        self.runner: Runner | None = None
+
+    def audit(self) -> RunAudit:
+        few, many = self.options.trials or 5, 40
+        self.emit(Told(f"{self.program.title} will run some {few} times, and up to {many} times where its runs part. "
+                       f"What it uploads or logs elsewhere is repeated."))
+        hello = self._greet()
+        known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
+        runner = self.runner = self._runner(hello["fingerprints"][0])
+        blank = RunAudit(
+            program=self.program.title, options=self._replayable(), reproducible=None, reason="not decided",
+            environment={**hello["facts"], "variables": environment.describe(os.environ)},
+            strict=self.options.strict)
+        before = listing(self.program.root)
+        case = Case(
+            program=self.program, loose=self._loose(), known=known,
+            sources=tuple(one for one in base.script_sources().values() if one.script is not None
+                          and self.options.backend in one.backends),
+            pins=self._pins(), trials=self.options.trials, emit=self.emit, alone=self._alone,
+            changed=lambda: _differing(before, listing(self.program.root)))
+        asking = Asking(investigate(case, blank))
+        interrupted = False
+        try:
+            runner.run([asking])
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            runner.close()
+        audit = asking.finding if asking.done else replace(
+            blank, reason="interrupted" if interrupted else "the budget ran out before it was decided")
+        trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
+        return replace(audit, output=_printed(runner), trials=trials, cut=runner.cut, interrupted=interrupted)
+
+    def _greet(self) -> dict[str, Any]:
+        interpreter = Interpreter(self.options.python, self.options.backend, imports=False)
+        nests = base.environment_for_nests(os.environ, (), str(self.folder.private))
+        runner = Runner(interpreter, Limits(), Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)), nests)
+        try:
+            return runner.greet(base.base_condition(self.options.backend, "cpu", 1))
+        finally:
+            runner.close()
+
+    def _runner(self, fingerprint: str) -> Runner:
+        limits = Limits(self.options.jobs or default_jobs(), self.options.timeout, self.options.budget)
+
+        def open_process(interpreter: Interpreter, control: Path, variables: Mapping[str, str]) -> Process:
+            return Process(self.program, interpreter, control, variables)
+
+        return Runner(
+            Interpreter(self.options.python, self.options.backend, fork=False), limits,
+            Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)), self._environment(), fingerprint=fingerprint,
+            keep_bytes=False, emit=self.emit, open_nest=open_process)
+
+    def _environment(self) -> dict[str, str]:
+        """The user's own: it is their program that is run."""
+        own = dict(os.environ)
+        if self.options.device == "cpu":
+            own["CUDA_VISIBLE_DEVICES"] = "-1"
+        return {**own, "KERAS_BACKEND": self.options.backend}
+
+    def _loose(self) -> Condition:
+        options: dict[str, Any] = {"every": self.options.every} if self.options.every != 1 else {}
+        after = self.options.stop_after
+        if after is not None:
+            options |= {"stop_seconds": float(after[:-1])} if after.endswith("s") else {"stop_steps": int(after)}
+        return Condition(self.options.backend, self.options.device, self.program.title,
+                         self.options.seed).with_options(options)
+
+    def _pins(self) -> tuple[str, ...]:
+        pins = [pin for pin in sources.SCRIPT_PINS if pin != "fixed-addresses" or can_fix_addresses()]
+        if os.environ.get("PYTHONHASHSEED", "random") != "random":
+            pins.remove("hash-seed")  # the user's own environment holds it
+        return tuple(pins)
+
+    def _alone(self) -> None:
+        """Trials that write where others read must not run side by side."""
+        assert self.runner is not None
+        self.runner.limits = replace(self.runner.limits, jobs=1)
+
+    def _replayable(self) -> dict[str, Any]:
+        return {**asdict(self.options), "jobs": self.options.jobs or default_jobs()}
+
+
+def _printed(runner: Runner) -> str:
+    """What the first run wrote to its standard output, at most a megabyte of it."""
+    first = min(runner.finished.values(), key=lambda one: one.number, default=None)
+    path = first.trace.folder / "stdout" if first is not None and first.trace is not None else None
+    return path.read_bytes()[:1_000_000].decode("utf-8", "replace") if path is not None and path.exists() else ""
+
+
+def can_fix_addresses() -> bool:
+    """Whether a process without address space layout randomisation may be started here."""
+    try:
+        return subprocess.run([sys.executable, "-c", ""], preexec_fn=supervise.fix_addresses).returncode == 0
+    except (OSError, subprocess.SubprocessError, AttributeError):
+        return False
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))[:50]

@@ -1,0 +1,98 @@
+"""One run of a user's script, looked after by a process of ours.
+
+``python -m detaudit.script.supervise FOLDER LIFELINE``.
+
+It starts the script in a process group of its own, ends it when its time is over or the engine is gone (the end of
+the inherited pipe), collects what it left behind, and says in ``exit.json`` how it ended. The script itself has no
+thread, no signal handler and no pipe of ours in it.
+"""
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from detaudit_probes import protocol
+
+LAUNCH_FILE = "launch.json"
+_SUBREAPER = 36              # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
+_NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
+
+
+def main(folder: Path, lifeline: int) -> int:
+    launch = json.loads((folder / LAUNCH_FILE).read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    began = time.monotonic()
+    script = _start(folder, launch)
+    timed_out = _wait(script, lifeline, began + launch["timeout"])
+    _end(script.pid)
+    _, status, usage = os.wait4(script.pid, 0)
+    _end_orphans()
+    _write(folder / protocol.EXIT_FILE, {
+        "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+        "timed_out": timed_out, "seconds": time.monotonic() - began,
+        "max_rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)})
+    return 0
+
+
+def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
+    with open(folder / protocol.STDOUT_FILE, "wb") as out, open(folder / protocol.STDERR_FILE, "wb") as err:
+        return subprocess.Popen(
+            launch["command"], cwd=launch["cwd"], env=launch["environment"], stdin=subprocess.DEVNULL, stdout=out,
+            stderr=err, start_new_session=True,
+            preexec_fn=fix_addresses if launch["fixed_addresses"] else None)
+
+
+def fix_addresses() -> None:
+    """Ask for a process without address space layout randomisation. Raises OSError where that is not allowed."""
+    if ctypes.CDLL(None).personality(_NO_RANDOMISATION) == -1:
+        raise OSError("address space layout randomisation cannot be switched off here")
+
+
+def _wait(script: subprocess.Popen, lifeline: int, deadline: float) -> bool:
+    """Wait until the script has ended, without collecting it; whether its time was over."""
+    while True:
+        if os.waitid(os.P_PID, script.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return False
+        if select.select([lifeline], [], [], 0.02)[0]:  # nobody ever writes: the engine is gone
+            _end(script.pid)
+            os._exit(1)
+        if time.monotonic() > deadline:
+            return True
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _end_orphans() -> None:
+    """What the script has left running in groups of its own: it hangs from this process now."""
+    listing = Path(f"/proc/self/task/{os.getpid()}/children")
+    for _ in range(20):
+        pids = listing.read_text().split() if listing.exists() else []
+        if not pids:
+            return
+        for pid in map(int, pids):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
+    os.replace(draft, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,44 @@
+"""What another machine may have otherwise: does the result rest on it?"""
+from collections.abc import Callable, Generator, Sequence
+
+from detaudit.condition import Condition, Trial
+from detaudit.diff import Agreement, Divergence
+from detaudit.runner import Finished
+from detaudit.script.findings import Varied
+from detaudit.script.repeat import compare_runs
+
+
+def _hash_seed(loose: Condition) -> Condition:
+    return loose.with_environment({"PYTHONHASHSEED": "4321"})
+
+
+def _loosened(source: str) -> Callable[[Condition], Condition]:
+    def varied(loose: Condition) -> Condition:
+        return Condition(**{**vars(loose), "loose": (*loose.loose, source)})
+
+    return varied
+
+
+#: (source, what is varied, the condition that varies it)
+VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
+    ("hash-seed", "another hash seed", _hash_seed),
+    ("directory-order", "directories listed in another order", _loosened("directory-order")),
+    ("intra-op-threads", "another thread count", _loosened("intra-op-threads")),
+)
+
+
+def vary(loose: Condition, reference: Finished) -> Generator[Sequence[Trial], dict[Trial, Finished],
+                                                             tuple[Varied, ...]]:
+    """One run under each variation, compared with a run as it is."""
+    trials = {source: Trial(change(loose), 1) for source, _, change in VARIATIONS}
+    found = yield list(trials.values())
+    return tuple(_judged(source, title, reference, found[trials[source]]) for source, title, _ in VARIATIONS)
+
+
+def _judged(source: str, title: str, reference: Finished, done: Finished) -> Varied:
+    compared = compare_runs(reference, done)
+    if isinstance(compared, Agreement):
+        return Varied(source, title, True, "the same bits")
+    if isinstance(compared, Divergence):
+        return Varied(source, title, False, "other bits", compared)
+    return Varied(source, title, None, compared.reason)

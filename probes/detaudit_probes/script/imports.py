@@ -1,0 +1,51 @@
+"""Calling functions as soon as a module has been imported, whoever imports it."""
+import sys
+from typing import Any, Callable, Dict, List
+
+Function = Callable[[], None]
+
+
+class Hooks:
+    """A finder that comes first: it finds what the others find, and runs functions after the module's own code."""
+
+    def __init__(self) -> None:
+        self._waiting: Dict[str, List[Function]] = {}
+        self._finding = False
+        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+
+    def after(self, module: str, function: Function) -> None:
+        """Call ``function`` once ``module`` has been imported: now, where it has been already."""
+        if module in sys.modules and module not in self._waiting:
+            function()
+        else:
+            self._waiting.setdefault(module, []).append(function)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in self._waiting or self._finding:
+            return None
+        self._finding = True
+        try:
+            specification = self._found_by_others(name, path)
+        finally:
+            self._finding = False
+        if specification is not None and specification.loader is not None:
+            self._wrap(name, specification.loader)
+        return specification
+
+    def _wrap(self, name: str, loader: Any) -> None:
+        execute = loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            execute(module)
+            for function in self._waiting.pop(name, ()):
+                function()
+
+        loader.exec_module = exec_module
+
+    def _found_by_others(self, name: str, path: Any) -> Any:
+        for finder in sys.meta_path:
+            if finder is not self and hasattr(finder, "find_spec"):
+                found = finder.find_spec(name, path, None)
+                if found is not None:
+                    return found
+        return None

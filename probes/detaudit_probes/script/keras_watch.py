@@ -1,0 +1,313 @@
+"""Watching Keras 3 on TensorFlow: ``fit``, ``train_on_batch``, custom steps and ``GradientTape`` loops.
+
+Nothing is added to the graph of a training. ``fit`` gets one more callback; the batches are looked at on their way
+out of ``tf.data``, before the step that uses them; a training loop of the user's own is met where it calls
+``optimizer.apply``, or the ``tf.function`` in which it does.
+"""
+from typing import Any, Dict, List, Tuple
+
+#: Keras makes these for itself, or keeps a generator's state in them: they are no results.
+_STATES = ("seed_generator_state",)
+
+
+def watch(session: Any, recorder: Any) -> None:
+    """Called once, when Keras has been imported."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return
+    watching = _Watching(session, recorder)
+    watching.variables()
+    if recorder.watched:
+        watching.fit()
+        watching.batches()
+        watching.loops()
+        watching.results()
+
+
+def read(variable: Any) -> Any:
+    """A Keras or TensorFlow variable's content as an array: live memory on a CPU, to be read at once."""
+    import numpy
+
+    value = getattr(variable, "_value", variable)
+    if hasattr(value, "_read_variable_op"):
+        value = value._read_variable_op()
+    if hasattr(value, "_numpy"):
+        return value._numpy()
+    return numpy.array(value.numpy() if hasattr(value, "numpy") else value)
+
+
+class _Watching:
+    def __init__(self, session: Any, recorder: Any) -> None:
+        self.session, self.recorder = session, recorder
+        self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
+        self._of_function: Dict[int, List[Any]] = {}
+        self._tracing: List[int] = []
+        self._calls = 0
+        self._feeding = False
+
+    def variables(self) -> None:
+        """The first value of every variable that Keras makes, named by its path."""
+        from keras.src.backend.tensorflow.core import Variable
+        from tensorflow.python.eager import context
+
+        def telling(given: Any) -> Any:
+            def _initialize(variable: Any, value: Any) -> None:
+                given(variable, value)
+                path = str(variable.path)
+                stage = "rng" if path.endswith(_STATES) else "init"
+                # Made inside a function that is being traced, it has no value yet: its first one is seen after a step.
+                self.recorder.made(stage, path, variable, read, context.executing_eagerly())
+
+            return _initialize
+
+        self.session.wrap(Variable, "_initialize", telling)
+
+    def fit(self) -> None:
+        from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+
+        def telling(given: Any) -> Any:
+            def fit(model: Any, *arguments: Any, **named: Any) -> Any:
+                recorder = self.recorder
+                if not recorder.recording or recorder.inside_fit:
+                    return given(model, *arguments, **named)
+                callback = _callback(self, model, recorder.numbered("fit"))
+                place = 6  # of ``callbacks`` among fit's positional arguments, after self
+                if len(arguments) >= place:
+                    before, mine, after = arguments[:place - 1], arguments[place - 1], arguments[place:]
+                    arguments = before + (_with(mine, callback),) + after
+                else:
+                    named["callbacks"] = _with(named.get("callbacks"), callback)
+                recorder.generators("at " + callback.phase)
+                recorder.inside_fit += 1
+                self._feeding = True
+                try:
+                    return given(model, *arguments, **named)
+                finally:
+                    recorder.inside_fit -= 1
+                    self._feeding = False
+                    del self._optimizers[:]
+
+            return fit
+
+        self.session.wrap(TensorFlowTrainer, "fit", telling)
+
+    def batches(self) -> None:
+        """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script iterates by itself."""
+        from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+        from keras.src.trainers.epoch_iterator import EpochIterator
+        from tensorflow.python.data.ops.iterator_ops import OwnedIterator
+        from tensorflow.python.eager import context
+
+        def tapping(given: Any) -> Any:
+            def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
+                given(iterator, *arguments, **named)
+                if self._feeding:  # the first of a fit is its training's; the others are for validation
+                    self._feeding = False
+                    make = iterator.data_adapter.get_tf_dataset
+                    iterator.data_adapter.get_tf_dataset = lambda: self._tapped(make())
+
+            return __init__
+
+        def telling(given: Any) -> Any:
+            def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
+                if self.recorder.recording and not self.recorder.inside_fit:
+                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
+                return given(model, x, y, *arguments, **named)
+
+            return train_on_batch
+
+        def following(given: Any) -> Any:
+            def __next__(iterator: Any) -> Any:
+                value = given(iterator)
+                if self.recorder.recording and not self.recorder.inside_fit and context.executing_eagerly():
+                    self.recorder.batch(flat("batch", value))
+                return value
+
+            return __next__
+
+        self.session.wrap(EpochIterator, "__init__", tapping)
+        self.session.wrap(TensorFlowTrainer, "train_on_batch", telling)
+        self.session.wrap(OwnedIterator, "__next__", following)
+
+    def _tapped(self, dataset: Any) -> Any:
+        """The dataset itself, each element looked at by a serial map at its very end."""
+        import tensorflow as tf
+
+        if not isinstance(dataset, tf.data.Dataset):
+            return dataset  # distributed by the user: its batches are not looked at
+        def look(*tensors: Any) -> None:
+            self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
+
+        def tap(*element: Any) -> Any:
+            tensors = tf.nest.flatten(element, expand_composites=True)
+            with tf.control_dependencies([tf.numpy_function(look, tensors, [], stateful=True)]):
+                same = tf.nest.map_structure(tf.identity, element, expand_composites=True)
+            return same if isinstance(dataset.element_spec, tuple) else same[0]
+
+        return dataset.map(tap)
+
+    def loops(self) -> None:
+        """Steps that no ``fit`` makes: eager updates, and calls of a ``tf.function`` that updates."""
+        from keras.src.optimizers.base_optimizer import BaseOptimizer
+        from tensorflow.python.eager import context
+        from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
+
+        def applying(given: Any) -> Any:
+            def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
+                grads = list(grads)
+                result = given(optimizer, grads, trainable_variables)
+                if not self.recorder.recording:
+                    return result
+                if context.executing_eagerly():
+                    if self.recorder.inside_fit:
+                        self._met(optimizer)
+                    else:
+                        self._step([optimizer], _gradients(optimizer, grads))
+                else:
+                    for number in self._tracing:
+                        mine = self._of_function.setdefault(number, [])
+                        if not any(one is optimizer for one in mine):
+                            mine.append(optimizer)
+                    self._met(optimizer)
+                return result
+
+            return apply
+
+        def calling(given: Any) -> Any:
+            def __call__(function: Any, *arguments: Any, **named: Any) -> Any:
+                if not self.recorder.recording or not context.executing_eagerly():
+                    return given(function, *arguments, **named)
+                self._tracing.append(id(function))
+                try:
+                    result = given(function, *arguments, **named)
+                finally:
+                    self._tracing.pop()
+                optimizers = self._of_function.get(id(function))
+                if optimizers and not self._tracing and not self.recorder.inside_fit:
+                    self._step(optimizers, [])
+                return result
+
+            return __call__
+
+        self.session.wrap(BaseOptimizer, "apply", applying)
+        self.session.wrap(Function, "__call__", calling)
+
+    def _met(self, optimizer: Any) -> None:
+        if not any(one is optimizer for one in self._optimizers):
+            self._optimizers.append(optimizer)
+
+    def applied(self, model: Any) -> List[Any]:
+        """The optimizers of a model's training: its own, and others that its step was seen to apply."""
+        mine = [model.optimizer] if getattr(model, "optimizer", None) is not None else []
+        mine = [getattr(one, "inner_optimizer", one) for one in mine]
+        return mine + [one for one in self._optimizers if not any(one is other for other in mine)]
+
+    def _step(self, optimizers: List[Any], gradients: List[Tuple[str, str, Any]]) -> None:
+        weights: List[Any] = []
+        for optimizer in optimizers:
+            weights += [one for one in optimizer._trainable_variables if not any(one is other for other in weights)]
+        recorder = self.recorder
+        recorder.step("loop", recorder.steps, None, gradients, weights, optimizers, read)
+
+    def results(self) -> None:
+        """What ``evaluate`` and ``predict`` return to the script."""
+        from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+
+        def telling(stage: str, title: str) -> Any:
+            def wrapped(given: Any) -> Any:
+                def result(model: Any, *arguments: Any, **named: Any) -> Any:
+                    value = given(model, *arguments, **named)
+                    if self.recorder.recording and not self.recorder.inside_fit:
+                        name = self.recorder.numbered(title)
+                        for one, found in flat(name, value):
+                            self.recorder.once(stage, one, found)
+                    return value
+
+                return result
+
+            return wrapped
+
+        self.session.wrap(TensorFlowTrainer, "evaluate", telling("metric", "evaluate"))
+        self.session.wrap(TensorFlowTrainer, "predict", telling("forward", "predict"))
+
+
+def _gradients(optimizer: Any, grads: List[Any]) -> List[Tuple[str, str, Any]]:
+    """The gradients of an eager step; they belong to the variables in the order in which they were given."""
+    found: List[Tuple[str, str, Any]] = []
+    for place, gradient in enumerate(grads):
+        if gradient is None:
+            continue
+        if hasattr(gradient, "indices"):
+            found.append(("gradient", "gradient.%d values" % place, _array(gradient.values)))
+            found.append(("gradient", "gradient.%d indices" % place, _array(gradient.indices)))
+        else:
+            found.append(("gradient", "gradient.%d" % place, _array(gradient)))
+    return found
+
+
+def _array(tensor: Any) -> Any:
+    return tensor.numpy() if hasattr(tensor, "numpy") else tensor
+
+
+def _with(callbacks: Any, mine: Any) -> Any:
+    if callbacks is None:
+        return [mine]
+    if hasattr(callbacks, "append") and not isinstance(callbacks, list):  # a CallbackList of the user's own
+        callbacks.append(mine)
+        mine.set_model(callbacks.model)
+        return callbacks
+    return list(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]) + [mine]
+
+
+def _callback(watching: _Watching, model: Any, phase: str) -> Any:
+    import keras
+
+    recorder = watching.recorder
+
+    class Watch(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.phase, self.step, self.begun = phase, 0, 0
+
+        def on_train_begin(self, logs=None):
+            recorder.drop_batches()
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.begun = batch
+
+        def on_train_batch_end(self, batch, logs=None):
+            returned = [("loss" if name == "loss" else "metric", name, _array(value))
+                        for name, value in sorted((logs or {}).items()) if _is_plain(value)]
+            recorder.step(phase, self.step, batch - self.begun + 1, returned, model.weights,
+                          watching.applied(model), read)
+            self.step += 1
+
+        def on_epoch_end(self, epoch, logs=None):
+            for name, value in sorted((logs or {}).items()):
+                if name.startswith("val_") and _is_plain(value):
+                    recorder.once("metric", "%s of epoch %d of %s" % (name, epoch, phase), _array(value))
+
+    return Watch()
+
+
+def _is_plain(value: Any) -> bool:
+    return hasattr(value, "numpy") or isinstance(value, (int, float))
+
+
+def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
+    """The tensors of a nest of tuples, lists and dictionaries, each with a name; composite tensors in their parts."""
+    if isinstance(structure, dict):
+        items = sorted(structure.items(), key=lambda item: str(item[0]))
+    elif isinstance(structure, (tuple, list)) and not hasattr(structure, "shape"):
+        items = list(enumerate(structure))
+    elif hasattr(structure, "_type_spec") or hasattr(structure, "_to_components"):
+        import tensorflow as tf
+
+        parts = tf.nest.flatten(structure, expand_composites=True)
+        if len(parts) == 1:
+            return [(name, _array(parts[0]))]
+        return [("%s part %d" % (name, place), _array(part)) for place, part in enumerate(parts)]
+    else:
+        return [] if structure is None else [(name, _array(structure))]
+    return [found for key, value in items for found in flat("%s.%s" % (name, key), value)]

@@ -1,0 +1,168 @@
+"""What is recorded of a user's own training: host-side reads only, nothing is added to its graph.
+
+Once: the generators' states, every variable's initial value. Each step: the batch, the updated weights, the optimizer's
+state, the loss and the metrics. At exit: what the weights are then, which is all that a *bare* trial
+(``watch`` false) reads.
+"""
+import gc
+import os
+import random
+import sys
+import threading
+import time
+import weakref
+from typing import Any, Dict, List, Optional, Tuple
+
+from detaudit_probes import fingerprint
+from detaudit_probes.trace import Taken, TraceWriter
+
+_clock = time.perf_counter  # taken at import, before a pin can replace it
+STOPPED = "stopped"
+
+
+class Recorder:
+    """Writes the observations of one process to its trace.
+
+    ``fits`` is how deep the process is inside of ``fit``, whose callback records the steps by itself.
+    ``left`` is true in a forked child: nothing of it is recorded.
+    """
+
+    def __init__(self, session: Any, trace: TraceWriter) -> None:
+        self.session, self.trace = session, trace
+        self.watched = bool(session.option("watch", True))
+        self.every = int(session.option("every", 1))
+        self.left = False
+        self.inside_fit = 0
+        self.steps = 0
+        self.began = _clock()
+        self.ending: Any = None
+        self._variables: List[Tuple[str, Any]] = []
+        self._numbers: Dict[str, int] = {}
+        self._batches: List[List[Tuple[str, Taken]]] = []
+        self._lock = threading.Lock()
+        self._first: Dict[str, int] = {}
+        self._moved = False
+        self.generators("at the start")
+
+    def leave(self) -> None:
+        """In a forked child: the trace is its parent's."""
+        self.left = True
+
+    @property
+    def recording(self) -> bool:
+        return self.watched and not self.left
+
+    # What happens once -----------------------------------------------------------------------------------------
+
+    def generators(self, when: str) -> None:
+        """The states of the generators that a seed can pin, of those that are there by now."""
+        if not self.recording:
+            return
+        states = [("random", repr(random.getstate()))]
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and hasattr(numpy, "random"):
+            legacy = numpy.random.get_state()
+            states.append(("numpy", repr((legacy[1].tolist(), legacy[2:]))))
+        for name, state in states:
+            self.once("rng", "%s %s" % (name, when), state)
+
+    def once(self, stage: str, name: str, value: Any) -> None:
+        if self.recording:
+            self.trace.once(stage, name, value)
+
+    def numbered(self, title: str) -> str:
+        """``title 1``, ``title 2`` ...: what a script does several times."""
+        self._numbers[title] = self._numbers.get(title, 0) + 1
+        return "%s %d" % (title, self._numbers[title])
+
+    def made(self, stage: str, name: str, variable: Any, read: Any, readable: bool) -> None:
+        """A variable of Keras is made, with its first value where that is ``readable``. It is looked at again at exit,
+        where it is still there."""
+        if self.left:
+            return
+        if stage != "rng":
+            self._variables.append((name, weakref.ref(variable)))
+        self._read = read
+        if self.recording and readable:
+            self.once(stage, name, read(variable))
+
+    # Steps -----------------------------------------------------------------------------------------------------
+
+    def batch(self, named: List[Tuple[str, Any]]) -> None:
+        """A batch was loaded, perhaps in another thread, perhaps ahead: it belongs to the next step without one."""
+        if self.recording:
+            taken = [(name, self.trace.take(value)) for name, value in named]
+            with self._lock:
+                self._batches.append(taken)
+
+    def drop_batches(self) -> None:
+        """What was loaded to build a model only."""
+        with self._lock:
+            del self._batches[:]
+
+    def step(self, phase: str, step: int, batches: Optional[int], returned: List[Tuple[str, str, Any]],
+             weights: List[Any], optimizers: List[Any], read: Any) -> None:
+        """One step has ended; ``batches`` are how many were used for it (None: all that were loaded since the last)."""
+        self.steps += 1
+        if self.recording and (self.steps - 1) % self.every == 0:
+            rows: List[Tuple[str, str, Any]] = [("data", name, taken) for name, taken in self._used(batches)]
+            rows += [one for one in returned if one[0] in ("forward", "loss", "gradient")]
+            rows += self._updated(weights, optimizers, read)
+            rows += [one for one in returned if one[0] == "metric"]
+            self.trace.step(phase, step, rows)
+        elif self.recording:
+            self._used(batches)
+        self._stop_where_asked()
+
+    def _used(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
+        with self._lock:
+            count = len(self._batches) if batches is None else batches
+            used, self._batches = self._batches[:count], self._batches[count:]
+        return [("%s%s" % (name, "" if count == 1 else " of %d" % place), taken)
+                for place, batch in enumerate(used) for name, taken in batch]
+
+    def _updated(self, weights: List[Any], optimizers: List[Any], read: Any) -> List[Tuple[str, str, Taken]]:
+        """The fingerprints of live variables, taken before the step returns: the next one updates them in place."""
+        rows = []
+        for variable in weights:
+            path = path_of(variable)
+            taken = self.trace.take(read(variable))
+            self._moved = self._moved or self._first.setdefault(path, taken.fingerprint) != taken.fingerprint
+            rows.append(("update", path, taken))
+        for optimizer in optimizers:
+            for variable in optimizer.variables:
+                rows.append(("update", "optimizer/" + path_of(variable), self.trace.take(read(variable))))
+        return rows
+
+    def _stop_where_asked(self) -> None:
+        steps, seconds = self.session.option("stop_steps"), self.session.option("stop_seconds")
+        if (steps is not None and self.steps >= steps) or (seconds is not None and _clock() - self.began >= seconds):
+            from detaudit_probes.script import start
+
+            self.trace.note("measures", {STOPPED: self.steps})
+            self.ending()
+            start.flush()
+            os._exit(0)
+
+    # The end ---------------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """What a bare trial reads too: every variable that is still held, in the order in which they were made."""
+        gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
+        there = [(name, reference()) for name, reference in self._variables]
+        named = [(name + " at the end", self._read(variable)) for name, variable in there if variable is not None]
+        self.generators("at the end")
+        records = self.trace.once_each("update", named)
+        self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})
+        self.trace.note("measures", {"steps": self.steps, "moved": self._moved, "max_rss": _max_rss(),
+                                     "seconds": _clock() - self.began})
+
+
+def path_of(variable: Any) -> str:
+    return str(getattr(variable, "path", None) or getattr(variable, "name", "variable"))
+
+
+def _max_rss() -> int:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

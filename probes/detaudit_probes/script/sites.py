@@ -1,0 +1,84 @@
+"""Call sites: which line of the user's code drew from a source, how often, and through which library."""
+import os
+import sys
+import sysconfig
+from typing import Any, Dict, List, NamedTuple, Optional
+
+MOST_SITES = 200
+DEEPEST = 200      # frames looked at for one draw
+SHOWN = 12         # frames kept of the first stack
+
+
+class Place(NamedTuple):
+    """A line of the user's own code."""
+
+    file: str
+    line: int
+    function: str
+
+
+class Sites:
+    """``root`` is the folder of the user's code: what is installed, and this package, is not theirs."""
+
+    def __init__(self, root: str) -> None:
+        self._root = os.path.join(os.path.realpath(root), "")
+        paths = sysconfig.get_paths()
+        self._installed = tuple(os.path.join(os.path.realpath(paths[name]), "") for name in
+                                ("stdlib", "platstdlib", "purelib", "platlib") if name in paths)
+        self._standard = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
+        self._ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+        self._known: Dict[str, bool] = {}
+        self._found: Dict[Place, Dict[str, Any]] = {}
+
+    def note(self) -> None:
+        """Count one draw for the innermost line of the user's that led to it."""
+        frame: Optional[Any] = sys._getframe(1)
+        direct, stack = True, []  # type: bool, List[str]
+        for _ in range(DEEPEST):
+            if frame is None:
+                return
+            name = frame.f_code.co_filename
+            if self.is_users(name):
+                self._count(Place(os.path.realpath(name), frame.f_lineno, frame.f_code.co_name), direct, stack)
+                return
+            if not os.path.abspath(name).startswith(self._ours):
+                direct = False
+                stack.append("%s:%d in %s" % ("/".join(name.split(os.sep)[-2:]), frame.f_lineno, frame.f_code.co_name))
+            frame = frame.f_back
+
+    def led_here(self) -> bool:
+        """Whether the user's code is what called, with nothing but the standard library in between."""
+        frame: Optional[Any] = sys._getframe(1)
+        while frame is not None:
+            name = os.path.abspath(frame.f_code.co_filename)
+            if self.is_users(frame.f_code.co_filename):
+                return True
+            if not name.startswith((self._ours, self._standard)) or "site-packages" in name:
+                return False
+            frame = frame.f_back
+        return False
+
+    def is_users(self, name: str) -> bool:
+        known = self._known.get(name)
+        if known is None:
+            path = os.path.realpath(name)
+            ours = os.path.abspath(name).startswith(self._ours)
+            installed = path.startswith(self._installed) or "site-packages" in path
+            known = not ours and not installed and path.startswith(self._root) and os.path.exists(path)
+            self._known[name] = known
+        return known
+
+    def _count(self, place: Place, direct: bool, stack: List[str]) -> None:
+        found = self._found.get(place)
+        if found is None:
+            if len(self._found) >= MOST_SITES:
+                return
+            found = self._found[place] = {"draws": 0, "in_user_code": direct, "stack": stack[-SHOWN:]}
+        found["draws"] += 1
+
+    def listed(self) -> List[Dict[str, Any]]:
+        """Every site in the order of its first draw."""
+        return [dict(found, file=place.file, line=place.line, function=place.function)
+                for place, found in self._found.items()]
+
+

@@ -1,0 +1,135 @@
+"""The beginning and the end of a watched process: pins before the script's first line, the trace after its last.
+
+One process of a trial is the script's own; it is watched. Python processes that it starts, or forks, are pinned as it
+is and named, but not watched.
+"""
+import atexit
+import json
+import os
+import sys
+import traceback
+from types import ModuleType
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes import facts, protocol, sources, trace
+from detaudit_probes.script.session import Session
+
+MAIN_FILE = "main"
+SITES_FILE = "sites.json"
+#: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
+MOST_KEPT = 256 << 20
+
+
+def begin(folder: str) -> None:
+    """Called by ``sitecustomize``. A fault of ours ends the process: it must not pass for the script's own run."""
+    try:
+        _begin(folder)
+    except BaseException:
+        with open(os.path.join(folder, "fault"), "w", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        os._exit(70)
+
+
+def _begin(folder: str) -> None:
+    with open(os.path.join(folder, protocol.REQUEST_FILE), encoding="utf-8") as file:
+        request = protocol.Request(**json.load(file))
+    modules = sources.SCRIPT_MODULES
+    pins = sources.pins(modules)
+    held = {source for name in request.pins for source in pins[name][0].holds}
+    session = Session(request, folder, held, request.options["root"])
+    mine = _claim(folder)
+    if mine:
+        _watch(session, modules)
+    for name in request.loose:
+        for module in _modules(name, modules):
+            if hasattr(module, "vary"):
+                module.vary(session)
+    for name in request.pins:
+        if hasattr(pins[name][1], "hold"):
+            pins[name][1].hold(session, name)
+
+
+def _modules(source: str, modules: Tuple[ModuleType, ...]) -> List[ModuleType]:
+    return [module for name, (_, module) in sources.declared(modules).items() if name == source]
+
+
+def _claim(folder: str) -> bool:
+    """Whether this process is the script's own: the first to say so. Others leave their number."""
+    try:
+        os.close(os.open(os.path.join(folder, MAIN_FILE), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        return True
+    except FileExistsError:
+        with open(os.path.join(folder, "processes"), "a") as file:
+            file.write("%d\n" % os.getpid())
+        return False
+
+
+def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
+    from detaudit_probes.script import keras_watch
+    from detaudit_probes.script.recorder import Recorder
+
+    request = session.request
+    keep = session.option("keep_from")
+    writer = trace.TraceWriter(session.folder, request.trial, request._asdict(), request.fingerprint,
+                               keep is not None, keep or 0, MOST_KEPT)
+    recorder = Recorder(session, writer)
+    for module in modules:
+        if hasattr(module, "touch"):
+            module.touch(session)
+        if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
+            module.spy(session)
+    # When Keras is imported the end is registered once more: what is registered last runs first, while TensorFlow
+    # can still be read.
+    ending = _Ending(session, recorder, modules)
+    atexit.register(ending)
+    session.after_import("keras", lambda: (atexit.register(ending), keras_watch.watch(session, recorder))[0])
+    if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
+        os.register_at_fork(after_in_child=recorder.leave)
+
+
+def _ids(module: ModuleType) -> List[str]:
+    return [source.id for source in (getattr(module, "SOURCES", None) or (module.SOURCE,))]
+
+
+class _Ending:
+    """Completes the trace, once, in the process that began it."""
+
+    def __init__(self, session: Session, recorder: Any, modules: Tuple[ModuleType, ...]) -> None:
+        self._session, self._recorder, self._modules = session, recorder, modules
+        self._done, self._pid = False, os.getpid()
+        recorder.ending = self
+
+    def __call__(self) -> None:
+        if self._done or self._recorder.left:
+            return
+        self._done = True
+        session, recorder = self._session, self._recorder
+        try:
+            recorder.end()
+            recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
+            recorder.trace.note("evidence", self._evidence())
+            if session.spying is not None:
+                trace.write_json(os.path.join(session.folder, SITES_FILE), session.sites.listed())
+            outcome = {"kind": "completed"}  # type: Dict[str, Any]
+        except BaseException as error:  # what went wrong in us is told, and never as the script's own doing
+            outcome = {"kind": "failed", "type": type(error).__name__, "message": str(error)[:2000],
+                       "where": "in detaudit's own recorder: %s" % traceback.format_exc()[-800:]}
+        recorder.trace.finish(outcome)
+        recorder.left = True
+
+    def _evidence(self) -> Dict[str, int]:
+        found = dict(self._session.counts)
+        for module in self._modules:
+            if hasattr(module, "touched"):
+                for name in _ids(module):
+                    found[name] = int(module.touched(self._session, name))
+        return {name: number for name, number in found.items() if number}
+
+
+def flush() -> None:
+    """What the script has printed, before a process ends without its own exit handlers."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue

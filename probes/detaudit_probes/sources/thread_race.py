@@ -1,0 +1,97 @@
+"""Threads of the script's own: whose result comes first, and who draws first from a shared generator, is a race.
+
+``concurrent.futures.as_completed``, ``ThreadPool.imap_unordered`` and a list that several threads append to give their
+results in the order in which they are finished. No seed reaches it. From outside it is held by pools of one thread,
+results in the order in which they were asked for, and threads that are waited for, for a second at most, as soon as
+they are started.
+"""
+import threading
+
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
+
+ID = "thread-race"
+PIN = "one-pool-thread"
+_PATIENCE = 1.0  # seconds: a thread that runs for longer serves the whole script, and is not waited for
+
+SOURCE = Source(
+    id=ID,
+    family="order",
+    title="threads of the script's own",
+    breaks="Results are used in the order in which threads finish.",
+    experiment=None,
+    pins=(
+        Pin(
+            id=PIN,
+            holds=(ID,),
+            lines={"*": ("# iterate over the futures in the order in which they were submitted, not as_completed",)},
+        ),
+    ),
+    links=(Link("concurrent.futures.as_completed",
+                "https://docs.python.org/3/library/concurrent.futures.html#concurrent.futures.as_completed"),),
+    advice="Use results in the order in which they were asked for: executor.map, or a list of futures.",
+    script=InScript(PIN, race=True, edits=(
+        Edit("rename", calls=("as_completed",), form="list({arguments})"),
+        Edit("rename", calls=("imap_unordered",), form="imap"),
+        Edit("set", calls=("ThreadPoolExecutor", "ThreadPool"), form="max_workers", value="1"),
+    )),
+)
+
+
+def touch(session):
+    _pools(session, one=False)
+    _threads(session, lambda thread: session.drew(ID))
+
+
+def hold(session, name):
+    _pools(session, one=True)
+    _threads(session, lambda thread: None, lambda thread: None if thread.daemon else thread.join(_PATIENCE))
+
+
+def _pools(session, one):
+    import concurrent.futures
+    import concurrent.futures.thread
+    import multiprocessing.pool
+
+    def telling(given):
+        def __init__(pool, *arguments, **named):
+            if session.sites.led_here():
+                session.drew(ID)
+                if one:
+                    named.pop("max_workers", None)
+                    named.pop("processes", None)
+                    arguments = (1,) + arguments[1:]
+            return given(pool, *arguments, **named)
+
+        return __init__
+
+    session.wrap(concurrent.futures.ThreadPoolExecutor, "__init__", telling)
+    session.wrap(multiprocessing.pool.ThreadPool, "__init__", telling)
+    if one:
+        ordered(concurrent.futures, multiprocessing.pool)
+
+
+def _threads(session, before, after=lambda thread: None):
+    """Call a function before and after the start of every thread that the script itself starts."""
+    start = threading.Thread.start
+
+    def started(thread):
+        mine = session.sites.led_here()
+        if mine:
+            before(thread)
+        start(thread)
+        if mine:
+            after(thread)
+
+    threading.Thread.start = started
+
+
+def ordered(futures, pool):
+    """Results in the order in which they were asked for."""
+
+    def as_completed(fs, timeout=None):
+        for one in list(fs):
+            futures.wait([one], timeout)
+            yield one
+
+    futures.as_completed = as_completed
+    pool.Pool.imap_unordered = pool.Pool.imap

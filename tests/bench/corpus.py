@@ -1,0 +1,93 @@
+"""The corpus under ``tests/corpus``, audited and scored: ``python -m tests.bench.corpus [GROUP ...] [--out FILE]``.
+
+Resumable: what stands in the file is not run again. A case is right where the causes named are those that were
+planted, no more and no fewer; a line is right where one of the sites is among the lines that a user would accept.
+``--table`` prints what the file holds as a table for docs/explanation/corpus.md.
+"""
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from detaudit.report import build_run, write
+from detaudit.script import program, session
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+GROUPS = ("frozen", "causes", "clean")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("groups", nargs="*", default=[])
+    parser.add_argument("--out", type=Path, default=Path("corpus.jsonl"))
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    done = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    if options.table:
+        print(table(done))
+        return 0
+    for case in cases(options.groups or GROUPS):
+        if case in {one["case"] for one in done} or (options.only and case.partition("/")[2] not in options.only):
+            continue
+        found = scored(case)
+        with open(options.out, "a", encoding="utf-8") as file:
+            file.write(json.dumps(found, sort_keys=True) + "\n")
+        print(f"{'right' if found['right'] else 'WRONG'}  {case}: {found['found'] or found['verdict']} "
+              f"(planted {found['planted'] or 'none'}), {found['trials']} runs, {found['seconds']:.0f} s", flush=True)
+    return 0
+
+
+def cases(groups: list[str] | tuple[str, ...]) -> list[str]:
+    return [f"{group}/{path.parent.name}" for group in groups for path in sorted((CORPUS / group).glob("*/case.json"))]
+
+
+def load(case: str) -> dict:
+    return json.loads((CORPUS / case / "case.json").read_text(encoding="utf-8"))
+
+
+def audit(case: str, **choices: object) -> dict:
+    """The report of one case, as ``detaudit run`` writes it."""
+    planted, folder = load(case), CORPUS / case
+    target = planted["module"] or "train.py"
+    found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), False, folder)
+    done = session.run(found, session.Options(sys.executable, **choices), lambda event: None)
+    return json.loads(write.to_json(build_run.document(done)))
+
+
+def scored(case: str) -> dict:
+    began = time.monotonic()
+    return {"case": case, **judged(load(case), audit(case)), "seconds": round(time.monotonic() - began, 1)}
+
+
+def judged(planted: dict, report: dict) -> dict:
+    """What was found of what was planted."""
+    parting = [one for one in planted["causes"] if not one.get("varies_only")]
+    resting = {one["source"] for one in planted["causes"] if one.get("varies_only")}
+    wanted = sorted(one["source"] for one in parting)
+    found = sorted(one["source"] for one in report["causes"])
+    rests = {one["source"] for one in report["rests_on"] if one["agrees"] is False}
+    right = found == wanted and report["reproducible"] is (not wanted) and resting <= rests
+    lines = {one["source"]: bool({(site["file"], site["line"]) for site in cause["sites"]}
+                                 & {(one["file"], line) for line in one["lines"]})
+             for one in parting for cause in report["causes"] if cause["source"] == one["source"]}
+    return {"planted": wanted, "found": found, "right": right, "lines": lines, "verdict": report["outcome"],
+            "reason": report["reason"], "fixed": bool(report["fix"] and report["fix"]["verified"]),
+            "no_fix": report["no_fix"], "trials": len(report["trials"]), "search": report["search"]["trials"],
+            "rests": sorted(rests), "observer": report["observer"]["holds"]}
+
+
+def table(done: list[dict]) -> str:
+    rows = ["| script | planted | found | line | fix | runs | seconds |", "|---|---|---|---|---|---|---|"]
+    for one in sorted(done, key=lambda one: one["case"]):
+        lines = "-" if not one["lines"] else "yes" if all(one["lines"].values()) else "no"
+        found = ", ".join(one["found"]) or one["verdict"]
+        mark = "" if one["right"] else " **wrong**"
+        rows.append(f"| {one['case']} | {', '.join(one['planted']) or 'none'} | {found}{mark} | {lines} | "
+                    f"{'verified' if one['fixed'] else '-'} | {one['trials']} | {one['seconds']:.0f} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Changing the user's own lines: what is changed is what was asked for, and nothing else."""
+import ast
+
+from detaudit.script import edits
+from detaudit_probes import sources
+from detaudit_probes.declare import Edit
+from hypothesis import given
+from hypothesis import strategies as st
+
+SCRIPT = '''#!/usr/bin/env python
+"""Träning."""
+from __future__ import annotations
+
+import numpy as np
+import keras, os
+import tensorflow as tf
+
+rng = np.random.default_rng()
+for name in os.listdir("/data"):  # größe
+    print(name)
+ds = ds.map(f, num_parallel_calls=8).map(
+    g,
+    deterministic=False,
+)
+'''
+
+
+def line(text):
+    return next(number for number, one in enumerate(SCRIPT.splitlines(), 1) if text in one)
+
+
+def changed(edit, *lines):
+    return edits.apply(SCRIPT, edit, lines, 7)
+
+
+def difference(new):
+    old = SCRIPT.splitlines()
+    assert ast.parse(new)
+    return [one for one in new.splitlines() if one not in old]
+
+
+def test_a_seed_comes_behind_the_import_under_the_name_that_the_script_gave():
+    new = changed(Edit("insert", ("numpy.random.seed({seed})",), after=("numpy",)))
+    assert difference(new) == ["np.random.seed(7)"]
+    assert new.splitlines().index("np.random.seed(7)") == new.splitlines().index("import numpy as np") + 1
+    assert difference(changed(Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)))) == [
+        "keras.utils.set_random_seed(7)"]
+
+
+def test_lines_at_the_top_come_behind_the_docstring_and_the_future():
+    new = changed(Edit("insert", ("import random", "random.seed({seed})"))).splitlines()
+    assert new[0].startswith("#!") and new[3:5] == ["import random", "random.seed(7)"]
+    assert edits.apply("#!/bin/x\nx = 1\n", Edit("insert", ("y",)), (), 1).splitlines() == ["#!/bin/x", "y", "x = 1"]
+
+
+def test_an_import_from_a_module_gets_an_import_of_its_own():
+    new = edits.apply("from keras import layers\n", Edit("insert", ("keras.utils.f()",), after=("keras",)), (), 1)
+    assert new == "from keras import layers\nimport keras\nkeras.utils.f()\n"
+
+
+def test_an_insertion_that_fits_nowhere_is_none():
+    assert changed(Edit("insert", ("jax.f()",), after=("jax",))) is None
+    assert edits.apply("def f(:\n", Edit("insert", ("x",)), (), 1) is None
+
+
+def test_a_call_is_wrapped_at_its_line_and_nowhere_else():
+    edit = Edit("wrap", calls=("listdir",), form="sorted({call})")
+    assert difference(changed(edit, line("listdir"))) == ['for name in sorted(os.listdir("/data")):  # größe']
+    assert changed(edit, line("default_rng")) is None
+
+
+def test_an_argument_is_added_set_and_taken_away():
+    assert difference(changed(Edit("add", calls=("default_rng",), form="{seed}"), line("default_rng"))) == [
+        "rng = np.random.default_rng(7)"]
+    edit = Edit("set", calls=("map",), form="num_parallel_calls")
+    assert difference(changed(edit, line("parallel"))) == ["ds = ds.map(f).map("]
+    edit = Edit("set", calls=("map",), form="deterministic", value="True")
+    assert difference(changed(edit, line("deterministic"))) == ["    deterministic=True,"]
+    assert edits.apply("f(a=1, b=2)", Edit("set", calls=("f",), form="a"), (1,), 1) == "f( b=2)"
+
+
+def test_a_call_is_renamed():
+    edit = Edit("rename", calls=("imap_unordered",), form="imap")
+    assert edits.apply("for r in pool.imap_unordered(f, x): pass", edit, (1,), 1) == "for r in pool.imap(f, x): pass"
+    edit = Edit("rename", calls=("as_completed",), form="list({arguments})")
+    assert edits.apply("for r in as_completed(jobs): pass", edit, (1,), 1) == "for r in list(jobs): pass"
+
+
+def test_sets_that_are_iterated_and_hashes_are_candidates():
+    text = "words = set(a)\nfor w in words: pass\nif w in words: pass\nx = hash(w)\ny = sorted(words)\nz = list({1})\n"
+    found = [edits.source_of(text, one) for one in edits.hash_ordered(text)]
+    assert found[:3] == ["hash(w)", "words", "{1}"]
+    new = edits.without_hash_seed(text, edits.hash_ordered(text)[:2])
+    assert "zlib.crc32(repr(w).encode())" in new and "in sorted(words): pass\nif w in words" in new
+    assert new.startswith("import zlib\n")
+
+
+@given(st.sampled_from([edit for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
+                        for edit in source.script.edits if edit.kind != "order"]),
+       st.integers(1, len(SCRIPT.splitlines())))
+def test_whatever_is_edited_still_parses(edit, number):
+    new = changed(edit, number)
+    assert new is None or ast.parse(new)
+
+
+def test_every_declared_edit_is_of_a_known_kind():
+    kinds = {edit.kind for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
+             for edit in source.script.edits}
+    assert kinds <= {"insert", "wrap", "add", "set", "rename", "order"}
+
+
+def test_every_pin_that_is_tried_belongs_to_one_source_that_says_so():
+    pins = [source.script.pin for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script]
+    assert sorted(pins) == sorted(sources.SCRIPT_PINS)
+    assert all(name in sources.pins(sources.SCRIPT_MODULES) for name in pins)
