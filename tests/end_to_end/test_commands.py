@@ -2,9 +2,9 @@
 import re
 
 import pytest
-from detaudit.base import known_sources
+from detaudit.base import script_sources as known_sources
 
-COMMANDS = ("scan", "sources", "explain", "machine", "report")
+COMMANDS = ("scan", "run", "sources", "explain", "machine", "report")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -47,9 +47,10 @@ def begin(folder: Path, acts: Iterable[Act], algorithm: str = "blake2b_64", kept
 
 
 def written(folder: Path, acts: Iterable[Act], evidence: dict[str, int] | None = None,
-            digests: dict[str, str] | None = None, **how: Any) -> traces.Trace:
+            digests: dict[str, str] | None = None, measures: dict[str, Any] | None = None, **how: Any) -> traces.Trace:
     """A trace of ``acts``, completed, and read back."""
     writer = begin(folder, acts, **how)
+    writer.note("measures", measures or {})
     writer.note("evidence", evidence or {})
     writer.note("digests", digests or {})
     writer.finish({"kind": "completed"})
@@ -70,6 +71,7 @@ class Bench:
     behave: Callable[[Trial], Any]
     evidence: dict[str, int] = field(default_factory=dict)
     facts: Callable[[Trial], dict[str, Any]] = lambda trial: FACTS
+    measures: dict[str, Any] = field(default_factory=dict)
     asked: list[list[Trial]] = field(default_factory=list)
     answered: dict[Trial, Finished] = field(default_factory=dict)
 
@@ -86,7 +88,7 @@ class Bench:
             Once("rng", "state", trial.draw), Once("init", "kernel", 0.5),
             Step(0, (("loss", "loss", behaviour), ("update", "kernel", behaviour)))]
         trace = written(self.folder(), acts, self.evidence, {} if behaviour is None else {"final": repr(behaviour)},
-                        facts=self.facts(trial))
+                        facts=self.facts(trial), measures=self.measures)
         return Finished(trial, number, Outcome(COMPLETED), trace)
 
     def drive(self, experiment: Any) -> Any:

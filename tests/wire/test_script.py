@@ -142,7 +142,7 @@ def test_lines_that_drew_are_the_users_own(run):
     text = "import random\nimport helper\ndef f():\n    return random.random()\nf()\nf()\nhelper.g()\n"
     helper = "import random\ndef g():\n    random.shuffle([1, 2])\n"
     (done,) = run(text, runs=1, spy="python-random", files={"helper.py": helper})
-    listed = json.loads((done.trace.folder / "sites.json").read_text())
+    listed = json.loads((done.trace.folder / "sites.json").read_text())["sites"]
     assert [(os.path.basename(one["file"]), one["line"], one["draws"], one["function"]) for one in listed] == [
         ("train.py", 4, 2, "f"), ("helper.py", 3, 1, "g")]
     assert all(one["in_user_code"] for one in listed)

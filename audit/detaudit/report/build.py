@@ -45,7 +45,7 @@ class Shared:
         outcomes = [done.outcome for done in self.finished]
         return v1.Header(
             began=self.name(began), seconds=round(seconds, 3),
-            trial_seconds=round(sum(one.seconds for one in outcomes), 3),
+            trial_seconds=round(sum((one.seconds for one in outcomes), 0.0), 3),
             peak_memory=max((one.max_rss for one in outcomes), default=0))
 
     def fingerprint(self) -> str | None:

@@ -59,7 +59,8 @@ class _Builder(Shared):
     def cause(self, one: findings.Cause) -> v1.Cause:
         source = self.declared[one.source]
         return v1.Cause(
-            source=one.source, title=source.title, pin=one.pin, necessary=one.necessary, advice=source.advice,
+            source=one.source, title=source.title, pin=one.pin, necessary=one.necessary,
+            advice=source.advice, note=self.text(one.note),
             sites=tuple(v1.Site(file=self.name(site.file), line=site.line, function=self.name(site.function),
                                 draws=site.draws, in_user_code=site.in_user_code,
                                 stack=tuple(self.text(line) for line in site.stack)) for site in one.sites))

@@ -335,7 +335,7 @@ class Site(Part):
 
 class Cause(Part):
     """A source that must be pinned for runs to agree. ``necessary``: with its pin alone left out they were seen to
-    part; null where that could not be tried."""
+    part; null where that could not be tried. ``note`` is what is to be said of the script's own seeds."""
 
     source: Name
     title: Text
@@ -343,6 +343,7 @@ class Cause(Part):
     necessary: bool | None
     sites: Annotated[tuple[Site, ...], Meta(max_length=1000)]
     advice: Text
+    note: Text
 
 
 class Change(Part):

@@ -59,7 +59,8 @@ def drift(report: v1.RunReport) -> str:
 
 def cause(one: v1.Cause) -> str:
     shown = {True: "without its pin alone runs part", False: "not needed after all", None: "its need was not tried"}
-    return f"{one.title}; {shown[one.necessary]}"
+    note = f"; {one.note}" if one.note else ""
+    return f"{one.title}; {shown[one.necessary]}{note}"
 
 
 def site(one: v1.Site) -> str:

@@ -28,7 +28,8 @@ def sites(case: "Case", causes: tuple[Cause, ...]) -> Blaming:
         script = case.of_pin(cause.pin).script
         assert script is not None
         if script.sites:
-            found.append(replace(cause, sites=(yield from _spied(case, causes, cause))))
+            seen, note = yield from _spied(case, causes, cause)
+            found.append(replace(cause, sites=seen, note=note))
         elif cause.source == "hash-seed":
             found.append(replace(cause, sites=(yield from _ordered_one_by_one(case, causes, cause))))
         else:
@@ -37,21 +38,45 @@ def sites(case: "Case", causes: tuple[Cause, ...]) -> Blaming:
 
 
 def _spied(case: "Case", causes: Sequence[Cause],
-           cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
-    """One run with every other cause held, watching this one alone."""
+           cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Site, ...], str]]:
+    """One run with every other cause held, watching this one alone; and a note on the seeds that the script sets."""
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
     trial = Trial(case.held(others).with_options({"spy": source.id, "watch": False}), 0)
     done = (yield [trial])[trial]
     if done.trace is None:
-        return ()
+        return (), ""
     path = done.trace.folder / SITES_FILE
-    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    root = Path(done.trace.document["condition"]["options"]["root"]).resolve()
+    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
+    options = done.trace.document["condition"].get("options", {})
+    root = Path(options.get("root", case.program.root)).resolve()
     seen = [Site(_relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
-                 tuple(one["stack"])) for one in listed]
+                 tuple(one["stack"])) for one in listed["sites"]]
     direct = [one for one in seen if one.in_user_code]
-    return tuple(direct if source.script is not None and source.script.direct else seen)
+    seen = direct if source.script is not None and source.script.direct else seen
+    return tuple(seen), _of_seeds(source.id, listed["seeds"], root)
+
+
+#: The functions that seed a source.
+SEEDED_BY = {
+    "python-random": ("random.seed", "keras.utils.set_random_seed"),
+    "numpy-legacy": ("numpy.random.seed", "keras.utils.set_random_seed"),
+    "tensorflow-seed": ("tensorflow.random.set_seed", "keras.utils.set_random_seed"),
+}
+
+
+def _of_seeds(source: str, seeds: Sequence[dict], root: Path) -> str:
+    """A seed that the script sets too late, or for another generator than this one."""
+    if source not in SEEDED_BY or not seeds:
+        return ""
+    told = [f"{one['function']} at {_relative(one['file'], root)}:{one['line']}" for one in seeds[:4]]
+    late = [text for text, one in zip(told, seeds, strict=False) if one["function"] in SEEDED_BY[source]
+            and one["draws"]]
+    if late:
+        return f"seeded too late: {late[0]} comes after draws from it"
+    if not any(one["function"] in SEEDED_BY[source] for one in seeds):
+        return f"the seeds that the script sets do not reach it: {', '.join(told)}"
+    return ""
 
 
 def _relative(file: str, root: Path) -> str:

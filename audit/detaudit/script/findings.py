@@ -115,7 +115,6 @@ class RunAudit:
     bare: Repeats | None = None
     pinned: Repeats | None = None
     growth: tuple[Growth, ...] = ()
-    born: str = ""
     causes: tuple[Cause, ...] = ()
     fix: Fix | None = None
     no_fix: str = ""

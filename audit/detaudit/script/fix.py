@@ -78,13 +78,9 @@ def fix(case: "Case", causes: tuple[Cause, ...]) -> Fixing:
 
 
 def _run(condition: Condition) -> Generator[Sequence[Trial], dict[Trial, Finished], list[Finished]]:
-    done: list[Finished] = []
-    for number in range(RUNS):
-        trial = Trial(condition, number)
-        done.append((yield [trial])[trial])
-        if not done[-1].outcome.completed or counted(done).parted:
-            break
-    return done
+    trials = [Trial(condition, number) for number in range(RUNS)]
+    found = yield trials
+    return [found[trial] for trial in trials]
 
 
 def _cost(loose: Condition, fixed: Condition) -> Generator[Sequence[Trial], dict[Trial, Finished], float | None]:

@@ -77,14 +77,15 @@ def _repeat(case: Case, blank: RunAudit) -> Generator[Sequence[Trial], dict[Tria
         case.alone()
     case.emit(Told(f"One run takes {first.outcome.seconds:.0f} s."))
     done = [first]
-    wanted = case.trials or (RUNS_OF_SHORT if first.outcome.seconds < SHORT else RUNS)
-    for number in range(1, max(wanted, 2)):
-        trial = Trial(case.loose, number)
-        done.append((yield [trial])[trial])
-        if counted(done).parted and number >= 3:
-            break  # two pairs: enough to tell how often they part
-        if number == 1 and not any(one.outcome.completed for one in done):
+    wanted = max(case.trials or (RUNS_OF_SHORT if first.outcome.seconds < SHORT else RUNS), 2)
+    while len(done) < wanted:
+        some = [Trial(case.loose, number) for number in range(len(done), min(len(done) + len(done) % 2 + 1, wanted))]
+        found = yield some
+        done += [found[trial] for trial in some]
+        if not any(one.outcome.completed for one in done):
             break
+        if counted(done).parted and len(done) > 3:
+            break  # two pairs: enough to tell how often they part
     return done, _refused(blank, done)
 
 

@@ -46,6 +46,15 @@ class Sites:
                 stack.append("%s:%d in %s" % ("/".join(name.split(os.sep)[-2:]), frame.f_lineno, frame.f_code.co_name))
             frame = frame.f_back
 
+    def innermost(self) -> Optional[Place]:
+        """The innermost line of the user's that led here."""
+        frame: Optional[Any] = sys._getframe(1)
+        while frame is not None:
+            if self.is_users(frame.f_code.co_filename):
+                return Place(os.path.realpath(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name)
+            frame = frame.f_back
+        return None
+
     def led_here(self) -> bool:
         """Whether the user's code is what called, with nothing but the standard library in between."""
         frame: Optional[Any] = sys._getframe(1)

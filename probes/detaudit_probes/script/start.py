@@ -65,7 +65,7 @@ def _claim(folder: str) -> bool:
 
 
 def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.script import keras_watch
+    from detaudit_probes.script import keras_watch, seeds
     from detaudit_probes.script.recorder import Recorder
 
     request = session.request
@@ -73,6 +73,9 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     writer = trace.TraceWriter(session.folder, request.trial, request._asdict(), request.fingerprint,
                                keep is not None, keep or 0, MOST_KEPT)
     recorder = Recorder(session, writer)
+    seeded: List[Dict[str, Any]] = []
+    if session.spying is not None:
+        seeds.watch(session, seeded)
     for module in modules:
         if hasattr(module, "touch"):
             module.touch(session)
@@ -80,7 +83,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
             module.spy(session)
     # When Keras is imported the end is registered once more: what is registered last runs first, while TensorFlow
     # can still be read.
-    ending = _Ending(session, recorder, modules)
+    ending = _Ending(session, recorder, modules, seeded)
     atexit.register(ending)
     session.after_import("keras", lambda: (atexit.register(ending), keras_watch.watch(session, recorder))[0])
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
@@ -94,8 +97,9 @@ def _ids(module: ModuleType) -> List[str]:
 class _Ending:
     """Completes the trace, once, in the process that began it."""
 
-    def __init__(self, session: Session, recorder: Any, modules: Tuple[ModuleType, ...]) -> None:
-        self._session, self._recorder, self._modules = session, recorder, modules
+    def __init__(self, session: Session, recorder: Any, modules: Tuple[ModuleType, ...],
+                 seeded: List[Dict[str, Any]]) -> None:
+        self._session, self._recorder, self._modules, self._seeded = session, recorder, modules, seeded
         self._done, self._pid = False, os.getpid()
         recorder.ending = self
 
@@ -109,7 +113,8 @@ class _Ending:
             recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
             recorder.trace.note("evidence", self._evidence())
             if session.spying is not None:
-                trace.write_json(os.path.join(session.folder, SITES_FILE), session.sites.listed())
+                trace.write_json(os.path.join(session.folder, SITES_FILE),
+                                 {"sites": session.sites.listed(), "seeds": self._seeded})
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except BaseException as error:  # what went wrong in us is told, and never as the script's own doing
             outcome = {"kind": "failed", "type": type(error).__name__, "message": str(error)[:2000],

@@ -1,0 +1,83 @@
+"""`detaudit run` on real trainings, as a user runs it."""
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Ran
+
+pytestmark = pytest.mark.end_to_end
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+
+
+@pytest.fixture
+def run_here(tmp_path, detaudit):
+    """`detaudit run` in a folder with a script of the corpus, or with a text of ours."""
+
+    def run(what: str, *options: str) -> tuple[Ran, dict, Path]:
+        folder = tmp_path / "work"
+        if "\n" in what:
+            folder.mkdir()
+            (folder / "train.py").write_text(what)
+        else:
+            shutil.copytree(CORPUS / what, folder)
+        report = tmp_path / "run.json"
+        ran = detaudit("run", "--json", str(report), *options, str(folder / "train.py"))
+        return ran, json.loads(report.read_text()) if report.exists() else {}, folder
+
+    return run
+
+
+def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tmp_path, detaudit):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    diff = tmp_path / "fix.diff"
+    before = (CORPUS / "causes/keras_issue_22620/train.py").read_bytes()
+    ran, report, folder = run_here("causes/keras_issue_22620", "--write-fix", str(diff),
+                                   "--markdown", str(tmp_path / "run.md"))
+    planted = json.loads((folder / "case.json").read_text())["causes"][0]
+    assert ran.code == 1, ran.err
+    assert "Traceback" not in ran.err and "repeated" in ran.err.splitlines()[0]
+    assert (report["outcome"], report["reproducible"]) == ("not-reproducible", False)
+    (cause,) = report["causes"]
+    assert (cause["source"], cause["necessary"]) == ("python-random", True)
+    assert {site["line"] for site in cause["sites"]} & set(planted["lines"])
+    assert report["first_divergence"]["stage"] == "init"
+    assert report["pinned"]["parted"] == 0 < report["pinned"]["agreed"]
+    assert report["observer"]["holds"] is True
+    assert report["fix"]["verified"] is True and report["fix"]["trials"] == 3
+    assert (folder / "train.py").read_bytes() == before  # the user's file is never edited
+    assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
+    again = detaudit("report", str(tmp_path / "run.json"))
+    assert again.code == 0 and again.out == ran.out
+    patched = subprocess.run(["patch", "-p1", "-i", str(diff)], cwd=folder, capture_output=True, text=True)
+    assert patched.returncode == 0 and (folder / "train.py").read_bytes() != before
+
+
+def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_here):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    ran, report, _ = run_here("frozen/shapes_cnn_clean", "--trials", "2")
+    assert ran.code == 0, ran.err + ran.out
+    assert (report["reproducible"], report["causes"]) == (True, [])
+    assert (report["repeats"]["agreed"], report["bare"]["agreed"]) == (1, 1)
+    assert {one["source"] for one in report["rests_on"]} == {"hash-seed", "directory-order", "intra-op-threads"}
+    assert "95% is excluded" in " ".join(ran.out.split())
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("print('hello')\n\n", "trains nothing"),
+    ("import os\nraise ValueError('no such data')\n", "ValueError: no such data"),
+])
+def test_a_script_that_trains_nothing_or_fails_is_not_decided(run_here, text, said):
+    ran, report, _ = run_here(text)
+    assert ran.code == 3
+    assert said in " ".join(ran.out.split())
+    assert (report["outcome"], report["reproducible"]) == ("inconclusive", None)
+
+
+def test_usage(detaudit):
+    assert detaudit("run", "nowhere.py").code == 2
+    assert detaudit("run", "--stop-after", "soon", "x.py").code == 2
+    assert "nbconvert" in detaudit("run", "x.ipynb").err

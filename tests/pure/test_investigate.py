@@ -1,0 +1,164 @@
+"""``detaudit run`` as an experiment, over worlds made by hand: what it may say, and what it must never say."""
+import itertools
+from pathlib import Path
+
+import pytest
+from detaudit.condition import Condition
+from detaudit.outcome import CRASHED, FAILED, Outcome
+from detaudit.script.conclusion import conclude
+from detaudit.script.findings import RunAudit
+from detaudit.script.investigate import Case, investigate
+from detaudit.script.program import Program
+from detaudit_probes import sources
+
+from tests.pure.handmade import Bench
+
+PINS = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
+SOURCES = tuple(source for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script)
+SCRIPT = "import os\nimport keras\nimport numpy\nrng = numpy.random.default_rng()\nfor x in {1, 2}: pass\n"
+MEASURES = {"steps": 3, "moved": True}
+TOUCHED = {source.id: 1 for source in SOURCES}
+
+
+@pytest.fixture
+def world(tmp_path, fresh_folder):
+    """Investigate a world: ``parts`` names the pins that must be held for runs to agree."""
+    (tmp_path / "train.py").write_text(SCRIPT)
+    numbers = itertools.count()
+
+    def investigated(*parts, fixable=True, broken=(), behave=None, measures=None, evidence=None, changed=()):
+        program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
+        loose = Condition("tensorflow", "auto", "train.py", 1)
+        alone = []
+
+        def usual(trial):
+            held = set(trial.condition.pins)
+            options = dict(trial.condition.options)
+            if held & set(broken):
+                return Outcome(FAILED, "ended with status 1: UnimplementedError")
+            if set(parts) <= held or (options.get("version", "").startswith("fix") and fixable):
+                return 1.0
+            return float(next(numbers))
+
+        bench = Bench(fresh_folder, behave or usual, TOUCHED if evidence is None else evidence,
+                      measures=MEASURES if measures is None else measures)
+        case = Case(program, loose, PINS, SOURCES, sources.SCRIPT_PINS, None, lambda event: None,
+                    lambda: alone.append(1), lambda: tuple(changed))
+        found = bench.drive(investigate(case, RunAudit("train.py", {}, None, "not decided")))
+        found_bench = bench
+        return found, found_bench, alone
+
+    return investigated
+
+
+def causes(audit):
+    return {one.source: one.necessary for one in audit.causes}
+
+
+def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
+    audit, bench, _ = world()
+    assert (audit.reproducible, causes(audit), audit.fix) == (True, {}, None)
+    assert (audit.repeats.agreed, audit.bare.agreed) == (2, 1)
+    assert all(trial.condition.pins == () for wanted in bench.asked for trial in wanted)
+    assert {one.source for one in audit.rests_on} == {"hash-seed", "directory-order", "intra-op-threads"}
+    assert conclude(audit).exit_code == 0
+
+
+@pytest.mark.parametrize("pin", sources.SCRIPT_PINS)
+def test_the_one_pin_that_is_needed_is_named_and_shown_to_be_needed(world, pin):
+    audit, _, _ = world(pin)
+    source = next(one.id for one in SOURCES if one.script.pin == pin)
+    assert (audit.reproducible, causes(audit)) == (False, {source: True})
+    assert audit.pinned.parted == 0 < audit.pinned.agreed
+    assert conclude(audit).exit_code == 1
+
+
+def test_two_pins_that_are_needed_together(world):
+    audit, _, _ = world("python-random", "dense-update")
+    assert causes(audit) == {"python-random": True, "sparse-update": True}
+
+
+def test_runs_that_differ_with_everything_pinned_accuse_nobody(world):
+    audit, _, _ = world("a pin that nobody knows")
+    assert (audit.reproducible, causes(audit), audit.fix) == (False, {}, None)
+    assert "differ with everything pinned" in audit.reason
+    assert conclude(audit).outcome == "not-reproducible"
+
+
+def test_a_pin_that_stops_the_script_is_left_out_and_named(world):
+    audit, _, _ = world("python-random", broken=("op-determinism",))
+    assert causes(audit) == {"python-random": True}
+    assert audit.search.invalid == ("op-determinism",)
+
+
+def test_every_risky_pin_may_stop_the_script(world):
+    audit, _, _ = world("python-random", broken=("op-determinism", "clock"))
+    assert causes(audit) == {"python-random": True}
+    assert set(audit.search.invalid) >= {"op-determinism", "clock"}
+
+
+def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):
+    audit, _, _ = world("python-random", broken=("python-random",))
+    assert (audit.reproducible, causes(audit)) == (False, {})
+    assert "the cause was not found" in audit.reason
+
+
+def test_what_no_run_has_met_is_not_tried(world):
+    audit, bench, _ = world("hash-seed", evidence={"python-random": 1})
+    assert causes(audit) == {"hash-seed": True}
+    tried = {pin for wanted in bench.asked for trial in wanted for pin in trial.condition.pins}
+    assert tried == {"hash-seed", "python-random", "clock", "one-thread", "op-determinism", "fixed-addresses"}
+    assert "numpy-legacy" in audit.search.untouched
+
+
+@pytest.mark.parametrize(("measures", "said"), [
+    ({"steps": 0, "moved": False}, "trains nothing"), ({"steps": 3, "moved": False}, "stand still"),
+])
+def test_a_script_that_trains_nothing_is_never_reproducible(world, measures, said):
+    audit, _, _ = world(measures=measures)
+    assert audit.reproducible is None and said in audit.reason
+    assert conclude(audit).exit_code == 3
+
+
+def test_runs_that_recorded_nothing_are_never_reproducible(world):
+    audit, _, _ = world(behave=lambda trial: None)
+    assert audit.reproducible is None and "nothing was observed" in audit.reason
+
+
+def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_parts(world):
+    audit, bench, _ = world(behave=lambda trial: Outcome(CRASHED, "died of SIGSEGV"))
+    assert audit.reproducible is None and "fails every time: died of SIGSEGV" in audit.reason
+    assert sum(map(len, bench.asked)) <= 3
+    audit, _, _ = world(behave=lambda trial: Outcome(FAILED, "x") if trial.draw == 1 and not trial.condition.pins
+                        and not trial.condition.options else 1.0)
+    assert audit.reproducible is False
+    assert audit.repeats.divergence.kind == "missing"
+
+
+def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(world):
+    numbers = itertools.count()
+    audit, _, _ = world(behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True)
+                        else float(next(numbers)))
+    assert audit.reproducible is False and "bare runs part" in audit.reason
+
+
+def test_a_program_that_writes_into_its_folder_runs_alone_and_is_told(world):
+    audit, _, alone = world(changed=("cache.npz",))
+    assert alone and audit.changed == ("cache.npz",)
+
+
+def test_a_fix_whose_runs_part_is_not_told_as_one(world):
+    audit, _, _ = world("python-random", fixable=False)
+    assert audit.fix is None and "no change that was tried held" in audit.no_fix
+
+
+def test_the_fix_is_a_diff_against_the_script(world, tmp_path):
+    audit, _, _ = world("python-random")
+    assert audit.fix.verified and "+random.seed(1)" in audit.fix.diff
+    assert (tmp_path / "train.py").read_text() == SCRIPT  # never edited
+    assert Path("a/train.py").name in audit.fix.diff
+
+
+def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
+    audit, _, _ = world("hash-seed")
+    assert audit.fix.environment == (("PYTHONHASHSEED", "0"),) and audit.fix.diff == ""

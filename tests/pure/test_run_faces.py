@@ -1,0 +1,110 @@
+"""The faces of a run's report: whole, and harmless whatever a document holds."""
+import json
+import re
+from io import StringIO
+
+import pytest
+from detaudit.condition import Condition, Trial
+from detaudit.diff import Divergence
+from detaudit.errors import UsageError
+from detaudit.outcome import COMPLETED, Outcome
+from detaudit.report import build_run, faces, markdown_run, read, v1, write
+from detaudit.report.privacy import Private
+from detaudit.runner import Finished
+from detaudit.script.findings import Cause, Fix, Growth, Observer, Repeats, RunAudit, Search, Site, Varied
+from detaudit.ulp import Distance
+from rich.console import Console
+
+from tests.pure.test_report_faces import HOSTILE, poisoned
+
+LOOSE = Condition("tensorflow", "auto", "train.py", 1)
+SITES = (Site("train.py", 7, "<module>", 2, False, ("core/dense.py:111 in __init__", "random.py:1 in get")),
+         Site("nets/model.py", 12, "make", 1, True))
+PARTED = RunAudit(
+    "train.py", {"seed": 1, "backend": "tensorflow", "python": "/home/ada/venv/bin/python"}, False,
+    "two runs of one and the same program part",
+    environment={"python": "3.11.7", "packages": {"tensorflow": "2.21.0", "keras": "3.15.1"}},
+    repeats=Repeats(5, 0, 3, Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5))),
+    bare=Repeats(2, 0, 1), pinned=Repeats(4, 2, 0), growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
+    causes=(Cause("python-random", "python-random", True, SITES,
+                  "the seeds that the script sets do not reach it: numpy.random.seed at train.py:3"),),
+    fix=Fix("--- a/train.py\n+++ b/train.py\n@@ -1,2 +1,4 @@\n+import random\n+random.seed(1)\n import keras\n x = 1\n",
+            (("PYTHONHASHSEED", "0"),), True, 3, "3 runs of the changed program agree to the last bit", 1.01),
+    observer=Observer(True, "pinned, watched and bare runs end on the same bits"),
+    search=Search(24, 61.5, ("hash-seed: part", "python-random: agree"), ("clock",), ("one-worker",)),
+    trials=(Finished(Trial(LOOSE, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
+    began="2026-01-02T03:04:05+00:00", seconds=93.0)
+AGREED = RunAudit(
+    "train.py", {"seed": 1}, True, "the runs agree to the last bit", repeats=Repeats(5, 2, 0), bare=Repeats(2, 1, 0),
+    rests_on=(Varied("hash-seed", "another hash seed", True, "the same bits"),
+              Varied("intra-op-threads", "another thread count", False, "other bits",
+                     Divergence("update", 3, "dense/kernel", "bits"))), strict=False)
+
+
+def document(audit):
+    return build_run.document(audit, Private(home="/home/ada", temporary="/tmp", host="engine"))
+
+
+def shown(found, width=80, verbose=False, **options):
+    console = Console(file=StringIO(), width=width, _environ={}, **options)
+    console.print(faces.on_screen(found, verbose), crop=False)
+    return console.file.getvalue()
+
+
+def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
+    text = shown(document(PARTED))
+    lines = text.splitlines()
+    assert lines[0].startswith("NOT REPRODUCIBLE  3 of 3 pairs of runs of train.py part; the fix below")
+    assert len(lines) < 30
+    for said in ("init, sequential/dense/kernel (10 of 10 elements differ, by up to 9 ULPs)", "python-random",
+                 "without its pin", "train.py:7, 2 draws, through get", "nets/model.py:12 in make, 1 draw",
+                 "do not reach it", "verified: 3 runs", "1.01 times as long", "export PYTHONHASHSEED=0",
+                 "+random.seed(1)", "exit code 1"):
+        assert said in " ".join(text.split()), said
+
+
+def test_a_result_that_rests_on_the_machine_says_on_what():
+    text = " ".join(shown(document(AGREED)).split())
+    assert text.startswith("REPRODUCIBLE 5 runs of train.py end on the same bits, watched and bare (a parting rate")
+    assert "Rests on other bits with another thread count" in text
+    assert "Not on the same bits with another hash seed" in text
+    assert document(AGREED).exit_code == 0
+
+
+@pytest.mark.parametrize("audit", [PARTED, AGREED])
+def test_written_read_and_written_again_gives_equal_bytes_and_equal_faces(audit):
+    found = document(audit)
+    text = write.to_json(found)
+    again = read.decode(text.encode(), "run.json")
+    assert isinstance(again, v1.RunReport) and again == found and write.to_json(again) == text
+    assert json.loads(text)["command"] == "run"
+    assert shown(again, verbose=True) == shown(found, verbose=True)
+    assert markdown_run.render(again) == markdown_run.render(found)
+
+
+def test_names_that_others_read_are_there():
+    told = json.loads(write.to_json(document(PARTED)))
+    assert {"reproducible", "causes", "first_divergence", "fix", "search", "rests_on", "observer", "open", "format",
+            "version", "tool", "command", "machine", "environment", "trials", "verdicts", "outcome",
+            "exit_code"} <= told.keys()
+    assert {"source", "necessary", "sites"} <= told["causes"][0].keys()
+    assert {"file", "line", "function", "draws", "in_user_code"} <= told["causes"][0]["sites"][0].keys()
+    assert {"diff", "environment", "verified", "trials"} <= told["fix"].keys()
+    assert "/home/ada" not in json.dumps(told)
+
+
+def test_a_run_has_no_junit_form():
+    with pytest.raises(UsageError, match="no junit form"):
+        faces.rendered(document(PARTED), "junit")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_string_of_a_document_reaches_a_terminal_or_a_page_raw(text):
+    whole = json.loads(write.to_json(document(PARTED)))
+    found = read.decode(json.dumps({**poisoned(whole, text), "outcome": whole["outcome"]}).encode(), "poisoned.json")
+    assert all(one == "\n" or one.isprintable() for one in shown(found, verbose=True))
+    coloured = shown(found, force_terminal=True, color_system="standard")
+    assert all(one == "\n" or one.isprintable() for one in re.sub(r"\x1b\[[\d;]*m", "", coloured))
+    page = re.sub(r"```.*?```", "", markdown_run.render(found), flags=re.S)
+    assert "<script" not in page and "<img" not in page and "@everyone" not in page
+    assert len(markdown_run.render(found)) < 60_000
