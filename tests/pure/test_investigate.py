@@ -59,8 +59,9 @@ def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
     audit, bench, _ = world()
     assert (audit.reproducible, causes(audit), audit.fix) == (True, {}, None)
     assert (audit.repeats.agreed, audit.bare.agreed) == (2, 1)
-    assert all(trial.condition.pins == () for wanted in bench.asked for trial in wanted)
-    assert {one.source for one in audit.rests_on} == {"hash-seed", "directory-order", "intra-op-threads"}
+    pinned = {trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins}
+    assert pinned == {("clock",)}  # another clock, among what is varied
+    assert {one.source for one in audit.rests_on} == {"hash-seed", "directory-order", "intra-op-threads", "clock"}
     assert conclude(audit).exit_code == 0
 
 
@@ -145,6 +146,19 @@ def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(wo
 def test_a_program_that_writes_into_its_folder_runs_alone_and_is_told(world):
     audit, _, alone = world(changed=("cache.npz",))
     assert alone and audit.changed == ("cache.npz",)
+
+
+def test_input_that_a_run_changes_is_the_cause_only_where_runs_in_copies_agree(world):
+    numbers = itertools.count()
+
+    def copied(trial):
+        return 1.0 if dict(trial.condition.options).get("copy") else float(next(numbers))
+
+    audit, _, _ = world(behave=copied, changed=("model.keras",))
+    assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
+    assert "model.keras" in audit.no_fix
+    audit, _, _ = world("python-random", changed=("model.keras",))
+    assert causes(audit) == {"python-random": True}
 
 
 def test_a_fix_whose_runs_part_is_not_told_as_one(world):

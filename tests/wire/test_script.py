@@ -89,7 +89,7 @@ DRAWS = {
     "clock": "import time, os, datetime\nfrom datetime import datetime as d\n"
              "print(time.time(), time.perf_counter(), os.getpid(), d.now(), isinstance(d.now(), d), d(2020, 1, 1))",
     "hash-seed": "print(hash('x'), list({'a', 'b', 'c', 'd', 'e', 'f', 'g'}))",
-    "fixed-addresses": "class A: pass\nprint([id(A()) for _ in range(3)])",
+    "fixed-addresses": "print([line.split('-')[0] for line in open('/proc/self/maps') if 'libc' in line][:1])",
 }
 
 
@@ -97,10 +97,9 @@ DRAWS = {
 def test_a_pin_from_outside_holds_and_without_it_runs_part(run, pin):
     if pin == "fixed-addresses" and not can_fix_addresses():
         pytest.skip("address space layout randomisation cannot be switched off here")
-    also = ("hash-seed",) if pin == "fixed-addresses" else ()  # another seed, another use of memory
-    loose = run(DRAWS[pin], *also)
+    loose = run(DRAWS[pin])
     assert printed(loose[0]) != printed(loose[1])
-    held = run(DRAWS[pin], pin, *also)
+    held = run(DRAWS[pin], pin)
     assert printed(held[0]) == printed(held[1])
 
 

@@ -11,7 +11,7 @@ from detaudit.events import Emit, Phase, Told
 from detaudit.runner import Finished
 from detaudit.script import blame, fix, growth, vary
 from detaudit.script.findings import Cause, Observer, RunAudit, Search
-from detaudit.script.program import Program
+from detaudit.script.program import LARGEST_COPY, Program, size_of
 from detaudit.script.repeat import Answer, ask, compare_ends, counted, pairs_for
 from detaudit.script.search import Pins, smallest
 
@@ -63,6 +63,10 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
     audit = replace(blank, repeats=counted(done), changed=case.changed())
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
+    if audit.repeats.parted and audit.changed and not case.program.copy:
+        apart = yield from _apart(case, audit)
+        if apart is not None:
+            return apart
     if audit.repeats.parted:
         return (yield from _explain(case, audit, done))
     return (yield from _rest(case, audit, done))
@@ -169,6 +173,19 @@ def _explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investiga
     case.emit(Phase("The fix, on a copy"))
     mended, why = yield from fix.fix(case, causes)
     return replace(audit, causes=causes, search=search, observer=observer, growth=more, fix=mended, no_fix=why)
+
+
+def _apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit | None]:
+    """Where a program changes files: do runs that each have a copy of their own agree? Then what they read parts them."""
+    if size_of(case.program.root) > LARGEST_COPY:
+        return None
+    answer = yield from ask(case.loose.with_options({"copy": True}), pairs_for(audit.repeats))
+    if answer.agree is not True:
+        return None
+    return replace(
+        audit, reproducible=False, pinned=answer.repeats, causes=(Cause("input-changed", "copy", True),),
+        reason="two runs of one and the same program part: a run reads what the run before has written",
+        no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a folder of its own in every run, or begin from none")
 
 
 class _Counter:

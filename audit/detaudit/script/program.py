@@ -95,7 +95,7 @@ class Process:
         """Start the program; its folder, in which ``exit.json`` appears when it has ended."""
         folder = self.control / protocol.TRIALS_FOLDER / str(request.trial)
         folder.mkdir(parents=True)
-        root = self._own_copy(folder, request.options.get("version"))
+        root = self._own_copy(folder, request.options.get("version"), self.program.copy or request.options.get("copy"))
         cwd = root if root != self.program.root else self.program.cwd
         asked = request._replace(options={**request.options, "root": str(root)})
         write_json(folder / protocol.REQUEST_FILE, asked._asdict())
@@ -106,8 +106,8 @@ class Process:
         self._start(folder)
         return folder
 
-    def _own_copy(self, folder: Path, version: str | None) -> Path:
-        if version is None and not self.program.copy:
+    def _own_copy(self, folder: Path, version: str | None, copy: bool) -> Path:
+        if version is None and not copy:
             return self.program.root
         own = folder / "copy" / self.program.root.name
         shutil.copytree(self.program.root, own, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED))

@@ -19,11 +19,16 @@ def _loosened(source: str) -> Callable[[Condition], Condition]:
     return varied
 
 
+def _pinned(pin: str) -> Callable[[Condition], Condition]:
+    return lambda loose: Condition(**{**vars(loose), "pins": (*loose.pins, pin)})
+
+
 #: (source, what is varied, the condition that varies it)
 VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
     ("hash-seed", "another hash seed", _hash_seed),
     ("directory-order", "directories listed in another order", _loosened("directory-order")),
     ("intra-op-threads", "another thread count", _loosened("intra-op-threads")),
+    ("clock", "another clock and process id", _pinned("clock")),
 )
 
 

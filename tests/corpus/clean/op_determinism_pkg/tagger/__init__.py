@@ -1,0 +1,3 @@
+from .model import Tagger
+
+__all__ = ["Tagger"]

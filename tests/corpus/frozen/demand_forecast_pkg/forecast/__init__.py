@@ -1,0 +1,1 @@
+"""Demand forecasting with a small GRU."""
