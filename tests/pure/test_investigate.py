@@ -104,6 +104,34 @@ def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):
     assert "the cause was not found" in audit.reason
 
 
+def test_a_pair_that_agrees_by_sharing_a_second_accuses_nobody_else(world):
+    """A seed of whole seconds: the two runs of a pair begin together, and another generator parts them all the same."""
+    numbers = itertools.count()
+
+    def behave(trial):
+        held = set(trial.condition.pins)
+        drawn = 0.0 if "numpy-generator" in held else float(next(numbers))
+        second = 0.0 if "clock" in held else float(trial.draw // 2)
+        return (drawn, second)
+
+    audit, _, _ = world(behave=behave)
+    assert set(causes(audit)) <= {"numpy-generator", "clock"}
+    assert "numpy-generator" in causes(audit) or audit.open
+
+
+def test_what_parts_too_rarely_is_not_told_as_a_cause(world):
+    """Loose runs always part; with NumPy's generator held, one run in ten still does, and no pin holds that."""
+    numbers, runs = itertools.count(), itertools.count()
+
+    def behave(trial):
+        if "numpy-generator" not in trial.condition.pins:
+            return float(next(numbers))
+        return float(next(runs) % 10 == 9)
+
+    audit, _, _ = world(behave=behave)
+    assert set(causes(audit)) <= {"numpy-generator"}
+
+
 def test_what_no_run_has_met_is_not_tried(world):
     audit, bench, _ = world("hash-seed", evidence={"python-random": 1})
     assert causes(audit) == {"hash-seed": True}
@@ -141,6 +169,13 @@ def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(wo
     audit, _, _ = world(behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True)
                         else float(next(numbers)))
     assert audit.reproducible is False and "bare runs part" in audit.reason
+
+
+def test_watching_that_changes_the_bits_is_told(world):
+    audit, _, _ = world(behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True) else 2.0)
+    assert audit.reproducible is True and audit.observer.holds is False
+    audit, _, _ = world()
+    assert audit.observer.holds is True
 
 
 def test_a_program_that_writes_into_its_folder_runs_alone_and_is_told(world):

@@ -40,6 +40,8 @@ def details(report: v1.RunReport, unlike: str) -> Iterator[tuple[str, str]]:
             yield "Not on", f"the same bits with {listed(free)}"
     if report.changed:
         yield "Changes", f"the program writes into its folder: {listed(report.changed, 5)}"
+    if report.observer.holds is False:
+        yield "Observer", report.observer.reason
     if report.open:
         yield "Open", listed(report.open)
     if report.search.invalid:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Pin, Source
 
 from detaudit.condition import Condition, Trial, pair
+from detaudit.counting import fisher
 from detaudit.diff import Divergence, Incomparable
 from detaudit.events import Emit, Phase, Told
+from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.runner import Finished
 from detaudit.script import blame, fix, growth, vary
 from detaudit.script.findings import Cause, Observer, RunAudit, Search
 from detaudit.script.program import LARGEST_COPY, Program, size_of
-from detaudit.script.repeat import Answer, ask, compare_ends, counted, pairs_for
+from detaudit.script.repeat import Answer, ask, compare_ends, count, counted, pairs_for
 from detaudit.script.search import Pins, smallest
 
 SHORT = 20.0          # seconds: a script that takes less is run so many times at first
@@ -20,6 +22,7 @@ RUNS_OF_SHORT, RUNS = 5, 2
 #: Pins that may break a script: where all of them held together stop it, these are left out one by one.
 RISKY = ("op-determinism", "fixed-addresses", "one-pool-thread", "one-process", "clock", "os-entropy", "one-thread",
          "one-worker", "serial-map", "dense-update")
+MORE, MOST = 3, 8     # pairs: fresh ones that confirm what was found; without a pin that parts rarely
 FRESH = 100           # the number of the first pair of a condition that is run again, after the search
 
 
@@ -60,7 +63,7 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
     done, refused = yield from _repeat(case, blank)
     if refused is not None:
         return refused
-    audit = replace(blank, repeats=counted(done), changed=case.changed())
+    audit = replace(blank, repeats=counted(done, across=True), changed=case.changed())
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
     if audit.repeats.parted and audit.changed and not case.program.copy:
@@ -120,21 +123,25 @@ def _said(done: Finished) -> str:
 
 def _rest(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
     """A bare pair too, and then what another machine may have otherwise."""
-    bare = yield from ask(case.loose.with_options({"watch": False}), 1, comparing=compare_ends)
+    unwatched = case.loose.with_options({"watch": False})
+    bare = yield from ask(unwatched, 1, comparing=compare_ends)
     audit = replace(audit, bare=bare.repeats)
     if bare.agree is None:
         return replace(audit, reason=f"the bare runs could not be compared: {bare.reason}")
     if not bare.agree:
         return replace(audit, reproducible=False, open=("observer",), reason=(
             "watched runs agree, but bare runs part: watching hides what makes them part"))
+    found = yield [Trial(unwatched, 0)]
     case.emit(Phase("What the result rests on"))
     varied = yield from vary.vary(case.loose, done[0])
     return replace(audit, reproducible=True, rests_on=varied, reason="the runs agree to the last bit",
-                   observer=_same_end(done[0], bare, case))
+                   observer=_same_end(done[0], found[Trial(unwatched, 0)]))
 
 
-def _same_end(watched: Finished, bare: Answer, case: Case) -> Observer:
-    return Observer(True, "watched and bare runs agree among themselves")
+def _same_end(watched: Finished, bare: Finished) -> Observer:
+    if isinstance(compare_ends(watched, bare), Divergence):
+        return Observer(False, "watched runs agree, and so do bare ones, but on other bits: watching changes them")
+    return Observer(True, "watched and bare runs end on the same bits")
 
 
 # The runs part --------------------------------------------------------------------------------------------------
@@ -159,13 +166,18 @@ def _explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investiga
                        "explains it")
     case.emit(Phase("Which pins are needed"))
     needed, tried = yield from counter.of(_search(case, pins, pairs))
-    confirmed = yield from counter.of(ask(case.held(needed), max(pairs, 3), FRESH))
+    confirmed = yield from counter.of(ask(case.held(needed), max(pairs, MORE), FRESH))
     search = replace(search, tried=tuple(tried))
     if confirmed.agree is not True:
         return replace(audit, search=counter.told(search, began), open=needed,
                        reason="inconclusive: the pins that were found did not hold in fresh runs")
-    causes = yield from counter.of(_necessary(case, needed, pairs, audit.repeats.divergence))
+    agreed = pairs + confirmed.repeats.agreed  # of the search's own question, and of the fresh runs
+    causes = yield from counter.of(_necessary(case, needed, agreed, audit.repeats.divergence))
     search = counter.told(search, began)
+    doubtful = tuple(one.pin for one in causes if not one.necessary)
+    if doubtful:
+        return replace(audit, causes=tuple(one for one in causes if one.necessary), search=search, open=doubtful,
+                       reason="inconclusive: without a pin that was found, runs part too rarely to tell it from luck")
     observer = yield from _observe(case, pins, audit)
     more = yield from growth.growth(case.loose)
     case.emit(Phase("The lines that drew"))
@@ -176,7 +188,7 @@ def _explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investiga
 
 
 def _apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit | None]:
-    """Where a program changes files: do runs that each have a copy of their own agree? Then what they read parts them."""
+    """Where a program changes files: do runs agree that each have a copy? Then what they read is what parts them."""
     if size_of(case.program.root) > LARGEST_COPY:
         return None
     answer = yield from ask(case.loose.with_options({"copy": True}), pairs_for(audit.repeats))
@@ -184,8 +196,8 @@ def _apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial
         return None
     return replace(
         audit, reproducible=False, pinned=answer.repeats, causes=(Cause("input-changed", "copy", True),),
-        reason="two runs of one and the same program part: a run reads what the run before has written",
-        no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a folder of its own in every run, or begin from none")
+        reason="two runs of one and the same program part: one reads what another has written",
+        no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a new folder in every run, or begin from none")
 
 
 class _Counter:
@@ -252,15 +264,21 @@ def _search(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], di
     return needed, tried
 
 
-def _necessary(case: Case, needed: Pins, pairs: int,
+def _necessary(case: Case, needed: Pins, agreed: int,
                where: Divergence | None) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]:
-    """Each pin left out by itself: do the runs part again?"""
+    """Each pin left out by itself: do the runs part again, and so often that it is no other source's luck?
+
+    ``agreed`` pairs agreed with all of them held. Two pairs that part against five that agree have a Fisher p of 0.048.
+    """
     causes = []
     for pin in needed:
         without = tuple(other for other in needed if other != pin)
-        answer = yield from ask(case.held(without), pairs if without else 1)
-        necessary = None if answer.agree is None else not answer.agree
-        causes.append(Cause(_source_of(case, pin, answer.repeats.divergence or where), pin, necessary))
+        for pairs in (2, MORE, MOST):
+            repeats = yield from count(case.held(without), pairs)
+            shown = fisher(repeats.parted, repeats.pairs, 0, agreed) < SIGNIFICANT
+            if shown or not repeats.parted or repeats.problem:
+                break
+        causes.append(Cause(_source_of(case, pin, repeats.divergence or where), pin, True if shown else None))
     return tuple(causes)
 
 

@@ -75,11 +75,26 @@ def find(target: str, is_module: bool, arguments: tuple[str, ...], copy: bool, c
     return Program(path, None, arguments, cwd, root, copy)
 
 
+class Pace:
+    """Runs begin some seconds apart: side by side in one second, two that take a seed from the clock would agree."""
+
+    def __init__(self, gap: float = 1.7) -> None:
+        self._gap, self._next = gap, 0.0
+
+    def wait(self) -> float:
+        """For how many seconds the next run should wait."""
+        now = time.monotonic()
+        begins = max(now, self._next)
+        self._next = begins + self._gap
+        return begins - now
+
+
 class Process:
     """One run of the program. To the runner it is a nest that serves one trial and needs no start."""
 
-    def __init__(self, program: Program, interpreter: Interpreter, control: Path, environment: Mapping[str, str]):
-        self.program, self.interpreter, self.control = program, interpreter, control
+    def __init__(self, program: Program, interpreter: Interpreter, control: Path, environment: Mapping[str, str],
+                 pace: Pace | None = None):
+        self.program, self.interpreter, self.control, self._pace = program, interpreter, control, pace
         self._environment = dict(environment)
         self._process: subprocess.Popen | None = None
         self._lifeline: int | None = None
@@ -102,7 +117,8 @@ class Process:
         write_json(folder / LAUNCH_FILE, {
             "command": self.program.command(self.interpreter.path, root), "cwd": str(cwd),
             "environment": self._variables(folder, bool(request.pins)), "timeout": request.timeout,
-            "fixed_addresses": bool(request.options.get("fixed_addresses"))})
+            "fixed_addresses": bool(request.options.get("fixed_addresses")),
+            "wait": self._pace.wait() if self._pace is not None else 0.0})
         self._start(folder)
         return folder
 

@@ -1,6 +1,6 @@
 """Running one condition of a program several times: do the runs agree?"""
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from detaudit.condition import Condition, Trial, pair
 from detaudit.counting import pairs_needed
@@ -43,8 +43,11 @@ def compare_ends(left: Finished, right: Finished) -> Comparison:
     return Agreement(1) if ends[0] == ends[1] else Divergence("update", None, "the weights at exit", "bits")
 
 
-def counted(done: Sequence[Finished], comparing=compare_runs) -> Repeats:
-    """Disjoint pairs of runs, compared; an odd last run is compared with the first, and counts only if it parts."""
+def counted(done: Sequence[Finished], comparing=compare_runs, across: bool = False) -> Repeats:
+    """Disjoint pairs of runs, compared; an odd last run is compared with the first, and counts only if it parts.
+
+    ``across`` compares the first run with one of each further pair too: all runs must agree, not only those of a pair.
+    """
     agreed = parted = 0
     divergence, problem = None, None
     places = [(place, place + 1) for place in range(0, len(done) - 1, 2)]
@@ -52,6 +55,8 @@ def counted(done: Sequence[Finished], comparing=compare_runs) -> Repeats:
         places.append((0, len(done) - 1))
     for left, right in places:
         compared = comparing(done[left], done[right])
+        if across and left and isinstance(compared, Agreement):
+            compared = comparing(done[0], done[left])
         if isinstance(compared, Incomparable):
             problem = problem or compared.reason
         elif isinstance(compared, Divergence):
@@ -74,7 +79,10 @@ def pairs_for(repeats: Repeats) -> int:
 
 
 def ask(condition: Condition, pairs: int, first: int = 0, comparing=compare_runs) -> Experiment[Answer]:
-    """``pairs`` pairs of the condition, one after the other: a parting, or a failure, ends it."""
+    """``pairs`` pairs of the condition, one after the other: a parting, or a failure, ends it.
+
+    Runs of two pairs must agree as well: side by side, the two runs of a pair may share more than they should.
+    """
     done: list[Finished] = []
     for number in range(first, first + pairs):
         some = pair(condition, number)
@@ -84,6 +92,9 @@ def ask(condition: Condition, pairs: int, first: int = 0, comparing=compare_runs
         if failed:
             return Answer(None, counted(done, comparing), failed.outcome.reason)
         repeats = counted(done, comparing)
+        across = comparing(done[0], done[-2])
+        if isinstance(across, Divergence) and not repeats.parted:
+            repeats = replace(repeats, agreed=repeats.agreed - 1, parted=1, divergence=across)
         if repeats.parted:
             return Answer(False, repeats)
         if repeats.problem:
@@ -91,7 +102,8 @@ def ask(condition: Condition, pairs: int, first: int = 0, comparing=compare_runs
     return Answer(True, counted(done, comparing))
 
 
-def one(trial: Trial) -> Generator[Sequence[Trial], Found, Finished]:
-    """A single run."""
-    found = yield [trial]
-    return found[trial]
+def count(condition: Condition, pairs: int) -> Experiment[Repeats]:
+    """All of ``pairs`` pairs, whether they part or not."""
+    trials = [trial for number in range(pairs) for trial in pair(condition, number)]
+    found: Found = yield trials
+    return counted([found[trial] for trial in trials])

@@ -22,7 +22,7 @@ from detaudit.runner import Asking, Limits, Runner, default_jobs
 from detaudit.script import supervise
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import Case, investigate
-from detaudit.script.program import Process, Program, listing
+from detaudit.script.program import Pace, Process, Program, listing
 from detaudit.workspace import Workspace, workspace
 
 
@@ -117,8 +117,10 @@ class _Run:
     def _runner(self, fingerprint: str) -> Runner:
         limits = Limits(self.options.jobs or default_jobs(), self.options.timeout, self.options.budget)
 
+        pace = Pace()
+
         def open_process(interpreter: Interpreter, control: Path, variables: Mapping[str, str]) -> Process:
-            return Process(self.program, interpreter, control, variables)
+            return Process(self.program, interpreter, control, variables, pace)
 
         return Runner(
             Interpreter(self.options.python, self.options.backend, fork=False), limits,

@@ -29,6 +29,7 @@ def main(folder: Path, lifeline: int) -> int:
     launch = json.loads((folder / LAUNCH_FILE).read_text(encoding="utf-8"))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    time.sleep(launch["wait"])
     began = time.monotonic()
     script = _start(folder, launch)
     timed_out = _wait(script, lifeline, began + launch["timeout"])

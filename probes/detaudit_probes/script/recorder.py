@@ -18,6 +18,9 @@ from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
 STOPPED = "stopped"
+#: Bytes of variables that are kept alive until exit, so that a model of a function that has returned can be read then.
+#: What is made beyond that is read only where the script itself still holds it.
+MOST_HELD = 1 << 30
 
 
 class Recorder:
@@ -36,7 +39,8 @@ class Recorder:
         self.steps = 0
         self.began = _clock()
         self.ending: Any = None
-        self._variables: List[Tuple[str, Any]] = []
+        self._variables: List[Tuple[str, Any]] = []  # (name, a function that gives the variable or None)
+        self._held = 0
         self._numbers: Dict[str, int] = {}
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._lock = threading.Lock()
@@ -76,12 +80,13 @@ class Recorder:
         return "%s %d" % (title, self._numbers[title])
 
     def made(self, stage: str, name: str, variable: Any, read: Any, readable: bool) -> None:
-        """A variable of Keras is made, with its first value where that is ``readable``. It is looked at again at exit,
-        where it is still there."""
+        """A variable of Keras is made, with its first value where that is ``readable``. It is looked at again at
+        exit."""
         if self.left:
             return
         if stage != "rng":
-            self._variables.append((name, weakref.ref(variable)))
+            self._held += _size(variable)
+            self._variables.append((name, weakref.ref(variable) if self._held > MOST_HELD else lambda: variable))
         self._read = read
         if self.recording and readable:
             self.once(stage, name, read(variable))
@@ -147,7 +152,7 @@ class Recorder:
     # The end ---------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """What a bare trial reads too: every variable that is still held, in the order in which they were made."""
+        """What a bare trial reads too: every variable that is still there, in the order in which they were made."""
         gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
         there = [(name, reference()) for name, reference in self._variables]
         named = [(name + " at the end", self._read(variable)) for name, variable in there if variable is not None]
@@ -160,6 +165,14 @@ class Recorder:
 
 def path_of(variable: Any) -> str:
     return str(getattr(variable, "path", None) or getattr(variable, "name", "variable"))
+
+
+def _size(variable: Any) -> int:
+    """Bytes, at four an element."""
+    size = 4
+    for length in tuple(getattr(variable, "shape", ()) or ()):
+        size *= int(length or 1)
+    return size
 
 
 def _max_rss() -> int:

@@ -41,6 +41,8 @@ class Sites:
             if self.is_users(name):
                 self._count(Place(os.path.realpath(name), frame.f_lineno, frame.f_code.co_name), direct, stack)
                 return
+            if name.startswith("<frozen importlib"):
+                return  # what an installed module draws while it is imported is no line of the user's
             if not os.path.abspath(name).startswith(self._ours):
                 direct = False
                 stack.append("%s:%d in %s" % ("/".join(name.split(os.sep)[-2:]), frame.f_lineno, frame.f_code.co_name))
