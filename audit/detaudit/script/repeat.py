@@ -2,7 +2,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from detaudit.condition import Condition, Trial, pair
+from detaudit.condition import Condition, pair
 from detaudit.counting import pairs_needed
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable, compare
 from detaudit.runner import Experiment, Finished, Found
