@@ -1,12 +1,17 @@
 """`detaudit run` on real trainings, as a user runs it."""
 import json
+import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Ran
+from tests.end_to_end.conftest import Ran, command
+from tests.wire.test_children import alive
+from tests.wire.test_death import descendants
 
 pytestmark = pytest.mark.end_to_end
 
@@ -62,7 +67,8 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     assert ran.code == 0, ran.err + ran.out
     assert (report["reproducible"], report["causes"]) == (True, [])
     assert (report["repeats"]["agreed"], report["bare"]["agreed"]) == (1, 1)
-    assert {one["source"] for one in report["rests_on"]} == {"hash-seed", "directory-order", "intra-op-threads", "clock"}
+    assert {one["source"] for one in report["rests_on"]} == {
+        "hash-seed", "directory-order", "intra-op-threads", "clock"}
     assert "95% is excluded" in " ".join(ran.out.split())
 
 
@@ -75,6 +81,25 @@ def test_a_script_that_trains_nothing_or_fails_is_not_decided(run_here, text, sa
     assert ran.code == 3
     assert said in " ".join(ran.out.split())
     assert (report["outcome"], report["reproducible"]) == ("inconclusive", None)
+
+
+def test_an_interruption_leaves_no_process_and_no_folder(tmp_path):
+    (tmp_path / "train.py").write_text("import time\ntime.sleep(600)\n")
+    (tmp_path / "tmp").mkdir()
+    run = subprocess.Popen([command(), "run", "train.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True, env={**os.environ, "NO_COLOR": "1", "TMPDIR": str(tmp_path / "tmp")})
+    deadline = time.monotonic() + 60
+    while len(pids := descendants(run.pid)) < 2 or not list((tmp_path / "tmp").rglob("main")):
+        assert time.monotonic() < deadline and run.poll() is None
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err
+    assert "Traceback" not in err and "interrupted" in out
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(pid) for pid in pids)
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_usage(detaudit):
