@@ -208,6 +208,21 @@ def test_the_fix_is_a_diff_against_the_script(world, tmp_path):
     assert Path("a/train.py").name in audit.fix.diff
 
 
+def test_the_line_that_lets_the_hash_seed_in_is_found_by_changing_it(world, tmp_path):
+    numbers = itertools.count()
+
+    def behave(trial):
+        version = dict(trial.condition.options).get("version", "")
+        held = "hash-seed" in trial.condition.pins or "train.py:0" in version or version.startswith("fix")
+        return 1.0 if held else float(next(numbers))
+
+    audit, _, _ = world(behave=behave)
+    (cause,) = audit.causes
+    assert [(site.file, site.line) for site in cause.sites] == [("train.py", SCRIPT.splitlines().index(
+        "for x in {1, 2}: pass") + 1)]
+    assert "+for x in sorted({1, 2}): pass" in audit.fix.diff and audit.fix.environment == ()
+
+
 def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
     audit, _, _ = world("hash-seed")
     assert audit.fix.environment == (("PYTHONHASHSEED", "0"),) and audit.fix.diff == ""

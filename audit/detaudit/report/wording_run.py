@@ -37,7 +37,7 @@ def details(report: v1.RunReport, unlike: str) -> Iterator[tuple[str, str]]:
         if resting:
             yield "Rests on", f"other bits with {listed(resting)}"
         if free:
-            yield "Not on", f"the same bits with {listed(free)}"
+            yield "Holds with", listed(free)
     if report.changed:
         yield "Changes", f"the program writes into its folder: {listed(report.changed, 5)}"
     if report.observer.holds is False:

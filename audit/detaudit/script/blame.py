@@ -1,8 +1,7 @@
 """Which lines drew: in trials of their own, after the cause is known. No bits are judged by these."""
-import ast
 import json
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,13 @@ from detaudit.runner import Finished
 from detaudit.script import edits
 from detaudit.script.findings import Cause, Site
 from detaudit.script.repeat import ask
+from detaudit.script.search import Pins, smallest
 
 if TYPE_CHECKING:
     from detaudit.script.investigate import Case
 
 SITES_FILE = "sites.json"
-MOST_CANDIDATES = 16  # expressions that are tried one by one
+MOST_CANDIDATES = 32  # expressions that are tried
 
 Blaming = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]
 
@@ -31,7 +31,7 @@ def sites(case: "Case", causes: tuple[Cause, ...]) -> Blaming:
             seen, note = yield from _spied(case, causes, cause)
             found.append(replace(cause, sites=seen, note=note))
         elif cause.source == "hash-seed":
-            found.append(replace(cause, sites=(yield from _ordered_one_by_one(case, causes, cause))))
+            found.append(replace(cause, sites=(yield from _of_hash_seed(case, causes, cause))))
         else:
             found.append(cause)
     return tuple(found)
@@ -84,33 +84,73 @@ def _relative(file: str, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 
 
-def _ordered_one_by_one(case: "Case", causes: Sequence[Cause],
-                        cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
-    """Lines that the hash seed may reach a result by: is one of them, changed in a copy, enough to hold it?"""
-    others = [one.pin for one in causes if one is not cause]
-    held = case.held(others)
-    confirmed = []
-    for name, text, expression in _candidates(case)[:MOST_CANDIDATES]:
-        version = f"hash {name}:{expression.lineno}:{expression.col_offset}"
-        case.program.versions[version] = {name: edits.without_hash_seed(text, [expression])}
+@dataclass(frozen=True)
+class _Candidate:
+    """An expression through which the hash seed may reach a result; ``sure`` where it is a set, or a call of hash."""
+
+    file: str
+    place: int
+    line: int
+    sure: bool
+
+
+def _of_hash_seed(case: "Case", causes: Sequence[Cause],
+                  cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+    """Lines that the hash seed reaches a result by: changed in a copy, a smallest set of them holds it.
+
+    Expressions that are sets to the eye are tried first; then those too that may stand for one.
+    """
+    held = case.held([one.pin for one in causes if one is not cause])
+    texts = _texts(case)
+    found = _candidates(texts)[:MOST_CANDIDATES]
+
+    def agree(names: Pins) -> Generator:
+        chosen = [one for one in found if _name(one) in names]
+        version = f"hash {' '.join(names)}"
+        case.program.versions[version] = _without(texts, chosen)
         answer = yield from ask(held.with_options({"version": version}), 2)
-        if answer.agree:
-            confirmed.append(Site(name, expression.lineno, "", 1, True))
-    return tuple(confirmed)
+        return answer.agree is True
+
+    sure = [one for one in found if one.sure]
+    for tried in ([sure, found] if 0 < len(sure) < len(found) else [found]):
+        names = tuple(_name(one) for one in tried)
+        if names and (yield from agree(names)):
+            needed = yield from smallest(agree, names)
+            return tuple(Site(one.file, one.line, "", 1, True) for one in tried if _name(one) in needed)
+    return ()
 
 
-def _candidates(case: "Case") -> list[tuple[str, str, ast.expr]]:
-    """(file, its text, expression), the script's own file first."""
+def _name(one: _Candidate) -> str:
+    return f"{one.file}:{one.place}"
+
+
+def _candidates(texts: Mapping[str, str]) -> list[_Candidate]:
+    """In every file, the likeliest first."""
+    found = []
+    for file, text in texts.items():
+        sure = len(edits.hash_ordered(text, unknown=False))
+        found += [_Candidate(file, place, one.lineno, place < sure)
+                  for place, one in enumerate(edits.hash_ordered(text))]
+    return sorted(found, key=lambda one: not one.sure)
+
+
+def _without(texts: Mapping[str, str], chosen: Sequence[_Candidate]) -> dict[str, str]:
+    changed = {}
+    for file in dict.fromkeys(one.file for one in chosen):
+        expressions = edits.hash_ordered(texts[file])
+        mine = [expressions[one.place] for one in chosen if one.file == file]
+        changed[file] = edits.without_hash_seed(texts[file], mine)
+    return changed
+
+
+def _texts(case: "Case") -> dict[str, str]:
+    """The Python files of the program by name, the script's own first."""
     root = case.program.root
     files = [path for path in sorted(root.rglob("*.py")) if not _foreign(path.relative_to(root))][:50]
     if case.program.script in files:
         files.remove(case.program.script)
         files.insert(0, case.program.script)
-    found = []
-    for path in files:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        found += [(str(path.relative_to(root)), text, one) for one in edits.hash_ordered(text)]
-    return found
+    return {str(path.relative_to(root)): path.read_text(encoding="utf-8", errors="replace") for path in files}
 
 
 def _foreign(path: Path) -> bool:

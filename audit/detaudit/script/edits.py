@@ -153,11 +153,11 @@ def splice(text: str, splices: Iterable[Splice]) -> str:
     return content.decode()
 
 
-def hash_ordered(text: str) -> list[ast.expr]:
+def hash_ordered(text: str, unknown: bool = True) -> list[ast.expr]:
     """Expressions through which the hash seed may reach a result, the likeliest first.
 
     Calls of ``hash``, sets that something iterates over or makes a sequence of, then whatever else is iterated over by
-    a name that may stand for a set. Candidates only: whether they matter is for an experiment to say.
+    a name that may stand for a set (``unknown``). Candidates only: whether they matter is for an experiment to say.
     """
     try:
         tree = ast.parse(text)
@@ -166,10 +166,10 @@ def hash_ordered(text: str) -> list[ast.expr]:
     names = _names_of_sets(tree)
     iterated = list(_iterated(tree))
     sets = [one for one in iterated if _is_set(one, names)]
-    unknown = [one for one in iterated if isinstance(one, (ast.Name, ast.Attribute)) and one not in sets]
+    others = [one for one in iterated if isinstance(one, (ast.Name, ast.Attribute)) and one not in sets]
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
              and node.func.id == "hash" and len(node.args) == 1]
-    return [*_in_order(calls), *_in_order(sets), *_in_order(unknown)]
+    return [*_in_order(calls), *_in_order(sets), *(_in_order(others) if unknown else [])]
 
 
 def _in_order(found: Iterable[ast.expr]) -> list[ast.expr]:

@@ -151,7 +151,8 @@ def _applied(case: "Case", ways: Sequence[Way]) -> Files | None:
 def _edited(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
     if edit.kind == "order":
         found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
-        return edits.without_hash_seed(text, found[:1]) if found else None
+        sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]
+        return edits.without_hash_seed(text, sure or found) if found else None
     return edits.apply(text, edit, lines, seed)
 
 

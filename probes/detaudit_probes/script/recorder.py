@@ -21,6 +21,9 @@ STOPPED = "stopped"
 #: Bytes of variables that are kept alive until exit, so that a model of a function that has returned can be read then.
 #: What is made beyond that is read only where the script itself still holds it.
 MOST_HELD = 1 << 30
+#: An optimizer's state of more bytes than this is looked at in every ``SPARED``-th step only: what parts there parts
+#: the weights in the next step.
+LARGE_STATE, SPARED = 4 << 20, 16
 
 
 class Recorder:
@@ -135,6 +138,8 @@ class Recorder:
             self._moved = self._moved or self._first.setdefault(path, taken.fingerprint) != taken.fingerprint
             rows.append(("update", path, taken))
         for optimizer in optimizers:
+            if self.steps % SPARED != 1 and sum(_size(one) for one in optimizer.variables) > LARGE_STATE:
+                continue
             for variable in optimizer.variables:
                 rows.append(("update", "optimizer/" + path_of(variable), self.trace.take(read(variable))))
         return rows
