@@ -124,7 +124,6 @@ def run_command(
     target: Annotated[str, typer.Argument(metavar="SCRIPT", help="The script, or with -m the module.")],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="The script's own.")] = None,
     module: Annotated[bool, typer.Option("-m", help="SCRIPT is a module, as for python -m.")] = False,
-    backend: Backend = "tensorflow",
     device: Annotated[str, typer.Option(help="Train on cpu or on what the script takes (auto).")] = "auto",
     python: Python = sys.executable,
     trials: Annotated[int | None, typer.Option(metavar="N", min=2, show_default="5, or 2 of a long script",
@@ -148,8 +147,8 @@ def run_command(
 ) -> None:
     """Audit your own training, unmodified: does it repeat, where does it part, why, and what mends it?"""
     options = session.Options(
-        python=interpreter_path(python), backend=one_of(backend, BACKENDS, "--backend"),
-        device=one_of(device, ("auto", "cpu"), "--device"), trials=trials, jobs=jobs, timeout=timeout, budget=budget,
+        python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
+        trials=trials, jobs=jobs, timeout=timeout, budget=budget,
         seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
         strict=strict)
     targets = {"json": json, "markdown": markdown}
@@ -165,8 +164,8 @@ def run_command(
     for kind, path in targets.items():
         if path is not None:
             write.save(path, faces.rendered(document, kind))
-    if write_fix is not None and document.fix is not None:
-        write.save(write_fix, document.fix.diff)
+    if write_fix is not None and audit.fix is not None:
+        write.save(write_fix, audit.fix.diff)
     raise typer.Exit(document.exit_code)
 
 

@@ -36,6 +36,7 @@ class _Table:
     def __init__(self, folder: str, number: int, name: str, kind: str, kept: bool) -> None:
         self.name, self.kind, self.kept = name, kind, kept
         self.columns: List[Tuple[str, str]] = []
+        self.places: Dict[Tuple[str, str], int] = {}  # of the columns, for tables of events
         self.base = "%d" % number
         self._rows = self._open(folder, ".rows")
         self._at = self._open(folder, ".at") if kept else None
@@ -126,14 +127,15 @@ class TraceWriter:
     def once_each(self, stage: str, named: Sequence[Tuple[str, Any]]) -> List[Tuple[bytes, bytes]]:
         """Record several things of one stage, (name, value) in causal order; their canonical records."""
         table = self._table("once", "events")
-        new = [(stage, name) for name, _ in named if (stage, name) not in table.columns]
+        new = list(dict.fromkeys((stage, name) for name, _ in named if (stage, name) not in table.places))
         if new:
+            table.places.update({one: len(table.columns) + place for place, one in enumerate(new)})
             table.columns.extend(new)
             self.save()  # before the rows: a reader must know the columns that they name
         records = [fingerprint.canonical(value) for _, value in named]
         for (name, _), record in zip(named, records):
             self._sequence += 1
-            self._append(table, [self._sequence, table.columns.index((stage, name)), self._hash(*record)], [record])
+            self._append(table, [self._sequence, table.places[stage, name], self._hash(*record)], [record])
         return records
 
     def take(self, value: Any) -> Taken:

@@ -86,6 +86,14 @@ def test_a_call_is_renamed():
     assert edits.apply("for r in as_completed(jobs): pass", edit, (1,), 1) == "for r in list(jobs): pass"
 
 
+def test_line_ends_form_feeds_and_comments_are_left_as_they_are():
+    edit = Edit("insert", ("keras.utils.f()",), after=("keras",))
+    assert edits.apply("import keras\r\nx = 1\r\n", edit, (), 1) == "import keras\r\nkeras.utils.f()\r\nx = 1\r\n"
+    assert edits.apply("x = 1\n\x0c\nimport keras\n", edit, (), 1).endswith("import keras\nkeras.utils.f()\n")
+    cut = edits.apply("ds.map(f,  # a, b\n n=4)\n", Edit("set", calls=("map",), form="n"), (1, 2), 1)
+    assert cut is None or ast.parse(cut)
+
+
 def test_sets_that_are_iterated_and_hashes_are_candidates():
     text = "words = set(a)\nfor w in words: pass\nif w in words: pass\nx = hash(w)\ny = sorted(words)\nz = list({1})\n"
     found = [edits.source_of(text, one) for one in edits.hash_ordered(text)]

@@ -1,6 +1,7 @@
 """The faces of a run's report: whole, and harmless whatever a document holds."""
 import json
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -91,6 +92,14 @@ def test_names_that_others_read_are_there():
     assert {"file", "line", "function", "draws", "in_user_code"} <= told["causes"][0]["sites"][0].keys()
     assert {"diff", "environment", "verified", "trials"} <= told["fix"].keys()
     assert "/home/ada" not in json.dumps(told)
+
+
+def test_a_line_with_a_key_in_it_reaches_no_report():
+    key = 'wandb.login(key="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b")'
+    diff = f"--- a/t.py\n+++ b/t.py\n@@ -1,2 +1,3 @@\n import keras\n+keras.utils.set_random_seed(1)\n {key}\n"
+    found = document(replace(PARTED, fix=replace(PARTED.fix, diff=diff), traceback=f"  {key}\nValueError: no\n"))
+    for text in (write.to_json(found), markdown_run.render(found), shown(found, verbose=True)):
+        assert "9f86d081" not in text and "set_random_seed(1)" in text
 
 
 def test_a_run_has_no_junit_form():

@@ -147,6 +147,33 @@ def test_lines_that_drew_are_the_users_own(run):
     assert all(one["in_user_code"] for one in listed)
 
 
+def test_seeds_of_the_scripts_own_are_noted_with_the_draws_before_them(run):
+    import json
+
+    (done,) = run("import random\nrandom.random()\nrandom.seed(3)\n", runs=1, spy="python-random")
+    (seed,) = json.loads((done.trace.folder / "sites.json").read_text())["seeds"]
+    assert (seed["function"], seed["line"], seed["draws"]) == ("random.seed", 3, 1)
+
+
+def test_a_generator_that_is_given_a_seed_by_name_keeps_it(run):
+    pytest.importorskip("numpy")
+    text = "import numpy as np; print(np.random.default_rng(seed=4).random(), np.random.default_rng(4).random())"
+    first, second = printed(run(text, "numpy-generator", runs=1)[0]).split()
+    assert first == second
+
+
+def test_a_script_that_starts_itself_anew_is_watched_all_the_same(run):
+    text = """
+        import os, sys
+        if os.environ.get("PYTHONHASHSEED") != "0":
+            os.environ["PYTHONHASHSEED"] = "0"
+            os.execv(sys.executable, [sys.executable] + sys.argv)
+        print(hash("x"))
+    """
+    done = run(text)
+    assert printed(done[0]) == printed(done[1]) != ""
+
+
 def test_a_failing_script_and_one_that_exits(run):
     done = run("import sys; print('x'); sys.exit('no data')", runs=1)[0]
     assert (done.outcome.kind, done.outcome.reason) == ("failed", "ended with status 1: no data")

@@ -1,5 +1,5 @@
 """From what ``detaudit run`` found to its document."""
-from detaudit import __version__, base
+from detaudit import __version__, base, environment
 from detaudit.counting import excluded_rate
 from detaudit.report import v1
 from detaudit.report.build import Shared
@@ -41,7 +41,7 @@ class _Builder(Shared):
             rests_on=tuple(self.varied(one) for one in audit.rests_on),
             observer=v1.Observer(holds=audit.observer.holds, reason=self.text(audit.observer.reason)),
             open=self.names(audit.open), changed=self.names(audit.changed),
-            traceback=self.text(audit.traceback[-LONGEST_TRACEBACK:]))
+            traceback=self.text(_without_secrets(audit.traceback[-LONGEST_TRACEBACK:])))
 
     def repeats(self, one: findings.Repeats) -> v1.Repeats:
         held = one.agreed > 0 and not one.parted
@@ -79,7 +79,8 @@ class _Builder(Shared):
     def change(self, one: findings.Fix | None) -> v1.Change | None:
         if one is None:
             return None
-        return v1.Change(diff=one.diff[:LONGEST_DIFF], environment=dict(one.environment), verified=one.verified,
+        return v1.Change(diff=_without_secrets(one.diff)[:LONGEST_DIFF], environment=dict(one.environment),
+                         verified=one.verified,
                          trials=one.runs, reason=self.text(one.reason), cost=self.finite(one.cost))
 
     def search(self, one: findings.Search) -> v1.Search:
@@ -92,3 +93,7 @@ class _Builder(Shared):
                          divergence=self.divergence(one.divergence))
 
 
+def _without_secrets(text: str) -> str:
+    """``text`` without the lines that look as if a key or a password stood in them: a report may be made public."""
+    return "".join(line if not environment.looks_secret(line) else f"{line[:1].strip() or ' '}{environment.LEFT_OUT}\n"
+                   for line in text.splitlines(keepends=True))

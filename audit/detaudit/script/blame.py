@@ -9,6 +9,7 @@ from detaudit.condition import Trial
 from detaudit.runner import Finished
 from detaudit.script import edits
 from detaudit.script.findings import Cause, Site
+from detaudit.script.program import text_of
 from detaudit.script.repeat import ask
 from detaudit.script.search import Pins, smallest
 
@@ -47,7 +48,7 @@ def _spied(case: "Case", causes: Sequence[Cause],
     if done.trace is None:
         return (), ""
     path = done.trace.folder / SITES_FILE
-    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
+    listed = json.loads(path.readtext_of(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
     options = done.trace.document["condition"].get("options", {})
     root = Path(options.get("root", case.program.root)).resolve()
     seen = [Site(_relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
@@ -150,7 +151,8 @@ def _texts(case: "Case") -> dict[str, str]:
     if case.program.script in files:
         files.remove(case.program.script)
         files.insert(0, case.program.script)
-    return {str(path.relative_to(root)): path.read_text(encoding="utf-8", errors="replace") for path in files}
+    return {str(path.relative_to(root)): text for path in files
+            if (text := text_of(path)) is not None}
 
 
 def _foreign(path: Path) -> bool:

@@ -3,6 +3,7 @@
 They splice the text at the places that the syntax tree names, so everything else stays as the user wrote it.
 """
 import ast
+import re
 from collections.abc import Iterable, Sequence
 
 from detaudit_probes.declare import Edit
@@ -18,7 +19,21 @@ def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
         return insert(text, tree, [line.format(seed=seed) for line in edit.lines], edit.after)
     found = [_changed(text, call, edit, seed) for call in calls_at(tree, edit.calls, lines)]
     splices = [one for one in found if one is not None]
-    return splice(text, splices) if splices else None
+    return _parsed(splice(text, splices)) if splices else None
+
+
+def _parsed(text: str) -> str | None:
+    """``text`` where it is still Python: a comment in a strange place may have been cut."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return None
+    return text
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines with their ends, as Python counts them: a form feed ends none."""
+    return re.findall(r"[^\n]*\n|[^\n]+$", text)
 
 
 def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[str]) -> str | None:
@@ -69,7 +84,7 @@ def _top(tree: ast.Module) -> int:
 
 
 def _with_lines(text: str, at: int, lines: Sequence[str]) -> str:
-    before = text.splitlines(keepends=True)
+    before = lines_of(text)
     if at == 0:  # a first line that is a comment for the system, or for the editor, stays the first
         while at < len(before) and at < 2 and before[at].startswith("#"):
             at += 1
@@ -136,8 +151,8 @@ def _set(text: str, call: ast.Call, name: str, value: str | None) -> Splice | No
 def span(text: str, node: ast.expr | ast.keyword) -> tuple[int, int]:
     """Where the node stands, in bytes of UTF-8."""
     starts = [0]
-    for line in text.encode().splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
+    for line in lines_of(text):
+        starts.append(starts[-1] + len(line.encode()))
     assert node.end_lineno is not None and node.end_col_offset is not None
     return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
 

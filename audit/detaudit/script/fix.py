@@ -13,7 +13,7 @@ from detaudit.condition import Condition, Trial
 from detaudit.runner import Finished
 from detaudit.script import edits
 from detaudit.script.findings import Cause, Fix
-from detaudit.script.program import LARGEST_COPY, size_of
+from detaudit.script.program import LARGEST_COPY, size_of, text_of
 from detaudit.script.repeat import counted
 
 if TYPE_CHECKING:
@@ -47,8 +47,11 @@ class Way:
     places: tuple[tuple[str, int], ...] = ()
 
 
-def fix(case: "Case", causes: tuple[Cause, ...]) -> Fixing:
-    """The first combination of ways whose runs agree, or None and why there is none."""
+def fix(case: "Case", causes: tuple[Cause, ...], pairs: int) -> Fixing:
+    """The first combination of ways whose runs agree, or None and why there is none.
+
+    ``pairs`` are as many as a question of the search took; a version that is not the first tried is run once more.
+    """
     if size_of(case.program.root) > LARGEST_COPY:
         return None, "the script's folder is too large to be copied, so no fix could be run"
     unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
@@ -63,8 +66,8 @@ def fix(case: "Case", causes: tuple[Cause, ...]) -> Fixing:
         case.program.versions[version] = files
         environment = tuple(sorted({item for way in ways for item in way.environment}))
         condition = case.loose.with_options({"version": version}).with_environment(dict(environment))
-        done = yield from _run(condition)
-        repeats = counted(done)
+        done = yield from _run(condition, max(RUNS, 2 * pairs if pairs > 2 else RUNS) + (RUNS if number else 0))
+        repeats = counted(done, across=True)
         if any(not one.outcome.completed for one in done):
             last = next(one.outcome.reason for one in done if not one.outcome.completed)
         elif repeats.parted or repeats.problem:
@@ -77,8 +80,8 @@ def fix(case: "Case", causes: tuple[Cause, ...]) -> Fixing:
     return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}"
 
 
-def _run(condition: Condition) -> Generator[Sequence[Trial], dict[Trial, Finished], list[Finished]]:
-    trials = [Trial(condition, number) for number in range(RUNS)]
+def _run(condition: Condition, runs: int) -> Generator[Sequence[Trial], dict[Trial, Finished], list[Finished]]:
+    trials = [Trial(condition, number) for number in range(runs)]
     found = yield trials
     return [found[trial] for trial in trials]
 
@@ -137,7 +140,7 @@ def _applied(case: "Case", ways: Sequence[Way]) -> Files | None:
             names = list(dict.fromkeys(file for file, _ in way.places))
         changed = False
         for name in names:
-            text = files.get(name) or _text(case.program.root / name)
+            text = files.get(name) or text_of(case.program.root / name)
             lines = [line for file, line in way.places if file == name]
             new = _edited(text, way.edit, lines, case.loose.seed) if text is not None else None
             if new is not None:
@@ -169,16 +172,12 @@ def main_file(case: "Case") -> str | None:
     return None
 
 
-def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
 def diff(root: Path, files: Files) -> str:
     """A unified diff that ``patch -p1`` takes in the program's folder."""
     parts = []
     for name, text in sorted(files.items()):
-        before = (root / name).read_text(encoding="utf-8")
-        parts += difflib.unified_diff(before.splitlines(keepends=True), text.splitlines(keepends=True),
+        before = text_of(root / name) or ""
+        parts += difflib.unified_diff(edits.lines_of(before), edits.lines_of(text),
                                       f"a/{name}", f"b/{name}")
     return "".join(part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Pin, Source
 
-from detaudit.condition import Condition, Trial, pair
+from detaudit.condition import Condition, Trial, items, pair
 from detaudit.counting import fisher
 from detaudit.diff import Divergence, Incomparable
 from detaudit.events import Emit, Phase, Told
@@ -60,6 +60,7 @@ Investigation = Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]
 def investigate(case: Case, blank: RunAudit) -> Investigation:
     """``blank`` with everything that was found filled in."""
     case.emit(Phase("The script as it is"))
+    case = yield from _at_a_step(case)
     done, refused = yield from _repeat(case, blank)
     if refused is not None:
         return refused
@@ -73,6 +74,17 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
     if audit.repeats.parted:
         return (yield from _explain(case, audit, done))
     return (yield from _rest(case, audit, done))
+
+
+def _at_a_step(case: Case) -> Generator[Sequence[Trial], dict[Trial, Finished], Case]:
+    """Where runs are to be ended after some seconds, all are, after as many steps as the first makes in that time."""
+    options = dict(case.loose.options)
+    if options.pop("stop_seconds", None) is None:
+        return case
+    first = (yield [Trial(case.loose, 0)])[Trial(case.loose, 0)]
+    steps = first.trace.measures.get("stopped") if first.trace is not None else None
+    stops = {"stop_steps": steps} if steps else {}
+    return replace(case, loose=replace(case.loose, options=items({**options, **stops})))
 
 
 def _repeat(case: Case, blank: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished],
@@ -104,6 +116,10 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
     if any(one.trace is None for one in completed):
         return replace(blank, reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
                        "modules are switched off; nothing of the training was seen")
+    unwatched = next((one.trace.measures["unwatched"] for one in completed
+                      if one.trace and "unwatched" in one.trace.measures), None)
+    if unwatched:
+        return replace(blank, reason=f"the script trains with {unwatched}, which detaudit run does not watch yet")
     if not any(one.trace.measures.get("steps") for one in completed if one.trace):
         return replace(blank, reason="the script trains nothing that was seen: no fit, no train_on_batch, no optimizer")
     still = [one for one in completed if one.trace and not one.trace.measures.get("moved")]
@@ -174,7 +190,7 @@ def _explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investiga
     agreed = pairs + confirmed.repeats.agreed  # of the search's own question, and of the fresh runs
     causes = yield from counter.of(_necessary(case, needed, agreed, audit.repeats.divergence))
     search = counter.told(search, began)
-    doubtful = tuple(one.pin for one in causes if not one.necessary)
+    doubtful = tuple(one.pin for one in causes if one.necessary is False)
     if doubtful:
         return replace(audit, causes=tuple(one for one in causes if one.necessary), search=search, open=doubtful,
                        reason="inconclusive: without a pin that was found, runs part too rarely to tell it from luck")
@@ -183,7 +199,7 @@ def _explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investiga
     case.emit(Phase("The lines that drew"))
     causes = yield from blame.sites(case, causes)
     case.emit(Phase("The fix, on a copy"))
-    mended, why = yield from fix.fix(case, causes)
+    mended, why = yield from fix.fix(case, causes, pairs_for(audit.repeats))
     return replace(audit, causes=causes, search=search, observer=observer, growth=more, fix=mended, no_fix=why)
 
 
@@ -191,8 +207,9 @@ def _apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial
     """Where a program changes files: do runs agree that each have a copy? Then what they read is what parts them."""
     if size_of(case.program.root) > LARGEST_COPY:
         return None
-    answer = yield from ask(case.loose.with_options({"copy": True}), pairs_for(audit.repeats))
-    if answer.agree is not True:
+    answer = yield from ask(case.loose.with_options({"copy": True}), MOST)
+    loose = audit.repeats
+    if answer.agree is not True or fisher(loose.parted, loose.pairs, 0, answer.repeats.agreed) >= SIGNIFICANT:
         return None
     return replace(
         audit, reproducible=False, pinned=answer.repeats, causes=(Cause("input-changed", "copy", True),),
@@ -269,6 +286,7 @@ def _necessary(case: Case, needed: Pins, agreed: int,
     """Each pin left out by itself: do the runs part again, and so often that it is no other source's luck?
 
     ``agreed`` pairs agreed with all of them held. Two pairs that part against five that agree have a Fisher p of 0.048.
+    Where a script fails without the pin, as one without seeds does under op determinism, its need is not known.
     """
     causes = []
     for pin in needed:
@@ -278,13 +296,14 @@ def _necessary(case: Case, needed: Pins, agreed: int,
             shown = fisher(repeats.parted, repeats.pairs, 0, agreed) < SIGNIFICANT
             if shown or not repeats.parted or repeats.problem:
                 break
-        causes.append(Cause(_source_of(case, pin, repeats.divergence or where), pin, True if shown else None))
+        need = True if shown else None if repeats.problem else False
+        causes.append(Cause(_source_of(case, pin, repeats.divergence or where), pin, need))
     return tuple(causes)
 
 
 def _source_of(case: Case, pin: str, where: Divergence | None) -> str:
     """The source that the pin holds. A clock that ends the training shows in runs of unequal length."""
-    if pin == "clock" and where is not None and where.kind == "missing":
+    if pin == "clock" and where is not None and where.kind == "missing" and where.step is not None:
         return "wall-clock"
     return case.of_pin(pin).id
 

@@ -111,7 +111,9 @@ class Process:
         folder = self.control / protocol.TRIALS_FOLDER / str(request.trial)
         folder.mkdir(parents=True)
         root = self._own_copy(folder, request.options.get("version"), self.program.copy or request.options.get("copy"))
-        cwd = root if root != self.program.root else self.program.cwd
+        cwd = self.program.cwd
+        if root != self.program.root and cwd.is_relative_to(self.program.root):
+            cwd = root / cwd.relative_to(self.program.root)
         asked = request._replace(options={**request.options, "root": str(root)})
         write_json(folder / protocol.REQUEST_FILE, asked._asdict())
         write_json(folder / LAUNCH_FILE, {
@@ -128,7 +130,7 @@ class Process:
         own = folder / "copy" / self.program.root.name
         shutil.copytree(self.program.root, own, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED))
         for name, text in self.program.versions.get(version or "", {}).items():
-            (own / name).write_text(text, encoding="utf-8")
+            (own / name).write_bytes(text.encode("utf-8"))
         return own
 
     def _variables(self, folder: Path, pinned: bool) -> dict[str, str]:
@@ -191,6 +193,14 @@ class Process:
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
+
+
+def text_of(path: Path) -> str | None:
+    """A file's text, its line ends as they are; None where there is none, or it is not UTF-8."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def size_of(root: Path) -> int:

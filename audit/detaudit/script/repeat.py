@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from detaudit.condition import Condition, pair
 from detaudit.counting import pairs_needed
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable, compare
+from detaudit.outcome import TIMED_OUT, UNSTARTED
 from detaudit.runner import Experiment, Finished, Found
 from detaudit.script.findings import Repeats
 
@@ -22,10 +23,15 @@ class Answer:
 
 
 def compare_runs(left: Finished, right: Finished) -> Comparison:
-    """Two runs of a script. One that fails where the other completes has parted from it."""
+    """Two runs of a script. One that fails where the other completes has parted from it.
+
+    One that ran out of time, or was killed, has not: that is the machine's doing, and says nothing.
+    """
     done = [one for one in (left, right) if one.outcome.completed]
     if len(done) == 1:
         failed = right if done[0] is left else left
+        if failed.outcome.kind in (TIMED_OUT, UNSTARTED) or "SIGKILL" in failed.outcome.reason:
+            return Incomparable(failed.outcome.reason)
         return Divergence("metric", None, f"one run {failed.outcome.reason}", "missing")
     if not done:
         return Incomparable(left.outcome.reason)

@@ -73,6 +73,9 @@ class _Run:
     def __init__(self, program: Program, options: Options, folder: Workspace, emit: Emit) -> None:
         self.program, self.options, self.folder, self.emit = program, options, folder, emit
         self.runner: Runner | None = None
+        # Two trainings at a time may not find room on one card.
+        on_gpu = options.device != "cpu" and gpu.present(gpu.snapshot())
+        self.jobs = options.jobs or (1 if on_gpu else default_jobs())
 
     def audit(self) -> RunAudit:
         few, many = self.options.trials or 5, 40
@@ -115,7 +118,7 @@ class _Run:
             runner.close()
 
     def _runner(self, fingerprint: str) -> Runner:
-        limits = Limits(self.options.jobs or default_jobs(), self.options.timeout, self.options.budget)
+        limits = Limits(self.jobs, self.options.timeout, self.options.budget)
 
         pace = Pace()
 
@@ -132,7 +135,7 @@ class _Run:
         own = dict(os.environ)
         if self.options.device == "cpu":
             own["CUDA_VISIBLE_DEVICES"] = "-1"
-        return {**own, "KERAS_BACKEND": self.options.backend}
+        return own
 
     def _loose(self) -> Condition:
         options: dict[str, Any] = {"every": self.options.every} if self.options.every != 1 else {}
@@ -154,7 +157,7 @@ class _Run:
         self.runner.limits = replace(self.runner.limits, jobs=1)
 
     def _replayable(self) -> dict[str, Any]:
-        return {**asdict(self.options), "jobs": self.options.jobs or default_jobs()}
+        return {**asdict(self.options), "jobs": self.jobs}
 
 
 def _printed(runner: Runner) -> str:

@@ -4,7 +4,10 @@ Nothing is added to the graph of a training. ``fit`` gets one more callback; the
 out of ``tf.data``, before the step that uses them; a training loop of the user's own is met where it calls
 ``optimizer.apply``, or the ``tf.function`` in which it does.
 """
-from typing import Any, Dict, List, Tuple
+import weakref
+from typing import Any, List, Tuple
+
+from detaudit_probes.script.recorder import path_of
 
 #: Keras makes these for itself, or keeps a generator's state in them: they are no results.
 _STATES = ("seed_generator_state",)
@@ -14,14 +17,17 @@ def watch(session: Any, recorder: Any) -> None:
     """Called once, when Keras has been imported."""
     import keras
 
-    if keras.backend.backend() != "tensorflow":
+    version = getattr(keras, "__version__", "")
+    if not version.startswith("3.") or keras.backend.backend() != "tensorflow":
+        recorder.trace.note("measures", {"unwatched": "Keras %s on %s" % (version, keras.backend.backend())})
         return
     watching = _Watching(session, recorder)
     watching.variables()
-    if recorder.watched:
+    if recorder.counting:
         watching.fit()
-        watching.batches()
         watching.loops()
+    if recorder.watched:
+        watching.batches()
         watching.results()
 
 
@@ -41,9 +47,8 @@ class _Watching:
     def __init__(self, session: Any, recorder: Any) -> None:
         self.session, self.recorder = session, recorder
         self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
-        self._of_function: Dict[int, List[Any]] = {}
-        self._tracing: List[int] = []
-        self._calls = 0
+        self._of_function: Any = weakref.WeakKeyDictionary()
+        self._tracing: List[Any] = []
         self._feeding = False
 
     def variables(self) -> None:
@@ -54,7 +59,7 @@ class _Watching:
         def telling(given: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
                 given(variable, value)
-                path = str(variable.path)
+                path = path_of(variable)
                 stage = "rng" if path.endswith(_STATES) else "init"
                 # Made inside a function that is being traced, it has no value yet: its first one is seen after a step.
                 self.recorder.made(stage, path, variable, read, context.executing_eagerly())
@@ -69,16 +74,16 @@ class _Watching:
         def telling(given: Any) -> Any:
             def fit(model: Any, *arguments: Any, **named: Any) -> Any:
                 recorder = self.recorder
-                if not recorder.recording or recorder.inside_fit:
+                if not recorder.counting or recorder.inside_fit:
                     return given(model, *arguments, **named)
-                callback = _callback(self, model, recorder.numbered("fit"))
+                callback = _callback(self, model)
                 place = 6  # of ``callbacks`` among fit's positional arguments, after self
                 if len(arguments) >= place:
                     before, mine, after = arguments[:place - 1], arguments[place - 1], arguments[place:]
                     arguments = before + (_with(mine, callback),) + after
                 else:
                     named["callbacks"] = _with(named.get("callbacks"), callback)
-                recorder.generators("at " + callback.phase)
+                recorder.generators("at fit")
                 recorder.inside_fit += 1
                 self._feeding = True
                 try:
@@ -139,11 +144,14 @@ class _Watching:
         def look(*tensors: Any) -> None:
             self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
 
+        def same(tensor: Any) -> Any:
+            return tf.identity(tensor) if _is_readable(tensor) else tensor
+
         def tap(*element: Any) -> Any:
-            tensors = tf.nest.flatten(element, expand_composites=True)
+            whole = element if type(dataset.element_spec) is tuple else element[0]  # a named tuple comes as one
+            tensors = [one for one in tf.nest.flatten(whole, expand_composites=True) if _is_readable(one)]
             with tf.control_dependencies([tf.numpy_function(look, tensors, [], stateful=True)]):
-                same = tf.nest.map_structure(tf.identity, element, expand_composites=True)
-            return same if isinstance(dataset.element_spec, tuple) else same[0]
+                return tf.nest.map_structure(same, whole, expand_composites=True)
 
         return dataset.map(tap)
 
@@ -157,7 +165,7 @@ class _Watching:
             def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
                 grads = list(grads)
                 result = given(optimizer, grads, trainable_variables)
-                if not self.recorder.recording:
+                if not self.recorder.counting:
                     return result
                 if context.executing_eagerly():
                     if self.recorder.inside_fit:
@@ -165,8 +173,8 @@ class _Watching:
                     else:
                         self._step([optimizer], _gradients(optimizer, grads))
                 else:
-                    for number in self._tracing:
-                        mine = self._of_function.setdefault(number, [])
+                    for function in self._tracing:
+                        mine = self._of_function.setdefault(function, [])
                         if not any(one is optimizer for one in mine):
                             mine.append(optimizer)
                     self._met(optimizer)
@@ -176,14 +184,14 @@ class _Watching:
 
         def calling(given: Any) -> Any:
             def __call__(function: Any, *arguments: Any, **named: Any) -> Any:
-                if not self.recorder.recording or not context.executing_eagerly():
+                if not self.recorder.counting or not context.executing_eagerly():
                     return given(function, *arguments, **named)
-                self._tracing.append(id(function))
+                self._tracing.append(function)
                 try:
                     result = given(function, *arguments, **named)
                 finally:
                     self._tracing.pop()
-                optimizers = self._of_function.get(id(function))
+                optimizers = self._of_function.get(function)
                 if optimizers and not self._tracing and not self.recorder.inside_fit:
                     self._step(optimizers, [])
                 return result
@@ -219,8 +227,7 @@ class _Watching:
                 def result(model: Any, *arguments: Any, **named: Any) -> Any:
                     value = given(model, *arguments, **named)
                     if self.recorder.recording and not self.recorder.inside_fit:
-                        name = self.recorder.numbered(title)
-                        for one, found in flat(name, value):
+                        for one, found in flat(title, value):
                             self.recorder.once(stage, one, found)
                     return value
 
@@ -260,7 +267,7 @@ def _with(callbacks: Any, mine: Any) -> Any:
     return list(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]) + [mine]
 
 
-def _callback(watching: _Watching, model: Any, phase: str) -> Any:
+def _callback(watching: _Watching, model: Any) -> Any:
     import keras
 
     recorder = watching.recorder
@@ -268,7 +275,7 @@ def _callback(watching: _Watching, model: Any, phase: str) -> Any:
     class Watch(keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
-            self.phase, self.step, self.begun = phase, 0, 0
+            self.begun = 0
 
         def on_train_begin(self, logs=None):
             recorder.drop_batches()
@@ -279,20 +286,24 @@ def _callback(watching: _Watching, model: Any, phase: str) -> Any:
         def on_train_batch_end(self, batch, logs=None):
             returned = [("loss" if name == "loss" else "metric", name, _array(value))
                         for name, value in sorted((logs or {}).items()) if _is_plain(value)]
-            recorder.step(phase, self.step, batch - self.begun + 1, returned, model.weights,
+            recorder.step("fit", recorder.steps, batch - self.begun + 1, returned, model.weights,
                           watching.applied(model), read)
-            self.step += 1
 
         def on_epoch_end(self, epoch, logs=None):
             for name, value in sorted((logs or {}).items()):
                 if name.startswith("val_") and _is_plain(value):
-                    recorder.once("metric", "%s of epoch %d of %s" % (name, epoch, phase), _array(value))
+                    recorder.once("metric", "%s after an epoch" % name, _array(value))
 
     return Watch()
 
 
 def _is_plain(value: Any) -> bool:
     return hasattr(value, "numpy") or isinstance(value, (int, float))
+
+
+def _is_readable(tensor: Any) -> bool:
+    """Whether NumPy can hold it: not a handle, nor what stands for a dataset or for nothing (a variant)."""
+    return getattr(getattr(tensor, "dtype", None), "name", "") not in ("variant", "resource")
 
 
 def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
@@ -305,9 +316,8 @@ def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
         import tensorflow as tf
 
         parts = tf.nest.flatten(structure, expand_composites=True)
-        if len(parts) == 1:
-            return [(name, _array(parts[0]))]
-        return [("%s part %d" % (name, place), _array(part)) for place, part in enumerate(parts)]
+        return [("%s part %d" % (name, place) if len(parts) > 1 else name, _array(part))
+                for place, part in enumerate(parts) if _is_readable(part)]
     else:
-        return [] if structure is None else [(name, _array(structure))]
+        return [(name, _array(structure))] if structure is not None and _is_readable(structure) else []
     return [found for key, value in items for found in flat("%s.%s" % (name, key), value)]

@@ -7,6 +7,7 @@ state, the loss and the metrics. At exit: what the weights are then, which is al
 import gc
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -44,7 +45,6 @@ class Recorder:
         self.ending: Any = None
         self._variables: List[Tuple[str, Any]] = []  # (name, a function that gives the variable or None)
         self._held = 0
-        self._numbers: Dict[str, int] = {}
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._lock = threading.Lock()
         self._first: Dict[str, int] = {}
@@ -58,6 +58,12 @@ class Recorder:
     @property
     def recording(self) -> bool:
         return self.watched and not self.left
+
+    @property
+    def counting(self) -> bool:
+        """Whether steps are met: a bare trial counts them where it is to be ended at one."""
+        stops = self.session.option("stop_steps") is not None or self.session.option("stop_seconds") is not None
+        return (self.watched or stops) and not self.left
 
     # What happens once -----------------------------------------------------------------------------------------
 
@@ -77,11 +83,6 @@ class Recorder:
         if self.recording:
             self.trace.once(stage, name, value)
 
-    def numbered(self, title: str) -> str:
-        """``title 1``, ``title 2`` ...: what a script does several times."""
-        self._numbers[title] = self._numbers.get(title, 0) + 1
-        return "%s %d" % (title, self._numbers[title])
-
     def made(self, stage: str, name: str, variable: Any, read: Any, readable: bool) -> None:
         """A variable of Keras is made, with its first value where that is ``readable``. It is looked at again at
         exit."""
@@ -93,6 +94,7 @@ class Recorder:
         self._read = read
         if self.recording and readable:
             self.once(stage, name, read(variable))
+            self._first.setdefault(name, self.trace.take(read(variable)).fingerprint)
 
     # Steps -----------------------------------------------------------------------------------------------------
 
@@ -168,8 +170,13 @@ class Recorder:
                                      "seconds": _clock() - self.began})
 
 
+#: A time or a random number in a model's name: two runs name one variable in two ways, and nothing differs.
+_STAMP = re.compile(r"\d[\d_.:T-]{4,}\d|[0-9a-f]{8}(?:-?[0-9a-f]{4,})+|(?=[a-f]*\d)[0-9a-f]{8,}")
+
+
 def path_of(variable: Any) -> str:
-    return str(getattr(variable, "path", None) or getattr(variable, "name", "variable"))
+    """What the variable is called in the trace: its path, stamps left out."""
+    return _STAMP.sub("#", str(getattr(variable, "path", None) or getattr(variable, "name", "variable")))
 
 
 def _size(variable: Any) -> int:

@@ -54,11 +54,20 @@ def _modules(source: str, modules: Tuple[ModuleType, ...]) -> List[ModuleType]:
 
 
 def _claim(folder: str) -> bool:
-    """Whether this process is the script's own: the first to say so. Others leave their number."""
+    """Whether this process is the script's own: the first to say so, or that one started anew by ``exec``.
+
+    Others leave their number.
+    """
+    path, mine = os.path.join(folder, MAIN_FILE), b"%d" % os.getpid()
     try:
-        os.close(os.open(os.path.join(folder, MAIN_FILE), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(file, mine)
+        os.close(file)
         return True
     except FileExistsError:
+        with open(path, "rb") as claimed:
+            if claimed.read() == mine:
+                return True
         with open(os.path.join(folder, "processes"), "a") as file:
             file.write("%d\n" % os.getpid())
         return False
@@ -74,13 +83,13 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
                                keep is not None, keep or 0, MOST_KEPT)
     recorder = Recorder(session, writer)
     seeded: List[Dict[str, Any]] = []
-    if session.spying is not None:
-        seeds.watch(session, seeded)
     for module in modules:
         if hasattr(module, "touch"):
             module.touch(session)
         if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
             module.spy(session)
+    if session.spying is not None:
+        seeds.watch(session, seeded)
     # When Keras is imported the end is registered once more: what is registered last runs first, while TensorFlow
     # can still be read.
     ending = _Ending(session, recorder, modules, seeded)

@@ -77,11 +77,11 @@ def _unseeded(session, met, seed=None):
     import numpy
 
     def telling(make):
-        def default_rng(given=None):
-            if given is None:
+        def default_rng(*arguments, **named):
+            if (arguments[0] if arguments else named.get("seed")) is None:
                 met()
-                given = seed
-            return make(given)
+                return make(seed)
+            return make(*arguments, **named)
 
         return default_rng
 

@@ -11,6 +11,8 @@ nothing. So the probe's elements cost unequal work, as pictures of unequal size 
 interleaved, each row is multiplied up and added to as nothing, on a private pool of eight threads, which keeps
 the race going on one core and on a busy machine too.
 """
+import inspect
+
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tfdata-order"
@@ -90,11 +92,14 @@ def _unordered(session, met, ordered=False):
     from tensorflow.python.data.ops import dataset_ops
 
     def told(given):
-        def transformed(dataset, *arguments, **named):
-            if named.get("deterministic") is False:
+        signature = inspect.signature(given)
+
+        def transformed(*arguments, **named):
+            bound = signature.bind(*arguments, **named)
+            if bound.arguments.get("deterministic") is False:
                 met()
-                named["deterministic"] = ordered
-            return given(dataset, *arguments, **named)
+                bound.arguments["deterministic"] = ordered
+            return given(*bound.args, **bound.kwargs)
 
         return transformed
 

@@ -9,6 +9,8 @@ serially. One inter-op thread does not help: ``tf.data`` has threads of its own,
 The probe repeats its rows many times, adds noise to each in a map of eight parallel calls, and gives the
 pipeline a private pool of eight threads, so that they race on one core and on a busy machine too.
 """
+import inspect
+
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tfdata-random-map"
@@ -68,32 +70,45 @@ def touch(session):
 
 
 def _parallel(session, met, serial=False):
-    """Call ``met`` where a parallel ``map`` or ``interleave`` is made of a function that builds a random operation."""
+    """Call ``met`` where a parallel ``map`` or ``interleave`` is made of a function that draws at random.
+
+    TensorFlow's operations ask for a seed when they are built, Keras' layers take one from their ``SeedGenerator``.
+    """
     from tensorflow.python.data.ops import dataset_ops
     from tensorflow.python.framework import random_seed
 
     drawn = [0]
 
     def counting(given):
-        def get_seed(op_seed):
+        def draw(*arguments, **named):
             drawn[0] += 1
-            return given(op_seed)
+            return given(*arguments, **named)
 
-        return get_seed
+        return draw
 
     def told(given):
-        def transformed(dataset, function, *arguments, **named):
-            if serial and named.get("num_parallel_calls") is not None:
-                named["num_parallel_calls"] = None
-                named.pop("deterministic", None)
+        signature = inspect.signature(given)
+
+        def transformed(*arguments, **named):
+            bound = signature.bind(*arguments, **named)
+            chosen = bound.arguments
+            if serial and chosen.get("num_parallel_calls") is not None:
+                chosen["num_parallel_calls"] = None
+                chosen.pop("deterministic", None)
             before = drawn[0]
-            made = given(dataset, function, *arguments, **named)
-            if named.get("num_parallel_calls") is not None and drawn[0] > before:
+            made = given(*bound.args, **bound.kwargs)
+            if chosen.get("num_parallel_calls") is not None and drawn[0] > before:
                 met()
             return made
 
         return transformed
 
+    def keras_generators():
+        from keras.src.random.seed_generator import SeedGenerator
+
+        session.wrap(SeedGenerator, "next", counting)
+
+    session.after_import("keras.src.random.seed_generator", keras_generators)
     session.wrap(random_seed, "get_seed", counting)
     session.wrap(dataset_ops.DatasetV2, "map", told)
     session.wrap(dataset_ops.DatasetV2, "interleave", told)

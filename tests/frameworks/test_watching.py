@@ -1,0 +1,108 @@
+"""A watched script does what it does without us, however strange its input, and every step of it is seen."""
+import os
+import subprocess
+import sys
+
+import pytest
+from detaudit.condition import Condition, Trial
+from detaudit.nests import Interpreter
+from detaudit.runner import Asking, Limits, Runner
+from detaudit.script import program
+
+from tests.frameworks.test_observer import ask
+
+pytestmark = pytest.mark.framework
+
+#: (what it is, how many steps are to be seen); each part prints what it ends on.
+SCRIPT = """
+import collections, hashlib
+import keras, numpy as np, tensorflow as tf
+keras.utils.set_random_seed(1)
+x = np.arange(24, dtype="float32").reshape(12, 2) / 24
+y = x.sum(1, keepdims=True)
+def make():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "relu"), keras.layers.Dense(1)])
+def show(what, model):
+    print(what, hashlib.md5(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
+def fit(what, *arguments, **named):
+    model = make()
+    model.compile("adam", "mse", steps_per_execution=named.pop("steps_per_execution", 1))
+    model.fit(*arguments, **({} if len(arguments) > 4 else {"verbose": 0}), **named)
+    show(what, model)
+fit("arrays", x, y, 4, 2, 0, [keras.callbacks.TerminateOnNaN()])
+fit("validation", x, y, batch_size=4, validation_data=(x, y))
+fit("executions", x, y, batch_size=3, steps_per_execution=2)
+def generate():
+    for start in (0, 6):
+        yield x[start:start + 6], y[start:start + 6], None
+fit("generator", generate(), steps_per_epoch=2)
+Pair = collections.namedtuple("Pair", "x y")
+whole = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
+fit("dataset", whole.map(map_func=lambda a, b: (a, b)).map(lambda a, b: (a, b), tf.data.AUTOTUNE))
+for window in tf.data.Dataset.range(4).window(2):
+    print(list(window.as_numpy_iterator()))
+for text in tf.data.Dataset.from_tensor_slices(["a", "b"]):
+    print(text.numpy())
+for ragged in tf.data.Dataset.from_tensors(tf.ragged.constant([[1], [2, 3]])):
+    print(ragged.to_list())
+print([pair.x.shape for pair in tf.data.Dataset.from_tensors(Pair(x, y))])
+model = make()
+model.compile("sgd", "mse")
+for _ in range(2):
+    model.train_on_batch(x, y, sample_weight=np.ones(12))
+print(model.evaluate(x, y, verbose=0), model.predict(x, verbose=0).sum())
+show("train_on_batch", model)
+model, optimizer = make(), keras.optimizers.Adam()
+def step(a, b):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(a) - b) ** 2)
+    weights = model.trainable_variables
+    optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+compiled = tf.function(step)
+step(x[:2], y[:2])
+for a, b in whole:
+    compiled(a, b)
+show("loop", model)
+print(np.random.default_rng(seed=3).random(), (keras.Input((2,)), 1)[1])
+"""
+STEPS = 6 + 3 + 2 + 2 + 3 + 2 + 4
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    path = tmp_path_factory.mktemp("script") / "train.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def run(script, control, **options):
+    found = program.find(script.name, False, (), False, script.parent)
+    runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(2), control, dict(os.environ),
+                    keep_bytes=False, open_nest=lambda *given: program.Process(found, *given))
+    trials = [Trial(Condition("tensorflow", "auto", "train.py", 1).with_options({**options, "watch": watch}), 0)
+              for watch in (True, False)]
+    asking = Asking(ask(trials))
+    runner.run([asking])
+    runner.close()
+    done = [asking.finding[trial] for trial in trials]
+    assert all(one.outcome.completed for one in done), [one.outcome for one in done]
+    return done
+
+
+def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp_path):
+    plain = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stdout
+    watched, bare = run(script, tmp_path / "control")
+    for done in (watched, bare):
+        assert (done.trace.folder / "stdout").read_text() == plain
+    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    assert watched.trace.measures["steps"] == STEPS and watched.trace.measures["moved"]
+    seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
+    assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= seen
+    assert watched.trace.observations() > 20 * bare.trace.observations() / 10 > 0
+
+
+def test_watched_and_bare_runs_end_at_the_step_that_was_asked_for(script, tmp_path):
+    watched, bare = run(script, tmp_path / "control", stop_steps=5)
+    assert watched.trace.measures["stopped"] == bare.trace.measures["stopped"] == 5
+    assert watched.trace.digests["final"] == bare.trace.digests["final"]
