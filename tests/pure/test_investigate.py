@@ -1,5 +1,6 @@
 """``detaudit run`` as an experiment, over worlds made by hand: what it may say, and what it must never say."""
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ def world(tmp_path, fresh_folder):
     (tmp_path / "train.py").write_text(SCRIPT)
     numbers = itertools.count()
 
-    def investigated(*parts, fixable=True, broken=(), behave=None, measures=None, evidence=None, changed=()):
+    def investigated(*parts, fixable=True, broken=(), behave=None, measures=None, evidence=None, changed=(),
+                     sites=None):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
         loose = Condition("tensorflow", "auto", "train.py", 1)
         alone = []
@@ -42,6 +44,15 @@ def world(tmp_path, fresh_folder):
 
         bench = Bench(fresh_folder, behave or usual, TOUCHED if evidence is None else evidence,
                       measures=MEASURES if measures is None else measures)
+        answer = bench._run
+
+        def answered(trial, number):
+            done = answer(trial, number)
+            if sites is not None and "spy" in dict(trial.condition.options):
+                (done.trace.folder / "sites.json").write_text(json.dumps(sites))
+            return done
+
+        bench._run = answered
         case = Case(program, loose, PINS, SOURCES, sources.SCRIPT_PINS, None, lambda event: None,
                     lambda: alone.append(1), lambda: tuple(changed))
         found = bench.drive(investigate(case, RunAudit("train.py", {}, None, "not decided")))
@@ -72,6 +83,18 @@ def test_the_one_pin_that_is_needed_is_named_and_shown_to_be_needed(world, pin):
     assert (audit.reproducible, causes(audit)) == (False, {source: True})
     assert audit.pinned.parted == 0 < audit.pinned.agreed
     assert conclude(audit).exit_code == 1
+
+
+def test_the_lines_come_from_a_run_that_watches_the_cause_alone(world, tmp_path):
+    listed = {"sites": [{"file": str(tmp_path / "train.py"), "line": 4, "function": "<module>", "draws": 2,
+                         "in_user_code": True, "stack": []}],
+              "seeds": [{"function": "random.seed", "file": str(tmp_path / "train.py"), "line": 2, "draws": 1}]}
+    audit, bench, _ = world("python-random", sites=listed)
+    (cause,) = audit.causes
+    assert [(site.file, site.line, site.draws) for site in cause.sites] == [("train.py", 4, 2)]
+    assert cause.note == "seeded too late: random.seed at train.py:2 comes after draws from it"
+    spied = [trial for wanted in bench.asked for trial in wanted if "spy" in dict(trial.condition.options)]
+    assert [dict(trial.condition.options)["spy"] for trial in spied] == ["python-random"]
 
 
 def test_two_pins_that_are_needed_together(world):

@@ -48,7 +48,7 @@ def _spied(case: "Case", causes: Sequence[Cause],
     if done.trace is None:
         return (), ""
     path = done.trace.folder / SITES_FILE
-    listed = json.loads(path.readtext_of(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
+    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
     options = done.trace.document["condition"].get("options", {})
     root = Path(options.get("root", case.program.root)).resolve()
     seen = [Site(_relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
