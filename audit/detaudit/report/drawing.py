@@ -1,8 +1,8 @@
 """What a page on a terminal is made of: signs, lines to paste, and lines without trailing blanks."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 
 
@@ -44,3 +44,37 @@ class Lines:
                 yield Segment(f"# {comment}\n", console.get_style("dim"))
                 line = code
             yield Segment(f"{line}\n", console.get_style(self.style))
+
+
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
+
+
+@dataclass(frozen=True)
+class Diff:
+    """A unified diff, its lines whole."""
+
+    lines: tuple[str, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.lines:
+            yield Segment(f"{line}\n", console.get_style(_DIFF_STYLES.get(line[:1], "none")))
+
+
+@dataclass(frozen=True)
+class Page:
+    """Parts below one another, drawn when the signs, whether they are ASCII alone, and the width are known.
+
+    It leaves no blanks at the ends of lines. Print it with ``crop=False``: lines to paste are never broken.
+    """
+
+    parts: Callable[[Signs, bool, int], Iterable[RenderableType]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        signs = PLAIN if options.ascii_only else Signs()
+        for part in self.parts(signs, options.ascii_only, options.max_width):
+            if isinstance(part, (Lines, Diff)):  # render_lines would crop them
+                yield from console.render(part, options)
+                continue
+            for line in console.render_lines(part, options, pad=False):
+                yield from trimmed(line)
+                yield Segment.line()

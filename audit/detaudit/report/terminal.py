@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.segment import Segment
+from rich.console import Group, RenderableType
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from detaudit.report import v1, wording
 from detaudit.report.answer import BAD, GOOD, UNSURE, answer
-from detaudit.report.drawing import PLAIN, Lines, Signs, trimmed
+from detaudit.report.drawing import Lines, Page, Signs
 from detaudit.report.escape import clipped, exports, visible_line
 
 STYLES = {"broken": "bold red", "error": "red", "needs-pin": "yellow", "varies": "magenta", "reproducible": "green",
@@ -30,26 +29,7 @@ def render(report: v1.Report, verbose: bool = False) -> RenderableType:
 
     Print it with ``crop=False``: lines to paste are never broken, however narrow the terminal.
     """
-    return _Page(report, verbose)
-
-
-@dataclass(frozen=True)
-class _Page:
-    """Knows its width and its signs only when it is drawn. Leaves no blanks at the ends of lines."""
-
-    report: v1.Report
-    verbose: bool
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        draw = _Drawing(self.report, self.verbose, PLAIN if options.ascii_only else Signs(), options.ascii_only,
-                        options.max_width)
-        for part in draw.parts():
-            if isinstance(part, Lines):  # render_lines would crop them
-                yield from console.render(part, options)
-                continue
-            for line in console.render_lines(part, options, pad=False):
-                yield from trimmed(line)
-                yield Segment.line()
+    return Page(lambda signs, ascii, width: _Drawing(report, verbose, signs, ascii, width).parts())
 
 
 @dataclass(frozen=True)

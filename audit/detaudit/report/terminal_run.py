@@ -2,50 +2,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.segment import Segment
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from detaudit.report import v1
 from detaudit.report import wording_run as words
-from detaudit.report.drawing import PLAIN, Lines, Signs, trimmed
+from detaudit.report.drawing import Diff, Lines, Page, Signs
 from detaudit.report.escape import clipped, exports, visible_line
 
 MOST_SITES, MOST_SITES_VERBOSE = 4, 40
-_DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
 
 
 def render(report: v1.RunReport, verbose: bool = False) -> RenderableType:
     """The report as something that a rich console prints, with ``crop=False``."""
-    return _Page(report, verbose)
-
-
-@dataclass(frozen=True)
-class _Page:
-    report: v1.RunReport
-    verbose: bool
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        draw = _Drawing(self.report, self.verbose, PLAIN if options.ascii_only else Signs(), options.ascii_only)
-        for part in draw.parts():
-            if isinstance(part, (Lines, _Diff)):
-                yield from console.render(part, options)
-                continue
-            for line in console.render_lines(part, options, pad=False):
-                yield from trimmed(line)
-                yield Segment.line()
-
-
-@dataclass(frozen=True)
-class _Diff:
-    """A unified diff, its lines whole."""
-
-    lines: tuple[str, ...]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in self.lines:
-            yield Segment(f"{line}\n", console.get_style(_DIFF_STYLES.get(line[:1], "none")))
+    return Page(lambda signs, ascii, width: _Drawing(report, verbose, signs, ascii).parts())
 
 
 @dataclass(frozen=True)
@@ -98,7 +69,7 @@ class _Drawing:
         if fix.environment:
             yield Lines(tuple(exports(fix.environment)))
         lines = [visible_line(line) for line in fix.diff.splitlines()]
-        yield _Diff(tuple(line.encode("ascii", "backslashreplace").decode() for line in lines) if self.ascii
+        yield Diff(tuple(line.encode("ascii", "backslashreplace").decode() for line in lines) if self.ascii
                     else tuple(lines))
 
     def _evidence(self) -> Iterator[RenderableType]:

@@ -79,7 +79,8 @@ def fix(one: v1.Change) -> str:
 def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for label, one in (("as it is", report.repeats), ("bare", report.bare), ("all pinned", report.pinned)):
         if one is not None:
-            yield label, f"{number(one.runs, 'run')}: {one.agreed} pairs agree, {one.parted} part"
+            pairs = number(one.agreed + one.parted, "pair")
+            yield label, f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.parted} part"
     yield "observer", report.observer.reason
     for place, tried in enumerate(report.search.tried, 1):
         yield f"question {place}", tried

@@ -1,18 +1,14 @@
 """What a source's functions are given in a user's own process: the counterpart of a probe's ``Trial``."""
 import functools
-import os
-import random
 from typing import Any, Callable, Dict, Optional, Set
 
+from detaudit_probes.given import Given
 from detaudit_probes.protocol import Request
 from detaudit_probes.script.imports import Hooks
 from detaudit_probes.script.sites import Sites
 
-# Taken at import, before any pin replaces it.
-_urandom = os.urandom
 
-
-class Session:
+class Session(Given):
     """One process of the user's script: its request, what is held, and what is counted.
 
     ``counts`` says how often each source was met, for ``touched``. Where the trial is there to find the lines
@@ -20,23 +16,11 @@ class Session:
     """
 
     def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
-        self.request, self.folder, self.seed, self.draw = request, folder, request.seed, request.draw
-        self.counts: Dict[str, int] = {}
+        super().__init__(request, folder, held)
         self.remembered: Dict[str, Any] = {}  # what a source took down at the start, for its ``touched``
         self.hooks = Hooks()
         self.sites = Sites(root)
         self.spying: Optional[str] = request.options.get("spy")
-        self._held = held
-
-    def holds(self, source: str) -> bool:
-        """Whether a pin of this trial's condition holds ``source``."""
-        return source in self._held
-
-    def option(self, name: str, default: Any = None) -> Any:
-        return self.request.options.get(name, default)
-
-    def count(self, source: str, number: int = 1) -> None:
-        self.counts[source] = self.counts.get(source, 0) + number
 
     def drew(self, source: str) -> None:
         """``source`` was drawn from just now, by whoever is up the stack."""
@@ -71,11 +55,3 @@ class Session:
 
         for name in names:
             self.wrap(owner, name, telling)
-
-    def entropy(self, size: int) -> int:
-        """``size`` bytes from the operating system as an integer, never from a pinned stand-in."""
-        return int.from_bytes(_urandom(size), "little")
-
-    def stranger(self) -> random.Random:
-        """A generator that depends on nothing but the trial's ``draw``: for orders that are provoked."""
-        return random.Random(self.draw)

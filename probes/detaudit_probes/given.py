@@ -1,0 +1,41 @@
+"""What a source's functions are given, in a probe's trial and in a user's own process alike."""
+import os
+import random
+from typing import Any, Dict, Set
+
+from detaudit_probes.protocol import Request
+
+# Taken at import, before any pin replaces it: a loosened generator is reseeded from real entropy,
+# as a fresh process would be, whatever is pinned beside it.
+_urandom = os.urandom
+
+
+class Given:
+    """The request of a trial, what its pins hold, and ``counts``: what the sources' own code has seen, by id."""
+
+    def __init__(self, request: Request, folder: str, held: Set[str]) -> None:
+        self.request = request
+        self.folder = folder
+        self.seed = request.seed
+        self.draw = request.draw
+        self.counts: Dict[str, Any] = {}
+        self._held = held
+
+    def holds(self, source: str) -> bool:
+        """Whether a pin of this trial's condition holds ``source``."""
+        return source in self._held
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """A setting of the training, such as ``optimizer`` or ``intra_op_threads``."""
+        return self.request.options.get(name, default)
+
+    def count(self, source: str, number: int = 1) -> None:
+        self.counts[source] = self.counts.get(source, 0) + number
+
+    def entropy(self, size: int) -> int:
+        """``size`` bytes from the operating system as an integer, never from a pinned stand-in."""
+        return int.from_bytes(_urandom(size), "little")
+
+    def stranger(self) -> random.Random:
+        """A generator that depends on nothing but the trial's ``draw``: for orders that are provoked."""
+        return random.Random(self.draw)
