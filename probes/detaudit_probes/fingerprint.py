@@ -15,6 +15,8 @@ def canonical(value: Any) -> Tuple[bytes, bytes]:
 
 def canonical_view(value: Any) -> Tuple[bytes, Any]:
     """:func:`canonical` without a copy where none is needed: the elements are a buffer that may be live memory."""
+    if isinstance(value, str):  # without NumPy: a user's script is not to find it imported already
+        return b"object|", _text(value)
     import numpy
 
     array = numpy.asarray(value)
@@ -29,11 +31,12 @@ def canonical_view(value: Any) -> Tuple[bytes, Any]:
 
 
 def _objects(array: Any) -> bytes:
-    parts = []
-    for item in array.ravel().tolist():
-        data = item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogatepass")
-        parts.append(len(data).to_bytes(8, "little") + data)
-    return b"".join(parts)
+    return b"".join(map(_text, array.ravel().tolist()))
+
+
+def _text(item: Any) -> bytes:
+    data = item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(8, "little") + data
 
 
 def _xxh3_64(header: bytes, data: Any) -> int:

@@ -14,6 +14,7 @@ from detaudit_probes import sources
 
 from tests.wire.conftest import ask
 from tests.wire.test_children import alive
+from tests.wire.test_interpreters import old_interpreter
 
 PINS = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
 
@@ -23,7 +24,8 @@ def run(tmp_path):
     """Run a script some times under pins; what became of each run."""
     runners = []
 
-    def several(text, *pins, runs=2, timeout=60.0, arguments=(), files=None, copy=False, module=None, **options):
+    def several(text, *pins, runs=2, timeout=60.0, arguments=(), files=None, copy=False, module=None,
+                python=sys.executable, **options):
         folder = tmp_path / f"work-{len(runners)}"
         folder.mkdir()
         for name, content in {"train.py": text, **(files or {})}.items():
@@ -33,7 +35,7 @@ def run(tmp_path):
         condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
         for name in pins:
             condition = condition.with_pin(PINS[name])
-        runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(2, timeout),
+        runner = Runner(Interpreter(python, "tensorflow", fork=False), Limits(2, timeout),
                         tmp_path / f"control-{len(runners)}", dict(os.environ), keep_bytes=False,
                         open_nest=lambda *given: program.Process(found, *given))
         runners.append(runner)
@@ -73,6 +75,23 @@ def test_a_module_of_a_package_with_relative_imports(run):
     (done,) = run("", runs=1, module="pkg.main", files={
         "pkg/__init__.py": "", "pkg/other.py": "x = 7", "pkg/main.py": "from .other import x\nprint(x, __name__)"})
     assert printed(done) == "7 __main__\n"
+
+
+def test_nothing_is_imported_before_the_script_but_the_standard_library(run):
+    """A variable that NumPy or TensorFlow reads when it is imported must still be the script's to set."""
+    (done,) = run("import sys; print(sorted({n.partition('.')[0] for n in sys.modules} - set(sys.stdlib_module_names)"
+                  " - {'__main__', 'detaudit_probes', 'sitecustomize'}))", runs=1)
+    assert not {"numpy", "tensorflow", "keras", "xxhash"} & set(printed(done).replace("'", " ").split())
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.8", "3.13"])
+def test_a_bare_interpreter_of_another_version(run, version, monkeypatch):
+    python = old_interpreter(version)
+    done = run("import random, time, datetime; print(random.random(), time.time(), datetime.datetime.now())",
+               "python-random", "clock", python=python)
+    assert all(one.outcome.completed for one in done), [one.outcome for one in done]
+    first, second = ((one.trace.folder / "stdout").read_text() for one in done)
+    assert first == second or version == "3.6"  # where a module cannot answer for its own names
 
 
 def test_the_environments_own_sitecustomize_is_run_next(run, monkeypatch, tmp_path):

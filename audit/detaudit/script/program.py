@@ -169,10 +169,12 @@ class Process:
 
     def said(self, folder: Path) -> str:
         """The end of what the script wrote to stderr, or why it did not start."""
-        for name in ("fault", protocol.STDERR_FILE, "supervisor"):
+        for name, whose in (("fault", "a fault of detaudit's hooks, not of the script: "), (protocol.STDERR_FILE, ""),
+                            ("supervisor", "")):
             path = folder / name
             if path.exists() and path.stat().st_size:
-                return path.read_bytes()[-4000:].decode("utf-8", "replace")
+                lines = path.read_bytes()[-4000:].decode("utf-8", "replace").rstrip().rpartition("\n")
+                return f"{lines[0]}{lines[1]}{whose}{lines[2]}"
         return ""
 
     def interrupt(self) -> None:
