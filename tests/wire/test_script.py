@@ -154,6 +154,15 @@ def test_threads_of_the_scripts_own_are_put_in_order(run):
     assert loose[0].trace.evidence["thread-race"] > 1
 
 
+def test_the_lines_of_a_race_are_where_threads_are_started_and_where_results_are_taken(run):
+    import json
+
+    (done,) = run(LATE, runs=1, spy="thread-race")
+    lines = {one["line"] for one in json.loads((done.trace.folder / "sites.json").read_text())["sites"]}
+    text = textwrap.dedent(LATE).splitlines()
+    assert {text[line - 1].split("(")[0].split()[0] for line in lines} >= {"with", "print", "[t.start"}
+
+
 def test_lines_that_drew_are_the_users_own(run):
     import json
 

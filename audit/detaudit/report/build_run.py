@@ -31,7 +31,7 @@ class _Builder(Shared):
             fingerprint=self.fingerprint(), outcome=concluded.outcome, exit_code=concluded.exit_code,
             reason=self.text(concluded.reason), verdicts=tuple(self.verdict_of(one) for one in audit.causes),
             conditions=tuple(self.condition(one) for one in self.conditions),
-            trials=tuple(self.trial(one) for one in audit.trials), warnings=(), cut=audit.cut,
+            trials=tuple(self.trial(one) for one in audit.trials), warnings=tuple(self.text(one) for one in audit.notes), cut=audit.cut,
             interrupted=audit.interrupted, notes={}, program=self.name(audit.program), reproducible=audit.reproducible,
             repeats=self.repeats(audit.repeats), bare=self.maybe_repeats(audit.bare),
             pinned=self.maybe_repeats(audit.pinned), first_divergence=self.divergence(audit.repeats.divergence),

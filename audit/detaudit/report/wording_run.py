@@ -42,6 +42,8 @@ def details(report: v1.RunReport, unlike: str) -> Iterator[tuple[str, str]]:
         yield "Changes", f"the program writes into its folder: {listed(report.changed, 5)}"
     if report.observer.holds is False:
         yield "Observer", report.observer.reason
+    for one in report.warnings:
+        yield "Note", one
     if report.open:
         yield "Open", listed(report.open)
     if report.search.invalid:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +18,7 @@ from detaudit.condition import Condition
 from detaudit.errors import UsageError
 from detaudit.events import Emit, Told
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner, default_jobs
+from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
 from detaudit.script import supervise
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import Case, investigate
@@ -106,7 +106,7 @@ class _Run:
         audit = asking.finding if asking.done else replace(
             blank, reason="interrupted" if interrupted else "the budget ran out before it was decided")
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
-        return replace(audit, output=_printed(runner), trials=trials, cut=runner.cut, interrupted=interrupted)
+        return replace(audit, output=_printed(runner), trials=trials, notes=_unwatched(trials), cut=runner.cut, interrupted=interrupted)
 
     def _greet(self) -> dict[str, Any]:
         interpreter = Interpreter(self.options.python, self.options.backend, imports=False)
@@ -158,6 +158,14 @@ class _Run:
 
     def _replayable(self) -> dict[str, Any]:
         return {**asdict(self.options), "jobs": self.jobs}
+
+
+def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
+    """A sentence on Python processes that the script starts, where it starts some."""
+    paths = [one.trace.folder / "processes" for one in trials if one.trace is not None]
+    most = max((len(path.read_text().split()) for path in paths if path.exists()), default=0)
+    return (f"the script starts Python processes, up to {most} in one run: they are pinned as it is, but not "
+            f"watched",) if most else ()
 
 
 def _printed(runner: Runner) -> str:

@@ -35,6 +35,10 @@ def touch(session):
     _pools(session, one=False)
 
 
+def spy(session):
+    thread_race.tell_of_results(session, ID)
+
+
 def hold(session, name):
     _pools(session, one=True)
 

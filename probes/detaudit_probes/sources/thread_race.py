@@ -42,6 +42,19 @@ def touch(session):
     _threads(session, lambda thread: session.drew(ID))
 
 
+def spy(session):
+    """Where results are taken as they come, besides where threads are started."""
+    tell_of_results(session, ID)
+
+
+def tell_of_results(session, source):
+    import concurrent.futures
+    import multiprocessing.pool
+
+    session.tell(source, concurrent.futures, "as_completed")
+    session.tell(source, multiprocessing.pool.Pool, "imap_unordered")
+
+
 def hold(session, name):
     _pools(session, one=True)
     _threads(session, lambda thread: None, lambda thread: None if thread.daemon else thread.join(_PATIENCE))
