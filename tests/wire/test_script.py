@@ -154,6 +154,33 @@ def test_threads_of_the_scripts_own_are_put_in_order(run):
     assert loose[0].trace.evidence["thread-race"] > 1
 
 
+PROCESSES = """
+    import random, time
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import Pool
+    def work(n):
+        time.sleep(random.Random().random() / 20)
+        return n
+    if __name__ == "__main__":
+        with Pool(4) as pool:
+            print(list(pool.imap_unordered(work, range(12))))
+        with ProcessPoolExecutor(4) as pool:
+            print([job.result() for job in as_completed([pool.submit(work, n) for n in range(12)])])
+"""
+
+
+def test_processes_and_threads_are_told_apart(run):
+    loose = run(PROCESSES)
+    assert printed(loose[0]) != printed(loose[1])
+    assert loose[0].trace.evidence.get("process-pool") and not loose[0].trace.evidence.get("thread-race")
+    held = run(PROCESSES, "one-process")
+    assert printed(held[0]) == printed(held[1]) == f"{list(range(12))}\n" * 2
+    other = run(PROCESSES, "one-pool-thread")
+    assert printed(other[0]) != printed(other[1])
+    threads = run(LATE, "one-process")
+    assert printed(threads[0]) != printed(threads[1])
+
+
 def test_the_lines_of_a_race_are_where_threads_are_started_and_where_results_are_taken(run):
     import json
 

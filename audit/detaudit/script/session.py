@@ -106,7 +106,8 @@ class _Run:
         audit = asking.finding if asking.done else replace(
             blank, reason="interrupted" if interrupted else "the budget ran out before it was decided")
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
-        return replace(audit, output=_printed(runner), trials=trials, notes=_unwatched(trials), cut=runner.cut, interrupted=interrupted)
+        return replace(audit, output=_printed(runner), trials=trials, notes=_unwatched(trials), cut=runner.cut,
+                       interrupted=interrupted)
 
     def _greet(self) -> dict[str, Any]:
         interpreter = Interpreter(self.options.python, self.options.backend, imports=False)

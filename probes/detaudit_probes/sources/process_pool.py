@@ -64,4 +64,6 @@ def _pools(session, one):
     session.wrap(multiprocessing.pool.Pool, "__init__", telling)
     session.wrap(concurrent.futures.ProcessPoolExecutor, "__init__", telling)
     if one:
-        thread_race.ordered(concurrent.futures, multiprocessing.pool)
+        # A pool of threads inherits from one of processes, and is to stay as it is.
+        multiprocessing.pool.ThreadPool.imap_unordered = multiprocessing.pool.Pool.imap_unordered
+        thread_race.ordered(session, multiprocessing.pool.Pool, of_processes=True)

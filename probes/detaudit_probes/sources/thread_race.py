@@ -11,6 +11,7 @@ from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
 
 ID = "thread-race"
 PIN = "one-pool-thread"
+_POOLS = ("multiprocessing.", "concurrent.futures.")  # they start threads for themselves, pools of processes too
 _PATIENCE = 1.0  # seconds: a thread that runs for longer serves the whole script, and is not waited for
 
 SOURCE = Source(
@@ -80,7 +81,7 @@ def _pools(session, one):
     session.wrap(concurrent.futures.ThreadPoolExecutor, "__init__", telling)
     session.wrap(multiprocessing.pool.ThreadPool, "__init__", telling)
     if one:
-        ordered(concurrent.futures, multiprocessing.pool)
+        ordered(session, multiprocessing.pool.ThreadPool, of_processes=False)
 
 
 def _threads(session, before, after=lambda thread: None):
@@ -88,7 +89,8 @@ def _threads(session, before, after=lambda thread: None):
     start = threading.Thread.start
 
     def started(thread):
-        mine = session.sites.led_here()
+        whose = "%s %s" % (getattr(getattr(thread, "_target", None), "__module__", ""), type(thread).__module__)
+        mine = not any(pool in whose for pool in _POOLS) and session.sites.led_here()
         if mine:
             before(thread)
         start(thread)
@@ -98,13 +100,33 @@ def _threads(session, before, after=lambda thread: None):
     threading.Thread.start = started
 
 
-def ordered(futures, pool):
-    """Results in the order in which they were asked for."""
+def ordered(session, pool, of_processes):
+    """Results in the order in which they were asked for: those of processes, or those of threads alone.
+
+    A future does not say where it runs, so those that a pool of processes is given are marked.
+    """
+    import concurrent.futures
+
+    given = concurrent.futures.as_completed
+
+    def marking(submit):
+        def marked(*arguments, **named):
+            future = submit(*arguments, **named)
+            future.runs_in_a_process = True
+            return future
+
+        return marked
 
     def as_completed(fs, timeout=None):
-        for one in list(fs):
-            futures.wait([one], timeout)
+        fs = list(fs)
+        if any(hasattr(one, "runs_in_a_process") is not of_processes for one in fs):
+            for one in given(fs, timeout):
+                yield one
+            return
+        for one in fs:
+            concurrent.futures.wait([one], timeout)
             yield one
 
-    futures.as_completed = as_completed
-    pool.Pool.imap_unordered = pool.Pool.imap
+    session.wrap(concurrent.futures.ProcessPoolExecutor, "submit", marking)
+    concurrent.futures.as_completed = as_completed
+    pool.imap_unordered = pool.imap
