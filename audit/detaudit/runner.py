@@ -246,7 +246,7 @@ class Runner:
                 environment.pop(name, None)
             else:
                 environment[name] = value
-        return self.open_nest(self.interpreter, self.control / f"nest-{next(self._folders)}", environment)
+        return self.open_nest(self.interpreter, self.control / f"nest-{next(self._folders):05}", environment)
 
     def _run(self, trial: Trial, nest: Nest) -> None:
         condition, number = trial.condition, next(self._numbers)

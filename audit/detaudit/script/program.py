@@ -108,7 +108,8 @@ class Process:
 
     def run(self, request: protocol.Request) -> Path:
         """Start the program; its folder, in which ``exit.json`` appears when it has ended."""
-        folder = self.control / protocol.TRIALS_FOLDER / str(request.trial)
+        # Names of one length: what lies in memory before an object decides its address.
+        folder = self.control / protocol.TRIALS_FOLDER / f"{request.trial:05}"
         folder.mkdir(parents=True)
         root = self._own_copy(folder, request.options.get("version"), self.program.copy or request.options.get("copy"))
         cwd = self.program.cwd
