@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from detaudit.condition import Condition
 from detaudit.outcome import CRASHED, FAILED, Outcome
+from detaudit.script.case import Case
 from detaudit.script.conclusion import conclude
 from detaudit.script.findings import RunAudit
-from detaudit.script.investigate import Case, investigate
+from detaudit.script.investigate import investigate
 from detaudit.script.program import Program
 from detaudit_probes import sources
 

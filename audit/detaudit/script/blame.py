@@ -3,18 +3,15 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detaudit.condition import Trial
 from detaudit.runner import Finished
 from detaudit.script import edits
+from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Site
 from detaudit.script.program import text_of
 from detaudit.script.repeat import ask
 from detaudit.script.search import Pins, smallest
-
-if TYPE_CHECKING:
-    from detaudit.script.investigate import Case
 
 SITES_FILE = "sites.json"
 MOST_CANDIDATES = 32  # expressions that are tried
@@ -22,7 +19,7 @@ MOST_CANDIDATES = 32  # expressions that are tried
 Blaming = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]
 
 
-def sites(case: "Case", causes: tuple[Cause, ...]) -> Blaming:
+def sites(case: Case, causes: tuple[Cause, ...]) -> Blaming:
     """The causes with the lines that drew from each."""
     found = []
     for cause in causes:
@@ -38,7 +35,7 @@ def sites(case: "Case", causes: tuple[Cause, ...]) -> Blaming:
     return tuple(found)
 
 
-def _spied(case: "Case", causes: Sequence[Cause],
+def _spied(case: Case, causes: Sequence[Cause],
            cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Site, ...], str]]:
     """One run with every other cause held, watching this one alone; and a note on the seeds that the script sets."""
     others = [one.pin for one in causes if one is not cause]
@@ -95,7 +92,7 @@ class _Candidate:
     sure: bool
 
 
-def _of_hash_seed(case: "Case", causes: Sequence[Cause],
+def _of_hash_seed(case: Case, causes: Sequence[Cause],
                   cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
     """Lines that the hash seed reaches a result by: changed in a copy, a smallest set of them holds it.
 
@@ -144,7 +141,7 @@ def _without(texts: Mapping[str, str], chosen: Sequence[_Candidate]) -> dict[str
     return changed
 
 
-def _texts(case: "Case") -> dict[str, str]:
+def _texts(case: Case) -> dict[str, str]:
     """The Python files of the program by name, the script's own first."""
     root = case.program.root
     files = [path for path in sorted(root.rglob("*.py")) if not _foreign(path.relative_to(root))][:50]

@@ -5,19 +5,16 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from detaudit_probes.declare import Edit
 
 from detaudit.condition import Condition, Trial
 from detaudit.runner import Finished
 from detaudit.script import edits
+from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Fix
 from detaudit.script.program import LARGEST_COPY, size_of, text_of
 from detaudit.script.repeat import counted
-
-if TYPE_CHECKING:
-    from detaudit.script.investigate import Case
 
 RUNS = 3
 MOST_VERSIONS = 6  # of the program that are tried
@@ -47,7 +44,7 @@ class Way:
     places: tuple[tuple[str, int], ...] = ()
 
 
-def fix(case: "Case", causes: tuple[Cause, ...], pairs: int) -> Fixing:
+def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
     """The first combination of ways whose runs agree, or None and why there is none.
 
     ``pairs`` are as many as a question of the search took; a version that is not the first tried is run once more.
@@ -101,7 +98,7 @@ def _cost(loose: Condition, fixed: Condition) -> Generator[Sequence[Trial], dict
     return round(after / before, 3) if before else None
 
 
-def _ways(case: "Case", cause: Cause) -> Iterator[Way]:
+def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     script = case.of_pin(cause.pin).script
     assert script is not None
     places = tuple((site.file, site.line) for site in cause.sites)
@@ -112,7 +109,7 @@ def _ways(case: "Case", cause: Cause) -> Iterator[Way]:
         yield Way((cause.source,), environment=ENVIRONMENT[cause.pin])
 
 
-def _combinations(case: "Case", causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
+def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
     """One way for each cause; where several seeds are needed, the one call that sets them all comes first."""
     seeded = [cause for cause in causes if cause.source in SEEDS]
     if len(seeded) > 1:
@@ -123,7 +120,7 @@ def _combinations(case: "Case", causes: tuple[Cause, ...]) -> Iterator[tuple[Way
     yield from itertools.product(*(list(_ways(case, cause)) for cause in causes))
 
 
-def _applied(case: "Case", ways: Sequence[Way]) -> Files | None:
+def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
     """The changed files; None where one of the ways fits no line.
 
     Edits at seen lines come first: insertions would move the lines.
@@ -159,7 +156,7 @@ def _edited(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | Non
     return edits.apply(text, edit, lines, seed)
 
 
-def main_file(case: "Case") -> str | None:
+def main_file(case: Case) -> str | None:
     """The file that the interpreter starts, below the program's root."""
     program = case.program
     if program.script is not None:
@@ -182,7 +179,7 @@ def diff(root: Path, files: Files) -> str:
     return "".join(part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts)
 
 
-def _advice(case: "Case", causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
+def _advice(case: Case, causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
     by_id = {source.id: source for source in case.sources}
     said = [by_id[name].advice for name in unwritten if name in by_id and by_id[name].advice]
     where = [f"{site.file}:{site.line}" for cause in causes if cause.source in unwritten for site in cause.sites[:3]]

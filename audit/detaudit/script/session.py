@@ -20,8 +20,9 @@ from detaudit.events import Emit, Told
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
 from detaudit.script import supervise
+from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
-from detaudit.script.investigate import Case, investigate
+from detaudit.script.investigate import investigate
 from detaudit.script.program import Pace, Process, Program, listing
 from detaudit.workspace import Workspace, workspace
 

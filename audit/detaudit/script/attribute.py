@@ -1,0 +1,186 @@
+"""Why runs of a program part: control, search, necessity, lines, fix. No cause is named that was not shown."""
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from detaudit.condition import Trial, pair
+from detaudit.counting import fisher
+from detaudit.diff import Divergence, Incomparable
+from detaudit.events import Phase
+from detaudit.experiments.loosen import SIGNIFICANT
+from detaudit.runner import Finished
+from detaudit.script import blame, fix, growth
+from detaudit.script.case import Case, Investigation
+from detaudit.script.findings import Cause, Observer, RunAudit, Search
+from detaudit.script.program import LARGEST_COPY, size_of
+from detaudit.script.repeat import Answer, ask, compare_ends, count, pairs_for
+from detaudit.script.search import Pins, smallest
+
+#: Pins that may break a script: where all of them held together stop it, these are left out one by one.
+RISKY = ("op-determinism", "fixed-addresses", "one-pool-thread", "one-process", "clock", "os-entropy", "one-thread",
+         "one-worker", "serial-map", "dense-update")
+MORE, MOST = 3, 8     # pairs: fresh ones that confirm what was found; without a pin that parts rarely
+FRESH = 100           # the number of the first pair of a condition that is run again, after the search
+
+
+def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
+    """``audit`` with the causes, their lines and a fix; or with what was seen, where none can be named."""
+    audit = replace(audit, reproducible=False, reason="two runs of one and the same program part")
+    began, counter = time.monotonic(), _Counter()
+    pins, untouched = _relevant(case, done)
+    pairs = pairs_for(audit.repeats)
+    case.emit(Phase("Control: everything pinned from outside"))
+    control, pins, invalid = yield from counter.of(_control(case, pins, pairs))
+    search = Search(untouched=untouched, invalid=invalid)
+    audit = replace(audit, pinned=control.repeats)
+    if control.agree is None:
+        return replace(audit, search=counter.told(search, began), open=pins,
+                       reason=f"the cause was not found: with everything pinned a run {control.reason}")
+    if not control.agree:
+        more = yield from growth.growth(case.loose)
+        return replace(audit, search=counter.told(search, began), growth=more, open=pins,
+                       reason="the runs differ with everything pinned: no source that detaudit can pin from outside "
+                       "explains it")
+    case.emit(Phase("Which pins are needed"))
+    needed, tried = yield from counter.of(_search(case, pins, pairs))
+    confirmed = yield from counter.of(ask(case.held(needed), max(pairs, MORE), FRESH))
+    search = replace(search, tried=tuple(tried))
+    if confirmed.agree is not True:
+        return replace(audit, search=counter.told(search, began), open=needed,
+                       reason="inconclusive: the pins that were found did not hold in fresh runs")
+    agreed = pairs + confirmed.repeats.agreed  # of the search's own question, and of the fresh runs
+    causes = yield from counter.of(_necessary(case, needed, agreed, audit.repeats.divergence))
+    search = counter.told(search, began)
+    doubtful = tuple(one.pin for one in causes if one.necessary is False)
+    if doubtful:
+        return replace(audit, causes=tuple(one for one in causes if one.necessary), search=search, open=doubtful,
+                       reason="inconclusive: without a pin that was found, runs part too rarely to tell it from luck")
+    observer = yield from _observe(case, pins, audit)
+    more = yield from growth.growth(case.loose)
+    case.emit(Phase("The lines that drew"))
+    causes = yield from blame.sites(case, causes)
+    case.emit(Phase("The fix, on a copy"))
+    mended, why = yield from fix.fix(case, causes, pairs_for(audit.repeats))
+    return replace(audit, causes=causes, search=search, observer=observer, growth=more, fix=mended, no_fix=why)
+
+
+def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit | None]:
+    """Where a program changes files: do runs agree that each have a copy? Then what they read is what parts them."""
+    if size_of(case.program.root) > LARGEST_COPY:
+        return None
+    answer = yield from ask(case.loose.with_options({"copy": True}), MOST)
+    loose = audit.repeats
+    if answer.agree is not True or fisher(loose.parted, loose.pairs, 0, answer.repeats.agreed) >= SIGNIFICANT:
+        return None
+    return replace(
+        audit, reproducible=False, pinned=answer.repeats, causes=(Cause("input-changed", "copy", True),),
+        reason="two runs of one and the same program part: one reads what another has written",
+        no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a new folder in every run, or begin from none")
+
+
+class _Counter:
+    """Counts the trials that an experiment asks for."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+
+    def of(self, experiment: Generator) -> Generator:
+        """The experiment itself, its trials counted."""
+        wanted = next(experiment)
+        while True:
+            self._keys |= {trial.key() for trial in wanted}
+            try:
+                wanted = experiment.send((yield wanted))
+            except StopIteration as end:
+                return end.value
+
+    def told(self, search: Search, began: float) -> Search:
+        return replace(search, trials=len(self._keys), seconds=round(time.monotonic() - began, 1))
+
+
+def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
+    """The pins worth trying, and those whose source no run has met."""
+    met: set[str] = set()
+    for one in done:
+        if one.trace is not None:
+            met |= {name for name, count in one.trace.evidence.items() if count}
+    trying, untouched = [], []
+    for pin in case.pins:
+        source = case.of_pin(pin)
+        told = source.script is not None and source.script.told
+        (trying if not told or source.id in met else untouched).append(pin)
+    return tuple(trying), tuple(untouched)
+
+
+def _control(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
+                                                              tuple[Answer, Pins, Pins]]:
+    """Everything pinned; what then stops the script is found and left out."""
+    answer = yield from ask(case.held(pins), pairs)
+    if answer.agree is not None:
+        return answer, pins, ()
+    for suspect in [pin for pin in RISKY if pin in pins]:
+        fewer = tuple(pin for pin in pins if pin != suspect)
+        again = yield from ask(case.held(fewer), pairs)
+        if again.agree is not None:
+            return again, fewer, (suspect,)
+    tame = tuple(pin for pin in pins if pin not in RISKY)
+    again = yield from ask(case.held(tame), pairs)
+    return again, tame, tuple(pin for pin in pins if pin in RISKY)
+
+
+def _search(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
+                                                             tuple[Pins, list[str]]]:
+    tried: list[str] = []
+
+    def agree(held: Pins) -> Generator:
+        answer = yield from ask(case.held(held), pairs)
+        said = {True: "agree", False: "part", None: "invalid"}[answer.agree]
+        tried.append(f"{', '.join(held) or 'nothing'}: {said}")
+        return answer.agree is True
+
+    needed = yield from smallest(agree, pins)
+    return needed, tried
+
+
+def _necessary(case: Case, needed: Pins, agreed: int,
+               where: Divergence | None) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]:
+    """Each pin left out by itself: do the runs part again, and so often that it is no other source's luck?
+
+    ``agreed`` pairs agreed with all of them held. Two pairs that part against five that agree have a Fisher p of 0.048.
+    Where a script fails without the pin, as one without seeds does under op determinism, its need is not known.
+    """
+    causes = []
+    for pin in needed:
+        without = tuple(other for other in needed if other != pin)
+        for pairs in (2, MORE, MOST):
+            repeats = yield from count(case.held(without), pairs)
+            shown = fisher(repeats.parted, repeats.pairs, 0, agreed) < SIGNIFICANT
+            if shown or not repeats.parted or repeats.problem:
+                break
+        need = True if shown else None if repeats.problem else False
+        causes.append(Cause(_source_of(case, pin, repeats.divergence or where), pin, need))
+    return tuple(causes)
+
+
+def _source_of(case: Case, pin: str, where: Divergence | None) -> str:
+    """The source that the pin holds. A clock that ends the training shows in runs of unequal length."""
+    if pin == "clock" and where is not None and where.kind == "missing" and where.step is not None:
+        return "wall-clock"
+    return case.of_pin(pin).id
+
+
+def _observe(case: Case, pins: Pins, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
+    """With all pins held a bare run ends on a watched one's bits; without, a bare pair parts as a watched one does."""
+    watched, bare = Trial(case.held(pins), 0), Trial(case.held(pins).with_options({"watch": False}), 0)
+    some = pair(case.loose.with_options({"watch": False}), 0)
+    found = yield [watched, bare, *some]
+    pinned = compare_ends(found[watched], found[bare])
+    loose = compare_ends(*(found[trial] for trial in some))
+    if isinstance(pinned, Incomparable) or isinstance(loose, Incomparable):
+        return Observer(None, "a bare run could not be compared")
+    if isinstance(pinned, Divergence):
+        return Observer(False, "with everything pinned, a watched run ends on other bits than a bare one")
+    if isinstance(loose, Divergence):
+        return Observer(True, "pinned, watched and bare runs end on the same bits; loose, bare runs part as well")
+    return Observer(None, "pinned, watched and bare runs end on the same bits; loose, one bare pair agreed")
+

@@ -1,0 +1,43 @@
+"""What ``detaudit run`` investigates, as a value that its experiments share."""
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+from detaudit_probes.declare import Pin, Source
+
+from detaudit.condition import Condition, Trial
+from detaudit.events import Emit
+from detaudit.runner import Finished
+from detaudit.script.findings import RunAudit
+from detaudit.script.program import Program
+from detaudit.script.search import Pins
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is investigated: a program's condition with nothing pinned, and what could be.
+
+    ``sources`` are those that a script can have, ``pins`` the ids that are tried, cheap and specific ones first.
+    ``alone`` is called where trials must not run side by side; ``changed`` tells the files that the program changes.
+    """
+
+    program: Program
+    loose: Condition
+    known: dict[str, Pin]
+    sources: tuple[Source, ...]
+    pins: Pins
+    trials: int | None
+    emit: Emit
+    alone: Callable[[], None]
+    changed: Callable[[], tuple[str, ...]]
+
+    def held(self, pins: Sequence[str]) -> Condition:
+        condition = self.loose
+        for name in pins:
+            condition = condition.with_pin(self.known[name])
+        return condition
+
+    def of_pin(self, pin: str) -> Source:
+        return next(source for source in self.sources if source.script is not None and source.script.pin == pin)
+
+
+Investigation = Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]
