@@ -44,12 +44,13 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
                                    "--markdown", str(tmp_path / "run.md"))
     planted = json.loads((folder / "case.json").read_text())["causes"][0]
     assert ran.code == 1, ran.err
-    assert "Traceback" not in ran.err and "repeated" in ran.err.splitlines()[0]
+    assert "Traceback" not in ran.err
+    assert ran.err.startswith("work/train.py will run some 5 times") and "is repeated." in " ".join(ran.err.split())
     assert (report["outcome"], report["reproducible"]) == ("not-reproducible", False)
     (cause,) = report["causes"]
     assert (cause["source"], cause["necessary"]) == ("python-random", True)
     assert {site["line"] for site in cause["sites"]} & set(planted["lines"])
-    assert report["first_divergence"]["stage"] == "init"
+    assert report["first_divergence"]["stage"] in ("init", "loss")  # a model without an Input is built inside of fit
     assert report["pinned"]["parted"] == 0 < report["pinned"]["agreed"]
     assert report["observer"]["holds"] is True
     assert report["fix"]["verified"] is True and report["fix"]["trials"] == 3
@@ -57,7 +58,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))
     assert again.code == 0 and again.out == ran.out
-    patched = subprocess.run(["patch", "-p1", "-i", str(diff)], cwd=folder, capture_output=True, text=True)
+    patched = subprocess.run(["patch", "-p1", "-i", str(diff)], cwd=tmp_path, capture_output=True, text=True)
     assert patched.returncode == 0 and (folder / "train.py").read_bytes() != before
 
 
