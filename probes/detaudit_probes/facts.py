@@ -2,6 +2,7 @@
 import functools
 import os
 import platform
+import resource
 import sys
 from typing import Any, Dict
 
@@ -16,6 +17,11 @@ def of_environment(backend: Any) -> Dict[str, Any]:
     found = of_interpreter()
     found["framework"] = backend.facts()
     return found
+
+
+def max_rss() -> int:
+    """Bytes, the largest so far. (``ru_maxrss`` is in KiB, on macOS in bytes: getrusage(2).)"""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def of_interpreter() -> Dict[str, Any]:

@@ -82,6 +82,12 @@ EXIT_FILE = "exit.json"
 STDOUT_FILE = "stdout"
 STDERR_FILE = "stderr"
 
+# Left in a trial's folder by a watched process of a user's script (``script/start.py``).
+MAIN_FILE = "main"            # the number of the process that is watched
+PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
+SITES_FILE = "sites.json"     # the lines that drew, and the seeds that the script set
+FAULT_FILE = "fault"          # a fault of the hooks themselves
+
 #: Bytes of one tensor that are kept at most; a larger one has its fingerprint alone.
 LARGEST_KEPT = 1 << 20
 NOT_KEPT = (1 << 64) - 1

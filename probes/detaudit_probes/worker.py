@@ -1,7 +1,6 @@
 """One trial, in a process of its own: hold, loosen, build, train, record."""
 import os
 import random
-import resource
 import sys
 import traceback
 from types import ModuleType
@@ -62,18 +61,13 @@ def _train(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ..
     watch.generators("at the end")
     writer.note("evidence", {name: module.see(trial) if hasattr(module, "see") else trial.counts.get(name, 0)
                              for name, (_, module) in _here(trial, declared).items()})
-    writer.note("measures", {"max_rss": _max_rss()})
+    writer.note("measures", {"max_rss": facts.max_rss()})
     watch.close()
 
 
 def _here(trial: Trial, declared: Declared) -> Declared:
     """The sources that exist on the trial's backend: the others' functions are not to be called."""
     return {name: one for name, one in declared.items() if trial.request.backend in one[0].backends}
-
-
-def _max_rss() -> int:
-    """Bytes, the largest so far. (``ru_maxrss`` is in KiB, on macOS in bytes: getrusage(2).)"""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _freshen(trial: Trial) -> None:

@@ -55,12 +55,12 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     if doubtful:
         return replace(audit, causes=tuple(one for one in causes if one.necessary), search=search, open=doubtful,
                        reason="inconclusive: without a pin that was found, runs part too rarely to tell it from luck")
-    observer = yield from _observe(case, pins, audit)
+    observer = yield from _observe(case, pins)
     more = yield from growth.growth(case.loose)
     case.emit(Phase("The lines that drew"))
     causes = yield from blame.sites(case, causes)
     case.emit(Phase("The fix, on a copy"))
-    mended, why = yield from fix.fix(case, causes, pairs_for(audit.repeats))
+    mended, why = yield from fix.fix(case, causes, pairs)
     return replace(audit, causes=causes, search=search, observer=observer, growth=more, fix=mended, no_fix=why)
 
 
@@ -169,7 +169,7 @@ def _source_of(case: Case, pin: str, where: Divergence | None) -> str:
     return case.of_pin(pin).id
 
 
-def _observe(case: Case, pins: Pins, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
+def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
     """With all pins held a bare run ends on a watched one's bits; without, a bare pair parts as a watched one does."""
     watched, bare = Trial(case.held(pins), 0), Trial(case.held(pins).with_options({"watch": False}), 0)
     some = pair(case.loose.with_options({"watch": False}), 0)
@@ -183,4 +183,3 @@ def _observe(case: Case, pins: Pins, audit: RunAudit) -> Generator[Sequence[Tria
     if isinstance(loose, Divergence):
         return Observer(True, "pinned, watched and bare runs end on the same bits; loose, bare runs part as well")
     return Observer(None, "pinned, watched and bare runs end on the same bits; loose, one bare pair agreed")
-

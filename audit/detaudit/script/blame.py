@@ -4,6 +4,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from detaudit_probes import protocol
+
 from detaudit.condition import Trial
 from detaudit.runner import Finished
 from detaudit.script import edits
@@ -13,7 +15,6 @@ from detaudit.script.program import text_of
 from detaudit.script.repeat import ask
 from detaudit.script.search import Pins, smallest
 
-SITES_FILE = "sites.json"
 MOST_CANDIDATES = 32  # expressions that are tried
 
 Blaming = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]
@@ -44,7 +45,7 @@ def _spied(case: Case, causes: Sequence[Cause],
     done = (yield [trial])[trial]
     if done.trace is None:
         return (), ""
-    path = done.trace.folder / SITES_FILE
+    path = done.trace.folder / protocol.SITES_FILE
     listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
     options = done.trace.document["condition"].get("options", {})
     root = Path(options.get("root", case.program.root)).resolve()

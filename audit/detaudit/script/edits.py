@@ -37,7 +37,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[str]) -> str | None:
-    """``lines`` behind the last of the module's leading imports of one of ``after``; at the top where that is empty.
+    """``lines`` behind the first import of one of ``after``; at the top where that is empty.
 
     A name that a line begins with (``keras.``, ``tf.``) is the one under which the script imported the module.
     """

@@ -57,7 +57,6 @@ class Fix:
     runs: int
     reason: str
     cost: float | None = None
-    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

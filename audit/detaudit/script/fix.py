@@ -38,7 +38,6 @@ Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str
 class Way:
     """One way to hold one cause or several: an edit at some lines of a file, or variables."""
 
-    causes: tuple[str, ...]
     edit: Edit | None = None
     environment: tuple[tuple[str, str], ...] = ()
     places: tuple[tuple[str, int], ...] = ()
@@ -63,7 +62,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         case.program.versions[version] = files
         environment = tuple(sorted({item for way in ways for item in way.environment}))
         condition = case.loose.with_options({"version": version}).with_environment(dict(environment))
-        done = yield from _run(condition, max(RUNS, 2 * pairs if pairs > 2 else RUNS) + (RUNS if number else 0))
+        done = yield from _run(condition, (2 * pairs if pairs > 2 else RUNS) + (RUNS if number else 0))
         repeats = counted(done, across=True)
         if any(not one.outcome.completed for one in done):
             last = next(one.outcome.reason for one in done if not one.outcome.completed)
@@ -72,8 +71,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         else:
             cost = yield from _cost(case.loose, condition)
             return Fix(diff(case.program.root, files), environment, True, len(done),
-                       f"{len(done)} runs of the changed program agree to the last bit", cost,
-                       tuple(one.source for one in causes)), ""
+                       f"{len(done)} runs of the changed program agree to the last bit", cost), ""
     return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}"
 
 
@@ -104,9 +102,9 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     places = tuple((site.file, site.line) for site in cause.sites)
     for edit in script.edits:
         if edit.kind == "insert" or places:
-            yield Way((cause.source,), edit, places=places)
+            yield Way(edit, places=places)
     if cause.pin in ENVIRONMENT:
-        yield Way((cause.source,), environment=ENVIRONMENT[cause.pin])
+        yield Way(environment=ENVIRONMENT[cause.pin])
 
 
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
@@ -116,7 +114,7 @@ def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, 
         rest = [list(_ways(case, cause)) for cause in causes if cause not in seeded]
         for edit in ONE_SEED:
             for others in itertools.product(*rest):
-                yield (Way(tuple(cause.source for cause in seeded), edit), *others)
+                yield (Way(edit), *others)
     yield from itertools.product(*(list(_ways(case, cause)) for cause in causes))
 
 

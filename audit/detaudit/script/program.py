@@ -170,8 +170,8 @@ class Process:
 
     def said(self, folder: Path) -> str:
         """The end of what the script wrote to stderr, or why it did not start."""
-        for name, whose in (("fault", "a fault of detaudit's hooks, not of the script: "), (protocol.STDERR_FILE, ""),
-                            ("supervisor", "")):
+        ours = "a fault of detaudit's hooks, not of the script: "
+        for name, whose in ((protocol.FAULT_FILE, ours), (protocol.STDERR_FILE, ""), ("supervisor", "")):
             path = folder / name
             if path.exists() and path.stat().st_size:
                 lines = path.read_bytes()[-4000:].decode("utf-8", "replace").rstrip().rpartition("\n")

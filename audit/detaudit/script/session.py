@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from detaudit_probes import sources
+from detaudit_probes import protocol, sources
 
 from detaudit import base, environment, gpu, machine
 from detaudit.condition import Condition
@@ -60,7 +60,7 @@ def run(program: Program, options: Options, emit: Emit) -> RunAudit:
     keep = Path(options.keep).absolute() if options.keep else None
     with workspace() as folder:
         folder.kept = keep is not None
-        audit = _Run(program, options, folder, emit).audit()
+        audit = _Run(program, options, folder, emit, on_gpu=options.device != "cpu" and gpu.present(before)).audit()
         if keep is not None:
             os.makedirs(keep.parent, exist_ok=True)
             os.rename(folder.path, keep)
@@ -71,11 +71,11 @@ def run(program: Program, options: Options, emit: Emit) -> RunAudit:
 class _Run:
     """One run of the command while it is being done."""
 
-    def __init__(self, program: Program, options: Options, folder: Workspace, emit: Emit) -> None:
+    def __init__(self, program: Program, options: Options, folder: Workspace, emit: Emit,
+                 on_gpu: bool) -> None:
         self.program, self.options, self.folder, self.emit = program, options, folder, emit
         self.runner: Runner | None = None
         # Two trainings at a time may not find room on one card.
-        on_gpu = options.device != "cpu" and gpu.present(gpu.snapshot())
         self.jobs = options.jobs or (1 if on_gpu else default_jobs())
 
     def audit(self) -> RunAudit:
@@ -164,7 +164,7 @@ class _Run:
 
 def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
     """A sentence on Python processes that the script starts, where it starts some."""
-    paths = [one.trace.folder / "processes" for one in trials if one.trace is not None]
+    paths = [one.trace.folder / protocol.PROCESSES_FILE for one in trials if one.trace is not None]
     most = max((len(path.read_text().split()) for path in paths if path.exists()), default=0)
     return (f"the script starts Python processes, up to {most} in one run: they are pinned as it is, but not "
             f"watched",) if most else ()

@@ -14,7 +14,7 @@ import time
 import weakref
 from typing import Any, Dict, List, Optional, Tuple
 
-from detaudit_probes import fingerprint
+from detaudit_probes import facts, fingerprint
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
@@ -30,7 +30,7 @@ LARGE_STATE, SPARED = 4 << 20, 16
 class Recorder:
     """Writes the observations of one process to its trace.
 
-    ``fits`` is how deep the process is inside of ``fit``, whose callback records the steps by itself.
+    ``inside_fit`` is how deep the process is inside of ``fit``, whose callback records the steps by itself.
     ``left`` is true in a forked child: nothing of it is recorded.
     """
 
@@ -166,7 +166,7 @@ class Recorder:
         self.generators("at the end")
         records = self.trace.once_each("update", named)
         self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})
-        self.trace.note("measures", {"steps": self.steps, "moved": self._moved, "max_rss": _max_rss(),
+        self.trace.note("measures", {"steps": self.steps, "moved": self._moved, "max_rss": facts.max_rss(),
                                      "seconds": _clock() - self.began})
 
 
@@ -185,9 +185,3 @@ def _size(variable: Any) -> int:
     for length in tuple(getattr(variable, "shape", ()) or ()):
         size *= int(length or 1)
     return size
-
-
-def _max_rss() -> int:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -39,7 +39,7 @@ class Sites:
                 return
             name = frame.f_code.co_filename
             if self.is_users(name):
-                self._count(Place(os.path.realpath(name), frame.f_lineno, frame.f_code.co_name), direct, stack)
+                self._count(_place(frame), direct, stack)
                 return
             if name.startswith("<frozen importlib"):
                 return  # what an installed module draws while it is imported is no line of the user's
@@ -53,7 +53,7 @@ class Sites:
         frame: Optional[Any] = sys._getframe(1)
         while frame is not None:
             if self.is_users(frame.f_code.co_filename):
-                return Place(os.path.realpath(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name)
+                return _place(frame)
             frame = frame.f_back
         return None
 
@@ -93,3 +93,5 @@ class Sites:
                 for place, found in self._found.items()]
 
 
+def _place(frame: Any) -> Place:
+    return Place(os.path.realpath(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name)

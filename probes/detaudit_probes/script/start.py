@@ -14,8 +14,6 @@ from typing import Any, Dict, List, Tuple
 from detaudit_probes import facts, protocol, sources, trace
 from detaudit_probes.script.session import Session
 
-MAIN_FILE = "main"
-SITES_FILE = "sites.json"
 #: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
 MOST_KEPT = 256 << 20
 
@@ -25,7 +23,7 @@ def begin(folder: str) -> None:
     try:
         _begin(folder)
     except BaseException:
-        with open(os.path.join(folder, "fault"), "w", encoding="utf-8") as file:
+        with open(os.path.join(folder, protocol.FAULT_FILE), "w", encoding="utf-8") as file:
             traceback.print_exc(file=file)
         os._exit(70)
 
@@ -40,17 +38,13 @@ def _begin(folder: str) -> None:
     mine = _claim(folder)
     if mine:
         _watch(session, modules)
+    declared = sources.declared(modules)
     for name in request.loose:
-        for module in _modules(name, modules):
-            if hasattr(module, "vary"):
-                module.vary(session)
+        if hasattr(declared[name][1], "vary"):
+            declared[name][1].vary(session)
     for name in request.pins:
         if hasattr(pins[name][1], "hold"):
             pins[name][1].hold(session, name)
-
-
-def _modules(source: str, modules: Tuple[ModuleType, ...]) -> List[ModuleType]:
-    return [module for name, (_, module) in sources.declared(modules).items() if name == source]
 
 
 def _claim(folder: str) -> bool:
@@ -58,7 +52,7 @@ def _claim(folder: str) -> bool:
 
     Others leave their number.
     """
-    path, mine = os.path.join(folder, MAIN_FILE), b"%d" % os.getpid()
+    path, mine = os.path.join(folder, protocol.MAIN_FILE), b"%d" % os.getpid()
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.write(file, mine)
@@ -68,7 +62,7 @@ def _claim(folder: str) -> bool:
         with open(path, "rb") as claimed:
             if claimed.read() == mine:
                 return True
-        with open(os.path.join(folder, "processes"), "a") as file:
+        with open(os.path.join(folder, protocol.PROCESSES_FILE), "a") as file:
             file.write("%d\n" % os.getpid())
         return False
 
@@ -122,7 +116,7 @@ class _Ending:
             recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
             recorder.trace.note("evidence", self._evidence())
             if session.spying is not None:
-                trace.write_json(os.path.join(session.folder, SITES_FILE),
+                trace.write_json(os.path.join(session.folder, protocol.SITES_FILE),
                                  {"sites": session.sites.listed(), "seeds": self._seeded})
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except BaseException as error:  # what went wrong in us is told, and never as the script's own doing
