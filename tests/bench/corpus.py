@@ -47,9 +47,8 @@ def load(case: str) -> dict:
     return json.loads((CORPUS / case / "case.json").read_text(encoding="utf-8"))
 
 
-def audit(case: str, **choices: object) -> dict:
-    """The report of one case, as ``detaudit run`` writes it."""
-    planted, folder = load(case), CORPUS / case
+def audit(folder: Path, planted: dict, **choices: object) -> dict:
+    """The report of the script in ``folder``, as ``detaudit run`` writes it."""
     target = planted["module"] or "train.py"
     found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), False, folder)
     done = session.run(found, session.Options(sys.executable, **choices), lambda event: None)
@@ -57,8 +56,9 @@ def audit(case: str, **choices: object) -> dict:
 
 
 def scored(case: str) -> dict:
-    began = time.monotonic()
-    return {"case": case, **judged(load(case), audit(case)), "seconds": round(time.monotonic() - began, 1)}
+    began, planted = time.monotonic(), load(case)
+    found = judged(planted, audit(CORPUS / case, planted))
+    return {"case": case, **found, "seconds": round(time.monotonic() - began, 1)}
 
 
 def judged(planted: dict, report: dict) -> dict:
