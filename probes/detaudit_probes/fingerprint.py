@@ -1,6 +1,8 @@
 """Fingerprints of the bits, dtype and shape of an array: 64 bits, one algorithm for a whole audit."""
 import hashlib
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from detaudit_probes.team import Team
 
 
 def canonical(value: Any) -> Tuple[bytes, bytes]:
@@ -53,7 +55,42 @@ def _blake2b_64(header: bytes, data: Any) -> int:
     return int.from_bytes(state.digest(), "little")
 
 
-ALGORITHMS: Dict[str, Callable[[bytes, Any], int]] = {"xxh3_64": _xxh3_64, "blake2b_64": _blake2b_64}
+_DIGESTS: Dict[str, Callable[[bytes, Any], int]] = {"xxh3_64": _xxh3_64, "blake2b_64": _blake2b_64}
+
+#: Bytes. Longer elements are digested block by block, so that threads can share one tensor.
+BLOCK = 1 << 20
+
+
+class Hasher:
+    """Fingerprints by one of the algorithms: the digest of the header and the elements.
+
+    Elements longer than a block are represented by the digests of their blocks, eight little-endian bytes each. Raises
+    KeyError for an algorithm that is not known.
+    """
+
+    def __init__(self, algorithm: str, team: Optional[Team] = None) -> None:
+        self._digest, self._team = _DIGESTS[algorithm], team
+
+    def __call__(self, header: bytes, data: Any) -> int:
+        return self.all([(header, data)])[0]
+
+    def all(self, records: Sequence[Tuple[bytes, Any]]) -> List[int]:
+        """The fingerprints of (header, elements), the work shared by the team where there is one."""
+        parts: List[Tuple[bytes, Any]] = []
+        for header, data in records:
+            if len(data) <= BLOCK:
+                parts.append((header, data))
+            else:
+                parts += [(b"", data[start:start + BLOCK]) for start in range(0, len(data), BLOCK)]
+        digests = iter(self._team.map(self._digest, parts) if self._team else [self._digest(*one) for one in parts])
+        found = []
+        for header, data in records:
+            if len(data) <= BLOCK:
+                found.append(next(digests))
+            else:
+                blocks = [next(digests).to_bytes(8, "little") for _ in range(0, len(data), BLOCK)]
+                found.append(self._digest(header, b"".join(blocks)))
+        return found
 
 
 def available() -> List[str]:
@@ -62,7 +99,7 @@ def available() -> List[str]:
         import xxhash
     except ImportError:
         return ["blake2b_64"]
-    return ["xxh3_64", "blake2b_64"] if hasattr(xxhash, "xxh3_64") else ["blake2b_64"]
+    return list(_DIGESTS) if hasattr(xxhash, "xxh3_64") else ["blake2b_64"]
 
 
 def sha256(records: List[Tuple[bytes, bytes]]) -> str:

@@ -10,6 +10,7 @@ from array import array
 from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from detaudit_probes import fingerprint, protocol
+from detaudit_probes.team import Team
 
 Named = Tuple[str, str, Any]  # (stage, name, value)
 
@@ -91,10 +92,11 @@ class TraceWriter:
     """
 
     def __init__(self, folder: str, trial: int, condition: Dict[str, Any], algorithm: str,
-                 keep_bytes: bool, keep_from: int = 0, keep_most: Optional[int] = None) -> None:
+                 keep_bytes: bool, keep_from: int = 0, keep_most: Optional[int] = None,
+                 team: Optional[Team] = None) -> None:
         """Bytes are kept from the sequence number ``keep_from`` on, ``keep_most`` of them (None: all)."""
         self._folder = folder
-        self._hash = fingerprint.ALGORITHMS[algorithm]
+        self._hash = fingerprint.Hasher(algorithm, team)
         self._keep, self._keep_from, self._keep_most = keep_bytes, keep_from, keep_most
         self._kept = 0
         self._tables: Dict[str, _Table] = {}
@@ -132,32 +134,37 @@ class TraceWriter:
             table.places.update({one: len(table.columns) + place for place, one in enumerate(new)})
             table.columns.extend(new)
             self.save()  # before the rows: a reader must know the columns that they name
-        records = [fingerprint.canonical(value) for _, value in named]
-        for (name, _), record in zip(named, records):
+        taken = [self._taken(value) for _, value in named]
+        for (name, _), one in zip(named, taken):
             self._sequence += 1
-            self._append(table, [self._sequence, table.places[stage, name], self._hash(*record)], [record])
-        return records
+            self._append(table, [self._sequence, table.places[stage, name], one.fingerprint], [one.record])
+        return [one.record for one in taken]
 
     def take(self, value: Any) -> Taken:
         """The value's fingerprint now, and its record where bytes are kept. Writes nothing: any thread may call it."""
-        header, elements = fingerprint.canonical_view(value)
-        return Taken(self._hash(header, elements), (header, bytes(elements)) if self._keep else (b"", b""))
+        return self.take_each([value])[0]
+
+    def take_each(self, values: Sequence[Any]) -> List[Taken]:
+        """:meth:`take` of several values at once, which a team may share."""
+        views = [fingerprint.canonical_view(value) for value in values]
+        return [Taken(mark, (header, bytes(elements)) if self._keep else (b"", b""))
+                for mark, (header, elements) in zip(self._hash.all(views), views)]
 
     def step(self, phase: str, step: int, observations: Sequence[Named]) -> List[Tuple[bytes, bytes]]:
         """Record one step: ``observations`` are (stage, name, value or :class:`Taken`) in causal order."""
         columns = [(stage, name) for stage, name, _ in observations]
         table = self._step_table(phase, columns)
-        records, prints = [], []
-        for _, _, value in observations:
-            if isinstance(value, Taken):
-                records.append(value.record)
-                prints.append(value.fingerprint)
-            else:
-                records.append(fingerprint.canonical(value))
-                prints.append(self._hash(*records[-1]))
+        taken = [self._taken(value) for _, _, value in observations]
         self._sequence += 1
-        self._append(table, [self._sequence, step] + prints, records)
+        records = [one.record for one in taken]
+        self._append(table, [self._sequence, step] + [one.fingerprint for one in taken], records)
         return records
+
+    def _taken(self, value: Any) -> Taken:
+        if isinstance(value, Taken):
+            return value
+        record = fingerprint.canonical(value)
+        return Taken(self._hash(*record), record)
 
     def _append(self, table: _Table, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]]) -> None:
         room = self._keep_most is None or self._kept < self._keep_most

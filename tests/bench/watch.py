@@ -1,88 +1,92 @@
-"""What watching costs: ``python -m tests.bench.watch [--runs N]``.
+"""What watching costs: ``python -m tests.bench.watch [--turns N] [--batch N]``.
 
-One script trains a network of 6.3 million weights. It is run without anything of ours, bare, and watched with every
-weight fingerprinted in every step, in turn; what is compared is the time of its ``fit`` as it measures it itself. The
-figure for a guest that has only hashlib is printed beside that with xxhash.
+One script trains a network of 6.3 million weights, again and again in one process: with the watching switched off and
+on by turns, for two processes do not run equally fast on a shared machine. Compared are the times of neighbours. Every
+weight is fingerprinted in every step, the optimizer's state as it is by default. The figure for a guest that has only
+hashlib is printed beside that with xxhash.
 """
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from detaudit.condition import Condition, Trial
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Limits, Runner
 from detaudit.script import program
+from detaudit_probes import protocol
 
 SCRIPT = """
 import time
 import keras
 import numpy as np
+from detaudit_probes.script.recorder import Recorder
+
+on = False
+Recorder.counting = Recorder.recording = property(lambda recorder: on)
+
+def fit():
+    began = time.perf_counter()
+    model.fit(x, y, batch_size=BATCH, epochs=1, verbose=0)
+    return (time.perf_counter() - began) / STEPS
 
 keras.utils.set_random_seed(1)
 rng = np.random.default_rng(1)
-x, y = rng.random((64 * STEPS, 1024), dtype="float32"), rng.random((64 * STEPS, 1), dtype="float32")
+x, y = rng.random((BATCH * STEPS, 1024), dtype="float32"), rng.random((BATCH * STEPS, 1), dtype="float32")
 model = keras.Sequential([keras.Input((1024,)), keras.layers.Dense(2048, "relu"), keras.layers.Dense(2048, "relu"),
                           keras.layers.Dense(1)])
 model.compile(optimizer="OPTIMIZER", loss="mse")
-model.fit(x[:128], y[:128], batch_size=64, verbose=0)
-began = time.perf_counter()
-model.fit(x, y, batch_size=64, epochs=1, verbose=0)
-print("fit", time.perf_counter() - began, model.count_params())
+for turn in range(TURNS + 1):
+    on = False
+    off_seconds = fit()
+    on = True
+    on_seconds = fit()
+    if turn:  # the first one traces
+        print("step", off_seconds, on_seconds)
 """
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--optimizer", default="adam")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as folder:
-        script = Path(folder) / "train.py"
-        script.write_text(SCRIPT.replace("STEPS", str(options.steps)).replace("OPTIMIZER", options.optimizer))
-        ways = {"without us": lambda: plain(script), "bare": lambda: ours(script, False, "xxh3_64"),
-                "watched, xxh3": lambda: ours(script, True, "xxh3_64"),
-                "watched, BLAKE2b": lambda: ours(script, True, "blake2b_64")}
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(options.runs):
-            for name, way in ways.items():
-                seconds[name].append(way())
-    base = seconds["without us"]
-    for name, found in seconds.items():
-        ratios = [one / other for one, other in zip(found, base, strict=True)]
-        print(f"{name:18} {median(found):7.2f} s   {median(ratios):5.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+    for algorithm in protocol.FINGERPRINTS:
+        with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as folder:
+            script = Path(folder) / "train.py"
+            script.write_text(SCRIPT.replace("STEPS", str(options.steps)).replace("OPTIMIZER", options.optimizer)
+                              .replace("BATCH", str(options.batch)).replace("TURNS", str(options.turns)))
+            turns = steps_of(script, algorithm)
+        low, _, high = quantiles([on / off for off, on in turns], n=4)
+        print(f"{algorithm:12} {1e3 * median(off for off, _ in turns):6.1f} ms a step, watched "
+              f"{1e3 * median(on for _, on in turns):6.1f} ms: {median(on / off for off, on in turns):.3f} times "
+              f"(quartiles {low:.3f} and {high:.3f}; fastest of each {min(on for _, on in turns) / min(turns)[0]:.3f})")
     return 0
 
 
-def plain(script: Path) -> float:
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
-    return _seconds(done.stdout)
-
-
-def ours(script: Path, watch: bool, fingerprint: str) -> float:
+def steps_of(script: Path, fingerprint: str) -> list[tuple[float, float]]:
+    """Seconds a step, unwatched and watched, of every turn."""
     found = program.find(script.name, False, (), False, script.parent)
     with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as control:
         runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(1), Path(control) / "c",
                         dict(os.environ), fingerprint=fingerprint, keep_bytes=False,
                         open_nest=lambda *given: program.Process(found, *given))
-        condition = Condition("tensorflow", "auto", script.name, 1).with_options({"watch": watch})
+        trial = Trial(Condition("tensorflow", "auto", script.name, 1), 0)
 
         def ask():
-            return (yield [Trial(condition, 0)])[Trial(condition, 0)]
+            return (yield [trial])[trial]
 
         asking = Asking(ask())
         runner.run([asking])
         runner.close()
         assert asking.finding.outcome.completed, asking.finding.outcome
-        return _seconds((asking.finding.trace.folder / "stdout").read_text())
-
-
-def _seconds(printed: str) -> float:
-    return float(next(line.split()[1] for line in printed.splitlines() if line.startswith("fit ")))
+        printed = (asking.finding.trace.folder / protocol.STDOUT_FILE).read_text()
+    return [(float(off), float(on)) for off, on in
+            (line.split()[1:] for line in printed.splitlines() if line.startswith("step "))]
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """A trace written and read back: every bit of it, also where its writer was killed."""
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from detaudit import traces
 from detaudit_probes import fingerprint, protocol
+from detaudit_probes.team import Team
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -36,7 +38,7 @@ def test_what_happens_once_is_read_back_bit_for_bit(fresh_folder, algorithm, val
     for row, value in enumerate(values):
         assert once.label(row, 0) == ("init", f"w{row}")
         assert once.record(row, 0) == (value.dtype.name, ",".join(map(str, value.shape)), value.tobytes())
-        assert int(once.cells[row, 0]) == fingerprint.ALGORITHMS[algorithm](*fingerprint.canonical(value))
+        assert int(once.cells[row, 0]) == fingerprint.Hasher(algorithm)(*fingerprint.canonical(value))
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2**31))
@@ -90,15 +92,43 @@ def test_a_value_is_copied_when_it_is_recorded(fresh_folder):
 ])
 @pytest.mark.parametrize("algorithm", fingerprint.available())
 def test_whatever_differs_has_another_fingerprint(algorithm, left, right):
-    mark = fingerprint.ALGORITHMS[algorithm]
+    mark = fingerprint.Hasher(algorithm)
     assert mark(*fingerprint.canonical(left)) != mark(*fingerprint.canonical(right))
 
 
 @pytest.mark.parametrize("algorithm", fingerprint.available())
 def test_the_layout_in_memory_is_no_difference(algorithm):
-    mark, values = fingerprint.ALGORITHMS[algorithm], np.arange(6.0).reshape(2, 3)
+    mark, values = fingerprint.Hasher(algorithm), np.arange(6.0).reshape(2, 3)
     same = [np.asfortranarray(values), values.astype(">f8"), np.repeat(values, 2, axis=1)[:, ::2], values.tolist()]
     assert {mark(*fingerprint.canonical(value)) for value in (values, *same)} == {mark(*fingerprint.canonical(values))}
+
+
+@pytest.mark.parametrize("algorithm", fingerprint.available())
+@pytest.mark.parametrize("size", [1, fingerprint.BLOCK - 1, fingerprint.BLOCK, fingerprint.BLOCK + 1,
+                                  3 * fingerprint.BLOCK])
+def test_a_team_gives_the_same_fingerprint_and_no_bit_is_overlooked(algorithm, size):
+    data = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8)
+    alone, shared = fingerprint.Hasher(algorithm), fingerprint.Hasher(algorithm, Team(3))
+    mark = alone(*fingerprint.canonical(data))
+    assert [mark, alone(b"", b"x")] == shared.all([fingerprint.canonical_view(data), (b"", b"x")])
+    for place in {0, size // 2, size - 1, min(size - 1, fingerprint.BLOCK)}:
+        other = data.copy()
+        other[place] ^= 1
+        assert shared(*fingerprint.canonical(other)) != mark
+    swapped = np.roll(data, fingerprint.BLOCK)
+    assert shared(*fingerprint.canonical(swapped)) != mark or (swapped == data).all()
+
+
+def test_a_team_keeps_the_order_raises_what_was_raised_and_serves_whoever_comes():
+    team = Team(3)
+    assert team.map(lambda one: one * one, [(one,) for one in range(100)]) == [one * one for one in range(100)]
+    with pytest.raises(ZeroDivisionError):
+        team.map(lambda one: 1 // one, [(1,), (0,), (2,)])
+    # From inside its own work, and from several threads, it is found at work: they do without it.
+    assert team.map(lambda one: sum(team.map(lambda other: other, [(one,), (1,)])), [(1,), (2,)]) == [2, 3]
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda base: team.map(lambda one: base + one, [(1,), (2,), (3,)]), range(50))
+        assert list(found) == [[base + 1, base + 2, base + 3] for base in range(50)]
 
 
 # --- traces that their writer did not finish
@@ -151,7 +181,7 @@ def test_a_large_tensor_is_fingerprinted_and_not_kept(fresh_folder):
     large = np.zeros(protocol.LARGEST_KEPT + 1, np.uint8)
     once = table(written(fresh_folder(), [Once("init", "big", large), Once("init", "small", 1.0)]), "once")
     assert once.record(0, 0) is None and once.record(1, 0) == ("float64", "", np.float64(1).tobytes())
-    assert int(once.cells[0, 0]) == fingerprint.ALGORITHMS["blake2b_64"](*fingerprint.canonical(large))
+    assert int(once.cells[0, 0]) == fingerprint.Hasher("blake2b_64")(*fingerprint.canonical(large))
 
 
 def test_a_long_table_is_mapped_and_reads_the_same(fresh_folder, monkeypatch):

@@ -22,6 +22,8 @@ STOPPED = "stopped"
 #: Bytes of variables that are kept alive until exit, so that a model of a function that has returned can be read then.
 #: What is made beyond that is read only where the script itself still holds it.
 MOST_HELD = 1 << 30
+#: Bytes of variables that are read at once.
+MOST_READ = 256 << 20
 #: An optimizer's state of more bytes than this is looked at in every ``SPARED``-th step only: what parts there parts
 #: the weights in the next step.
 LARGE_STATE, SPARED = 4 << 20, 16
@@ -93,8 +95,9 @@ class Recorder:
             self._variables.append((name, weakref.ref(variable) if self._held > MOST_HELD else lambda: variable))
         self._read = read
         if self.recording and readable:
-            self.once(stage, name, read(variable))
-            self._first.setdefault(name, self.trace.take(read(variable)).fingerprint)
+            taken = self.trace.take(read(variable))
+            self.once(stage, name, taken)
+            self._first.setdefault(name, taken.fingerprint)
 
     # Steps -----------------------------------------------------------------------------------------------------
 
@@ -133,18 +136,16 @@ class Recorder:
 
     def _updated(self, weights: List[Any], optimizers: List[Any], read: Any) -> List[Tuple[str, str, Taken]]:
         """The fingerprints of live variables, taken before the step returns: the next one updates them in place."""
-        rows = []
-        for variable in weights:
-            path = path_of(variable)
-            taken = self.trace.take(read(variable))
-            self._moved = self._moved or self._first.setdefault(path, taken.fingerprint) != taken.fingerprint
-            rows.append(("update", path, taken))
+        named = [(path_of(variable), variable) for variable in weights]
         for optimizer in optimizers:
-            if self.steps % SPARED != 1 and sum(_size(one) for one in optimizer.variables) > LARGE_STATE:
-                continue
-            for variable in optimizer.variables:
-                rows.append(("update", "optimizer/" + path_of(variable), self.trace.take(read(variable))))
-        return rows
+            if self.steps % SPARED == 1 or sum(_size(one) for one in optimizer.variables) <= LARGE_STATE:
+                named += [("optimizer/" + path_of(variable), variable) for variable in optimizer.variables]
+        taken: List[Taken] = []
+        for some in _shares([variable for _, variable in named]):
+            taken += self.trace.take_each([read(variable) for variable in some])
+        for (path, _), one in zip(named[:len(weights)], taken):
+            self._moved = self._moved or self._first.setdefault(path, one.fingerprint) != one.fingerprint
+        return [("update", path, one) for (path, _), one in zip(named, taken)]
 
     def _stop_where_asked(self) -> None:
         steps, seconds = self.session.option("stop_steps"), self.session.option("stop_seconds")
@@ -177,6 +178,19 @@ _STAMP = re.compile(r"\d[\d_.:T-]{4,}\d|[0-9a-f]{8}(?:-?[0-9a-f]{4,})+|(?=[a-f]*
 def path_of(variable: Any) -> str:
     """What the variable is called in the trace: its path, stamps left out."""
     return _STAMP.sub("#", str(getattr(variable, "path", None) or getattr(variable, "name", "variable")))
+
+
+def _shares(variables: List[Any]) -> List[List[Any]]:
+    """The variables in groups of which each may be in memory at once: what lies on a card is copied to be read."""
+    found: List[List[Any]] = []
+    room = 0
+    for variable in variables:
+        if not found or _size(variable) > room:
+            found.append([])
+            room = MOST_READ
+        found[-1].append(variable)
+        room -= _size(variable)
+    return found
 
 
 def _size(variable: Any) -> int:

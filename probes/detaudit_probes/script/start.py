@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts, protocol, sources, trace
 from detaudit_probes.script.session import Session
+from detaudit_probes.team import Team
 
 #: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
 MOST_KEPT = 256 << 20
@@ -74,7 +75,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     request = session.request
     keep = session.option("keep_from")
     writer = trace.TraceWriter(session.folder, request.trial, request._asdict(), request.fingerprint,
-                               keep is not None, keep or 0, MOST_KEPT)
+                               keep is not None, keep or 0, MOST_KEPT, Team.of_this_machine())
     recorder = Recorder(session, writer)
     seeded: List[Dict[str, Any]] = []
     for module in modules:
