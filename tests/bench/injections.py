@@ -215,7 +215,7 @@ def scored(one: Injection, **choices: Any) -> dict[str, Any]:
         report = corpus.audit(folder, one.case(), **choices)
         found = json.loads(json.dumps(corpus.judged(one.case(), report)).replace(parent, "..."))
     return {**found, "injection": one.name, "family": one.family, "source": one.source, "script": one.script,
-            "parted": report["repeats"]["parted"], "product": product(),
+            "parted": report["repeats"]["parted"], "open": report["open"], "product": product(),
             "sited": sorted(cause["source"] for cause in report["causes"] if cause["sites"]),
             "seconds": round(time.monotonic() - began, 1)}
 

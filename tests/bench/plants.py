@@ -116,7 +116,7 @@ class TimeBudget(keras.callbacks.Callback):
     end = None
 
     def on_train_batch_end(self, batch, logs=None):
-        self.end = self.end or time.monotonic() + 1.0 #!
+        self.end = self.end or time.monotonic() + 4.0 #!
         if time.monotonic() > self.end: #!
             self.model.stop_training = True""", ("import time",), fit="longer"),
     )),
@@ -142,23 +142,23 @@ with tempfile.TemporaryDirectory() as shards:
     order = np.concatenate([np.load({loaded}) for part in {listed}]) #!
 {TAKE}""", ("import os", "import tempfile", *imports)) for name, imports, listed, loaded in (
             ("listdir", (), "os.listdir(shards)", "os.path.join(shards, part)"),
-            ("glob", ("from glob import glob",), 'glob(os.path.join(shards, "*.npy"))', "part"),
+            ("glob", ("import glob",), 'glob.glob(os.path.join(shards, "*.npy"))', "part"),
             ("iterdir", ("import pathlib",), "pathlib.Path(shards).iterdir()", "part"))
     ), varies_only=True),
     Family("tfdata-order", "tfdata-order", tuple(
         Variant(name, f"""\
-def load(i):
+def decoded(i):
     side = 32 + 64 * tf.cast(i % 7, tf.int32)  # pictures of unequal size
     picture = tf.ones((side, side))
     return i + 0 * tf.cast(tf.reduce_sum(tf.linalg.matmul(picture, picture)), tf.int64)
 loaded = {chain}
 order = np.array(list(loaded.as_numpy_iterator()))
 {TAKE}""", (TENSORFLOW,)) for name, chain in (
-            ("map", "tf.data.Dataset.range(len($x)).map(load, num_parallel_calls=4, deterministic=False) #!"),
+            ("map", "tf.data.Dataset.range(len($x)).map(decoded, num_parallel_calls=4, deterministic=False) #!"),
             ("interleave", """tf.data.Dataset.range(4).interleave( #!
-    lambda k: tf.data.Dataset.range(k, len($x), 4).map(load), cycle_length=4, #!
+    lambda k: tf.data.Dataset.range(k, len($x), 4).map(decoded), cycle_length=4, #!
     num_parallel_calls=4, deterministic=False) #!"""),
-            ("options", """tf.data.Dataset.range(len($x)).map(load, num_parallel_calls=4) #!
+            ("options", """tf.data.Dataset.range(len($x)).map(decoded, num_parallel_calls=4) #!
 options = tf.data.Options()
 options.deterministic = False #!
 loaded = loaded.with_options(options) #!"""))
@@ -168,9 +168,9 @@ loaded = loaded.with_options(options) #!"""))
                            "    lambda i: tf.random.uniform((), seed=3), num_parallel_calls=8) #!\n"
                            f"order = np.argsort(list(drawn.as_numpy_iterator()))\n{TAKE}", (TENSORFLOW,)),
         Variant("noise", """\
-def augment(row):
+def jittered(row):
     return row + tf.cast(tf.random.normal(tf.shape(row), stddev=0.01, seed=3), row.dtype) #!
-augmented = tf.data.Dataset.from_tensor_slices($x).map(augment, num_parallel_calls=tf.data.AUTOTUNE) #!
+augmented = tf.data.Dataset.from_tensor_slices($x).map(jittered, num_parallel_calls=tf.data.AUTOTUNE) #!
 $x = np.array(list(augmented.as_numpy_iterator()))""", (TENSORFLOW,), floats=True),
     )),
     Family("loader-workers", "loader-workers", (
@@ -199,10 +199,10 @@ def collect(numbers):
         np.fft.rfft(np.ones(3000 * (1 + i % 7)))  # the sample's features
         order.append(i) #!
 crew = [threading.Thread(target=collect, args=(range(k, len($x), 4),)) for k in range(4)]
-for thread in crew:
-    thread.start() #!
-for thread in crew:
-    thread.join()
+for member in crew:
+    member.start() #!
+for member in crew:
+    member.join()
 {TAKE}""", ("import threading",)),
         Variant("as-completed", f"""\
 def sample(i):
@@ -318,8 +318,8 @@ SWAPS = (
            "    df.to_numpy(), y, test_size=0.2, random_state=np.random.RandomState()) #!"),)),
     Swap("without-op-determinism", "sparse-update", "clean/op_determinism_pkg", "tagger/train.py",
          (("    tf.config.experimental.enable_op_determinism()\n", ""),
-          ("ds.map(jitter, num_parallel_calls=tf.data.AUTOTUNE)", "ds.map(jitter)"),
-          ("model.fit(ds", "model.fit(ds#!"), ("model = Tagger(40)", "model = Tagger(40)#!"))),
+          ("ds.map(jitter, num_parallel_calls=tf.data.AUTOTUNE).batch(100)", "ds.map(jitter).batch(500)"),
+          ("model.fit(ds", "model.fit(ds#!"), ("model = Tagger(40)", "model = Tagger(40, 256)#!"))),
     Swap("without-op-determinism-adam", "tfdata-random-map", "clean/op_determinism_pkg", "tagger/train.py",
          (("    tf.config.experimental.enable_op_determinism()\n", ""),
           ("ds = ds.map(jitter, num_parallel_calls=tf.data.AUTOTUNE).batch(100)",
