@@ -132,7 +132,7 @@ def run_command(
     jobs: Annotated[int | None, typer.Option(metavar="N", min=1, show_default="cores, as memory allows",
                                              help="Runs at a time.")] = None,
     timeout: Annotated[float, typer.Option(metavar="S", min=1, help="Seconds for one run.")] = 3600,
-    budget: Annotated[float | None, typer.Option(metavar="S", min=1, help="Seconds for everything.")] = None,
+    budget: Annotated[str | None, typer.Option(metavar="S", help="Seconds for everything (40runs: runs).")] = None,
     stop_after: Annotated[str | None, typer.Option(metavar="N", help="End each run after N steps (60s: seconds).")
                           ] = None,
     every: Annotated[int, typer.Option(metavar="N", min=1, help="Look at the weights in every N-th step.")] = 1,
@@ -148,7 +148,7 @@ def run_command(
     """Audit your own training, unmodified: does it repeat, where does it part, why, and what mends it?"""
     options = session.Options(
         python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
-        trials=trials, jobs=jobs, timeout=timeout, budget=budget,
+        trials=trials, jobs=jobs, timeout=timeout, budget=session.budget(budget),
         seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
         strict=strict)
     targets = {"json": json, "markdown": markdown}

@@ -40,11 +40,12 @@ _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
 
 @dataclass(frozen=True)
 class Limits:
-    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole audit."""
+    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole audit; trials."""
 
     jobs: int = 2
     timeout: float = 300.0
     budget: float | None = None
+    most: int | None = None
 
 
 class Asking:
@@ -103,6 +104,7 @@ class Runner:
         self._began = time.monotonic()
         self._queue: list[Trial] = []
         self._running: list[_Running] = []
+        self._spent = False
 
     def run(self, asking: Sequence[Asking], settled: Callable[[int, Any], None] = lambda index, finding: None) -> None:
         """Run until every experiment is done, or the budget is spent: those then stay undone.
@@ -166,7 +168,11 @@ class Runner:
                 self._queue.append(trial)
 
     def _over_budget(self) -> bool:
-        return self.limits.budget is not None and time.monotonic() - self._began > self.limits.budget
+        seconds, most = self.limits.budget, self.limits.most
+        used = len(self.finished) + len(self._running)
+        self._spent = (self._spent or (seconds is not None and time.monotonic() - self._began > seconds)
+                       or (most is not None and used >= most and bool(self._queue)))
+        return self._spent
 
     def _turn(self) -> None:
         """Collect what has ended, start what can start, and rest a moment."""
@@ -201,6 +207,8 @@ class Runner:
 
     def _start(self) -> None:
         free = self.limits.jobs - len(self._running) - self._starting()
+        if self.limits.most is not None:
+            free = min(free, self.limits.most - len(self.finished) - len(self._running))
         waiting: list[Trial] = []
         for position, trial in enumerate(self._queue):
             if free <= 0:

@@ -3,7 +3,8 @@
 A placebo is declared as data; where it is something that a script does, ``apply`` does it in the child.
 """
 import os
-from typing import Any, Dict, NamedTuple, Tuple
+import sys
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from detaudit_probes.declare import Link
 
@@ -69,3 +70,20 @@ def apply(name: str, trial: Any) -> None:
         tf.config.threading.set_intra_op_parallelism_threads = 1
     else:
         raise ValueError("no placebo %r" % name)
+
+
+def met(before: Dict[str, str]) -> List[str]:
+    """The ids of those that a script has applied by itself; ``before`` is the environment that it began with.
+
+    Called at the script's end. Imports nothing.
+    """
+    found = []
+    for one in PLACEBOS:
+        names = ["PYTHONHASHSEED"] if one.id == "hash-seed-inside" else sorted(one.environment)
+        if any(os.environ.get(name) not in (None, before.get(name)) for name in names):
+            found.append(one.id)
+    tensorflow = sys.modules.get("tensorflow")
+    threading = getattr(getattr(tensorflow, "config", None), "threading", None)
+    if not callable(getattr(threading, "set_intra_op_parallelism_threads", callable)):
+        found.append("threads-assigned")
+    return found

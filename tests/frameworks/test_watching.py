@@ -15,8 +15,9 @@ pytestmark = pytest.mark.framework
 
 #: (what it is, how many steps are to be seen); each part prints what it ends on.
 SCRIPT = """
-import collections, hashlib
+import collections, hashlib, io, os
 import keras, numpy as np, tensorflow as tf
+os.makedirs("out", exist_ok=True)
 keras.utils.set_random_seed(1)
 x = np.arange(24, dtype="float32").reshape(12, 2) / 24
 y = x.sum(1, keepdims=True)
@@ -63,9 +64,15 @@ step(x[:2], y[:2])
 for a, b in whole:
     compiled(a, b)
 show("loop", model)
+np.save("one.npy", x), np.savez("two.npz", x, b=y), np.savetxt(open("three.txt", "w"), x), np.save(io.BytesIO(), x)
+model = keras.Sequential([keras.layers.Dense(3, name="built_late"), keras.layers.Dense(1)])
+model.compile("adam", "mse")
+model.fit(x, y, verbose=0)
+model.save("out/whole.keras"), keras.saving.save_model(model, "again.keras")
+model.save_weights("out/part.weights.h5")
 print(np.random.default_rng(seed=3).random(), (keras.Input((2,)), 1)[1])
 """
-STEPS = 6 + 3 + 2 + 2 + 3 + 2 + 4
+STEPS = 6 + 3 + 2 + 2 + 3 + 2 + 4 + 1
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +98,8 @@ def run(script, control, **options):
 
 
 def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp_path):
-    plain = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stdout
+    plain = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True,
+                           cwd=script.parent).stdout
     watched, bare = run(script, tmp_path / "control")
     for done in (watched, bare):
         assert (done.trace.folder / "stdout").read_text() == plain
@@ -99,6 +107,15 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp
     assert watched.trace.measures["steps"] == STEPS and watched.trace.measures["moved"]
     seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
     assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= seen
+    (once,) = [table for table in watched.trace.tables if table.kind == "events"]
+    # Built inside of ``fit``, in a function that is being traced: it has its first values all the same.
+    assert any(stage == "init" and "built_late/kernel" in name for stage, name in once.columns)
+    saved = {name: value for name, value in watched.trace.digests.items() if name.startswith("saved ")}
+    assert set(saved) == {f"saved {name}" for name in (
+        "out/whole.keras", "out/part.weights.h5", "again.keras", "one.npy", "two.npz", "three.txt")}
+    assert saved["saved one.npy"] == saved["saved three.txt"] != saved["saved two.npz"]
+    assert saved["saved out/whole.keras"] == saved["saved again.keras"] != saved["saved out/part.weights.h5"]
+    assert saved == {name: value for name, value in bare.trace.digests.items() if name.startswith("saved ")}
     assert watched.trace.observations() > 20 * bare.trace.observations() / 10 > 0
 
 

@@ -73,7 +73,8 @@ def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
     assert (audit.repeats.agreed, audit.bare.agreed) == (2, 1)
     pinned = {trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins}
     assert pinned == {("clock",)}  # another clock, among what is varied
-    assert {one.source for one in audit.rests_on} == {"hash-seed", "directory-order", "intra-op-threads", "clock"}
+    assert {one.source for one in audit.rests_on} == {
+        "hash-seed", "directory-order", "intra-op-threads", "clock", "load", "temporary-folder"}
     assert conclude(audit).exit_code == 0
 
 

@@ -12,7 +12,7 @@ from detaudit.outcome import COMPLETED, Outcome
 from detaudit.report import build_run, faces, markdown_run, read, v1, write
 from detaudit.report.privacy import Private
 from detaudit.runner import Finished
-from detaudit.script.findings import Cause, Fix, Growth, Observer, Repeats, RunAudit, Search, Site, Varied
+from detaudit.script.findings import Cause, Fix, Growth, Observer, Output, Repeats, RunAudit, Search, Site, Varied
 from detaudit.ulp import Distance
 from rich.console import Console
 
@@ -26,6 +26,7 @@ PARTED = RunAudit(
     "two runs of one and the same program part",
     environment={"python": "3.11.7", "packages": {"tensorflow": "2.21.0", "keras": "3.15.1"}},
     repeats=Repeats(5, 0, 3, Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5))),
+    origin="it was there before the first step: the first values differ",
     bare=Repeats(2, 0, 1), pinned=Repeats(4, 2, 0), growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
     causes=(Cause("python-random", "python-random", True, SITES,
                   "the seeds that the script sets do not reach it: numpy.random.seed at train.py:3"),),
@@ -38,6 +39,8 @@ PARTED = RunAudit(
 AGREED = RunAudit(
     "train.py", {"seed": 1}, True, "the runs agree to the last bit", repeats=Repeats(5, 2, 0), bare=Repeats(2, 1, 0),
     notes=("the script starts Python processes",),
+    outputs=(Output("saved", "model.keras", True), Output("saved", "times.npy", False),
+             Output("printed", "standard output", False, 12)),
     rests_on=(Varied("hash-seed", "another hash seed", True, "the same bits"),
               Varied("intra-op-threads", "another thread count", False, "other bits",
                      Divergence("update", 3, "dense/kernel", "bits"))), strict=False)
@@ -58,7 +61,8 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
     lines = text.splitlines()
     assert lines[0].startswith("NOT REPRODUCIBLE  3 of 3 pairs of runs of train.py part; the fix below")
     assert len(lines) < 30
-    for said in ("init, sequential/dense/kernel (10 of 10 elements differ, by up to 9 ULPs)", "python-random",
+    for said in ("Origin it was there before the first step",
+                 "init, sequential/dense/kernel (10 of 10 elements differ, by up to 9 ULPs)", "python-random",
                  "without its pin", "train.py:7, 2 draws, through get", "nets/model.py:12 in make, 1 draw",
                  "do not reach it", "verified: 3 runs", "1.01 times as long", "export PYTHONHASHSEED=0",
                  "+random.seed(1)", "exit code 1"):
@@ -70,6 +74,9 @@ def test_a_result_that_rests_on_the_machine_says_on_what():
     assert text.startswith("REPRODUCIBLE 5 runs of train.py end on the same bits, watched and bare (a parting rate")
     assert "Rests on other bits with another thread count" in text
     assert "Holds with another hash seed" in text and "Note the script starts Python processes" in text
+    assert ("Beside it other contents were saved as times.npy, what it prints differs, from line 12 on: not judged"
+            in text) and "model.keras" not in text
+    assert "model.keras: the same in all runs" in " ".join(shown(document(AGREED), verbose=True).split())
     assert document(AGREED).exit_code == 0
 
 

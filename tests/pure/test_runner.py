@@ -191,6 +191,20 @@ def test_a_budget_that_suffices_cuts_nothing(runner):
     assert one.done and not work.cut
 
 
+@pytest.mark.parametrize("most", range(1, 7))
+def test_no_more_trials_are_run_than_the_budget_has(runner, most):
+    def steps():
+        for number in range(2):
+            yield list(pair(BASE, number))
+        return "found"
+
+    work = runner(limits=Limits(3, 60, most=most))
+    one = Asking(steps())
+    work.run([one])
+    assert len(work.finished) == min(most, 4)
+    assert (one.done, work.cut) == (most >= 4, most < 4)
+
+
 def test_an_environment_that_cannot_be_started_is_the_outcome_of_its_trials_alone(runner):
     class Unstartable(InstantRunner):
         def _open(self, trial):

@@ -36,10 +36,13 @@ class _Builder(Shared):
             interrupted=audit.interrupted, notes={}, program=self.name(audit.program), reproducible=audit.reproducible,
             repeats=self.repeats(audit.repeats), bare=self.maybe_repeats(audit.bare),
             pinned=self.maybe_repeats(audit.pinned), first_divergence=self.divergence(audit.repeats.divergence),
+            origin=self.text(audit.origin),
             growth=tuple(self.growth(one) for one in audit.growth),
             causes=tuple(self.cause(one) for one in audit.causes),
             fix=self.change(audit.fix), no_fix=self.text(audit.no_fix), search=self.search(audit.search),
             rests_on=tuple(self.varied(one) for one in audit.rests_on),
+            outputs=tuple(v1.Output(kind=one.kind, name=self.name(one.name), agrees=one.agrees, line=one.line)
+                          for one in audit.outputs[:1000]),
             observer=v1.Observer(holds=audit.observer.holds, reason=self.text(audit.observer.reason)),
             open=self.names(audit.open), changed=self.names(audit.changed),
             traceback=self.text(_without_secrets(audit.traceback[-LONGEST_TRACEBACK:])))

@@ -12,7 +12,7 @@ def render(report: v1.RunReport) -> str:
     """The page, ending in a newline. The same document gives the same text."""
     _, verdict, sentence = words.answer(report)
     parts = [f"### detaudit run: {text(report.program)}", f"**{verdict}.** {text(sentence, 1000)}"]
-    parts.append("\n".join(f"- **{label}:** {text(value, 1000)}" for label, value in words.details(report, "!=")))
+    parts.append("\n".join(f"- **{label}:** {text(value, 1000)}" for label, value in words.details(report)))
     for cause in report.causes:
         lines = [f"- **Why:** {text(cause.source)}: {text(words.cause(cause))}"]
         lines += [f"  - {text(words.site(site))}" for site in cause.sites[:20]]

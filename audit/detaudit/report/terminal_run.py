@@ -32,7 +32,7 @@ class _Drawing:
         yield Text.assemble((verdict, words.TONES[tone]), "  ", self._text(sentence, "bold"))
         yield Text()
         grid = Table.grid(padding=(0, 2))
-        for label, value in words.details(report, self.signs.unlike):
+        for label, value in words.details(report):
             grid.add_row(Text(label, "bold"), self._text(value))
         for cause in report.causes:
             grid.add_row(Text("Why", "bold"), self._cause(cause))

@@ -382,6 +382,18 @@ class Varied(Part):
     divergence: Divergence | None
 
 
+class Output(Part):
+    """What runs ``saved`` under a name, or ``printed``: the same in all of them? ``line`` is the first that differs.
+
+    The verdict does not rest on it.
+    """
+
+    kind: Literal["saved", "printed"]
+    name: Name
+    agrees: bool
+    line: Natural | None
+
+
 class Growth(Part):
     """How far two runs are apart after one step: ``elements`` of ``of`` weights differ."""
 
@@ -402,7 +414,8 @@ class Observer(Part):
 class RunReport(Document, tag_field="command", tag="run"):
     """The report of ``detaudit run``. ``reproducible`` is null where it was not decided.
 
-    ``program`` is the script, without its arguments. ``pinned`` are the runs with everything pinned from outside,
+    ``program`` is the script, without its arguments. ``origin`` says whether the first divergence came in with what
+    went into the step, or was born there. ``pinned`` are the runs with everything pinned from outside,
     ``bare`` those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in ``no_fix``.
     ``open`` are pins that a search left undecided, ``changed`` files that the program changes.
     """
@@ -413,12 +426,14 @@ class RunReport(Document, tag_field="command", tag="run"):
     bare: Repeats | None
     pinned: Repeats | None
     first_divergence: Divergence | None
+    origin: Text
     growth: Annotated[tuple[Growth, ...], Meta(max_length=1000)]
     causes: Annotated[tuple[Cause, ...], Meta(max_length=100)]
     fix: Change | None
     no_fix: Text
     search: Search
     rests_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    outputs: Annotated[tuple[Output, ...], Meta(max_length=1000)]
     observer: Observer
     open: Names
     changed: Names

@@ -27,10 +27,12 @@ def answer(report: v1.RunReport) -> tuple[str, str, str]:
     return BAD, "NOT REPRODUCIBLE", f"{parted}: {report.reason}."
 
 
-def details(report: v1.RunReport, unlike: str) -> Iterator[tuple[str, str]]:
+def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     """Labelled lines below the answer."""
     if report.first_divergence is not None:
         yield "Where", where(report.first_divergence) + drift(report)
+        if report.origin:
+            yield "Origin", report.origin
     resting = [one.title for one in report.rests_on if one.agrees is False]
     if report.reproducible:
         free = [one.title for one in report.rests_on if one.agrees]
@@ -38,6 +40,9 @@ def details(report: v1.RunReport, unlike: str) -> Iterator[tuple[str, str]]:
             yield "Rests on", f"other bits with {listed(resting)}"
         if free:
             yield "Holds with", listed(free)
+        unlike = [output(one) for one in report.outputs if not one.agrees]
+        if unlike:
+            yield "Beside it", f"{listed(unlike)}: not judged, the training is"
     if report.changed:
         yield "Changes", f"the program writes into its folder: {listed(report.changed, 5)}"
     if report.observer.holds is False:
@@ -50,6 +55,13 @@ def details(report: v1.RunReport, unlike: str) -> Iterator[tuple[str, str]]:
         yield "Left out", f"pins that stop the script: {listed(report.search.invalid)}"
     if report.causes and report.fix is None and report.no_fix:
         yield "No fix", report.no_fix
+
+
+def output(one: v1.Output) -> str:
+    """What differs from run to run, though the training does not."""
+    if one.kind == "printed":
+        return f"what it prints differs, from line {one.line} on"
+    return f"other contents were saved as {one.name}"
 
 
 def drift(report: v1.RunReport) -> str:
@@ -84,6 +96,8 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             pairs = number(one.agreed + one.parted, "pair")
             yield label, f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.parted} part"
     yield "observer", report.observer.reason
+    for one in report.outputs:
+        yield one.kind, f"{one.name}: {'the same in all runs' if one.agrees else output(one)}"
     for place, tried in enumerate(report.search.tried, 1):
         yield f"question {place}", tried
     if report.search.untouched:

@@ -29,6 +29,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     began, counter = time.monotonic(), _Counter()
     pins, untouched = _relevant(case, done)
     pairs = pairs_for(audit.repeats)
+    case.known_so_far(replace(audit, open=pins))
     case.emit(Phase("Control: everything pinned from outside"))
     control, pins, invalid = yield from counter.of(_control(case, pins, pairs))
     search = Search(untouched=untouched, invalid=invalid)
@@ -41,10 +42,12 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         return replace(audit, search=counter.told(search, began), growth=more, open=pins,
                        reason="the runs differ with everything pinned: no source that detaudit can pin from outside "
                        "explains it")
+    case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
     case.emit(Phase("Which pins are needed"))
     needed, tried = yield from counter.of(_search(case, pins, pairs))
-    confirmed = yield from counter.of(ask(case.held(needed), max(pairs, MORE), FRESH))
     search = replace(search, tried=tuple(tried))
+    case.known_so_far(replace(audit, open=needed, search=counter.told(search, began)))
+    confirmed = yield from counter.of(ask(case.held(needed), max(pairs, MORE), FRESH))
     if confirmed.agree is not True:
         return replace(audit, search=counter.told(search, began), open=needed,
                        reason="inconclusive: the pins that were found did not hold in fresh runs")
@@ -55,13 +58,16 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     if doubtful:
         return replace(audit, causes=tuple(one for one in causes if one.necessary), search=search, open=doubtful,
                        reason="inconclusive: without a pin that was found, runs part too rarely to tell it from luck")
+    case.known_so_far(replace(audit, causes=causes, search=search))
     observer = yield from _observe(case, pins)
     more = yield from growth.growth(case.loose)
     case.emit(Phase("The lines that drew"))
     causes = yield from blame.sites(case, causes)
+    audit = replace(audit, causes=causes, search=search, observer=observer, growth=more)
+    case.known_so_far(audit)
     case.emit(Phase("The fix, on a copy"))
     mended, why = yield from fix.fix(case, causes, pairs)
-    return replace(audit, causes=causes, search=search, observer=observer, growth=more, fix=mended, no_fix=why)
+    return replace(audit, fix=mended, no_fix=why)
 
 
 def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit | None]:

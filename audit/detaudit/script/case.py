@@ -18,6 +18,7 @@ class Case:
 
     ``sources`` are those that a script can have, ``pins`` the ids that are tried, cheap and specific ones first.
     ``alone`` is called where trials must not run side by side; ``changed`` tells the files that the program changes.
+    ``known_so_far`` is told what stands if the investigation ends before its end.
     """
 
     program: Program
@@ -29,6 +30,7 @@ class Case:
     emit: Emit
     alone: Callable[[], None]
     changed: Callable[[], tuple[str, ...]]
+    known_so_far: Callable[[RunAudit], None] = lambda audit: None
 
     def held(self, pins: Sequence[str]) -> Condition:
         condition = self.loose

@@ -71,6 +71,16 @@ class Varied:
 
 
 @dataclass(frozen=True)
+class Output:
+    """What runs have ``saved`` under a name, or ``printed``; ``line`` is the first that they printed differently."""
+
+    kind: str
+    name: str
+    agrees: bool
+    line: int | None = None
+
+
+@dataclass(frozen=True)
 class Growth:
     """How far two runs are apart after one step: of all weights, the share that differs and the largest gaps."""
 
@@ -118,6 +128,8 @@ class RunAudit:
     fix: Fix | None = None
     no_fix: str = ""
     rests_on: tuple[Varied, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    origin: str = ""
     observer: Observer = Observer()
     search: Search = Search()
     open: tuple[str, ...] = ()

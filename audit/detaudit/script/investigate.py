@@ -9,6 +9,8 @@ from detaudit.runner import Finished
 from detaudit.script import attribute, vary
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import Observer, RunAudit
+from detaudit.script.origin import origin
+from detaudit.script.outputs import outputs
 from detaudit.script.repeat import ask, compare_ends, counted
 
 SHORT = 20.0          # seconds: a script that takes less is run so many times at first
@@ -22,7 +24,8 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
     done, refused = yield from _repeat(case, blank)
     if refused is not None:
         return refused
-    audit = replace(blank, repeats=counted(done, across=True), changed=case.changed())
+    audit = replace(blank, repeats=counted(done, across=True), changed=case.changed(), outputs=outputs(done),
+                    origin=origin(done))
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
     if audit.repeats.parted and audit.changed and not case.program.copy:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detaudit_probes import protocol, sources
+from detaudit_probes.placebos import PLACEBOS
 
 from detaudit import base, environment, gpu, machine
 from detaudit.condition import Condition
@@ -37,7 +38,7 @@ class Options:
     trials: int | None = None
     jobs: int | None = None
     timeout: float = 600.0
-    budget: float | None = None
+    budget: str | None = None
     seed: int = 1
     stop_after: str | None = None
     every: int = 1
@@ -50,6 +51,22 @@ def stop(given: str | None) -> str | None:
     """``--stop-after``, checked: a number of steps, or of seconds with an ``s``. Raises UsageError."""
     if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
         raise UsageError(f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}.")
+    return given
+
+
+def spent(given: str | None) -> tuple[float | None, int | None]:
+    """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
+    if given is not None and (found is None or not float(found[1])):
+        raise UsageError(f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}.")
+    if found is None:
+        return None, None
+    return (None, int(float(found[1]))) if found[2] == "runs" else (float(found[1]), None)
+
+
+def budget(given: str | None) -> str | None:
+    """``--budget``, checked. Raises UsageError."""
+    spent(given)
     return given
 
 
@@ -89,13 +106,13 @@ class _Run:
             program=self.program.title, options=self._replayable(), reproducible=None, reason="not decided",
             environment={**hello["facts"], "variables": environment.describe(os.environ)},
             strict=self.options.strict)
-        before = listing(self.program.root)
+        before, so_far = listing(self.program.root), [blank]
         case = Case(
             program=self.program, loose=self._loose(), known=known,
             sources=tuple(one for one in base.script_sources().values() if one.script is not None
                           and self.options.backend in one.backends),
             pins=self._pins(), trials=self.options.trials, emit=self.emit, alone=self._alone,
-            changed=lambda: _differing(before, listing(self.program.root)))
+            changed=lambda: _differing(before, listing(self.program.root)), known_so_far=so_far.append)
         asking = Asking(investigate(case, blank))
         interrupted = False
         try:
@@ -104,10 +121,9 @@ class _Run:
             interrupted = True
         finally:
             runner.close()
-        audit = asking.finding if asking.done else replace(
-            blank, reason="interrupted" if interrupted else "the budget ran out before it was decided")
+        audit = asking.finding if asking.done else _cut(so_far[-1], interrupted)
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
-        return replace(audit, output=_printed(runner), trials=trials, notes=_unwatched(trials), cut=runner.cut,
+        return replace(audit, output=_printed(runner), trials=trials, notes=_notes(trials), cut=runner.cut,
                        interrupted=interrupted)
 
     def _greet(self) -> dict[str, Any]:
@@ -120,7 +136,7 @@ class _Run:
             runner.close()
 
     def _runner(self, fingerprint: str) -> Runner:
-        limits = Limits(self.jobs, self.options.timeout, self.options.budget)
+        limits = Limits(self.jobs, self.options.timeout, *spent(self.options.budget))
 
         pace = Pace()
 
@@ -160,6 +176,24 @@ class _Run:
 
     def _replayable(self) -> dict[str, Any]:
         return {**asdict(self.options), "jobs": self.jobs}
+
+
+def _cut(so_far: RunAudit, interrupted: bool) -> RunAudit:
+    """What was known when the investigation ended before its end."""
+    why = "interrupted" if interrupted else "the budget ran out"
+    if so_far.reproducible is None:
+        return replace(so_far, reason=why if interrupted else f"{why} before it was decided")
+    missing = "a fix was tried" if so_far.causes else "the cause was found"
+    return replace(so_far, reason=f"{so_far.reason}; {why} before {missing}", no_fix=f"{why} before a fix was tried")
+
+
+def _notes(trials: Sequence[Finished]) -> tuple[str, ...]:
+    """Sentences on settings that do nothing, in the environment and in the script, and on processes not watched."""
+    loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
+    ids = {name for trace in loose for name in trace.measures.get("placebos", ())}
+    own = tuple(f"a placebo is in the script: {one.title}. It does nothing (detaudit scan shows it)"
+                for one in PLACEBOS if one.id in ids)
+    return environment.warnings(os.environ) + own + _unwatched(trials)
 
 
 def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:

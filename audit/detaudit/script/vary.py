@@ -29,6 +29,8 @@ VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
     ("directory-order", "directories listed in another order", _loosened("directory-order")),
     ("intra-op-threads", "another thread count", _loosened("intra-op-threads")),
     ("clock", "another clock and process id", _pinned("clock")),
+    ("load", "every core busy", _loosened("load")),
+    ("temporary-folder", "another temporary folder", _loosened("temporary-folder")),
 )
 
 

@@ -55,18 +55,29 @@ class _Watching:
         """The first value of every variable that Keras makes, named by its path."""
         from keras.src.backend.tensorflow.core import Variable
         from tensorflow.python.eager import context
+        from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
+        from tensorflow.python.framework import ops
 
         def telling(given: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
                 given(variable, value)
                 path = path_of(variable)
                 stage = "rng" if path.endswith(_STATES) else "init"
-                # Made inside a function that is being traced, it has no value yet: its first one is seen after a step.
+                # Made inside a function that is being traced, it has no value yet.
                 self.recorder.made(stage, path, variable, read, context.executing_eagerly())
 
             return _initialize
 
+        def lifting(given: Any) -> Any:
+            def _initialize_uninitialized_variables(function: Any, initializers: Any) -> None:
+                given(function, initializers)
+                with ops.init_scope():
+                    self.recorder.filled()
+
+            return _initialize_uninitialized_variables
+
         self.session.wrap(Variable, "_initialize", telling)
+        self.session.wrap(Function, "_initialize_uninitialized_variables", lifting)
 
     def fit(self) -> None:
         from keras.src.backend.tensorflow.trainer import TensorFlowTrainer

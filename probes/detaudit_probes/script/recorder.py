@@ -51,6 +51,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._first: Dict[str, int] = {}
         self._moved = False
+        self._unread: List[Tuple[str, str, Any]] = []  # variables without a value as yet
+        self._saved: Dict[str, str] = {}
         self.generators("at the start")
 
     def leave(self) -> None:
@@ -86,18 +88,46 @@ class Recorder:
             self.trace.once(stage, name, value)
 
     def made(self, stage: str, name: str, variable: Any, read: Any, readable: bool) -> None:
-        """A variable of Keras is made, with its first value where that is ``readable``. It is looked at again at
-        exit."""
+        """A variable of Keras is made, with its first value where that is ``readable`` (:meth:`filled` tells of the
+        others). It is looked at again at exit."""
         if self.left:
             return
         if stage != "rng":
             self._held += _size(variable)
             self._variables.append((name, weakref.ref(variable) if self._held > MOST_HELD else lambda: variable))
         self._read = read
-        if self.recording and readable:
-            taken = self.trace.take(read(variable))
+        if readable:
+            self._first_value(stage, name, read(variable))
+        else:
+            self._unread.append((stage, name, variable))
+
+    def filled(self) -> None:
+        """Variables that were made without a value may have theirs now."""
+        unread, self._unread = self._unread, []
+        for stage, name, variable in unread:
+            try:
+                value = self._read(variable)
+            except Exception:  # TensorFlow's own, for one that another function is still to fill
+                self._unread.append((stage, name, variable))
+            else:
+                self._first_value(stage, name, value)
+
+    def _first_value(self, stage: str, name: str, value: Any) -> None:
+        if self.recording:
+            taken = self.trace.take(value)
             self.once(stage, name, taken)
             self._first.setdefault(name, taken.fingerprint)
+
+    def saved(self, name: str, values: List[Any]) -> None:
+        """The script has saved these under a name, perhaps not for the first time."""
+        if self.left:
+            return
+        try:
+            records = [fingerprint.canonical(value) for value in values]
+        except (TypeError, ValueError):
+            return  # nothing that has bits: the script's own affair
+        earlier = [fingerprint.canonical(self._saved[name])] if name in self._saved else []
+        self._saved[name] = fingerprint.sha256(earlier + records)
 
     # Steps -----------------------------------------------------------------------------------------------------
 
@@ -167,17 +197,18 @@ class Recorder:
         self.generators("at the end")
         records = self.trace.once_each("update", named)
         self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})
+        self.trace.note("digests", {"saved " + name: digest for name, digest in self._saved.items()})
         self.trace.note("measures", {"steps": self.steps, "moved": self._moved, "max_rss": facts.max_rss(),
                                      "seconds": _clock() - self.began})
 
 
 #: A time or a random number in a model's name: two runs name one variable in two ways, and nothing differs.
-_STAMP = re.compile(r"\d[\d_.:T-]{4,}\d|[0-9a-f]{8}(?:-?[0-9a-f]{4,})+|(?=[a-f]*\d)[0-9a-f]{8,}")
+STAMP = re.compile(r"\d[\d_.:T-]{4,}\d|[0-9a-f]{8}(?:-?[0-9a-f]{4,})+|(?=[a-f]*\d)[0-9a-f]{8,}")
 
 
 def path_of(variable: Any) -> str:
     """What the variable is called in the trace: its path, stamps left out."""
-    return _STAMP.sub("#", str(getattr(variable, "path", None) or getattr(variable, "name", "variable")))
+    return STAMP.sub("#", str(getattr(variable, "path", None) or getattr(variable, "name", "variable")))
 
 
 def _shares(variables: List[Any]) -> List[List[Any]]:

@@ -15,8 +15,9 @@ class Session(Given):
     that drew from one source (``spying``), every :meth:`drew` of that source notes its call site as well.
     """
 
-    def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
+    def __init__(self, request: Request, folder: str, held: Set[str], root: str, main: bool) -> None:
         super().__init__(request, folder, held)
+        self.main = main  # the script's own process, not one that it has started
         self.remembered: Dict[str, Any] = {}  # what a source took down at the start, for its ``touched``
         self.hooks = Hooks()
         self.sites = Sites(root)

@@ -7,6 +7,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 MOST_SITES = 200
 DEEPEST = 200      # frames looked at for one draw
 SHOWN = 12         # frames kept of the first stack
+#: The file of such a frame: what an installed module does while it is imported is no line of the user's.
+IMPORTING = "<frozen importlib"
 
 
 class Place(NamedTuple):
@@ -41,9 +43,11 @@ class Sites:
             if self.is_users(name):
                 self._count(_place(frame), direct, stack)
                 return
-            if name.startswith("<frozen importlib"):
-                return  # what an installed module draws while it is imported is no line of the user's
-            if not os.path.abspath(name).startswith(self._ours):
+            if name.startswith(IMPORTING):
+                return
+            if name.endswith("traceback_utils.py"):
+                direct = False  # Keras' and TensorFlow's wrapper of every call: it says nothing
+            elif not os.path.abspath(name).startswith(self._ours):
                 direct = False
                 stack.append("%s:%d in %s" % ("/".join(name.split(os.sep)[-2:]), frame.f_lineno, frame.f_code.co_name))
             frame = frame.f_back
@@ -51,7 +55,7 @@ class Sites:
     def innermost(self) -> Optional[Place]:
         """The innermost line of the user's that led here."""
         frame: Optional[Any] = sys._getframe(1)
-        while frame is not None:
+        while frame is not None and not frame.f_code.co_filename.startswith(IMPORTING):
             if self.is_users(frame.f_code.co_filename):
                 return _place(frame)
             frame = frame.f_back

@@ -11,7 +11,7 @@ import traceback
 from types import ModuleType
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes import facts, protocol, sources, trace
+from detaudit_probes import facts, placebos, protocol, sources, trace
 from detaudit_probes.script.session import Session
 from detaudit_probes.team import Team
 
@@ -35,9 +35,8 @@ def _begin(folder: str) -> None:
     modules = sources.SCRIPT_MODULES
     pins = sources.pins(modules)
     held = {source for name in request.pins for source in pins[name][0].holds}
-    session = Session(request, folder, held, request.options["root"])
-    mine = _claim(folder)
-    if mine:
+    session = Session(request, folder, held, request.options["root"], _claim(folder))
+    if session.main:
         _watch(session, modules)
     declared = sources.declared(modules)
     for name in request.loose:
@@ -69,7 +68,7 @@ def _claim(folder: str) -> bool:
 
 
 def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.script import keras_watch, seeds
+    from detaudit_probes.script import keras_watch, saves, seeds
     from detaudit_probes.script.recorder import Recorder
 
     request = session.request
@@ -89,6 +88,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     # can still be read.
     ending = _Ending(session, recorder, modules, seeded)
     atexit.register(ending)
+    saves.watch(session, recorder)
     session.after_import("keras", lambda: (atexit.register(ending), keras_watch.watch(session, recorder))[0])
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         os.register_at_fork(after_in_child=recorder.leave)
@@ -105,6 +105,7 @@ class _Ending:
                  seeded: List[Dict[str, Any]]) -> None:
         self._session, self._recorder, self._modules, self._seeded = session, recorder, modules, seeded
         self._done, self._pid = False, os.getpid()
+        self._environment = dict(os.environ)
         recorder.ending = self
 
     def __call__(self) -> None:
@@ -116,6 +117,7 @@ class _Ending:
             recorder.end()
             recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
             recorder.trace.note("evidence", self._evidence())
+            recorder.trace.note("measures", {"placebos": placebos.met(self._environment)})
             if session.spying is not None:
                 trace.write_json(os.path.join(session.folder, protocol.SITES_FILE),
                                  {"sites": session.sites.listed(), "seeds": self._seeded})

@@ -44,6 +44,7 @@ from detaudit_probes.sources import (
     resume,
     second_fit,
     sparse_update,
+    temporary_folder,
     tensorflow_seed,
     tf32,
     tfdata_order,
@@ -104,7 +105,7 @@ MODULES = (
 )
 
 #: What only a user's own script can have: tried by ``detaudit run`` alone.
-SCRIPT_MODULES = MODULES + (thread_race, process_pool, wall_clock, address_order, input_changed)
+SCRIPT_MODULES = MODULES + (thread_race, process_pool, wall_clock, address_order, input_changed, temporary_folder)
 
 #: The pins that are tried from outside on a user's script, cheap and specific ones first: where two would do, the
 #: earlier is told.

@@ -23,7 +23,7 @@ def corpus(n):
 
 
 def main():
-    words, tags = corpus(1600)
+    words, tags = corpus(6000)
     Xtr, Xte, ytr, yte = train_test_split(words, tags, test_size=0.2)
 
     inp = keras.Input((LEN,), dtype="int32")
@@ -36,7 +36,7 @@ def main():
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    model.fit(Xtr, ytr, batch_size=64, epochs=3, verbose=0)
+    model.fit(Xtr, ytr, batch_size=400, epochs=3, verbose=0)
     print("test accuracy:", model.evaluate(Xte, yte, verbose=0)[1])
 
 

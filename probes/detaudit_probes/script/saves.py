@@ -1,0 +1,81 @@
+"""What the script saves: ``save`` and ``save_weights`` of Keras, and ``save``, ``savez``, ``savetxt`` of NumPy.
+
+Taken from what is handed to the call, not from the file, for archives have times in them. Whether two runs have saved
+the same is told beside the verdict and does not decide it: a script may well save what it has timed.
+"""
+import os
+from typing import Any, Callable, List
+
+from detaudit_probes.script.recorder import STAMP
+
+
+def watch(session: Any, recorder: Any) -> None:
+    """From the moment that NumPy and Keras are there."""
+    session.after_import("numpy", lambda: _numpy(session, recorder))
+    session.after_import("keras", lambda: _keras(session, recorder))
+
+
+def _numpy(session: Any, recorder: Any) -> None:
+    import numpy
+
+    def one(arguments: Any, named: Any) -> List[Any]:
+        return list(arguments[1:2]) or [value for key, value in sorted(named.items()) if key in ("arr", "X")]
+
+    def several(arguments: Any, named: Any) -> List[Any]:
+        return list(arguments[1:]) + [named[key] for key in sorted(named) if key not in ("file", "allow_pickle")]
+
+    _tell(session, recorder, numpy, ("save", "savetxt"), one)
+    _tell(session, recorder, numpy, ("savez", "savez_compressed"), several)
+
+
+def _keras(session: Any, recorder: Any) -> None:
+    import keras
+
+    if not getattr(keras, "__version__", "").startswith("3."):
+        return
+    from keras.src.saving import saving_api
+
+    from detaudit_probes.script.keras_watch import read
+
+    def state(arguments: Any, named: Any) -> List[Any]:
+        model = arguments[0] if arguments else named.get("model")
+        optimizer = getattr(model, "optimizer", None)
+        return [read(one) for one in list(model.weights) + list(optimizer.variables if optimizer else ())]
+
+    def weights(arguments: Any, named: Any) -> List[Any]:
+        model = arguments[0] if arguments else named.get("model")
+        return [read(one) for one in model.weights]
+
+    for owner in (saving_api, keras.saving, keras.models):
+        _tell(session, recorder, owner, ("save_model",), state, place=1)
+    _tell(session, recorder, saving_api, ("save_weights",), weights, place=1)
+
+
+def _tell(session: Any, recorder: Any, owner: Any, names: Any, values: Callable[[Any, Any], List[Any]],
+          place: int = 0) -> None:
+    """Note ``values`` of every call; the file is its argument number ``place``."""
+
+    def telling(given: Any) -> Any:
+        def saving(*arguments: Any, **named: Any) -> Any:
+            file = arguments[place] if len(arguments) > place else named.get(
+                "file", named.get("fname", named.get("filepath")))
+            result = given(*arguments, **named)
+            name = _name(file, session.request.options["root"])
+            if name is not None:
+                recorder.saved(name, values(arguments, named))
+            return result
+
+        return saving
+
+    for name in names:
+        session.wrap(owner, name, telling)
+
+
+def _name(file: Any, root: str) -> Any:
+    """What the file is called below the program's folder, stamps left out; None for one without a name."""
+    file = getattr(file, "name", file)
+    if not isinstance(file, (str, os.PathLike)):
+        return None
+    path = os.path.realpath(str(os.fspath(file)))
+    below = os.path.relpath(path, os.path.realpath(root))
+    return STAMP.sub("#", os.path.basename(path) if below.startswith(os.pardir) else below)

@@ -1,0 +1,117 @@
+"""What is told beside the verdict of a run: where a divergence came from, what was saved and printed, placebos."""
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+from detaudit.condition import Condition, Trial
+from detaudit.errors import UsageError
+from detaudit.outcome import COMPLETED, FAILED, Outcome
+from detaudit.runner import Finished
+from detaudit.script import session
+from detaudit.script.findings import Output
+from detaudit.script.origin import origin
+from detaudit.script.outputs import outputs
+from detaudit_probes import placebos
+
+from tests.pure.handmade import Once, Step, written
+
+TRIAL = Trial(Condition("tensorflow", "auto", "train.py", 1), 0)
+
+
+@pytest.fixture
+def runs(fresh_folder):
+    """Runs with these traces: acts each, or (acts, digests, printed)."""
+
+    def made(*each):
+        found = []
+        for one in each:
+            acts, digests, printed = one if isinstance(one, tuple) else (one, {}, b"")
+            trace = written(fresh_folder(), acts, digests=digests)
+            (trace.folder / "stdout").write_bytes(printed)
+            found.append(Finished(TRIAL, len(found), Outcome(COMPLETED), trace))
+        return found
+
+    return made
+
+
+def training(start=0.0, fit=0.0, batch=0.0, weight=0.0, loss=0.0, layer=None):
+    """A run in which Python's generator was in these states, and in which these values were seen."""
+    seeds = [] if layer is None else [Once("rng", "dropout/seed_generator_state", layer)]
+    return [Once("rng", "random at the start", start), *seeds, Once("init", "w", weight),
+            Once("rng", "random at fit", fit),
+            Step(0, (("data", "batch.0", batch), ("loss", "loss", loss), ("update", "w", loss)), "fit")]
+
+
+BORN = "born there"
+CAME = "differed by then"
+
+
+@pytest.mark.parametrize(("left", "right", "said"), [
+    (training(), training(), ""),
+    (training(), training(batch=1.0), "came in with the data"),
+    (training(), training(weight=1.0), "before the first step"),
+    (training(), training(loss=1.0), BORN),
+    # Each process begins with a state of its own: one that nobody has drawn from is no difference that went in.
+    (training(1.0, 1.0), training(2.0, 2.0, loss=1.0), BORN),
+    (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random differed by then"),
+    # Seeded on both sides before the step: it went in equal.
+    (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), BORN),
+    (training(layer=1.0), training(layer=2.0, loss=1.0), "dropout/seed_generator_state differed by then"),
+    (training(layer=1.0), training(layer=1.0, loss=1.0), BORN),
+    # A run that ends early says nothing of what went in.
+    (training(), training()[:-1], ""),
+])
+def test_it_is_told_whether_a_divergence_came_in_or_was_born(runs, left, right, said):
+    told = origin(runs(left, right))
+    assert said in told and bool(told) == bool(said)
+
+
+def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(runs):
+    later = [Once("rng", "random at the end", 1.0)], [Once("rng", "random at the end", 2.0)]
+    assert BORN in origin(runs(training() + later[0], training(loss=1.0) + later[1]))
+
+
+def test_the_first_pair_that_parts_is_told(runs):
+    assert origin(runs(training(), training(), training(batch=2.0))).startswith("it came in with the data")
+
+
+def test_saved_and_printed_things_are_compared_over_all_runs(runs):
+    same, other = {"saved a.npy": "1", "final": "x"}, {"saved a.npy": "2", "saved b.npy": "3", "final": "y"}
+    acts = training()
+    assert outputs(runs((acts, same, b"one\ntwo\n"), (acts, same, b"one\ntwo\n"))) == (
+        Output("saved", "a.npy", True), Output("printed", "standard output", True))
+    assert outputs(runs((acts, same, b"1\n2\n3\n"), (acts, same, b"1\n2\n3\n4"), (acts, other, b"1\n9\n3\n"))) == (
+        Output("saved", "a.npy", False), Output("saved", "b.npy", False),
+        Output("printed", "standard output", False, 2))
+    assert outputs(runs((acts, {}, b""), (acts, {}, b""))) == ()
+    failed = Finished(TRIAL, 9, Outcome(FAILED, "no"), runs(acts)[0].trace)
+    assert outputs([*runs((acts, same, b"1")), failed]) == ()
+
+
+@pytest.mark.parametrize(("given", "limits"), [
+    (None, (None, None)), ("600", (600.0, None)), ("1.5s", (1.5, None)), ("40runs", (None, 40)),
+])
+def test_a_budget_is_seconds_or_runs(given, limits):
+    assert session.spent(given) == limits
+
+
+@pytest.mark.parametrize("given", ["", "0", "-3", "40 runs", "ten", "0runs", "5m"])
+def test_no_other_budget_is_taken(given):
+    with pytest.raises(UsageError, match="40runs"):
+        session.budget(given)
+
+
+def test_placebos_of_the_script_are_seen_and_real_settings_are_not(monkeypatch):
+    before = dict(os.environ)
+    assert placebos.met(before) == []
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    monkeypatch.setenv("TF_DISABLE_MKL", "1")
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+    assert placebos.met(before) == ["hash-seed-inside", "onednn-misnamed"]
+    assert placebos.met(dict(os.environ)) == []
+    threading = SimpleNamespace(set_intra_op_parallelism_threads=1)
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=SimpleNamespace(threading=threading)))
+    assert placebos.met(dict(os.environ)) == ["threads-assigned"]
+    threading.set_intra_op_parallelism_threads = print
+    assert placebos.met(dict(os.environ)) == []
