@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.diff import Divergence
 from detaudit.errors import UsageError
 from detaudit.outcome import COMPLETED, FAILED, Outcome
 from detaudit.runner import Finished
-from detaudit.script import session
-from detaudit.script.findings import Output
+from detaudit.script import growth, session
+from detaudit.script.findings import Output, Repeats, RunAudit
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs
 from detaudit_probes import placebos
@@ -74,6 +75,19 @@ def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(
 
 def test_the_first_pair_that_parts_is_told(runs):
     assert origin(runs(training(), training(), training(batch=2.0))).startswith("it came in with the data")
+
+
+@pytest.mark.parametrize(("seen", "told"), [("loss", 1.0), ("other", None)])
+def test_the_distance_is_told_of_a_further_pair_that_parts_at_the_same_place(runs, seen, told):
+    known = RunAudit("train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, seen, "bits")))
+    experiment = growth.grown(TRIAL.condition, known)
+    left, right = next(experiment)
+    assert dict(left.condition.options)["keep_from"] == 0
+    with pytest.raises(StopIteration) as end:
+        experiment.send(dict(zip((left, right), runs(training(), training(loss=1.0)), strict=True)))
+    audit = end.value.value
+    distance = audit.repeats.divergence.distance
+    assert (distance and distance.max_abs) == told and audit.growth[0].elements == 1
 
 
 def test_saved_and_printed_things_are_compared_over_all_runs(runs):

@@ -84,6 +84,7 @@ def test_the_one_pin_that_is_needed_is_named_and_shown_to_be_needed(world, pin):
     source = next(one.id for one in SOURCES if one.script.pin == pin)
     assert (audit.reproducible, causes(audit)) == (False, {source: True})
     assert audit.pinned.parted == 0 < audit.pinned.agreed
+    assert audit.repeats.divergence.distance is not None and audit.growth  # those of a pair whose bytes were kept
     assert conclude(audit).exit_code == 1
 
 

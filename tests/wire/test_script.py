@@ -247,6 +247,7 @@ def test_a_forked_child_does_not_end_the_trace_of_its_parent(run):
     """
     (done,) = run(text, runs=1)
     assert printed(done) == "parent\n"
+    assert len((done.trace.folder / "processes").read_text().split()) == 1  # it is told that it was not watched
 
 
 def test_processes_that_the_script_starts_are_pinned_and_named(run):

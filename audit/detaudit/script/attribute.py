@@ -38,8 +38,8 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         return replace(audit, search=counter.told(search, began), open=pins,
                        reason=f"the cause was not found: with everything pinned a run {control.reason}")
     if not control.agree:
-        more = yield from growth.growth(case.loose)
-        return replace(audit, search=counter.told(search, began), growth=more, open=pins,
+        audit = yield from growth.grown(case.loose, audit)
+        return replace(audit, search=counter.told(search, began), open=pins,
                        reason="the runs differ with everything pinned: no source that detaudit can pin from outside "
                        "explains it")
     case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
@@ -60,10 +60,10 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
                        reason="inconclusive: without a pin that was found, runs part too rarely to tell it from luck")
     case.known_so_far(replace(audit, causes=causes, search=search))
     observer = yield from _observe(case, pins)
-    more = yield from growth.growth(case.loose)
+    audit = yield from growth.grown(case.loose, audit)
     case.emit(Phase("The lines that drew"))
     causes = yield from blame.sites(case, causes)
-    audit = replace(audit, causes=causes, search=search, observer=observer, growth=more)
+    audit = replace(audit, causes=causes, search=search, observer=observer)
     case.known_so_far(audit)
     case.emit(Phase("The fix, on a copy"))
     mended, why = yield from fix.fix(case, causes, pairs)

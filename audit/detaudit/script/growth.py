@@ -1,21 +1,38 @@
 """How far two runs drift apart, step by step: from a further pair, in which the tensors' bytes are kept."""
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 from detaudit.condition import Condition, Trial, pair
+from detaudit.diff import Divergence
 from detaudit.runner import Finished
-from detaudit.script.findings import Growth
+from detaudit.script.findings import Growth, Repeats, RunAudit
+from detaudit.script.repeat import compare_runs
 from detaudit.traces import Table, Trace
 from detaudit.ulp import distance
 
 POINTS = 12  # of the curve that is shown
 
 
-def growth(loose: Condition) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Growth, ...]]:
-    """The curve of one pair; empty where it agreed, did not complete, or was too large to be kept."""
+def grown(loose: Condition, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
+    """``audit`` with the curve of one pair, empty where it agreed, did not complete, or was too large to be kept.
+
+    Where that pair parts at the very place at which the first did, its distance there is told as well.
+    """
     some = pair(loose.with_options({"keep_from": 0}), 0)
     found = yield list(some)
-    left, right = (found[trial].trace for trial in some)
-    return curve(left, right) if left is not None and right is not None else ()
+    left, right = (found[trial] for trial in some)
+    if left.trace is None or right.trace is None:
+        return audit
+    return replace(audit, growth=curve(left.trace, right.trace),
+                   repeats=_with_distance(audit.repeats, compare_runs(left, right)))
+
+
+def _with_distance(repeats: Repeats, other: object) -> Repeats:
+    known = repeats.divergence
+    if known is None or not isinstance(other, Divergence) or replace(other, distance=None) != replace(
+            known, distance=None):
+        return repeats
+    return replace(repeats, divergence=other)
 
 
 def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:

@@ -14,7 +14,7 @@ import time
 import weakref
 from typing import Any, Dict, List, Optional, Tuple
 
-from detaudit_probes import facts, fingerprint
+from detaudit_probes import facts, fingerprint, protocol
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
@@ -56,8 +56,10 @@ class Recorder:
         self.generators("at the start")
 
     def leave(self) -> None:
-        """In a forked child: the trace is its parent's."""
+        """In a forked child: the trace is its parent's. The child leaves its number."""
         self.left = True
+        with open(os.path.join(self.session.folder, protocol.PROCESSES_FILE), "a") as file:
+            file.write("%d\n" % os.getpid())
 
     @property
     def recording(self) -> bool:
