@@ -1,4 +1,5 @@
 """A user's script as ``detaudit run`` starts it: it sees what it would see without us, and is pinned from outside."""
+import json
 import os
 import sys
 import textwrap
@@ -9,7 +10,6 @@ from detaudit.condition import Condition, Trial
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Limits, Runner
 from detaudit.script import program
-from detaudit.script.session import can_fix_addresses
 from detaudit_probes import sources
 
 from tests.wire.conftest import ask
@@ -48,6 +48,11 @@ def run(tmp_path):
         runner.close()
 
 
+def collected(done, kind="sites"):
+    """What a spied run has found: ``sites`` or ``seeds``."""
+    return json.loads((done.trace.folder / "sites.json").read_text())[kind]
+
+
 def printed(done):
     assert done.outcome.completed, done.outcome
     return (done.trace.folder / "stdout").read_text()
@@ -63,8 +68,6 @@ SEEN = """
 
 
 def test_a_script_sees_what_it_would_see_without_us(run):
-    import json
-
     (done,) = run(SEEN, runs=1, arguments=("--lr", "0.1"), files={"helper.py": ""})
     argv, cwd, first, name, file, helper, ours, stdin = json.loads(printed(done))
     assert argv[1:] == ["--lr", "0.1"] and argv[0] == file == os.path.join(cwd, "train.py")
@@ -108,18 +111,64 @@ DRAWS = {
     "clock": "import time, os, datetime\nfrom datetime import datetime as d\n"
              "print(time.time(), time.perf_counter(), os.getpid(), d.now(), isinstance(d.now(), d), d(2020, 1, 1))",
     "hash-seed": "print(hash('x'), list({'a', 'b', 'c', 'd', 'e', 'f', 'g'}))",
-    "fixed-addresses": "print([line.split('-')[0] for line in open('/proc/self/maps') if 'libc' in line][:1])",
+    "fixed-addresses": "class A: pass\nclass B(Exception): pass\n"
+                       "things = [A() for _ in range(40)] + [B() for _ in range(40)]\n"
+                       "print([things.index(one) for one in set(things)])\n"
+                       "print(sorted(range(80), key=lambda place: id(things[place]) % 1009), hash(object()))",
 }
 
 
 @pytest.mark.parametrize("pin", DRAWS)
 def test_a_pin_from_outside_holds_and_without_it_runs_part(run, pin):
-    if pin == "fixed-addresses" and not can_fix_addresses():
-        pytest.skip("address space layout randomisation cannot be switched off here")
     loose = run(DRAWS[pin])
     assert printed(loose[0]) != printed(loose[1])
     held = run(DRAWS[pin], pin)
     assert printed(held[0]) == printed(held[1])
+
+
+def test_classes_behave_as_before_where_addresses_are_held(run):
+    text = """
+        import abc, collections, copy, dataclasses, enum, pickle, random, sys, threading, typing
+
+        class Plain: pass
+        class Slotted: __slots__ = ("x",)
+        class Equal:
+            def __eq__(self, other): return True
+        class Own(Plain):
+            def __hash__(self): return 7
+        class Abstract(abc.ABC): pass
+        class Both(Plain, Slotted): pass
+        class Colour(enum.Enum): RED = 1
+        class Point(typing.NamedTuple):
+            x: int
+        @dataclasses.dataclass(unsafe_hash=True)
+        class Data:
+            x: int
+        @dataclasses.dataclass
+        class Unhashable:
+            x: int
+
+        def hashable(thing):
+            try:
+                return bool(hash(thing) or True)
+            except TypeError:
+                return False
+
+        one = Plain()
+        print(hash(one) == hash(one), id(one) == id(one), hash(Own()), hash(Data(1)) == hash(Data(1)),
+              hash(Point(3)) == hash((3,)), [hashable(thing) for thing in (Equal(), Unhashable(1), [], Abstract())],
+              hasattr(Slotted(), "__dict__"), type(pickle.loads(pickle.dumps(one))).__name__, {Colour.RED: 1},
+              len({Plain() for _ in range(9)}), len({id(Plain()) for _ in range(9)} | {1}) > 1,
+              copy.deepcopy([one, one])[0].__class__ is Plain, id(sys) == id(sys), Both().__class__.__name__)
+    """
+    plain, held = run(text, runs=1)[0], run(text, "fixed-addresses", runs=1)[0]
+    assert printed(plain) == printed(held)
+
+
+def test_the_lines_that_ask_for_an_address_are_found(run):
+    text = "class A: pass\nthings = [A(), A()]\nnumbers = {thing for thing in things}\nprint(id(numbers))\n"
+    (done,) = run(text, runs=1, spy="address-order")
+    assert [(site["line"], site["draws"]) for site in collected(done)] == [(3, 2), (4, 1)]
 
 
 def test_numpy_is_pinned_as_soon_as_it_is_imported(run):
@@ -182,31 +231,25 @@ def test_processes_and_threads_are_told_apart(run):
 
 
 def test_the_lines_of_a_race_are_where_threads_are_started_and_where_results_are_taken(run):
-    import json
-
     (done,) = run(LATE, runs=1, spy="thread-race")
-    lines = {one["line"] for one in json.loads((done.trace.folder / "sites.json").read_text())["sites"]}
+    lines = {one["line"] for one in collected(done)}
     text = textwrap.dedent(LATE).splitlines()
     assert {text[line - 1].split("(")[0].split()[0] for line in lines} >= {"with", "print", "[t.start"}
 
 
 def test_lines_that_drew_are_the_users_own(run):
-    import json
-
     text = "import random\nimport helper\ndef f():\n    return random.random()\nf()\nf()\nhelper.g()\n"
     helper = "import random\ndef g():\n    random.shuffle([1, 2])\n"
     (done,) = run(text, runs=1, spy="python-random", files={"helper.py": helper})
-    listed = json.loads((done.trace.folder / "sites.json").read_text())["sites"]
+    listed = collected(done)
     assert [(os.path.basename(one["file"]), one["line"], one["draws"], one["function"]) for one in listed] == [
         ("train.py", 4, 2, "f"), ("helper.py", 3, 1, "g")]
     assert all(one["in_user_code"] for one in listed)
 
 
 def test_seeds_of_the_scripts_own_are_noted_with_the_draws_before_them(run):
-    import json
-
     (done,) = run("import random\nrandom.random()\nrandom.seed(3)\n", runs=1, spy="python-random")
-    (seed,) = json.loads((done.trace.folder / "sites.json").read_text())["seeds"]
+    (seed,) = collected(done, "seeds")
     assert (seed["function"], seed["line"], seed["draws"]) == ("random.seed", 3, 1)
 
 

@@ -1,8 +1,6 @@
 """One ``detaudit run``: the interpreter is asked who it is, then the investigation runs over a runner."""
 import os
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +18,6 @@ from detaudit.errors import UsageError
 from detaudit.events import Emit, Told
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
-from detaudit.script import supervise
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate
@@ -164,7 +161,7 @@ class _Run:
                          self.options.seed).with_options(options)
 
     def _pins(self) -> tuple[str, ...]:
-        pins = [pin for pin in sources.SCRIPT_PINS if pin != "fixed-addresses" or can_fix_addresses()]
+        pins = list(sources.SCRIPT_PINS)
         if os.environ.get("PYTHONHASHSEED", "random") != "random":
             pins.remove("hash-seed")  # the user's own environment holds it
         return tuple(pins)
@@ -209,14 +206,6 @@ def _printed(runner: Runner) -> str:
     first = min(runner.finished.values(), key=lambda one: one.number, default=None)
     path = first.trace.folder / "stdout" if first is not None and first.trace is not None else None
     return path.read_bytes()[:1_000_000].decode("utf-8", "replace") if path is not None and path.exists() else ""
-
-
-def can_fix_addresses() -> bool:
-    """Whether a process without address space layout randomisation may be started here."""
-    try:
-        return subprocess.run([sys.executable, "-c", ""], preexec_fn=supervise.fix_addresses).returncode == 0
-    except (OSError, subprocess.SubprocessError, AttributeError):
-        return False
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:

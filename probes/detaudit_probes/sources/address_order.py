@@ -1,9 +1,16 @@
 """Addresses: the default hash of an object, ``id()``, and so the order of a set of objects, is where it lies in memory.
 
 The system loads every process elsewhere (address space layout randomisation), so a set of plain objects is iterated
-in another order in every run; the hash seed does not reach it. From outside it is held by a process without the
-randomisation, which not every container allows.
+in another order in every run; the hash seed does not reach it. Even without the randomisation threads allocate memory
+in an order of their own, as TensorFlow's do. From outside it is held twice over: by a process without the
+randomisation, where that is allowed, and by numbers in place of addresses, wherever the script's own code asks for one:
+objects are numbered in the order in which they are first hashed, or asked for their ``id``.
 """
+import builtins
+import itertools
+import sys
+import weakref
+
 from detaudit_probes.declare import InScript, Link, Pin, Source
 
 ID = "address-order"
@@ -25,5 +32,83 @@ SOURCE = Source(
     ),
     links=(Link("object.__hash__", "https://docs.python.org/3/reference/datamodel.html#object.__hash__"),),
     advice="Keep objects in a list or a dictionary; a set of them has no order of its own.",
-    script=InScript(PIN, told=False, sites=False),
+    script=InScript(PIN, told=False),
 )
+
+_id, _hash = id, hash
+
+
+def hold(session, name):
+    """Numbers in place of addresses, the same in every run that asks in the same order."""
+    _replace(session, _Numbers().of)
+
+
+def spy(session):
+    """The lines that ask; what they get is the address."""
+
+    def told(thing):
+        session.drew(ID)
+        return _id(thing)
+
+    _replace(session, told)
+
+
+class _Numbers:
+    """Numbers objects as they come. Two that live at the same time have two numbers."""
+
+    def __init__(self):
+        self._known = {}  # by address: the number, and what gives the object while it lives
+        self._next = itertools.count(16, 16)
+
+    def of(self, thing):
+        key = _id(thing)
+        known = self._known.get(key)
+        if known is not None and known[1]() is thing:
+            return known[0]
+        number = next(self._next)
+        try:
+            alive = weakref.ref(thing, lambda reference: self._known.pop(key, None))
+        except TypeError:
+            def alive():
+                return thing  # kept: another object at its address would be taken for it
+        self._known[key] = number, alive
+        return number
+
+
+def _replace(session, number):
+    """Let the user's code have ``number(thing)`` for ``id(thing)`` and for the default hash."""
+
+    def asked(thing):
+        return number(thing) if _by_user(session) else _id(thing)
+
+    def hash_of(thing):
+        plain = type(thing).__hash__ is object.__hash__
+        return number(thing) if plain and _by_user(session) else _hash(thing)
+
+    class Numbered(object):
+        """Instead of ``object`` below a class of the user's: it decides nothing but the hash."""
+
+        __slots__ = ()
+
+        def __hash__(self):
+            return number(self)
+
+    build = builtins.__build_class__
+
+    def build_class(function, name, *bases, **named):
+        mine = _by_user(session)
+        if mine and "metaclass" not in named and bases in ((), (object,)):
+            return build(function, name, Numbered, **named)
+        made = build(function, name, *bases, **named)
+        if mine and getattr(made, "__hash__", None) is object.__hash__:
+            try:
+                made.__hash__ = Numbered.__hash__
+            except (AttributeError, TypeError):
+                pass  # a metaclass that allows no attributes
+        return made
+
+    builtins.id, builtins.hash, builtins.__build_class__ = asked, hash_of, build_class
+
+
+def _by_user(session):
+    return session.sites.is_users(sys._getframe(2).f_code.co_filename)
