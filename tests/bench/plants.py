@@ -307,11 +307,6 @@ SWAPS = (
          (("keras.utils.set_random_seed(10)", "np.random.seed(10)\ntf.random.set_seed(10)"),
           ("G = keras.Sequential(", "G = keras.Sequential(#!"), ("D = keras.Sequential(", "D = keras.Sequential(#!"),
           ("seed_gen = keras.random.SeedGenerator(10)", "seed_gen = keras.random.SeedGenerator() #!"))),
-    Swap("random-holidays", "numpy-generator", "clean/harmless_randomness", "train.py",
-         (("holidays = {3, 11, 12, 25}", "holidays = set(np.random.default_rng().choice(40, 4, replace=False)) #!"),)),
-    Swap("private-generator-in-the-data", "python-random", "clean/harmless_randomness", "train.py",
-         (("load[is_holiday] *= 0.8", "load[is_holiday] *= _private.uniform(0.7, 0.9) #!"),
-          ("_private = random.Random()", "_private = random.Random() #!"))),
     Swap("new-state-for-the-split", "os-entropy", "clean/kfold_sklearn_seeded", "train.py",
          (("y_test = train_test_split(df.to_numpy(), y, test_size=0.2)",
            "y_test = train_test_split(\n"
