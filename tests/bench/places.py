@@ -10,11 +10,6 @@ SET_ALL = "keras.utils.set_random_seed({})"
 #: The seeds that a script sets one by one.
 ONE_BY_ONE = {"python-random": "random.seed({})", "numpy-legacy": "np.random.seed({})",
               "tensorflow-seed": "tf.random.set_seed({})"}
-#: Clean scripts in which nothing is planted, and why.
-LEFT_OUT = {
-    "clean/harmless_randomness": "it predicts a day that an unseeded generator chooses, and what predict returns is "
-                                 "compared: all days but the holidays are alike until an injection moves the rows",
-}
 EVERYTHING_IN_A_LOOP = ("process-pool", "directory-order", "tfdata-order", "tfdata-random-map", "input-changed")
 
 
@@ -57,6 +52,20 @@ PLACES = (
                  "numpy-legacy": ("side = np.random.choice(", "return (side"),
                  "tensorflow-seed": ("z = tf.random.normal(", "g_loss = g_step()")},
           without=EVERYTHING_IN_A_LOOP),
+    Place("clean/harmless_randomness", "train.py", "load = ((load - load.mean())", "feats", "load",
+          seed="SEED", seeded_by=SET_ALL,
+          fit="""model.fit(
+    feats,
+    load,
+    epochs=12,
+    batch_size=96,
+    validation_split=0.2,
+    verbose=0,
+    callbacks=[keras.callbacks.EarlyStopping(patience=2), keras.callbacks.TerminateOnNaN()],
+)""", fed=("feats", "load"),
+          draws={"python-random": ("model = keras.Sequential(",), "numpy-legacy": ("load = 50 +",),
+                 "tensorflow-seed": ("model.fit(",)},
+          without=("wall-clock",)),  # another callback ends it
     Place("clean/kfold_sklearn_seeded", "train.py", "X, y = make_classification(", "X", "y", seed="seed",
           fit="model.fit(qt.transform(X_dev[a]), y_dev[a], epochs=2, verbose=0)",
           fed=("qt.transform(X_dev[a])", "y_dev[a]"),

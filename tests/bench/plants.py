@@ -5,8 +5,8 @@ A family is one way for a source to get loose. Each of its variants is written i
 marks it as one that a user would accept as the place; it is taken away.
 
 A source is named as the docstrings under ``sources/`` have it: whatever holds it from outside is its owner.
-``np.random.seed()`` and ``RandomState()`` ask the operating system, so they are ``os-entropy``'s; ``Dataset.shuffle``
-without a seed is TensorFlow's global seed's; Keras' global generator takes its seed from Python's.
+``np.random.seed()`` and ``RandomState()`` ask the operating system by way of NumPy, so they are ``numpy-generator``'s;
+``Dataset.shuffle`` without a seed is TensorFlow's global seed's; Keras' global generator takes its seed from Python's.
 """
 from typing import NamedTuple
 
@@ -72,6 +72,8 @@ GENERATORS = (
         Variant("default-none", "def shuffled(n, seed=None):\n"
                                 "    return np.random.default_rng(seed).permutation(n) #!\n"
                                 f"order = shuffled(len($x)) #!\n{TAKE}"),
+        Variant("random-state", f"order = np.random.RandomState().permutation(len($x)) #!\n{TAKE}"),
+        Variant("reseeded", f"np.random.seed() #!\norder = np.random.permutation(len($x)) #!\n{TAKE}"),
     )),
     Family("tensorflow-seed", "tensorflow-seed", (
         Variant("forgotten", lose="tensorflow-seed"),
@@ -97,8 +99,6 @@ GENERATORS = (
                               f"order = sorted(range(len($x)), key=names.__getitem__)\n{TAKE}", ("import uuid",)),
         Variant("urandom", "entropy = int.from_bytes(os.urandom(4), 'little') #!\n"
                            f"order = np.random.RandomState(entropy).permutation(len($x))\n{TAKE}", ("import os",)),
-        Variant("random-state", f"order = np.random.RandomState().permutation(len($x)) #!\n{TAKE}"),
-        Variant("reseeded", f"np.random.seed() #!\norder = np.random.permutation(len($x)) #!\n{TAKE}"),
     )),
     Family("clock", "clock", (
         Variant("time-ns", f"order = np.random.default_rng(time.time_ns()).permutation(len($x)) #!\n{TAKE}",
@@ -307,7 +307,12 @@ SWAPS = (
          (("keras.utils.set_random_seed(10)", "np.random.seed(10)\ntf.random.set_seed(10)"),
           ("G = keras.Sequential(", "G = keras.Sequential(#!"), ("D = keras.Sequential(", "D = keras.Sequential(#!"),
           ("seed_gen = keras.random.SeedGenerator(10)", "seed_gen = keras.random.SeedGenerator() #!"))),
-    Swap("new-state-for-the-split", "os-entropy", "clean/kfold_sklearn_seeded", "train.py",
+    Swap("random-holidays", "numpy-generator", "clean/harmless_randomness", "train.py",
+         (("holidays = {3, 11, 12, 25}", "holidays = set(np.random.default_rng().choice(40, 4, replace=False)) #!"),)),
+    Swap("private-generator-in-the-data", "python-random", "clean/harmless_randomness", "train.py",
+         (("load[is_holiday] *= 0.8", "load[is_holiday] *= _private.uniform(0.7, 0.9) #!"),
+          ("_private = random.Random()", "_private = random.Random() #!"))),
+    Swap("new-state-for-the-split", "numpy-generator", "clean/kfold_sklearn_seeded", "train.py",
          (("y_test = train_test_split(df.to_numpy(), y, test_size=0.2)",
            "y_test = train_test_split(\n"
            "    df.to_numpy(), y, test_size=0.2, random_state=np.random.RandomState()) #!"),)),

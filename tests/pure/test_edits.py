@@ -72,6 +72,11 @@ def test_a_call_is_wrapped_at_its_line_and_nowhere_else():
 def test_an_argument_is_added_set_and_taken_away():
     assert difference(changed(Edit("add", calls=("default_rng",), form="{seed}"), line("default_rng"))) == [
         "rng = np.random.default_rng(7)"]
+    for call in ("default_rng(None)", "default_rng(seed)", "default_rng(seed=given)"):  # seen to draw: it was None
+        new = call.replace("None", "7").replace("(seed)", "(7)").replace("given", "7")
+        assert edits.apply(f"r = {call}", Edit("add", calls=("default_rng",), form="{seed}"), (1,), 7) == f"r = {new}"
+    assert edits.apply("f(a, seed=b)", Edit("add", calls=("f",), form="c=1"), (1,), 7) == "f(a, seed=b, c=1)"
+    assert edits.apply("p = g(Q(x, w=4))", Edit("set", form="w", value="1"), (1,), 7) == "p = g(Q(x, w=1))"
     edit = Edit("set", calls=("map",), form="num_parallel_calls")
     assert difference(changed(edit, line("parallel"))) == ["ds = ds.map(f).map("]
     edit = Edit("set", calls=("map",), form="deterministic", value="True")
@@ -82,6 +87,8 @@ def test_an_argument_is_added_set_and_taken_away():
 def test_a_call_is_renamed():
     edit = Edit("rename", calls=("imap_unordered",), form="imap")
     assert edits.apply("for r in pool.imap_unordered(f, x): pass", edit, (1,), 1) == "for r in pool.imap(f, x): pass"
+    edit = Edit("rename", calls=("of_chance",), form="from_seed({seed})")
+    assert edits.apply("g = Generator.of_chance(alg=1).split()", edit, (1,), 3) == "g = Generator.from_seed(3).split()"
     edit = Edit("rename", calls=("as_completed",), form="list({arguments})")
     assert edits.apply("for r in as_completed(jobs): pass", edit, (1,), 1) == "for r in list(jobs): pass"
 

@@ -24,10 +24,10 @@ def test_there_are_many_and_each_has_a_name_of_its_own():
     assert len({one.name for one in ALL}) == len(ALL)
 
 
-def test_every_clean_script_has_a_place_or_is_left_out_for_a_reason():
+def test_every_clean_script_has_a_place_and_there_are_no_others():
     clean = {case for case in corpus.cases(corpus.GROUPS) if not corpus.load(case)["causes"]}
-    assert {place.script for place in PLACES} == clean - set(places.LEFT_OUT)
-    assert set(places.LEFT_OUT) < clean and len(PLACES) == len({place.script for place in PLACES})
+    assert {place.script for place in PLACES} == clean
+    assert len(PLACES) == len({place.script for place in PLACES})
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.script)

@@ -179,6 +179,18 @@ def test_numpy_is_pinned_as_soon_as_it_is_imported(run):
     assert printed(held[0]) == printed(held[1])
 
 
+@pytest.mark.parametrize("made", ["default_rng()", "default_rng(None)", "RandomState()", "Generator(np.random.PCG64())",
+                                  "Generator(np.random.MT19937(np.random.SeedSequence()))", "seed() or np.random"])
+def test_every_numpy_generator_without_a_seed_is_held_and_its_line_found(run, made):
+    pytest.importorskip("numpy")
+    text = f"import numpy as np\nrng = np.random.{made}\nprint(rng.normal(size=2))\n"
+    held = run(text, "numpy-generator")
+    assert printed(held[0]) == printed(held[1])
+    loose = run(text, spy="numpy-generator")
+    assert printed(loose[0]) != printed(loose[1])
+    assert [site["line"] for site in collected(loose[0])] == [2]
+
+
 LATE = """
     import threading, time
     from concurrent.futures import ThreadPoolExecutor, as_completed

@@ -12,6 +12,7 @@ from detaudit.runner import Finished
 from detaudit.script import blame, fix, growth
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import Cause, Observer, RunAudit, Search
+from detaudit.script.origin import suspects
 from detaudit.script.program import LARGEST_COPY, size_of
 from detaudit.script.repeat import Answer, ask, compare_ends, count, pairs_for
 from detaudit.script.search import Pins, smallest
@@ -44,7 +45,8 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
                        "explains it")
     case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
     case.emit(Phase("Which pins are needed"))
-    needed, tried = yield from counter.of(_search(case, pins, pairs))
+    first = tuple(pin for pin in pins if case.of_pin(pin).id in suspects(done))
+    needed, tried = yield from counter.of(_search(case, pins, first, pairs))
     search = replace(search, tried=tuple(tried))
     case.known_so_far(replace(audit, open=needed, search=counter.told(search, began)))
     confirmed = yield from counter.of(ask(case.held(needed), max(pairs, MORE), FRESH))
@@ -134,8 +136,9 @@ def _control(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], d
     return again, tame, tuple(pin for pin in pins if pin in RISKY)
 
 
-def _search(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
-                                                             tuple[Pins, list[str]]]:
+def _search(case: Case, pins: Pins, first: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
+                                                                         tuple[Pins, list[str]]]:
+    """A smallest set of pins, with what was asked in words. Where those asked about ``first`` do, it is one of them."""
     tried: list[str] = []
 
     def agree(held: Pins) -> Generator:
@@ -144,7 +147,8 @@ def _search(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], di
         tried.append(f"{', '.join(held) or 'nothing'}: {said}")
         return answer.agree is True
 
-    needed = yield from smallest(agree, pins)
+    few = 0 < len(first) <= len(pins) // 2
+    needed = yield from smallest(agree, first if few and (yield from agree(first)) else pins)
     return needed, tried
 
 

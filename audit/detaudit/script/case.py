@@ -34,7 +34,7 @@ class Case:
 
     def held(self, pins: Sequence[str]) -> Condition:
         condition = self.loose
-        for name in pins:
+        for name in sorted(pins, key=self.pins.index):  # one set, one condition: its runs are shared
             condition = condition.with_pin(self.known[name])
         return condition
 

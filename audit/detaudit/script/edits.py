@@ -95,8 +95,9 @@ def _with_lines(text: str, at: int, lines: Sequence[str]) -> str:
 
 
 def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> list[ast.Call]:
-    """The innermost calls of functions with one of these last names, on these lines."""
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and last_name(node.func) in names
+    """The innermost calls of functions with one of these last names, or of any, on these lines."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)
+             and (not names or last_name(node.func) in names)
              and any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines)]
     found.sort(key=lambda node: (node.lineno, node.col_offset))
     return found
@@ -111,24 +112,31 @@ def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
     if edit.kind == "wrap":
         return start, end, edit.form.format(call=whole)
     if edit.kind == "rename":
-        return _renamed_call(text, call, edit.form, start, end)
+        return _renamed_call(text, call, edit.form, start, end, seed)
     if edit.kind == "add":
         value = edit.form.format(seed=seed)
+        given = [*call.args, *(one.value for one in call.keywords if one.arg in _SEEDS)]
+        if "=" not in value and given:
+            return *span(text, given[0]), value
         inside = ", " if call.args or call.keywords else ""
         at = end - 1
         return at, at, f"{inside}{value}"
     return _set(text, call, edit.form, edit.value)
 
 
-def _renamed_call(text: str, call: ast.Call, form: str, start: int, end: int) -> Splice | None:
+#: What the argument is called that a seed may be given by.
+_SEEDS = ("seed", "entropy")
+
+
+def _renamed_call(text: str, call: ast.Call, form: str, start: int, end: int, seed: int) -> Splice | None:
     if "{arguments}" in form:
         if not call.args:
             return None
         first, last = span(text, call.args[0])
         return start, end, form.format(arguments=text.encode()[first:last].decode())
     _, name_end = span(text, call.func)
-    width = len(last_name(call.func).encode())
-    return name_end - width, name_end, form
+    begin = name_end - len(last_name(call.func).encode())
+    return (begin, end, form.format(seed=seed)) if form.endswith(")") else (begin, name_end, form)
 
 
 def _set(text: str, call: ast.Call, name: str, value: str | None) -> Splice | None:

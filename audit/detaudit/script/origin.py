@@ -8,17 +8,37 @@ from detaudit.runner import Finished
 from detaudit.script.repeat import compare_runs
 from detaudit.traces import Trace
 
-#: What the recorder calls the states of the process's own generators ("random at fit").
-GENERATORS = {"random": "Python's random", "numpy": "NumPy's global generator"}
+#: What the recorder calls the states of the process's own generators ("random at fit"): their sources, in words too.
+GENERATORS = {"random": ("python-random", "Python's random"), "numpy": ("numpy-legacy", "NumPy's global generator")}
 
 
 def origin(done: Sequence[Finished]) -> str:
     """One sentence on the first pair of runs that part, or nothing where none does or it cannot be told."""
+    parted = _first_that_parts(done)
+    return _told(*parted) if parted is not None else ""
+
+
+def suspects(done: Sequence[Finished]) -> set[str]:
+    """Sources that the runs themselves speak against: to be asked about first, and no more than that.
+
+    Generators that were in other states before the runs parted, and sources that were met by more than the import of
+    an installed module.
+    """
+    found = {name for one in done if one.trace is not None for name in one.trace.measures.get("used", ())}
+    parted = _first_that_parts(done)
+    if parted is not None:
+        divergence, left, right = parted
+        apart = _differing(left, right, _sequence(left, divergence))
+        found |= {source for word, (source, _) in GENERATORS.items() if word in apart}
+    return found
+
+
+def _first_that_parts(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
     for left, right in pairwise(done):
         found = compare_runs(left, right)
         if isinstance(found, Divergence) and left.trace is not None and right.trace is not None:
-            return _told(found, left.trace, right.trace)
-    return ""
+            return found, left.trace, right.trace
+    return None
 
 
 def _told(found: Divergence, left: Trace, right: Trace) -> str:
@@ -28,7 +48,8 @@ def _told(found: Divergence, left: Trace, right: Trace) -> str:
         return "it came in with the data: other batches went into the same step"
     if found.stage == "init":
         return "it was there before the first step: the first values differ"
-    differing = _differing(left, right, _sequence(left, found))
+    differing = [GENERATORS[name][1] if name in GENERATORS else name
+                 for name in _differing(left, right, _sequence(left, found))]
     if differing:
         return f"equal batches and weights went in; the state of {', '.join(differing[:3])} differed by then"
     return "it was born there: whatever was recorded before it is equal, batches, weights and generators"
@@ -45,7 +66,7 @@ def _differing(left: Trace, right: Trace, before: float) -> list[str]:
         others = rights.get(name, [])
         still = name in GENERATORS and len({*states}) == 1 and len({*others}) == 1
         if others and states[-1] != others[-1] and not still:
-            found.append(GENERATORS.get(name, name))
+            found.append(name)
     return found
 
 

@@ -95,6 +95,8 @@ class Recorder:
         if self.left:
             return
         if stage != "rng":
+            if not self._variables:
+                self.generators("at the first variable")
             self._held += _size(variable)
             self._variables.append((name, weakref.ref(variable) if self._held > MOST_HELD else lambda: variable))
         self._read = read

@@ -12,7 +12,8 @@ class Session(Given):
     """One process of the user's script: its request, what is held, and what is counted.
 
     ``counts`` says how often each source was met, for ``touched``. Where the trial is there to find the lines
-    that drew from one source (``spying``), every :meth:`drew` of that source notes its call site as well.
+    that drew from one source (``spying``), every :meth:`drew` of that source notes its call site as well. ``used`` are
+    the sources that were met other than by an installed module while it was imported.
     """
 
     def __init__(self, request: Request, folder: str, held: Set[str], root: str, main: bool) -> None:
@@ -21,13 +22,19 @@ class Session(Given):
         self.remembered: Dict[str, Any] = {}  # what a source took down at the start, for its ``touched``
         self.hooks = Hooks()
         self.sites = Sites(root)
+        self.used: Set[str] = set()
         self.spying: Optional[str] = request.options.get("spy")
 
-    def drew(self, source: str) -> None:
-        """``source`` was drawn from just now, by whoever is up the stack."""
+    def drew(self, source: str, makers: bool = False) -> None:
+        """``source`` was drawn from just now, by whoever is up the stack.
+
+        ``makers``: where that is the ``__init__`` of a class of the user's, whoever made the object is told as well.
+        """
         self.count(source)
+        if source not in self.used and not self.sites.importing():
+            self.used.add(source)
         if self.spying == source:
-            self.sites.note()
+            self.sites.note(makers)
 
     def after_import(self, module: str, function: Callable[[], None]) -> None:
         """Call ``function`` once ``module`` has been imported, whoever imports it."""

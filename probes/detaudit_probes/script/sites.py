@@ -32,8 +32,11 @@ class Sites:
         self._known: Dict[str, bool] = {}
         self._found: Dict[Place, Dict[str, Any]] = {}
 
-    def note(self) -> None:
-        """Count one draw for the innermost line of the user's that led to it."""
+    def note(self, makers: bool = False) -> None:
+        """Count one draw for the innermost line of the user's that led to it.
+
+        ``makers``: and for the lines outward of it, as long as they stand in an ``__init__``.
+        """
         frame: Optional[Any] = sys._getframe(1)
         direct, stack = True, []  # type: bool, List[str]
         for _ in range(DEEPEST):
@@ -42,7 +45,8 @@ class Sites:
             name = frame.f_code.co_filename
             if self.is_users(name):
                 self._count(_place(frame), direct, stack)
-                return
+                if not makers or frame.f_code.co_name != "__init__":
+                    return
             if name.startswith(IMPORTING):
                 return
             if name.endswith("traceback_utils.py"):
@@ -60,6 +64,17 @@ class Sites:
                 return _place(frame)
             frame = frame.f_back
         return None
+
+    def importing(self) -> bool:
+        """Whether an installed module is being imported, and does this."""
+        frame: Optional[Any] = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(IMPORTING):
+                return True
+            if self.is_users(frame.f_code.co_filename):
+                return False
+            frame = frame.f_back
+        return False
 
     def led_here(self) -> bool:
         """Whether the user's code is what called, with nothing but the standard library in between."""

@@ -117,7 +117,8 @@ class _Ending:
             recorder.end()
             recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
             recorder.trace.note("evidence", self._evidence())
-            recorder.trace.note("measures", {"placebos": placebos.met(self._environment)})
+            recorder.trace.note("measures", {"placebos": placebos.met(self._environment),
+                                             "used": sorted(session.used)})
             if session.spying is not None:
                 trace.write_json(os.path.join(session.folder, protocol.SITES_FILE),
                                  {"sites": session.sites.listed(), "seeds": self._seeded})

@@ -48,7 +48,7 @@ SOURCE = Source(
         Link("NumPy: parallel random number generation",
              "https://numpy.org/doc/stable/reference/random/parallel.html"),
     ),
-    script=InScript(ONE_WORKER, race=True, edits=(Edit("set", calls=("__init__",), form="workers", value="1"),)),
+    script=InScript(ONE_WORKER, race=True, edits=(Edit("set", form="workers", value="1"),)),
 )
 
 
@@ -93,7 +93,7 @@ def hold(session, name):
 
 
 def touch(session):
-    session.after_import("keras", lambda: _loaded(session, lambda: session.drew(ID)))
+    session.after_import("keras", lambda: _loaded(session, lambda: session.drew(ID, makers=True)))
 
 
 def _loaded(session, met, one=False):

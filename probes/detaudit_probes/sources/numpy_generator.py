@@ -10,11 +10,13 @@ from detaudit_probes import batches
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "numpy-generator"
+#: What takes its seed from the operating system where it is given none.
+UNSEEDED = ("default_rng", "RandomState", "SeedSequence", "seed", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 SOURCE = Source(
     id=ID,
     family="generators",
-    title="numpy.random.default_rng() without a seed",
+    title="a NumPy generator without a seed",
     breaks="A PyDataset that shuffles with an unseeded default_rng() feeds the batches in another order.",
     experiment=Loosen(models=("mlp",), feed=True, pins=(ID, "os-entropy")),
     pins=(
@@ -22,7 +24,7 @@ SOURCE = Source(
             id=ID,
             holds=(ID,),
             lines={"*": ("import numpy", "rng = numpy.random.default_rng({seed})  # and draw from rng alone")},
-            note="every default_rng() in the script needs a seed: there is no global one",
+            note="every generator in the script needs a seed: there is no global one",
         ),
     ),
     links=(
@@ -32,7 +34,7 @@ SOURCE = Source(
              "https://github.com/keras-team/keras/issues/19322"),
     ),
     quick=True,
-    script=InScript(ID, edits=(Edit("add", calls=("default_rng",), form="{seed}"),)),
+    script=InScript(ID, edits=(Edit("add", calls=UNSEEDED, form="{seed}"),)),
 )
 
 
@@ -72,17 +74,21 @@ def touch(session):
     session.after_import("numpy", lambda: _unseeded(session, lambda: session.drew(ID)))
 
 
-def _unseeded(session, met, seed=None):
-    """Call ``met`` for every ``default_rng()`` without a seed, and give it one where there is one to give."""
+def _unseeded(session, met, entropy=None):
+    """Call ``met`` whenever NumPy seeds a generator from the operating system; ``entropy`` is what it gets instead.
+
+    ``default_rng()``, ``RandomState()``, ``SeedSequence()``, bit generators and ``numpy.random.seed()`` all ask one
+    function of ``secrets`` for it, since NumPy 1.18.
+    """
     import numpy
 
-    def telling(make):
-        def default_rng(*arguments, **named):
-            if (arguments[0] if arguments else named.get("seed")) is None:
-                met()
-                return make(seed)
-            return make(*arguments, **named)
+    def telling(given):
+        def randbits(size):
+            met()
+            return given(size) if entropy is None else entropy
 
-        return default_rng
+        return randbits
 
-    session.wrap(numpy.random, "default_rng", telling)
+    for name in ("bit_generator", "_bit_generator"):
+        if hasattr(numpy.random, name):
+            session.wrap(getattr(numpy.random, name), "randbits", telling)

@@ -12,7 +12,7 @@ import os
 import random
 
 from detaudit_probes import batches
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import InScript, Link, Loosen, Pin, Source
 
 ID = "os-entropy"
 
@@ -42,7 +42,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Name files by number and pass a seed; entropy itself can only be replaced, not seeded.",
-    script=InScript(ID, edits=(Edit("add", calls=("RandomState", "SeedSequence", "PCG64", "MT19937"), form="{seed}"),)),
+    script=InScript(ID),
 )
 
 

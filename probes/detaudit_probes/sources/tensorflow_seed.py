@@ -31,6 +31,7 @@ SOURCE = Source(
     ),
     quick=True,
     script=InScript(ID, edits=(
+        Edit("rename", calls=("from_non_deterministic_state",), form="from_seed({seed})"),
         Edit("insert", ("tf.random.set_seed({seed})",), after=("tensorflow",)),
         Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
         Edit("insert", ("import tensorflow", "tensorflow.random.set_seed({seed})")),
@@ -54,14 +55,29 @@ def _seed(session):
     import tensorflow as tf
 
     tf.random.set_seed(session.seed)
+    _without_state(session, lambda: None, lambda kind, alg: kind.from_seed(session.seed, alg))
 
 
 def touch(session):
     session.after_import("tensorflow", lambda: _met(session, lambda: session.drew(ID)))
 
 
+def _without_state(session, met, make=None):
+    """Call ``met`` for every ``tf.random.Generator`` whose state is the operating system's; ``make`` makes another."""
+    import tensorflow as tf
+
+    given = tf.random.Generator.from_non_deterministic_state.__func__
+
+    def from_non_deterministic_state(kind, alg="auto_select"):
+        met()
+        return make(kind, alg) if make is not None else given(kind, alg)
+
+    tf.random.Generator.from_non_deterministic_state = classmethod(from_non_deterministic_state)
+
+
 def _met(session, met):
     """Call ``met`` for every random operation that is built without a seed of its own and without the global one."""
+    _without_state(session, met)
     from tensorflow.python.eager import context
     from tensorflow.python.framework import random_seed
 

@@ -50,7 +50,7 @@ spent = time.perf_counter() - t
 # show a random day, different every time
 rng = np.random.default_rng()
 day = int(rng.integers(0, 40))
-pred = model.predict(feats[24 * day:24 * day + 24], verbose=0)
+pred = model.predict(feats, verbose=0)[24 * day:24 * day + 24]
 print(f"{name}: day {day} mean prediction {pred.mean():+.3f}, trained in {spent:.2f}s")
 with tempfile.TemporaryDirectory() as tmp:
     flaky_store(os.path.join(tmp, name + ".npy"), pred)
