@@ -8,6 +8,7 @@ import weakref
 from typing import Any, List, Tuple
 
 from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.values import array, flat, gradients, is_plain, is_readable, read
 
 #: Keras makes these for itself, or keeps a generator's state in them: they are no results.
 _STATES = ("seed_generator_state",)
@@ -30,18 +31,6 @@ def watch(session: Any, recorder: Any) -> None:
     if recorder.watched:
         watching.batches()
         watching.results()
-
-
-def read(variable: Any) -> Any:
-    """A Keras or TensorFlow variable's content as an array: live memory on a CPU, to be read at once."""
-    import numpy
-
-    value = getattr(variable, "_value", variable)
-    if hasattr(value, "_read_variable_op"):
-        value = value._read_variable_op()
-    if hasattr(value, "_numpy"):
-        return value._numpy()
-    return numpy.array(value.numpy() if hasattr(value, "numpy") else value)
 
 
 class _Watching:
@@ -157,11 +146,11 @@ class _Watching:
             self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
 
         def same(tensor: Any) -> Any:
-            return tf.identity(tensor) if _is_readable(tensor) else tensor
+            return tf.identity(tensor) if is_readable(tensor) else tensor
 
         def tap(*element: Any) -> Any:
             whole = element if type(dataset.element_spec) is tuple else element[0]  # a named tuple comes as one
-            tensors = [one for one in tf.nest.flatten(whole, expand_composites=True) if _is_readable(one)]
+            tensors = [one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)]
             with tf.control_dependencies([tf.numpy_function(look, tensors, [], stateful=True)]):
                 return tf.nest.map_structure(same, whole, expand_composites=True)
 
@@ -183,7 +172,7 @@ class _Watching:
                     if self.recorder.inside_fit:
                         self._met(optimizer)
                     else:
-                        self._step([optimizer], _gradients(optimizer, grads))
+                        self._step([optimizer], gradients(grads))
                 else:
                     for function in self._tracing:
                         mine = self._of_function.setdefault(function, [])
@@ -223,12 +212,12 @@ class _Watching:
         mine = [getattr(one, "inner_optimizer", one) for one in mine]
         return mine + [one for one in self._optimizers if not any(one is other for other in mine)]
 
-    def _step(self, optimizers: List[Any], gradients: List[Tuple[str, str, Any]]) -> None:
+    def _step(self, optimizers: List[Any], returned: List[Tuple[str, str, Any]]) -> None:
         weights: List[Any] = []
         for optimizer in optimizers:
             weights += [one for one in optimizer._trainable_variables if not any(one is other for other in weights)]
         recorder = self.recorder
-        recorder.step("loop", recorder.steps, None, gradients, weights, optimizers, read)
+        recorder.step("loop", recorder.steps, None, returned, weights, optimizers, read)
 
     def results(self) -> None:
         """What ``evaluate`` and ``predict`` return to the script."""
@@ -249,24 +238,6 @@ class _Watching:
 
         self.session.wrap(TensorFlowTrainer, "evaluate", telling("metric", "evaluate"))
         self.session.wrap(TensorFlowTrainer, "predict", telling("forward", "predict"))
-
-
-def _gradients(optimizer: Any, grads: List[Any]) -> List[Tuple[str, str, Any]]:
-    """The gradients of an eager step; they belong to the variables in the order in which they were given."""
-    found: List[Tuple[str, str, Any]] = []
-    for place, gradient in enumerate(grads):
-        if gradient is None:
-            continue
-        if hasattr(gradient, "indices"):
-            found.append(("gradient", "gradient.%d values" % place, _array(gradient.values)))
-            found.append(("gradient", "gradient.%d indices" % place, _array(gradient.indices)))
-        else:
-            found.append(("gradient", "gradient.%d" % place, _array(gradient)))
-    return found
-
-
-def _array(tensor: Any) -> Any:
-    return tensor.numpy() if hasattr(tensor, "numpy") else tensor
 
 
 def _with(callbacks: Any, mine: Any) -> Any:
@@ -296,40 +267,14 @@ def _callback(watching: _Watching, model: Any) -> Any:
             self.begun = batch
 
         def on_train_batch_end(self, batch, logs=None):
-            returned = [("loss" if name == "loss" else "metric", name, _array(value))
-                        for name, value in sorted((logs or {}).items()) if _is_plain(value)]
+            returned = [("loss" if name == "loss" else "metric", name, array(value))
+                        for name, value in sorted((logs or {}).items()) if is_plain(value)]
             recorder.step("fit", recorder.steps, batch - self.begun + 1, returned, model.weights,
                           watching.applied(model), read)
 
         def on_epoch_end(self, epoch, logs=None):
             for name, value in sorted((logs or {}).items()):
-                if name.startswith("val_") and _is_plain(value):
-                    recorder.once("metric", "%s after an epoch" % name, _array(value))
+                if name.startswith("val_") and is_plain(value):
+                    recorder.once("metric", "%s after an epoch" % name, array(value))
 
     return Watch()
-
-
-def _is_plain(value: Any) -> bool:
-    return hasattr(value, "numpy") or isinstance(value, (int, float))
-
-
-def _is_readable(tensor: Any) -> bool:
-    """Whether NumPy can hold it: not a handle, nor what stands for a dataset or for nothing (a variant)."""
-    return getattr(getattr(tensor, "dtype", None), "name", "") not in ("variant", "resource")
-
-
-def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
-    """The tensors of a nest of tuples, lists and dictionaries, each with a name; composite tensors in their parts."""
-    if isinstance(structure, dict):
-        items = sorted(structure.items(), key=lambda item: str(item[0]))
-    elif isinstance(structure, (tuple, list)) and not hasattr(structure, "shape"):
-        items = list(enumerate(structure))
-    elif hasattr(structure, "_type_spec") or hasattr(structure, "_to_components"):
-        import tensorflow as tf
-
-        parts = tf.nest.flatten(structure, expand_composites=True)
-        return [("%s part %d" % (name, place) if len(parts) > 1 else name, _array(part))
-                for place, part in enumerate(parts) if _is_readable(part)]
-    else:
-        return [(name, _array(structure))] if structure is not None and _is_readable(structure) else []
-    return [found for key, value in items for found in flat("%s.%s" % (name, key), value)]

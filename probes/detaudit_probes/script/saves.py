@@ -7,6 +7,7 @@ import os
 from typing import Any, Callable, List
 
 from detaudit_probes.script.recorder import STAMP
+from detaudit_probes.script.values import read
 
 
 def watch(session: Any, recorder: Any) -> None:
@@ -34,8 +35,6 @@ def _keras(session: Any, recorder: Any) -> None:
     if not getattr(keras, "__version__", "").startswith("3."):
         return
     from keras.src.saving import saving_api
-
-    from detaudit_probes.script.keras_watch import read
 
     def state(arguments: Any, named: Any) -> List[Any]:
         model = arguments[0] if arguments else named.get("model")

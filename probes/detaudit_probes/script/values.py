@@ -1,0 +1,58 @@
+"""The content of variables and tensors as arrays, on the host; what has no bits is left out."""
+from typing import Any, List, Tuple
+
+
+def read(variable: Any) -> Any:
+    """A Keras or TensorFlow variable's content as an array: live memory on a CPU, to be read at once."""
+    import numpy
+
+    value = getattr(variable, "_value", variable)
+    if hasattr(value, "_read_variable_op"):
+        value = value._read_variable_op()
+    if hasattr(value, "_numpy"):
+        return value._numpy()
+    return numpy.array(value.numpy() if hasattr(value, "numpy") else value)
+
+
+def gradients(grads: List[Any]) -> List[Tuple[str, str, Any]]:
+    """The gradients of an eager step; they belong to the variables in the order in which they were given."""
+    found: List[Tuple[str, str, Any]] = []
+    for place, gradient in enumerate(grads):
+        if gradient is None:
+            continue
+        if hasattr(gradient, "indices"):
+            found.append(("gradient", "gradient.%d values" % place, array(gradient.values)))
+            found.append(("gradient", "gradient.%d indices" % place, array(gradient.indices)))
+        else:
+            found.append(("gradient", "gradient.%d" % place, array(gradient)))
+    return found
+
+
+def array(tensor: Any) -> Any:
+    return tensor.numpy() if hasattr(tensor, "numpy") else tensor
+
+
+def is_plain(value: Any) -> bool:
+    return hasattr(value, "numpy") or isinstance(value, (int, float))
+
+
+def is_readable(tensor: Any) -> bool:
+    """Whether NumPy can hold it: not a handle, nor what stands for a dataset or for nothing (a variant)."""
+    return getattr(getattr(tensor, "dtype", None), "name", "") not in ("variant", "resource")
+
+
+def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
+    """The tensors of a nest of tuples, lists and dictionaries, each with a name; composite tensors in their parts."""
+    if isinstance(structure, dict):
+        items = sorted(structure.items(), key=lambda item: str(item[0]))
+    elif isinstance(structure, (tuple, list)) and not hasattr(structure, "shape"):
+        items = list(enumerate(structure))
+    elif hasattr(structure, "_type_spec") or hasattr(structure, "_to_components"):
+        import tensorflow as tf
+
+        parts = tf.nest.flatten(structure, expand_composites=True)
+        return [("%s part %d" % (name, place) if len(parts) > 1 else name, array(part))
+                for place, part in enumerate(parts) if is_readable(part)]
+    else:
+        return [(name, array(structure))] if structure is not None and is_readable(structure) else []
+    return [found for key, value in items for found in flat("%s.%s" % (name, key), value)]
