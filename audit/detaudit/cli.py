@@ -155,7 +155,7 @@ def run_command(
     for path in (*targets.values(), write_fix):
         write.check_target(path)
     found = program.find(target, module, tuple(arguments or ()), copy, Path.cwd())
-    with Drawing(Console(stderr=True)) as drawing:
+    with Drawing(Console(stderr=True), searching=True) as drawing:
         audit = session.run(found, options, drawing)
     document = build_run.document(audit)
     if show_output:

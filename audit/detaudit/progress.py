@@ -3,7 +3,15 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from detaudit.events import Decided, Event, Expected, Phase, Told, TrialEnded
 
@@ -23,14 +31,18 @@ def duration(seconds: float) -> str:
 
 
 class Drawing:
-    """A context manager; call it with events. ``quiet`` draws nothing but keeps the interface."""
+    """A context manager; call it with events. ``quiet`` draws nothing but keeps the interface.
 
-    def __init__(self, console: Console, quiet: bool = False):
-        self._console, self._quiet = console, quiet
+    ``searching``: nobody knows how many trials it will take, so they are counted, and no time left is told.
+    """
+
+    def __init__(self, console: Console, quiet: bool = False, searching: bool = False):
+        self._console, self._quiet, self._searching = console, quiet, searching
         self._live = console.is_terminal and not quiet
-        self._bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                             TextColumn("trials,"), TimeRemainingColumn(), TextColumn("left"), console=console,
-                             transient=True)
+        counted = (BarColumn(), MofNCompleteColumn(), TextColumn("trials,"), TimeRemainingColumn(), TextColumn("left"))
+        open_ended = (TextColumn("runs so far: {task.completed},"), TimeElapsedColumn())
+        self._bar = Progress(SpinnerColumn(), TextColumn("{task.description}"),
+                             *(open_ended if searching else counted), console=console, transient=True)
         self._task = self._bar.add_task("Starting", total=None)
         self._known, self._told, self._began = 0, 0, time.monotonic()
 
@@ -63,16 +75,16 @@ class Drawing:
     def _phase(self, event: Phase) -> None:
         if self._live:
             self._bar.update(self._task, description=event.title)
-        elif self._known:  # the first line says how long it will take
+        elif self._known or self._searching:  # the first line says how long it will take
             self._print(event.title)
 
     def _trial(self, event: TrialEnded) -> None:
         self._known = max(self._known, event.known)
         self._bar.update(self._task, completed=event.done, total=self._known)
         share = event.done * _SHARE // self._known
-        if not self._live and share > self._told:
+        if not self._live and not self._searching and share > self._told:
             self._told = share
             self._print(f"{event.done} of {self._known} trials, {time.monotonic() - self._began:.0f} s")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=not self._console.is_terminal)

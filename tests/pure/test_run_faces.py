@@ -69,6 +69,14 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
         assert said in " ".join(text.split()), said
 
 
+def test_causes_that_are_needed_together_say_so():
+    two = (*PARTED.causes, Cause("hash-seed", "hash-seed", True))
+    assert "Together all 2 pins are needed" in " ".join(shown(document(replace(PARTED, causes=two))).split())
+    unsure = (*PARTED.causes, Cause("hash-seed", "hash-seed", None))
+    for causes in (PARTED.causes, unsure):
+        assert "Together" not in shown(document(replace(PARTED, causes=causes)))
+
+
 def test_a_result_that_rests_on_the_machine_says_on_what():
     text = " ".join(shown(document(AGREED)).split())
     assert text.startswith("REPRODUCIBLE 5 runs of train.py end on the same bits, watched and bare (a parting rate")

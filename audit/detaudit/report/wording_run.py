@@ -49,6 +49,8 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         yield "Observer", report.observer.reason
     for one in report.warnings:
         yield "Note", one
+    if len(report.causes) > 1 and all(one.necessary for one in report.causes):
+        yield "Together", f"all {len(report.causes)} pins are needed: with any one of them left out, runs part"
     if report.open:
         yield "Open", listed(report.open)
     if report.search.invalid:
