@@ -1,5 +1,6 @@
 """What is told beside the verdict of a run: where a divergence came from, what was saved and printed, placebos."""
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -101,6 +102,16 @@ def test_saved_and_printed_things_are_compared_over_all_runs(runs):
     assert outputs(runs((acts, {}, b""), (acts, {}, b""))) == ()
     failed = Finished(TRIAL, 9, Outcome(FAILED, "no"), runs(acts)[0].trace)
     assert outputs([*runs((acts, same, b"1")), failed]) == ()
+
+
+def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(tmp_path):
+    (tmp_path / "theirs.txt").write_text("a")
+    code = ("from pathlib import Path; from detaudit.script import program; "
+            f"print(program.listing(Path({str(tmp_path)!r})))")
+    with open(tmp_path / "ours.txt", "w") as ours:
+        subprocess.run([sys.executable, "-c", code], stdout=ours, check=True)
+    said = (tmp_path / "ours.txt").read_text()
+    assert "theirs.txt" in said and "ours.txt" not in said
 
 
 @pytest.mark.parametrize(("given", "limits"), [

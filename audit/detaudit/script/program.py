@@ -221,15 +221,31 @@ def size_of(root: Path) -> int:
     return total
 
 
+def _identities(*descriptors: int) -> set[tuple[int, int]]:
+    """Which files these descriptors are, of those that are open."""
+    found = set()
+    for one in descriptors:
+        with contextlib.suppress(OSError):
+            status = os.fstat(one)
+            found.add((status.st_dev, status.st_ino))
+    return found
+
+
 def listing(root: Path) -> dict[str, tuple[int, int]]:
-    """Every file below ``root`` with its size and the time of its last change: what a run has changed is seen by it."""
+    """Every file below ``root`` with its size and the time of its last change: what a run has changed is seen by it.
+
+    A file that detaudit's own output is redirected to is not the program's.
+    """
     found = {}
+    own = _identities(1, 2)
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if name not in IGNORED)
         for name in files:
             with contextlib.suppress(OSError):
                 path = os.path.join(folder, name)
                 status = os.lstat(path)
+                if (status.st_dev, status.st_ino) in own:
+                    continue
                 found[os.path.relpath(path, root)] = (status.st_size, status.st_mtime_ns)
         if len(found) > 50_000:
             break
