@@ -1,6 +1,6 @@
 """Fingerprints of the bits, dtype and shape of an array: 64 bits, one algorithm for a whole audit."""
 import hashlib
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from detaudit_probes.team import Team
 
@@ -82,7 +82,9 @@ class Hasher:
                 parts.append((header, data))
             else:
                 parts += [(b"", data[start:start + BLOCK]) for start in range(0, len(data), BLOCK)]
-        digests = iter(self._team.map(self._digest, parts) if self._team else [self._digest(*one) for one in parts])
+        large = sum(len(data) for _, data in parts) > BLOCK  # less is not worth the handing over
+        digests = iter(self._team.map(self._digest, parts) if self._team is not None and large
+                       else [self._digest(*one) for one in parts])
         found = []
         for header, data in records:
             if len(data) <= BLOCK:
@@ -102,9 +104,10 @@ def available() -> List[str]:
     return list(_DIGESTS) if hasattr(xxhash, "xxh3_64") else ["blake2b_64"]
 
 
-def sha256(records: List[Tuple[bytes, bytes]]) -> str:
+def sha256(records: Iterable[Tuple[bytes, Any]]) -> str:
     """One SHA-256 over canonical records, for what is compared across audits."""
     state = hashlib.sha256()
     for header, data in records:
-        state.update(len(header).to_bytes(4, "little") + header + len(data).to_bytes(8, "little") + data)
+        state.update(len(header).to_bytes(4, "little") + header + len(data).to_bytes(8, "little"))
+        state.update(data)
     return state.hexdigest()

@@ -51,7 +51,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     assert (cause["source"], cause["necessary"]) == ("python-random", True)
     assert {site["line"] for site in cause["sites"]} & set(planted["lines"])
     assert report["first_divergence"]["stage"] == "init"
-    assert report["origin"].startswith("it was there before the first step")
+    assert report["origin"].startswith("it came in with the first values")
     assert report["pinned"]["parted"] == 0 < report["pinned"]["agreed"]
     assert report["observer"]["holds"] is True
     assert report["fix"]["verified"] is True and report["fix"]["trials"] == 3

@@ -12,8 +12,9 @@ from detaudit.outcome import COMPLETED, FAILED, Outcome
 from detaudit.runner import Finished
 from detaudit.script import growth, session
 from detaudit.script.findings import Output, Repeats, RunAudit
-from detaudit.script.origin import origin
+from detaudit.script.origin import origin, suspects
 from detaudit.script.outputs import outputs
+from detaudit.script.repeat import counted
 from detaudit_probes import placebos
 
 from tests.pure.handmade import Once, Step, written
@@ -45,6 +46,10 @@ def training(start=0.0, fit=0.0, batch=0.0, weight=0.0, loss=0.0, layer=None):
             Step(0, (("data", "batch.0", batch), ("loss", "loss", loss), ("update", "w", loss)), "fit")]
 
 
+def unfed(loss=0.0):
+    return [Once("init", "w", 0.0), Step(0, (("loss", "loss", loss), ("update", "w", loss)), "loop")]
+
+
 BORN = "born there"
 CAME = "differed by then"
 
@@ -52,7 +57,7 @@ CAME = "differed by then"
 @pytest.mark.parametrize(("left", "right", "said"), [
     (training(), training(), ""),
     (training(), training(batch=1.0), "came in with the data"),
-    (training(), training(weight=1.0), "before the first step"),
+    (training(), training(weight=1.0), "first values of this variable"),
     (training(), training(loss=1.0), BORN),
     # Each process begins with a state of its own: one that nobody has drawn from is no difference that went in.
     (training(1.0, 1.0), training(2.0, 2.0, loss=1.0), BORN),
@@ -61,6 +66,8 @@ CAME = "differed by then"
     (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), BORN),
     (training(layer=1.0), training(layer=2.0, loss=1.0), "dropout/seed_generator_state differed by then"),
     (training(layer=1.0), training(layer=1.0, loss=1.0), BORN),
+    # A loop of the user's own, whose batches nobody has seen: nothing is known of what went in.
+    (unfed(), unfed(loss=1.0), "the batches that went in were not seen"),
     # A run that ends early says nothing of what went in.
     (training(), training()[:-1], ""),
 ])
@@ -74,8 +81,23 @@ def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(
     assert BORN in origin(runs(training() + later[0], training(loss=1.0) + later[1]))
 
 
-def test_the_first_pair_that_parts_is_told(runs):
+def test_the_pair_is_the_one_whose_divergence_is_told(runs):
     assert origin(runs(training(), training(), training(batch=2.0))).startswith("it came in with the data")
+    some = runs(training(), training(), training(batch=2.0), training(batch=2.0, weight=3.0))
+    assert counted(some, across=True).divergence.stage == "init" and "first values" in origin(some)
+
+
+def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(runs):
+    assert suspects(runs(training(1.0, 3.0), training(2.0, 4.0, loss=1.0))) == {"python-random"}
+    assert suspects(runs(training(1.0, 1.0), training(2.0, 2.0, loss=1.0))) == set()
+    used = written_with({"used": ["thread-race"]}, runs(training(), training()))
+    assert suspects(used) == {"thread-race"}
+
+
+def written_with(measures, some):
+    for one in some:
+        one.trace.measures.update(measures)
+    return some
 
 
 @pytest.mark.parametrize(("seen", "told"), [("loss", 1.0), ("other", None)])

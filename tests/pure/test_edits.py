@@ -75,6 +75,11 @@ def test_an_argument_is_added_set_and_taken_away():
     for call in ("default_rng(None)", "default_rng(seed)", "default_rng(seed=given)"):  # seen to draw: it was None
         new = call.replace("None", "7").replace("(seed)", "(7)").replace("given", "7")
         assert edits.apply(f"r = {call}", Edit("add", calls=("default_rng",), form="{seed}"), (1,), 7) == f"r = {new}"
+    # A number is a seed that the user has given: it stays.
+    assert edits.apply("a, b = r(7), r()", Edit("add", calls=("r",), form="{seed}"), (1,), 1) == "a, b = r(7), r(1)"
+    text = "random.seed(); np.random.seed()"
+    assert edits.apply(text, Edit("add", calls=("np.random.seed",), form="{seed}"), (1,), 1) == (
+        "random.seed(); np.random.seed(1)")
     assert edits.apply("f(a, seed=b)", Edit("add", calls=("f",), form="c=1"), (1,), 7) == "f(a, seed=b, c=1)"
     assert edits.apply("p = g(Q(x, w=4))", Edit("set", form="w", value="1"), (1,), 7) == "p = g(Q(x, w=1))"
     edit = Edit("set", calls=("map",), form="num_parallel_calls")

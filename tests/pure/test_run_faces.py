@@ -26,7 +26,7 @@ PARTED = RunAudit(
     "two runs of one and the same program part",
     environment={"python": "3.11.7", "packages": {"tensorflow": "2.21.0", "keras": "3.15.1"}},
     repeats=Repeats(5, 0, 3, Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5))),
-    origin="it was there before the first step: the first values differ",
+    origin="it came in with the first values of this variable",
     bare=Repeats(2, 0, 1), pinned=Repeats(4, 2, 0), growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
     causes=(Cause("python-random", "python-random", True, SITES,
                   "the seeds that the script sets do not reach it: numpy.random.seed at train.py:3"),),
@@ -61,7 +61,7 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
     lines = text.splitlines()
     assert lines[0].startswith("NOT REPRODUCIBLE  3 of 3 pairs of runs of train.py part; the fix below")
     assert len(lines) < 30
-    for said in ("Origin it was there before the first step",
+    for said in ("Origin it came in with the first values of this variable",
                  "init, sequential/dense/kernel (10 of 10 elements differ, by up to 9 ULPs)", "python-random",
                  "without its pin", "train.py:7, 2 draws, through get", "nets/model.py:12 in make, 1 draw",
                  "do not reach it", "verified: 3 runs", "1.01 times as long", "export PYTHONHASHSEED=0",

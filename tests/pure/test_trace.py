@@ -1,6 +1,9 @@
 """A trace written and read back: every bit of it, also where its writer was killed."""
 import json
 import os
+import signal
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 from detaudit import traces
 from detaudit_probes import fingerprint, protocol
+from detaudit_probes import team as team_module
 from detaudit_probes.team import Team
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +133,42 @@ def test_a_team_keeps_the_order_raises_what_was_raised_and_serves_whoever_comes(
     with ThreadPoolExecutor(4) as pool:
         found = pool.map(lambda base: team.map(lambda one: base + one, [(1,), (2,), (3,)]), range(50))
         assert list(found) == [[base + 1, base + 2, base + 3] for base in range(50)]
+
+
+def test_a_team_that_gets_no_threads_works_alone(monkeypatch):
+    def refused(*given):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(team_module, "_start", refused)
+    team = Team(3)
+    for _ in range(3):
+        assert team.map(abs, [(-1,), (-2,)]) == [1, 2]
+
+
+def test_a_team_whose_call_was_broken_off_by_a_signal_works_alone_from_then_on():
+    class Broken(Exception):
+        pass
+
+    def handler(number, frame):
+        raise Broken
+
+    team, caller = Team(2), threading.get_ident()
+
+    def slow(seconds):
+        time.sleep(0.0 if threading.get_ident() == caller else seconds)
+        return seconds
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(Broken):
+            while True:  # until the other thread has a job, which lasts longer than we may wait
+                team.map(slow, [(2.0,), (2.0,), (2.0,)])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    for _ in range(3):
+        assert team.map(abs, [(-1,), (-2,)]) == [1, 2]
 
 
 # --- traces that their writer did not finish

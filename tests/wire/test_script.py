@@ -111,7 +111,7 @@ DRAWS = {
     "clock": "import time, os, datetime\nfrom datetime import datetime as d\n"
              "print(time.time(), time.perf_counter(), os.getpid(), d.now(), isinstance(d.now(), d), d(2020, 1, 1))",
     "hash-seed": "print(hash('x'), list({'a', 'b', 'c', 'd', 'e', 'f', 'g'}))",
-    "fixed-addresses": "class A: pass\nclass B(Exception): pass\n"
+    "fixed-addresses": "class A: pass\nclass B(A): pass\n"
                        "things = [A() for _ in range(40)] + [B() for _ in range(40)]\n"
                        "print([things.index(one) for one in set(things)])\n"
                        "print(sorted(range(80), key=lambda place: id(things[place]) % 1009), hash(object()))",
@@ -138,6 +138,14 @@ def test_classes_behave_as_before_where_addresses_are_held(run):
             def __hash__(self): return 7
         class Abstract(abc.ABC): pass
         class Both(Plain, Slotted): pass
+        class Key(Plain, str): pass
+        class Table(Plain, dict): pass
+        @typing.runtime_checkable
+        class HasLength(typing.Protocol):
+            def __len__(self): ...
+        @dataclasses.dataclass(frozen=True)
+        class Frozen(abc.ABC):
+            x: int
         class Colour(enum.Enum): RED = 1
         class Point(typing.NamedTuple):
             x: int
@@ -156,7 +164,9 @@ def test_classes_behave_as_before_where_addresses_are_held(run):
 
         one = Plain()
         print(hash(one) == hash(one), id(one) == id(one), hash(Own()), hash(Data(1)) == hash(Data(1)),
-              hash(Point(3)) == hash((3,)), [hashable(thing) for thing in (Equal(), Unhashable(1), [], Abstract())],
+              hash(Point(3)) == hash((3,)),
+              [hashable(thing) for thing in (Equal(), Unhashable(1), [], Abstract(), Table())],
+              Key("a") in {"a": 1}, isinstance([], HasLength), hash(Frozen(1)) == hash(Frozen(1)),
               hasattr(Slotted(), "__dict__"), type(pickle.loads(pickle.dumps(one))).__name__, {Colour.RED: 1},
               len({Plain() for _ in range(9)}), len({id(Plain()) for _ in range(9)} | {1}) > 1,
               copy.deepcopy([one, one])[0].__class__ is Plain, id(sys) == id(sys), Both().__class__.__name__)
@@ -177,6 +187,17 @@ def test_numpy_is_pinned_as_soon_as_it_is_imported(run):
     assert printed(run(text)[0]) != printed(run(text)[1])
     held = run(text, "numpy-legacy", "numpy-generator")
     assert printed(held[0]) == printed(held[1])
+
+
+def test_a_busy_machine_is_one_for_as_long_as_the_script_runs(run):
+    text = """
+        import glob
+        lines = [open(path, "rb").read() for path in glob.glob("/proc/[0-9]*/cmdline")]
+        print(sum(b"select.select([0]" in line for line in lines))
+    """
+    others = int(printed(run(text, runs=1)[0]))  # of an audit beside this one
+    assert int(printed(run(text, runs=1, busy=True)[0])) > others
+    assert int(printed(run(text, runs=1)[0])) <= others
 
 
 @pytest.mark.parametrize("made", ["default_rng()", "default_rng(None)", "RandomState()", "Generator(np.random.PCG64())",

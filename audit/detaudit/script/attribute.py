@@ -11,7 +11,7 @@ from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.runner import Finished
 from detaudit.script import blame, fix, growth
 from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import Cause, Observer, RunAudit, Search
+from detaudit.script.findings import PARTED, Cause, Observer, RunAudit, Search
 from detaudit.script.origin import suspects
 from detaudit.script.program import LARGEST_COPY, size_of
 from detaudit.script.repeat import Answer, ask, compare_ends, count, pairs_for
@@ -26,7 +26,7 @@ FRESH = 100           # the number of the first pair of a condition that is run 
 
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
     """``audit`` with the causes, their lines and a fix; or with what was seen, where none can be named."""
-    audit = replace(audit, reproducible=False, reason="two runs of one and the same program part")
+    audit = replace(audit, reproducible=False, reason=PARTED)
     began, counter = time.monotonic(), _Counter()
     pins, untouched = _relevant(case, done)
     pairs = pairs_for(audit.repeats)
@@ -45,7 +45,8 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
                        "explains it")
     case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
     case.emit(Phase("Which pins are needed"))
-    first = tuple(pin for pin in pins if case.of_pin(pin).id in suspects(done))
+    suspected = suspects(done)
+    first = tuple(pin for pin in pins if case.of_pin(pin).id in suspected)
     needed, tried = yield from counter.of(_search(case, pins, first, pairs))
     search = replace(search, tried=tuple(tried))
     case.known_so_far(replace(audit, open=needed, search=counter.told(search, began)))
@@ -82,7 +83,7 @@ def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial,
         return None
     return replace(
         audit, reproducible=False, pinned=answer.repeats, causes=(Cause("input-changed", "copy", True),),
-        reason="two runs of one and the same program part: one reads what another has written",
+        reason=f"{PARTED}: one reads what another has written",
         no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a new folder in every run, or begin from none")
 
 

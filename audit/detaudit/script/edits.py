@@ -95,9 +95,9 @@ def _with_lines(text: str, at: int, lines: Sequence[str]) -> str:
 
 
 def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> list[ast.Call]:
-    """The innermost calls of functions with one of these last names, or of any, on these lines."""
+    """The innermost calls of functions with one of these names, whole or last, or of any, on these lines."""
     found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)
-             and (not names or last_name(node.func) in names)
+             and (not names or last_name(node.func) in names or ast.unparse(node.func) in names)
              and any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines)]
     found.sort(key=lambda node: (node.lineno, node.col_offset))
     return found
@@ -116,8 +116,9 @@ def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
     if edit.kind == "add":
         value = edit.form.format(seed=seed)
         given = [*call.args, *(one.value for one in call.keywords if one.arg in _SEEDS)]
-        if "=" not in value and given:
-            return *span(text, given[0]), value
+        if "=" not in value and given:  # a name may have stood for None; a number is a seed
+            fixed = isinstance(given[0], ast.Constant) and given[0].value is not None
+            return None if fixed else (*span(text, given[0]), value)
         inside = ", " if call.args or call.keywords else ""
         at = end - 1
         return at, at, f"{inside}{value}"

@@ -5,6 +5,8 @@ from typing import Any
 from detaudit.diff import Divergence
 from detaudit.runner import Finished
 
+PARTED = "two runs of one and the same program part"
+
 
 @dataclass(frozen=True)
 class Repeats:

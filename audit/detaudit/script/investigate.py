@@ -8,7 +8,7 @@ from detaudit.events import Phase, Told
 from detaudit.runner import Finished
 from detaudit.script import attribute, vary
 from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import Observer, RunAudit
+from detaudit.script.findings import PARTED, Observer, RunAudit
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs
 from detaudit.script.repeat import ask, compare_ends, counted
@@ -28,6 +28,8 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
                     origin=origin(done))
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
+    parted = {"reproducible": False, "reason": PARTED} if audit.repeats.parted else {}
+    case.known_so_far(replace(audit, **parted))
     if audit.repeats.parted and audit.changed and not case.program.copy:
         apart = yield from attribute.apart(case, audit)
         if apart is not None:
@@ -64,7 +66,10 @@ def _repeat(case: Case, blank: RunAudit) -> Generator[Sequence[Trial], dict[Tria
         done += [found[trial] for trial in some]
         if not any(one.outcome.completed for one in done):
             break
-        if counted(done).parted and len(done) > 3:
+        repeats = counted(done, across=True)
+        if repeats.parted:
+            case.known_so_far(replace(blank, reproducible=False, repeats=repeats, reason=PARTED))
+        if repeats.parted and len(done) > 3:
             break  # two pairs: enough to tell how often they part
     return done, _refused(blank, done)
 

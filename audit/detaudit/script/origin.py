@@ -1,12 +1,11 @@
 """Whether the first divergence came in with what went into the step, or was born in it."""
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 from detaudit.diff import Divergence
 from detaudit.runner import Finished
-from detaudit.script.repeat import compare_runs
-from detaudit.traces import Trace
+from detaudit.script.repeat import parting
+from detaudit.traces import Table, Trace
 
 #: What the recorder calls the states of the process's own generators ("random at fit"): their sources, in words too.
 GENERATORS = {"random": ("python-random", "Python's random"), "numpy": ("numpy-legacy", "NumPy's global generator")}
@@ -14,8 +13,21 @@ GENERATORS = {"random": ("python-random", "Python's random"), "numpy": ("numpy-l
 
 def origin(done: Sequence[Finished]) -> str:
     """One sentence on the first pair of runs that part, or nothing where none does or it cannot be told."""
-    parted = _first_that_parts(done)
-    return _told(*parted) if parted is not None else ""
+    found = _first(done)
+    if found is None or found[0].kind == "missing":
+        return ""
+    divergence, left, right = found
+    if divergence.stage == "data":
+        return "it came in with the data: other batches went into the same step"
+    if divergence.stage == "init":
+        return "it came in with the first values of this variable"
+    table = _table(left, divergence)
+    if table is None or not any(stage == "data" for stage, _ in table.columns):
+        return "what was recorded before it is equal; the batches that went in were not seen"
+    differing = [GENERATORS[name][1] if name in GENERATORS else name for name in _differing(left, right, divergence)]
+    if differing:
+        return f"equal batches and weights went in; the state of {', '.join(differing[:3])} differed by then"
+    return "it was born there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
 
 
 def suspects(done: Sequence[Finished]) -> set[str]:
@@ -24,50 +36,36 @@ def suspects(done: Sequence[Finished]) -> set[str]:
     Generators that were in other states before the runs parted, and sources that were met by more than the import of
     an installed module.
     """
-    found = {name for one in done if one.trace is not None for name in one.trace.measures.get("used", ())}
-    parted = _first_that_parts(done)
-    if parted is not None:
-        divergence, left, right = parted
-        apart = _differing(left, right, _sequence(left, divergence))
-        found |= {source for word, (source, _) in GENERATORS.items() if word in apart}
-    return found
+    used = {name for one in done if one.trace is not None for name in one.trace.measures.get("used", ())}
+    found = _first(done)
+    if found is None:
+        return used
+    divergence, left, right = found
+    apart = _differing(left, right, divergence)
+    return used | {source for word, (source, _) in GENERATORS.items() if word in apart}
 
 
-def _first_that_parts(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
-    for left, right in pairwise(done):
-        found = compare_runs(left, right)
-        if isinstance(found, Divergence) and left.trace is not None and right.trace is not None:
-            return found, left.trace, right.trace
-    return None
+def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
+    found = parting(done)
+    if found is None or found[1].trace is None or found[2].trace is None:
+        return None
+    return found[0], found[1].trace, found[2].trace
 
 
-def _told(found: Divergence, left: Trace, right: Trace) -> str:
-    if found.kind == "missing":
-        return ""
-    if found.stage == "data":
-        return "it came in with the data: other batches went into the same step"
-    if found.stage == "init":
-        return "it was there before the first step: the first values differ"
-    differing = [GENERATORS[name][1] if name in GENERATORS else name
-                 for name in _differing(left, right, _sequence(left, found))]
-    if differing:
-        return f"equal batches and weights went in; the state of {', '.join(differing[:3])} differed by then"
-    return "it was born there: whatever was recorded before it is equal, batches, weights and generators"
-
-
-def _differing(left: Trace, right: Trace, before: float) -> list[str]:
+def _differing(left: Trace, right: Trace, found: Divergence) -> list[str]:
     """Generators whose last state before the divergence differs, if they were drawn from, or seeded, at all.
 
     Python and NumPy begin every process with a state of its own: that alone makes no difference.
     """
+    before = _sequence(left, right, found)
     lefts, rights = _states(left, before), _states(right, before)
-    found = []
+    differing = []
     for name, states in lefts.items():
         others = rights.get(name, [])
         still = name in GENERATORS and len({*states}) == 1 and len({*others}) == 1
         if others and states[-1] != others[-1] and not still:
-            found.append(name)
-    return found
+            differing.append(name)
+    return differing
 
 
 def _states(trace: Trace, before: float) -> dict[str, list[int]]:
@@ -81,15 +79,18 @@ def _states(trace: Trace, before: float) -> dict[str, list[int]]:
     return found
 
 
-def _sequence(trace: Trace, found: Divergence) -> float:
-    """The place of the divergence in causal order."""
-    for table in trace.tables:
-        if table.kind == "events" and found.step is None:
-            rows = [row for row in range(len(table.sequence)) if table.label(row, 0) == (found.stage, found.name)]
-        elif table.kind == "steps" and found.step is not None and (found.stage, found.name) in table.columns:
-            rows = [row for row in range(len(table.step)) if int(table.step[row]) == found.step]
-        else:
-            continue
-        if rows:
-            return int(table.sequence[rows[0]])
-    return math.inf
+def _table(trace: Trace, found: Divergence) -> Table | None:
+    """The step table that holds the divergence."""
+    return next((table for table in trace.tables if table.kind == "steps" and found.step is not None
+                 and (found.stage, found.name) in table.columns and found.step in table.step), None)
+
+
+def _sequence(left: Trace, right: Trace, found: Divergence) -> float:
+    """The place of the divergence in the left trace's causal order."""
+    table = _table(left, found)
+    if table is not None:
+        return int(table.sequence[table.step == found.step][0])
+    lefts, rights = ([(int(table.sequence[row]), int(table.cells[row, 0])) for table in trace.tables
+                      if table.kind == "events" for row in range(len(table.sequence))
+                      if table.label(row, 0) == (found.stage, found.name)] for trace in (left, right))
+    return next((place for (place, mark), (_, other) in zip(lefts, rights, strict=False) if mark != other), math.inf)

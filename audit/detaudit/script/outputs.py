@@ -28,7 +28,10 @@ def outputs(done: Sequence[Finished]) -> tuple[Output, ...]:
 
 
 def _printed(path: Path) -> list[bytes]:
-    return path.read_bytes()[:MOST_PRINTED].splitlines() if path.exists() else []
+    if not path.exists():
+        return []
+    with open(path, "rb") as file:
+        return file.read(MOST_PRINTED).splitlines()
 
 
 def _first_other(left: Sequence[bytes], right: Sequence[bytes]) -> int | None:

@@ -1,6 +1,7 @@
 """A user's program, and a process that runs it once under a condition."""
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -15,10 +16,12 @@ from typing import Any
 import detaudit_probes
 from detaudit_probes import protocol
 
+from detaudit import confinement
 from detaudit.errors import UsageError
 from detaudit.nests import Interpreter, write_json
 from detaudit.script.supervise import LAUNCH_FILE
 
+MOST_BURNERS = 8
 CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
 LARGEST_COPY = 500_000_000  # bytes of the user's folder that are copied for one run
@@ -122,6 +125,7 @@ class Process:
             "command": self.program.command(self.interpreter.path, root), "cwd": str(cwd),
             "environment": self._variables(folder, bool(request.pins)), "timeout": request.timeout,
             "fixed_addresses": bool(request.options.get("fixed_addresses")),
+            "burners": _cores() if request.options.get("busy") else 0,
             # Where the clock is pinned, two runs read the same time whenever they begin.
             "wait": self._pace.wait() if self._pace is not None and CLOCK not in request.pins else 0.0})
         self._start(folder)
@@ -198,6 +202,14 @@ class Process:
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
+
+
+def _cores() -> int:
+    """How many processes keep this machine busy; a few disturb a large one as well."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        cores = min(cores, math.ceil(confinement.cpu_quota() or cores))
+    return min(cores, MOST_BURNERS)
 
 
 def text_of(path: Path) -> str | None:

@@ -1,5 +1,5 @@
 """Running one condition of a program several times: do the runs agree?"""
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from detaudit.condition import Condition, pair
@@ -11,6 +11,9 @@ from detaudit.script.findings import Repeats
 
 #: The generators' own states differ as soon as one is loose; what the training made of them is judged.
 IGNORED = ("rng",)
+
+
+Comparing = Callable[[Finished, Finished], Comparison]
 
 
 @dataclass(frozen=True)
@@ -56,21 +59,36 @@ def counted(done: Sequence[Finished], comparing=compare_runs, across: bool = Fal
     """
     agreed = parted = 0
     divergence, problem = None, None
-    places = [(place, place + 1) for place in range(0, len(done) - 1, 2)]
-    if len(done) > 2 and len(done) % 2:
-        places.append((0, len(done) - 1))
-    for left, right in places:
-        compared = comparing(done[left], done[right])
-        if across and left and isinstance(compared, Agreement):
-            compared = comparing(done[0], done[left])
+    for _, _, compared, disjoint in _compared(done, comparing, across):
         if isinstance(compared, Incomparable):
             problem = problem or compared.reason
         elif isinstance(compared, Divergence):
             parted += 1
             divergence = divergence or compared
-        elif left or right == 1:
+        elif disjoint:
             agreed += 1
     return Repeats(len(done), agreed, parted, divergence, problem)
+
+
+def parting(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
+    """The first two runs that part, in the order in which :func:`counted` compares them ``across``."""
+    return next(((compared, left, right) for left, right, compared, _ in _compared(done, compare_runs, True)
+                 if isinstance(compared, Divergence)), None)
+
+
+def _compared(done: Sequence[Finished], comparing: Comparing,
+              across: bool) -> Iterator[tuple[Finished, Finished, Comparison, bool]]:
+    """(one run, another, what comes of comparing them, whether neither was in a pair before), a pair at a time."""
+    places = [(place, place + 1) for place in range(0, len(done) - 1, 2)]
+    if len(done) > 2 and len(done) % 2:
+        places.append((0, len(done) - 1))
+    for left, right in places:
+        one, other = done[left], done[right]
+        compared = comparing(one, other)
+        if across and left and isinstance(compared, Agreement):
+            one, other = done[0], done[left]
+            compared = comparing(one, other)
+        yield one, other, compared, bool(left) or right == 1
 
 
 def pairs_for(repeats: Repeats) -> int:

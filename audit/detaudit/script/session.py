@@ -188,7 +188,7 @@ def _notes(trials: Sequence[Finished]) -> tuple[str, ...]:
     """Sentences on settings that do nothing, in the environment and in the script, and on processes not watched."""
     loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
     ids = {name for trace in loose for name in trace.measures.get("placebos", ())}
-    own = tuple(f"a placebo is in the script: {one.title}. It does nothing (detaudit scan shows it)"
+    own = tuple(f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
                 for one in PLACEBOS if one.id in ids)
     return environment.warnings(os.environ) + own + _unwatched(trials)
 
@@ -197,8 +197,8 @@ def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
     """A sentence on Python processes that the script starts, where it starts some."""
     paths = [one.trace.folder / protocol.PROCESSES_FILE for one in trials if one.trace is not None]
     most = max((len(path.read_text().split()) for path in paths if path.exists()), default=0)
-    return (f"the script starts Python processes, up to {most} in one run: they are pinned as it is, but not "
-            f"watched",) if most else ()
+    return (f"the script starts or forks processes, up to {most} in one run: those that run Python are pinned as it "
+            f"is, but not watched",) if most else ()
 
 
 def _printed(runner: Runner) -> str:

@@ -15,12 +15,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from detaudit_probes import protocol
 
 LAUNCH_FILE = "launch.json"
+#: Burns until its input ends, which it does when this process is gone, however that died.
+BURN = "import select\nwhile not select.select([0], [], [], 0)[0]: pass"
 _SUBREAPER = 36              # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
 _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 
@@ -31,8 +34,9 @@ def main(folder: Path, lifeline: int) -> int:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     time.sleep(launch["wait"])
     began = time.monotonic()
-    script = _start(folder, launch)
-    timed_out = _wait(script, lifeline, began + launch["timeout"])
+    with burning(launch["burners"]):
+        script = _start(folder, launch)
+        timed_out = _wait(script, lifeline, began + launch["timeout"])
     _end(script.pid)
     _, status, usage = os.wait4(script.pid, 0)
     _end_orphans()
@@ -42,6 +46,16 @@ def main(folder: Path, lifeline: int) -> int:
         "timed_out": timed_out, "seconds": time.monotonic() - began,
         "max_rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)})
     return 0
+
+
+@contextlib.contextmanager
+def burning(count: int) -> Iterator[None]:
+    """Keep so many processes busy meanwhile."""
+    with contextlib.ExitStack() as gone:
+        for _ in range(count):
+            burner = gone.enter_context(subprocess.Popen([sys.executable, "-I", "-c", BURN], stdin=subprocess.PIPE))
+            gone.callback(burner.kill)
+        yield
 
 
 def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:

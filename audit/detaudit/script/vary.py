@@ -12,6 +12,10 @@ def _hash_seed(loose: Condition) -> Condition:
     return loose.with_environment({"PYTHONHASHSEED": "4321"})
 
 
+def _busy(loose: Condition) -> Condition:
+    return loose.with_options({"busy": True})
+
+
 def _loosened(source: str) -> Callable[[Condition], Condition]:
     def varied(loose: Condition) -> Condition:
         return Condition(**{**vars(loose), "loose": (*loose.loose, source)})
@@ -29,7 +33,7 @@ VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
     ("directory-order", "directories listed in another order", _loosened("directory-order")),
     ("intra-op-threads", "another thread count", _loosened("intra-op-threads")),
     ("clock", "another clock and process id", _pinned("clock")),
-    ("load", "every core busy", _loosened("load")),
+    ("load", "every core busy", _busy),
     ("temporary-folder", "another temporary folder", _loosened("temporary-folder")),
 )
 
@@ -43,6 +47,8 @@ def vary(loose: Condition, reference: Finished) -> Generator[Sequence[Trial], di
 
 
 def _judged(source: str, title: str, reference: Finished, done: Finished) -> Varied:
+    if not done.outcome.completed:
+        return Varied(source, title, None, done.outcome.reason)
     compared = compare_runs(reference, done)
     if isinstance(compared, Agreement):
         return Varied(source, title, True, "the same bits")

@@ -126,12 +126,11 @@ class Recorder:
         """The script has saved these under a name, perhaps not for the first time."""
         if self.left:
             return
-        try:
-            records = [fingerprint.canonical(value) for value in values]
-        except (TypeError, ValueError):
-            return  # nothing that has bits: the script's own affair
+        views = [fingerprint.canonical_view(value) for value in values]
+        if any(header.startswith(b"object|") for header, _ in views) or sum(len(data) for _, data in views) > MOST_HELD:
+            return  # objects have no bits of their own
         earlier = [fingerprint.canonical(self._saved[name])] if name in self._saved else []
-        self._saved[name] = fingerprint.sha256(earlier + records)
+        self._saved[name] = fingerprint.sha256(earlier + views)
 
     # Steps -----------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,10 @@
-"""What the script saves: ``save`` and ``save_weights`` of Keras, and ``save``, ``savez``, ``savetxt`` of NumPy.
+"""What the script saves: ``save`` and ``save_weights`` of Keras, and ``save`` and ``savez`` of NumPy.
 
 Taken from what is handed to the call, not from the file, for archives have times in them. Whether two runs have saved
 the same is told beside the verdict and does not decide it: a script may well save what it has timed.
 """
 import os
+import tempfile
 from typing import Any, Callable, List
 
 from detaudit_probes.script.recorder import STAMP
@@ -20,12 +21,12 @@ def _numpy(session: Any, recorder: Any) -> None:
     import numpy
 
     def one(arguments: Any, named: Any) -> List[Any]:
-        return list(arguments[1:2]) or [value for key, value in sorted(named.items()) if key in ("arr", "X")]
+        return [arguments[1] if len(arguments) > 1 else named["arr"]]
 
     def several(arguments: Any, named: Any) -> List[Any]:
         return list(arguments[1:]) + [named[key] for key in sorted(named) if key not in ("file", "allow_pickle")]
 
-    _tell(session, recorder, numpy, ("save", "savetxt"), one)
+    _tell(session, recorder, numpy, ("save",), one)
     _tell(session, recorder, numpy, ("savez", "savez_compressed"), several)
 
 
@@ -56,12 +57,14 @@ def _tell(session: Any, recorder: Any, owner: Any, names: Any, values: Callable[
 
     def telling(given: Any) -> Any:
         def saving(*arguments: Any, **named: Any) -> Any:
-            file = arguments[place] if len(arguments) > place else named.get(
-                "file", named.get("fname", named.get("filepath")))
+            file = arguments[place] if len(arguments) > place else named.get("file", named.get("filepath"))
             result = given(*arguments, **named)
-            name = _name(file, session.request.options["root"])
-            if name is not None:
-                recorder.saved(name, values(arguments, named))
+            try:
+                name = _name(file, session.request.options["root"])
+                if name is not None:
+                    recorder.saved(name, values(arguments, named))
+            except Exception:  # the script has saved it without trouble: it is to have none from us
+                pass
             return result
 
         return saving
@@ -71,10 +74,16 @@ def _tell(session: Any, recorder: Any, owner: Any, names: Any, values: Callable[
 
 
 def _name(file: Any, root: str) -> Any:
-    """What the file is called below the program's folder, stamps left out; None for one without a name."""
-    file = getattr(file, "name", file)
+    """What the file is called below the program's folder, stamps left out; None for one that has no name to last.
+
+    Temporary files have other names in every run.
+    """
+    if not isinstance(file, (str, os.PathLike)):
+        file = getattr(file, "name", None)
     if not isinstance(file, (str, os.PathLike)):
         return None
-    path = os.path.realpath(str(os.fspath(file)))
-    below = os.path.relpath(path, os.path.realpath(root))
-    return STAMP.sub("#", os.path.basename(path) if below.startswith(os.pardir) else below)
+    path, root = os.path.realpath(str(os.fspath(file))), os.path.realpath(root)
+    if path.startswith(os.path.join(root, "")):
+        return STAMP.sub("#", os.path.relpath(path, root))
+    temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+    return None if path.startswith(temporary) else STAMP.sub("#", os.path.basename(path))

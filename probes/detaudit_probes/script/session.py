@@ -16,9 +16,8 @@ class Session(Given):
     the sources that were met other than by an installed module while it was imported.
     """
 
-    def __init__(self, request: Request, folder: str, held: Set[str], root: str, main: bool) -> None:
+    def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
         super().__init__(request, folder, held)
-        self.main = main  # the script's own process, not one that it has started
         self.remembered: Dict[str, Any] = {}  # what a source took down at the start, for its ``touched``
         self.hooks = Hooks()
         self.sites = Sites(root)

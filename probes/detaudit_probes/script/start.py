@@ -35,8 +35,8 @@ def _begin(folder: str) -> None:
     modules = sources.SCRIPT_MODULES
     pins = sources.pins(modules)
     held = {source for name in request.pins for source in pins[name][0].holds}
-    session = Session(request, folder, held, request.options["root"], _claim(folder))
-    if session.main:
+    session = Session(request, folder, held, request.options["root"])
+    if _claim(folder):
         _watch(session, modules)
     declared = sources.declared(modules)
     for name in request.loose:

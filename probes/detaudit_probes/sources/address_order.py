@@ -4,7 +4,8 @@ The system loads every process elsewhere (address space layout randomisation), s
 in another order in every run; the hash seed does not reach it. Even without the randomisation threads allocate memory
 in an order of their own, as TensorFlow's do. From outside it is held twice over: by a process without the
 randomisation, where that is allowed, and by numbers in place of addresses, wherever the script's own code asks for one:
-objects are numbered in the order in which they are first hashed, or asked for their ``id``.
+objects are numbered in the order in which they are first hashed, or asked for their ``id``. That reaches classes of the
+script that have no base, and what derives from these. A ``__deepcopy__`` that fills its memo by ``id`` may break.
 """
 import builtins
 import itertools
@@ -14,6 +15,7 @@ import weakref
 from detaudit_probes.declare import InScript, Link, Pin, Source
 
 ID = "address-order"
+MOST_KNOWN = 100000  # objects that are numbered at one time: what allows no weak reference is kept alive by it
 PIN = "fixed-addresses"
 
 SOURCE = Source(
@@ -32,7 +34,7 @@ SOURCE = Source(
     ),
     links=(Link("object.__hash__", "https://docs.python.org/3/reference/datamodel.html#object.__hash__"),),
     advice="Keep objects in a list or a dictionary; a set of them has no order of its own.",
-    script=InScript(PIN, told=False),
+    script=InScript(PIN, told=False, direct=True),
 )
 
 _id, _hash = id, hash
@@ -65,6 +67,8 @@ class _Numbers:
         known = self._known.get(key)
         if known is not None and known[1]() is thing:
             return known[0]
+        if len(self._known) > MOST_KNOWN:
+            return key
         number = next(self._next)
         try:
             alive = weakref.ref(thing, lambda reference: self._known.pop(key, None))
@@ -91,21 +95,20 @@ def _replace(session, number):
         __slots__ = ()
 
         def __hash__(self):
+            kinds = type(self).__mro__
+            for kind in kinds[kinds.index(Numbered) + 1:-1]:  # what comes before ``object`` decides, as without us
+                if "__hash__" in vars(kind):
+                    if kind.__hash__ is None:
+                        raise TypeError("unhashable type: %r" % type(self).__name__)
+                    return kind.__hash__(self)
             return number(self)
 
     build = builtins.__build_class__
 
     def build_class(function, name, *bases, **named):
-        mine = _by_user(session)
-        if mine and "metaclass" not in named and bases in ((), (object,)):
+        if _by_user(session) and "metaclass" not in named and bases in ((), (object,)):
             return build(function, name, Numbered, **named)
-        made = build(function, name, *bases, **named)
-        if mine and getattr(made, "__hash__", None) is object.__hash__:
-            try:
-                made.__hash__ = Numbered.__hash__
-            except (AttributeError, TypeError):
-                pass  # a metaclass that allows no attributes
-        return made
+        return build(function, name, *bases, **named)
 
     builtins.id, builtins.hash, builtins.__build_class__ = asked, hash_of, build_class
 

@@ -4,7 +4,6 @@ It should. Load changes no value, but it changes who comes first, so it brings o
 hides, and on a faulty machine heat and voltage. The probe trains on four threads, once as the machine is and once
 beside processes that keep every core busy.
 """
-import atexit
 import contextlib
 import os
 import subprocess
@@ -57,29 +56,18 @@ def burning(count):
         burners = []
         for _ in range(count):
             burners.append(gone.enter_context(subprocess.Popen(
-                [sys.executable, "-I", "-c", _BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE)))
+                [sys.executable, "-c", _BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE)))
             gone.callback(burners[-1].kill)
         for burner in burners:
             burner.stdout.read(1)
         yield burners
 
 
-def cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def vary(session):
-    """Beside a user's script: every core busy until it ends."""
-    if session.main:
-        busy = burning(cores())
-        busy.__enter__()
-        atexit.register(busy.__exit__, None, None, None)
-
-
 def train(trial, recorder):
     """The standard training of the model, beside one burning process a core where the option says so."""
     tiny = models.build(trial.request.model, trial)
     training.compile_model(trial, tiny)
-    with burning(cores() if trial.option("busy") else 0) as burners:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with burning(cores if trial.option("busy") else 0) as burners:
         training.fit(trial, recorder, tiny)
         trial.count(ID, sum(burner.poll() is None for burner in burners))  # still burning at the end

@@ -6,12 +6,16 @@ operating system (``numpy/random/bit_generator.pyx``, ``SeedSequence``), and no 
 The pin is a seed for every such generator. Where the code is not the user's own, the operating system's
 entropy can be replaced (pin ``os-entropy``), which holds it too.
 """
+import os
+import zlib
+
 from detaudit_probes import batches
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "numpy-generator"
 #: What takes its seed from the operating system where it is given none.
-UNSEEDED = ("default_rng", "RandomState", "SeedSequence", "seed", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+UNSEEDED = ("default_rng", "RandomState", "SeedSequence", "np.random.seed", "numpy.random.seed", "PCG64", "PCG64DXSM",
+            "MT19937", "Philox", "SFC64")
 
 SOURCE = Source(
     id=ID,
@@ -67,7 +71,14 @@ def feed(trial, x, y):
 
 
 def hold(session, name):
-    session.after_import("numpy", lambda: _unseeded(session, lambda: None, session.seed))
+    """The same entropy for one line of the script, whichever thread comes first; another one for another line."""
+
+    def entropy(size):
+        place = session.sites.innermost()
+        line = "%s:%d" % (os.path.basename(place.file), place.line) if place is not None else ""
+        return session.seed + (zlib.crc32(line.encode("utf-8")) << 32)
+
+    session.after_import("numpy", lambda: _unseeded(session, lambda: None, entropy))
 
 
 def touch(session):
@@ -75,7 +86,7 @@ def touch(session):
 
 
 def _unseeded(session, met, entropy=None):
-    """Call ``met`` whenever NumPy seeds a generator from the operating system; ``entropy`` is what it gets instead.
+    """Call ``met`` whenever NumPy seeds a generator from the operating system; ``entropy`` tells what it gets instead.
 
     ``default_rng()``, ``RandomState()``, ``SeedSequence()``, bit generators and ``numpy.random.seed()`` all ask one
     function of ``secrets`` for it, since NumPy 1.18.
@@ -85,7 +96,7 @@ def _unseeded(session, met, entropy=None):
     def telling(given):
         def randbits(size):
             met()
-            return given(size) if entropy is None else entropy
+            return given(size) if entropy is None else entropy(size)
 
         return randbits
 

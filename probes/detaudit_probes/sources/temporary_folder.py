@@ -25,7 +25,7 @@ SOURCE = Source(
 
 def vary(session):
     """Another folder than the machine's own, below the trial's."""
-    path = os.path.join(session.folder, "another", "temporary")
+    path = os.path.join(session.folder, "t")  # short: the path of a socket in it has a limit
     os.makedirs(path, exist_ok=True)
     os.environ["TMPDIR"] = path
     tempfile.tempdir = None

@@ -55,7 +55,7 @@ def _seed(session):
     import tensorflow as tf
 
     tf.random.set_seed(session.seed)
-    _without_state(session, lambda: None, lambda kind, alg: kind.from_seed(session.seed, alg))
+    _without_state(session, lambda: None, lambda kind, *alg, **named: kind.from_seed(session.seed, *alg, **named))
 
 
 def touch(session):
@@ -68,9 +68,9 @@ def _without_state(session, met, make=None):
 
     given = tf.random.Generator.from_non_deterministic_state.__func__
 
-    def from_non_deterministic_state(kind, alg="auto_select"):
+    def from_non_deterministic_state(kind, *alg, **named):
         met()
-        return make(kind, alg) if make is not None else given(kind, alg)
+        return make(kind, *alg, **named) if make is not None else given(kind, *alg, **named)
 
     tf.random.Generator.from_non_deterministic_state = classmethod(from_non_deterministic_state)
 
