@@ -111,12 +111,13 @@ class Edit(NamedTuple):
     """A change of the user's own lines that holds a source; it is tried on a copy before it is told.
 
     ``kind`` is ``insert`` (``lines`` behind the imports of one of the modules ``after``, or at the top where that is
-    empty), ``wrap`` (the call becomes ``form``, with ``{call}`` in it), ``add`` (``form`` is one more argument, or
-    stands for the first where it is no keyword), ``set`` (the argument ``form`` gets ``value``; None takes it away) or
-    ``rename`` (the function is called ``form``; one that ends with a bracket stands for the arguments too, and with
-    ``{arguments}`` in it for the whole call). These four change calls of a function whose last name is among ``calls``
-    (any, where that is empty), at the lines that were seen to draw. ``order`` sorts the sets, and replaces ``hash``, at
-    lines that were seen to let the hash seed in.
+    empty), ``wrap`` (the call becomes ``form``, with ``{call}`` in it, and ``{owner}`` where it is a method's), ``add``
+    (``form`` is one more argument, or stands for the first where it is no keyword), ``set`` (the argument ``form`` gets
+    ``value``; None takes it away), ``first`` (the first argument is ``value``) or ``rename`` (the function is called
+    ``form``; one that ends with a bracket stands for the arguments too, and with ``{arguments}`` in it for the whole
+    call). All but the first change calls of a function whose last name is among ``calls`` (any, where that is empty),
+    at the lines that were seen to draw. ``order`` sorts the sets, and replaces ``hash``, at lines that were seen to let
+    the hash seed in.
     """
 
     kind: str

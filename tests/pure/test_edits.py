@@ -67,6 +67,9 @@ def test_a_call_is_wrapped_at_its_line_and_nowhere_else():
     edit = Edit("wrap", calls=("listdir",), form="sorted({call})")
     assert difference(changed(edit, line("listdir"))) == ['for name in sorted(os.listdir("/data")):  # größe']
     assert changed(edit, line("default_rng")) is None
+    edit = Edit("wrap", calls=("start",), form="{call}, {owner}.join()")
+    text = "for t in some:\n    t.start()\n    start()\n"
+    assert edits.apply(text, edit, (2, 3), 1) == "for t in some:\n    t.start(), t.join()\n    start()\n"
 
 
 def test_an_argument_is_added_set_and_taken_away():
@@ -82,6 +85,9 @@ def test_an_argument_is_added_set_and_taken_away():
         "random.seed(); np.random.seed(1)")
     assert edits.apply("f(a, seed=b)", Edit("add", calls=("f",), form="c=1"), (1,), 7) == "f(a, seed=b, c=1)"
     assert edits.apply("p = g(Q(x, w=4))", Edit("set", form="w", value="1"), (1,), 7) == "p = g(Q(x, w=1))"
+    edit = Edit("first", calls=("ThreadPool",), value="1")
+    assert edits.apply("with ThreadPool(4, f) as p: pass", edit, (1,), 7) == "with ThreadPool(1, f) as p: pass"
+    assert edits.apply("p = ThreadPool()", edit, (1,), 7) is None
     edit = Edit("set", calls=("map",), form="num_parallel_calls")
     assert difference(changed(edit, line("parallel"))) == ["ds = ds.map(f).map("]
     edit = Edit("set", calls=("map",), form="deterministic", value="True")
@@ -126,7 +132,7 @@ def test_whatever_is_edited_still_parses(edit, number):
 def test_every_declared_edit_is_of_a_known_kind():
     kinds = {edit.kind for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
              for edit in source.script.edits}
-    assert kinds <= {"insert", "wrap", "add", "set", "rename", "order"}
+    assert kinds <= {"insert", "wrap", "add", "set", "first", "rename", "order"}
 
 
 def test_every_pin_that_is_tried_belongs_to_one_source_that_says_so():

@@ -110,7 +110,9 @@ def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
     start, end = span(text, call)
     whole = text.encode()[start:end].decode()
     if edit.kind == "wrap":
-        return start, end, edit.form.format(call=whole)
+        owner = source_of(text, call.func.value) if isinstance(call.func, ast.Attribute) else None
+        return None if owner is None and "{owner}" in edit.form else (
+            start, end, edit.form.format(call=whole, owner=owner))
     if edit.kind == "rename":
         return _renamed_call(text, call, edit.form, start, end, seed)
     if edit.kind == "add":
@@ -122,6 +124,8 @@ def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
         inside = ", " if call.args or call.keywords else ""
         at = end - 1
         return at, at, f"{inside}{value}"
+    if edit.kind == "first":
+        return (*span(text, call.args[0]), edit.value or "") if call.args else None
     return _set(text, call, edit.form, edit.value)
 
 

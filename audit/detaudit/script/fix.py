@@ -7,6 +7,7 @@ from pathlib import Path
 
 from detaudit_probes.declare import Edit
 
+from detaudit import base
 from detaudit.condition import Condition, Trial
 from detaudit.runner import Finished
 from detaudit.script import edits
@@ -51,7 +52,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         return None, "the script's folder is too large to be copied, so no fix could be run"
     unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
     if unwritten:
-        return None, f"no line can express the pin of {', '.join(unwritten)}: {_advice(case, causes, unwritten)}"
+        return None, f"no line can express the pin of {', '.join(unwritten)}: {_advice(causes, unwritten)}"
     last = ""
     for number, ways in enumerate(itertools.islice(_combinations(case, causes), MOST_VERSIONS)):
         files = _applied(case, ways)
@@ -71,7 +72,8 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
             cost = yield from _cost(case.loose, condition)
             return Fix(diff(case.program.root, files), environment, True, len(done),
                        f"{len(done)} runs of the changed program agree to the last bit", cost), ""
-    return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}"
+    advice = _advice(causes, [cause.source for cause in causes])
+    return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}. {advice}".strip()
 
 
 def _run(condition: Condition, runs: int) -> Generator[Sequence[Trial], dict[Trial, Finished], list[Finished]]:
@@ -176,8 +178,8 @@ def diff(root: Path, files: Files) -> str:
     return "".join(part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts)
 
 
-def _advice(case: Case, causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
-    by_id = {source.id: source for source in case.sources}
+def _advice(causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
+    by_id = base.script_sources()
     said = [by_id[name].advice for name in unwritten if name in by_id and by_id[name].advice]
     where = [f"{site.file}:{site.line}" for cause in causes if cause.source in unwritten for site in cause.sites[:3]]
     return " ".join(said) + (f" ({', '.join(where)})" if where else "")

@@ -33,7 +33,9 @@ SOURCE = Source(
     script=InScript(PIN, race=True, edits=(
         Edit("rename", calls=("as_completed",), form="list({arguments})"),
         Edit("rename", calls=("imap_unordered",), form="imap"),
-        Edit("set", calls=("ThreadPoolExecutor", "ThreadPool"), form="max_workers", value="1"),
+        Edit("set", calls=("ThreadPoolExecutor",), form="max_workers", value="1"),
+        Edit("first", calls=("ThreadPoolExecutor", "ThreadPool"), value="1"),
+        Edit("wrap", calls=("start",), form="{call}, {owner}.join()"),  # of a thread: one after the other
     )),
 )
 
