@@ -67,6 +67,15 @@ step(x[:2], y[:2])
 for a, b in whole:
     compiled(a, b)
 show("loop", model)
+model, optimizer = make(), keras.optimizers.Adam()
+@tf.function
+def named_step(model, batch, scale=None):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(batch["x"]) - batch["y"]) ** 2) * scale
+    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+for row in range(3):
+    named_step(model, {"x": x[row:row + 1], "y": y[row:row + 1]}, scale=tf.constant(1.0))
+show("slices", model)
 np.save("one.npy", x), np.savez("two.npz", x, b=y), np.save(io.BytesIO(), x), np.save("objects.npy", {"a": Odd()})
 model = keras.Sequential([keras.layers.Dense(3, name="built_late"), keras.layers.Dense(1)])
 model.compile("adam", "mse")
@@ -75,7 +84,7 @@ model.save("out/whole.keras"), keras.saving.save_model(model, "again.keras")
 model.save_weights("out/part.weights.h5")
 print(np.random.default_rng(seed=3).random(), (keras.Input((2,)), 1)[1])
 """
-STEPS = 6 + 3 + 2 + 2 + 3 + 2 + 4 + 1
+STEPS = 6 + 3 + 2 + 2 + 3 + 2 + 4 + 3 + 1
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +122,9 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp
     (once,) = [table for table in watched.trace.tables if table.kind == "events"]
     # Built inside of ``fit``, in a function that is being traced: it has its first values all the same.
     assert any(stage == "init" and "built_late/kernel" in name for stage, name in once.columns)
+    # What a compiled loop over slices of an array is called with are its batches.
+    given = {name for table in watched.trace.tables for stage, name in table.columns if stage == "data"}
+    assert {"argument.0.x", "argument.0.y", "argument.1"} <= given and "batch.0" in given
     saved = {name: value for name, value in watched.trace.digests.items() if name.startswith("saved ")}
     assert set(saved) == {f"saved {name}" for name in (
         "out/whole.keras", "out/part.weights.h5", "again.keras", "one.npy", "two.npz")}

@@ -8,7 +8,7 @@ import weakref
 from typing import Any, List, Tuple
 
 from detaudit_probes.script.recorder import path_of
-from detaudit_probes.script.values import array, flat, gradients, is_plain, is_readable, read
+from detaudit_probes.script.values import array, flat, gradients, is_data, is_plain, is_readable, read
 
 #: Keras makes these for itself, or keeps a generator's state in them: they are no results.
 _STATES = ("seed_generator_state",)
@@ -194,6 +194,9 @@ class _Watching:
                     self._tracing.pop()
                 optimizers = self._of_function.get(function)
                 if optimizers and not self._tracing and not self.recorder.inside_fit:
+                    if self.recorder.recording and not self.recorder.fed:
+                        self.recorder.batch(flat("argument", [one for one in (*arguments, *named.values())
+                                                              if is_data(one)]))
                     self._step(optimizers, [])
                 return result
 

@@ -141,6 +141,12 @@ class Recorder:
             with self._lock:
                 self._batches.append(taken)
 
+    @property
+    def fed(self) -> bool:
+        """Whether a batch was seen since the last step."""
+        with self._lock:
+            return bool(self._batches)
+
     def drop_batches(self) -> None:
         """What was loaded to build a model only."""
         with self._lock:

@@ -32,6 +32,15 @@ def array(tensor: Any) -> Any:
     return tensor.numpy() if hasattr(tensor, "numpy") else tensor
 
 
+def is_data(value: Any) -> bool:
+    """Whether it is made of arrays and tensors alone: no variable, which a step changes, and no model."""
+    if isinstance(value, (tuple, list)):
+        return all(is_data(one) for one in value)
+    if isinstance(value, dict):
+        return all(is_data(one) for one in value.values())
+    return hasattr(value, "dtype") and hasattr(value, "shape") and not hasattr(value, "assign")
+
+
 def is_plain(value: Any) -> bool:
     return hasattr(value, "numpy") or isinstance(value, (int, float))
 
