@@ -5,6 +5,7 @@ kernel documents them: https://docs.kernel.org/admin-guide/cgroup-v2.html (``cpu
 https://docs.kernel.org/admin-guide/cgroup-v1/ (``cpu.cfs_quota_us``, ``memory.limit_in_bytes``). Every level
 above the process's own group binds as well; the least wins. ``root`` is where ``/proc`` and ``/sys`` are looked for.
 """
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,11 @@ _HYPERVISORS = {
     "parallels": "Parallels", "bhyve": "bhyve", "digitalocean": "DigitalOcean", "openstack": "OpenStack",
 }
 _CONTAINERS = ("docker", "kubepods", "containerd", "libpod", "lxc")
+
+
+def cores() -> int:
+    """How many cores the process may run on, whatever its share of them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:

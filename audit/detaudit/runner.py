@@ -4,7 +4,6 @@ An experiment is a generator. It yields the trials that it needs next, is sent w
 returns its finding. It never starts a process, so it can be tested with traces made by hand.
 """
 import itertools
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 from detaudit_probes import protocol
 
-from detaudit import traces
+from detaudit import confinement, traces
 from detaudit.condition import Condition, Trial, pair
 from detaudit.errors import EnvironmentUnusable
 from detaudit.events import Emit, TrialEnded
@@ -40,7 +39,8 @@ _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
 
 @dataclass(frozen=True)
 class Limits:
-    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole audit; trials."""
+    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole audit; at ``most``
+    so many trials in it."""
 
     jobs: int = 2
     timeout: float = 300.0
@@ -289,5 +289,4 @@ def default_jobs() -> int:
     """As many processes as there are cores to run on, and as free memory allows at 0.7 GiB a process."""
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, int(psutil.virtual_memory().available / 0.7e9)))
+    return max(1, min(confinement.cores(), int(psutil.virtual_memory().available / 0.7e9)))

@@ -19,6 +19,11 @@ def of_environment(backend: Any) -> Dict[str, Any]:
     return found
 
 
+def cores() -> int:
+    """How many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def max_rss() -> int:
     """Bytes, the largest so far. (``ru_maxrss`` is in KiB, on macOS in bytes: getrusage(2).)"""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -29,7 +34,7 @@ def of_interpreter() -> Dict[str, Any]:
         "python": platform.python_version(), "implementation": platform.python_implementation(),
         "system": platform.system(), "machine": platform.machine(), "libc": "-".join(platform.libc_ver()),
         "byteorder": sys.byteorder, "hash_algorithm": sys.hash_info.algorithm,
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus": cores(),
         "packages": packages(),
     }
 

@@ -9,6 +9,8 @@ import _thread
 import os
 from typing import Any, Callable, List, Sequence, Tuple
 
+from detaudit_probes import facts
+
 #: More do not help: memory is the limit.
 MOST = 4
 
@@ -51,8 +53,7 @@ class Team:
 
     @classmethod
     def of_this_machine(cls) -> "Team":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return cls(min(cores, MOST))
+        return cls(min(facts.cores(), MOST))
 
     def map(self, function: Callable[..., Any], jobs: Sequence[Tuple[Any, ...]]) -> List[Any]:
         """``function(*job)`` of every job, in their order. An exception of one of them is raised here."""

@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
-    done = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    done = kept(options.out)
     if options.table:
         print(table(done))
         return 0
@@ -32,11 +32,20 @@ def main() -> int:
         if case in {one["case"] for one in done} or (options.only and case.partition("/")[2] not in options.only):
             continue
         found = scored(case)
-        with open(options.out, "a", encoding="utf-8") as file:
-            file.write(json.dumps(found, sort_keys=True) + "\n")
+        keep(options.out, found)
         print(f"{'right' if found['right'] else 'WRONG'}  {case}: {found['found'] or found['verdict']} "
               f"(planted {found['planted'] or 'none'}), {found['trials']} runs, {found['seconds']:.0f} s", flush=True)
     return 0
+
+
+def kept(out: Path) -> list[dict]:
+    """What a resumable study has found so far: a line of JSON each."""
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else []
+
+
+def keep(out: Path, found: dict) -> None:
+    with open(out, "a", encoding="utf-8") as file:
+        file.write(json.dumps(found, sort_keys=True) + "\n")
 
 
 def cases(groups: list[str] | tuple[str, ...]) -> list[str]:

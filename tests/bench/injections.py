@@ -62,8 +62,7 @@ def main() -> int:
     options = parser.parse_args()
     everything = injections()
     chosen = choose(everything, options.only, options.shard, options.sample, options.seed)
-    lines = options.out.read_text(encoding="utf-8").splitlines() if options.out.exists() else []
-    done = [json.loads(line) for line in lines]
+    done = corpus.kept(options.out)
     if options.list:
         print("\n".join(one.name for one in chosen), f"{len(chosen)} of {len(everything)}", sep="\n")
     elif options.table:
@@ -204,8 +203,7 @@ def study(chosen: list[Injection], done: list[dict], out: Path) -> None:
         if one.name in finished:
             continue
         found = scored(one)
-        with open(out, "a", encoding="utf-8") as file:
-            file.write(json.dumps(found, sort_keys=True) + "\n")
+        corpus.keep(out, found)
         print(f"{'right' if found['right'] else 'WRONG'}  {one.name}: {found['found'] or found['verdict']}, "
               f"{found['trials']} runs, {found['seconds']:.0f} s", flush=True)
 

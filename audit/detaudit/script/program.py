@@ -206,7 +206,7 @@ class Process:
 
 def _cores() -> int:
     """How many processes keep this machine busy; a few disturb a large one as well."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = confinement.cores()
     with contextlib.suppress(OSError, ValueError):
         cores = min(cores, math.ceil(confinement.cpu_quota() or cores))
     return min(cores, MOST_BURNERS)

@@ -1,6 +1,7 @@
 """TensorFlow, under Keras 3."""
 from typing import Any, Dict, List, Tuple
 
+from detaudit_probes import facts as interpreter
 from detaudit_probes.trial import Unavailable
 
 IMPORTS = ("numpy", "tensorflow", "keras")
@@ -60,11 +61,9 @@ def seed(value: int) -> None:
 
 def intra_op_threads() -> int:
     """How many intra-op threads the runtime uses: as set, or one a core where it was left to TensorFlow."""
-    import os
-
     import tensorflow as tf
 
-    return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
+    return tf.config.threading.get_intra_op_parallelism_threads() or interpreter.cores()
 
 
 def watch_draws() -> None:

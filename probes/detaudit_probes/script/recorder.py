@@ -14,7 +14,7 @@ import time
 import weakref
 from typing import Any, Dict, List, Optional, Tuple
 
-from detaudit_probes import facts, fingerprint, protocol
+from detaudit_probes import facts, fingerprint
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
@@ -56,10 +56,8 @@ class Recorder:
         self.generators("at the start")
 
     def leave(self) -> None:
-        """In a forked child: the trace is its parent's. The child leaves its number."""
+        """In a forked child: the trace is its parent's."""
         self.left = True
-        with open(os.path.join(self.session.folder, protocol.PROCESSES_FILE), "a") as file:
-            file.write("%d\n" % os.getpid())
 
     @property
     def recording(self) -> bool:
@@ -100,6 +98,8 @@ class Recorder:
             self._held += _size(variable)
             self._variables.append((name, weakref.ref(variable) if self._held > MOST_HELD else lambda: variable))
         self._read = read
+        if not self.recording:
+            return
         if readable:
             self._first_value(stage, name, read(variable))
         else:
@@ -117,10 +117,9 @@ class Recorder:
                 self._first_value(stage, name, value)
 
     def _first_value(self, stage: str, name: str, value: Any) -> None:
-        if self.recording:
-            taken = self.trace.take(value)
-            self.once(stage, name, taken)
-            self._first.setdefault(name, taken.fingerprint)
+        taken = self.trace.take(value)
+        self.once(stage, name, taken)
+        self._first.setdefault(name, taken.fingerprint)
 
     def saved(self, name: str, values: List[Any]) -> None:
         """The script has saved these under a name, perhaps not for the first time."""

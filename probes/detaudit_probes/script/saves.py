@@ -37,14 +37,13 @@ def _keras(session: Any, recorder: Any) -> None:
         return
     from keras.src.saving import saving_api
 
-    def state(arguments: Any, named: Any) -> List[Any]:
-        model = arguments[0] if arguments else named.get("model")
-        optimizer = getattr(model, "optimizer", None)
-        return [read(one) for one in list(model.weights) + list(optimizer.variables if optimizer else ())]
-
     def weights(arguments: Any, named: Any) -> List[Any]:
-        model = arguments[0] if arguments else named.get("model")
+        model = arguments[0] if arguments else named["model"]
         return [read(one) for one in model.weights]
+
+    def state(arguments: Any, named: Any) -> List[Any]:
+        optimizer = getattr(arguments[0] if arguments else named["model"], "optimizer", None)
+        return weights(arguments, named) + [read(one) for one in (optimizer.variables if optimizer else ())]
 
     for owner in (saving_api, keras.saving, keras.models):
         _tell(session, recorder, owner, ("save_model",), state, place=1)

@@ -7,8 +7,6 @@ from typing import Any, Dict, List, NamedTuple, Optional
 MOST_SITES = 200
 DEEPEST = 200      # frames looked at for one draw
 SHOWN = 12         # frames kept of the first stack
-#: The file of such a frame: what an installed module does while it is imported is no line of the user's.
-IMPORTING = "<frozen importlib"
 
 
 class Place(NamedTuple):
@@ -47,7 +45,7 @@ class Sites:
                 self._count(_place(frame), direct, stack)
                 if not makers or frame.f_code.co_name != "__init__":
                     return
-            if name.startswith(IMPORTING):
+            if _imports(frame):
                 return
             if name.endswith("traceback_utils.py"):
                 direct = False  # Keras' and TensorFlow's wrapper of every call: it says nothing
@@ -58,23 +56,20 @@ class Sites:
 
     def innermost(self) -> Optional[Place]:
         """The innermost line of the user's that led here."""
-        frame: Optional[Any] = sys._getframe(1)
-        while frame is not None and not frame.f_code.co_filename.startswith(IMPORTING):
-            if self.is_users(frame.f_code.co_filename):
-                return _place(frame)
-            frame = frame.f_back
-        return None
+        frame = self._nearest()
+        return None if frame is None or _imports(frame) else _place(frame)
 
     def importing(self) -> bool:
         """Whether an installed module is being imported, and does this."""
-        frame: Optional[Any] = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code.co_filename.startswith(IMPORTING):
-                return True
-            if self.is_users(frame.f_code.co_filename):
-                return False
+        frame = self._nearest()
+        return frame is not None and _imports(frame)
+
+    def _nearest(self) -> Optional[Any]:
+        """The innermost frame that is the user's, or that imports."""
+        frame: Optional[Any] = sys._getframe(2)
+        while frame is not None and not _imports(frame) and not self.is_users(frame.f_code.co_filename):
             frame = frame.f_back
-        return False
+        return frame
 
     def led_here(self) -> bool:
         """Whether the user's code is what called, with nothing but the standard library in between."""
@@ -110,6 +105,11 @@ class Sites:
         """Every site in the order of its first draw."""
         return [dict(found, file=place.file, line=place.line, function=place.function)
                 for place, found in self._found.items()]
+
+
+def _imports(frame: Any) -> bool:
+    """Whether the frame is the import system's: what an installed module does meanwhile is no line of the user's."""
+    return frame.f_code.co_filename.startswith("<frozen importlib")
 
 
 def _place(frame: Any) -> Place:

@@ -62,9 +62,14 @@ def _claim(folder: str) -> bool:
         with open(path, "rb") as claimed:
             if claimed.read() == mine:
                 return True
-        with open(os.path.join(folder, protocol.PROCESSES_FILE), "a") as file:
-            file.write("%d\n" % os.getpid())
+        _leave_number(folder)
         return False
+
+
+def _leave_number(folder: str) -> None:
+    """Of a process that is not watched: the engine counts them."""
+    with open(os.path.join(folder, protocol.PROCESSES_FILE), "a") as file:
+        file.write("%d\n" % os.getpid())
 
 
 def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
@@ -92,6 +97,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     session.after_import("keras", lambda: (atexit.register(ending), keras_watch.watch(session, recorder))[0])
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         os.register_at_fork(after_in_child=recorder.leave)
+        os.register_at_fork(after_in_child=lambda: _leave_number(session.folder))
 
 
 def _ids(module: ModuleType) -> List[str]:

@@ -7,6 +7,7 @@ count usually repeats itself. It must be set before the runtime starts: by
 """
 import os
 
+from detaudit_probes import facts
 from detaudit_probes.declare import Compare, InScript, Link, Pin, Setting, Source
 
 ID = "intra-op-threads"
@@ -61,5 +62,4 @@ def hold(session, name):
 
 def vary(session):
     """Another thread count than the machine's own: two for one core, else one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ["TF_NUM_INTRAOP_THREADS"] = "2" if cores == 1 else "1"
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "2" if facts.cores() == 1 else "1"

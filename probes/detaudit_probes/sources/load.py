@@ -5,11 +5,10 @@ hides, and on a faulty machine heat and voltage. The probe trains on four thread
 beside processes that keep every core busy.
 """
 import contextlib
-import os
 import subprocess
 import sys
 
-from detaudit_probes import models, training
+from detaudit_probes import facts, models, training
 from detaudit_probes.declare import Compare, Link, Setting, Source
 
 ID = "load"
@@ -67,7 +66,6 @@ def train(trial, recorder):
     """The standard training of the model, beside one burning process a core where the option says so."""
     tiny = models.build(trial.request.model, trial)
     training.compile_model(trial, tiny)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with burning(cores if trial.option("busy") else 0) as burners:
+    with burning(facts.cores() if trial.option("busy") else 0) as burners:
         training.fit(trial, recorder, tiny)
         trial.count(ID, sum(burner.poll() is None for burner in burners))  # still burning at the end

@@ -1,4 +1,4 @@
-"""NumPy's newer generators: ``numpy.random.default_rng()`` without a seed.
+"""NumPy's generators without a seed: ``numpy.random.default_rng()``, ``RandomState()``, ``SeedSequence()``.
 
 Since NumPy 1.17 ``default_rng`` makes a generator of its own. Without a seed it takes 128 bits from the
 operating system (``numpy/random/bit_generator.pyx``, ``SeedSequence``), and no global seed reaches it:
