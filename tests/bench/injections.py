@@ -155,7 +155,7 @@ def _replaced(text: str, before: str, after: str) -> str:
 def _seeded(text: str, place: Place, lose: str) -> str:
     """The script's seeds without one; or, for Keras' global generator, all of them, and too late for it."""
     kept = [line for source, line in ONE_BY_ONE.items() if source != lose]
-    early = ["keras.random.uniform((1,))  # the device is awake"] if lose == "keras-seed" else []
+    early = ["keras.random.uniform((1,))  # the device is awake #!"] if lose == "keras-seed" else []
     first = next(line for line in text.splitlines() if place.seeded_by.partition("\n")[0].format(place.seed) in line)
     indent = first[:len(first) - len(first.lstrip())]
     before = place.seeded_by.replace("\n", "\n" + indent).format(*[place.seed] * 3)

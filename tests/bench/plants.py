@@ -55,7 +55,7 @@ GENERATORS = (
         Variant("own", f"order = list(range(len($x)))\nrandom.Random().shuffle(order) #!\n{TAKE}", ("import random",)),
     )),
     Family("keras-seed", "python-random", (
-        Variant("used-early", f"weight = np.asarray(keras.random.uniform((len($x),))) #!\norder = np.argsort(weight)\n"
+        Variant("used-early", f"weight = np.asarray(keras.random.uniform((len($x),)))\norder = np.argsort(weight)\n"
                               f"{TAKE}", lose="keras-seed"),
     )),
     Family("numpy-legacy", "numpy-legacy", (
@@ -164,7 +164,7 @@ options.deterministic = False #!
 loaded = loaded.with_options(options) #!"""))
     )),
     Family("tfdata-random-map", "tfdata-random-map", (
-        Variant("weights", "drawn = tf.data.Dataset.range(len($x)).map(\n"
+        Variant("weights", "drawn = tf.data.Dataset.range(len($x)).map( #!\n"
                            "    lambda i: tf.random.uniform((), seed=3), num_parallel_calls=8) #!\n"
                            f"order = np.argsort(list(drawn.as_numpy_iterator()))\n{TAKE}", (TENSORFLOW,)),
         Variant("noise", """\

@@ -89,9 +89,10 @@ def test_the_one_pin_that_is_needed_is_named_and_shown_to_be_needed(world, pin):
 
 
 def test_the_lines_come_from_a_run_that_watches_the_cause_alone(world, tmp_path):
-    listed = {"sites": [{"file": str(tmp_path / "train.py"), "line": 4, "function": "<module>", "draws": 2,
-                         "in_user_code": True, "stack": []}],
-              "seeds": [{"function": "random.seed", "file": str(tmp_path / "train.py"), "line": 2, "draws": 1}]}
+    site = {"file": str(tmp_path / "train.py"), "function": "<module>", "in_user_code": True, "stack": []}
+    seed = {"function": "random.seed", "file": str(tmp_path / "train.py"), "line": 2, "draws": 1, "reaches": True}
+    listed = {"sites": [{**site, "line": 4, "draws": 2, "seeded": 0}, {**site, "line": 7, "draws": 1, "seeded": 1}],
+              "seeds": [seed]}
     audit, bench, _ = world("python-random", sites=listed)
     (cause,) = audit.causes
     assert [(site.file, site.line, site.draws) for site in cause.sites] == [("train.py", 4, 2)]

@@ -283,7 +283,24 @@ def test_lines_that_drew_are_the_users_own(run):
 def test_seeds_of_the_scripts_own_are_noted_with_the_draws_before_them(run):
     (done,) = run("import random\nrandom.random()\nrandom.seed(3)\n", runs=1, spy="python-random")
     (seed,) = collected(done, "seeds")
-    assert (seed["function"], seed["line"], seed["draws"]) == ("random.seed", 3, 1)
+    assert (seed["function"], seed["line"], seed["draws"], seed["reaches"]) == ("random.seed", 3, 1, True)
+
+
+def test_draws_after_a_seed_are_told_apart_from_those_that_no_seed_reaches(run):
+    text = ("import random, sys, tempfile; sys.path.append('site-packages'); import library\n"
+            "tempfile.mkdtemp()\n"        # a generator of its own, for names
+            "random.seed(3)\n"
+            "random.random()\n"           # as it was in the run before
+            "random.Random().random()\n"  # no seed of the script's reaches it
+            "random.Random(4).random()\n"
+            "random.seed()\n"
+            "random.random(); random.seed(5)\n")
+    library = {"site-packages/library.py": "import random\nrandom.random()"}  # drawn while it is imported
+    (done,) = run(text, runs=1, spy="python-random", files=library)
+    assert all(one["in_user_code"] for one in collected(done))
+    assert [(one["line"], one["draws"], one["seeded"]) for one in collected(done)] == [
+        (4, 1, 1), (5, 1, 0), (7, 1, 0), (8, 1, 0)]
+    assert [(one["line"], one["draws"]) for one in collected(done, "seeds")] == [(3, 0), (8, 2)]
 
 
 def test_a_generator_that_is_given_a_seed_by_name_keeps_it(run):

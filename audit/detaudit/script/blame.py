@@ -11,6 +11,7 @@ from detaudit.runner import Finished
 from detaudit.script import edits
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Site
+from detaudit.script.fix import SEEDS
 from detaudit.script.program import text_of
 from detaudit.script.repeat import ask
 from detaudit.script.search import Pins, smallest
@@ -50,30 +51,26 @@ def _spied(case: Case, causes: Sequence[Cause],
     options = done.trace.document["condition"].get("options", {})
     root = Path(options.get("root", case.program.root)).resolve()
     seen = [Site(_relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
-                 tuple(one["stack"])) for one in listed["sites"]]
+                 tuple(one["stack"])) for one in _unseeded(listed["sites"])]
     direct = [one for one in seen if one.in_user_code]
     seen = direct if source.script is not None and source.script.direct else seen
     return tuple(seen), _of_seeds(source.id, listed["seeds"], root)
 
 
-#: The functions that seed a source.
-SEEDED_BY = {
-    "python-random": ("random.seed", "keras.utils.set_random_seed"),
-    "numpy-legacy": ("numpy.random.seed", "keras.utils.set_random_seed"),
-    "tensorflow-seed": ("tensorflow.random.set_seed", "keras.utils.set_random_seed"),
-}
+def _unseeded(sites: Sequence[dict]) -> Sequence[dict]:
+    """Those that drew before the script seeded the source; all where each came after, for then that seed is no help."""
+    return [one for one in sites if one["draws"] > one["seeded"]] or sites
 
 
 def _of_seeds(source: str, seeds: Sequence[dict], root: Path) -> str:
     """A seed that the script sets too late, or for another generator than this one."""
-    if source not in SEEDED_BY or not seeds:
+    if source not in SEEDS or not seeds:
         return ""
     told = [f"{one['function']} at {_relative(one['file'], root)}:{one['line']}" for one in seeds[:4]]
-    late = [text for text, one in zip(told, seeds, strict=False) if one["function"] in SEEDED_BY[source]
-            and one["draws"]]
+    late = [text for text, one in zip(told, seeds, strict=False) if one["reaches"] and one["draws"]]
     if late:
         return f"seeded too late: {late[0]} comes after draws from it"
-    if not any(one["function"] in SEEDED_BY[source] for one in seeds):
+    if not any(one["reaches"] for one in seeds):
         return f"the seeds that the script sets do not reach it: {', '.join(told)}"
     return ""
 

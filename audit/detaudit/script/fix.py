@@ -18,6 +18,7 @@ from detaudit.script.repeat import counted
 
 RUNS = 3
 MOST_VERSIONS = 6  # of the program that are tried
+#: The sources behind each of which stands one generator of the process, that one call seeds.
 SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed")
 ONE_SEED = (
     Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),

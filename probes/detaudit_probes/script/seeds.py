@@ -2,38 +2,44 @@
 
 A seed may come too late, or reach another generator than the one that parts the runs; both are worth a sentence.
 """
-import random
 import sys
 from typing import Any, List, Tuple
 
-#: (module after whose import it is there, the attributes down to the function's owner, its name)
-FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str], ...] = (
-    ("numpy", ("random",), "seed"),
-    ("tensorflow", ("random",), "set_seed"),
-    ("keras", ("utils",), "set_random_seed"),
+#: (module after whose import it is there, the attributes down to the function's owner, its name, the sources it holds)
+FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
+    ("random", (), "seed", ("python-random",)),
+    ("numpy", ("random",), "seed", ("numpy-legacy",)),
+    ("tensorflow", ("random",), "set_seed", ("tensorflow-seed",)),
+    ("keras", ("utils",), "set_random_seed", ("python-random", "numpy-legacy", "tensorflow-seed")),
 )
 
 
 def watch(session: Any, found: List[Any]) -> None:
-    """Add to ``found`` every call of a seeding function from the user's code, in order."""
+    """Add to ``found`` every call of a seeding function from the user's code, in order. One without a seed is a draw.
 
-    def telling(title: str) -> Any:
+    Each says whether it ``reaches`` the source that is watched, and how many ``draws`` from it came before.
+    """
+
+    def telling(title: str, reaches: bool) -> Any:
         def made(given: Any) -> Any:
             def seed(*arguments: Any, **named: Any) -> Any:
                 place = session.sites.innermost()
-                if place is not None:
-                    found.append({"function": title, "file": place.file, "line": place.line,
-                                  "draws": session.counts.get(session.spying, 0)})
+                given_one = any(one is not None for one in [*arguments, *named.values()])
+                if place is not None and given_one:
+                    found.append({"function": title, "file": place.file, "line": place.line, "reaches": reaches,
+                                  "draws": session.sites.drawn})
+                if reaches:
+                    session.sites.seeded = given_one
                 return given(*arguments, **named)
 
             return seed
 
         return made
 
-    session.wrap(random, "seed", telling("random.seed"))
-    for module, path, name in FUNCTIONS:
-        session.after_import(module, lambda module=module, path=path, name=name: session.wrap(
-            _owner(module, path), name, telling(".".join((module,) + path + (name,)))))
+    for module, path, name, holds in FUNCTIONS:
+        telling_it = telling(".".join((module,) + path + (name,)), session.spying in holds)
+        session.after_import(module, lambda module=module, path=path, name=name, telling_it=telling_it: session.wrap(
+            _owner(module, path), name, telling_it))
 
 
 def _owner(module: str, path: Tuple[str, ...]) -> Any:

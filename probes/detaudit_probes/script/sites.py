@@ -18,7 +18,11 @@ class Place(NamedTuple):
 
 
 class Sites:
-    """``root`` is the folder of the user's code: what is installed, and this package, is not theirs."""
+    """``root`` is the folder of the user's code: what is installed, and this package, is not theirs.
+
+    ``seeded`` is whether the script has seeded what is watched by now: what is drawn then is as it was before. ``drawn``
+    counts the draws before that from what such a seed reaches.
+    """
 
     def __init__(self, root: str) -> None:
         self._root = os.path.join(os.path.realpath(root), "")
@@ -29,11 +33,14 @@ class Sites:
         self._ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
         self._known: Dict[str, bool] = {}
         self._found: Dict[Place, Dict[str, Any]] = {}
+        self.seeded = False
+        self.drawn = 0
 
-    def note(self, makers: bool = False) -> None:
+    def note(self, makers: bool = False, private: bool = False) -> None:
         """Count one draw for the innermost line of the user's that led to it.
 
-        ``makers``: and for the lines outward of it, as long as they stand in an ``__init__``.
+        ``makers``: and for the lines outward of it, as long as they stand in an ``__init__``. ``private``: no seed
+        that the script sets reaches it.
         """
         frame: Optional[Any] = sys._getframe(1)
         direct, stack = True, []  # type: bool, List[str]
@@ -42,14 +49,15 @@ class Sites:
                 return
             name = frame.f_code.co_filename
             if self.is_users(name):
-                self._count(_place(frame), direct, stack)
+                self.drawn += not (private or self.seeded)
+                self._count(_place(frame), direct, stack, self.seeded and not private)
                 if not makers or frame.f_code.co_name != "__init__":
                     return
             if _imports(frame):
                 return
             if name.endswith("traceback_utils.py"):
                 direct = False  # Keras' and TensorFlow's wrapper of every call: it says nothing
-            elif not os.path.abspath(name).startswith(self._ours):
+            elif frame.f_globals.get("__name__") != "random" and not os.path.abspath(name).startswith(self._ours):
                 direct = False
                 stack.append("%s:%d in %s" % ("/".join(name.split(os.sep)[-2:]), frame.f_lineno, frame.f_code.co_name))
             frame = frame.f_back
@@ -93,16 +101,17 @@ class Sites:
             self._known[name] = known
         return known
 
-    def _count(self, place: Place, direct: bool, stack: List[str]) -> None:
+    def _count(self, place: Place, direct: bool, stack: List[str], seeded: bool) -> None:
         found = self._found.get(place)
         if found is None:
             if len(self._found) >= MOST_SITES:
                 return
-            found = self._found[place] = {"draws": 0, "in_user_code": direct, "stack": stack[-SHOWN:]}
+            found = self._found[place] = {"draws": 0, "seeded": 0, "in_user_code": direct, "stack": stack[-SHOWN:]}
         found["draws"] += 1
+        found["seeded"] += seeded
 
     def listed(self) -> List[Dict[str, Any]]:
-        """Every site in the order of its first draw."""
+        """Every site in the order of its first draw; ``seeded`` of its draws came after the script's own seed."""
         return [dict(found, file=place.file, line=place.line, function=place.function)
                 for place, found in self._found.items()]
 

@@ -7,6 +7,7 @@ from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`` an
 (keras-team/keras#22620). A fresh process seeds ``random`` from the operating system.
 """
 import random
+import sys
 
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.sources import third_party
@@ -33,6 +34,7 @@ SOURCE = Source(
     ),
     quick=True,
     script=InScript(ID, edits=(
+        Edit("add", calls=("Random", "random.seed"), form="{seed}"),
         Edit("insert", ("import random", "random.seed({seed})")),
         Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
         Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
@@ -61,11 +63,21 @@ def _seeds_of_nothing(session, stream=None):
     def seed(generator, a=None, version=2):
         if a is None:
             session.count(ID)
+            if session.spying == ID and not _names_files():
+                session.sites.note(private=generator is not random._inst)
             a = None if stream is None else stream.getrandbits(64)
         return given(generator, a, version)
 
     random.Random.seed = seed
     random.seed = random._inst.seed
+
+
+def _names_files():
+    """Whether ``tempfile`` is who makes a generator: the names of its files are another source (temporary-folder)."""
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") == "random":
+        frame = frame.f_back
+    return frame is not None and frame.f_globals.get("__name__") == "tempfile"
 
 
 def touch(session):
