@@ -20,8 +20,8 @@ class Place(NamedTuple):
 class Sites:
     """``root`` is the folder of the user's code: what is installed, and this package, is not theirs.
 
-    ``seeded`` is whether the script has seeded what is watched by now: what is drawn then is as it was before. ``drawn``
-    counts the draws before that from what such a seed reaches.
+    ``seeded`` is whether the script has seeded what is watched by now: what is drawn then is as it was before.
+    ``drawn`` counts the draws before that from what such a seed reaches.
     """
 
     def __init__(self, root: str) -> None:
