@@ -3,6 +3,7 @@ import os
 import shutil
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -12,15 +13,21 @@ from rich.console import Console
 from detaudit import __version__, base, explain, gpu, inventory, plan
 from detaudit.errors import DetauditError, UsageError
 from detaudit.nests import Interpreter
+from detaudit.ops import reproducer as reproducers
+from detaudit.ops import session as ops
+from detaudit.ops.findings import Guilty
+from detaudit.ops.sweep import THREADS
 from detaudit.progress import Drawing
-from detaudit.report import build, build_run, faces, read, write
+from detaudit.report import build, build_ops, build_run, faces, read, write
 from detaudit.runner import Limits, Runner
 from detaudit.scan import Options, scan
 from detaudit.script import program, session
+from detaudit.script.pinpoint import DEPTHS, KERNEL
 from detaudit.workspace import workspace
 
 BACKENDS = ("tensorflow",)
 DEVICES = ("auto", "cpu", "gpu")
+FRAMEWORKS = ("tensorflow", "keras", "numpy")
 FORMATS = ("terminal", "json", "markdown", "junit", "svg")
 
 app = typer.Typer(
@@ -61,6 +68,10 @@ Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=
 Python = Annotated[str, typer.Option("--python", metavar="PATH", show_default="this one",
                                      help="The interpreter to audit; nothing is installed there.")]
 Backend = Annotated[str, typer.Option(help=f"The Keras backend: {', '.join(BACKENDS)}.")]
+
+
+Reproducer = Annotated[Path | None, typer.Option(
+    metavar="F", help="Write a script that shows the operation's fault alone, once it was seen to.")]
 
 
 @app.callback()
@@ -137,9 +148,11 @@ def run_command(
                           ] = None,
     every: Annotated[int, typer.Option(metavar="N", min=1, help="Look at the weights in every N-th step.")] = 1,
     copy: Annotated[bool, typer.Option("--copy", help="Each run in its own copy of the folder.")] = False,
+    depth: Annotated[str, typer.Option(help="Follow a divergence to the step, tensor, layer or op.")] = "op",
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the traces and outputs there.")] = None,
     show_output: Annotated[bool, typer.Option("--show-output", help="Show what the first run printed.")] = False,
     write_fix: Annotated[Path | None, typer.Option(metavar="F", help="Write the fix as a diff.")] = None,
+    reproducer: Reproducer = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 too where the result rests on the machine.")] = False,
     json: Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="F", help="Write the report for a bug issue.")] = None,
@@ -150,9 +163,9 @@ def run_command(
         python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
         trials=trials, jobs=jobs, timeout=timeout, budget=session.budget(budget),
         seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
-        strict=strict)
+        strict=strict, depth=one_of(depth, DEPTHS, "--depth"))
     targets = {"json": json, "markdown": markdown}
-    for path in (*targets.values(), write_fix):
+    for path in (*targets.values(), write_fix, reproducer):
         write.check_target(path)
     found = program.find(target, module, tuple(arguments or ()), copy, Path.cwd())
     with Drawing(Console(stderr=True), searching=True) as drawing:
@@ -166,6 +179,50 @@ def run_command(
             write.save(path, faces.rendered(document, kind))
     if write_fix is not None and audit.fix is not None:
         write.save(write_fix, audit.fix.diff)
+    if reproducer is not None:
+        found = audit.pinpoint.guilty if audit.pinpoint is not None and audit.pinpoint.born == KERNEL else None
+        reproduce(reproducer, found, audit.environment, options.python)
+    raise typer.Exit(document.exit_code)
+
+
+@app.command("ops", epilog="Example: detaudit ops --op ResourceScatterAdd")
+def ops_command(
+    op: Annotated[list[str], typer.Option("--op", metavar="NAME", help="This operation only (may be repeated).")] = [],  # noqa: B006
+    list_raising: Annotated[bool, typer.Option("--list-raising", help="What refuses to run under op determinism: all "
+                                                                      "of it, at once.")] = False,
+    backend: Backend = "tensorflow",
+    device: Annotated[str, typer.Option(help="Run on cpu, gpu or auto.")] = "auto",
+    python: Python = sys.executable,
+    reproducer: Reproducer = None,
+    price: Annotated[bool, typer.Option("--price/--no-price", help="Time what op determinism costs.")] = True,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed of every pin.")] = 1,
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, show_default="cores, as memory allows",
+                                             help="Trials at a time.")] = None,
+    timeout: Annotated[float, typer.Option(metavar="S", min=1, help="Seconds for one trial.")] = 300,
+    budget: Annotated[float | None, typer.Option(metavar="S", min=1, help="Seconds for everything.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for needs-pin and varies too.")] = False,
+    json: Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="F", help="Write the report for a bug issue.")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show every operation.")] = False,
+) -> None:
+    """Replay single operations: which give other bits, under what, and what does op determinism refuse or cost?"""
+    options = ops.Options(
+        python=interpreter_path(python), backend=one_of(backend, BACKENDS, "--backend"),
+        device=one_of(device, DEVICES, "--device"), only=tuple(op), list_raising=list_raising, price=price, seed=seed,
+        jobs=jobs, timeout=timeout, budget=budget, strict=strict)
+    targets = {"json": json, "markdown": markdown}
+    for path in (*targets.values(), reproducer):
+        write.check_target(path)
+    with Drawing(Console(stderr=True), searching=True) as drawing:
+        audit = ops.run(options, drawing)
+    document = build_ops.document(audit)
+    Console().print(faces.on_screen(document, verbose), crop=False)
+    for kind, path in targets.items():
+        if path is not None:
+            write.save(path, faces.rendered(document, kind))
+    if reproducer is not None:
+        found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
+        reproduce(reproducer, found, audit.environment, options.python, THREADS)
     raise typer.Exit(document.exit_code)
 
 
@@ -217,6 +274,25 @@ def machine_command(
         sys.stdout.write(write.plain_json(described))
     else:
         Console().print(inventory.render(described))
+
+
+def reproduce(path: Path, guilty: Guilty | None, facts: Mapping[str, Any], python: str,
+              threads: int | None = None) -> None:
+    """Write the script that shows one operation's fault, if it does; else say why there is none."""
+    packages = {name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS}
+    text = reproducers.text(guilty, packages, threads) if guilty is not None else None
+    if text is None:
+        print("No reproducer: no operation was seen to give other results from equal inputs in one process."
+              if guilty is None else f"No reproducer: the inputs of {guilty.operation} cannot be made up.",
+              file=sys.stderr)
+        return
+    with workspace() as folder:
+        shown = reproducers.shows(text, python, folder.private)
+    if shown:
+        write.save(path, text)
+        print(f"Reproducer: {path}, run once: the fault shows.", file=sys.stderr)
+    else:
+        print("No reproducer: with random inputs the operation alone was not seen to part.", file=sys.stderr)
 
 
 def ask(python: str, backend: str) -> dict[str, Any]:

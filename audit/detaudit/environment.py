@@ -102,7 +102,7 @@ def _is_private(name: str) -> bool:
 
 def looks_secret(value: str) -> bool:
     """A known shape of key or password, or a long word too mixed to be a setting. A device's UUID is neither."""
-    words = re.split(r"[\s=,:;/\\\"'._-]+", _UUID.sub("", value))
+    words = re.split(r"[\s=,:;/\\\"'._()\[\]{}-]+", _UUID.sub("", value))
     return bool(_SECRET.search(value)) or any(map(_is_random, words))
 
 

@@ -86,7 +86,11 @@ STDERR_FILE = "stderr"
 MAIN_FILE = "main"            # the number of the process that is watched
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
 SITES_FILE = "sites.json"     # the lines that drew, and the seeds that the script set
+EVENTS_FILE = "events.json"   # every operation of the step that was asked for, as it was executed
 FAULT_FILE = "fault"          # a fault of the hooks themselves
+
+#: The ``model`` of a trial that trains nothing and replays operations of the catalogue.
+OPERATIONS = "operations"
 
 #: Bytes of one tensor that are kept at most; a larger one has its fingerprint alone.
 LARGEST_KEPT = 1 << 20
@@ -102,7 +106,7 @@ FINGERPRINTS = ("xxh3_64", "blake2b_64")
 class Request(NamedTuple):
     """One trial, as the guest needs to know it.
 
-    ``model`` is the name of a tiny model, or ``source:ID`` for one that a source brings. ``feed`` and
+    ``model`` is the name of a tiny model, ``source:ID`` for one that a source brings, or ``OPERATIONS``. ``feed`` and
     ``procedure`` are ids of sources that bring their own input pipeline or their own training.
     ``draw`` numbers the trial within its condition: a source that is provoked takes it as its value.
     ``options`` are the settings of a training: threads, ``jit_compile``, ``optimizer`` ...

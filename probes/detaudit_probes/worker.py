@@ -8,6 +8,7 @@ from typing import Any, Dict, Tuple
 
 from detaudit_probes import backends, facts, models, placebos, protocol, recorder, sources, trace, training
 from detaudit_probes.declare import CHILD, Pin, Source
+from detaudit_probes.ops import replay
 from detaudit_probes.trial import Trial, Unavailable
 
 Declared = Dict[str, Tuple[Source, ModuleType]]
@@ -108,6 +109,9 @@ def _pin(trial: Trial, pins: Dict[str, Tuple[Pin, ModuleType]]) -> None:
 
 def _fit(trial: Trial, watch: recorder.Recorder, declared: Declared) -> None:
     request = trial.request
+    if request.model == protocol.OPERATIONS:
+        replay.run(trial, watch.trace)
+        return
     training.set_precision(trial)
     if request.procedure is not None:
         declared[request.procedure][1].train(trial, watch)

@@ -9,6 +9,7 @@ from detaudit import __version__, base, diff, findings, recipes
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
 from detaudit.experiments.tally import Tally
+from detaudit.ops.findings import Guilty, Replays
 from detaudit.report import v1
 from detaudit.report.privacy import Private
 from detaudit.runner import Finished
@@ -84,6 +85,18 @@ class Shared:
             outcome=one.outcome.kind, reason=self.text(one.outcome.reason), steps=trace.steps() if trace else 0,
             observations=trace.observations() if trace else 0,
             digests={self.name(name): self.name(value) for name, value in trace.digests.items()} if trace else {})
+
+    @staticmethod
+    def replays(one: Replays | None) -> v1.Replays | None:
+        return None if one is None else v1.Replays(replays=one.replays, distinct=one.distinct)
+
+    def guilty(self, one: Guilty | None) -> v1.Guilty | None:
+        if one is None:
+            return None
+        return v1.Guilty(operation=self.name(one.operation), inputs=self.names(one.inputs),
+                         outputs=self.names(one.outputs), device=self.name(one.device),
+                         attributes=self.private.facts(one.attributes),
+                         replays=v1.Replays(replays=one.replays.replays, distinct=one.replays.distinct))
 
     @staticmethod
     def finite(value: float | None) -> float | None:

@@ -38,6 +38,7 @@ class _Builder(Shared):
             pinned=self.maybe_repeats(audit.pinned), first_divergence=self.divergence(audit.repeats.divergence),
             origin=self.text(audit.origin),
             growth=tuple(self.growth(one) for one in audit.growth),
+            pinpoint=self.pinpoint(audit.pinpoint),
             causes=tuple(self.cause(one) for one in audit.causes),
             fix=self.change(audit.fix), no_fix=self.text(audit.no_fix), search=self.search(audit.search),
             rests_on=tuple(self.varied(one) for one in audit.rests_on),
@@ -59,6 +60,15 @@ class _Builder(Shared):
         ulps = None if one.ulps_max is None else min(one.ulps_max, v1.LARGEST)
         return v1.Growth(step=one.step, elements=one.elements, of=one.of, ulps_max=ulps,
                          max_abs=self.finite(one.max_abs))
+
+    def pinpoint(self, one: findings.Pinpoint | None) -> v1.Pinpoint | None:
+        if one is None:
+            return None
+        return v1.Pinpoint(
+            kind=one.kind, operations=one.operations, born=one.born, guilty=self.guilty(one.guilty),
+            stage=self.name(one.stage), layer=self.name(one.layer), line=self.name(one.line),
+            watched=self.replays(one.watched), eager=self.replays(one.eager), compiled=self.replays(one.compiled),
+            same_watched=one.same_watched, same_eager=one.same_eager)
 
     def cause(self, one: findings.Cause) -> v1.Cause:
         source = self.declared[one.source]

@@ -42,9 +42,9 @@ def decode(content: bytes, name: str) -> v1.Document:
     version = _version(content, name)
     try:
         if version == v1.VERSION:
-            report = msgspec.json.decode(content, type=v1.Report | v1.RunReport)
+            report = msgspec.json.decode(content, type=v1.AnyReport)
         else:
-            report = msgspec.convert(upgraded(msgspec.json.decode(content), UPGRADES), v1.Report | v1.RunReport)
+            report = msgspec.convert(upgraded(msgspec.json.decode(content), UPGRADES), v1.AnyReport)
     except RecursionError:
         raise ReportUnreadable(_too_deep(name)) from None
     except (ValueError, TypeError, LookupError) as error:

@@ -295,7 +295,7 @@ class Document(Part):
 
     @property
     def command(self) -> str:
-        """Which command wrote it; in JSON the field ``command``, by which the two kinds of report are told apart."""
+        """Which command wrote it; in JSON the field ``command``, by which the kinds of report are told apart."""
         return str(type(self).__struct_config__.tag)
 
 
@@ -404,6 +404,49 @@ class Growth(Part):
     max_abs: Positive | None
 
 
+class Replays(Part):
+    """So many calls on the same inputs, and how many distinct results they gave."""
+
+    replays: Natural
+    distinct: Natural
+
+
+class Guilty(Part):
+    """The operation at which replays parted with equal inputs, every operation watched."""
+
+    operation: Name
+    inputs: Names
+    outputs: Names
+    device: Name
+    attributes: Facts
+    replays: Replays
+
+
+class Pinpoint(Part):
+    """The operation at which a replayed step parts. ``kind`` is what was replayed.
+
+    ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results in another process),
+    ``python`` (Python code, and no operation, gave it other inputs), ``input`` (what it was given differed between
+    processes already), ``other`` (other operations are executed from there on), or nothing. ``watched``, ``eager`` and
+    ``compiled`` are replays of the step as a whole: with every operation watched, without, and as it was compiled;
+    ``same_watched`` and ``same_eager``: whether watching, and eager execution, give bits that the step has without.
+    ``line`` is the user's.
+    """
+
+    kind: Name
+    operations: Natural
+    born: Literal["kernel", "state", "python", "input", "other", ""]
+    guilty: Guilty | None
+    stage: Name
+    layer: Name
+    line: Name
+    watched: Replays | None
+    eager: Replays | None
+    compiled: Replays | None
+    same_watched: bool | None
+    same_eager: bool | None
+
+
 class Observer(Part):
     """Whether watching changes what is watched; null where it was not seen."""
 
@@ -428,6 +471,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     first_divergence: Divergence | None
     origin: Text
     growth: Annotated[tuple[Growth, ...], Meta(max_length=1000)]
+    pinpoint: Pinpoint | None
     causes: Annotated[tuple[Cause, ...], Meta(max_length=100)]
     fix: Change | None
     no_fix: Text
@@ -440,9 +484,63 @@ class RunReport(Document, tag_field="command", tag="run"):
     traceback: Text
 
 
+class Operation(Part):
+    """One operation in one dtype. ``default`` are its replays as it is, ``deterministic`` those under op determinism,
+    ``one_thread`` those with one; ``confirmed`` further ones of what parted.
+
+    ``refused`` is what it raised under op determinism. ``threads_agree`` and ``onednn_agrees``: the same bits with one
+    thread, and without oneDNN? ``batch_agrees``: is the first example of a batch the same alone? Null where that was
+    not seen. ``cost`` is the ratio of times, op determinism to none, ``cost_range`` the least and the greatest.
+    ``executed`` are the operations that a call and its gradient run, ``said`` what the library says of one of them,
+    ``contrary`` what was seen otherwise.
+    """
+
+    name: Name
+    dtype: Name
+    verdict: Kind
+    reason: Text
+    default: Replays | None
+    deterministic: Replays | None
+    one_thread: Replays | None
+    confirmed: Replays | None
+    refused: Text
+    threads_agree: bool | None
+    onednn_agrees: bool | None
+    batch_agrees: bool | None
+    cost: Positive | None
+    cost_range: tuple[Positive, Positive] | None
+    executed: Names
+    guilty: Guilty | None
+    divergence: Divergence | None
+    said: Text
+    contrary: Text
+
+
+class Refusal(Part):
+    """A message of the installed library on operations that refuse to run under op determinism. ``seen`` are those that
+    refused here, ``ran`` those that were called here under op determinism and did not."""
+
+    message: Text
+    operations: Names
+    seen: Names
+    ran: Names
+
+
+class OpsReport(Document, tag_field="command", tag="ops"):
+    """The report of ``detaudit ops``. ``asked`` are operations that the user named."""
+
+    asked: Names
+    operations: Annotated[tuple[Operation, ...], Meta(max_length=10_000)]
+    refusals: Annotated[tuple[Refusal, ...], Meta(max_length=1000)]
+
+
+#: Any report, told apart by its field ``command``.
+AnyReport = Report | RunReport | OpsReport
+
+
 def schema() -> bytes:
     """The JSON Schema (draft 2020-12) of this version."""
-    found = msgspec.json.schema(Report | RunReport)
+    found = msgspec.json.schema(AnyReport)
     for part in found["$defs"].values():  # a docstring's indentation depends on the Python that compiled it
         part["description"] = " ".join(part["description"].split())
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "detaudit report, version 1"}

@@ -50,7 +50,7 @@ def _spied(case: Case, causes: Sequence[Cause],
     listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
     options = done.trace.document["condition"].get("options", {})
     root = Path(options.get("root", case.program.root)).resolve()
-    seen = [Site(_relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
+    seen = [Site(relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
                  tuple(one["stack"])) for one in _unseeded(listed["sites"])]
     direct = [one for one in seen if one.in_user_code]
     seen = direct if source.script is not None and source.script.direct else seen
@@ -66,7 +66,7 @@ def _of_seeds(source: str, seeds: Sequence[dict], root: Path) -> str:
     """A seed that the script sets too late, or for another generator than this one."""
     if source not in SEEDS or not seeds:
         return ""
-    told = [f"{one['function']} at {_relative(one['file'], root)}:{one['line']}" for one in seeds[:4]]
+    told = [f"{one['function']} at {relative(one['file'], root)}:{one['line']}" for one in seeds[:4]]
     late = [text for text, one in zip(told, seeds, strict=False) if one["reaches"] and one["draws"]]
     if late:
         return f"seeded too late: {late[0]} comes after draws from it"
@@ -75,7 +75,7 @@ def _of_seeds(source: str, seeds: Sequence[dict], root: Path) -> str:
     return ""
 
 
-def _relative(file: str, root: Path) -> str:
+def relative(file: str, root: Path) -> str:
     path = Path(file)
     return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 

@@ -21,7 +21,7 @@ def origin(done: Sequence[Finished]) -> str:
         return "it came in with the data: other batches went into the same step"
     if divergence.stage == "init":
         return "it came in with the first values of this variable"
-    table = _table(left, divergence)
+    table = step_table(left, divergence)
     if table is None or not any(stage == "data" for stage, _ in table.columns):
         return "what was recorded before it is equal; the batches that went in were not seen"
     differing = [GENERATORS[name][1] if name in GENERATORS else name for name in _differing(left, right, divergence)]
@@ -79,7 +79,7 @@ def _states(trace: Trace, before: float) -> dict[str, list[int]]:
     return found
 
 
-def _table(trace: Trace, found: Divergence) -> Table | None:
+def step_table(trace: Trace, found: Divergence) -> Table | None:
     """The step table that holds the divergence."""
     return next((table for table in trace.tables if table.kind == "steps" and found.step is not None
                  and (found.stage, found.name) in table.columns and found.step in table.step), None)
@@ -87,7 +87,7 @@ def _table(trace: Trace, found: Divergence) -> Table | None:
 
 def _sequence(left: Trace, right: Trace, found: Divergence) -> float:
     """The place of the divergence in the left trace's causal order."""
-    table = _table(left, found)
+    table = step_table(left, found)
     if table is not None:
         return int(table.sequence[table.step == found.step][0])
     lefts, rights = ([(int(table.sequence[row]), int(table.cells[row, 0])) for table in trace.tables

@@ -42,6 +42,7 @@ class Options:
     copy: bool = False
     keep: str | None = None
     strict: bool = False
+    depth: str = "op"
 
 
 def stop(given: str | None) -> str | None:
@@ -109,7 +110,8 @@ class _Run:
             sources=tuple(one for one in base.script_sources().values() if one.script is not None
                           and self.options.backend in one.backends),
             pins=self._pins(), trials=self.options.trials, emit=self.emit, alone=self._alone,
-            changed=lambda: _differing(before, listing(self.program.root)), known_so_far=so_far.append)
+            changed=lambda: _differing(before, listing(self.program.root)), known_so_far=so_far.append,
+            depth=self.options.depth)
         asking = Asking(investigate(case, blank))
         interrupted = False
         try:

@@ -4,6 +4,7 @@ Nothing is added to the graph of a training. ``fit`` gets one more callback; the
 out of ``tf.data``, before the step that uses them; a training loop of the user's own is met where it calls
 ``optimizer.apply``, or the ``tf.function`` in which it does.
 """
+import functools
 import weakref
 from typing import Any, List, Tuple
 
@@ -40,6 +41,10 @@ class _Watching:
         self._of_function: Any = weakref.WeakKeyDictionary()
         self._tracing: List[Any] = []
         self._feeding = False
+        self.raw: List[Any] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
+        pinpoint = recorder.pinpoint
+        if pinpoint is not None and pinpoint.step == 0 and session.option("eager"):
+            pinpoint.begin_live()
 
     def variables(self) -> None:
         """The first value of every variable that Keras makes, named by its path."""
@@ -119,7 +124,14 @@ class _Watching:
             def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
                 if self.recorder.recording and not self.recorder.inside_fit:
                     self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
-                return given(model, x, y, *arguments, **named)
+                plain = not arguments and not set(named) - {"return_dict"}
+                pinned = self.recorder.pinpoint if plain and not self.recorder.inside_fit else None
+                taken = pinned is not None and pinned.take()
+                result = given(model, x, y, *arguments, **named)
+                if taken and pinned is not None:
+                    pinned.replay("train_on_batch", lambda: model.train_step(_tensors((x, y))),
+                                  lambda: given(model, x, y, **named))
+                return result
 
             return train_on_batch
 
@@ -144,6 +156,8 @@ class _Watching:
             return dataset  # distributed by the user: its batches are not looked at
         def look(*tensors: Any) -> None:
             self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
+            if self.recorder.pinpoint is not None:
+                self.raw.append((dataset.element_spec, [tensor.copy() for tensor in tensors]))
 
         def same(tensor: Any) -> Any:
             return tf.identity(tensor) if is_readable(tensor) else tensor
@@ -187,12 +201,20 @@ class _Watching:
             def __call__(function: Any, *arguments: Any, **named: Any) -> Any:
                 if not self.recorder.counting or not context.executing_eagerly():
                     return given(function, *arguments, **named)
+                pinned = self.recorder.pinpoint if not self._tracing and not self.recorder.inside_fit else None
+                taken = pinned is not None and pinned.take()
                 self._tracing.append(function)
                 try:
                     result = given(function, *arguments, **named)
                 finally:
                     self._tracing.pop()
                 optimizers = self._of_function.get(function)
+                if taken and pinned is not None:
+                    if optimizers:
+                        again = functools.partial(given, function, *arguments, **named)
+                        pinned.replay("tf.function", again, again)
+                    else:
+                        pinned.drop()
                 if optimizers and not self._tracing and not self.recorder.inside_fit:
                     if self.recorder.recording and not self.recorder.fed:
                         self.recorder.batch(flat("argument", [one for one in (*arguments, *named.values())
@@ -220,7 +242,26 @@ class _Watching:
         for optimizer in optimizers:
             weights += [one for one in optimizer._trainable_variables if not any(one is other for other in weights)]
         recorder = self.recorder
+        pinpoint = recorder.pinpoint
+        if pinpoint is not None and recorder.steps == pinpoint.step:
+            pinpoint.end_live()
         recorder.step("loop", recorder.steps, None, returned, weights, optimizers, read)
+        if pinpoint is not None and recorder.steps == pinpoint.step and self.session.option("eager"):
+            pinpoint.begin_live()
+
+    def replay_fit(self, model: Any, batches: int) -> None:
+        """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled as well."""
+        import tensorflow as tf
+
+        if not self.raw:
+            return  # distributed by the user
+        spec, tensors = self.raw[0]
+        data = tf.nest.pack_sequence_as(spec, [tf.constant(one) for one in tensors], expand_composites=True)
+
+        def compiled() -> Any:
+            return model.train_function(iter(tf.data.Dataset.from_tensors(data).repeat()))
+
+        self.recorder.pinpoint.replay("fit", lambda: model.train_step(data), compiled if batches == 1 else None)
 
     def results(self) -> None:
         """What ``evaluate`` and ``predict`` return to the script."""
@@ -243,6 +284,12 @@ class _Watching:
         self.session.wrap(TensorFlowTrainer, "predict", telling("forward", "predict"))
 
 
+def _tensors(data: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.map_structure(lambda one: None if one is None else tf.convert_to_tensor(one), data)
+
+
 def _with(callbacks: Any, mine: Any) -> Any:
     if callbacks is None:
         return [mine]
@@ -261,15 +308,20 @@ def _callback(watching: _Watching, model: Any) -> Any:
     class Watch(keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
-            self.begun = 0
+            self.begun, self.taken = 0, False
 
         def on_train_begin(self, logs=None):
             recorder.drop_batches()
+            del watching.raw[:]
 
         def on_train_batch_begin(self, batch, logs=None):
             self.begun = batch
+            self.taken = recorder.pinpoint is not None and recorder.pinpoint.take()
 
         def on_train_batch_end(self, batch, logs=None):
+            if self.taken:
+                watching.replay_fit(model, batch - self.begun + 1)
+            del watching.raw[:batch - self.begun + 1]
             returned = [("loss" if name == "loss" else "metric", name, array(value))
                         for name, value in sorted((logs or {}).items()) if is_plain(value)]
             recorder.step("fit", recorder.steps, batch - self.begun + 1, returned, model.weights,

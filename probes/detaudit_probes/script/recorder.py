@@ -15,6 +15,7 @@ import weakref
 from typing import Any, Dict, List, Optional, Tuple
 
 from detaudit_probes import facts, fingerprint
+from detaudit_probes.script.pinpoint import Pinpoint
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
@@ -53,6 +54,10 @@ class Recorder:
         self._moved = False
         self._unread: List[Tuple[str, str, Any]] = []  # variables without a value as yet
         self._saved: Dict[str, str] = {}
+        self.paused = False  # while a step is replayed
+        self._alive: List[Any] = []  # weak references to every variable, generators' states among them
+        step = session.option("pinpoint")
+        self.pinpoint = None if step is None else Pinpoint(self, int(step))
         self.generators("at the start")
 
     def leave(self) -> None:
@@ -61,13 +66,13 @@ class Recorder:
 
     @property
     def recording(self) -> bool:
-        return self.watched and not self.left
+        return self.watched and not self.left and not self.paused
 
     @property
     def counting(self) -> bool:
         """Whether steps are met: a bare trial counts them where it is to be ended at one."""
         stops = self.session.option("stop_steps") is not None or self.session.option("stop_seconds") is not None
-        return (self.watched or stops) and not self.left
+        return (self.watched or stops) and not self.left and not self.paused
 
     # What happens once -----------------------------------------------------------------------------------------
 
@@ -92,6 +97,8 @@ class Recorder:
         others). It is looked at again at exit."""
         if self.left:
             return
+        if self.pinpoint is not None:
+            self._alive.append(weakref.ref(variable))
         if stage != "rng":
             if not self._variables:
                 self.generators("at the first variable")
@@ -104,6 +111,11 @@ class Recorder:
             self._first_value(stage, name, read(variable))
         else:
             self._unread.append((stage, name, variable))
+
+    def alive(self) -> List[Any]:
+        """Every variable of Keras that is there and has a value, where a step is to be replayed."""
+        there = [one() for one in self._alive]
+        return [one for one in there if one is not None and getattr(one, "_value", None) is not None]
 
     def filled(self) -> None:
         """Variables that were made without a value may have theirs now."""
@@ -208,6 +220,8 @@ class Recorder:
         self.trace.note("digests", {"saved " + name: digest for name, digest in self._saved.items()})
         self.trace.note("measures", {"steps": self.steps, "moved": self._moved, "max_rss": facts.max_rss(),
                                      "seconds": _clock() - self.began})
+        if self.pinpoint is not None:
+            self.pinpoint.leave()
 
 
 #: A time or a random number in a model's name: two runs name one variable in two ways, and nothing differs.

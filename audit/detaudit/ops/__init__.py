@@ -1,0 +1,1 @@
+"""``detaudit ops``: the operations of the installed framework, one by one, on this device."""

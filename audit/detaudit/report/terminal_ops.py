@@ -1,0 +1,95 @@
+"""The report of ``detaudit ops`` on a terminal: what does not repeat first, everything with ``-v``."""
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from detaudit.report import v1
+from detaudit.report import wording_ops as words
+from detaudit.report.drawing import Page, Signs
+from detaudit.report.escape import clipped
+from detaudit.report.wording import listed
+from detaudit.report.wording_run import TONES
+
+STYLES = {"broken": "bold red", "error": "bold red", "needs-pin": "yellow", "varies": "cyan", "reproducible": "green",
+          "skipped": "dim"}
+
+
+def render(report: v1.OpsReport, verbose: bool = False) -> RenderableType:
+    """The report as something that a rich console prints, with ``crop=False``."""
+    return Page(lambda signs, ascii, width: _Drawing(report, verbose, signs, ascii).parts())
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    report: v1.OpsReport
+    verbose: bool
+    signs: Signs
+    ascii: bool
+
+    def parts(self) -> Iterator[RenderableType]:
+        report = self.report
+        tone, verdict, sentence = words.answer(report)
+        yield Text.assemble((verdict, TONES[tone]), "  ", self._text(sentence, "bold"))
+        yield self._text(words.counts(report), "dim")
+        if report.options.get("list_raising"):
+            yield from self._refusals()
+        yield from self._table("broken", "error", "needs-pin")
+        yield from self._table(*(("varies", "reproducible", "skipped") if self.verbose else ()))
+        yield from self._in_one_line()
+        if self.verbose and not report.options.get("list_raising"):
+            yield from self._refusals()
+        for one in report.warnings:
+            yield self._text(f"Note: {one}", "dim")
+        yield Text()
+        yield self._text(words.end(report, self.verbose), "dim")
+
+    def _text(self, value: str, style: str = "", longest: int = 1000) -> Text:
+        shown = clipped(value, longest)
+        if self.ascii:
+            shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
+        return Text(shown, style)
+
+    def _table(self, *verdicts: str) -> Iterator[RenderableType]:
+        found = words.lines(self.report, verdicts)
+        if not found:
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for title in ("operation", "verdict", "seen"):
+            table.add_column(title, header_style="dim")
+        for title in ("batch", "cost"):
+            table.add_column(title, header_style="dim", no_wrap=True)
+        for line in found:
+            name = Text("\n").join([self._text(line.name, "bold"), self._text(line.dtypes, "dim")])
+            table.add_row(name, Text(line.one.verdict, STYLES[line.one.verdict]),
+                          self._text(words.seen(line.one), longest=1000 if self.verbose else 300),
+                          Text(words.yes_no(line.one.batch_agrees)), Text(words.cost(line.one)))
+        yield Text()
+        yield table
+
+    def _in_one_line(self) -> Iterator[RenderableType]:
+        operations = self.report.operations
+        changing = {"the number of threads": [one.name for one in operations if one.threads_agree is False],
+                    "oneDNN": [one.name for one in operations if one.onednn_agrees is False],
+                    "the size of the batch": words.unlike_batches(operations)}
+        contrary = list(dict.fromkeys(one.name for one in operations if one.contrary))
+        found = [(f"other bits with {what}", listed(list(dict.fromkeys(names)), 1000 if self.verbose else 8))
+                 for what, names in changing.items() if names]
+        found += [("not as documented", listed(contrary, 1000 if self.verbose else 8))] if contrary else []
+        if found:
+            grid = Table.grid(padding=(0, 2))
+            for label, value in found:
+                grid.add_row(Text(label, "bold"), self._text(value, longest=4000))
+            yield Text()
+            yield grid
+
+    def _refusals(self) -> Iterator[RenderableType]:
+        yield Text.assemble("\n", ("What this library says refuses to run under op determinism", "bold"))
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+        asked = self.report.options.get("list_raising")
+        for one in self.report.refusals:
+            if asked or one.seen or one.ran:
+                table.add_row(self._text(one.message, "cyan"), self._text(words.refusal(one)))
+        yield table

@@ -1,0 +1,51 @@
+"""The shape of an entry of the catalogue, and what makes its inputs."""
+from typing import Any, Callable, NamedTuple, Tuple
+
+#: The dtypes that an entry is tried in, where its kernels know them.
+FLOATS: Tuple[str, ...] = ("float32", "float16", "bfloat16")
+
+
+class Operation(NamedTuple):
+    """One operation as TensorFlow registers it, and a call that runs it.
+
+    ``make(inputs)`` gives ``(call, arguments)``: ``call(*arguments)`` returns a tensor, or a tuple of them, and does
+    the same each time. It is differentiated with regard to those arguments that are floats where ``gradients`` names
+    what its gradient runs. ``batch`` is whether the first axis of the first argument and of the first result counts
+    independent examples, and the other arguments have none. ``dtypes`` are those to try.
+    """
+
+    name: str
+    make: Callable[["Inputs"], Tuple[Callable[..., Any], Tuple[Any, ...]]]
+    gradients: Tuple[str, ...] = ()
+    batch: bool = False
+    dtypes: Tuple[str, ...] = FLOATS
+
+
+class Inputs:
+    """Tensors for one entry, the same in every process: drawn from a legacy generator of NumPy with a fixed seed.
+
+    ``tf`` is the framework, ``dtype`` the name of the dtype that is tried.
+    """
+
+    def __init__(self, tf: Any, dtype: str) -> None:
+        import numpy
+
+        self.tf, self.dtype = tf, dtype
+        self._rng = numpy.random.RandomState(20170522)
+
+    def normal(self, *shape: int) -> Any:
+        """Standard normal numbers of the dtype that is tried."""
+        return self.tf.cast(self.tf.constant(self._rng.standard_normal(shape).astype("float32")), self.dtype)
+
+    def uniform(self, *shape: int) -> Any:
+        """Numbers of the dtype that is tried, above 0.05 and at most 1."""
+        drawn = 1 - 0.95 * self._rng.random_sample(shape)
+        return self.tf.cast(self.tf.constant(drawn.astype("float32")), self.dtype)
+
+    def indices(self, limit: int, *shape: int, dtype: str = "int32") -> Any:
+        """Integers below ``limit``: many more are drawn than there are values, so that they repeat."""
+        return self.tf.constant(self._rng.randint(0, limit, size=shape).astype(dtype))
+
+    def variable(self, *shape: int) -> Any:
+        """A resource variable of standard normal numbers."""
+        return self.tf.Variable(self.normal(*shape))

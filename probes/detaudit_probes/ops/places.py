@@ -1,0 +1,52 @@
+"""For whom an operation works: the layer whose call it is in, forward or backward, or the optimizer.
+
+What is wrapped is wrapped while something is replayed, and given back afterwards.
+"""
+import contextlib
+from typing import Any, Iterator
+
+from detaudit_probes.ops.watch import Watch
+
+
+@contextlib.contextmanager
+def told_apart(watch: Watch) -> Iterator[None]:
+    """Let ``watch`` know, for each operation in the block, its stage and its layer."""
+    from keras.src.layers.layer import Layer
+    from keras.src.optimizers.base_optimizer import BaseOptimizer
+    from tensorflow.python import pywrap_tfe
+    from tensorflow.python.eager import backprop
+
+    call, apply, gradient = Layer.__call__, BaseOptimizer.apply, backprop._gradient_function
+
+    def called(layer: Any, *arguments: Any, **named: Any) -> Any:
+        watch.layers.append(str(getattr(layer, "path", None) or layer.name))
+        try:
+            return call(layer, *arguments, **named)
+        finally:
+            watch.layers.pop()
+
+    def applied(optimizer: Any, *arguments: Any, **named: Any) -> Any:
+        before, watch.stage = watch.stage, "update"
+        try:
+            return apply(optimizer, *arguments, **named)
+        finally:
+            watch.stage = before
+
+    def differentiated(op_name: str, attr_tuple: Any, num_inputs: int, inputs: Any, outputs: Any, *rest: Any) -> Any:
+        made = watch.forward(op_name, [*(inputs or ()), *(outputs or ())])
+        before, watch.stage, line = watch.stage, "gradient", watch.line
+        watch.layers.append(made.layer if made is not None else "")
+        watch.line = made.line if made is not None else ""
+        try:
+            return gradient(op_name, attr_tuple, num_inputs, inputs, outputs, *rest)
+        finally:
+            watch.stage, watch.line = before, line
+            watch.layers.pop()
+
+    Layer.__call__, BaseOptimizer.apply = called, applied
+    pywrap_tfe.TFE_Py_RegisterGradientFunction(differentiated)
+    try:
+        yield
+    finally:
+        Layer.__call__, BaseOptimizer.apply = call, apply
+        pywrap_tfe.TFE_Py_RegisterGradientFunction(gradient)

@@ -1,0 +1,134 @@
+"""Replaying entries of the catalogue: the same call again and again on the same inputs, its results bit for bit.
+
+One trial replays several entries. What each call gave stands in the trace, a table for each entry and dtype and a row
+for each call. Of results that were seen before only the fingerprint is kept.
+"""
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from detaudit_probes import fingerprint
+from detaudit_probes.ops import catalogue, entry, refusals
+from detaudit_probes.ops.watch import Watch, described, first_parting, watching
+from detaudit_probes.trace import Taken, TraceWriter
+
+_clock = time.perf_counter
+#: What a kernel that does not exist for a dtype ends in; under op determinism the same classes tell a refusal.
+REFUSALS = ("NotFoundError", "InvalidArgumentError", "UnimplementedError", "TypeError", "FailedPreconditionError")
+
+Results = List[Tuple[str, str, Any]]  # (stage, name, tensor)
+
+
+class Prepared(NamedTuple):
+    """One entry in one dtype: ``run`` calls it and takes its gradient; ``inputs`` are what it is called with."""
+
+    run: Any
+    call: Any
+    inputs: Tuple[Any, ...]
+
+
+def run(trial: Any, writer: TraceWriter) -> None:
+    """Replay the entries that the trial's options name (``operations``, comma-separated; ``repeats``; ``dtypes``).
+
+    With the option ``refusals`` the library is asked for its own list besides.
+    """
+    import tensorflow as tf
+
+    if trial.option("refusals"):
+        writer.note("measures", {"refusals": refusals.found(tf)})
+    chosen = trial.option("operations").split(",")
+    dtypes = trial.option("dtypes", ",".join(entry.FLOATS)).split(",")
+    told = {"raised": {}, "executed": {}, "seconds": {}, "guilty": {}}  # type: Dict[str, Dict[str, Any]]
+    hasher = fingerprint.Hasher(trial.request.fingerprint)
+    for one in catalogue.OPERATIONS:
+        if one.name not in chosen:
+            continue
+        for dtype in [dtype for dtype in one.dtypes if dtype in dtypes]:
+            name = "%s %s" % (one.name, dtype)
+            try:
+                _replay(tf, one, dtype, name, trial.option("repeats", 10), writer, hasher, told)
+            except Exception as error:  # told; whether a refusal was to be expected is for the engine to say
+                told["raised"][name] = {"type": type(error).__name__, "message": str(error)[:1000],
+                                        "refusal": type(error).__name__ in REFUSALS}
+    writer.note("measures", {"operations": told})
+
+
+def _replay(tf: Any, one: entry.Operation, dtype: str, name: str, repeats: int, writer: TraceWriter,
+            hasher: fingerprint.Hasher, told: Dict[str, Dict[str, Any]]) -> None:
+    prepared = prepare(tf, one, dtype)
+    watch = Watch(hasher)
+    with watching(watch):
+        prepared.run()
+    told["executed"][name] = sorted({event.operation for event in watch.events})
+    writer.once_each("data", [("%s input %d" % (name, place), tensor.numpy())
+                              for place, tensor in enumerate(prepared.inputs)])
+    seen, seconds, parted = set(), [], False  # type: Set[int], List[float], bool
+    for number in range(repeats):
+        began = _clock()
+        found = [(stage, part, tensor.numpy()) for stage, part, tensor in prepared.run()]
+        seconds.append(_clock() - began)
+        taken = writer.take_each([value for _, _, value in found])
+        parted = parted or (number > 0 and any(one.fingerprint not in seen for one in taken))
+        writer.step(name, number, [(stage, part, one if one.fingerprint not in seen else _seen_before(one))
+                                   for (stage, part, _), one in zip(found, taken)])
+        seen |= {one.fingerprint for one in taken}
+    told["seconds"][name] = seconds
+    if one.batch:
+        _one_of_the_batch(prepared, name, writer)
+    if parted:
+        told["guilty"][name] = _guilty(prepared, watch, repeats)
+
+
+def _seen_before(one: Taken) -> Taken:
+    return Taken(one.fingerprint, (b"", b""))
+
+
+def prepare(tf: Any, one: entry.Operation, dtype: str) -> Prepared:
+    """Make the inputs, and what is differentiated against: random gradients, for uniform ones hide reduction noise."""
+    inputs = entry.Inputs(tf, dtype)
+    call, arguments = one.make(inputs)
+    floats = [each for each in arguments if getattr(each, "dtype", tf.int32).is_floating] if one.gradients else []
+    upstream = []  # type: List[Any]
+
+    def run() -> Results:
+        if not floats:
+            return [("forward", "result %d" % place, each) for place, each in enumerate(_listed(call(*arguments)))]
+        with tf.GradientTape() as tape:
+            tape.watch(floats)
+            results = _listed(call(*arguments))
+        if not upstream:
+            upstream.extend(_random(inputs, each) for each in results)
+        gradients = tape.gradient(results, floats, output_gradients=upstream)
+        found = [("forward", "result %d" % place, each) for place, each in enumerate(results)]
+        return found + [("gradient", "input %d" % place, tf.convert_to_tensor(each))
+                        for place, each in enumerate(gradients) if each is not None]
+
+    run()
+    return Prepared(run, call, arguments)
+
+
+def _listed(results: Any) -> List[Any]:
+    return list(results) if isinstance(results, (list, tuple)) else [results]
+
+
+def _random(inputs: entry.Inputs, result: Any) -> Any:
+    return inputs.tf.cast(inputs.normal(*result.shape), result.dtype)
+
+
+def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> None:
+    """The first example of a batch, and that example alone: the same bits?"""
+    first, rest = prepared.inputs[0], prepared.inputs[1:]
+    whole, alone = (_listed(prepared.call(one, *rest))[0] for one in (first, first[:1]))
+    writer.once_each("forward", [(name + " of the batch", whole[:1].numpy()), (name + " alone", alone.numpy())])
+
+
+def _guilty(prepared: Prepared, watch: Watch, repeats: int) -> Optional[Dict[str, Any]]:
+    """The operation at which replays part, seen with every operation watched; None where they agree so."""
+    replays = []
+    for _ in range(repeats):
+        with watching(watch):
+            prepared.run()
+        replays.append(watch.events)
+    parting = first_parting(replays)
+    if parting is None:
+        return None
+    return described(parting)

@@ -1,0 +1,268 @@
+"""Watching every operation of eager code: what went in, what came out, what became of the variables.
+
+TensorFlow calls back after each eager operation (``tensorflow/python/framework/op_callbacks.py``). An operation on a
+resource has no output; its variable is fingerprinted instead, and what it was before is what it was after the last
+operation that touched it.
+"""
+import contextlib
+import sys
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from detaudit_probes.fingerprint import Hasher, canonical_view
+
+_DEEPEST = 100  # frames that are looked at for the user's line
+NOT_KNOWN = 0   # the fingerprint of what cannot be read
+
+
+class Event(NamedTuple):
+    """One operation as it was executed. ``inputs`` and ``outputs`` are fingerprints, a variable's state among them.
+
+    ``shapes`` and ``results`` say what the inputs and outputs are; ``foreign`` are the places of those inputs that no
+    operation made: data, constants, and what Python code computed. ``limits`` are the least and the greatest element of
+    inputs that are integers. ``stage`` is one of ``forward``, ``gradient`` and
+    ``update``, ``layer`` the layer or the variable that it works for, ``line`` the user's that asked for it.
+    """
+
+    operation: str
+    inputs: Tuple[int, ...]
+    outputs: Tuple[int, ...]
+    shapes: Tuple[str, ...]
+    results: Tuple[str, ...]
+    foreign: Tuple[int, ...]
+    limits: Tuple[Optional[Tuple[int, int]], ...]
+    device: str
+    attributes: Dict[str, Any]
+    stage: str
+    layer: str
+    line: str
+
+
+class Watch:
+    """Collects the events of what is executed while it watches.
+
+    ``users`` tells whether a file is the user's, ``variables`` (name, TensorFlow's variable) what is there. ``stage``
+    and ``layers`` are set by who knows them (:mod:`detaudit_probes.ops.places`).
+    """
+
+    def __init__(self, hasher: Hasher, users: Callable[[str], bool] = lambda name: False,
+                 variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: ()) -> None:
+        self.events: List[Event] = []
+        self.stage = "forward"
+        self.layers: List[str] = []
+        self.line = ""  # of the forward operation whose gradient is being taken
+        self._uses: Dict[Tuple[str, int], List[int]] = {}  # an operation and a tensor of its: where in the forward pass
+        self._hash, self._users, self._variables = hasher, users, variables
+        self._made: Set[int] = set()
+        self._states: Dict[int, int] = {}
+        self._names: Dict[int, str] = {}
+        self._unnamed: List[Tuple[int, int]] = []  # the place of an event, and a handle that had no name then
+        self._looking = False  # what is read to be fingerprinted is an operation too
+
+    def begin(self) -> None:
+        """Forget what was seen; take the state of the variables as it is."""
+        self.events, self._uses, self._made = [], {}, set()
+        self._names, self._unnamed = {}, []
+        self._states = {variable.handle._id: self._of(variable.read_value()) for _, variable in self._variables()}
+
+    def __call__(self, operation: Any, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None,
+                 graph: Any = None) -> None:
+        """The callback itself. It returns nothing, so the results stay the operation's own."""
+        if graph is not None or self._looking:  # traced, not executed; or our own
+            return
+        self._looking = True
+        try:
+            self._take(operation if isinstance(operation, str) else operation.decode(), inputs, attrs, outputs)
+        finally:
+            self._looking = False
+
+    def _take(self, operation: str, inputs: Any, attrs: Any, outputs: Any) -> None:
+        went_in, came_out, foreign, variable = [], [], [], ""
+        limits: List[Optional[Tuple[int, int]]] = []
+        for place, tensor in enumerate(inputs):
+            limits.append(_limits(tensor))
+            if _is_handle(tensor):
+                variable = variable or self._name(tensor._id)
+                after = self._state(tensor)
+                before = self._states.get(tensor._id, NOT_KNOWN)
+                went_in.append(after if before == NOT_KNOWN and operation in _READS else before)
+                if after is not None:
+                    self._states[tensor._id] = after
+                    came_out.append(after)
+            else:
+                went_in.append(self._of(tensor))
+                if tensor._id not in self._made:
+                    foreign.append(place)
+        self._made.update(tensor._id for tensor in outputs)
+        came_out += [self._of(tensor) for tensor in outputs if not _is_handle(tensor)]
+        layer = self.layers[-1] if self.layers else ""
+        line = self._line() or self.line
+        if self.stage == "forward":
+            for tensor in [*inputs, *outputs]:
+                self._uses.setdefault((operation, tensor._id), []).append(len(self.events))
+        self.events.append(Event(
+            operation, tuple(went_in), tuple(came_out), tuple(map(_described, inputs)),
+            tuple(map(_described, outputs)), tuple(foreign), tuple(limits),
+            next((tensor.device for tensor in outputs if tensor.device), ""),
+            _attributes(attrs), self.stage, layer or variable, line))
+
+    def forward(self, operation: str, tensors: Sequence[Any]) -> Optional[Event]:
+        """The event of the forward pass of an operation whose gradient is asked for, by what is left of its tensors."""
+        places = [place for tensor in tensors for place in self._uses.get((operation, getattr(tensor, "_id", -1)), ())]
+        return self.events[max(set(places), key=lambda place: (places.count(place), place))] if places else None
+
+    def _name(self, handle: int) -> str:
+        if handle not in self._names:
+            self._names.update({variable.handle._id: name for name, variable in self._variables()})
+        if handle not in self._names:  # while it is being made, nobody knows it
+            self._unnamed.append((len(self.events), handle))
+        return self._names.get(handle, "")
+
+    def finish(self) -> None:
+        """Name the variables that were made meanwhile."""
+        unnamed, self._unnamed = self._unnamed, []
+        for place, handle in unnamed:
+            event = self.events[place]
+            self.events[place] = event._replace(layer=event.layer or self._name(handle))
+        self._unnamed = []
+
+    def _of(self, tensor: Any) -> int:
+        return self._hash(*canonical_view(tensor.numpy())) if hasattr(tensor, "numpy") else NOT_KNOWN
+
+    def _state(self, handle: Any) -> Optional[int]:
+        """The fingerprint of the variable behind a handle; None where it is none, or has no value yet."""
+        import tensorflow as tf
+
+        data = getattr(handle, "_handle_data", None)
+        if data is None or not data.is_set or len(data.shape_and_type) != 1:
+            return None
+        try:
+            return self._of(tf.raw_ops.ReadVariableOp(resource=handle, dtype=data.shape_and_type[0].dtype))
+        except tf.errors.OpError:
+            return None
+
+    def _line(self) -> str:
+        frame: Any = sys._getframe(2)
+        for _ in range(_DEEPEST):
+            if frame is None:
+                return ""
+            if self._users(frame.f_code.co_filename):
+                return "%s:%d" % (frame.f_code.co_filename, frame.f_lineno)
+            frame = frame.f_back
+        return ""
+
+
+#: They leave a variable as it is: what it is after one of them, it was before.
+_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp", "VariableShape")
+
+
+def _is_handle(tensor: Any) -> bool:
+    return getattr(getattr(tensor, "dtype", None), "name", "") in ("resource", "variant")
+
+
+def _described(tensor: Any) -> str:
+    """``float32[3, 4]``, and of the handle of a variable ``resource float32[3, 4]``."""
+    data = getattr(tensor, "_handle_data", None) if _is_handle(tensor) else None
+    if data is not None and data.is_set and len(data.shape_and_type) == 1:
+        import tensorflow as tf
+
+        shape, dtype = data.shape_and_type[0].shape, tf.as_dtype(data.shape_and_type[0].dtype)
+        return "resource %s%s" % (dtype.name, [dimension.size for dimension in shape.dim])
+    return "%s%s" % (tensor.dtype.name, list(tensor.shape) if tensor.shape.rank is not None else "")
+
+
+def _limits(tensor: Any) -> Optional[Tuple[int, int]]:
+    if getattr(tensor.dtype, "is_integer", False) and hasattr(tensor, "numpy"):
+        value = tensor.numpy()
+        return (int(value.min()), int(value.max())) if value.size else None
+    return None
+
+
+def _attributes(attrs: Any) -> Dict[str, Any]:
+    """Eager execution gives them as one flat tuple of names and values; dtypes by name."""
+    flat = list(attrs or ())
+    return {str(name): _plain(value) for name, value in zip(flat[::2], flat[1::2])}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(getattr(value, "name", value))[:200]
+
+
+@contextlib.contextmanager
+def watching(watch: Watch) -> Iterator[Watch]:
+    """Every eager operation in the block is told to ``watch``."""
+    from tensorflow.python.framework import op_callbacks
+
+    watch.begin()
+    op_callbacks.add_op_callback(watch)
+    try:
+        yield watch
+        watch.finish()
+    finally:
+        op_callbacks.remove_op_callback(watch)
+
+
+class Parting(NamedTuple):
+    """The first operation that had equal inputs in all replays and ended on ``distinct`` results.
+
+    ``python``: or the first to which Python code, and no operation, gave so many distinct inputs.
+    """
+
+    event: Event
+    distinct: int
+    replays: int
+    python: bool
+
+
+def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
+    """Where replays part first, in the order of execution; None where they do not, or the place is not watched."""
+    for events in zip(*replays):
+        first = events[0]
+        if len({(one.operation, one.shapes) for one in events}) > 1:
+            return None
+        inputs = {one.inputs for one in events}
+        if len(inputs) > 1:
+            differing = [place for place, given in enumerate(zip(*inputs)) if len(set(given)) > 1]
+            python = set(differing) <= set(first.foreign)
+            return Parting(first, len(inputs), len(events), True) if python else None
+        distinct = len({one.outputs for one in events})
+        if distinct > 1:
+            return None if NOT_KNOWN in first.inputs else Parting(first, distinct, len(events), False)
+    return None
+
+
+def described(parting: Parting) -> Dict[str, Any]:
+    """The parting as plain values, for a trace's notes."""
+    return dict(described_event(parting.event), distinct=parting.distinct, replays=parting.replays,
+                python=parting.python)
+
+
+def described_event(event: Event) -> Dict[str, Any]:
+    """The event as plain values, with ``call``: how ``tf.raw_ops`` takes its inputs (a name and their places)."""
+    return dict(event._asdict(), call=_call(event))
+
+
+def _call(event: Event) -> List[Tuple[str, Any]]:
+    from tensorflow.python.framework import op_def_registry
+
+    definition = op_def_registry.get(event.operation)
+    found, place = [], 0  # type: List[Tuple[str, Any]], int
+    for argument in definition.input_arg if definition is not None else ():
+        if argument.number_attr or argument.type_list_attr:
+            attribute = event.attributes.get(argument.number_attr or argument.type_list_attr, 0)
+            count = attribute if isinstance(attribute, int) else len(attribute)
+            found.append((argument.name, list(range(place, place + count))))
+            place += count
+        else:
+            found.append((argument.name, place))
+            place += 1
+    named = {argument.name for argument in definition.input_arg} if definition is not None else set()
+    inferred = {name for argument in (definition.input_arg if definition is not None else ())
+                for name in (argument.type_attr, argument.number_attr, argument.type_list_attr)}
+    settings = [("attribute " + attribute.name, event.attributes[attribute.name])
+                for attribute in (definition.attr if definition is not None else ())
+                if attribute.name in event.attributes and attribute.name not in inferred | named]
+    return found + settings

@@ -1,0 +1,189 @@
+"""From "step 17 differs" to the operation: the state before that step is taken, and the step replayed, watched.
+
+A step of ``fit``, of ``train_on_batch`` or of a ``tf.function`` is replayed after it has run: eagerly, with every
+operation fingerprinted, and as it was compiled, as a whole. A step of eager code is watched while it runs, once in each
+process. Afterwards everything is as it was, and the training goes on.
+"""
+import contextlib
+import os
+import random
+import sys
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from detaudit_probes import fingerprint, protocol
+from detaudit_probes.ops.places import told_apart
+from detaudit_probes.ops.watch import Event, Watch, described, described_event, first_parting, watching
+from detaudit_probes.trace import write_json
+
+REPLAYS = 10
+#: Seconds after which no further replay is begun, of those that are not the first two.
+LONGEST = 60.0
+_clock = time.perf_counter
+
+
+class Pinpoint:
+    """What is done at the step numbered ``step`` (from 0, over the whole script). ``found`` is what came of it."""
+
+    def __init__(self, recorder: Any, step: int) -> None:
+        self.recorder, self.step = recorder, step
+        self.found: Dict[str, Any] = {}
+        self.events: List[Event] = []
+        self._hasher = fingerprint.Hasher(recorder.session.request.fingerprint)
+        self._watch = Watch(self._hasher, recorder.session.sites.is_users, lambda: _named(recorder.alive()))
+        self._live: Optional[contextlib.ExitStack] = None
+        self._before: Optional[_State] = None
+
+    def take(self) -> bool:
+        """Whether the step that begins now is the one; its state is taken then."""
+        due = not self.found and self._before is None and self.recorder.recording and self.recorder.steps == self.step
+        if due:
+            self._before = _State(self.recorder.alive())
+        return due
+
+    def drop(self) -> None:
+        """What had begun was no step."""
+        self._before = None
+
+    def replay(self, kind: str, eager: Callable[[], Any], compiled: Optional[Callable[[], Any]]) -> None:
+        """Replay the step that has just run: ``eager`` and ``compiled`` do it again, from the state as it is."""
+        if self._before is None or self.found:
+            return
+        self._close()
+        self.recorder.paused = True
+        try:
+            self._replay(kind, self._before, eager, compiled)
+        finally:
+            self.recorder.paused = False
+
+    def _replay(self, kind: str, before: "_State", eager: Callable[[], Any],
+                compiled: Optional[Callable[[], Any]]) -> None:
+        import tensorflow as tf
+
+        variables = self.recorder.alive()
+        after = _State(variables)
+        before.add(after)  # what the step itself has made: an optimizer's state begins with zeros
+        ended, began = self._ends(variables), _clock()
+        replays: List[List[Event]] = []
+
+        def watched() -> None:
+            with told_apart(self._watch), watching(self._watch):
+                eager()
+            replays.append(self._watch.events)
+
+        def again(run: Callable[[], Any], most: int) -> List[Tuple[int, ...]]:
+            ends: List[Tuple[int, ...]] = []
+            until = _clock() + LONGEST
+            while len(ends) < most and (len(ends) < 2 or _clock() < until):
+                before.restore()
+                run()
+                ends.append(self._ends(variables))
+            return ends
+
+        with _eagerly(tf):
+            watched_ends = again(watched, REPLAYS)
+            bare_ends = again(eager, len(watched_ends))
+        compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
+        after.restore()
+        self.events = replays[0]
+        parting = first_parting(replays)
+        self.found = {
+            "kind": kind, "operations": len(replays[0]), "guilty": None if parting is None else described(parting),
+            "watched": _counted(watched_ends), "eager": _counted(bare_ends), "compiled": _counted(compiled_ends),
+            "same_watched": bool(set(watched_ends) & set(bare_ends)),
+            "same_eager": bool(set(bare_ends) & set(compiled_ends)) if compiled_ends else None,
+            "same_step": ended in (compiled_ends or bare_ends), "seconds": _clock() - began}
+
+    def begin_live(self) -> None:
+        """Watch eager code from here to the end of the step."""
+        self._live = contextlib.ExitStack()
+        self._live.enter_context(told_apart(self._watch))
+        self._live.enter_context(watching(self._watch))
+
+    def end_live(self) -> None:
+        """The step has ended: what was watched of it is what there is, where it could not be replayed."""
+        if self._close() and not self.found:
+            self.events = self._watch.events
+            self.found = {"kind": "eager loop", "operations": len(self.events), "guilty": None}
+
+    def _close(self) -> bool:
+        live, self._live = self._live, None
+        if live is not None:
+            live.close()
+        return live is not None
+
+    def leave(self) -> None:
+        """At the end of the process: the findings go to the trace, the events to a file beside it."""
+        self._close()
+        recorder = self.recorder
+        recorder.trace.note("measures", {"pinpoint": self.found})
+        path = os.path.join(recorder.session.folder, protocol.EVENTS_FILE)
+        write_json(path, [described_event(one) for one in self.events])
+
+    def _ends(self, variables: List[Any]) -> Tuple[int, ...]:
+        return tuple(self._hasher(*fingerprint.canonical_view(_read(one))) for one in variables
+                     if getattr(one, "trainable", False))
+
+
+def _counted(ends: List[Tuple[int, ...]]) -> Optional[Dict[str, int]]:
+    return {"replays": len(ends), "distinct": len(set(ends))} if ends else None
+
+
+class _State:
+    """Everything that a step changes and that can be set back: variables and generators."""
+
+    def __init__(self, variables: List[Any]) -> None:
+        self._values = {id(one): (one, _read(one).copy()) for one in variables}
+        numpy = sys.modules.get("numpy")
+        self._generators = random.getstate(), numpy.random.get_state() if numpy is not None else None
+        self._operations = _operation_seeds()
+
+    def add(self, other: "_State") -> None:
+        """Variables that ``other`` knows besides, as zeros."""
+        for key, (one, value) in other._values.items():
+            if key not in self._values:
+                self._values[key] = one, value * 0
+
+    def restore(self) -> None:
+        from tensorflow.python.eager import context
+
+        for one, value in self._values.values():
+            getattr(one, "_value", one).assign(value)
+        random.setstate(self._generators[0])
+        if self._generators[1] is not None:
+            sys.modules["numpy"].random.set_state(self._generators[1])
+        seed, state = self._operations
+        eager = context.context()
+        if seed is not None and state is not None:
+            eager._rng.setstate(state)
+        eager.clear_kernel_cache()  # the kernel of a random operation holds the state of its stream
+
+
+def _operation_seeds() -> Tuple[Any, Any]:
+    """TensorFlow's global seed, and the state of the generator of the operations' seeds."""
+    from tensorflow.python.eager import context
+
+    eager = context.context()
+    generator = getattr(eager, "_rng", None)
+    return eager._seed, generator.getstate() if generator is not None else None
+
+
+def _read(variable: Any) -> Any:
+    import numpy
+
+    value = getattr(variable, "_value", variable)
+    return numpy.asarray(value.numpy())
+
+
+def _named(variables: List[Any]) -> List[Tuple[str, Any]]:
+    return [(str(getattr(one, "path", None) or one.name), getattr(one, "_value", one)) for one in variables]
+
+
+@contextlib.contextmanager
+def _eagerly(tf: Any) -> Iterator[None]:
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)

@@ -1,0 +1,179 @@
+"""From the step at which runs part to the operation: what was planted is named, and a replay changes nothing.
+
+Each layer is trained in four ways: by ``fit``, compiled and eagerly, in a ``tf.function`` and in a loop of eager code.
+``DETAUDIT_PINPOINT=all`` runs every layer in every way.
+"""
+import json
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+from detaudit.condition import Condition, Trial
+from detaudit.nests import Interpreter
+from detaudit.runner import Asking, Finished, Limits, Runner
+from detaudit.script import pinpoint, program
+from detaudit_probes import sources
+
+from tests.frameworks.test_observer import ask
+
+pytestmark = pytest.mark.framework
+ALL = os.environ.get("DETAUDIT_PINPOINT") == "all"
+
+HEAD = """
+import random, sys, threading, time
+import keras, numpy as np, tensorflow as tf
+random.seed(1); tf.random.set_seed(1)
+WAY, PLANTED = sys.argv[1], sys.argv[2]
+
+def raced(x):
+    order = []
+    def work(k):
+        time.sleep(random.SystemRandom().random() / 500)
+        order.append(k)
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+    [t.start() for t in threads]; [t.join() for t in threads]
+    return (x * np.float32(1 + order[0] / 100)).astype("float32")
+
+def noised(x):
+    return (x + np.random.normal(size=x.shape)).astype("float32")
+
+class Python(keras.layers.Layer):
+    def __init__(self, function, **named):
+        super().__init__(**named)
+        self.function = function
+    def call(self, x):
+        y = tf.numpy_function(self.function, [x], tf.float32)
+        y.set_shape(x.shape)
+        return x + tf.stop_gradient(y - x)  # PYTHON
+
+if PLANTED == "embedding":
+    inputs, first = keras.Input((200,), dtype="int32"), keras.layers.Embedding(50, 16)
+    middle = keras.layers.GlobalAveragePooling1D()
+    x = np.resize(np.arange(50) ** 2 % 50, (800, 200)).astype("int32")
+else:
+    inputs, first = keras.Input((4,)), keras.layers.Dense(8)
+    middle = {"race": lambda: Python(raced, name="racing"), "noise": lambda: Python(noised, name="noisy"),
+              "dropout": lambda: keras.layers.Dropout(0.5, seed=random.SystemRandom().randrange(10**6), name="drop"),
+              }[PLANTED]()
+    x = np.linspace(0, 1, 800 * 4).reshape(800, 4).astype("float32")
+y = np.linspace(0, 1, 800).reshape(800, 1).astype("float32")
+model = keras.Sequential([inputs, first, middle, keras.layers.Dense(1)])
+optimizer = keras.optimizers.SGD(0.1)
+
+def step(a, b):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(a, training=True) - b) ** 2)
+    grads = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(grads, model.trainable_variables))  # APPLY
+
+def run():
+    if WAY in ("compiled", "eager", "train_on_batch"):
+        model.compile(optimizer, "mse", jit_compile=False, run_eagerly=WAY == "eager")
+    if WAY in ("compiled", "eager"):
+        model.fit(x, y, batch_size=200, epochs=1, shuffle=False, verbose=0)  # FIT
+        return
+    function = tf.function(step) if WAY == "function" else step
+    if WAY == "train_on_batch":
+        function = model.train_on_batch
+    for k in range(0, 800, 200):
+        function(tf.constant(x[k:k + 200]), tf.constant(y[k:k + 200]))
+
+run()
+print(sum(float(np.abs(w).sum()) for w in model.get_weights()))
+"""
+
+
+@pytest.fixture
+def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
+    """Two runs of the script, which replay one of its steps."""
+    (tmp_path / "train.py").write_text(HEAD)
+
+    def run(way: str, planted: str, *pins: str, step: int = 0, runs: int = 2, **options: object) -> list[Finished]:
+        known = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
+        found = program.find("train.py", False, (way, planted), False, tmp_path)
+        condition = Condition("tensorflow", "auto", "train.py", 1).with_options(
+            {"pinpoint": step, "eager": way in ("function", "loop"), **options})
+        for name in pins:
+            condition = condition.with_pin(known[name])
+        runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(2, 120.0), fresh_folder(),
+                        dict(os.environ), keep_bytes=False, open_nest=lambda *given: program.Process(found, *given))
+        asking = Asking(ask([Trial(condition, number) for number in range(runs)]))
+        runner.run([asking])
+        runner.close()
+        done = list(asking.finding.values())
+        for one in done:
+            assert one.outcome.completed, one.outcome
+        return done
+
+    return run
+
+
+def line(mark: str) -> int:
+    return next(number for number, text in enumerate(HEAD.splitlines(), 1) if text.endswith(f"# {mark}"))
+
+
+WAYS = ("compiled", "eager", "function", "loop")
+RACES = [("compiled", "FIT"), ("function", "APPLY"), ("loop", "APPLY")] + ([("eager", "FIT")] if ALL else [])
+
+
+@pytest.mark.parametrize(("way", "mark"), RACES)
+def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, mark):
+    found = pinpoint.judged(replayed(way, "embedding", runs=4 if way == "loop" else 2))
+    assert found.guilty.operation == "ResourceScatterSub"
+    assert (found.stage, found.layer) == ("update", "sequential/embedding/embeddings")
+    assert found.line.endswith(f"train.py:{line(mark)}")
+    assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
+    if way != "loop":
+        assert found.guilty.replays.distinct > 1 and found.eager.distinct > 1 and found.watched.distinct > 1
+        assert found.compiled.distinct > 1  # the compiled step as a whole parts too
+
+
+@pytest.mark.parametrize("pin", ["op-determinism", "one-thread"])
+def test_a_pin_makes_the_replays_of_the_race_agree(replayed, pin):
+    found = pinpoint.judged(replayed("compiled", "embedding", pin))
+    assert found.guilty is None and found.operations > 50
+    assert (found.watched.distinct, found.eager.distinct, found.compiled.distinct) == (1, 1, 1)
+    assert found.watched.replays == 20 and found.same_watched
+
+
+PLANTED = {"race": ("sequential/racing", "python"), "noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}
+SOME = [("race", "compiled"), ("race", "loop"), ("noise", "function"), ("noise", "eager"), ("dropout", "compiled"),
+        ("dropout", "loop")]
+
+
+@pytest.mark.parametrize(("planted", "way"), [(planted, way) for planted in PLANTED for way in WAYS] if ALL else SOME)
+def test_the_layer_that_was_planted_is_named(replayed, planted, way):
+    found = pinpoint.judged(replayed(way, planted, runs=4 if (way, planted) == ("loop", "race") else 2))
+    layer, born = PLANTED[planted]
+    if (planted, way) == ("dropout", "loop"):  # eager code is watched from the making of the model on
+        layer, born = "drop/seed_generator_state", "python"
+    assert (found.stage, found.layer, found.born) == ("forward", layer, born)
+    if born == "python":
+        assert found.line.endswith(f"train.py:{line('PYTHON')}")
+    if planted == "race" and way != "loop":
+        assert found.guilty.replays.replays == 10 and found.guilty.replays.distinct > 1  # in one process already
+
+
+def test_a_replay_leaves_the_training_as_it_was(replayed):
+    """With everything pinned, a run in which a step was replayed prints, and records, what one without does."""
+    pins = ("python-random", "numpy-legacy", "one-thread")
+    for way in ("compiled", "function", "train_on_batch"):
+        (with_replay,) = replayed(way, "noise", *pins, runs=1)
+        (without,) = replayed(way, "noise", *pins, runs=1, step=10**6)
+        assert with_replay.trace.measures["pinpoint"]["watched"]["replays"] == 10
+        ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
+        assert ends[0] == ends[1] != ""
+        assert with_replay.trace.digests["final"] == without.trace.digests["final"]
+        assert with_replay.trace.measures["steps"] == without.trace.measures["steps"] == 4
+
+
+def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
+    (done,) = replayed("compiled", "embedding", runs=1)
+    events = json.loads((done.trace.folder / "events.json").read_text())
+    by_stage = {stage: {(one["operation"], one["layer"]) for one in events if one["stage"] == stage}
+                for stage in ("forward", "gradient", "update")}
+    assert ("GatherV2", "sequential/embedding") in by_stage["forward"]
+    assert ("MatMul", "sequential/dense") in by_stage["forward"] & by_stage["gradient"]
+    assert ("ResourceScatterSub", "sequential/embedding/embeddings") in by_stage["update"]
+    assert ("AssignSubVariableOp", "sequential/dense/kernel") in by_stage["update"]
