@@ -15,14 +15,15 @@ from detaudit.errors import DetauditError, UsageError
 from detaudit.nests import Interpreter
 from detaudit.ops import reproducer as reproducers
 from detaudit.ops import session as ops
-from detaudit.ops.findings import Guilty
+from detaudit.ops.pinpoint import KERNEL
 from detaudit.ops.sweep import THREADS
+from detaudit.pinpoint import Guilty
 from detaudit.progress import Drawing
 from detaudit.report import build, build_ops, build_run, faces, read, write
 from detaudit.runner import Limits, Runner
 from detaudit.scan import Options, scan
 from detaudit.script import program, session
-from detaudit.script.pinpoint import DEPTHS, KERNEL
+from detaudit.script.localise import DEPTHS
 from detaudit.workspace import workspace
 
 BACKENDS = ("tensorflow",)

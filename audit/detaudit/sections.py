@@ -11,6 +11,7 @@ from detaudit.condition import Condition
 from detaudit.experiments import placebos, reach
 from detaudit.experiments.compare import compare
 from detaudit.experiments.ladder import ladder
+from detaudit.experiments.locate import locate
 from detaudit.experiments.loosen import loosen
 from detaudit.experiments.matrix import matrix
 from detaudit.plan import Plan
@@ -58,7 +59,7 @@ def of_source(source: Source, base: Condition, known: Mapping[str, Pin], inherit
         settings = tuple(one for one in _with_your_own(source.experiment, inherited)
                          if not _missing_flags(one.needs, facts))
         return compare(source, base, known, pairs, settings)
-    return loosen(source, base, known, pairs)
+    return locate(loosen(source, base, known, pairs), source, base, known)
 
 
 def lacking(source: Source, facts: Mapping[str, Any], gpus: int) -> str | None:

@@ -2,6 +2,7 @@
 from dataclasses import dataclass
 
 from detaudit.diff import Divergence
+from detaudit.pinpoint import Pinpoint
 
 REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN = "reproducible", "needs-pin", "varies", "broken"
 SKIPPED, ERROR = "skipped", "error"
@@ -26,7 +27,8 @@ class Verdict:
     """``trials`` are the numbers of the trials it rests on. ``pin`` is the pin that was seen to hold.
 
     ``settings`` groups the names of settings that gave the same bits, per model. ``excluded`` is the
-    parting rate above which the agreeing pairs exclude it at 95 %, where they agreed.
+    parting rate above which the agreeing pairs exclude it at 95 %, where they agreed. ``pinpoint`` is the operation at
+    which loose runs part, where their step could be replayed.
     """
 
     source: str
@@ -39,3 +41,4 @@ class Verdict:
     counts: tuple[Count, ...] = ()
     excluded: float | None = None
     other_pins: tuple[str, ...] = ()
+    pinpoint: Pinpoint | None = None

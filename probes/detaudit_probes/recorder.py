@@ -27,7 +27,8 @@ def generator_states(backend: Any) -> List[Tuple[str, Any]]:
 class Recorder:
     """Writes the observations of one trial to its trace.
 
-    ``watched`` false records the bare minimum: initial and final weights, and the time of each step.
+    ``watched`` false records the bare minimum: initial and final weights, and the time of each step. ``pinpoint`` is
+    the step that is replayed, by who replays it; nothing is recorded while it is ``paused`` for that.
     """
 
     def __init__(self, trace: TraceWriter, backend: Any, watched: bool = True) -> None:
@@ -36,7 +37,20 @@ class Recorder:
         self.steps = 0
         self.epochs = 0
         self.step_seconds: List[float] = []
+        self.paused = False
+        self.pinpoint: Any = None
+        self._models: List[Any] = []
         self._digests: Any = {"data": [], "init": [], "loss": [], "final": []}
+
+    @property
+    def recording(self) -> bool:
+        return self.watched and not self.paused
+
+    def alive(self) -> List[Any]:
+        """Every variable of the models that are trained: what a replayed step sets back."""
+        found = [one for model in self._models for one in (*model.variables, *model.optimizer.variables,
+                                                           *model.metrics_variables)]
+        return list({id(one): one for one in found}.values())
 
     def generators(self, when: str) -> None:
         states = generator_states(self.backend)
@@ -67,6 +81,7 @@ class Recorder:
     def callback(self, model: Any) -> Any:
         """A Keras callback that records one ``fit`` of ``model``, which must be compiled."""
         self.initial(model)
+        self._models = [one for one in self._models if one is not model] + [model]
         if self.watched:
             _return_what_was_computed(model, self.backend)
         self.fits += 1
@@ -91,21 +106,24 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
     class Watch(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
-            self.step, self.began = 0, 0.0
+            self.step, self.began, self.taken = 0, 0.0, False
 
         def on_train_batch_begin(self, batch, logs=None):
+            self.taken = recorder.pinpoint is not None and recorder.pinpoint.take()
             self.began = _clock()
 
         def on_train_batch_end(self, batch, logs=None):
             recorder.step_seconds.append(_clock() - self.began)
-            recorder.steps += 1
             if recorder.watched:
                 names = getattr(model, "_detaudit_names", [])
                 values = (logs or {}).get(RETURNED, ())
                 returned = [(stage, name, value) for (stage, name), value in zip(names, values)]
+                if self.taken:
+                    _replay(recorder.pinpoint, model, [value for stage, _, value in returned if stage == "data"])
                 metrics = [(name, value) for name, value in sorted((logs or {}).items()) if name != RETURNED]
                 recorder.step(phase, self.step, model, returned, metrics)
             self.step += 1
+            recorder.steps += 1
 
         def on_epoch_end(self, epoch, logs=None):
             recorder.epochs += 1
@@ -114,6 +132,15 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
             recorder.final(model)
 
     return Watch()
+
+
+def _replay(pinpoint: Any, model: Any, batch: List[Any]) -> None:
+    """The step that has just run, again, on the batch that it returned."""
+    import tensorflow as tf
+
+    data = tuple(batch)
+    pinpoint.replay("fit", lambda: type(model).train_step(model, data),
+                    lambda: model.train_function(iter(tf.data.Dataset.from_tensors(data).repeat())))
 
 
 def _return_what_was_computed(model: Any, backend: Any) -> None:

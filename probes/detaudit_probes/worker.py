@@ -8,7 +8,7 @@ from typing import Any, Dict, Tuple
 
 from detaudit_probes import backends, facts, models, placebos, protocol, recorder, sources, trace, training
 from detaudit_probes.declare import CHILD, Pin, Source
-from detaudit_probes.ops import replay
+from detaudit_probes.ops import replay, step
 from detaudit_probes.trial import Trial, Unavailable
 
 Declared = Dict[str, Tuple[Source, ModuleType]]
@@ -55,6 +55,8 @@ def _train(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ..
         placebos.apply(trial.option("placebo"), trial)
     writer.note("facts", facts.of_environment(backend))
     watch = recorder.Recorder(writer, backend, watched=trial.option("watch", True))
+    if trial.option("pinpoint") is not None:
+        watch.pinpoint = step.Pinpoint(watch, trial.option("pinpoint"), request.fingerprint)
     trial.remember_generators()
     backend.watch_draws()
     watch.generators("at the start")
@@ -64,6 +66,8 @@ def _train(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ..
                              for name, (_, module) in _here(trial, declared).items()})
     writer.note("measures", {"max_rss": facts.max_rss()})
     watch.close()
+    if watch.pinpoint is not None:
+        watch.pinpoint.leave(folder)
 
 
 def _here(trial: Trial, declared: Declared) -> Declared:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pytest
 from detaudit.condition import Condition, Trial
 from detaudit.nests import Interpreter
+from detaudit.ops import pinpoint
 from detaudit.runner import Asking, Finished, Limits, Runner
-from detaudit.script import pinpoint, program
+from detaudit.script import program
 from detaudit_probes import sources
 
 from tests.frameworks.test_observer import ask
@@ -94,6 +95,8 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
         found = program.find("train.py", False, (way, planted), False, tmp_path)
         condition = Condition("tensorflow", "auto", "train.py", 1).with_options(
             {"pinpoint": step, "eager": way in ("function", "loop"), **options})
+        if not pins:  # more threads than cores make a race likely
+            condition = condition.with_environment({"TF_NUM_INTRAOP_THREADS": "8"})
         for name in pins:
             condition = condition.with_pin(known[name])
         runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(2, 120.0), fresh_folder(),
@@ -137,7 +140,8 @@ def test_a_pin_makes_the_replays_of_the_race_agree(replayed, pin):
     assert found.watched.replays == 20 and found.same_watched
 
 
-PLANTED = {"race": ("sequential/racing", "python"), "noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}
+PLANTED = {"race": ("sequential/racing", "python"), "noise": ("sequential/noisy", "python"),
+           "dropout": ("drop", "input")}
 SOME = [("race", "compiled"), ("race", "loop"), ("noise", "function"), ("noise", "eager"), ("dropout", "compiled"),
         ("dropout", "loop")]
 
@@ -146,8 +150,6 @@ SOME = [("race", "compiled"), ("race", "loop"), ("noise", "function"), ("noise",
 def test_the_layer_that_was_planted_is_named(replayed, planted, way):
     found = pinpoint.judged(replayed(way, planted, runs=4 if (way, planted) == ("loop", "race") else 2))
     layer, born = PLANTED[planted]
-    if (planted, way) == ("dropout", "loop"):  # eager code is watched from the making of the model on
-        layer, born = "drop/seed_generator_state", "python"
     assert (found.stage, found.layer, found.born) == ("forward", layer, born)
     if born == "python":
         assert found.line.endswith(f"train.py:{line('PYTHON')}")

@@ -1,47 +1,10 @@
 """What a sweep over operations found, as values."""
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from detaudit.diff import Divergence
+from detaudit.pinpoint import Guilty, Replays
 from detaudit.runner import Finished
-
-
-@dataclass(frozen=True)
-class Replays:
-    """So many calls on the same inputs under one condition, and how many distinct results they gave."""
-
-    replays: int
-    distinct: int
-
-    @property
-    def parted(self) -> bool:
-        return self.distinct > 1
-
-
-@dataclass(frozen=True)
-class Guilty:
-    """The operation at which replays parted, seen with every operation of the call watched.
-
-    ``limits`` are the least and greatest elements of inputs that are integers. ``call`` is how ``tf.raw_ops`` takes it:
-    (argument, places of its inputs), then (``attribute`` NAME, value).
-    """
-
-    operation: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    device: str
-    attributes: dict[str, Any]
-    replays: Replays
-    limits: tuple[tuple[int, int] | None, ...] = ()
-    call: tuple[tuple[str, Any], ...] = ()
-
-    @classmethod
-    def of(cls, event: Mapping[str, Any], count: Replays) -> "Guilty":
-        """From the event as the guest wrote it (``watch.described_event``)."""
-        limits = tuple(tuple(one) if one is not None else None for one in event["limits"])
-        return cls(event["operation"], tuple(event["shapes"]), tuple(event["results"]), event["device"],
-                   event["attributes"], count, limits, tuple((name, value) for name, value in event["call"]))
 
 
 @dataclass(frozen=True)

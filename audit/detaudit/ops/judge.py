@@ -3,7 +3,8 @@ from dataclasses import dataclass
 
 from detaudit.counting import excluded_rate
 from detaudit.ops import replays
-from detaudit.ops.findings import Operation, Replays
+from detaudit.ops.findings import Operation
+from detaudit.pinpoint import Replays
 from detaudit.traces import Trace
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from detaudit.diff import Divergence
-from detaudit.ops.findings import Guilty, Replays
+from detaudit.pinpoint import Guilty, Replays
 from detaudit.traces import Table, Trace
 from detaudit.ulp import distance
 

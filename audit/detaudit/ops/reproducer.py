@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from detaudit import __version__
-from detaudit.ops.findings import Guilty
+from detaudit.pinpoint import Guilty
 
 CALLS = 50
 TIMEOUT = 300.0

@@ -9,7 +9,7 @@ from detaudit import __version__, base, diff, findings, recipes
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
 from detaudit.experiments.tally import Tally
-from detaudit.ops.findings import Guilty, Replays
+from detaudit.pinpoint import Guilty, Pinpoint, Replays
 from detaudit.report import v1
 from detaudit.report.privacy import Private
 from detaudit.runner import Finished
@@ -98,6 +98,15 @@ class Shared:
                          attributes=self.private.facts(one.attributes),
                          replays=v1.Replays(replays=one.replays.replays, distinct=one.replays.distinct))
 
+    def pinpoint(self, one: Pinpoint | None) -> v1.Pinpoint | None:
+        if one is None:
+            return None
+        return v1.Pinpoint(
+            kind=one.kind, operations=one.operations, born=one.born, guilty=self.guilty(one.guilty),
+            stage=self.name(one.stage), layer=self.name(one.layer), line=self.name(one.line),
+            watched=self.replays(one.watched), eager=self.replays(one.eager), compiled=self.replays(one.compiled),
+            same_watched=one.same_watched, same_eager=one.same_eager)
+
     @staticmethod
     def finite(value: float | None) -> float | None:
         return value if value is not None and math.isfinite(value) else None
@@ -146,7 +155,7 @@ class _Builder(Shared):
             source=self.name(one.source), family=source.family if source else "other",
             title=self.text(source.title if source else one.source), verdict=one.verdict, reason=self.text(one.reason),
             pin=one.pin, other_pins=one.other_pins, fix=self.fix(self.pins.get(one.pin or "")),
-            divergence=self.divergence(one.divergence), settings=tuple(
+            divergence=self.divergence(one.divergence), pinpoint=self.pinpoint(one.pinpoint), settings=tuple(
                 v1.Settings(model=self.name(model), groups=tuple(self.names(group) for group in groups))
                 for model, groups in one.settings),
             counts=self.counts(one.counts), excluded=one.excluded, **_rests_on(one.trials))

@@ -61,15 +61,6 @@ class _Builder(Shared):
         return v1.Growth(step=one.step, elements=one.elements, of=one.of, ulps_max=ulps,
                          max_abs=self.finite(one.max_abs))
 
-    def pinpoint(self, one: findings.Pinpoint | None) -> v1.Pinpoint | None:
-        if one is None:
-            return None
-        return v1.Pinpoint(
-            kind=one.kind, operations=one.operations, born=one.born, guilty=self.guilty(one.guilty),
-            stage=self.name(one.stage), layer=self.name(one.layer), line=self.name(one.line),
-            watched=self.replays(one.watched), eager=self.replays(one.eager), compiled=self.replays(one.compiled),
-            same_watched=one.same_watched, same_eager=one.same_eager)
-
     def cause(self, one: findings.Cause) -> v1.Cause:
         source = self.declared[one.source]
         return v1.Cause(
@@ -88,7 +79,8 @@ class _Builder(Shared):
             if one.necessary else "runs of the script agree with its pin held",
             trials=len(held), trial_numbers=tuple(held), pin=one.pin, other_pins=(),
             fix=self.fix(self.pins.get(one.pin)),
-            divergence=self.divergence(self.audit.repeats.divergence), settings=(), counts=(), excluded=None)
+            divergence=self.divergence(self.audit.repeats.divergence), pinpoint=None, settings=(), counts=(),
+            excluded=None)
 
     def change(self, one: findings.Fix | None) -> v1.Change | None:
         if one is None:

@@ -158,7 +158,7 @@ def _evidence(report: v1.Report) -> _Block:
             return _row(f"control, {text(wording.short(one.model), 60)}", text(wording.of_control(one), 600), "")
         counts = wording.evidence(one.counts, one.trial_numbers)
         return _row(code(one.source), text("; ".join(counts), 600),
-                    text(wording.where(one.divergence)) if one.divergence else "")
+                    text(wording.first(one), 600) if one.divergence else "")
 
     control = report.control.models if report.control else ()
     tried = [one for one in wording.ordered(report.verdicts) if one.trials]

@@ -198,7 +198,7 @@ class _Drawing:
         control = self.report.control.models if self.report.control else ()
         rows = [(f"control, {wording.short(one.model)}", [wording.of_control(one)]) for one in control]
         for one in wording.ordered(self.report.verdicts):
-            first = [wording.where(one.divergence)] if one.divergence else []
+            first = [wording.first(one)] if one.divergence else []
             rows.append((one.source, [*first, *wording.evidence(one.counts, one.trial_numbers)]))
         ended = [one for one in self.report.trials if one.outcome != "completed"]
         rows += [(f"trial {one.number}", [f"{one.outcome}: {one.reason}"]) for one in ended[:MOST_TRIALS]]

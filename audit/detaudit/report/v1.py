@@ -108,6 +108,49 @@ class Settings(Part):
     groups: Annotated[tuple[Names, ...], Meta(max_length=1000)]
 
 
+class Replays(Part):
+    """So many calls on the same inputs, and how many distinct results they gave."""
+
+    replays: Natural
+    distinct: Natural
+
+
+class Guilty(Part):
+    """The operation at which replays parted with equal inputs, every operation watched."""
+
+    operation: Name
+    inputs: Names
+    outputs: Names
+    device: Name
+    attributes: Facts
+    replays: Replays
+
+
+class Pinpoint(Part):
+    """The operation at which a replayed step parts. ``kind`` is what was replayed.
+
+    ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results in another process),
+    ``python`` (Python code, and no operation, gave it other inputs), ``input`` (what it was given differed between
+    processes already), ``other`` (other operations are executed from there on), or nothing. ``watched``, ``eager`` and
+    ``compiled`` are replays of the step as a whole: with every operation watched, without, and as it was compiled;
+    ``same_watched`` and ``same_eager``: whether watching, and eager execution, give bits that the step has without.
+    ``line`` is the user's.
+    """
+
+    kind: Name
+    operations: Natural
+    born: Literal["kernel", "state", "python", "input", "other", ""]
+    guilty: Guilty | None
+    stage: Name
+    layer: Name
+    line: Name
+    watched: Replays | None
+    eager: Replays | None
+    compiled: Replays | None
+    same_watched: bool | None
+    same_eager: bool | None
+
+
 class Verdict(Part):
     """What the experiment showed about one source.
 
@@ -127,6 +170,7 @@ class Verdict(Part):
     other_pins: Names
     fix: Fix | None
     divergence: Divergence | None
+    pinpoint: Pinpoint | None
     settings: Annotated[tuple[Settings, ...], Meta(max_length=1000)]
     counts: Annotated[tuple[Count, ...], Meta(max_length=10_000)]
     excluded: Share | None
@@ -402,49 +446,6 @@ class Growth(Part):
     of: Natural
     ulps_max: Natural | None
     max_abs: Positive | None
-
-
-class Replays(Part):
-    """So many calls on the same inputs, and how many distinct results they gave."""
-
-    replays: Natural
-    distinct: Natural
-
-
-class Guilty(Part):
-    """The operation at which replays parted with equal inputs, every operation watched."""
-
-    operation: Name
-    inputs: Names
-    outputs: Names
-    device: Name
-    attributes: Facts
-    replays: Replays
-
-
-class Pinpoint(Part):
-    """The operation at which a replayed step parts. ``kind`` is what was replayed.
-
-    ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results in another process),
-    ``python`` (Python code, and no operation, gave it other inputs), ``input`` (what it was given differed between
-    processes already), ``other`` (other operations are executed from there on), or nothing. ``watched``, ``eager`` and
-    ``compiled`` are replays of the step as a whole: with every operation watched, without, and as it was compiled;
-    ``same_watched`` and ``same_eager``: whether watching, and eager execution, give bits that the step has without.
-    ``line`` is the user's.
-    """
-
-    kind: Name
-    operations: Natural
-    born: Literal["kernel", "state", "python", "input", "other", ""]
-    guilty: Guilty | None
-    stage: Name
-    layer: Name
-    line: Name
-    watched: Replays | None
-    eager: Replays | None
-    compiled: Replays | None
-    same_watched: bool | None
-    same_eager: bool | None
 
 
 class Observer(Part):

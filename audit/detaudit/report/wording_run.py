@@ -2,7 +2,7 @@
 from collections.abc import Iterator
 
 from detaudit.report import v1
-from detaudit.report.wording import listed, number, where, work
+from detaudit.report.wording import listed, number, operation, where, work
 
 GOOD, BAD, UNSURE = "good", "bad", "unsure"
 TONES = {GOOD: "bold green", BAD: "bold red", UNSURE: "bold yellow"}
@@ -59,38 +59,6 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         yield "Left out", f"pins that stop the script: {listed(report.search.invalid)}"
     if report.causes and report.fix is None and report.no_fix:
         yield "No fix", report.no_fix
-
-
-_BORN = {
-    "kernel": "from equal inputs, replayed in one process, it gives other results",
-    "state": "from equal inputs it gives other results in another process",
-    "python": "Python code, not an operation, gave it other inputs",
-    "input": "what it is given differs between two processes already",
-    "other": "from here on two processes execute other operations",
-}
-
-
-def operation(one: v1.Pinpoint) -> str:
-    """The operation at which the step parts, for whom it works, and what was seen."""
-    if one.guilty is None:
-        return (f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
-                f"of it: it parts more rarely, or not where it is watched")
-    count = one.guilty.replays
-    alone = one.born in ("kernel", "python") and count.replays > 2  # seen in one process
-    times = f": {count.distinct} distinct of {count.replays} replays" if alone else ""
-    place = f" of {one.layer}" if one.layer else ""
-    line = f", asked for by {one.line}" if one.line else ""
-    return (f"{one.guilty.operation} in the {one.stage} pass{place}{line}; {_BORN[one.born]}{times}".replace(
-        "the update pass", "the update") + (f"; {_whole(one)}" if alone else ""))
-
-
-def _whole(one: v1.Pinpoint) -> str:
-    """Whether what was seen eagerly holds for the step as it is compiled."""
-    if one.compiled is None:
-        return "seen in eager execution"
-    parts = "parts too" if one.compiled.distinct > 1 else "repeats itself"
-    return (f"seen in eager execution; the compiled step as a whole {parts} ({one.compiled.distinct} distinct of "
-            f"{one.compiled.replays})")
 
 
 def output(one: v1.Output) -> str:

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detaudit.diff import Divergence
-from detaudit.ops.findings import Guilty, Replays
+from detaudit.pinpoint import Pinpoint
 from detaudit.runner import Finished
 
 PARTED = "two runs of one and the same program part"
@@ -92,33 +92,6 @@ class Growth:
     of: int
     ulps_max: int | None
     max_abs: float | None
-
-
-@dataclass(frozen=True)
-class Pinpoint:
-    """The operation at which a replayed step parts. ``kind`` says what was replayed: ``fit``, ``train_on_batch``,
-    ``tf.function``; an ``eager loop`` was watched once in each process.
-
-    ``born``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs, other results in another
-    process), ``python`` (Python code, no operation, gave it other inputs), ``input`` (what the operation was given
-    differed between the processes already), ``other`` (they execute other operations from there on), or nothing.
-    ``watched``, ``eager`` and ``compiled`` are the replays of the step as a whole: with every operation watched,
-    without, and as it was compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that
-    the step has without? None where that was not seen.
-    """
-
-    kind: str
-    operations: int
-    born: str = ""
-    guilty: Guilty | None = None
-    stage: str = ""
-    layer: str = ""
-    line: str = ""
-    watched: Replays | None = None
-    eager: Replays | None = None
-    compiled: Replays | None = None
-    same_watched: bool | None = None
-    same_eager: bool | None = None
 
 
 @dataclass(frozen=True)

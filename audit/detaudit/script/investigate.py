@@ -9,9 +9,9 @@ from detaudit.runner import Finished
 from detaudit.script import attribute, vary
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Observer, RunAudit
+from detaudit.script.localise import localise
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs
-from detaudit.script.pinpoint import pinpoint
 from detaudit.script.repeat import ask, compare_ends, counted
 
 SHORT = 20.0          # seconds: a script that takes less is run so many times at first
@@ -36,7 +36,7 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
         if apart is not None:
             return apart
     if audit.repeats.parted:
-        audit = yield from pinpoint(case, audit, done)
+        audit = yield from localise(case, audit, done)
         case.known_so_far(replace(audit, **parted))
         return (yield from attribute.explain(case, audit, done))
     return (yield from _rest(case, audit, done))

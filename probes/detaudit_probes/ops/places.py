@@ -16,7 +16,8 @@ def told_apart(watch: Watch) -> Iterator[None]:
     from tensorflow.python import pywrap_tfe
     from tensorflow.python.eager import backprop
 
-    call, apply, gradient = Layer.__call__, BaseOptimizer.apply, backprop._gradient_function
+    call, gradient = Layer.__call__, backprop._gradient_function
+    applies = {name: getattr(BaseOptimizer, name) for name in ("apply", "apply_gradients")}
 
     def called(layer: Any, *arguments: Any, **named: Any) -> Any:
         watch.layers.append(str(getattr(layer, "path", None) or layer.name))
@@ -25,12 +26,15 @@ def told_apart(watch: Watch) -> Iterator[None]:
         finally:
             watch.layers.pop()
 
-    def applied(optimizer: Any, *arguments: Any, **named: Any) -> Any:
-        before, watch.stage = watch.stage, "update"
-        try:
-            return apply(optimizer, *arguments, **named)
-        finally:
-            watch.stage = before
+    def applying(given: Any) -> Any:
+        def apply(optimizer: Any, *arguments: Any, **named: Any) -> Any:
+            before, watch.stage = watch.stage, "update"
+            try:
+                return given(optimizer, *arguments, **named)
+            finally:
+                watch.stage = before
+
+        return apply
 
     def differentiated(op_name: str, attr_tuple: Any, num_inputs: int, inputs: Any, outputs: Any, *rest: Any) -> Any:
         made = watch.forward(op_name, [*(inputs or ()), *(outputs or ())])
@@ -43,10 +47,14 @@ def told_apart(watch: Watch) -> Iterator[None]:
             watch.stage, watch.line = before, line
             watch.layers.pop()
 
-    Layer.__call__, BaseOptimizer.apply = called, applied
+    Layer.__call__ = called
+    for name, given in applies.items():
+        setattr(BaseOptimizer, name, applying(given))
     pywrap_tfe.TFE_Py_RegisterGradientFunction(differentiated)
     try:
         yield
     finally:
-        Layer.__call__, BaseOptimizer.apply = call, apply
+        Layer.__call__ = call
+        for name, given in applies.items():
+            setattr(BaseOptimizer, name, given)
         pywrap_tfe.TFE_Py_RegisterGradientFunction(gradient)

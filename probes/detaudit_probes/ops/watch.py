@@ -55,13 +55,12 @@ class Watch:
         self._made: Set[int] = set()
         self._states: Dict[int, int] = {}
         self._names: Dict[int, str] = {}
-        self._unnamed: List[Tuple[int, int]] = []  # the place of an event, and a handle that had no name then
         self._looking = False  # what is read to be fingerprinted is an operation too
 
     def begin(self) -> None:
         """Forget what was seen; take the state of the variables as it is."""
         self.events, self._uses, self._made = [], {}, set()
-        self._names, self._unnamed = {}, []
+        self._names = {}
         self._states = {variable.handle._id: self._of(variable.read_value()) for _, variable in self._variables()}
 
     def __call__(self, operation: Any, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None,
@@ -113,17 +112,7 @@ class Watch:
     def _name(self, handle: int) -> str:
         if handle not in self._names:
             self._names.update({variable.handle._id: name for name, variable in self._variables()})
-        if handle not in self._names:  # while it is being made, nobody knows it
-            self._unnamed.append((len(self.events), handle))
         return self._names.get(handle, "")
-
-    def finish(self) -> None:
-        """Name the variables that were made meanwhile."""
-        unnamed, self._unnamed = self._unnamed, []
-        for place, handle in unnamed:
-            event = self.events[place]
-            self.events[place] = event._replace(layer=event.layer or self._name(handle))
-        self._unnamed = []
 
     def _of(self, tensor: Any) -> int:
         return self._hash(*canonical_view(tensor.numpy())) if hasattr(tensor, "numpy") else NOT_KNOWN
@@ -200,7 +189,6 @@ def watching(watch: Watch) -> Iterator[Watch]:
     op_callbacks.add_op_callback(watch)
     try:
         yield watch
-        watch.finish()
     finally:
         op_callbacks.remove_op_callback(watch)
 

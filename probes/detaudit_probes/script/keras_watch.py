@@ -42,9 +42,6 @@ class _Watching:
         self._tracing: List[Any] = []
         self._feeding = False
         self.raw: List[Any] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
-        pinpoint = recorder.pinpoint
-        if pinpoint is not None and pinpoint.step == 0 and session.option("eager"):
-            pinpoint.begin_live()
 
     def variables(self) -> None:
         """The first value of every variable that Keras makes, named by its path."""
@@ -174,6 +171,7 @@ class _Watching:
         """Steps that no ``fit`` makes: eager updates, and calls of a ``tf.function`` that updates."""
         from keras.src.optimizers.base_optimizer import BaseOptimizer
         from tensorflow.python.eager import context
+        from tensorflow.python.eager.backprop import GradientTape
         from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
 
         def applying(given: Any) -> Any:
@@ -224,6 +222,16 @@ class _Watching:
 
             return __call__
 
+        def entering(given: Any) -> Any:
+            def __enter__(tape: Any) -> Any:
+                if self.recorder.counting and context.executing_eagerly() and not self.recorder.inside_fit:
+                    self.recorder.pinpoint.begin_live()
+                return given(tape)
+
+            return __enter__
+
+        if self.session.option("eager"):
+            self.session.wrap(GradientTape, "__enter__", entering)
         self.session.wrap(BaseOptimizer, "apply", applying)
         self.session.wrap(Function, "__call__", calling)
 
@@ -246,8 +254,6 @@ class _Watching:
         if pinpoint is not None and recorder.steps == pinpoint.step:
             pinpoint.end_live()
         recorder.step("loop", recorder.steps, None, returned, weights, optimizers, read)
-        if pinpoint is not None and recorder.steps == pinpoint.step and self.session.option("eager"):
-            pinpoint.begin_live()
 
     def replay_fit(self, model: Any, batches: int) -> None:
         """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled as well."""

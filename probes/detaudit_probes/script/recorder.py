@@ -15,7 +15,7 @@ import weakref
 from typing import Any, Dict, List, Optional, Tuple
 
 from detaudit_probes import facts, fingerprint
-from detaudit_probes.script.pinpoint import Pinpoint
+from detaudit_probes.ops.step import Pinpoint
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
@@ -57,7 +57,8 @@ class Recorder:
         self.paused = False  # while a step is replayed
         self._alive: List[Any] = []  # weak references to every variable, generators' states among them
         step = session.option("pinpoint")
-        self.pinpoint = None if step is None else Pinpoint(self, int(step))
+        self.pinpoint = None if step is None else Pinpoint(self, int(step), session.request.fingerprint,
+                                                           session.sites.is_users)
         self.generators("at the start")
 
     def leave(self) -> None:
@@ -221,7 +222,7 @@ class Recorder:
         self.trace.note("measures", {"steps": self.steps, "moved": self._moved, "max_rss": facts.max_rss(),
                                      "seconds": _clock() - self.began})
         if self.pinpoint is not None:
-            self.pinpoint.leave()
+            self.pinpoint.leave(self.session.folder)
 
 
 #: A time or a random number in a model's name: two runs name one variable in two ways, and nothing differs.

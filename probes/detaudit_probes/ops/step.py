@@ -23,14 +23,19 @@ _clock = time.perf_counter
 
 
 class Pinpoint:
-    """What is done at the step numbered ``step`` (from 0, over the whole script). ``found`` is what came of it."""
+    """What is done at the step numbered ``step`` (from 0, over all models). ``found`` is what came of it.
 
-    def __init__(self, recorder: Any, step: int) -> None:
+    ``recorder`` counts the ``steps``, knows the variables that are ``alive()``, and leaves alone what happens while it
+    is ``paused``. ``algorithm`` is that of the fingerprints, ``users`` tells whether a file is the user's.
+    """
+
+    def __init__(self, recorder: Any, step: int, algorithm: str,
+                 users: Callable[[str], bool] = lambda name: False) -> None:
         self.recorder, self.step = recorder, step
         self.found: Dict[str, Any] = {}
         self.events: List[Event] = []
-        self._hasher = fingerprint.Hasher(recorder.session.request.fingerprint)
-        self._watch = Watch(self._hasher, recorder.session.sites.is_users, lambda: _named(recorder.alive()))
+        self._hasher = fingerprint.Hasher(algorithm)
+        self._watch = Watch(self._hasher, users, lambda: _named(recorder.alive()))
         self._live: Optional[contextlib.ExitStack] = None
         self._before: Optional[_State] = None
 
@@ -95,7 +100,9 @@ class Pinpoint:
             "same_step": ended in (compiled_ends or bare_ends), "seconds": _clock() - began}
 
     def begin_live(self) -> None:
-        """Watch eager code from here to the end of the step."""
+        """A step of eager code begins, with a ``GradientTape``: watch it to its end, where it is the one."""
+        if self.found or self._live is not None or self.recorder.steps != self.step:
+            return
         self._live = contextlib.ExitStack()
         self._live.enter_context(told_apart(self._watch))
         self._live.enter_context(watching(self._watch))
@@ -112,13 +119,11 @@ class Pinpoint:
             live.close()
         return live is not None
 
-    def leave(self) -> None:
-        """At the end of the process: the findings go to the trace, the events to a file beside it."""
+    def leave(self, folder: str) -> None:
+        """At the end of the process: the findings go to the trace, the events to a file in its folder."""
         self._close()
-        recorder = self.recorder
-        recorder.trace.note("measures", {"pinpoint": self.found})
-        path = os.path.join(recorder.session.folder, protocol.EVENTS_FILE)
-        write_json(path, [described_event(one) for one in self.events])
+        self.recorder.trace.note("measures", {"pinpoint": self.found})
+        write_json(os.path.join(folder, protocol.EVENTS_FILE), [described_event(one) for one in self.events])
 
     def _ends(self, variables: List[Any]) -> Tuple[int, ...]:
         return tuple(self._hasher(*fingerprint.canonical_view(_read(one))) for one in variables

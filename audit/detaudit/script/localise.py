@@ -1,0 +1,46 @@
+"""From the step at which runs part to the operation: the step replayed in two processes, and what was seen in them."""
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from detaudit.condition import Trial, pair
+from detaudit.events import Phase
+from detaudit.ops.pinpoint import judged
+from detaudit.runner import Finished
+from detaudit.script.blame import relative
+from detaudit.script.case import Case
+from detaudit.script.findings import RunAudit
+from detaudit.script.origin import step_table
+from detaudit.script.repeat import parting
+
+STEP, TENSOR, LAYER, OPERATION = "step", "tensor", "layer", "op"
+PAIRS = 3  # of processes, where the ones before say nothing
+DEPTHS = (STEP, TENSOR, LAYER, OPERATION)
+
+def localise(case: Case, audit: RunAudit,
+             done: Sequence[Finished]) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
+    """``audit`` with the operation at which its runs part, where the step can be replayed or watched."""
+    found = parting(done)
+    divergence = audit.repeats.divergence
+    if case.depth not in (LAYER, OPERATION) or divergence is None or divergence.step is None or found is None:
+        return audit
+    if divergence.stage == "data" or found[1].trace is None:
+        return audit
+    table = step_table(found[1].trace, divergence)
+    options = {"pinpoint": divergence.step, "every": 1, "eager": table is None or not table.name.startswith("fit")}
+    case.emit(Phase(f"Step {divergence.step}, operation by operation"))
+    runs: list[Finished] = []
+    found_there = None
+    for number in range(PAIRS):
+        trials = pair(case.loose.with_options(options), number)
+        seen = yield list(trials)
+        runs += [seen[trial] for trial in trials]
+        found_there = judged(runs)
+        if found_there is None or found_there.guilty is not None:
+            break
+    return replace(audit, pinpoint=found_there and replace(found_there, line=_shown(found_there.line, case)))
+
+
+def _shown(line: str, case: Case) -> str:
+    """``file:line`` with the file as the sites of a cause name it."""
+    file, _, number = line.rpartition(":")
+    return f"{relative(file, case.program.root.resolve())}:{number}" if file else ""
