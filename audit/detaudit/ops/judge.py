@@ -1,4 +1,5 @@
 """From the replays of one operation to its verdict. A function on values."""
+import re
 from dataclasses import dataclass
 
 from detaudit.counting import excluded_rate
@@ -8,6 +9,8 @@ from detaudit.pinpoint import Replays
 from detaudit.traces import Trace
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 
+#: What TensorFlow puts before a message: the node that it made for the call.
+_NODE = re.compile(r"\{\{function_node [^}]*\}\}\s*|\[Op:\w+\]\s*(name:)?\s*$")
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -42,7 +45,7 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
     refused = _raised(deterministic, key)
     blank = Operation(
         name, dtype, ERROR, "", *counts, confirmed=confirmed, executed=executed,
-        refused="" if refused is None else f"{refused['type']}: {refused['message']}",
+        refused="" if refused is None else f"{refused['type']}: {_NODE.sub('', refused['message'])}",
         threads_agree=_same(default, one_thread, key), onednn_agrees=_same(default, onednn_off, key),
         batch_agrees=replays.batch_agrees(default[0], key) if default else None,
         guilty=replays.guilty([*default, *(further.default.get(name, []) if further else [])], key),
@@ -56,7 +59,8 @@ def _verdict(one: Operation, raised: dict | None, failed: str | None, same_input
              still: Replays | None) -> tuple[str, str]:
     if raised is not None:
         said = f"{raised['type']}: {raised['message']}"
-        return (SKIPPED, f"no kernel for {one.dtype} here: {said}") if raised["refusal"] else (ERROR, said)
+        refused = raised["refusal"] and one.default is None  # an error after its replays is another
+        return (SKIPPED, f"no kernel for {one.dtype} here: {said}") if refused else (ERROR, said)
     if failed is not None or one.default is None:
         return ERROR, failed or "it was not replayed"
     if not same_inputs:
@@ -65,8 +69,9 @@ def _verdict(one: Operation, raised: dict | None, failed: str | None, same_input
         return ERROR, f"the call did not execute {one.name}"
     if one.deterministic is not None and one.deterministic.parted:
         told = f"{_told(one.deterministic)} under op determinism"
+        alone = one.one_thread is not None and not one.one_thread.parted
         if still is not None and still.parted:
-            return BROKEN, f"{told}, and again {_told(still)}"
+            return BROKEN, f"{told}, and again {_told(still)}{'; one thread holds it' if alone else ''}"
         return ERROR, f"{told}, but further replays agree: not confirmed"
     if one.default.parted:
         return _parting(one, one.default)

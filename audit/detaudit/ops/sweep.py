@@ -20,7 +20,7 @@ from detaudit.verdict import BROKEN
 
 TOGETHER = 8        # entries that one trial replays
 REPEATS = 10        # calls of one entry in one trial
-FURTHER = 20        # calls in each of the trials that confirm
+FURTHER = (2, 3)    # the draws of the trials that confirm: two more processes
 THREADS = 8
 ALTERNATIONS = 3    # of the trials that time
 
@@ -111,13 +111,13 @@ def _completed(done: Finished) -> bool:
 
 def _confirmed(conditions: Conditions, names: Sequence[str]) -> Generator[Sequence[Trial], Found, Seen]:
     """Further replays of what parted, as it is and under op determinism, in other processes."""
-    asked = {Trial(of(condition, (name,), repeats=FURTHER), 2): (place, name)
-             for name in names for place, condition in enumerate((conditions.default, conditions.deterministic))}
+    asked = {Trial(of(condition, (name,)), draw): (place, name) for name in names for draw in FURTHER
+             for place, condition in enumerate((conditions.default, conditions.deterministic))}
     found = yield list(asked)
     kept: list[dict[str, list[Trace]]] = [{}, {}]
     for trial, (place, name) in asked.items():
         if _completed(found[trial]):
-            kept[place][name] = [found[trial].trace]  # type: ignore[list-item]
+            kept[place].setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
     return Seen(kept[0], kept[1], {}, {}, {})
 
 
@@ -165,10 +165,10 @@ def documented(one: Operation, found: Sequence[Refusal], on_gpu: bool) -> Operat
     here = [text for text in messages if on_gpu or "GPU" not in text]
     contrary = ""
     if one.deterministic is not None and any(not any(word in text for word in _CONDITIONAL) for text in here):
-        contrary = "the library says that it refuses to run under op determinism, and names no device: it ran here"
+        contrary = "the library says, of no device, that it refuses to run under op determinism; it ran here"
     elif one.refused and one.default is not None and not messages:
         contrary = "it refuses to run under op determinism, and no message of the library was found that says so"
     elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.parted:
-        contrary = "the documentation says that under op determinism the same inputs give the same outputs"
+        contrary = "against the documentation of op determinism"
     return replace(one, said=" ".join(messages), contrary=contrary)
 

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -36,8 +37,8 @@ class _Drawing:
         yield self._text(words.counts(report), "dim")
         if report.options.get("list_raising"):
             yield from self._refusals()
-        yield from self._table("broken", "error", "needs-pin")
-        yield from self._table(*(("varies", "reproducible", "skipped") if self.verbose else ()))
+        yield from self._entries("broken", "error", "needs-pin")
+        yield from self._entries(*(("varies", "reproducible", "skipped") if self.verbose else ()))
         yield from self._in_one_line()
         if self.verbose and not report.options.get("list_raising"):
             yield from self._refusals()
@@ -52,22 +53,15 @@ class _Drawing:
             shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
         return Text(shown, style)
 
-    def _table(self, *verdicts: str) -> Iterator[RenderableType]:
+    def _entries(self, *verdicts: str) -> Iterator[RenderableType]:
         found = words.lines(self.report, verdicts)
         if not found:
             return
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for title in ("operation", "verdict", "seen"):
-            table.add_column(title, header_style="dim")
-        for title in ("batch", "cost"):
-            table.add_column(title, header_style="dim", no_wrap=True)
-        for line in found:
-            name = Text("\n").join([self._text(line.name, "bold"), self._text(line.dtypes, "dim")])
-            table.add_row(name, Text(line.one.verdict, STYLES[line.one.verdict]),
-                          self._text(words.seen(line.one), longest=1000 if self.verbose else 300),
-                          Text(words.yes_no(line.one.batch_agrees)), Text(words.cost(line.one)))
         yield Text()
-        yield table
+        for line in found:
+            yield Text.assemble(self._text(line.name, "bold"), "  ", (line.one.verdict, STYLES[line.one.verdict]), "  ",
+                                self._text(line.dtypes, "dim"))
+            yield Padding(self._text(words.seen(line.one), longest=1000 if self.verbose else 300), (0, 0, 0, 2))
 
     def _in_one_line(self) -> Iterator[RenderableType]:
         operations = self.report.operations

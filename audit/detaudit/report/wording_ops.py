@@ -22,8 +22,10 @@ def answer(report: v1.OpsReport) -> tuple[str, str, str]:
     """(tone, verdict in capitals, one sentence)."""
     names = {one.name for one in report.operations}
     parting = [name for name in dict.fromkeys(one.name for one in report.operations if one.verdict == "needs-pin")]
-    if report.outcome == "broken":
-        return BAD, "BROKEN", f"{report.reason}."
+    broken = list(dict.fromkeys(one.name for one in report.operations if one.verdict == "broken"))
+    if broken:
+        return BAD, "BROKEN", (f"{len(broken)} of {number(len(names), 'operation')} give other results from equal "
+                               f"inputs under op determinism, or whatever is pinned: {listed(broken)}.")
     if report.outcome == "inconclusive":
         return UNSURE, "NOT DECIDED", f"{report.reason}."
     if parting:
@@ -59,6 +61,8 @@ def seen(one: v1.Operation) -> str:
         parts.append(f"under op determinism: {one.refused}")
     if one.contrary:
         parts.append(one.contrary)
+    if one.cost is not None:
+        parts.append(f"op determinism takes {cost(one)} times as long")
     return "; ".join(parts)
 
 

@@ -42,6 +42,11 @@ class Inputs:
         drawn = 1 - 0.95 * self._rng.random_sample(shape)
         return self.tf.cast(self.tf.constant(drawn.astype("float32")), self.dtype)
 
+    def around_one(self, *shape: int) -> Any:
+        """Factors: a product of thousands of them is neither nothing nor infinite."""
+        drawn = 1 + 0.03 * self._rng.standard_normal(shape)
+        return self.tf.cast(self.tf.constant(drawn.astype("float32")), self.dtype)
+
     def indices(self, limit: int, *shape: int, dtype: str = "int32") -> Any:
         """Integers below ``limit``: many more are drawn than there are values, so that they repeat."""
         return self.tf.constant(self._rng.randint(0, limit, size=shape).astype(dtype))
@@ -49,3 +54,17 @@ class Inputs:
     def variable(self, *shape: int) -> Any:
         """A resource variable of standard normal numbers."""
         return self.tf.Variable(self.normal(*shape))
+
+
+Shape = Tuple[int, ...]
+
+
+def simple(name: str, function: Callable[..., Any], *shapes: Shape, gradients: Tuple[str, ...] = (),
+           batch: bool = False, draw: str = "normal", dtypes: Tuple[str, ...] = FLOATS) -> Operation:
+    """An entry of which every input is a tensor of random numbers: ``function(tf, *tensors)``."""
+
+    def make(inputs: Inputs) -> Tuple[Callable[..., Any], Tuple[Any, ...]]:
+        tensors = tuple(getattr(inputs, draw)(*shape) for shape in shapes)
+        return (lambda *given: function(inputs.tf, *given)), tensors
+
+    return Operation(name, make, gradients, batch, dtypes)

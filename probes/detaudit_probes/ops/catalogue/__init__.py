@@ -1,0 +1,28 @@
+"""Every operation that ``detaudit ops`` replays, by family: one file each."""
+from typing import Tuple
+
+from detaudit_probes.ops.catalogue import (
+    activations,
+    arithmetic,
+    convolutions,
+    gathering,
+    images,
+    linear_algebra,
+    losses,
+    matrices,
+    normalization,
+    optimizers,
+    others,
+    pooling,
+    reductions,
+    scatters,
+    segments,
+    shaping,
+    variables,
+)
+from detaudit_probes.ops.entry import Operation
+
+FAMILIES = (matrices, convolutions, pooling, normalization, activations, arithmetic, reductions, losses, gathering,
+            scatters, segments, variables, optimizers, shaping, images, linear_algebra, others)
+
+OPERATIONS: Tuple[Operation, ...] = tuple(one for family in FAMILIES for one in family.OPERATIONS)

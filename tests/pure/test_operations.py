@@ -1,0 +1,298 @@
+"""The sweep over operations: its verdicts from replays made by hand, its faces, and the script that shows a fault."""
+import ast
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from detaudit import base
+from detaudit.condition import Trial
+from detaudit.errors import UsageError
+from detaudit.ops import pinpoint, reproducer, session, sweep
+from detaudit.ops.conclusion import conclude
+from detaudit.ops.findings import Operation, OpsAudit, Refusal
+from detaudit.outcome import COMPLETED, CRASHED, Outcome
+from detaudit.pinpoint import Guilty, Pinpoint, Replays
+from detaudit.report import build_ops, faces, read, v1, write
+from detaudit.report.privacy import Private
+from detaudit.runner import Finished
+from rich.console import Console
+
+from tests.pure.handmade import Bench, Once, Step, written
+from tests.pure.test_report_faces import HOSTILE, poisoned
+
+CONDITIONS = sweep.Conditions.of(base.base_condition("tensorflow", "cpu", 1), base.known_pins())
+DETERMINISTIC, ONE_THREAD = "op-determinism", "one-thread"
+ADD = {"operation": "Add", "shapes": ["float32[2]"], "results": ["float32[2]"], "device": "CPU:0", "attributes": {},
+       "limits": [None], "call": [["x", 0]], "stage": "forward", "layer": "", "line": "", "foreign": []}
+
+
+class Operations(Bench):
+    """Answers the trials of a sweep; ``behave(trial, name, number)`` is what call ``number`` of an entry gives: a
+    value, an Exception that it raises, or an Outcome of the whole trial."""
+
+    def _run(self, trial, number):
+        options, acts = dict(trial.condition.options), []
+        told = {kind: {} for kind in ("raised", "executed", "seconds", "guilty")}
+        for name in options["operations"].split(","):
+            key = f"{name} float32"
+            values = [self.behave(trial, name, place) for place in range(options["repeats"])]
+            if isinstance(values[0], Outcome):
+                return Finished(trial, number, values[0], None)
+            if isinstance(values[0], Exception):
+                told["raised"][key] = {"type": "NotFoundError", "message": str(values[0]), "refusal": True}
+                continue
+            acts.append(Once("data", f"{key} input 0", 1.0))
+            acts += [Step(place, (("forward", "result 0", value),), key) for place, value in enumerate(values)]
+            told["executed"][key] = [name]
+            told["seconds"][key] = [2.0 if DETERMINISTIC in trial.condition.pins else 1.0] * len(values)
+            if len(set(values)) > 1:
+                told["guilty"][key] = {**ADD, "distinct": len(set(values)), "replays": len(values)}
+        return Finished(trial, number, Outcome(COMPLETED), written(
+            self.folder(), acts, measures={"operations": told}))
+
+
+@pytest.fixture
+def found(fresh_folder):
+    """The findings of a sweep over some entries, by name, and the bench that answered it."""
+
+    def swept(behave, *names):
+        bench = Operations(fresh_folder, behave)
+        return {one.name: one for one in bench.drive(sweep.sweep(CONDITIONS, names or ("Add",)))}, bench
+
+    return swept
+
+
+def pins(trial):
+    return set(trial.condition.pins) & {DETERMINISTIC, ONE_THREAD, "onednn-off"}
+
+
+def test_replays_that_agree_under_every_condition_are_reproducible(found):
+    operations, bench = found(lambda trial, name, number: 1.0)
+    one = operations["Add"]
+    assert (one.verdict, one.default, one.deterministic) == ("reproducible", Replays(20, 1), Replays(10, 1))
+    assert one.threads_agree and one.onednn_agrees and "20 replays agree" in one.reason
+    assert len(bench.asked) == 1  # nothing to confirm
+
+
+def test_a_race_needs_a_pin_once_further_replays_confirm_it(found):
+    operations, bench = found(lambda trial, name, number: 1.0 if pins(trial) & {DETERMINISTIC, ONE_THREAD}
+                              else float(number % 3))
+    one = operations["Add"]
+    assert one.verdict == "needs-pin" and one.confirmed == Replays(20, 3)
+    assert one.reason == "3 distinct results in 20 replays; held by op determinism and by one thread"
+    assert one.guilty.operation == "Add" and one.divergence.step == 1 and one.threads_agree is None
+    assert sorted(trial.draw for trial in bench.asked[1]) == [2, 2, 3, 3]
+
+
+def test_what_further_replays_do_not_confirm_is_not_accused(found):
+    operations, _ = found(lambda trial, name, number: float(number == 7 and trial.draw == 0 and not pins(trial)))
+    assert operations["Add"].verdict == "error" and "not confirmed" in operations["Add"].reason
+    operations, _ = found(lambda trial, name, number: float(
+        number == 7 and DETERMINISTIC in trial.condition.pins and trial.draw == 0))
+    assert operations["Add"].verdict == "error" and "not confirmed" in operations["Add"].reason
+
+
+def test_parting_under_op_determinism_is_broken(found):
+    operations, _ = found(lambda trial, name, number: 1.0 if ONE_THREAD in pins(trial) else float(number))
+    assert operations["Add"].verdict == "broken" and "one thread holds it" in operations["Add"].reason
+    told = sweep.documented(operations["Add"], (), on_gpu=False)
+    assert told.contrary == "against the documentation of op determinism"
+
+
+def test_two_processes_that_disagree_have_parted(found):
+    operations, _ = found(lambda trial, name, number: float(trial.draw) if not pins(trial) else 0.0)
+    assert operations["Add"].default == operations["Add"].confirmed == Replays(20, 2)
+    assert operations["Add"].verdict == "needs-pin" and operations["Add"].guilty is None
+
+
+def test_bits_that_change_with_threads_or_kernels_vary(found):
+    operations, _ = found(lambda trial, name, number: float(len(pins(trial) & {ONE_THREAD})))
+    assert operations["Add"].verdict == "varies" and "the number of threads" in operations["Add"].reason
+    operations, _ = found(lambda trial, name, number: float(len(pins(trial) & {"onednn-off"})))
+    assert operations["Add"].verdict == "varies" and operations["Add"].onednn_agrees is False
+
+
+def test_a_missing_kernel_is_skipped_and_a_refusal_is_told(found):
+    operations, _ = found(lambda trial, name, number: ValueError("no device for node"))
+    assert operations["Add"].verdict == "skipped" and "no kernel for float32" in operations["Add"].reason
+    message = "{{function_node __x_device_/CPU:0}} Determinism is not supported [Op:Add] name: "
+    operations, _ = found(lambda trial, name, number: ValueError(message) if DETERMINISTIC in pins(trial) else 1.0)
+    assert operations["Add"].verdict == "reproducible" and operations["Add"].deterministic is None
+    assert operations["Add"].refused == "NotFoundError: Determinism is not supported "
+
+
+def test_one_entry_that_ends_its_process_spoils_no_other(found):
+    operations, _ = found(lambda trial, name, number: Outcome(CRASHED, "died of SIGSEGV")
+                          if "Bad" in dict(trial.condition.options)["operations"] and not pins(trial) else 1.0,
+                          "Add", "Bad", "Mul")
+    assert {name: one.verdict for name, one in operations.items()} == {
+        "Add": "reproducible", "Bad": "error", "Mul": "reproducible"}
+    assert "SIGSEGV" in operations["Bad"].reason
+
+
+def test_a_call_that_does_not_execute_its_operation_is_no_pass(found, monkeypatch):
+    run = Operations._run
+
+    def without(self, trial, number):
+        done = run(self, trial, number)
+        done.trace.measures["operations"]["executed"] = {"Add float32": ["Identity"]}
+        return done
+
+    monkeypatch.setattr(Operations, "_run", without)
+    operations, _ = found(lambda trial, name, number: 1.0)
+    assert operations["Add"].verdict == "error" and operations["Add"].reason == "the call did not execute Add"
+
+
+def test_inputs_that_differ_between_processes_are_no_evidence(found, monkeypatch):
+    class Other(Operations):
+        def _run(self, trial, number):
+            done = super()._run(trial, number)
+            acts = [Once("data", "Add float32 input 0", float(trial.draw)),
+                    Step(0, (("forward", "result 0", 1.0),), "Add float32")]
+            return replace(done, trace=written(self.folder(), acts, measures=done.trace.measures))
+
+    monkeypatch.setitem(globals(), "Operations", Other)
+    operations, _ = found(lambda trial, name, number: 1.0)
+    assert operations["Add"].verdict == "error" and "inputs differ" in operations["Add"].reason
+
+
+def test_the_price_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
+    bench = Operations(fresh_folder, lambda trial, name, number: 1.0)
+    swept = bench.drive(sweep.sweep(CONDITIONS, ("Add",)))
+    bench.asked.clear()
+    (one,) = bench.drive(sweep.costs(CONDITIONS, swept))
+    assert (one.cost, one.cost_range) == (2.0, (2.0, 2.0))
+    assert all(len(wanted) == 1 for wanted in bench.asked) and len(bench.asked) == 6
+
+
+def test_the_librarys_messages_are_held_against_what_was_seen():
+    refused = Operation("A", "float32", "reproducible", "", Replays(20, 1), refused="UnimplementedError: no")
+    ran = Operation("B", "float32", "reproducible", "", Replays(20, 1), Replays(10, 1), executed=("B", "BGrad"))
+    said = (Refusal("Determinism is not yet supported for BGrad.", ("BGrad",)),
+            Refusal("Determinism is not yet supported in GPU implementation of C.", ("C",)))
+    assert "it ran here" in sweep.documented(ran, said, False).contrary
+    assert "no message" in sweep.documented(refused, said, False).contrary
+    on_card = (Refusal("No deterministic GPU implementation of B.", ("B",)),)
+    assert sweep.documented(ran, on_card, False).contrary == "" != sweep.documented(ran, on_card, True).contrary
+    matched = sweep.matched((*said, Refusal("A", ("A",))), (refused, ran))
+    assert [(one.seen, one.ran) for one in matched] == [((), ("BGrad",)), ((), ()), (("A",), ())]
+
+
+def test_an_operation_is_named_by_what_a_gradient_runs_too():
+    assert session.chosen(["matmul", "Conv2DBackpropFilter"]) == ("MatMul", "Conv2DBackpropInput")
+    assert len(session.chosen([])) >= 80
+    with pytest.raises(UsageError, match="MatMul"):
+        session.chosen(["MatMull"])
+
+
+# Its report ----------------------------------------------------------------------------------------------------------
+
+GUILTY = Guilty("ResourceScatterAdd", ("resource float32[5, 2]", "int32[40]", "float32[40, 2]"), (), "CPU:0", {},
+                Replays(10, 4), (None, (0, 4), None), (("resource", 0), ("indices", 1), ("updates", 2)))
+FOUND = OpsAudit(
+    {"seed": 1, "list_raising": False}, "cpu", (
+        Operation("ResourceScatterAdd", "float32", "needs-pin", "4 distinct results in 20 replays", Replays(20, 4),
+                  Replays(10, 1), Replays(10, 1), Replays(20, 5), cost=1.5, cost_range=(1.2, 1.9), guilty=GUILTY),
+        Operation("ResourceScatterAdd", "float16", "needs-pin", "the same", Replays(20, 4)),
+        Operation("MatMul", "float32", "varies", "its bits change with oneDNN", Replays(20, 1), onednn_agrees=False,
+                  batch_agrees=False),
+        Operation("Relu", "float32", "reproducible", "20 replays agree", Replays(20, 1))),
+    (Refusal("Determinism is not yet supported for Dilation2DBackpropFilter.", ("Dilation2DBackpropFilter",), (),
+             ("Dilation2DBackpropFilter",)),),
+    trials=(Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
+    environment={"python": "3.11.7"}, began="2026-01-02T03:04:05+00:00", seconds=160.0)
+
+
+def document(audit=FOUND):
+    return build_ops.document(audit, Private(home="/home/ada", temporary="/tmp", host="engine"))
+
+
+def shown(report, width=80, verbose=False):
+    console = Console(file=StringIO(), width=width, _environ={})
+    console.print(faces.on_screen(report, verbose), crop=False)
+    return console.file.getvalue()
+
+
+def test_what_does_not_repeat_comes_first_and_the_rest_where_asked_for():
+    text = shown(document())
+    assert text.startswith("NEEDS A PIN") and "ResourceScatterAdd  needs-pin  float32, float16" in text
+    assert "other bits with oneDNN" in text and "MatMul" in text and "Relu" not in text
+    assert "1.50 (1.20 to 1.90)" in text.replace("\n", " ").replace("  ", " ")
+    assert "Relu  reproducible" in shown(document(), verbose=True)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_document_is_read_back_as_it_was_written():
+    text = write.to_json(document())
+    again = read.decode(text.encode(), "ops.json")
+    assert isinstance(again, v1.OpsReport) and again == document() and write.to_json(again) == text
+    assert json.loads(text)["command"] == "ops"
+
+
+def test_its_markdown_is_a_table_and_it_has_no_junit():
+    text = faces.rendered(document(), "markdown")
+    assert "| `ResourceScatterAdd` | float32, float16 | needs-pin | 4 of 20 |" in text
+    with pytest.raises(UsageError, match="detaudit ops"):
+        faces.rendered(document(), "junit")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_whatever_stands_in_a_document_is_shown_and_does_no_harm(hostile):
+    report = poisoned(document(), hostile)
+    assert "\x1b" not in shown(report, verbose=True) and "\x1b" not in faces.rendered(report, "markdown")
+
+
+def test_exit_codes():
+    def code(*verdicts, **named):
+        operations = tuple(Operation(f"Op{place}", "float32", one, "") for place, one in enumerate(verdicts))
+        return conclude(replace(FOUND, operations=operations, **named)).exit_code
+
+    assert code("reproducible", "needs-pin", "varies", "skipped") == 0
+    assert code("needs-pin", strict=True) == code("broken", "error") == 1
+    assert code("error") == code() == code("reproducible", cut=True) == code("skipped", asked=("Op0",)) == 3
+    assert code("reproducible", interrupted=True) == 130
+
+
+# The operation of a step ---------------------------------------------------------------------------------------------
+
+
+def test_processes_are_compared_operation_by_operation():
+    def event(inputs=(1,), outputs=(2,), foreign=(), operation="Add"):
+        return {"operation": operation, "shapes": ["f"], "inputs": list(inputs), "outputs": list(outputs),
+                "foreign": list(foreign)}
+
+    same = event()
+    assert pinpoint.between([same, same], [same, same]) == ("", None)
+    assert pinpoint.between([same, event(outputs=(3,))], [same, same])[0] == "state"
+    assert pinpoint.between([event(inputs=(9,), outputs=(3,))], [same])[0] == "input"
+    assert pinpoint.between([event(inputs=(9,), foreign=(0,))], [same])[0] == "python"
+    assert pinpoint.between([event(operation="Mul")], [same])[0] == "other"
+
+
+def test_a_process_that_replayed_nothing_says_nothing(fresh_folder):
+    done = Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED), written(fresh_folder(), []))
+    assert pinpoint.judged([done, done]) is None
+
+
+def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
+    from detaudit.report import wording
+
+    one = Pinpoint("fit", 126, "kernel", GUILTY, "update", "embedding/embeddings", "train.py:6", Replays(20, 5),
+                   Replays(20, 5), Replays(20, 3), True, False)
+    told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(one))
+    assert told == ("ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
+                    "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
+                    "execution; the compiled step as a whole parts too (3 distinct of 20)")
+
+
+def test_the_reproducer_is_a_short_script_of_that_operation_alone():
+    text = reproducer.text(GUILTY, {"tensorflow": "2.21.0"}, 8)
+    assert ast.parse(text) and len(text.splitlines()) < 60 and "import detaudit" not in text
+    assert "tf.raw_ops.ResourceScatterAdd(resource=input_0.handle, indices=input_1, updates=input_2)" in text
+    assert 'integers("int32", 0, 4, 40)' in text and "TensorFlow" in text and "tensorflow 2.21.0" in text
+
+
+def test_inputs_that_cannot_be_made_up_have_no_reproducer():
+    assert reproducer.text(replace(GUILTY, inputs=("variant[]",)), {}) is None
+    assert reproducer.text(replace(GUILTY, inputs=("string[3]",)), {}) is None
