@@ -116,6 +116,7 @@ def test_bits_that_change_with_threads_or_kernels_vary(found):
 def test_a_missing_kernel_is_skipped_and_a_refusal_is_told(found):
     operations, _ = found(lambda trial, name, number: ValueError("no device for node"))
     assert operations["Add"].verdict == "skipped" and "no kernel for float32" in operations["Add"].reason
+    assert operations["Add"].refused == ""
     message = "{{function_node __x_device_/CPU:0}} Determinism is not supported [Op:Add] name: "
     operations, _ = found(lambda trial, name, number: ValueError(message) if DETERMINISTIC in pins(trial) else 1.0)
     assert operations["Add"].verdict == "reproducible" and operations["Add"].deterministic is None

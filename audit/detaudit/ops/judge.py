@@ -42,7 +42,7 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
         key, ())}))
     counts = [replays.counted(traces, key) for traces in (default, deterministic, one_thread)]
     confirmed = replays.counted(further.default.get(name, []), key) if further else None
-    refused = _raised(deterministic, key)
+    refused = None if _raised(default, key) else _raised(deterministic, key)  # a kernel that is missing refuses nothing
     blank = Operation(
         name, dtype, ERROR, "", *counts, confirmed=confirmed, executed=executed,
         refused="" if refused is None else f"{refused['type']}: {_NODE.sub('', refused['message'])}",

@@ -9,7 +9,7 @@ def _transposed(inputs):
 
 
 OPERATIONS = (
-    simple("Conv2D", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME"), (16, 24, 24, 16), (3, 3, 16, 32),
+    simple("Conv2D", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME"), (16, 8, 8, 64), (3, 3, 64, 32),
            gradients=("Conv2DBackpropInput", "Conv2DBackpropFilter"), batch=True),
     Operation("Conv2DBackpropInput", _transposed, gradients=("Conv2D", "Conv2DBackpropFilter")),
     simple("Conv3D", lambda tf, x, w: tf.nn.conv3d(x, w, (1, 1, 1, 1, 1), "SAME"), (4, 8, 12, 12, 8), (3, 3, 3, 8, 8),
