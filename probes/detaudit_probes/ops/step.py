@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from detaudit_probes import fingerprint, protocol
 from detaudit_probes.ops.places import told_apart
 from detaudit_probes.ops.watch import Event, Watch, described, described_event, first_parting, watching
+from detaudit_probes.team import Team
 from detaudit_probes.trace import write_json
 
 REPLAYS = 10
@@ -34,7 +35,7 @@ class Pinpoint:
         self.recorder, self.step = recorder, step
         self.found: Dict[str, Any] = {}
         self.events: List[Event] = []
-        self._hasher = fingerprint.Hasher(algorithm)
+        self._hasher = fingerprint.Hasher(algorithm, Team.of_this_machine())
         self._watch = Watch(self._hasher, users, lambda: _named(recorder.alive()))
         self._live: Optional[contextlib.ExitStack] = None
         self._before: Optional[_State] = None
@@ -72,7 +73,11 @@ class Pinpoint:
         replays: List[List[Event]] = []
 
         def watched() -> None:
-            with told_apart(self._watch), watching(self._watch):
+            self._watch.detailed = not replays
+            with contextlib.ExitStack() as stack:
+                if self._watch.detailed:
+                    stack.enter_context(told_apart(self._watch))
+                stack.enter_context(watching(self._watch))
                 eager()
             replays.append(self._watch.events)
 

@@ -26,15 +26,15 @@ class Event(NamedTuple):
     operation: str
     inputs: Tuple[int, ...]
     outputs: Tuple[int, ...]
-    shapes: Tuple[str, ...]
-    results: Tuple[str, ...]
-    foreign: Tuple[int, ...]
-    limits: Tuple[Optional[Tuple[int, int]], ...]
-    device: str
-    attributes: Dict[str, Any]
-    stage: str
-    layer: str
-    line: str
+    shapes: Tuple[str, ...] = ()
+    results: Tuple[str, ...] = ()
+    foreign: Tuple[int, ...] = ()
+    limits: Tuple[Optional[Tuple[int, int]], ...] = ()
+    device: str = ""
+    attributes: Dict[str, Any] = {}
+    stage: str = ""
+    layer: str = ""
+    line: str = ""
 
 
 class Watch:
@@ -47,19 +47,21 @@ class Watch:
     def __init__(self, hasher: Hasher, users: Callable[[str], bool] = lambda name: False,
                  variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: ()) -> None:
         self.events: List[Event] = []
+        self.detailed = True  # false: the fingerprints alone, for a replay of what is known already
         self.stage = "forward"
         self.layers: List[str] = []
         self.line = ""  # of the forward operation whose gradient is being taken
         self._uses: Dict[Tuple[str, int], List[int]] = {}  # an operation and a tensor of its: where in the forward pass
         self._hash, self._users, self._variables = hasher, users, variables
         self._made: Set[int] = set()
+        self._marks: Dict[int, int] = {}
         self._states: Dict[int, int] = {}
         self._names: Dict[int, str] = {}
         self._looking = False  # what is read to be fingerprinted is an operation too
 
     def begin(self) -> None:
         """Forget what was seen; take the state of the variables as it is."""
-        self.events, self._uses, self._made = [], {}, set()
+        self.events, self._uses, self._made, self._marks = [], {}, set(), {}
         self._names = {}
         self._states = {variable.handle._id: self._of(variable.read_value()) for _, variable in self._variables()}
 
@@ -75,34 +77,39 @@ class Watch:
             self._looking = False
 
     def _take(self, operation: str, inputs: Any, attrs: Any, outputs: Any) -> None:
-        went_in, came_out, foreign, variable = [], [], [], ""
-        limits: List[Optional[Tuple[int, int]]] = []
-        for place, tensor in enumerate(inputs):
-            limits.append(_limits(tensor))
+        went_in, came_out = [], []
+        for tensor in inputs:
             if _is_handle(tensor):
-                variable = variable or self._name(tensor._id)
-                after = self._state(tensor)
                 before = self._states.get(tensor._id, NOT_KNOWN)
+                still = operation in _READS and before != NOT_KNOWN  # it is as it was: nothing to look at
+                after = before if still else self._state(tensor)
                 went_in.append(after if before == NOT_KNOWN and operation in _READS else before)
                 if after is not None:
                     self._states[tensor._id] = after
                     came_out.append(after)
             else:
                 went_in.append(self._of(tensor))
-                if tensor._id not in self._made:
-                    foreign.append(place)
-        self._made.update(tensor._id for tensor in outputs)
+        if operation == "ReadVariableOp" and came_out:
+            self._marks[outputs[0]._id] = came_out[0]  # what was read is what was just looked at
         came_out += [self._of(tensor) for tensor in outputs if not _is_handle(tensor)]
-        layer = self.layers[-1] if self.layers else ""
-        line = self._line() or self.line
+        marks = operation, tuple(went_in), tuple(came_out)
+        self.events.append(Event(*marks, **self._details(operation, inputs, attrs, outputs)) if self.detailed
+                           else Event(*marks))
+
+    def _details(self, operation: str, inputs: Any, attrs: Any, outputs: Any) -> Dict[str, Any]:
+        """What is told of an operation besides its fingerprints."""
+        foreign = [place for place, tensor in enumerate(inputs)
+                   if not _is_handle(tensor) and tensor._id not in self._made]
+        self._made.update(tensor._id for tensor in outputs)
         if self.stage == "forward":
             for tensor in [*inputs, *outputs]:
                 self._uses.setdefault((operation, tensor._id), []).append(len(self.events))
-        self.events.append(Event(
-            operation, tuple(went_in), tuple(came_out), tuple(map(_described, inputs)),
-            tuple(map(_described, outputs)), tuple(foreign), tuple(limits),
-            next((tensor.device for tensor in outputs if tensor.device), ""),
-            _attributes(attrs), self.stage, layer or variable, line))
+        variables = [name for name in (self._name(tensor._id) for tensor in inputs if _is_handle(tensor)) if name]
+        return {"shapes": tuple(map(_described, inputs)), "results": tuple(map(_described, outputs)),
+                "foreign": tuple(foreign), "limits": tuple(map(_limits, inputs)),
+                "device": next((tensor.device for tensor in outputs if tensor.device), ""),
+                "attributes": _attributes(attrs), "stage": self.stage, "line": self._line() or self.line,
+                "layer": self.layers[-1] if self.layers and self.layers[-1] else "".join(variables[:1])}
 
     def forward(self, operation: str, tensors: Sequence[Any]) -> Optional[Event]:
         """The event of the forward pass of an operation whose gradient is asked for, by what is left of its tensors."""
@@ -115,7 +122,14 @@ class Watch:
         return self._names.get(handle, "")
 
     def _of(self, tensor: Any) -> int:
-        return self._hash(*canonical_view(tensor.numpy())) if hasattr(tensor, "numpy") else NOT_KNOWN
+        """The fingerprint of a tensor, which never changes: what was an output is known where it is an input."""
+        if not hasattr(tensor, "numpy"):
+            return NOT_KNOWN
+        mark = self._marks.get(tensor._id)
+        if mark is None:
+            view = tensor._numpy() if hasattr(tensor, "_numpy") else tensor.numpy()  # the former copies nothing
+            mark = self._marks[tensor._id] = self._hash(*canonical_view(view))
+        return mark
 
     def _state(self, handle: Any) -> Optional[int]:
         """The fingerprint of the variable behind a handle; None where it is none, or has no value yet."""
@@ -130,7 +144,7 @@ class Watch:
             return None
 
     def _line(self) -> str:
-        frame: Any = sys._getframe(2)
+        frame: Any = sys._getframe(4)
         for _ in range(_DEEPEST):
             if frame is None:
                 return ""
@@ -206,10 +220,13 @@ class Parting(NamedTuple):
 
 
 def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
-    """Where replays part first, in the order of execution; None where they do not, or the place is not watched."""
+    """Where replays part first, in the order of execution; None where they do not, or the place is not watched.
+
+    What is told of the place is what the first replay knows of it.
+    """
     for events in zip(*replays):
         first = events[0]
-        if len({(one.operation, one.shapes) for one in events}) > 1:
+        if len({(one.operation, len(one.inputs)) for one in events}) > 1:
             return None
         inputs = {one.inputs for one in events}
         if len(inputs) > 1:
