@@ -1,4 +1,7 @@
 """Every entry of the catalogue runs the operation after which it is named, and its gradient what it says it does."""
+from collections import Counter
+
+import numpy
 import pytest
 from detaudit_probes.fingerprint import Hasher
 from detaudit_probes.ops import catalogue, refusals, replay
@@ -14,30 +17,59 @@ def tf():
 
 
 def test_names_are_those_of_different_registered_operations(tf):
-    assert len(ENTRIES) == len(catalogue.OPERATIONS) >= 150
+    assert len(ENTRIES) == len(catalogue.OPERATIONS) >= 190
     assert not [name for name in ENTRIES if not hasattr(tf.raw_ops, name)]
+
+
+def executed(run):
+    """What it gives, and how often each operation was executed."""
+    watch = Watch(Hasher("blake2b_64"))
+    with watching(watch):
+        given = run()
+    return given, Counter(event.operation for event in watch.events)
+
+
+def tells_something(tf, found):
+    """Results that are finite, and of each stage one of which elements differ: constants repeat whatever the order."""
+    for _, _, value in found:
+        assert not value.dtype.is_floating or bool(tf.reduce_all(tf.math.is_finite(value)))
+    for stage in {stage for stage, _, _ in found}:
+        values = [value.numpy().ravel() for where, _, value in found if where == stage]
+        several = [value for value in values if len(value) > 1]
+        assert not several or any((one != one[0]).any() for one in several)
 
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_executes_its_operation_and_repeats_in_shape(tf, name):
     entry = ENTRIES[name]
     prepared = replay.prepare(tf, entry, entry.dtypes[0])
-    watch = Watch(Hasher("blake2b_64"))
-    with watching(watch):
-        first = prepared.run()
-    executed = {event.operation for event in watch.events}
-    assert {name, *entry.gradients} <= executed
+    _, forward = executed(lambda: prepared.call(*prepared.inputs))
+    first, both = executed(prepared.run)
+    assert set(entry.gradients) <= set(both - forward)
+    assert name in forward or name in entry.gradients  # an operation that only a gradient runs
     second = prepared.run()
     assert [(stage, part, value.shape, value.dtype) for stage, part, value in first] == [
         (stage, part, value.shape, value.dtype) for stage, part, value in second]
     assert any(stage == "gradient" for stage, _, _ in first) == bool(entry.gradients)
-    floats = [value for _, _, value in first if value.dtype.is_floating]
-    assert all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in floats)
-    several = [value.numpy().ravel() for _, _, value in first if len(value.numpy().ravel()) > 1]
-    assert not several or any((one != one[0]).any() for one in several)  # all zeros would repeat whatever the order
+    tells_something(tf, first)
     if entry.batch:
-        alone = prepared.call(prepared.inputs[0][:1], *prepared.inputs[1:])
-        assert replay._listed(alone)[0].shape[0] == 1
+        whole, alone = (replay._listed(prepared.call(one, *prepared.inputs[1:]))[0]
+                        for one in (prepared.inputs[0], prepared.inputs[0][:1]))
+        numpy.testing.assert_allclose(whole[:1].numpy(), alone.numpy(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name, one in ENTRIES.items() if len(one.dtypes) > 1])
+def test_lower_precisions_work_or_have_no_kernel(tf, name):
+    entry, works = ENTRIES[name], 0
+    for dtype in entry.dtypes[1:]:
+        try:
+            prepared = replay.prepare(tf, entry, dtype)
+        except Exception as error:
+            assert type(error).__name__ in replay.REFUSALS, error
+        else:
+            tells_something(tf, prepared.run())
+            works += 1
+    assert works  # or it should list float32 alone
 
 
 def test_inputs_are_the_same_each_time_they_are_made(tf):

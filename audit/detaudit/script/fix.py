@@ -54,11 +54,14 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
     unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
     if unwritten:
         return None, f"no line can express the pin of {', '.join(unwritten)}: {_advice(causes, unwritten)}"
-    last = ""
-    for number, ways in enumerate(itertools.islice(_combinations(case, causes), MOST_VERSIONS)):
+    last, number = "", -1
+    for ways in _combinations(case, causes):
         files = _applied(case, ways)
         if files is None:
             continue
+        number += 1
+        if number == MOST_VERSIONS:
+            break
         version = f"fix {number}"
         case.program.versions[version] = files
         environment = tuple(sorted({item for way in ways for item in way.environment}))

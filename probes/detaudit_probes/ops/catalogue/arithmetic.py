@@ -12,8 +12,6 @@ OPERATIONS = (
     simple("AddV2", lambda tf, x, y: tf.add(x, y), ROWS, (512,), gradients=("Sum",), batch=True),
     simple("Mul", lambda tf, x, y: tf.multiply(x, y), ROWS, (512,), gradients=("Sum",), batch=True),
     simple("RealDiv", lambda tf, x, y: tf.divide(x, y), ROWS, (512,), gradients=("Sum",), batch=True, draw="uniform"),
-    simple("SquaredDifference", lambda tf, x, y: tf.math.squared_difference(x, y), ROWS, (512,), gradients=("Sum",),
-           batch=True),
     simple("Pow", lambda tf, x, y: tf.pow(x, y), ROWS, (512,), gradients=("Sum",), batch=True, draw="uniform"),
     simple("Maximum", lambda tf, x, y: tf.maximum(x, y), ROWS, (512,), gradients=("Sum",), batch=True),
     simple("AddN", lambda tf, x, y, z: tf.add_n([x, y, z]), ROWS, ROWS, ROWS),

@@ -21,10 +21,18 @@ def _batch_norm(training):
     return make
 
 
+def _layer_norm(tf, x, scale, offset):
+    """No operation of its own: what Keras's layer runs."""
+    mean, variance = tf.nn.moments(x, -1, keepdims=True)
+    factor = tf.math.rsqrt(variance + tf.cast(0.001, x.dtype)) * scale
+    return x * factor + (-mean * factor + offset)
+
+
 OPERATIONS = (
     Operation("FusedBatchNormV3", _batch_norm(True), gradients=("FusedBatchNormGradV3",)),
     Operation("FusedBatchNormGradV3", _batch_norm(False), gradients=("FusedBatchNormGradV3",)),
     simple("LRN", lambda tf, x: tf.nn.local_response_normalization(x), IMAGES, gradients=("LRNGrad",), batch=True),
+    simple("SquaredDifference", _layer_norm, (512, 512), (512,), (512,), gradients=("RsqrtGrad", "Sum"), batch=True),
     simple("Softmax", lambda tf, x: tf.nn.softmax(x), (512, 512), gradients=("Sum",), batch=True),
     simple("LogSoftmax", lambda tf, x: tf.nn.log_softmax(x), (512, 512), gradients=("Sum",), batch=True),
 )

@@ -56,6 +56,11 @@ def _unique(inputs):
     return (lambda: inputs.tf.unique(numbers)[0]), ()
 
 
+def _unique_rows(inputs):
+    rows = inputs.indices(3, 4000, 4)
+    return (lambda: inputs.tf.raw_ops.UniqueV2(x=rows, axis=inputs.tf.constant([0]))[0]), ()
+
+
 def _clock(inputs):
     """Tells the time, so it cannot repeat itself: the one entry that is known to part, and to be refused."""
     return (lambda: inputs.tf.raw_ops.Timestamp()), ()
@@ -70,6 +75,7 @@ OPERATIONS = (
               gradients=("FakeQuantWithMinMaxVarsPerChannelGradient",)),
     Operation("DebugNumericSummaryV2", _summary, dtypes=FLOATS[:1]),
     Operation("Unique", _unique, dtypes=FLOATS[:1]),
+    Operation("UniqueV2", _unique_rows, dtypes=FLOATS[:1]),
     Operation("Timestamp", _clock, dtypes=FLOATS[:1]),
     simple("CheckNumericsV2", lambda tf, x: tf.raw_ops.CheckNumericsV2(tensor=x, message="seen"), SHAPE, batch=True),
     simple("Bucketize", lambda tf, x: tf.raw_ops.Bucketize(input=x, boundaries=[-1.0, 0.0, 1.0]), SHAPE, batch=True,
