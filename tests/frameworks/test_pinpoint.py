@@ -15,6 +15,7 @@ from detaudit.ops import pinpoint
 from detaudit.runner import Asking, Finished, Limits, Runner
 from detaudit.script import program
 from detaudit_probes import sources
+from detaudit_probes.ops.watch import NOT_KNOWN, Event, first_parting
 
 from tests.frameworks.test_observer import ask
 
@@ -34,7 +35,8 @@ def raced(x):
         order.append(k)
     threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
     [t.start() for t in threads]; [t.join() for t in threads]
-    return (x * np.float32(1 + order[0] / 100)).astype("float32")
+    # Of the whole order, of which there are 720: the first alone would too often be the same in four processes.
+    return (x * np.float32(1 + sum(k * 6 ** place for place, k in enumerate(order)) / 1e5)).astype("float32")
 
 def noised(x):
     return (x + np.random.normal(size=x.shape)).astype("float32")
@@ -179,3 +181,17 @@ def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
     assert ("MatMul", "sequential/dense") in by_stage["forward"] & by_stage["gradient"]
     assert ("ResourceScatterSub", "sequential/embedding/embeddings") in by_stage["update"]
     assert ("AssignSubVariableOp", "sequential/dense/kernel") in by_stage["update"]
+
+
+def test_replays_are_compared_by_what_was_executed():
+    same = Event("MatMul", (1, 2), (3,), foreign=(0,), attributes={"transpose_a": False})
+    assert first_parting([[same, same], [same, same]]) is None
+    kernel = first_parting([[same, same], [same, same._replace(outputs=(4,))]])
+    assert (kernel.distinct, kernel.python) == (2, False)
+    assert first_parting([[same], [same._replace(inputs=(9, 2), outputs=(4,))]]).python  # what no operation made
+    assert first_parting([[same], [same._replace(inputs=(1, 9), outputs=(4,))]]) is None  # came in unseen
+    assert first_parting([[same], [same._replace(operation="Add", outputs=(4,))]]) is None
+    turned = same._replace(attributes={"transpose_a": True}, outputs=(4,))
+    assert first_parting([[same], [turned]]).python  # another call: no fault of the operation
+    unknown = same._replace(inputs=(NOT_KNOWN, 2))
+    assert first_parting([[unknown], [unknown._replace(outputs=(4,))]]) is None

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+
+from detaudit.report.escape import clipped
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,14 @@ class Signs:
 
 
 PLAIN = Signs("+", "x", "?", "-", ".", "!=")
+
+
+def cleaned(value: str, ascii: bool, style: str | Style = "", longest: int = 1000) -> Text:
+    """A sentence of the document, clipped, and harmless; where a console knows ASCII alone, in that."""
+    shown = clipped(value, longest)
+    if ascii:
+        shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
+    return Text(shown, style)
 
 
 def trimmed(line: Sequence[Segment]) -> Iterator[Segment]:

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from detaudit.report import v1, wording
 from detaudit.report.answer import BAD, GOOD, UNSURE, answer
-from detaudit.report.drawing import Lines, Page, Signs
-from detaudit.report.escape import clipped, exports, visible_line
+from detaudit.report.drawing import Lines, Page, Signs, cleaned
+from detaudit.report.escape import exports, visible_line
 
 STYLES = {"broken": "bold red", "error": "red", "needs-pin": "yellow", "varies": "magenta", "reproducible": "green",
           "skipped": "dim"}
@@ -53,10 +53,7 @@ class _Drawing:
         yield from self._end()
 
     def _text(self, value: str, style: str | Style = "", longest: int = 0) -> Text:
-        shown = clipped(value, longest or (2000 if self.verbose else LONGEST))
-        if self.ascii:
-            shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
-        return Text(shown, style)
+        return cleaned(value, self.ascii, style, longest or (2000 if self.verbose else LONGEST))
 
     def _lines(self, fix: v1.Fix | v1.Recipe) -> Lines:
         """Variables as shell lines, then the lines of the script; where there are both, each says where it goes."""

@@ -9,8 +9,7 @@ from rich.text import Text
 
 from detaudit.report import v1
 from detaudit.report import wording_ops as words
-from detaudit.report.drawing import Page, Signs
-from detaudit.report.escape import clipped
+from detaudit.report.drawing import Page, Signs, cleaned
 from detaudit.report.wording import listed
 from detaudit.report.wording_run import TONES
 
@@ -48,10 +47,7 @@ class _Drawing:
         yield self._text(words.end(report, self.verbose), "dim")
 
     def _text(self, value: str, style: str = "", longest: int = 1000) -> Text:
-        shown = clipped(value, longest)
-        if self.ascii:
-            shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
-        return Text(shown, style)
+        return cleaned(value, self.ascii, style, longest)
 
     def _entries(self, *verdicts: str) -> Iterator[RenderableType]:
         found = words.lines(self.report, verdicts)

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from detaudit.report import v1
 from detaudit.report import wording_run as words
-from detaudit.report.drawing import Diff, Lines, Page, Signs
-from detaudit.report.escape import clipped, exports, visible_line
+from detaudit.report.drawing import Diff, Lines, Page, Signs, cleaned
+from detaudit.report.escape import exports, visible_line
 
 MOST_SITES, MOST_SITES_VERBOSE = 4, 40
 
@@ -47,10 +47,7 @@ class _Drawing:
         yield self._text(words.end(report, self.verbose), "dim")
 
     def _text(self, value: str, style: str = "", longest: int = 1000) -> Text:
-        shown = clipped(value, longest)
-        if self.ascii:
-            shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
-        return Text(shown, style)
+        return cleaned(value, self.ascii, style, longest)
 
     def _cause(self, cause: v1.Cause) -> Text:
         most = MOST_SITES_VERBOSE if self.verbose else MOST_SITES

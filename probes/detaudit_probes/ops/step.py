@@ -61,6 +61,7 @@ class Pinpoint:
             self._replay(kind, self._before, eager, compiled)
         finally:
             self.recorder.paused = False
+            self._before = None
 
     def _replay(self, kind: str, before: "_State", eager: Callable[[], Any],
                 compiled: Optional[Callable[[], Any]]) -> None:

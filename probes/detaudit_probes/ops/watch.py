@@ -93,10 +93,10 @@ class Watch:
             self._marks[outputs[0]._id] = came_out[0]  # what was read is what was just looked at
         came_out += [self._of(tensor) for tensor in outputs if not _is_handle(tensor)]
         marks = operation, tuple(went_in), tuple(came_out)
-        self.events.append(Event(*marks, **self._details(operation, inputs, attrs, outputs)) if self.detailed
-                           else Event(*marks))
+        details = self._details(operation, inputs, outputs) if self.detailed else {}
+        self.events.append(Event(*marks, attributes=_attributes(attrs), **details))
 
-    def _details(self, operation: str, inputs: Any, attrs: Any, outputs: Any) -> Dict[str, Any]:
+    def _details(self, operation: str, inputs: Any, outputs: Any) -> Dict[str, Any]:
         """What is told of an operation besides its fingerprints."""
         foreign = [place for place, tensor in enumerate(inputs)
                    if not _is_handle(tensor) and tensor._id not in self._made]
@@ -108,7 +108,7 @@ class Watch:
         return {"shapes": tuple(map(_described, inputs)), "results": tuple(map(_described, outputs)),
                 "foreign": tuple(foreign), "limits": tuple(map(_limits, inputs)),
                 "device": next((tensor.device for tensor in outputs if tensor.device), ""),
-                "attributes": _attributes(attrs), "stage": self.stage, "line": self._line() or self.line,
+                "stage": self.stage, "line": self._line() or self.line,
                 "layer": self.layers[-1] if self.layers and self.layers[-1] else "".join(variables[:1])}
 
     def forward(self, operation: str, tensors: Sequence[Any]) -> Optional[Event]:
@@ -210,7 +210,7 @@ def watching(watch: Watch) -> Iterator[Watch]:
 class Parting(NamedTuple):
     """The first operation that had equal inputs in all replays and ended on ``distinct`` results.
 
-    ``python``: or the first to which Python code, and no operation, gave so many distinct inputs.
+    ``python``: or the first to which Python code, and no operation, gave so many distinct inputs, or attributes.
     """
 
     event: Event
@@ -228,6 +228,8 @@ def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
         first = events[0]
         if len({(one.operation, len(one.inputs)) for one in events}) > 1:
             return None
+        if any(one.attributes != first.attributes for one in events):  # another call, which Python code made
+            return Parting(first, len({str(one.attributes) for one in events}), len(events), True)
         inputs = {one.inputs for one in events}
         if len(inputs) > 1:
             differing = [place for place, given in enumerate(zip(*inputs)) if len(set(given)) > 1]
