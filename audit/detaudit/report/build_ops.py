@@ -43,4 +43,3 @@ class _Builder(Shared):
             batch_agrees=one.batch_agrees, cost=self.finite(one.cost), cost_range=one.cost_range,
             executed=self.names(one.executed), guilty=self.guilty(one.guilty),
             divergence=self.divergence(one.divergence), said=self.text(one.said), contrary=self.text(one.contrary))
-

@@ -1,6 +1,7 @@
 """What a page on a terminal is made of: signs, lines to paste, and lines without trailing blanks."""
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -31,6 +32,27 @@ def cleaned(value: str, ascii: bool, style: str | Style = "", longest: int = 100
     if ascii:
         shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
     return Text(shown, style)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a report's parts are drawn with; a page of one kind of report adds the ``parts``."""
+
+    report: Any
+    verbose: bool
+    signs: Signs
+    ascii: bool
+
+    @classmethod
+    def page(cls, report: Any, verbose: bool) -> "Page":
+        """The report as something that a rich console prints, with ``crop=False``."""
+        return Page(lambda signs, ascii, width: cls(report, verbose, signs, ascii).parts())
+
+    def parts(self) -> Iterable[RenderableType]:
+        raise NotImplementedError
+
+    def _text(self, value: str, style: str = "", longest: int = 1000) -> Text:
+        return cleaned(value, self.ascii, style, longest)
 
 
 def trimmed(line: Sequence[Segment]) -> Iterator[Segment]:

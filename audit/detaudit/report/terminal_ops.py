@@ -9,7 +9,7 @@ from rich.text import Text
 
 from detaudit.report import v1
 from detaudit.report import wording_ops as words
-from detaudit.report.drawing import Page, Signs, cleaned
+from detaudit.report.drawing import Sheet
 from detaudit.report.wording import listed
 from detaudit.report.wording_run import TONES
 
@@ -19,15 +19,12 @@ STYLES = {"broken": "bold red", "error": "bold red", "needs-pin": "yellow", "var
 
 def render(report: v1.OpsReport, verbose: bool = False) -> RenderableType:
     """The report as something that a rich console prints, with ``crop=False``."""
-    return Page(lambda signs, ascii, width: _Drawing(report, verbose, signs, ascii).parts())
+    return _Drawing.page(report, verbose)
 
 
 @dataclass(frozen=True)
-class _Drawing:
+class _Drawing(Sheet):
     report: v1.OpsReport
-    verbose: bool
-    signs: Signs
-    ascii: bool
 
     def parts(self) -> Iterator[RenderableType]:
         report = self.report
@@ -45,9 +42,6 @@ class _Drawing:
             yield self._text(f"Note: {one}", "dim")
         yield Text()
         yield self._text(words.end(report, self.verbose), "dim")
-
-    def _text(self, value: str, style: str = "", longest: int = 1000) -> Text:
-        return cleaned(value, self.ascii, style, longest)
 
     def _entries(self, *verdicts: str) -> Iterator[RenderableType]:
         found = words.lines(self.report, verdicts)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from detaudit.report import v1
 from detaudit.report import wording_run as words
-from detaudit.report.drawing import Diff, Lines, Page, Signs, cleaned
+from detaudit.report.drawing import Diff, Lines, Sheet
 from detaudit.report.escape import exports, visible_line
 
 MOST_SITES, MOST_SITES_VERBOSE = 4, 40
@@ -16,15 +16,12 @@ MOST_SITES, MOST_SITES_VERBOSE = 4, 40
 
 def render(report: v1.RunReport, verbose: bool = False) -> RenderableType:
     """The report as something that a rich console prints, with ``crop=False``."""
-    return Page(lambda signs, ascii, width: _Drawing(report, verbose, signs, ascii).parts())
+    return _Drawing.page(report, verbose)
 
 
 @dataclass(frozen=True)
-class _Drawing:
+class _Drawing(Sheet):
     report: v1.RunReport
-    verbose: bool
-    signs: Signs
-    ascii: bool
 
     def parts(self) -> Iterator[RenderableType]:
         report = self.report
@@ -45,9 +42,6 @@ class _Drawing:
             yield from self._evidence()
         yield Text()
         yield self._text(words.end(report, self.verbose), "dim")
-
-    def _text(self, value: str, style: str = "", longest: int = 1000) -> Text:
-        return cleaned(value, self.ascii, style, longest)
 
     def _cause(self, cause: v1.Cause) -> Text:
         most = MOST_SITES_VERBOSE if self.verbose else MOST_SITES

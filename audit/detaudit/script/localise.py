@@ -16,6 +16,7 @@ STEP, TENSOR, LAYER, OPERATION = "step", "tensor", "layer", "op"
 PAIRS = 3  # of processes, where the ones before say nothing
 DEPTHS = (STEP, TENSOR, LAYER, OPERATION)
 
+
 def localise(case: Case, audit: RunAudit,
              done: Sequence[Finished]) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
     """``audit`` with the operation at which its runs part, where the step can be replayed or watched."""

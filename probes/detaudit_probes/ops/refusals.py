@@ -24,7 +24,6 @@ SAID = (
     ("SparseTensorDenseMatmulOp", ("SparseTensorDenseMatMul",)),
     ("CropAndResizeBackpropBoxes", ("CropAndResizeGradBoxes",)),
     ("CropAndResizeBackpropImage", ("CropAndResizeGradImage",)),
-    ("FakeQuantWithMinMaxVarsGradient", ("FakeQuantWithMinMaxVarsGradient",)),
     ("unsorted segment reduction", ("UnsortedSegmentSum", "UnsortedSegmentProd", "UnsortedSegmentMax",
                                     "UnsortedSegmentMin")),
     ("of sorted segment reduction", ("SegmentSum", "SegmentMean", "SegmentProd", "SegmentMax", "SegmentMin")),
