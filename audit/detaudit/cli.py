@@ -150,6 +150,8 @@ def run_command(
     every: Annotated[int, typer.Option(metavar="N", min=1, help="Look at the weights in every N-th step.")] = 1,
     copy: Annotated[bool, typer.Option("--copy", help="Each run in its own copy of the folder.")] = False,
     depth: Annotated[str, typer.Option(help="Follow a divergence to the step, tensor, layer or op.")] = "op",
+    price: Annotated[bool | None, typer.Option("--price/--no-price", show_default="where a run takes under 20 s",
+                                               help="Time what the pins cost.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the traces and outputs there.")] = None,
     show_output: Annotated[bool, typer.Option("--show-output", help="Show what the first run printed.")] = False,
     write_fix: Annotated[Path | None, typer.Option(metavar="F", help="Write the fix as a diff.")] = None,
@@ -164,7 +166,7 @@ def run_command(
         python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
         trials=trials, jobs=jobs, timeout=timeout, budget=session.budget(budget),
         seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
-        strict=strict, depth=one_of(depth, DEPTHS, "--depth"))
+        strict=strict, depth=one_of(depth, DEPTHS, "--depth"), price=price)
     targets = {"json": json, "markdown": markdown}
     for path in (*targets.values(), write_fix, reproducer):
         write.check_target(path)

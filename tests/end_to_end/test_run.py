@@ -30,7 +30,8 @@ def run_here(tmp_path, detaudit):
         else:
             shutil.copytree(CORPUS / what, folder)
         report = tmp_path / "run.json"
-        ran = detaudit("run", "--json", str(report), *options, str(folder / "train.py"))
+        price = () if "--price" in options else ("--no-price",)
+        ran = detaudit("run", "--json", str(report), *price, *options, str(folder / "train.py"))
         return ran, json.loads(report.read_text()) if report.exists() else {}, folder
 
     return run
@@ -40,7 +41,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     diff = tmp_path / "fix.diff"
     before = (CORPUS / "causes/keras_issue_22620/train.py").read_bytes()
-    ran, report, folder = run_here("causes/keras_issue_22620", "--write-fix", str(diff),
+    ran, report, folder = run_here("causes/keras_issue_22620", "--price", "--write-fix", str(diff),
                                    "--markdown", str(tmp_path / "run.md"))
     planted = json.loads((folder / "case.json").read_text())["causes"][0]
     assert ran.code == 1, ran.err
@@ -55,6 +56,9 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     assert report["pinned"]["parted"] == 0 < report["pinned"]["agreed"]
     assert report["observer"]["holds"] is True
     assert report["fix"]["verified"] is True and report["fix"]["trials"] == 3
+    (price,) = [one for one in report["price"]["alone"] if one["pins"] == ["python-random"]]
+    assert price["base"] == [] and price["cost_range"][0] <= price["cost"] <= price["cost_range"][1]
+    assert report["price"]["found"] == price and "Price" in ran.out
     assert (folder / "train.py").read_bytes() == before  # the user's file is never edited
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))

@@ -64,14 +64,16 @@ class Bench:
     """Answers an experiment's trials with traces made by hand, and remembers what it asked for.
 
     ``behave`` says what a trial does: a value that is all that its trace holds (equal values: equal bits),
-    or an Outcome where it did not complete. ``evidence`` goes into every trace.
+    or an Outcome where it did not complete. ``evidence`` goes into every trace, ``measures`` too, which may be a
+    function of the trial; each took so many ``seconds``.
     """
 
     folder: Callable[[], Path]
     behave: Callable[[Trial], Any]
     evidence: dict[str, int] = field(default_factory=dict)
     facts: Callable[[Trial], dict[str, Any]] = lambda trial: FACTS
-    measures: dict[str, Any] = field(default_factory=dict)
+    measures: dict[str, Any] | Callable[[Trial], dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
     asked: list[list[Trial]] = field(default_factory=list)
     answered: dict[Trial, Finished] = field(default_factory=dict)
 
@@ -88,8 +90,9 @@ class Bench:
             Once("rng", "state", trial.draw), Once("init", "kernel", 0.5),
             Step(0, (("loss", "loss", behaviour), ("update", "kernel", behaviour)))]
         trace = written(self.folder(), acts, self.evidence, {} if behaviour is None else {"final": repr(behaviour)},
-                        facts=self.facts(trial), measures=self.measures)
-        return Finished(trial, number, Outcome(COMPLETED), trace)
+                        facts=self.facts(trial),
+                        measures=self.measures(trial) if callable(self.measures) else self.measures)
+        return Finished(trial, number, Outcome(COMPLETED, "", self.seconds), trace)
 
     def drive(self, experiment: Any) -> Any:
         """Run the experiment to its end; its finding."""

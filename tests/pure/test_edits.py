@@ -58,6 +58,11 @@ def test_an_import_from_a_module_gets_an_import_of_its_own():
     assert new == "from keras import layers\nimport keras\nkeras.utils.f()\n"
 
 
+def test_what_an_insertion_imports_itself_keeps_its_name():
+    edit = Edit("insert", ("import tensorflow", "tensorflow.f()"), after=("keras",))
+    assert edits.apply("import keras as k\n", edit, (), 1) == "import keras as k\nimport tensorflow\ntensorflow.f()\n"
+
+
 def test_an_insertion_that_fits_nowhere_is_none():
     assert changed(Edit("insert", ("jax.f()",), after=("jax",))) is None
     assert edits.apply("def f(:\n", Edit("insert", ("x",)), (), 1) is None

@@ -29,7 +29,7 @@ def world(tmp_path, fresh_folder):
     numbers = itertools.count()
 
     def investigated(*parts, fixable=True, broken=(), behave=None, measures=None, evidence=None, changed=(),
-                     sites=None):
+                     sites=None, price=False, seconds=0.0):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
         loose = Condition("tensorflow", "auto", "train.py", 1)
         alone = []
@@ -44,7 +44,7 @@ def world(tmp_path, fresh_folder):
             return float(next(numbers))
 
         bench = Bench(fresh_folder, behave or usual, TOUCHED if evidence is None else evidence,
-                      measures=MEASURES if measures is None else measures)
+                      measures=MEASURES if measures is None else measures, seconds=seconds)
         answer = bench._run
 
         def answered(trial, number):
@@ -55,7 +55,7 @@ def world(tmp_path, fresh_folder):
 
         bench._run = answered
         case = Case(program, loose, PINS, SOURCES, sources.SCRIPT_PINS, None, lambda event: None,
-                    lambda: alone.append(1), lambda: tuple(changed))
+                    lambda: alone.append(1), lambda: tuple(changed), price=price)
         found = bench.drive(investigate(case, RunAudit("train.py", {}, None, "not decided")))
         found_bench = bench
         return found, found_bench, alone
@@ -253,3 +253,107 @@ def test_the_line_that_lets_the_hash_seed_in_is_found_by_changing_it(world, tmp_
 def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
     audit, _, _ = world("hash-seed")
     assert audit.fix.environment == (("PYTHONHASHSEED", "0"),) and audit.fix.diff == ""
+
+
+# The price ------------------------------------------------------------------------------------------------------
+
+
+def timed(**seconds):
+    """Measures of runs that take as many seconds more than one as the pins they hold cost."""
+    names = {name.replace("_", "-"): cost for name, cost in seconds.items()}
+    return lambda trial: {**MEASURES, "after_import": 1.0 + sum(names.get(pin, 0.0) for pin in trial.condition.pins)}
+
+
+def either(*sets):
+    """A world in which any one of these sets of pins makes runs agree."""
+    numbers = itertools.count()
+    return lambda trial: 1.0 if any(set(one) <= set(trial.condition.pins) for one in sets) or dict(
+        trial.condition.options).get("version") else float(next(numbers))
+
+
+def rows(audit):
+    return {" ".join(one.pins): one.cost for one in audit.price.alone}
+
+
+def test_each_pin_that_was_tried_has_its_price_alone_and_so_have_all_that_are_needed(world):
+    audit, bench, _ = world("python-random", "dense-update", price=True, measures=timed(dense_update=0.5))
+    assert rows(audit)["dense-update"] == 1.5 and rows(audit)["python-random"] == 1.0
+    assert {"one-thread", "op-determinism"} <= rows(audit).keys()  # they hold the embedding's race as well
+    assert (audit.price.found.pins, audit.price.found.cost) == (("python-random", "dense-update"), 1.5)
+    assert audit.price.faster is None and (audit.fix.cost, audit.fix.cost_range) == (1.0, (1.0, 1.0))
+    (tried,) = audit.price.tried
+    assert tried.startswith("without dense-update, of python-random, ") and "not even all together" in tried
+    runs = [wanted for wanted in bench.asked if any(
+        trial.draw >= 200 and dict(trial.condition.options).get("watch") is False for trial in wanted)]
+    assert len(runs) > 20 and all(len(wanted) == 1 for wanted in runs)  # one run at a time
+
+
+def test_timed_runs_are_by_turns_and_none_was_there_before(world):
+    _, bench, _ = world("python-random", price=True, measures=timed())
+    order = [(trial.draw, trial.condition.pins) for wanted in bench.asked for trial in wanted if trial.draw >= 210]
+    rounds = [[pins for draw, pins in order if draw == number] for number in (210, 211, 212)]
+    assert rounds[0] == rounds[1][::-1] == rounds[2] and rounds[0][0] == () and len(order) == len(set(order))
+
+
+def test_a_set_that_is_faster_and_holds_the_runs_is_found(world):
+    audit, _, _ = world(price=True, behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
+                        measures=timed(dense_update=1.0, op_determinism=2.0, one_thread=0.2))
+    assert audit.price.found.pins == ("python-random", "dense-update")
+    assert audit.price.fastest == ("python-random", "one-thread")
+    assert audit.price.faster.base == audit.price.found.pins
+    assert audit.price.faster.cost == audit.price.faster.cost_range[1] == 0.6
+    assert set(causes(audit)) == {"python-random", "sparse-update"}  # what was found first stays the cause
+
+
+def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
+    """By itself the other pin looks cheap, and together with the rest it is not."""
+    def seconds(trial):
+        held = set(trial.condition.pins)
+        slow = "dense-update" in held or {"python-random", "one-thread"} <= held
+        return {**MEASURES, "after_import": 2.0 if slow else 1.0}
+
+    audit, _, _ = world(price=True, behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
+                        measures=seconds)
+    assert audit.price.faster is None and "is not faster" in audit.price.tried[0]
+
+
+def test_noise_finds_no_faster_set(world):
+    turns = itertools.count()
+    noisy = lambda trial: {**MEASURES, "after_import": (1.0, 1.3, 0.9, 1.7, 1.1)[next(turns) % 5]}  # noqa: E731
+    audit, _, _ = world(price=True, behave=either(["dense-update"], ["one-thread"]), measures=noisy)
+    assert audit.price.faster is None and audit.price.tried == ()
+
+
+def test_a_faster_set_that_fresh_runs_refute_is_not_told(world):
+    numbers = itertools.count()
+    good = either(["python-random", "dense-update"], ["python-random", "one-thread"])
+
+    def behave(trial):
+        fresh = "one-thread" in trial.condition.pins and "dense-update" not in trial.condition.pins
+        return float(next(numbers)) if fresh and 200 <= trial.draw < 210 else good(trial)
+
+    audit, _, _ = world(price=True, behave=behave, measures=timed(dense_update=1.0))
+    assert audit.price.faster is None and "fresh runs part" in audit.price.tried[0]
+
+
+def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
+    """Op determinism without a seed: what is timed is the set with it, against the set without."""
+    numbers = itertools.count()
+
+    def behave(trial):
+        held = set(trial.condition.pins)
+        if "op-determinism" in held and "tensorflow-seed" not in held:
+            return Outcome(FAILED, "ended with status 1: a seed is needed")
+        return 1.0 if {"tensorflow-seed", "op-determinism"} <= held else float(next(numbers))
+
+    audit, _, _ = world(price=True, behave=behave, measures=timed(op_determinism=0.5))
+    row = next(one for one in audit.price.alone if "op-determinism" in one.pins)
+    assert (row.pins, row.base, row.cost) == (("tensorflow-seed", "op-determinism"), ("tensorflow-seed",), 1.5)
+
+
+@pytest.mark.parametrize(("asked", "seconds", "timed_at_all"), [
+    (None, 3.0, True), (None, 300.0, False), (True, 300.0, True), (False, 3.0, False)])
+def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(world, asked, seconds, timed_at_all):
+    audit, _, _ = world("python-random", price=asked, measures=timed(), seconds=seconds)
+    assert (audit.price is not None) is timed_at_all
+    assert ("--price times the pins" in audit.no_price) is (asked is None and not timed_at_all)

@@ -12,7 +12,20 @@ from detaudit.outcome import COMPLETED, Outcome
 from detaudit.report import build_run, faces, markdown_run, read, v1, write
 from detaudit.report.privacy import Private
 from detaudit.runner import Finished
-from detaudit.script.findings import Cause, Fix, Growth, Observer, Output, Repeats, RunAudit, Search, Site, Varied
+from detaudit.script.findings import (
+    Cause,
+    Cost,
+    Fix,
+    Growth,
+    Observer,
+    Output,
+    Price,
+    Repeats,
+    RunAudit,
+    Search,
+    Site,
+    Varied,
+)
 from detaudit.ulp import Distance
 from rich.console import Console
 
@@ -31,7 +44,14 @@ PARTED = RunAudit(
     causes=(Cause("python-random", "python-random", True, SITES,
                   "the seeds that the script sets do not reach it: numpy.random.seed at train.py:3"),),
     fix=Fix("--- a/train.py\n+++ b/train.py\n@@ -1,2 +1,4 @@\n+import random\n+random.seed(1)\n import keras\n x = 1\n",
-            (("PYTHONHASHSEED", "0"),), True, 3, "3 runs of the changed program agree to the last bit", 1.01),
+            (("PYTHONHASHSEED", "0"),), True, 3, "3 runs of the changed program agree to the last bit", 1.01,
+            (0.99, 1.03)),
+    price=Price(3, (Cost(("python-random",), (), 1.31, (1.27, 1.4)), Cost(("hash-seed",), (), 1.0, (0.96, 1.02)),
+                    Cost(("clock",), (), 1.02, (0.99, 1.05)), Cost(("python-random", "op-determinism"),
+                                                                  ("python-random",))),
+                Cost(("python-random",), (), 1.31, (1.27, 1.4)),
+                Cost(("os-entropy",), ("python-random",), 0.8, (0.75, 0.9)),
+                ("without python-random, of os-entropy: os-entropy will do too, and is faster",)),
     observer=Observer(True, "pinned, watched and bare runs end on the same bits"),
     search=Search(24, 61.5, ("hash-seed: part", "python-random: agree"), ("clock",), ("one-worker",)),
     trials=(Finished(Trial(LOOSE, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
@@ -57,7 +77,7 @@ def shown(found, width=80, verbose=False, **options):
 
 
 def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
-    text = shown(document(PARTED))
+    text = shown(document(replace(PARTED, price=replace(PARTED.price, faster=None))))
     lines = text.splitlines()
     assert lines[0].startswith("NOT REPRODUCIBLE  3 of 3 pairs of runs of train.py part; the fix below")
     assert len(lines) < 30
@@ -67,6 +87,20 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
                  "do not reach it", "verified: 3 runs", "1.01 times as long", "export PYTHONHASHSEED=0",
                  "+random.seed(1)", "exit code 1"):
         assert said in " ".join(text.split()), said
+
+
+def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
+    text = " ".join(shown(document(PARTED)).split())
+    assert ("Price python-random 1.31 times as long (1.27 to 1.40); hash-seed, clock nothing that can be told from "
+            "noise (0.96 to 1.05)") in text
+    assert "Faster os-entropy will do as well, and takes 0.80 times as long (0.75 to 0.90) as python-random" in text
+    assert "os-entropy is held by" in text
+    page = markdown_run.render(document(PARTED))
+    for said in ("price of clock: 1.02 times as long", "beside python-random): a run did not complete",
+                 "will do too, and is faster"):
+        assert said in page, said
+    long = replace(PARTED, price=None, no_price="one run takes 95 s: --price times the pins all the same")
+    assert "Price not measured: one run takes 95 s" in " ".join(shown(document(long)).split())
 
 
 def test_causes_that_are_needed_together_say_so():

@@ -40,7 +40,8 @@ class _Builder(Shared):
             growth=tuple(self.growth(one) for one in audit.growth),
             pinpoint=self.pinpoint(audit.pinpoint),
             causes=tuple(self.cause(one) for one in audit.causes),
-            fix=self.change(audit.fix), no_fix=self.text(audit.no_fix), search=self.search(audit.search),
+            fix=self.change(audit.fix), no_fix=self.text(audit.no_fix),
+            price=self.price(audit.price), no_price=self.text(audit.no_price), search=self.search(audit.search),
             rests_on=tuple(self.varied(one) for one in audit.rests_on),
             outputs=tuple(v1.Output(kind=one.kind, name=self.name(one.name), agrees=one.agrees, line=one.line)
                           for one in audit.outputs[:1000]),
@@ -87,7 +88,22 @@ class _Builder(Shared):
             return None
         return v1.Change(diff=_without_secrets(one.diff)[:LONGEST_DIFF], environment=dict(one.environment),
                          verified=one.verified,
-                         trials=one.runs, reason=self.text(one.reason), cost=self.finite(one.cost))
+                         trials=one.runs, reason=self.text(one.reason), cost=self.finite(one.cost),
+                         cost_range=one.cost_range)
+
+    def cost(self, one: findings.Cost) -> v1.Cost:
+        return v1.Cost(pins=self.names(one.pins), base=self.names(one.base), cost=self.finite(one.cost),
+                       cost_range=one.cost_range)
+
+    def price(self, one: findings.Price | None) -> v1.Price | None:
+        if one is None:
+            return None
+        added = [pin for pin in one.fastest if pin not in one.found.pins]
+        return v1.Price(
+            rounds=one.rounds, alone=tuple(self.cost(cost) for cost in one.alone), found=self.cost(one.found),
+            faster=None if one.faster is None else self.cost(one.faster),
+            fixes={pin: fix for pin in added if (fix := self.fix(self.pins.get(pin))) is not None},
+            tried=tuple(self.text(line) for line in one.tried))
 
     def search(self, one: findings.Search) -> v1.Search:
         return v1.Search(trials=one.trials, seconds=one.seconds, invalid=self.names(one.invalid),

@@ -35,6 +35,7 @@ class _Drawing(Sheet):
             grid.add_row(Text("Why", "bold"), self._cause(cause))
         yield grid
         yield from self._fix()
+        yield from self._faster()
         if report.traceback and report.reproducible is None:
             yield Text()
             yield Lines(tuple(visible_line(line) for line in report.traceback.splitlines()[-20:]), "dim")
@@ -62,6 +63,11 @@ class _Drawing(Sheet):
         lines = [visible_line(line) for line in fix.diff.splitlines()]
         yield Diff(tuple(line.encode("ascii", "backslashreplace").decode() for line in lines) if self.ascii
                     else tuple(lines))
+
+    def _faster(self) -> Iterator[RenderableType]:
+        for pin, fix in self.report.price.fixes.items() if self.report.price is not None else ():
+            yield Text.assemble("\n", ("Faster", "bold"), "  ", self._text(words.applied(pin, fix)))
+            yield Lines(tuple(visible_line(line) for line in (*fix.lines, *exports(fix.environment))))
 
     def _evidence(self) -> Iterator[RenderableType]:
         yield Text.assemble("\n", ("Evidence", "bold"))

@@ -394,7 +394,7 @@ class Change(Part):
     """The fix: a unified ``diff`` against the user's files, and variables to set before the program starts.
 
     ``verified`` is true only after ``trials`` runs of the changed copy agreed to the last bit. ``cost`` is the ratio
-    of wall times, changed to unchanged.
+    of times, changed to unchanged, ``cost_range`` the least and the greatest.
     """
 
     diff: Annotated[str, Meta(max_length=200_000)]
@@ -403,6 +403,34 @@ class Change(Part):
     trials: Natural
     reason: Text
     cost: Positive | None
+    cost_range: tuple[Positive, Positive] | None
+
+
+class Cost(Part):
+    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of ``base``.
+
+    The median of some rounds, ``cost_range`` the least and the greatest; null where a run did not complete.
+    """
+
+    pins: Names
+    base: Names
+    cost: Positive | None
+    cost_range: tuple[Positive, Positive] | None
+
+
+class Price(Part):
+    """What the pins that were tried cost, each ``alone``, and those that were ``found`` together, in ``rounds`` rounds.
+
+    ``faster`` is another set that holds the runs, against the one before; null where none was seen. ``tried`` says
+    where one was looked for, ``fixes`` how its pins are applied.
+    """
+
+    rounds: Natural
+    alone: Annotated[tuple[Cost, ...], Meta(max_length=1000)]
+    found: Cost
+    faster: Cost | None
+    fixes: dict[Name, Fix]
+    tried: Texts
 
 
 class Search(Part):
@@ -460,7 +488,8 @@ class RunReport(Document, tag_field="command", tag="run"):
 
     ``program`` is the script, without its arguments. ``origin`` says whether the first divergence came in with what
     went into the step, or was born there. ``pinned`` are the runs with everything pinned from outside,
-    ``bare`` those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in ``no_fix``.
+    ``bare`` those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in ``no_fix``,
+    ``price`` where pins were not timed (``no_price``: why).
     ``open`` are pins that a search left undecided, ``changed`` files that the program changes.
     """
 
@@ -476,6 +505,8 @@ class RunReport(Document, tag_field="command", tag="run"):
     causes: Annotated[tuple[Cause, ...], Meta(max_length=100)]
     fix: Change | None
     no_fix: Text
+    price: Price | None
+    no_price: Text
     search: Search
     rests_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
     outputs: Annotated[tuple[Output, ...], Meta(max_length=1000)]

@@ -159,12 +159,15 @@ def climbed(rung: v1.Rung) -> str:
     return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}"
 
 
-def cost(rung: v1.Rung) -> str:
-    """What a step costs against one without a recipe, and over which range it was measured."""
-    if rung.cost is None:
+def cost(one: v1.Rung | v1.Change | v1.Cost) -> str:
+    """How many times as long it takes, and over which range that was measured."""
+    if one.cost is None:
         return ""
-    spread = f" ({rung.cost_range[0]:.2f} to {rung.cost_range[1]:.2f})" if rung.cost_range else ""
-    return f"{rung.cost:.2f} times as long{spread}"
+    return f"{one.cost:.2f} times as long{spread(one.cost_range)}"
+
+
+def spread(found: tuple[float, float] | None) -> str:
+    return f" ({found[0]:.2f} to {found[1]:.2f})" if found else ""
 
 
 def farthest(report: v1.Report) -> str:

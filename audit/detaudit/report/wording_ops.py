@@ -3,7 +3,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from detaudit.report import v1
-from detaudit.report.wording import listed, number, where, work
+from detaudit.report.wording import listed, number, spread, where, work
 from detaudit.report.wording_run import BAD, GOOD, UNSURE
 
 #: The order in which operations are shown: what to act on first.
@@ -75,8 +75,7 @@ def yes_no(value: bool | None) -> str:
 
 
 def cost(one: v1.Operation) -> str:
-    spread = f" ({one.cost_range[0]:.2f} to {one.cost_range[1]:.2f})" if one.cost_range else ""
-    return "" if one.cost is None else f"{one.cost:.2f}{spread}"
+    return "" if one.cost is None else f"{one.cost:.2f}{spread(one.cost_range)}"
 
 
 def refusal(one: v1.Refusal) -> str:

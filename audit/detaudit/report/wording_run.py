@@ -2,7 +2,7 @@
 from collections.abc import Iterator
 
 from detaudit.report import v1
-from detaudit.report.wording import listed, number, operation, where, work
+from detaudit.report.wording import cost, listed, number, operation, spread, where, work
 
 GOOD, BAD, UNSURE = "good", "bad", "unsure"
 TONES = {GOOD: "bold green", BAD: "bold red", UNSURE: "bold yellow"}
@@ -59,6 +59,7 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         yield "Left out", f"pins that stop the script: {listed(report.search.invalid)}"
     if report.causes and report.fix is None and report.no_fix:
         yield "No fix", report.no_fix
+    yield from price(report)
 
 
 def output(one: v1.Output) -> str:
@@ -91,7 +92,43 @@ def site(one: v1.Site) -> str:
 
 def fix(one: v1.Change) -> str:
     said = f"verified: {one.reason}" if one.verified else f"not verified: {one.reason}"
-    return f"{said}; it takes {one.cost:.2f} times as long" if one.cost is not None else said
+    return f"{said}; it takes {cost(one)}" if one.cost is not None else said
+
+
+def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+    """What the pins cost, those first that can be told from noise; and the set that is faster than the one found."""
+    one = report.price
+    if one is None:
+        if report.no_price:
+            yield "Price", f"not measured: {report.no_price}"
+        return
+    told = sorted((row for row in one.alone if row.cost_range is not None and not _noise(row)),
+                  key=lambda row: -(row.cost or 0))
+    parts = [f"{_held(row)} {cost(row)}" for row in told]
+    quiet = [row for row in one.alone if row.cost_range is not None and _noise(row)]
+    if quiet:
+        least, greatest = min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)
+        parts.append(f"{listed([_held(row) for row in quiet], 20)} nothing that can be told from noise"
+                     f"{spread((least, greatest))}")
+    if len(one.found.pins) > 1 and one.found.cost is not None:
+        parts.append(f"all {len(one.found.pins)} that are needed together {cost(one.found)}")
+    yield "Price", "; ".join(parts) or "not measured: no timed run completed"
+    if one.faster is not None:
+        yield "Faster", (f"{listed(one.faster.pins)} will do as well, and takes {cost(one.faster)} as "
+                         f"{listed(one.faster.base)}")
+
+
+def applied(pin: str, fix: v1.Fix) -> str:
+    return f"{pin} is held by{f' ({fix.note})' if fix.note else ''}:"
+
+
+def _noise(row: v1.Cost) -> bool:
+    return row.cost_range is not None and row.cost_range[0] <= 1 <= row.cost_range[1]
+
+
+def _held(row: v1.Cost) -> str:
+    added = listed([pin for pin in row.pins if pin not in row.base])
+    return f"{added} (beside {listed(row.base)})" if row.base else added
 
 
 def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
@@ -104,6 +141,11 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         yield one.kind, f"{one.name}: {'the same in all runs' if one.agrees else output(one)}"
     for place, tried in enumerate(report.search.tried, 1):
         yield f"question {place}", tried
+    if report.price is not None:
+        for row in report.price.alone:
+            yield f"price of {_held(row)}", cost(row) or "a run did not complete"
+        for line in report.price.tried:
+            yield "a faster set", line
     if report.search.untouched:
         yield "not tried", f"no run has met their source: {listed(report.search.untouched, 20)}"
     for one in report.growth:

@@ -9,19 +9,18 @@ from detaudit.diff import Divergence, Incomparable
 from detaudit.events import Phase
 from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.runner import Finished
-from detaudit.script import blame, fix, growth
+from detaudit.script import blame, fix, growth, price
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Cause, Observer, RunAudit, Search
 from detaudit.script.origin import suspects
 from detaudit.script.program import LARGEST_COPY, size_of
-from detaudit.script.repeat import Answer, ask, compare_ends, count, pairs_for
+from detaudit.script.repeat import FRESH, MORE, SHORT, Answer, ask, compare_ends, count, pairs_for
 from detaudit.script.search import Pins, smallest
 
 #: Pins that may break a script: where all of them held together stop it, these are left out one by one.
 RISKY = ("op-determinism", "fixed-addresses", "one-pool-thread", "one-process", "clock", "os-entropy", "one-thread",
          "one-worker", "serial-map", "dense-update")
-MORE, MOST = 3, 8     # pairs: fresh ones that confirm what was found; without a pin that parts rarely
-FRESH = 100           # the number of the first pair of a condition that is run again, after the search
+MOST = 8  # pairs without a pin that parts rarely
 
 
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
@@ -47,8 +46,8 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     case.emit(Phase("Which pins are needed"))
     suspected = suspects(done)
     first = tuple(pin for pin in pins if case.of_pin(pin).id in suspected)
-    needed, tried = yield from counter.of(_search(case, pins, first, pairs))
-    search = replace(search, tried=tuple(tried))
+    needed, answers = yield from counter.of(_search(case, pins, first, pairs))
+    search = replace(search, tried=tuple(f"{', '.join(held) or 'nothing'}: {said}" for held, said in answers))
     case.known_so_far(replace(audit, open=needed, search=counter.told(search, began)))
     confirmed = yield from counter.of(ask(case.held(needed), max(pairs, MORE), FRESH))
     if confirmed.agree is not True:
@@ -70,7 +69,28 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     case.known_so_far(audit)
     case.emit(Phase("The fix, on a copy"))
     mended, why = yield from fix.fix(case, causes, pairs)
-    return replace(audit, fix=mended, no_fix=why)
+    audit = replace(audit, fix=mended, no_fix=why)
+    case.known_so_far(audit)
+    timed = _worth_timing(case, pins, needed, [held for held, _ in answers])
+    return (yield from _priced(case, audit, done, needed, timed, pairs))
+
+
+def _priced(case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins,
+            pairs: int) -> Investigation:
+    """``audit`` with the price of the pins; where the script is long, only if that was asked for."""
+    seconds = done[0].outcome.seconds
+    if not (seconds < SHORT if case.price is None else case.price):
+        why = "" if case.price is False else f"one run takes {seconds:.0f} s: --price times the pins all the same"
+        return replace(audit, no_price=why)
+    case.emit(Phase("The price, one run at a time"))
+    return replace(audit, price=(yield from price.price(case, needed, tried, pairs)))
+
+
+def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -> Pins:
+    """The pins that were tried by fewer than all at once, and those that hold a source which a needed one holds."""
+    sources = {source for pin in needed for source in case.known[pin].holds}
+    tried = {pin for held in asked for pin in held}
+    return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].holds))
 
 
 def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit | None]:
@@ -138,14 +158,14 @@ def _control(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], d
 
 
 def _search(case: Case, pins: Pins, first: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
-                                                                         tuple[Pins, list[str]]]:
-    """A smallest set of pins, with what was asked in words. Where those asked about ``first`` do, it is one of them."""
-    tried: list[str] = []
+                                                                         tuple[Pins, list[tuple[Pins, str]]]]:
+    """A smallest set of pins, with what was asked and answered. Where those asked about ``first`` do, it is one of
+    them."""
+    tried: list[tuple[Pins, str]] = []
 
     def agree(held: Pins) -> Generator:
         answer = yield from ask(case.held(held), pairs)
-        said = {True: "agree", False: "part", None: "invalid"}[answer.agree]
-        tried.append(f"{', '.join(held) or 'nothing'}: {said}")
+        tried.append((held, {True: "agree", False: "part", None: "invalid"}[answer.agree]))
         return answer.agree is True
 
     few = 0 < len(first) <= len(pins) // 2

@@ -19,7 +19,8 @@ class Case:
     ``sources`` are those that a script can have, ``pins`` the ids that are tried, cheap and specific ones first.
     ``alone`` is called where trials must not run side by side; ``changed`` tells the files that the program changes.
     ``known_so_far`` is told what stands if the investigation ends before its end. ``depth`` is how far a divergence is
-    followed: to the ``step``, the ``tensor``, the ``layer`` or the ``op``.
+    followed: to the ``step``, the ``tensor``, the ``layer`` or the ``op``. ``price`` says whether pins are timed; None:
+    where a run is short.
     """
 
     program: Program
@@ -33,6 +34,7 @@ class Case:
     changed: Callable[[], tuple[str, ...]]
     known_so_far: Callable[[RunAudit], None] = lambda audit: None
     depth: str = "op"
+    price: bool | None = None
 
     def held(self, pins: Sequence[str]) -> Condition:
         condition = self.loose

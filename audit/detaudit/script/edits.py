@@ -39,7 +39,8 @@ def lines_of(text: str) -> list[str]:
 def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[str]) -> str | None:
     """``lines`` behind the first import of one of ``after``; at the top where that is empty.
 
-    A name that a line begins with (``keras.``, ``tf.``) is the one under which the script imported the module.
+    A name that a line begins with (``keras.``, ``tf.``) is the one under which the script imported the module; one
+    that another of the lines imports stays as it is.
     """
     if not after:
         return _with_lines(text, _top(tree), lines)
@@ -50,8 +51,8 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
     node, (module, name) = found[0]
     if name is None:
         return _with_lines(text, node.end_lineno or 0, [f"import {module.partition('.')[0]}", *(
-            _renamed(line, module.partition(".")[0]) for line in lines)])
-    return _with_lines(text, node.end_lineno or 0, [_renamed(line, name) for line in lines])
+            _renamed(lines, module.partition(".")[0]))])
+    return _with_lines(text, node.end_lineno or 0, _renamed(lines, name))
 
 
 def _imports(node: ast.stmt) -> Iterable[tuple[str, str | None]]:
@@ -65,9 +66,11 @@ def _imports(node: ast.stmt) -> Iterable[tuple[str, str | None]]:
         yield node.module, None
 
 
-def _renamed(line: str, name: str) -> str:
-    head, dot, rest = line.partition(".")
-    return f"{name}{dot}{rest}" if dot and head.isidentifier() else line
+def _renamed(lines: Sequence[str], name: str) -> list[str]:
+    own = {line.removeprefix("import ") for line in lines}
+    parts = [line.partition(".") for line in lines]
+    return [f"{name}{dot}{rest}" if dot and head.isidentifier() and head not in own else f"{head}{dot}{rest}"
+            for head, dot, rest in parts]
 
 
 def _top(tree: ast.Module) -> int:

@@ -51,7 +51,7 @@ class Cause:
 class Fix:
     """A change of the user's own program. ``verified`` only after ``runs`` runs of it agreed to the last bit.
 
-    ``diff`` is a unified diff, ``environment`` what must be set besides, ``cost`` the ratio of wall time.
+    ``diff`` is a unified diff, ``environment`` what must be set besides; ``cost`` and ``cost_range`` as for a pin.
     """
 
     diff: str
@@ -60,6 +60,40 @@ class Fix:
     runs: int
     reason: str
     cost: float | None = None
+    cost_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of ``base``.
+
+    The median of some rounds, with the least and the greatest; None where a run did not complete.
+    """
+
+    pins: tuple[str, ...]
+    base: tuple[str, ...] = ()
+    cost: float | None = None
+    cost_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Price:
+    """What the pins that were tried cost, each ``alone``, and those that were ``found`` together.
+
+    ``faster`` is another set that holds the runs, against the one before: it was faster in every round. None where
+    there is none; ``tried`` says in words where one was looked for.
+    """
+
+    rounds: int
+    alone: tuple[Cost, ...]
+    found: Cost
+    faster: Cost | None = None
+    tried: tuple[str, ...] = ()
+
+    @property
+    def fastest(self) -> tuple[str, ...]:
+        """The fastest set that was seen to hold the runs."""
+        return self.faster.pins if self.faster is not None else self.found.pins
 
 
 @dataclass(frozen=True)
@@ -131,6 +165,8 @@ class RunAudit:
     causes: tuple[Cause, ...] = ()
     fix: Fix | None = None
     no_fix: str = ""
+    price: Price | None = None
+    no_price: str = ""
     rests_on: tuple[Varied, ...] = ()
     outputs: tuple[Output, ...] = ()
     origin: str = ""

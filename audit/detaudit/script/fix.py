@@ -10,7 +10,7 @@ from detaudit_probes.declare import Edit
 from detaudit import base
 from detaudit.condition import Condition, Trial
 from detaudit.runner import Finished
-from detaudit.script import edits
+from detaudit.script import edits, price
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Fix
 from detaudit.script.program import LARGEST_COPY, size_of, text_of
@@ -73,9 +73,10 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         elif repeats.parted or repeats.problem:
             last = repeats.problem or "its runs part"
         else:
-            cost = yield from _cost(case.loose, condition)
+            times = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
             return Fix(diff(case.program.root, files), environment, True, len(done),
-                       f"{len(done)} runs of the changed program agree to the last bit", cost), ""
+                       f"{len(done)} runs of the changed program agree to the last bit",
+                       *price.ratios(times[case.loose], times[condition])), ""
     advice = _advice(causes, [cause.source for cause in causes])
     return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}. {advice}".strip()
 
@@ -84,21 +85,6 @@ def _run(condition: Condition, runs: int) -> Generator[Sequence[Trial], dict[Tri
     trials = [Trial(condition, number) for number in range(runs)]
     found = yield trials
     return [found[trial] for trial in trials]
-
-
-def _cost(loose: Condition, fixed: Condition) -> Generator[Sequence[Trial], dict[Trial, Finished], float | None]:
-    """The ratio of wall times, fixed to as it was: bare runs alone and in alternation, the fastest of each."""
-    seconds: dict[Condition, list[float]] = {}
-    bare = [one.with_options({"watch": False}) for one in (loose, fixed)]
-    for number in range(2):
-        for condition in bare:
-            trial = Trial(condition, 50 + number)
-            done = (yield [trial])[trial]
-            if not done.outcome.completed:
-                return None
-            seconds.setdefault(condition, []).append(done.outcome.seconds)
-    before, after = (min(seconds[condition]) for condition in bare)  # what else the machine does only adds to it
-    return round(after / before, 3) if before else None
 
 
 def _ways(case: Case, cause: Cause) -> Iterator[Way]:

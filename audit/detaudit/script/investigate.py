@@ -12,10 +12,9 @@ from detaudit.script.findings import PARTED, Observer, RunAudit
 from detaudit.script.localise import localise
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs
-from detaudit.script.repeat import ask, compare_ends, counted
+from detaudit.script.repeat import SHORT, ask, compare_ends, counted
 
-SHORT = 20.0          # seconds: a script that takes less is run so many times at first
-RUNS_OF_SHORT, RUNS = 5, 2
+RUNS_OF_SHORT, RUNS = 5, 2  # of the script as it is, at first
 
 
 def investigate(case: Case, blank: RunAudit) -> Investigation:

@@ -11,7 +11,9 @@ from detaudit.script.findings import Repeats
 
 #: The generators' own states differ as soon as one is loose; what the training made of them is judged.
 IGNORED = ("rng",)
-
+SHORT = 20.0  # seconds: what takes less is run more often
+MORE = 3      # pairs: fresh ones that confirm what a search found
+FRESH = 100   # the number of the first pair of a condition that is run again, after the search
 
 Comparing = Callable[[Finished, Finished], Comparison]
 

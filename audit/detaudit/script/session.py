@@ -43,6 +43,7 @@ class Options:
     keep: str | None = None
     strict: bool = False
     depth: str = "op"
+    price: bool | None = None
 
 
 def stop(given: str | None) -> str | None:
@@ -94,7 +95,7 @@ class _Run:
         self.jobs = options.jobs or (1 if on_gpu else default_jobs())
 
     def audit(self) -> RunAudit:
-        few, many = self.options.trials or 5, 40
+        few, many = self.options.trials or 5, 40 if self.options.price is False else 60
         self.emit(Told(f"{self.program.title} will run some {few} times, and up to {many} times where its runs part. "
                        f"What it uploads or logs elsewhere is repeated."))
         hello = self._greet()
@@ -111,7 +112,7 @@ class _Run:
                           and self.options.backend in one.backends),
             pins=self._pins(), trials=self.options.trials, emit=self.emit, alone=self._alone,
             changed=lambda: _differing(before, listing(self.program.root)), known_so_far=so_far.append,
-            depth=self.options.depth)
+            depth=self.options.depth, price=self.options.price)
         asking = Asking(investigate(case, blank))
         interrupted = False
         try:

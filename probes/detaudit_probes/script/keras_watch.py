@@ -23,7 +23,7 @@ def watch(session: Any, recorder: Any) -> None:
     if not version.startswith("3.") or keras.backend.backend() != "tensorflow":
         recorder.trace.note("measures", {"unwatched": "Keras %s on %s" % (version, keras.backend.backend())})
         return
-    recorder.generators("at the import of Keras")
+    recorder.imported()
     watching = _Watching(session, recorder)
     watching.variables()
     if recorder.counting:

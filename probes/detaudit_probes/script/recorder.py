@@ -44,7 +44,7 @@ class Recorder:
         self.left = False
         self.inside_fit = 0
         self.steps = 0
-        self.began = _clock()
+        self.began = self._imported = _clock()
         self.ending: Any = None
         self._variables: List[Tuple[str, Any]] = []  # (name, a function that gives the variable or None)
         self._held = 0
@@ -88,6 +88,11 @@ class Recorder:
             states.append(("numpy", repr((legacy[1].tolist(), legacy[2:]))))
         for name, state in states:
             self.once("rng", "%s %s" % (name, when), state)
+
+    def imported(self) -> None:
+        """Keras has been imported: what takes time from here on is the script's own."""
+        self._imported = _clock()
+        self.generators("at the import of Keras")
 
     def once(self, stage: str, name: str, value: Any) -> None:
         if self.recording:
@@ -212,6 +217,7 @@ class Recorder:
 
     def end(self) -> None:
         """What a bare trial reads too: every variable that is still there, in the order in which they were made."""
+        ended = _clock()
         gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
         there = [(name, reference()) for name, reference in self._variables]
         named = [(name + " at the end", self._read(variable)) for name, variable in there if variable is not None]
@@ -220,7 +226,7 @@ class Recorder:
         self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})
         self.trace.note("digests", {"saved " + name: digest for name, digest in self._saved.items()})
         self.trace.note("measures", {"steps": self.steps, "moved": self._moved, "max_rss": facts.max_rss(),
-                                     "seconds": _clock() - self.began})
+                                     "after_import": ended - self._imported})
         if self.pinpoint is not None:
             self.pinpoint.leave(self.session.folder)
 

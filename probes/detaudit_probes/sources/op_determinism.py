@@ -19,6 +19,11 @@ from detaudit_probes.declare import Compare, Edit, InScript, Link, Pin, Setting,
 
 ID = "op-determinism"
 
+EDITS = (
+    Edit("insert", ("tf.config.experimental.enable_op_determinism()",), after=("tensorflow",)),
+    Edit("insert", ("import tensorflow", "tensorflow.config.experimental.enable_op_determinism()"), after=("keras",)),
+)
+
 SOURCE = Source(
     id=ID,
     family="kernels and compilers",
@@ -46,8 +51,7 @@ SOURCE = Source(
         Link("Determinism in deep learning (NVIDIA)", "https://github.com/NVIDIA/framework-reproducibility"),
     ),
     advice="Switch it on in every run that is compared, or in none, and say which in a report.",
-    script=InScript(ID, race=True, told=False, sites=False, edits=(
-        Edit("insert", ("tf.config.experimental.enable_op_determinism()",), after=("tensorflow",)),)),
+    script=InScript(ID, race=True, told=False, sites=False, edits=EDITS),
 )
 
 

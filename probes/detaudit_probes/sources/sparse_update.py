@@ -9,7 +9,8 @@ thread, and op determinism.
 
 The probe trains the text model: 40,000 rows, 50 indices, eight threads.
 """
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import InScript, Link, Loosen, Pin, Source
+from detaudit_probes.sources import op_determinism
 
 ID = "sparse-update"
 MOMENTUM = "sgd-momentum"
@@ -42,11 +43,7 @@ SOURCE = Source(
         Link("tf.Variable.scatter_sub", "https://www.tensorflow.org/api_docs/python/tf/Variable#scatter_sub"),
     ),
     quick=True,
-    script=InScript(DENSE, race=True, edits=(
-        Edit("insert", ("tf.config.experimental.enable_op_determinism()",), after=("tensorflow",)),
-        Edit("insert", ("import tensorflow", "tensorflow.config.experimental.enable_op_determinism()"),
-             after=("keras",)),
-    )),
+    script=InScript(DENSE, race=True, edits=op_determinism.EDITS),
 )
 
 
