@@ -23,7 +23,7 @@ from detaudit.report import build, build_ops, build_run, faces, read, write
 from detaudit.runner import Limits, Runner
 from detaudit.scan import Options, scan
 from detaudit.script import program, session
-from detaudit.script.localise import DEPTHS
+from detaudit.script.localise import DEPTHS, OPERATION
 from detaudit.workspace import workspace
 
 BACKENDS = ("tensorflow",)
@@ -167,6 +167,8 @@ def run_command(
         trials=trials, jobs=jobs, timeout=timeout, budget=session.budget(budget),
         seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
         strict=strict, depth=one_of(depth, DEPTHS, "--depth"), price=price)
+    if reproducer is not None and depth != OPERATION:
+        raise UsageError(f"--reproducer needs the operation: --depth {OPERATION}.")
     targets = {"json": json, "markdown": markdown}
     for path in (*targets.values(), write_fix, reproducer):
         write.check_target(path)

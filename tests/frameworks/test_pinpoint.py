@@ -50,6 +50,12 @@ class Python(keras.layers.Layer):
         y.set_shape(x.shape)
         return x + tf.stop_gradient(y - x)  # PYTHON
 
+def twice():
+    # A layer inside of a model inside of a model, which calls it two times.
+    shared = keras.Sequential([keras.layers.Dense(8), Python(noised, name="noisy")], name="inner")
+    inputs = keras.Input((8,))
+    return keras.Model(inputs, shared(shared(inputs)), name="twice")
+
 if PLANTED == "embedding":
     inputs, first = keras.Input((200,), dtype="int32"), keras.layers.Embedding(50, 16)
     middle = keras.layers.GlobalAveragePooling1D()
@@ -58,7 +64,7 @@ else:
     inputs, first = keras.Input((4,)), keras.layers.Dense(8)
     middle = {"race": lambda: Python(raced, name="racing"), "noise": lambda: Python(noised, name="noisy"),
               "dropout": lambda: keras.layers.Dropout(0.5, seed=random.SystemRandom().randrange(10**6), name="drop"),
-              }[PLANTED]()
+              "nested": twice}[PLANTED]()
     x = np.linspace(0, 1, 800 * 4).reshape(800, 4).astype("float32")
 y = np.linspace(0, 1, 800).reshape(800, 1).astype("float32")
 model = keras.Sequential([inputs, first, middle, keras.layers.Dense(1)])
@@ -143,9 +149,9 @@ def test_a_pin_makes_the_replays_of_the_race_agree(replayed, pin):
 
 
 PLANTED = {"race": ("sequential/racing", "python"), "noise": ("sequential/noisy", "python"),
-           "dropout": ("drop", "input")}
+           "dropout": ("drop", "input"), "nested": ("inner/noisy", "python")}
 SOME = [("race", "compiled"), ("race", "loop"), ("noise", "function"), ("noise", "eager"), ("dropout", "compiled"),
-        ("dropout", "loop")]
+        ("dropout", "loop"), ("nested", "compiled")]
 
 
 @pytest.mark.parametrize(("planted", "way"), [(planted, way) for planted in PLANTED for way in WAYS] if ALL else SOME)

@@ -16,6 +16,7 @@ from detaudit.pinpoint import Guilty, Pinpoint, Replays
 from detaudit.report import build_ops, faces, read, v1, write
 from detaudit.report.privacy import Private
 from detaudit.runner import Finished
+from detaudit_probes.ops import step
 from rich.console import Console
 
 from tests.pure.handmade import Bench, Once, Step, written
@@ -284,7 +285,23 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
     told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(one))
     assert told == ("ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
                     "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
-                    "execution; the compiled step as a whole parts too (3 distinct of 20)")
+                    "execution, where watching changes no bits; the compiled step as a whole parts too, on other bits "
+                    "(3 distinct of 20)")
+    layer = replace(one, guilty=None, same_watched=None, same_eager=True)  # --depth layer
+    told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(layer))
+    assert told == ("the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
+                    "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
+                    "step as a whole parts too, on the same bits (3 distinct of 20)")
+    none = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(Pinpoint("fit", 126)))
+    assert none.startswith("the step, replayed (fit), repeats itself in two processes, all 126 operations")
+
+
+@pytest.mark.parametrize(("ends", "others", "same"), [
+    ([(1,), (1,)], [(1,), (1,)], True), ([(1,), (1,)], [(2,), (2,)], False), ([(1,), (2,)], [(2,), (3,)], True),
+    ([(1,), (2,)], [(3,), (4,)], None), ([(1,), (1,)], [(3,), (4,)], None)])
+def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_parts(ends, others, same):
+    """A race with many results shares none of them with another ten replays, by luck alone."""
+    assert step.same_ends(ends, others) is same
 
 
 def test_the_reproducer_is_a_short_script_of_that_operation_alone():

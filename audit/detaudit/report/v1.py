@@ -127,7 +127,8 @@ class Guilty(Part):
 
 
 class Pinpoint(Part):
-    """The operation at which a replayed step parts. ``kind`` is what was replayed.
+    """The operation at which a replayed step parts; ``guilty`` is null where only the layer was asked for. ``kind`` is
+    what was replayed.
 
     ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results in another process),
     ``python`` (Python code, and no operation, gave it other inputs), ``input`` (what it was given differed between

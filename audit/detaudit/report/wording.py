@@ -101,26 +101,30 @@ _BORN = {
 
 
 def operation(one: v1.Pinpoint) -> str:
-    """The operation at which the step parts, for whom it works, and what was seen."""
-    if one.guilty is None:
+    """The operation at which the step parts, or the layer where no more was asked, and what was seen."""
+    if not one.born:
         return (f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
                 f"of it: it parts more rarely, or not where it is watched")
-    count = one.guilty.replays
-    alone = one.born in ("kernel", "python") and count.replays > 2  # seen in one process
-    times = f": {count.distinct} distinct of {count.replays} replays" if alone else ""
+    count = one.guilty.replays if one.guilty is not None else one.watched
+    alone = one.born in ("kernel", "python") and count is not None and count.replays > 2  # seen in one process
+    times = f": {count.distinct} distinct of {count.replays} replays" if alone and count is not None else ""
+    what = f"{one.guilty.operation} in the" if one.guilty is not None else "the"
     place = f" of {one.layer}" if one.layer else ""
     line = f", asked for by {one.line}" if one.line else ""
-    return (f"{one.guilty.operation} in the {one.stage} pass{place}{line}; {_BORN[one.born]}{times}".replace(
-        "the update pass", "the update") + (f"; {_whole(one)}" if alone else ""))
+    stage = "update" if one.stage == "update" else f"{one.stage} pass"
+    return f"{what} {stage}{place}{line}; {_BORN[one.born]}{times}" + (f"; {_whole(one)}" if alone else "")
 
 
 def _whole(one: v1.Pinpoint) -> str:
-    """Whether what was seen eagerly holds for the step as it is compiled."""
+    """Whether what was seen eagerly, every operation watched, holds for the step as it is compiled."""
+    unchanged = {True: ", where watching changes no bits", False: ", where watching changes its bits", None: ""}
+    seen = f"seen in eager execution{unchanged[one.same_watched]}"
     if one.compiled is None:
-        return "seen in eager execution"
+        return seen
     parts = "parts too" if one.compiled.distinct > 1 else "repeats itself"
-    return (f"seen in eager execution; the compiled step as a whole {parts} ({one.compiled.distinct} distinct of "
-            f"{one.compiled.replays})")
+    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[one.same_eager]
+    return f"{seen}; the compiled step as a whole {parts}{bits} ({one.compiled.distinct} distinct of " \
+           f"{one.compiled.replays})"
 
 
 def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:

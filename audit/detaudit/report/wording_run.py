@@ -34,7 +34,8 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         if report.origin:
             yield "Origin", report.origin
     if report.pinpoint is not None:
-        yield "Operation", operation(report.pinpoint)
+        layer = report.pinpoint.born and report.pinpoint.guilty is None
+        yield "Layer" if layer else "Operation", operation(report.pinpoint)
     resting = [one.title for one in report.rests_on if one.agrees is False]
     if report.reproducible:
         free = [one.title for one in report.rests_on if one.agrees]

@@ -19,7 +19,8 @@ DEPTHS = (STEP, TENSOR, LAYER, OPERATION)
 
 def localise(case: Case, audit: RunAudit,
              done: Sequence[Finished]) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
-    """``audit`` with the operation at which its runs part, where the step can be replayed or watched."""
+    """``audit`` with the operation, or the layer alone, at which its runs part, where the step can be replayed or
+    watched."""
     found = parting(done)
     divergence = audit.repeats.divergence
     if case.depth not in (LAYER, OPERATION) or divergence is None or divergence.step is None or found is None:
@@ -38,7 +39,11 @@ def localise(case: Case, audit: RunAudit,
         found_there = judged(runs)
         if found_there is None or found_there.guilty is not None:
             break
-    return replace(audit, pinpoint=found_there and replace(found_there, line=_shown(found_there.line, case)))
+    if found_there is not None:
+        found_there = replace(found_there, line=_shown(found_there.line, case))
+        if case.depth == LAYER:
+            found_there = replace(found_there, guilty=None)
+    return replace(audit, pinpoint=found_there)
 
 
 def _shown(line: str, case: Case) -> str:

@@ -101,8 +101,8 @@ class Pinpoint:
         self.found = {
             "kind": kind, "operations": len(replays[0]), "guilty": None if parting is None else described(parting),
             "watched": _counted(watched_ends), "eager": _counted(bare_ends), "compiled": _counted(compiled_ends),
-            "same_watched": bool(set(watched_ends) & set(bare_ends)),
-            "same_eager": bool(set(bare_ends) & set(compiled_ends)) if compiled_ends else None,
+            "same_watched": same_ends(watched_ends, bare_ends),
+            "same_eager": same_ends(bare_ends, compiled_ends) if compiled_ends else None,
             "same_step": ended in (compiled_ends or bare_ends), "seconds": _clock() - began}
 
     def begin_live(self) -> None:
@@ -134,6 +134,13 @@ class Pinpoint:
     def _ends(self, variables: List[Any]) -> Tuple[int, ...]:
         return tuple(self._hasher(*fingerprint.canonical_view(_read(one))) for one in variables
                      if getattr(one, "trainable", False))
+
+
+def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Optional[bool]:
+    """Do two ways to run the step end on the same bits? Where one parts and they share none, that may be luck."""
+    if set(ends) & set(others):
+        return True
+    return False if len(set(ends)) == len(set(others)) == 1 else None
 
 
 def _counted(ends: List[Tuple[int, ...]]) -> Optional[Dict[str, int]]:
