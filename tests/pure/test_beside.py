@@ -11,7 +11,7 @@ from detaudit.errors import UsageError
 from detaudit.outcome import COMPLETED, FAILED, Outcome
 from detaudit.runner import Finished
 from detaudit.script import growth, session
-from detaudit.script.findings import Output, Repeats, RunAudit
+from detaudit.script.findings import Cause, Fix, Output, Repeats, RunAudit
 from detaudit.script.origin import origin, suspects
 from detaudit.script.outputs import outputs
 from detaudit.script.repeat import counted
@@ -162,3 +162,22 @@ def test_placebos_of_the_script_are_seen_and_real_settings_are_not(monkeypatch):
     assert placebos.met(dict(os.environ)) == ["threads-assigned"]
     threading.set_intra_op_parallelism_threads = print
     assert placebos.met(dict(os.environ)) == []
+
+
+CAUSE = Cause("python-random", "python-random", True)
+FIXED = Fix("", (), True, 3, "3 runs agree")
+
+
+@pytest.mark.parametrize(("known", "reason", "no_fix", "no_price"), [
+    ({"reproducible": None}, "the budget ran out before it was decided", "", ""),
+    ({}, "they part; the budget ran out before the cause was found", "the budget ran out before a fix was tried", ""),
+    ({"causes": (CAUSE,)}, "they part; the budget ran out before a fix was tried",
+     "the budget ran out before a fix was tried", ""),
+    ({"causes": (CAUSE,), "fix": FIXED}, "they part", "", "the budget ran out before every pin was timed"),
+    ({"causes": (CAUSE,), "no_fix": "no line can"}, "they part", "no line can",
+     "the budget ran out before every pin was timed"),
+])
+def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(known, reason, no_fix, no_price):
+    cut = session._cut(RunAudit(**{"program": "train.py", "options": {}, "reproducible": False, "reason": "they part",
+                                   **known}), interrupted=False)
+    assert (cut.reason, cut.no_fix, cut.no_price) == (reason, no_fix, no_price)

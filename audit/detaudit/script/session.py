@@ -183,6 +183,8 @@ def _cut(so_far: RunAudit, interrupted: bool) -> RunAudit:
     why = "interrupted" if interrupted else "the budget ran out"
     if so_far.reproducible is None:
         return replace(so_far, reason=why if interrupted else f"{why} before it was decided")
+    if so_far.fix is not None or so_far.no_fix:
+        return replace(so_far, no_price=f"{why} before every pin was timed")
     missing = "a fix was tried" if so_far.causes else "the cause was found"
     return replace(so_far, reason=f"{so_far.reason}; {why} before {missing}", no_fix=f"{why} before a fix was tried")
 
