@@ -100,7 +100,8 @@ class _Builder(Shared):
             return None
         added = [pin for pin in one.fastest if pin not in one.found.pins]
         return v1.Price(
-            rounds=one.rounds, alone=tuple(self.cost(cost) for cost in one.alone), found=self.cost(one.found),
+            rounds=one.rounds, noise=self.cost(one.noise), alone=tuple(self.cost(cost) for cost in one.alone),
+            found=self.cost(one.found),
             faster=None if one.faster is None else self.cost(one.faster),
             fixes={pin: fix for pin in added if (fix := self.fix(self.pins.get(pin))) is not None},
             tried=tuple(self.text(line) for line in one.tried))

@@ -422,11 +422,14 @@ class Cost(Part):
 class Price(Part):
     """What the pins that were tried cost, each ``alone``, and those that were ``found`` together, in ``rounds`` rounds.
 
+    ``noise`` is the script as it is against itself.
+
     ``faster`` is another set that holds the runs, against the one before; null where none was seen. ``tried`` says
     where one was looked for, ``fixes`` how its pins are applied.
     """
 
     rounds: Natural
+    noise: Cost
     alone: Annotated[tuple[Cost, ...], Meta(max_length=1000)]
     found: Cost
     faster: Cost | None

@@ -103,14 +103,12 @@ def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         if report.no_price:
             yield "Price", f"not measured: {report.no_price}"
         return
-    told = sorted((row for row in one.alone if row.cost_range is not None and not _noise(row)),
-                  key=lambda row: -(row.cost or 0))
-    parts = [f"{_held(row)} {cost(row)}" for row in told]
-    quiet = [row for row in one.alone if row.cost_range is not None and _noise(row)]
+    told = [row for row in one.alone if _told(row, one.noise)]
+    parts = [f"{_held(row)} {cost(row)}" for row in sorted(told, key=lambda row: -(row.cost or 0))]
+    quiet = [row for row in one.alone if row.cost_range is not None and row not in told]
     if quiet:
-        least, greatest = min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)
         parts.append(f"{listed([_held(row) for row in quiet], 20)} nothing that can be told from noise"
-                     f"{spread((least, greatest))}")
+                     f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}")
     if len(one.found.pins) > 1 and one.found.cost is not None:
         parts.append(f"all {len(one.found.pins)} that are needed together {cost(one.found)}")
     yield "Price", "; ".join(parts) or "not measured: no timed run completed"
@@ -120,11 +118,16 @@ def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 
 
 def applied(pin: str, fix: v1.Fix) -> str:
-    return f"{pin} is held by{f' ({fix.note})' if fix.note else ''}:"
+    note = f" ({fix.note})" if fix.note else ""
+    return f"{pin} is held by{note}:" if fix.lines or fix.environment else f"{pin}{note}"
 
 
-def _noise(row: v1.Cost) -> bool:
-    return row.cost_range is not None and row.cost_range[0] <= 1 <= row.cost_range[1]
+def _told(row: v1.Cost, noise: v1.Cost) -> bool:
+    """Whether a pin's ratios all lie beyond 1, and beyond all that the script has against itself."""
+    least, greatest = noise.cost_range or (1.0, 1.0)
+    if row.cost_range is None:
+        return False
+    return row.cost_range[0] > max(1.0, greatest) or row.cost_range[1] < min(1.0, least)
 
 
 def _held(row: v1.Cost) -> str:
@@ -143,6 +146,7 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for place, tried in enumerate(report.search.tried, 1):
         yield f"question {place}", tried
     if report.price is not None:
+        yield "noise", f"as it is, against itself: {cost(report.price.noise)}"
         for row in report.price.alone:
             yield f"price of {_held(row)}", cost(row) or "a run did not complete"
         for line in report.price.tried:

@@ -80,11 +80,13 @@ class Cost:
 class Price:
     """What the pins that were tried cost, each ``alone``, and those that were ``found`` together.
 
+    ``noise`` is the script as it is against itself.
     ``faster`` is another set that holds the runs, against the one before: it was faster in every round. None where
     there is none; ``tried`` says in words where one was looked for.
     """
 
     rounds: int
+    noise: Cost
     alone: tuple[Cost, ...]
     found: Cost
     faster: Cost | None = None

@@ -73,10 +73,10 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         elif repeats.parted or repeats.problem:
             last = repeats.problem or "its runs part"
         else:
-            times = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
+            before, after = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
             return Fix(diff(case.program.root, files), environment, True, len(done),
                        f"{len(done)} runs of the changed program agree to the last bit",
-                       *price.ratios(times[case.loose], times[condition])), ""
+                       *price.ratios(before, after)), ""
     advice = _advice(causes, [cause.source for cause in causes])
     return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}. {advice}".strip()
 

@@ -1,7 +1,8 @@
 """What pins cost on the user's own script, and whether a faster set of them holds its runs as well.
 
 Timed runs are bare, alone on the machine and in alternation: each round has one run as it is and one of every
-condition, every other round in the opposite order. Compared is what a run takes after Keras was imported.
+condition, every other round in the opposite order. Compared is what a run takes after Keras was imported. The script as
+it is is timed against itself too: what its own ratios reach is noise.
 """
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,21 +21,20 @@ DUEL = 5
 #: The numbers of the first runs that are timed, ten apart: none is a run that is there already.
 FIX, FIRST, BESIDE, DUELS = 200, 210, 1000, 2000
 
-Times = Mapping[Condition, list[float]]
-
 
 def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price]:
     """What each of ``tried`` costs by itself and ``needed`` together; then a faster set, found as ``needed`` was.
 
     ``pairs`` are as many as a question of the search took.
     """
-    held = [(pin,) for pin in tried]
-    times = yield from timed([case.loose, *map(case.held, dict.fromkeys([*held, needed]))], ROUNDS, FIRST)
-    alone = {pin: _cost(case, times, (pin,), ()) for pin in tried}
+    sets = list(dict.fromkeys([*((pin,) for pin in tried), needed]))
+    before, again, *after = yield from timed([case.loose, case.loose, *map(case.held, sets)], ROUNDS, FIRST)
+    costs = {pins: Cost(pins, (), *ratios(before, seconds)) for pins, seconds in zip(sets, after, strict=True)}
+    alone = {pin: costs[(pin,)] for pin in tried}
     for place, pin in enumerate(tried):
         if alone[pin].cost is None:
             alone[pin] = yield from _beside(case, pin, tuple(one for one in needed if one != pin), 10 * place)
-    found = Price(ROUNDS, tuple(alone.values()), _cost(case, times, needed, ()))
+    found = Price(ROUNDS, Cost((), (), *ratios(before, again)), tuple(alone.values()), costs[needed])
     for place, pin in enumerate(needed):
         if pin in found.fastest:
             found = yield from _without(case, pin, found, alone, pairs, 10 * place)
@@ -44,8 +44,8 @@ def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price
 def _beside(case: Case, pin: str, others: Pins, place: int) -> Experiment[Cost]:
     """A pin that stops the script by itself (op determinism does, without seeds): its cost with others held too."""
     both = (*others, pin)
-    times = yield from timed([case.held(others), case.held(both)], ROUNDS, BESIDE + place)
-    return _cost(case, times, both, others)
+    before, after = yield from timed([case.held(others), case.held(both)], ROUNDS, BESIDE + place)
+    return Cost(both, others, *ratios(before, after))
 
 
 def _without(case: Case, pin: str, found: Price, alone: Mapping[str, Cost], pairs: int,
@@ -67,8 +67,8 @@ def _without(case: Case, pin: str, found: Price, alone: Mapping[str, Cost], pair
     name = ", ".join(other)
     if (yield from ask(case.held(other), max(pairs, MORE), FRESH)).agree is not True:
         return replace(found, tried=(*found.tried, f"{asked}: with {name} fresh runs part"))
-    times = yield from timed([case.held(found.fastest), case.held(other)], DUEL, DUELS + place)
-    cost = _cost(case, times, other, found.fastest)
+    before, after = yield from timed([case.held(found.fastest), case.held(other)], DUEL, DUELS + place)
+    cost = Cost(other, found.fastest, *ratios(before, after))
     if cost.cost_range is None or cost.cost_range[1] >= 1:
         return replace(found, tried=(*found.tried, f"{asked}: {name} will do too, and is not faster"))
     return replace(found, faster=cost, tried=(*found.tried, f"{asked}: {name} will do too, and is faster"))
@@ -82,32 +82,31 @@ def _cheaper(one: Cost, other: Cost) -> bool:
 # Timing ---------------------------------------------------------------------------------------------------------
 
 
-def timed(conditions: Sequence[Condition], rounds: int, first: int) -> Experiment[dict[Condition, list[float]]]:
-    """Seconds of each condition, one a round; none where a run of it did not complete."""
-    seconds: dict[Condition, list[float]] = {one: [] for one in conditions}
+def timed(conditions: Sequence[Condition], rounds: int, first: int) -> Experiment[list[list[float]]]:
+    """Seconds of each condition, one a round; none where a run of it did not complete. One that stands there twice is
+    run twice in each round."""
+    seconds: list[list[float]] = [[] for _ in conditions]
     failed: set[Condition] = set()
     for number in range(rounds):
-        for one in conditions if number % 2 == 0 else conditions[::-1]:
-            if one in failed:
+        places = range(len(conditions)) if number % 2 == 0 else range(len(conditions) - 1, -1, -1)
+        for place in places:
+            if conditions[place] in failed:
                 continue
-            trial = Trial(one.with_options({"watch": False}), first + number)
+            again = conditions[:place].count(conditions[place])
+            trial = Trial(conditions[place].with_options({"watch": False}), first + number + again * rounds)
             done = (yield [trial])[trial]  # asked for by itself, so that nothing runs beside it
             took = _seconds(done)
             if took is None:
-                failed.add(one)
+                failed.add(conditions[place])
             else:
-                seconds[one].append(took)
-    return {one: [] if one in failed else found for one, found in seconds.items()}
+                seconds[place].append(took)
+    return [[] if one in failed else found for one, found in zip(conditions, seconds, strict=True)]
 
 
 def ratios(before: Sequence[float], after: Sequence[float]) -> tuple[float | None, tuple[float, float] | None]:
     """The median of the rounds' ratios, and their least and greatest."""
     found = sorted(round(late / early, 3) for early, late in zip(before, after, strict=False))
     return (median(found), (found[0], found[-1])) if found else (None, None)
-
-
-def _cost(case: Case, times: Times, pins: Pins, base: Pins) -> Cost:
-    return Cost(pins, base, *ratios(times[case.held(base)], times[case.held(pins)]))
 
 
 def _seconds(done: Finished) -> float | None:
