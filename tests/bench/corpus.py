@@ -5,6 +5,7 @@ planted, no more and no fewer; a line is right where one of the sites is among t
 ``--table`` prints what the file holds as a table for docs/explanation/corpus.md.
 """
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -48,6 +49,13 @@ def keep(out: Path, found: dict) -> None:
         file.write(json.dumps(found, sort_keys=True) + "\n")
 
 
+def product() -> str:
+    """Which state of detaudit this is: a result outlives it."""
+    root = Path(__file__).parents[2]
+    files = sorted([*root.glob("audit/**/*.py"), *root.glob("probes/**/*.py")])
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
+
+
 def cases(groups: list[str] | tuple[str, ...]) -> list[str]:
     return [f"{group}/{path.parent.name}" for group in groups for path in sorted((CORPUS / group).glob("*/case.json"))]
 
@@ -79,7 +87,7 @@ def judged(planted: dict, report: dict) -> dict:
     rests = {one["source"] for one in report["rests_on"] if one["agrees"] is False}
     right = found == wanted and report["reproducible"] is (not wanted) and resting <= rests
     lines = {one["source"]: bool({(site["file"], site["line"]) for site in cause["sites"]}
-                                 & {(one["file"], line) for line in one["lines"]})
+                                 & {*((one["file"], line) for line in one["lines"]), *map(tuple, one.get("also", ()))})
              for one in parting for cause in report["causes"] if cause["source"] == one["source"]}
     return {"planted": wanted, "found": found, "right": right, "lines": lines, "verdict": report["outcome"],
             "reason": report["reason"], "fixed": bool(report["fix"] and report["fix"]["verified"]),

@@ -43,10 +43,12 @@ class Injection(NamedTuple):
     text: str
     lines: tuple[int, ...]
     varies_only: bool
+    also: tuple[tuple[str, int], ...] = ()
 
     def case(self) -> dict[str, Any]:
         """As ``case.json`` says it of the scripts of the corpus."""
-        cause = {"source": self.source, "file": self.file, "lines": list(self.lines), "varies_only": self.varies_only}
+        cause = {"source": self.source, "file": self.file, "lines": list(self.lines),
+                 "also": [list(one) for one in self.also], "varies_only": self.varies_only}
         return {**corpus.load(self.script), "causes": [cause]}
 
 
@@ -133,8 +135,14 @@ def swapped(swap: Swap) -> Injection:
     text = original(swap.script, swap.file)
     for before, after in swap.texts:
         text = _replaced(text, before, after)
-    return _injection(f"{swap.script}:{swap.source}:swap-{swap.name}", swap.source, swap.source, swap.script, swap.file,
+    made = _injection(f"{swap.script}:{swap.source}:swap-{swap.name}", swap.source, swap.source, swap.script, swap.file,
                       _with_top(text, swap.imports, ""), swap.varies_only)
+    return made._replace(also=tuple((file, _line(original(swap.script, file), part)) for file, part in swap.also))
+
+
+def _line(text: str, part: str) -> int:
+    (found,) = [number for number, line in enumerate(text.splitlines(), 1) if part in line]
+    return found
 
 
 def original(script: str, file: str) -> str:
@@ -216,16 +224,9 @@ def scored(one: Injection, **choices: Any) -> dict[str, Any]:
         report = corpus.audit(folder, one.case(), **choices)
         found = json.loads(json.dumps(corpus.judged(one.case(), report)).replace(parent, "..."))
     return {**found, "injection": one.name, "family": one.family, "source": one.source, "script": one.script,
-            "parted": report["repeats"]["parted"], "open": report["open"], "product": product(),
+            "parted": report["repeats"]["parted"], "open": report["open"], "product": corpus.product(),
             "sited": sorted(cause["source"] for cause in report["causes"] if cause["sites"]),
             "seconds": round(time.monotonic() - began, 1)}
-
-
-def product() -> str:
-    """Which state of detaudit this is: a result outlives it."""
-    root = Path(__file__).parents[2]
-    files = sorted([*root.glob("audit/**/*.py"), *root.glob("probes/**/*.py")])
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
 
 
 def check(chosen: list[Injection]) -> int:

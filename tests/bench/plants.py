@@ -34,7 +34,10 @@ class Family(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """A change that fits one script only: texts that stand there once, and what a user might have written instead."""
+    """A change that fits one script only: texts that stand there once, and what a user might have written instead.
+
+    ``also`` are lines of other files that a user would accept, each told by a text that stands in it alone.
+    """
 
     name: str
     source: str
@@ -43,6 +46,7 @@ class Swap(NamedTuple):
     texts: tuple[tuple[str, str], ...]
     imports: tuple[str, ...] = ()
     varies_only: bool = False
+    also: tuple[tuple[str, str], ...] = ()
 
 
 NUMPY, TENSORFLOW = "import numpy as np", "import tensorflow as tf"
@@ -319,7 +323,8 @@ SWAPS = (
     Swap("without-op-determinism", "sparse-update", "clean/op_determinism_pkg", "tagger/train.py",
          (("    tf.config.experimental.enable_op_determinism()\n", ""),
           ("ds.map(jitter, num_parallel_calls=tf.data.AUTOTUNE).batch(100)", "ds.map(jitter).batch(500)"),
-          ("model.fit(ds", "model.fit(ds#!"), ("model = Tagger(40)", "model = Tagger(40, 256)#!"))),
+          ("model.fit(ds", "model.fit(ds#!"), ("model = Tagger(40)", "model = Tagger(40, 256)#!")),
+         also=(("tagger/model.py", "self.optimizer.apply_gradients("),)),
     Swap("without-op-determinism-adam", "tfdata-random-map", "clean/op_determinism_pkg", "tagger/train.py",
          (("    tf.config.experimental.enable_op_determinism()\n", ""),
           ("ds = ds.map(jitter, num_parallel_calls=tf.data.AUTOTUNE).batch(100)",

@@ -5,7 +5,6 @@
 Resumable: a line of JSON for each sweep that is done. ``--table`` prints what the file holds.
 """
 import argparse
-import json
 import sys
 import time
 from collections import Counter
@@ -13,6 +12,9 @@ from pathlib import Path
 
 from detaudit.ops import session
 
+from tests.bench import corpus
+
+RESULTS = corpus.CORPUS / "sweeps.jsonl"
 ACCUSED = ("broken", "needs-pin")
 
 
@@ -20,14 +22,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweeps", type=int, default=20)
     parser.add_argument("--op", action="append", default=[])
-    parser.add_argument("--out", type=Path, default=Path("sweeps.jsonl"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
-    done = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    done = corpus.kept(options.out)
     while not options.table and len(done) < options.sweeps:
         done.append(swept(options.op))
-        with open(options.out, "a", encoding="utf-8") as file:
-            file.write(json.dumps(done[-1], sort_keys=True) + "\n")
+        corpus.keep(options.out, done[-1])
         print(f"{len(done)}: {done[-1]['accused']}, {done[-1]['seconds']} s", flush=True)
     print(table(done))
     return 0
@@ -38,7 +39,7 @@ def swept(names: list[str]) -> dict:
     audit = session.run(session.Options(sys.executable, only=tuple(names), price=False), lambda event: None)
     accused = {f"{one.name} {one.dtype}": one.verdict for one in audit.operations if one.verdict in ACCUSED}
     undecided = [f"{one.name} {one.dtype}: {one.reason}" for one in audit.operations if one.verdict == "error"]
-    return {"accused": accused, "undecided": undecided, "entries": len(audit.operations),
+    return {"accused": accused, "undecided": undecided, "entries": len(audit.operations), "product": corpus.product(),
             "seconds": round(time.monotonic() - began, 1)}
 
 
@@ -50,7 +51,8 @@ def table(done: list[dict]) -> str:
     seconds = sorted(one["seconds"] for one in done)
     return "\n".join(["| accused | sweeps |", "|---|---|", *rows, "",
                       f"{len(done)} sweeps of {done[0]['entries'] if done else 0} entries; {undecided} findings were "
-                      f"not confirmed; a sweep took {seconds[len(seconds) // 2] if seconds else 0} s (median)"])
+                      f"not confirmed; a sweep took {seconds[len(seconds) // 2] if seconds else 0} s (median); "
+                      f"{len({one['product'] for one in done})} states of detaudit"])
 
 
 if __name__ == "__main__":
