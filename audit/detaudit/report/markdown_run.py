@@ -25,7 +25,8 @@ def render(report: v1.RunReport) -> str:
             parts.append(fenced(report.fix.diff[:LONGEST_DIFF].splitlines(), "diff"))
     for pin, one in report.price.fixes.items() if report.price is not None else ():
         parts.append(f"**Faster:** {text(words.applied(pin, one))}")
-        parts.append(fenced([*one.lines, *exports(one.environment)], "python" if one.lines else "sh"))
+        if one.lines or one.environment:
+            parts.append(fenced([*one.lines, *exports(one.environment)], "python" if one.lines else "sh"))
     if report.traceback:
         parts.append(fenced(report.traceback.splitlines()[-40:], "text"))
     rows = "\n".join(f"- {text(label)}: {text(value, 600)}" for label, value in list(words.evidence(report))[:200])
