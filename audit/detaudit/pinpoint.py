@@ -42,6 +42,24 @@ class Guilty:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """Consecutive operations of one stage that work for one layer or variable, one call of a layer for instance.
+
+    ``inputs`` and ``outputs`` say how many distinct ones there were in all replays: one, where they repeat.
+    """
+
+    stage: str
+    layer: str
+    operations: int
+    inputs: int
+    outputs: int
+
+    @property
+    def born_here(self) -> bool:
+        return self.inputs == 1 < self.outputs
+
+
+@dataclass(frozen=True)
 class Pinpoint:
     """The operation at which a replayed step parts; ``guilty`` is None where only the layer was asked for.
 
@@ -53,7 +71,7 @@ class Pinpoint:
     differed between the processes already), ``other`` (they execute other operations from there on), or nothing.
     ``watched``, ``eager`` and ``compiled`` are the replays of the step as a whole: with every operation watched,
     without, and as it was compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that
-    the step has without? None where that was not seen.
+    the step has without? None where that was not seen. ``passages`` is the watched step, layer by layer, in order.
     """
 
     kind: str
@@ -68,3 +86,4 @@ class Pinpoint:
     compiled: Replays | None = None
     same_watched: bool | None = None
     same_eager: bool | None = None
+    passages: tuple[Passage, ...] = ()

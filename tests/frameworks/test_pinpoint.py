@@ -7,8 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from detaudit import diff
 from detaudit.condition import Condition, Trial
 from detaudit.nests import Interpreter
 from detaudit.ops import pinpoint
@@ -20,6 +22,7 @@ from detaudit_probes.ops.watch import NOT_KNOWN, Event, first_parting
 from tests.frameworks.test_observer import ask
 
 pytestmark = pytest.mark.framework
+NEVER = 10**6  # a step that no script has: nothing is replayed
 ALL = os.environ.get("DETAUDIT_PINPOINT") == "all"
 
 HEAD = """
@@ -56,19 +59,43 @@ def twice():
     inputs = keras.Input((8,))
     return keras.Model(inputs, shared(shared(inputs)), name="twice")
 
-if PLANTED == "embedding":
+class Kept(keras.layers.Layer):
+    # Draws from generators of its own, which the script has seeded, and counts its calls where it is to count.
+    def __init__(self, counts, **named):
+        super().__init__(**named)
+        self.tensorflow = tf.random.Generator.from_seed(1)
+        self.numpy, self.python, self.calls, self.counts = np.random.default_rng(1), random.Random(1), 0, counts
+    def call(self, x):
+        def own(x):
+            self.calls += self.counts
+            return np.float32(self.numpy.normal() + self.python.random() + self.calls)
+        mine = tf.numpy_function(own, [x[0, 0]], tf.float32)
+        mine.set_shape(())
+        return x * (self.tensorflow.uniform(()) + tf.stop_gradient(mine))
+
+def drawn(shape, dtype=None):
+    return np.random.normal(size=shape)  # INIT
+
+if PLANTED in ("embedding", "kept", "counted"):
     inputs, first = keras.Input((200,), dtype="int32"), keras.layers.Embedding(50, 16)
     middle = keras.layers.GlobalAveragePooling1D()
+    if PLANTED != "embedding":
+        middle = keras.Sequential([middle, Kept(PLANTED == "counted")])
     x = np.resize(np.arange(50) ** 2 % 50, (800, 200)).astype("int32")
 else:
     inputs, first = keras.Input((4,)), keras.layers.Dense(8)
     middle = {"race": lambda: Python(raced, name="racing"), "noise": lambda: Python(noised, name="noisy"),
               "dropout": lambda: keras.layers.Dropout(0.5, seed=random.SystemRandom().randrange(10**6), name="drop"),
-              "nested": twice}[PLANTED]()
+              "nested": twice, "map": lambda: keras.layers.Dense(8),
+              "init": lambda: keras.layers.Dense(8, kernel_initializer=drawn)}[PLANTED]()
     x = np.linspace(0, 1, 800 * 4).reshape(800, 4).astype("float32")
 y = np.linspace(0, 1, 800).reshape(800, 1).astype("float32")
 model = keras.Sequential([inputs, first, middle, keras.layers.Dense(1)])
 optimizer = keras.optimizers.SGD(0.1)
+data = tf.data.Dataset.from_tensor_slices((x, y))
+if PLANTED == "map":
+    data = data.map(lambda a, b: (a + tf.random.normal((4,)), b), num_parallel_calls=4)  # MAP
+data = data.batch(200)
 
 def step(a, b):
     with tf.GradientTape() as tape:
@@ -80,13 +107,13 @@ def run():
     if WAY in ("compiled", "eager", "train_on_batch"):
         model.compile(optimizer, "mse", jit_compile=False, run_eagerly=WAY == "eager")
     if WAY in ("compiled", "eager"):
-        model.fit(x, y, batch_size=200, epochs=1, shuffle=False, verbose=0)  # FIT
+        model.fit(data, epochs=1, verbose=0)  # FIT
         return
     function = tf.function(step) if WAY == "function" else step
     if WAY == "train_on_batch":
         function = model.train_on_batch
-    for k in range(0, 800, 200):
-        function(tf.constant(x[k:k + 200]), tf.constant(y[k:k + 200]))
+    for a, b in data:
+        function(a, b)
 
 run()
 print(sum(float(np.abs(w).sum()) for w in model.get_weights()))
@@ -165,12 +192,36 @@ def test_the_layer_that_was_planted_is_named(replayed, planted, way):
         assert found.guilty.replays.replays == 10 and found.guilty.replays.distinct > 1  # in one process already
 
 
+@pytest.mark.parametrize("planted", ["kept", "counted"])
+def test_what_a_step_keeps_to_itself_is_not_blamed_for_a_race(replayed, planted):
+    """Generators of a layer's own are set back; a counter is not, and counts alike in both processes."""
+    found = pinpoint.judged(replayed("compiled", planted))
+    assert (found.guilty.operation, found.stage) == ("ResourceScatterSub", "update")
+    assert found.born == (pinpoint.KERNEL if planted == "kept" else "state")
+
+
+BEFORE = {"map": ("data", "batch.0", "tfdata-random-map", "MAP"),
+          "init": ("init", "sequential/dense_1/kernel", "numpy-legacy", "INIT")}
+
+
+@pytest.mark.parametrize(("planted", "way"), [(planted, way) for planted in BEFORE for way in WAYS]
+                         if ALL else [("map", "function"), ("init", "loop")])
+def test_what_parts_before_a_step_is_told_by_stage_name_and_line(replayed, planted, way):
+    stage, name, source, mark = BEFORE[planted]
+    left, right = replayed(way, planted, step=NEVER)
+    found = diff.compare(left.trace, right.trace, ignore=("rng",))
+    assert (found.stage, found.name) == (stage, name), found
+    (spied,) = replayed(way, planted, runs=1, step=NEVER, spy=source)
+    sites = json.loads((spied.trace.folder / "sites.json").read_text())["sites"]
+    assert [(Path(one["file"]).name, one["line"]) for one in sites if one["in_user_code"]] == [("train.py", line(mark))]
+
+
 def test_a_replay_leaves_the_training_as_it_was(replayed):
     """With everything pinned, a run in which a step was replayed prints, and records, what one without does."""
     pins = ("python-random", "numpy-legacy", "one-thread")
     for way in ("compiled", "function", "train_on_batch"):
         (with_replay,) = replayed(way, "noise", *pins, runs=1)
-        (without,) = replayed(way, "noise", *pins, runs=1, step=10**6)
+        (without,) = replayed(way, "noise", *pins, runs=1, step=NEVER)
         assert with_replay.trace.measures["pinpoint"]["watched"]["replays"] == 10
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
@@ -180,13 +231,25 @@ def test_a_replay_leaves_the_training_as_it_was(replayed):
 
 def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
     (done,) = replayed("compiled", "embedding", runs=1)
-    events = json.loads((done.trace.folder / "events.json").read_text())
+    events = json.loads((done.trace.folder / "events.json").read_text())["events"]
     by_stage = {stage: {(one["operation"], one["layer"]) for one in events if one["stage"] == stage}
                 for stage in ("forward", "gradient", "update")}
     assert ("GatherV2", "sequential/embedding") in by_stage["forward"]
     assert ("MatMul", "sequential/dense") in by_stage["forward"] & by_stage["gradient"]
     assert ("ResourceScatterSub", "sequential/embedding/embeddings") in by_stage["update"]
     assert ("AssignSubVariableOp", "sequential/dense/kernel") in by_stage["update"]
+    assert "mse" in {layer for _, layer in by_stage["forward"] & by_stage["gradient"]}
+
+
+def test_the_step_is_told_layer_by_layer(replayed):
+    """The layer that is called twice parts where it is called first; what it feeds differs already."""
+    found = pinpoint.judged(replayed("eager", "nested"))
+    told = [(one.stage, one.layer, one.inputs > 1, one.outputs > 1) for one in found.passages if one.layer]
+    own = [one for one in told if one[1] == "inner/noisy"]
+    assert own[0] == ("forward", "inner/noisy", False, True) and own[1] == ("forward", "inner/noisy", True, True)
+    assert told[0] == ("forward", "sequential/dense", False, False)
+    assert ("gradient", "sequential/dense_2", True, True) in told
+    assert ("update", "sequential/dense/kernel", True, True) in told
 
 
 def test_replays_are_compared_by_what_was_executed():

@@ -12,8 +12,8 @@ from detaudit.ops import pinpoint, reproducer, session, sweep
 from detaudit.ops.conclusion import conclude
 from detaudit.ops.findings import Operation, OpsAudit, Refusal
 from detaudit.outcome import COMPLETED, CRASHED, Outcome
-from detaudit.pinpoint import Guilty, Pinpoint, Replays
-from detaudit.report import build_ops, faces, read, v1, write
+from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
+from detaudit.report import build_ops, faces, markdown, read, v1, wording, write
 from detaudit.report.privacy import Private
 from detaudit.runner import Finished
 from detaudit_probes.ops import step
@@ -272,14 +272,77 @@ def test_processes_are_compared_operation_by_operation():
     assert pinpoint.between([event(operation="Mul")], [same])[0] == "other"
 
 
+def replay(*marks):
+    return [("Op", (went_in,), (came_out,)) for went_in, came_out in marks]
+
+
+def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
+    places = [("forward", "dense"), ("forward", "dense"), ("forward", "drop"), ("update", "dense/kernel")]
+    events = [{"stage": stage, "layer": layer, "foreign": []} for stage, layer in places]
+    one = replay((1, 2), (2, 3), (3, 4), (4, 5))
+    found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (3, 14), (14, 15)), one])
+    assert found == (Passage("forward", "dense", 2, 1, 1), Passage("forward", "drop", 1, 1, 2),
+                     Passage("update", "dense/kernel", 1, 2, 2))
+    # What Python code computed in a layer is born in that layer.
+    events[2]["foreign"] = [0]
+    found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
+    assert found[1] == Passage("forward", "drop", 1, 1, 2) and found[1].born_here
+    # From where other operations are executed, nothing is said.
+    other = [*one[:2], ("Other", (3,), (4,))]
+    assert pinpoint.passages(events, [one, other]) == (Passage("forward", "dense", 2, 1, 1),)
+    assert pinpoint.passages([], []) == ()
+
+
+def test_the_layers_around_the_one_that_parts_are_kept():
+    events = [{"stage": "forward", "layer": str(place), "foreign": []} for place in range(3000)]
+    one = replay(*((place, place + 1) for place in range(3000)))
+    two = [*one[:2000], ("Op", (2000,), (9,)), *one[2001:]]
+    found = pinpoint.passages(events, [one, two])
+    assert len(found) == 1000 and found[500] == Passage("forward", "2000", 1, 1, 2)
+
+
+def test_the_layers_are_a_table_in_markdown():
+    found = (Passage("forward", "", 9, 1, 1), Passage("forward", "de|nse", 2, 1, 1), Passage("forward", "", 3, 1, 4),
+             Passage("update", "", 1, 4, 4), Passage("update", "dense/kernel", 1, 4, 4))
+    page = markdown.layers_of(build_ops._Builder(FOUND, Private()).pinpoint(Pinpoint("fit", 16, passages=found)))
+    rows = page.split("in all replays |\n")[1].splitlines()[1:4]  # one without a name is left out, unless it parts
+    assert rows == ["| forward | de\\|nse | 2 | repeats |",
+                    "| forward |  | 3 | parts here: 4 distinct results from equal inputs |",
+                    "| update | dense/kernel | 1 | differs already: 4 distinct inputs |"]
+
+
+def noted(folder, seen, operation="Sub", python=True):
+    """A process that replayed a step three times; ``seen`` is what it saw where the replays parted."""
+    guilty = {"operation": operation, "shapes": ["f"], "results": ["f"], "device": "", "attributes": {}, "limits": [],
+              "call": [], "distinct": len(set(seen)), "replays": len(seen), "seen": list(seen), "python": python,
+              "stage": "forward", "layer": "own", "line": "train.py:5"} if seen else None
+    counts = {"replays": 3, "distinct": max(1, len(set(seen)))}
+    trace = written(folder, [], measures={"pinpoint": {
+        "kind": "fit", "operations": 9, "guilty": guilty, "watched": counts, "eager": counts, "compiled": counts,
+        "same_watched": True, "same_eager": True}})
+    return Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED), trace)
+
+
+@pytest.mark.parametrize("python", [True, False])
+def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh_folder, python):
+    """A counter in Python code, or an iterator: the replays differ, because it was not set back before each."""
+    left = noted(fresh_folder(), [1, 2, 3], python=python)
+    found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
+    assert (found.born, found.guilty, found.watched.distinct) == ("", None, 3)
+    told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
+    assert told.startswith("the step, replayed (fit), ends on 3 distinct results, and no operation is to blame")
+    for other in (noted(fresh_folder(), [1, 2, 4], python=python), noted(fresh_folder(), [], python=python),
+                  noted(fresh_folder(), [1, 2, 3], operation="Mul", python=python)):
+        found = pinpoint.judged([left, other])
+        assert found.born == ("python" if python else "kernel") and found.guilty.operation == "Sub"
+
+
 def test_a_process_that_replayed_nothing_says_nothing(fresh_folder):
     done = Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED), written(fresh_folder(), []))
     assert pinpoint.judged([done, done]) is None
 
 
 def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
-    from detaudit.report import wording
-
     one = Pinpoint("fit", 126, "kernel", GUILTY, "update", "embedding/embeddings", "train.py:6", Replays(20, 5),
                    Replays(20, 5), Replays(20, 3), True, False)
     told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(one))

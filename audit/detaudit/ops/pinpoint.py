@@ -1,17 +1,21 @@
 """From a replayed step to the operation at which it parts: what the processes that replayed it say, put together."""
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from detaudit_probes import protocol
 
-from detaudit.pinpoint import Guilty, Pinpoint, Replays
+from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.runner import Finished
 
 KERNEL, PYTHON = "kernel", "python"  # an operation of the framework; Python code between operations
 
+MOST = 500  # passages that are kept, before the first that parts and after it
+
 Event = dict[str, Any]
+Marks = tuple[str, Sequence[int], Sequence[int]]  # of one operation: its name, inputs, outputs
 
 
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
@@ -21,16 +25,18 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
         return None
     first = notes[0]
     counts = {name: _sum([note.get(name) for note in notes]) for name in ("watched", "eager", "compiled")}
+    replays = [_replays(one) for one in done]
+    together = [replay for _, found in replays for replay in found]
     blank = Pinpoint(kind=first["kind"], operations=first["operations"], **counts,
-                     same_watched=_all(notes, "same_watched"), same_eager=_all(notes, "same_eager"))
+                     same_watched=_all(notes, "same_watched"), same_eager=_all(notes, "same_eager"),
+                     passages=passages(replays[0][0], together))
     own = next((note["guilty"] for note in notes if note["guilty"]), None)
-    if own is not None:
+    if own is not None and not _kept(notes):
         count = Replays(own["replays"], own["distinct"])
         return replace(blank, born=PYTHON if own["python"] else KERNEL, guilty=Guilty.of(own, count),
                        stage=own["stage"], layer=own["layer"], line=own["line"])
-    events = [_events(one) for one in done]
-    for other in events[1:]:
-        born, event = between(events[0], other)
+    for other, _ in replays[1:]:
+        born, event = between(replays[0][0], other)
         if event is not None:
             return replace(blank, born=born, guilty=Guilty.of(event, Replays(2, 2)), stage=event["stage"],
                            layer=event["layer"], line=event["line"])
@@ -54,10 +60,53 @@ def between(left: Sequence[Event], right: Sequence[Event]) -> tuple[str, Event |
     return "", None
 
 
-def _events(one: Finished) -> list[Event]:
+def _kept(notes: Sequence[dict]) -> bool:
+    """Did all processes part at the same place in the same way, replay by replay? Then they did not part.
+
+    What a replay does not set back, such as a counter in Python code or an iterator, looks as if the step parted.
+    """
+    first = notes[0]["guilty"]
+    return len(notes) > 1 and all(note["guilty"] and note["guilty"]["operation"] == first["operation"]
+                                  and note["guilty"]["seen"] == first["seen"] for note in notes)
+
+
+def passages(events: Sequence[Event], replays: Sequence[Sequence[Marks]]) -> tuple[Passage, ...]:
+    """The step, layer by layer, in the order of execution: ``events`` tells the layers, ``replays`` what was seen.
+
+    The inputs of a passage are what operations before it made. What Python code in a layer computed is born there. The
+    list ends where replays execute other operations.
+    """
+    names = [{one[0] for one in marks} for marks in zip(*replays, strict=False)]
+    alike = next((place for place, called in enumerate(names) if len(called) > 1), len(names))
+    found, place = [], 0
+    for (stage, layer), group in groupby(events[:alike], lambda one: (one["stage"], one["layer"])):
+        end = place + len(foreign := [set(one["foreign"]) for one in group])
+        seen = [_through(replay[place:end], foreign) for replay in replays]
+        found.append(Passage(stage, layer, end - place, *(len(set(one)) for one in zip(*seen, strict=True))))
+        place = end
+    parted = next((number for number, one in enumerate(found) if one.outputs > 1), 0)
+    return tuple(found[max(0, parted - MOST):parted + MOST])
+
+
+def _through(marks: Sequence[Marks], foreign: Sequence[Set[int]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What goes into consecutive operations from others, and what comes out of each of them."""
+    into: list[int] = []
+    made: list[int] = []
+    for (_, inputs, outputs), mine in zip(marks, foreign, strict=True):
+        into += [one for place, one in enumerate(inputs) if place not in mine and one not in made]
+        made += outputs
+    return tuple(into), tuple(made)
+
+
+def _replays(one: Finished) -> tuple[list[Event], list[list[Marks]]]:
+    """The events of the first watched run of the step, and what was seen in each."""
     assert one.trace is not None
     path = one.trace.folder / protocol.EVENTS_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    if not path.exists():
+        return [], []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    first = [(event["operation"], event["inputs"], event["outputs"]) for event in found["events"]]
+    return found["events"], [first, *([tuple(marks) for marks in replay] for replay in found["again"])]
 
 
 def _sum(found: Sequence[dict | None]) -> Replays | None:

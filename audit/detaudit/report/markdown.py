@@ -15,6 +15,7 @@ from detaudit.report.escape import markdown as text
 LIMIT = 60_000   # characters; GitHub refuses an issue of more than 65,536
 _RESERVE = 4_000  # for what closes the page, and for the counts of what was left out
 _MOST_FACTS = 150
+_AROUND = 30  # layers of a replayed step that are shown, before the first that parts and after it
 _SIGNS = {True: "\u2713", False: "\u2717", None: "\u2013"}
 
 
@@ -167,8 +168,24 @@ def _evidence(report: v1.Report) -> _Block:
 
 def facts_of(report: v1.Document) -> str:
     """Machine and environment, folded."""
-    block = _facts(report)
+    return _shown(_facts(report))
+
+
+def _shown(block: _Block) -> str:
     return "\n".join([block.before, *map(block.row, block.parts)]) + block.after
+
+
+def layers_of(found: v1.Pinpoint) -> str:
+    """The replayed step, layer by layer, folded: what repeats, where it parts, what differs from there on."""
+    rows = wording.passages(found)
+    parted = next((number for number, one in enumerate(rows) if one.outputs > 1), 0)
+
+    def row(one: v1.Passage) -> str:
+        return _row(text(one.stage, 20), text(one.layer, 100), str(one.operations), wording.passage(one))
+
+    block = _folded("The replayed step, layer by layer", rows[max(0, parted - _AROUND):parted + _AROUND], row,
+                    _table("stage", "layer or variable", "operations", "in all replays"))
+    return _shown(block)
 
 
 def _facts(report: v1.Document) -> _Block:

@@ -3,7 +3,7 @@ from detaudit.report import v1, wording
 from detaudit.report import wording_run as words
 from detaudit.report.escape import exports, fenced
 from detaudit.report.escape import markdown as text
-from detaudit.report.markdown import LIMIT, facts_of
+from detaudit.report.markdown import LIMIT, facts_of, layers_of
 
 LONGEST_DIFF = 20_000
 
@@ -31,6 +31,8 @@ def render(report: v1.RunReport) -> str:
         parts.append(fenced(report.traceback.splitlines()[-40:], "text"))
     rows = "\n".join(f"- {text(label)}: {text(value, 600)}" for label, value in list(words.evidence(report))[:200])
     parts.append(f"<details><summary>Evidence</summary>\n\n{rows}\n\n</details>")
+    if report.pinpoint is not None and report.pinpoint.passages:
+        parts.append(layers_of(report.pinpoint))
     parts.append(facts_of(report))
     ending = f"{text(words.end(report, True), 600)}. Seen on {text(wording.context(report), 500)}."
     page = "\n\n".join(part for part in parts if part)

@@ -126,6 +126,19 @@ class Guilty(Part):
     replays: Replays
 
 
+class Passage(Part):
+    """Consecutive operations of a replayed step that work for one layer, loss or variable.
+
+    ``inputs`` and ``outputs``: how many distinct ones there were in all replays.
+    """
+
+    stage: Name
+    layer: Name
+    operations: Natural
+    inputs: Natural
+    outputs: Natural
+
+
 class Pinpoint(Part):
     """The operation at which a replayed step parts; ``guilty`` is null where only the layer was asked for. ``kind`` is
     what was replayed.
@@ -135,7 +148,7 @@ class Pinpoint(Part):
     processes already), ``other`` (other operations are executed from there on), or nothing. ``watched``, ``eager`` and
     ``compiled`` are replays of the step as a whole: with every operation watched, without, and as it was compiled;
     ``same_watched`` and ``same_eager``: whether watching, and eager execution, give bits that the step has without.
-    ``line`` is the user's.
+    ``line`` is the user's. ``passages`` is the watched step, layer by layer, in the order of execution.
     """
 
     kind: Name
@@ -150,6 +163,7 @@ class Pinpoint(Part):
     compiled: Replays | None
     same_watched: bool | None
     same_eager: bool | None
+    passages: Annotated[tuple[Passage, ...], Meta(max_length=2000)]
 
 
 class Verdict(Part):

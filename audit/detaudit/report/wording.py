@@ -102,6 +102,9 @@ _BORN = {
 
 def operation(one: v1.Pinpoint) -> str:
     """The operation at which the step parts, or the layer where no more was asked, and what was seen."""
+    if not one.born and one.watched is not None and one.watched.distinct > 1:
+        return (f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results, and no operation "
+                f"is to blame for it: something that Python code keeps may not be set back before each replay")
     if not one.born:
         return (f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
                 f"of it: it parts more rarely, or not where it is watched")
@@ -113,6 +116,21 @@ def operation(one: v1.Pinpoint) -> str:
     line = f", asked for by {one.line}" if one.line else ""
     stage = "update" if one.stage == "update" else f"{one.stage} pass"
     return f"{what} {stage}{place}{line}; {_BORN[one.born]}{times}" + (f"; {_whole(one)}" if alone else "")
+
+
+def passages(one: v1.Pinpoint) -> list[v1.Passage]:
+    """The passages that are worth a row: of a named layer or variable, or the first that parts."""
+    first = next((each for each in one.passages if each.inputs == 1 < each.outputs), None)
+    return [each for each in one.passages if each.layer or each is first]
+
+
+def passage(one: v1.Passage) -> str:
+    """What was seen of one layer's operations."""
+    if one.outputs == 1:
+        return "repeats"
+    if one.inputs == 1:
+        return f"parts here: {one.outputs} distinct results from equal inputs"
+    return f"differs already: {one.inputs} distinct inputs"
 
 
 def _whole(one: v1.Pinpoint) -> str:

@@ -1,4 +1,4 @@
-"""For whom an operation works: the layer whose call it is in, forward or backward, or the optimizer.
+"""For whom an operation works: the layer or the loss whose call it is in, forward or backward, or the optimizer.
 
 What is wrapped is wrapped while something is replayed, and given back afterwards.
 """
@@ -12,19 +12,25 @@ from detaudit_probes.ops.watch import Watch
 def told_apart(watch: Watch) -> Iterator[None]:
     """Let ``watch`` know, for each operation in the block, its stage and its layer."""
     from keras.src.layers.layer import Layer
+    from keras.src.losses.loss import Loss
     from keras.src.optimizers.base_optimizer import BaseOptimizer
+    from keras.src.trainers.compile_utils import CompileLoss
     from tensorflow.python import pywrap_tfe
     from tensorflow.python.eager import backprop
 
-    call, gradient = Layer.__call__, backprop._gradient_function
-    applies = {name: getattr(BaseOptimizer, name) for name in ("apply", "apply_gradients")}
+    gradient = backprop._gradient_function
+    wrapped = [(owner, "__call__", owner.__call__) for owner in (Layer, Loss, CompileLoss)]
+    wrapped += [(BaseOptimizer, name, getattr(BaseOptimizer, name)) for name in ("apply", "apply_gradients")]
 
-    def called(layer: Any, *arguments: Any, **named: Any) -> Any:
-        watch.layers.append(str(getattr(layer, "path", None) or layer.name))
-        try:
-            return call(layer, *arguments, **named)
-        finally:
-            watch.layers.pop()
+    def calling(given: Any) -> Any:
+        def called(layer: Any, *arguments: Any, **named: Any) -> Any:
+            watch.layers.append(str(getattr(layer, "path", None) or layer.name))
+            try:
+                return given(layer, *arguments, **named)
+            finally:
+                watch.layers.pop()
+
+        return called
 
     def applying(given: Any) -> Any:
         def apply(optimizer: Any, *arguments: Any, **named: Any) -> Any:
@@ -47,14 +53,12 @@ def told_apart(watch: Watch) -> Iterator[None]:
             watch.stage, watch.line = before, line
             watch.layers.pop()
 
-    Layer.__call__ = called
-    for name, given in applies.items():
-        setattr(BaseOptimizer, name, applying(given))
+    for owner, name, given in wrapped:
+        setattr(owner, name, calling(given) if name == "__call__" else applying(given))
     pywrap_tfe.TFE_Py_RegisterGradientFunction(differentiated)
     try:
         yield
     finally:
-        Layer.__call__ = call
-        for name, given in applies.items():
-            setattr(BaseOptimizer, name, given)
+        for owner, name, given in wrapped:
+            setattr(owner, name, given)
         pywrap_tfe.TFE_Py_RegisterGradientFunction(gradient)

@@ -6,14 +6,13 @@ process. Afterwards everything is as it was, and the training goes on.
 """
 import contextlib
 import os
-import random
-import sys
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from detaudit_probes import fingerprint, protocol
 from detaudit_probes.ops.places import told_apart
-from detaudit_probes.ops.watch import Event, Watch, described, described_event, first_parting, watching
+from detaudit_probes.ops.state import State, everything
+from detaudit_probes.ops.watch import Event, Watch, described, described_event, first_parting, marks, watching
 from detaudit_probes.team import Team
 from detaudit_probes.trace import write_json
 
@@ -34,17 +33,19 @@ class Pinpoint:
                  users: Callable[[str], bool] = lambda name: False) -> None:
         self.recorder, self.step = recorder, step
         self.found: Dict[str, Any] = {}
-        self.events: List[Event] = []
+        self.replays: List[List[Event]] = []  # what was watched, all details in the first
         self._hasher = fingerprint.Hasher(algorithm, Team.of_this_machine())
-        self._watch = Watch(self._hasher, users, lambda: _named(recorder.alive()))
+        self._watch = Watch(self._hasher, users, self._named)
         self._live: Optional[contextlib.ExitStack] = None
-        self._before: Optional[_State] = None
+        self._before: Optional[State] = None
+        self._others: List[Any] = []  # variables that are not Keras', as they were found last
 
     def take(self) -> bool:
         """Whether the step that begins now is the one; its state is taken then."""
         due = not self.found and self._before is None and self.recorder.recording and self.recorder.steps == self.step
         if due:
-            self._before = _State(self.recorder.alive())
+            self._before = State(self.recorder.alive())
+            self._others = self._before.variables
         return due
 
     def drop(self) -> None:
@@ -63,15 +64,15 @@ class Pinpoint:
             self.recorder.paused = False
             self._before = None
 
-    def _replay(self, kind: str, before: "_State", eager: Callable[[], Any],
+    def _replay(self, kind: str, before: State, eager: Callable[[], Any],
                 compiled: Optional[Callable[[], Any]]) -> None:
         import tensorflow as tf
 
-        variables = self.recorder.alive()
-        after = _State(variables)
+        after = State(self.recorder.alive())
         before.add(after)  # what the step itself has made: an optimizer's state begins with zeros
+        variables = self._others = after.variables
         ended, began = self._ends(variables), _clock()
-        replays: List[List[Event]] = []
+        replays = self.replays
 
         def watched() -> None:
             self._watch.detailed = not replays
@@ -96,7 +97,6 @@ class Pinpoint:
             bare_ends = again(eager, len(watched_ends))
         compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
         after.restore()
-        self.events = replays[0]
         parting = first_parting(replays)
         self.found = {
             "kind": kind, "operations": len(replays[0]), "guilty": None if parting is None else described(parting),
@@ -109,6 +109,7 @@ class Pinpoint:
         """A step of eager code begins, with a ``GradientTape``: watch it to its end, where it is the one."""
         if self.found or self._live is not None or self.recorder.steps != self.step:
             return
+        self._others = everything(self.recorder.alive())
         self._live = contextlib.ExitStack()
         self._live.enter_context(told_apart(self._watch))
         self._live.enter_context(watching(self._watch))
@@ -116,8 +117,8 @@ class Pinpoint:
     def end_live(self) -> None:
         """The step has ended: what was watched of it is what there is, where it could not be replayed."""
         if self._close() and not self.found:
-            self.events = self._watch.events
-            self.found = {"kind": "eager loop", "operations": len(self.events), "guilty": None}
+            self.replays.append(self._watch.events)
+            self.found = {"kind": "eager loop", "operations": len(self._watch.events), "guilty": None}
 
     def _close(self) -> bool:
         live, self._live = self._live, None
@@ -129,11 +130,19 @@ class Pinpoint:
         """At the end of the process: the findings go to the trace, the events to a file in its folder."""
         self._close()
         self.recorder.trace.note("measures", {"pinpoint": self.found})
-        write_json(os.path.join(folder, protocol.EVENTS_FILE), [described_event(one) for one in self.events])
+        first = self.replays[0] if self.replays else []
+        again = [[marks(one) for one in events] for events in self.replays[1:]]
+        write_json(os.path.join(folder, protocol.EVENTS_FILE),
+                   {"events": [described_event(one) for one in first], "again": again})
 
     def _ends(self, variables: List[Any]) -> Tuple[int, ...]:
-        return tuple(self._hasher(*fingerprint.canonical_view(_read(one))) for one in variables
-                     if getattr(one, "trainable", False))
+        return tuple(self._hasher(*fingerprint.canonical_view(one.numpy())) for one in variables if one.trainable)
+
+    def _named(self) -> List[Tuple[str, Any]]:
+        mine = [(str(getattr(one, "path", None) or one.name), getattr(one, "_value", one))
+                for one in self.recorder.alive()]
+        known = {id(one) for _, one in mine}
+        return mine + [(str(one.name), one) for one in self._others if id(one) not in known]
 
 
 def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Optional[bool]:
@@ -145,56 +154,6 @@ def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Opt
 
 def _counted(ends: List[Tuple[int, ...]]) -> Optional[Dict[str, int]]:
     return {"replays": len(ends), "distinct": len(set(ends))} if ends else None
-
-
-class _State:
-    """Everything that a step changes and that can be set back: variables and generators."""
-
-    def __init__(self, variables: List[Any]) -> None:
-        self._values = {id(one): (one, _read(one).copy()) for one in variables}
-        numpy = sys.modules.get("numpy")
-        self._generators = random.getstate(), numpy.random.get_state() if numpy is not None else None
-        self._operations = _operation_seeds()
-
-    def add(self, other: "_State") -> None:
-        """Variables that ``other`` knows besides, as zeros."""
-        for key, (one, value) in other._values.items():
-            if key not in self._values:
-                self._values[key] = one, value * 0
-
-    def restore(self) -> None:
-        from tensorflow.python.eager import context
-
-        for one, value in self._values.values():
-            getattr(one, "_value", one).assign(value)
-        random.setstate(self._generators[0])
-        if self._generators[1] is not None:
-            sys.modules["numpy"].random.set_state(self._generators[1])
-        seed, state = self._operations
-        eager = context.context()
-        if seed is not None and state is not None:
-            eager._rng.setstate(state)
-        eager.clear_kernel_cache()  # the kernel of a random operation holds the state of its stream
-
-
-def _operation_seeds() -> Tuple[Any, Any]:
-    """TensorFlow's global seed, and the state of the generator of the operations' seeds."""
-    from tensorflow.python.eager import context
-
-    eager = context.context()
-    generator = getattr(eager, "_rng", None)
-    return eager._seed, generator.getstate() if generator is not None else None
-
-
-def _read(variable: Any) -> Any:
-    import numpy
-
-    value = getattr(variable, "_value", variable)
-    return numpy.asarray(value.numpy())
-
-
-def _named(variables: List[Any]) -> List[Tuple[str, Any]]:
-    return [(str(getattr(one, "path", None) or one.name), getattr(one, "_value", one)) for one in variables]
 
 
 @contextlib.contextmanager

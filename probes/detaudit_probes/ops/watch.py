@@ -211,12 +211,18 @@ class Parting(NamedTuple):
     """The first operation that had equal inputs in all replays and ended on ``distinct`` results.
 
     ``python``: or the first to which Python code, and no operation, gave so many distinct inputs, or attributes.
+    ``seen`` is what differs, replay by replay: two processes in which it is the same, in the same order, did not part
+    there; something was not set back before each replay, a counter of Python code for one.
     """
 
     event: Event
     distinct: int
-    replays: int
+    seen: Tuple[Any, ...]
     python: bool
+
+    @property
+    def replays(self) -> int:
+        return len(self.seen)
 
 
 def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
@@ -229,27 +235,36 @@ def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
         if len({(one.operation, len(one.inputs)) for one in events}) > 1:
             return None
         if any(one.attributes != first.attributes for one in events):  # another call, which Python code made
-            return Parting(first, len({str(one.attributes) for one in events}), len(events), True)
-        inputs = {one.inputs for one in events}
-        if len(inputs) > 1:
-            differing = [place for place, given in enumerate(zip(*inputs)) if len(set(given)) > 1]
+            return _parting(first, [str(one.attributes) for one in events], True)
+        inputs = list(zip(*(one.inputs for one in events)))  # by place
+        differing = [place for place, given in enumerate(inputs) if len(set(given)) > 1]
+        if differing:
             python = set(differing) <= set(first.foreign)
-            return Parting(first, len(inputs), len(events), True) if python else None
-        distinct = len({one.outputs for one in events})
-        if distinct > 1:
-            return None if NOT_KNOWN in first.inputs else Parting(first, distinct, len(events), False)
+            return _parting(first, list(zip(*(inputs[place] for place in differing))), True) if python else None
+        outputs = [one.outputs for one in events]
+        if len(set(outputs)) > 1:
+            return None if NOT_KNOWN in first.inputs else _parting(first, outputs, False)
     return None
+
+
+def _parting(event: Event, seen: Sequence[Any], python: bool) -> Parting:
+    return Parting(event, len(set(seen)), tuple(seen), python)
 
 
 def described(parting: Parting) -> Dict[str, Any]:
     """The parting as plain values, for a trace's notes."""
     return dict(described_event(parting.event), distinct=parting.distinct, replays=parting.replays,
-                python=parting.python)
+                seen=parting.seen, python=parting.python)
 
 
 def described_event(event: Event) -> Dict[str, Any]:
     """The event as plain values, with ``call``: how ``tf.raw_ops`` takes its inputs (a name and their places)."""
     return dict(event._asdict(), call=_call(event))
+
+
+def marks(event: Event) -> List[Any]:
+    """What of an event is compared with that of another replay: operation, inputs, outputs."""
+    return [event.operation, event.inputs, event.outputs]
 
 
 def _call(event: Event) -> List[Tuple[str, Any]]:
