@@ -7,30 +7,42 @@ from detaudit_probes.placebos import PLACEBOS
 
 from detaudit.condition import Condition
 
-#: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about.
-OPTIONS = {"jit_compile": False}
+#: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX is made to compile:
+#: without it every operation is dispatched by itself, which no user of it does.
+OPTIONS = {"tensorflow": {"jit_compile": False}, "jax": {"jit_compile": True}, "torch": {"jit_compile": False}}
 
 
-def known_pins() -> dict[str, Pin]:
-    return {name: pin for name, (pin, _) in sources.pins().items()}
+def known_pins(backend: str | None = None) -> dict[str, Pin]:
+    """The pins of all sources, or of those that exist on a backend."""
+    return {pin.id: pin for source in known_sources(backend).values() for pin in source.pins}
 
 
-def script_sources() -> dict[str, Source]:
-    """The sources of a scan, and those that only a user's own script can have."""
-    return {name: source for name, (source, _) in sources.declared(sources.SCRIPT_MODULES).items()}
+def script_sources(backend: str | None = None) -> dict[str, Source]:
+    """The sources of a scan, and those that only a user's own script can have: all, or those of a backend."""
+    return {name: source for name, (source, _) in sources.declared(sources.SCRIPT_MODULES).items()
+            if backend is None or backend in source.backends}
 
 
-def known_sources() -> dict[str, Source]:
-    """The sources of a scan."""
-    return {name: source for name, (source, _) in sources.declared().items()}
+def known_sources(backend: str | None = None) -> dict[str, Source]:
+    """The sources of a scan, all of them, or those that exist on a backend with the experiment that they have there."""
+    found = {name: source for name, (source, _) in sources.declared().items()}
+    if backend is None:
+        return found
+    return {name: on_backend(source, backend) for name, source in found.items() if backend in source.backends}
+
+
+def on_backend(source: Source, backend: str) -> Source:
+    """The source with the experiment that it has on a backend."""
+    return source._replace(experiment=source.per_backend.get(backend, source.experiment))
 
 
 def base_condition(backend: str, device: str, seed: int, model: str = "mlp") -> Condition:
     """Everything pinned that detaudit can pin without changing what is computed."""
-    known = known_pins()
-    condition = Condition(backend, device, model, seed).with_options(OPTIONS)
+    known = known_pins(backend)
+    condition = Condition(backend, device, model, seed).with_options(OPTIONS[backend])
     for name in sources.BASE_PINS:
-        condition = condition.with_pin(known[name])
+        if name in known:
+            condition = condition.with_pin(known[name])
     return condition
 
 
@@ -53,10 +65,11 @@ def declared_variables(declared: Iterable[Source]) -> set[str]:
     for source in declared:
         for pin in source.pins:
             names |= pin.environment.keys()
-        if isinstance(source.experiment, Loosen):
-            names |= source.experiment.environment.keys()
-        elif isinstance(source.experiment, Compare):
-            names |= {name for setting in source.experiment.settings for name in setting.environment}
+        for experiment in (source.experiment, *source.per_backend.values()):
+            if isinstance(experiment, Loosen):
+                names |= experiment.environment.keys()
+            elif isinstance(experiment, Compare):
+                names |= {name for setting in experiment.settings for name in setting.environment}
     return names
 
 

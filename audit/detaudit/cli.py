@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from detaudit_probes.declare import EVERY_BACKEND
 from rich.console import Console
 
 from detaudit import __version__, base, explain, gpu, inventory, plan
@@ -26,7 +27,6 @@ from detaudit.script import program, session
 from detaudit.script.localise import DEPTHS, OPERATION
 from detaudit.workspace import workspace
 
-BACKENDS = ("tensorflow",)
 DEVICES = ("auto", "cpu", "gpu")
 FRAMEWORKS = ("tensorflow", "keras", "numpy")
 FORMATS = ("terminal", "json", "markdown", "junit", "svg")
@@ -68,7 +68,7 @@ Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=
                                        help="Print the version and exit.")]
 Python = Annotated[str, typer.Option("--python", metavar="PATH", show_default="this one",
                                      help="The interpreter to audit; nothing is installed there.")]
-Backend = Annotated[str, typer.Option(help=f"The Keras backend: {', '.join(BACKENDS)}.")]
+Backend = Annotated[str, typer.Option(help=f"The Keras backend: {', '.join(EVERY_BACKEND)}.")]
 
 
 Reproducer = Annotated[Path | None, typer.Option(
@@ -108,7 +108,7 @@ def scan_command(
     if quick and full:
         raise UsageError("--quick and --full exclude each other.")
     options = Options(
-        python=interpreter_path(python), backend=one_of(backend, BACKENDS, "--backend"),
+        python=interpreter_path(python), backend=one_of(backend, EVERY_BACKEND, "--backend"),
         device=one_of(device, DEVICES, "--device"),
         depth=plan.QUICK if quick else plan.FULL if full else plan.DEFAULT, only=tuple(only), skip=tuple(skip),
         trials=trials, seed=seed, jobs=jobs, timeout=timeout, budget=budget, isolate=isolate, strict=strict,
@@ -212,7 +212,7 @@ def ops_command(
 ) -> None:
     """Replay single operations: which give other bits, under what, and what does op determinism refuse or cost?"""
     options = ops.Options(
-        python=interpreter_path(python), backend=one_of(backend, BACKENDS, "--backend"),
+        python=interpreter_path(python), backend=one_of(backend, ("tensorflow",), "--backend"),
         device=one_of(device, DEVICES, "--device"), only=tuple(op), list_raising=list_raising, price=price, seed=seed,
         jobs=jobs, timeout=timeout, budget=budget, strict=strict)
     targets = {"json": json, "markdown": markdown}
@@ -248,9 +248,9 @@ def report_command(
 @app.command("sources", epilog="Example: detaudit sources")
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
-    facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
+    facts = ask(interpreter_path(python), one_of(backend, EVERY_BACKEND, "--backend"))
     gpus = gpu.count(gpu.snapshot())
-    Console().print(explain.listing(base.script_sources(), facts, gpus))
+    Console().print(explain.listing(base.script_sources(backend), facts, gpus))
 
 
 @app.command("explain", epilog="Example: detaudit explain sparse-update")
@@ -263,7 +263,8 @@ def explain_command(
     known = base.script_sources()
     plan.check_id(source, known)
     chosen = known.get(source) or next(one for name, one in known.items() if name.partition(":")[0] == source)
-    Console().print(explain.about(chosen, one_of(backend, BACKENDS, "--backend"), seed))
+    one_of(backend, EVERY_BACKEND, "--backend")
+    Console().print(explain.about(base.on_backend(chosen, backend), backend, seed))
 
 
 @app.command("machine", epilog="Example: detaudit machine --json")
@@ -273,7 +274,7 @@ def machine_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what is known of this machine and of the environment under test."""
-    facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
+    facts = ask(interpreter_path(python), one_of(backend, EVERY_BACKEND, "--backend"))
     described = inventory.everything(facts)
     if json:
         sys.stdout.write(write.plain_json(described))

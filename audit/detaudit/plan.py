@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from detaudit_probes.declare import Compare, Source
 from detaudit_probes.models import NAMES as MODELS
 
+from detaudit import base
 from detaudit.errors import UsageError
 
 QUICK, DEFAULT, FULL = "quick", "default", "full"
@@ -47,12 +48,15 @@ class Plan:
         return not self.asked
 
 
-def choose(known: Mapping[str, Source], backend: str, depth: str, only: Sequence[str], skip: Sequence[str],
-           pairs: int | None) -> Plan:
+def choose(backend: str, depth: str, only: Sequence[str], skip: Sequence[str], pairs: int | None) -> Plan:
     """The plan for a scan. Raises UsageError for an id that no source has, with the nearest right one."""
+    known = base.known_sources(backend)
     for name in (*only, *skip):
-        check_id(name, known)
-    chosen = [source for source in known.values() if backend in source.backends]
+        check_id(name, base.known_sources())
+    elsewhere = [name for name in only if not any(_named(source, [name]) for source in known.values())]
+    if elsewhere:
+        raise UsageError(f"{elsewhere[0]} is no source on {backend}; `detaudit explain {elsewhere[0]}` says where.")
+    chosen = list(known.values())
     if only:
         chosen = [source for source in chosen if _named(source, only)]
     elif depth == QUICK:

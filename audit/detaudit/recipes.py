@@ -3,7 +3,7 @@
 Each rung is a list of pins, so its lines to paste are those that the sources declare.
 """
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Pin
 
@@ -21,12 +21,23 @@ class Known:
 
 RUNGS = (
     Known("none", "nothing", ()),
-    Known("tutorial-2017", "the 2017 tutorial: NumPy's seed and TensorFlow's", ("numpy-legacy", "tensorflow-seed")),
+    Known("tutorial-2017", "the 2017 tutorial: NumPy's seed and the backend's",
+          ("numpy-legacy", "tensorflow-seed", "torch-seed")),
     Known("set-random-seed", "keras.utils.set_random_seed", ("keras-seed",)),
     Known("op-determinism", "+ op determinism", ("keras-seed", "op-determinism")),
     Known("hash-seed", "+ PYTHONHASHSEED", ("keras-seed", "op-determinism", "hash-seed")),
     Known("one-thread", "+ one thread", ("keras-seed", "op-determinism", "hash-seed", "one-thread")),
 )
+
+
+def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
+    """The rungs with those of their pins that are known, on the backend at hand; one that adds nothing is left out."""
+    found: list[Known] = []
+    for rung in RUNGS:
+        pins = tuple(name for name in rung.pins if name in known)
+        if not found or pins != found[-1].pins:
+            found.append(replace(rung, pins=pins))
+    return tuple(found)
 
 
 def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str) -> Condition:

@@ -50,8 +50,7 @@ def scan(options: Options, emit: Emit) -> Audit:
     Raises UsageError and EnvironmentUnusable. An interruption gives an audit of what had been found, saved
     for ``--resume``.
     """
-    chosen = plan.choose(base.known_sources(), options.backend, options.depth, options.only, options.skip,
-                         options.trials)
+    chosen = plan.choose(options.backend, options.depth, options.only, options.skip, options.trials)
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     resumed = Path(options.resume) if options.resume else None
     known = saved.load(resumed) if resumed else None
@@ -163,8 +162,8 @@ class _Scan:
         if rung is None or self.cut:
             return
         self.emit(Phase(f"The price of the recipe, measured alone: {rung.title}"))
-        known = base.known_pins()
-        by_id = {one.id: one for one in recipes.RUNGS}
+        known = base.known_pins(self.options.backend)
+        by_id = {one.id: one for one in recipes.rungs(known)}
         model = self.plan.ladder_models[-1] if self.plan.depth == plan.QUICK else "cnn"
         none, recipe = (recipes.condition(by_id[name], self.base, known, model) for name in ("none", rung.id))
         if rung.id != "none":

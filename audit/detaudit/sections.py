@@ -26,7 +26,7 @@ def experiments_of(plan: Plan, base: Condition, inherited: Mapping[str, str], fa
     ``inherited`` is the user's own environment, ``facts`` what the interpreter said of itself and, where it is
     known, ``cpu_flags``.
     """
-    known, sources = bases.known_pins(), bases.known_sources()
+    known, sources = bases.known_pins(base.backend), bases.known_sources(base.backend)
     parts: dict[str, Experiment] = {}
     if plan.ladder:
         parts["ladder"] = ladder(base, known, plan.ladder_models, plan.pairs)
@@ -34,7 +34,7 @@ def experiments_of(plan: Plan, base: Condition, inherited: Mapping[str, str], fa
         parts[f"source:{source.id}"] = of_source(source, base, known, inherited, facts, gpus, plan.pairs)
     if plan.sections:
         parts["matrix"] = matrix(base, known, sources)
-        for one in PLACEBOS:
+        for one in [one for one in PLACEBOS if base.backend in one.backends]:
             parts[f"placebo:{one.id}"] = (
                 _settled(placebos.untried(one, "no GPU here", inherited)) if one.gpu and not gpus
                 else placebos.placebo(one, base, known, sources, inherited))

@@ -28,6 +28,8 @@ START = "start"    # takes effect when the interpreter starts: selects the nest
 IMPORT = "import"  # takes effect when the framework is imported: selects the nest
 CHILD = "child"    # takes effect later: applied in the child
 
+EVERY_BACKEND = ("tensorflow", "jax", "torch")
+
 
 class Pin(NamedTuple):
     """Something that holds sources so that they cannot make runs differ.
@@ -151,8 +153,8 @@ class Link(NamedTuple):
 class Source(NamedTuple):
     """All that the project knows about one thing that can make two runs differ.
 
-    ``experiment`` is that of a scan, None where only a user's own script can have the source. ``script`` says how it
-    is tried there, None where it is not.
+    ``experiment`` is that of a scan, None where only a user's own script can have the source; ``per_backend`` has it
+    for backends on which it is another one. ``script`` says how it is tried in a script, None where it is not.
     """
 
     id: str
@@ -162,6 +164,7 @@ class Source(NamedTuple):
     experiment: Union[Loosen, Compare, None]
     pins: Tuple[Pin, ...] = ()
     backends: Tuple[str, ...] = ("tensorflow",)
+    per_backend: Dict[str, Union[Loosen, Compare]] = {}
     needs: Needs = Needs()
     links: Tuple[Link, ...] = ()
     quick: bool = False

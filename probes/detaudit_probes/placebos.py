@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Tuple
 
-from detaudit_probes.declare import Link
+from detaudit_probes.declare import EVERY_BACKEND, Link
 
 
 class Placebo(NamedTuple):
@@ -26,13 +26,14 @@ class Placebo(NamedTuple):
     applied: bool = False
     model: str = "cnn"
     gpu: bool = False
+    backends: Tuple[str, ...] = ("tensorflow",)
     links: Tuple[Link, ...] = ()
 
 
 PLACEBOS = (
     Placebo(
         "hash-seed-inside", 'os.environ["PYTHONHASHSEED"] = "0" inside the script', "hash-seed", "hash-seed",
-        holds=True, applied=True,
+        holds=True, applied=True, backends=EVERY_BACKEND,
         links=(Link("PYTHONHASHSEED is read when the interpreter starts",
                     "https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED"),),
     ),

@@ -9,6 +9,7 @@ import time
 from typing import Any, List, Tuple
 
 from detaudit_probes import fingerprint
+from detaudit_probes.backends import keras3
 from detaudit_probes.trace import Named, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
@@ -63,6 +64,7 @@ class Recorder:
 
     def final(self, model: Any) -> None:
         """Record the weights as they are after the last step; the digest is that of the last ``fit``."""
+        self.backend.sync(model)
         weights = [(variable.path + " at the end", self.backend.read(variable)) for variable in model.weights]
         self._digests["final"] = self.trace.once_each("update", weights)
 
@@ -90,6 +92,7 @@ class Recorder:
     def step(self, phase: str, step: int, model: Any, returned: List[Named],
              metrics: List[Tuple[str, Any]]) -> None:
         read = self.backend.read
+        self.backend.sync(model)
         rows: List[Named] = [(stage, name, read(value)) for stage, name, value in returned]
         rows += [("update", variable.path, read(variable)) for variable in model.weights]
         rows += [("update", "optimizer/" + variable.path, read(variable)) for variable in model.optimizer.variables]
@@ -144,54 +147,25 @@ def _replay(pinpoint: Any, model: Any, batch: List[Any]) -> None:
 
 
 def _return_what_was_computed(model: Any, backend: Any) -> None:
-    """Make the compiled step return its batch, predictions, loss and gradients beside its logs.
+    """Make the step return its batch, and what the backend can catch of it, beside its logs.
 
-    The tensors are those of the step itself, caught where Keras hands them on (``compute_loss``,
-    ``optimizer.apply``); no operation is added but the outputs. A tuple passes Keras' logs untouched,
-    where a one-element array would become a Python float.
+    The tensors are those of the step itself, caught where Keras hands them on; no operation is added but the
+    outputs. A tuple passes Keras' logs untouched, where a one-element array would become a Python float.
     """
     if hasattr(model, "_detaudit_names"):
         return
     caught: List[Named] = []
-    train_step, compute_loss, apply = model.train_step, model.compute_loss, model.optimizer.apply
+    train_step = model.train_step
 
-    def watched_loss(x=None, y=None, y_pred=None, *args, **kwargs):
-        loss = compute_loss(x, y, y_pred, *args, **kwargs)
-        caught.extend(("forward", name, value) for name, value in _named("predictions", y_pred))
-        caught.append(("loss", "loss", loss))
-        return loss
-
-    def watched_apply(gradients, trainable_variables=None):
-        variables = model.optimizer._trainable_variables if trainable_variables is None else trainable_variables
-        for variable, gradient in zip(variables, gradients):
-            pieces = backend.flatten_gradient(getattr(variable, "path", variable.name), gradient)
-            caught.extend(("gradient", name, value) for name, value in pieces)
-        return apply(gradients, trainable_variables)
-
-    def watched_step(data):
+    def watched_step(*given):
         del caught[:]
-        caught.extend(("data", name, value) for name, value in _named("batch", data))
-        logs = dict(train_step(data))
+        caught.extend(("data", name, value) for name, value in keras3.named("batch", given[-1]))
+        returned = train_step(*given)
+        logs, state = (returned, ()) if len(given) == 1 else (returned[0], returned[1:])  # JAX hands its state through
         model._detaudit_names = [(stage, name) for stage, name, _ in caught]
-        logs[RETURNED] = tuple(value for _, _, value in caught)
-        return logs
+        logs = dict(logs, **{RETURNED: tuple(value for _, _, value in caught)})
+        return (logs,) + state if state else logs
 
     model._detaudit_names = []
     model.train_step = watched_step
-    # XLA fuses what nobody asks for: asked for its gradients, the text model's step ends on other bits. There
-    # the batch alone is returned, which is an input.
-    if not model.jit_compile:
-        model.compute_loss, model.optimizer.apply = watched_loss, watched_apply
-
-
-def _named(name: str, structure: Any) -> List[Tuple[str, Any]]:
-    """The tensors of a nest of tuples and dictionaries, each with a name."""
-    if structure is None:
-        return []
-    if isinstance(structure, dict):
-        items = sorted(structure.items())
-    elif isinstance(structure, (tuple, list)):
-        items = list(enumerate(structure))
-    else:
-        return [(name, structure)]
-    return [found for key, value in items for found in _named("%s.%s" % (name, key), value)]
+    backend.watch_step(model, caught)

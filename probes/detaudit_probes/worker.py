@@ -81,6 +81,7 @@ def _freshen(trial: Trial) -> None:
 
     random.seed(trial.entropy(32))
     numpy.random.seed(trial.entropy(4))
+    trial.backend.freshen(trial.entropy(7))
 
 
 def _check_available(trial: Trial, declared: Declared) -> None:

@@ -26,7 +26,7 @@ from detaudit.verdict import Verdict
 
 def main() -> int:
     options = _arguments()
-    chosen = plan.choose(base.known_sources(), "tensorflow", options.depth, options.only, (), None)
+    chosen = plan.choose("tensorflow", options.depth, options.only, (), None)
     condition = base.base_condition("tensorflow", "cpu", 1)
     with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as folder:
         began = time.monotonic()
@@ -122,7 +122,7 @@ def _judged_fresh(folder: Path, options: argparse.Namespace, chosen: plan.Plan, 
     """Judge every source over fresh processes, and count the verdicts that are others."""
     fresh = _runner(folder, fork=False, jobs=options.jobs)
     fresh.fingerprint = facts["fingerprints"][0]
-    asking = [Asking(sections.of_source(source, condition, base.known_pins(), {}, facts["facts"], 0, chosen.pairs))
+    asking = [Asking(sections.of_source(source, condition, base.known_pins("tensorflow"), {}, facts["facts"], 0, chosen.pairs))
               for source in chosen.sources]
     fresh.run(asking)
     fresh.close()

@@ -53,7 +53,7 @@ def base_condition():
 
 def judge(runner: Runner, sources: list[Source], gpus: int = 0) -> dict[str, Verdict]:
     """The verdicts on the sources, each tried as a quick scan tries it."""
-    known = base.known_pins()
+    known = base.known_pins("tensorflow")
     facts = runner.greet(base_condition())["facts"]
     asking = [Asking(sections.of_source(narrowed(source), base_condition(), known, {}, facts, gpus, 1))
               for source in sources]

@@ -10,7 +10,7 @@ from detaudit.counting import excluded_rate
 from detaudit.experiments.loosen import IGNORED, RACE_PAIRS
 from detaudit.experiments.tally import Tally, tally
 from detaudit.findings import Rung
-from detaudit.recipes import RUNGS, Known
+from detaudit.recipes import Known
 from detaudit.runner import Experiment, Finished, Found
 
 #: The model whose sparse update is a race: agreement on it needs a race's number of pairs.
@@ -27,11 +27,12 @@ def ladder(base: Condition, known: Mapping[str, Pin], models: Sequence[str],
 
     One parting is final for a rung; where the further pairs part, the next rung is tried as hard.
     """
-    conditions = {(rung.id, model): recipes.condition(rung, base, known, model) for rung in RUNGS for model in models}
+    rungs = recipes.rungs(known)
+    conditions = {(rung.id, model): recipes.condition(rung, base, known, model) for rung in rungs for model in models}
     found = yield [trial for one in conditions.values() for some in pairs(one, 1) for trial in some]
     counts = dict.fromkeys(conditions, 1)
     tallies = _tallies(conditions, found, counts)
-    for rung in RUNGS:
+    for rung in rungs:
         if not _agrees_everywhere(tallies, rung.id):
             continue
         counts.update({(rung.id, model): _count(model, wanted) for model in models})
@@ -39,7 +40,8 @@ def ladder(base: Condition, known: Mapping[str, Pin], models: Sequence[str],
         tallies = _tallies(conditions, found, counts)
         if _agrees_everywhere(tallies, rung.id):
             break
-    return tuple(_rung(rung, base, known, tallies, models, found) for rung in RUNGS)
+    return tuple(_rung(rung, below, base, known, tallies, models, found)
+                 for below, rung in zip((rungs[0], *rungs), rungs, strict=False))
 
 
 def _count(model: str, wanted: int) -> int:
@@ -54,7 +56,7 @@ def _agrees_everywhere(tallies: Tallies, rung: str) -> bool:
     return all(not one.parted and not one.problems for (whose, _), one in tallies.items() if whose == rung)
 
 
-def _rung(rung: Known, base: Condition, known: Mapping[str, Pin], tallies: Tallies,
+def _rung(rung: Known, below: Known, base: Condition, known: Mapping[str, Pin], tallies: Tallies,
           models: Sequence[str], found: Found) -> Rung:
     mine = [tallies[rung.id, model] for model in models]
     parted = [one for one in mine if one.parted]
@@ -71,11 +73,11 @@ def _rung(rung: Known, base: Condition, known: Mapping[str, Pin], tallies: Talli
     return Rung(
         id=rung.id, title=rung.title, lines=recipes.lines(rung, known, base.backend, base.seed),
         environment=recipes.environment(rung, known), holds=holds, reason=reason,
-        counts=tuple(one.count(rung.id) for one in mine), changes=_changes(rung, tallies, models, found),
+        counts=tuple(one.count(rung.id) for one in mine), changes=_changes(rung, below, tallies, models, found),
         trials=tuple(sorted({number for one in mine for number in one.trials})))
 
 
-def _changes(rung: Known, tallies: Tallies, models: Sequence[str],
+def _changes(rung: Known, below: Known, tallies: Tallies, models: Sequence[str],
              found: Found) -> tuple[str, ...]:
     """What the rung changes besides, each read from the traces: XLA, the shuffle, the values."""
     if rung.id == "none":
@@ -87,7 +89,7 @@ def _changes(rung: Known, tallies: Tallies, models: Sequence[str],
         changes.append(f"XLA is switched off ({', '.join(lost)})")
     if any(_same_every_epoch(now[model]) and not _same_every_epoch(before[model]) for model in before if model in now):
         changes.append("fit shuffles in the same order in every epoch")
-    changes += _other_values(rung, tallies, models, found)
+    changes += _other_values(rung, below, tallies, models, found)
     return tuple(changes)
 
 
@@ -118,10 +120,9 @@ def _same_every_epoch(done: Finished) -> bool:
     return bool(columns) and length > 1 and (cells[:length] == cells[length:2 * length]).all()
 
 
-def _other_values(rung: Known, tallies: Tallies, models: Sequence[str],
+def _other_values(rung: Known, below: Known, tallies: Tallies, models: Sequence[str],
                   found: Found) -> list[str]:
     """Against the rung below, on models where that one repeats itself: are the bits others?"""
-    below = RUNGS[[one.id for one in RUNGS].index(rung.id) - 1]
     before, now = (_examples(tallies, found, whose, models) for whose in (below.id, rung.id))
     steady = [model for model in before if model in now
               and not tallies[below.id, model].parted and not tallies[rung.id, model].parted]

@@ -10,6 +10,9 @@ from detaudit.ops.pinpoint import judged
 from detaudit.runner import Experiment
 from detaudit.verdict import BROKEN, NEEDS_PIN, Verdict
 
+#: The backends whose operations can be watched one by one.
+WATCHED = ("tensorflow",)
+
 #: Where runs part before any operation of a step: there is none to be found.
 CAME_IN = ("rng", "data", "init")
 
@@ -24,6 +27,8 @@ def locate(experiment: Experiment[Verdict], source: Source, base: Condition,
     where = verdict.divergence
     parted = next((count.model for count in verdict.counts if count.name == "loose" and count.parted), None)
     if verdict.verdict not in (NEEDS_PIN, BROKEN) or parted is None or source.experiment.procedure:
+        return verdict
+    if base.backend not in WATCHED:
         return verdict
     if where is None or where.step is None or where.stage in CAME_IN:
         return verdict

@@ -206,12 +206,22 @@ def context(report: v1.Document) -> str:
     """The environment and the machine in one line, of whatever facts are there."""
     packages = _at(report.environment, "packages")
     versions = [f"{title} {version}" for title, version in (
-        ("Python", _at(report.environment, "python")), ("TensorFlow", _at(packages, "tensorflow")),
-        ("Keras", _at(packages, "keras"))) if isinstance(version, str)]
+        ("Python", _at(report.environment, "python")), _backend(report, packages), ("Keras", _at(packages, "keras")),
+        ) if isinstance(version, str)]
     brand, cores = _at(report.machine, "processor", "brand"), _at(report.machine, "cores", "available")
     hardware = [brand] if isinstance(brand, str) else []
     hardware += [number(cores, "core")] if isinstance(cores, int) else []
     return ", ".join([*versions, *hardware])
+
+
+_BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "Torch"}
+
+
+def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
+    """The framework under Keras, and its version where that is known."""
+    name = _at(report.environment, "framework", "backend")
+    name = name if isinstance(name, str) and name in _BACKENDS else "tensorflow"
+    return _BACKENDS[name], _at(packages, name)
 
 
 def _at(facts: Any, *keys: str) -> Any:

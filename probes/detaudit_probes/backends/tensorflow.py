@@ -2,6 +2,7 @@
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts as interpreter
+from detaudit_probes.backends import keras3
 from detaudit_probes.trial import Unavailable
 
 IMPORTS = ("numpy", "tensorflow", "keras")
@@ -53,10 +54,27 @@ def gpus() -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
+def freshen(value: int) -> None:
+    """Nothing: what has no seed asks the operating system when it first draws."""
+
+
 def seed(value: int) -> None:
     import tensorflow as tf
 
     tf.random.set_seed(value)
+
+
+def make_deterministic() -> None:
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+
+
+def deterministic() -> bool:
+    """By the API, or by ``TF_DETERMINISTIC_OPS``."""
+    from tensorflow.python.framework import config
+
+    return bool(config.is_op_determinism_enabled())
 
 
 def intra_op_threads() -> int:
@@ -90,18 +108,13 @@ def generator_states() -> List[Tuple[str, Any]]:
     """(name, state) of the generators that the framework and Keras keep, without creating one.
 
     The eager context's operation seeds come from a Python generator that ``tf.random.set_seed`` resets
-    (``tensorflow/python/eager/context.py``, ``internal_operation_seed``); Keras' global seed generator
-    is in its thread-local global state (``keras/src/random/seed_generator.py``).
+    (``tensorflow/python/eager/context.py``, ``internal_operation_seed``).
     """
-    from keras.src.backend.common import global_state
     from tensorflow.python.eager import context
 
     eager = context.context()
     rng = getattr(eager, "_rng", None)
-    states = [("tensorflow", repr((eager._seed, rng.getstate() if rng else None)))]
-    keras_generator = global_state.get_global_attribute("global_seed_generator")
-    states.append(("keras", "none" if keras_generator is None else repr(read(keras_generator.state).tolist())))
-    return states
+    return [("tensorflow", repr((eager._seed, rng.getstate() if rng else None))), keras3.generator_state(read)]
 
 
 def read(variable: Any) -> Any:
@@ -113,13 +126,25 @@ def read(variable: Any) -> Any:
     return numpy.array(value.numpy() if hasattr(value, "numpy") else value)
 
 
-def flatten_gradient(name: str, gradient: Any) -> List[Tuple[str, Any]]:
+def watch_step(model: Any, caught: List[keras3.Named]) -> None:
+    """XLA fuses what nobody asks for: asked for its gradients, the text model's step ends on other bits. There
+    nothing is asked for but the batch, which is an input.
+    """
+    if not model.jit_compile:
+        keras3.watch_step(model, caught, _flatten)
+
+
+def _flatten(name: str, gradient: Any) -> List[Tuple[str, Any]]:
     """A gradient as named tensors: the sparse gradient of an embedding is its values and its indices."""
     import tensorflow as tf
 
     if isinstance(gradient, tf.IndexedSlices):
         return [(name + " values", gradient.values), (name + " indices", gradient.indices)]
-    return [] if gradient is None else [(name, gradient)]
+    return keras3.dense(name, gradient)
+
+
+def sync(model: Any) -> None:
+    """Nothing: the variables hold the state while ``fit`` runs."""
 
 
 def facts() -> Dict[str, Any]:

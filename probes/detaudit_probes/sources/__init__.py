@@ -52,6 +52,7 @@ from detaudit_probes.sources import (
     tfdata_shuffle,
     third_party,
     thread_race,
+    torch_seed,
     wall_clock,
     weight_init,
     xla,
@@ -63,6 +64,7 @@ MODULES = (
     numpy_legacy,
     numpy_generator,
     tensorflow_seed,
+    torch_seed,
     keras_seed,
     os_entropy,
     clock,
@@ -129,13 +131,14 @@ SCRIPT_PINS = (
     "fixed-addresses",
 )
 
-#: What the base condition pins, in the order in which the pins are applied. No op determinism: it is
+#: What the base condition pins where it is there, in the order in which the pins are applied. No op determinism: it is
 #: a pin tried by itself, for unseeded random operations raise under it and it switches Keras' XLA off.
 BASE_PINS = (
     "keras-seed",
     "python-random",
     "numpy-legacy",
     "tensorflow-seed",
+    "torch-seed",
     "os-entropy",
     "clock",
     "hash-seed",

@@ -8,7 +8,7 @@ instead, hand-written augmentation under whatever it draws from. The probe's net
 its rows keep their order.
 """
 from detaudit_probes import layers
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread
 
 ID = "augmentation"
@@ -18,6 +18,7 @@ SOURCE = Source(
     family="use",
     title="augmentation",
     breaks="Unseeded random image layers change every image in another way in every run.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("source:augmentation",), loosens=("python-random",),
                       pins=("keras-seed", "python-random")),
     links=(

@@ -7,7 +7,7 @@ here predict the same rows in one batch and one by one, with the same untrained 
 (tensorflow/tensorflow#39663, keras-team/keras#13328). Nothing pins it in TensorFlow but one batch size everywhere.
 """
 from detaudit_probes import models, training
-from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
 
 ID = "batch-invariance"
 
@@ -16,6 +16,7 @@ SOURCE = Source(
     family="kernels and compilers",
     title="batch invariance",
     breaks="A kernel splits its work by the size of the batch, so a row's sum depends on the rows beside it.",
+    backends=EVERY_BACKEND,
     experiment=Compare(
         models=("mlp", "cnn", "lstm", "attention"),
         settings=(

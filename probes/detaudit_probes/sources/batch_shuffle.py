@@ -6,7 +6,7 @@ backend (``keras/src/trainers/data_adapters/array_data_adapter.py``): on TensorF
 TensorFlow's seed set, every epoch has the same order. In Keras' main branch after 3.15 the number of the
 epoch seeds the shuffle (read there, not tried). The probe's network has seeded initial weights and no dropout.
 """
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread
 
 ID = "batch-shuffle"
@@ -16,8 +16,13 @@ SOURCE = Source(
     family="use",
     title="fit's shuffle",
     breaks="fit orders the rows of its arrays by an unseeded generator, so the batches differ.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("source:batch-shuffle",), loosens=("tensorflow-seed",),
                       pins=("keras-seed", "tensorflow-seed")),
+    per_backend={
+        "jax": Loosen(models=("source:batch-shuffle",), loosens=("numpy-legacy",), pins=("keras-seed", "numpy-legacy")),
+        "torch": Loosen(models=("source:batch-shuffle",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")),
+    },
     links=(
         Link("keras.Model.fit", "https://keras.io/api/models/model_training_apis/#fit-method"),
         Link("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),

@@ -14,7 +14,7 @@ import sys
 import time
 
 from detaudit_probes import batches
-from detaudit_probes.declare import InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, InScript, Link, Loosen, Pin, Source
 
 ID = "clock"
 
@@ -30,6 +30,7 @@ SOURCE = Source(
     family="generators",
     title="the clock and the process id as seeds",
     breaks="A seed made of time.time_ns() and os.getpid() shuffles the rows in another order.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("mlp",), feed=True),
     pins=(
         Pin(

@@ -12,7 +12,7 @@ trial's draw, as another machine's file system would.
 """
 import os
 
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "directory-order"
 PIN = "sorted-listing"
@@ -22,6 +22,7 @@ SOURCE = Source(
     family="order",
     title="the order of a directory",
     breaks="Files are read in the order in which the file system happens to list them.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("mlp",), feed=True, options={"epochs": 1}),
     pins=(
         Pin(

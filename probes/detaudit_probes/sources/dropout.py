@@ -3,11 +3,13 @@
 ``keras.layers.Dropout`` without a seed makes a ``SeedGenerator`` whose seed is drawn from Python's ``random`` when
 the layer is made (``keras/src/layers/regularization/dropout.py``, ``keras/src/random/seed_generator.py``); each
 training step then takes the next state of it. The same holds for the other dropout and noise layers and for the
-dropout inside recurrent cells. In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. The
-probe's network has seeded initial weights and its rows keep their order, so that nothing but the masks can differ.
+dropout inside recurrent cells. On the Torch backend such a layer has a generator and does not use it: it calls Torch's
+own dropout, which draws from Torch's default generator (``keras/src/backend/torch/random.py``, "fast path, unseeded").
+In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. The probe's network has seeded initial
+weights and its rows keep their order, so that nothing but the masks can differ.
 """
 from detaudit_probes import layers
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread
 
 ID = "dropout"
@@ -17,7 +19,11 @@ SOURCE = Source(
     family="use",
     title="dropout",
     breaks="The masks of an unseeded Dropout are others in every run, with equal initial weights and batches.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("source:dropout",), loosens=("python-random",), pins=("keras-seed", "python-random")),
+    per_backend={
+        "torch": Loosen(models=("source:dropout",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")),
+    },
     links=(
         Link("keras.layers.Dropout", "https://keras.io/api/layers/regularization_layers/dropout/"),
         Link("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),
@@ -27,7 +33,11 @@ SOURCE = Source(
 
 
 def see(trial):
-    return layers.unseeded_draws(trial, ("Dropout", "GaussianDropout", "AlphaDropout", "DropoutRNNCell"))
+    kinds = ("Dropout", "GaussianDropout", "AlphaDropout", "DropoutRNNCell")
+    drawn = layers.unseeded_draws(trial, kinds)
+    if drawn or trial.request.backend != "torch":
+        return drawn
+    return int(any(layers.is_a(layer, kinds) for layer in layers.of_trial(trial)) and trial.moved("torch"))
 
 
 def model(trial):

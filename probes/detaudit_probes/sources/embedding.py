@@ -6,7 +6,7 @@ sparse update with repeated indices is a race between threads (``sparse-update``
 that only the initial vectors can differ; the other weights are seeded and the rows keep their order.
 """
 from detaudit_probes import layers
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread
 
 ID = "embedding"
@@ -16,6 +16,7 @@ SOURCE = Source(
     family="use",
     title="initial embedding vectors",
     breaks="An Embedding built before the seeds are set starts from other vectors in every run.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("source:embedding",), loosens=("python-random",), pins=("keras-seed", "python-random")),
     links=(Link("keras.layers.Embedding", "https://keras.io/api/layers/core_layers/embedding/"),),
     advice="Set the seeds before the layer is made; with several threads hold the sparse update as well.",

@@ -8,7 +8,7 @@ but only where it is set *before* the interpreter starts: assigned inside the sc
 The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as many scripts write it: another
 order gives every word another token id, so another row of the embedding learns it.
 """
-from detaudit_probes.declare import START, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, START, Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.models import Tiny, spread
 
 ID = "hash-seed"
@@ -18,6 +18,7 @@ SOURCE = Source(
     family="order",
     title="Python's hash seed",
     breaks="A vocabulary built from a set of strings numbers its words in another order in every process.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("source:hash-seed",), environment={"PYTHONHASHSEED": "{draw}"}),
     pins=(
         Pin(

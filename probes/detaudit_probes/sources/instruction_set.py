@@ -4,7 +4,8 @@ oneDNN and XLA generate code for the CPU that they find. Both can be told to do 
 for another: ``ONEDNN_MAX_CPU_ISA`` (SSE41, AVX, AVX2, AVX512_CORE ...; an unknown value is ignored in silence) and
 ``XLA_FLAGS=--xla_cpu_max_isa=`` (SSE4_2, AVX, AVX2, AVX512 ...; an XLA that does not know the flag ends the process
 when it first compiles: "Unknown flag in XLA_FLAGS"). The first acts on the operations that oneDNN runs, the second on
-what is compiled with XLA, so this source brings a model of its own, with one compiled layer.
+what is compiled with XLA, so this source brings a model of its own, with one compiled layer; on JAX every step is
+compiled. Torch has its own vector kernels besides: ``ATEN_CPU_CAPABILITY`` (``default``, ``avx2``, ``avx512``).
 
 Eigen's kernels are compiled for one instruction set and cannot be told; NumPy's and OpenBLAS' have knobs of their own
 (``NPY_DISABLE_CPU_FEATURES``, ``OPENBLAS_CORETYPE``), which no training step of TensorFlow meets. Between AVX-512 and
@@ -12,32 +13,50 @@ its extensions (VNNI, BF16, AMX) float32 models did not move; those extensions a
 """
 import os
 
-from detaudit_probes.declare import IMPORT, Compare, Link, Needs, Pin, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, IMPORT, Compare, Link, Needs, Pin, Setting, Source
 from detaudit_probes.models import Tiny, spread
 
 ID = "instruction-set"
 OWN = "source:" + ID
 
 #: The flag of ``/proc/cpuinfo`` that a CPU has if it offers more than this limit.
-_MORE_THAN = {"SSE41": "avx", "AVX2": "avx512f", "SSE4_2": "avx"}
+_MORE_THAN = {"SSE41": "avx", "AVX2": "avx512f", "SSE4_2": "avx", "default": "avx", "avx2": "avx512f"}
+
+_AVX512 = Needs(cpu_flags=("avx512f",))
+_WHOLE = Setting("all that the CPU has")
 
 SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="instruction set",
     breaks="Longer vectors split a sum into more parts, and a fused multiply-add rounds once in place of twice.",
+    backends=EVERY_BACKEND,
     experiment=Compare(
         models=("cnn", OWN),
         settings=(
-            Setting("all that the CPU has"),
+            _WHOLE,
             Setting("oneDNN at most SSE4.1", environment={"ONEDNN_MAX_CPU_ISA": "SSE41"}, models=("cnn",)),
             Setting("oneDNN at most AVX2", environment={"ONEDNN_MAX_CPU_ISA": "AVX2"}, models=("cnn",),
-                    needs=Needs(cpu_flags=("avx512f",))),
+                    needs=_AVX512),
             Setting("XLA at most SSE4.2", environment={"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"}, models=(OWN,)),
             Setting("XLA at most AVX2", environment={"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}, models=(OWN,),
-                    needs=Needs(cpu_flags=("avx512f",))),
+                    needs=_AVX512),
         ),
     ),
+    per_backend={
+        "jax": Compare(models=("cnn", "attention"), settings=(
+            _WHOLE,
+            Setting("XLA at most SSE4.2", environment={"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"}),
+            Setting("XLA at most AVX2", environment={"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}, needs=_AVX512),
+        )),
+        "torch": Compare(models=("cnn", "attention"), settings=(
+            _WHOLE,
+            Setting("ATen at most SSE4.2", environment={"ATEN_CPU_CAPABILITY": "default"}),
+            Setting("ATen at most AVX2", environment={"ATEN_CPU_CAPABILITY": "avx2"}, needs=_AVX512),
+            Setting("oneDNN at most SSE4.1", environment={"ONEDNN_MAX_CPU_ISA": "SSE41"}),
+            Setting("oneDNN at most AVX2", environment={"ONEDNN_MAX_CPU_ISA": "AVX2"}, needs=_AVX512),
+        )),
+    },
     pins=(
         Pin(
             id="instruction-set-avx2",
@@ -45,6 +64,13 @@ SOURCE = Source(
             takes_effect=IMPORT,
             environment={"ONEDNN_MAX_CPU_ISA": "AVX2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
             note="for machines that all have AVX2; slower where there is AVX-512",
+        ),
+        Pin(
+            id="aten-avx2",
+            holds=(ID,),
+            takes_effect=IMPORT,
+            environment={"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+            note="on Torch, for machines that all have AVX2; slower where there is AVX-512",
         ),
     ),
     needs=Needs(cpu_flags=("avx",)),
@@ -79,7 +105,8 @@ def model(trial):
 
 def see(trial):
     """1 where a limit is set that this CPU goes beyond; where its flags cannot be read, a limit counts."""
-    limits = [os.environ.get("ONEDNN_MAX_CPU_ISA", ""), os.environ.get("XLA_FLAGS", "").rpartition("max_isa=")[2]]
+    limits = [os.environ.get("ONEDNN_MAX_CPU_ISA", ""), os.environ.get("ATEN_CPU_CAPABILITY", ""),
+              os.environ.get("XLA_FLAGS", "").rpartition("max_isa=")[2].partition(" ")[0]]
     flags = _flags()
     return int(any(limit in _MORE_THAN and (not flags or _MORE_THAN[limit] in flags) for limit in limits))
 

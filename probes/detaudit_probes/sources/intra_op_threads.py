@@ -8,7 +8,7 @@ count usually repeats itself. It must be set before the runtime starts: by
 import os
 
 from detaudit_probes import facts
-from detaudit_probes.declare import Compare, InScript, Link, Pin, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, Compare, InScript, Link, Pin, Setting, Source
 
 ID = "intra-op-threads"
 
@@ -19,6 +19,7 @@ SOURCE = Source(
     family="parallel arithmetic",
     title="intra-op threads",
     breaks="A reduction split over another number of threads adds in another order.",
+    backends=EVERY_BACKEND,
     experiment=Compare(
         models=("cnn", "mlp", "lstm", "attention"),
         settings=tuple(
@@ -36,6 +37,14 @@ SOURCE = Source(
                 "import tensorflow as tf",
                 "tf.config.threading.set_intra_op_parallelism_threads(1)  # before the first operation",
                 "tf.config.threading.set_inter_op_parallelism_threads(1)",
+            ), "torch": (
+                "import torch",
+                "torch.set_num_threads(1)  # before the first operation",
+                "torch.set_num_interop_threads(1)",
+            ), "jax": (
+                "import os",
+                "os.environ[\"NPROC\"] = \"1\"  # before JAX computes anything",
+                "os.environ[\"XLA_FLAGS\"] = \"--xla_cpu_multi_thread_eigen=false\"",
             )},
             note="slower on large models: one core computes",
         ),

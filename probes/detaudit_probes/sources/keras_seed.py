@@ -4,9 +4,11 @@
 at its first use with a seed from Python's ``random`` (``keras/src/random/seed_generator.py``). Where a
 helper uses ``keras.random`` before the script seeds, the generator exists already: ``random.seed``,
 ``numpy.random.seed`` and ``tf.random.set_seed`` do not reach it, only ``keras.utils.set_random_seed``
-resets it. The probe's model adds ``keras.random`` noise to its input, after such an early use.
+resets it. The probe's model adds ``keras.random`` noise to its input, after such an early use. On JAX a compiled step
+may not draw from that generator ("When tracing a JAX function, you should only use seeded random ops"), so there the
+noise is added to the rows before ``fit``.
 """
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Pin, Source
 from detaudit_probes.models import Tiny, mlp
 from detaudit_probes.sources import third_party
 
@@ -17,11 +19,12 @@ SOURCE = Source(
     family="generators",
     title="Keras' global seed generator",
     breaks="keras.random was used before the seeds were set: its generator keeps its unseeded state.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("source:keras-seed",)),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "python-random", "numpy-legacy", "tensorflow-seed", "tfdata-shuffle")
+            holds=(ID, "python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "tfdata-shuffle")
             + third_party.FROM_NUMPY + third_party.FROM_PYTHON,
             lines={"*": ("import keras", "keras.utils.set_random_seed({seed})  # first, before anything else")},
         ),
@@ -50,20 +53,25 @@ def see(trial):
     return trial.moved("keras")
 
 
-def noise():
-    """A layer that adds noise from ``keras.random`` without a seed, as a user's own layer would."""
+def noise(trial):
+    """Layers (one, or on JAX none) that add noise from ``keras.random`` without a seed, as a user's own would."""
     import keras
+
+    if trial.request.backend == "jax":
+        return []
 
     class UnseededNoise(keras.layers.Layer):
         def call(self, inputs):
             return inputs + keras.random.normal(keras.ops.shape(inputs), stddev=0.1)
 
-    return UnseededNoise()
+    return [UnseededNoise()]
 
 
 def model(trial):
     import keras
 
     tiny = mlp.build(trial)
-    network = keras.Sequential([keras.Input((1,)), noise(), keras.layers.Dense(10), keras.layers.Dense(1)])
-    return Tiny(network, tiny.x, tiny.y, epochs=tiny.epochs)
+    layers = noise(trial)
+    x = tiny.x if layers else tiny.x + trial.backend.read(keras.random.normal(tiny.x.shape, stddev=0.1))
+    network = keras.Sequential([keras.Input((1,)), *layers, keras.layers.Dense(10), keras.layers.Dense(1)])
+    return Tiny(network, x, tiny.y, epochs=tiny.epochs)

@@ -10,7 +10,7 @@ whose size depends on its number, in NumPy, which lets the other threads run mea
 """
 import threading
 
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "loader-workers"
 PER_ITEM = "generator-per-item"
@@ -24,6 +24,7 @@ SOURCE = Source(
     family="order",
     title="several loader threads",
     breaks="Threads that load batches draw from one generator: which batch gets which number is a race.",
+    backends=EVERY_BACKEND,
     experiment=Loosen(models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PER_ITEM, ONE_WORKER)),
     pins=(
         Pin(

@@ -29,6 +29,7 @@ SOURCE = Source(
     family="kernels and compilers",
     title="op determinism",
     breaks="The deterministic kernels add in another order than the usual ones.",
+    backends=("tensorflow", "torch"),
     experiment=Compare(
         models=("cnn",),
         settings=(Setting("off"), Setting("on", pins=(ID,))),
@@ -40,6 +41,9 @@ SOURCE = Source(
             lines={"tensorflow": (
                 "import tensorflow as tf",
                 "tf.config.experimental.enable_op_determinism()  # after the seeds, before the model is built",
+            ), "torch": (
+                "import torch",
+                "torch.use_deterministic_algorithms(True)  # before the model is built",
             )},
             note="slower; switches Keras' jit_compile=\"auto\" off; a random operation without a seed raises",
         ),
@@ -56,13 +60,11 @@ SOURCE = Source(
 
 
 def pin(trial):
-    enable()
+    trial.backend.make_deterministic()
 
 
 def see(trial):
-    from tensorflow.python.framework import config
-
-    return int(config.is_op_determinism_enabled())  # by the API, or by TF_DETERMINISTIC_OPS
+    return int(trial.backend.deterministic())
 
 
 def hold(session, name):

@@ -6,7 +6,7 @@ optimizer in a ``LossScaleOptimizer``, which skips steps whose gradients overflo
 ``compile``). Each repeats itself; none agrees with another. The policy must be set before the layers are made.
 Which sixteen-bit kernels run depends on the CPU besides (AVX512_BF16, AMX).
 """
-from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
 
 ID = "precision"
 
@@ -15,6 +15,7 @@ SOURCE = Source(
     family="kernels and compilers",
     title="precision",
     breaks="Sixteen-bit arithmetic rounds to eleven or eight significant bits in place of 24.",
+    backends=EVERY_BACKEND,
     experiment=Compare(
         models=("mlp", "cnn"),
         settings=(

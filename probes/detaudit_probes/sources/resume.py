@@ -10,7 +10,7 @@ training ends on the bits of the one in one go, which the probe tries as well.
 import os
 
 from detaudit_probes import models, training
-from detaudit_probes.declare import Compare, Link, Pin, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Pin, Setting, Source
 from detaudit_probes.models import Tiny, seeded, spread
 
 ID = "resume"
@@ -22,6 +22,7 @@ SOURCE = Source(
     family="use",
     title="resuming a training",
     breaks="The saved model leaves out the states of dropout and augmentation, so it goes on with other masks.",
+    backends=EVERY_BACKEND,
     experiment=Compare(
         models=("mlp", "source:resume"),
         settings=(

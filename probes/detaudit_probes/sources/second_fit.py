@@ -9,7 +9,7 @@ another with a seed from Python's ``random``, which goes on from where the first
 all of them: unseeded initial weights, dropout, ``fit``'s shuffle and noise from ``keras.random``.
 """
 from detaudit_probes import training
-from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
 from detaudit_probes.models import Tiny, spread
 from detaudit_probes.sources import keras_seed
 
@@ -22,6 +22,7 @@ SOURCE = Source(
     family="use",
     title="a second fit in one process",
     breaks="The first fit has moved the generators, and clear_session does not set them back.",
+    backends=EVERY_BACKEND,
     experiment=Compare(
         models=("source:second-fit",),
         settings=(
@@ -45,7 +46,7 @@ def model(trial):
     import keras
 
     network = keras.Sequential([
-        keras.Input((4,)), keras_seed.noise(), keras.layers.Dense(16), keras.layers.Dropout(0.5),
+        keras.Input((4,)), *keras_seed.noise(trial), keras.layers.Dense(16), keras.layers.Dropout(0.5),
         keras.layers.Dense(1)])
     return Tiny(network, spread(16, 4), spread(16, 1), epochs=2)
 

@@ -16,7 +16,7 @@ import importlib.util
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from detaudit_probes import batches
-from detaudit_probes.declare import Link, Loosen, Needs, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Needs, Pin, Source
 
 Arrays = Tuple[Any, Any]
 
@@ -172,6 +172,8 @@ def _source(library):
         family="generators",
         title="%s without a seed" % library.name,
         breaks=library.breaks,
+        # On Torch its generator is the backend's own: the source torch-seed.
+        backends=tuple(name for name in EVERY_BACKEND if name != library.name),
         experiment=Loosen(models=("seeded",), feed=True, pins=tried),
         pins=(own,),
         needs=Needs(packages=(library.name,)),

@@ -1,0 +1,114 @@
+"""JAX, under Keras 3."""
+import os
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes import facts as interpreter
+from detaudit_probes.backends import keras3
+from detaudit_probes.trial import Unavailable
+
+IMPORTS = ("numpy", "jax", "keras")
+
+
+def configure(trial: Any) -> None:
+    """Threads and devices, read from the environment when JAX first computes something.
+
+    The CPU client makes as many threads as it may use cores, or as many as ``NPROC`` says
+    (``xla/pjrt/utils.cc``, ``DefaultThreadPoolSize``); one thread alone needs ``XLA_FLAGS`` as well. Raises
+    Unavailable where there is no such GPU.
+    """
+    import jax
+
+    threads = trial.option("intra_op_threads")
+    if threads is not None:
+        os.environ["NPROC"] = str(threads)
+        if threads == 1:
+            flags = [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
+            os.environ["XLA_FLAGS"] = " ".join(one for one in flags if one)
+    device = trial.request.device
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    elif device.startswith("gpu"):
+        number = int(device.partition(":")[2] or 0)
+        if number >= gpus():
+            raise Unavailable("only %d GPU is visible to JAX" % gpus() if gpus() else "no GPU is visible to JAX")
+        jax.config.update("jax_default_device", jax.devices("gpu")[number])
+
+
+def gpus() -> int:
+    """How many GPUs JAX sees. Asking starts its runtime."""
+    import jax
+
+    try:
+        return len(jax.devices("gpu"))
+    except RuntimeError:  # no such platform
+        return 0
+
+
+def freshen(value: int) -> None:
+    """Nothing: JAX keeps no global generator."""
+
+
+def seed(value: int) -> None:
+    """Nothing: JAX keeps no global generator."""
+
+
+def make_deterministic() -> None:
+    """Nothing: JAX has no such switch for the CPU."""
+
+
+def deterministic() -> bool:
+    return False
+
+
+def intra_op_threads() -> int:
+    return int(os.environ.get("NPROC") or interpreter.cores())
+
+
+def watch_draws() -> None:
+    """Nothing to count: there is no global generator."""
+
+
+def unseeded_draws() -> int:
+    return 0
+
+
+def generator_states() -> List[Tuple[str, Any]]:
+    return [keras3.generator_state(read)]
+
+
+def read(variable: Any) -> Any:
+    """The bits of a variable, or of an array of JAX."""
+    import numpy
+
+    value = getattr(variable, "value", variable)
+    return numpy.array(value() if callable(value) else value)
+
+
+def sync(model: Any) -> None:
+    """``fit`` holds the state outside of the variables, in what its compiled step returns."""
+    model.jax_state_sync()
+
+
+def watch_step(model: Any, caught: List[keras3.Named]) -> None:
+    """The step computes its gradients inside of a transformation: they are taken where they come out of it."""
+    update_metrics, stateless_apply = model._update_metrics_variables, model.optimizer.stateless_apply
+
+    def watched_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight):
+        caught.extend(("forward", name, value) for name, value in keras3.named("predictions", y_pred))
+        caught.append(("loss", "loss", unscaled_loss))
+        return update_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight)
+
+    def watched_apply(optimizer_variables, grads, trainable_variables):
+        caught.extend(keras3.of_gradients(model.trainable_variables, grads, keras3.dense))
+        return stateless_apply(optimizer_variables, grads, trainable_variables)
+
+    model._update_metrics_variables, model.optimizer.stateless_apply = watched_metrics, watched_apply
+
+
+def facts() -> Dict[str, Any]:
+    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    import jax
+    import keras
+
+    return {"backend": "jax", "keras_backend": keras.backend.backend(), "platform": jax.default_backend(),
+            "prng": jax.config.jax_default_prng_impl, "threefry_partitionable": jax.config.jax_threefry_partitionable}

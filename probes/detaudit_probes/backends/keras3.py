@@ -1,0 +1,56 @@
+"""What Keras 3 does in the same way on every backend."""
+from typing import Any, Callable, List, Tuple
+
+Named = Tuple[str, str, Any]  # stage, name, tensor
+
+
+def generator_state(read: Callable[[Any], Any]) -> Tuple[str, str]:
+    """The state of the global seed generator, which is in Keras' thread-local global state.
+
+    (``keras/src/random/seed_generator.py``.) It is not made where it is not there yet.
+    """
+    from keras.src.backend.common import global_state
+
+    found = global_state.get_global_attribute("global_seed_generator")
+    return "keras", "none" if found is None else repr(read(found.state).tolist())
+
+
+def watch_step(model: Any, caught: List[Named], flatten: Callable[[str, Any], List[Tuple[str, Any]]]) -> None:
+    """For a ``train_step(data)`` that computes the loss by ``compute_loss`` and updates by ``optimizer.apply``."""
+    compute_loss, apply = model.compute_loss, model.optimizer.apply
+
+    def watched_loss(x=None, y=None, y_pred=None, *args, **kwargs):
+        loss = compute_loss(x, y, y_pred, *args, **kwargs)
+        caught.extend(("forward", name, value) for name, value in named("predictions", y_pred))
+        caught.append(("loss", "loss", loss))
+        return loss
+
+    def watched_apply(gradients, trainable_variables=None):
+        variables = model.optimizer._trainable_variables if trainable_variables is None else trainable_variables
+        caught.extend(of_gradients(variables, gradients, flatten))
+        return apply(gradients, trainable_variables)
+
+    model.compute_loss, model.optimizer.apply = watched_loss, watched_apply
+
+
+def of_gradients(variables: Any, gradients: Any, flatten: Callable[[str, Any], List[Tuple[str, Any]]]) -> List[Named]:
+    return [("gradient", name, value) for variable, gradient in zip(variables, gradients)
+            for name, value in flatten(getattr(variable, "path", variable.name), gradient)]
+
+
+def dense(name: str, gradient: Any) -> List[Tuple[str, Any]]:
+    """A gradient as named tensors, where it is one tensor or none."""
+    return [] if gradient is None else [(name, gradient)]
+
+
+def named(name: str, structure: Any) -> List[Tuple[str, Any]]:
+    """The tensors of a nest of tuples and dictionaries, each with a name."""
+    if structure is None:
+        return []
+    if isinstance(structure, dict):
+        items = sorted(structure.items())
+    elif isinstance(structure, (tuple, list)):
+        items = list(enumerate(structure))
+    else:
+        return [(name, structure)]
+    return [found for key, value in items for found in named("%s.%s" % (name, key), value)]

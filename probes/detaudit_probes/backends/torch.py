@@ -1,0 +1,130 @@
+"""Torch, under Keras 3."""
+import os
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes.backends import keras3
+from detaudit_probes.trial import Unavailable
+
+IMPORTS = ("numpy", "torch", "keras")
+
+
+def configure(trial: Any) -> None:
+    """Threads must be set before the first operation; Keras places its tensors where it finds a GPU.
+
+    Raises Unavailable where there is no such GPU.
+    """
+    import torch
+
+    if trial.option("intra_op_threads") is not None:
+        torch.set_num_threads(trial.option("intra_op_threads"))
+    if trial.option("inter_op_threads") is not None:
+        torch.set_num_interop_threads(trial.option("inter_op_threads"))
+    device = trial.request.device
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        _place("cpu")
+    elif device.startswith("gpu"):
+        number = int(device.partition(":")[2] or 0)
+        if number >= gpus():
+            raise Unavailable("only %d GPU is visible to Torch" % gpus() if gpus() else "no GPU is visible to Torch")
+        _place("cuda:%d" % number)
+
+
+def _place(device: str) -> None:
+    """Keras takes the default device from ``KERAS_TORCH_DEVICE`` when it is imported."""
+    from keras.src.backend.torch import core
+
+    core.DEFAULT_DEVICE = device
+
+
+def gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def freshen(value: int) -> None:
+    """Torch seeds its generator when it is imported: forks would share it."""
+    seed(value)
+
+
+def seed(value: int) -> None:
+    import torch
+
+    torch.manual_seed(value)
+
+
+def make_deterministic() -> None:
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+
+
+def deterministic() -> bool:
+    import torch
+
+    return torch.are_deterministic_algorithms_enabled()
+
+
+def intra_op_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def watch_draws() -> None:
+    """Nothing to count: the state of the generator tells whether it was drawn from."""
+
+
+def unseeded_draws() -> int:
+    return 0
+
+
+def generator_states() -> List[Tuple[str, Any]]:
+    """The default generator of the CPU, those of GPUs that are in use, and Keras'."""
+    import torch
+
+    states = [torch.default_generator.get_state().numpy().tobytes()]
+    if torch.cuda.is_initialized():
+        states += [one.numpy().tobytes() for one in torch.cuda.get_rng_state_all()]
+    return [("torch", repr(states)), keras3.generator_state(read)]
+
+
+def read(variable: Any) -> Any:
+    """A copy: what Torch hands out is live memory, which the next step overwrites. bfloat16, which NumPy lacks, by
+    its bits."""
+    import numpy
+    import torch
+
+    value = getattr(variable, "value", variable)
+    value = value() if callable(value) else value
+    if not isinstance(value, torch.Tensor):
+        return numpy.array(value)
+    value = value.detach().cpu()
+    if value.dtype == torch.bfloat16:
+        import ml_dtypes  # Keras needs it
+
+        return numpy.array(value.view(torch.int16).numpy()).view(ml_dtypes.bfloat16)
+    return numpy.array(value.numpy())
+
+
+def sync(model: Any) -> None:
+    """Nothing: the variables hold the state while ``fit`` runs."""
+
+
+def watch_step(model: Any, caught: List[keras3.Named]) -> None:
+    """Where the step is compiled, nothing is asked for but the batch: what is asked for may be fused otherwise."""
+    if not model.jit_compile:
+        keras3.watch_step(model, caught, keras3.dense)
+
+
+def facts() -> Dict[str, Any]:
+    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    import keras
+    import torch
+
+    return {
+        "backend": "torch", "keras_backend": keras.backend.backend(), "torch_git": torch.version.git_version,
+        "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version() if torch.version.cuda else None,
+        "mkldnn": torch.backends.mkldnn.is_available(),
+    }

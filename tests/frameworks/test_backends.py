@@ -1,0 +1,79 @@
+"""Keras on JAX and on Torch: trainings are observed whole, unchanged by it, and each generator decides what it should.
+
+Tried where the backend is installed beside the tests, or in the interpreter that ``DETAUDIT_JAX_PYTHON`` or
+``DETAUDIT_TORCH_PYTHON`` names.
+"""
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from detaudit import base
+from detaudit.condition import Condition, Trial
+from detaudit.diff import Agreement, compare
+from detaudit.experiments.matrix import matrix
+from detaudit.nests import Interpreter
+from detaudit.runner import Asking, Limits, Runner
+from detaudit_probes.models import NAMES as MODELS
+
+from tests.frameworks.test_observer import ask
+
+pytestmark = pytest.mark.framework
+
+
+@pytest.fixture(scope="module", params=["jax", "torch"])
+def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
+    """A backend, a runner over an interpreter that has it, and its base condition."""
+    backend = request.param
+    python = os.environ.get(f"DETAUDIT_{backend.upper()}_PYTHON", sys.executable)
+    if python == sys.executable and importlib.util.find_spec(backend) is None:
+        pytest.skip(f"no {backend} here")
+    folder = tmp_path_factory.mktemp(backend)
+    for name in ("keras", "theano", "tmp"):
+        (folder / "private" / name).mkdir(parents=True)
+    environment = base.environment_for_nests(os.environ, base.controlled_variables(), str(folder / "private"))
+    runner = Runner(Interpreter(python, backend), Limits(2, 300.0), folder / "control",
+                    {**environment, "KERAS_BACKEND": backend})
+    condition = base.base_condition(backend, "cpu", 1)
+    runner.fingerprint = runner.greet(condition)["fingerprints"][0]
+    yield backend, runner, condition
+    runner.close()
+
+
+def test_a_watched_training_ends_on_the_bits_of_a_bare_one_and_repeats(on):
+    backend, runner, condition = on
+    trials = {(model, watch): Trial(replace(condition, model=model).with_options({"watch": watch}), int(watch))
+              for model in MODELS for watch in (True, False)}
+    again = {model: Trial(trials[model, True].condition, 0) for model in MODELS}
+    asking = Asking(ask([*trials.values(), *again.values()]))
+    runner.run([asking])
+    for model in MODELS:
+        watched, bare, repeated = (asking.finding[one] for one in (trials[model, True], trials[model, False],
+                                                                   again[model]))
+        assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
+        assert watched.trace.facts["framework"]["keras_backend"] == backend
+        assert watched.trace.digests["final"] == bare.trace.digests["final"] != watched.trace.digests["init"]
+        assert isinstance(compare(watched.trace, repeated.trace), Agreement)
+        seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
+        assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}
+
+
+#: What decides each component; all that was tried besides does not.
+DECIDES = {
+    "jax": {"weight-init": {"python-random"}, "dropout": {"python-random"}, "batch-shuffle": {"numpy-legacy"}},
+    "torch": {"weight-init": {"python-random"}, "dropout": {"torch-seed"}, "batch-shuffle": {"torch-seed"}},
+}
+
+
+def test_which_generator_decides_what(on):
+    backend, runner, condition = on
+    asking = Asking(matrix(condition, base.known_pins(backend), base.known_sources(backend), [*DECIDES[backend]]))
+    runner.run([asking])
+    decided: dict[str, set[str]] = {}
+    for cell in asking.finding:
+        assert cell.decides is not None, cell.reason
+        decided.setdefault(cell.component, set()).update([cell.generator] if cell.decides else [])
+    assert decided == DECIDES[backend]
+    assert len(asking.finding) == len(DECIDES[backend]) * (4 if backend == "torch" else 3)
