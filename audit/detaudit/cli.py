@@ -136,6 +136,8 @@ def run_command(
     target: Annotated[str, typer.Argument(metavar="SCRIPT", help="The script, or with -m the module.")],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="The script's own.")] = None,
     module: Annotated[bool, typer.Option("-m", help="SCRIPT is a module, as for python -m.")] = False,
+    backend: Annotated[str | None, typer.Option(show_default="as the script takes",
+                                                help=f"The Keras backend: {', '.join(EVERY_BACKEND)}.")] = None,
     device: Annotated[str, typer.Option(help="Train on cpu or on what the script takes (auto).")] = "auto",
     python: Python = sys.executable,
     trials: Annotated[int | None, typer.Option(metavar="N", min=2, show_default="5, or 2 of a long script",
@@ -164,7 +166,8 @@ def run_command(
     """Audit your own training, unmodified: does it repeat, where does it part, why, and what mends it?"""
     options = session.Options(
         python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
-        trials=trials, jobs=jobs, timeout=timeout, budget=session.budget(budget),
+        backend=None if backend is None else one_of(backend, EVERY_BACKEND, "--backend"), trials=trials, jobs=jobs,
+        timeout=timeout, budget=session.budget(budget),
         seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
         strict=strict, depth=one_of(depth, DEPTHS, "--depth"), price=price)
     if reproducer is not None and depth != OPERATION:

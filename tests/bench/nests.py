@@ -122,7 +122,8 @@ def _judged_fresh(folder: Path, options: argparse.Namespace, chosen: plan.Plan, 
     """Judge every source over fresh processes, and count the verdicts that are others."""
     fresh = _runner(folder, fork=False, jobs=options.jobs)
     fresh.fingerprint = facts["fingerprints"][0]
-    asking = [Asking(sections.of_source(source, condition, base.known_pins("tensorflow"), {}, facts["facts"], 0, chosen.pairs))
+    known = base.known_pins("tensorflow")
+    asking = [Asking(sections.of_source(source, condition, known, {}, facts["facts"], 0, chosen.pairs))
               for source in chosen.sources]
     fresh.run(asking)
     fresh.close()

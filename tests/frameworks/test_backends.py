@@ -16,6 +16,7 @@ from detaudit.diff import Agreement, compare
 from detaudit.experiments.matrix import matrix
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Limits, Runner
+from detaudit.script import program
 from detaudit_probes.models import NAMES as MODELS
 
 from tests.frameworks.test_observer import ask
@@ -58,6 +59,59 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one_and_repeats(on):
         assert isinstance(compare(watched.trace, repeated.trace), Agreement)
         seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
         assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}
+
+
+SCRIPT = """
+import hashlib
+import keras
+import numpy as np
+keras.utils.set_random_seed(1)
+x = np.arange(24, dtype="float32").reshape(12, 2) / 24
+y = x.sum(1, keepdims=True)
+def make():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "relu"), keras.layers.Dropout(0.5),
+                             keras.layers.Dense(1)])
+def show(what, model):
+    print(what, hashlib.md5(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
+model = make()
+model.compile("adam", "mse")
+model.fit(x, y, batch_size=5, epochs=2, validation_data=(x, y), verbose=0)
+show("fit", model)
+for _ in range(2):
+    model.train_on_batch(x, y)
+print(model.evaluate(x, y, verbose=0), model.predict(x, verbose=0).sum())
+show("train_on_batch", model)
+optimizer = keras.optimizers.SGD(0.1)
+optimizer.build(model.trainable_variables)
+for _ in range(3):
+    optimizer.apply([keras.ops.ones_like(one.value) * 0.1 for one in model.trainable_variables],
+                    model.trainable_variables)
+show("loop", model)
+"""
+STEPS = 6 + 2 + 3
+
+
+def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_path):
+    backend, runner, _ = on
+    (tmp_path / "train.py").write_text(SCRIPT)
+    found = program.find("train.py", False, (), False, tmp_path)
+    runs = Runner(replace(runner.interpreter, fork=False), Limits(2, 300.0), tmp_path / "control",
+                  {**os.environ, "KERAS_BACKEND": backend}, keep_bytes=False,
+                  open_nest=lambda *given: program.Process(found, *given))
+    trials = [Trial(Condition(backend, "auto", "train.py", 1).with_options({"watch": watch}), 0)
+              for watch in (True, False)]
+    asking = Asking(ask(trials))
+    runs.run([asking])
+    runs.close()
+    watched, bare = (asking.finding[trial] for trial in trials)
+    assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
+    assert len({(one.trace.folder / "stdout").read_text() for one in (watched, bare)}) == 1
+    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    assert watched.trace.measures["steps"] == STEPS and watched.trace.measures["backend"] == backend
+    tables = [table for table in watched.trace.tables if table.kind == "steps"]
+    assert sum(len(table.step) for table in tables) == STEPS
+    seen = {stage for table in tables for stage, _ in table.columns}
+    assert seen >= {"data", "loss", "gradient", "update"}
 
 
 #: What decides each component; all that was tried besides does not.

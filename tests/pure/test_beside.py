@@ -60,10 +60,11 @@ CAME = "differed by then"
     (training(), training(weight=1.0), "first values of this variable"),
     (training(), training(loss=1.0), BORN),
     # Each process begins with a state of its own: one that nobody has drawn from is no difference that went in.
-    (training(1.0, 1.0), training(2.0, 2.0, loss=1.0), BORN),
+    (training(1.0, 1.0), training(2.0, 2.0, loss=1.0), "born there: the batches and the weights were equal before; the "
+     "state of Python's random, from which nothing had been drawn by then, was not"),
     (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random differed by then"),
     # Seeded on both sides before the step: it went in equal.
-    (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), BORN),
+    (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), "NumPy and Keras were equal before"),
     (training(layer=1.0), training(layer=2.0, loss=1.0), "dropout/seed_generator_state differed by then"),
     (training(layer=1.0), training(layer=1.0, loss=1.0), BORN),
     # A loop of the user's own, whose batches nobody has seen: nothing is known of what went in.

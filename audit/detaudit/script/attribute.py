@@ -26,6 +26,7 @@ MOST = 8  # pairs without a pin that parts rarely
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
     """``audit`` with the causes, their lines and a fix; or with what was seen, where none can be named."""
     audit = replace(audit, reproducible=False, reason=PARTED)
+    case = replace(case, backend=backend_of(done) or case.backend)
     began, counter = time.monotonic(), _Counter()
     pins, untouched = _relevant(case, done)
     pairs = pairs_for(audit.repeats)
@@ -105,6 +106,12 @@ def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial,
         audit, reproducible=False, pinned=answer.repeats, causes=(Cause("input-changed", "copy", True),),
         reason=f"{PARTED}: one reads what another has written",
         no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a new folder in every run, or begin from none")
+
+
+def backend_of(done: Sequence[Finished]) -> str | None:
+    """The Keras backend that the script was seen to take."""
+    return next((one.trace.measures["backend"] for one in done
+                 if one.trace is not None and "backend" in one.trace.measures), None)
 
 
 class _Counter:

@@ -20,7 +20,7 @@ class Case:
     ``alone`` is called where trials must not run side by side; ``changed`` tells the files that the program changes.
     ``known_so_far`` is told what stands if the investigation ends before its end. ``depth`` is how far a divergence is
     followed: to the ``step``, the ``tensor``, the ``layer`` or the ``op``. ``price`` says whether pins are timed; None:
-    where a run is short.
+    where a run is short. ``backend`` is the Keras backend that the script takes.
     """
 
     program: Program
@@ -35,6 +35,7 @@ class Case:
     known_so_far: Callable[[RunAudit], None] = lambda audit: None
     depth: str = "op"
     price: bool | None = None
+    backend: str = "tensorflow"
 
     def held(self, pins: Sequence[str]) -> Condition:
         condition = self.loose

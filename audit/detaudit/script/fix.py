@@ -19,16 +19,18 @@ from detaudit.script.repeat import counted
 RUNS = 3
 MOST_VERSIONS = 6  # of the program that are tried
 #: The sources behind each of which stands one generator of the process, that one call seeds.
-SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed")
+SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")
 ONE_SEED = (
     Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
     Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
     Edit("insert", ("import keras", "keras.utils.set_random_seed({seed})")),
 )
-#: What no line of a script can hold is set before it starts.
-ENVIRONMENT = {
-    "hash-seed": (("PYTHONHASHSEED", "0"),),
-    "one-thread": (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
+#: What no line of a script can hold is set before it starts, threads as the backend reads them.
+ENVIRONMENT = {"hash-seed": (("PYTHONHASHSEED", "0"),)}
+ONE_THREAD = {
+    "tensorflow": (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
+    "jax": (("NPROC", "1"), ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")),
+    "torch": (("OMP_NUM_THREADS", "1"),),
 }
 
 Files = Mapping[str, str]
@@ -94,8 +96,9 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     for edit in script.edits:
         if edit.kind == "insert" or places:
             yield Way(edit, places=places)
-    if cause.pin in ENVIRONMENT:
-        yield Way(environment=ENVIRONMENT[cause.pin])
+    variables = ONE_THREAD.get(case.backend, ()) if cause.pin == "one-thread" else ENVIRONMENT.get(cause.pin, ())
+    if variables:
+        yield Way(environment=variables)
 
 
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from detaudit.condition import Trial, pair
 from detaudit.events import Phase
+from detaudit.experiments.locate import WATCHED
 from detaudit.ops.pinpoint import judged
 from detaudit.runner import Finished
 from detaudit.script.blame import relative
@@ -25,7 +26,9 @@ def localise(case: Case, audit: RunAudit,
     divergence = audit.repeats.divergence
     if case.depth not in (LAYER, OPERATION) or divergence is None or divergence.step is None or found is None:
         return audit
-    if divergence.stage == "data" or found[1].trace is None:
+    if found[1].trace is None or found[1].trace.measures.get("backend") not in WATCHED:
+        return audit
+    if divergence.stage == "data":
         return audit
     table = step_table(found[1].trace, divergence)
     options = {"pinpoint": divergence.step, "every": 1, "eager": table is None or not table.name.startswith("fit")}

@@ -8,7 +8,8 @@ from detaudit.script.repeat import parting
 from detaudit.traces import Table, Trace
 
 #: What the recorder calls the states of the process's own generators ("random at fit"): their sources, in words too.
-GENERATORS = {"random": ("python-random", "Python's random"), "numpy": ("numpy-legacy", "NumPy's global generator")}
+GENERATORS = {"random": ("python-random", "Python's random"), "numpy": ("numpy-legacy", "NumPy's global generator"),
+              "torch": ("torch-seed", "Torch's default generator")}
 
 
 def origin(done: Sequence[Finished]) -> str:
@@ -24,10 +25,17 @@ def origin(done: Sequence[Finished]) -> str:
     table = step_table(left, divergence)
     if table is None or not any(stage == "data" for stage, _ in table.columns):
         return "what was recorded before it is equal; the batches that went in were not seen"
-    differing = [GENERATORS[name][1] if name in GENERATORS else name for name in _differing(left, right, divergence)]
+    differing, untouched = _differing(left, right, divergence)
     if differing:
-        return f"equal batches and weights went in; the state of {', '.join(differing[:3])} differed by then"
+        return f"equal batches and weights went in; the state of {_told(differing)} differed by then"
+    if untouched:
+        return (f"it was born there: the batches and the weights were equal before; the state of {_told(untouched)}, "
+                f"from which nothing had been drawn by then, was not")
     return "it was born there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join(GENERATORS[name][1] if name in GENERATORS else name for name in names[:3])
 
 
 def suspects(done: Sequence[Finished]) -> set[str]:
@@ -41,7 +49,7 @@ def suspects(done: Sequence[Finished]) -> set[str]:
     if found is None:
         return used
     divergence, left, right = found
-    apart = _differing(left, right, divergence)
+    apart, _ = _differing(left, right, divergence)
     return used | {source for word, (source, _) in GENERATORS.items() if word in apart}
 
 
@@ -52,20 +60,22 @@ def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
     return found[0], found[1].trace, found[2].trace
 
 
-def _differing(left: Trace, right: Trace, found: Divergence) -> list[str]:
-    """Generators whose last state before the divergence differs, if they were drawn from, or seeded, at all.
+def _differing(left: Trace, right: Trace, found: Divergence) -> tuple[list[str], list[str]]:
+    """Generators whose last state before the divergence differs: those drawn from, or seeded, by then; the others.
 
-    Python and NumPy begin every process with a state of its own: that alone makes no difference.
+    Python, NumPy and Torch begin every process with a state of its own: that alone makes no difference, but to who
+    draws from it in the very step.
     """
     before = _sequence(left, right, found)
     lefts, rights = _states(left, before), _states(right, before)
-    differing = []
+    differing: list[str] = []
+    untouched: list[str] = []
     for name, states in lefts.items():
         others = rights.get(name, [])
         still = name in GENERATORS and len({*states}) == 1 and len({*others}) == 1
-        if others and states[-1] != others[-1] and not still:
-            differing.append(name)
-    return differing
+        if others and states[-1] != others[-1]:
+            (untouched if still else differing).append(name)
+    return differing, untouched
 
 
 def _states(trace: Trace, before: float) -> dict[str, list[int]]:

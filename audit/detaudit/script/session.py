@@ -18,6 +18,7 @@ from detaudit.errors import UsageError
 from detaudit.events import Emit, Told
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
+from detaudit.script.attribute import backend_of
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate
@@ -30,7 +31,7 @@ class Options:
     """What the user asked for; it stands in the report."""
 
     python: str
-    backend: str = "tensorflow"
+    backend: str | None = None
     device: str = "auto"
     trials: int | None = None
     jobs: int | None = None
@@ -91,6 +92,8 @@ class _Run:
                  on_gpu: bool) -> None:
         self.program, self.options, self.folder, self.emit = program, options, folder, emit
         self.runner: Runner | None = None
+        #: As Keras chooses it, where the script does not; what it took is seen in its runs.
+        self.backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
         # Two trainings at a time may not find room on one card.
         self.jobs = options.jobs or (1 if on_gpu else default_jobs())
 
@@ -108,11 +111,10 @@ class _Run:
         before, so_far = listing(self.program.root), [blank]
         case = Case(
             program=self.program, loose=self._loose(), known=known,
-            sources=tuple(one for one in base.script_sources().values() if one.script is not None
-                          and self.options.backend in one.backends),
+            sources=tuple(one for one in base.script_sources().values() if one.script is not None),
             pins=self._pins(), trials=self.options.trials, emit=self.emit, alone=self._alone,
             changed=lambda: _differing(before, listing(self.program.root)), known_so_far=so_far.append,
-            depth=self.options.depth, price=self.options.price)
+            depth=self.options.depth, price=self.options.price, backend=self.backend)
         asking = Asking(investigate(case, blank))
         interrupted = False
         try:
@@ -123,15 +125,16 @@ class _Run:
             runner.close()
         audit = asking.finding if asking.done else _cut(so_far[-1], interrupted)
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
+        seen = {"framework": {"backend": backend_of(trials) or self.backend}}
         return replace(audit, output=_printed(runner), trials=trials, notes=_notes(trials), cut=runner.cut,
-                       interrupted=interrupted)
+                       interrupted=interrupted, environment={**audit.environment, **seen})
 
     def _greet(self) -> dict[str, Any]:
-        interpreter = Interpreter(self.options.python, self.options.backend, imports=False)
+        interpreter = Interpreter(self.options.python, "tensorflow", imports=False)
         nests = base.environment_for_nests(os.environ, (), str(self.folder.private))
         runner = Runner(interpreter, Limits(), Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)), nests)
         try:
-            return runner.greet(base.base_condition(self.options.backend, "cpu", 1))
+            return runner.greet(base.base_condition("tensorflow", "cpu", 1))
         finally:
             runner.close()
 
@@ -144,7 +147,7 @@ class _Run:
             return Process(self.program, interpreter, control, variables, pace)
 
         return Runner(
-            Interpreter(self.options.python, self.options.backend, fork=False), limits,
+            Interpreter(self.options.python, self.backend, fork=False), limits,
             Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)), self._environment(), fingerprint=fingerprint,
             keep_bytes=False, emit=self.emit, open_nest=open_process)
 
@@ -153,6 +156,8 @@ class _Run:
         own = dict(os.environ)
         if self.options.device == "cpu":
             own["CUDA_VISIBLE_DEVICES"] = "-1"
+        if self.options.backend is not None:
+            own["KERAS_BACKEND"] = self.options.backend
         return own
 
     def _loose(self) -> Condition:
@@ -160,7 +165,7 @@ class _Run:
         after = self.options.stop_after
         if after is not None:
             options |= {"stop_seconds": float(after[:-1])} if after.endswith("s") else {"stop_steps": int(after)}
-        return Condition(self.options.backend, self.options.device, self.program.title,
+        return Condition(self.backend, self.options.device, self.program.title,
                          self.options.seed).with_options(options)
 
     def _pins(self) -> tuple[str, ...]:

@@ -18,12 +18,8 @@ def configure(trial: Any) -> None:
     """
     import jax
 
-    threads = trial.option("intra_op_threads")
-    if threads is not None:
-        os.environ["NPROC"] = str(threads)
-        if threads == 1:
-            flags = [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
-            os.environ["XLA_FLAGS"] = " ".join(one for one in flags if one)
+    if trial.option("intra_op_threads") is not None:
+        set_threads(trial.option("intra_op_threads"))
     device = trial.request.device
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -32,6 +28,14 @@ def configure(trial: Any) -> None:
         if number >= gpus():
             raise Unavailable("only %d GPU is visible to JAX" % gpus() if gpus() else "no GPU is visible to JAX")
         jax.config.update("jax_default_device", jax.devices("gpu")[number])
+
+
+def set_threads(count: int) -> None:
+    """Before JAX computes something."""
+    os.environ["NPROC"] = str(count)
+    if count == 1:
+        flags = [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
+        os.environ["XLA_FLAGS"] = " ".join(one for one in flags if one)
 
 
 def gpus() -> int:

@@ -16,7 +16,7 @@ def configure(trial: Any) -> None:
     import torch
 
     if trial.option("intra_op_threads") is not None:
-        torch.set_num_threads(trial.option("intra_op_threads"))
+        set_threads(trial.option("intra_op_threads"))
     if trial.option("inter_op_threads") is not None:
         torch.set_num_interop_threads(trial.option("inter_op_threads"))
     device = trial.request.device
@@ -28,6 +28,12 @@ def configure(trial: Any) -> None:
         if number >= gpus():
             raise Unavailable("only %d GPU is visible to Torch" % gpus() if gpus() else "no GPU is visible to Torch")
         _place("cuda:%d" % number)
+
+
+def set_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def _place(device: str) -> None:

@@ -2,5 +2,5 @@
 
 ``sitecustomize`` is what the interpreter imports by itself when it starts; it calls ``start``, which makes the
 :class:`~detaudit_probes.script.session.Session` that the sources' functions are given. ``imports`` calls them when a
-framework is imported, ``keras_watch`` observes trainings, ``sites`` collects the lines that drew.
+framework is imported, ``keras_watch`` chooses who observes trainings, ``sites`` collects the lines that drew.
 """

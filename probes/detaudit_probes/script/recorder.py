@@ -86,6 +86,9 @@ class Recorder:
         if numpy is not None and hasattr(numpy, "random"):
             legacy = numpy.random.get_state()
             states.append(("numpy", repr((legacy[1].tolist(), legacy[2:]))))
+        torch = sys.modules.get("torch")
+        if torch is not None and hasattr(torch, "default_generator"):
+            states.append(("torch", repr(torch.default_generator.get_state().tolist())))
         for name, state in states:
             self.once("rng", "%s %s" % (name, when), state)
 

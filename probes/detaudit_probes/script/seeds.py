@@ -10,7 +10,8 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
     ("random", (), "seed", ("python-random",)),
     ("numpy", ("random",), "seed", ("numpy-legacy",)),
     ("tensorflow", ("random",), "set_seed", ("tensorflow-seed",)),
-    ("keras", ("utils",), "set_random_seed", ("python-random", "numpy-legacy", "tensorflow-seed")),
+    ("torch", (), "manual_seed", ("torch-seed",)),
+    ("keras", ("utils",), "set_random_seed", ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")),
 )
 
 

@@ -116,6 +116,7 @@ SCRIPT_PINS = (
     "python-random",
     "numpy-legacy",
     "tensorflow-seed",
+    "torch-seed",
     "numpy-generator",
     "sorted-listing",
     "one-worker",

@@ -5,9 +5,10 @@ how TensorFlow and Eigen split a reduction or a convolution, so another count ma
 count usually repeats itself. It must be set before the runtime starts: by
 ``tf.config.threading.set_intra_op_parallelism_threads`` or ``TF_NUM_INTRAOP_THREADS``.
 """
+import functools
 import os
 
-from detaudit_probes import facts
+from detaudit_probes import backends, facts
 from detaudit_probes.declare import EVERY_BACKEND, Compare, InScript, Link, Pin, Setting, Source
 
 ID = "intra-op-threads"
@@ -67,8 +68,17 @@ def see(trial):
 def hold(session, name):
     """In a user's process: the environment, which a call of the script's own wins over."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    _elsewhere(session, 1)
 
 
 def vary(session):
     """Another thread count than the machine's own: two for one core, else one."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = "2" if facts.cores() == 1 else "1"
+    count = 2 if facts.cores() == 1 else 1
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
+    _elsewhere(session, count)
+
+
+def _elsewhere(session, count):
+    """On the other backends, as soon as one of them is imported."""
+    for name in ("jax", "torch"):
+        session.after_import(name, functools.partial(backends.get(name).set_threads, count))

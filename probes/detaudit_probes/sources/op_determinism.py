@@ -15,12 +15,14 @@ operations in a parallel ``map``. It costs, and it changes what is computed:
 
 It does not make another thread count, another instruction set or another device give the same bits.
 """
+from detaudit_probes import backends
 from detaudit_probes.declare import Compare, Edit, InScript, Link, Pin, Setting, Source
 
 ID = "op-determinism"
 
 EDITS = (
     Edit("insert", ("tf.config.experimental.enable_op_determinism()",), after=("tensorflow",)),
+    Edit("insert", ("torch.use_deterministic_algorithms(True)",), after=("torch",)),
     Edit("insert", ("import tensorflow", "tensorflow.config.experimental.enable_op_determinism()"), after=("keras",)),
 )
 
@@ -69,6 +71,7 @@ def see(trial):
 
 def hold(session, name):
     session.after_import("tensorflow", enable)
+    session.after_import("torch", backends.get("torch").make_deterministic)
 
 
 def enable():

@@ -5,7 +5,7 @@ Torch's default generator (``keras/src/trainers/data_adapters/array_data_adapter
 which a fresh process seeds from the operating system (``at::detail::getDefaultCPUGenerator``). So do Torch's own
 dropout and ``torch.rand``; Keras' layers draw from seed generators of their own.
 """
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "torch-seed"
 
@@ -28,7 +28,18 @@ SOURCE = Source(
         Link("PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"),
     ),
     quick=True,
+    script=InScript(ID, edits=(
+        Edit("insert", ("torch.manual_seed({seed})",), after=("torch",)),
+        Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+        Edit("insert", ("import torch", "torch.manual_seed({seed})")),
+    )),
 )
+
+#: What draws from the default generator where it is given no other.
+_FUNCTIONS = ("bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
+              "randn_like", "randperm")
+_METHODS = ("bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial", "normal_",
+            "random_", "uniform_")
 
 
 def pin(trial):
@@ -37,3 +48,42 @@ def pin(trial):
 
 def see(trial):
     return trial.moved("torch")
+
+
+def hold(session, name):
+    session.after_import("torch", lambda: _seed(session))
+
+
+def _seed(session):
+    import torch
+
+    torch.manual_seed(session.seed)
+
+
+def touch(session):
+    session.after_import("torch", lambda: session.remembered.update({ID: _state()}))
+
+
+def touched(session, name):
+    """Whether the default generator moved between Torch's import and the end."""
+    before = session.remembered.get(ID)
+    return int(before is not None and before != _state())
+
+
+def _state():
+    import torch
+
+    return torch.default_generator.get_state().numpy().tobytes()
+
+
+def spy(session):
+    session.after_import("torch", lambda: _spy(session))
+
+
+def _spy(session):
+    import torch
+
+    session.tell(ID, torch, *_FUNCTIONS)
+    session.tell(ID, torch.Tensor, *_METHODS)
+    session.tell(ID, torch.nn.functional, "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
+                 "feature_alpha_dropout")

@@ -1,0 +1,128 @@
+"""Watching Keras 3 where a step is no graph of TensorFlow: on JAX and on Torch.
+
+Batches are looked at where the epoch's iterator hands them out. A step of the user's own is met where it calls the
+``apply`` of one of Keras' optimizers. What a script updates by other means (``torch.optim``, ``stateless_apply`` on
+JAX) is read at exit, with the variables of Keras.
+"""
+from typing import Any, Callable, Iterator
+
+from detaudit_probes import backends
+from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.values import flat
+from detaudit_probes.script.watching import STATES, Watching
+
+
+class PlainWatching(Watching):
+    def __init__(self, session: Any, recorder: Any) -> None:
+        import keras
+
+        super().__init__(session, recorder)
+        self._backend = backends.get(keras.backend.backend())
+        recorder.pinpoint = None  # no step can be replayed here
+
+    def read(self, variable: Any) -> Any:
+        return self._backend.read(variable)
+
+    def sync(self, model: Any) -> None:
+        self._backend.sync(model)
+
+    def variables(self) -> None:
+        """The first value of every variable that Keras makes, named by its path."""
+        from keras.src import backend
+
+        def telling(given: Any) -> Any:
+            def _initialize(variable: Any, value: Any) -> None:
+                given(variable, value)
+                path = path_of(variable)
+                self.recorder.made("rng" if path.endswith(STATES) else "init", path, variable, self.read, True)
+
+            return _initialize
+
+        self.session.wrap(backend.Variable, "_initialize", telling)
+
+    def batches(self) -> None:
+        """The batches of ``fit`` and of ``train_on_batch``."""
+        from keras.src.models.model import Trainer
+        from keras.src.trainers.epoch_iterator import EpochIterator
+
+        def tapping(given: Any) -> Any:
+            def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
+                given(iterator, *arguments, **named)
+                if self._feeding:  # the first of a fit is its training's; the others are for validation
+                    self._feeding = False
+                    make = iterator._get_iterator
+                    iterator._get_iterator = lambda: _Tapped(make(), self.look)
+
+            return __init__
+
+        def telling(given: Any) -> Any:
+            def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
+                if self.recorder.recording and not self.recorder.inside_fit:
+                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
+                return given(model, x, y, *arguments, **named)
+
+            return train_on_batch
+
+        self.session.wrap(EpochIterator, "__init__", tapping)
+        self.session.wrap(Trainer, "train_on_batch", telling)
+
+    def look(self, batch: Any) -> None:
+        self.recorder.batch([(name, self._backend.read(tensor)) for name, tensor in flat("batch", batch)])
+
+    def loops(self) -> None:
+        """Steps that no ``fit`` makes: ``train_on_batch``, and updates by an optimizer of Keras."""
+        from keras.src.models.model import Trainer
+        from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+        def stepping(given: Any) -> Any:
+            def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
+                recorder = self.recorder
+                if not recorder.counting or recorder.inside_fit:
+                    return given(model, *arguments, **named)
+                recorder.inside_fit += 1
+                try:
+                    result = given(model, *arguments, **named)
+                finally:
+                    recorder.inside_fit -= 1
+                    del self._optimizers[:]
+                self._step(self.applied(model), [])
+                return result
+
+            return train_on_batch
+
+        def applying(given: Any) -> Any:
+            def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
+                grads = list(grads)
+                result = given(optimizer, grads, trainable_variables)
+                if self.recorder.counting and self.recorder.inside_fit:
+                    self._met(optimizer)
+                elif self.recorder.counting and not self._traced(grads):
+                    named = [("gradient", "gradient.%d" % place, self.read(one))
+                             for place, one in enumerate(grads) if one is not None]
+                    self._step([optimizer], named)
+                return result
+
+            return apply
+
+        self.session.wrap(Trainer, "train_on_batch", stepping)
+        self.session.wrap(BaseOptimizer, "apply", applying)
+
+    @staticmethod
+    def _traced(grads: Any) -> bool:
+        """Whether JAX is tracing: there is nothing to be read, and no step is made."""
+        return any(type(one).__name__.endswith("Tracer") for one in grads)
+
+
+class _Tapped:
+    """A loader whose batches are looked at. It begins a pass when it is asked to: Torch's draws a seed then."""
+
+    def __init__(self, loader: Any, look: Callable[[Any], None]) -> None:
+        self._loader, self._look = loader, look
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._pass(iter(self._loader))
+
+    def _pass(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            self._look(batch)
+            yield batch

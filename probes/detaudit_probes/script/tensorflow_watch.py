@@ -1,0 +1,206 @@
+"""Watching Keras 3 on TensorFlow: its graphs, its datasets, and training loops with ``GradientTape``.
+
+Nothing is added to the graph of a training. The batches are looked at on their way out of ``tf.data``, before the step
+that uses them; a training loop of the user's own is met where it calls ``optimizer.apply``, or the ``tf.function`` in
+which it does.
+"""
+import functools
+import weakref
+from typing import Any, List
+
+from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.values import flat, gradients, is_data, is_readable, read
+from detaudit_probes.script.watching import STATES, Watching
+
+
+class TensorFlowWatching(Watching):
+    def __init__(self, session: Any, recorder: Any) -> None:
+        super().__init__(session, recorder)
+        self._of_function: Any = weakref.WeakKeyDictionary()
+        self._tracing: List[Any] = []
+
+    def read(self, variable: Any) -> Any:
+        return read(variable)
+
+    def variables(self) -> None:
+        """The first value of every variable that Keras makes, named by its path."""
+        from keras.src.backend.tensorflow.core import Variable
+        from tensorflow.python.eager import context
+        from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
+        from tensorflow.python.framework import ops
+
+        def telling(given: Any) -> Any:
+            def _initialize(variable: Any, value: Any) -> None:
+                given(variable, value)
+                path = path_of(variable)
+                stage = "rng" if path.endswith(STATES) else "init"
+                # Made inside a function that is being traced, it has no value yet.
+                self.recorder.made(stage, path, variable, self.read, context.executing_eagerly())
+
+            return _initialize
+
+        def lifting(given: Any) -> Any:
+            def _initialize_uninitialized_variables(function: Any, initializers: Any) -> None:
+                given(function, initializers)
+                with ops.init_scope():
+                    self.recorder.filled()
+
+            return _initialize_uninitialized_variables
+
+        self.session.wrap(Variable, "_initialize", telling)
+        self.session.wrap(Function, "_initialize_uninitialized_variables", lifting)
+
+    def batches(self) -> None:
+        """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script iterates by itself."""
+        from keras.src.models.model import Trainer
+        from keras.src.trainers.epoch_iterator import EpochIterator
+        from tensorflow.python.data.ops.iterator_ops import OwnedIterator
+        from tensorflow.python.eager import context
+
+        def tapping(given: Any) -> Any:
+            def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
+                given(iterator, *arguments, **named)
+                if self._feeding:  # the first of a fit is its training's; the others are for validation
+                    self._feeding = False
+                    make = iterator.data_adapter.get_tf_dataset
+                    iterator.data_adapter.get_tf_dataset = lambda: self._tapped(make())
+
+            return __init__
+
+        def telling(given: Any) -> Any:
+            def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
+                if self.recorder.recording and not self.recorder.inside_fit:
+                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
+                plain = not arguments and not set(named) - {"return_dict"}
+                pinned = self.recorder.pinpoint if plain and not self.recorder.inside_fit else None
+                taken = pinned is not None and pinned.take()
+                result = given(model, x, y, *arguments, **named)
+                if taken and pinned is not None:
+                    pinned.replay("train_on_batch", lambda: model.train_step(_tensors((x, y))),
+                                  lambda: given(model, x, y, **named))
+                return result
+
+            return train_on_batch
+
+        def following(given: Any) -> Any:
+            def __next__(iterator: Any) -> Any:
+                value = given(iterator)
+                if self.recorder.recording and not self.recorder.inside_fit and context.executing_eagerly():
+                    self.recorder.batch(flat("batch", value))
+                return value
+
+            return __next__
+
+        self.session.wrap(EpochIterator, "__init__", tapping)
+        self.session.wrap(Trainer, "train_on_batch", telling)
+        self.session.wrap(OwnedIterator, "__next__", following)
+
+    def _tapped(self, dataset: Any) -> Any:
+        """The dataset itself, each element looked at by a serial map at its very end."""
+        import tensorflow as tf
+
+        if not isinstance(dataset, tf.data.Dataset):
+            return dataset  # distributed by the user: its batches are not looked at
+        def look(*tensors: Any) -> None:
+            self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
+            if self.recorder.pinpoint is not None:
+                self.raw.append((dataset.element_spec, [tensor.copy() for tensor in tensors]))
+
+        def same(tensor: Any) -> Any:
+            return tf.identity(tensor) if is_readable(tensor) else tensor
+
+        def tap(*element: Any) -> Any:
+            whole = element if type(dataset.element_spec) is tuple else element[0]  # a named tuple comes as one
+            tensors = [one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)]
+            with tf.control_dependencies([tf.numpy_function(look, tensors, [], stateful=True)]):
+                return tf.nest.map_structure(same, whole, expand_composites=True)
+
+        return dataset.map(tap)
+
+    def loops(self) -> None:
+        """Steps that no ``fit`` makes: eager updates, and calls of a ``tf.function`` that updates."""
+        from keras.src.optimizers.base_optimizer import BaseOptimizer
+        from tensorflow.python.eager import context
+        from tensorflow.python.eager.backprop import GradientTape
+        from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
+
+        def applying(given: Any) -> Any:
+            def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
+                grads = list(grads)
+                result = given(optimizer, grads, trainable_variables)
+                if not self.recorder.counting:
+                    return result
+                if context.executing_eagerly():
+                    if self.recorder.inside_fit:
+                        self._met(optimizer)
+                    else:
+                        self._step([optimizer], gradients(grads))
+                else:
+                    for function in self._tracing:
+                        mine = self._of_function.setdefault(function, [])
+                        if not any(one is optimizer for one in mine):
+                            mine.append(optimizer)
+                    self._met(optimizer)
+                return result
+
+            return apply
+
+        def calling(given: Any) -> Any:
+            def __call__(function: Any, *arguments: Any, **named: Any) -> Any:
+                if not self.recorder.counting or not context.executing_eagerly():
+                    return given(function, *arguments, **named)
+                pinned = self.recorder.pinpoint if not self._tracing and not self.recorder.inside_fit else None
+                taken = pinned is not None and pinned.take()
+                self._tracing.append(function)
+                try:
+                    result = given(function, *arguments, **named)
+                finally:
+                    self._tracing.pop()
+                optimizers = self._of_function.get(function)
+                if taken and pinned is not None:
+                    if optimizers:
+                        again = functools.partial(given, function, *arguments, **named)
+                        pinned.replay("tf.function", again, again)
+                    else:
+                        pinned.drop()
+                if optimizers and not self._tracing and not self.recorder.inside_fit:
+                    if self.recorder.recording and not self.recorder.fed:
+                        self.recorder.batch(flat("argument", [one for one in (*arguments, *named.values())
+                                                              if is_data(one)]))
+                    self._step(optimizers, [])
+                return result
+
+            return __call__
+
+        def entering(given: Any) -> Any:
+            def __enter__(tape: Any) -> Any:
+                if self.recorder.counting and context.executing_eagerly() and not self.recorder.inside_fit:
+                    self.recorder.pinpoint.begin_live()
+                return given(tape)
+
+            return __enter__
+
+        if self.session.option("eager"):
+            self.session.wrap(GradientTape, "__enter__", entering)
+        self.session.wrap(BaseOptimizer, "apply", applying)
+        self.session.wrap(Function, "__call__", calling)
+
+    def replay_fit(self, model: Any, batches: int) -> None:
+        """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled as well."""
+        import tensorflow as tf
+
+        if not self.raw:
+            return  # distributed by the user
+        spec, tensors = self.raw[0]
+        data = tf.nest.pack_sequence_as(spec, [tf.constant(one) for one in tensors], expand_composites=True)
+
+        def compiled() -> Any:
+            return model.train_function(iter(tf.data.Dataset.from_tensors(data).repeat()))
+
+        self.recorder.pinpoint.replay("fit", lambda: model.train_step(data), compiled if batches == 1 else None)
+
+
+def _tensors(data: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.map_structure(lambda one: None if one is None else tf.convert_to_tensor(one), data)

@@ -1,0 +1,144 @@
+"""What is watched of Keras 3 on every backend: ``fit`` gets one more callback, and results are looked at.
+
+Nothing is added to what a training computes.
+"""
+from typing import Any, List, Tuple
+
+from detaudit_probes.script.values import array, flat, is_plain
+
+#: Keras makes these for itself, or keeps a generator's state in them: they are no results.
+STATES = ("seed_generator_state",)
+
+
+class Watching:
+    """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit`` runs."""
+
+    def __init__(self, session: Any, recorder: Any) -> None:
+        self.session, self.recorder = session, recorder
+        self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
+        self._feeding = False
+        self.raw: List[Any] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
+
+    def read(self, variable: Any) -> Any:
+        raise NotImplementedError
+
+    def sync(self, model: Any) -> None:
+        """Nothing, where the variables hold the state."""
+
+    def fit(self) -> None:
+        from keras.src.models.model import Trainer
+
+        def telling(given: Any) -> Any:
+            def fit(model: Any, *arguments: Any, **named: Any) -> Any:
+                recorder = self.recorder
+                if not recorder.counting or recorder.inside_fit:
+                    return given(model, *arguments, **named)
+                callback = _callback(self, model)
+                place = 6  # of ``callbacks`` among fit's positional arguments, after self
+                if len(arguments) >= place:
+                    before, mine, after = arguments[:place - 1], arguments[place - 1], arguments[place:]
+                    arguments = before + (_with(mine, callback),) + after
+                else:
+                    named["callbacks"] = _with(named.get("callbacks"), callback)
+                recorder.generators("at fit")
+                recorder.inside_fit += 1
+                self._feeding = True
+                try:
+                    return given(model, *arguments, **named)
+                finally:
+                    recorder.inside_fit -= 1
+                    self._feeding = False
+                    del self._optimizers[:]
+
+            return fit
+
+        self.session.wrap(Trainer, "fit", telling)
+
+    def _met(self, optimizer: Any) -> None:
+        if not any(one is optimizer for one in self._optimizers):
+            self._optimizers.append(optimizer)
+
+    def applied(self, model: Any) -> List[Any]:
+        """The optimizers of a model's training: its own, and others that its step was seen to apply."""
+        mine = [model.optimizer] if getattr(model, "optimizer", None) is not None else []
+        mine = [getattr(one, "inner_optimizer", one) for one in mine]
+        return mine + [one for one in self._optimizers if not any(one is other for other in mine)]
+
+    def _step(self, optimizers: List[Any], returned: List[Tuple[str, str, Any]]) -> None:
+        weights: List[Any] = []
+        for optimizer in optimizers:
+            weights += [one for one in optimizer._trainable_variables if not any(one is other for other in weights)]
+        recorder = self.recorder
+        pinpoint = recorder.pinpoint
+        if pinpoint is not None and recorder.steps == pinpoint.step:
+            pinpoint.end_live()
+        recorder.step("loop", recorder.steps, None, returned, weights, optimizers, self.read)
+
+    def replay_fit(self, model: Any, batches: int) -> None:
+        raise NotImplementedError
+
+    def results(self) -> None:
+        """What ``evaluate`` and ``predict`` return to the script."""
+        from keras.src.models.model import Trainer
+
+        def telling(stage: str, title: str) -> Any:
+            def wrapped(given: Any) -> Any:
+                def result(model: Any, *arguments: Any, **named: Any) -> Any:
+                    value = given(model, *arguments, **named)
+                    if self.recorder.recording and not self.recorder.inside_fit:
+                        for one, found in flat(title, value):
+                            self.recorder.once(stage, one, found)
+                    return value
+
+                return result
+
+            return wrapped
+
+        self.session.wrap(Trainer, "evaluate", telling("metric", "evaluate"))
+        self.session.wrap(Trainer, "predict", telling("forward", "predict"))
+
+
+def _with(callbacks: Any, mine: Any) -> Any:
+    if callbacks is None:
+        return [mine]
+    if hasattr(callbacks, "append") and not isinstance(callbacks, list):  # a CallbackList of the user's own
+        callbacks.append(mine)
+        mine.set_model(callbacks.model)
+        return callbacks
+    return list(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]) + [mine]
+
+
+def _callback(watching: Watching, model: Any) -> Any:
+    import keras
+
+    recorder = watching.recorder
+
+    class Watch(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.begun, self.taken = 0, False
+
+        def on_train_begin(self, logs=None):
+            recorder.drop_batches()
+            del watching.raw[:]
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.begun = batch
+            self.taken = recorder.pinpoint is not None and recorder.pinpoint.take()
+
+        def on_train_batch_end(self, batch, logs=None):
+            if self.taken:
+                watching.replay_fit(model, batch - self.begun + 1)
+            del watching.raw[:batch - self.begun + 1]
+            returned = [("loss" if name == "loss" else "metric", name, array(value))
+                        for name, value in sorted((logs or {}).items()) if is_plain(value)]
+            watching.sync(model)
+            recorder.step("fit", recorder.steps, batch - self.begun + 1, returned, model.weights,
+                          watching.applied(model), watching.read)
+
+        def on_epoch_end(self, epoch, logs=None):
+            for name, value in sorted((logs or {}).items()):
+                if name.startswith("val_") and is_plain(value):
+                    recorder.once("metric", "%s after an epoch" % name, array(value))
+
+    return Watch()
