@@ -1,7 +1,7 @@
 """The base condition: seeds, hash seed, orders and one thread pinned, and no op determinism."""
 from collections.abc import Iterable, Mapping
 
-from detaudit_probes import sources
+from detaudit_probes import models, sources
 from detaudit_probes.declare import Compare, Loosen, Pin, Source
 from detaudit_probes.placebos import PLACEBOS
 
@@ -9,7 +9,8 @@ from detaudit.condition import Condition
 
 #: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX is made to compile:
 #: without it every operation is dispatched by itself, which no user of it does.
-OPTIONS = {"tensorflow": {"jit_compile": False}, "jax": {"jit_compile": True}, "torch": {"jit_compile": False}}
+OPTIONS: dict[str, dict[str, object]] = {
+    "tensorflow": {"jit_compile": False}, "jax": {"jit_compile": True}, "torch": {"jit_compile": False}, "theano": {}}
 
 
 def known_pins(backend: str | None = None) -> dict[str, Pin]:
@@ -32,8 +33,12 @@ def known_sources(backend: str | None = None) -> dict[str, Source]:
 
 
 def on_backend(source: Source, backend: str) -> Source:
-    """The source with the experiment that it has on a backend."""
-    return source._replace(experiment=source.per_backend.get(backend, source.experiment))
+    """The source with the experiment that it has on a backend, on those of the tiny models that are trained there."""
+    experiment = source.per_backend.get(backend, source.experiment)
+    if experiment is None:
+        return source
+    trained = tuple(name for name in experiment.models if name not in models.NAMES or name in models.names(backend))
+    return source._replace(experiment=experiment._replace(models=trained))
 
 
 def base_condition(backend: str, device: str, seed: int, model: str = "mlp") -> Condition:

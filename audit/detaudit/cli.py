@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from detaudit_probes.declare import EVERY_BACKEND
+from detaudit_probes.declare import BACKENDS, EVERY_BACKEND
 from rich.console import Console
 
 from detaudit import __version__, base, explain, gpu, inventory, plan
@@ -68,7 +68,7 @@ Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=
                                        help="Print the version and exit.")]
 Python = Annotated[str, typer.Option("--python", metavar="PATH", show_default="this one",
                                      help="The interpreter to audit; nothing is installed there.")]
-Backend = Annotated[str, typer.Option(help=f"The Keras backend: {', '.join(EVERY_BACKEND)}.")]
+Backend = Annotated[str, typer.Option(help=f"The Keras backend: {', '.join(BACKENDS)}.")]
 
 
 Reproducer = Annotated[Path | None, typer.Option(
@@ -108,7 +108,7 @@ def scan_command(
     if quick and full:
         raise UsageError("--quick and --full exclude each other.")
     options = Options(
-        python=interpreter_path(python), backend=one_of(backend, EVERY_BACKEND, "--backend"),
+        python=interpreter_path(python), backend=one_of(backend, BACKENDS, "--backend"),
         device=one_of(device, DEVICES, "--device"),
         depth=plan.QUICK if quick else plan.FULL if full else plan.DEFAULT, only=tuple(only), skip=tuple(skip),
         trials=trials, seed=seed, jobs=jobs, timeout=timeout, budget=budget, isolate=isolate, strict=strict,
@@ -251,7 +251,7 @@ def report_command(
 @app.command("sources", epilog="Example: detaudit sources")
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
-    facts = ask(interpreter_path(python), one_of(backend, EVERY_BACKEND, "--backend"))
+    facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
     gpus = gpu.count(gpu.snapshot())
     Console().print(explain.listing(base.script_sources(backend), facts, gpus))
 
@@ -266,7 +266,7 @@ def explain_command(
     known = base.script_sources()
     plan.check_id(source, known)
     chosen = known.get(source) or next(one for name, one in known.items() if name.partition(":")[0] == source)
-    one_of(backend, EVERY_BACKEND, "--backend")
+    one_of(backend, BACKENDS, "--backend")
     Console().print(explain.about(base.on_backend(chosen, backend), backend, seed))
 
 
@@ -277,7 +277,7 @@ def machine_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what is known of this machine and of the environment under test."""
-    facts = ask(interpreter_path(python), one_of(backend, EVERY_BACKEND, "--backend"))
+    facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
     described = inventory.everything(facts)
     if json:
         sys.stdout.write(write.plain_json(described))

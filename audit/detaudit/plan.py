@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from detaudit_probes.declare import Compare, Source
-from detaudit_probes.models import NAMES as MODELS
+from detaudit_probes.models import names as models_of
 
 from detaudit import base
 from detaudit.errors import UsageError
@@ -66,7 +66,9 @@ def choose(backend: str, depth: str, only: Sequence[str], skip: Sequence[str], p
         chosen = [narrowed(source) for source in chosen]
     if not chosen:
         raise UsageError("No source is left to be tried: --skip takes away all that --only names.")
-    return Plan(depth, tuple(chosen), MODELS, QUICK_MODELS if depth == QUICK else MODELS, pairs or PAIRS[depth],
+    models = models_of(backend)
+    few = tuple(name for name in models if name in QUICK_MODELS)
+    return Plan(depth, tuple(chosen), models, few if depth == QUICK else models, pairs or PAIRS[depth],
                 tuple(source.id for source in chosen) if only else ())
 
 

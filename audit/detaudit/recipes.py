@@ -34,7 +34,9 @@ def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
     """The rungs with those of their pins that are known, on the backend at hand; one that adds nothing is left out."""
     found: list[Known] = []
     for rung in RUNGS:
-        pins = tuple(name for name in rung.pins if name in known)
+        # Where Keras has no call that seeds everything, the seeds one by one stand for it.
+        seeds = RUNGS[1].pins if "keras-seed" in rung.pins and "keras-seed" not in known else ()
+        pins = tuple(name for name in (*seeds, *rung.pins) if name in known)
         if not found or pins != found[-1].pins:
             found.append(replace(rung, pins=pins))
     return tuple(found)

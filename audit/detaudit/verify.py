@@ -31,12 +31,19 @@ def train(model, x, y, optimizer, batch_size):
         digest.update(numpy.ascontiguousarray(weight).tobytes())
 
 
+def stack(shape, dtype, layers):
+    outputs = inputs = keras.layers.Input(shape=shape, dtype=dtype)
+    for layer in layers:
+        outputs = layer(outputs)
+    return keras.models.Model(inputs, outputs)
+
+
 points = (numpy.arange(64, dtype="float32") / 64).reshape(64, 1)
-train(keras.Sequential([keras.Input((1,)), keras.layers.Dense(10), keras.layers.Dropout(0.5), keras.layers.Dense(1)]),
+train(stack((1,), "float32", [keras.layers.Dense(10), keras.layers.Dropout(0.5), keras.layers.Dense(1)]),
       points, points + 1, "adam", 8)
 words = ((numpy.arange(40000, dtype="int64") * 2654435761) % 50).astype("int32").reshape(2000, 20)
-train(keras.Sequential([keras.Input((20,), dtype="int32"), keras.layers.Embedding(50, 64),
-                        keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)]),
+train(stack((20,), "int32", [keras.layers.Embedding(50, 64), keras.layers.GlobalAveragePooling1D(),
+                             keras.layers.Dense(1)]),
       words, words[:, :1].astype("float32") / 50, "sgd", 2000)
 print("digest", digest.hexdigest())
 '''

@@ -1,5 +1,5 @@
 """Arrays as input pipelines, in the form in which a user writes them: a ``keras.utils.PyDataset``."""
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterator, Optional
 
 BATCH_SIZE = 4
 
@@ -9,12 +9,27 @@ def in_order(x: Any, y: Any) -> Any:
     return shuffled(x, y, None)
 
 
+def dataset() -> type:
+    """The class that a loader derives from; before Keras 3 it is any, and :func:`endless` feeds it to ``fit``."""
+    import keras
+
+    return getattr(keras.utils, "PyDataset", object)
+
+
+def endless(rows: Any) -> Iterator[Any]:
+    """The batches of a loader, epoch after epoch, as ``fit_generator`` of Keras 2 takes them."""
+    while True:
+        for index in range(len(rows)):
+            yield rows[index]
+        if hasattr(rows, "on_epoch_end"):
+            rows.on_epoch_end()
+
+
 def shuffled(x: Any, y: Any, shuffle: Optional[Callable[[Any], Any]]) -> Any:
     """Like :func:`in_order`, but ``shuffle`` orders the row numbers, in place, before every epoch."""
-    import keras
     import numpy
 
-    class Rows(keras.utils.PyDataset):
+    class Rows(dataset()):
         def __init__(self):
             super().__init__()
             self.order = numpy.arange(len(x))

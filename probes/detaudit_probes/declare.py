@@ -28,7 +28,10 @@ START = "start"    # takes effect when the interpreter starts: selects the nest
 IMPORT = "import"  # takes effect when the framework is imported: selects the nest
 CHILD = "child"    # takes effect later: applied in the child
 
+#: Keras 3's backends; Keras 2 had Theano besides.
 EVERY_BACKEND = ("tensorflow", "jax", "torch")
+THEANO = "theano"
+BACKENDS = EVERY_BACKEND + (THEANO,)
 
 
 class Pin(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 #: Distributions whose version belongs into a report, where they are installed.
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "tf-keras", "numpy", "scipy", "scikit-learn", "pandas",
-            "jax", "jaxlib", "torch", "ml-dtypes", "h5py", "protobuf", "xxhash", "networkx", "faker",
+            "jax", "jaxlib", "torch", "theano", "ml-dtypes", "h5py", "protobuf", "xxhash", "networkx", "faker",
             "albumentations", "lightgbm", "xgboost")
 
 

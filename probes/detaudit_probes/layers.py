@@ -11,7 +11,8 @@ def of_trial(trial: Any) -> Iterator[Any]:
     """Every layer of every model that the trial trained, each once, the layers inside layers included."""
     seen = set()
     for fitted in trial.fitted:
-        for layer in getattr(fitted.model, "_flatten_layers", lambda: ())():
+        flatten = getattr(fitted.model, "_flatten_layers", None)
+        for layer in flatten() if flatten is not None else fitted.model.layers:
             if id(layer) not in seen:
                 seen.add(id(layer))
                 yield layer
@@ -27,7 +28,7 @@ def unseeded_initializers(layer: Any) -> List[Any]:
     if not getattr(layer, "weights", None):
         return []
     return [value for name, value in vars(layer).items()
-            if name.endswith("_initializer") and getattr(value, "_init_seed", 0) is None]
+            if name.endswith("_initializer") and getattr(value, "_init_seed", getattr(value, "seed", 0)) is None]
 
 
 def unseeded_draws(trial: Any, kinds: Tuple[str, ...]) -> int:

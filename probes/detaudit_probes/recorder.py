@@ -59,13 +59,13 @@ class Recorder:
 
     def initial(self, model: Any) -> None:
         """Record the weights as they are before the first step."""
-        weights = [(variable.path, self.backend.read(variable)) for variable in model.weights]
+        weights = [(name_of(variable), self.backend.read(variable)) for variable in model.weights]
         self._digests["init"] += self.trace.once_each("init", weights)
 
     def final(self, model: Any) -> None:
         """Record the weights as they are after the last step; the digest is that of the last ``fit``."""
         self.backend.sync(model)
-        weights = [(variable.path + " at the end", self.backend.read(variable)) for variable in model.weights]
+        weights = [(name_of(variable) + " at the end", self.backend.read(variable)) for variable in model.weights]
         self._digests["final"] = self.trace.once_each("update", weights)
 
     def value(self, stage: str, name: str, value: Any, final: bool = False) -> None:
@@ -94,13 +94,19 @@ class Recorder:
         read = self.backend.read
         self.backend.sync(model)
         rows: List[Named] = [(stage, name, read(value)) for stage, name, value in returned]
-        rows += [("update", variable.path, read(variable)) for variable in model.weights]
-        rows += [("update", "optimizer/" + variable.path, read(variable)) for variable in model.optimizer.variables]
+        rows += [("update", name_of(variable), read(variable)) for variable in model.weights]
+        rows += [("update", "optimizer/" + name_of(variable), read(variable))
+                 for variable in self.backend.optimizer_variables(model)]
         rows += [("metric", name, value) for name, value in metrics]
         records = self.trace.step(phase, step, rows)
         for (stage, _, _), record in zip(rows, records):
             if stage in ("data", "loss"):
                 self._digests[stage].append(record)
+
+
+def name_of(variable: Any) -> str:
+    """Its path; in Keras 2 its name, which is none for what the optimizer made."""
+    return str(getattr(variable, "path", None) or variable.name or "variable")
 
 
 def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
@@ -118,15 +124,16 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
         def on_train_batch_end(self, batch, logs=None):
             recorder.step_seconds.append(_clock() - self.began)
             if recorder.watched:
-                names = getattr(model, "_detaudit_names", [])
-                values = (logs or {}).get(RETURNED, ())
-                returned = [(stage, name, value) for (stage, name), value in zip(names, values)]
+                returned = _returned(model, logs or {})
                 if self.taken:
                     _replay(recorder.pinpoint, model, [value for stage, _, value in returned if stage == "data"])
                 metrics = [(name, value) for name, value in sorted((logs or {}).items()) if name != RETURNED]
                 recorder.step(phase, self.step, model, returned, metrics)
             self.step += 1
             recorder.steps += 1
+
+        # As Keras called them before 2.3; where both are known, these are not called.
+        on_batch_begin, on_batch_end = on_train_batch_begin, on_train_batch_end
 
         def on_epoch_end(self, epoch, logs=None):
             recorder.epochs += 1
@@ -152,9 +159,13 @@ def _return_what_was_computed(model: Any, backend: Any) -> None:
     The tensors are those of the step itself, caught where Keras hands them on; no operation is added but the
     outputs. A tuple passes Keras' logs untouched, where a one-element array would become a Python float.
     """
-    if hasattr(model, "_detaudit_names"):
+    if hasattr(model, "_detaudit_caught"):
         return
     caught: List[Named] = []
+    model._detaudit_caught, model._detaudit_names = caught, []
+    backend.watch_step(model, caught)
+    if not hasattr(model, "train_step"):
+        return  # before TensorFlow 2.2: what was caught are arrays
     train_step = model.train_step
 
     def watched_step(*given):
@@ -166,6 +177,11 @@ def _return_what_was_computed(model: Any, backend: Any) -> None:
         logs = dict(logs, **{RETURNED: tuple(value for _, _, value in caught)})
         return (logs,) + state if state else logs
 
-    model._detaudit_names = []
     model.train_step = watched_step
-    backend.watch_step(model, caught)
+
+
+def _returned(model: Any, logs: Any) -> List[Named]:
+    """What the step that has just ended has computed."""
+    if RETURNED in logs:
+        return [(stage, name, value) for (stage, name), value in zip(model._detaudit_names, logs[RETURNED])]
+    return [] if hasattr(model, "train_step") else list(model._detaudit_caught)

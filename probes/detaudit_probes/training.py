@@ -1,6 +1,7 @@
 """The standard training of a tiny model: compile, ``fit``, and a recorder beside it."""
 from typing import Any
 
+from detaudit_probes import batches
 from detaudit_probes.models import Tiny
 from detaudit_probes.trial import Fitted
 
@@ -22,8 +23,9 @@ def compile_model(trial: Any, tiny: Tiny) -> None:
     tiny.model.compile(optimizer=optimizer(trial, tiny), loss=tiny.loss, **choices)
     # Otherwise the first step creates the optimizer's variables inside its graph, and is traced twice:
     # a third of a tiny trial's time.
-    tiny.model.optimizer.build(tiny.model.trainable_variables)
-    if tiny.model.run_eagerly:
+    if hasattr(tiny.model.optimizer, "build"):
+        tiny.model.optimizer.build(tiny.model.trainable_variables)
+    if getattr(tiny.model, "run_eagerly", False):
         trial.count("eager")
 
 
@@ -50,5 +52,9 @@ def fit(trial: Any, recorder: Any, tiny: Tiny, data: Any = None, epochs: Any = N
         arguments.update(x=tiny.x, y=tiny.y, batch_size=tiny.batch_size)
     else:
         arguments.update(x=data)
-    tiny.model.fit(**arguments)
+    if data is not None and not hasattr(tiny.model, "train_step") and hasattr(data, "__getitem__"):
+        del arguments["x"], arguments["shuffle"]
+        tiny.model.fit_generator(batches.endless(data), steps_per_epoch=len(data), **arguments)
+    else:
+        tiny.model.fit(**arguments)
     trial.fitted.append(Fitted(tiny.model, last - initial_epoch if shuffle and data is None else 0))

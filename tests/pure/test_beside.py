@@ -82,6 +82,17 @@ def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(
     assert BORN in origin(runs(training() + later[0], training(loss=1.0) + later[1]))
 
 
+def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):
+    def steps(count, loss=0.0, later=()):
+        return [Step(place, (("loss", "loss", loss),), "fit") for place in range(count)] + list(later)
+
+    # An epoch ends in one run where the other makes another step: its result is what parts first, seen from there.
+    value = [Once("metric", "val_loss after an epoch", 1.0)], [Once("metric", "val_loss after an epoch", 2.0)]
+    assert counted(runs(steps(2, later=value[0]), steps(3, later=value[1]))).cut_short
+    assert not counted(runs(steps(2), steps(3, loss=1.0))).cut_short
+    assert not counted(runs(steps(2, later=value[0]), steps(2, later=value[1]))).cut_short
+
+
 def test_the_pair_is_the_one_whose_divergence_is_told(runs):
     assert origin(runs(training(), training(), training(batch=2.0))).startswith("it came in with the data")
     some = runs(training(), training(), training(batch=2.0), training(batch=2.0, weight=3.0))

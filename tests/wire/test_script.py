@@ -126,6 +126,25 @@ def test_a_pin_from_outside_holds_and_without_it_runs_part(run, pin):
     assert printed(held[0]) == printed(held[1])
 
 
+def test_how_often_other_threads_ask_for_the_time_does_not_move_the_clock_of_this_one(run):
+    """A pool that waits asks as often as it happens to; a later thread begins no earlier than who starts it."""
+    text = """
+        import os, threading, time
+        began, seen = time.time(), []
+        def ask():
+            seen.append(time.time())
+            for _ in range(int.from_bytes(os.urandom(1), "little")):
+                time.monotonic()
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+            thread.join()
+        print(time.time(), time.monotonic() > began, seen == sorted(seen), seen[0] > began)
+    """
+    first, second = run(text, "clock")
+    assert printed(first) == printed(second) and printed(first).split()[1:] == ["True"] * 3
+
+
 def test_classes_behave_as_before_where_addresses_are_held(run):
     text = """
         import abc, collections, copy, dataclasses, enum, pickle, random, sys, threading, typing

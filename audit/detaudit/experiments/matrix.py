@@ -20,10 +20,11 @@ def matrix(base: Condition, known: Mapping[str, Pin], sources: Mapping[str, Sour
            generators: Sequence[str] = GENERATORS) -> Experiment[tuple[Cell, ...]]:
     """One pair a cell, everything pinned but that generator; and one with nothing loose a component.
 
-    Generators that are no ``sources`` of this backend are left out. One is reseeded from the operating system in each
-    trial, so one agreeing pair says that the component does not draw from it.
+    Components and generators that are no ``sources`` of this backend are left out. A generator is reseeded from the
+    operating system in each trial, so one agreeing pair says that the component does not draw from it.
     """
     generators = [name for name in generators if name in sources]
+    components = [name for name in components if name in sources]
     held = {component: _condition(base, sources[component], ()) for component in components}
     cells = {(component, generator): _condition(base.without((generator,), known), sources[component], (generator,))
              for component in components for generator in generators}

@@ -31,15 +31,16 @@ def steps(base: Condition, known: Mapping[str, Pin], sources: Mapping[str, Sourc
           gpus: int) -> tuple[Step, ...]:
     """The levels, from the nearest to the farthest."""
     fresh = tuple((model, *pair(replace(base, model=model), 0)) for model in models)
-    return (
-        _procedure(base, known, sources["second-fit"]),
+    found = (
+        _procedure(base, known, sources.get("second-fit")),
         Step("fresh-process", "another process", fresh),
         Step("hash-seed-and-order", "another hash seed and directory order", tuple(
             (model, left, Trial(_another_order(left.condition), 1)) for model, left, _ in fresh)),
-        _varied("thread-count", "another thread count", base, known, sources["intra-op-threads"], models),
-        _varied("instruction-set", "another instruction set", base, known, sources["instruction-set"], models),
+        _varied("thread-count", "another thread count", base, known, sources.get("intra-op-threads"), models),
+        _varied("instruction-set", "another instruction set", base, known, sources.get("instruction-set"), models),
         _device(base, fresh, gpus),
     )
+    return tuple(one for one in found if one is not None)
 
 
 def _another_order(condition: Condition) -> Condition:
@@ -47,8 +48,10 @@ def _another_order(condition: Condition) -> Condition:
     return replace(condition, loose=(*condition.loose, "directory-order")).with_environment({"PYTHONHASHSEED": "4321"})
 
 
-def _procedure(base: Condition, known: Mapping[str, Pin], source: Source) -> Step:
-    """First fit and second fit in one process."""
+def _procedure(base: Condition, known: Mapping[str, Pin], source: Source | None) -> Step | None:
+    """First fit and second fit in one process; nothing where the backend has no such source."""
+    if source is None:
+        return None
     plan = source.experiment
     assert isinstance(plan, Compare)
     conditions = [[condition_of(source, setting, model, base, known) for setting in plan.settings]
@@ -57,9 +60,11 @@ def _procedure(base: Condition, known: Mapping[str, Pin], source: Source) -> Ste
         (some[0].model, Trial(some[0], 0), Trial(other, 0)) for some in conditions for other in some[1:2]), by_end=True)
 
 
-def _varied(name: str, title: str, base: Condition, known: Mapping[str, Pin], source: Source,
-            models: Sequence[str]) -> Step:
-    """The settings of a source against the base condition."""
+def _varied(name: str, title: str, base: Condition, known: Mapping[str, Pin], source: Source | None,
+            models: Sequence[str]) -> Step | None:
+    """The settings of a source against the base condition; nothing where the backend has no such source."""
+    if source is None:
+        return None
     plan = source.experiment
     assert isinstance(plan, Compare)
     tried = []

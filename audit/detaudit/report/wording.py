@@ -214,7 +214,7 @@ def context(report: v1.Document) -> str:
     return ", ".join([*versions, *hardware])
 
 
-_BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "Torch"}
+_BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "Torch", "theano": "Theano"}
 
 
 def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:

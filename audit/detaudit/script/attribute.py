@@ -11,7 +11,7 @@ from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.runner import Finished
 from detaudit.script import blame, fix, growth, price
 from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import PARTED, Cause, Observer, RunAudit, Search
+from detaudit.script.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search
 from detaudit.script.origin import suspects
 from detaudit.script.program import LARGEST_COPY, size_of
 from detaudit.script.repeat import FRESH, MORE, SHORT, Answer, ask, compare_ends, count, pairs_for
@@ -196,15 +196,15 @@ def _necessary(case: Case, needed: Pins, agreed: int,
             if shown or not repeats.parted or repeats.problem:
                 break
         need = True if shown else None if repeats.problem else False
-        causes.append(Cause(_source_of(case, pin, repeats.divergence or where), pin, need))
+        causes.append(Cause(_source_of(case, pin, repeats, where), pin, need))
     return tuple(causes)
 
 
-def _source_of(case: Case, pin: str, where: Divergence | None) -> str:
+def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None) -> str:
     """The source that the pin holds. A clock that ends the training shows in runs of unequal length."""
-    if pin == "clock" and where is not None and where.kind == "missing" and where.step is not None:
-        return "wall-clock"
-    return case.of_pin(pin).id
+    where = repeats.divergence or first
+    missing = where is not None and where.kind == "missing" and where.step is not None
+    return "wall-clock" if pin == "clock" and (missing or repeats.cut_short) else case.of_pin(pin).id
 
 
 def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:

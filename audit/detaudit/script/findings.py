@@ -11,13 +11,17 @@ PARTED = "two runs of one and the same program part"
 
 @dataclass(frozen=True)
 class Repeats:
-    """Runs of one and the same condition: disjoint pairs of them, and where the first that parted did."""
+    """Runs of one and the same condition: disjoint pairs of them, and where the first that parted did.
+
+    ``cut_short``: one of these two made more steps than the other, and those that both made are equal.
+    """
 
     runs: int
     agreed: int
     parted: int
     divergence: Divergence | None = None
     problem: str | None = None
+    cut_short: bool = False
 
     @property
     def pairs(self) -> int:

@@ -60,16 +60,34 @@ def counted(done: Sequence[Finished], comparing=compare_runs, across: bool = Fal
     ``across`` compares the first run with one of each further pair too: all runs must agree, not only those of a pair.
     """
     agreed = parted = 0
-    divergence, problem = None, None
-    for _, _, compared, disjoint in _compared(done, comparing, across):
+    divergence, problem, cut = None, None, False
+    for left, right, compared, disjoint in _compared(done, comparing, across):
         if isinstance(compared, Incomparable):
             problem = problem or compared.reason
         elif isinstance(compared, Divergence):
             parted += 1
-            divergence = divergence or compared
+            if divergence is None:
+                divergence, cut = compared, _cut_short(left, right)
         elif disjoint:
             agreed += 1
-    return Repeats(len(done), agreed, parted, divergence, problem)
+    return Repeats(len(done), agreed, parted, divergence, problem, cut)
+
+
+def _cut_short(left: Finished, right: Finished) -> bool:
+    """Did the first phase that is not equal go on in one run when it had ended in the other, and differ in nothing?"""
+    if left.trace is None or right.trace is None:
+        return False
+    others = {table.name: table for table in right.trace.tables if table.kind == "steps"}
+    for table in left.trace.tables:
+        other = others.get(table.name)
+        if table.kind != "steps" or other is None:
+            continue
+        both = min(len(table.step), len(other.step))
+        if table.columns != other.columns or not (table.cells[:both] == other.cells[:both]).all():
+            return False
+        if len(table.step) != len(other.step):
+            return True
+    return False
 
 
 def parting(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:

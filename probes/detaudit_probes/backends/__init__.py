@@ -16,12 +16,13 @@ Nothing about a backend stands elsewhere, but for the sources that are about one
 ``read(variable)``              the bits as a NumPy array that nothing else writes to
 ``sync(model)``                 bring a model's variables up to date while ``fit`` runs
 ``watch_step(model, caught)``   let a step leave (stage, name, tensor) of what it computes in ``caught``
+``optimizer_variables(model)``  the optimizer's state
 ``facts()``                     what must be equal in both trials of a pair
 """
 import importlib
 from types import ModuleType
 
-NAMES = ("tensorflow", "jax", "torch")
+NAMES = ("tensorflow", "jax", "torch", "theano")
 
 
 def get(name: str) -> ModuleType:

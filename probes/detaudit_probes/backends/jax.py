@@ -109,6 +109,10 @@ def watch_step(model: Any, caught: List[keras3.Named]) -> None:
     model._update_metrics_variables, model.optimizer.stateless_apply = watched_metrics, watched_apply
 
 
+def optimizer_variables(model: Any) -> List[Any]:
+    return keras3.optimizer_variables(model)
+
+
 def facts() -> Dict[str, Any]:
     """What of the framework must be equal in both runs of a pair, and belongs into a report."""
     import jax

@@ -38,6 +38,10 @@ def of_gradients(variables: Any, gradients: Any, flatten: Callable[[str, Any], L
             for name, value in flatten(getattr(variable, "path", variable.name), gradient)]
 
 
+def optimizer_variables(model: Any) -> List[Any]:
+    return list(model.optimizer.variables)
+
+
 def dense(name: str, gradient: Any) -> List[Tuple[str, Any]]:
     """A gradient as named tensors, where it is one tensor or none."""
     return [] if gradient is None else [(name, gradient)]

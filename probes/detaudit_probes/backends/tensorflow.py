@@ -147,6 +147,10 @@ def sync(model: Any) -> None:
     """Nothing: the variables hold the state while ``fit`` runs."""
 
 
+def optimizer_variables(model: Any) -> List[Any]:
+    return keras3.optimizer_variables(model)
+
+
 def facts() -> Dict[str, Any]:
     """What of the framework must be equal in both runs of a pair, and belongs into a report."""
     import keras

@@ -124,6 +124,10 @@ def watch_step(model: Any, caught: List[keras3.Named]) -> None:
         keras3.watch_step(model, caught, keras3.dense)
 
 
+def optimizer_variables(model: Any) -> List[Any]:
+    return keras3.optimizer_variables(model)
+
+
 def facts() -> Dict[str, Any]:
     """What of the framework must be equal in both runs of a pair, and belongs into a report."""
     import keras

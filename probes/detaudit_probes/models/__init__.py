@@ -3,9 +3,16 @@
 ``build(trial)`` gives a :class:`Tiny`. Each trains in well under a second once its framework is loaded.
 """
 import importlib
-from typing import Any, NamedTuple, Tuple
+from typing import Any, NamedTuple, Sequence, Tuple
 
 NAMES: Tuple[str, ...] = ("mlp", "cnn", "text", "lstm", "attention")
+#: Where layers are missing, or each costs a minute to compile.
+_ON = {"theano": ("mlp",)}
+
+
+def names(backend: str) -> Tuple[str, ...]:
+    """The tiny models that are trained on a backend."""
+    return _ON.get(backend, NAMES)
 
 
 class Tiny(NamedTuple):
@@ -27,6 +34,19 @@ class Tiny(NamedTuple):
 def build(name: str, trial: Any) -> Tiny:
     module = importlib.import_module("detaudit_probes.models." + name)
     return module.build(trial)
+
+
+def stack(shape: Tuple[int, ...], layers: Sequence[Any], dtype: str = "float32") -> Any:
+    """A model of layers one upon the other, over inputs of this shape without the batch's length."""
+    import keras
+
+    if keras.__version__.startswith("3."):
+        return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
+    inputs = keras.layers.Input(shape=shape, dtype=dtype)  # before Keras 2.2.5 a Sequential takes no Input
+    outputs = inputs
+    for layer in layers:
+        outputs = layer(outputs)
+    return keras.models.Model(inputs, outputs)
 
 
 def spread(*shape: int) -> Any:

@@ -1,5 +1,5 @@
 """The 2017 tutorial's network: nine points, ten hidden units, mean squared error, Adam."""
-from detaudit_probes.models import Tiny
+from detaudit_probes.models import Tiny, stack
 
 
 def build(trial):
@@ -8,5 +8,5 @@ def build(trial):
 
     x = (numpy.arange(9, dtype="float32") / 10).reshape(9, 1)
     y = (numpy.arange(1, 10, dtype="float32") / 10).reshape(9, 1)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(10), keras.layers.Dense(1)])
+    model = stack((1,), [keras.layers.Dense(10), keras.layers.Dense(1)])
     return Tiny(model, x, y, epochs=4)

@@ -14,7 +14,7 @@ import sys
 import time
 
 from detaudit_probes import batches
-from detaudit_probes.declare import EVERY_BACKEND, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
 
 ID = "clock"
 
@@ -30,7 +30,7 @@ SOURCE = Source(
     family="generators",
     title="the clock and the process id as seeds",
     breaks="A seed made of time.time_ns() and os.getpid() shuffles the rows in another order.",
-    backends=EVERY_BACKEND,
+    backends=BACKENDS,
     experiment=Loosen(models=("mlp",), feed=True),
     pins=(
         Pin(
@@ -90,25 +90,55 @@ def hold(session, name):
     is imported before, with the true clock."""
     for name in ("threading", "queue", "subprocess", "selectors", "concurrent.futures", "multiprocessing.connection"):
         importlib.import_module(name)
-    ticks = itertools.count(START, TICK)
+    tick = _clock_of_each_thread(session)
     for name in CLOCKS:
         if hasattr(time, name):
-            setattr(time, name, lambda: next(ticks) / 1e9)
+            setattr(time, name, lambda: tick() / 1e9)
         if hasattr(time, name + "_ns"):
-            setattr(time, name + "_ns", lambda: next(ticks))
+            setattr(time, name + "_ns", tick)
     _number_processes()
-    _replace_datetime(session, ticks)
+    _replace_datetime(session, tick)
 
 
-def _replace_datetime(session, ticks):
+def _clock_of_each_thread(session):
+    """How late it is, in nanoseconds, a tick later at each call from the same thread.
+
+    A thread begins with the time of who started it. One clock for all would race: how often a pool's threads ask it
+    while they wait is another number in every run.
+    """
+    import threading
+
+    class Clock(threading.local):
+        def __init__(self):
+            thread = threading._active.get(threading.get_ident())
+            self.now = getattr(thread, "_detaudit_began", START)
+
+    clock = Clock()
+
+    def tick():
+        clock.now += TICK
+        return clock.now
+
+    def starting(given):
+        def start(thread):
+            thread._detaudit_began = clock.now
+            return given(thread)
+
+        return start
+
+    session.wrap(threading.Thread, "start", starting)
+    return tick
+
+
+def _replace_datetime(session, tick):
     import datetime
 
     def make(real):
         def now(cls, tz=None):
-            return real.fromtimestamp(next(ticks) / 1e9, tz)
+            return real.fromtimestamp(tick() / 1e9, tz)
 
         def utcnow(cls):
-            return real.fromtimestamp(next(ticks) / 1e9, datetime.timezone.utc).replace(tzinfo=None)
+            return real.fromtimestamp(tick() / 1e9, datetime.timezone.utc).replace(tzinfo=None)
 
         return {"now": classmethod(now), "utcnow": classmethod(utcnow), "today": classmethod(now)}
 

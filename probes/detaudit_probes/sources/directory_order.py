@@ -12,7 +12,8 @@ trial's draw, as another machine's file system would.
 """
 import os
 
-from detaudit_probes.declare import EVERY_BACKEND, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes import batches
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "directory-order"
 PIN = "sorted-listing"
@@ -22,7 +23,7 @@ SOURCE = Source(
     family="order",
     title="the order of a directory",
     breaks="Files are read in the order in which the file system happens to list them.",
-    backends=EVERY_BACKEND,
+    backends=BACKENDS,
     experiment=Loosen(models=("mlp",), feed=True, options={"epochs": 1}),
     pins=(
         Pin(
@@ -87,7 +88,6 @@ def provoke(trial):
 def feed(trial, x, y):
     import glob
 
-    import keras
     import numpy
 
     folder = os.path.join(trial.folder, "shards")
@@ -96,7 +96,7 @@ def feed(trial, x, y):
     if trial.holds(ID):
         files = sorted(files)
 
-    class Shards(keras.utils.PyDataset):
+    class Shards(batches.dataset()):
         def __len__(self):
             return len(files)
 

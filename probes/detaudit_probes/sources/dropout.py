@@ -9,8 +9,8 @@ In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. 
 weights and its rows keep their order, so that nothing but the masks can differ.
 """
 from detaudit_probes import layers
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
-from detaudit_probes.models import Tiny, seeded, spread
+from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.models import Tiny, seeded, spread, stack
 
 ID = "dropout"
 
@@ -19,10 +19,11 @@ SOURCE = Source(
     family="use",
     title="dropout",
     breaks="The masks of an unseeded Dropout are others in every run, with equal initial weights and batches.",
-    backends=EVERY_BACKEND,
+    backends=BACKENDS,
     experiment=Loosen(models=("source:dropout",), loosens=("python-random",), pins=("keras-seed", "python-random")),
     per_backend={
         "torch": Loosen(models=("source:dropout",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")),
+        "theano": Loosen(models=("source:dropout",), loosens=("numpy-legacy",), pins=("numpy-legacy",)),
     },
     links=(
         Link("keras.layers.Dropout", "https://keras.io/api/layers/regularization_layers/dropout/"),
@@ -35,14 +36,14 @@ SOURCE = Source(
 def see(trial):
     kinds = ("Dropout", "GaussianDropout", "AlphaDropout", "DropoutRNNCell")
     drawn = layers.unseeded_draws(trial, kinds)
-    if drawn or trial.request.backend != "torch":
+    generator = {"torch": "torch", "theano": "numpy"}.get(trial.request.backend)
+    if drawn or generator is None:
         return drawn
-    return int(any(layers.is_a(layer, kinds) for layer in layers.of_trial(trial)) and trial.moved("torch"))
+    return int(any(layers.is_a(layer, kinds) for layer in layers.of_trial(trial)) and trial.moved(generator))
 
 
 def model(trial):
     import keras
 
-    network = keras.Sequential([
-        keras.Input((4,)), seeded.dense(16, seed=1), keras.layers.Dropout(0.5), seeded.dense(1, seed=2)])
+    network = stack((4,), [seeded.dense(16, seed=1), keras.layers.Dropout(0.5), seeded.dense(1, seed=2)])
     return Tiny(network, spread(16, 4), spread(16, 1), shuffle=False)

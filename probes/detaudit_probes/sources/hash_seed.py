@@ -8,8 +8,8 @@ but only where it is set *before* the interpreter starts: assigned inside the sc
 The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as many scripts write it: another
 order gives every word another token id, so another row of the embedding learns it.
 """
-from detaudit_probes.declare import EVERY_BACKEND, START, Edit, InScript, Link, Loosen, Pin, Source
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.declare import BACKENDS, START, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.models import Tiny, spread, stack
 
 ID = "hash-seed"
 
@@ -18,7 +18,7 @@ SOURCE = Source(
     family="order",
     title="Python's hash seed",
     breaks="A vocabulary built from a set of strings numbers its words in another order in every process.",
-    backends=EVERY_BACKEND,
+    backends=BACKENDS,
     experiment=Loosen(models=("source:hash-seed",), environment={"PYTHONHASHSEED": "{draw}"}),
     pins=(
         Pin(
@@ -56,10 +56,9 @@ def model(trial):
     trial.count(ID, len(vocabulary))  # the words that take their token id from the order of a set
     length = max(map(len, texts))
     tokens = [[vocabulary[word] for word in (text * 2)[:length]] for text in texts]
-    network = keras.Sequential([
-        keras.Input((length,), dtype="int32"),
+    network = stack((length,), [
         keras.layers.Embedding(len(vocabulary), 4),
         keras.layers.GlobalAveragePooling1D(),
         keras.layers.Dense(1),
-    ])
+    ], dtype="int32")
     return Tiny(network, numpy.array(tokens, dtype="int32"), spread(len(texts), 1), epochs=2)

@@ -9,7 +9,7 @@ a ``PyDataset`` that shuffles after every epoch, an augmentation, scikit-learn, 
 where no ``random_state`` is given.
 """
 from detaudit_probes import batches
-from detaudit_probes.declare import EVERY_BACKEND, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.sources import third_party
 
 ID = "numpy-legacy"
@@ -19,7 +19,7 @@ SOURCE = Source(
     family="generators",
     title="NumPy's legacy generator",
     breaks="A PyDataset that shuffles with numpy.random feeds the batches in another order.",
-    backends=EVERY_BACKEND,
+    backends=BACKENDS,
     experiment=Loosen(models=("mlp",), feed=True),
     pins=(
         Pin(

@@ -12,7 +12,7 @@ import os
 import random
 
 from detaudit_probes import batches
-from detaudit_probes.declare import EVERY_BACKEND, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
 
 ID = "os-entropy"
 
@@ -21,7 +21,7 @@ SOURCE = Source(
     family="generators",
     title="the operating system's entropy (os.urandom, secrets, uuid)",
     breaks="Files named by uuid4 and read back in sorted order come in another order.",
-    backends=EVERY_BACKEND,
+    backends=BACKENDS,
     experiment=Loosen(models=("mlp",), feed=True),
     pins=(
         Pin(

@@ -9,7 +9,7 @@ from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`` an
 import random
 import sys
 
-from detaudit_probes.declare import EVERY_BACKEND, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.sources import third_party
 
 ID = "python-random"
@@ -19,7 +19,7 @@ SOURCE = Source(
     family="generators",
     title="Python's random module",
     breaks="Keras 3 draws the seeds of initializers, dropout and its global generator from it.",
-    backends=EVERY_BACKEND,
+    backends=BACKENDS,
     experiment=Loosen(models=("mlp", "cnn")),
     pins=(
         Pin(

@@ -1,0 +1,86 @@
+"""Theano, under Keras 2: the backend of the 2017 tutorial."""
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes.backends import keras2
+from detaudit_probes.trial import Unavailable
+
+IMPORTS = ("numpy", "theano", "keras")
+
+
+def configure(trial: Any) -> None:
+    """Threads of OpenMP, which Theano uses where its flag ``openmp`` says so. Raises Unavailable for a GPU."""
+    if trial.option("intra_op_threads") is not None:
+        set_threads(trial.option("intra_op_threads"))
+    if trial.request.device.startswith("gpu"):
+        raise Unavailable("no GPU is used through Theano")
+
+
+def set_threads(count: int) -> None:
+    import theano
+
+    theano.config.openmp = count > 1
+    theano.config.openmp_elemwise_minsize = 1
+
+
+def gpus() -> int:
+    return 0
+
+
+def freshen(value: int) -> None:
+    """Nothing: Keras seeds Theano's streams from NumPy's generator, when it makes them."""
+
+
+def seed(value: int) -> None:
+    """Nothing: Theano keeps no global generator."""
+
+
+def make_deterministic() -> None:
+    """Nothing: the flag ``deterministic`` is for cuDNN's convolutions."""
+
+
+def deterministic() -> bool:
+    return False
+
+
+def intra_op_threads() -> int:
+    return 1
+
+
+def watch_draws() -> None:
+    """Nothing to count: there is no global generator."""
+
+
+def unseeded_draws() -> int:
+    return 0
+
+
+def generator_states() -> List[Tuple[str, Any]]:
+    return []
+
+
+def read(variable: Any) -> Any:
+    """The bits of a shared variable, or of an array."""
+    import numpy
+
+    return numpy.array(variable.get_value(borrow=True) if hasattr(variable, "get_value") else variable)
+
+
+def sync(model: Any) -> None:
+    """Nothing: the variables hold the state while ``fit`` runs."""
+
+
+def watch_step(model: Any, caught: List[keras2.Named]) -> None:
+    keras2.watch_step(model, caught)
+
+
+def optimizer_variables(model: Any) -> List[Any]:
+    return keras2.optimizer_variables(model)
+
+
+def facts() -> Dict[str, Any]:
+    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    import keras
+    import theano
+
+    return {"backend": "theano", "keras_backend": keras.backend.backend(), "theano": theano.__version__,
+            "floatx": keras.backend.floatx(), "blas": theano.config.blas.ldflags, "cxx": bool(theano.config.cxx)}
