@@ -90,6 +90,9 @@ def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):
     value = [Once("metric", "val_loss after an epoch", 1.0)], [Once("metric", "val_loss after an epoch", 2.0)]
     assert counted(runs(steps(2, later=value[0]), steps(3, later=value[1]))).cut_short
     assert not counted(runs(steps(2), steps(3, loss=1.0))).cut_short
+    # Another fit follows, whose steps stand behind those of the first.
+    begins, more = Once("rng", "random at fit", 1.0), lambda place: Step(place, (("loss", "loss", 9.0),), "fit")
+    assert counted(runs([begins, *steps(2), begins, more(2)], [begins, *steps(3), begins, more(3)])).cut_short
     assert not counted(runs(steps(2, later=value[0]), steps(2, later=value[1]))).cut_short
 
 

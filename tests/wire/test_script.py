@@ -145,6 +145,20 @@ def test_how_often_other_threads_ask_for_the_time_does_not_move_the_clock_of_thi
     assert printed(first) == printed(second) and printed(first).split()[1:] == ["True"] * 3
 
 
+def test_a_pool_of_processes_ends_where_the_clock_and_the_number_of_the_process_are_held(run):
+    """It compares the number with the one that it began with, and asks the clock as often as it happens to wait."""
+    text = """
+        import multiprocessing, time
+        def work(value):
+            return value * value
+        if __name__ == "__main__":
+            with multiprocessing.Pool(2) as pool:
+                pool.map(work, range(400), chunksize=20)
+            print(time.time())
+    """
+    assert len({printed(one) for one in run(text, "clock", runs=10)}) == 1
+
+
 def test_classes_behave_as_before_where_addresses_are_held(run):
     text = """
         import abc, collections, copy, dataclasses, enum, pickle, random, sys, threading, typing

@@ -2,15 +2,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from detaudit.condition import Condition, pair
 from detaudit.counting import pairs_needed
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable, compare
 from detaudit.outcome import TIMED_OUT, UNSTARTED
 from detaudit.runner import Experiment, Finished, Found
 from detaudit.script.findings import Repeats
+from detaudit.traces import Trace
 
 #: The generators' own states differ as soon as one is loose; what the training made of them is judged.
 IGNORED = ("rng",)
+BEGINS = ("rng", "random at fit")  # what the recorder notes when a ``fit`` begins
 SHORT = 20.0  # seconds: what takes less is run more often
 MORE = 3      # pairs: fresh ones that confirm what a search found
 FRESH = 100   # the number of the first pair of a condition that is run again, after the search
@@ -74,20 +78,28 @@ def counted(done: Sequence[Finished], comparing=compare_runs, across: bool = Fal
 
 
 def _cut_short(left: Finished, right: Finished) -> bool:
-    """Did the first phase that is not equal go on in one run when it had ended in the other, and differ in nothing?"""
+    """Did the first training that is not equal go on in one run when it had ended in the other, and differ in
+    nothing?"""
     if left.trace is None or right.trace is None:
         return False
-    others = {table.name: table for table in right.trace.tables if table.kind == "steps"}
-    for table in left.trace.tables:
-        other = others.get(table.name)
-        if table.kind != "steps" or other is None:
-            continue
-        both = min(len(table.step), len(other.step))
-        if table.columns != other.columns or not (table.cells[:both] == other.cells[:both]).all():
+    for (columns, cells), (names, others) in zip(_trainings(left.trace), _trainings(right.trace), strict=False):
+        both = min(len(cells), len(others))
+        if columns != names or not (cells[:both] == others[:both]).all():
             return False
-        if len(table.step) != len(other.step):
+        if len(cells) != len(others):
             return True
     return False
+
+
+def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
+    """The steps of a run, those of each ``fit`` by themselves: what is observed, and the fingerprints."""
+    begins = [int(table.sequence[row]) for table in trace.tables if table.kind == "events"
+              for row in range(len(table.sequence)) if table.label(row, 0) == BEGINS]
+    for table in trace.tables:
+        if table.kind == "steps":
+            for cells in np.split(table.cells, np.unique(np.searchsorted(table.sequence, begins))):
+                if len(cells):
+                    yield table.columns, cells
 
 
 def parting(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:

@@ -5,13 +5,15 @@ in a script's own first lines and often in what it calls: Keras seeds the worker
 ``random_seed + worker_proc.ident`` (``keras/src/trainers/data_adapters/py_dataset_adapter.py``).
 The pin replaces ``time.time`` and ``time.time_ns`` by a clock that moves on by a fixed tick at every call, so that
 a loop that waits for a later time still ends, and ``os.getpid`` by a fixed number. ``datetime.datetime.now`` and
-``time.monotonic`` go their own way in C and are not held.
+``time.monotonic`` go their own way in C and are not held. In a user's own script they are, in every thread by a clock of
+its own; what the standard library waits by keeps the true one.
 """
 import importlib
 import itertools
 import os
 import sys
 import time
+import types
 
 from detaudit_probes import batches
 from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
@@ -23,6 +25,9 @@ TICK = 10 ** 7                # nanoseconds a call
 # On Linux no process has a number above 2**22 (<linux/threads.h>, PID_MAX_LIMIT): a signal that is sent to
 # this one finds nobody, where one sent to a plausible number would end a stranger.
 PID = 2 ** 22 + 1
+#: What waits in the standard library: some have their clock by name, others ask ``time`` for it.
+WAITING = ("threading", "queue", "subprocess", "selectors", "concurrent.futures._base", "multiprocessing.connection",
+           "multiprocessing.pool", "multiprocessing.queues", "multiprocessing.synchronize")
 CLOCKS = ("time", "perf_counter", "monotonic", "process_time")
 
 SOURCE = Source(
@@ -70,11 +75,20 @@ def _number_processes():
     """This process and those forked from it get numbers in the order of the forks, each its own."""
     numbers = itertools.count(PID)
     mine = [next(numbers)]
-    os.getpid = lambda: mine[0]
+    _replace_getpid(lambda: mine[0])
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         coming = []
         os.register_at_fork(before=lambda: coming.append(next(numbers)),
                             after_in_child=lambda: mine.__setitem__(0, coming[-1]))
+
+
+def _replace_getpid(getpid):
+    """``multiprocessing`` ends nothing that was made by a process of another number, and has kept the true function."""
+    from multiprocessing import util
+
+    true, os.getpid = os.getpid, getpid
+    call = util.Finalize.__call__
+    call.__defaults__ = tuple(getpid if one is true else one for one in call.__defaults__ or ())
 
 
 def feed(trial, x, y):
@@ -87,9 +101,13 @@ def feed(trial, x, y):
 
 def hold(session, name):
     """Every clock of ``time`` and ``datetime`` moves on by a tick at each call. What the standard library waits by
-    is imported before, with the true clock."""
-    for name in ("threading", "queue", "subprocess", "selectors", "concurrent.futures", "multiprocessing.connection"):
-        importlib.import_module(name)
+    keeps the true one: how often it asks while it waits is another number in every run."""
+    true = types.ModuleType("time")
+    true.__dict__.update(vars(time))
+    for name in WAITING:
+        module = importlib.import_module(name)
+        if getattr(module, "time", None) is time:
+            module.time = true
     tick = _clock_of_each_thread(session)
     for name in CLOCKS:
         if hasattr(time, name):
