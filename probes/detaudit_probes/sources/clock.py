@@ -5,8 +5,8 @@ in a script's own first lines and often in what it calls: Keras seeds the worker
 ``random_seed + worker_proc.ident`` (``keras/src/trainers/data_adapters/py_dataset_adapter.py``).
 The pin replaces ``time.time`` and ``time.time_ns`` by a clock that moves on by a fixed tick at every call, so that
 a loop that waits for a later time still ends, and ``os.getpid`` by a fixed number. ``datetime.datetime.now`` and
-``time.monotonic`` go their own way in C and are not held. In a user's own script they are, in every thread by a clock of
-its own; what the standard library waits by keeps the true one.
+``time.monotonic`` go their own way in C and are not held. In a user's own script they are, in every thread by a clock
+of its own; what the standard library waits by keeps the true one.
 """
 import importlib
 import itertools
