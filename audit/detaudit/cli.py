@@ -259,15 +259,16 @@ def sources_command(python: Python = sys.executable, backend: Backend = "tensorf
 @app.command("explain", epilog="Example: detaudit explain sparse-update")
 def explain_command(
     source: Annotated[str, typer.Argument(metavar="ID", help="A source, as `detaudit sources` lists them.")],
-    backend: Backend = "tensorflow",
+    backend: Annotated[str | None, typer.Option(show_default="tensorflow, or the first that has it",
+                                                help=f"The Keras backend: {', '.join(BACKENDS)}.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed in the lines to paste.")] = 1,
 ) -> None:
     """Say what a source is, how it breaks runs, and how to pin it."""
     known = base.script_sources()
     plan.check_id(source, known)
     chosen = known.get(source) or next(one for name, one in known.items() if name.partition(":")[0] == source)
-    one_of(backend, BACKENDS, "--backend")
-    Console().print(explain.about(base.on_backend(chosen, backend), backend, seed))
+    asked = one_of(backend or chosen.backends[0], BACKENDS, "--backend")
+    Console().print(explain.about(base.on_backend(chosen, asked), asked, seed))
 
 
 @app.command("machine", epilog="Example: detaudit machine --json")

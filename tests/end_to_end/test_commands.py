@@ -3,6 +3,7 @@ import re
 
 import pytest
 from detaudit.base import script_sources as known_sources
+from detaudit.recipes import pin_lines
 
 COMMANDS = ("scan", "run", "sources", "explain", "machine", "report")
 
@@ -21,8 +22,9 @@ def test_the_version(detaudit):
 def test_sources_lists_every_source_and_what_cannot_be_tried(detaudit):
     ran = detaudit("sources")
     assert ran.code == 0
-    for name in known_sources():
+    for name in known_sources("tensorflow"):
         assert name in ran.out
+    assert "torch-seed" not in ran.out  # a source of another backend
     assert "needs 2 GPUs" in ran.out
 
 
@@ -31,11 +33,16 @@ def test_explain_tells_the_experiment_and_the_pin(detaudit, name):
     ran = detaudit("explain", name)
     assert ran.code == 0
     assert "What is tried" in ran.out
-    for pin in known_sources()[name].pins:
+    source = known_sources()[name]
+    for pin in source.pins:
         assert f"Pin: {pin.id}" in ran.out
-        for lines in pin.lines.values():
-            for line in lines:
-                assert line.format(seed=1)[:40] in ran.out
+        for line in pin_lines(pin, source.backends[0]):
+            assert line.format(seed=1)[:40] in ran.out
+
+
+def test_explain_tells_the_lines_of_another_backend(detaudit):
+    ran = detaudit("explain", "intra-op-threads", "--backend", "torch")
+    assert "torch.set_num_threads(1)" in ran.out and "tf.config" not in ran.out.split("Links")[0].split("Pin:")[1]
 
 
 @pytest.mark.parametrize("arguments", [("explain", "sparse-updat"), ("scan", "--only", "sparse-updat"),
