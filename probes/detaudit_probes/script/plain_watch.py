@@ -43,17 +43,8 @@ class PlainWatching(Watching):
     def batches(self) -> None:
         """The batches of ``fit`` and of ``train_on_batch``."""
         from keras.src.models.model import Trainer
-        from keras.src.trainers.epoch_iterator import EpochIterator
 
-        def tapping(given: Any) -> Any:
-            def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
-                given(iterator, *arguments, **named)
-                if self._feeding:  # the first of a fit is its training's; the others are for validation
-                    self._feeding = False
-                    make = iterator._get_iterator
-                    iterator._get_iterator = lambda: _Tapped(make(), self.look)
-
-            return __init__
+        super().batches()
 
         def telling(given: Any) -> Any:
             def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
@@ -63,8 +54,11 @@ class PlainWatching(Watching):
 
             return train_on_batch
 
-        self.session.wrap(EpochIterator, "__init__", tapping)
         self.session.wrap(Trainer, "train_on_batch", telling)
+
+    def tap(self, iterator: Any) -> None:
+        make = iterator._get_iterator
+        iterator._get_iterator = lambda: _Tapped(make(), self.look)
 
     def look(self, batch: Any) -> None:
         self.recorder.batch([(name, self._backend.read(tensor)) for name, tensor in flat("batch", batch)])

@@ -53,19 +53,10 @@ class TensorFlowWatching(Watching):
     def batches(self) -> None:
         """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script iterates by itself."""
         from keras.src.models.model import Trainer
-        from keras.src.trainers.epoch_iterator import EpochIterator
         from tensorflow.python.data.ops.iterator_ops import OwnedIterator
         from tensorflow.python.eager import context
 
-        def tapping(given: Any) -> Any:
-            def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
-                given(iterator, *arguments, **named)
-                if self._feeding:  # the first of a fit is its training's; the others are for validation
-                    self._feeding = False
-                    make = iterator.data_adapter.get_tf_dataset
-                    iterator.data_adapter.get_tf_dataset = lambda: self._tapped(make())
-
-            return __init__
+        super().batches()
 
         def telling(given: Any) -> Any:
             def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
@@ -91,9 +82,12 @@ class TensorFlowWatching(Watching):
 
             return __next__
 
-        self.session.wrap(EpochIterator, "__init__", tapping)
         self.session.wrap(Trainer, "train_on_batch", telling)
         self.session.wrap(OwnedIterator, "__next__", following)
+
+    def tap(self, iterator: Any) -> None:
+        make = iterator.data_adapter.get_tf_dataset
+        iterator.data_adapter.get_tf_dataset = lambda: self._tapped(make())
 
     def _tapped(self, dataset: Any) -> Any:
         """The dataset itself, each element looked at by a serial map at its very end."""

@@ -74,6 +74,24 @@ class Watching:
             pinpoint.end_live()
         recorder.step("loop", recorder.steps, None, returned, weights, optimizers, self.read)
 
+    def batches(self) -> None:
+        """The batches of ``fit`` are looked at where its iterator has them from (:meth:`tap`)."""
+        from keras.src.trainers.epoch_iterator import EpochIterator
+
+        def tapping(given: Any) -> Any:
+            def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
+                given(iterator, *arguments, **named)
+                if self._feeding:  # the first of a fit is its training's; the others are for validation
+                    self._feeding = False
+                    self.tap(iterator)
+
+            return __init__
+
+        self.session.wrap(EpochIterator, "__init__", tapping)
+
+    def tap(self, iterator: Any) -> None:
+        raise NotImplementedError
+
     def replay_fit(self, model: Any, batches: int) -> None:
         raise NotImplementedError
 

@@ -70,11 +70,5 @@ def see(trial):
 
 
 def hold(session, name):
-    session.after_import("tensorflow", enable)
-    session.after_import("torch", backends.get("torch").make_deterministic)
-
-
-def enable():
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism()
+    for backend in SOURCE.backends:
+        session.after_import(backend, backends.get(backend).make_deterministic)

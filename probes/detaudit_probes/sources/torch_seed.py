@@ -5,6 +5,7 @@ Torch's default generator (``keras/src/trainers/data_adapters/array_data_adapter
 which a fresh process seeds from the operating system (``at::detail::getDefaultCPUGenerator``). So do Torch's own
 dropout and ``torch.rand``; Keras' layers draw from seed generators of their own.
 """
+from detaudit_probes import backends
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "torch-seed"
@@ -51,13 +52,7 @@ def see(trial):
 
 
 def hold(session, name):
-    session.after_import("torch", lambda: _seed(session))
-
-
-def _seed(session):
-    import torch
-
-    torch.manual_seed(session.seed)
+    session.after_import("torch", lambda: backends.get("torch").seed(session.seed))
 
 
 def touch(session):
