@@ -17,6 +17,7 @@ from detaudit_probes.trial import Unavailable
 stub = types.ModuleType("detaudit_probes.backends.stub")
 stub.IMPORTS = ()
 stub.configure = lambda trial: None
+stub.freshen = lambda value: None
 stub.watch_draws = lambda: None
 stub.unseeded_draws = lambda: 0
 stub.intra_op_threads = lambda: 1
