@@ -9,8 +9,14 @@ from detaudit.condition import Condition
 
 #: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX is made to compile:
 #: without it every operation is dispatched by itself, which no user of it does.
+#: Keras 2 compiles nothing by itself.
 OPTIONS: dict[str, dict[str, object]] = {
-    "tensorflow": {"jit_compile": False}, "jax": {"jit_compile": True}, "torch": {"jit_compile": False}, "theano": {}}
+    "tensorflow": {"jit_compile": False}, "jax": {"jit_compile": True}, "torch": {"jit_compile": False}}
+
+
+def keras_backend(backend: str) -> str:
+    """What Keras calls the backend: several adapters are for TensorFlow, with one Keras or another."""
+    return backend if backend in ("jax", "torch", "theano") else "tensorflow"
 
 
 def known_pins(backend: str | None = None) -> dict[str, Pin]:
@@ -44,7 +50,7 @@ def on_backend(source: Source, backend: str) -> Source:
 def base_condition(backend: str, device: str, seed: int, model: str = "mlp") -> Condition:
     """Everything pinned that detaudit can pin without changing what is computed."""
     known = known_pins(backend)
-    condition = Condition(backend, device, model, seed).with_options(OPTIONS[backend])
+    condition = Condition(backend, device, model, seed).with_options(OPTIONS.get(backend, {}))
     for name in sources.BASE_PINS:
         if name in known:
             condition = condition.with_pin(known[name])

@@ -1,5 +1,4 @@
 """The command line. It alone prints, catches exceptions and exits."""
-import os
 import shutil
 import sys
 import traceback
@@ -11,9 +10,8 @@ import typer
 from detaudit_probes.declare import BACKENDS, EVERY_BACKEND
 from rich.console import Console
 
-from detaudit import __version__, base, explain, gpu, inventory, plan
+from detaudit import __version__, base, explain, gpu, inventory, plan, under_test
 from detaudit.errors import DetauditError, UsageError
-from detaudit.nests import Interpreter
 from detaudit.ops import reproducer as reproducers
 from detaudit.ops import session as ops
 from detaudit.ops.pinpoint import KERNEL
@@ -21,7 +19,6 @@ from detaudit.ops.sweep import THREADS
 from detaudit.pinpoint import Guilty
 from detaudit.progress import Drawing
 from detaudit.report import build, build_ops, build_run, faces, read, write
-from detaudit.runner import Limits, Runner
 from detaudit.scan import Options, scan
 from detaudit.script import program, session
 from detaudit.script.localise import DEPTHS, OPERATION
@@ -251,9 +248,10 @@ def report_command(
 @app.command("sources", epilog="Example: detaudit sources")
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
-    facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
+    facts = under_test.ask(interpreter_path(python))["facts"]
+    adapter = under_test.adapter(one_of(backend, BACKENDS, "--backend"), facts)
     gpus = gpu.count(gpu.snapshot())
-    Console().print(explain.listing(base.script_sources(backend), facts, gpus))
+    Console().print(explain.listing(base.script_sources(adapter), facts, gpus))
 
 
 @app.command("explain", epilog="Example: detaudit explain sparse-update")
@@ -274,12 +272,10 @@ def explain_command(
 @app.command("machine", epilog="Example: detaudit machine --json")
 def machine_command(
     python: Python = sys.executable,
-    backend: Backend = "tensorflow",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what is known of this machine and of the environment under test."""
-    facts = ask(interpreter_path(python), one_of(backend, BACKENDS, "--backend"))
-    described = inventory.everything(facts)
+    described = inventory.everything(under_test.ask(interpreter_path(python))["facts"])
     if json:
         sys.stdout.write(write.plain_json(described))
     else:
@@ -303,18 +299,6 @@ def reproduce(path: Path, guilty: Guilty | None, facts: Mapping[str, Any], pytho
         print(f"Reproducer: {path}, run once: the fault shows.", file=sys.stderr)
     else:
         print("No reproducer: with random inputs the operation alone was not seen to part.", file=sys.stderr)
-
-
-def ask(python: str, backend: str) -> dict[str, Any]:
-    """What the interpreter under test says of itself, without importing a framework."""
-    with workspace() as folder:
-        interpreter = Interpreter(python, backend, imports=False)
-        environment = base.environment_for_nests(os.environ, (), str(folder.private))
-        runner = Runner(interpreter, Limits(), folder.path / "run-once", environment)
-        try:
-            return runner.greet(base.base_condition(backend, "cpu", 1))["facts"]
-        finally:
-            runner.close()
 
 
 def interpreter_path(given: str) -> str:

@@ -27,6 +27,8 @@ RUNGS = (
     Known("op-determinism", "+ op determinism", ("keras-seed", "op-determinism")),
     Known("hash-seed", "+ PYTHONHASHSEED", ("keras-seed", "op-determinism", "hash-seed")),
     Known("one-thread", "+ one thread", ("keras-seed", "op-determinism", "hash-seed", "one-thread")),
+    Known("ordered-updates", "+ ordered updates",
+          ("keras-seed", "op-determinism", "hash-seed", "one-thread", "ordered-updates")),
 )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from detaudit import __version__, base, environment, gpu, machine, plan, recipes, saved, verify
+from detaudit import __version__, base, environment, gpu, machine, plan, recipes, saved, under_test, verify
 from detaudit.errors import UsageError
 from detaudit.events import Decided, Emit, Expected, Phase
 from detaudit.experiments.control import Control, control
@@ -50,6 +50,8 @@ def scan(options: Options, emit: Emit) -> Audit:
     Raises UsageError and EnvironmentUnusable. An interruption gives an audit of what had been found, saved
     for ``--resume``.
     """
+    if options.backend == "tensorflow":
+        options = replace(options, backend=under_test.adapter(options.backend, under_test.ask(options.python)["facts"]))
     chosen = plan.choose(options.backend, options.depth, options.only, options.skip, options.trials)
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     resumed = Path(options.resume) if options.resume else None
@@ -97,7 +99,7 @@ class _Scan:
         variables = base.controlled_variables()
         nests = base.environment_for_nests(self.inherited, variables, str(self.folder.private))
         return Runner(interpreter, limits, Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)),
-                      {**nests, "KERAS_BACKEND": self.options.backend}, emit=self.emit)
+                      {**nests, "KERAS_BACKEND": base.keras_backend(self.options.backend)}, emit=self.emit)
 
     def _greet(self, known: tuple[dict, dict] | None) -> None:
         """Start the interpreter under test, and take up a saved audit where it is still the same."""
@@ -171,7 +173,7 @@ class _Scan:
             self.runner.run([asking])
             self.found["ladder"] = tuple(costs(one, asking.finding or ()) if one is rung else one for one in rungs)
         self.emit(Phase("The printed lines, in a script of their own"))
-        self.found["recipe"] = verify.verify(rung, self.options.python, self._plain_environment(),
+        self.found["recipe"] = verify.verify(rung, self.options.backend, self.options.python, self._plain_environment(),
                                              self.folder.path / "recipe", self.options.timeout)
 
     def _plain_environment(self) -> dict[str, str]:

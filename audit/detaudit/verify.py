@@ -56,19 +56,21 @@ class _Ended:
     last_words: str
 
 
-def script(lines: tuple[str, ...]) -> str:
-    """The recipe's lines, and a training below them."""
-    return "\n".join(lines) + "\n" + TRAINING
+def script(lines: tuple[str, ...], backend: str) -> str:
+    """The recipe's lines, and a training below them. Keras is a part of TensorFlow on ``tensorflow2``."""
+    keras = "from tensorflow import keras" if backend == "tensorflow2" else "import keras"
+    return "\n".join(lines) + "\n" + TRAINING.replace("import keras", keras, 1)
 
 
-def verify(rung: Rung, python: str, environment: Mapping[str, str], folder: Path, timeout: float) -> Recipe:
+def verify(rung: Rung, backend: str, python: str, environment: Mapping[str, str], folder: Path,
+           timeout: float) -> Recipe:
     """Run the rung's lines in ``RUNS`` fresh processes at a time; verified where all end on the same bits.
 
     ``environment`` is what the processes inherit; the rung's own variables are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "recipe.py"
-    path.write_text(script(rung.lines), encoding="utf-8")
+    path.write_text(script(rung.lines, backend), encoding="utf-8")
     ended = _run(python, path, {**environment, **dict(rung.environment)}, timeout)
     failed = [one for one in ended if one.status != 0 or one.digest is None]
     if failed:

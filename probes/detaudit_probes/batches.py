@@ -10,10 +10,20 @@ def in_order(x: Any, y: Any) -> Any:
 
 
 def dataset() -> type:
-    """The class that a loader derives from; before Keras 3 it is any, and :func:`endless` feeds it to ``fit``."""
+    """The class that a loader derives from; where there is none, :func:`endless` feeds it to ``fit``."""
     import keras
 
-    return getattr(keras.utils, "PyDataset", object)
+    return getattr(keras.utils, "PyDataset", None) or getattr(keras.utils, "Sequence", object)
+
+
+def on_threads(dataset: Any, count: int) -> Any:
+    """A ``tf.data`` pipeline on a private pool of so many threads, which race on one core and a busy machine too."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    threading = getattr(options, "threading", None) or options.experimental_threading  # before TensorFlow 2.7
+    threading.private_threadpool_size = count
+    return dataset.with_options(options)
 
 
 def endless(rows: Any) -> Iterator[Any]:

@@ -28,10 +28,14 @@ START = "start"    # takes effect when the interpreter starts: selects the nest
 IMPORT = "import"  # takes effect when the framework is imported: selects the nest
 CHILD = "child"    # takes effect later: applied in the child
 
-#: Keras 3's backends; Keras 2 had Theano besides.
+#: Keras 3's backends.
 EVERY_BACKEND = ("tensorflow", "jax", "torch")
-THEANO = "theano"
-BACKENDS = EVERY_BACKEND + (THEANO,)
+#: Keras 2 before it was TensorFlow's own: a package with backends, under which all draws from NumPy's generator.
+OLD_KERAS = ("theano", "tensorflow1")
+#: Keras 2 as ``tf.keras``: inside TensorFlow 2.0 to 2.6, and as the package ``keras`` 2.7 to 2.15 beside it.
+TF_KERAS = ("tensorflow2", "tf_keras")
+#: Each is an adapter in ``backends/``.
+BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
 
 
 class Pin(NamedTuple):

@@ -92,7 +92,7 @@ def test_an_interruption_while_verifying_leaves_no_process(tmp_path, monkeypatch
     monkeypatch.setattr(verify, "_wait", interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
-            verify.verify(RUNG, "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0)
+            verify.verify(RUNG, "tensorflow", "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0)
         assert [one.poll() for one in started] == [-9, -9]
     finally:
         for one in started:

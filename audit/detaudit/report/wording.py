@@ -214,14 +214,15 @@ def context(report: v1.Document) -> str:
     return ", ".join([*versions, *hardware])
 
 
-_BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "Torch", "theano": "Theano"}
+_BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "Torch", "theano": "Theano",
+             "tensorflow1": "TensorFlow", "tensorflow2": "TensorFlow", "tf_keras": "TensorFlow"}
 
 
 def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
     """The framework under Keras, and its version where that is known."""
     name = _at(report.environment, "framework", "backend")
     name = name if isinstance(name, str) and name in _BACKENDS else "tensorflow"
-    return _BACKENDS[name], _at(packages, name)
+    return _BACKENDS[name], _at(packages, _BACKENDS[name].lower()) or _at(packages, "tensorflow-cpu")
 
 
 def _at(facts: Any, *keys: str) -> Any:

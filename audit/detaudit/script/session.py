@@ -23,6 +23,7 @@ from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate
 from detaudit.script.program import Pace, Process, Program, listing
+from detaudit.under_test import ask
 from detaudit.workspace import Workspace, workspace
 
 
@@ -101,7 +102,7 @@ class _Run:
         few, many = self.options.trials or 5, 40 if self.options.price is False else 60
         self.emit(Told(f"{self.program.title} will run some {few} times, and up to {many} times where its runs part. "
                        f"What it uploads or logs elsewhere is repeated."))
-        hello = self._greet()
+        hello = ask(self.options.python)
         known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
         runner = self.runner = self._runner(hello["fingerprints"][0])
         blank = RunAudit(
@@ -128,15 +129,6 @@ class _Run:
         seen = {"framework": {"backend": backend_of(trials) or self.backend}}
         return replace(audit, output=_printed(runner), trials=trials, notes=_notes(trials), cut=runner.cut,
                        interrupted=interrupted, environment={**audit.environment, **seen})
-
-    def _greet(self) -> dict[str, Any]:
-        interpreter = Interpreter(self.options.python, "tensorflow", imports=False)
-        nests = base.environment_for_nests(os.environ, (), str(self.folder.private))
-        runner = Runner(interpreter, Limits(), Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)), nests)
-        try:
-            return runner.greet(base.base_condition("tensorflow", "cpu", 1))
-        finally:
-            runner.close()
 
     def _runner(self, fingerprint: str) -> Runner:
         limits = Limits(self.jobs, self.options.timeout, *spent(self.options.budget))

@@ -22,7 +22,7 @@ Nothing about a backend stands elsewhere, but for the sources that are about one
 import importlib
 from types import ModuleType
 
-NAMES = ("tensorflow", "jax", "torch", "theano")
+NAMES = ("tensorflow", "jax", "torch", "theano", "tensorflow1", "tensorflow2", "tf_keras")
 
 
 def get(name: str) -> ModuleType:

@@ -1,6 +1,8 @@
-"""What Keras 2 does in the same way on Theano and on TensorFlow 1."""
+"""What Keras 2 does in the same way on several backends, and in several versions."""
+import os
 from typing import Any, List
 
+from detaudit_probes.backends import keras3, tensorflow
 from detaudit_probes.backends.keras3 import Named
 
 
@@ -31,5 +33,52 @@ def watch_step(model: Any, caught: List[Named]) -> None:
     model._make_train_function = make_train_function
 
 
+def watch_train_step(model: Any, caught: List[Named]) -> None:
+    """For a ``train_step(data)`` (TensorFlow 2.2 and newer) that computes its loss by ``compiled_loss``.
+
+    (``keras/engine/training.py``; the method ``compute_loss`` came with 2.9 and calls it.) Gradients are handed to the
+    optimizer's ``apply_gradients``.
+    """
+    compiled, apply_gradients = model.compiled_loss, model.optimizer.apply_gradients
+
+    class Watched(type(compiled)):  # type: ignore[misc]
+        def __call__(self, y_true: Any, y_pred: Any, *arguments: Any, **named: Any) -> Any:
+            loss = super().__call__(y_true, y_pred, *arguments, **named)
+            caught.extend(("forward", name, value) for name, value in keras3.named("predictions", y_pred))
+            caught.append(("loss", "loss", loss))
+            return loss
+
+    def watched_apply(grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
+        pairs = list(grads_and_vars)
+        caught.extend(keras3.of_gradients([variable for _, variable in pairs], [gradient for gradient, _ in pairs],
+                                          tensorflow.flatten))
+        return apply_gradients(pairs, *arguments, **named)
+
+    compiled.__class__ = Watched
+    model.optimizer.apply_gradients = watched_apply
+
+
 def optimizer_variables(model: Any) -> List[Any]:
-    return list(getattr(model.optimizer, "weights", ()))
+    """On TensorFlow 2, where it is a method, or a list that can be called."""
+    return list(model.optimizer.variables())
+
+
+def backend_module() -> Any:
+    """Where Keras 2 on TensorFlow 2 keeps its own state."""
+    import importlib
+
+    for name in ("keras.src.backend", "keras.backend"):  # since 2.13, before
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    return None
+
+
+def make_deterministic() -> None:
+    """The variable, which TensorFlow 2 has read in all its versions, before the first operation."""
+    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+
+
+def deterministic() -> bool:
+    return os.environ.get("TF_DETERMINISTIC_OPS") in ("1", "true")

@@ -105,16 +105,20 @@ def unseeded_draws() -> int:
 
 
 def generator_states() -> List[Tuple[str, Any]]:
-    """(name, state) of the generators that the framework and Keras keep, without creating one.
+    """(name, state) of the generators that the framework and Keras keep, without creating one."""
+    return [generator_state(), keras3.generator_state(read)]
 
-    The eager context's operation seeds come from a Python generator that ``tf.random.set_seed`` resets
-    (``tensorflow/python/eager/context.py``, ``internal_operation_seed``).
+
+def generator_state() -> Tuple[str, str]:
+    """The eager context's: operation seeds come from a Python generator that ``tf.random.set_seed`` resets.
+
+    (``tensorflow/python/eager/context.py``, ``internal_operation_seed``.)
     """
     from tensorflow.python.eager import context
 
     eager = context.context()
     rng = getattr(eager, "_rng", None)
-    return [("tensorflow", repr((eager._seed, rng.getstate() if rng else None))), keras3.generator_state(read)]
+    return "tensorflow", repr((eager._seed, rng.getstate() if rng else None))
 
 
 def read(variable: Any) -> Any:
@@ -131,10 +135,10 @@ def watch_step(model: Any, caught: List[keras3.Named]) -> None:
     nothing is asked for but the batch, which is an input.
     """
     if not model.jit_compile:
-        keras3.watch_step(model, caught, _flatten)
+        keras3.watch_step(model, caught, flatten)
 
 
-def _flatten(name: str, gradient: Any) -> List[Tuple[str, Any]]:
+def flatten(name: str, gradient: Any) -> List[Tuple[str, Any]]:
     """A gradient as named tensors: the sparse gradient of an embedding is its values and its indices."""
     import tensorflow as tf
 
@@ -153,12 +157,17 @@ def optimizer_variables(model: Any) -> List[Any]:
 
 def facts() -> Dict[str, Any]:
     """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    return dict(build_facts(), backend="tensorflow")
+
+
+def build_facts() -> Dict[str, Any]:
+    """Of which build TensorFlow is."""
     import keras
     import tensorflow as tf
 
     build = tf.sysconfig.get_build_info()
     return {
-        "backend": "tensorflow", "keras_backend": keras.backend.backend(),
+        "keras_backend": keras.backend.backend(),
         "tensorflow_git": tf.version.GIT_VERSION, "cuda_build": bool(build.get("is_cuda_build")),
         "cuda": build.get("cuda_version"), "cudnn": build.get("cudnn_version"),
     }

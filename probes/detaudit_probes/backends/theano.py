@@ -66,7 +66,7 @@ def watch_step(model: Any, caught: List[keras2.Named]) -> None:
 
 
 def optimizer_variables(model: Any) -> List[Any]:
-    return keras2.optimizer_variables(model)
+    return list(getattr(model.optimizer, "weights", ()))
 
 
 def facts() -> Dict[str, Any]:

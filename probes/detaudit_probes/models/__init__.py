@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Sequence, Tuple
 
 NAMES: Tuple[str, ...] = ("mlp", "cnn", "text", "lstm", "attention")
 #: Where layers are missing, or each costs a minute to compile.
-_ON = {"theano": ("mlp",)}
+_ON = {"theano": ("mlp",), "tensorflow1": ("mlp", "cnn", "text", "lstm"),
+       "tensorflow2": ("mlp", "cnn", "text", "lstm")}
 
 
 def names(backend: str) -> Tuple[str, ...]:

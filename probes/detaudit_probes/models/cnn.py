@@ -1,5 +1,5 @@
 """A small convolutional network with batch normalisation and dropout, on 64 images of 32 x 32 x 3."""
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.models import Tiny, spread, stack
 
 
 def build(trial):
@@ -8,8 +8,7 @@ def build(trial):
 
     x = spread(64, 32, 32, 3)
     y = (numpy.arange(64) % 10).astype("int64")
-    model = keras.Sequential([
-        keras.Input((32, 32, 3)),
+    model = stack((32, 32, 3), [
         keras.layers.Conv2D(16, 3, activation="relu"),
         keras.layers.BatchNormalization(),
         keras.layers.Conv2D(32, 3, strides=2, activation="relu"),

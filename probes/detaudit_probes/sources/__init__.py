@@ -53,6 +53,7 @@ from detaudit_probes.sources import (
     third_party,
     thread_race,
     torch_seed,
+    update_race,
     wall_clock,
     weight_init,
     xla,
@@ -80,6 +81,7 @@ MODULES = (
     intra_op_threads,
     inter_op_threads,
     sparse_update,
+    update_race,
     load,
     replicas,
     # kernels and compilers
@@ -144,6 +146,7 @@ BASE_PINS = (
     "clock",
     "hash-seed",
     "sorted-listing",
+    "ordered-updates",
     "one-thread",
 )
 

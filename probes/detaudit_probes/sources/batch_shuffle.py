@@ -6,6 +6,7 @@ backend (``keras/src/trainers/data_adapters/array_data_adapter.py``): on TensorF
 TensorFlow's seed set, every epoch has the same order. In Keras' main branch after 3.15 the number of the
 epoch seeds the shuffle (read there, not tried). The probe's network has seeded initial weights and no dropout.
 """
+from detaudit_probes import eras
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread, stack
 
@@ -21,7 +22,7 @@ SOURCE = Source(
                       pins=("keras-seed", "tensorflow-seed")),
     per_backend={
         "jax": Loosen(models=("source:batch-shuffle",), loosens=("numpy-legacy",), pins=("keras-seed", "numpy-legacy")),
-        "theano": Loosen(models=("source:batch-shuffle",), loosens=("numpy-legacy",), pins=("numpy-legacy",)),
+        **eras.of_the_shuffle("source:batch-shuffle"),
         "torch": Loosen(models=("source:batch-shuffle",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")),
     },
     links=(

@@ -8,7 +8,7 @@ own dropout, which draws from Torch's default generator (``keras/src/backend/tor
 In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. The probe's network has seeded initial
 weights and its rows keep their order, so that nothing but the masks can differ.
 """
-from detaudit_probes import layers
+from detaudit_probes import eras, layers
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread, stack
 
@@ -23,7 +23,7 @@ SOURCE = Source(
     experiment=Loosen(models=("source:dropout",), loosens=("python-random",), pins=("keras-seed", "python-random")),
     per_backend={
         "torch": Loosen(models=("source:dropout",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")),
-        "theano": Loosen(models=("source:dropout",), loosens=("numpy-legacy",), pins=("numpy-legacy",)),
+        **eras.of_layers("source:dropout"),
     },
     links=(
         Link("keras.layers.Dropout", "https://keras.io/api/layers/regularization_layers/dropout/"),

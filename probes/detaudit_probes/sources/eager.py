@@ -5,7 +5,7 @@ training step. TensorFlow rewrites and fuses the operations of a graph (Grappler
 that with single operations, so a debugged training may end on other bits than the one that was to be explained. A
 CNN and an attention block move on a CPU; a small dense network does not.
 """
-from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
 
 ID = "eager"
 
@@ -14,6 +14,7 @@ SOURCE = Source(
     family="kernels and compilers",
     title="eager execution",
     breaks="A graph's operations are rewritten and fused before they run; single operations are not.",
+    backends=("tensorflow",) + TF_KERAS,
     experiment=Compare(
         models=("cnn", "attention"),
         settings=(

@@ -5,9 +5,9 @@
 sparse update with repeated indices is a race between threads (``sparse-update``). Here one thread computes, so
 that only the initial vectors can differ; the other weights are seeded and the rows keep their order.
 """
-from detaudit_probes import layers
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
-from detaudit_probes.models import Tiny, seeded, spread
+from detaudit_probes import eras, layers
+from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.models import Tiny, seeded, spread, stack
 
 ID = "embedding"
 
@@ -16,8 +16,9 @@ SOURCE = Source(
     family="use",
     title="initial embedding vectors",
     breaks="An Embedding built before the seeds are set starts from other vectors in every run.",
-    backends=EVERY_BACKEND,
+    backends=BACKENDS,
     experiment=Loosen(models=("source:embedding",), loosens=("python-random",), pins=("keras-seed", "python-random")),
+    per_backend=eras.of_layers("source:embedding"),
     links=(Link("keras.layers.Embedding", "https://keras.io/api/layers/core_layers/embedding/"),),
     advice="Set the seeds before the layer is made; with several threads hold the sparse update as well.",
 )
@@ -31,7 +32,6 @@ def see(trial):
 def model(trial):
     import keras
 
-    network = keras.Sequential([
-        keras.Input((6,), dtype="int32"), keras.layers.Embedding(20, 8), keras.layers.GlobalAveragePooling1D(),
-        seeded.dense(1, seed=1)])
+    network = stack((6,), [keras.layers.Embedding(20, 8), keras.layers.GlobalAveragePooling1D(),
+                           seeded.dense(1, seed=1)], dtype="int32")
     return Tiny(network, (spread(16, 6) * 20).astype("int32"), spread(16, 1), shuffle=False)

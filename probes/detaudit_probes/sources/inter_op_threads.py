@@ -7,26 +7,26 @@ parts runs only where two of them do: variables that are updated and read in one
 no two runs alike), random operations in the loop of a recurrent layer (keras-team/keras#17612: 14 of 1000 runs).
 Recurrent layers with ``recurrent_dropout`` in parallel branches are what the probe's own model is made of.
 """
-from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
 from detaudit_probes.models import Tiny, spread
 
 ID = "inter-op-threads"
 
 COUNTS = (1, 8)
+OWN = "source:" + ID
+SETTINGS = tuple(
+    Setting("%d thread%s" % (count, "s" if count > 1 else ""), without=(ID,),
+            options={"inter_op_threads": count, "intra_op_threads": 1})
+    for count in COUNTS
+)
 
 SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="inter-op threads",
     breaks="Operations that run at the same time and share a variable or a generator race.",
-    experiment=Compare(
-        models=("source:inter-op-threads",),
-        settings=tuple(
-            Setting("%d thread%s" % (count, "s" if count > 1 else ""), without=(ID,),
-                    options={"inter_op_threads": count, "intra_op_threads": 1})
-            for count in COUNTS
-        ),
-    ),
+    backends=("tensorflow",) + TF_KERAS,
+    experiment=Compare(models=(OWN,), settings=SETTINGS),
     links=(
         Link("tf.config.threading.set_inter_op_parallelism_threads",
              "https://www.tensorflow.org/api_docs/python/tf/config/threading/set_inter_op_parallelism_threads"),

@@ -9,7 +9,7 @@ import functools
 import os
 
 from detaudit_probes import backends, facts
-from detaudit_probes.declare import EVERY_BACKEND, Compare, InScript, Link, Pin, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, InScript, Link, Pin, Setting, Source
 
 ID = "intra-op-threads"
 
@@ -20,7 +20,7 @@ SOURCE = Source(
     family="parallel arithmetic",
     title="intra-op threads",
     breaks="A reduction split over another number of threads adds in another order.",
-    backends=EVERY_BACKEND,
+    backends=EVERY_BACKEND + TF_KERAS + ("tensorflow1",),
     experiment=Compare(
         models=("cnn", "mlp", "lstm", "attention"),
         settings=tuple(
@@ -32,12 +32,17 @@ SOURCE = Source(
     pins=(
         Pin(
             id="one-thread",
-            holds=(ID, "inter-op-threads", "sparse-update"),
+            holds=(ID, "inter-op-threads", "sparse-update", "update-race"),
             options={"intra_op_threads": 1, "inter_op_threads": 1},
-            lines={"tensorflow": (
+            lines={**dict.fromkeys(("tensorflow",) + TF_KERAS, (
                 "import tensorflow as tf",
                 "tf.config.threading.set_intra_op_parallelism_threads(1)  # before the first operation",
                 "tf.config.threading.set_inter_op_parallelism_threads(1)",
+            )), "tensorflow1": (
+                "import keras",
+                "import tensorflow as tf",
+                "keras.backend.set_session(tf.Session(config=tf.ConfigProto(  # before the model is built",
+                "    intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)))",
             ), "torch": (
                 "import torch",
                 "torch.set_num_threads(1)  # before the first operation",

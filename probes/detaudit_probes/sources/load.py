@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from detaudit_probes import facts, models, training
-from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, Link, Setting, Source
 
 ID = "load"
 
@@ -21,7 +21,7 @@ SOURCE = Source(
     family="parallel arithmetic",
     title="the machine's load",
     breaks="A busy machine runs threads in another order.",
-    backends=EVERY_BACKEND,
+    backends=EVERY_BACKEND + TF_KERAS + ("tensorflow1",),
     experiment=Compare(
         models=("cnn",),
         settings=(

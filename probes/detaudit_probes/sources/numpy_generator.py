@@ -10,7 +10,7 @@ import os
 import zlib
 
 from detaudit_probes import batches
-from detaudit_probes.declare import EVERY_BACKEND, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "numpy-generator"
 #: What takes its seed from the operating system where it is given none.
@@ -22,7 +22,7 @@ SOURCE = Source(
     family="generators",
     title="a NumPy generator without a seed",
     breaks="A PyDataset that shuffles with an unseeded default_rng() feeds the batches in another order.",
-    backends=EVERY_BACKEND,
+    backends=EVERY_BACKEND + TF_KERAS,
     experiment=Loosen(models=("mlp",), feed=True, pins=(ID, "os-entropy")),
     pins=(
         Pin(

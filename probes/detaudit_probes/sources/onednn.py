@@ -17,6 +17,7 @@ SOURCE = Source(
     family="kernels and compilers",
     title="oneDNN's kernels",
     breaks="TensorFlow uses oneDNN's kernels on some CPUs and Eigen's on others: they add in another order.",
+    backends=("tensorflow", "tf_keras"),
     experiment=Compare(
         models=("mlp", "cnn"),
         settings=(
@@ -31,7 +32,7 @@ SOURCE = Source(
             holds=(ID,),
             takes_effect=IMPORT,
             environment={"TF_ENABLE_ONEDNN_OPTS": "0"},
-            lines={"tensorflow": (
+            lines={"*": (
                 "import os",
                 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # before TensorFlow is imported',
             )},

@@ -16,7 +16,7 @@ operations in a parallel ``map``. It costs, and it changes what is computed:
 It does not make another thread count, another instruction set or another device give the same bits.
 """
 from detaudit_probes import backends
-from detaudit_probes.declare import Compare, Edit, InScript, Link, Pin, Setting, Source
+from detaudit_probes.declare import TF_KERAS, Compare, Edit, InScript, Link, Pin, Setting, Source
 
 ID = "op-determinism"
 
@@ -31,7 +31,7 @@ SOURCE = Source(
     family="kernels and compilers",
     title="op determinism",
     breaks="The deterministic kernels add in another order than the usual ones.",
-    backends=("tensorflow", "torch"),
+    backends=("tensorflow", "torch") + TF_KERAS,
     experiment=Compare(
         models=("cnn",),
         settings=(Setting("off"), Setting("on", pins=(ID,))),
@@ -43,7 +43,10 @@ SOURCE = Source(
             lines={"tensorflow": (
                 "import tensorflow as tf",
                 "tf.config.experimental.enable_op_determinism()  # after the seeds, before the model is built",
-            ), "torch": (
+            ), **dict.fromkeys(TF_KERAS, (
+                "import os",
+                'os.environ["TF_DETERMINISTIC_OPS"] = "1"  # before the first operation',
+            )), "torch": (
                 "import torch",
                 "torch.use_deterministic_algorithms(True)  # before the model is built",
             )},

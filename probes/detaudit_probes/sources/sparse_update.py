@@ -9,7 +9,7 @@ thread, and op determinism.
 
 The probe trains the text model: 40,000 rows, 50 indices, eight threads.
 """
-from detaudit_probes.declare import InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.sources import op_determinism
 
 ID = "sparse-update"
@@ -21,6 +21,7 @@ SOURCE = Source(
     family="parallel arithmetic",
     title="the sparse update of an embedding",
     breaks="Threads add rows with the same index to one variable, in an order that is a race.",
+    backends=("tensorflow",) + TF_KERAS,
     experiment=Loosen(models=("text",), race=True, options={"intra_op_threads": 8, "epochs": 2},
                       pins=("op-determinism", "one-thread", MOMENTUM)),
     pins=(

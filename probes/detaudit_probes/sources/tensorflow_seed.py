@@ -6,7 +6,7 @@ shuffles with ``tf.random.shuffle`` inside its ``tf.data`` pipeline
 (``keras/src/trainers/data_adapters/array_data_adapter.py``), so only this seed pins the order of the
 batches. A side effect: with the seed set, every epoch uses the same order.
 """
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tensorflow-seed"
 
@@ -15,12 +15,16 @@ SOURCE = Source(
     family="generators",
     title="TensorFlow's global seed",
     breaks="fit shuffles its batches with an unseeded tf.random.shuffle.",
+    backends=("tensorflow", "tensorflow1") + TF_KERAS,
     experiment=Loosen(models=("mlp",)),
     pins=(
         Pin(
             id=ID,
             holds=(ID, "tfdata-shuffle"),
-            lines={"tensorflow": ("import tensorflow as tf", "tf.random.set_seed({seed})")},
+            lines={
+                **dict.fromkeys(("tensorflow",) + TF_KERAS, ("import tensorflow as tf", "tf.random.set_seed({seed})")),
+                "tensorflow1": ("import tensorflow as tf", "tf.set_random_seed({seed})"),
+            },
             note="with the global seed set, fit shuffles in the same order in every epoch",
         ),
     ),

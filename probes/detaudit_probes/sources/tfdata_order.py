@@ -13,7 +13,8 @@ the race going on one core and on a busy machine too.
 """
 import inspect
 
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes import batches
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tfdata-order"
 PIN = "ordered-map"
@@ -27,12 +28,13 @@ SOURCE = Source(
     family="order",
     title="tf.data without an order (deterministic=False)",
     breaks="A parallel map or interleave hands on whichever element is finished first.",
+    backends=("tensorflow",) + TF_KERAS,
     experiment=Loosen(models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")),
     pins=(
         Pin(
             id=PIN,
             holds=(ID,),
-            lines={"tensorflow": (
+            lines={"*": (
                 "options = tf.data.Options()",
                 "options.deterministic = True  # and no deterministic=False in any map or interleave",
                 "dataset = dataset.with_options(options)",
@@ -64,9 +66,7 @@ def feed(trial, x, y):
     mixed = tf.data.Dataset.range(SHARDS).interleave(
         shard, cycle_length=SHARDS, num_parallel_calls=SHARDS, deterministic=ordered)
     trial.count(ID, len(x) * COPIES)  # the elements that one pass maps
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = SHARDS
-    return mixed.batch(36).with_options(options)
+    return batches.on_threads(mixed.batch(36), SHARDS)
 
 
 def _costly(number, row):

@@ -11,7 +11,8 @@ pipeline a private pool of eight threads, so that they race on one core and on a
 """
 import inspect
 
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes import batches
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tfdata-random-map"
 PIN = "serial-map"
@@ -24,12 +25,13 @@ SOURCE = Source(
     family="order",
     title="a random operation in a parallel tf.data map",
     breaks="Parallel calls draw from one generator: which element gets which number is a race.",
+    backends=("tensorflow",) + TF_KERAS,
     experiment=Loosen(models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")),
     pins=(
         Pin(
             id=PIN,
             holds=(ID,),
-            lines={"tensorflow": (
+            lines={"*": (
                 "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
             )},
             note="or number the elements (enumerate) and draw with tf.random.stateless_* from that number",
@@ -56,9 +58,7 @@ def feed(trial, x, y):
     calls = None if PIN in trial.request.pins else CALLS
     noisy = tf.data.Dataset.from_tensor_slices((x, y)).repeat(COPIES).map(augment, num_parallel_calls=calls)
     trial.count(ID, len(x) * COPIES)  # the elements that one pass draws noise for
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = CALLS
-    return noisy.batch(126).with_options(options)
+    return batches.on_threads(noisy.batch(126), CALLS)
 
 
 def hold(session, name):

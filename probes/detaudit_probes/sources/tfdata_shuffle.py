@@ -5,7 +5,7 @@
 or with an argument, it repeats itself from process to process: in every epoch another order
 (``reshuffle_each_iteration``), each of them the same in both runs.
 """
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Link, Loosen, Pin, Source
 
 ID = "tfdata-shuffle"
 PIN = "shuffle-seed"
@@ -15,12 +15,13 @@ SOURCE = Source(
     family="order",
     title="tf.data's shuffle without a seed",
     breaks="Dataset.shuffle without a seed, and without TensorFlow's global seed, shuffles as chance has it.",
+    backends=("tensorflow",) + TF_KERAS,
     experiment=Loosen(models=("mlp",), feed=True, options={"epochs": 2}, pins=(PIN, "tensorflow-seed")),
     pins=(
         Pin(
             id=PIN,
             holds=(ID,),
-            lines={"tensorflow": ("dataset = dataset.shuffle(buffer_size, seed={seed})",)},
+            lines={"*": ("dataset = dataset.shuffle(buffer_size, seed={seed})",)},
         ),
     ),
     links=(

@@ -7,7 +7,7 @@ from ``random`` in between shifts the weights of all later layers; an initialize
 independent of it. Up to Keras 2.9 NumPy's or TensorFlow's seed decided. The probe's network has nothing else that
 is random: no dropout, and its rows keep their order.
 """
-from detaudit_probes import layers
+from detaudit_probes import eras, layers
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
 from detaudit_probes.models import mlp
 
@@ -20,9 +20,7 @@ SOURCE = Source(
     breaks="Layers built before the seeds are set start from other weights in every run.",
     backends=BACKENDS,
     experiment=Loosen(models=("source:weight-init",), loosens=("python-random",), pins=("keras-seed", "python-random")),
-    per_backend={
-        "theano": Loosen(models=("source:weight-init",), loosens=("numpy-legacy",), pins=("numpy-legacy",)),
-    },
+    per_backend=eras.of_layers("source:weight-init"),
     links=(
         Link("Keras: layer weight initializers", "https://keras.io/api/layers/initializers/"),
         Link("Keras issue 22620: seeded, and still different", "https://github.com/keras-team/keras/issues/22620"),

@@ -15,6 +15,7 @@ SOURCE = Source(
     family="kernels and compilers",
     title="compilation with XLA",
     breaks="A compiled step fuses its operations, adds in another order and rounds less often.",
+    backends=("tensorflow", "tf_keras"),
     experiment=Compare(
         models=("mlp", "lstm"),
         settings=(

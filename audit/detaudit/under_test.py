@@ -1,0 +1,46 @@
+"""The interpreter under test, before anything is imported in it: what is installed there, and which adapter fits."""
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from detaudit import base
+from detaudit.nests import Interpreter
+from detaudit.runner import Limits, Runner
+from detaudit.workspace import workspace
+
+#: The distributions that are TensorFlow.
+TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel")
+
+
+def ask(python: str) -> dict[str, Any]:
+    """What an interpreter says of itself without importing a framework: ``facts`` and ``fingerprints``.
+
+    Raises EnvironmentUnusable where it cannot be started, or is too old.
+    """
+    with workspace() as folder:
+        environment = base.environment_for_nests(os.environ, (), str(folder.private))
+        runner = Runner(Interpreter(python, "tensorflow", imports=False), Limits(), Path(folder.path) / "asked",
+                        environment)
+        try:
+            return runner.greet(base.base_condition("tensorflow", "cpu", 1))
+        finally:
+            runner.close()
+
+
+def adapter(backend: str, facts: Mapping[str, Any]) -> str:
+    """The adapter for a backend of the user's: where TensorFlow is old, or Keras is, another than ``tensorflow``."""
+    packages = facts.get("packages", {})
+    release = next((_release(packages[name]) for name in TENSORFLOW if name in packages), None)
+    if backend != "tensorflow" or release is None:
+        return backend
+    if release < (2, 0):
+        return "tensorflow1"
+    if release < (2, 7):
+        return "tensorflow2"
+    return "tf_keras" if _release(packages.get("keras", "3.0")) < (3, 0) else "tensorflow"
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = (*version.split("."), "0")[:2]
+    return int(major), int(minor)

@@ -1,0 +1,108 @@
+"""TensorFlow 1, under Keras 2.0 to 2.3: graphs that a session runs."""
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes import facts as interpreter
+from detaudit_probes.backends import keras2
+from detaudit_probes.backends.keras3 import Named
+from detaudit_probes.trial import Unavailable
+
+IMPORTS = ("numpy", "tensorflow", "keras")
+
+_draws: List[int] = []
+_threads: List[int] = []
+
+
+def configure(trial: Any) -> None:
+    """A session of its own, with the threads that the trial asks for. Raises Unavailable for a GPU."""
+    import keras
+    import tensorflow as tf
+
+    if trial.request.device.startswith("gpu"):
+        raise Unavailable("no GPU is used through TensorFlow 1")
+    intra, inter = trial.option("intra_op_threads") or 0, trial.option("inter_op_threads") or 0  # 0: one a core
+    _threads.append(intra)
+    keras.backend.set_session(tf.Session(config=tf.ConfigProto(
+        intra_op_parallelism_threads=intra, inter_op_parallelism_threads=inter, device_count={"GPU": 0})))
+
+
+def gpus() -> int:
+    return 0
+
+
+def freshen(value: int) -> None:
+    """Nothing: Keras seeds every random operation from NumPy's generator, when it makes it."""
+
+
+def seed(value: int) -> None:
+    import tensorflow as tf
+
+    tf.set_random_seed(value)
+
+
+def make_deterministic() -> None:
+    """Nothing: there is no such switch."""
+
+
+def deterministic() -> bool:
+    return False
+
+
+def intra_op_threads() -> int:
+    """How many intra-op threads the session uses: as set, or one a core."""
+    return _threads[-1] or interpreter.cores()
+
+
+def watch_draws() -> None:
+    """Count from now on how many random operations are built that take their seed from the graph's."""
+    from tensorflow.python.framework import random_seed
+
+    given = random_seed.get_seed
+    _draws.append(0)
+
+    def counted(op_seed):
+        if op_seed is None:
+            _draws[-1] += 1
+        return given(op_seed)
+
+    random_seed.get_seed = counted
+
+
+def unseeded_draws() -> int:
+    """How many random operations were built without a seed of their own since :func:`watch_draws`."""
+    return _draws[-1]
+
+
+def generator_states() -> List[Tuple[str, Any]]:
+    """The graph's seed. (The state of a random operation is in its kernel, and is not shown.)"""
+    import tensorflow as tf
+
+    return [("tensorflow", repr(tf.get_default_graph().seed))]
+
+
+def read(variable: Any) -> Any:
+    """The bits of a variable, or of an array."""
+    import keras
+    import numpy
+
+    return numpy.array(keras.backend.get_value(variable) if hasattr(variable, "graph") else variable)
+
+
+def sync(model: Any) -> None:
+    """Nothing: the session holds the state."""
+
+
+def watch_step(model: Any, caught: List[Named]) -> None:
+    keras2.watch_step(model, caught)
+
+
+def optimizer_variables(model: Any) -> List[Any]:
+    return list(getattr(model.optimizer, "weights", ()))
+
+
+def facts() -> Dict[str, Any]:
+    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    import keras
+    import tensorflow as tf
+
+    return {"backend": "tensorflow1", "keras_backend": keras.backend.backend(), "tensorflow_git": tf.GIT_VERSION,
+            "cuda_build": tf.test.is_built_with_cuda()}

@@ -1,0 +1,46 @@
+"""TensorFlow 2.0 to 2.6 with its own ``tf.keras``: no call seeds everything, ``tf.random.set_seed`` decides."""
+import sys
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes.backends import keras2, tensorflow
+from detaudit_probes.backends.keras3 import Named
+
+IMPORTS = ("numpy", "tensorflow", "tensorflow.keras")
+
+freshen = tensorflow.freshen
+gpus = tensorflow.gpus
+intra_op_threads = tensorflow.intra_op_threads
+make_deterministic = keras2.make_deterministic
+deterministic = keras2.deterministic
+optimizer_variables = keras2.optimizer_variables
+read = tensorflow.read
+seed = tensorflow.seed
+sync = tensorflow.sync
+unseeded_draws = tensorflow.unseeded_draws
+watch_draws = tensorflow.watch_draws
+
+
+def configure(trial: Any) -> None:
+    """From here on ``import keras`` gives ``tf.keras``; then as on TensorFlow's later versions.
+
+    A package ``keras`` that is installed beside such a TensorFlow is another Keras, which its users do not train with.
+    """
+    import tensorflow as tf
+
+    sys.modules["keras"] = tf.keras
+    tensorflow.configure(trial)
+
+
+def generator_states() -> List[Tuple[str, Any]]:
+    return [tensorflow.generator_state()]
+
+
+def watch_step(model: Any, caught: List[Named]) -> None:
+    keras2.watch_train_step(model, caught)
+
+
+def facts() -> Dict[str, Any]:
+    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    import tensorflow as tf
+
+    return dict(tensorflow.build_facts(), backend="tensorflow2", tf_keras=tf.keras.__version__)

@@ -1,0 +1,39 @@
+"""Keras 2 from 2.7 to 2.15, on TensorFlow: the ``tf.keras`` of TensorFlow 2.7 to 2.15."""
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes.backends import keras2, tensorflow
+from detaudit_probes.backends.keras3 import Named
+
+IMPORTS = ("numpy", "tensorflow", "keras")
+
+configure = tensorflow.configure
+freshen = tensorflow.freshen
+gpus = tensorflow.gpus
+intra_op_threads = tensorflow.intra_op_threads
+make_deterministic = keras2.make_deterministic
+deterministic = keras2.deterministic
+optimizer_variables = keras2.optimizer_variables
+read = tensorflow.read
+seed = tensorflow.seed
+sync = tensorflow.sync
+unseeded_draws = tensorflow.unseeded_draws
+watch_draws = tensorflow.watch_draws
+
+
+def generator_states() -> List[Tuple[str, Any]]:
+    """TensorFlow's, and the one that ``keras.utils.set_random_seed`` makes (``keras/backend.py``).
+
+    From 2.10 on it gives the layers their seeds, where there is one; else Python's ``random`` does.
+    """
+    backend = keras2.backend_module()
+    made = getattr(getattr(backend, "_SEED_GENERATOR", None), "generator", None)
+    return [tensorflow.generator_state(), ("keras", "none" if made is None else repr(made.getstate()))]
+
+
+def watch_step(model: Any, caught: List[Named]) -> None:
+    keras2.watch_train_step(model, caught)
+
+
+def facts() -> Dict[str, Any]:
+    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    return dict(tensorflow.build_facts(), backend="tf_keras")

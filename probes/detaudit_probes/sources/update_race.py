@@ -1,0 +1,67 @@
+"""Keras 2's updates on TensorFlow 1: a variable is written while another's new value is computed from it.
+
+A step of a graph computes Adam's moments, its learning rate from the count of steps, and the new weights, and assigns
+each of them as soon as it is known: nothing in the graph says that a variable must be read before it is written
+(``keras/optimizers.py``, ``get_updates``). Two inter-op threads are enough for no two runs of the 2017 tutorial to be
+alike, whatever is seeded; Keras 2.0.3 on TensorFlow 1.1 repeats itself with one thread, Keras 2.3.1 on TensorFlow 1.15
+does not. With every new value computed before any is assigned, both repeat themselves on eight threads (6 of 6
+processes; without, 6 of 6 differ). On TensorFlow 2 and on Theano nothing races here.
+"""
+from detaudit_probes.declare import Link, Loosen, Pin, Source
+from detaudit_probes.models import mlp
+
+ID = "update-race"
+PIN = "ordered-updates"
+
+#: Pasted by users, and run as they stand by :func:`pin`.
+LINES = (
+    "import keras",
+    "import keras.backend as K",
+    "import tensorflow as tf",
+    "def in_order(optimizer):  # its new values are computed before any variable is written",
+    "    given, update, update_add = optimizer.get_updates, K.update, K.update_add",
+    "    def get_updates(self, *args, **kwargs):",
+    "        later = []",
+    "        K.update = lambda variable, value: later.append((update, variable, value))",
+    "        K.update_add = lambda variable, value: later.append((update_add, variable, value))",
+    "        try:",
+    "            given(self, *args, **kwargs)",
+    "        finally:",
+    "            K.update, K.update_add = update, update_add",
+    "        with tf.control_dependencies([value for kind, _, value in later if kind is update]):",
+    "            self.updates = [kind(variable, value) for kind, variable, value in later]",
+    "        return self.updates",
+    "    optimizer.get_updates = get_updates",
+    "for optimizer in (keras.optimizers.Adam, keras.optimizers.SGD):  # those that you use; before compile",
+    "    in_order(optimizer)",
+)
+
+SOURCE = Source(
+    id=ID,
+    family="parallel arithmetic",
+    title="the optimizer's updates on TensorFlow 1",
+    breaks="A variable is written while another thread computes from it.",
+    backends=("tensorflow1",),
+    experiment=Loosen(models=("source:" + ID,), race=True, options={"inter_op_threads": 8, "intra_op_threads": 1},
+                      pins=(PIN, "one-thread")),
+    pins=(Pin(id=PIN, holds=(ID,), lines={"tensorflow1": LINES}),),
+    links=(
+        Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
+        Link("Keras issue 2280: results differ with everything seeded",
+             "https://github.com/keras-team/keras/issues/2280"),
+    ),
+    advice="Order the updates, or train with one thread where that is seen to hold.",
+)
+
+
+def pin(trial):
+    exec("\n".join(LINES), {})  # what is printed is what was tried
+
+
+def see(trial):
+    """How many trainings wrote their variables as each new value came."""
+    return 0 if PIN in trial.request.pins else len(trial.fitted)
+
+
+def model(trial):
+    return mlp.build(trial)._replace(batch_size=9, epochs=100)  # the tutorial's
