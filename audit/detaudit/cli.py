@@ -296,7 +296,7 @@ def reproduce(path: Path, guilty: Guilty | None, facts: Mapping[str, Any], pytho
         shown = reproducers.shows(text, python, folder.private)
     if shown:
         write.save(path, text)
-        print(f"Reproducer: {path}, run once: the fault shows.", file=sys.stderr)
+        print(f"Reproducer: {path}, run, and the fault shows.", file=sys.stderr)
     else:
         print("No reproducer: with random inputs the operation alone was not seen to part.", file=sys.stderr)
 

@@ -26,6 +26,15 @@ def on_threads(dataset: Any, count: int) -> Any:
     return dataset.with_options(options)
 
 
+def dataset_class() -> Any:
+    """The class of ``tf.data`` pipelines in TensorFlow 2; None where TensorFlow is older."""
+    try:
+        from tensorflow.python.data.ops import dataset_ops
+    except ImportError:
+        return None
+    return getattr(dataset_ops, "DatasetV2", None)
+
+
 def endless(rows: Any) -> Iterator[Any]:
     """The batches of a loader, epoch after epoch, as ``fit_generator`` of Keras 2 takes them."""
     while True:

@@ -41,8 +41,8 @@ def test_what_decides_there(detaudit, folder, name):  # noqa: F811
         pytest.skip(str(reason))
     expected = DECIDED_BY[name]
     only = [word for one in expected for word in ("--only", one)]
-    found = detaudit("scan", "--backend", environment.backend, "--python", old, *only, "--trials", "1", "--timeout", "600",
-                     timeout=1800)
+    found = detaudit("scan", "--backend", environment.backend, "--python", old, *only, "--trials", "1",
+                     "--timeout", "600", timeout=1800)
     assert found.code == 0, found.err
     verdicts = {one["source"]: (one["verdict"], one["pin"]) for one in found.report["verdicts"]}
     assert verdicts == {source: ("needs-pin", pin) for source, pin in expected.items()}

@@ -1,22 +1,25 @@
 """Whoever watches Keras on the backend that a script takes."""
-from typing import Any
+import sys
+from typing import Any, Optional
+
+from detaudit_probes.declare import EVERY_BACKEND, OLD_KERAS, TF_KERAS
+
+#: What Keras is imported as: TensorFlow 2.0 to 2.6 have it inside.
+NAMES = ("keras", "tensorflow.keras")
 
 
-def watch(session: Any, recorder: Any) -> None:
-    """Called once, when Keras has been imported."""
-    import keras
-
-    version, backend = getattr(keras, "__version__", ""), keras.backend.backend()
-    recorder.trace.note("measures", {"backend": backend})
-    if not version.startswith("3.") or backend not in ("tensorflow", "jax", "torch"):
-        recorder.trace.note("measures", {"unwatched": "Keras %s on %s" % (version, backend)})
+def watch(session: Any, recorder: Any, name: str) -> None:
+    """Called when Keras has been imported under one of its names: the first one counts."""
+    if recorder.following:
         return
-    if backend == "tensorflow":
-        from detaudit_probes.script.tensorflow_watch import TensorFlowWatching as Watching
-    else:
-        from detaudit_probes.script.plain_watch import PlainWatching as Watching
+    recorder.following, keras = True, sys.modules[name]
+    adapter = adapter_of(keras)
+    recorder.trace.note("measures", {"backend": adapter or keras.backend.backend()})
+    if adapter is None:
+        recorder.trace.note("measures", {"unwatched": "Keras %s on %s" % (keras.__version__, keras.backend.backend())})
+        return
     recorder.imported()
-    watching = Watching(session, recorder)
+    watching = _watching(session, recorder, keras, adapter)
     watching.variables()
     if recorder.counting:
         watching.fit()
@@ -24,3 +27,29 @@ def watch(session: Any, recorder: Any) -> None:
     if recorder.watched:
         watching.batches()
         watching.results()
+
+
+def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
+    if adapter == "tensorflow":
+        from detaudit_probes.script.tensorflow_watch import TensorFlowWatching
+
+        return TensorFlowWatching(session, recorder, keras)
+    if adapter in EVERY_BACKEND:
+        from detaudit_probes.script.plain_watch import PlainWatching
+
+        return PlainWatching(session, recorder, keras)
+    from detaudit_probes.script import keras2_watch
+
+    kind = keras2_watch.TfKerasWatching if adapter in TF_KERAS else keras2_watch.Keras2Watching
+    return kind(session, recorder, keras, adapter)
+
+
+def adapter_of(keras: Any) -> Optional[str]:
+    """The adapter for the Keras and the backend that a script has imported, or None where there is none."""
+    version, backend = keras.__version__, keras.backend.backend()
+    if version.startswith("3."):
+        return backend if backend in EVERY_BACKEND else None
+    if backend != "tensorflow":
+        return backend if backend in OLD_KERAS else None
+    release = tuple(int(part) for part in sys.modules["tensorflow"].__version__.split(".")[:2])
+    return "tensorflow1" if release < (2, 0) else "tensorflow2" if release < (2, 7) else "tf_keras"

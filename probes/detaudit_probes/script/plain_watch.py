@@ -13,10 +13,8 @@ from detaudit_probes.script.watching import STATES, Watching
 
 
 class PlainWatching(Watching):
-    def __init__(self, session: Any, recorder: Any) -> None:
-        import keras
-
-        super().__init__(session, recorder)
+    def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
+        super().__init__(session, recorder, keras)
         self._backend = backends.get(keras.backend.backend())
         recorder.pinpoint = None  # no step can be replayed here
 

@@ -42,6 +42,7 @@ class Recorder:
         self.watched = bool(session.option("watch", True))
         self.every = int(session.option("every", 1))
         self.left = False
+        self.following = False  # whether Keras has been imported
         self.inside_fit = 0
         self.steps = 0
         self.began = self._imported = _clock()

@@ -40,8 +40,11 @@ class Session(Given):
         self.hooks.after(module, function)
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and docstring."""
-        given = getattr(owner, name, None)
+        """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and docstring.
+
+        ``owner`` is None where a version of its library does not have it.
+        """
+        given = None if owner is None else getattr(owner, name, None)
         if given is not None:
             made = make(given)
             try:

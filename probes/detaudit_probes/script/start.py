@@ -4,6 +4,7 @@ One process of a trial is the script's own; it is watched. Python processes that
 is and named, but not watched.
 """
 import atexit
+import functools
 import json
 import os
 import sys
@@ -94,10 +95,18 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     ending = _Ending(session, recorder, modules, seeded)
     atexit.register(ending)
     saves.watch(session, recorder)
-    session.after_import("keras", lambda: (atexit.register(ending), keras_watch.watch(session, recorder))[0])
+    for name in keras_watch.NAMES:
+        session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         os.register_at_fork(after_in_child=recorder.leave)
         os.register_at_fork(after_in_child=lambda: _leave_number(session.folder))
+
+
+def _follow(session: Session, recorder: Any, ending: Any, name: str) -> None:
+    from detaudit_probes.script import keras_watch
+
+    atexit.register(ending)
+    keras_watch.watch(session, recorder, name)
 
 
 def _ids(module: ModuleType) -> List[str]:

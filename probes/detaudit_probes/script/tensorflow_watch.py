@@ -6,7 +6,7 @@ which it does.
 """
 import functools
 import weakref
-from typing import Any, List
+from typing import Any, Callable, List
 
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.values import flat, gradients, is_data, is_readable, read
@@ -14,8 +14,8 @@ from detaudit_probes.script.watching import STATES, Watching
 
 
 class TensorFlowWatching(Watching):
-    def __init__(self, session: Any, recorder: Any) -> None:
-        super().__init__(session, recorder)
+    def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
+        super().__init__(session, recorder, keras)
         self._of_function: Any = weakref.WeakKeyDictionary()
         self._tracing: List[Any] = []
 
@@ -87,29 +87,12 @@ class TensorFlowWatching(Watching):
 
     def tap(self, iterator: Any) -> None:
         make = iterator.data_adapter.get_tf_dataset
-        iterator.data_adapter.get_tf_dataset = lambda: self._tapped(make())
+        iterator.data_adapter.get_tf_dataset = lambda: tapped(make(), self.look)
 
-    def _tapped(self, dataset: Any) -> Any:
-        """The dataset itself, each element looked at by a serial map at its very end."""
-        import tensorflow as tf
-
-        if not isinstance(dataset, tf.data.Dataset):
-            return dataset  # distributed by the user: its batches are not looked at
-        def look(*tensors: Any) -> None:
-            self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
-            if self.recorder.pinpoint is not None:
-                self.raw.append((dataset.element_spec, [tensor.copy() for tensor in tensors]))
-
-        def same(tensor: Any) -> Any:
-            return tf.identity(tensor) if is_readable(tensor) else tensor
-
-        def tap(*element: Any) -> Any:
-            whole = element if type(dataset.element_spec) is tuple else element[0]  # a named tuple comes as one
-            tensors = [one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)]
-            with tf.control_dependencies([tf.numpy_function(look, tensors, [], stateful=True)]):
-                return tf.nest.map_structure(same, whole, expand_composites=True)
-
-        return dataset.map(tap)
+    def look(self, dataset: Any, tensors: Any) -> None:
+        self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
+        if self.recorder.pinpoint is not None:
+            self.raw.append((dataset.element_spec, [tensor.copy() for tensor in tensors]))
 
     def loops(self) -> None:
         """Steps that no ``fit`` makes: eager updates, and calls of a ``tf.function`` that updates."""
@@ -192,6 +175,28 @@ class TensorFlowWatching(Watching):
             return model.train_function(iter(tf.data.Dataset.from_tensors(data).repeat()))
 
         self.recorder.pinpoint.replay("fit", lambda: model.train_step(data), compiled if batches == 1 else None)
+
+
+def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
+    """The dataset itself, each element looked at by a serial map at its very end: ``look(dataset, arrays)``."""
+    import tensorflow as tf
+
+    if not isinstance(dataset, tf.data.Dataset):
+        return dataset  # distributed by the user: its batches are not looked at
+
+    def same(tensor: Any) -> Any:
+        return tf.identity(tensor) if is_readable(tensor) else tensor
+
+    def looked(*tensors: Any) -> None:
+        look(dataset, tensors)
+
+    def tap(*element: Any) -> Any:
+        whole = element if type(dataset.element_spec) is tuple else element[0]  # a named tuple comes as one
+        tensors = [one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)]
+        with tf.control_dependencies([tf.numpy_function(looked, tensors, [])]):
+            return tf.nest.map_structure(same, whole, expand_composites=True)
+
+    return dataset.map(tap)
 
 
 def _tensors(data: Any) -> Any:

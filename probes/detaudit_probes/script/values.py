@@ -42,7 +42,7 @@ def is_data(value: Any) -> bool:
 
 
 def is_plain(value: Any) -> bool:
-    return hasattr(value, "numpy") or isinstance(value, (int, float))
+    return hasattr(value, "numpy") or hasattr(value, "dtype") or isinstance(value, (int, float))
 
 
 def is_readable(tensor: Any) -> bool:

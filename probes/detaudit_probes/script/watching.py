@@ -1,4 +1,4 @@
-"""What is watched of Keras 3 on every backend: ``fit`` gets one more callback, and results are looked at.
+"""What is watched of Keras on every backend: ``fit`` gets one more callback, and results are looked at.
 
 Nothing is added to what a training computes.
 """
@@ -8,13 +8,20 @@ from detaudit_probes.script.values import array, flat, is_plain
 
 #: Keras makes these for itself, or keeps a generator's state in them: they are no results.
 STATES = ("seed_generator_state",)
+#: What Keras 2 told a callback of a batch beside its metrics.
+COUNTS = ("batch", "size")
 
 
 class Watching:
-    """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit`` runs."""
+    """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit`` runs.
 
-    def __init__(self, session: Any, recorder: Any) -> None:
-        self.session, self.recorder = session, recorder
+    ``callbacks_place`` says which methods train with callbacks, and where these are among the positional arguments.
+    """
+
+    callbacks_place = {"fit": 6}
+
+    def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
+        self.session, self.recorder, self.keras = session, recorder, keras
         self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
         self._feeding = False
         self.raw: List[Any] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
@@ -25,34 +32,44 @@ class Watching:
     def sync(self, model: Any) -> None:
         """Nothing, where the variables hold the state."""
 
-    def fit(self) -> None:
+    def trainer(self) -> Any:
+        """The class whose ``fit``, ``evaluate`` and ``predict`` a model has."""
         from keras.src.models.model import Trainer
 
-        def telling(given: Any) -> Any:
-            def fit(model: Any, *arguments: Any, **named: Any) -> Any:
-                recorder = self.recorder
-                if not recorder.counting or recorder.inside_fit:
-                    return given(model, *arguments, **named)
-                callback = _callback(self, model)
-                place = 6  # of ``callbacks`` among fit's positional arguments, after self
-                if len(arguments) >= place:
-                    before, mine, after = arguments[:place - 1], arguments[place - 1], arguments[place:]
-                    arguments = before + (_with(mine, callback),) + after
-                else:
-                    named["callbacks"] = _with(named.get("callbacks"), callback)
-                recorder.generators("at fit")
-                recorder.inside_fit += 1
-                self._feeding = True
-                try:
-                    return given(model, *arguments, **named)
-                finally:
-                    recorder.inside_fit -= 1
-                    self._feeding = False
-                    del self._optimizers[:]
+        return Trainer
 
-            return fit
+    def began(self, model: Any) -> None:
+        """A training begins: every variable of the model is there."""
 
-        self.session.wrap(Trainer, "fit", telling)
+    def fit(self) -> None:
+        def telling(place: int) -> Any:
+            return lambda given: self._fit(given, place)
+
+        for name, place in self.callbacks_place.items():
+            self.session.wrap(self.trainer(), name, telling(place))
+
+    def _fit(self, given: Any, place: int) -> Any:
+        def fit(model: Any, *arguments: Any, **named: Any) -> Any:
+            recorder = self.recorder
+            if not recorder.counting or recorder.inside_fit:
+                return given(model, *arguments, **named)
+            callback = _callback(self, model)
+            if len(arguments) >= place:
+                before, mine, after = arguments[:place - 1], arguments[place - 1], arguments[place:]
+                arguments = before + (_with(mine, callback),) + after
+            else:
+                named["callbacks"] = _with(named.get("callbacks"), callback)
+            recorder.generators("at fit")
+            recorder.inside_fit += 1
+            self._feeding = True
+            try:
+                return given(model, *arguments, **named)
+            finally:
+                recorder.inside_fit -= 1
+                self._feeding = False
+                del self._optimizers[:]
+
+        return fit
 
     def _met(self, optimizer: Any) -> None:
         if not any(one is optimizer for one in self._optimizers):
@@ -97,8 +114,6 @@ class Watching:
 
     def results(self) -> None:
         """What ``evaluate`` and ``predict`` return to the script."""
-        from keras.src.models.model import Trainer
-
         def telling(stage: str, title: str) -> Any:
             def wrapped(given: Any) -> Any:
                 def result(model: Any, *arguments: Any, **named: Any) -> Any:
@@ -112,8 +127,8 @@ class Watching:
 
             return wrapped
 
-        self.session.wrap(Trainer, "evaluate", telling("metric", "evaluate"))
-        self.session.wrap(Trainer, "predict", telling("forward", "predict"))
+        self.session.wrap(self.trainer(), "evaluate", telling("metric", "evaluate"))
+        self.session.wrap(self.trainer(), "predict", telling("forward", "predict"))
 
 
 def _with(callbacks: Any, mine: Any) -> Any:
@@ -127,11 +142,9 @@ def _with(callbacks: Any, mine: Any) -> Any:
 
 
 def _callback(watching: Watching, model: Any) -> Any:
-    import keras
-
     recorder = watching.recorder
 
-    class Watch(keras.callbacks.Callback):
+    class Watch(watching.keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
             self.begun, self.taken = 0, False
@@ -139,6 +152,7 @@ def _callback(watching: Watching, model: Any) -> Any:
         def on_train_begin(self, logs=None):
             recorder.drop_batches()
             del watching.raw[:]
+            watching.began(model)
 
         def on_train_batch_begin(self, batch, logs=None):
             self.begun = batch
@@ -149,10 +163,14 @@ def _callback(watching: Watching, model: Any) -> Any:
                 watching.replay_fit(model, batch - self.begun + 1)
             del watching.raw[:batch - self.begun + 1]
             returned = [("loss" if name == "loss" else "metric", name, array(value))
-                        for name, value in sorted((logs or {}).items()) if is_plain(value)]
+                        for name, value in sorted((logs or {}).items())
+                        if is_plain(value) and name not in COUNTS]
             watching.sync(model)
             recorder.step("fit", recorder.steps, batch - self.begun + 1, returned, model.weights,
                           watching.applied(model), watching.read)
+
+        # As Keras called them before 2.3; where both are known, these are not called.
+        on_batch_begin, on_batch_end = on_train_batch_begin, on_train_batch_end
 
         def on_epoch_end(self, epoch, logs=None):
             for name, value in sorted((logs or {}).items()):

@@ -127,6 +127,7 @@ SCRIPT_PINS = (
     "one-pool-thread",
     "one-process",
     "dense-update",
+    "ordered-updates",
     "clock",
     "os-entropy",
     "one-thread",

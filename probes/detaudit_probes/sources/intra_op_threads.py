@@ -84,6 +84,26 @@ def vary(session):
 
 
 def _elsewhere(session, count):
-    """On the other backends, as soon as one of them is imported."""
+    """On the other backends, as soon as one of them is imported, and in the sessions of TensorFlow 1."""
     for name in ("jax", "torch"):
         session.after_import(name, functools.partial(backends.get(name).set_threads, count))
+    session.after_import("tensorflow", functools.partial(_in_sessions, session, count))
+
+
+def _in_sessions(session, count):
+    """TensorFlow 1 has its thread counts from each session's configuration; the variables came late to it."""
+    import tensorflow as tf
+
+    if not tf.__version__.startswith("1."):
+        return
+    from tensorflow.python.client.session import BaseSession
+
+    def telling(given):
+        def __init__(one, target="", graph=None, config=None):
+            config = tf.ConfigProto() if config is None else config
+            config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = count
+            given(one, target, graph, config)
+
+        return __init__
+
+    session.wrap(BaseSession, "__init__", telling)

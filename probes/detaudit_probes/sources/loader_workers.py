@@ -109,4 +109,4 @@ def _loaded(session, met, one=False):
 
         return __init__
 
-    session.wrap(keras.utils.PyDataset, "__init__", told)
+    session.wrap(getattr(keras.utils, "PyDataset", None), "__init__", told)

@@ -73,5 +73,13 @@ def see(trial):
 
 
 def hold(session, name):
-    for backend in SOURCE.backends:
-        session.after_import(backend, backends.get(backend).make_deterministic)
+    session.after_import("tensorflow", _of_tensorflow)
+    session.after_import("torch", backends.get("torch").make_deterministic)
+
+
+def _of_tensorflow():
+    """By the call, or the variable where there is none yet."""
+    import tensorflow as tf
+
+    there = hasattr(getattr(getattr(tf, "config", None), "experimental", None), "enable_op_determinism")
+    backends.get("tensorflow" if there else "tensorflow2").make_deterministic()

@@ -75,8 +75,11 @@ def touch(session):
 
 
 def _scatter(session, met, dense=False):
+    """Through the variable's methods: Keras 2 before 2.11 calls the operations by themselves, and is not met."""
     import tensorflow as tf
-    from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+    from tensorflow.python.ops import resource_variable_ops
+
+    BaseResourceVariable = getattr(resource_variable_ops, "BaseResourceVariable", None)  # since TensorFlow 1.14
 
     def told(assign):
         def telling(given):

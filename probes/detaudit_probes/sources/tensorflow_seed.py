@@ -58,6 +58,9 @@ def hold(session, name):
 def _seed(session):
     import tensorflow as tf
 
+    if not hasattr(tf, "random") or not hasattr(tf.random, "set_seed"):  # TensorFlow 1: the seed of a graph
+        tf.set_random_seed(session.seed)
+        return
     tf.random.set_seed(session.seed)
     _without_state(session, lambda: None, lambda kind, *alg, **named: kind.from_seed(session.seed, *alg, **named))
 
@@ -70,6 +73,8 @@ def _without_state(session, met, make=None):
     """Call ``met`` for every ``tf.random.Generator`` whose state is the operating system's; ``make`` makes another."""
     import tensorflow as tf
 
+    if not hasattr(getattr(tf, "random", None), "Generator"):  # since TensorFlow 2.2
+        return
     given = tf.random.Generator.from_non_deterministic_state.__func__
 
     def from_non_deterministic_state(kind, *alg, **named):
@@ -82,15 +87,25 @@ def _without_state(session, met, make=None):
 def _met(session, met):
     """Call ``met`` for every random operation that is built without a seed of its own and without the global one."""
     _without_state(session, met)
-    from tensorflow.python.eager import context
     from tensorflow.python.framework import random_seed
 
     def telling(given):
         def get_seed(op_seed):
-            if op_seed is None and context.global_seed() is None:
+            if op_seed is None and _global_seed() is None:
                 met()
             return given(op_seed)
 
         return get_seed
 
     session.wrap(random_seed, "get_seed", telling)
+
+
+def _global_seed():
+    """TensorFlow 2 has one for the process, TensorFlow 1 one for each graph."""
+    import tensorflow as tf
+
+    if tf.__version__.startswith("1."):
+        return tf.get_default_graph().seed
+    from tensorflow.python.eager import context
+
+    return context.global_seed()

@@ -89,7 +89,7 @@ def touch(session):
 
 def _unordered(session, met, ordered=False):
     """Call ``met`` where a script asks for elements in any order, and give it an order where ``ordered`` says so."""
-    from tensorflow.python.data.ops import dataset_ops
+    pipeline = batches.dataset_class()
 
     def told(given):
         signature = inspect.signature(given)
@@ -105,13 +105,14 @@ def _unordered(session, met, ordered=False):
 
     def with_options_told(given):
         def with_options(dataset, options, *arguments, **named):
-            if options.deterministic is False:
+            name = "deterministic" if hasattr(options, "deterministic") else "experimental_deterministic"
+            if getattr(options, name) is False:
                 met()
-                options.deterministic = ordered
+                setattr(options, name, ordered)
             return given(dataset, options, *arguments, **named)
 
         return with_options
 
     for name in ("map", "interleave", "batch", "padded_batch", "ragged_batch"):
-        session.wrap(dataset_ops.DatasetV2, name, told)
-    session.wrap(dataset_ops.DatasetV2, "with_options", with_options_told)
+        session.wrap(pipeline, name, told)
+    session.wrap(pipeline, "with_options", with_options_told)

@@ -74,7 +74,6 @@ def _parallel(session, met, serial=False):
 
     TensorFlow's operations ask for a seed when they are built, Keras' layers take one from their ``SeedGenerator``.
     """
-    from tensorflow.python.data.ops import dataset_ops
     from tensorflow.python.framework import random_seed
 
     drawn = [0]
@@ -110,5 +109,5 @@ def _parallel(session, met, serial=False):
 
     session.after_import("keras.src.random.seed_generator", keras_generators)
     session.wrap(random_seed, "get_seed", counting)
-    session.wrap(dataset_ops.DatasetV2, "map", told)
-    session.wrap(dataset_ops.DatasetV2, "interleave", told)
+    session.wrap(batches.dataset_class(), "map", told)
+    session.wrap(batches.dataset_class(), "interleave", told)

@@ -7,7 +7,9 @@ alike, whatever is seeded; Keras 2.0.3 on TensorFlow 1.1 repeats itself with one
 does not. With every new value computed before any is assigned, both repeat themselves on eight threads (6 of 6
 processes; without, 6 of 6 differ). On TensorFlow 2 and on Theano nothing races here.
 """
-from detaudit_probes.declare import Link, Loosen, Pin, Source
+import sys
+
+from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.models import mlp
 
 ID = "update-race"
@@ -51,11 +53,40 @@ SOURCE = Source(
              "https://github.com/keras-team/keras/issues/2280"),
     ),
     advice="Order the updates, or train with one thread where that is seen to hold.",
+    script=InScript(PIN, race=True, sites=False, edits=(Edit("insert", LINES[1:], after=("keras",)),)),
 )
 
 
 def pin(trial):
     exec("\n".join(LINES), {})  # what is printed is what was tried
+
+
+def hold(session, name):
+    session.after_import("keras", lambda: _each(session, lambda kind: exec("\n".join(LINES[:-2]) + "\nin_order(kind)",
+                                                                           {"kind": kind})))
+
+
+def touch(session):
+    """How many optimizers make their updates while TensorFlow 1 is what Keras trains with."""
+    def telling(given):
+        def get_updates(optimizer, *arguments, **named):
+            session.drew(ID)
+            return given(optimizer, *arguments, **named)
+
+        return get_updates
+
+    session.after_import("keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", telling)))
+
+
+def _each(session, change):
+    """Every optimizer of Keras 2 that makes its own updates; under another Keras, or backend, there is none."""
+    import keras
+
+    tensorflow = sys.modules.get("tensorflow")
+    if keras.__version__.startswith("2.") and tensorflow is not None and tensorflow.__version__.startswith("1."):
+        for kind in vars(keras.optimizers).values():
+            if isinstance(kind, type) and "get_updates" in vars(kind):
+                change(kind)
 
 
 def see(trial):

@@ -1,0 +1,175 @@
+"""Watching Keras 2: a package with backends (2.0 to 2.3, on Theano and TensorFlow 1), then ``tf.keras`` (TensorFlow 2).
+
+What is seen of a step are its batch, the loss and the metrics that ``fit`` hands to callbacks, and the weights and the
+optimizer's state after it. A training loop of the user's own is met where ``train_on_batch`` is called and, on
+TensorFlow 2, where an optimizer's ``apply_gradients`` is, eagerly; not inside a ``tf.function``.
+"""
+from typing import Any, Dict, List
+
+from detaudit_probes import backends
+from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.tensorflow_watch import tapped
+from detaudit_probes.script.values import flat, gradients
+from detaudit_probes.script.watching import Watching
+
+
+class _State:
+    """An optimizer of Keras 2 with the names that Keras 3 has."""
+
+    def __init__(self, variables: List[Any], trainable: List[Any]) -> None:
+        self.variables, self._trainable_variables = variables, trainable
+
+
+class Keras2Watching(Watching):
+    """On Theano and TensorFlow 1. ``keras`` is the module that the script trains with."""
+
+    callbacks_place = {"fit": 6, "fit_generator": 5}
+
+    def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
+        super().__init__(session, recorder, keras)
+        self._backend = backends.get(adapter)
+        recorder.pinpoint = None  # no step can be replayed here
+
+    def trainer(self) -> Any:
+        return self.keras.models.Model
+
+    def read(self, variable: Any) -> Any:
+        return self._backend.read(variable)
+
+    def applied(self, model: Any) -> List[Any]:
+        return [_State(self._backend.optimizer_variables(model), [])] if hasattr(model, "optimizer") else []
+
+    def variables(self) -> None:
+        """Every weight that a layer makes. It has its first value at the first ``fit``."""
+
+        def telling(given: Any) -> Any:
+            def add_weight(layer: Any, *arguments: Any, **named: Any) -> Any:
+                variable = given(layer, *arguments, **named)
+                self.recorder.made("init", path_of(variable), variable, self.read, self.has_value(variable))
+                return variable
+
+            return add_weight
+
+        self.session.wrap(self.keras.layers.Layer, "add_weight", telling)
+
+    @staticmethod
+    def has_value(variable: Any) -> bool:
+        """A variable of a graph is read when its session runs anyway: asked for earlier, it would be filled earlier."""
+        return False
+
+    def began(self, model: Any) -> None:
+        self.recorder.filled()
+
+    def batches(self) -> None:
+        """What the compiled function of a step is given: the arrays of its batch."""
+
+        def telling(given: Any) -> Any:
+            def _make_train_function(model: Any) -> None:
+                made = getattr(model, "train_function", None) is None
+                given(model)
+                if made:
+                    model.train_function = self._told(model.train_function)
+
+            return _make_train_function
+
+        self.session.wrap(self.trainer(), "_make_train_function", telling)
+
+    def _told(self, given: Any) -> Any:
+        def train_function(inputs: Any) -> Any:
+            if self.recorder.recording:
+                self.recorder.batch([("batch.%d" % place, value) for place, value in enumerate(inputs)])
+            return given(inputs)
+
+        return train_function
+
+    def loops(self) -> None:
+        """``train_on_batch``, whoever calls it: inside of ``fit_generator`` it is a step of that."""
+
+        def stepping(given: Any) -> Any:
+            def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
+                recorder = self.recorder
+                if not recorder.counting or recorder.inside_fit:
+                    return given(model, *arguments, **named)
+                self.fed(arguments)
+                recorder.inside_fit += 1
+                try:
+                    result = given(model, *arguments, **named)
+                finally:
+                    recorder.inside_fit -= 1
+                self.began(model)
+                state = _State(self._backend.optimizer_variables(model), model.trainable_weights)
+                self._step([state], [])
+                return result
+
+            return train_on_batch
+
+        self.session.wrap(self.trainer(), "train_on_batch", stepping)
+
+    def fed(self, arguments: Any) -> None:
+        """Nothing: the step's function tells what it is given."""
+
+
+class TfKerasWatching(Keras2Watching):
+    """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
+
+    @staticmethod
+    def has_value(variable: Any) -> bool:
+        import tensorflow as tf
+
+        return tf.executing_eagerly() and hasattr(variable, "numpy")
+
+    def batches(self) -> None:
+        handler = self._module("data_adapter").DataHandler
+
+        def tapping(given: Any) -> Any:
+            def __init__(data: Any, *arguments: Any, **named: Any) -> None:
+                given(data, *arguments, **named)
+                if self._feeding:  # the first of a fit is its training's; the others are for validation
+                    self._feeding = False
+                    data._dataset = tapped(data._dataset, self.look)
+
+            return __init__
+
+        self.session.wrap(handler, "__init__", tapping)
+
+    def look(self, dataset: Any, tensors: Any) -> None:
+        self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
+
+    def fed(self, arguments: Any) -> None:
+        if self.recorder.recording:
+            self.recorder.batch(flat("batch", [one for one in arguments[:2] if one is not None]))
+
+    def _module(self, name: str) -> Any:
+        """A module beside the one that ``Model`` stands in: Keras moved twice."""
+        import importlib
+
+        return importlib.import_module(self.trainer().__module__.rpartition(".")[0] + "." + name)
+
+    def loops(self) -> None:
+        import tensorflow as tf
+
+        super().loops()
+
+        def applying(given: Any) -> Any:
+            def apply_gradients(optimizer: Any, grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
+                pairs = list(grads_and_vars)
+                result = given(optimizer, pairs, *arguments, **named)
+                if self.recorder.counting and tf.executing_eagerly() and not self.recorder.inside_fit:
+                    state = _State(list(optimizer.variables()), [variable for _, variable in pairs])
+                    self._step([state], gradients([gradient for gradient, _ in pairs]))
+                return result
+
+            return apply_gradients
+
+        for kind in _optimizers(self.keras):
+            self.session.wrap(kind, "apply_gradients", applying)
+
+
+def _optimizers(keras: Any) -> List[Any]:
+    """The classes that define ``apply_gradients``: one in most versions, two in 2.11 and newer."""
+    found: Dict[int, Any] = {}
+    for one in vars(keras.optimizers).values():
+        for kind in getattr(one, "__mro__", ()):
+            if "apply_gradients" in vars(kind):
+                found[id(kind)] = kind
+    return list(found.values())
