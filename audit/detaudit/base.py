@@ -21,7 +21,8 @@ def keras_backend(backend: str) -> str:
 
 def known_pins(backend: str | None = None) -> dict[str, Pin]:
     """The pins of all sources, or of those that exist on a backend."""
-    return {pin.id: pin for source in known_sources(backend).values() for pin in source.pins}
+    return {pin.id: pin for source, _ in sources.declared().values() if backend is None or backend in source.backends
+            for pin in source.pins}
 
 
 def script_sources(backend: str | None = None) -> dict[str, Source]:
@@ -35,14 +36,15 @@ def known_sources(backend: str | None = None) -> dict[str, Source]:
     found = {name: source for name, (source, _) in sources.declared().items()}
     if backend is None:
         return found
-    return {name: on_backend(source, backend) for name, source in found.items() if backend in source.backends}
+    there = {name: on_backend(source, backend) for name, source in found.items() if backend in source.backends}
+    return {name: source for name, source in there.items() if source.experiment is not None}
 
 
 def on_backend(source: Source, backend: str) -> Source:
     """The source with the experiment that it has on a backend, on those of the tiny models that are trained there."""
     experiment = source.per_backend.get(backend, source.experiment)
     if experiment is None:
-        return source
+        return source._replace(experiment=None)
     trained = tuple(name for name in experiment.models if name not in models.NAMES or name in models.names(backend))
     return source._replace(experiment=experiment._replace(models=trained))
 

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from detaudit_probes.declare import BACKENDS
+
 from detaudit import base
+from detaudit.errors import EnvironmentUnusable
 from detaudit.nests import Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.workspace import workspace
@@ -29,10 +32,19 @@ def ask(python: str) -> dict[str, Any]:
 
 
 def adapter(backend: str, facts: Mapping[str, Any]) -> str:
-    """The adapter for a backend of the user's: where TensorFlow is old, or Keras is, another than ``tensorflow``."""
+    """The adapter for a backend of the user's: where TensorFlow is old, or Keras is, another than ``tensorflow``.
+
+    Raises EnvironmentUnusable where TensorFlow is not there and another backend is.
+    """
     packages = facts.get("packages", {})
     release = next((_release(packages[name]) for name in TENSORFLOW if name in packages), None)
-    if backend != "tensorflow" or release is None:
+    if backend != "tensorflow":
+        return backend
+    if release is None:
+        others = [name for name in BACKENDS if name in packages]
+        if others:
+            raise EnvironmentUnusable(f"There is no TensorFlow in this environment, but {' and '.join(others)}: "
+                                      f"give --backend {others[0]}.")
         return backend
     if release < (2, 0):
         return "tensorflow1"

@@ -161,7 +161,8 @@ class Source(NamedTuple):
     """All that the project knows about one thing that can make two runs differ.
 
     ``experiment`` is that of a scan, None where only a user's own script can have the source; ``per_backend`` has it
-    for backends on which it is another one. ``script`` says how it is tried in a script, None where it is not.
+    for backends on which it is another one, or none (the source's pins are there all the same). ``script`` says how it
+    is tried in a script, None where it is not.
     """
 
     id: str
@@ -171,7 +172,7 @@ class Source(NamedTuple):
     experiment: Union[Loosen, Compare, None]
     pins: Tuple[Pin, ...] = ()
     backends: Tuple[str, ...] = ("tensorflow",)
-    per_backend: Dict[str, Union[Loosen, Compare]] = {}
+    per_backend: Dict[str, Union[Loosen, Compare, None]] = {}
     needs: Needs = Needs()
     links: Tuple[Link, ...] = ()
     quick: bool = False

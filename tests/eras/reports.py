@@ -6,12 +6,13 @@ Environments are made in DIR where they are not there. Each report goes to ``doc
 ``docs/explanation/eras.md`` is written from what lies there, ``--page`` writes it alone.
 """
 import argparse
+import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from detaudit.report import read, v1
+from detaudit.report import read, v1, wording
 
 from tests.eras import environments
 from tests.eras.environments import ENVIRONMENTS, CannotBuild, Environment
@@ -50,9 +51,118 @@ def scan(environment: Environment, python: str, trials: str) -> int:
     return subprocess.run(command, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, check=False).returncode
 
 
-def page(reports: dict[str, v1.Document]) -> str:
-    return ""
+def page(reports: dict[str, v1.Report]) -> str:
+    known = [(environments.named(name), report) for name, report in reports.items()]
+    missing = [one.title for one in ENVIRONMENTS if one.name not in reports]
+    parts = [HEAD, *audited(known)]
+    if missing:
+        parts += [f"Not audited: {', '.join(missing)}.", ""]
+    parts += [DECIDES, *decided(known), RECIPES, *recipes(known), SOURCES, *verdicts(known), CHANGED, *changes(known)]
+    return "\n".join(parts).rstrip() + "\n"
 
+
+Known = list[tuple[Environment, v1.Report]]
+
+
+def table(columns: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return [*(f"| {' | '.join(cells)} |" for cells in lines), ""]
+
+
+def audited(known: Known) -> list[str]:
+    return table(["environment", "seen on", "report"], [
+        [one.title, wording.context(report), f"[{report.header.began[:10]}](../reports/{one.name}.json), "
+         f"{len(report.trials)} trials"] for one, report in known])
+
+
+def deciding(report: v1.Report, component: str) -> str | None:
+    """The generators that decide a use, or None where the use was not tried."""
+    cells = [cell for cell in report.matrix if cell.component == component]
+    if not cells:
+        return None
+    found = [f"`{cell.generator}`" for cell in cells if cell.decides]
+    undecided = any(cell.decides is None for cell in cells)
+    return (", ".join(found) or "none of them") + (" (not all seen)" if undecided else "")
+
+
+def decided(known: Known) -> list[str]:
+    return table(["", *COMPONENTS], [
+        [one.title, *(deciding(report, component) or "" for component in COMPONENTS)] for one, report in known])
+
+
+def weakest(report: v1.Report) -> str:
+    if report.recipe is None:
+        return "none that was tried"
+    proof = {True: "verified", False: "**not** verified", None: "not verified"}[report.recipe.verified]
+    return f"{report.recipe.title} ({proof})"
+
+
+def recipes(known: Known) -> list[str]:
+    return table(["environment", "with everything pinned", "weakest recipe that held"], [
+        [one.title, {True: "repeats", False: "**parts**", None: "not decided"}[report.control.holds], weakest(report)]
+        for one, report in known])
+
+
+def verdict(report: v1.Report, source: str) -> str | None:
+    """What the scan says of a source in a few words, or None where the source is not known there."""
+    found = next((one for one in report.verdicts if one.source == source), None)
+    if found is None:
+        return None
+    pin = f"`{found.pin}`" if found.pin else "a setting"
+    return {"needs-pin": pin, "reproducible": "=", "varies": "varies", "broken": "**broken**", "skipped": "·",
+            "error": "?"}[found.verdict]
+
+
+def verdicts(known: Known) -> list[str]:
+    sources = list(dict.fromkeys(one.source for _, report in reversed(known) for one in report.verdicts
+                                 if one.family != "gpu" and not one.source.startswith("third-party")))
+    return table(["", *(one.title for one, _ in known)], [
+        [source, *(verdict(report, source) or "" for _, report in known)] for source in sources])
+
+
+def changes(known: Known) -> list[str]:
+    """From each environment of TensorFlow to the next: what decides, and what a scan says, that it did not before."""
+    lines = []
+    line = [(one, report) for one, report in known if one.backend == "tensorflow"]
+    for (old, before), (new, now) in itertools.pairwise(line):
+        found = [f"{component}: {deciding(before, component)} → {deciding(now, component)}" for component in COMPONENTS
+                 if None not in (deciding(before, component), deciding(now, component))
+                 and deciding(before, component) != deciding(now, component)]
+        shared = [one.source for one in now.verdicts if one.source not in COMPONENTS]
+        found += [f"{source}: {verdict(before, source)} → {verdict(now, source)}" for source in shared
+                  if verdict(before, source) not in (None, "?", "·") and verdict(now, source) not in ("?", "·")
+                  and verdict(before, source) != verdict(now, source)]
+        if weakest(before) != weakest(now):
+            found.append(f"the weakest recipe: {weakest(before)} → {weakest(now)}")
+        lines += [f"**{old.title} → {new.title}**", "", *(f"- {one}" for one in found), ""]
+    return lines
+
+
+COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "embedding", "augmentation")
+
+HEAD = """<!-- written by tests/eras/reports.py from docs/reports/ -->
+# Eight years of Keras, audited
+
+One scan of each environment, from Keras 2.0.3 to Keras 3, by `detaudit scan --python OLD/bin/python`: nothing was
+installed into any of them. Made again by `python -m tests.eras.reports`, which makes the environments too, from the
+pins in `tests/eras/pins/`. An environment that you have is audited [in the same way](../how-to/another-environment.md).
+"""
+DECIDES = """## Which generator decides
+
+Everything pinned, one generator loose at a time; the generators whose looseness parts the runs. `keras-seed` is Keras'
+own global generator.
+"""
+RECIPES = """## Which recipe holds
+"""
+SOURCES = """## What parts runs there
+
+A pin: runs part without it, and agree with it. `varies`: each setting repeats itself, and they disagree. `=`: not
+observed. `·`: not tried, or not met; an empty cell: no such thing there. `?`: not decided.
+"""
+CHANGED = """## What changed from one to the next
+
+What an upgrade of TensorFlow and Keras brings, by the verdicts above.
+"""
 
 if __name__ == "__main__":
     sys.exit(main())

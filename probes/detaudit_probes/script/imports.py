@@ -8,7 +8,8 @@ Function = Callable[[], None]
 class Hooks:
     """A finder that comes first: it finds what the others find, and runs functions after the module's own code."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Function) -> None:
+        self._failed = failed  # called where a function raises, which must not pass for the script's own doing
         self._waiting: Dict[str, List[Function]] = {}
         self._finding = False
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]
@@ -38,7 +39,10 @@ class Hooks:
         def exec_module(module: Any) -> None:
             execute(module)
             for function in self._waiting.pop(name, ()):
-                function()
+                try:
+                    function()
+                except BaseException:
+                    self._failed()
 
         loader.exec_module = exec_module
 

@@ -112,6 +112,8 @@ class Keras2Watching(Watching):
 class TfKerasWatching(Keras2Watching):
     """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
 
+    _applying = False  # one optimizer's ``apply_gradients`` calls that of the class above
+
     @staticmethod
     def has_value(variable: Any) -> bool:
         import tensorflow as tf
@@ -152,9 +154,13 @@ class TfKerasWatching(Keras2Watching):
 
         def applying(given: Any) -> Any:
             def apply_gradients(optimizer: Any, grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
-                pairs = list(grads_and_vars)
-                result = given(optimizer, pairs, *arguments, **named)
-                if self.recorder.counting and tf.executing_eagerly() and not self.recorder.inside_fit:
+                pairs, outermost = list(grads_and_vars), not self._applying
+                self._applying = True
+                try:
+                    result = given(optimizer, pairs, *arguments, **named)
+                finally:
+                    self._applying = not outermost
+                if outermost and self.recorder.counting and tf.executing_eagerly() and not self.recorder.inside_fit:
                     state = _State(list(optimizer.variables()), [variable for _, variable in pairs])
                     self._step([state], gradients([gradient for gradient, _ in pairs]))
                 return result

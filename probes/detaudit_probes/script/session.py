@@ -1,11 +1,20 @@
 """What a source's functions are given in a user's own process: the counterpart of a probe's ``Trial``."""
 import functools
+import os
+import traceback
 from typing import Any, Callable, Dict, Optional, Set
 
 from detaudit_probes.given import Given
-from detaudit_probes.protocol import Request
+from detaudit_probes.protocol import FAULT_FILE, Request
 from detaudit_probes.script.imports import Hooks
 from detaudit_probes.script.sites import Sites
+
+
+def fault(folder: str) -> None:
+    """End the process, with the traceback of the exception at hand: a fault of ours must not pass for the script's."""
+    with open(os.path.join(folder, FAULT_FILE), "w", encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+    os._exit(70)
 
 
 class Session(Given):
@@ -19,7 +28,7 @@ class Session(Given):
     def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
         super().__init__(request, folder, held)
         self.remembered: Dict[str, Any] = {}  # what a source took down at the start, for its ``touched``
-        self.hooks = Hooks()
+        self.hooks = Hooks(lambda: fault(folder))
         self.sites = Sites(root)
         self.used: Set[str] = set()
         self.spying: Optional[str] = request.options.get("spy")

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts, placebos, protocol, sources, trace
-from detaudit_probes.script.session import Session
+from detaudit_probes.script.session import Session, fault
 from detaudit_probes.team import Team
 
 #: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
@@ -21,13 +21,11 @@ MOST_KEPT = 256 << 20
 
 
 def begin(folder: str) -> None:
-    """Called by ``sitecustomize``. A fault of ours ends the process: it must not pass for the script's own run."""
+    """Called by ``sitecustomize``."""
     try:
         _begin(folder)
     except BaseException:
-        with open(os.path.join(folder, protocol.FAULT_FILE), "w", encoding="utf-8") as file:
-            traceback.print_exc(file=file)
-        os._exit(70)
+        fault(folder)
 
 
 def _begin(folder: str) -> None:
