@@ -3,11 +3,12 @@ import shutil
 import sys
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from detaudit_probes.declare import BACKENDS, EVERY_BACKEND
+from detaudit_probes.declare import BACKENDS, EVERY_BACKEND, THEANO
 from rich.console import Console
 
 from detaudit import __version__, base, explain, gpu, inventory, plan, under_test
@@ -25,6 +26,10 @@ from detaudit.script.localise import DEPTHS, OPERATION
 from detaudit.workspace import workspace
 
 DEVICES = ("auto", "cpu", "gpu")
+#: A scan of each backend that is installed; the exit code is the first of these that one of them gave.
+ALL, WORST_FIRST = "all", (1, 130, 3, 0)
+#: What ``KERAS_BACKEND`` takes.
+IN_SCRIPTS = (*EVERY_BACKEND, THEANO)
 FRAMEWORKS = ("tensorflow", "keras", "numpy")
 FORMATS = ("terminal", "json", "markdown", "junit", "svg")
 
@@ -83,7 +88,8 @@ def scan_command(
     skip: Annotated[list[str], typer.Option(metavar="ID", help="Leave this source out (may be repeated).")] = [],  # noqa: B006
     quick: Annotated[bool, typer.Option("--quick", help="The commonest sources, in about a minute.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Every source, with more pairs.")] = False,
-    backend: Backend = "tensorflow",
+    backend: Annotated[str, typer.Option(help=f"The Keras backend: {', '.join(BACKENDS)}, or all that are "
+                                              f"installed.")] = "tensorflow",
     device: Annotated[str, typer.Option(help="Train on cpu, gpu or auto.")] = "auto",
     python: Python = sys.executable,
     trials: Annotated[int | None, typer.Option(metavar="N", min=1, help="Pairs of trials for each condition.")] = None,
@@ -105,12 +111,26 @@ def scan_command(
     if quick and full:
         raise UsageError("--quick and --full exclude each other.")
     options = Options(
-        python=interpreter_path(python), backend=one_of(backend, BACKENDS, "--backend"),
+        python=interpreter_path(python), backend=one_of(backend, (*BACKENDS, ALL), "--backend"),
         device=one_of(device, DEVICES, "--device"),
         depth=plan.QUICK if quick else plan.FULL if full else plan.DEFAULT, only=tuple(only), skip=tuple(skip),
         trials=trials, seed=seed, jobs=jobs, timeout=timeout, budget=budget, isolate=isolate, strict=strict,
         resume=str(resume) if resume else None)
     targets = {"json": json, "markdown": markdown, "junit": junit}
+    if backend != ALL:
+        raise typer.Exit(scan_once(options, targets, verbose, quiet))
+    if resume:
+        raise UsageError("--resume goes on with one scan; --backend all makes several.")
+    found = under_test.installed(under_test.ask(options.python)["facts"])
+    if not found:
+        raise UsageError(f"None of {', '.join(BACKENDS[:3])} is installed for {options.python}.")
+    codes = [scan_once(replace(options, backend=name), {kind: beside(path, name) for kind, path in targets.items()},
+                       verbose, quiet) for name in found]
+    raise typer.Exit(min(codes, key=WORST_FIRST.index))
+
+
+def scan_once(options: Options, targets: Mapping[str, Path | None], verbose: bool, quiet: bool) -> int:
+    """One scan with its reports, and its exit code."""
     for path in targets.values():
         write.check_target(path)
     with Drawing(Console(stderr=True), quiet) as drawing:
@@ -124,7 +144,12 @@ def scan_command(
     if audit.resume:
         fail(f"Interrupted. {len(audit.trials)} finished trials are saved; go on with: "
              f"detaudit scan --resume {audit.resume}", document.exit_code)
-    raise typer.Exit(document.exit_code)
+    return document.exit_code
+
+
+def beside(path: Path | None, name: str) -> Path | None:
+    """``scan.json`` for one of several backends: ``scan-jax.json``."""
+    return None if path is None else path.with_name(f"{path.stem}-{name}{path.suffix}")
 
 
 @app.command("run", epilog="Example: detaudit run train.py --epochs 3",
@@ -134,7 +159,7 @@ def run_command(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="The script's own.")] = None,
     module: Annotated[bool, typer.Option("-m", help="SCRIPT is a module, as for python -m.")] = False,
     backend: Annotated[str | None, typer.Option(show_default="as the script takes",
-                                                help=f"The Keras backend: {', '.join(EVERY_BACKEND)}.")] = None,
+                                                help=f"The Keras backend: {', '.join(IN_SCRIPTS)}.")] = None,
     device: Annotated[str, typer.Option(help="Train on cpu or on what the script takes (auto).")] = "auto",
     python: Python = sys.executable,
     trials: Annotated[int | None, typer.Option(metavar="N", min=2, show_default="5, or 2 of a long script",
@@ -163,7 +188,7 @@ def run_command(
     """Audit your own training, unmodified: does it repeat, where does it part, why, and what mends it?"""
     options = session.Options(
         python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
-        backend=None if backend is None else one_of(backend, EVERY_BACKEND, "--backend"), trials=trials, jobs=jobs,
+        backend=None if backend is None else one_of(backend, IN_SCRIPTS, "--backend"), trials=trials, jobs=jobs,
         timeout=timeout, budget=session.budget(budget),
         seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
         strict=strict, depth=one_of(depth, DEPTHS, "--depth"), price=price)

@@ -53,6 +53,13 @@ def adapter(backend: str, facts: Mapping[str, Any]) -> str:
     return "tf_keras" if _release(packages.get("keras", "3.0")) < (3, 0) else "tensorflow"
 
 
+def installed(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The backends that are there, as a user names them."""
+    packages = facts.get("packages", {})
+    tensorflow = ("tensorflow",) if any(name in packages for name in TENSORFLOW) else ()
+    return (*tensorflow, *(name for name in ("jax", "torch", "theano") if name in packages))
+
+
 def _release(version: str) -> tuple[int, int]:
     major, minor = (*version.split("."), "0")[:2]
     return int(major), int(minor)

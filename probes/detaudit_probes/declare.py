@@ -31,7 +31,8 @@ CHILD = "child"    # takes effect later: applied in the child
 #: Keras 3's backends.
 EVERY_BACKEND = ("tensorflow", "jax", "torch")
 #: Keras 2 before it was TensorFlow's own: a package with backends, under which all draws from NumPy's generator.
-OLD_KERAS = ("theano", "tensorflow1")
+THEANO = "theano"
+OLD_KERAS = (THEANO, "tensorflow1")
 #: Keras 2 as ``tf.keras``: inside TensorFlow 2.0 to 2.6, and as the package ``keras`` 2.7 to 2.15 beside it.
 TF_KERAS = ("tensorflow2", "tf_keras")
 #: Each is an adapter in ``backends/``.

@@ -134,7 +134,8 @@ def changes(known: Known) -> list[str]:
                   and verdict(before, source) != verdict(now, source)]
         if weakest(before) != weakest(now):
             found.append(f"the weakest recipe: {weakest(before)} → {weakest(now)}")
-        lines += [f"**{old.title} → {new.title}**", "", *(f"- {one}" for one in found), ""]
+        told = [f"- {one}" for one in found] or ["Nothing that was tried in both."]
+        lines += [f"**{old.title} → {new.title}**", "", *told, ""]
     return lines
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.end_to_end.conftest import detaudit  # noqa: F401  (a fixture)
 from tests.eras import environments
+from tests.eras.tutorial import PROGRAM
 
 pytestmark = pytest.mark.end_to_end
 
@@ -26,19 +27,28 @@ DECIDED_BY = {
 }
 
 
+#: What parts the tutorial's program there, with the tutorial's own seeds; None where it repeats.
+PARTS = {"theano09": None, "theano105": None, "tf11": "update-race", "tf115": "update-race", "tf23": None,
+         "tf212": "python-random", "tf215": "python-random"}
+ALL = os.environ.get("DETAUDIT_ERAS") == "all"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     given = os.environ.get("DETAUDIT_ERAS_FOLDER")
     return Path(given) if given else tmp_path_factory.mktemp("eras")
 
 
-@pytest.mark.parametrize("name", DECIDED_BY if os.environ.get("DETAUDIT_ERAS") == "all" else ["theano09"])
-def test_what_decides_there(detaudit, folder, name):  # noqa: F811
-    environment = environments.named(name)
+def built(name: str, folder: Path) -> str:
     try:
-        old = environments.build(environment, folder)
+        return environments.build(environments.named(name), folder)
     except environments.CannotBuild as reason:
         pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("name", DECIDED_BY if ALL else ["theano09"])
+def test_what_decides_there(detaudit, folder, name):  # noqa: F811
+    environment, old = environments.named(name), built(name, folder)
     expected = DECIDED_BY[name]
     only = [word for one in expected for word in ("--only", one)]
     found = detaudit("scan", "--backend", environment.backend, "--python", old, *only, "--trials", "1",
@@ -51,3 +61,18 @@ def test_what_decides_there(detaudit, folder, name):  # noqa: F811
     for package in environment.title.split(", "):
         title, _, version = package.rpartition(" ")
         assert package.startswith("tf.keras") or f"{title} {version}" in found.out.replace("\n", " "), found.out
+
+
+@pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: some forty runs of a script in each environment")
+@pytest.mark.parametrize("name", PARTS)
+def test_the_tutorials_program_is_followed_there(detaudit, folder, name, tmp_path):  # noqa: F811
+    environment, old = environments.named(name), built(name, folder)
+    found = detaudit("run", "--json", str(tmp_path / "report.json"), "--backend", environment.backend, "--python", old,
+                     "--no-price", str(PROGRAM), "numpy", "backend", timeout=3600,
+                     THEANO_FLAGS=f"base_compiledir={folder}/compiled-{name}")
+    assert found.report["reproducible"] is (PARTS[name] is None), found.out
+    causes = [one["source"] for one in found.report["causes"]]
+    assert causes == ([] if PARTS[name] is None else [PARTS[name]])
+    assert max(one["steps"] for one in found.report["trials"]) == 1000, "ten networks, a hundred steps each"
+    if PARTS[name] is not None:
+        assert found.report["fix"]["verified"] is True

@@ -119,4 +119,4 @@ def facts() -> Dict[str, Any]:
     import keras
 
     return {"backend": "jax", "keras_backend": keras.backend.backend(), "platform": jax.default_backend(),
-            "prng": jax.config.jax_default_prng_impl, "threefry_partitionable": jax.config.jax_threefry_partitionable}
+            "prng": jax.config.jax_default_prng_impl}

@@ -258,8 +258,9 @@ def _shares(variables: List[Any]) -> List[List[Any]]:
 
 
 def _size(variable: Any) -> int:
-    """Bytes, at four an element."""
+    """Bytes, at four an element. (A shape of Theano's is itself to be computed; Keras keeps it as numbers.)"""
     size = 4
-    for length in tuple(getattr(variable, "shape", ()) or ()):
+    shape = getattr(variable, "_keras_shape", None)
+    for length in tuple(shape if shape is not None else getattr(variable, "shape", ()) or ()):
         size *= int(length or 1)
     return size

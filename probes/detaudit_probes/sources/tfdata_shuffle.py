@@ -10,13 +10,19 @@ from detaudit_probes.declare import TF_KERAS, Link, Loosen, Pin, Source
 ID = "tfdata-shuffle"
 PIN = "shuffle-seed"
 
+
+def _on(model):
+    return Loosen(models=(model,), feed=True, options={"epochs": 2}, pins=(PIN, "tensorflow-seed"))
+
+
 SOURCE = Source(
     id=ID,
     family="order",
     title="tf.data's shuffle without a seed",
     breaks="Dataset.shuffle without a seed, and without TensorFlow's global seed, shuffles as chance has it.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(models=("mlp",), feed=True, options={"epochs": 2}, pins=(PIN, "tensorflow-seed")),
+    experiment=_on("mlp"),
+    per_backend={"tensorflow2": _on("seeded")},  # there TensorFlow's seed decides initial weights besides
     pins=(
         Pin(
             id=PIN,
