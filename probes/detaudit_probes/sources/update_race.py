@@ -1,11 +1,11 @@
 """Keras 2's updates on TensorFlow 1: a variable is written while another's new value is computed from it.
 
-A step of a graph computes Adam's moments, its learning rate from the count of steps, and the new weights, and assigns
+A step's graph computes Adam's moments, its learning rate from the count of steps, and the new weights, and assigns
 each of them as soon as it is known: nothing in the graph says that a variable must be read before it is written
 (``keras/optimizers.py``, ``get_updates``). Two inter-op threads are enough for no two runs of the 2017 tutorial to be
 alike, whatever is seeded; Keras 2.0.3 on TensorFlow 1.1 repeats itself with one thread, Keras 2.3.1 on TensorFlow 1.15
 does not. With every new value computed before any is assigned, both repeat themselves on eight threads (6 of 6
-processes; without, 6 of 6 differ). On TensorFlow 2 and on Theano nothing races here.
+processes; without, 6 of 6 differ). Under ``tf.keras`` and on Theano the tutorial repeats itself.
 """
 import sys
 
@@ -20,22 +20,24 @@ LINES = (
     "import keras",
     "import keras.backend as K",
     "import tensorflow as tf",
-    "def in_order(optimizer):  # its new values are computed before any variable is written",
-    "    given, update, update_add = optimizer.get_updates, K.update, K.update_add",
+    "def in_order(optimizer):",
+    "    # Every new value is computed before any variable is written.",
+    "    given, update, add = optimizer.get_updates, K.update, K.update_add",
     "    def get_updates(self, *args, **kwargs):",
     "        later = []",
-    "        K.update = lambda variable, value: later.append((update, variable, value))",
-    "        K.update_add = lambda variable, value: later.append((update_add, variable, value))",
+    "        K.update = lambda x, value: later.append((update, x, value))",
+    "        K.update_add = lambda x, value: later.append((add, x, value))",
     "        try:",
     "            given(self, *args, **kwargs)",
     "        finally:",
-    "            K.update, K.update_add = update, update_add",
-    "        with tf.control_dependencies([value for kind, _, value in later if kind is update]):",
-    "            self.updates = [kind(variable, value) for kind, variable, value in later]",
+    "            K.update, K.update_add = update, add",
+    "        new = [value for kind, _, value in later if kind is update]",
+    "        with tf.control_dependencies(new):",
+    "            self.updates = [kind(x, value) for kind, x, value in later]",
     "        return self.updates",
     "    optimizer.get_updates = get_updates",
-    "for optimizer in (keras.optimizers.Adam, keras.optimizers.SGD):  # those that you use; before compile",
-    "    in_order(optimizer)",
+    "for optimizer in (keras.optimizers.Adam, keras.optimizers.SGD):",
+    "    in_order(optimizer)  # those that you use, before compile",
 )
 
 SOURCE = Source(
@@ -48,9 +50,8 @@ SOURCE = Source(
                       pins=(PIN, "one-thread")),
     pins=(Pin(id=PIN, holds=(ID,), lines={"tensorflow1": LINES}),),
     links=(
-        Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
-        Link("Keras issue 2280: results differ with everything seeded",
-             "https://github.com/keras-team/keras/issues/2280"),
+        Link("Keras issue 2280: reproducible results", "https://github.com/keras-team/keras/issues/2280"),
+        Link("tf.control_dependencies", "https://www.tensorflow.org/api_docs/python/tf/control_dependencies"),
     ),
     advice="Order the updates, or train with one thread where that is seen to hold.",
     script=InScript(PIN, race=True, sites=False, edits=(Edit("insert", LINES[1:], after=("keras",)),)),
