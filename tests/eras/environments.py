@@ -1,8 +1,9 @@
 """The environments of eight years: an interpreter, pinned packages, and the backend that is audited there."""
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.interpreters import interpreter
 
 PINS = Path(__file__).with_name("pins")
 
@@ -39,17 +40,6 @@ ENVIRONMENTS = (
 
 def named(name: str) -> Environment:
     return next(one for one in ENVIRONMENTS if one.name == name)
-
-
-def interpreter(version: str) -> str | None:
-    """An interpreter of this version, from PATH or pyenv, or None."""
-    there = [shutil.which(f"python{version}"), *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))]
-    for found in filter(None, there):
-        asked = subprocess.run([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-                               capture_output=True, text=True)
-        if asked.stdout.strip() == version:
-            return found
-    return None
 
 
 def build(environment: Environment, folder: Path) -> str:

@@ -1,7 +1,6 @@
 """The wall: what the guest may need, what the engine may import. (Starts an old interpreter, once, for a second.)"""
 import ast
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ import detaudit_probes
 import pytest
 import vermin
 
+from tests.interpreters import interpreter
+
 ROOT = Path(__file__).parents[2]
 GUEST = Path(detaudit_probes.__file__).parent
 FILES = sorted(GUEST.rglob("*.py"))
@@ -18,14 +19,8 @@ MODULES = [".".join(path.relative_to(GUEST.parent).with_suffix("").parts).remove
 
 
 def bare_python(version: str) -> str:
-    """An interpreter of this version, from PATH or pyenv; skips the test where there is none that starts."""
-    there = [shutil.which(f"python{version}"), *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))]
-    for found in filter(None, there):
-        asked = subprocess.run([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-                               capture_output=True, text=True)
-        if asked.stdout.strip() == version:
-            return found
-    pytest.skip(f"no Python {version} on PATH or in pyenv")
+    """An interpreter of this version; skips the test where there is none that starts."""
+    return interpreter(version) or pytest.skip(f"no Python {version} on PATH or in pyenv")
 
 
 def test_every_module_of_the_guest_is_looked_at():

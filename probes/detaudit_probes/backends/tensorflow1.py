@@ -4,11 +4,11 @@ from typing import Any, Dict, List, Tuple
 from detaudit_probes import facts as interpreter
 from detaudit_probes.backends import keras2
 from detaudit_probes.backends.keras3 import Named
+from detaudit_probes.backends.tensorflow import unseeded_draws, watch_draws  # noqa: F401 (an adapter's functions)
 from detaudit_probes.trial import Unavailable
 
 IMPORTS = ("numpy", "tensorflow", "keras")
 
-_draws: List[int] = []
 _threads: List[int] = []
 
 
@@ -50,26 +50,6 @@ def deterministic() -> bool:
 def intra_op_threads() -> int:
     """How many intra-op threads the session uses: as set, or one a core."""
     return _threads[-1] or interpreter.cores()
-
-
-def watch_draws() -> None:
-    """Count from now on how many random operations are built that take their seed from the graph's."""
-    from tensorflow.python.framework import random_seed
-
-    given = random_seed.get_seed
-    _draws.append(0)
-
-    def counted(op_seed):
-        if op_seed is None:
-            _draws[-1] += 1
-        return given(op_seed)
-
-    random_seed.get_seed = counted
-
-
-def unseeded_draws() -> int:
-    """How many random operations were built without a seed of their own since :func:`watch_draws`."""
-    return _draws[-1]
 
 
 def generator_states() -> List[Tuple[str, Any]]:

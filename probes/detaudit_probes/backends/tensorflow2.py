@@ -3,21 +3,21 @@ import sys
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends import keras2, tensorflow
+from detaudit_probes.backends.keras2 import deterministic, make_deterministic, optimizer_variables  # noqa: F401
 from detaudit_probes.backends.keras3 import Named
+from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's functions)
+    freshen,
+    gpus,
+    intra_op_threads,
+    read,
+    seed,
+    sync,
+    unseeded_draws,
+    watch_draws,
+)
 
 IMPORTS = ("numpy", "tensorflow", "tensorflow.keras")
 
-freshen = tensorflow.freshen
-gpus = tensorflow.gpus
-intra_op_threads = tensorflow.intra_op_threads
-make_deterministic = keras2.make_deterministic
-deterministic = keras2.deterministic
-optimizer_variables = keras2.optimizer_variables
-read = tensorflow.read
-seed = tensorflow.seed
-sync = tensorflow.sync
-unseeded_draws = tensorflow.unseeded_draws
-watch_draws = tensorflow.watch_draws
 
 
 def configure(trial: Any) -> None:

@@ -85,28 +85,11 @@ class Keras2Watching(Watching):
     def loops(self) -> None:
         """``train_on_batch``, whoever calls it: inside of ``fit_generator`` it is a step of that."""
 
-        def stepping(given: Any) -> Any:
-            def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
-                recorder = self.recorder
-                if not recorder.counting or recorder.inside_fit:
-                    return given(model, *arguments, **named)
-                self.fed(arguments)
-                recorder.inside_fit += 1
-                try:
-                    result = given(model, *arguments, **named)
-                finally:
-                    recorder.inside_fit -= 1
-                self.began(model)
-                state = _State(self._backend.optimizer_variables(model), model.trainable_weights)
-                self._step([state], [])
-                return result
+        def done(model: Any) -> None:
+            self.began(model)
+            self._step([_State(self._backend.optimizer_variables(model), model.trainable_weights)], [])
 
-            return train_on_batch
-
-        self.session.wrap(self.trainer(), "train_on_batch", stepping)
-
-    def fed(self, arguments: Any) -> None:
-        """Nothing: the step's function tells what it is given."""
+        self.session.wrap(self.trainer(), "train_on_batch", self.stepping(done))
 
 
 class TfKerasWatching(Keras2Watching):
@@ -132,14 +115,19 @@ class TfKerasWatching(Keras2Watching):
 
             return __init__
 
+        def feeding(given: Any) -> Any:
+            def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
+                if self.recorder.recording and not self.recorder.inside_fit:
+                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
+                return given(model, x, y, *arguments, **named)
+
+            return train_on_batch
+
         self.session.wrap(handler, "__init__", tapping)
+        self.session.wrap(self.trainer(), "train_on_batch", feeding)
 
     def look(self, dataset: Any, tensors: Any) -> None:
         self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
-
-    def fed(self, arguments: Any) -> None:
-        if self.recorder.recording:
-            self.recorder.batch(flat("batch", [one for one in arguments[:2] if one is not None]))
 
     def _module(self, name: str) -> Any:
         """A module beside the one that ``Model`` stands in: Keras moved twice."""

@@ -66,22 +66,6 @@ class PlainWatching(Watching):
         from keras.src.models.model import Trainer
         from keras.src.optimizers.base_optimizer import BaseOptimizer
 
-        def stepping(given: Any) -> Any:
-            def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
-                recorder = self.recorder
-                if not recorder.counting or recorder.inside_fit:
-                    return given(model, *arguments, **named)
-                recorder.inside_fit += 1
-                try:
-                    result = given(model, *arguments, **named)
-                finally:
-                    recorder.inside_fit -= 1
-                    del self._optimizers[:]
-                self._step(self.applied(model), [])
-                return result
-
-            return train_on_batch
-
         def applying(given: Any) -> Any:
             def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
                 grads = list(grads)
@@ -96,7 +80,7 @@ class PlainWatching(Watching):
 
             return apply
 
-        self.session.wrap(Trainer, "train_on_batch", stepping)
+        self.session.wrap(Trainer, "train_on_batch", self.stepping(lambda model: self._step(self.applied(model), [])))
         self.session.wrap(BaseOptimizer, "apply", applying)
 
     @staticmethod

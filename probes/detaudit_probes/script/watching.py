@@ -2,7 +2,7 @@
 
 Nothing is added to what a training computes.
 """
-from typing import Any, List, Tuple
+from typing import Any, Callable, List, Tuple
 
 from detaudit_probes.script.values import array, flat, is_plain
 
@@ -90,6 +90,27 @@ class Watching:
         if pinpoint is not None and recorder.steps == pinpoint.step:
             pinpoint.end_live()
         recorder.step("loop", recorder.steps, None, returned, weights, optimizers, self.read)
+
+    def stepping(self, done: Callable[[Any], None]) -> Any:
+        """For ``train_on_batch``, where no ``fit`` calls it: ``done(model)`` when it has ended, which is a step."""
+
+        def telling(given: Any) -> Any:
+            def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
+                recorder = self.recorder
+                if not recorder.counting or recorder.inside_fit:
+                    return given(model, *arguments, **named)
+                recorder.inside_fit += 1
+                try:
+                    result = given(model, *arguments, **named)
+                finally:
+                    recorder.inside_fit -= 1
+                    del self._optimizers[:]
+                done(model)
+                return result
+
+            return train_on_batch
+
+        return telling
 
     def batches(self) -> None:
         """The batches of ``fit`` are looked at where its iterator has them from (:meth:`tap`)."""
