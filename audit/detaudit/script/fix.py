@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detaudit_probes.declare import Edit
+from detaudit_probes.declare import TF_KERAS, Edit
 
 from detaudit import base
 from detaudit.condition import Condition, Trial
@@ -28,7 +28,7 @@ ONE_SEED = (
 #: What no line of a script can hold is set before it starts, threads as the backend reads them.
 ENVIRONMENT = {"hash-seed": (("PYTHONHASHSEED", "0"),)}
 ONE_THREAD = {
-    "tensorflow": (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
+    **dict.fromkeys(("tensorflow", *TF_KERAS), (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1"))),
     "jax": (("NPROC", "1"), ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")),
     "torch": (("OMP_NUM_THREADS", "1"),),
 }

@@ -104,7 +104,7 @@ class TfKerasWatching(Keras2Watching):
         return tf.executing_eagerly() and hasattr(variable, "numpy")
 
     def batches(self) -> None:
-        handler = self._module("data_adapter").DataHandler
+        handler = getattr(self._module("data_adapter"), "DataHandler", None)  # since TensorFlow 2.2
 
         def tapping(given: Any) -> Any:
             def __init__(data: Any, *arguments: Any, **named: Any) -> None:

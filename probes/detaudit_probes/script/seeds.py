@@ -10,6 +10,7 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
     ("random", (), "seed", ("python-random",)),
     ("numpy", ("random",), "seed", ("numpy-legacy",)),
     ("tensorflow", ("random",), "set_seed", ("tensorflow-seed",)),
+    ("tensorflow", (), "set_random_seed", ("tensorflow-seed",)),
     ("torch", (), "manual_seed", ("torch-seed",)),
     ("keras", ("utils",), "set_random_seed", ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")),
 )
@@ -46,5 +47,5 @@ def watch(session: Any, found: List[Any]) -> None:
 def _owner(module: str, path: Tuple[str, ...]) -> Any:
     owner = sys.modules[module]
     for name in path:
-        owner = getattr(owner, name)
+        owner = getattr(owner, name, None)  # None where this version does not have it
     return owner

@@ -107,7 +107,11 @@ def _spy(session):
 
     for name in names:
         setattr(Told, name, telling(name))
-    told = Told(legacy._bit_generator)
+    if hasattr(legacy, "_bit_generator"):
+        told = Told(legacy._bit_generator)
+    else:  # before NumPy 1.17
+        told = Told()
+        told.set_state(legacy.get_state())
     numpy.random.mtrand._rand = told
     for name in names:
         setattr(numpy.random, name, getattr(told, name))
