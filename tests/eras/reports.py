@@ -56,7 +56,7 @@ def page(reports: dict[str, v1.Report]) -> str:
     missing = [one.title for one in ENVIRONMENTS if one.name not in reports]
     parts = [HEAD, *audited(known)]
     if missing:
-        parts += [f"Not audited: {', '.join(missing)}.", ""]
+        parts += [f"Not audited: {'; '.join(missing)}.", ""]
     parts += [DECIDES, *decided(known), RECIPES, *recipes(known), SOURCES, *verdicts(known), CHANGED, *changes(known)]
     return "\n".join(parts).rstrip() + "\n"
 

@@ -117,10 +117,11 @@ def page(found: dict) -> str:
     missing = [one.title for one in ENVIRONMENTS if one.name not in found]
     parts = [HEAD, *repeats(known), AGREE, *agreement(known), THEN, *then_and_now(known), WHY]
     when = " and ".join(sorted({one["date"] for one in known}))
-    parts.append(f"Measured on {when}, on {known[0]['cores']} cores, {PROCESSES} processes a recipe; the\n"
-                 "numbers of every process are in `docs/reports/tutorial-2017.json`. Made again by\n"
+    counts = sorted({len(runs) for one in known for runs in one["errors"].values()})
+    parts.append(f"Measured on {when}, on {known[0]['cores']} cores, {' or '.join(map(str, counts))} processes a\n"
+                 "recipe; the numbers of every process are in `docs/reports/tutorial-2017.json`. Made again by\n"
                  "`python -m tests.eras.tutorial`, which makes the environments too."
-                 + (f"\nNot run: {', '.join(missing)}." if missing else ""))
+                 + (f"\nNot run: {'; '.join(missing)}." if missing else ""))
     return "\n".join(parts) + "\n"
 
 
@@ -186,8 +187,8 @@ THEN = """## Ten numbers then, ten numbers now
 """
 WHY = """## Why
 
-- **Theano repeats, then and now.** Keras 2 took every seed from NumPy's generator, and nothing in Theano's step runs
-  beside another. From another machine and another compiler's code the numbers agree to some six digits; the error of a
+- **Theano repeats, then and now.** Keras 2 took every seed from NumPy's generator, and with its own defaults (`openmp`
+  is off) Theano computes a step on one thread. From another machine and another compiler's code the numbers agree to some six digits; the error of a
   network that has learned its points (8e-08) has fewer right digits than one that has not.
 - **TensorFlow 1 did not repeat to the last bit**, on two cores: the recipe holds the generators, and the optimizer's
   updates race (`detaudit explain update-race`). With TensorFlow 1.1 one thread is enough; with Keras 2.3.1 on
