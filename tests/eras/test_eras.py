@@ -5,13 +5,21 @@
 """
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from detaudit import base, under_test
+from detaudit.condition import Trial
+from detaudit.nests import Interpreter
+from detaudit.runner import Asking, Limits, Runner
+from detaudit_probes import models
+from detaudit_probes.declare import TF_KERAS
 
 from tests.end_to_end.conftest import detaudit  # noqa: F401  (a fixture)
 from tests.eras import environments
 from tests.eras.tutorial import PROGRAM
+from tests.frameworks.test_observer import ask
 
 pytestmark = pytest.mark.end_to_end
 
@@ -61,6 +69,34 @@ def test_what_decides_there(detaudit, folder, name):  # noqa: F811
     for package in environment.title.split(", "):
         title, _, version = package.rpartition(" ")
         assert package.startswith("tf.keras") or f"{title} {version}" in found.out.replace("\n", " "), found.out
+
+
+@pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: each model is trained twice in each environment")
+@pytest.mark.parametrize("name", PARTS)
+def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_path):
+    old = built(name, folder)
+    backend = under_test.adapter(environments.named(name).backend, under_test.ask(old)["facts"])
+    for part in ("keras", "theano", "tmp"):
+        (tmp_path / "private" / part).mkdir(parents=True)
+    inherited = base.environment_for_nests(os.environ, base.controlled_variables(), str(tmp_path / "private"))
+    runner = Runner(Interpreter(old, backend), Limits(2, 600.0), tmp_path / "control",
+                    {**inherited, "KERAS_BACKEND": base.keras_backend(backend)})
+    try:
+        condition = base.base_condition(backend, "cpu", 1)
+        runner.fingerprint = runner.greet(condition)["fingerprints"][0]
+        trials = {(model, watch): Trial(replace(condition, model=model).with_options({"watch": watch}), 0)
+                  for model in models.names(backend) for watch in (True, False)}
+        asking = Asking(ask(list(trials.values())))
+        runner.run([asking])
+    finally:
+        runner.close()
+    for model in models.names(backend):
+        watched, bare = asking.finding[trials[model, True]], asking.finding[trials[model, False]]
+        assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
+        assert watched.trace.digests["final"] == bare.trace.digests["final"] != watched.trace.digests["init"]
+        seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
+        assert seen >= {"rng", "data", "init", "loss", "update", "metric"}
+        assert ("gradient" in seen) == (backend in TF_KERAS)
 
 
 @pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: some forty runs of a script in each environment")

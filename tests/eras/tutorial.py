@@ -188,8 +188,9 @@ THEN = """## Ten numbers then, ten numbers now
 WHY = """## Why
 
 - **Theano repeats, then and now.** Keras 2 took every seed from NumPy's generator, and with its own defaults (`openmp`
-  is off) Theano computes a step on one thread. From another machine and another compiler's code the numbers agree to some six digits; the error of a
-  network that has learned its points (8e-08) has fewer right digits than one that has not.
+  is off) Theano computes a step on one thread. From another machine and another compiler's code the numbers agree to
+  some six digits; the error of a network that has learned its points (8e-08) has fewer right digits than one that has
+  not.
 - **TensorFlow 1 did not repeat to the last bit**, on two cores: the recipe holds the generators, and the optimizer's
   updates race (`detaudit explain update-race`). With TensorFlow 1.1 one thread is enough; with Keras 2.3.1 on
   TensorFlow 1.15 it is not. Ordering the updates is, on both.
