@@ -153,26 +153,26 @@ def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
     model = next((model for model in guilty if all(one.tally.parted for one in model.tried)), guilty[0])
     parted = [one for one in model.tried if one.tally.parted]
     steady = [one for one in model.tried if one.tally.agreed and not one.tally.parted and not one.tally.problems]
-    names = ", ".join(one.setting.name for one in parted)
+    names, short = ", ".join(one.setting.name for one in parted), model.model.removeprefix("source:")
     counts = f"{parted[0].tally.parted} of {parted[0].tally.pairs} pairs part"
     base = replace(base, divergence=parted[0].tally.divergence)
     if len(parted) == len(model.tried):
         return replace(base, verdict=BROKEN, reason=(
-            f"{names} on {model.model}: {counts} although everything is pinned, and no setting repeats itself"))
+            f"{names} on {short}: {counts} although everything is pinned, and no setting repeats itself"))
     if not steady:
         reasons = [reason for one in model.tried for reason in (*one.tally.problems, one.tally.unavailable) if reason]
-        return replace(base, reason=f"{names} on {model.model}: {counts}, but no other setting could be compared: "
+        return replace(base, reason=f"{names} on {short}: {counts}, but no other setting could be compared: "
                        f"{(reasons or ['nothing was tried'])[0]}")
     if source.experiment.race:
         steady = [one for one in steady if any(shown(other.tally, one.tally) for other in parted)]
     if not steady:
-        return replace(base, reason=f"inconclusive: {names} on {model.model} does not repeat itself ({counts}), "
+        return replace(base, reason=f"inconclusive: {names} on {short} does not repeat itself ({counts}), "
                        f"too few to tell the others from luck")
     # A setting may be a pin that it does not name (one thread); one that was seen to part is never advised.
     held = next((pin for one in steady for pin in one.setting.pins),
                 next((pin.id for pin in source.pins for one in steady if _is_pin(pin, one.setting)), None))
     return replace(base, verdict=NEEDS_PIN, pin=held,
-                   reason=f"{names} on {model.model} does not repeat itself ({counts}); {steady[0].setting.name} does")
+                   reason=f"{names} on {short} does not repeat itself ({counts}); {steady[0].setting.name} does")
 
 
 def _is_pin(pin: Pin, setting: Setting) -> bool:
