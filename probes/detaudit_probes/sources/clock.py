@@ -64,6 +64,8 @@ SOURCE = Source(
 
 
 def pin(trial):
+    # Theano times what it compiles, and waits for a lock: how often it asks is another number in every process.
+    _keep_true([name for name in sys.modules if name.partition(".")[0] == "theano"])
     ticks = itertools.count(START, TICK)
     time.time = lambda: next(ticks) / 1e9
     if hasattr(time, "time_ns"):  # Python 3.7 and newer
@@ -102,12 +104,9 @@ def feed(trial, x, y):
 def hold(session, name):
     """Every clock of ``time`` and ``datetime`` moves on by a tick at each call. What the standard library waits by
     keeps the true one: how often it asks while it waits is another number in every run."""
-    true = types.ModuleType("time")
-    true.__dict__.update(vars(time))
     for name in WAITING:
-        module = importlib.import_module(name)
-        if getattr(module, "time", None) is time:
-            module.time = true
+        importlib.import_module(name)
+    _keep_true(WAITING)
     tick = _clock_of_each_thread(session)
     for name in CLOCKS:
         if hasattr(time, name):
@@ -116,6 +115,16 @@ def hold(session, name):
             setattr(time, name + "_ns", tick)
     _number_processes()
     _replace_datetime(session, tick)
+
+
+def _keep_true(names):
+    """Leave these modules, of those that have the clock by its name, the clock as it is."""
+    true = types.ModuleType("time")
+    true.__dict__.update(vars(time))
+    for name in names:
+        module = sys.modules[name]
+        if getattr(module, "time", None) is time:
+            module.time = true
 
 
 def _clock_of_each_thread(session):
