@@ -13,7 +13,8 @@ from detaudit.runner import Limits, Runner
 from detaudit.workspace import workspace
 
 #: The distributions that are TensorFlow.
-TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel")
+TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos",
+              "tensorflow-rocm", "intel-tensorflow", "tf-nightly", "tf-nightly-cpu")
 
 
 def ask(python: str) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def ask(python: str) -> dict[str, Any]:
 def adapter(backend: str, facts: Mapping[str, Any]) -> str:
     """The adapter for a backend of the user's: where TensorFlow is old, or Keras is, another than ``tensorflow``.
 
-    Raises EnvironmentUnusable where TensorFlow is not there and another backend is.
+    Raises EnvironmentUnusable where TensorFlow is not there and another backend is, and for TensorFlow 2.0 to 2.2.
     """
     packages = facts.get("packages", {})
     release = next((_release(packages[name]) for name in TENSORFLOW if name in packages), None)
@@ -48,6 +49,9 @@ def adapter(backend: str, facts: Mapping[str, Any]) -> str:
         return backend
     if release < (2, 0):
         return "tensorflow1"
+    if release < (2, 3):
+        raise EnvironmentUnusable(f"TensorFlow {release[0]}.{release[1]} is followed in no way: 1.x is, and 2.3 and "
+                                  f"newer.")
     if release < (2, 7):
         return "tensorflow2"
     return "tf_keras" if _release(packages.get("keras", "3.0")) < (3, 0) else "tensorflow"

@@ -33,7 +33,7 @@ EVERY_BACKEND = ("tensorflow", "jax", "torch")
 #: Keras 2 before it was TensorFlow's own: a package with backends, under which all draws from NumPy's generator.
 THEANO = "theano"
 OLD_KERAS = (THEANO, "tensorflow1")
-#: Keras 2 as ``tf.keras``: inside TensorFlow 2.0 to 2.6, and as the package ``keras`` 2.7 to 2.15 beside it.
+#: Keras 2 as ``tf.keras``: inside TensorFlow 2.3 to 2.6, and as the package ``keras`` 2.7 to 2.15 beside it.
 TF_KERAS = ("tensorflow2", "tf_keras")
 #: Each is an adapter in ``backends/``.
 BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS

@@ -7,9 +7,10 @@ import sys
 from typing import Any, Dict
 
 #: Distributions whose version belongs into a report, where they are installed.
-PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "keras", "tf-keras", "numpy", "scipy",
-            "scikit-learn", "pandas", "jax", "jaxlib", "torch", "theano", "ml-dtypes", "h5py", "protobuf", "xxhash",
-            "networkx", "faker", "albumentations", "lightgbm", "xgboost")
+PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos",
+            "tensorflow-rocm", "intel-tensorflow", "tf-nightly", "tf-nightly-cpu", "keras", "tf-keras", "numpy",
+            "scipy", "scikit-learn", "pandas", "jax", "jaxlib", "torch", "theano", "ml-dtypes", "h5py", "protobuf",
+            "xxhash", "networkx", "faker", "albumentations", "lightgbm", "xgboost")
 
 
 def of_environment(backend: Any) -> Dict[str, Any]:

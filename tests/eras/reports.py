@@ -158,7 +158,7 @@ RECIPES = """## Which recipe holds
 SOURCES = """## What parts runs there
 
 A pin: runs part without it, and agree with it. `varies`: each setting repeats itself, and they disagree. `=`: not
-observed. `·`: not tried, or not met; an empty cell: no such thing there. `?`: not decided.
+observed. `·`: not tried, or not met; an empty cell: not asked there. `?`: not decided.
 """
 CHANGED = """## What changed from one to the next
 

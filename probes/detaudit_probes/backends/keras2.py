@@ -58,6 +58,14 @@ def watch_train_step(model: Any, caught: List[Named]) -> None:
     model.optimizer.apply_gradients = watched_apply
 
 
+def optimizer_weights(model: Any) -> List[Any]:
+    """On Theano and TensorFlow 1; those of an optimizer of TensorFlow's own are not known to Keras."""
+    try:
+        return list(getattr(model.optimizer, "weights", ()))
+    except NotImplementedError:
+        return []
+
+
 def optimizer_variables(model: Any) -> List[Any]:
     """On TensorFlow 2, where it is a method, or a list that can be called."""
     return list(model.optimizer.variables())

@@ -76,7 +76,7 @@ def watch_step(model: Any, caught: List[Named]) -> None:
 
 
 def optimizer_variables(model: Any) -> List[Any]:
-    return list(getattr(model.optimizer, "weights", ()))
+    return keras2.optimizer_weights(model)
 
 
 def facts() -> Dict[str, Any]:

@@ -1,4 +1,4 @@
-"""TensorFlow 2.0 to 2.6 with its own ``tf.keras``: no call seeds everything, ``tf.random.set_seed`` decides."""
+"""TensorFlow 2.3 to 2.6 with its own ``tf.keras``: no call seeds everything, ``tf.random.set_seed`` decides."""
 import sys
 from typing import Any, Dict, List, Tuple
 

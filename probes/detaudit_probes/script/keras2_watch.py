@@ -4,7 +4,8 @@ What is seen of a step are its batch, the loss and the metrics that ``fit`` hand
 optimizer's state after it. A training loop of the user's own is met where ``train_on_batch`` is called and, on
 TensorFlow 2, where an optimizer's ``apply_gradients`` is, eagerly; not inside a ``tf.function``.
 """
-from typing import Any, Dict, List
+import importlib
+from typing import Any, List
 
 from detaudit_probes import backends
 from detaudit_probes.script.recorder import path_of
@@ -24,6 +25,7 @@ class Keras2Watching(Watching):
     """On Theano and TensorFlow 1. ``keras`` is the module that the script trains with."""
 
     callbacks_place = {"fit": 6, "fit_generator": 5}
+    of_graphs = True
 
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras)
@@ -50,7 +52,17 @@ class Keras2Watching(Watching):
 
             return add_weight
 
+        def clearing(given: Any) -> Any:
+            def clear_session() -> None:
+                self.recorder.settle()
+                given()
+
+            return clear_session
+
         self.session.wrap(self.keras.layers.Layer, "add_weight", telling)
+        if self.of_graphs:
+            self.recorder.of_graphs = True
+            self.session.wrap(self.keras.backend, "clear_session", clearing)
 
     @staticmethod
     def has_value(variable: Any) -> bool:
@@ -59,6 +71,11 @@ class Keras2Watching(Watching):
 
     def began(self, model: Any) -> None:
         self.recorder.filled()
+
+    def ready(self, model: Any) -> None:
+        """Before a step of ``train_on_batch``: the variables are filled as that would fill them, and read."""
+        model._make_train_function()
+        self.began(model)
 
     def batches(self) -> None:
         """What the compiled function of a step is given: the arrays of its batch."""
@@ -86,16 +103,19 @@ class Keras2Watching(Watching):
         """``train_on_batch``, whoever calls it: inside of ``fit_generator`` it is a step of that."""
 
         def done(model: Any) -> None:
-            self.began(model)
             self._step([_State(self._backend.optimizer_variables(model), model.trainable_weights)], [])
 
-        self.session.wrap(self.trainer(), "train_on_batch", self.stepping(done))
+        self.session.wrap(self.trainer(), "train_on_batch", self.stepping(done, self.ready))
 
 
 class TfKerasWatching(Keras2Watching):
     """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
 
+    of_graphs = False
     _applying = False  # one optimizer's ``apply_gradients`` calls that of the class above
+
+    def ready(self, model: Any) -> None:
+        """Nothing: they have their values."""
 
     @staticmethod
     def has_value(variable: Any) -> bool:
@@ -131,9 +151,10 @@ class TfKerasWatching(Keras2Watching):
 
     def _module(self, name: str) -> Any:
         """A module beside the one that ``Model`` stands in: Keras moved twice."""
-        import importlib
-
-        return importlib.import_module(self.trainer().__module__.rpartition(".")[0] + "." + name)
+        try:
+            return importlib.import_module(self.trainer().__module__.rpartition(".")[0] + "." + name)
+        except ImportError:
+            return None
 
     def loops(self) -> None:
         import tensorflow as tf
@@ -159,11 +180,24 @@ class TfKerasWatching(Keras2Watching):
             self.session.wrap(kind, "apply_gradients", applying)
 
 
+#: Where the classes stand that define ``apply_gradients``: from 2.11 on there are two, the older one as ``legacy``.
+OPTIMIZERS = (
+    "tensorflow.python.keras.optimizer_v2.optimizer_v2", "keras.optimizer_v2.optimizer_v2",
+    "keras.optimizers.optimizer_v2.optimizer_v2", "keras.optimizers.legacy.optimizer_v2", "keras.optimizers.optimizer",
+    "keras.optimizers.optimizer_experimental.optimizer", "keras.src.optimizers.legacy.optimizer_v2",
+    "keras.src.optimizers.optimizer",
+)
+
+
 def _optimizers(keras: Any) -> List[Any]:
-    """The classes that define ``apply_gradients``: one in most versions, two in 2.11 and newer."""
-    found: Dict[int, Any] = {}
-    for one in vars(keras.optimizers).values():
-        for kind in getattr(one, "__mro__", ()):
-            if "apply_gradients" in vars(kind):
-                found[id(kind)] = kind
+    package, found = keras.__name__.partition(".")[0], {}
+    for name in OPTIMIZERS:
+        if name.startswith(package):
+            try:
+                module = importlib.import_module(name)
+            except ImportError:
+                continue
+            for kind in vars(module).values():
+                if isinstance(kind, type) and "apply_gradients" in vars(kind):
+                    found[id(kind)] = kind
     return list(found.values())

@@ -13,7 +13,7 @@ def watch(session: Any, recorder: Any, name: str) -> None:
     if recorder.following:
         return
     recorder.following, keras = True, sys.modules[name]
-    adapter = adapter_of(keras)
+    adapter = adapter_of(keras, name)
     recorder.trace.note("measures", {"backend": adapter or keras.backend.backend()})
     if adapter is None:
         recorder.trace.note("measures", {"unwatched": "Keras %s on %s" % (keras.__version__, keras.backend.backend())})
@@ -44,7 +44,7 @@ def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
     return kind(session, recorder, keras, adapter)
 
 
-def adapter_of(keras: Any) -> Optional[str]:
+def adapter_of(keras: Any, name: str) -> Optional[str]:
     """The adapter for the Keras and the backend that a script has imported, or None where there is none."""
     version, backend = keras.__version__, keras.backend.backend()
     if version.startswith("3."):
@@ -52,4 +52,6 @@ def adapter_of(keras: Any) -> Optional[str]:
     if backend != "tensorflow":
         return backend if backend in OLD_KERAS else None
     release = tuple(int(part) for part in sys.modules["tensorflow"].__version__.split(".")[:2])
+    if release >= (2, 0) and name == "keras" and version.startswith(("2.2.", "2.3.")):
+        return None  # the package with backends, whose sessions are TensorFlow 1's, on TensorFlow 2
     return "tensorflow1" if release < (2, 0) else "tensorflow2" if release < (2, 7) else "tf_keras"

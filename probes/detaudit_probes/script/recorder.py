@@ -4,6 +4,7 @@ Once: the generators' states, every variable's initial value. Each step: the bat
 state, the loss and the metrics. At exit: what the weights are then, which is all that a *bare* trial
 (``watch`` false) reads.
 """
+import functools
 import gc
 import os
 import random
@@ -43,6 +44,7 @@ class Recorder:
         self.every = int(session.option("every", 1))
         self.left = False
         self.following = False  # whether Keras has been imported
+        self.of_graphs = False  # whether variables are read through a session, which a script may close
         self.inside_fit = 0
         self.steps = 0
         self.began = self._imported = _clock()
@@ -153,6 +155,21 @@ class Recorder:
         earlier = [fingerprint.canonical(self._saved[name])] if name in self._saved else []
         self._saved[name] = fingerprint.sha256(earlier + views)
 
+    def settle(self) -> None:
+        """Take the variables' values as their last: what holds them is about to go."""
+        there = [(name, reference()) for name, reference in self._variables]
+        self._variables = [(name, functools.partial(lambda value: value, value)) for name, variable in there
+                           if variable is not None for value in self._last_value(variable)]
+
+    def _last_value(self, variable: Any) -> List[Any]:
+        """Its value; nothing where the session is closed that it was in."""
+        try:
+            return [self._read(variable)]
+        except Exception:
+            if not self.of_graphs:
+                raise
+            return []
+
     # Steps -----------------------------------------------------------------------------------------------------
 
     def batch(self, named: List[Tuple[str, Any]]) -> None:
@@ -224,7 +241,8 @@ class Recorder:
         ended = _clock()
         gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
         there = [(name, reference()) for name, reference in self._variables]
-        named = [(name + " at the end", self._read(variable)) for name, variable in there if variable is not None]
+        named = [(name + " at the end", value) for name, variable in there if variable is not None
+                 for value in self._last_value(variable)]
         self.generators("at the end")
         records = self.trace.once_each("update", named)
         self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})

@@ -91,14 +91,15 @@ class Watching:
             pinpoint.end_live()
         recorder.step("loop", recorder.steps, None, returned, weights, optimizers, self.read)
 
-    def stepping(self, done: Callable[[Any], None]) -> Any:
-        """For ``train_on_batch``, where no ``fit`` calls it: ``done(model)`` when it has ended, which is a step."""
+    def stepping(self, done: Callable[[Any], None], ready: Callable[[Any], None] = lambda model: None) -> Any:
+        """For ``train_on_batch``, where no ``fit`` calls it: ``ready(model)``, and ``done(model)`` after it, a step."""
 
         def telling(given: Any) -> Any:
             def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
                 recorder = self.recorder
                 if not recorder.counting or recorder.inside_fit:
                     return given(model, *arguments, **named)
+                ready(model)
                 recorder.inside_fit += 1
                 try:
                     result = given(model, *arguments, **named)

@@ -5,7 +5,8 @@ each of them as soon as it is known: nothing in the graph says that a variable m
 (``keras/optimizers.py``, ``get_updates``). Two inter-op threads are enough for no two runs of the 2017 tutorial to be
 alike, whatever is seeded; Keras 2.0.3 on TensorFlow 1.1 repeats itself with one thread, Keras 2.3.1 on TensorFlow 1.15
 does not. With every new value computed before any is assigned, both repeat themselves on eight threads (6 of 6
-processes; without, 6 of 6 differ). Under ``tf.keras`` and on Theano the tutorial repeats itself.
+processes; without, 6 of 6 differ). Under ``tf.keras`` and on Theano the
+tutorial repeats itself once its generators are held.
 """
 import sys
 
@@ -24,16 +25,19 @@ LINES = (
     "    # Every new value is computed before any variable is written.",
     "    given, update, add = optimizer.get_updates, K.update, K.update_add",
     "    def get_updates(self, *args, **kwargs):",
-    "        later = []",
-    "        K.update = lambda x, value: later.append((update, x, value))",
-    "        K.update_add = lambda x, value: later.append((add, x, value))",
+    "        K.update = lambda x, value: (update, x, value)",
+    "        K.update_add = lambda x, value: (add, x, value)",
     "        try:",
-    "            given(self, *args, **kwargs)",
+    "            made = given(self, *args, **kwargs)",
     "        finally:",
     "            K.update, K.update_add = update, add",
-    "        new = [value for kind, _, value in later if kind is update]",
+    "        pairs = lambda one: type(one) is tuple and len(one) == 2",
+    "        made = [(update,) + one if pairs(one) else one for one in made]",
+    "        held = [one for one in made if type(one) is tuple]",
+    "        new = [value for kind, _, value in held if kind is update]",
     "        with tf.control_dependencies(new):",
-    "            self.updates = [kind(x, value) for kind, x, value in later]",
+    "            self.updates = [one[0](*one[1:]) if one in held else one",
+    "                            for one in made]",
     "        return self.updates",
     "    optimizer.get_updates = get_updates",
     "for optimizer in (keras.optimizers.Adam, keras.optimizers.SGD):",
@@ -85,7 +89,8 @@ def _each(session, change):
 
     tensorflow = sys.modules.get("tensorflow")
     if keras.__version__.startswith("2.") and tensorflow is not None and tensorflow.__version__.startswith("1."):
-        for kind in vars(keras.optimizers).values():
+        kinds = {id(one): one for one in vars(keras.optimizers).values()}  # each has a second name: Adam, adam
+        for kind in kinds.values():
             if isinstance(kind, type) and "get_updates" in vars(kind):
                 change(kind)
 
