@@ -2,10 +2,13 @@
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition
-from detaudit.outcome import CRASHED, FAILED, Outcome
+from detaudit.diff import Agreement
+from detaudit.outcome import COMPLETED, CRASHED, FAILED, Outcome
+from detaudit.script import repeat
 from detaudit.script.case import Case
 from detaudit.script.conclusion import conclude
 from detaudit.script.findings import RunAudit
@@ -123,6 +126,18 @@ def test_every_risky_pin_may_stop_the_script(world):
     audit, _, _ = world("python-random", broken=("op-determinism", "clock"))
     assert causes(audit) == {"python-random": True}
     assert set(audit.search.invalid) >= {"op-determinism", "clock"}
+
+
+@pytest.mark.parametrize(("moved", "agree"), [(True, True), (False, None)])
+def test_runs_that_a_pin_keeps_from_training_are_no_agreement(moved, agree):
+    asking = repeat.ask(Condition("tensorflow", "cpu", "train.py", 1, ("ordered-updates",)), 1,
+                        comparing=lambda *_: Agreement(1))
+    trace = SimpleNamespace(measures={"steps": 3, "moved": moved})
+    done = SimpleNamespace(outcome=Outcome(COMPLETED), trace=trace)
+    with pytest.raises(StopIteration) as ended:
+        asking.send(dict.fromkeys(next(asking), done))
+    answer = ended.value.value
+    assert answer.agree is agree and ("stand still" in answer.reason) is (agree is None)
 
 
 def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):

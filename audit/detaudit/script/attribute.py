@@ -19,7 +19,7 @@ from detaudit.script.search import Pins, smallest
 
 #: Pins that may break a script: where all of them held together stop it, these are left out one by one.
 RISKY = ("op-determinism", "fixed-addresses", "one-pool-thread", "one-process", "clock", "os-entropy", "one-thread",
-         "one-worker", "serial-map", "dense-update")
+         "one-worker", "serial-map", "dense-update", "ordered-updates")
 MOST = 8  # pairs without a pin that parts rarely
 
 

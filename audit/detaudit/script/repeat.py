@@ -147,6 +147,8 @@ def ask(condition: Condition, pairs: int, first: int = 0, comparing=compare_runs
         failed = next((one for one in done if not one.outcome.completed), None)
         if failed:
             return Answer(None, counted(done, comparing), failed.outcome.reason)
+        if any(_stands_still(one) for one in done):
+            return Answer(None, counted(done, comparing), "trains nothing: with these pins the weights stand still")
         repeats = counted(done, comparing)
         across = comparing(done[0], done[-2])
         if isinstance(across, Divergence) and not repeats.parted:
@@ -156,6 +158,13 @@ def ask(condition: Condition, pairs: int, first: int = 0, comparing=compare_runs
         if repeats.problem:
             return Answer(None, repeats, repeats.problem)
     return Answer(True, counted(done, comparing))
+
+
+def _stands_still(run: Finished) -> bool:
+    """Whether its steps left every weight as it was: such runs agree whatever parts the others. (A script of which that
+    is so without pins is refused before.)"""
+    measures = run.trace.measures if run.trace else {}
+    return bool(measures.get("steps")) and measures.get("moved") is False
 
 
 def count(condition: Condition, pairs: int) -> Experiment[Repeats]:
