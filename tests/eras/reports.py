@@ -81,13 +81,19 @@ def deciding(report: v1.Report, component: str) -> str | None:
     if not cells:
         return None
     found = [f"`{cell.generator}`" for cell in cells if cell.decides]
-    undecided = any(cell.decides is None for cell in cells)
-    return (", ".join(found) or "none of them") + (" (not all seen)" if undecided else "")
+    return ", ".join(found) or "none of them"
+
+
+def whole(report: v1.Report, component: str) -> str:
+    """What decides a use, and that another generator could not be judged, where it is so."""
+    undecided = [cell.generator for cell in report.matrix if cell.component == component and cell.decides is None]
+    said = deciding(report, component)
+    return "" if said is None else f"{said} ({', '.join(undecided)} not judged)" if undecided else said
 
 
 def decided(known: Known) -> list[str]:
     return table(["", *COMPONENTS], [
-        [one.title, *(deciding(report, component) or "" for component in COMPONENTS)] for one, report in known])
+        [one.title, *(whole(report, component) for component in COMPONENTS)] for one, report in known])
 
 
 def weakest(report: v1.Report) -> str:
@@ -134,7 +140,7 @@ def changes(known: Known) -> list[str]:
                   and verdict(before, source) != verdict(now, source)]
         if weakest(before) != weakest(now):
             found.append(f"the weakest recipe: {weakest(before)} → {weakest(now)}")
-        told = [f"- {one}" for one in found] or ["Nothing that was tried in both."]
+        told = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]
         lines += [f"**{old.title} → {new.title}**", "", *told, ""]
     return lines
 
