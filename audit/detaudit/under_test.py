@@ -1,7 +1,6 @@
 """The interpreter under test, before anything is imported in it: what is installed there, and which adapter fits."""
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from detaudit_probes.declare import BACKENDS
@@ -24,7 +23,7 @@ def ask(python: str) -> dict[str, Any]:
     """
     with workspace() as folder:
         environment = base.environment_for_nests(os.environ, (), str(folder.private))
-        runner = Runner(Interpreter(python, "tensorflow", imports=False), Limits(), Path(folder.path) / "asked",
+        runner = Runner(Interpreter(python, "tensorflow", imports=False), Limits(), folder.path / "run-asked",
                         environment)
         try:
             return runner.greet(base.base_condition("tensorflow", "cpu", 1))
