@@ -2,7 +2,7 @@
 from collections.abc import Iterable, Mapping
 
 from detaudit_probes import models, sources
-from detaudit_probes.declare import Compare, Loosen, Pin, Source
+from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Loosen, Pin, Source
 from detaudit_probes.placebos import PLACEBOS
 
 from detaudit.condition import Condition
@@ -16,7 +16,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 
 def keras_backend(backend: str) -> str:
     """What Keras calls the backend: several adapters are for TensorFlow, with one Keras or another."""
-    return backend if backend in ("jax", "torch", "theano") else "tensorflow"
+    return backend if backend in NOT_TENSORFLOW else "tensorflow"
 
 
 def known_pins(backend: str | None = None) -> dict[str, Pin]:

@@ -3,7 +3,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from detaudit_probes.declare import BACKENDS
+from detaudit_probes.declare import NOT_TENSORFLOW, under_keras_2
 
 from detaudit import base
 from detaudit.errors import EnvironmentUnusable
@@ -41,26 +41,24 @@ def adapter(backend: str, facts: Mapping[str, Any]) -> str:
     if backend != "tensorflow":
         return backend
     if release is None:
-        others = [name for name in BACKENDS if name in packages]
+        others = [name for name in NOT_TENSORFLOW if name in packages]
         if others:
             raise EnvironmentUnusable(f"There is no TensorFlow in this environment, but {' and '.join(others)}: "
                                       f"give --backend {others[0]}.")
         return backend
-    if release < (2, 0):
-        return "tensorflow1"
-    if release < (2, 3):
+    if (2, 0) <= release < (2, 3):
         raise EnvironmentUnusable(f"TensorFlow {release[0]}.{release[1]} is followed in no way: 1.x is, and 2.3 and "
                                   f"newer.")
-    if release < (2, 7):
-        return "tensorflow2"
-    return "tf_keras" if _release(packages.get("keras", "3.0")) < (3, 0) else "tensorflow"
+    # Before 2.7 the Keras of TensorFlow's users is 2, whatever else is installed.
+    old = release < (2, 7) or _release(packages.get("keras", "3.0")) < (3, 0)
+    return under_keras_2(release) if old else "tensorflow"
 
 
 def installed(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """The backends that are there, as a user names them."""
     packages = facts.get("packages", {})
     tensorflow = ("tensorflow",) if any(name in packages for name in TENSORFLOW) else ()
-    return (*tensorflow, *(name for name in ("jax", "torch", "theano") if name in packages))
+    return (*tensorflow, *(name for name in NOT_TENSORFLOW if name in packages))
 
 
 def _release(version: str) -> tuple[int, int]:

@@ -37,6 +37,13 @@ OLD_KERAS = (THEANO, "tensorflow1")
 TF_KERAS = ("tensorflow2", "tf_keras")
 #: Each is an adapter in ``backends/``.
 BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
+#: Those that bear the name that Keras and pip give them; the other adapters are for TensorFlow.
+NOT_TENSORFLOW = ("jax", "torch", THEANO)
+
+
+def under_keras_2(tensorflow: Tuple[int, int]) -> str:
+    """The adapter for Keras 2 on this release of TensorFlow."""
+    return "tensorflow1" if tensorflow < (2, 0) else "tensorflow2" if tensorflow < (2, 7) else "tf_keras"
 
 
 class Pin(NamedTuple):

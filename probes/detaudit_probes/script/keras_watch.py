@@ -2,7 +2,7 @@
 import sys
 from typing import Any, Optional
 
-from detaudit_probes.declare import EVERY_BACKEND, OLD_KERAS, TF_KERAS
+from detaudit_probes.declare import EVERY_BACKEND, OLD_KERAS, TF_KERAS, under_keras_2
 
 #: What Keras is imported as: TensorFlow 2.0 to 2.6 have it inside.
 NAMES = ("keras", "tensorflow.keras")
@@ -51,7 +51,8 @@ def adapter_of(keras: Any, name: str) -> Optional[str]:
         return backend if backend in EVERY_BACKEND else None
     if backend != "tensorflow":
         return backend if backend in OLD_KERAS else None
-    release = tuple(int(part) for part in sys.modules["tensorflow"].__version__.split(".")[:2])
+    major, minor = sys.modules["tensorflow"].__version__.split(".")[:2]
+    release = int(major), int(minor)
     if release >= (2, 0) and name == "keras" and version.startswith(("2.2.", "2.3.")):
         return None  # the package with backends, whose sessions are TensorFlow 1's, on TensorFlow 2
-    return "tensorflow1" if release < (2, 0) else "tensorflow2" if release < (2, 7) else "tf_keras"
+    return under_keras_2(release)

@@ -157,9 +157,13 @@ class Recorder:
 
     def settle(self) -> None:
         """Take the variables' values as their last: what holds them is about to go."""
+        self._variables = [(name, functools.partial(lambda value: value, value)) for name, value in self._last_values()]
+
+    def _last_values(self) -> List[Tuple[str, Any]]:
+        """Of every variable that is still there, in the order in which they were made."""
         there = [(name, reference()) for name, reference in self._variables]
-        self._variables = [(name, functools.partial(lambda value: value, value)) for name, variable in there
-                           if variable is not None for value in self._last_value(variable)]
+        return [(name, value) for name, variable in there if variable is not None
+                for value in self._last_value(variable)]
 
     def _last_value(self, variable: Any) -> List[Any]:
         """Its value; nothing where the session is closed that it was in."""
@@ -240,9 +244,7 @@ class Recorder:
         """What a bare trial reads too: every variable that is still there, in the order in which they were made."""
         ended = _clock()
         gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
-        there = [(name, reference()) for name, reference in self._variables]
-        named = [(name + " at the end", value) for name, variable in there if variable is not None
-                 for value in self._last_value(variable)]
+        named = [(name + " at the end", value) for name, value in self._last_values()]
         self.generators("at the end")
         records = self.trace.once_each("update", named)
         self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})
