@@ -311,11 +311,12 @@ def reproduce(path: Path, guilty: Guilty | None, facts: Mapping[str, Any], pytho
               threads: int | None = None) -> None:
     """Write the script that shows one operation's fault, if it does; else say why there is none."""
     packages = {name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS}
-    text = reproducers.text(guilty, packages, threads) if guilty is not None else None
+    backend = facts.get("framework", {}).get("backend", "tensorflow")
+    text = None if guilty is None else reproducers.text(guilty, packages, threads, backend)
     if text is None:
         print("No reproducer: no operation was seen to give other results from equal inputs in one process."
-              if guilty is None else f"No reproducer: the inputs of {guilty.operation} cannot be made up.",
-              file=sys.stderr)
+              if guilty is None else f"No reproducer: {guilty.operation} cannot be called alone, on inputs that are "
+              f"made up.", file=sys.stderr)
         return
     with workspace() as folder:
         shown = reproducers.shows(text, python, folder.private)

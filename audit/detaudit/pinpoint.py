@@ -72,6 +72,7 @@ class Pinpoint:
     ``watched``, ``eager`` and ``compiled`` are the replays of the step as a whole: with every operation watched,
     without, and as it was compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that
     the step has without? None where that was not seen. ``passages`` is the watched step, layer by layer, in order.
+    ``failed`` says why the step could not be replayed.
     """
 
     kind: str
@@ -87,3 +88,4 @@ class Pinpoint:
     same_watched: bool | None = None
     same_eager: bool | None = None
     passages: tuple[Passage, ...] = ()
+    failed: str = ""

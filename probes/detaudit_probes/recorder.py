@@ -86,6 +86,8 @@ class Recorder:
         self._models = [one for one in self._models if one is not model] + [model]
         if self.watched:
             _return_what_was_computed(model, self.backend)
+        if self.pinpoint is not None:
+            _follow(self.pinpoint, model)
         self.fits += 1
         return _callback(self, model, "fit %d" % self.fits)
 
@@ -118,7 +120,7 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
             self.step, self.began, self.taken = 0, 0.0, False
 
         def on_train_batch_begin(self, batch, logs=None):
-            self.taken = recorder.pinpoint is not None and recorder.pinpoint.take()
+            self.taken = recorder.pinpoint is not None and recorder.pinpoint.take_in_fit()
             self.began = _clock()
 
         def on_train_batch_end(self, batch, logs=None):
@@ -142,6 +144,17 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
             recorder.final(model)
 
     return Watch()
+
+
+def _follow(pinpoint: Any, model: Any) -> None:
+    """Let the pinpoint meet the steps of the ``fit`` that comes."""
+    make = model.make_train_function
+
+    def make_train_function(*arguments, **named):
+        make(*arguments, **named)
+        pinpoint.follow(model)
+
+    model.make_train_function = make_train_function
 
 
 def _replay(pinpoint: Any, model: Any, batch: List[Any]) -> None:

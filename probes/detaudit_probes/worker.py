@@ -57,6 +57,7 @@ def _train(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ..
     watch = recorder.Recorder(writer, backend, watched=trial.option("watch", True))
     if trial.option("pinpoint") is not None:
         watch.pinpoint = step.Pinpoint(watch, trial.option("pinpoint"), request.fingerprint)
+        watch.pinpoint.on(request.backend)
     trial.remember_generators()
     backend.watch_draws()
     watch.generators("at the start")

@@ -14,8 +14,7 @@ def main() -> int:
     import numpy as np
     import tensorflow as tf
     from detaudit_probes import fingerprint
-    from detaudit_probes.ops.places import told_apart
-    from detaudit_probes.ops.watch import Watch, watching
+    from detaudit_probes.ops.frameworks.tensorflow import Watch, told_apart, watching
     from detaudit_probes.team import Team
 
     tf.config.run_functions_eagerly(True)

@@ -5,7 +5,7 @@ import numpy
 import pytest
 from detaudit_probes.fingerprint import Hasher
 from detaudit_probes.ops import catalogue, refusals, replay
-from detaudit_probes.ops.watch import Watch, watching
+from detaudit_probes.ops.frameworks.tensorflow import Watch, watching
 
 pytestmark = pytest.mark.framework
 ENTRIES = {one.name: one for one in catalogue.OPERATIONS}

@@ -17,7 +17,7 @@ from detaudit.ops import pinpoint
 from detaudit.runner import Asking, Finished, Limits, Runner
 from detaudit.script import program
 from detaudit_probes import sources
-from detaudit_probes.ops.watch import NOT_KNOWN, Event, first_parting
+from detaudit_probes.ops.event import NOT_KNOWN, Event, first_parting
 
 from tests.frameworks.test_observer import ask
 

@@ -262,7 +262,7 @@ def test_exit_codes():
 def test_processes_are_compared_operation_by_operation():
     def event(inputs=(1,), outputs=(2,), foreign=(), operation="Add"):
         return {"operation": operation, "shapes": ["f"], "inputs": list(inputs), "outputs": list(outputs),
-                "foreign": list(foreign)}
+                "foreign": list(foreign), "python": operation == "pure_callback"}
 
     same = event()
     assert pinpoint.between([same, same], [same, same]) == ("", None)
@@ -270,6 +270,8 @@ def test_processes_are_compared_operation_by_operation():
     assert pinpoint.between([event(inputs=(9,), outputs=(3,))], [same])[0] == "input"
     assert pinpoint.between([event(inputs=(9,), foreign=(0,))], [same])[0] == "python"
     assert pinpoint.between([event(operation="Mul")], [same])[0] == "other"
+    called = event(operation="pure_callback")  # its results are those of Python code
+    assert pinpoint.between([called], [{**called, "outputs": [3]}])[0] == "python"
 
 
 def replay(*marks):
@@ -355,6 +357,9 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
     assert told == ("the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
                     "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
                     "step as a whole parts too, on the same bits (3 distinct of 20)")
+    failed = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(
+        Pinpoint("fit", 0, failed="TypeError: not twice")))
+    assert failed == "the step could not be replayed (fit): TypeError: not twice"
     none = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(Pinpoint("fit", 126)))
     assert none.startswith("the step, replayed (fit), repeats itself in two processes, all 126 operations")
 
@@ -374,6 +379,19 @@ def test_the_reproducer_is_a_short_script_of_that_operation_alone():
     assert 'integers("int32", 0, 4, 40)' in text and "TensorFlow" in text and "tensorflow 2.21.0" in text
 
 
-def test_inputs_that_cannot_be_made_up_have_no_reproducer():
+def test_an_operation_of_torch_gets_copies_of_its_inputs_and_says_what_it_wrote():
+    guilty = Guilty("aten.index_put_.default", ("float32[50, 16]", "int64[40]", "float32[40, 16]"), ("float32[50, 16]",),
+                    "cpu", {"accumulate": True}, Replays(20, 5), (None, (0, 49), None),
+                    (("self", 0), ("indices", [None, 1]), ("values", 2), ("attribute accumulate", True),
+                     ("attribute dtype", "torch.float32")))
+    text = reproducer.text(guilty, {"torch": "2.13.0"}, 8, "torch")
+    assert ast.parse(text) and len(text.splitlines()) < 60 and "import detaudit" not in text and "tensorflow" not in text
+    assert ("torch.ops.aten.index_put_.default(self=given[0], indices=[None, given[1]], values=given[2], "
+            "accumulate=True, dtype=torch.float32)") in text
+    assert "one.clone() for one in (input_0, input_1, input_2,)" in text and "torch.set_num_threads(8)" in text
+
+
+def test_what_cannot_be_made_up_or_called_alone_has_no_reproducer():
+    assert reproducer.text(replace(GUILTY, call=()), {}) is None
     assert reproducer.text(replace(GUILTY, inputs=("variant[]",)), {}) is None
     assert reproducer.text(replace(GUILTY, inputs=("string[3]",)), {}) is None

@@ -11,7 +11,7 @@ from detaudit.runner import Experiment
 from detaudit.verdict import BROKEN, NEEDS_PIN, Verdict
 
 #: The backends whose operations can be watched one by one.
-WATCHED = ("tensorflow",)
+WATCHED = ("tensorflow", "torch", "jax")
 
 #: Where runs part before any operation of a step: there is none to be found.
 CAME_IN = ("rng", "data", "init")

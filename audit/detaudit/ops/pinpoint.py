@@ -24,6 +24,9 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
     if len(notes) < len(done) or not all(notes):
         return None
     first = notes[0]
+    failed = next((note["failed"] for note in notes if note.get("failed")), "")
+    if failed:
+        return Pinpoint(kind=first["kind"], operations=0, failed=failed)
     counts = {name: _sum([note.get(name) for note in notes]) for name in ("watched", "eager", "compiled")}
     replays = [_replays(one) for one in done]
     together = [replay for _, found in replays for replay in found]
@@ -56,7 +59,7 @@ def between(left: Sequence[Event], right: Sequence[Event]) -> tuple[str, Event |
         if differing:
             return PYTHON if differing <= set(one["foreign"]) else "input", one
         if one["outputs"] != other["outputs"]:
-            return "state", one
+            return PYTHON if one["python"] else "state", one
     return "", None
 
 

@@ -5,7 +5,7 @@ It is run, and its fault is seen, before it is handed over as verified.
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ ATTEMPTS = 3
 
 _SHAPE = re.compile(r"(resource )?(\w+)\[([\d, ]*)\]$")
 
-_TEMPLATE = '''"""tf.raw_ops.{operation}: equal inputs, other results. Written by detaudit {version}.
+_TENSORFLOW = '''"""tf.raw_ops.{operation}: equal inputs, other results. Written by detaudit {version}.
 
 Seen: {distinct} distinct results in {replays} replays, with {packages}.
 Exit status 1: the fault shows here. 0: it does not.
@@ -50,35 +50,101 @@ sys.exit(len(results) > 1)
 '''
 
 
-def text(guilty: Guilty, packages: Mapping[str, Any], threads: int | None = None) -> str | None:
-    """The script, under 60 lines; None where the operation's inputs cannot be made of their shapes alone."""
-    inputs, variables = [], []
-    for place, described in enumerate(guilty.inputs):
-        made = _made(described, guilty.limits[place] if place < len(guilty.limits) else None)
-        if made is None:
-            return None
-        inputs.append(f"input_{place} = {made}")
-        if described.startswith("resource"):
-            variables.append(place)
-            inputs.append(f"begin_{place} = input_{place}.numpy()")
-    arguments = ", ".join(_argument(name, value, variables) for name, value in guilty.call)
+_TORCH = '''"""torch.ops.{operation}: equal inputs, other results. Written by detaudit {version}.
+
+Seen: {distinct} distinct results in {replays} replays, with {packages}.
+Exit status 1: the fault shows here. 0: it does not.
+"""
+import sys
+
+import numpy as np
+import torch
+
+{threads}rng = np.random.RandomState(0)
+
+
+def floats(dtype, *shape):
+    return torch.tensor(rng.standard_normal(shape), device="{device}").to(getattr(torch, dtype))
+
+
+def integers(dtype, least, greatest, *shape):
+    return torch.tensor(rng.randint(least, greatest + 1, size=shape), device="{device}").to(getattr(torch, dtype))
+
+
+{inputs}
+
+def call():
+{body}
+
+def bits(value):
+    if isinstance(value, (list, tuple)):
+        return b"".join(map(bits, value))
+    return value.cpu().contiguous().view(torch.uint8).numpy().tobytes() if torch.is_tensor(value) else b""
+
+
+results = {{bits(call()) for _ in range({calls})}}
+print(f"Torch {{torch.__version__}}: {{len(results)}} distinct results in {calls} calls")
+sys.exit(len(results) > 1)
+'''
+
+
+def text(guilty: Guilty, packages: Mapping[str, Any], threads: int | None = None,
+         backend: str = "tensorflow") -> str | None:
+    """The script, under 60 lines; None where the operation's inputs cannot be made of their shapes alone, or it cannot
+    be called alone."""
+    if not guilty.call:
+        return None
+    inputs = [_made(described, guilty.limits[place] if place < len(guilty.limits) else None)
+              for place, described in enumerate(guilty.inputs)]
+    if None in inputs:
+        return None
+    template, lines, body, setting = _WRITERS[backend](guilty, [str(one) for one in inputs])
+    return template.format(
+        operation=guilty.operation, version=__version__, distinct=guilty.replays.distinct,
+        replays=guilty.replays.replays, calls=CALLS, inputs="\n".join(lines) + "\n", device=guilty.device or "cpu",
+        packages=", ".join(f"{name} {version}" for name, version in sorted(packages.items())) or backend,
+        threads=f"{setting}({threads})\n" if threads else "", body="".join(f"    {line}\n" for line in body))
+
+
+def _tensorflow(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], list[str], str]:
+    """The template, the lines that make the inputs, the body of a call, and what sets the threads."""
+    variables = [place for place, described in enumerate(guilty.inputs) if described.startswith("resource")]
+    lines: list[str] = []
+    for place, one in enumerate(made):
+        lines.append(f"input_{place} = tf.Variable({one})" if place in variables else f"input_{place} = {one}")
+        if place in variables:
+            lines.append(f"begin_{place} = input_{place}.numpy()")
+
+    def given(place: int) -> str:
+        return f"input_{place}.handle" if place in variables else f"input_{place}"
+
     body = [f"input_{place}.assign(begin_{place})" for place in variables]
-    body.append(f"found = tf.raw_ops.{guilty.operation}({arguments})")
+    body.append(f"found = tf.raw_ops.{guilty.operation}({_arguments(guilty.call, given, repr)})")
     body.append(f"return {' + '.join(f'input_{place}.numpy().tobytes()' for place in variables)}" if variables else
                 'return b"".join(one.numpy().tobytes() for one in tf.nest.flatten(found))')
-    return _TEMPLATE.format(
-        operation=guilty.operation, version=__version__, distinct=guilty.replays.distinct,
-        replays=guilty.replays.replays, calls=CALLS, inputs="\n".join(inputs) + "\n",
-        packages=", ".join(f"{name} {version}" for name, version in sorted(packages.items())) or "TensorFlow",
-        threads=f"tf.config.threading.set_intra_op_parallelism_threads({threads})\n" if threads else "",
-        body="".join(f"    {line}\n" for line in body))
+    return _TENSORFLOW, lines, body, "tf.config.threading.set_intra_op_parallelism_threads"
+
+
+def _torch(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], list[str], str]:
+    """As :func:`_tensorflow`. An operation may write into its inputs: it gets copies, which are results too."""
+    def written(value: Any) -> str:
+        return value if isinstance(value, str) and value.startswith("torch.") else repr(value)
+
+    names = ", ".join(f"input_{place}" for place in range(len(made)))
+    body = [f"given = [one.clone() for one in ({names},)]",
+            f"found = torch.ops.{guilty.operation}({_arguments(guilty.call, 'given[{}]'.format, written)})",
+            "return [found, given]"]
+    return _TORCH, [f"input_{place} = {one}" for place, one in enumerate(made)], body, "torch.set_num_threads"
+
+
+_WRITERS = {"tensorflow": _tensorflow, "torch": _torch}
 
 
 def _made(described: str, limits: tuple[int, int] | None) -> str | None:
     found = _SHAPE.match(described)
     if found is None:
         return None
-    variable, dtype, shape = found[1], found[2], ", ".join(part for part in found[3].split(", ") if part)
+    dtype, shape = found[2], ", ".join(part for part in found[3].split(", ") if part)
     rest = f", {shape}" if shape else ""
     if dtype.startswith(("float", "bfloat")):
         made = f'floats("{dtype}"{rest})'
@@ -88,17 +154,20 @@ def _made(described: str, limits: tuple[int, int] | None) -> str | None:
         made = f'integers("bool", 0, 1{rest})'
     else:
         return None
-    return f"tf.Variable({made})" if variable else made
+    return made
 
 
-def _argument(name: str, value: Any, variables: list[int]) -> str:
-    if name.startswith("attribute "):
-        return f"{name.removeprefix('attribute ')}={value!r}"
-
-    def one(place: int) -> str:
-        return f"input_{place}.handle" if place in variables else f"input_{place}"
-
-    return f"{name}={one(value)}" if isinstance(value, int) else f"{name}=[{', '.join(map(one, value))}]"
+def _arguments(call: Sequence[tuple[str, Any]], given: Callable[[int], str], written: Callable[[Any], str]) -> str:
+    """The arguments of a call, by name: ``given`` names an input by its place, ``written`` writes an attribute."""
+    found = []
+    for name, value in call:
+        if name.startswith("attribute "):
+            found.append(f"{name.removeprefix('attribute ')}={written(value)}")
+        elif isinstance(value, int):
+            found.append(f"{name}={given(value)}")
+        else:
+            found.append(f"{name}=[{', '.join('None' if one is None else given(one) for one in value)}]")
+    return ", ".join(found)
 
 
 def shows(script: str, python: str, folder: Path) -> bool:

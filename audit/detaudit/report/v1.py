@@ -148,7 +148,8 @@ class Pinpoint(Part):
     processes already), ``other`` (other operations are executed from there on), or nothing. ``watched``, ``eager`` and
     ``compiled`` are replays of the step as a whole: with every operation watched, without, and as it was compiled;
     ``same_watched`` and ``same_eager``: whether watching, and eager execution, give bits that the step has without.
-    ``line`` is the user's. ``passages`` is the watched step, layer by layer, in the order of execution.
+    ``line`` is the user's. ``passages`` is the watched step, layer by layer, in the order of execution. ``failed`` says
+    why the step could not be replayed.
     """
 
     kind: Name
@@ -164,6 +165,7 @@ class Pinpoint(Part):
     same_watched: bool | None
     same_eager: bool | None
     passages: Annotated[tuple[Passage, ...], Meta(max_length=2000)]
+    failed: Text = ""
 
 
 class Verdict(Part):

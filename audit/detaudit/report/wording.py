@@ -102,6 +102,8 @@ _BORN = {
 
 def operation(one: v1.Pinpoint) -> str:
     """The operation at which the step parts, or the layer where no more was asked, and what was seen."""
+    if one.failed:
+        return f"the step could not be replayed ({one.kind}): {one.failed}"
     if not one.born and one.watched is not None and one.watched.distinct > 1:
         return (f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results, and no operation "
                 f"is to blame for it: something that Python code keeps may not be set back before each replay")

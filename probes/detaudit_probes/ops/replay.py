@@ -8,7 +8,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from detaudit_probes import fingerprint
 from detaudit_probes.ops import catalogue, entry, refusals
-from detaudit_probes.ops.watch import Watch, described, first_parting, watching
+from detaudit_probes.ops.event import described, first_parting
+from detaudit_probes.ops.frameworks import tensorflow
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter
@@ -55,8 +56,8 @@ def run(trial: Any, writer: TraceWriter) -> None:
 def _replay(tf: Any, one: entry.Operation, dtype: str, name: str, repeats: int, writer: TraceWriter,
             hasher: fingerprint.Hasher, told: Dict[str, Dict[str, Any]]) -> None:
     prepared = prepare(tf, one, dtype)
-    watch = Watch(hasher)
-    with watching(watch):
+    watch = tensorflow.Watch(hasher)
+    with tensorflow.watching(watch):
         prepared.run()
     told["executed"][name] = sorted({event.operation for event in watch.events})
     writer.once_each("data", [("%s input %d" % (name, place), tensor.numpy())
@@ -121,11 +122,11 @@ def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> Non
     writer.once_each("forward", [(name + " of the batch", whole[:1].numpy()), (name + " alone", alone.numpy())])
 
 
-def _guilty(prepared: Prepared, watch: Watch, repeats: int) -> Optional[Dict[str, Any]]:
+def _guilty(prepared: Prepared, watch: tensorflow.Watch, repeats: int) -> Optional[Dict[str, Any]]:
     """The operation at which replays part, seen with every operation watched; None where they agree so."""
     replays = []
     for _ in range(repeats):
-        with watching(watch):
+        with tensorflow.watching(watch):
             prepared.run()
         replays.append(watch.events)
     parting = first_parting(replays)

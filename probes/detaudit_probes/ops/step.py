@@ -1,22 +1,24 @@
 """From "step 17 differs" to the operation: the state before that step is taken, and the step replayed, watched.
 
-A step of ``fit``, of ``train_on_batch`` or of a ``tf.function`` is replayed after it has run: eagerly, with every
-operation fingerprinted, and as it was compiled, as a whole. A step of eager code is watched while it runs, once in each
-process. Afterwards everything is as it was, and the training goes on.
+A step of ``fit``, of ``train_on_batch`` or of a ``tf.function`` is replayed after it has run: operation by operation,
+each fingerprinted, and as it was compiled, as a whole. A step of eager code is watched while it runs, once in each
+process. Afterwards everything is as it was, and the training goes on. What is the framework's own is in
+:mod:`detaudit_probes.ops.frameworks`.
 """
 import contextlib
 import os
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from detaudit_probes import fingerprint, protocol
-from detaudit_probes.ops.places import told_apart
-from detaudit_probes.ops.state import State, everything
-from detaudit_probes.ops.watch import Event, Watch, described, described_event, first_parting, marks, watching
+from detaudit_probes.ops import frameworks
+from detaudit_probes.ops.event import Event, described, first_parting, marks
+from detaudit_probes.ops.state import State
 from detaudit_probes.team import Team
 from detaudit_probes.trace import write_json
 
 REPLAYS = 10
+FOLLOWED = "_detaudit_follows"
 #: Seconds after which no further replay is begun, of those that are not the first two.
 LONGEST = 60.0
 _clock = time.perf_counter
@@ -26,7 +28,8 @@ class Pinpoint:
     """What is done at the step numbered ``step`` (from 0, over all models). ``found`` is what came of it.
 
     ``recorder`` counts the ``steps``, knows the variables that are ``alive()``, and leaves alone what happens while it
-    is ``paused``. ``algorithm`` is that of the fingerprints, ``users`` tells whether a file is the user's.
+    is ``paused``. ``watch`` is the framework's. ``algorithm`` is that of the fingerprints, ``users`` tells whether a
+    file is the user's.
     """
 
     def __init__(self, recorder: Any, step: int, algorithm: str,
@@ -35,64 +38,84 @@ class Pinpoint:
         self.found: Dict[str, Any] = {}
         self.replays: List[List[Event]] = []  # what was watched, all details in the first
         self._hasher = fingerprint.Hasher(algorithm, Team.of_this_machine())
-        self._watch = Watch(self._hasher, users, self._named)
+        self._users = users
         self._live: Optional[contextlib.ExitStack] = None
         self._before: Optional[State] = None
         self._others: List[Any] = []  # variables that are not Keras', as they were found last
+
+    def on(self, backend: str) -> None:
+        """Whose operations are watched; to be said before a step is taken."""
+        self.framework = frameworks.get(backend)
+        self.watch = self.framework.Watch(self._hasher, self._users, self._named)
 
     def take(self) -> bool:
         """Whether the step that begins now is the one; its state is taken then."""
         due = not self.found and self._before is None and self.recorder.recording and self.recorder.steps == self.step
         if due:
-            self._before = State(self.recorder.alive())
+            self._before = self.framework.State(self.recorder.alive())
             self._others = self._before.variables
         return due
+
+    def take_in_fit(self) -> bool:
+        """:meth:`take`, by who knows of a step of ``fit`` from its callbacks, where it is not met by :meth:`follow`."""
+        return not hasattr(self.framework, "stepping") and self.take()
+
+    def follow(self, model: Any) -> None:
+        """Meet the steps of ``fit`` and ``train_on_batch`` where the model calls them, if the framework allows that."""
+        given = model.train_function
+        if hasattr(self.framework, "stepping") and given is not None and not hasattr(given, FOLLOWED):
+            model.train_function = self.framework.stepping(self, model, given)
+            setattr(model.train_function, FOLLOWED, True)
 
     def drop(self) -> None:
         """What had begun was no step."""
         self._before = None
 
-    def replay(self, kind: str, eager: Callable[[], Any], compiled: Optional[Callable[[], Any]]) -> None:
-        """Replay the step that has just run: ``eager`` and ``compiled`` do it again, from the state as it is."""
+    def replay(self, kind: str, eager: Callable[[], Any], compiled: Optional[Callable[[], Any]],
+               returned: Any = None) -> None:
+        """Replay the step that has just run and has ``returned`` so: ``eager`` and ``compiled`` do it again, from the
+        state as it is."""
         if self._before is None or self.found:
             return
         self._close()
         self.recorder.paused = True
         try:
-            self._replay(kind, self._before, eager, compiled)
+            self._replay(kind, self._before, eager, compiled, returned)
+        except Exception as error:  # ours, or of a step that cannot be taken twice: the training goes on
+            self.found = {"kind": kind, "operations": 0, "guilty": None,
+                          "failed": "%s: %s" % (type(error).__name__, str(error)[:500])}
         finally:
             self.recorder.paused = False
             self._before = None
 
     def _replay(self, kind: str, before: State, eager: Callable[[], Any],
-                compiled: Optional[Callable[[], Any]]) -> None:
-        import tensorflow as tf
-
-        after = State(self.recorder.alive())
+                compiled: Optional[Callable[[], Any]], returned: Any) -> None:
+        framework = self.framework
+        after = framework.State(self.recorder.alive())
         before.add(after)  # what the step itself has made: an optimizer's state begins with zeros
         variables = self._others = after.variables
-        ended, began = self._ends(variables), _clock()
+        ended, began = self._ends(variables, returned), _clock()
         replays = self.replays
 
-        def watched() -> None:
-            self._watch.detailed = not replays
+        def watched() -> Any:
+            self.watch.detailed = not replays
             with contextlib.ExitStack() as stack:
-                if self._watch.detailed:
-                    stack.enter_context(told_apart(self._watch))
-                stack.enter_context(watching(self._watch))
-                eager()
-            replays.append(self._watch.events)
+                if self.watch.detailed:
+                    stack.enter_context(framework.told_apart(self.watch))
+                stack.enter_context(framework.watching(self.watch))
+                result = eager()
+            replays.append(self.watch.events)
+            return result
 
         def again(run: Callable[[], Any], most: int) -> List[Tuple[int, ...]]:
             ends: List[Tuple[int, ...]] = []
             until = _clock() + LONGEST
             while len(ends) < most and (len(ends) < 2 or _clock() < until):
                 before.restore()
-                run()
-                ends.append(self._ends(variables))
+                ends.append(self._ends(variables, run()))
             return ends
 
-        with _eagerly(tf):
+        with framework.eagerly():
             watched_ends = again(watched, REPLAYS)
             bare_ends = again(eager, len(watched_ends))
         compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
@@ -105,20 +128,21 @@ class Pinpoint:
             "same_eager": same_ends(bare_ends, compiled_ends) if compiled_ends else None,
             "same_step": ended in (compiled_ends or bare_ends), "seconds": _clock() - began}
 
-    def begin_live(self) -> None:
-        """A step of eager code begins, with a ``GradientTape``: watch it to its end, where it is the one."""
+    def begin_live(self) -> bool:
+        """A step of eager code begins: watch it to its end, where it is the one. Whether that has begun now."""
         if self.found or self._live is not None or self.recorder.steps != self.step:
-            return
-        self._others = everything(self.recorder.alive())
+            return False
+        self._others = self.framework.State.everything(self.recorder.alive())
         self._live = contextlib.ExitStack()
-        self._live.enter_context(told_apart(self._watch))
-        self._live.enter_context(watching(self._watch))
+        self._live.enter_context(self.framework.told_apart(self.watch))
+        self._live.enter_context(self.framework.watching(self.watch))
+        return True
 
     def end_live(self) -> None:
         """The step has ended: what was watched of it is what there is, where it could not be replayed."""
         if self._close() and not self.found:
-            self.replays.append(self._watch.events)
-            self.found = {"kind": "eager loop", "operations": len(self._watch.events), "guilty": None}
+            self.replays.append(self.watch.events)
+            self.found = {"kind": "eager loop", "operations": len(self.watch.events), "guilty": None}
 
     def _close(self) -> bool:
         live, self._live = self._live, None
@@ -133,10 +157,11 @@ class Pinpoint:
         first = self.replays[0] if self.replays else []
         again = [[marks(one) for one in events] for events in self.replays[1:]]
         write_json(os.path.join(folder, protocol.EVENTS_FILE),
-                   {"events": [described_event(one) for one in first], "again": again})
+                   {"events": [one._asdict() for one in first], "again": again})
 
-    def _ends(self, variables: List[Any]) -> Tuple[int, ...]:
-        return tuple(self._hasher(*fingerprint.canonical_view(one.numpy())) for one in variables if one.trainable)
+    def _ends(self, variables: List[Any], returned: Any) -> Tuple[int, ...]:
+        return tuple(self._hasher(*fingerprint.canonical_view(one))
+                     for one in self.framework.ends(variables, returned))
 
     def _named(self) -> List[Tuple[str, Any]]:
         mine = [(str(getattr(one, "path", None) or one.name), getattr(one, "_value", one))
@@ -155,12 +180,3 @@ def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Opt
 def _counted(ends: List[Tuple[int, ...]]) -> Optional[Dict[str, int]]:
     return {"replays": len(ends), "distinct": len(set(ends))} if ends else None
 
-
-@contextlib.contextmanager
-def _eagerly(tf: Any) -> Iterator[None]:
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(before)

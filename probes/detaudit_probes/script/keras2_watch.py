@@ -30,7 +30,9 @@ class Keras2Watching(Watching):
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras)
         self._backend = backends.get(adapter)
-        recorder.pinpoint = None  # no step can be replayed here
+
+    def follow_steps(self, pinpoint: Any) -> None:
+        self.recorder.pinpoint = None  # no step can be replayed here
 
     def trainer(self) -> Any:
         return self.keras.models.Model

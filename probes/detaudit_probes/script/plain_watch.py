@@ -14,9 +14,22 @@ from detaudit_probes.script.watching import STATES, Watching
 
 class PlainWatching(Watching):
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
-        super().__init__(session, recorder, keras)
         self._backend = backends.get(keras.backend.backend())
-        recorder.pinpoint = None  # no step can be replayed here
+        super().__init__(session, recorder, keras)
+
+    def follow_steps(self, pinpoint: Any) -> None:
+        """``fit`` and ``train_on_batch`` call one function for a step; it is followed where it is made."""
+        from keras.src.models.model import Trainer
+
+        def making(given: Any) -> Any:
+            def make_train_function(model: Any, *arguments: Any, **named: Any) -> Any:
+                given(model, *arguments, **named)
+                pinpoint.follow(model)
+
+            return make_train_function
+
+        pinpoint.on(self.keras.backend.backend())
+        self.session.wrap(Trainer, "make_train_function", making)
 
     def read(self, variable: Any) -> Any:
         return self._backend.read(variable)
@@ -63,6 +76,7 @@ class PlainWatching(Watching):
 
     def loops(self) -> None:
         """Steps that no ``fit`` makes: ``train_on_batch``, and updates by an optimizer of Keras."""
+        from keras.src.layers.layer import Layer
         from keras.src.models.model import Trainer
         from keras.src.optimizers.base_optimizer import BaseOptimizer
 
@@ -80,6 +94,16 @@ class PlainWatching(Watching):
 
             return apply
 
+        def entering(given: Any) -> Any:
+            def __call__(layer: Any, *arguments: Any, **named: Any) -> Any:
+                if self.recorder.counting and not self.recorder.inside_fit and self.recorder.pinpoint.begin_live():
+                    return Layer.__call__(layer, *arguments, **named)  # told apart from now on
+                return given(layer, *arguments, **named)
+
+            return __call__
+
+        if self.session.option("eager") and self.keras.backend.backend() == "torch":
+            self.session.wrap(Layer, "__call__", entering)
         self.session.wrap(Trainer, "train_on_batch", self.stepping(lambda model: self._step(self.applied(model), [])))
         self.session.wrap(BaseOptimizer, "apply", applying)
 

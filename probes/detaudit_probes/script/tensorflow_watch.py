@@ -19,6 +19,9 @@ class TensorFlowWatching(Watching):
         self._of_function: Any = weakref.WeakKeyDictionary()
         self._tracing: List[Any] = []
 
+    def follow_steps(self, pinpoint: Any) -> None:
+        pinpoint.on("tensorflow")
+
     def read(self, variable: Any) -> Any:
         return read(variable)
 

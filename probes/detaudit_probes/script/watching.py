@@ -22,11 +22,17 @@ class Watching:
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         self.session, self.recorder, self.keras = session, recorder, keras
+        if recorder.pinpoint is not None:
+            self.follow_steps(recorder.pinpoint)
         self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
         self._feeding = False
         self.raw: List[Any] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
 
     def read(self, variable: Any) -> Any:
+        raise NotImplementedError
+
+    def follow_steps(self, pinpoint: Any) -> None:
+        """A step is to be replayed, which is one of this backend's."""
         raise NotImplementedError
 
     def sync(self, model: Any) -> None:
@@ -178,7 +184,7 @@ def _callback(watching: Watching, model: Any) -> Any:
 
         def on_train_batch_begin(self, batch, logs=None):
             self.begun = batch
-            self.taken = recorder.pinpoint is not None and recorder.pinpoint.take()
+            self.taken = recorder.pinpoint is not None and recorder.pinpoint.take_in_fit()
 
         def on_train_batch_end(self, batch, logs=None):
             if self.taken:

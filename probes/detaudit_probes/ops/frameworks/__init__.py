@@ -1,0 +1,20 @@
+"""What watches the operations of a step, and sets back what a step changes: one module for each framework that can.
+
+``Watch(hasher, users, variables)``   collects the events of what is executed
+``watching(watch)``                   while the block runs
+``told_apart(watch)``                 knows stages and layers while the block runs
+``eagerly()``                         operation by operation, what else is compiled, while the block runs
+``State(variables)``                  everything that a step changes
+``ends(variables, returned)``         what a step that returned so has ended on, as arrays
+"""
+import importlib
+from types import ModuleType
+
+NAMES = ("tensorflow", "torch", "jax")
+
+
+def get(name: str) -> ModuleType:
+    """Raises KeyError where no step of this backend can be watched."""
+    if name not in NAMES:
+        raise KeyError(name)
+    return importlib.import_module("detaudit_probes.ops.frameworks." + name)

@@ -1,0 +1,312 @@
+"""JAX: the equations of a step, evaluated one by one, what goes into each and what comes out.
+
+A step of ``fit`` is a pure function: its state goes in and comes out. It is traced, and its equations are executed as
+``jax.core.eval_jaxpr`` does it, those of inner functions and each turn of a loop among them. What XLA fuses in the
+compiled step is executed apart so; whether the bits are the same is told.
+"""
+import contextlib
+import functools
+import re
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from detaudit_probes.fingerprint import Hasher, canonical_view
+from detaudit_probes.ops.event import NOT_KNOWN, Event
+from detaudit_probes.ops.places import told_apart as of_keras
+from detaudit_probes.ops.state import State as BaseState
+from detaudit_probes.ops.watch import Watch as BaseWatch
+
+#: Equations that stand for a call of an inner function, executed equation by equation as well.
+_CALLS = ("pjit", "jit", "closed_call", "core_call", "checkpoint", "remat", "custom_jvp_call", "custom_vjp_call",
+          "custom_vjp_call_jaxpr", "custom_lin")
+_PYTHON = ("pure_callback", "io_callback", "debug_callback", "python_callback")
+_SCOPE = "detaudit:%s:%s"
+_SCOPES = re.compile(r"detaudit:(\w*):([^/()]*)")
+
+
+class _Value:
+    """An array, whether an operation or the step's state gave it, and its fingerprint once it was asked for.
+
+    ``name`` is the variable's whose value it is.
+    """
+
+    __slots__ = ("array", "made", "mark", "name")
+
+    def __init__(self, array: Any, made: bool, name: str = "") -> None:
+        self.array, self.made, self.name = array, made, name
+        self.mark: Optional[int] = None
+
+
+class Watch(BaseWatch):
+    def __init__(self, hasher: Hasher, users: Callable[[str], bool] = lambda name: False,
+                 variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: ()) -> None:
+        super().__init__(hasher, users, variables)
+        self.watching = False
+
+    def evaluate(self, closed: Any, given: List[_Value], scopes: str = "", line: str = "") -> List[_Value]:
+        """The results of a closed jaxpr, each equation an event while this watches.
+
+        ``scopes`` and ``line`` are those of the equation that stands for it.
+        """
+        known: Dict[Any, _Value] = {}
+        known.update(zip(closed.jaxpr.constvars, [_Value(one, False) for one in closed.consts]))
+        known.update(zip(closed.jaxpr.invars, given))
+
+        def look(variable: Any) -> _Value:
+            return _Value(variable.val, False) if hasattr(variable, "val") else known[variable]
+
+        for equation, done in zip(closed.jaxpr.eqns, _last_used(closed.jaxpr)):
+            results = self._equation(equation, [look(one) for one in equation.invars], scopes, line)
+            known.update(zip(equation.outvars, results))
+            for one in done:
+                known.pop(one, None)  # a step's memory is not held longer than the step itself needs it
+        return [look(one) for one in closed.jaxpr.outvars]
+
+    def _equation(self, equation: Any, given: List[_Value], scopes: str, line: str) -> List[_Value]:
+        name, parameters = equation.primitive.name, equation.params
+        if self.watching and self.detailed:
+            scopes, line = "%s/%s" % (scopes, equation.source_info.name_stack), self._line(equation) or line
+        inner = functools.partial(self.evaluate, scopes=scopes, line=line)
+        if name in _CALLS:
+            return inner(_closed(next(parameters[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr")
+                                      if key in parameters)), given)
+        if name == "cond":
+            return inner(parameters["branches"][int(given[0].array)], given[1:])
+        if name == "while":
+            return _while(inner, parameters, given)
+        if name == "scan":
+            return _scan(inner, parameters, given)
+        return self._execute(equation, given, scopes, line)
+
+    def _execute(self, equation: Any, given: List[_Value], scopes: str, line: str) -> List[_Value]:
+        parameters = equation.primitive.get_bind_params(equation.params)
+        functions, parameters = parameters if isinstance(parameters, tuple) else ((), parameters)  # JAX 0.9 and before
+        with contextlib.ExitStack() as stack:
+            if hasattr(equation, "ctx"):
+                stack.enter_context(equation.ctx.manager)
+            found = equation.primitive.bind(*functions, *[one.array for one in given], **parameters)
+        results = [_Value(one, True) for one in (found if equation.primitive.multiple_results else [found])]
+        if self.watching:
+            self.events.append(Event(
+                equation.primitive.name, tuple(map(self._of, given)), tuple(map(self._of, results)),
+                python=equation.primitive.name in _PYTHON,
+                **(self._details(equation, given, results, scopes, line) if self.detailed else {})))
+        return results
+
+    def _details(self, equation: Any, given: List[_Value], results: List[_Value], scopes: str,
+                 line: str) -> Dict[str, Any]:
+        named = _SCOPES.findall(scopes)
+        layer = named[-1][1].replace("|", "/") if named else ""
+        stage = "update" if any(stage == "update" for stage, _ in named) else \
+            "gradient" if "transpose(" in scopes else "forward"
+        return {"shapes": tuple(_described(one.array) for one in given),
+                "results": tuple(_described(one.array) for one in results),
+                "foreign": tuple(place for place, one in enumerate(given) if not one.made),
+                "limits": tuple(_limits(one.array) for one in given), "device": _device(results),
+                "attributes": {key: _plain(value) for key, value in equation.params.items() if _is_plain(value)},
+                "stage": stage, "line": line or self.place(),
+                "layer": layer or next((one.name for one in given if one.name), "")}
+
+    def _of(self, value: _Value) -> int:
+        """The fingerprint of a value, which never changes."""
+        if value.mark is None:
+            bits = _bits(value.array)
+            value.mark = NOT_KNOWN if bits is None else self._hash(*canonical_view(bits))
+        return value.mark
+
+    def _line(self, equation: Any) -> str:
+        """The user's line that an equation was traced from, where it is among the few that JAX keeps; that of a gradient
+        is its forward operation's."""
+        for frame in getattr(equation.source_info.traceback, "frames", ()):
+            if self._users(frame.file_name):
+                return "%s:%d" % (frame.file_name, frame.line_num)
+        return ""
+
+
+def _last_used(jaxpr: Any) -> List[List[Any]]:
+    """For each equation, the variables that none after it reads."""
+    seen = {id(one) for one in jaxpr.outvars}
+    found: List[List[Any]] = []
+    for equation in reversed(jaxpr.eqns):
+        mine = {id(one): one for one in [*equation.invars, *equation.outvars]
+                if not hasattr(one, "val") and id(one) not in seen}
+        seen.update(mine)
+        found.append(list(mine.values()))
+    return found[::-1]
+
+
+def _closed(jaxpr: Any) -> Any:
+    from jax.extend.core import ClosedJaxpr
+
+    return jaxpr if hasattr(jaxpr, "consts") else ClosedJaxpr(jaxpr, ())
+
+
+def _while(inner: Any, parameters: Any, given: List[_Value]) -> List[_Value]:
+    test, body = parameters["cond_nconsts"], parameters["body_nconsts"]
+    tested, bodied, carried = given[:test], given[test:test + body], given[test + body:]
+    while bool(inner(parameters["cond_jaxpr"], tested + carried)[0].array):
+        carried = inner(parameters["body_jaxpr"], bodied + carried)
+    return carried
+
+
+def _scan(inner: Any, parameters: Any, given: List[_Value]) -> List[_Value]:
+    import jax.numpy as jnp
+
+    consts, carry = parameters["num_consts"], parameters["num_carry"]
+    fixed, carried, sliced = given[:consts], given[consts:consts + carry], given[consts + carry:]
+    turns = range(parameters["length"])
+    stacked: List[List[_Value]] = []
+    for turn in reversed(turns) if parameters["reverse"] else turns:
+        results = inner(parameters["jaxpr"], fixed + carried + [_Value(one.array[turn], one.made) for one in sliced])
+        carried = results[:carry]
+        stacked.append(results[carry:])
+    if parameters["reverse"]:
+        stacked.reverse()
+    if not stacked:  # of no turn: XLA knows the shapes
+        whole = [jnp.zeros((0, *one.shape), one.dtype) for one in parameters["jaxpr"].out_avals[carry:]]
+        return carried + [_Value(one, True) for one in whole]
+    return carried + [_Value(jnp.stack([one.array for one in column]), True) for column in zip(*stacked)]
+
+
+def _bits(value: Any) -> Optional[Any]:
+    """The elements, those of a key of JAX's generators included; None of what has none (tokens)."""
+    import jax
+    import numpy
+
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return numpy.asarray(value) if isinstance(value, (bool, int, float, complex)) else None
+    if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+        value = jax.random.key_data(value)
+    return numpy.asarray(value)
+
+
+def _described(value: Any) -> str:
+    return "%s%s" % (getattr(value, "dtype", type(value).__name__), list(getattr(value, "shape", ())))
+
+
+def _limits(value: Any) -> Optional[Tuple[int, int]]:
+    import numpy
+
+    bits = _bits(value)
+    whole = bits is not None and bits.dtype.kind in "iu" and bits.size
+    return (int(numpy.min(bits)), int(numpy.max(bits))) if whole else None
+
+
+def _device(results: List[_Value]) -> str:
+    devices = [str(device) for one in results[:1] if hasattr(one.array, "devices") for device in one.array.devices()]
+    return devices[0] if devices else ""
+
+
+def _is_plain(value: Any) -> bool:
+    """Neither a function nor a jaxpr: what differs from process to process, and no reader wants."""
+    return not callable(value) and "axpr" not in type(value).__name__
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)[:200]
+
+
+@contextlib.contextmanager
+def watching(watch: Watch) -> Iterator[Watch]:
+    """Every equation that ``watch`` evaluates in the block is an event."""
+    watch.begin()
+    watch.watching = True
+    try:
+        yield watch
+    finally:
+        watch.watching = False
+
+
+@contextlib.contextmanager
+def told_apart(watch: Watch) -> Iterator[None]:
+    """What is traced in the block carries stages, layers, and the weights that are updated, in the names of its scopes.
+    """
+    import jax
+    from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+    def scope(stage: str, layer: str) -> Any:
+        return jax.named_scope(_SCOPE % (stage, layer.replace("/", "|")))
+
+    def updating(optimizer: Any, *arguments: Any) -> Any:
+        step = optimizer.update_step
+
+        def update_step(gradient: Any, variable: Any, rate: Any) -> Any:
+            with scope("update", variable.path):
+                return step(gradient, variable, rate)
+
+        optimizer.update_step = update_step
+        try:
+            return update(optimizer, *arguments)
+        finally:
+            del optimizer.update_step
+
+    update, BaseOptimizer._backend_update_step = BaseOptimizer._backend_update_step, updating
+    try:
+        with of_keras(watch, scope):
+            yield
+    finally:
+        BaseOptimizer._backend_update_step = update
+
+
+@contextlib.contextmanager
+def eagerly() -> Iterator[None]:
+    """Nothing: equations are executed one by one."""
+    yield
+
+
+class State(BaseState):
+    """Generators of Python code alone: a step's state goes into it and comes out of it."""
+
+
+def ends(variables: List[Any], returned: Any) -> List[Any]:
+    _, state = returned
+    return [_bits(one) for one in state[0]]
+
+
+def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
+    """``model``'s train function ``given``, which replays the step that is to be, from a copy of its state."""
+    import jax
+    import jax.numpy as jnp
+
+    def train_function(state: Any, iterator: Any) -> Any:
+        if model.steps_per_execution != 1 or not pinpoint.take():
+            return given(state, iterator)
+        try:
+            data = next(iterator)
+        except StopIteration:
+            pinpoint.drop()
+            raise
+        before = jax.tree.map(jnp.copy, state)  # the step gives the memory of its state away
+        returned = given(state, iter([data]))
+        names = [one.path for some in (model.trainable_variables, model.non_trainable_variables,
+                                       model.optimizer.variables, model.metrics_variables) for one in some]
+        step: List[Any] = []  # traced where layers are told apart
+
+        def equations() -> Any:
+            if not step:
+                step.extend(_traced(model.train_step, before, data))
+            closed, structure = step
+            values = [_Value(one, True, name) for one, name in zip(jax.tree.leaves(before), names)]
+            values += [_Value(one, False) for one in jax.tree.leaves(data)]
+            return jax.tree.unflatten(structure, [one.array for one in pinpoint.watch.evaluate(closed, values)])
+
+        def compiled() -> Any:
+            return given(jax.tree.map(jnp.copy, before), iter([data]))
+
+        pinpoint.replay("fit", equations, None if model.run_eagerly or not model.jit_compile else compiled, returned)
+        return returned
+
+    return train_function
+
+
+def _traced(step: Any, state: Any, data: Any) -> Tuple[Any, Any]:
+    """The step as a closed jaxpr, and the structure of what it returns.
+
+    A function of its own is traced: of ``step`` JAX would remember what it traced for the compiled one.
+    """
+    import jax
+
+    closed, shapes = jax.make_jaxpr(lambda *given: step(*given), return_shape=True)(state, data)
+    return closed, jax.tree.structure(shapes)

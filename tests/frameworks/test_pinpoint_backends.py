@@ -1,0 +1,199 @@
+"""From the step to the operation on Torch and on JAX: what was planted is named, and a replay changes nothing.
+
+Tried where the backend is installed beside the tests, or in the interpreter that ``DETAUDIT_TORCH_PYTHON`` or
+``DETAUDIT_JAX_PYTHON`` names.
+"""
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from detaudit.condition import Condition, Trial
+from detaudit.nests import Interpreter
+from detaudit.ops import pinpoint, reproducer
+from detaudit.runner import Asking, Finished, Limits, Runner
+from detaudit.script import program
+from detaudit_probes import sources
+
+from tests.frameworks.test_observer import ask
+
+pytestmark = pytest.mark.framework
+NEVER = 10**6  # a step that no script has: nothing is replayed
+
+COMMON = """
+import random, sys, threading, time
+import keras, numpy as np
+random.seed(1); np.random.seed(1)
+WAY, PLANTED = sys.argv[1], sys.argv[2]
+entropy = random.SystemRandom()
+
+def noised(x):
+    return (np.asarray(x) + np.float32(entropy.randrange(10**6) / 1e6)).astype("float32")
+
+def dropping():
+    return keras.layers.Dropout(0.5, seed=entropy.randrange(10**6), name="drop")
+"""
+TORCH = """
+import torch
+torch.manual_seed(1)
+torch.set_num_threads(8)
+
+class Picked(keras.layers.Layer):
+    # Indexing adds up the gradients of its rows in parallel, in whatever order.
+    def build(self, shape):
+        self.table = self.add_weight(shape=(50, 16), name="table")
+    def call(self, x):
+        return self.table.value[x.long()].mean(1)  # PICK
+
+class Python(keras.layers.Layer):
+    def call(self, x):
+        made = torch.from_numpy(noised(x.detach().cpu().numpy())).to(x.device)
+        return x + (made - x.detach())  # PYTHON
+"""
+JAX = """
+import jax
+
+class Python(keras.layers.Layer):
+    def call(self, x):
+        shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        made = jax.pure_callback(noised, shape, jax.lax.stop_gradient(x))  # PYTHON
+        return x + (made - jax.lax.stop_gradient(x))
+"""
+REST = """
+middle = {"noise": lambda: [Python(name="noisy")], "dropout": lambda: [dropping()],
+          "recurrent": lambda: [keras.layers.Reshape((4, 2)), keras.layers.LSTM(4)]}.get(PLANTED, lambda: [])()
+if PLANTED in ("picked", "fine"):
+    first = [keras.Input((200,), dtype="int32"), Picked() if PLANTED == "picked" else keras.layers.Embedding(50, 16)]
+    first += [] if PLANTED == "picked" else [keras.layers.GlobalAveragePooling1D()]
+    x = np.resize(np.arange(50) ** 2 % 50, (800, 200)).astype("int32")
+else:
+    first = [keras.Input((4,))]
+    x = np.linspace(0, 1, 800 * 4).reshape(800, 4).astype("float32")
+y = np.linspace(0, 1, 800).reshape(800, 1).astype("float32")
+model = keras.Sequential([*first, keras.layers.Dense(8), *middle, keras.layers.Dense(1)])
+model.compile(keras.optimizers.SGD(0.1), "mse")
+if WAY == "fit":
+    model.fit(x, y, batch_size=200, shuffle=False, epochs=1, verbose=0)  # FIT
+elif WAY == "train_on_batch":
+    for k in range(0, 800, 200):
+        model.train_on_batch(x[k:k + 200], y[k:k + 200])
+else:
+    for k in range(0, 800, 200):
+        a, b = torch.from_numpy(x[k:k + 200]), torch.from_numpy(y[k:k + 200])
+        model.zero_grad()
+        loss = ((model(a, training=True) - b) ** 2).mean()
+        loss.backward()
+        weights = model.trainable_weights
+        with torch.no_grad():
+            model.optimizer.apply([one.value.grad for one in weights], weights)  # APPLY
+print([float(np.abs(w).sum()) for w in model.get_weights()])
+"""
+SCRIPTS = {"torch": COMMON + TORCH + REST, "jax": COMMON + JAX + REST}
+
+
+def interpreter(backend: str) -> str:
+    python = os.environ.get(f"DETAUDIT_{backend.upper()}_PYTHON", sys.executable)
+    if python == sys.executable and importlib.util.find_spec(backend) is None:
+        pytest.skip(f"no {backend} here")
+    return python
+
+
+def line(backend: str, mark: str) -> int:
+    return next(number for number, text in enumerate(SCRIPTS[backend].splitlines(), 1) if text.endswith(f"# {mark}"))
+
+
+@pytest.fixture
+def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
+    """Two runs of the backend's script, which replay one of its steps."""
+    def run(backend: str, way: str, planted: str, *pins: str, step: int = 0, runs: int = 2) -> list[Finished]:
+        python = interpreter(backend)
+        (tmp_path / "train.py").write_text(SCRIPTS[backend])
+        known = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
+        found = program.find("train.py", False, (way, planted), False, tmp_path)
+        condition = Condition(backend, "auto", "train.py", 1).with_options({"pinpoint": step, "eager": way == "loop"})
+        for name in pins:
+            condition = condition.with_pin(known[name])
+        runner = Runner(Interpreter(python, backend, fork=False), Limits(2, 300.0), fresh_folder(),
+                        {**os.environ, "KERAS_BACKEND": backend}, keep_bytes=False,
+                        open_nest=lambda *given: program.Process(found, *given))
+        asking = Asking(ask([Trial(condition, number) for number in range(runs)]))
+        runner.run([asking])
+        runner.close()
+        done = list(asking.finding.values())
+        for one in done:
+            assert one.outcome.completed, one.outcome
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize("way", ["fit", "train_on_batch", "loop"])
+def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tmp_path):
+    found = pinpoint.judged(replayed("torch", way, "picked"))
+    assert found.guilty.operation.startswith("aten.index_put")
+    assert (found.stage, found.layer) == ("gradient", "sequential/picked")
+    assert found.line.endswith(f"train.py:{line('torch', 'PICK')}")  # what was asked for, forward
+    assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
+    if way == "fit":
+        assert found.guilty.replays.distinct > 1 and found.eager.distinct > 1 and found.watched.distinct > 1
+        assert [(one.stage, one.layer) for one in found.passages if one.born_here] == [("gradient", "sequential/picked")]
+        script = reproducer.text(found.guilty, {}, 8, "torch")
+        assert len(script.splitlines()) < 60 and "detaudit" not in script.split('"""')[2]
+        assert reproducer.shows(script, interpreter("torch"), tmp_path)
+
+
+def test_deterministic_algorithms_make_the_replays_of_the_race_agree(replayed):
+    found = pinpoint.judged(replayed("torch", "fit", "picked", "op-determinism"))
+    assert found.guilty is None and found.operations > 30
+    assert (found.watched.distinct, found.eager.distinct, found.watched.replays) == (1, 1, 20)
+    assert found.same_watched
+
+
+@pytest.mark.parametrize(("backend", "way", "planted"), [
+    ("torch", "fit", "noise"), ("torch", "fit", "dropout"), ("torch", "loop", "noise"), ("jax", "fit", "noise"),
+    ("jax", "fit", "dropout"), ("jax", "train_on_batch", "noise")])
+def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
+    found = pinpoint.judged(replayed(backend, way, planted))
+    layer, born = {"noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}[planted]
+    assert (found.stage, found.born) == ("forward", born)
+    assert found.layer == (layer if way != "loop" else "noisy")  # a layer that its first call has built
+    if planted == "noise":
+        assert found.line.endswith(f"train.py:{line(backend, 'PYTHON')}")
+
+
+@pytest.mark.parametrize(("backend", "planted"), [("torch", "plain"), ("jax", "plain"), ("jax", "fine"),
+                                                  ("jax", "recurrent")])
+def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, backend, planted):
+    """A seeded run in which a step was replayed prints, and records, what one without does."""
+    pins = ("python-random", "numpy-legacy")
+    for way in ("fit", "train_on_batch"):
+        with_replay, another = replayed(backend, way, planted, *pins, step=1)
+        (without,) = replayed(backend, way, planted, *pins, runs=1, step=NEVER)
+        seen = with_replay.trace.measures["pinpoint"]
+        assert seen["watched"]["replays"] >= 2 and seen["same_step"] and seen["same_watched"] and "failed" not in seen
+        found = pinpoint.judged([with_replay, another])
+        assert found.guilty is None and found.watched.distinct == found.eager.distinct == 1
+        ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
+        assert ends[0] == ends[1] != ""
+        assert with_replay.trace.digests["final"] == without.trace.digests["final"]
+        assert with_replay.trace.measures["steps"] == without.trace.measures["steps"] == 4
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_every_operation_of_a_step_is_listed_with_its_layer(replayed, backend):
+    (done,) = replayed(backend, "fit", "plain", runs=1)
+    events = json.loads((done.trace.folder / "events.json").read_text())["events"]
+    by_stage = {stage: {one["layer"] for one in events if one["stage"] == stage}
+                for stage in ("forward", "gradient", "update")}
+    product = {"torch": ("aten.mm.default", "aten.addmm.default"), "jax": ("dot_general",)}[backend]
+    multiplied = {(one["stage"], one["layer"]) for one in events if one["operation"] in product}
+    assert {(stage, layer) for stage in ("forward", "gradient")
+            for layer in ("sequential/dense", "sequential/dense_1")} - {("gradient", "sequential/dense")} <= multiplied
+    assert {"mse", "sequential/dense"} <= by_stage["forward"] and {"mse", "sequential/dense"} <= by_stage["gradient"]
+    # Torch updates all weights by one operation, which has the first one's name.
+    assert {"sequential/dense/kernel", *(["sequential/dense/bias"] if backend == "jax" else [])} <= by_stage["update"]
+    lines = {Path(one["line"].rpartition(":")[0]).name for one in events if one["line"]}
+    assert lines == {"train.py"}
