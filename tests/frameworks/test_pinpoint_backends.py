@@ -139,7 +139,8 @@ def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tm
     assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
     if way == "fit":
         assert found.guilty.replays.distinct > 1 and found.eager.distinct > 1 and found.watched.distinct > 1
-        assert [(one.stage, one.layer) for one in found.passages if one.born_here] == [("gradient", "sequential/picked")]
+        (born,) = [one for one in found.passages if one.born_here]
+        assert (born.stage, born.layer) == ("gradient", "sequential/picked")
         script = reproducer.text(found.guilty, {}, 8, "torch")
         assert len(script.splitlines()) < 60 and "detaudit" not in script.split('"""')[2]
         assert reproducer.shows(script, interpreter("torch"), tmp_path)

@@ -114,8 +114,8 @@ class Watch(BaseWatch):
         return value.mark
 
     def _line(self, equation: Any) -> str:
-        """The user's line that an equation was traced from, where it is among the few that JAX keeps; that of a gradient
-        is its forward operation's."""
+        """The user's line that an equation was traced from, where it is among the few that JAX keeps. That of a
+        gradient is its forward operation's."""
         for frame in getattr(equation.source_info.traceback, "frames", ()):
             if self._users(frame.file_name):
                 return "%s:%d" % (frame.file_name, frame.line_num)
