@@ -30,7 +30,7 @@ DEVICES = ("auto", "cpu", "gpu")
 ALL, WORST_FIRST = "all", (1, 130, 3, 0)
 #: What ``KERAS_BACKEND`` takes.
 IN_SCRIPTS = (*EVERY_BACKEND, THEANO)
-FRAMEWORKS = ("tensorflow", "keras", "numpy")
+FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
 FORMATS = ("terminal", "json", "markdown", "junit", "svg")
 
 app = typer.Typer(

@@ -6,6 +6,7 @@ Tried where the backend is installed beside the tests, or in the interpreter tha
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -198,3 +199,17 @@ def test_every_operation_of_a_step_is_listed_with_its_layer(replayed, backend):
     assert {"sequential/dense/kernel", *(["sequential/dense/bias"] if backend == "jax" else [])} <= by_stage["update"]
     lines = {Path(one["line"].rpartition(":")[0]).name for one in events if one["line"]}
     assert lines == {"train.py"}
+
+
+@pytest.mark.parametrize(("backend", "source", "operation", "layer"), [
+    ("torch", "indexing-gradient", "aten.index_put", "sequential/rows"), ("jax", "dropout", "", "dropout")])
+def test_a_scan_names_the_operation(tmp_path, backend, source, operation, layer):
+    command = [sys.executable, "-m", "detaudit", "scan", "--python", interpreter(backend), "--backend", backend,
+               "--only", source, "--trials", "1", "--quiet", "--json", str(tmp_path / "scan.json")]
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=600)
+    (verdict,) = json.loads((tmp_path / "scan.json").read_text())["verdicts"]
+    assert verdict["verdict"] == "needs-pin", verdict["reason"]
+    found = verdict["pinpoint"]
+    assert found["failed"] == "" and found["watched"]["replays"] == 20 and found["layer"].startswith(layer)
+    assert found["guilty"]["operation"].startswith(operation)
+    assert found["born"] == ("kernel" if backend == "torch" else "input")

@@ -32,7 +32,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="one-thread",
-            holds=(ID, "inter-op-threads", "sparse-update", "update-race"),
+            holds=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
             options={"intra_op_threads": 1, "inter_op_threads": 1},
             lines={**dict.fromkeys(("tensorflow",) + TF_KERAS, (
                 "import tensorflow as tf",
