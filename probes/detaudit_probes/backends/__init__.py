@@ -6,6 +6,7 @@ Nothing about a backend stands elsewhere, but for the sources that are about one
 ``configure(trial)``            threads and devices, before the runtime starts; raises Unavailable
 ``set_threads(count)``          (JAX, Torch) how many threads share an operation, from now on
 ``gpus()``                      how many GPUs the framework sees
+``gpu_in_use()``                whether a training is placed on one, once ``configure`` has run
 ``freshen(value)``              what a fresh process would seed from the operating system, seeded with ``value``
 ``seed(value)``                 the framework's own global generator, where it has one
 ``make_deterministic()``        its switch for op determinism, where it has one

@@ -48,6 +48,13 @@ def gpus() -> int:
         return 0
 
 
+def gpu_in_use() -> bool:
+    import jax
+
+    chosen = jax.config.jax_default_device or jax.devices()[0]
+    return getattr(chosen, "platform", str(chosen)) in ("gpu", "cuda", "rocm")
+
+
 def freshen(value: int) -> None:
     """Nothing: JAX keeps no global generator."""
 

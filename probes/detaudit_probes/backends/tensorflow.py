@@ -54,6 +54,12 @@ def gpus() -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
+def gpu_in_use() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.get_visible_devices("GPU"))
+
+
 def freshen(value: int) -> None:
     """Nothing: what has no seed asks the operating system when it first draws."""
 

@@ -29,6 +29,10 @@ def gpus() -> int:
     return 0
 
 
+def gpu_in_use() -> bool:
+    return False
+
+
 def freshen(value: int) -> None:
     """Nothing: Keras seeds every random operation from NumPy's generator, when it makes it."""
 

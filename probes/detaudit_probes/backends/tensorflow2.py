@@ -7,6 +7,7 @@ from detaudit_probes.backends.keras2 import deterministic, make_deterministic, o
 from detaudit_probes.backends.keras3 import Named
 from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's functions)
     freshen,
+    gpu_in_use,
     gpus,
     intra_op_threads,
     read,

@@ -17,6 +17,10 @@ def gpus() -> int:
     return 0
 
 
+def gpu_in_use() -> bool:
+    return False
+
+
 def freshen(value: int) -> None:
     """Nothing: Keras seeds Theano's streams from NumPy's generator, when it makes them."""
 

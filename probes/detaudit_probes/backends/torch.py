@@ -49,6 +49,12 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
+def gpu_in_use() -> bool:
+    from keras.src.backend.torch import core
+
+    return core.get_device().startswith("cuda")
+
+
 def freshen(value: int) -> None:
     """Torch seeds its generator when it is imported: forks would share it."""
     seed(value)
@@ -61,7 +67,10 @@ def seed(value: int) -> None:
 
 
 def make_deterministic() -> None:
+    """Where a GPU is used, cuBLAS needs its workspace to be one of two, from the environment; Torch raises else."""
     import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
     torch.use_deterministic_algorithms(True)
 

@@ -53,8 +53,10 @@ from detaudit_probes.sources import (
     tfdata_order,
     tfdata_random_map,
     tfdata_shuffle,
+    theano_flags,
     third_party,
     thread_race,
+    torch_cudnn,
     torch_seed,
     torch_workers,
     update_race,
@@ -89,6 +91,7 @@ MODULES = (
     sparse_update,
     indexing_gradient,
     update_race,
+    theano_flags,
     load,
     replicas,
     # kernels and compilers
@@ -111,6 +114,7 @@ MODULES = (
     # gpu
     cpu_or_gpu,
     cudnn,
+    torch_cudnn,
     tf32,
     gpu_kernels,
     gpu_to_gpu,

@@ -2,30 +2,47 @@
 
 Many of TensorFlow's GPU kernels add with atomic operations: the gradients of a bilinear resize, of a gather (an
 embedding), of a bias, segment sums, scatter updates, cross-entropy. The order, and with it the last bits, is another
-one in every run. Op determinism replaces these kernels or raises ``UnimplementedError`` where there is no other.
+one in every run. Op determinism replaces these kernels or raises ``UnimplementedError`` where there is no other; so
+does ``torch.use_deterministic_algorithms(True)``, which asks for ``CUBLAS_WORKSPACE_CONFIG`` besides. XLA, and JAX with
+it, has ``--xla_gpu_deterministic_ops=true``, which switches autotuning off and expands scatters (openxla/xla#12520).
 Every tiny model is tried, and one that is made of such kernels.
 
 This experiment has not run on a GPU yet; what is said of one is from the documentation and the threads linked below.
 """
-from detaudit_probes.declare import Link, Loosen, Needs, Source
+from detaudit_probes.declare import EVERY_BACKEND, IMPORT, Link, Loosen, Needs, Pin, Source
 from detaudit_probes.models import Tiny, spread
 
 ID = "gpu-kernels"
+
+XLA = "xla-deterministic"
+_EXPERIMENT = Loosen(
+    models=("source:" + ID, "text", "cnn", "lstm", "attention"),
+    race=True,
+    pins=("op-determinism",),
+)
 
 SOURCE = Source(
     id=ID,
     family="gpu",
     title="GPU kernels with atomic additions",
     breaks="Threads of a GPU add to one place in the order in which they arrive.",
-    experiment=Loosen(
-        models=("source:" + ID, "text", "cnn", "lstm", "attention"),
-        race=True,
-        pins=("op-determinism",),
+    backends=EVERY_BACKEND,
+    experiment=_EXPERIMENT,
+    per_backend={"jax": _EXPERIMENT._replace(pins=(XLA,))},
+    pins=(
+        Pin(
+            id=XLA,
+            holds=(ID,),
+            takes_effect=IMPORT,
+            environment={"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"},
+            note="slower; once gave wrong results (jax-ml/jax#27796)",
+        ),
     ),
     needs=Needs(gpus=1),
     links=(
         Link("Determinism in deep learning (NVIDIA): what was found and when it was mended",
              "https://github.com/NVIDIA/framework-reproducibility/blob/master/doc/d9m/tensorflow.md"),
+        Link("XLA: flags for deterministic operations", "https://github.com/openxla/xla/pull/12520"),
         Link("tf.config.experimental.enable_op_determinism",
              "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism"),
     ),
@@ -34,9 +51,7 @@ SOURCE = Source(
 
 
 def see(trial):
-    import tensorflow as tf
-
-    return len(tf.config.get_visible_devices("GPU"))
+    return int(trial.backend.gpu_in_use())
 
 
 def model(trial):

@@ -7,22 +7,25 @@ equal cards disagree, one of them may be at fault: see the ECC counters in the r
 
 This experiment has not run on a GPU yet; what is said of one is from the documentation and the threads linked below.
 """
-from detaudit_probes.declare import Compare, Link, Needs, Setting, Source
+from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Needs, Setting, Source
 
 ID = "gpu-to-gpu"
+
+
+def _settings(pin):
+    return (Setting("first GPU", device="gpu:0", pins=(pin,)), Setting("second GPU", device="gpu:1", pins=(pin,)))
+
+
+_MODELS = ("mlp", "cnn", "lstm", "attention")
 
 SOURCE = Source(
     id=ID,
     family="gpu",
     title="one GPU or another",
     breaks="Libraries choose their kernels by the chip; a card may also be faulty.",
-    experiment=Compare(
-        models=("mlp", "cnn", "lstm", "attention"),
-        settings=(
-            Setting("first GPU", device="gpu:0", pins=("op-determinism",)),
-            Setting("second GPU", device="gpu:1", pins=("op-determinism",)),
-        ),
-    ),
+    backends=EVERY_BACKEND,
+    experiment=Compare(models=_MODELS, settings=_settings("op-determinism")),
+    per_backend={"jax": Compare(models=_MODELS, settings=_settings("xla-deterministic"))},
     needs=Needs(gpus=2),
     links=(
         Link("cuBLAS: results reproducibility", "https://docs.nvidia.com/cuda/cublas/#results-reproducibility"),
