@@ -49,6 +49,28 @@ class Picked(keras.layers.Layer):
     def call(self, x):
         return self.table.value[x.long()].mean(1)  # PICK
 
+class Pieces(keras.layers.Layer):
+    # Memory that is filled piece by piece.
+    def call(self, x):
+        made = torch.empty_like(x)
+        for k in range(x.shape[0]):
+            made[k] = x[k]
+        return made
+
+class Adding(keras.Model):
+    # Gradients are added to those of the step before, and Torch's own optimizer has a state.
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if not hasattr(self, "torchs"):
+            object.__setattr__(self, "torchs", torch.optim.Adam([one.value for one in self.trainable_weights]))
+        x = torch.as_tensor(x).div_(2)  # where it lies
+        loss = self._compute_loss(x=x, y=y, y_pred=self(x, training=True), training=True)
+        loss.backward()
+        self.torchs.step()
+        with torch.no_grad():
+            self.optimizer.apply([one.value.grad for one in self.trainable_weights], self.trainable_weights)
+        return {"loss": loss}
+
 class Python(keras.layers.Layer):
     def call(self, x):
         made = torch.from_numpy(noised(x.detach().cpu().numpy())).to(x.device)
@@ -57,6 +79,9 @@ class Python(keras.layers.Layer):
 JAX = """
 import jax
 
+class Adding(keras.Model):
+    pass
+
 class Python(keras.layers.Layer):
     def call(self, x):
         shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
@@ -64,8 +89,21 @@ class Python(keras.layers.Layer):
         return x + (made - jax.lax.stop_gradient(x))
 """
 REST = """
+class Once(keras.layers.Layer):
+    # Fails where it is given again what it was given.
+    seen = set()
+    def call(self, x):
+        if x.device.type != "meta":
+            given = float(x.sum())
+            if given in Once.seen:
+                raise ValueError("once too often")
+            Once.seen.add(given)
+        return x
+
 middle = {"noise": lambda: [Python(name="noisy")], "dropout": lambda: [dropping()],
-          "recurrent": lambda: [keras.layers.Reshape((4, 2)), keras.layers.LSTM(4)]}.get(PLANTED, lambda: [])()
+          "recurrent": lambda: [keras.layers.Reshape((4, 2)), keras.layers.LSTM(4)], "pieces": lambda: [Pieces()],
+          "usual": lambda: [keras.layers.BatchNormalization(), keras.layers.Dropout(0.5, seed=3)],
+          "once": lambda: [Once()]}.get(PLANTED, lambda: [])()
 if PLANTED in ("picked", "fine"):
     first = [keras.Input((200,), dtype="int32"), Picked() if PLANTED == "picked" else keras.layers.Embedding(50, 16)]
     first += [] if PLANTED == "picked" else [keras.layers.GlobalAveragePooling1D()]
@@ -75,7 +113,10 @@ else:
     x = np.linspace(0, 1, 800 * 4).reshape(800, 4).astype("float32")
 y = np.linspace(0, 1, 800).reshape(800, 1).astype("float32")
 model = keras.Sequential([*first, keras.layers.Dense(8), *middle, keras.layers.Dense(1)])
-model.compile(keras.optimizers.SGD(0.1), "mse")
+if PLANTED == "adding":
+    model = Adding(model.inputs, model.outputs)
+optimizer = keras.optimizers.Adam(0.01) if PLANTED == "usual" else keras.optimizers.SGD(0.1)
+model.compile(optimizer, "mse")
 if WAY == "fit":
     model.fit(x, y, batch_size=200, shuffle=False, epochs=1, verbose=0)  # FIT
 elif WAY == "train_on_batch":
@@ -163,25 +204,38 @@ def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
     assert (found.stage, found.born) == ("forward", born)
     assert found.layer == (layer if way != "loop" else "noisy")  # a layer that its first call has built
     if planted == "noise":
+        assert way == "loop" or found.guilty.replays.replays == 10  # in one process already
         assert found.line.endswith(f"train.py:{line(backend, 'PYTHON')}")
 
 
-@pytest.mark.parametrize(("backend", "planted"), [("torch", "plain"), ("jax", "plain"), ("jax", "fine"),
-                                                  ("jax", "recurrent")])
+@pytest.mark.parametrize(("backend", "planted"), [
+    *(("torch", planted) for planted in ("usual", "pieces", "adding", "recurrent")),
+    *(("jax", planted) for planted in ("usual", "fine", "recurrent"))])
 def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, backend, planted):
     """A seeded run in which a step was replayed prints, and records, what one without does."""
-    pins = ("python-random", "numpy-legacy")
+    pins = ("python-random", "numpy-legacy", *(["torch-seed"] if backend == "torch" else []))
     for way in ("fit", "train_on_batch"):
         with_replay, another = replayed(backend, way, planted, *pins, step=1)
         (without,) = replayed(backend, way, planted, *pins, runs=1, step=NEVER)
         seen = with_replay.trace.measures["pinpoint"]
         assert seen["watched"]["replays"] >= 2 and seen["same_step"] and seen["same_watched"] and "failed" not in seen
+        assert seen["guilty"] is None and another.trace.measures["pinpoint"]["guilty"] is None
         found = pinpoint.judged([with_replay, another])
         assert found.guilty is None and found.watched.distinct == found.eager.distinct == 1
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
         assert with_replay.trace.digests["final"] == without.trace.digests["final"]
         assert with_replay.trace.measures["steps"] == without.trace.measures["steps"] == 4
+
+
+@pytest.mark.parametrize("planted", ["once"])
+def test_a_replay_that_fails_is_told_and_the_training_goes_on_as_it_was(replayed, planted):
+    pins = ("python-random", "numpy-legacy", "torch-seed")
+    with_replay, another = replayed("torch", "fit", planted, *pins)
+    (without,) = replayed("torch", "fit", planted, *pins, runs=1, step=NEVER)
+    assert "once too often" in pinpoint.judged([with_replay, another]).failed
+    assert with_replay.trace.measures["steps"] == without.trace.measures["steps"] == 4
+    assert with_replay.trace.digests["final"] == without.trace.digests["final"]
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])

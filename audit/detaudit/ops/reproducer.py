@@ -2,6 +2,7 @@
 
 It is run, and its fault is seen, before it is handed over as verified.
 """
+import math
 import os
 import re
 import subprocess
@@ -79,7 +80,7 @@ def call():
 def bits(value):
     if isinstance(value, (list, tuple)):
         return b"".join(map(bits, value))
-    return value.cpu().contiguous().view(torch.uint8).numpy().tobytes() if torch.is_tensor(value) else b""
+    return value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes() if torch.is_tensor(value) else b""
 
 
 results = {{bits(call()) for _ in range({calls})}}
@@ -128,6 +129,8 @@ def _tensorflow(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], li
 def _torch(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], list[str], str]:
     """As :func:`_tensorflow`. An operation may write into its inputs: it gets copies, which are results too."""
     def written(value: Any) -> str:
+        if isinstance(value, float) and not math.isfinite(value):
+            return f'float("{value}")'
         return value if isinstance(value, str) and value.startswith("torch.") else repr(value)
 
     names = ", ".join(f"input_{place}" for place in range(len(made)))

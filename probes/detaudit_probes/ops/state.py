@@ -23,7 +23,7 @@ class State:
         found = self._found()
         self.variables = self.chosen(variables, found)
         self._values = {id(one): (one, self.read(one)) for one in self.variables}
-        self._generators = [(put, get()) for get, put in [*_plain(found), *self.generators()]]
+        self._generators = [(put, get()) for get, put in [*_plain(found), *self.generators(found)]]
 
     def add(self, other: "State") -> None:
         """Variables that ``other`` knows besides, as zeros."""
@@ -61,8 +61,8 @@ class State:
         raise NotImplementedError
 
     @staticmethod
-    def generators() -> List[Way]:
-        """Those of the framework."""
+    def generators(found: List[Any]) -> List[Way]:
+        """Those of the framework, and what else of it has a state to be got and put back, from what was found."""
         return []
 
     @classmethod
@@ -80,13 +80,17 @@ class State:
 def _plain(found: List[Any]) -> List[Way]:
     """The generators of Python and NumPy among what was found."""
     ways: List[Way] = []
+    numpy = sys.modules.get("numpy")
+    legacy = numpy.random.RandomState if numpy is not None else ()
+    bits = getattr(numpy.random, "BitGenerator", ()) if numpy is not None else ()
     for one in found:
-        if isinstance(one, random.SystemRandom):
+        kind = type(one)
+        if issubclass(kind, random.SystemRandom):
             continue
-        if hasattr(one, "getstate"):
+        if issubclass(kind, random.Random):
             ways.append((one.getstate, one.setstate))
-        elif type(one).__module__.startswith("numpy") and hasattr(one, "get_state"):
+        elif issubclass(kind, legacy):
             ways.append((one.get_state, one.set_state))
-        elif type(one).__module__.startswith("numpy"):  # the bit generator of a numpy.random.Generator
+        elif issubclass(kind, bits):  # of a numpy.random.Generator
             ways.append(((lambda one=one: one.state), (lambda state, one=one: setattr(one, "state", state))))
     return ways

@@ -52,9 +52,19 @@ class Pinpoint:
         """Whether the step that begins now is the one; its state is taken then."""
         due = not self.found and self._before is None and self.recorder.recording and self.recorder.steps == self.step
         if due:
-            self._before = self.framework.State(self.recorder.alive())
-            self._others = self._before.variables
+            try:
+                self._before = self.framework.State(self.recorder.alive())
+                self._others = self._before.variables
+            except Exception as error:
+                self.fail(error)
+                return False
         return due
+
+    def fail(self, reason: Any) -> None:
+        """The step cannot be replayed; the training goes on."""
+        told = "%s: %s" % (type(reason).__name__, reason) if isinstance(reason, Exception) else str(reason)
+        self.found = {"kind": "fit", "operations": 0, "guilty": None, "failed": told[:500]}
+        self.drop()
 
     def take_in_fit(self) -> bool:
         """:meth:`take`, by who knows of a step of ``fit`` from its callbacks, where it is not met by :meth:`follow`."""
@@ -72,30 +82,40 @@ class Pinpoint:
         self._before = None
 
     def replay(self, kind: str, eager: Callable[[], Any], compiled: Optional[Callable[[], Any]],
-               returned: Any = None) -> None:
+               returned: Any = None, bare: Optional[Callable[[], Any]] = None) -> None:
         """Replay the step that has just run and has ``returned`` so: ``eager`` and ``compiled`` do it again, from the
-        state as it is."""
+        state as it is. ``bare`` does so where nobody watches, if that is not ``eager``.
+
+        What goes wrong is told (``failed``), and no reason to end the training.
+        """
         if self._before is None or self.found:
             return
         self._close()
         self.recorder.paused = True
         try:
-            self._replay(kind, self._before, eager, compiled, returned)
-        except Exception as error:  # ours, or of a step that cannot be taken twice: the training goes on
-            self.found = {"kind": kind, "operations": 0, "guilty": None,
-                          "failed": "%s: %s" % (type(error).__name__, str(error)[:500])}
+            self._replay(kind, self._before, eager, compiled, returned, bare or eager)
+        except Exception as error:  # ours, or of a step that cannot be taken twice
+            self.fail(error)
         finally:
             self.recorder.paused = False
             self._before = None
 
     def _replay(self, kind: str, before: State, eager: Callable[[], Any],
-                compiled: Optional[Callable[[], Any]], returned: Any) -> None:
-        framework = self.framework
-        after = framework.State(self.recorder.alive())
+                compiled: Optional[Callable[[], Any]], returned: Any, bare: Callable[[], Any]) -> None:
+        after = self.framework.State(self.recorder.alive())
         before.add(after)  # what the step itself has made: an optimizer's state begins with zeros
+        try:
+            self._compare(kind, before, after, eager, compiled, returned, bare)
+        finally:
+            after.restore()
+
+    def _compare(self, kind: str, before: State, after: State, eager: Callable[[], Any],
+                 compiled: Optional[Callable[[], Any]], returned: Any, bare: Callable[[], Any]) -> None:
+        framework = self.framework
         variables = self._others = after.variables
         ended, began = self._ends(variables, returned), _clock()
         replays = self.replays
+        wholes: List[Tuple[int, ...]] = []
 
         def watched() -> Any:
             self.watch.detailed = not replays
@@ -104,7 +124,10 @@ class Pinpoint:
                     stack.enter_context(framework.told_apart(self.watch))
                 stack.enter_context(framework.watching(self.watch))
                 result = eager()
+            if self.watch.failed:
+                raise RuntimeError(self.watch.failed)
             replays.append(self.watch.events)
+            wholes.append(self._ends(variables, result, True))
             return result
 
         def again(run: Callable[[], Any], most: int) -> List[Tuple[int, ...]]:
@@ -117,10 +140,11 @@ class Pinpoint:
 
         with framework.eagerly():
             watched_ends = again(watched, REPLAYS)
-            bare_ends = again(eager, len(watched_ends))
+            bare_ends = again(bare, len(watched_ends))
         compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
-        after.restore()
-        parting = first_parting(replays)
+        # Where the step ends on the same bits each time, what parted in it was of no consequence: memory that an
+        # operation has left as it found it, for one.
+        parting = first_parting(replays) if len(set(wholes)) > 1 else None
         self.found = {
             "kind": kind, "operations": len(replays[0]), "guilty": None if parting is None else described(parting),
             "watched": _counted(watched_ends), "eager": _counted(bare_ends), "compiled": _counted(compiled_ends),
@@ -140,7 +164,11 @@ class Pinpoint:
 
     def end_live(self) -> None:
         """The step has ended: what was watched of it is what there is, where it could not be replayed."""
-        if self._close() and not self.found:
+        if not self._close() or self.found:
+            return
+        if self.watch.failed:
+            self.fail(self.watch.failed)
+        else:
             self.replays.append(self.watch.events)
             self.found = {"kind": "eager loop", "operations": len(self.watch.events), "guilty": None}
 
@@ -159,15 +187,15 @@ class Pinpoint:
         write_json(os.path.join(folder, protocol.EVENTS_FILE),
                    {"events": [one._asdict() for one in first], "again": again})
 
-    def _ends(self, variables: List[Any], returned: Any) -> Tuple[int, ...]:
+    def _ends(self, variables: List[Any], returned: Any, whole: bool = False) -> Tuple[int, ...]:
         return tuple(self._hasher(*fingerprint.canonical_view(one))
-                     for one in self.framework.ends(variables, returned))
+                     for one in self.framework.ends(variables, returned, whole) if one is not None)
 
     def _named(self) -> List[Tuple[str, Any]]:
         mine = [(str(getattr(one, "path", None) or one.name), getattr(one, "_value", one))
                 for one in self.recorder.alive()]
         known = {id(one) for _, one in mine}
-        return mine + [(str(one.name), one) for one in self._others if id(one) not in known]
+        return mine + [(str(getattr(one, "name", None) or ""), one) for one in self._others if id(one) not in known]
 
 
 def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Optional[bool]:

@@ -21,11 +21,12 @@ class Watch:
         self.detailed = True  # false: the fingerprints alone, for a replay of what is known already
         self.stage = "forward"
         self.layers: List[str] = []
+        self.failed = ""  # why no more is watched
         self._hash, self._users, self._variables = hasher, users, variables
 
     def begin(self) -> None:
         """Forget what was seen; take the state of the variables as it is."""
-        self.events = []
+        self.events, self.failed = [], ""
 
     @property
     def layer(self) -> str:

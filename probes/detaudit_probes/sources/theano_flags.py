@@ -1,10 +1,10 @@
 """Theano's own flags: OpenMP, and ``deterministic``.
 
 ``openmp=True`` shares elementwise loops (of ``openmp_elemwise_minsize`` elements or more) and convolutions among
-threads that ``OMP_NUM_THREADS`` counts. It is off unless it is asked for, and Theano takes it back where the compiler has
-none. ``deterministic=more`` chooses deterministic algorithms for cuDNN's convolutions and pooling, on a GPU, and does
-nothing on a CPU. (Theano's documentation of ``config``.) The directory of compiled functions decides no bits by itself:
-two machines whose compilers differ compile other code, and here every scan has a directory of its own.
+threads that ``OMP_NUM_THREADS`` counts. It is off unless it is asked for, and Theano takes it back where the compiler
+has none. ``deterministic=more`` chooses deterministic algorithms for cuDNN's convolutions and pooling, on a GPU; on a
+CPU it does nothing. (Theano's documentation of ``config``.) The directory of compiled functions decides no bits by
+itself: two machines whose compilers differ compile other code, and here every scan has a directory of its own.
 """
 import os
 

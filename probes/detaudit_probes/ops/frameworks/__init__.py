@@ -5,7 +5,8 @@
 ``told_apart(watch)``                 knows stages and layers while the block runs
 ``eagerly()``                         operation by operation, what else is compiled, while the block runs
 ``State(variables)``                  everything that a step changes
-``ends(variables, returned)``         what a step that returned so has ended on, as arrays
+``ends(variables, returned, whole)``  the weights, as arrays, on which a step that returned so has ended; or all it left
+``stepping(pinpoint, model, given)``  (where there is one) ``model.train_function``, its steps replayed
 """
 import importlib
 from types import ModuleType

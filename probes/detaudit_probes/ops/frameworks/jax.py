@@ -11,29 +11,17 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from detaudit_probes.fingerprint import Hasher, canonical_view
 from detaudit_probes.ops.event import NOT_KNOWN, Event
+from detaudit_probes.ops.frameworks import jaxprs
 from detaudit_probes.ops.places import told_apart as of_keras
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.watch import Watch as BaseWatch
 
 #: Equations that stand for a call of an inner function, executed equation by equation as well.
-_CALLS = ("pjit", "jit", "closed_call", "core_call", "checkpoint", "remat", "custom_jvp_call", "custom_vjp_call",
-          "custom_vjp_call_jaxpr", "custom_lin")
-_PYTHON = ("pure_callback", "io_callback", "debug_callback", "python_callback")
+_CALLS = ("pjit", "jit", "closed_call", "core_call", "call", "checkpoint", "remat", "remat2", "custom_jvp_call",
+          "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_vmap_call")
+_INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr", "call")  # where such an equation has its function
 _SCOPE = "detaudit:%s:%s"
 _SCOPES = re.compile(r"detaudit:(\w*):([^/()]*)")
-
-
-class _Value:
-    """An array, whether an operation or the step's state gave it, and its fingerprint once it was asked for.
-
-    ``name`` is the variable's whose value it is.
-    """
-
-    __slots__ = ("array", "made", "mark", "name")
-
-    def __init__(self, array: Any, made: bool, name: str = "") -> None:
-        self.array, self.made, self.name = array, made, name
-        self.mark: Optional[int] = None
 
 
 class Watch(BaseWatch):
@@ -42,57 +30,58 @@ class Watch(BaseWatch):
         super().__init__(hasher, users, variables)
         self.watching = False
 
-    def evaluate(self, closed: Any, given: List[_Value], scopes: str = "", line: str = "") -> List[_Value]:
+    def evaluate(self, closed: Any, given: List[jaxprs.Value], scopes: str = "", line: str = "") -> List[jaxprs.Value]:
         """The results of a closed jaxpr, each equation an event while this watches.
 
         ``scopes`` and ``line`` are those of the equation that stands for it.
         """
-        known: Dict[Any, _Value] = {}
-        known.update(zip(closed.jaxpr.constvars, [_Value(one, False) for one in closed.consts]))
+        known: Dict[Any, jaxprs.Value] = {}
+        known.update(zip(closed.jaxpr.constvars, [jaxprs.Value(one, False) for one in closed.consts]))
         known.update(zip(closed.jaxpr.invars, given))
 
-        def look(variable: Any) -> _Value:
-            return _Value(variable.val, False) if hasattr(variable, "val") else known[variable]
+        def look(variable: Any) -> jaxprs.Value:
+            return jaxprs.Value(variable.val, False) if hasattr(variable, "val") else known[variable]
 
-        for equation, done in zip(closed.jaxpr.eqns, _last_used(closed.jaxpr)):
+        for equation, done in zip(closed.jaxpr.eqns, jaxprs.last_used(closed.jaxpr)):
             results = self._equation(equation, [look(one) for one in equation.invars], scopes, line)
             known.update(zip(equation.outvars, results))
             for one in done:
                 known.pop(one, None)  # a step's memory is not held longer than the step itself needs it
         return [look(one) for one in closed.jaxpr.outvars]
 
-    def _equation(self, equation: Any, given: List[_Value], scopes: str, line: str) -> List[_Value]:
+    def _equation(self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str) -> List[jaxprs.Value]:
         name, parameters = equation.primitive.name, equation.params
         if self.watching and self.detailed:
             scopes, line = "%s/%s" % (scopes, equation.source_info.name_stack), self._line(equation) or line
         inner = functools.partial(self.evaluate, scopes=scopes, line=line)
-        if name in _CALLS:
-            return inner(_closed(next(parameters[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr")
-                                      if key in parameters)), given)
+        called = next((parameters[key] for key in _INNER if hasattr(parameters.get(key), "eqns")), None)
+        if name in _CALLS and called is not None:
+            return inner(jaxprs.closed(called), given)
         if name == "cond":
             return inner(parameters["branches"][int(given[0].array)], given[1:])
-        if name == "while":
-            return _while(inner, parameters, given)
+        if name == "while" and not parameters["cond_jaxpr"].out_avals[0].shape:  # else each of a batch ends by itself
+            return jaxprs.loop(inner, parameters, given)
         if name == "scan":
-            return _scan(inner, parameters, given)
+            return jaxprs.scan(inner, parameters, given)
         return self._execute(equation, given, scopes, line)
 
-    def _execute(self, equation: Any, given: List[_Value], scopes: str, line: str) -> List[_Value]:
+    def _execute(self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str) -> List[jaxprs.Value]:
         parameters = equation.primitive.get_bind_params(equation.params)
         functions, parameters = parameters if isinstance(parameters, tuple) else ((), parameters)  # JAX 0.9 and before
         with contextlib.ExitStack() as stack:
             if hasattr(equation, "ctx"):
                 stack.enter_context(equation.ctx.manager)
             found = equation.primitive.bind(*functions, *[one.array for one in given], **parameters)
-        results = [_Value(one, True) for one in (found if equation.primitive.multiple_results else [found])]
+        results = [jaxprs.Value(one, True) for one in (found if equation.primitive.multiple_results else [found])]
         if self.watching:
             self.events.append(Event(
                 equation.primitive.name, tuple(map(self._of, given)), tuple(map(self._of, results)),
-                python=equation.primitive.name in _PYTHON,
+                python=jaxprs.calls_python(equation),
+                attributes={key: _plain(value) for key, value in equation.params.items() if _is_plain(value)},
                 **(self._details(equation, given, results, scopes, line) if self.detailed else {})))
         return results
 
-    def _details(self, equation: Any, given: List[_Value], results: List[_Value], scopes: str,
+    def _details(self, equation: Any, given: List[jaxprs.Value], results: List[jaxprs.Value], scopes: str,
                  line: str) -> Dict[str, Any]:
         named = _SCOPES.findall(scopes)
         layer = named[-1][1].replace("|", "/") if named else ""
@@ -102,11 +91,10 @@ class Watch(BaseWatch):
                 "results": tuple(_described(one.array) for one in results),
                 "foreign": tuple(place for place, one in enumerate(given) if not one.made),
                 "limits": tuple(_limits(one.array) for one in given), "device": _device(results),
-                "attributes": {key: _plain(value) for key, value in equation.params.items() if _is_plain(value)},
                 "stage": stage, "line": line or self.place(),
                 "layer": layer or next((one.name for one in given if one.name), "")}
 
-    def _of(self, value: _Value) -> int:
+    def _of(self, value: jaxprs.Value) -> int:
         """The fingerprint of a value, which never changes."""
         if value.mark is None:
             bits = _bits(value.array)
@@ -120,51 +108,6 @@ class Watch(BaseWatch):
             if self._users(frame.file_name):
                 return "%s:%d" % (frame.file_name, frame.line_num)
         return ""
-
-
-def _last_used(jaxpr: Any) -> List[List[Any]]:
-    """For each equation, the variables that none after it reads."""
-    seen = {id(one) for one in jaxpr.outvars}
-    found: List[List[Any]] = []
-    for equation in reversed(jaxpr.eqns):
-        mine = {id(one): one for one in [*equation.invars, *equation.outvars]
-                if not hasattr(one, "val") and id(one) not in seen}
-        seen.update(mine)
-        found.append(list(mine.values()))
-    return found[::-1]
-
-
-def _closed(jaxpr: Any) -> Any:
-    from jax.extend.core import ClosedJaxpr
-
-    return jaxpr if hasattr(jaxpr, "consts") else ClosedJaxpr(jaxpr, ())
-
-
-def _while(inner: Any, parameters: Any, given: List[_Value]) -> List[_Value]:
-    test, body = parameters["cond_nconsts"], parameters["body_nconsts"]
-    tested, bodied, carried = given[:test], given[test:test + body], given[test + body:]
-    while bool(inner(parameters["cond_jaxpr"], tested + carried)[0].array):
-        carried = inner(parameters["body_jaxpr"], bodied + carried)
-    return carried
-
-
-def _scan(inner: Any, parameters: Any, given: List[_Value]) -> List[_Value]:
-    import jax.numpy as jnp
-
-    consts, carry = parameters["num_consts"], parameters["num_carry"]
-    fixed, carried, sliced = given[:consts], given[consts:consts + carry], given[consts + carry:]
-    turns = range(parameters["length"])
-    stacked: List[List[_Value]] = []
-    for turn in reversed(turns) if parameters["reverse"] else turns:
-        results = inner(parameters["jaxpr"], fixed + carried + [_Value(one.array[turn], one.made) for one in sliced])
-        carried = results[:carry]
-        stacked.append(results[carry:])
-    if parameters["reverse"]:
-        stacked.reverse()
-    if not stacked:  # of no turn: XLA knows the shapes
-        whole = [jnp.zeros((0, *one.shape), one.dtype) for one in parameters["jaxpr"].out_avals[carry:]]
-        return carried + [_Value(one, True) for one in whole]
-    return carried + [_Value(jnp.stack([one.array for one in column]), True) for column in zip(*stacked)]
 
 
 def _bits(value: Any) -> Optional[Any]:
@@ -192,7 +135,7 @@ def _limits(value: Any) -> Optional[Tuple[int, int]]:
     return (int(numpy.min(bits)), int(numpy.max(bits))) if whole else None
 
 
-def _device(results: List[_Value]) -> str:
+def _device(results: List[jaxprs.Value]) -> str:
     devices = [str(device) for one in results[:1] if hasattr(one.array, "devices") for device in one.array.devices()]
     return devices[0] if devices else ""
 
@@ -260,9 +203,11 @@ class State(BaseState):
     """Generators of Python code alone: a step's state goes into it and comes out of it."""
 
 
-def ends(variables: List[Any], returned: Any) -> List[Any]:
+def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
+    import jax
+
     _, state = returned
-    return [_bits(one) for one in state[0]]
+    return [_bits(one) for one in (jax.tree.leaves(returned) if whole else state[0])]
 
 
 def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
@@ -271,14 +216,21 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
     import jax.numpy as jnp
 
     def train_function(state: Any, iterator: Any) -> Any:
-        if model.steps_per_execution != 1 or not pinpoint.take():
+        if not pinpoint.take():
+            return given(state, iterator)
+        if model.steps_per_execution != 1:
+            pinpoint.fail("several steps are executed as one (steps_per_execution)")
             return given(state, iterator)
         try:
             data = next(iterator)
         except StopIteration:
             pinpoint.drop()
             raise
-        before = jax.tree.map(jnp.copy, state)  # the step gives the memory of its state away
+        try:
+            before = jax.tree.map(jnp.copy, state)  # the step gives the memory of its state away
+        except Exception as error:
+            pinpoint.fail(error)
+            return given(state, iter([data]))
         returned = given(state, iter([data]))
         names = [one.path for some in (model.trainable_variables, model.non_trainable_variables,
                                        model.optimizer.variables, model.metrics_variables) for one in some]
@@ -288,14 +240,17 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
             if not step:
                 step.extend(_traced(model.train_step, before, data))
             closed, structure = step
-            values = [_Value(one, True, name) for one, name in zip(jax.tree.leaves(before), names)]
-            values += [_Value(one, False) for one in jax.tree.leaves(data)]
+            values = [jaxprs.Value(one, True, name) for one, name in zip(jax.tree.leaves(before), names)]
+            values += [jaxprs.Value(one, False) for one in jax.tree.leaves(data)]
             return jax.tree.unflatten(structure, [one.array for one in pinpoint.watch.evaluate(closed, values)])
 
-        def compiled() -> Any:
+        def again() -> Any:
             return given(jax.tree.map(jnp.copy, before), iter([data]))
 
-        pinpoint.replay("fit", equations, None if model.run_eagerly or not model.jit_compile else compiled, returned)
+        if model.run_eagerly or not model.jit_compile:
+            pinpoint.replay("fit", equations, None, returned, bare=again)
+        else:
+            pinpoint.replay("fit", equations, again, returned)
         return returned
 
     return train_function

@@ -262,9 +262,13 @@ def eagerly() -> Iterator[None]:
         tf.config.run_functions_eagerly(before)
 
 
-def ends(variables: List[Any], returned: Any) -> List[Any]:
-    """What a step ends on, as arrays that may be live memory: the weights that are trained."""
-    return [one.numpy() for one in variables if one.trainable]
+def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
+    """What a step ends on, as arrays that may be live memory: the weights that are trained, or every variable and what
+    it has returned."""
+    import tensorflow as tf
+
+    found = [one.numpy() for one in variables if whole or one.trainable]
+    return found + [one.numpy() for one in tf.nest.flatten(returned) if whole and hasattr(one, "numpy")]
 
 
 def _call(operation: str, attributes: Dict[str, Any]) -> Tuple[Tuple[str, Any], ...]:

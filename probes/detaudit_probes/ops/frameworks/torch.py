@@ -5,10 +5,12 @@ A dispatch mode sees each operation below autograd, those of the backward pass a
 what it has written is an output. A view computes nothing and is no event.
 """
 import contextlib
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+import copy
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from detaudit_probes.fingerprint import Hasher, canonical_view
 from detaudit_probes.ops.event import NOT_KNOWN, Event
+from detaudit_probes.ops.frameworks import torch_tensors as of
 from detaudit_probes.ops.places import told_apart as of_keras
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.state import Way
@@ -16,7 +18,24 @@ from detaudit_probes.ops.watch import Watch as BaseWatch
 
 #: The fingerprint of memory that nothing has been written to yet. Who reads it gets whatever lies there.
 BLANK = 1
-_GENERATOR = "generator"
+_EMPTY = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided")
+#: Results that are notes of a kernel for its backward pass, some of their memory never written to, by their places.
+_SCRATCH = {"_ctc_loss": (1,), "mkldnn_rnn_layer": (3,), "_cudnn_rnn": (3, 4), "cudnn_batch_norm": (3,),
+            "_use_cudnn_ctc_loss": (1,), "_cudnn_ctc_loss": (1,), "_scaled_dot_product_flash_attention": (6, 7, 8),
+            "_scaled_dot_product_efficient_attention": (2, 3), "_scaled_dot_product_cudnn_attention": (6, 7, 8),
+            "_flash_attention_forward": (2, 3, 4), "_efficient_attention_forward": (2, 3)}
+
+
+class _Noted(NamedTuple):
+    """What was seen of an operation before it was executed."""
+
+    name: str
+    given: List[Tuple[Any, Any]]
+    tensors: List[Tuple[Any, Any]]
+    generators: List[Any]
+    inputs: Tuple[int, ...]
+    details: Dict[str, Any]
+    silent: bool  # a view, or of tensors that are not looked at: no event
 
 
 class Watch(BaseWatch):
@@ -24,56 +43,97 @@ class Watch(BaseWatch):
                  variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: ()) -> None:
         super().__init__(hasher, users, variables)
         self._forward: Dict[int, Tuple[str, str]] = {}  # layer and line of a forward operation, by sequence number
+        self._sequence = 0  # how many nodes autograd had made at the last operation
         self._storages: Dict[int, Any] = {}  # weak references: while there is one, no other has that address
         self._made: Set[int] = set()  # those that an operation has written to
         self._blank: Set[int] = set()
+        self._unknown: Set[int] = set()  # those that were enlarged: what was there is, and the rest is blank
         self._names: Dict[int, str] = {}
 
     def begin(self) -> None:
-        super().begin()
-        self._forward, self._storages, self._made, self._blank = {}, {}, set(), set()
-        self._names = {self._key(tensor): name for name, tensor in self._variables()}
-
-    def execute(self, function: Any, arguments: Any, named: Any) -> Any:
-        """The operation, told as an event."""
         import torch
 
-        given = _given(function, arguments, named)
-        tensors = [(argument, one) for argument, value in given for one in _tensors(value)]
-        generators = _drawn_from(torch, function, given, tensors)
-        node = torch._C._current_autograd_node()
-        if node is None and self.detailed and torch.is_grad_enabled():  # the node of this operation is made already
-            self._forward.setdefault(torch._C._autograd._get_sequence_nr() - 1, (self.layer, self.place()))
-        blanks = function.overloadpacket.__name__.startswith(("empty", "new_empty"))
-        silent = blanks or _is_view(function) or not all(_is_real(one) for _, one in tensors)
-        went_in = [] if silent else [self._of(one) for _, one in tensors]
-        went_in += [] if silent else [self._hash(*canonical_view(repr(one.get_state().tolist()))) for one in generators]
-        details = self._details(node, given, tensors) if self.detailed and not silent else {}
+        super().begin()
+        self._forward, self._storages = {}, {}
+        self._made, self._blank, self._unknown = set(), set(), set()
+        self._sequence = torch._C._autograd._get_sequence_nr()
+        self._names = {self._key(tensor): name for name, tensor in self._variables() if name and of.is_real(tensor)}
+
+    def execute(self, function: Any, arguments: Any, named: Any) -> Any:
+        """The operation, told as an event. What goes wrong while it is looked at ends the watch, not the training."""
+        noted = None
+        if not self.failed and hasattr(function, "_schema"):
+            try:
+                noted = self._before(function, arguments, named)
+            except Exception as error:
+                self.failed = "%s at %s: %s" % (type(error).__name__, function, error)
         result = function(*arguments, **named)
-        results = _tensors(result)
-        if not all(_is_real(one) for one in results):
-            return result
-        if blanks:
-            self._blank.update(self._key(one) for one in results)
-        if silent:
-            return result
-        written = [one for argument, one in tensors if argument.alias_info is not None and argument.alias_info.is_write]
-        for one in [*written, *results]:
-            self._made.add(self._key(one))
-            self._blank.discard(self._key(one))
-        mine = {id(one) for one in written}
-        outputs = written + [one for one in results if id(one) not in mine]
-        came_out = [self._of(one) for one in outputs]
-        came_out += [self._hash(*canonical_view(repr(one.get_state().tolist()))) for one in generators]
-        if details:
-            details["results"] = tuple(map(_described, outputs)) + (_GENERATOR,) * len(generators)
-            details["shapes"] += (_GENERATOR,) * len(generators)
-            details["limits"] += (None,) * len(generators)
-        self.events.append(Event(str(function), tuple(went_in), tuple(came_out), attributes=_attributes(given),
-                                 **details))
+        if noted is not None:
+            try:
+                self._after(function, noted, result)
+            except Exception as error:
+                self.failed = "%s at %s: %s" % (type(error).__name__, function, error)
         return result
 
-    def _details(self, node: Any, given: Any, tensors: Any) -> Dict[str, Any]:
+    def _before(self, function: Any, arguments: Any, named: Any) -> _Noted:
+        import torch
+
+        given = of.given(function, arguments, named)
+        tensors = [(argument, one) for argument, value in given for one in of.tensors(value)]
+        node = torch._C._current_autograd_node()
+        if node is None and self.detailed:
+            self._remember(torch, tensors)
+        name = function.overloadpacket.__name__
+        silent = name in (*_EMPTY, "resize_") or of.is_view(function) or not all(of.is_real(one) for _, one in tensors)
+        if silent:
+            return _Noted(name, given, tensors, [], (), {}, True)
+        generators = of.drawn_from(torch, function, given, tensors)
+        inputs = [BLANK if of.is_overwritten(name, argument) else self._of(one) for argument, one in tensors]
+        inputs += [self._of_generator(one) for one in generators]
+        details = self._details(node, name, given, tensors) if self.detailed else {}
+        return _Noted(name, given, tensors, generators, tuple(inputs), details, False)
+
+    def _after(self, function: Any, noted: _Noted, result: Any) -> None:
+        results = [one for one in of.tensors(result) if of.is_real(one)]
+        if noted.name in _EMPTY:
+            self._blank.update(self._key(one) for one in results)
+        if noted.name == "resize_":
+            self._unknown.update(self._key(one) for one in results)
+        if noted.silent:
+            if noted.name not in _EMPTY and not of.is_view(function):
+                self._made.update(self._key(one) for one in results)
+            return
+        written = [one for argument, one in noted.tensors
+                   if argument.alias_info is not None and argument.alias_info.is_write]
+        mine = {id(one) for one in written}
+        outputs = written + [one for one in results if id(one) not in mine]
+        scratch = [result[place] for place in _SCRATCH.get(noted.name, ()) if of.is_real(result[place])]
+        for one in outputs:
+            self._made.add(self._key(one))
+            self._blank.discard(self._key(one))
+            self._unknown.discard(self._key(one))
+        self._blank.update(self._key(one) for one in scratch)
+        came_out = [self._of(one) for one in outputs] + [self._of_generator(one) for one in noted.generators]
+        details = noted.details
+        if details:
+            more = len(noted.generators)
+            details["results"] = tuple(map(of.described, outputs)) + (of.GENERATOR,) * more
+            details["shapes"] += (of.GENERATOR,) * more
+            details["limits"] += (None,) * more
+        self.events.append(Event(str(function), noted.inputs, tuple(came_out), attributes=of.attributes(noted.given),
+                                 **details))
+
+    def _remember(self, torch: Any, tensors: Any) -> None:
+        """For whom a forward operation works, by the number of the node that autograd has just made for it.
+
+        Where more than one was made, or the operation needs none, it is not known whose it is.
+        """
+        made, self._sequence = torch._C._autograd._get_sequence_nr() - self._sequence, \
+            torch._C._autograd._get_sequence_nr()
+        if made == 1 and torch.is_grad_enabled() and any(one.requires_grad for _, one in tensors):
+            self._forward[self._sequence - 1] = self.layer, self.place()
+
+    def _details(self, node: Any, name: str, given: Any, tensors: Any) -> Dict[str, Any]:
         stage, layer, line = self.stage, self.layer, self.place()
         keys = [self._key(one) for _, one in tensors]
         if node is not None:
@@ -83,9 +143,10 @@ class Watch(BaseWatch):
         layer = layer or next((self._names[key] for key in keys if key in self._names), "")
         foreign = [place for place, key in enumerate(keys)
                    if key not in self._made and key not in self._names and key not in self._blank]
-        return {"shapes": tuple(_described(one) for _, one in tensors), "foreign": tuple(foreign),
-                "limits": tuple(_limits(one) for _, one in tensors), "stage": stage, "layer": layer, "line": line,
-                "device": next((str(one.device) for _, one in tensors), ""), "call": _call(given)}
+        return {"shapes": tuple(of.described(one) for _, one in tensors), "foreign": tuple(foreign),
+                "limits": tuple(of.limits(one) for _, one in tensors), "stage": stage, "layer": layer, "line": line,
+                "device": next((str(one.device) for _, one in tensors), ""),
+                "call": () if name in _SCRATCH else of.call(given)}
 
     def _key(self, tensor: Any) -> int:
         """The storage that a tensor is a view of."""
@@ -96,103 +157,14 @@ class Watch(BaseWatch):
             self._storages[storage._cdata] = StorageWeakRef(storage)
         return storage._cdata
 
+    def _of_generator(self, generator: Any) -> int:
+        return self._hash(*canonical_view(generator.get_state().numpy()))
+
     def _of(self, tensor: Any) -> int:
         if self._key(tensor) in self._blank:
             return BLANK
-        bits = _bits(tensor)
+        bits = None if self._key(tensor) in self._unknown else of.bits(tensor)
         return NOT_KNOWN if bits is None else self._hash(*canonical_view(bits))
-
-
-def _given(function: Any, arguments: Any, named: Any) -> List[Tuple[Any, Any]]:
-    """What the operation is given: (argument of its schema, value)."""
-    schema = function._schema.arguments
-    return list(zip(schema, arguments)) + [(one, named[one.name]) for one in schema if one.name in named]
-
-
-def _is_view(function: Any) -> bool:
-    """Does what it returns share its memory with what it is given, unchanged?"""
-    return any(one.alias_info is not None and not one.alias_info.is_write for one in function._schema.returns)
-
-
-def _tensors(value: Any) -> List[Any]:
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        return [value]
-    return [each for one in value for each in _tensors(one)] if isinstance(value, (list, tuple)) else []
-
-
-def _is_real(tensor: Any) -> bool:
-    """Does it hold elements, in a storage of its own kind? Others (meta, fake, sparse) are not looked at."""
-    import torch
-
-    return type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.layout == torch.strided \
-        and tensor.device.type != "meta"
-
-
-def _bits(tensor: Any) -> Optional[Any]:
-    """The elements as an array that may be live memory; dtypes that NumPy lacks as integers of their size."""
-    import torch
-
-    value = tensor.detach().resolve_conj().resolve_neg().cpu()
-    if value.dtype == torch.bfloat16:
-        return value.view(torch.int16).numpy()
-    try:
-        return value.numpy()
-    except TypeError:
-        return value.contiguous().view(torch.uint8).numpy() if value.dtype.is_floating_point else None
-
-
-def _drawn_from(torch: Any, function: Any, given: Any, tensors: Any) -> List[Any]:
-    """The generators whose state the operation takes and leaves: the one that it is given, or the default one."""
-    if torch.Tag.nondeterministic_seeded not in function.tags:
-        return []
-    mine = [value for _, value in given if isinstance(value, torch.Generator)]
-    device = next((one.device for _, one in tensors), torch.device("cpu"))
-    device = next((torch.device(value) for argument, value in given if argument.name == "device" and value), device)
-    if not mine and device.type == "cuda":
-        return [torch.cuda.default_generators[device.index or 0]]
-    return mine or [torch.default_generator]
-
-
-def _described(tensor: Any) -> str:
-    return "%s%s" % (str(tensor.dtype).replace("torch.", ""), list(tensor.shape))
-
-
-def _limits(tensor: Any) -> Optional[Tuple[int, int]]:
-    whole = not tensor.dtype.is_floating_point and not tensor.dtype.is_complex and str(tensor.dtype) != "torch.bool"
-    return (int(tensor.min()), int(tensor.max())) if whole and tensor.numel() else None
-
-
-def _attributes(given: Any) -> Dict[str, Any]:
-    """What is no tensor, by name."""
-    return {argument.name: _plain(value) for argument, value in given if not _tensors(value)}
-
-
-def _call(given: Any) -> Tuple[Tuple[str, Any], ...]:
-    """How ``torch.ops`` takes the operation: tensors by their places, of those in a list some may be None."""
-    found, place = [], 0  # type: List[Tuple[str, Any]], int
-    for argument, value in given:
-        if isinstance(value, (list, tuple)) and _tensors(value):
-            places = []  # type: List[Optional[int]]
-            for one in value:
-                places.append(place if one is not None else None)
-                place += one is not None
-            found.append((argument.name, places))
-        elif _tensors(value):
-            found.append((argument.name, place))
-            place += 1
-        else:
-            found.append(("attribute " + argument.name, _plain(value)))
-    return tuple(found)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if type(value).__name__ == "Generator":
-        return _GENERATOR  # its state is an input
-    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
 @contextlib.contextmanager
@@ -201,6 +173,8 @@ def watching(watch: Watch) -> Iterator[Watch]:
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Mode(TorchDispatchMode):
+        supports_higher_order_operators = True
+
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return watch.execute(func, args, kwargs or {})
 
@@ -228,44 +202,76 @@ class State(BaseState):
         mine = [one._value for one in variables]
         mine += [one for module in found if hasattr(module, "_parameters")
                  for own in (module._parameters, module._buffers) for one in own.values() if one is not None]
-        return [one for one in {id(one): one for one in mine}.values() if _is_real(one)]
+        return [one for one in {id(one): one for one in mine}.values() if of.is_real(one)]
 
     @staticmethod
     def kinds() -> Tuple[type, ...]:
         import torch
 
-        return (torch.nn.Module,)
+        return torch.nn.Module, torch.optim.Optimizer
 
     @staticmethod
     def read(variable: Any) -> Any:
-        return variable.detach().clone()
+        """Its value, and the gradient that lies there: a step may add to it."""
+        return _Kept(variable.detach().clone(), None if variable.grad is None else variable.grad.detach().clone())
 
     @staticmethod
     def write(variable: Any, value: Any) -> None:
-        variable.detach().copy_(value)
+        variable.detach().copy_(value.value)
+        variable.grad = None if value.gradient is None else value.gradient.clone()
 
     @staticmethod
-    def generators() -> List[Way]:
-        """The default ones. One of a script's own is known to nobody but the script."""
+    def generators(found: List[Any]) -> List[Way]:
+        """The default generators (one of a script's own is known to nobody but the script), and Torch's optimizers."""
         import torch
 
         cards = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
         own = [torch.default_generator, *(torch.cuda.default_generators[card] for card in cards)]
-        return [(one.get_state, one.set_state) for one in own]
+        ways: List[Way] = [(one.get_state, one.set_state) for one in own]
+        for one in found:
+            if isinstance(one, torch.optim.Optimizer):
+                ways.append(((lambda one=one: copy.deepcopy(one.state_dict())),
+                             (lambda state, one=one: one.load_state_dict(copy.deepcopy(state)))))
+        return ways
 
 
-def ends(variables: List[Any], returned: Any) -> List[Any]:
-    return [_bits(one) for one in variables if one.requires_grad]
+class _Kept(NamedTuple):
+    value: Any
+    gradient: Any
+
+    def __mul__(self, factor: int) -> "_Kept":  # type: ignore[override]
+        return _Kept(self.value * factor, None)
+
+
+def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
+    returned = list(returned.values()) if isinstance(returned, dict) else returned
+    return [of.bits(one) for one in variables if whole or one.requires_grad] + \
+        [of.bits(one) for one in of.tensors(returned) if whole and of.is_real(one)]
 
 
 def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
-    """``model``'s train function ``given``, which replays the step that is to be."""
+    """``model``'s train function ``given``, which replays the step that is to be, each time on a copy of its batch."""
+    import keras
+    import numpy
+    import torch
+
+    def copied_one(one: Any) -> Any:
+        return one.clone() if isinstance(one, torch.Tensor) else one.copy() if isinstance(one, numpy.ndarray) else one
+
+    def copied(data: Any) -> Any:
+        return keras.tree.map_structure(copied_one, data)
+
     def train_function(data: Any) -> Any:
-        taken = pinpoint.take()
+        if not pinpoint.take():
+            return given(data)
+        try:
+            kept = copied(data)
+        except Exception as error:
+            pinpoint.fail(error)
+            return given(data)
         returned = given(data)
-        if taken:
-            compiled = (lambda: given(data)) if model.jit_compile else None
-            pinpoint.replay("fit", lambda: model.train_step(data[0]), compiled, returned)
+        compiled = (lambda: given(copied(kept))) if model.jit_compile else None
+        pinpoint.replay("fit", lambda: model.train_step(copied(kept)[0]), compiled, returned)
         return returned
 
     return train_function
