@@ -72,7 +72,8 @@ class Pinpoint:
     ``watched``, ``eager`` and ``compiled`` are the replays of the step as a whole: with every operation watched,
     without, and as it was compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that
     the step has without? None where that was not seen. ``passages`` is the watched step, layer by layer, in order.
-    ``failed`` says why the step could not be replayed.
+    ``failed`` says why the step could not be replayed. ``same_step``: does a replay that repeats itself end on the bits
+    on which the step itself ended? Null where replays part.
     """
 
     kind: str
@@ -89,3 +90,4 @@ class Pinpoint:
     same_eager: bool | None = None
     passages: tuple[Passage, ...] = ()
     failed: str = ""
+    same_step: bool | None = None

@@ -11,15 +11,12 @@ from pathlib import Path
 
 import pytest
 from detaudit import diff
-from detaudit.condition import Condition, Trial
-from detaudit.nests import Interpreter
+from detaudit.condition import Condition
 from detaudit.ops import pinpoint
-from detaudit.runner import Asking, Finished, Limits, Runner
-from detaudit.script import program
-from detaudit_probes import sources
+from detaudit.runner import Finished
 from detaudit_probes.ops.event import NOT_KNOWN, Event, first_parting
 
-from tests.frameworks.test_observer import ask
+from tests.frameworks.replaying import held, runs_of
 
 pytestmark = pytest.mark.framework
 NEVER = 10**6  # a step that no script has: nothing is replayed
@@ -126,23 +123,12 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
     (tmp_path / "train.py").write_text(HEAD)
 
     def run(way: str, planted: str, *pins: str, step: int = 0, runs: int = 2, **options: object) -> list[Finished]:
-        known = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
-        found = program.find("train.py", False, (way, planted), False, tmp_path)
         condition = Condition("tensorflow", "auto", "train.py", 1).with_options(
             {"pinpoint": step, "eager": way in ("function", "loop"), **options})
         if not pins:  # more threads than cores make a race likely
             condition = condition.with_environment({"TF_NUM_INTRAOP_THREADS": "8"})
-        for name in pins:
-            condition = condition.with_pin(known[name])
-        runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(2, 120.0), fresh_folder(),
-                        dict(os.environ), keep_bytes=False, open_nest=lambda *given: program.Process(found, *given))
-        asking = Asking(ask([Trial(condition, number) for number in range(runs)]))
-        runner.run([asking])
-        runner.close()
-        done = list(asking.finding.values())
-        for one in done:
-            assert one.outcome.completed, one.outcome
-        return done
+        return runs_of(tmp_path / "train.py", (way, planted), sys.executable, held(condition, pins), runs,
+                       fresh_folder(), {})
 
     return run
 

@@ -12,14 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition, Trial
-from detaudit.nests import Interpreter
+from detaudit.condition import Condition
 from detaudit.ops import pinpoint, reproducer
-from detaudit.runner import Asking, Finished, Limits, Runner
-from detaudit.script import program
-from detaudit_probes import sources
+from detaudit.runner import Finished
 
-from tests.frameworks.test_observer import ask
+from tests.frameworks.replaying import held, runs_of
 
 pytestmark = pytest.mark.framework
 NEVER = 10**6  # a step that no script has: nothing is replayed
@@ -153,21 +150,9 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
     def run(backend: str, way: str, planted: str, *pins: str, step: int = 0, runs: int = 2) -> list[Finished]:
         python = interpreter(backend)
         (tmp_path / "train.py").write_text(SCRIPTS[backend])
-        known = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
-        found = program.find("train.py", False, (way, planted), False, tmp_path)
         condition = Condition(backend, "auto", "train.py", 1).with_options({"pinpoint": step, "eager": way == "loop"})
-        for name in pins:
-            condition = condition.with_pin(known[name])
-        runner = Runner(Interpreter(python, backend, fork=False), Limits(2, 300.0), fresh_folder(),
-                        {**os.environ, "KERAS_BACKEND": backend}, keep_bytes=False,
-                        open_nest=lambda *given: program.Process(found, *given))
-        asking = Asking(ask([Trial(condition, number) for number in range(runs)]))
-        runner.run([asking])
-        runner.close()
-        done = list(asking.finding.values())
-        for one in done:
-            assert one.outcome.completed, one.outcome
-        return done
+        return runs_of(tmp_path / "train.py", (way, planted), python, held(condition, pins), runs, fresh_folder(),
+                       {"KERAS_BACKEND": backend})
 
     return run
 

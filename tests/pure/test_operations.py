@@ -313,7 +313,7 @@ def test_the_layers_are_a_table_in_markdown():
                     "| update | dense/kernel | 1 | differs already: 4 distinct inputs |"]
 
 
-def noted(folder, seen, operation="Sub", python=True):
+def noted(folder, seen, operation="Sub", python=True, same_step=None):
     """A process that replayed a step three times; ``seen`` is what it saw where the replays parted."""
     guilty = {"operation": operation, "shapes": ["f"], "results": ["f"], "device": "", "attributes": {}, "limits": [],
               "call": [], "distinct": len(set(seen)), "replays": len(seen), "seen": list(seen), "python": python,
@@ -321,7 +321,7 @@ def noted(folder, seen, operation="Sub", python=True):
     counts = {"replays": 3, "distinct": max(1, len(set(seen)))}
     trace = written(folder, [], measures={"pinpoint": {
         "kind": "fit", "operations": 9, "guilty": guilty, "watched": counts, "eager": counts, "compiled": counts,
-        "same_watched": True, "same_eager": True}})
+        "same_watched": True, "same_eager": True, "same_step": same_step}})
     return Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED), trace)
 
 
@@ -333,10 +333,25 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh
     assert (found.born, found.guilty, found.watched.distinct) == ("", None, 3)
     told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
     assert told.startswith("the step, replayed (fit), ends on 3 distinct results, and no operation is to blame")
+    slower = noted(fresh_folder(), [1, 2], python=python)  # its time was over
+    assert pinpoint.judged([left, slower]).born == ""
     for other in (noted(fresh_folder(), [1, 2, 4], python=python), noted(fresh_folder(), [], python=python),
                   noted(fresh_folder(), [1, 2, 3], operation="Mul", python=python)):
         found = pinpoint.judged([left, other])
         assert found.born == ("python" if python else "kernel") and found.guilty.operation == "Sub"
+
+
+@pytest.mark.parametrize(("seen", "said"), [
+    ((True, True), "repeats itself in two processes"), ((None, None), "repeats itself in two processes"),
+    ((True, False), "ends on other bits than the step did")])
+def test_replays_that_are_not_the_step_are_no_agreement(fresh_folder, seen, said):
+    found = pinpoint.judged([noted(fresh_folder(), [], same_step=one) for one in seen])
+    assert said in wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
+
+
+def test_replays_that_part_need_not_end_where_the_step_did(fresh_folder):
+    found = pinpoint.judged([noted(fresh_folder(), [1, 2, place], same_step=False) for place in (3, 4)])
+    assert found.same_step is None
 
 
 def test_a_process_that_replayed_nothing_says_nothing(fresh_folder):

@@ -33,7 +33,7 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
     together = [replay for _, found in replays for replay in found]
     blank = Pinpoint(kind=first["kind"], operations=first["operations"], **counts,
                      same_watched=_all(notes, "same_watched"), same_eager=_all(notes, "same_eager"),
-                     passages=passages(replays[0][0], together))
+                     passages=passages(replays[0][0], together), same_step=_faithful(notes))
     own = next((note["guilty"] for note in notes if note["guilty"]), None)
     if own is not None and not _kept(notes):
         count = Replays(own["replays"], own["distinct"])
@@ -69,11 +69,15 @@ def between(left: Sequence[Event], right: Sequence[Event]) -> tuple[str, Event |
 def _kept(notes: Sequence[dict]) -> bool:
     """Did all processes part at the same place in the same way, replay by replay? Then they did not part.
 
-    What a replay does not set back, such as a counter in Python code or an iterator, looks as if the step parted.
+    What a replay does not set back, such as a counter in Python code or an iterator, looks as if the step parted. One
+    process may have had the time for more replays than another.
     """
-    first = notes[0]["guilty"]
-    return len(notes) > 1 and all(note["guilty"] and note["guilty"]["operation"] == first["operation"]
-                                  and note["guilty"]["seen"] == first["seen"] for note in notes)
+    guilty = [note["guilty"] for note in notes]
+    if len(notes) < 2 or not all(guilty):
+        return False
+    shared = min(len(one["seen"]) for one in guilty)
+    return all(one["operation"] == guilty[0]["operation"] and one["seen"][:shared] == guilty[0]["seen"][:shared]
+               for one in guilty)
 
 
 def passages(events: Sequence[Event], replays: Sequence[Sequence[Marks]]) -> tuple[Passage, ...]:
@@ -113,6 +117,13 @@ def _replays(one: Finished) -> tuple[list[Event], list[list[Marks]]]:
     found = json.loads(path.read_text(encoding="utf-8"))
     first = [(event["operation"], event["inputs"], event["outputs"]) for event in found["events"]]
     return found["events"], [first, *([tuple(marks) for marks in replay] for replay in found["again"])]
+
+
+def _faithful(notes: Sequence[dict]) -> bool | None:
+    """Do replays that repeat themselves end on the bits of the step itself? Where they part, luck decides."""
+    seen = [note["same_step"] for note in notes for one in [note.get("compiled") or note.get("eager")]
+            if one and one["distinct"] == 1 and note.get("same_step") is not None]
+    return all(seen) if seen else None
 
 
 def _sum(found: Sequence[dict | None]) -> Replays | None:

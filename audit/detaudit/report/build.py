@@ -106,6 +106,7 @@ class Shared:
             stage=self.name(one.stage), layer=self.name(one.layer), line=self.name(one.line),
             watched=self.replays(one.watched), eager=self.replays(one.eager), compiled=self.replays(one.compiled),
             same_watched=one.same_watched, same_eager=one.same_eager, failed=self.text(one.failed),
+            same_step=one.same_step,
             passages=tuple(v1.Passage(stage=self.name(each.stage), layer=self.name(each.layer), inputs=each.inputs,
                                       outputs=each.outputs, operations=each.operations) for each in one.passages))
 

@@ -149,7 +149,7 @@ class Pinpoint(Part):
     ``compiled`` are replays of the step as a whole: with every operation watched, without, and as it was compiled;
     ``same_watched`` and ``same_eager``: whether watching, and eager execution, give bits that the step has without.
     ``line`` is the user's. ``passages`` is the watched step, layer by layer, in the order of execution. ``failed`` says
-    why the step could not be replayed.
+    why the step could not be replayed; ``same_step`` whether replays that repeat themselves end where the step did.
     """
 
     kind: Name
@@ -166,6 +166,7 @@ class Pinpoint(Part):
     same_eager: bool | None
     passages: Annotated[tuple[Passage, ...], Meta(max_length=2000)]
     failed: Text = ""
+    same_step: bool | None = None
 
 
 class Verdict(Part):

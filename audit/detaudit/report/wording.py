@@ -107,6 +107,9 @@ def operation(one: v1.Pinpoint) -> str:
     if not one.born and one.watched is not None and one.watched.distinct > 1:
         return (f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results, and no operation "
                 f"is to blame for it: something that Python code keeps may not be set back before each replay")
+    if not one.born and one.same_step is False:
+        return (f"the step, replayed ({one.kind}), repeats itself, but ends on other bits than the step did: something "
+                f"that it changes was not set back before each replay")
     if not one.born:
         return (f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
                 f"of it: it parts more rarely, or not where it is watched")

@@ -2,7 +2,7 @@
 from detaudit_probes.ops.entry import simple
 
 OPERATIONS = (
-    simple("MatMul", lambda tf, x, w: tf.raw_ops.MatMul(a=x, b=w), (256, 1024), (1024, 128), gradients=("MatMul",),
+    simple("MatMul", lambda tf, x, w: tf.raw_ops.MatMul(a=x, b=w), (512, 512), (512, 512), gradients=("MatMul",),
            batch=True),
     simple("BatchMatMulV2", lambda tf, x, y: tf.raw_ops.BatchMatMulV2(x=x, y=y), (32, 64, 96), (32, 96, 64),
            gradients=("BatchMatMulV2",)),
