@@ -87,6 +87,7 @@ MAIN_FILE = "main"            # the number of the process that is watched
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
 SITES_FILE = "sites.json"     # the lines that drew, and the seeds that the script set
 EVENTS_FILE = "events.json"   # the operations of the step that was asked for, as they were executed, replay by replay
+NOT_KNOWN = 0                 # there, the fingerprint of what cannot be read
 FAULT_FILE = "fault"          # a fault of the hooks themselves
 
 #: The ``model`` of a trial that trains nothing and replays operations of the catalogue.

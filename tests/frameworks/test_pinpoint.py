@@ -14,7 +14,8 @@ from detaudit import diff
 from detaudit.condition import Condition
 from detaudit.ops import pinpoint
 from detaudit.runner import Finished
-from detaudit_probes.ops.event import NOT_KNOWN, Event, first_parting
+from detaudit_probes.ops.event import Event, first_parting
+from detaudit_probes.protocol import NOT_KNOWN
 
 from tests.frameworks.replaying import held, runs_of
 

@@ -2,16 +2,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from detaudit_probes.declare import Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Pin, Source
 
 from detaudit.condition import Condition, pair
 from detaudit.experiments.loosen import arms
 from detaudit.ops.pinpoint import judged
 from detaudit.runner import Experiment
 from detaudit.verdict import BROKEN, NEEDS_PIN, Verdict
-
-#: The backends whose operations can be watched one by one.
-WATCHED = ("tensorflow", "torch", "jax")
 
 #: Where runs part before any operation of a step: there is none to be found.
 CAME_IN = ("rng", "data", "init")
@@ -28,7 +25,7 @@ def locate(experiment: Experiment[Verdict], source: Source, base: Condition,
     parted = next((count.model for count in verdict.counts if count.name == "loose" and count.parted), None)
     if verdict.verdict not in (NEEDS_PIN, BROKEN) or parted is None or source.experiment.procedure:
         return verdict
-    if base.backend not in WATCHED:
+    if base.backend not in EVERY_BACKEND:
         return verdict
     if where is None or where.step is None or where.stage in CAME_IN:
         return verdict

@@ -10,7 +10,6 @@ from detaudit_probes import protocol
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.runner import Finished
 
-NOT_KNOWN = 0  # the guest's fingerprint of what it cannot read
 KERNEL, PYTHON = "kernel", "python"  # an operation of the framework; Python code between operations
 
 MOST = 500  # passages that are kept, before the first that parts and after it
@@ -60,7 +59,7 @@ def between(left: Sequence[Event], right: Sequence[Event]) -> tuple[str, Event |
         if differing:
             return PYTHON if differing <= set(one["foreign"]) else "input", one
         if one["outputs"] != other["outputs"]:
-            if NOT_KNOWN in one["inputs"]:
+            if protocol.NOT_KNOWN in one["inputs"]:
                 return "", None
             return PYTHON if one["python"] else "state", one
     return "", None

@@ -2,9 +2,10 @@
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
+from detaudit_probes.declare import EVERY_BACKEND
+
 from detaudit.condition import Trial, pair
 from detaudit.events import Phase
-from detaudit.experiments.locate import WATCHED
 from detaudit.ops.pinpoint import judged
 from detaudit.runner import Finished
 from detaudit.script.blame import relative
@@ -26,7 +27,7 @@ def localise(case: Case, audit: RunAudit,
     divergence = audit.repeats.divergence
     if case.depth not in (LAYER, OPERATION) or divergence is None or divergence.step is None or found is None:
         return audit
-    if found[1].trace is None or found[1].trace.measures.get("backend") not in WATCHED:
+    if found[1].trace is None or found[1].trace.measures.get("backend") not in EVERY_BACKEND:
         return audit
     if divergence.stage == "data":
         return audit

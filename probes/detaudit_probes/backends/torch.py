@@ -71,7 +71,6 @@ def make_deterministic() -> None:
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-
     torch.use_deterministic_algorithms(True)
 
 

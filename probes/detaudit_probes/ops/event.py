@@ -1,7 +1,7 @@
 """One executed operation as a value, and where several replays of a step part."""
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-NOT_KNOWN = 0   # the fingerprint of what cannot be read
+from detaudit_probes.protocol import NOT_KNOWN
 
 
 class Event(NamedTuple):

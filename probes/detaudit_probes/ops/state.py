@@ -29,7 +29,7 @@ class State:
         """Variables that ``other`` knows besides, as zeros."""
         for key, (one, value) in other._values.items():
             if key not in self._values:
-                self._values[key] = one, value * 0
+                self._values[key] = one, self.nothing(value)
 
     def restore(self) -> None:
         for one, value in self._values.values():
@@ -61,6 +61,11 @@ class State:
         raise NotImplementedError
 
     @staticmethod
+    def nothing(value: Value) -> Value:
+        """The value as zeros."""
+        return value * 0
+
+    @staticmethod
     def generators(found: List[Any]) -> List[Way]:
         """Those of the framework, and what else of it has a state to be got and put back, from what was found."""
         return []
@@ -68,21 +73,25 @@ class State:
     @classmethod
     def _found(cls) -> List[Any]:
         """Every variable and every generator that this process holds."""
-        kinds = cls.kinds() + (random.Random,)
-        numpy = sys.modules.get("numpy")
-        if numpy is not None:
-            bits = getattr(numpy.random, "BitGenerator", None)  # since NumPy 1.17
-            kinds += (numpy.random.RandomState,) + ((bits,) if bits is not None else ())
+        legacy, bits = _of_numpy()
+        kinds = cls.kinds() + (random.Random,) + legacy + bits
         # By type(), for a lazy proxy may import or compute when it is asked for its class.
         return [one for one in gc.get_objects() if issubclass(type(one), kinds)]
+
+
+def _of_numpy() -> Tuple[Tuple[type, ...], Tuple[type, ...]]:
+    """The class of NumPy's legacy generators, and that of the bit generators of the others; none where it has none."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return (), ()
+    bits = getattr(numpy.random, "BitGenerator", None)  # since NumPy 1.17
+    return (numpy.random.RandomState,), (() if bits is None else (bits,))
 
 
 def _plain(found: List[Any]) -> List[Way]:
     """The generators of Python and NumPy among what was found."""
     ways: List[Way] = []
-    numpy = sys.modules.get("numpy")
-    legacy = numpy.random.RandomState if numpy is not None else ()
-    bits = getattr(numpy.random, "BitGenerator", ()) if numpy is not None else ()
+    legacy, bits = _of_numpy()
     for one in found:
         kind = type(one)
         if issubclass(kind, random.SystemRandom):

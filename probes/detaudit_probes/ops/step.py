@@ -18,6 +18,7 @@ from detaudit_probes.team import Team
 from detaudit_probes.trace import write_json
 
 REPLAYS = 10
+LIVE = "eager loop"  # what is watched while it runs
 FOLLOWED = "_detaudit_follows"
 #: Seconds after which no further replay is begun, of those that are not the first two.
 LONGEST = 60.0
@@ -60,10 +61,10 @@ class Pinpoint:
                 return False
         return due
 
-    def fail(self, reason: Any) -> None:
+    def fail(self, reason: Any, kind: str = "fit") -> None:
         """The step cannot be replayed; the training goes on."""
         told = "%s: %s" % (type(reason).__name__, reason) if isinstance(reason, Exception) else str(reason)
-        self.found = {"kind": "fit", "operations": 0, "guilty": None, "failed": told[:500]}
+        self.found = {"kind": kind, "operations": 0, "guilty": None, "failed": told[:500]}
         self.drop()
 
     def take_in_fit(self) -> bool:
@@ -95,7 +96,7 @@ class Pinpoint:
         try:
             self._replay(kind, self._before, eager, compiled, returned, bare or eager)
         except Exception as error:  # ours, or of a step that cannot be taken twice
-            self.fail(error)
+            self.fail(error, kind)
         finally:
             self.recorder.paused = False
             self._before = None
@@ -167,10 +168,10 @@ class Pinpoint:
         if not self._close() or self.found:
             return
         if self.watch.failed:
-            self.fail(self.watch.failed)
+            self.fail(self.watch.failed, LIVE)
         else:
             self.replays.append(self.watch.events)
-            self.found = {"kind": "eager loop", "operations": len(self.watch.events), "guilty": None}
+            self.found = {"kind": LIVE, "operations": len(self.watch.events), "guilty": None}
 
     def _close(self) -> bool:
         live, self._live = self._live, None

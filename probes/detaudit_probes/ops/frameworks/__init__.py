@@ -11,11 +11,11 @@
 import importlib
 from types import ModuleType
 
-NAMES = ("tensorflow", "torch", "jax")
+from detaudit_probes.declare import EVERY_BACKEND
 
 
 def get(name: str) -> ModuleType:
     """Raises KeyError where no step of this backend can be watched."""
-    if name not in NAMES:
+    if name not in EVERY_BACKEND:
         raise KeyError(name)
     return importlib.import_module("detaudit_probes.ops.frameworks." + name)

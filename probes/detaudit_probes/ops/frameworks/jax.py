@@ -10,11 +10,12 @@ import re
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from detaudit_probes.fingerprint import Hasher, canonical_view
-from detaudit_probes.ops.event import NOT_KNOWN, Event
+from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import jaxprs
 from detaudit_probes.ops.places import told_apart as of_keras
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.watch import Watch as BaseWatch
+from detaudit_probes.protocol import NOT_KNOWN
 
 #: Equations that stand for a call of an inner function, executed equation by equation as well.
 _CALLS = ("pjit", "jit", "closed_call", "core_call", "call", "checkpoint", "remat", "remat2", "custom_jvp_call",

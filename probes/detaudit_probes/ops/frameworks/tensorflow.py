@@ -8,10 +8,11 @@ import contextlib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from detaudit_probes.fingerprint import Hasher, canonical_view
-from detaudit_probes.ops.event import NOT_KNOWN, Event
+from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.places import told_apart as of_keras
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.watch import Watch as BaseWatch
+from detaudit_probes.protocol import NOT_KNOWN
 
 
 class Watch(BaseWatch):

@@ -9,12 +9,13 @@ import copy
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from detaudit_probes.fingerprint import Hasher, canonical_view
-from detaudit_probes.ops.event import NOT_KNOWN, Event
+from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import torch_tensors as of
 from detaudit_probes.ops.places import told_apart as of_keras
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.state import Way
 from detaudit_probes.ops.watch import Watch as BaseWatch
+from detaudit_probes.protocol import NOT_KNOWN
 
 #: The fingerprint of memory that nothing has been written to yet. Who reads it gets whatever lies there.
 BLANK = 1
@@ -61,19 +62,19 @@ class Watch(BaseWatch):
 
     def execute(self, function: Any, arguments: Any, named: Any) -> Any:
         """The operation, told as an event. What goes wrong while it is looked at ends the watch, not the training."""
-        noted = None
-        if not self.failed and hasattr(function, "_schema"):
-            try:
-                noted = self._before(function, arguments, named)
-            except Exception as error:
-                self.failed = "%s at %s: %s" % (type(error).__name__, function, error)
+        looked = not self.failed and hasattr(function, "_schema")
+        noted = self._tried(self._before, function, arguments, named) if looked else None
         result = function(*arguments, **named)
         if noted is not None:
-            try:
-                self._after(function, noted, result)
-            except Exception as error:
-                self.failed = "%s at %s: %s" % (type(error).__name__, function, error)
+            self._tried(self._after, function, noted, result)
         return result
+
+    def _tried(self, look: Callable[..., Any], function: Any, *given: Any) -> Any:
+        try:
+            return look(function, *given)
+        except Exception as error:
+            self.failed = "%s at %s: %s" % (type(error).__name__, function, error)
+            return None
 
     def _before(self, function: Any, arguments: Any, named: Any) -> _Noted:
         import torch
@@ -128,8 +129,8 @@ class Watch(BaseWatch):
 
         Where more than one was made, or the operation needs none, it is not known whose it is.
         """
-        made, self._sequence = torch._C._autograd._get_sequence_nr() - self._sequence, \
-            torch._C._autograd._get_sequence_nr()
+        now = torch._C._autograd._get_sequence_nr()
+        made, self._sequence = now - self._sequence, now
         if made == 1 and torch.is_grad_enabled() and any(one.requires_grad for _, one in tensors):
             self._forward[self._sequence - 1] = self.layer, self.place()
 
@@ -221,6 +222,10 @@ class State(BaseState):
         variable.grad = None if value.gradient is None else value.gradient.clone()
 
     @staticmethod
+    def nothing(value: Any) -> Any:
+        return _Kept(value.value * 0, None)
+
+    @staticmethod
     def generators(found: List[Any]) -> List[Way]:
         """The default generators (one of a script's own is known to nobody but the script), and Torch's optimizers."""
         import torch
@@ -238,9 +243,6 @@ class State(BaseState):
 class _Kept(NamedTuple):
     value: Any
     gradient: Any
-
-    def __mul__(self, factor: int) -> "_Kept":  # type: ignore[override]
-        return _Kept(self.value * factor, None)
 
 
 def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
