@@ -1,7 +1,12 @@
-"""Interpreters of other versions, from PATH or pyenv."""
+"""Interpreters of other versions, from PATH or pyenv, and those that have another backend of Keras."""
+import importlib.util
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 
 def interpreter(version: str) -> str | None:
@@ -13,3 +18,11 @@ def interpreter(version: str) -> str | None:
         if asked.stdout.strip() == version:
             return found
     return None
+
+
+def with_backend(backend: str) -> str:
+    """The interpreter that ``DETAUDIT_BACKEND_PYTHON`` names, or this one; skips where the backend is not there."""
+    python = os.environ.get(f"DETAUDIT_{backend.upper()}_PYTHON", sys.executable)
+    if python == sys.executable and importlib.util.find_spec(backend) is None:
+        pytest.skip(f"no {backend} here")
+    return python

@@ -10,6 +10,7 @@ from array import array
 from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from detaudit_probes import fingerprint, protocol
+from detaudit_probes.lanes import OnCard
 from detaudit_probes.team import Team
 
 Named = Tuple[str, str, Any]  # (stage, name, value)
@@ -146,9 +147,14 @@ class TraceWriter:
 
     def take_each(self, values: Sequence[Any]) -> List[Taken]:
         """:meth:`take` of several values at once, which a team may share."""
-        views = [fingerprint.canonical_view(value) for value in values]
-        return [Taken(mark, (header, bytes(elements)) if self._keep else (b"", b""))
-                for mark, (header, elements) in zip(self._hash.all(views), views)]
+        views = [(value.header, value.lanes) if isinstance(value, OnCard) else fingerprint.canonical_view(value)
+                 for value in values]
+        return [Taken(mark, self._record(value, view) if self._keep else (b"", b""))
+                for mark, view, value in zip(self._hash.all(views), views, values)]
+
+    @staticmethod
+    def _record(value: Any, view: Tuple[bytes, Any]) -> Tuple[bytes, bytes]:
+        return fingerprint.canonical(value.read()) if isinstance(value, OnCard) else (view[0], bytes(view[1]))
 
     def step(self, phase: str, step: int, observations: Sequence[Named]) -> List[Tuple[bytes, bytes]]:
         """Record one step: ``observations`` are (stage, name, value or :class:`Taken`) in causal order."""
@@ -163,6 +169,8 @@ class TraceWriter:
     def _taken(self, value: Any) -> Taken:
         if isinstance(value, Taken):
             return value
+        if isinstance(value, OnCard):
+            return self.take(value)
         record = fingerprint.canonical(value)
         return Taken(self._hash(*record), record)
 

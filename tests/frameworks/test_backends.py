@@ -3,9 +3,7 @@
 Tried where the backend is installed beside the tests, or in the interpreter that ``DETAUDIT_JAX_PYTHON`` or
 ``DETAUDIT_TORCH_PYTHON`` names.
 """
-import importlib.util
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -20,6 +18,7 @@ from detaudit.script import program
 from detaudit_probes.models import NAMES as MODELS
 
 from tests.frameworks.test_observer import ask
+from tests.interpreters import with_backend
 
 pytestmark = pytest.mark.framework
 
@@ -28,9 +27,7 @@ pytestmark = pytest.mark.framework
 def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
     """A backend, a runner over an interpreter that has it, and its base condition."""
     backend = request.param
-    python = os.environ.get(f"DETAUDIT_{backend.upper()}_PYTHON", sys.executable)
-    if python == sys.executable and importlib.util.find_spec(backend) is None:
-        pytest.skip(f"no {backend} here")
+    python = with_backend(backend)
     folder = tmp_path_factory.mktemp(backend)
     for name in ("keras", "theano", "tmp"):
         (folder / "private" / name).mkdir(parents=True)

@@ -3,9 +3,7 @@
 Tried where the backend is installed beside the tests, or in the interpreter that ``DETAUDIT_TORCH_PYTHON`` or
 ``DETAUDIT_JAX_PYTHON`` names.
 """
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from detaudit.ops import pinpoint, reproducer
 from detaudit.runner import Finished
 
 from tests.frameworks.replaying import held, runs_of
+from tests.interpreters import with_backend
 
 pytestmark = pytest.mark.framework
 NEVER = 10**6  # a step that no script has: nothing is replayed
@@ -133,13 +132,6 @@ print([float(np.abs(w).sum()) for w in model.get_weights()])
 SCRIPTS = {"torch": COMMON + TORCH + REST, "jax": COMMON + JAX + REST}
 
 
-def interpreter(backend: str) -> str:
-    python = os.environ.get(f"DETAUDIT_{backend.upper()}_PYTHON", sys.executable)
-    if python == sys.executable and importlib.util.find_spec(backend) is None:
-        pytest.skip(f"no {backend} here")
-    return python
-
-
 def line(backend: str, mark: str) -> int:
     return next(number for number, text in enumerate(SCRIPTS[backend].splitlines(), 1) if text.endswith(f"# {mark}"))
 
@@ -148,7 +140,7 @@ def line(backend: str, mark: str) -> int:
 def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
     """Two runs of the backend's script, which replay one of its steps."""
     def run(backend: str, way: str, planted: str, *pins: str, step: int = 0, runs: int = 2) -> list[Finished]:
-        python = interpreter(backend)
+        python = with_backend(backend)
         (tmp_path / "train.py").write_text(SCRIPTS[backend])
         condition = Condition(backend, "auto", "train.py", 1).with_options({"pinpoint": step, "eager": way == "loop"})
         return runs_of(tmp_path / "train.py", (way, planted), python, held(condition, pins), runs, fresh_folder(),
@@ -170,7 +162,7 @@ def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tm
         assert (born.stage, born.layer) == ("gradient", "sequential/picked")
         script = reproducer.text(found.guilty, {}, 8, "torch")
         assert len(script.splitlines()) < 60 and "detaudit" not in script.split('"""')[2]
-        assert reproducer.shows(script, interpreter("torch"), tmp_path)
+        assert reproducer.shows(script, with_backend("torch"), tmp_path)
 
 
 def test_deterministic_algorithms_make_the_replays_of_the_race_agree(replayed):
@@ -243,7 +235,7 @@ def test_every_operation_of_a_step_is_listed_with_its_layer(replayed, backend):
 @pytest.mark.parametrize(("backend", "source", "operation", "layer"), [
     ("torch", "indexing-gradient", "aten.index_put", "sequential/rows"), ("jax", "dropout", "", "dropout")])
 def test_a_scan_names_the_operation(tmp_path, backend, source, operation, layer):
-    command = [sys.executable, "-m", "detaudit", "scan", "--python", interpreter(backend), "--backend", backend,
+    command = [sys.executable, "-m", "detaudit", "scan", "--python", with_backend(backend), "--backend", backend,
                "--only", source, "--trials", "1", "--quiet", "--json", str(tmp_path / "scan.json")]
     subprocess.run(command, check=True, cwd=tmp_path, timeout=600)
     (verdict,) = json.loads((tmp_path / "scan.json").read_text())["verdicts"]

@@ -3,6 +3,7 @@ import os
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts as interpreter
+from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.trial import Unavailable
 
@@ -87,12 +88,57 @@ def generator_states() -> List[Tuple[str, Any]]:
     return [keras3.generator_state(read)]
 
 
+def tensor(variable: Any) -> Any:
+    """What a variable of Keras holds; anything else as it is."""
+    value = getattr(variable, "value", variable)
+    return value() if callable(value) else value
+
+
+def dtype_name(value: Any) -> str:
+    return str(getattr(value, "dtype", ""))
+
+
+def on_card(value: Any) -> bool:
+    return getattr(value, "is_fully_addressable", False) and all(one.platform != "cpu" for one in value.devices())
+
+
+def lanes(values: List[Any]) -> List[Tuple[int, int]]:
+    """:func:`detaudit_probes.lanes.of_array` of each array, where it lies, by one compiled function for all."""
+    import jax
+    import numpy
+
+    if not _compiled:
+        _compiled.append(jax.jit(lambda given: jax.numpy.stack([_lanes(one) for one in given])))
+    return [(int(a), int(b)) for a, b in numpy.asarray(_compiled[0](list(values)))] if values else []
+
+
+_compiled: List[Any] = []
+
+
+def _lanes(value: Any) -> Any:
+    import jax
+    from jax import numpy as jnp
+
+    width = 8 * min(value.dtype.itemsize, 4)
+    if value.dtype == bool:
+        words = value.astype(jnp.uint32)
+    else:
+        words = jax.lax.bitcast_convert_type(value, getattr(jnp, "uint%d" % width)).astype(jnp.uint32)
+    words = words.reshape(-1)
+    mixed = words + jax.lax.iota(jnp.uint32, len(words)) * jnp.uint32(algorithm.POSITION)
+    for multiplier, shift in zip((algorithm.FIRST, algorithm.SECOND), algorithm.SHIFTS):
+        mixed = (mixed ^ (mixed >> jnp.uint32(shift))) * jnp.uint32(multiplier)
+    mixed ^= mixed >> jnp.uint32(algorithm.SHIFTS[2])
+    again = mixed * jnp.uint32(algorithm.THIRD)
+    again ^= again >> jnp.uint32(algorithm.SHIFTS[3])
+    return jnp.stack([jnp.sum(mixed, dtype=jnp.uint32), jnp.sum(again, dtype=jnp.uint32)])
+
+
 def read(variable: Any) -> Any:
     """The bits of a variable, or of an array of JAX."""
     import numpy
 
-    value = getattr(variable, "value", variable)
-    return numpy.array(value() if callable(value) else value)
+    return numpy.array(tensor(variable))
 
 
 def sync(model: Any) -> None:

@@ -2,6 +2,7 @@
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts as interpreter
+from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.trial import Unavailable
 
@@ -125,6 +126,68 @@ def generator_state() -> Tuple[str, str]:
     eager = context.context()
     rng = getattr(eager, "_rng", None)
     return "tensorflow", repr((eager._seed, rng.getstate() if rng else None))
+
+
+def tensor(variable: Any) -> Any:
+    """The tensor of a variable, of Keras or of TensorFlow; anything else as it is."""
+    value = getattr(variable, "_value", variable)
+    return value._read_variable_op() if hasattr(value, "_read_variable_op") else value
+
+
+def dtype_name(value: Any) -> str:
+    return str(getattr(getattr(value, "dtype", None), "name", ""))
+
+
+def on_card(value: Any) -> bool:
+    return "GPU" in str(getattr(value, "device", ""))
+
+
+def lanes(values: List[Any]) -> List[Tuple[int, int]]:
+    """:func:`detaudit_probes.lanes.of_array` of each tensor, computed where it lies, by operations that are executed at
+    once. Their kernels for unsigned integers, and the sum of int64, are those that a GPU's build has."""
+    import tensorflow as tf
+
+    if not values:
+        return []
+    sums = tf.stack([one for value in values for one in _lanes(value)]).numpy().reshape(-1, 2)
+    return [(int(a) & 0xFFFFFFFF, int(b) & 0xFFFFFFFF) for a, b in sums]
+
+
+def _lanes(value: Any) -> List[Any]:
+    import tensorflow as tf
+
+    with tf.device(value.device):
+        width = value.dtype.size
+        if value.dtype == tf.bool:
+            words = tf.cast(value, tf.uint32)
+        elif width < 4:
+            words = tf.cast(tf.bitcast(value, (tf.uint8, tf.uint16)[width - 1]), tf.uint32)
+        else:
+            words = tf.bitcast(value, tf.uint32)
+        words = tf.reshape(words, [-1])
+        sums = [tf.zeros([], tf.int64)] * 2
+        for start in range(0, int(words.shape[0]), algorithm.BLOCK):
+            part = words[start:start + algorithm.BLOCK]
+            places = tf.cast(tf.range(start, start + int(part.shape[0]), dtype=tf.int64), tf.uint32)
+            mixed = part + places * _word(algorithm.POSITION)
+            for multiplier, shift in zip((algorithm.FIRST, algorithm.SECOND), algorithm.SHIFTS):
+                mixed = _fold(mixed, shift) * _word(multiplier)
+            mixed = _fold(mixed, algorithm.SHIFTS[2])
+            again = _fold(mixed * _word(algorithm.THIRD), algorithm.SHIFTS[3])
+            sums = [total + tf.reduce_sum(tf.cast(one, tf.int64)) for total, one in zip(sums, (mixed, again))]
+        return sums
+
+
+def _fold(words: Any, shift: int) -> Any:
+    import tensorflow as tf
+
+    return tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, _word(shift)))
+
+
+def _word(number: int) -> Any:
+    import tensorflow as tf
+
+    return tf.constant(number, tf.uint32)
 
 
 def read(variable: Any) -> Any:

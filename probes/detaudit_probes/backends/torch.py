@@ -2,6 +2,7 @@
 import os
 from typing import Any, Dict, List, Tuple
 
+from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.trial import Unavailable
 
@@ -104,14 +105,68 @@ def generator_states() -> List[Tuple[str, Any]]:
     return [("torch", repr(states)), keras3.generator_state(read)]
 
 
+def tensor(variable: Any) -> Any:
+    """What a variable of Keras holds; anything else as it is."""
+    value = getattr(variable, "value", variable)
+    return value() if callable(value) else value
+
+
+def dtype_name(value: Any) -> str:
+    return str(getattr(value, "dtype", "")).replace("torch.", "")
+
+
+def on_card(value: Any) -> bool:
+    import torch
+
+    return bool(getattr(value, "is_cuda", False)) and value.layout == torch.strided
+
+
+def lanes(values: List[Any]) -> List[Tuple[int, int]]:
+    """:func:`detaudit_probes.lanes.of_array` of each tensor, computed where it lies. Torch shifts the sign to the right
+    and has no unsigned integers to do without: what it brings in is masked away."""
+    import torch
+
+    with torch.no_grad():
+        sums = [_lanes(value.detach()) for value in values]
+        return [(a & 0xFFFFFFFF, b & 0xFFFFFFFF) for a, b in torch.stack(sums).tolist()] if sums else []
+
+
+def _lanes(value: Any) -> Any:
+    import torch
+
+    width = value.element_size()
+    if width < 4:
+        words = value.reshape(-1).view({1: torch.uint8, 2: torch.int16}[width]).to(torch.int32)
+        words &= (1 << 8 * width) - 1
+    else:
+        words = value.contiguous().reshape(-1).view(torch.int32)
+    total = torch.zeros(2, dtype=torch.int64, device=value.device)
+    for start in range(0, len(words), algorithm.BLOCK):
+        part = words[start:start + algorithm.BLOCK]
+        mixed = torch.arange(start, start + len(part), device=value.device).to(torch.int32)
+        mixed.mul_(_signed(algorithm.POSITION)).add_(part)
+        for multiplier, shift in zip((algorithm.FIRST, algorithm.SECOND), algorithm.SHIFTS):
+            _fold(mixed, shift).mul_(_signed(multiplier))
+        total[0] += _fold(mixed, algorithm.SHIFTS[2]).sum()
+        total[1] += _fold(mixed.mul_(_signed(algorithm.THIRD)), algorithm.SHIFTS[3]).sum()
+    return total
+
+
+def _fold(words: Any, shift: int) -> Any:
+    return words.bitwise_xor_((words >> shift).bitwise_and_((1 << 32 - shift) - 1))
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 32 if number >> 31 else 0)
+
+
 def read(variable: Any) -> Any:
     """A copy: what Torch hands out is live memory, which the next step overwrites. bfloat16, which NumPy lacks, by
     its bits."""
     import numpy
     import torch
 
-    value = getattr(variable, "value", variable)
-    value = value() if callable(value) else value
+    value = tensor(variable)
     if not isinstance(value, torch.Tensor):
         return numpy.array(value)
     value = value.detach().cpu()

@@ -49,7 +49,7 @@ class Keras2Watching(Watching):
         def telling(given: Any) -> Any:
             def add_weight(layer: Any, *arguments: Any, **named: Any) -> Any:
                 variable = given(layer, *arguments, **named)
-                self.recorder.made("init", path_of(variable), variable, self.read, self.has_value(variable))
+                self.recorder.made("init", path_of(variable), variable, self, self.has_value(variable))
                 return variable
 
             return add_weight

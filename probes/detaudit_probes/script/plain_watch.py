@@ -4,9 +4,9 @@ Batches are looked at where the epoch's iterator hands them out. A step of the u
 ``apply`` of one of Keras' optimizers. What a script updates by other means (``torch.optim``, ``stateless_apply`` on
 JAX) is read at exit, with the variables of Keras.
 """
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, List
 
-from detaudit_probes import backends
+from detaudit_probes import backends, lanes
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.values import flat
 from detaudit_probes.script.watching import STATES, Watching
@@ -34,6 +34,12 @@ class PlainWatching(Watching):
     def read(self, variable: Any) -> Any:
         return self._backend.read(variable)
 
+    def first(self, variable: Any) -> Any:
+        return lanes.of_variable(self._backend, variable, self.read)
+
+    def read_each(self, variables: List[Any]) -> List[Any]:
+        return lanes.of_variables(self._backend, variables, self.read)
+
     def sync(self, model: Any) -> None:
         self._backend.sync(model)
 
@@ -45,7 +51,7 @@ class PlainWatching(Watching):
             def _initialize(variable: Any, value: Any) -> None:
                 given(variable, value)
                 path = path_of(variable)
-                self.recorder.made("rng" if path.endswith(STATES) else "init", path, variable, self.read, True)
+                self.recorder.made("rng" if path.endswith(STATES) else "init", path, variable, self, True)
 
             return _initialize
 
@@ -87,8 +93,9 @@ class PlainWatching(Watching):
                 if self.recorder.counting and self.recorder.inside_fit:
                     self._met(optimizer)
                 elif self.recorder.counting and not self._traced(grads):
-                    named = [("gradient", "gradient.%d" % place, self.read(one))
-                             for place, one in enumerate(grads) if one is not None]
+                    there = [place for place, one in enumerate(grads) if one is not None]
+                    named = [("gradient", "gradient.%d" % place, value)
+                             for place, value in zip(there, self.read_each([grads[place] for place in there]))]
                     self._step([optimizer], named)
                 return result
 

@@ -104,9 +104,9 @@ class Recorder:
         if self.recording:
             self.trace.once(stage, name, value)
 
-    def made(self, stage: str, name: str, variable: Any, read: Any, readable: bool) -> None:
+    def made(self, stage: str, name: str, variable: Any, reading: Any, readable: bool) -> None:
         """A variable of Keras is made, with its first value where that is ``readable`` (:meth:`filled` tells of the
-        others). It is looked at again at exit."""
+        others). It is looked at again at exit, by whoever is ``reading``."""
         if self.left:
             return
         if self.pinpoint is not None:
@@ -116,11 +116,11 @@ class Recorder:
                 self.generators("at the first variable")
             self._held += _size(variable)
             self._variables.append((name, weakref.ref(variable) if self._held > MOST_HELD else lambda: variable))
-        self._read = read
+        self._reading = reading
         if not self.recording:
             return
         if readable:
-            self._first_value(stage, name, read(variable))
+            self._first_value(stage, name, reading.first(variable))
         else:
             self._unread.append((stage, name, variable))
 
@@ -134,7 +134,7 @@ class Recorder:
         unread, self._unread = self._unread, []
         for stage, name, variable in unread:
             try:
-                value = self._read(variable)
+                value = self._reading.first(variable)
             except Exception:  # TensorFlow's own, for one that another function is still to fill
                 self._unread.append((stage, name, variable))
             else:
@@ -168,7 +168,7 @@ class Recorder:
     def _last_value(self, variable: Any) -> List[Any]:
         """Its value; nothing where the session is closed that it was in."""
         try:
-            return [self._read(variable)]
+            return [self._reading.read(variable)]
         except Exception:
             if not self.of_graphs:
                 raise
@@ -195,13 +195,13 @@ class Recorder:
             del self._batches[:]
 
     def step(self, phase: str, step: int, batches: Optional[int], returned: List[Tuple[str, str, Any]],
-             weights: List[Any], optimizers: List[Any], read: Any) -> None:
+             weights: List[Any], optimizers: List[Any], reading: Any) -> None:
         """One step has ended; ``batches`` are how many were used for it (None: all that were loaded since the last)."""
         self.steps += 1
         if self.recording and (self.steps - 1) % self.every == 0:
             rows: List[Tuple[str, str, Any]] = [("data", name, taken) for name, taken in self._used(batches)]
             rows += [one for one in returned if one[0] in ("forward", "loss", "gradient")]
-            rows += self._updated(weights, optimizers, read)
+            rows += self._updated(weights, optimizers, reading)
             rows += [one for one in returned if one[0] == "metric"]
             self.trace.step(phase, step, rows)
         elif self.recording:
@@ -215,7 +215,7 @@ class Recorder:
         return [("%s%s" % (name, "" if count == 1 else " of %d" % place), taken)
                 for place, batch in enumerate(used) for name, taken in batch]
 
-    def _updated(self, weights: List[Any], optimizers: List[Any], read: Any) -> List[Tuple[str, str, Taken]]:
+    def _updated(self, weights: List[Any], optimizers: List[Any], reading: Any) -> List[Tuple[str, str, Taken]]:
         """The fingerprints of live variables, taken before the step returns: the next one updates them in place."""
         named = [(path_of(variable), variable) for variable in weights]
         for optimizer in optimizers:
@@ -223,7 +223,7 @@ class Recorder:
                 named += [("optimizer/" + path_of(variable), variable) for variable in optimizer.variables]
         taken: List[Taken] = []
         for some in _shares([variable for _, variable in named]):
-            taken += self.trace.take_each([read(variable) for variable in some])
+            taken += self.trace.take_each(reading.read_each(some))
         for (path, _), one in zip(named[:len(weights)], taken):
             self._moved = self._moved or self._first.setdefault(path, one.fingerprint) != one.fingerprint
         return [("update", path, one) for (path, _), one in zip(named, taken)]

@@ -8,6 +8,8 @@ import functools
 import weakref
 from typing import Any, Callable, List
 
+from detaudit_probes import lanes
+from detaudit_probes.backends import tensorflow
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.values import flat, gradients, is_data, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
@@ -25,6 +27,12 @@ class TensorFlowWatching(Watching):
     def read(self, variable: Any) -> Any:
         return read(variable)
 
+    def first(self, variable: Any) -> Any:
+        return lanes.of_variable(tensorflow, variable, read)
+
+    def read_each(self, variables: List[Any]) -> List[Any]:
+        return lanes.of_variables(tensorflow, variables, read)
+
     def variables(self) -> None:
         """The first value of every variable that Keras makes, named by its path."""
         from keras.src.backend.tensorflow.core import Variable
@@ -38,7 +46,7 @@ class TensorFlowWatching(Watching):
                 path = path_of(variable)
                 stage = "rng" if path.endswith(STATES) else "init"
                 # Made inside a function that is being traced, it has no value yet.
-                self.recorder.made(stage, path, variable, self.read, context.executing_eagerly())
+                self.recorder.made(stage, path, variable, self, context.executing_eagerly())
 
             return _initialize
 

@@ -13,7 +13,8 @@ COUNTS = ("batch", "size")
 
 
 class Watching:
-    """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit`` runs.
+    """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit`` runs. ``first`` and
+    ``read_each`` give what is recorded of variables: where they lie on a card, it need not be their bits.
 
     ``callbacks_place`` says which methods train with callbacks, and where these are among the positional arguments.
     """
@@ -30,6 +31,12 @@ class Watching:
 
     def read(self, variable: Any) -> Any:
         raise NotImplementedError
+
+    def first(self, variable: Any) -> Any:
+        return self.read(variable)
+
+    def read_each(self, variables: List[Any]) -> List[Any]:
+        return [self.read(variable) for variable in variables]
 
     def follow_steps(self, pinpoint: Any) -> None:
         """A step is to be replayed, which is one of this backend's."""
@@ -95,7 +102,7 @@ class Watching:
         pinpoint = recorder.pinpoint
         if pinpoint is not None and recorder.steps == pinpoint.step:
             pinpoint.end_live()
-        recorder.step("loop", recorder.steps, None, returned, weights, optimizers, self.read)
+        recorder.step("loop", recorder.steps, None, returned, weights, optimizers, self)
 
     def stepping(self, done: Callable[[Any], None], ready: Callable[[Any], None] = lambda model: None) -> Any:
         """For ``train_on_batch``, where no ``fit`` calls it: ``ready(model)``, and ``done(model)`` after it, a step."""
@@ -195,7 +202,7 @@ def _callback(watching: Watching, model: Any) -> Any:
                         if is_plain(value) and name not in COUNTS]
             watching.sync(model)
             recorder.step("fit", recorder.steps, batch - self.begun + 1, returned, model.weights,
-                          watching.applied(model), watching.read)
+                          watching.applied(model), watching)
 
         # As Keras called them before 2.3; where both are known, these are not called.
         on_batch_begin, on_batch_end = on_train_batch_begin, on_train_batch_end
