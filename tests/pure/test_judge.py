@@ -415,6 +415,14 @@ def test_settings_that_were_not_exercised_are_skipped(bench, evidence):
     assert found.verdict == SKIPPED and "not exercised" in found.reason
 
 
+def test_what_could_not_be_tried_is_told_where_the_rest_was_not_exercised(bench):
+    """A compiler that is missing: the settings without it agree, and none of them is what the source is about."""
+    lab = bench(lambda trial: ABSENT if value(trial) == "three" else 0)
+    lab.evidence = {"knob": 0}
+    found = lab.drive(compare(knob(), BASE, KNOWN, 2))
+    assert found.verdict == SKIPPED and found.reason.endswith("not tried: no GPU here")
+
+
 def test_empty_traces_of_settings_are_no_agreement(bench):
     found = bench(lambda trial: None).drive(compare(knob(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "nothing was observed" in found.reason

@@ -129,7 +129,8 @@ def judge(source: Source, seen: list[Grouped]) -> Verdict:
         return replace(base, reason=problems[0] if problems else "no two settings could be compared")
     exercised = [one for one, _ in tried if acted(source, one.tally)]
     if not exercised:
-        return replace(base, verdict=SKIPPED, reason="not exercised: nothing in these trainings touched it")
+        return replace(base, verdict=SKIPPED, reason=(
+            "not exercised: nothing in these trainings touched it" + _untried(unavailable)))
     agreed = min(one.tally.agreed for one, _ in tried if one.tally.agreed)
     return replace(base, verdict=REPRODUCIBLE, excluded=excluded_rate(agreed), reason=(
         f"every setting gives the same bits on {len(usable)} models; not observed in {agreed} pairs a setting "

@@ -40,7 +40,8 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=("sparse-update", "indexing-gradient", "tfdata-order", "tfdata-random-map", "gpu-kernels"),
+            holds=("sparse-update", "indexing-gradient", "uninitialized-memory", "tfdata-order", "tfdata-random-map",
+                   "gpu-kernels"),
             lines={"tensorflow": (
                 "import tensorflow as tf",
                 "tf.config.experimental.enable_op_determinism()  # after the seeds, before the model is built",

@@ -1,0 +1,48 @@
+"""``torch.compile``: the training step compiled as a whole, its operations fused.
+
+``compile(jit_compile=True)`` makes Keras hand its step on the Torch backend to ``torch.compile``, whose default compiler
+(Inductor) fuses operations, adds in another order, and on a CPU vectorises for the machine's own instruction set. So a
+compiled step ends on other bits than an eager one. ``jit_compile="auto"``, the default, is eager there (Keras 3.15,
+``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile``). Compiling takes tens of seconds on a CPU and needs a
+C++ compiler.
+"""
+import shutil
+import sys
+
+from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.trial import Unavailable
+
+ID = "torch-compile"
+
+SOURCE = Source(
+    id=ID,
+    family="kernels and compilers",
+    title="compilation with torch.compile",
+    breaks="A compiled step fuses its operations and adds in another order.",
+    backends=("torch",),
+    experiment=Compare(
+        models=("mlp",),
+        settings=(
+            Setting("jit_compile=False", options={"jit_compile": False}),
+            Setting("jit_compile=True", options={"jit_compile": True}),
+            Setting('jit_compile="auto"', options={"jit_compile": "auto"}),
+        ),
+    ),
+    links=(
+        Link("torch.compile", "https://docs.pytorch.org/docs/stable/generated/torch.compile.html"),
+        Link("Model.compile: jit_compile", "https://keras.io/api/models/model_training_apis/#compile-method"),
+    ),
+    advice="Compile in all runs that are compared, or in none, with one version of Torch and one instruction set.",
+)
+
+
+def watch(trial):
+    """Raises Unavailable where a step is to be compiled and cannot be."""
+    if trial.option("jit_compile") is True and not any(map(shutil.which, ("c++", "g++", "clang++", "clang"))):
+        raise Unavailable("torch.compile needs a C++ compiler, and none is on PATH")
+
+
+def see(trial):
+    """How many graphs were compiled in this process."""
+    dynamo = sys.modules.get("torch._dynamo")  # only where something was to be compiled
+    return int(dynamo.utils.counters["stats"]["unique_graphs"]) if dynamo is not None else 0
