@@ -2,9 +2,9 @@
 
 ``compile(jit_compile=True)`` makes Keras hand its step on the Torch backend to ``torch.compile``, whose default
 compiler (Inductor) fuses operations, adds in another order, and on a CPU vectorises for the machine's own instruction
-set. So a compiled step ends on other bits than an eager one. ``jit_compile="auto"``, the default, is eager there (Keras 3.15,
-``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile``). Compiling takes tens of seconds on a CPU and needs a
-C++ compiler.
+set. So a compiled step ends on other bits than an eager one. ``jit_compile="auto"``, the default, is eager there
+(Keras 3.15, ``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile``). Compiling takes tens of seconds on a CPU
+and needs a C++ compiler.
 """
 import shutil
 import sys
