@@ -34,6 +34,10 @@ def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
         from detaudit_probes.script.tensorflow_watch import TensorFlowWatching
 
         return TensorFlowWatching(session, recorder, keras)
+    if adapter == "jax":
+        from detaudit_probes.script.jax_watch import JaxWatching
+
+        return JaxWatching(session, recorder, keras)
     if adapter in EVERY_BACKEND:
         from detaudit_probes.script.plain_watch import PlainWatching
 

@@ -1,10 +1,10 @@
 """Watching Keras 3 where a step is no graph of TensorFlow: on JAX and on Torch.
 
 Batches are looked at where the epoch's iterator hands them out. A step of the user's own is met where it calls the
-``apply`` of one of Keras' optimizers. What a script updates by other means (``torch.optim``, ``stateless_apply`` on
-JAX) is read at exit, with the variables of Keras.
+``apply`` or the ``stateless_apply`` of one of Keras' optimizers. What a script updates by other means (``torch.optim``)
+is read at exit, with the variables of Keras.
 """
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Iterator, List, Tuple
 
 from detaudit_probes import backends, lanes
 from detaudit_probes.script.recorder import path_of
@@ -82,6 +82,7 @@ class PlainWatching(Watching):
 
     def loops(self) -> None:
         """Steps that no ``fit`` makes: ``train_on_batch``, and updates by an optimizer of Keras."""
+        from keras.src.backend.common.stateless_scope import in_stateless_scope
         from keras.src.layers.layer import Layer
         from keras.src.models.model import Trainer
         from keras.src.optimizers.base_optimizer import BaseOptimizer
@@ -92,14 +93,22 @@ class PlainWatching(Watching):
                 result = given(optimizer, grads, trainable_variables)
                 if self.recorder.counting and self.recorder.inside_fit:
                     self._met(optimizer)
-                elif self.recorder.counting and not self._traced(grads):
-                    there = [place for place, one in enumerate(grads) if one is not None]
-                    named = [("gradient", "gradient.%d" % place, value)
-                             for place, value in zip(there, self.read_each([grads[place] for place in there]))]
-                    self._step([optimizer], named)
+                elif self.recorder.counting and not in_stateless_scope() and not traced(grads):
+                    self._step([optimizer], self._gradients(grads))
                 return result
 
             return apply
+
+        def applying_stateless(given: Any) -> Any:
+            def stateless_apply(optimizer: Any, optimizer_variables: Any, grads: Any, trainable_variables: Any) -> Any:
+                grads = list(grads)
+                weights, state = given(optimizer, optimizer_variables, grads, trainable_variables)
+                if self.recorder.counting and not self.recorder.inside_fit:
+                    self.applied_stateless(grads, _leaves(optimizer._trainable_variables, weights),
+                                           _leaves(optimizer.variables, state))
+                return weights, state
+
+            return stateless_apply
 
         def entering(given: Any) -> Any:
             def __call__(layer: Any, *arguments: Any, **named: Any) -> Any:
@@ -113,11 +122,40 @@ class PlainWatching(Watching):
             self.session.wrap(Layer, "__call__", entering)
         self.session.wrap(Trainer, "train_on_batch", self.stepping(lambda model: self._step(self.applied(model), [])))
         self.session.wrap(BaseOptimizer, "apply", applying)
+        self.session.wrap(BaseOptimizer, "stateless_apply", applying_stateless)
 
-    @staticmethod
-    def _traced(grads: Any) -> bool:
-        """Whether JAX is tracing: there is nothing to be read, and no step is made."""
-        return any(type(one).__name__.endswith("Tracer") for one in grads)
+    def applied_stateless(self, grads: List[Any], weights: List["Leaf"], state: List["Leaf"]) -> None:
+        """A step that leaves the variables as they are, and returns what they shall be: the ``weights``, and the
+        optimizer's ``state``."""
+        self.recorder.step("loop", self.recorder.steps, None, self._gradients(grads), weights, [Stated(state)], self)
+
+    def _gradients(self, grads: List[Any]) -> List[Tuple[str, str, Any]]:
+        there = [place for place, one in enumerate(grads) if one is not None]
+        return [("gradient", "gradient.%d" % place, value)
+                for place, value in zip(there, self.read_each([grads[place] for place in there]))]
+
+
+def traced(values: Any) -> bool:
+    """Whether JAX is tracing: there is nothing to be read, and no step is made."""
+    return any(type(one).__name__.endswith("Tracer") for one in values)
+
+
+class Leaf:
+    """One tensor of a state that a step returns, looked at as the variable is that it stands for (``path``)."""
+
+    def __init__(self, path: str, value: Any) -> None:
+        self.path, self.value, self.shape = path, value, value.shape
+
+
+class Stated:
+    """The state of an optimizer that is applied to what it is given."""
+
+    def __init__(self, variables: List[Leaf]) -> None:
+        self.variables = variables
+
+
+def _leaves(variables: Any, values: Any) -> List[Leaf]:
+    return [Leaf(path_of(one), value) for one, value in zip(variables, values)]
 
 
 class _Tapped:
