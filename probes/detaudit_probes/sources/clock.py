@@ -6,7 +6,9 @@ in a script's own first lines and often in what it calls: Keras seeds the worker
 The pin replaces ``time.time`` and ``time.time_ns`` by a clock that moves on by a fixed tick at every call, so that
 a loop that waits for a later time still ends, and ``os.getpid`` by a fixed number. ``datetime.datetime.now`` and
 ``time.monotonic`` go their own way in C and are not held. In a user's own script they are, in every thread by a clock
-of its own; what the standard library waits by keeps the true one.
+of its own; what the standard library waits by keeps the true one, and so does Theano, which waits for its lock. The
+records of ``logging`` get their times from a clock that ticks for them alone: what is logged of waiting depends on the
+machine's load.
 """
 import importlib
 import itertools
@@ -64,13 +66,48 @@ SOURCE = Source(
 
 
 def pin(trial):
-    # Theano times what it compiles, and waits for a lock: how often it asks is another number in every process.
-    _keep_true([name for name in sys.modules if name.partition(".")[0] == "theano"])
-    ticks = itertools.count(START, TICK)
-    time.time = lambda: next(ticks) / 1e9
-    if hasattr(time, "time_ns"):  # Python 3.7 and newer
-        time.time_ns = lambda: next(ticks)
+    true = _copy()
+    _give(_of_theano(), true)
+    _give_logging_its_own(true)
+    for name, function in _ticking(itertools.count(START, TICK).__next__).items():
+        setattr(time, name, function)
     _number_processes()
+
+
+def _copy():
+    """The module ``time`` as it is now."""
+    copy = types.ModuleType("time")
+    copy.__dict__.update(vars(time))
+    return copy
+
+
+def _give(names, clock):
+    """Let these modules, of those that have ``time`` by its name, ask ``clock`` from now on."""
+    for name in names:
+        if getattr(sys.modules[name], "time", None) is time:
+            sys.modules[name].time = clock
+
+
+def _of_theano():
+    """Theano times what it compiles, and waits for a lock: how often it asks is another number in every process."""
+    return [name for name in sys.modules if name.partition(".")[0] == "theano"]
+
+
+def _give_logging_its_own(true):
+    """Records get times that tick by themselves: a library that logs how long it had to wait moves no seed."""
+    own = types.ModuleType("time")
+    own.__dict__.update(vars(true))
+    own.__dict__.update(_ticking(itertools.count(START, TICK).__next__))
+    importlib.import_module("logging")
+    _give(["logging"], own)
+
+
+def _ticking(tick):
+    """``time`` and, on Python 3.7 and newer, ``time_ns``, which move on by a tick at every call."""
+    found = {"time": lambda: tick() / 1e9}
+    if hasattr(time, "time_ns"):
+        found["time_ns"] = tick
+    return found
 
 
 def _number_processes():
@@ -106,7 +143,10 @@ def hold(session, name):
     keeps the true one: how often it asks while it waits is another number in every run."""
     for name in WAITING:
         importlib.import_module(name)
-    _keep_true(WAITING)
+    true = _copy()
+    _give(WAITING, true)
+    _give_logging_its_own(true)
+    session.after_import("theano", lambda: _give(_of_theano(), true))
     tick = _clock_of_each_thread(session)
     for name in CLOCKS:
         if hasattr(time, name):
@@ -115,16 +155,6 @@ def hold(session, name):
             setattr(time, name + "_ns", tick)
     _number_processes()
     _replace_datetime(session, tick)
-
-
-def _keep_true(names):
-    """Leave these modules, of those that have the clock by its name, the clock as it is."""
-    true = types.ModuleType("time")
-    true.__dict__.update(vars(time))
-    for name in names:
-        module = sys.modules[name]
-        if getattr(module, "time", None) is time:
-            module.time = true
 
 
 def _clock_of_each_thread(session):
