@@ -47,7 +47,7 @@ class JaxWatching(PlainWatching):
     def _jitting(self, given: Any) -> Any:
         def jit(*arguments: Any, **named: Any) -> Any:
             users = len(arguments) == 1 and inspect.isfunction(arguments[0]) and \
-                not str(arguments[0].__module__).startswith(("keras.", "jax."))
+                self.session.sites.is_users(arguments[0].__code__.co_filename)
             return Compiled(self, given, arguments[0], named) if users else given(*arguments, **named)
 
         return jit
@@ -85,13 +85,13 @@ class Compiled:
         import jax
 
         watching, recorder = self._watching, self._watching.recorder
+        if not recorder.counting or recorder.inside_fit or (self._called and not self._names):
+            return self._jitted(*arguments, **named)
         given = jax.tree_util.tree_flatten_with_path((arguments, named))[0]
         if traced([one for _, one in given]):  # called by another function that is traced
             result = self._jitted(*arguments, **named)
             watching.named(list(zip(self._names, jax.tree.leaves(result))))
             return result
-        if not recorder.counting or recorder.inside_fit or (self._called and not self._names):
-            return self._jitted(*arguments, **named)
         # Looked at before the call, which may be given the memory of what goes in.
         batch = [("argument%s" % jax.tree_util.keystr(path), watching.read(one)) for path, one in given
                  if hasattr(one, "dtype") and id(one) not in self._results] if recorder.recording else []
