@@ -6,8 +6,8 @@ domain), and the mixed words are summed modulo 2**32: sums of integers are exact
 a permuted tensor has another one. One more round and a second sum give the second lane. Two lanes of 32 bits, for JAX
 has no 64-bit integers unless it is told to. What is recorded is the digest of the tensor's header and its two lanes.
 
-An adapter has ``on_card(value)``, whether a tensor lies on a card, and ``lanes(values)``, the lanes of several at once;
-:func:`of_array` is what both must agree with, and is used where an array is on the host already.
+An adapter has ``on_card(variable)``, whether its tensor lies on a card, and ``lanes(values)``, the lanes of several at
+once; :func:`of_array` is what these must agree with, and is used where an array is on the host already.
 """
 from typing import Any, Callable, List, NamedTuple, Tuple
 
@@ -36,18 +36,19 @@ def of_variables(backend: Any, variables: List[Any], read: Callable[[Any], Any])
 
     A tensor of a dtype without lanes, or one that is sparse or lies on several hosts, is read as well.
     """
-    values = [backend.tensor(variable) for variable in variables]
-    names = [backend.dtype_name(value) for value in values]
-    there = [place for place, value in enumerate(values) if names[place] in WIDTHS and backend.on_card(value)]
+    # Asked of the variable: reading it for that would be one more operation for each of them in every step.
+    values = {place: backend.tensor(one) for place, one in enumerate(variables) if backend.on_card(one)}
+    there = [place for place, value in values.items() if backend.dtype_name(value) in WIDTHS]
     found = dict(zip(there, backend.lanes([values[place] for place in there]) if there else []))
-    return [OnCard(header(names[place], values[place].shape), packed(found[place]), lambda given=variable: read(given))
+    return [OnCard(header(backend.dtype_name(values[place]), values[place].shape), packed(found[place]),
+                   lambda given=variable: read(given))
             if place in found else read(variable) for place, variable in enumerate(variables)]
 
 
 def of_variable(backend: Any, variable: Any, read: Callable[[Any], Any]) -> Any:
     """:func:`of_variables` of one, whose lanes are taken on the host: no kernel is compiled for its shape alone."""
-    array, value = read(variable), backend.tensor(variable)
-    if array.dtype.name not in WIDTHS or not backend.on_card(value):
+    array = read(variable)
+    if not backend.on_card(variable) or array.dtype.name not in WIDTHS:
         return array
     return OnCard(header(array.dtype.name, array.shape), packed(of_array(array)), lambda: array)
 

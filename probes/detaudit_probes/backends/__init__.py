@@ -15,7 +15,7 @@ Nothing about a backend stands elsewhere, but for the sources that are about one
 ``watch_draws()``, ``unseeded_draws()``   random operations that take their seed from the global generator
 ``generator_states()``          (name, state) of its generators and of Keras', without making one
 ``read(variable)``              the bits as a NumPy array that nothing else writes to
-``tensor(variable)``, ``dtype_name(value)``, ``on_card(value)``, ``lanes(values)``
+``tensor(variable)``, ``dtype_name(value)``, ``on_card(variable)``, ``lanes(values)``
                                 (Keras 3) what a variable holds, and :mod:`detaudit_probes.lanes` of what lies on a card
 ``sync(model)``                 bring a model's variables up to date while ``fit`` runs
 ``watch_step(model, caught)``   let a step leave (stage, name, tensor) of what it computes in ``caught``

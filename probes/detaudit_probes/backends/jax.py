@@ -98,7 +98,8 @@ def dtype_name(value: Any) -> str:
     return str(getattr(value, "dtype", ""))
 
 
-def on_card(value: Any) -> bool:
+def on_card(variable: Any) -> bool:
+    value = tensor(variable)
     return getattr(value, "is_fully_addressable", False) and all(one.platform != "cpu" for one in value.devices())
 
 

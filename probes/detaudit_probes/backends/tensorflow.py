@@ -138,8 +138,8 @@ def dtype_name(value: Any) -> str:
     return str(getattr(getattr(value, "dtype", None), "name", ""))
 
 
-def on_card(value: Any) -> bool:
-    return "GPU" in str(getattr(value, "device", ""))
+def on_card(variable: Any) -> bool:
+    return "GPU" in str(getattr(getattr(variable, "_value", variable), "device", ""))
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:

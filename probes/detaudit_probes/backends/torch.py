@@ -115,9 +115,10 @@ def dtype_name(value: Any) -> str:
     return str(getattr(value, "dtype", "")).replace("torch.", "")
 
 
-def on_card(value: Any) -> bool:
+def on_card(variable: Any) -> bool:
     import torch
 
+    value = tensor(variable)
     return bool(getattr(value, "is_cuda", False)) and value.layout == torch.strided
 
 
