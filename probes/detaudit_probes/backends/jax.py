@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Tuple
 from detaudit_probes import facts as interpreter
 from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
+from detaudit_probes.backends.keras3 import tensor
 from detaudit_probes.trial import Unavailable
 
 IMPORTS = ("numpy", "jax", "keras")
@@ -86,12 +87,6 @@ def unseeded_draws() -> int:
 
 def generator_states() -> List[Tuple[str, Any]]:
     return [keras3.generator_state(read)]
-
-
-def tensor(variable: Any) -> Any:
-    """What a variable of Keras holds; anything else as it is."""
-    value = getattr(variable, "value", variable)
-    return value() if callable(value) else value
 
 
 def dtype_name(value: Any) -> str:

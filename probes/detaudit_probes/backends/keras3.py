@@ -15,6 +15,12 @@ def generator_state(read: Callable[[Any], Any]) -> Tuple[str, str]:
     return "keras", "none" if found is None else repr(read(found.state).tolist())
 
 
+def tensor(variable: Any) -> Any:
+    """What a variable of Keras holds; anything else as it is."""
+    value = getattr(variable, "value", variable)
+    return value() if callable(value) else value
+
+
 def watch_step(model: Any, caught: List[Named], flatten: Callable[[str, Any], List[Tuple[str, Any]]]) -> None:
     """For a ``train_step(data)`` that computes the loss by ``compute_loss`` and updates by ``optimizer.apply``."""
     compute_loss, apply = model.compute_loss, model.optimizer.apply

@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
+from detaudit_probes.backends.keras3 import tensor
 from detaudit_probes.trial import Unavailable
 
 IMPORTS = ("numpy", "torch", "keras")
@@ -103,12 +104,6 @@ def generator_states() -> List[Tuple[str, Any]]:
     if torch.cuda.is_initialized():
         states += [one.numpy().tobytes() for one in torch.cuda.get_rng_state_all()]
     return [("torch", repr(states)), keras3.generator_state(read)]
-
-
-def tensor(variable: Any) -> Any:
-    """What a variable of Keras holds; anything else as it is."""
-    value = getattr(variable, "value", variable)
-    return value() if callable(value) else value
 
 
 def dtype_name(value: Any) -> str:

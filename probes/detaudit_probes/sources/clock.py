@@ -68,7 +68,7 @@ SOURCE = Source(
 def pin(trial):
     true = _copy()
     _give(_of_theano(), true)
-    _give_logging_its_own(true)
+    _give_logging_its_own()
     for name, function in _ticking(itertools.count(START, TICK).__next__).items():
         setattr(time, name, function)
     _number_processes()
@@ -93,10 +93,9 @@ def _of_theano():
     return [name for name in sys.modules if name.partition(".")[0] == "theano"]
 
 
-def _give_logging_its_own(true):
+def _give_logging_its_own():
     """Records get times that tick by themselves: a library that logs how long it had to wait moves no seed."""
-    own = types.ModuleType("time")
-    own.__dict__.update(vars(true))
+    own = _copy()
     own.__dict__.update(_ticking(itertools.count(START, TICK).__next__))
     importlib.import_module("logging")
     _give(["logging"], own)
@@ -145,7 +144,7 @@ def hold(session, name):
         importlib.import_module(name)
     true = _copy()
     _give(WAITING, true)
-    _give_logging_its_own(true)
+    _give_logging_its_own()
     session.after_import("theano", lambda: _give(_of_theano(), true))
     tick = _clock_of_each_thread(session)
     for name in CLOCKS:
