@@ -118,6 +118,19 @@ if WAY == "fit":
 elif WAY == "train_on_batch":
     for k in range(0, 800, 200):
         model.train_on_batch(x[k:k + 200], y[k:k + 200])
+elif WAY == "stateless":
+    model(x[:1])
+    model.optimizer.build(model.trainable_variables)
+    tv = [one.value.detach().clone().requires_grad_() for one in model.trainable_variables]
+    ntv = [one.value for one in model.non_trainable_variables]
+    ov = [one.value for one in model.optimizer.variables]
+    for k in range(0, 800, 200):
+        a, b = torch.from_numpy(x[k:k + 200]), torch.from_numpy(y[k:k + 200])
+        out, ntv = model.stateless_call(tv, ntv, a, training=True)
+        grads = torch.autograd.grad(((out - b) ** 2).mean(), tv)
+        with torch.no_grad():
+            tv, ov = model.optimizer.stateless_apply(ov, grads, tv)
+        tv = [one.detach().requires_grad_() for one in tv]
 else:
     for k in range(0, 800, 200):
         a, b = torch.from_numpy(x[k:k + 200]), torch.from_numpy(y[k:k + 200])
@@ -142,7 +155,8 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
     def run(backend: str, way: str, planted: str, *pins: str, step: int = 0, runs: int = 2) -> list[Finished]:
         python = with_backend(backend)
         (tmp_path / "train.py").write_text(SCRIPTS[backend])
-        condition = Condition(backend, "auto", "train.py", 1).with_options({"pinpoint": step, "eager": way == "loop"})
+        condition = Condition(backend, "auto", "train.py", 1).with_options(
+            {"pinpoint": step, "eager": way in ("loop", "stateless")})
         return runs_of(tmp_path / "train.py", (way, planted), python, held(condition, pins), runs, fresh_folder(),
                        {"KERAS_BACKEND": backend})
 
@@ -173,15 +187,16 @@ def test_deterministic_algorithms_make_the_replays_of_the_race_agree(replayed):
 
 
 @pytest.mark.parametrize(("backend", "way", "planted"), [
-    ("torch", "fit", "noise"), ("torch", "fit", "dropout"), ("torch", "loop", "noise"), ("jax", "fit", "noise"),
+    ("torch", "fit", "noise"), ("torch", "fit", "dropout"), ("torch", "loop", "noise"), ("torch", "stateless", "noise"),
+    ("jax", "fit", "noise"),
     ("jax", "fit", "dropout"), ("jax", "train_on_batch", "noise")])
 def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
     found = pinpoint.judged(replayed(backend, way, planted))
     layer, born = {"noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}[planted]
     assert (found.stage, found.born) == ("forward", born)
-    assert found.layer == (layer if way != "loop" else "noisy")  # a layer that its first call has built
+    assert found.layer == (layer if way not in ("loop", "stateless") else "noisy")  # its first call has built it
     if planted == "noise":
-        assert way == "loop" or found.guilty.replays.replays == 10  # in one process already
+        assert way in ("loop", "stateless") or found.guilty.replays.replays == 10  # in one process already
         assert found.line.endswith(f"train.py:{line(backend, 'PYTHON')}")
 
 

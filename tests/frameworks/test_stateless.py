@@ -124,19 +124,133 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
     assert [table.cells.tolist() for table in tables] == \
         [table.cells.tolist() for table in again.trace.tables if table.kind == "steps"]
     columns = set(tables[-1].columns)
-    if way == "scan":  # what goes round in a loop of JAX's has no names
-        assert ("update", "result.1") in columns
-    else:
-        assert {("update", "first/kernel"), ("update", "optimizer/adam/first_kernel_momentum")} <= \
-            {(stage, name.replace("sequential/", "").replace("sequential_", "")) for stage, name in columns}
+    assert {("update", "first/kernel"), ("update", "optimizer/adam/first_kernel_momentum")} <= \
+        {(stage, name.replace("sequential/", "").replace("sequential_", "")) for stage, name in columns}
     if backend == "jax" and way != "eager":
-        assert {stage for stage, _ in columns} == {"data", "loss", "update"} | (set() if way == "scan" else {"forward"})
+        assert {stage for stage, _ in columns} == {"data", "loss", "update", "forward"}
     else:
         assert {"gradient", "update"} <= {stage for stage, _ in columns}
     (still,) = run("still", rate="0.0")
-    assert still.trace.measures["steps"] == 8
-    if way != "scan":
-        assert not still.trace.measures["moved"]
+    assert still.trace.measures["steps"] == 8 and not still.trace.measures["moved"]
+
+
+#: What stands in the place of the training above: how it is written, and how many steps are to be seen in it.
+WRITTEN = {
+    "a method": ("train = jax.jit(Methods().step)", 8),
+    "a partial function": ("train = jax.jit(functools.partial(step, scale=1.0))", 8),
+    "a decorator with choices": ("train = jax.jit(donate_argnums=0)(step)", 8),
+    "anew each time": ("traces = []\ntrain = lambda *given: jax.jit(counted)(*given)", 8),
+    "two that share an update": ("update = jax.jit(update)\nways = [jax.jit(lambda *given: step(*given)),"
+                                 " jax.jit(lambda *given: step(*given))]\n"
+                                 "train = lambda state, x, y: ways[int(x[0, 0] * 1000) % 2](state, x, y)", 8),
+    "an update that is jitted as it is": ("update = jax.jit(optimizer.stateless_apply)\ntrain = jax.jit(step)", 8),
+    "static arguments": ("mse = keras.losses.MeanSquaredError()\nsome = jax.jit(chosen, static_argnums=3,"
+                         " static_argnames=('dtype', 'loss', 'policy', 'model'))\n"
+                         "train = lambda *given: some(*given, True, dtype=jax.numpy.bfloat16, loss=mse,"
+                         " policy=Policy(), model=model)", 8),
+    "steps and evaluations": ("some = jax.jit(chosen, static_argnums=3)\n"
+                              "train = lambda *given: (some(*given, False), some(*given, True))[1]", 8),
+    "a copy": ("import copy\ntrain = copy.deepcopy({'train': copy.copy(jax.jit(step))})['train']", 8),
+    "no leaks": ("jitted = jax.jit(step)\ndef train(*given):\n    with jax.checking_leaks():\n"
+                 "        return jitted(*given)", 8),
+    "many at once": ("many = jax.vmap(step, (None, 0, 0))\ndef train(state, x, y):\n"
+                     "    loss, states = many(state, x[None], y[None])\n"
+                     "    return loss[0], jax.tree.map(lambda one: one[0], states)", 0),
+    "constant gradients": ("update = lambda ov, grads, tv: optimizer.stateless_apply(ov, CONSTANT, tv)\n"
+                           "train = jax.jit(step)", 8),
+    "scaled losses": ("optimizer = keras.optimizers.LossScaleOptimizer(optimizer)\n"
+                      "optimizer.build(model.trainable_variables)\ntrain = jax.jit(step)", 8),
+    "noise in the step": ("noise = jax.jit(lambda: jax.random.normal(jax.random.key(1), ()))\n"
+                          "def noisy(*given):\n    loss, state = step(*given)\n    return loss + noise(), state\n"
+                          "train = jax.jit(noisy)", 8),
+    "a loop of JAX's": ("train = jax.jit(looped)", 8),
+    "a scan that is not jitted": ("train = scanned", 8),
+}
+STEPS = JAX[:JAX.index('if WAY == "nested"')] + """
+class Methods:
+    def step(self, state, x, y):
+        return step(state, x, y)
+
+class Policy:  # its text holds an address
+    dtype = "float32"
+
+def chosen(state, x, y, train, dtype=None, loss=None, policy=None, model=None):
+    return step(state, x, y) if train else (compute(state[0], state[1], x, y)[0], state)
+
+def counted(*given):
+    traces.append(len(traces))
+    assert len(traces) == 1
+    return step(*given)
+
+def looped(state, x, y):
+    return jax.lax.fori_loop(0, 1, lambda place, given: step(given[1], x, y), (jax.numpy.zeros(()), state))
+
+def body(state, batch):
+    return step(state, *batch)[::-1]
+
+def scanned(state, x, y):
+    state, losses = jax.lax.scan(body, state, (x[None], y[None]))
+    return losses[0], state
+
+CONSTANT = [jax.numpy.ones(v.shape) for v in model.trainable_variables]
+"""
+TRAINING = """
+state = ([jax.numpy.copy(v.value) for v in model.trainable_variables],
+         [jax.numpy.copy(v.value) for v in model.non_trainable_variables],
+         [jax.numpy.copy(v.value) for v in optimizer.variables])
+for _ in range(2):
+    for row in range(0, 64, 16):
+        loss, state = train(state, x[row:row + 16], y[row:row + 16])
+    print(float(loss), flush=True)
+for variable, value in zip(model.trainable_variables, state[0]):
+    variable.assign(value)
+"""
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
+    python = with_backend("jax")
+    script = tmp_path / "train.py"
+    code, steps = WRITTEN[written]
+    script.write_text(f"{STEPS}\n{code}\n{TRAINING}")
+    condition = Condition("jax", "auto", script.name, 1)
+
+    def run(name, number=1, **options):
+        return runs_of(script, ("plain", "0.01"), python, condition.with_options(options), number, tmp_path / name,
+                       {"KERAS_BACKEND": "jax"})
+
+    watched, again = run("watched", 2)
+    (bare,) = run("bare", watch=False)
+    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    said = [(one.trace.folder / "stdout").read_text() for one in (watched, bare)]
+    assert said[0] == said[1] and len(said[0].splitlines()) == 2
+    tables = [table for table in watched.trace.tables if table.kind == "steps"]
+    assert watched.trace.measures["steps"] == sum(len(table.sequence) for table in tables) == steps
+    assert [table.cells.tolist() for table in tables] == \
+        [table.cells.tolist() for table in again.trace.tables if table.kind == "steps"]
+    if steps:
+        columns = {name.replace("sequential/", "") for stage, name in tables[-1].columns if stage == "update"}
+        assert watched.trace.measures["moved"] and "first/kernel" in columns
+        assert all(any(stage == "data" for stage, _ in table.columns) for table in tables)
+
+
+def test_a_whole_training_in_one_call_is_seen_to_move(tmp_path):
+    """One step is all that is seen of it: its state is compared with the one that went in."""
+    python = with_backend("jax")
+    script = tmp_path / "train.py"
+    for number, loop in enumerate(("jax.lax.scan", "unfollowed")):
+        script.write_text("import jax\nunfollowed = jax.lax.scan\n" + STEPS + f"""
+whole = jax.jit(lambda state, batches: {loop}(body, state, batches))
+""" + TRAINING[:TRAINING.index("for _")] + """
+state, losses = whole(state, (x.reshape(4, 16, 4), y.reshape(4, 16, 1)))
+print(float(losses[-1]))
+""")
+        (one,) = runs_of(script, ("plain", "0.01"), python, Condition("jax", "auto", script.name, 1), 1,
+                         tmp_path / str(number), {"KERAS_BACKEND": "jax"})
+        assert one.trace.measures["steps"] == 1 and one.trace.measures["moved"]
+        (table,) = [table for table in one.trace.tables if table.kind == "steps"]
+        names = {name for stage, name in table.columns if stage == "update"}
+        assert any("kernel" in name for name in names) == (number == 0)
 
 
 def test_a_step_is_where_a_run_was_asked_to_end(tmp_path):

@@ -17,8 +17,7 @@ def generator_state(read: Callable[[Any], Any]) -> Tuple[str, str]:
 
 def tensor(variable: Any) -> Any:
     """What a variable of Keras holds; anything else as it is."""
-    value = getattr(variable, "value", variable)
-    return value() if callable(value) else value
+    return getattr(variable, "value", variable)
 
 
 def watch_step(model: Any, caught: List[Named], flatten: Callable[[str, Any], List[Tuple[str, Any]]]) -> None:

@@ -123,8 +123,13 @@ def lanes(values: List[Any]) -> List[Tuple[int, int]]:
     import torch
 
     with torch.no_grad():
-        sums = [_lanes(value.detach()) for value in values]
-        return [(a & 0xFFFFFFFF, b & 0xFFFFFFFF) for a, b in torch.stack(sums).tolist()] if sums else []
+        sums = [_lanes(value.detach().resolve_neg()) for value in values]
+        places: Dict[Any, List[int]] = {}
+        for place, one in enumerate(sums):
+            places.setdefault(one.device, []).append(place)
+        found = {place: (a & 0xFFFFFFFF, b & 0xFFFFFFFF) for some in places.values()
+                 for place, (a, b) in zip(some, torch.stack([sums[place] for place in some]).tolist())}
+        return [found[place] for place in range(len(values))]
 
 
 def _lanes(value: Any) -> Any:
@@ -165,7 +170,7 @@ def read(variable: Any) -> Any:
     value = tensor(variable)
     if not isinstance(value, torch.Tensor):
         return numpy.array(value)
-    value = value.detach().cpu()
+    value = value.detach().cpu().resolve_conj().resolve_neg()
     if value.dtype == torch.bfloat16:
         import ml_dtypes  # Keras needs it
 

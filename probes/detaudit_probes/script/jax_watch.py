@@ -6,35 +6,55 @@ its batch; what comes out is named by the variables that it stands for.
 """
 import functools
 import inspect
-from typing import Any, Dict, List, Tuple
+import sys
+import types
+import weakref
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from detaudit_probes.script.plain_watch import Leaf, PlainWatching, Stated, traced
 
 #: Before the name of what belongs to an optimizer.
 OPTIMIZER = "optimizer/"
+#: The attribute of a function of the user's that holds what is known of its traces, so that both go together.
+FOLLOWED = "_detaudit_followed"
+#: Loops of JAX's: where the function stands that gives the next state, and its name. The loop's result is like its.
+LOOPS = {"scan": (0, "f"), "fori_loop": (2, "body_fun"), "while_loop": (1, "body_fun")}
 
 
 class JaxWatching(PlainWatching):
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
         self.applications = 0  # of optimizers, while functions were traced
-        self.updated: Dict[int, Tuple[str, Any]] = {}  # what they gave, by its id: name, tracer
+        # What they gave, by its id. No tracer is kept alive: it holds its whole trace, and JAX looks for such.
+        self._names: Dict[int, Tuple[str, Any]] = {}
 
     def loops(self) -> None:
         import jax
 
         super().loops()
         self.session.wrap(jax, "jit", self._jitting)
+        for name, (place, keyword) in LOOPS.items():
+            self.session.wrap(jax.lax, name, functools.partial(self._looping, place, keyword))
 
     def applied_stateless(self, grads: List[Any], weights: List[Leaf], state: List[Leaf]) -> None:
-        if not traced(grads):
+        if not traced(grads + [one.value for one in weights + state]):
             return super().applied_stateless(grads, weights, state)
         self.applications += 1
-        self.named([(one.path, one.value) for one in weights])
-        return self.named([(OPTIMIZER + one.path, one.value) for one in state])
+        self.name([(one.path, one.value) for one in weights])
+        return self.name([(OPTIMIZER + one.path, one.value) for one in state])
 
-    def named(self, tracers: List[Tuple[str, Any]]) -> None:
-        self.updated.update({id(value): (name, value) for name, value in tracers if name})
+    def name(self, tracers: List[Tuple[str, Any]]) -> None:
+        def forget(reference: Any, key: int) -> None:
+            if self._names.get(key, ("", None))[1] is reference:
+                del self._names[key]
+
+        for name, value in tracers:
+            if name and traced([value]):
+                self._names[id(value)] = name, weakref.ref(value, functools.partial(forget, key=id(value)))
+
+    def name_of(self, tracer: Any) -> str:
+        name, reference = self._names.get(id(tracer), ("", None))
+        return name if reference is not None and reference() is tracer else ""
 
     def read(self, variable: Any) -> Any:
         import jax
@@ -44,23 +64,108 @@ class JaxWatching(PlainWatching):
             value = jax.random.key_data(value)
         return self._backend.read(value)
 
+    def followed(self, function: Any, caller: str) -> Optional["Followed"]:
+        """What is known of a function of the user's, or of any that the user's own code hands to JAX."""
+        if not callable(function) or not (self.session.sites.is_users(caller) or self._is_users(function)):
+            return None
+        found = getattr(function, FOLLOWED, None)
+        if isinstance(found, Followed) and found.function is function:  # not that of what it wraps
+            return found
+        found = Followed(self, function)
+        if isinstance(function, (types.FunctionType, functools.partial)):
+            setattr(function, FOLLOWED, found)
+        return found
+
+    def _is_users(self, function: Any) -> bool:
+        while isinstance(function, functools.partial):
+            function = function.func
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        return code is not None and bool(self.session.sites.is_users(code.co_filename))
+
     def _jitting(self, given: Any) -> Any:
         def jit(*arguments: Any, **named: Any) -> Any:
-            users = len(arguments) == 1 and inspect.isfunction(arguments[0]) and \
-                self.session.sites.is_users(arguments[0].__code__.co_filename)
-            return Compiled(self, given, arguments[0], named) if users else given(*arguments, **named)
+            if not arguments and "fun" not in named:  # a decorator with its choices
+                return functools.partial(jit, **named)
+            function, rest = (arguments[0], arguments[1:]) if arguments else (named["fun"], ())
+            followed = None if rest else self.followed(function, sys._getframe(1).f_code.co_filename)
+            if followed is None:
+                return given(*arguments, **named)
+            return Compiled(followed, given, {name: one for name, one in named.items() if name != "fun"})
 
         return jit
 
+    def _looping(self, place: int, keyword: str, given: Any) -> Any:
+        def loop(*arguments: Any, **named: Any) -> Any:
+            function = arguments[place] if len(arguments) > place else named.get(keyword)
+            followed = self.followed(function, "") if self.recorder.counting and not self.recorder.inside_fit else None
+            if followed is None:
+                return given(*arguments, **named)
+            if len(arguments) > place:
+                arguments = arguments[:place] + (followed.traced,) + arguments[place + 1:]
+            else:
+                named[keyword] = followed.traced
+            return self.called(followed, given, arguments, named, None)
 
-class Compiled:
-    """What ``jax.jit`` makes of ``function``, as JAX's own in all but this: calls are looked at, where it is a step."""
+        return loop
 
-    def __init__(self, watching: JaxWatching, jit: Any, function: Any, choices: Dict[str, Any]) -> None:
-        self._watching = watching
-        self._called = False
-        self._names: List[str] = []  # of its results, where it is a step; "" for those that are no variable
-        self._results: Dict[int, Any] = {}  # of the last call, by their ids: kept alive, so that no other has them
+    def called(self, followed: "Followed", function: Callable[..., Any], arguments: Any, named: Any, call: Any) -> Any:
+        """The result of ``function``, which traces what is ``followed`` where it has not yet; a step, where that is.
+
+        ``call`` is the call's signature (see :func:`_signature`), or None in a loop of JAX's.
+        """
+        import jax
+
+        given = jax.tree_util.tree_flatten_with_path((arguments, named))[0]
+        known = followed.last if call is None else followed.names.get(call)
+        # Looked at before the call, which may be given the memory of what goes in.
+        looks = known != [] and self.recorder.recording and not traced([one for _, one in given])
+        batch = [("argument%s" % jax.tree_util.keystr(path), self.read(one)) for path, one in given
+                 if _is_array(one) and id(one) not in followed.results] if looks else []
+        result = function(*arguments, **named)
+        names = followed.names.get(call, followed.last)
+        results = jax.tree.leaves(result)
+        if not names or len(names) != len(results):
+            return result
+        if traced(results):  # by a function that is traced itself, perhaps with a trace of this one that is there
+            self.applications += 1
+            self.name(list(zip(names, results)))
+        elif all(map(_is_array, results)):
+            followed.results = {id(one): one for one in results}
+            self._returned(batch, names, results)
+        return result
+
+    def _returned(self, batch: List[Tuple[str, Any]], names: List[str], results: List[Any]) -> None:
+        weights, state, others = [], [], []
+        for place, (name, one) in enumerate(zip(names, results)):
+            if name.startswith(OPTIMIZER):
+                state.append(Leaf(name[len(OPTIMIZER):], one))
+            elif name:
+                weights.append(Leaf(name, one))
+            else:
+                others.append(Leaf("result.%d" % place, one))
+        if not weights:  # what went through a function that is not followed bears no names
+            weights, others = [one for one in others if one.shape], [one for one in others if not one.shape]
+            before = {array.tobytes() for _, array in batch}
+            self.recorder.moved |= any(self.read(one).tobytes() not in before for one in weights) if batch else False
+        returned = [("forward" if one.shape else "loss", one.path, self.read(one)) for one in others]
+        if batch:
+            self.recorder.batch(batch)
+        self.step(returned, weights, [Stated(state)])
+
+
+class Followed:
+    """A function that JAX traces: ``traced`` is what JAX gets in its place, which does the same.
+
+    ``names`` are those of its results, by the signature of a call: "" for one that is no variable, and none at all
+    where no optimizer was applied. ``last`` are those of the last trace. ``results`` are the last call's, by their ids;
+    they are kept alive, so that no other value has one of these.
+    """
+
+    def __init__(self, watching: JaxWatching, function: Any) -> None:
+        self.watching, self.function = watching, function
+        self.names: Dict[Any, List[str]] = {}
+        self.last: Optional[List[str]] = None
+        self.results: Dict[int, Any] = {}
 
         @functools.wraps(function)
         def followed(*arguments: Any, **named: Any) -> Any:
@@ -68,54 +173,95 @@ class Compiled:
 
             before = watching.applications
             result = function(*arguments, **named)
-            if watching.applications > before:
-                self._names = [watching.updated.get(id(one), ("",))[0] for one in jax.tree.leaves(result)]
+            self.last = [watching.name_of(one) for one in jax.tree.leaves(result)] \
+                if watching.applications > before else []
+            call = _signature(arguments, named)
+            if call is not None:
+                self.names[call] = self.last
             return result
 
-        self._jitted = jit(followed, **choices)
-        functools.update_wrapper(self, function)
+        inner = function
+        while isinstance(inner, functools.partial):
+            inner = inner.func
+        followed.__name__ = getattr(inner, "__name__", type(inner).__name__)  # as JAX calls what it compiles
+        vars(followed).pop(FOLLOWED, None)
+        self.traced = followed
+
+    def __reduce__(self) -> Any:
+        return type(None), ()  # where a function is copied with its attributes, into another process too
+
+
+class Compiled:
+    """What ``jax.jit`` makes of a function, as JAX's own in all but this: calls are looked at, where it is a step."""
+
+    def __init__(self, followed: Followed, jit: Any, choices: Dict[str, Any]) -> None:
+        self._followed = followed
+        self._static = _static(followed.function, choices)
+        self._jitted = jit(followed.traced, **choices)
+        functools.update_wrapper(self, followed.function)
+        vars(self).pop(FOLLOWED, None)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_jitted":
+            raise AttributeError(name)
         return getattr(self._jitted, name)
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
-        return self if owner is None else functools.partial(self, owner)
+        return self if owner is None else types.MethodType(self, owner)
+
+    def __reduce__(self) -> Any:
+        return self.__qualname__  # as a function: found under its name, and a copy is itself
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        import jax
-
-        watching, recorder = self._watching, self._watching.recorder
-        if not recorder.counting or recorder.inside_fit or (self._called and not self._names):
+        watching = self._followed.watching
+        if not watching.recorder.counting or watching.recorder.inside_fit:
             return self._jitted(*arguments, **named)
-        given = jax.tree_util.tree_flatten_with_path((arguments, named))[0]
-        if traced([one for _, one in given]):  # called by another function that is traced
-            result = self._jitted(*arguments, **named)
-            watching.named(list(zip(self._names, jax.tree.leaves(result))))
-            return result
-        # Looked at before the call, which may be given the memory of what goes in.
-        batch = [("argument%s" % jax.tree_util.keystr(path), watching.read(one)) for path, one in given
-                 if hasattr(one, "dtype") and id(one) not in self._results] if recorder.recording else []
-        self._called = True
-        result = self._jitted(*arguments, **named)
-        watching.updated.clear()
-        if self._names:
-            self._step(batch, jax.tree.leaves(result))
-        return result
+        call = _signature(arguments, named, self._static)
+        if call is not None and self._followed.names.get(call) == []:
+            return self._jitted(*arguments, **named)
+        return watching.called(self._followed, self._jitted, arguments, named, call)
 
-    def _step(self, batch: List[Tuple[str, Any]], results: List[Any]) -> None:
-        watching, recorder = self._watching, self._watching.recorder
-        self._results = {id(one): one for one in results}
-        weights, state, others = [], [], []
-        for place, (name, one) in enumerate(zip(self._names, results)):
-            if name.startswith(OPTIMIZER):
-                state.append(Leaf(name[len(OPTIMIZER):], one))
-            elif name:
-                weights.append(Leaf(name, one))
-            else:
-                others.append(Leaf("result.%d" % place, one))
-        if not weights:  # what goes round in a loop of JAX's bears no names
-            weights, others = [one for one in others if one.shape], [one for one in others if not one.shape]
-        returned = [("forward" if one.shape else "loss", one.path, watching.read(one)) for one in others]
-        if batch:
-            recorder.batch(batch)
-        recorder.step("loop", recorder.steps, None, returned, weights, [Stated(state)], watching)
+
+def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
+    """The places and the names of the arguments that JAX does not trace."""
+    found: Set[Any] = set()
+    for choice in ("static_argnums", "static_argnames"):
+        given = choices.get(choice)
+        found |= set() if given is None else {given} if isinstance(given, (int, str)) else set(given)
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    found |= {place + len(names) for place in found if isinstance(place, int) and place < 0}
+    found |= {names[place] for place in found if isinstance(place, int) and 0 <= place < len(names)}
+    return found | {names.index(name) for name in found if name in names}
+
+
+def _signature(arguments: Any, named: Any, static: Optional[Set[Any]] = None) -> Any:
+    """What calls have in common that are served by one trace: the arguments' structure and shapes, and what is static.
+
+    While a function is traced (no ``static``) every number that is left is static. None where it cannot be compared.
+    """
+    import jax
+
+    found: List[Any] = []
+    for place, one in [*enumerate(arguments), *sorted(named.items())]:
+        leaves, tree = jax.tree.flatten(one)
+        shapes = [tuple(leaf.shape) if _is_array(leaf) or traced([leaf]) else
+                  () if static is not None and place not in static and isinstance(leaf, (bool, int, float, complex))
+                  else leaf for leaf in leaves]
+        found.append((place, tree, *shapes))
+    try:
+        hash(tuple(found))
+    except TypeError:
+        return None
+    return tuple(found)
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it is an array whose bits are on this host. (A dtype, a loss and a model have a ``dtype`` too.)"""
+    import jax
+    import numpy
+
+    return isinstance(value, (numpy.ndarray, numpy.generic)) or (
+        isinstance(value, jax.Array) and not traced([value]) and value.is_fully_addressable)

@@ -13,6 +13,8 @@ from detaudit_probes.script.watching import STATES, Watching
 
 
 class PlainWatching(Watching):
+    _applying = False  # a ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
+
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         self._backend = backends.get(keras.backend.backend())
         super().__init__(session, recorder, keras)
@@ -86,6 +88,7 @@ class PlainWatching(Watching):
         from keras.src.layers.layer import Layer
         from keras.src.models.model import Trainer
         from keras.src.optimizers.base_optimizer import BaseOptimizer
+        from keras.src.optimizers.loss_scale_optimizer import LossScaleOptimizer
 
         def applying(given: Any) -> Any:
             def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
@@ -101,9 +104,13 @@ class PlainWatching(Watching):
 
         def applying_stateless(given: Any) -> Any:
             def stateless_apply(optimizer: Any, optimizer_variables: Any, grads: Any, trainable_variables: Any) -> Any:
-                grads = list(grads)
-                weights, state = given(optimizer, optimizer_variables, grads, trainable_variables)
-                if self.recorder.counting and not self.recorder.inside_fit:
+                grads, outermost = list(grads), not self._applying
+                self._applying = True
+                try:
+                    weights, state = given(optimizer, optimizer_variables, grads, trainable_variables)
+                finally:
+                    self._applying = not outermost
+                if outermost and self.recorder.counting and not self.recorder.inside_fit:
                     self.applied_stateless(grads, _leaves(optimizer._trainable_variables, weights),
                                            _leaves(optimizer.variables, state))
                 return weights, state
@@ -122,12 +129,13 @@ class PlainWatching(Watching):
             self.session.wrap(Layer, "__call__", entering)
         self.session.wrap(Trainer, "train_on_batch", self.stepping(lambda model: self._step(self.applied(model), [])))
         self.session.wrap(BaseOptimizer, "apply", applying)
-        self.session.wrap(BaseOptimizer, "stateless_apply", applying_stateless)
+        for kind in (BaseOptimizer, LossScaleOptimizer):
+            self.session.wrap(kind, "stateless_apply", applying_stateless)
 
     def applied_stateless(self, grads: List[Any], weights: List["Leaf"], state: List["Leaf"]) -> None:
         """A step that leaves the variables as they are, and returns what they shall be: the ``weights``, and the
         optimizer's ``state``."""
-        self.recorder.step("loop", self.recorder.steps, None, self._gradients(grads), weights, [Stated(state)], self)
+        self.step(self._gradients(grads), weights, [Stated(state)])
 
     def _gradients(self, grads: List[Any]) -> List[Tuple[str, str, Any]]:
         there = [place for place, one in enumerate(grads) if one is not None]

@@ -16,6 +16,7 @@ import weakref
 from typing import Any, Dict, List, Optional, Tuple
 
 from detaudit_probes import facts, fingerprint
+from detaudit_probes.lanes import OnCard
 from detaudit_probes.ops.step import Pinpoint
 from detaudit_probes.trace import Taken, TraceWriter
 
@@ -53,8 +54,8 @@ class Recorder:
         self._held = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._lock = threading.Lock()
-        self._first: Dict[str, int] = {}
-        self._moved = False
+        self._first: Dict[Tuple[str, bool], int] = {}  # by path, and by whether it was taken on a card
+        self.moved = False  # whether a weight was seen to change
         self._unread: List[Tuple[str, str, Any]] = []  # variables without a value as yet
         self._saved: Dict[str, str] = {}
         self.paused = False  # while a step is replayed
@@ -143,7 +144,7 @@ class Recorder:
     def _first_value(self, stage: str, name: str, value: Any) -> None:
         taken = self.trace.take(value)
         self.once(stage, name, taken)
-        self._first.setdefault(name, taken.fingerprint)
+        self._first.setdefault((name, isinstance(value, OnCard)), taken.fingerprint)
 
     def saved(self, name: str, values: List[Any]) -> None:
         """The script has saved these under a name, perhaps not for the first time."""
@@ -222,10 +223,13 @@ class Recorder:
             if self.steps % SPARED == 1 or sum(_size(one) for one in optimizer.variables) <= LARGE_STATE:
                 named += [("optimizer/" + path_of(variable), variable) for variable in optimizer.variables]
         taken: List[Taken] = []
+        on_card: List[bool] = []
         for some in _shares([variable for _, variable in named]):
-            taken += self.trace.take_each(reading.read_each(some))
-        for (path, _), one in zip(named[:len(weights)], taken):
-            self._moved = self._moved or self._first.setdefault(path, one.fingerprint) != one.fingerprint
+            values = reading.read_each(some)
+            on_card += [isinstance(one, OnCard) for one in values]
+            taken += self.trace.take_each(values)
+        for (path, _), there, one in zip(named[:len(weights)], on_card, taken):
+            self.moved = self.moved or self._first.setdefault((path, there), one.fingerprint) != one.fingerprint
         return [("update", path, one) for (path, _), one in zip(named, taken)]
 
     def _stop_where_asked(self) -> None:
@@ -249,7 +253,7 @@ class Recorder:
         records = self.trace.once_each("update", named)
         self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})
         self.trace.note("digests", {"saved " + name: digest for name, digest in self._saved.items()})
-        self.trace.note("measures", {"steps": self.steps, "moved": self._moved, "max_rss": facts.max_rss(),
+        self.trace.note("measures", {"steps": self.steps, "moved": self.moved, "max_rss": facts.max_rss(),
                                      "after_import": ended - self._imported})
         if self.pinpoint is not None:
             self.pinpoint.leave(self.session.folder)

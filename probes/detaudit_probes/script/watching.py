@@ -98,6 +98,10 @@ class Watching:
         weights: List[Any] = []
         for optimizer in optimizers:
             weights += [one for one in optimizer._trainable_variables if not any(one is other for other in weights)]
+        self.step(returned, weights, optimizers)
+
+    def step(self, returned: List[Tuple[str, str, Any]], weights: List[Any], optimizers: List[Any]) -> None:
+        """A step that no ``fit`` has made."""
         recorder = self.recorder
         pinpoint = recorder.pinpoint
         if pinpoint is not None and recorder.steps == pinpoint.step:

@@ -36,7 +36,7 @@ SOURCE = Source(
     id=ID,
     family="use",
     title="resuming a training",
-    breaks="The saved model leaves out the states of dropout and augmentation, so it goes on with other masks.",
+    breaks="A saved model leaves out the states of its random layers, so it goes on with other masks.",
     backends=EVERY_BACKEND + TF_KERAS,
     experiment=_EXPERIMENT,
     per_backend=dict.fromkeys(TF_KERAS, _EXPERIMENT._replace(settings=_EXPERIMENT.settings[:-1])),
@@ -45,11 +45,11 @@ SOURCE = Source(
             id="seed-states",
             holds=(ID,),
             options={ID: WITH_STATES},
-            lines={"*": (
+            lines=dict.fromkeys(EVERY_BACKEND, (
                 "states = [v.numpy() for v in model.variables if v.name == \"seed_generator_state\"]  # save beside it",
                 "kept = [v for v in model.variables if v.name == \"seed_generator_state\"]  # after loading",
                 "for variable, state in zip(kept, states): variable.assign(state)",
-            )},
+            )),
         ),
     ),
     links=(
@@ -59,7 +59,7 @@ SOURCE = Source(
         Link("TensorFlow issue 58925: a resumed training differs",
              "https://github.com/tensorflow/tensorflow/issues/58925"),
     ),
-    advice="Train through, or save the states of the seed generators beside the model.",
+    advice="Train through; or, under Keras 3, save the states of the seed generators beside the model.",
 )
 
 

@@ -6,6 +6,7 @@ set. So a compiled step ends on other bits than an eager one. ``jit_compile="aut
 (Keras 3.15, ``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile``). Compiling takes tens of seconds on a CPU
 and needs a C++ compiler.
 """
+import os
 import shutil
 import sys
 
@@ -38,8 +39,9 @@ SOURCE = Source(
 
 def watch(trial):
     """Raises Unavailable where a step is to be compiled and cannot be."""
-    if trial.option("jit_compile") is True and not any(map(shutil.which, ("c++", "g++", "clang++", "clang"))):
-        raise Unavailable("torch.compile needs a C++ compiler, and none is on PATH")
+    compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++", "clang"]
+    if trial.option("jit_compile") is True and not any(map(shutil.which, compilers)):
+        raise Unavailable("torch.compile needs a C++ compiler, and there is no %s on PATH" % " or ".join(compilers))
 
 
 def see(trial):
