@@ -233,7 +233,14 @@ def test_input_that_a_run_changes_is_the_cause_only_where_runs_in_copies_agree(w
 
     audit, _, _ = world(behave=copied, changed=("model.keras",))
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert "model.keras" in audit.no_fix
+    assert "model.keras" in audit.no_fix and audit.causes[0].sites == ()
+    line = {"file": "train.py", "line": 3, "function": "warm", "draws": 1, "seeded": 0, "in_user_code": True,
+            "stack": []}
+    audit, bench, _ = world(behave=copied, changed=("model.keras",), sites={"sites": [line], "seeds": []})
+    assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
+    (options,) = [dict(trial.condition.options) for wanted in bench.asked for trial in wanted
+                  if "spy" in dict(trial.condition.options)]
+    assert options["spy"] == "input-changed" and tuple(options["files"]) == ("model.keras",)
     audit, _, _ = world("python-random", changed=("model.keras",))
     assert causes(audit) == {"python-random": True}
 

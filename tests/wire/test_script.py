@@ -25,7 +25,7 @@ def run(tmp_path):
     runners = []
 
     def several(text, *pins, runs=2, timeout=60.0, arguments=(), files=None, copy=False, module=None,
-                python=sys.executable, **options):
+                python=sys.executable, files_changed=None, **options):
         folder = tmp_path / f"work-{len(runners)}"
         folder.mkdir()
         for name, content in {"train.py": text, **(files or {})}.items():
@@ -33,6 +33,8 @@ def run(tmp_path):
             (folder / name).write_text(textwrap.dedent(content))
         found = program.find(module or "train.py", module is not None, tuple(arguments), copy, folder)
         condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
+        if files_changed is not None:
+            condition = condition.with_options({"files": files_changed})
         for name in pins:
             condition = condition.with_pin(PINS[name])
         runner = Runner(Interpreter(python, "tensorflow", fork=False), Limits(2, timeout),
@@ -212,6 +214,34 @@ def test_the_lines_that_ask_for_an_address_are_found(run):
     text = "class A: pass\nthings = [A(), A()]\nnumbers = {thing for thing in things}\nprint(id(numbers))\n"
     (done,) = run(text, runs=1, spy="address-order")
     assert [(site["line"], site["draws"]) for site in collected(done)] == [(3, 2), (4, 1)]
+
+
+CHANGES = """
+import io, os
+def counted():
+    with io.open("run.txt", "r+") as file:  # 4
+        number = int(file.read() or 0)
+    open("run.txt", "w").write(str(number + 1))  # 6
+    return number
+with open("log.txt", "w") as file:  # from nothing
+    file.write("begun")
+open("log.txt").read()
+with open("seen.csv", "a") as file:  # 11
+    file.write("1\\n")
+print(counted(), open("seen.csv").read(), open("input.txt").read())  # 13
+"""
+
+
+@pytest.mark.parametrize("version", [None, "3.6"])
+def test_the_lines_that_open_what_an_earlier_run_has_left_are_found(run, version):
+    """And those that write to it; not what a run writes for itself, nor what none changes."""
+    python = sys.executable if version is None else old_interpreter(version)
+    files = {name: "1" for name in ("run.txt", "seen.csv", "input.txt", "log.txt")}
+    (one,) = run(CHANGES, runs=1, files=files, python=python, spy="input-changed",
+                 files_changed=("run.txt", "seen.csv", "log.txt"))
+    assert printed(one).startswith("1 11")
+    assert {(site["line"], site["function"]) for site in collected(one)} == \
+        {(4, "counted"), (6, "counted"), (11, "<module>"), (13, "<module>")}
 
 
 def test_numpy_is_pinned_as_soon_as_it_is_imported(run):

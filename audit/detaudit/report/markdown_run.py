@@ -15,7 +15,7 @@ def render(report: v1.RunReport) -> str:
     parts.append("\n".join(f"- **{label}:** {text(value, 1000)}" for label, value in words.details(report)))
     for cause in report.causes:
         lines = [f"- **Why:** {text(cause.source)}: {text(words.cause(cause))}"]
-        lines += [f"  - {text(words.site(site))}" for site in cause.sites[:20]]
+        lines += [f"  - {text(words.site(site, cause.source))}" for site in cause.sites[:20]]
         parts.append("\n".join(lines))
     if report.fix is not None:
         parts.append(f"**Fix:** {text(words.fix(report.fix))}")

@@ -47,7 +47,7 @@ class _Drawing(Sheet):
     def _cause(self, cause: v1.Cause) -> Text:
         most = MOST_SITES_VERBOSE if self.verbose else MOST_SITES
         lines = [Text.assemble(self._text(cause.source, "yellow"), "  ", self._text(words.cause(cause)))]
-        lines += [self._text(f"  {words.site(site)}") for site in cause.sites[:most]]
+        lines += [self._text(f"  {words.site(site, cause.source)}") for site in cause.sites[:most]]
         if len(cause.sites) > most:
             lines.append(self._text(f"  and {len(cause.sites) - most} more lines", "dim"))
         return Text("\n").join(lines)

@@ -85,10 +85,11 @@ def cause(one: v1.Cause) -> str:
     return f"{one.title}; {shown[one.necessary]}{note}"
 
 
-def site(one: v1.Site) -> str:
+def site(one: v1.Site, source: str) -> str:
     through = "" if one.in_user_code or not one.stack else f", through {one.stack[-1].rpartition(' in ')[2]}"
     function = f" in {one.function}" if one.function and one.function != "<module>" else ""
-    return f"{one.file}:{one.line}{function}, {number(one.draws, 'draw')}{through}"
+    what = "opening" if source == "input-changed" else "draw"
+    return f"{one.file}:{one.line}{function}, {number(one.draws, what)}{through}"
 
 
 def fix(one: v1.Change) -> str:

@@ -102,8 +102,9 @@ def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial,
     loose = audit.repeats
     if answer.agree is not True or fisher(loose.parted, loose.pairs, 0, answer.repeats.agreed) >= SIGNIFICANT:
         return None
+    sites = yield from blame.openings(case, audit.changed)
     return replace(
-        audit, reproducible=False, pinned=answer.repeats, causes=(Cause("input-changed", "copy", True),),
+        audit, reproducible=False, pinned=answer.repeats, causes=(Cause("input-changed", "copy", True, sites),),
         reason=f"{PARTED}: one reads what another has written",
         no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a new folder in every run, or begin from none")
 

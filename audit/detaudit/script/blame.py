@@ -3,10 +3,11 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from detaudit_probes import protocol
 
-from detaudit.condition import Trial
+from detaudit.condition import Condition, Trial
 from detaudit.runner import Finished
 from detaudit.script import edits
 from detaudit.script.case import Case
@@ -37,24 +38,35 @@ def sites(case: Case, causes: tuple[Cause, ...]) -> Blaming:
     return tuple(found)
 
 
+def openings(case: Case, files: Sequence[str]) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+    """The lines that open, of these ``files``, one that an earlier run has left."""
+    seen, _, _ = yield from _listed(case, case.loose, "input-changed", {"files": tuple(files)})
+    return tuple(seen)
+
+
 def _spied(case: Case, causes: Sequence[Cause],
            cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Site, ...], str]]:
     """One run with every other cause held, watching this one alone; and a note on the seeds that the script sets."""
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
-    trial = Trial(case.held(others).with_options({"spy": source.id, "watch": False}), 0)
-    done = (yield [trial])[trial]
-    if done.trace is None:
-        return (), ""
-    path = done.trace.folder / protocol.SITES_FILE
-    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
-    options = done.trace.document["condition"].get("options", {})
-    root = Path(options.get("root", case.program.root)).resolve()
-    seen = [Site(relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
-                 tuple(one["stack"])) for one in _unseeded(listed["sites"])]
+    seen, seeds, root = yield from _listed(case, case.held(others), source.id, {})
     direct = [one for one in seen if one.in_user_code]
     seen = direct if source.script is not None and source.script.direct else seen
-    return tuple(seen), _of_seeds(source.id, listed["seeds"], root)
+    return tuple(seen), _of_seeds(source.id, seeds, root)
+
+
+def _listed(case: Case, condition: Condition, source: str, options: Mapping[str, Any]) -> Generator[
+        Sequence[Trial], dict[Trial, Finished], tuple[list[Site], list[dict], Path]]:
+    """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder of its files."""
+    trial = Trial(condition.with_options({"spy": source, "watch": False, **options}), 0)
+    done = (yield [trial])[trial]
+    if done.trace is None:
+        return [], [], case.program.root
+    path = done.trace.folder / protocol.SITES_FILE
+    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
+    root = Path(done.trace.document["condition"].get("options", {}).get("root", case.program.root)).resolve()
+    return [Site(relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
+                 tuple(one["stack"])) for one in _unseeded(listed["sites"])], listed["seeds"], root
 
 
 def _unseeded(sites: Sequence[dict]) -> Sequence[dict]:
