@@ -16,6 +16,17 @@ def dataset() -> type:
     return getattr(keras.utils, "PyDataset", None) or getattr(keras.utils, "Sequence", object)
 
 
+def of_workers(rows: Any, made: Callable[..., None], workers: int) -> None:
+    """Make a loader, by its class's ``made``, of so many threads. In Keras 2 it is ``fit`` that is told how many."""
+    import keras
+
+    if hasattr(keras.utils, "PyDataset"):
+        made(workers=workers, use_multiprocessing=False)
+    else:
+        made()
+        rows.workers = workers
+
+
 def on_threads(dataset: Any, count: int) -> Any:
     """A ``tf.data`` pipeline on a private pool of so many threads, which race on one core and a busy machine too."""
     import tensorflow as tf

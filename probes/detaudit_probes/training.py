@@ -44,6 +44,8 @@ def fit(trial: Any, recorder: Any, tiny: Tiny, data: Any = None, epochs: Any = N
 
     ``shuffle`` is passed on in both cases: Keras shuffles the batches of a ``PyDataset`` too, by Python's ``random``.
     """
+    import keras
+
     last = epochs or trial.option("epochs", tiny.epochs)
     shuffle = trial.option("shuffle", tiny.shuffle)
     arguments = {"epochs": last, "initial_epoch": initial_epoch, "shuffle": shuffle, "verbose": 0,
@@ -52,6 +54,8 @@ def fit(trial: Any, recorder: Any, tiny: Tiny, data: Any = None, epochs: Any = N
         arguments.update(x=tiny.x, y=tiny.y, batch_size=tiny.batch_size)
     else:
         arguments.update(x=data)
+        if hasattr(data, "workers") and not hasattr(keras.utils, "PyDataset"):
+            arguments["workers"] = data.workers
     if data is not None and not hasattr(tiny.model, "train_step") and hasattr(data, "__getitem__"):
         del arguments["x"], arguments["shuffle"]
         tiny.model.fit_generator(batches.endless(data), steps_per_epoch=len(data), **arguments)

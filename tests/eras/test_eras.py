@@ -29,9 +29,12 @@ DECIDED_BY = {
     "theano105": {"weight-init": "numpy-legacy", "batch-shuffle": "numpy-legacy", "dropout": "numpy-legacy"},
     "tf11": {"weight-init": "numpy-legacy", "batch-shuffle": "numpy-legacy", "update-race": "ordered-updates"},
     "tf115": {"weight-init": "numpy-legacy", "batch-shuffle": "numpy-legacy", "update-race": "ordered-updates"},
-    "tf23": {"weight-init": "tensorflow-seed", "batch-shuffle": "tensorflow-seed", "dropout": "tensorflow-seed"},
-    "tf212": {"weight-init": "keras-seed", "batch-shuffle": "keras-seed", "python-random": "python-random"},
-    "tf215": {"weight-init": "keras-seed", "batch-shuffle": "keras-seed", "python-random": "python-random"},
+    "tf23": {"weight-init": "tensorflow-seed", "batch-shuffle": "tensorflow-seed", "dropout": "tensorflow-seed",
+             "loader-workers": "generator-per-item"},
+    "tf212": {"weight-init": "keras-seed", "batch-shuffle": "keras-seed", "python-random": "python-random",
+              "loader-workers": "generator-per-item"},
+    "tf215": {"weight-init": "keras-seed", "batch-shuffle": "keras-seed", "python-random": "python-random",
+              "loader-workers": "generator-per-item"},
 }
 
 

@@ -3,7 +3,10 @@
 Tried where the backend is installed beside the tests, or in the interpreter that ``DETAUDIT_JAX_PYTHON`` or
 ``DETAUDIT_TORCH_PYTHON`` names.
 """
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -128,3 +131,15 @@ def test_which_generator_decides_what(on):
         decided.setdefault(cell.component, set()).update([cell.generator] if cell.decides else [])
     assert decided == DECIDES[backend]
     assert len(asking.finding) == len(DECIDES[backend]) * (4 if backend == "torch" else 3)
+
+
+def test_a_step_that_jax_compiles_as_a_whole_ends_on_other_bits(tmp_path):
+    python = with_backend("jax")
+    report = tmp_path / "scan.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "detaudit", "scan", "--backend", "jax", "--python", python, "--only", "xla", "--trials",
+         "1", "--json", str(report)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (verdict,) = json.loads(report.read_text())["verdicts"]
+    assert verdict["verdict"] == "varies"
+    assert "jit_compile=False ≠ jit_compile=True" in done.stdout and "not exercised" not in done.stdout

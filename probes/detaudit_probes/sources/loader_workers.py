@@ -1,16 +1,19 @@
 """Several loader threads that share one generator: which batch gets which numbers is a race.
 
-``keras.utils.PyDataset(workers=4)`` (``Sequence`` before Keras 3) loads its batches in a pool of threads. Keras
-hands them on in order, but where ``__getitem__`` draws from ``numpy.random``, the threads draw from one shared
-generator in whatever order they get there (keras-team/keras#11365, #1968). The seed is set and does not help;
-neither does op determinism. A generator of its own for each item does, whatever thread loads it.
+``keras.utils.PyDataset(workers=4)`` loads its batches in a pool of threads; before Keras 3 it was a ``Sequence``, and
+``fit(workers=4)`` said how many. Keras hands them on in order, but where ``__getitem__`` draws from ``numpy.random``,
+the threads draw from one shared generator in whatever order they get there (keras-team/keras#11365, #1968). The seed is
+set and does not help; neither does op determinism. A generator of its own for each item does, whatever thread loads it.
 
 The probe's items cost unequal time before they draw, as files of unequal size do: each multiplies matrices
 whose size depends on its number, in NumPy, which lets the other threads run meanwhile.
 """
+import functools
+import sys
 import threading
 
-from detaudit_probes.declare import EVERY_BACKEND, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes import batches
+from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "loader-workers"
 PER_ITEM = "generator-per-item"
@@ -24,7 +27,7 @@ SOURCE = Source(
     family="order",
     title="several loader threads",
     breaks="Threads that load batches draw from one generator: which batch gets which number is a race.",
-    backends=EVERY_BACKEND,
+    backends=EVERY_BACKEND + TF_KERAS,
     experiment=Loosen(models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PER_ITEM, ONE_WORKER)),
     pins=(
         Pin(
@@ -39,7 +42,8 @@ SOURCE = Source(
         Pin(
             id=ONE_WORKER,
             holds=(ID,),
-            lines={"*": ("super().__init__(workers=1)  # in the __init__ of the PyDataset",)},
+            lines={"*": ("super().__init__(workers=1)  # in the __init__ of the PyDataset",),
+                   **dict.fromkeys(TF_KERAS, ("model.fit(dataset, workers=1)",))},
             note="nothing is loaded in parallel any more",
         ),
     ),
@@ -54,7 +58,6 @@ SOURCE = Source(
 
 
 def feed(trial, x, y):
-    import keras
     import numpy
 
     loading, lock = [0], threading.Lock()
@@ -64,7 +67,10 @@ def feed(trial, x, y):
             loading[0] += change
             trial.count(ID, int(loading[0] > 1))  # another batch is being loaded meanwhile
 
-    class Noisy(keras.utils.PyDataset):
+    class Noisy(batches.dataset()):
+        def __init__(self):
+            batches.of_workers(self, super().__init__, 1 if ONE_WORKER in trial.request.pins else WORKERS)
+
         def __len__(self):
             return BATCHES
 
@@ -78,7 +84,7 @@ def feed(trial, x, y):
             enter(-1)
             return x + noise.astype(x.dtype), y
 
-    return Noisy(workers=1 if ONE_WORKER in trial.request.pins else WORKERS, use_multiprocessing=False)
+    return Noisy()
 
 
 def _work(index):
@@ -89,24 +95,53 @@ def _work(index):
 
 
 def hold(session, name):
-    """In a user's process every ``PyDataset`` is loaded by one thread."""
-    session.after_import("keras", lambda: _loaded(session, lambda: None, one=True))
+    """In a user's process every ``PyDataset``, and every ``fit`` of Keras 2, loads with one thread."""
+    _follow(session, lambda: None, one=True)
 
 
 def touch(session):
-    session.after_import("keras", lambda: _loaded(session, lambda: session.drew(ID, makers=True)))
+    _follow(session, lambda: session.drew(ID, makers=True))
 
 
-def _loaded(session, met, one=False):
-    import keras
+def _follow(session, met, one=False):
+    from detaudit_probes.script.keras_watch import NAMES
 
-    def told(given):
+    followed = []
+    for name in NAMES:
+        session.after_import(name, functools.partial(_loaded, session, met, one, name, followed))
+
+
+def _loaded(session, met, one, name, followed):
+    """Keras has been imported under this name, perhaps under another before."""
+    keras = sys.modules[name]
+    if followed:
+        return
+    followed.append(name)
+
+    def fewer(workers, use_multiprocessing):
+        if workers is None or workers <= 1:
+            return workers, use_multiprocessing
+        met()
+        return (1, False) if one else (workers, use_multiprocessing)
+
+    def telling_dataset(given):
         def __init__(dataset, workers=1, use_multiprocessing=False, *arguments, **named):
-            if workers > 1:
-                met()
-                workers, use_multiprocessing = (1, False) if one else (workers, use_multiprocessing)
-            return given(dataset, workers, use_multiprocessing, *arguments, **named)
+            return given(dataset, *fewer(workers, use_multiprocessing), *arguments, **named)
 
         return __init__
 
-    session.wrap(getattr(keras.utils, "PyDataset", None), "__init__", told)
+    def telling_fit(given):
+        def fit(model, *arguments, **named):
+            if "workers" in named:
+                named["workers"], processes = fewer(named["workers"], named.get("use_multiprocessing", False))
+                if processes != named.get("use_multiprocessing", False):
+                    named["use_multiprocessing"] = processes
+            return given(model, *arguments, **named)
+
+        return fit
+
+    if hasattr(keras.utils, "PyDataset"):
+        session.wrap(keras.utils.PyDataset, "__init__", telling_dataset)
+    else:
+        for method in ("fit", "fit_generator"):
+            session.wrap(keras.models.Model, method, telling_fit)

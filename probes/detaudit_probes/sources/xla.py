@@ -5,17 +5,21 @@ Keras' default is ``jit_compile="auto"``, and what that means depends on the mac
 Keras 3.15 it compiles where there is a GPU and every layer supports it, and not on a machine with CPUs only, under
 ``tf.distribute`` or under op determinism (``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile`` and
 ``model_supports_jit``). ``run_eagerly=True`` overrides it. Compiling costs seconds for each new shape of a batch.
+
+On the JAX backend "auto" compiles everywhere, and ``jit_compile=False`` calls the step operation by operation, each of
+which XLA compiles by itself (``keras/src/backend/jax/trainer.py``).
 """
 from detaudit_probes.declare import Compare, Link, Setting, Source
 
 ID = "xla"
+STEP = "train_step"  # the method of a model that Keras has compiled
 
 SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="compilation with XLA",
     breaks="A compiled step fuses its operations, adds in another order and rounds less often.",
-    backends=("tensorflow", "tf_keras"),
+    backends=("tensorflow", "jax", "tf_keras"),
     experiment=Compare(
         models=("mlp", "lstm"),
         settings=(
@@ -32,8 +36,20 @@ SOURCE = Source(
 )
 
 
+def watch(trial):
+    """Count how often JAX traces a whole training step to compile it; it tells so of every function that it traces."""
+    if trial.request.backend == "jax":
+        import jax
+
+        jax.monitoring.register_event_duration_secs_listener(
+            lambda event, seconds, **named: trial.count(ID, int("trace" in event and named.get("fun_name") == STEP)))
+
+
 def see(trial):
-    """How many functions in this process must be compiled by XLA, from the runtime's own library."""
+    """How many functions in this process must be compiled by XLA, from the runtime's own library; on JAX, how many
+    training steps were traced."""
+    if trial.request.backend == "jax":
+        return trial.counts.get(ID, 0)
     from tensorflow.python.eager import context
 
     runtime = context.context()
