@@ -63,8 +63,8 @@ class Passage:
 class Pinpoint:
     """The operation at which a replayed step parts; ``guilty`` is None where only the layer was asked for.
 
-    ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``; an ``eager loop`` was watched once in
-    each process.
+    ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an ``eager loop`` was
+    watched once in each process.
 
     ``born``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs, other results in another
     process), ``python`` (Python code, no operation, gave it other inputs), ``input`` (what the operation was given

@@ -11,6 +11,7 @@ import types
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
+from detaudit_probes.ops.frameworks import jax_calls
 from detaudit_probes.script.plain_watch import Leaf, PlainWatching, Stated, traced
 
 #: Before the name of what belongs to an optimizer.
@@ -95,6 +96,14 @@ class JaxWatching(PlainWatching):
         return jit
 
     def _looping(self, place: int, keyword: str, given: Any) -> Any:
+        def anew(followed: Followed, *arguments: Any, **named: Any) -> Any:
+            """The loop, of a function that JAX has not traced."""
+            def body(*turn: Any) -> Any:
+                return followed.function(*turn)
+
+            return given(*[body if one is followed.traced else one for one in arguments],
+                         **{name: body if one is followed.traced else one for name, one in named.items()})
+
         def loop(*arguments: Any, **named: Any) -> Any:
             function = arguments[place] if len(arguments) > place else named.get(keyword)
             followed = self.followed(function, "") if self.recorder.counting and not self.recorder.inside_fit else None
@@ -104,14 +113,16 @@ class JaxWatching(PlainWatching):
                 arguments = arguments[:place] + (followed.traced,) + arguments[place + 1:]
             else:
                 named[keyword] = followed.traced
-            return self.called(followed, given, arguments, named, None)
+            return self.called(followed, given, arguments, named, None, functools.partial(anew, followed))
 
         return loop
 
-    def called(self, followed: "Followed", function: Callable[..., Any], arguments: Any, named: Any, call: Any) -> Any:
+    def called(self, followed: "Followed", function: Callable[..., Any], arguments: Any, named: Any, call: Any,
+               traced_anew: Callable[..., Any]) -> Any:
         """The result of ``function``, which traces what is ``followed`` where it has not yet; a step, where that is.
 
-        ``call`` is the call's signature (see :func:`_signature`), or None in a loop of JAX's.
+        ``call`` is the call's signature (see :func:`_signature`), or None in a loop of JAX's. ``traced_anew`` does the
+        same, and JAX has not traced it.
         """
         import jax
 
@@ -121,16 +132,23 @@ class JaxWatching(PlainWatching):
         looks = known != [] and self.recorder.recording and not traced([one for _, one in given])
         batch = [("argument%s" % jax.tree_util.keystr(path), self.read(one)) for path, one in given
                  if _is_array(one) and id(one) not in followed.results] if looks else []
+        step = jax_calls.begun(self.recorder.pinpoint, arguments, named, followed.made(), _is_array) if looks else None
         result = function(*arguments, **named)
         names = followed.names.get(call, followed.last)
         results = jax.tree.leaves(result)
+        is_step = bool(names) and len(names) == len(results) and all(map(_is_array, results))
+        if step is not None and is_step:
+            weights = {place for place, name in enumerate(names) if name and not name.startswith(OPTIMIZER)}
+            step.replay(traced_anew, function, result, weights or set(range(len(names))))
+        elif step is not None:
+            self.recorder.pinpoint.drop()
         if not names or len(names) != len(results):
             return result
         if traced(results):  # by a function that is traced itself, perhaps with a trace of this one that is there
             self.applications += 1
             self.name(list(zip(names, results)))
-        elif all(map(_is_array, results)):
-            followed.results = {id(one): one for one in results}
+        elif is_step:
+            followed.results = {id(one): (name, one) for name, one in zip(names, results)}
             self._returned(batch, names, results)
         return result
 
@@ -157,15 +175,15 @@ class Followed:
     """A function that JAX traces: ``traced`` is what JAX gets in its place, which does the same.
 
     ``names`` are those of its results, by the signature of a call: "" for one that is no variable, and none at all
-    where no optimizer was applied. ``last`` are those of the last trace. ``results`` are the last call's, by their ids;
-    they are kept alive, so that no other value has one of these.
+    where no optimizer was applied. ``last`` are those of the last trace. ``results`` are the last call's with their
+    names, by their ids; they are kept alive, so that no other value has one of these.
     """
 
     def __init__(self, watching: JaxWatching, function: Any) -> None:
         self.watching, self.function = watching, function
         self.names: Dict[Any, List[str]] = {}
         self.last: Optional[List[str]] = None
-        self.results: Dict[int, Any] = {}
+        self.results: Dict[int, Tuple[str, Any]] = {}
 
         @functools.wraps(function)
         def followed(*arguments: Any, **named: Any) -> Any:
@@ -186,6 +204,10 @@ class Followed:
         followed.__name__ = getattr(inner, "__name__", type(inner).__name__)  # as JAX calls what it compiles
         vars(followed).pop(FOLLOWED, None)
         self.traced = followed
+
+    def made(self) -> Dict[int, str]:
+        """The names of what the last step has given, by its ids."""
+        return {key: name for key, (name, _) in self.results.items()}
 
     def __reduce__(self) -> Any:
         return type(None), ()  # where a function is copied with its attributes, into another process too
@@ -219,7 +241,7 @@ class Compiled:
         call = _signature(arguments, named, self._static)
         if call is not None and self._followed.names.get(call) == []:
             return self._jitted(*arguments, **named)
-        return watching.called(self._followed, self._jitted, arguments, named, call)
+        return watching.called(self._followed, self._jitted, arguments, named, call, self._followed.function)
 
 
 def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
