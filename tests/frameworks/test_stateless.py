@@ -136,6 +136,7 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
 
 #: What stands in the place of the training above: how it is written, and how many steps are to be seen in it.
 WRITTEN = {
+    "a name taken from JAX before Keras is imported": ("train = early(step)", 8),
     "a method": ("train = jax.jit(Methods().step)", 8),
     "a partial function": ("train = jax.jit(functools.partial(step, scale=1.0))", 8),
     "a decorator with choices": ("train = jax.jit(donate_argnums=0)(step)", 8),
@@ -212,7 +213,7 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     code, steps = WRITTEN[written]
-    script.write_text(f"{STEPS}\n{code}\n{TRAINING}")
+    script.write_text(f"from jax import jit as early\n{STEPS}\n{code}\n{TRAINING}")
     condition = Condition("jax", "auto", script.name, 1)
 
     def run(name, number=1, **options):
@@ -239,7 +240,7 @@ def test_a_whole_training_in_one_call_is_seen_to_move(tmp_path):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     for number, loop in enumerate(("jax.lax.scan", "unfollowed")):
-        script.write_text("import jax\nunfollowed = jax.lax.scan\n" + STEPS + f"""
+        script.write_text("from jax._src.lax.control_flow import scan as unfollowed\n" + STEPS + f"""
 whole = jax.jit(lambda state, batches: {loop}(body, state, batches))
 """ + TRAINING[:TRAINING.index("for _")] + """
 state, losses = whole(state, (x.reshape(4, 16, 4), y.reshape(4, 16, 1)))

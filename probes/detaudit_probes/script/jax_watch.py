@@ -22,20 +22,40 @@ FOLLOWED = "_detaudit_followed"
 LOOPS = {"scan": (0, "f"), "fori_loop": (2, "body_fun"), "while_loop": (1, "body_fun")}
 
 
+def prepare(session: Any, recorder: Any) -> None:
+    """From the moment that JAX is there: a script may take ``jit`` out of it before it imports Keras."""
+    import jax
+
+    def once_followed(make: Callable[[JaxWatching, Any], Any], given: Any) -> Any:
+        made: List[Any] = []
+
+        def function(*arguments: Any, **named: Any) -> Any:
+            if not made and isinstance(recorder.following, JaxWatching):
+                made.append(make(recorder.following, given))
+            return (made[0] if made else given)(*arguments, **named)
+
+        return function
+
+    session.wrap(jax, "jit", functools.partial(once_followed, JaxWatching.jitting))
+    for name, (place, keyword) in LOOPS.items():
+        session.wrap(jax.lax, name, functools.partial(
+            once_followed, functools.partial(JaxWatching.looping, place=place, keyword=keyword)))
+
+
+def _caller() -> str:
+    """The file of the innermost code that is not this module's."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return "" if frame is None else str(frame.f_code.co_filename)
+
+
 class JaxWatching(PlainWatching):
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
         self.applications = 0  # of optimizers, while functions were traced
         # What they gave, by its id. No tracer is kept alive: it holds its whole trace, and JAX looks for such.
         self._names: Dict[int, Tuple[str, Any]] = {}
-
-    def loops(self) -> None:
-        import jax
-
-        super().loops()
-        self.session.wrap(jax, "jit", self._jitting)
-        for name, (place, keyword) in LOOPS.items():
-            self.session.wrap(jax.lax, name, functools.partial(self._looping, place, keyword))
 
     def applied_stateless(self, grads: List[Any], weights: List[Leaf], state: List[Leaf]) -> None:
         if not traced(grads + [one.value for one in weights + state]):
@@ -83,19 +103,19 @@ class JaxWatching(PlainWatching):
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         return code is not None and bool(self.session.sites.is_users(code.co_filename))
 
-    def _jitting(self, given: Any) -> Any:
+    def jitting(self, given: Any) -> Any:
         def jit(*arguments: Any, **named: Any) -> Any:
             if not arguments and "fun" not in named:  # a decorator with its choices
                 return functools.partial(jit, **named)
             function, rest = (arguments[0], arguments[1:]) if arguments else (named["fun"], ())
-            followed = None if rest else self.followed(function, sys._getframe(1).f_code.co_filename)
+            followed = None if rest else self.followed(function, _caller())
             if followed is None:
                 return given(*arguments, **named)
             return Compiled(followed, given, {name: one for name, one in named.items() if name != "fun"})
 
         return jit
 
-    def _looping(self, place: int, keyword: str, given: Any) -> Any:
+    def looping(self, given: Any, place: int, keyword: str) -> Any:
         def anew(followed: Followed, *arguments: Any, **named: Any) -> Any:
             """The loop, of a function that JAX has not traced."""
             def body(*turn: Any) -> Any:

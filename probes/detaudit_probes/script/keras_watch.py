@@ -19,7 +19,7 @@ def watch(session: Any, recorder: Any, name: str) -> None:
         recorder.trace.note("measures", {"unwatched": "Keras %s on %s" % (keras.__version__, keras.backend.backend())})
         return
     recorder.imported()
-    watching = _watching(session, recorder, keras, adapter)
+    watching = recorder.following = _watching(session, recorder, keras, adapter)
     watching.variables()
     if recorder.counting:
         watching.fit()

@@ -44,7 +44,7 @@ class Recorder:
         self.watched = bool(session.option("watch", True))
         self.every = int(session.option("every", 1))
         self.left = False
-        self.following = False  # whether Keras has been imported
+        self.following: Any = None  # who watches Keras, once it has been imported
         self.of_graphs = False  # whether variables are read through a session, which a script may close
         self.inside_fit = 0
         self.steps = 0

@@ -72,7 +72,7 @@ def _leave_number(folder: str) -> None:
 
 
 def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.script import keras_watch, saves, seeds
+    from detaudit_probes.script import jax_watch, keras_watch, saves, seeds
     from detaudit_probes.script.recorder import Recorder
 
     request = session.request
@@ -93,6 +93,8 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     ending = _Ending(session, recorder, modules, seeded)
     atexit.register(ending)
     saves.watch(session, recorder)
+    if recorder.counting:
+        session.after_import("jax", functools.partial(jax_watch.prepare, session, recorder))
     for name in keras_watch.NAMES:
         session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
