@@ -89,6 +89,7 @@ SITES_FILE = "sites.json"     # the lines that drew, and the seeds that the scri
 EVENTS_FILE = "events.json"   # the operations of the step that was asked for, as they were executed, replay by replay
 NOT_KNOWN = 0                 # there, the fingerprint of what cannot be read
 FAULT_FILE = "fault"          # a fault of the hooks themselves
+ARGUMENT = "argument"         # a name in the trace begins so: what a function is given that the script compiles
 
 #: The ``model`` of a trial that trains nothing and replays operations of the catalogue.
 OPERATIONS = "operations"

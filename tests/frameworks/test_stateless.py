@@ -137,6 +137,18 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
 #: What stands in the place of the training above: how it is written, and how many steps are to be seen in it.
 WRITTEN = {
     "a name taken from JAX before Keras is imported": ("train = early(step)", 8),
+    "gradients of what is jitted": (
+        "loss_of = jax.jit(lambda tv, ntv, x, y: compute(tv, ntv, x, y)[0])\ngrads_of = jax.jit(jax.grad(loss_of))\n"
+        "update = jax.jit(update)\ndef train(state, x, y):\n    tv, ntv, ov = state\n"
+        "    tv, ov = update(ov, grads_of(tv, ntv, x, y), tv)\n    return loss_of(tv, ntv, x, y), (tv, ntv, ov)", 8),
+    "jitted twice": ("train = jax.jit(jax.jit(step), donate_argnums=0)", 8),
+    "a decorator around what is jitted": (
+        "def scaled(function):\n    @functools.wraps(function)\n    def wrapper(*given):\n"
+        "        loss, state = function(*given)\n        return 3 * loss, state\n    return wrapper\n"
+        "train = jax.jit(scaled(jax.jit(step)))", 8),
+    "an object": ("class Called:\n    def __call__(self, *given):\n        return counted(*given)\n"
+                  "traces, trainer = [], Called()\ntrain = lambda *given: jax.jit(trainer)(*given)", 8),
+    "a scan of what is jitted": ("body = jax.jit(body)\ntrain = scanned", 8),
     "a method": ("train = jax.jit(Methods().step)", 8),
     "a partial function": ("train = jax.jit(functools.partial(step, scale=1.0))", 8),
     "a decorator with choices": ("train = jax.jit(donate_argnums=0)(step)", 8),
@@ -232,7 +244,7 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
     if steps:
         columns = {name.replace("sequential/", "") for stage, name in tables[-1].columns if stage == "update"}
         assert watched.trace.measures["moved"] and "first/kernel" in columns
-        assert all(any(stage == "data" for stage, _ in table.columns) for table in tables)
+        assert all(any(stage == "data" for stage, _ in table.columns) for table in tables) or "gradients" in written
 
 
 def test_a_whole_training_in_one_call_is_seen_to_move(tmp_path):
@@ -252,6 +264,22 @@ print(float(losses[-1]))
         (table,) = [table for table in one.trace.tables if table.kind == "steps"]
         names = {name for stage, name in table.columns if stage == "update"}
         assert any("kernel" in name for name in names) == (number == 0)
+
+
+@pytest.mark.parametrize(("rate", "moves"), [("0.0", False), ("0.01", True)])
+def test_weights_without_names_are_seen_to_move_or_to_stand_still(tmp_path, rate, moves):
+    python = with_backend("jax")
+    script = tmp_path / "train.py"
+    script.write_text(STEPS.replace(".Adam(", ".SGD(").replace("keras.layers.BatchNormalization(), ", "") + """
+def clipped(*given):
+    loss, (tv, ntv, ov) = step(*given)
+    return loss, ([jax.numpy.clip(one, -9, 9) for one in tv], ntv, ov)
+
+train = jax.jit(clipped)
+""" + TRAINING)
+    (one,) = runs_of(script, ("plain", rate), python, Condition("jax", "auto", script.name, 1), 1, tmp_path / rate,
+                     {"KERAS_BACKEND": "jax"})
+    assert one.trace.measures["steps"] == 8 and one.trace.measures["moved"] is moves
 
 
 def test_a_step_is_where_a_run_was_asked_to_end(tmp_path):

@@ -67,6 +67,10 @@ CAME = "differed by then"
     (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), "NumPy and Keras were equal before"),
     (training(layer=1.0), training(layer=2.0, loss=1.0), "dropout/seed_generator_state differed by then"),
     (training(layer=1.0), training(layer=1.0, loss=1.0), BORN),
+    # What one compiled function of the script's hands to the next, such as gradients.
+    ([*unfed(), Step(1, (("data", "argument[0]", 0.0), ("forward", "argument[1]", 1.0)), "loop")],
+     [*unfed(), Step(1, (("data", "argument[0]", 0.0), ("forward", "argument[1]", 2.0)), "loop")],
+     "it came in with what another function of the script's had computed"),
     # A loop of the user's own, whose batches nobody has seen: nothing is known of what went in.
     (unfed(), unfed(loss=1.0), "the batches that went in were not seen"),
     # A run that ends early says nothing of what went in.

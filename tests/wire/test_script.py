@@ -226,9 +226,13 @@ def counted():
 with open("log.txt", "w") as file:  # from nothing
     file.write("begun")
 open("log.txt").read()
-with open("seen.csv", "a") as file:  # 11
+with open("seen.csv", "a") as file:  # only added to
     file.write("1\\n")
-print(counted(), open("seen.csv").read(), open("input.txt").read())  # 13
+with open("new.txt", "w") as file:
+    file.write("moved there")
+os.replace("new.txt", "moved.txt")
+open("moved.txt").read()
+print(counted(), open("seen.csv").read(), open("kept.csv").read(), open("input.txt").read())  # 17
 """
 
 
@@ -236,12 +240,13 @@ print(counted(), open("seen.csv").read(), open("input.txt").read())  # 13
 def test_the_lines_that_open_what_an_earlier_run_has_left_are_found(run, version):
     """And those that write to it; not what a run writes for itself, nor what none changes."""
     python = sys.executable if version is None else old_interpreter(version)
-    files = {name: "1" for name in ("run.txt", "seen.csv", "input.txt", "log.txt")}
+    files = {name: "1" for name in ("run.txt", "seen.csv", "kept.csv", "input.txt", "log.txt", "moved.txt")}
     (one,) = run(CHANGES, runs=1, files=files, python=python, spy="input-changed",
-                 files_changed=("run.txt", "seen.csv", "log.txt"))
+                 files_changed=("run.txt", "seen.csv", "kept.csv", "log.txt", "moved.txt"))
     assert printed(one).startswith("1 11")
     assert {(site["line"], site["function"]) for site in collected(one)} == \
-        {(4, "counted"), (6, "counted"), (11, "<module>"), (13, "<module>")}
+        {(4, "counted"), (6, "counted"), (17, "<module>")} and \
+        sum(site["draws"] for site in collected(one) if site["line"] == 17) == 2  # seen.csv and kept.csv
 
 
 def test_numpy_is_pinned_as_soon_as_it_is_imported(run):

@@ -2,6 +2,7 @@
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
+from detaudit_probes import protocol
 from detaudit_probes.declare import EVERY_BACKEND
 
 from detaudit.condition import Trial, pair
@@ -29,8 +30,8 @@ def localise(case: Case, audit: RunAudit,
         return audit
     if found[1].trace is None or found[1].trace.measures.get("backend") not in EVERY_BACKEND:
         return audit
-    if divergence.stage == "data":
-        return audit
+    if divergence.stage == "data" or divergence.name.startswith(protocol.ARGUMENT):
+        return audit  # what went in differed
     table = step_table(found[1].trace, divergence)
     options = {"pinpoint": divergence.step, "every": 1, "eager": table is None or not table.name.startswith("fit")}
     case.emit(Phase(f"Step {divergence.step}, operation by operation"))

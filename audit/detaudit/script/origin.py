@@ -2,6 +2,8 @@
 import math
 from collections.abc import Sequence
 
+from detaudit_probes import protocol
+
 from detaudit.diff import Divergence
 from detaudit.runner import Finished
 from detaudit.script.repeat import parting
@@ -20,6 +22,8 @@ def origin(done: Sequence[Finished]) -> str:
     divergence, left, right = found
     if divergence.stage == "data":
         return "it came in with the data: other batches went into the same step"
+    if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
+        return "it came in with what another function of the script's had computed"
     if divergence.stage == "init":
         return "it came in with the first values of this variable"
     table = step_table(left, divergence)

@@ -11,6 +11,7 @@ import types
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
+from detaudit_probes import protocol
 from detaudit_probes.ops.frameworks import jax_calls
 from detaudit_probes.script.plain_watch import Leaf, PlainWatching, Stated, traced
 
@@ -56,6 +57,7 @@ class JaxWatching(PlainWatching):
         self.applications = 0  # of optimizers, while functions were traced
         # What they gave, by its id. No tracer is kept alive: it holds its whole trace, and JAX looks for such.
         self._names: Dict[int, Tuple[str, Any]] = {}
+        self._given: Dict[int, Any] = {}  # weak references to what functions that are followed gave, by its id
 
     def applied_stateless(self, grads: List[Any], weights: List[Leaf], state: List[Leaf]) -> None:
         if not traced(grads + [one.value for one in weights + state]):
@@ -87,21 +89,26 @@ class JaxWatching(PlainWatching):
 
     def followed(self, function: Any, caller: str) -> Optional["Followed"]:
         """What is known of a function of the user's, or of any that the user's own code hands to JAX."""
-        if not callable(function) or not (self.session.sites.is_users(caller) or self._is_users(function)):
+        users = (bool(caller) and self.session.sites.is_users(caller)) or self._is_users(function)
+        if not callable(function) or not users:
             return None
         found = getattr(function, FOLLOWED, None)
         if isinstance(found, Followed) and found.function is function:  # not that of what it wraps
             return found
         found = Followed(self, function)
-        if isinstance(function, (types.FunctionType, functools.partial)):
-            setattr(function, FOLLOWED, found)
+        if isinstance(getattr(function, "__dict__", None), dict) and not isinstance(function, types.MethodType):
+            vars(function)[FOLLOWED] = found  # past what a class does where an attribute is set
         return found
 
     def _is_users(self, function: Any) -> bool:
-        while isinstance(function, functools.partial):
-            function = function.func
-        code = getattr(getattr(function, "__func__", function), "__code__", None)
-        return code is not None and bool(self.session.sites.is_users(code.co_filename))
+        while function is not None:
+            if isinstance(function, functools.partial):
+                function = function.func
+            code = getattr(getattr(function, "__func__", function), "__code__", None)
+            if code is not None and self.session.sites.is_users(code.co_filename):
+                return True
+            function = getattr(function, "__wrapped__", None)
+        return False
 
     def jitting(self, given: Any) -> Any:
         def jit(*arguments: Any, **named: Any) -> Any:
@@ -150,12 +157,21 @@ class JaxWatching(PlainWatching):
         known = followed.last if call is None else followed.names.get(call)
         # Looked at before the call, which may be given the memory of what goes in.
         looks = known != [] and self.recorder.recording and not traced([one for _, one in given])
-        batch = [("argument%s" % jax.tree_util.keystr(path), self.read(one)) for path, one in given
-                 if _is_array(one) and id(one) not in followed.results] if looks else []
+        arrays = [("%s%s" % (protocol.ARGUMENT, jax.tree_util.keystr(path)), one) for path, one in given
+                  if _is_array(one) and id(one) not in followed.results] if looks else []
+        # What another function that is followed gave, such as gradients, was not loaded.
+        computed = [("forward", name, self.read(one)) for name, one in arrays if self._has_given(one)]
+        batch = [(name, self.read(one)) for name, one in arrays if not self._has_given(one)]
         step = jax_calls.begun(self.recorder.pinpoint, arguments, named, followed.made(), _is_array) if looks else None
-        result = function(*arguments, **named)
+        try:
+            result = function(*arguments, **named)
+        except BaseException:
+            if step is not None:
+                self.recorder.pinpoint.drop()
+            raise
         names = followed.names.get(call, followed.last)
         results = jax.tree.leaves(result)
+        self.gave(results)
         is_step = bool(names) and len(names) == len(results) and all(map(_is_array, results))
         if step is not None and is_step:
             weights = {place for place, name in enumerate(names) if name and not name.startswith(OPTIMIZER)}
@@ -168,11 +184,27 @@ class JaxWatching(PlainWatching):
             self.applications += 1
             self.name(list(zip(names, results)))
         elif is_step:
-            followed.results = {id(one): (name, one) for name, one in zip(names, results)}
-            self._returned(batch, names, results)
+            first, followed.results = not followed.results, {id(one): (name, one) for name, one in zip(names, results)}
+            self._returned(batch, computed, names, results, first)
         return result
 
-    def _returned(self, batch: List[Tuple[str, Any]], names: List[str], results: List[Any]) -> None:
+    def gave(self, results: List[Any]) -> None:
+        """A function that is followed gave these; they are not kept alive."""
+        if self.recorder.recording:
+            for one in results:
+                if _is_array(one):
+                    self._given[id(one)] = weakref.ref(one, functools.partial(self._forget, id(one)))
+
+    def _forget(self, key: int, reference: Any) -> None:
+        if self._given.get(key) is reference:
+            del self._given[key]
+
+    def _has_given(self, array: Any) -> bool:
+        reference = self._given.get(id(array))
+        return reference is not None and reference() is array
+
+    def _returned(self, batch: List[Tuple[str, Any]], computed: List[Tuple[str, str, Any]], names: List[str],
+                  results: List[Any], first: bool) -> None:
         weights, state, others = [], [], []
         for place, (name, one) in enumerate(zip(names, results)):
             if name.startswith(OPTIMIZER):
@@ -183,9 +215,12 @@ class JaxWatching(PlainWatching):
                 others.append(Leaf("result.%d" % place, one))
         if not weights:  # what went through a function that is not followed bears no names
             weights, others = [one for one in others if one.shape], [one for one in others if not one.shape]
-            before = {array.tobytes() for _, array in batch}
-            self.recorder.moved |= any(self.read(one).tobytes() not in before for one in weights) if batch else False
-        returned = [("forward" if one.shape else "loss", one.path, self.read(one)) for one in others]
+            # After the first call: has anything changed of what went in? Later ones are compared with the first's.
+            before = [array for _, array in batch] if first else []
+            for one in map(self.read, [weight.value for weight in weights] if before else []):
+                alike = [array for array in before if (array.shape, array.dtype) == (one.shape, one.dtype)]
+                self.recorder.moved |= bool(alike) and all(array.tobytes() != one.tobytes() for array in alike)
+        returned = computed + [("forward" if one.shape else "loss", one.path, self.read(one)) for one in others]
         if batch:
             self.recorder.batch(batch)
         self.step(returned, weights, [Stated(state)])
@@ -237,11 +272,12 @@ class Compiled:
     """What ``jax.jit`` makes of a function, as JAX's own in all but this: calls are looked at, where it is a step."""
 
     def __init__(self, followed: Followed, jit: Any, choices: Dict[str, Any]) -> None:
+        # First, for it copies the attributes of what it wraps, which may be one of these: ``jax.grad`` of it, for one.
+        functools.update_wrapper(self, followed.function)
+        vars(self).pop(FOLLOWED, None)
         self._followed = followed
         self._static = _static(followed.function, choices)
         self._jitted = jit(followed.traced, **choices)
-        functools.update_wrapper(self, followed.function)
-        vars(self).pop(FOLLOWED, None)
 
     def __getattr__(self, name: str) -> Any:
         if name == "_jitted":
@@ -260,7 +296,11 @@ class Compiled:
             return self._jitted(*arguments, **named)
         call = _signature(arguments, named, self._static)
         if call is not None and self._followed.names.get(call) == []:
-            return self._jitted(*arguments, **named)
+            import jax
+
+            result = self._jitted(*arguments, **named)
+            watching.gave(jax.tree.leaves(result))
+            return result
         return watching.called(self._followed, self._jitted, arguments, named, call, self._followed.function)
 
 

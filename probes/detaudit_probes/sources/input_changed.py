@@ -21,41 +21,42 @@ SOURCE = Source(
 
 
 def spy(session):
-    """The lines that open one of the option ``files`` while it holds what an earlier run has left, and that write to
-    it after that. Seen is what Python opens and h5py; not what TensorFlow's own library does."""
+    """The lines that read one of the option ``files`` while it is what an earlier run has left, and those that open it
+    after that. Seen is what Python opens and h5py; not what TensorFlow's own library does."""
     root = session.request.options["root"]
-    changed = {os.path.realpath(os.path.join(root, name)) for name in session.option("files", ())}
-    left = {path for path in changed if os.path.exists(path)}
-    used = set()
+    names = {os.path.realpath(os.path.join(root, name)) for name in session.option("files", ())}
+    left = {path: _identity(path) for path in names if os.path.exists(path)}
+    used, added = set(), set()
 
-    def opened(path, truncates):
+    def opened(path, reads, empties):
         if not isinstance(path, (str, bytes, os.PathLike)):
             return  # a file that is open already
         path = os.path.realpath(os.fsdecode(path))
-        if path in left and not truncates:
-            used.add(path)
-        elif truncates:
-            left.discard(path)
+        # What replaces a file, or writes to it, need not be seen; what adds to it leaves in it what was there.
+        if not empties and path in left and (path in added or _identity(path) == left[path]):
+            (used if reads else added).add(path)
+        else:
+            left.pop(path, None)
         if path in used:
             session.drew(ID)
 
     def telling_h5py(given):
-        def __init__(file, name, mode="r", *arguments, **named):
-            opened(name, str(mode).startswith("w"))
-            return given(file, name, mode, *arguments, **named)
+        def __init__(file, name, *arguments, **named):
+            mode = arguments[0] if arguments else named.get("mode")
+            opened(name, True, str(mode).startswith(("w", "x")))
+            return given(file, name, *arguments, **named)
 
         return __init__
 
     def telling_open(given):
         def told(file, mode="r", *arguments, **named):
-            opened(file, mode.startswith("w"))
+            opened(file, *_done(mode))
             return given(file, mode, *arguments, **named)
 
         return told
 
     if hasattr(sys, "addaudithook"):  # Python 3.8 and newer
-        sys.addaudithook(lambda event, given: opened(given[0], _truncates(*given[1:]))
-                         if event == "open" else None)
+        sys.addaudithook(lambda event, given: opened(given[0], *_done(*given[1:])) if event == "open" else None)
     else:
         import builtins
         import io
@@ -65,5 +66,17 @@ def spy(session):
     session.after_import("h5py", lambda: session.wrap(sys.modules["h5py"].File, "__init__", telling_h5py))
 
 
-def _truncates(mode, flags):
-    return bool(flags & os.O_TRUNC) if isinstance(flags, int) else str(mode).startswith("w")
+def _identity(path):
+    """What another file in its place, or another content, would not share."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _done(mode, flags=None):
+    """Whether what is in a file that is opened so can be read, and whether it is emptied."""
+    if isinstance(flags, int):
+        return flags & (os.O_WRONLY | os.O_RDWR) != os.O_WRONLY, bool(flags & os.O_TRUNC)
+    return "r" in mode or "+" in mode, "w" in mode

@@ -143,5 +143,5 @@ def _loaded(session, met, one, name, followed):
     if hasattr(keras.utils, "PyDataset"):
         session.wrap(keras.utils.PyDataset, "__init__", telling_dataset)
     else:
-        for method in ("fit", "fit_generator"):
+        for method in ("fit", "evaluate", "predict", "fit_generator", "evaluate_generator", "predict_generator"):
             session.wrap(keras.models.Model, method, telling_fit)
