@@ -1,0 +1,156 @@
+"""A function that a script lets JAX compile, in its place: what it does is the same, and its calls are looked at."""
+import functools
+import inspect
+import types
+import weakref
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from detaudit_probes.script.plain_watch import traced
+
+#: The attribute of a function of the user's that holds what is known of its traces, so that both go together.
+FOLLOWED = "_detaudit_followed"
+
+
+class ByIdentity:
+    """What is told of objects that have no hash, as long as they live: none is kept alive."""
+
+    def __init__(self) -> None:
+        self._told: Dict[int, Tuple[Any, Any]] = {}  # a weak reference, and what is told
+
+    def put(self, one: Any, told: Any) -> None:
+        try:
+            reference = weakref.ref(one, functools.partial(self._forget, id(one)))
+        except TypeError:  # a scalar of NumPy, which a function that is not compiled may return
+            return
+        self._told[id(one)] = reference, told
+
+    def get(self, one: Any, default: Any = None) -> Any:
+        reference, told = self._told.get(id(one), (None, None))
+        return told if reference is not None and reference() is one else default
+
+    def _forget(self, key: int, reference: Any) -> None:
+        if self._told.get(key, (None, None))[0] is reference:
+            del self._told[key]
+
+
+class Followed:
+    """A function that JAX traces: ``traced`` is what JAX gets in its place, which does the same.
+
+    ``names`` are those of its results, by the signature of a call: "" for one that is no variable, and none at all
+    where no optimizer was applied. ``last`` are those of the last trace. ``results`` are the last call's with their
+    names, by their ids; they are kept alive, so that no other value has one of these.
+    """
+
+    def __init__(self, watching: Any, function: Any) -> None:
+        self.watching, self.function = watching, function
+        self.names: Dict[Any, List[str]] = {}
+        self.last: Optional[List[str]] = None
+        self.results: Dict[int, Tuple[str, Any]] = {}
+
+        @functools.wraps(function)
+        def followed(*arguments: Any, **named: Any) -> Any:
+            import jax
+
+            before = watching.applications
+            result = function(*arguments, **named)
+            self.last = [watching.names.get(one, "") for one in jax.tree.leaves(result)] \
+                if watching.applications > before else []
+            call = _signature(arguments, named)
+            if call is not None:
+                self.names[call] = self.last
+            return result
+
+        inner = function
+        while isinstance(inner, functools.partial):
+            inner = inner.func
+        followed.__name__ = getattr(inner, "__name__", type(inner).__name__)  # as JAX calls what it compiles
+        vars(followed).pop(FOLLOWED, None)
+        self.traced = followed
+
+    def made(self) -> Dict[int, str]:
+        """The names of what the last step has given, by its ids."""
+        return {key: name for key, (name, _) in self.results.items()}
+
+    def __reduce__(self) -> Any:
+        return type(None), ()  # where a function is copied with its attributes, into another process too
+
+
+class Compiled:
+    """What ``jax.jit`` makes of a function, as JAX's own in all but this: calls are looked at, where it is a step."""
+
+    def __init__(self, followed: Followed, jit: Any, choices: Dict[str, Any]) -> None:
+        # First, for it copies the attributes of what it wraps, which may be one of these: ``jax.grad`` of it, for one.
+        functools.update_wrapper(self, followed.function)
+        vars(self).pop(FOLLOWED, None)
+        self._followed = followed
+        self._static = _static(followed.function, choices)
+        self._jitted = jit(followed.traced, **choices)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_jitted":
+            raise AttributeError(name)
+        return getattr(self._jitted, name)
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        return self if owner is None else types.MethodType(self, owner)
+
+    def __reduce__(self) -> Any:
+        return self.__qualname__  # as a function: found under its name, and a copy is itself
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        watching = self._followed.watching
+        if not watching.recorder.counting or watching.recorder.inside_fit:
+            return self._jitted(*arguments, **named)
+        call = _signature(arguments, named, self._static)
+        if call is not None and self._followed.names.get(call) == []:
+            import jax
+
+            result = self._jitted(*arguments, **named)
+            watching.gave(jax.tree.leaves(result))
+            return result
+        return watching.called(self._followed, self._jitted, arguments, named, call, self._followed.function)
+
+
+def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
+    """The places and the names of the arguments that JAX does not trace."""
+    found: Set[Any] = set()
+    for choice in ("static_argnums", "static_argnames"):
+        given = choices.get(choice)
+        found |= set() if given is None else {given} if isinstance(given, (int, str)) else set(given)
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    found |= {place + len(names) for place in found if isinstance(place, int) and place < 0}
+    found |= {names[place] for place in found if isinstance(place, int) and 0 <= place < len(names)}
+    return found | {names.index(name) for name in found if name in names}
+
+
+def _signature(arguments: Any, named: Any, static: Optional[Set[Any]] = None) -> Any:
+    """What calls have in common that are served by one trace: the arguments' structure and shapes, and what is static.
+
+    While a function is traced (no ``static``) every number that is left is static. None where it cannot be compared.
+    """
+    import jax
+
+    found: List[Any] = []
+    for place, one in [*enumerate(arguments), *sorted(named.items())]:
+        leaves, tree = jax.tree.flatten(one)
+        shapes = [tuple(leaf.shape) if is_array(leaf) or traced([leaf]) else
+                  () if static is not None and place not in static and isinstance(leaf, (bool, int, float, complex))
+                  else leaf for leaf in leaves]
+        found.append((place, tree, *shapes))
+    try:
+        hash(tuple(found))
+    except TypeError:
+        return None
+    return tuple(found)
+
+
+def is_array(value: Any) -> bool:
+    """Whether it is an array whose bits are on this host. (A dtype, a loss and a model have a ``dtype`` too.)"""
+    import jax
+    import numpy
+
+    return isinstance(value, (numpy.ndarray, numpy.generic)) or (
+        isinstance(value, jax.Array) and not traced([value]) and value.is_fully_addressable)
