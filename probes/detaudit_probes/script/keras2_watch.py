@@ -2,12 +2,13 @@
 
 What is seen of a step are its batch, the loss and the metrics that ``fit`` hands to callbacks, and the weights and the
 optimizer's state after it. A training loop of the user's own is met where ``train_on_batch`` is called and, on
-TensorFlow 2, where an optimizer's ``apply_gradients`` is, eagerly; not inside a ``tf.function``.
+TensorFlow 2, where an optimizer's ``apply_gradients`` is, or the ``tf.function`` in which it is.
 """
 import importlib
 from typing import Any, List
 
 from detaudit_probes import backends
+from detaudit_probes.script.functions import Applied, Functions, distinct, follow_iterators
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.tensorflow_watch import tapped
 from detaudit_probes.script.values import flat, gradients
@@ -116,6 +117,14 @@ class TfKerasWatching(Keras2Watching):
     of_graphs = False
     _applying = False  # one optimizer's ``apply_gradients`` calls that of the class above
 
+    def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
+        super().__init__(session, recorder, keras, adapter)
+        self.functions = Functions(self)
+
+    def variables(self) -> None:
+        super().variables()
+        self.functions.follow()
+
     def ready(self, model: Any) -> None:
         """Nothing: they have their values."""
 
@@ -147,6 +156,7 @@ class TfKerasWatching(Keras2Watching):
 
         self.session.wrap(handler, "__init__", tapping)
         self.session.wrap(self.trainer(), "train_on_batch", feeding)
+        follow_iterators(self)
 
     def look(self, dataset: Any, tensors: Any) -> None:
         self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
@@ -171,15 +181,24 @@ class TfKerasWatching(Keras2Watching):
                     result = given(optimizer, pairs, *arguments, **named)
                 finally:
                     self._applying = not outermost
-                if outermost and self.recorder.counting and tf.executing_eagerly() and not self.recorder.inside_fit:
-                    state = _State(list(optimizer.variables()), [variable for _, variable in pairs])
-                    self._step([state], gradients([gradient for gradient, _ in pairs]))
+                if outermost and self.recorder.counting and not self.recorder.inside_fit:
+                    given_to = [variable for _, variable in pairs]
+                    if tf.executing_eagerly():
+                        self._step(self.states([(optimizer, given_to)]), gradients([gradient for gradient, _ in pairs]))
+                    else:
+                        self.functions.met(optimizer, given_to)
                 return result
 
             return apply_gradients
 
         for kind in _optimizers(self.keras):
             self.session.wrap(kind, "apply_gradients", applying)
+
+    def states(self, applied: List[Applied]) -> List[Any]:
+        """A state of each optimizer, with all the variables that it was given."""
+        return [_State(list(optimizer.variables()), [variable for one, variables in applied if one is optimizer
+                                                     for variable in variables])
+                for optimizer in distinct(applied)]
 
 
 #: Where the classes stand that define ``apply_gradients``: from 2.11 on there are two, the older one as ``legacy``.

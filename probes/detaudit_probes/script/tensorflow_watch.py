@@ -4,22 +4,20 @@ Nothing is added to the graph of a training. The batches are looked at on their 
 that uses them; a training loop of the user's own is met where it calls ``optimizer.apply``, or the ``tf.function`` in
 which it does.
 """
-import functools
-import weakref
 from typing import Any, Callable, List
 
 from detaudit_probes import lanes
 from detaudit_probes.backends import tensorflow
+from detaudit_probes.script.functions import Applied, Functions, distinct, follow_iterators
 from detaudit_probes.script.recorder import path_of
-from detaudit_probes.script.values import flat, gradients, is_data, is_readable, read
+from detaudit_probes.script.values import flat, gradients, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
 
 
 class TensorFlowWatching(Watching):
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
-        self._of_function: Any = weakref.WeakKeyDictionary()
-        self._tracing: List[Any] = []
+        self.functions = Functions(self)
 
     def follow_steps(self, pinpoint: Any) -> None:
         pinpoint.on("tensorflow")
@@ -37,8 +35,6 @@ class TensorFlowWatching(Watching):
         """The first value of every variable that Keras makes, named by its path."""
         from keras.src.backend.tensorflow.core import Variable
         from tensorflow.python.eager import context
-        from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
-        from tensorflow.python.framework import ops
 
         def telling(given: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
@@ -50,22 +46,12 @@ class TensorFlowWatching(Watching):
 
             return _initialize
 
-        def lifting(given: Any) -> Any:
-            def _initialize_uninitialized_variables(function: Any, initializers: Any) -> None:
-                given(function, initializers)
-                with ops.init_scope():
-                    self.recorder.filled()
-
-            return _initialize_uninitialized_variables
-
         self.session.wrap(Variable, "_initialize", telling)
-        self.session.wrap(Function, "_initialize_uninitialized_variables", lifting)
+        self.functions.follow()
 
     def batches(self) -> None:
         """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script iterates by itself."""
         from keras.src.models.model import Trainer
-        from tensorflow.python.data.ops.iterator_ops import OwnedIterator
-        from tensorflow.python.eager import context
 
         super().batches()
 
@@ -84,17 +70,8 @@ class TensorFlowWatching(Watching):
 
             return train_on_batch
 
-        def following(given: Any) -> Any:
-            def __next__(iterator: Any) -> Any:
-                value = given(iterator)
-                if self.recorder.recording and not self.recorder.inside_fit and context.executing_eagerly():
-                    self.recorder.batch(flat("batch", value))
-                return value
-
-            return __next__
-
         self.session.wrap(Trainer, "train_on_batch", telling)
-        self.session.wrap(OwnedIterator, "__next__", following)
+        follow_iterators(self)
 
     def tap(self, iterator: Any) -> None:
         make = iterator.data_adapter.get_tf_dataset
@@ -110,7 +87,6 @@ class TensorFlowWatching(Watching):
         from keras.src.optimizers.base_optimizer import BaseOptimizer
         from tensorflow.python.eager import context
         from tensorflow.python.eager.backprop import GradientTape
-        from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
 
         def applying(given: Any) -> Any:
             def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
@@ -124,41 +100,11 @@ class TensorFlowWatching(Watching):
                     else:
                         self._step([optimizer], gradients(grads))
                 else:
-                    for function in self._tracing:
-                        mine = self._of_function.setdefault(function, [])
-                        if not any(one is optimizer for one in mine):
-                            mine.append(optimizer)
+                    self.functions.met(optimizer, [])
                     self._met(optimizer)
                 return result
 
             return apply
-
-        def calling(given: Any) -> Any:
-            def __call__(function: Any, *arguments: Any, **named: Any) -> Any:
-                if not self.recorder.counting or not context.executing_eagerly():
-                    return given(function, *arguments, **named)
-                pinned = self.recorder.pinpoint if not self._tracing and not self.recorder.inside_fit else None
-                taken = pinned is not None and pinned.take()
-                self._tracing.append(function)
-                try:
-                    result = given(function, *arguments, **named)
-                finally:
-                    self._tracing.pop()
-                optimizers = self._of_function.get(function)
-                if taken and pinned is not None:
-                    if optimizers:
-                        again = functools.partial(given, function, *arguments, **named)
-                        pinned.replay("tf.function", again, again)
-                    else:
-                        pinned.drop()
-                if optimizers and not self._tracing and not self.recorder.inside_fit:
-                    if self.recorder.recording and not self.recorder.fed:
-                        self.recorder.batch(flat("argument", [one for one in (*arguments, *named.values())
-                                                              if is_data(one)]))
-                    self._step(optimizers, [])
-                return result
-
-            return __call__
 
         def entering(given: Any) -> Any:
             def __enter__(tape: Any) -> Any:
@@ -171,7 +117,9 @@ class TensorFlowWatching(Watching):
         if self.session.option("eager"):
             self.session.wrap(GradientTape, "__enter__", entering)
         self.session.wrap(BaseOptimizer, "apply", applying)
-        self.session.wrap(Function, "__call__", calling)
+
+    def states(self, applied: List[Applied]) -> List[Any]:
+        return distinct(applied)  # an optimizer of Keras 3 knows the variables that it updates
 
     def replay_fit(self, model: Any, batches: int) -> None:
         """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled as well."""
