@@ -3,7 +3,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from detaudit_probes.declare import NOT_TENSORFLOW, under_keras_2
+from detaudit_probes.declare import NOT_TENSORFLOW, keras_2_is_chosen, under_keras_2
 
 from detaudit import base
 from detaudit.errors import EnvironmentUnusable
@@ -31,8 +31,10 @@ def ask(python: str) -> dict[str, Any]:
             runner.close()
 
 
-def adapter(backend: str, facts: Mapping[str, Any]) -> str:
+def adapter(backend: str, facts: Mapping[str, Any], variables: Mapping[str, str] = os.environ) -> str:
     """The adapter for a backend of the user's: where TensorFlow is old, or Keras is, another than ``tensorflow``.
+
+    Keras is old by its version, or where ``variables`` make TensorFlow take the package ``tf_keras``.
 
     Raises EnvironmentUnusable where TensorFlow is not there and another backend is, and for TensorFlow 2.0 to 2.2.
     """
@@ -50,7 +52,8 @@ def adapter(backend: str, facts: Mapping[str, Any]) -> str:
         raise EnvironmentUnusable(f"TensorFlow {release[0]}.{release[1]} is followed in no way: 1.x is, and 2.3 and "
                                   f"newer.")
     # Before 2.7 the Keras of TensorFlow's users is 2, whatever else is installed.
-    old = release < (2, 7) or _release(packages.get("keras", "3.0")) < (3, 0)
+    legacy = "tf-keras" in packages and keras_2_is_chosen(variables)
+    old = release < (2, 7) or _release(packages.get("keras", "3.0")) < (3, 0) or legacy
     return under_keras_2(release) if old else "tensorflow"
 
 

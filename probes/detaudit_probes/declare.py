@@ -22,7 +22,7 @@ In a user's own script (``detaudit run``) these are called, with a :class:`~deta
 ``spy(session)``            note the call sites as well, in a trial that is not judged, where ``touch`` is too cheap to
 ``vary(session)``           give the source another value, as another machine could
 """
-from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 START = "start"    # takes effect when the interpreter starts: selects the nest
 IMPORT = "import"  # takes effect when the framework is imported: selects the nest
@@ -33,7 +33,8 @@ EVERY_BACKEND = ("tensorflow", "jax", "torch")
 #: Keras 2 before it was TensorFlow's own: a package with backends, under which all draws from NumPy's generator.
 THEANO = "theano"
 OLD_KERAS = (THEANO, "tensorflow1")
-#: Keras 2 as ``tf.keras``: inside TensorFlow 2.3 to 2.6, and as the package ``keras`` 2.7 to 2.15 beside it.
+#: Keras 2 as ``tf.keras``: inside TensorFlow 2.3 to 2.6; and beside it as the package ``keras`` 2.7 to 2.15, and as
+#: ``tf_keras`` later.
 TF_KERAS = ("tensorflow2", "tf_keras")
 #: Each is an adapter in ``backends/``.
 BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
@@ -44,6 +45,11 @@ NOT_TENSORFLOW = ("jax", "torch", THEANO)
 def under_keras_2(tensorflow: Tuple[int, int]) -> str:
     """The adapter for Keras 2 on this release of TensorFlow."""
     return "tensorflow1" if tensorflow < (2, 0) else "tensorflow2" if tensorflow < (2, 7) else "tf_keras"
+
+
+def keras_2_is_chosen(variables: Mapping[str, str]) -> bool:
+    """Whether TensorFlow 2.16 and newer take ``tf_keras`` for ``tf.keras``. (``tensorflow/__init__.py``.)"""
+    return variables.get("TF_USE_LEGACY_KERAS") in ("true", "True", "1")
 
 
 class Pin(NamedTuple):

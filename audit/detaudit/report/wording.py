@@ -211,7 +211,7 @@ def context(report: v1.Document) -> str:
     """The environment and the machine in one line, of whatever facts are there."""
     packages = _at(report.environment, "packages")
     versions = [f"{title} {version}" for title, version in (
-        ("Python", _at(report.environment, "python")), _backend(report, packages), ("Keras", _at(packages, "keras")),
+        ("Python", _at(report.environment, "python")), _backend(report, packages), _keras(report, packages),
         ) if isinstance(version, str)]
     brand, cores = _at(report.machine, "processor", "brand"), _at(report.machine, "cores", "available")
     hardware = [brand] if isinstance(brand, str) else []
@@ -228,6 +228,13 @@ def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
     name = _at(report.environment, "framework", "backend")
     name = name if isinstance(name, str) and name in _BACKENDS else "tensorflow"
     return _BACKENDS[name], _at(packages, _BACKENDS[name].lower()) or _at(packages, "tensorflow-cpu")
+
+
+def _keras(report: v1.Document, packages: Any) -> tuple[str, Any]:
+    """The Keras that was audited: ``tf_keras`` lies beside another."""
+    version = _at(packages, "keras")
+    beside = _at(report.environment, "framework", "backend") == "tf_keras" and str(version).startswith("3.")
+    return ("tf_keras", _at(packages, "tf-keras")) if beside else ("Keras", version)
 
 
 def _at(facts: Any, *keys: str) -> Any:

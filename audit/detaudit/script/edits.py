@@ -36,6 +36,10 @@ def lines_of(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+$", text)
 
 
+#: The package ``tf_keras`` is Keras 2, of which ``keras.`` is as true as of another Keras.
+KERAS_2 = "tf_"
+
+
 def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[str]) -> str | None:
     """``lines`` behind the first import of one of ``after``; at the top where that is empty.
 
@@ -45,7 +49,7 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
     if not after:
         return _with_lines(text, _top(tree), lines)
     found = [(node, alias) for node in tree.body for alias in _imports(node)
-             if alias[0].partition(".")[0] in after]
+             if alias[0].partition(".")[0].removeprefix(KERAS_2) in after]
     if not found:
         return None
     node, (module, name) = found[0]

@@ -74,10 +74,12 @@ def optimizer_variables(model: Any) -> List[Any]:
 def backend_module() -> Any:
     """Where Keras 2 on TensorFlow 2 keeps its own state."""
     import importlib
+    import sys
 
-    for name in ("keras.src.backend", "keras.backend"):  # since 2.13, before
+    package = sys.modules["keras"].__name__.partition(".")[0]  # it may be tf_keras
+    for name in (".src.backend", ".backend"):  # since 2.13, before
         try:
-            return importlib.import_module(name)
+            return importlib.import_module(package + name)
         except ImportError:
             continue
     return None

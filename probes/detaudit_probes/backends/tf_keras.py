@@ -1,4 +1,10 @@
-"""Keras 2 from 2.7 to 2.15, on TensorFlow: the ``tf.keras`` of TensorFlow 2.7 to 2.15."""
+"""Keras 2 from 2.7 on, on TensorFlow: the package ``keras`` beside TensorFlow 2.7 to 2.15, or ``tf_keras``.
+
+The latter is taken where ``TF_USE_LEGACY_KERAS`` makes TensorFlow take it; ``keras`` beside it is then Keras 3.
+"""
+import importlib.util
+import os
+import sys
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends import keras2, tensorflow
@@ -15,10 +21,16 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
     unseeded_draws,
     watch_draws,
 )
+from detaudit_probes.declare import keras_2_is_chosen
 
-IMPORTS = ("numpy", "tensorflow", "keras")
+PACKAGE = "tf_keras" if keras_2_is_chosen(os.environ) and importlib.util.find_spec("tf_keras") else "keras"
+IMPORTS = ("numpy", "tensorflow", PACKAGE)
 
-configure = tensorflow.configure
+
+def configure(trial: Any) -> None:
+    """From here on ``import keras`` gives the Keras that is audited."""
+    sys.modules["keras"] = sys.modules[PACKAGE]
+    tensorflow.configure(trial)
 
 
 def generator_states() -> List[Tuple[str, Any]]:

@@ -10,10 +10,10 @@ Applied = Tuple[Any, List[Any]]  # an optimizer, and the variables that it was g
 
 
 class Functions:
-    """``watching`` has ``states`` of what was applied, which its ``_step`` takes."""
+    """``watching`` has ``states`` of what was applied, which its ``_step`` takes; a step of its can be ``replayed``."""
 
-    def __init__(self, watching: Any) -> None:
-        self._watching, self._recorder = watching, watching.recorder
+    def __init__(self, watching: Any, replayed: bool = True) -> None:
+        self._watching, self._recorder, self._replayed = watching, watching.recorder, replayed
         self._of_function: Any = weakref.WeakKeyDictionary()
         self._tracing: List[Any] = []
 
@@ -54,7 +54,7 @@ class Functions:
 
     def _called(self, given: Any, function: Any, arguments: Any, named: Any) -> Any:
         recorder, outermost = self._recorder, not self._tracing and not self._recorder.inside_fit
-        pinned = recorder.pinpoint if outermost else None
+        pinned = recorder.pinpoint if outermost and self._replayed else None
         taken = pinned is not None and pinned.take()
         self._tracing.append(function)
         try:
@@ -81,6 +81,8 @@ def follow_iterators(watching: Any) -> None:
     from tensorflow.python.eager import context
 
     recorder = watching.recorder
+    if any(one is not watching and hasattr(one, "functions") for one in recorder.following):
+        return  # another Keras's watching does so already
 
     def following(given: Any) -> Any:
         def __next__(iterator: Any) -> Any:

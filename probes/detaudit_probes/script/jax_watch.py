@@ -28,8 +28,8 @@ def prepare(session: Any, recorder: Any) -> None:
         made: List[Any] = []
 
         def function(*arguments: Any, **named: Any) -> Any:
-            if not made and isinstance(recorder.following, JaxWatching):
-                made.append(make(recorder.following, given))
+            if not made:
+                made.extend(make(one, given) for one in recorder.following if isinstance(one, JaxWatching))
             return (made[0] if made else given)(*arguments, **named)
 
         return function

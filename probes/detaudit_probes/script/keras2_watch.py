@@ -33,7 +33,12 @@ class Keras2Watching(Watching):
         self._backend = backends.get(adapter)
 
     def follow_steps(self, pinpoint: Any) -> None:
-        self.recorder.pinpoint = None  # no step can be replayed here
+        """No step can be replayed here; one of another Keras can, if that is there as well."""
+        if not self.recorder.following:
+            self.recorder.pinpoint = None
+
+    def replay_fit(self, model: Any, batches: int) -> None:
+        self.recorder.pinpoint.drop()
 
     def trainer(self) -> Any:
         return self.keras.models.Model
@@ -119,7 +124,7 @@ class TfKerasWatching(Keras2Watching):
 
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras, adapter)
-        self.functions = Functions(self)
+        self.functions = Functions(self, replayed=False)
 
     def variables(self) -> None:
         super().variables()
@@ -207,13 +212,14 @@ OPTIMIZERS = (
     "keras.optimizers.optimizer_v2.optimizer_v2", "keras.optimizers.legacy.optimizer_v2", "keras.optimizers.optimizer",
     "keras.optimizers.optimizer_experimental.optimizer", "keras.src.optimizers.legacy.optimizer_v2",
     "keras.src.optimizers.optimizer",
+    "tf_keras.src.optimizers.legacy.optimizer_v2", "tf_keras.src.optimizers.optimizer",
 )
 
 
 def _optimizers(keras: Any) -> List[Any]:
-    package, found = keras.__name__.partition(".")[0], {}
+    package, found = keras.models.Model.__module__.partition(".")[0], {}
     for name in OPTIMIZERS:
-        if name.startswith(package):
+        if name.startswith(package + "."):
             try:
                 module = importlib.import_module(name)
             except ImportError:

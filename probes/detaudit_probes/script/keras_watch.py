@@ -4,22 +4,33 @@ from typing import Any, Optional
 
 from detaudit_probes.declare import EVERY_BACKEND, OLD_KERAS, TF_KERAS, under_keras_2
 
+#: Keras 2, where another Keras may lie beside it.
+BESIDE = "tf_keras"
 #: What Keras is imported as: TensorFlow 2.0 to 2.6 have it inside.
-NAMES = ("keras", "tensorflow.keras")
+NAMES = ("keras", "tensorflow.keras", BESIDE)
 
 
 def watch(session: Any, recorder: Any, name: str) -> None:
-    """Called when Keras has been imported under one of its names: the first one counts."""
-    if recorder.following:
+    """Called when Keras has been imported under one of its names: the first one counts, and ``tf_keras`` beside it.
+
+    TensorFlow imports Keras 3 or ``tf_keras`` by itself: which of two a script takes is told by its first variable.
+    """
+    keras = sys.modules[name]
+    package = BESIDE if name == BESIDE or keras.models.Model.__module__.startswith(BESIDE) else NAMES[0]
+    if package in recorder.followed:
         return
-    recorder.following, keras = True, sys.modules[name]
+    first = not recorder.followed
+    recorder.followed.add(package)
     adapter = adapter_of(keras, name)
-    recorder.trace.note("measures", {"backend": adapter or keras.backend.backend()})
+    if first:
+        recorder.trace.note("measures", {"backend": adapter or keras.backend.backend()})
     if adapter is None:
         recorder.trace.note("measures", {"unwatched": "Keras %s on %s" % (keras.__version__, keras.backend.backend())})
         return
-    recorder.imported()
-    watching = recorder.following = _watching(session, recorder, keras, adapter)
+    if first:
+        recorder.imported()
+    watching = _watching(session, recorder, keras, adapter)
+    recorder.following.append(watching)
     watching.variables()
     if recorder.counting:
         watching.fit()
@@ -30,6 +41,13 @@ def watch(session: Any, recorder: Any, name: str) -> None:
 
 
 def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
+    """Whoever watches, with the name of its ``adapter``."""
+    made = _made(session, recorder, keras, adapter)
+    made.adapter = adapter
+    return made
+
+
+def _made(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
     if adapter == "tensorflow":
         from detaudit_probes.script.tensorflow_watch import TensorFlowWatching
 

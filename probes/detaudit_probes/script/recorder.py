@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from detaudit_probes import facts, fingerprint
 from detaudit_probes.lanes import OnCard
@@ -44,12 +44,14 @@ class Recorder:
         self.watched = bool(session.option("watch", True))
         self.every = int(session.option("every", 1))
         self.left = False
-        self.following: Any = None  # who watches Keras, once it has been imported
+        self.following: List[Any] = []  # who watches Keras, once it has been imported
+        self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
         self.of_graphs = False  # whether variables are read through a session, which a script may close
         self.inside_fit = 0
         self.steps = 0
         self.began = self._imported = _clock()
         self.ending: Any = None
+        self._reading: Any = None  # who has made the last variable
         self._variables: List[Tuple[str, Any]] = []  # (name, a function that gives the variable or None)
         self._held = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
@@ -117,6 +119,8 @@ class Recorder:
                 self.generators("at the first variable")
             self._held += _size(variable)
             self._variables.append((name, weakref.ref(variable) if self._held > MOST_HELD else lambda: variable))
+        if self._reading is None:
+            self.trace.note("measures", {"backend": reading.adapter})
         self._reading = reading
         if not self.recording:
             return

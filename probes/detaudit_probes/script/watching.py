@@ -20,6 +20,7 @@ class Watching:
     """
 
     callbacks_place = {"fit": 6}
+    adapter = ""  # its name
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         self.session, self.recorder, self.keras = session, recorder, keras

@@ -27,7 +27,12 @@ SOURCE = Source(
             id=ID,
             holds=(ID, "python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "tfdata-shuffle")
             + third_party.FROM_NUMPY + third_party.FROM_PYTHON,
-            lines={"*": ("import keras", "keras.utils.set_random_seed({seed})  # first, before anything else")},
+            lines={
+                "*": ("import keras", "keras.utils.set_random_seed({seed})  # first, before anything else"),
+                # beside ``tf_keras`` the package ``keras`` is another Keras
+                "tf_keras": ("import tensorflow as tf",
+                             "tf.keras.utils.set_random_seed({seed})  # first, before anything else"),
+            },
         ),
     ),
     links=(

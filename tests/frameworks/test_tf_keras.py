@@ -1,0 +1,91 @@
+"""Keras 2 in the package ``tf_keras``, beside Keras 3: chosen by the script, or by TensorFlow for it."""
+import subprocess
+import sys
+
+import pytest
+
+from tests.frameworks.test_watching import run
+
+pytestmark = pytest.mark.framework
+
+#: Each part says how many steps it makes.
+SCRIPT = """
+import hashlib
+import numpy as np, tensorflow as tf
+IMPORT
+keras.utils.set_random_seed(1)
+x = np.arange(24, dtype="float32").reshape(12, 2) / 24
+y = x.sum(1, keepdims=True)
+def make():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "relu"), keras.layers.Dense(1)])
+def show(what, model):
+    print(what, hashlib.md5(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
+def squares(model, a, b):
+    return tf.reduce_mean((model(a) - b) ** 2)
+
+model = make()
+model.compile("adam", "mse")
+model.fit(x, y, batch_size=4, verbose=0)  # 3
+model.train_on_batch(x, y)  # 1
+show("fit", model)
+
+model, optimizer = make(), keras.optimizers.Adam()
+def update(a, b):
+    with tf.GradientTape() as tape:
+        loss = squares(model, a, b)
+    weights = model.trainable_variables
+    optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+    return loss
+update(x, y)  # 1
+compiled = tf.function(update)
+for a, b in tf.data.Dataset.from_tensor_slices((x, y)).batch(4):
+    compiled(a, b)  # 3
+show("loop", model)
+
+ahead, behind = make(), make()
+first, second = keras.optimizers.SGD(0.1), keras.optimizers.legacy.Adam(0.1)
+class Both:
+    @tf.function
+    def both(self, a, b):  # as a generator and its discriminator are trained
+        for optimizer, model in ((first, ahead), (second, behind)):
+            with tf.GradientTape() as tape:
+                loss = squares(model, a, b)
+            optimizer.minimize(loss, model.trainable_variables, tape=tape)
+    @tf.function
+    def look(self, a):
+        return ahead(a)
+for row in range(2):
+    Both().both(x[row:row + 1], y[row:row + 1])  # 2
+Both().look(x)
+show("both", ahead), show("both", behind)
+print(keras.Model.__module__.partition(".")[0])
+"""
+STEPS = 3 + 1 + 1 + 3 + 2
+
+
+@pytest.mark.parametrize(("imported", "chosen"), [
+    ("import tf_keras as keras", ""),
+    ("from tensorflow import keras", "1"),
+    ("from tensorflow.keras import layers; keras = tf.keras", "1"),
+    ("import keras; keras.layers.Dense(1); import tf_keras as keras", ""),
+], ids=["package", "tensorflow's", "submodule", "both"])
+def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(imported, chosen, tmp_path, monkeypatch):
+    pytest.importorskip("tf_keras", reason="the package tf_keras is not installed here")
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", chosen)
+    script = tmp_path / "work" / "train.py"
+    script.parent.mkdir()
+    script.write_text(SCRIPT.replace("IMPORT", imported))
+    plain = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True,
+                           cwd=script.parent).stdout
+    assert plain.endswith("\ntf_keras\n")
+    watched, bare = run(script, tmp_path / "control")
+    for done in (watched, bare):
+        assert (done.trace.folder / "stdout").read_text() == plain
+    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    assert watched.trace.measures["steps"] == STEPS and watched.trace.measures["moved"]
+    assert watched.trace.measures["backend"] == "tf_keras"
+    steps = [[(stage, name) for stage, name in table.columns] for table in watched.trace.tables]
+    last = steps[-1]
+    assert {stage for stage, _ in last} >= {"data", "update"}
+    updated = [name for stage, name in last if stage == "update" and not name.startswith("optimizer/")]
+    assert len(updated) == len(set(updated)) == 8, "the weights of both networks, each once"
