@@ -1,6 +1,7 @@
 """The environments of eight years: an interpreter, pinned packages, and the backend that is audited there."""
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.interpreters import interpreter
@@ -14,7 +15,8 @@ class CannotBuild(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """``backend`` is what ``detaudit scan --backend`` is given; ``pip`` the last version that runs there."""
+    """``backend`` is what ``detaudit scan --backend`` is given; ``pip`` the last version that runs there; ``variables``
+    are set by who uses it."""
 
     name: str
     title: str
@@ -22,6 +24,7 @@ class Environment:
     pins: str
     backend: str = "tensorflow"
     pip: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 ENVIRONMENTS = (
@@ -32,6 +35,8 @@ ENVIRONMENTS = (
     Environment("tf23", "tf.keras, TensorFlow 2.3", "3.8", "tf23.txt", pip="23.0.1"),
     Environment("tf212", "tf.keras, TensorFlow 2.12", "3.10", "tf212.txt"),
     Environment("tf215", "tf.keras, TensorFlow 2.15", "3.11", "tf215.txt"),
+    Environment("tfkeras221", "tf_keras 2.21, TensorFlow 2.21", "3.11", "tf221-tfkeras.txt",
+                variables={"TF_USE_LEGACY_KERAS": "1"}),
     Environment("tf221", "Keras 3.15.1, TensorFlow 2.21", "3.11", "tf221-keras3.txt"),
     Environment("jax", "Keras 3.15.1, JAX 0.10.2", "3.11", "jax-keras3.txt", "jax"),
     Environment("torch", "Keras 3.15.1, Torch 2.13.0", "3.11", "torch-keras3.txt", "torch"),

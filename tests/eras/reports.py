@@ -48,7 +48,8 @@ def scan(environment: Environment, python: str, trials: str) -> int:
     command = [sys.executable, "-m", "detaudit", "scan", "--quiet", "--python", python, "--device", "cpu",
                "--backend", environment.backend, "--trials", trials, "--timeout", "600",
                "--json", str(REPORTS / f"{environment.name}.json")]
-    return subprocess.run(command, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, check=False).returncode
+    return subprocess.run(command, env={**os.environ, **environment.variables, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                          check=False).returncode
 
 
 def page(reports: dict[str, v1.Report]) -> str:
@@ -151,8 +152,9 @@ HEAD = """<!-- written by tests/eras/reports.py from docs/reports/ -->
 # Eight years of Keras, audited
 
 One scan of each environment, from Keras 2.0.3 to Keras 3, by `detaudit scan --python OLD/bin/python`: nothing was
-installed into any of them. Made again by `python -m tests.eras.reports`, which makes the environments too, from the
-pins in `tests/eras/pins/`. An environment that you have is audited [in the same way](../how-to/another-environment.md).
+installed into any of them. `tf_keras` is Keras 2 as a package beside a TensorFlow of today. Made again by
+`python -m tests.eras.reports`, which makes the environments too, from the pins in `tests/eras/pins/`. An environment
+that you have is audited [in the same way](../how-to/another-environment.md).
 """
 DECIDES = """## Which generator decides
 

@@ -35,12 +35,14 @@ DECIDED_BY = {
               "loader-workers": "generator-per-item"},
     "tf215": {"weight-init": "keras-seed", "batch-shuffle": "keras-seed", "python-random": "python-random",
               "loader-workers": "generator-per-item"},
+    "tfkeras221": {"weight-init": "keras-seed", "batch-shuffle": "keras-seed", "python-random": "python-random",
+                   "loader-workers": "generator-per-item"},
 }
 
 
 #: What parts the tutorial's program there, with the tutorial's own seeds; None where it repeats.
 PARTS = {"theano09": None, "theano105": None, "tf11": "update-race", "tf115": "update-race", "tf23": None,
-         "tf212": "python-random", "tf215": "python-random"}
+         "tf212": "python-random", "tf215": "python-random", "tfkeras221": "python-random"}
 ALL = os.environ.get("DETAUDIT_ERAS") == "all"
 
 
@@ -63,7 +65,7 @@ def test_what_decides_there(detaudit, folder, name):  # noqa: F811
     expected = DECIDED_BY[name]
     only = [word for one in expected for word in ("--only", one)]
     found = detaudit("scan", "--backend", environment.backend, "--python", old, *only, "--trials", "1",
-                     "--timeout", "600", timeout=1800)
+                     "--timeout", "600", timeout=1800, **environment.variables)
     assert found.code == 0, found.err
     verdicts = {one["source"]: (one["verdict"], one["pin"]) for one in found.report["verdicts"]}
     assert verdicts == {source: ("needs-pin", pin) for source, pin in expected.items()}
@@ -76,8 +78,10 @@ def test_what_decides_there(detaudit, folder, name):  # noqa: F811
 
 @pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: each model is trained twice in each environment")
 @pytest.mark.parametrize("name", PARTS)
-def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_path):
+def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_path, monkeypatch):
     old = built(name, folder)
+    for variable, value in environments.named(name).variables.items():
+        monkeypatch.setenv(variable, value)
     backend = under_test.adapter(environments.named(name).backend, under_test.ask(old)["facts"])
     for part in ("keras", "theano", "tmp"):
         (tmp_path / "private" / part).mkdir(parents=True)
@@ -108,7 +112,7 @@ def test_the_tutorials_program_is_followed_there(detaudit, folder, name, tmp_pat
     environment, old = environments.named(name), built(name, folder)
     found = detaudit("run", "--json", str(tmp_path / "report.json"), "--backend", environment.backend, "--python", old,
                      "--no-price", str(PROGRAM), "numpy", "backend", timeout=3600,
-                     THEANO_FLAGS=f"base_compiledir={folder}/compiled-{name}")
+                     THEANO_FLAGS=f"base_compiledir={folder}/compiled-{name}", **environment.variables)
     assert found.report["reproducible"] is (PARTS[name] is None), found.out
     causes = [one["source"] for one in found.report["causes"]]
     assert causes == ([] if PARTS[name] is None else [PARTS[name]])

@@ -46,7 +46,7 @@ RECIPES = {
     "`keras.utils.set_random_seed(1)`": ("keras",),
 }
 #: Seeds that mean something only here.
-SINCE_KERAS_2_10 = ("tf212", "tf215", "tf221", "jax", "torch")
+SINCE_KERAS_2_10 = ("tf212", "tf215", "tfkeras221", "tf221", "jax", "torch")
 ONLY = {"one-thread": ("tf11", "tf115"), "ordered": ("tf11", "tf115"), "python": SINCE_KERAS_2_10,
         "keras": SINCE_KERAS_2_10}
 #: What is compared with the printed lists: a heading, the environments, and the recipe.
@@ -97,7 +97,7 @@ def run(environment: Environment, python: str, seeds: tuple[str, ...], folder: P
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "KERAS_BACKEND": environment.backend,
                  "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1",
                  "ORDERED_UPDATES": "\n".join(update_race.LINES),
-                 "THEANO_FLAGS": f"base_compiledir={folder}/compiled-{environment.name}"}
+                 "THEANO_FLAGS": f"base_compiledir={folder}/compiled-{environment.name}", **environment.variables}
     done = subprocess.run([python, str(PROGRAM), *seeds], env=variables, capture_output=True, text=True, timeout=900)
     if done.returncode:
         raise RuntimeError(f"{environment.title}: {done.stderr[-2000:]}")

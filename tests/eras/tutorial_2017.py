@@ -31,7 +31,7 @@ if BACKEND == "torch":
 
     if "backend" in SEEDS:
         torch.manual_seed(2)
-if BACKEND == "tensorflow" and not FIRST and tuple(map(int, tf.__version__.split(".")[:2])) < (2, 7):
+if BACKEND == "tensorflow" and not FIRST:
     from tensorflow import keras
 else:
     import keras

@@ -118,15 +118,14 @@ if WAY == "fit":
 elif WAY == "train_on_batch":
     for k in range(0, 800, 200):
         model.train_on_batch(x[k:k + 200], y[k:k + 200])
-elif WAY == "jit":
+elif WAY in ("jit", "ahead", "pmap"):
     model.optimizer.build(model.trainable_variables)
 
     def compute(tv, ntv, a, b):
         out, ntv = model.stateless_call(tv, ntv, a, training=True)
         return ((out - b) ** 2).mean(), ntv
 
-    @jax.jit
-    def step(state, a, b):
+    def step(state, a, b, some=None):
         tv, ntv, ov = state
         (loss, ntv), grads = jax.value_and_grad(compute, has_aux=True)(tv, ntv, a, b)
         tv, ov = model.optimizer.stateless_apply(ov, grads, tv)
@@ -134,8 +133,20 @@ elif WAY == "jit":
 
     variables = [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
     state = tuple([jax.numpy.copy(one.value) for one in some] for some in variables)
+    jitted = jax.jit(step, static_argnums=3)
+    if WAY == "ahead":
+        jitted = jitted.lower(state, x[:200], y[:200], "static").compile()
+    if WAY == "pmap":
+        many = jax.pmap(step)
+        state = jax.tree.map(lambda one: one[None], state)
+        x, y = x[None], y[None]
     for k in range(0, 800, 200):
-        loss, state = step(state, x[k:k + 200], y[k:k + 200])
+        if WAY == "pmap":
+            loss, state = many(state, x[:, k:k + 200], y[:, k:k + 200])
+        else:
+            loss, state = jitted(state, x[k:k + 200], y[k:k + 200])
+    if WAY == "pmap":
+        state = jax.tree.map(lambda one: one[0], state)
     for one, value in zip(model.trainable_variables, state[0]):
         one.assign(value)
 elif WAY == "stateless":
@@ -209,7 +220,8 @@ def test_deterministic_algorithms_make_the_replays_of_the_race_agree(replayed):
 @pytest.mark.parametrize(("backend", "way", "planted"), [
     ("torch", "fit", "noise"), ("torch", "fit", "dropout"), ("torch", "loop", "noise"), ("torch", "stateless", "noise"),
     ("jax", "fit", "noise"),
-    ("jax", "fit", "dropout"), ("jax", "train_on_batch", "noise"), ("jax", "jit", "noise"), ("jax", "jit", "dropout")])
+    ("jax", "fit", "dropout"), ("jax", "train_on_batch", "noise"), ("jax", "jit", "noise"), ("jax", "jit", "dropout"),
+    ("jax", "ahead", "noise")])
 def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
     found = pinpoint.judged(replayed(backend, way, planted))
     layer, born = {"noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}[planted]
@@ -226,7 +238,7 @@ def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
 def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, backend, planted):
     """A seeded run in which a step was replayed prints, and records, what one without does."""
     pins = ("python-random", "numpy-legacy", *(["torch-seed"] if backend == "torch" else []))
-    for way in ("fit", "train_on_batch", *(["jit"] if backend == "jax" else [])):
+    for way in ("fit", "train_on_batch", *(["jit", "ahead", "pmap"] if backend == "jax" else [])):
         with_replay, another = replayed(backend, way, planted, *pins, step=1)
         (without,) = replayed(backend, way, planted, *pins, runs=1, step=NEVER)
         seen = with_replay.trace.measures["pinpoint"]

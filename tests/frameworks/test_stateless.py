@@ -169,6 +169,16 @@ WRITTEN = {
     "many at once": ("many = jax.vmap(step, (None, 0, 0))\ndef train(state, x, y):\n"
                      "    loss, states = many(state, x[None], y[None])\n"
                      "    return loss[0], jax.tree.map(lambda one: one[0], states)", 0),
+    "ahead of its calls": ("some = jax.jit(chosen, static_argnums=3)\n"
+                           "ahead = [some.lower(CARRIED, x[:16], y[:16], way).compile() for way in (True, False)]\n"
+                           "train = lambda *given: (ahead[1](*given), ahead[0](*given))[1]\n"
+                           "assert ahead[0].cost_analysis() is not None", 8),
+    "ahead of its calls, after some": ("some = jax.jit(step)\nsome(CARRIED, x[:16], y[:16])\n"
+                                       "train = some.lower(CARRIED, x[:16], y[:16]).compile()", 9),
+    "a card each": ("many = jax.pmap(functools.partial(step, scale=2.0), axis_name='cards', in_axes=(0, 0, 0))\n"
+                    "held = [jax.tree.map(lambda one: one[None], CARRIED)]\ndef train(state, x, y):\n"
+                    "    loss, held[0] = many(held[0], x[None], y[None])\n"
+                    "    return loss[0], jax.tree.map(lambda one: one[0], held[0])", 8),
     "constant gradients": ("update = lambda ov, grads, tv: optimizer.stateless_apply(ov, CONSTANT, tv)\n"
                            "train = jax.jit(step)", 8),
     "scaled losses": ("optimizer = keras.optimizers.LossScaleOptimizer(optimizer)\n"
@@ -205,6 +215,8 @@ def scanned(state, x, y):
     state, losses = jax.lax.scan(body, state, (x[None], y[None]))
     return losses[0], state
 
+CARRIED = ([v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables],
+           [v.value for v in optimizer.variables])
 CONSTANT = [jax.numpy.ones(v.shape) for v in model.trainable_variables]
 """
 TRAINING = """

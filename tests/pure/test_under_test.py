@@ -20,6 +20,16 @@ def test_the_adapter_for_what_is_installed(packages, expected):
     assert adapter("tensorflow", {"packages": packages}) == expected
 
 
+@pytest.mark.parametrize(("packages", "chosen", "expected"), [
+    ({"tf-keras": "2.21.0"}, "1", "tf_keras"), ({"tf-keras": "2.21.0"}, "True", "tf_keras"),
+    ({"tf-keras": "2.21.0"}, "0", "tensorflow"), ({"tf-keras": "2.21.0"}, None, "tensorflow"),
+    ({}, "1", "tensorflow"),  # TensorFlow cannot take what is not there
+])
+def test_keras_2_is_audited_beside_keras_3_where_tensorflow_is_told_to_take_it(packages, chosen, expected):
+    facts = {"packages": {"tensorflow": "2.21.0", "keras": "3.15.1", **packages}}
+    assert adapter("tensorflow", facts, {} if chosen is None else {"TF_USE_LEGACY_KERAS": chosen}) == expected
+
+
 def test_another_backend_is_what_the_user_says():
     assert adapter("theano", {"packages": {"tensorflow": "1.15.5", "theano": "1.0.5"}}) == "theano"
     assert adapter("jax", {}) == "jax"

@@ -67,6 +67,17 @@ class Followed:
         vars(followed).pop(FOLLOWED, None)
         self.traced = followed
 
+    def call(self, compiled: Any, arguments: Any, named: Any, call: Any, anew: Any) -> Any:
+        """The result of what JAX has ``compiled``. ``call`` is the call's signature, ``anew`` does the same and JAX has
+        not traced it."""
+        if call is not None and self.names.get(call) == []:
+            import jax
+
+            result = compiled(*arguments, **named)
+            self.watching.gave(jax.tree.leaves(result))
+            return result
+        return self.watching.called(self, compiled, arguments, named, call, anew)
+
     def made(self) -> Dict[int, str]:
         """The names of what the last step has given, by its ids."""
         return {key: name for key, (name, _) in self.results.items()}
@@ -76,15 +87,19 @@ class Followed:
 
 
 class Compiled:
-    """What ``jax.jit`` makes of a function, as JAX's own in all but this: calls are looked at, where it is a step."""
+    """What ``jax.jit``, or ``jax.pmap``, makes of a function, as JAX's own in all but this: calls are looked at, where
+    it is a step."""
 
-    def __init__(self, followed: Followed, jit: Any, choices: Dict[str, Any]) -> None:
+    def __init__(self, followed: Followed, jit: Any, choices: Dict[str, Any], maps: bool = False) -> None:
         # First, for it copies the attributes of what it wraps, which may be one of these: ``jax.grad`` of it, for one.
         functools.update_wrapper(self, followed.function)
         vars(self).pop(FOLLOWED, None)
         self._followed = followed
         self._static = _static(followed.function, choices)
         self._jitted = jit(followed.traced, **choices)
+        self._anew = followed.function
+        if maps:  # what a card does is not what the call does
+            self._anew = jit(lambda *arguments, **named: followed.function(*arguments, **named), **choices)
 
     def __getattr__(self, name: str) -> Any:
         if name == "_jitted":
@@ -98,23 +113,70 @@ class Compiled:
         return self.__qualname__  # as a function: found under its name, and a copy is itself
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        watching = self._followed.watching
-        if not watching.recorder.counting or watching.recorder.inside_fit:
+        if not self._followed.watching.looks():
             return self._jitted(*arguments, **named)
-        call = _signature(arguments, named, self._static)
-        if call is not None and self._followed.names.get(call) == []:
-            import jax
+        return self._followed.call(self._jitted, arguments, named, _signature(arguments, named, self._static),
+                                   self._anew)
 
-            result = self._jitted(*arguments, **named)
-            watching.gave(jax.tree.leaves(result))
-            return result
-        return watching.called(self._followed, self._jitted, arguments, named, call, self._followed.function)
+    def lower(self, *arguments: Any, **named: Any) -> Any:
+        self._followed.last = None
+        lowered = self._jitted.lower(*arguments, **named)
+        if self._followed.last is None:  # it was traced before
+            self._followed.last = self._followed.names.get(_signature(arguments, named, self._static))
+        return Lowered(self._followed, lowered, self._with_static(arguments, named))
+
+    def _with_static(self, given: Any, named: Any) -> Any:
+        """The function, called as what is compiled ahead of its calls is: without its static arguments."""
+        kept = {name: one for name, one in named.items() if name in self._static}
+
+        def function(*arguments: Any, **named: Any) -> Any:
+            rest = iter(arguments)
+            whole = [one if place in self._static else next(rest) for place, one in enumerate(given)]
+            return self._anew(*whole, **kept, **named)
+
+        return function
+
+
+class Lowered:
+    """What is to be compiled ahead of its calls: they are looked at as well."""
+
+    def __init__(self, followed: Followed, lowered: Any, function: Any) -> None:
+        self._followed, self._lowered, self._function = followed, lowered, function
+        self._names = followed.last
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_lowered":
+            raise AttributeError(name)
+        return getattr(self._lowered, name)
+
+    def compile(self, *arguments: Any, **named: Any) -> Any:
+        return Ahead(self._followed, self._lowered.compile(*arguments, **named), self._function, self._names)
+
+
+class Ahead:
+    """A function compiled ahead of its calls, as JAX's own in all but this."""
+
+    def __init__(self, followed: Followed, compiled: Any, function: Any, names: Optional[List[str]]) -> None:
+        self._followed, self._compiled, self._function = followed, compiled, function
+        self._call = object()  # its calls are of one trace, and what was static is no argument any more
+        if names is not None:
+            followed.names[self._call] = names
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_compiled":
+            raise AttributeError(name)
+        return getattr(self._compiled, name)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if not self._followed.watching.looks():
+            return self._compiled(*arguments, **named)
+        return self._followed.call(self._compiled, arguments, named, self._call, self._function)
 
 
 def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
     """The places and the names of the arguments that JAX does not trace."""
     found: Set[Any] = set()
-    for choice in ("static_argnums", "static_argnames"):
+    for choice in ("static_argnums", "static_argnames", "static_broadcasted_argnums"):
         given = choices.get(choice)
         found |= set() if given is None else {given} if isinstance(given, (int, str)) else set(given)
     try:

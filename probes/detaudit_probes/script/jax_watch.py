@@ -35,6 +35,7 @@ def prepare(session: Any, recorder: Any) -> None:
         return function
 
     session.wrap(jax, "jit", functools.partial(once_followed, JaxWatching.jitting))
+    session.wrap(jax, "pmap", functools.partial(once_followed, functools.partial(JaxWatching.jitting, maps=True)))
     for name, (place, keyword) in LOOPS.items():
         session.wrap(jax.lax, name, functools.partial(
             once_followed, functools.partial(JaxWatching.looping, place=place, keyword=keyword)))
@@ -99,7 +100,11 @@ class JaxWatching(PlainWatching):
             function = getattr(function, "__wrapped__", None)
         return False
 
-    def jitting(self, given: Any) -> Any:
+    def looks(self) -> bool:
+        """Whether calls may be steps now."""
+        return bool(self.recorder.counting) and not self.recorder.inside_fit
+
+    def jitting(self, given: Any, maps: bool = False) -> Any:
         def jit(*arguments: Any, **named: Any) -> Any:
             if not arguments and "fun" not in named:  # a decorator with its choices
                 return functools.partial(jit, **named)
@@ -107,7 +112,7 @@ class JaxWatching(PlainWatching):
             followed = None if rest else self.followed(function, _caller())
             if followed is None:
                 return given(*arguments, **named)
-            return Compiled(followed, given, {name: one for name, one in named.items() if name != "fun"})
+            return Compiled(followed, given, {name: one for name, one in named.items() if name != "fun"}, maps)
 
         return jit
 
@@ -122,7 +127,7 @@ class JaxWatching(PlainWatching):
 
         def loop(*arguments: Any, **named: Any) -> Any:
             function = arguments[place] if len(arguments) > place else named.get(keyword)
-            followed = self.followed(function, "") if self.recorder.counting and not self.recorder.inside_fit else None
+            followed = self.followed(function, "") if self.looks() else None
             if followed is None:
                 return given(*arguments, **named)
             if len(arguments) > place:
