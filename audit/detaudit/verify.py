@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from detaudit_probes.declare import TF_KERAS
+
 from detaudit.findings import Recipe, Rung
 
 RUNS = 2
@@ -58,7 +60,7 @@ class _Ended:
 
 def script(lines: tuple[str, ...], backend: str) -> str:
     """The recipe's lines, and a training below them. Keras is a part of TensorFlow on ``tensorflow2``."""
-    keras = "from tensorflow import keras" if backend == "tensorflow2" else "import keras"
+    keras = "from tensorflow import keras" if backend in TF_KERAS else "import keras"
     return "\n".join(lines) + "\n" + TRAINING.replace("import keras", keras, 1)
 
 

@@ -37,8 +37,8 @@ SOURCE = Source(
              "https://github.com/keras-team/keras/issues/17612"),
         Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
     ),
-    advice="One inter-op thread rules it out: tf.config.threading.set_inter_op_parallelism_threads(1). On TensorFlow 2.3 "
-           "it does not; there model.compile(run_eagerly=True) was seen to.",
+    advice="One inter-op thread rules it out: tf.config.threading.set_inter_op_parallelism_threads(1). On TensorFlow "
+           "2.3 it does not; there model.compile(run_eagerly=True) was seen to.",
 )
 
 
