@@ -179,6 +179,19 @@ WRITTEN = {
                     "held = [jax.tree.map(lambda one: one[None], CARRIED)]\ndef train(state, x, y):\n"
                     "    loss, held[0] = many(held[0], x[None], y[None])\n"
                     "    return loss[0], jax.tree.map(lambda one: one[0], held[0])", 8),
+    "a card each, and evaluations": (
+        "many = jax.pmap(chosen, 'cards', static_broadcasted_argnums=np.int64(3))\n"
+        "held = [jax.tree.map(lambda one: one[None], CARRIED)]\ndef train(state, x, y):\n"
+        "    many(held[0], x[None], y[None], False)\n    loss, held[0] = many(held[0], x[None], y[None], True)\n"
+        "    many.lower(held[0], x[None], y[None], False).as_text()\n"
+        "    return loss[0], jax.tree.map(lambda one: one[0], held[0])", 8),
+    "ahead of its calls, from shapes": (
+        "import gc, weakref\nshapes = jax.eval_shape(lambda *given: given, CARRIED, x[:16], y[:16])\n"
+        "some = jax.jit(step)\nassert some.lower(*shapes).cost_analysis() is not None\n"
+        "lowered = some.lower(*shapes)\nassert isinstance(lowered, jax.stages.Lowered)\n"
+        "large = jax.numpy.ones((3, 3))\nseen = weakref.ref(large)\n"
+        "kept = jax.jit(lambda a: a + 1).lower(large).compile()\ndel large\ngc.collect()\nassert seen() is None\n"
+        "train = lowered.compile()\nassert isinstance(train, jax.stages.Compiled) and 'as_text' in dir(train)", 8),
     "constant gradients": ("update = lambda ov, grads, tv: optimizer.stateless_apply(ov, CONSTANT, tv)\n"
                            "train = jax.jit(step)", 8),
     "scaled losses": ("optimizer = keras.optimizers.LossScaleOptimizer(optimizer)\n"

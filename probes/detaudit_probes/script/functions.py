@@ -1,8 +1,9 @@
 """The functions that TensorFlow compiles for a script (``tf.function``): where one applies an optimizer, its call is a
 step. So it is under every Keras on TensorFlow 2."""
 import functools
+import threading
 import weakref
-from typing import Any, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.script.values import flat, is_data
 
@@ -15,11 +16,20 @@ class Functions:
     def __init__(self, watching: Any, replayed: bool = True) -> None:
         self._watching, self._recorder, self._replayed = watching, watching.recorder, replayed
         self._of_function: Any = weakref.WeakKeyDictionary()
-        self._tracing: List[Any] = []
+        self._stacks: Dict[int, List[Any]] = {}  # by thread: the functions that it is calling
+
+    @property
+    def _tracing(self) -> List[Any]:
+        return self._stacks.setdefault(threading.get_ident(), [])
+
+    def _traced(self) -> List[Any]:
+        """The functions that may be traced now: this thread's or, in a thread that a strategy of TensorFlow's has
+        started for a replica, those of the others."""
+        return self._tracing or [one for stack in list(self._stacks.values()) for one in list(stack)]
 
     def met(self, optimizer: Any, variables: List[Any]) -> None:
         """An optimizer is applied in a graph: that of each function that is being traced."""
-        for function in self._tracing:
+        for function in self._traced():
             mine: List[Applied] = self._of_function.setdefault(function, [])
             if not any(one is optimizer and _same(given, variables) for one, given in mine):
                 mine.append((optimizer, variables))
@@ -32,11 +42,13 @@ class Functions:
         from tensorflow.python.eager import context
         from tensorflow.python.framework import ops
 
+        recorder, called = self._recorder, self._called
+
         def calling(given: Any) -> Any:
-            def __call__(function: Any, *arguments: Any, **named: Any) -> Any:
-                if not self._recorder.counting or not context.executing_eagerly():
-                    return given(function, *arguments, **named)
-                return self._called(given, function, arguments, named)
+            def __call__(self: Any, *arguments: Any, **named: Any) -> Any:  # by the name that TensorFlow gives it
+                if not recorder.counting or not context.executing_eagerly():
+                    return given(self, *arguments, **named)
+                return called(given, self, arguments, named)
 
             return __call__
 
@@ -54,6 +66,7 @@ class Functions:
 
     def _called(self, given: Any, function: Any, arguments: Any, named: Any) -> Any:
         recorder, outermost = self._recorder, not self._tracing and not self._recorder.inside_fit
+        before = recorder.steps
         pinned = recorder.pinpoint if outermost and self._replayed else None
         taken = pinned is not None and pinned.take()
         self._tracing.append(function)
@@ -68,7 +81,7 @@ class Functions:
                 pinned.replay("tf.function", again, again)
             else:
                 pinned.drop()
-        if applied and outermost:
+        if applied and outermost and recorder.steps == before:  # executed eagerly, it has told of its step by itself
             if recorder.recording and not recorder.fed:
                 recorder.batch(flat("argument", [one for one in (*arguments, *named.values()) if is_data(one)]))
             self._watching._step(self._watching.states(applied), [])

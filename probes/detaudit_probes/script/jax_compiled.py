@@ -1,6 +1,7 @@
 """A function that a script lets JAX compile, in its place: what it does is the same, and its calls are looked at."""
 import functools
 import inspect
+import operator
 import types
 import weakref
 from typing import Any, Dict, List, Optional, Set, Tuple
@@ -119,19 +120,24 @@ class Compiled:
                                    self._anew)
 
     def lower(self, *arguments: Any, **named: Any) -> Any:
-        self._followed.last = None
-        lowered = self._jitted.lower(*arguments, **named)
-        if self._followed.last is None:  # it was traced before
-            self._followed.last = self._followed.names.get(_signature(arguments, named, self._static))
-        return Lowered(self._followed, lowered, self._with_static(arguments, named))
+        before, self._followed.last = self._followed.last, None
+        try:
+            lowered = self._jitted.lower(*arguments, **named)
+        finally:
+            names, self._followed.last = self._followed.last, before
+        if names is None:  # it was traced before
+            names = self._followed.names.get(_signature(arguments, named, self._static))
+        return Lowered(self._followed, lowered, names, self._with_static(arguments, named))
 
     def _with_static(self, given: Any, named: Any) -> Any:
         """The function, called as what is compiled ahead of its calls is: without its static arguments."""
         kept = {name: one for name, one in named.items() if name in self._static}
+        places = [place in self._static for place in range(len(given))]  # the others are not kept alive
+        static = [one for place, one in enumerate(given) if places[place]]
 
         def function(*arguments: Any, **named: Any) -> Any:
-            rest = iter(arguments)
-            whole = [one if place in self._static else next(rest) for place, one in enumerate(given)]
+            rest, fixed = iter(arguments), iter(static)
+            whole = [next(fixed if place else rest) for place in places]
             return self._anew(*whole, **kept, **named)
 
         return function
@@ -140,14 +146,23 @@ class Compiled:
 class Lowered:
     """What is to be compiled ahead of its calls: they are looked at as well."""
 
-    def __init__(self, followed: Followed, lowered: Any, function: Any) -> None:
-        self._followed, self._lowered, self._function = followed, lowered, function
-        self._names = followed.last
+    def __init__(self, followed: Followed, lowered: Any, names: Optional[List[str]], function: Any) -> None:
+        self._followed, self._lowered, self._names, self._function = followed, lowered, names, function
 
     def __getattr__(self, name: str) -> Any:
         if name == "_lowered":
             raise AttributeError(name)
         return getattr(self._lowered, name)
+
+    @property
+    def __class__(self) -> Any:  # as ``isinstance`` asks for it
+        return type(self._lowered)
+
+    def __dir__(self) -> Any:
+        return dir(self._lowered)
+
+    def __repr__(self) -> str:
+        return repr(self._lowered)
 
     def compile(self, *arguments: Any, **named: Any) -> Any:
         return Ahead(self._followed, self._lowered.compile(*arguments, **named), self._function, self._names)
@@ -167,6 +182,16 @@ class Ahead:
             raise AttributeError(name)
         return getattr(self._compiled, name)
 
+    @property
+    def __class__(self) -> Any:
+        return type(self._compiled)
+
+    def __dir__(self) -> Any:
+        return dir(self._compiled)
+
+    def __repr__(self) -> str:
+        return repr(self._compiled)
+
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         if not self._followed.watching.looks():
             return self._compiled(*arguments, **named)
@@ -178,7 +203,10 @@ def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
     found: Set[Any] = set()
     for choice in ("static_argnums", "static_argnames", "static_broadcasted_argnums"):
         given = choices.get(choice)
-        found |= set() if given is None else {given} if isinstance(given, (int, str)) else set(given)
+        if hasattr(given, "__index__"):  # a number, NumPy's too
+            found.add(operator.index(given))
+        else:
+            found |= set() if given is None else {given} if isinstance(given, str) else set(given)
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -198,7 +226,7 @@ def _signature(arguments: Any, named: Any, static: Optional[Set[Any]] = None) ->
     found: List[Any] = []
     for place, one in [*enumerate(arguments), *sorted(named.items())]:
         leaves, tree = jax.tree.flatten(one)
-        shapes = [tuple(leaf.shape) if is_array(leaf) or traced([leaf]) else
+        shapes = [tuple(leaf.shape) if is_array(leaf) or traced([leaf]) or isinstance(leaf, jax.ShapeDtypeStruct) else
                   () if static is not None and place not in static and isinstance(leaf, (bool, int, float, complex))
                   else leaf for leaf in leaves]
         found.append((place, tree, *shapes))

@@ -106,9 +106,13 @@ class JaxWatching(PlainWatching):
 
     def jitting(self, given: Any, maps: bool = False) -> Any:
         def jit(*arguments: Any, **named: Any) -> Any:
+            if maps and not arguments and "fun" not in named:
+                return given(**named)  # which JAX does not know
             if not arguments and "fun" not in named:  # a decorator with its choices
                 return functools.partial(jit, **named)
             function, rest = (arguments[0], arguments[1:]) if arguments else (named["fun"], ())
+            if maps and len(rest) == 1 and "axis_name" not in named:
+                named, rest = dict(named, axis_name=rest[0]), ()
             followed = None if rest else self.followed(function, _caller())
             if followed is None:
                 return given(*arguments, **named)
@@ -149,6 +153,7 @@ class JaxWatching(PlainWatching):
 
         given = jax.tree_util.tree_flatten_with_path((arguments, named))[0]
         known = followed.last if call is None else followed.names.get(call)
+        before, followed.last = followed.last, None
         # Looked at before the call, which may be given the memory of what goes in.
         looks = known != [] and self.recorder.recording and not traced([one for _, one in given])
         arrays = [("%s%s" % (protocol.ARGUMENT, jax.tree_util.keystr(path)), one) for path, one in given
@@ -160,10 +165,15 @@ class JaxWatching(PlainWatching):
         try:
             result = function(*arguments, **named)
         except BaseException:
+            followed.last = before
             if step is not None:
                 self.recorder.pinpoint.drop()
             raise
-        names = followed.names.get(call, followed.last)
+        if followed.last is None:  # it was traced before
+            followed.last = before
+        elif call is not None:  # where it maps to cards, what is traced has other shapes than the call's
+            followed.names.setdefault(call, followed.last)
+        names = followed.last if call is None else followed.names.get(call)
         results = jax.tree.leaves(result)
         self.gave(results)
         is_step = bool(names) and len(names) == len(results) and all(map(is_array, results))

@@ -5,6 +5,7 @@ optimizer's state after it. A training loop of the user's own is met where ``tra
 TensorFlow 2, where an optimizer's ``apply_gradients`` is, or the ``tf.function`` in which it is.
 """
 import importlib
+import threading
 from typing import Any, List
 
 from detaudit_probes import backends
@@ -120,11 +121,10 @@ class TfKerasWatching(Keras2Watching):
     """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
 
     of_graphs = False
-    _applying = False  # one optimizer's ``apply_gradients`` calls that of the class above
-
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras, adapter)
         self.functions = Functions(self, replayed=False)
+        self._applying = threading.local()  # one optimizer's ``apply_gradients`` calls that of the class above
 
     def variables(self) -> None:
         super().variables()
@@ -180,18 +180,19 @@ class TfKerasWatching(Keras2Watching):
 
         def applying(given: Any) -> Any:
             def apply_gradients(optimizer: Any, grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
-                pairs, outermost = list(grads_and_vars), not self._applying
-                self._applying = True
+                pairs, outermost = list(grads_and_vars), not hasattr(self._applying, "now")
+                self._applying.now = True
                 try:
                     result = given(optimizer, pairs, *arguments, **named)
                 finally:
-                    self._applying = not outermost
-                if outermost and self.recorder.counting and not self.recorder.inside_fit:
+                    if outermost:
+                        del self._applying.now
+                if outermost and self.recorder.counting:
                     given_to = [variable for _, variable in pairs]
-                    if tf.executing_eagerly():
-                        self._step(self.states([(optimizer, given_to)]), gradients([gradient for gradient, _ in pairs]))
-                    else:
+                    if not tf.executing_eagerly():
                         self.functions.met(optimizer, given_to)
+                    elif not self.recorder.inside_fit and _first_replica(tf):
+                        self._step(self.states([(optimizer, given_to)]), gradients([gradient for gradient, _ in pairs]))
                 return result
 
             return apply_gradients
@@ -214,6 +215,12 @@ OPTIMIZERS = (
     "keras.src.optimizers.optimizer",
     "tf_keras.src.optimizers.legacy.optimizer_v2", "tf_keras.src.optimizers.optimizer",
 )
+
+
+def _first_replica(tf: Any) -> bool:
+    """Whether this is no replica of a strategy, or the first: the step of all is one."""
+    context = tf.distribute.get_replica_context() if tf.distribute.has_strategy() else None
+    return context is None or int(context.replica_id_in_sync_group) == 0
 
 
 def _optimizers(keras: Any) -> List[Any]:

@@ -16,6 +16,8 @@ def watch(session: Any, recorder: Any, name: str) -> None:
     TensorFlow imports Keras 3 or ``tf_keras`` by itself: which of two a script takes is told by its first variable.
     """
     keras = sys.modules[name]
+    if not hasattr(keras, "__version__") or not hasattr(keras, "backend") or not hasattr(keras, "models"):
+        return  # a module of the user's own that is called so
     package = BESIDE if name == BESIDE or keras.models.Model.__module__.startswith(BESIDE) else NAMES[0]
     if package in recorder.followed:
         return
