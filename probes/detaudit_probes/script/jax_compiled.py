@@ -127,7 +127,7 @@ class Compiled:
             names, self._followed.last = self._followed.last, before
         if names is None:  # it was traced before
             names = self._followed.names.get(_signature(arguments, named, self._static))
-        return Lowered(self._followed, lowered, names, self._with_static(arguments, named))
+        return Lowered(self._followed, lowered, self._with_static(arguments, named), names)
 
     def _with_static(self, given: Any, named: Any) -> Any:
         """The function, called as what is compiled ahead of its calls is: without its static arguments."""
@@ -143,59 +143,52 @@ class Compiled:
         return function
 
 
-class Lowered:
-    """What is to be compiled ahead of its calls: they are looked at as well."""
+class _InItsPlace:
+    """What stands for an object of JAX's, ``_jaxs``, and is like it in all that is not its own."""
 
-    def __init__(self, followed: Followed, lowered: Any, names: Optional[List[str]], function: Any) -> None:
-        self._followed, self._lowered, self._names, self._function = followed, lowered, names, function
+    def __init__(self, followed: Followed, jaxs: Any, function: Any) -> None:
+        self._followed, self._jaxs, self._function = followed, jaxs, function
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_lowered":
+        if name == "_jaxs":
             raise AttributeError(name)
-        return getattr(self._lowered, name)
+        return getattr(self._jaxs, name)
 
     @property
     def __class__(self) -> Any:  # as ``isinstance`` asks for it
-        return type(self._lowered)
+        return type(self._jaxs)
 
     def __dir__(self) -> Any:
-        return dir(self._lowered)
+        return dir(self._jaxs)
 
     def __repr__(self) -> str:
-        return repr(self._lowered)
+        return repr(self._jaxs)
+
+
+class Lowered(_InItsPlace):
+    """What is to be compiled ahead of its calls: they are looked at as well."""
+
+    def __init__(self, followed: Followed, lowered: Any, function: Any, names: Optional[List[str]]) -> None:
+        _InItsPlace.__init__(self, followed, lowered, function)
+        self._names = names
 
     def compile(self, *arguments: Any, **named: Any) -> Any:
-        return Ahead(self._followed, self._lowered.compile(*arguments, **named), self._function, self._names)
+        return Ahead(self._followed, self._jaxs.compile(*arguments, **named), self._function, self._names)
 
 
-class Ahead:
+class Ahead(_InItsPlace):
     """A function compiled ahead of its calls, as JAX's own in all but this."""
 
     def __init__(self, followed: Followed, compiled: Any, function: Any, names: Optional[List[str]]) -> None:
-        self._followed, self._compiled, self._function = followed, compiled, function
+        _InItsPlace.__init__(self, followed, compiled, function)
         self._call = object()  # its calls are of one trace, and what was static is no argument any more
         if names is not None:
             followed.names[self._call] = names
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_compiled":
-            raise AttributeError(name)
-        return getattr(self._compiled, name)
-
-    @property
-    def __class__(self) -> Any:
-        return type(self._compiled)
-
-    def __dir__(self) -> Any:
-        return dir(self._compiled)
-
-    def __repr__(self) -> str:
-        return repr(self._compiled)
-
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         if not self._followed.watching.looks():
-            return self._compiled(*arguments, **named)
-        return self._followed.call(self._compiled, arguments, named, self._call, self._function)
+            return self._jaxs(*arguments, **named)
+        return self._followed.call(self._jaxs, arguments, named, self._call, self._function)
 
 
 def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
