@@ -245,6 +245,14 @@ def test_input_that_a_run_changes_is_the_cause_only_where_runs_in_copies_agree(w
     assert causes(audit) == {"python-random": True}
 
 
+def test_a_long_script_that_changes_its_input_is_run_until_that_is_no_luck(world):
+    numbers = itertools.count()
+    audit, bench, _ = world(behave=lambda trial: 1.0 if dict(trial.condition.options).get("copy")
+                            else float(next(numbers)), changed=("model.keras",), seconds=60.0)
+    loose = {trial for wanted in bench.asked for trial in wanted if not trial.condition.options}
+    assert (causes(audit), len(loose), audit.repeats.parted) == ({"input-changed": True}, 4, 2)
+
+
 def test_a_fix_whose_runs_part_is_not_told_as_one(world):
     audit, _, _ = world("python-random", fixable=False)
     assert audit.fix is None and "no change that was tried held" in audit.no_fix
