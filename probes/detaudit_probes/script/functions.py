@@ -1,56 +1,55 @@
 """The functions that TensorFlow compiles for a script (``tf.function``): where one applies an optimizer, its call is a
-step. So it is under every Keras on TensorFlow 2."""
+step. So it is under every Keras on TensorFlow 2.
+
+What a call has applied is known by the graphs that it ran, each of them traced for certain models: a function of many
+models has one for each. Nothing is kept alive that the graphs do not need.
+"""
 import functools
+import importlib
 import threading
 import weakref
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from detaudit_probes.script.values import flat, is_data
 
 Applied = Tuple[Any, List[Any]]  # an optimizer, and the variables that it was given
+#: Where the class stands of what was traced, from TensorFlow 2.14 on, from 2.11 on, and before.
+CONCRETE = ("tensorflow.python.eager.polymorphic_function.concrete_function",
+            "tensorflow.python.eager.polymorphic_function.monomorphic_function", "tensorflow.python.eager.function")
+
+
+class _Here(threading.local):
+    """Of one thread: whether it is in a function's call, and what it has run in there."""
+
+    def __init__(self) -> None:
+        self.calling = False
+        self.ran: List[Any] = []
 
 
 class Functions:
-    """``watching`` has ``states`` of what was applied, which its ``_step`` takes; a step of its can be ``replayed``."""
+    """``watching`` has ``states`` of what was applied, which its ``_step`` takes."""
 
-    def __init__(self, watching: Any, replayed: bool = True) -> None:
-        self._watching, self._recorder, self._replayed = watching, watching.recorder, replayed
-        self._of_function: Any = weakref.WeakKeyDictionary()
-        self._stacks: Dict[int, List[Any]] = {}  # by thread: the functions that it is calling
-
-    @property
-    def _tracing(self) -> List[Any]:
-        return self._stacks.setdefault(threading.get_ident(), [])
-
-    def _traced(self) -> List[Any]:
-        """The functions that may be traced now: this thread's or, in a thread that a strategy of TensorFlow's has
-        started for a replica, those of the others."""
-        return self._tracing or [one for stack in list(self._stacks.values()) for one in list(stack)]
+    def __init__(self, watching: Any) -> None:
+        self._watching, self._recorder = watching, watching.recorder
+        self._of_graph: Any = weakref.WeakKeyDictionary()  # by identity: weak references to what was applied
+        self._here = _Here()
 
     def met(self, optimizer: Any, variables: List[Any]) -> None:
-        """An optimizer is applied in a graph: that of each function that is being traced."""
-        for function in self._traced():
-            mine: List[Applied] = self._of_function.setdefault(function, [])
-            if not any(one is optimizer and _same(given, variables) for one, given in mine):
-                mine.append((optimizer, variables))
+        """An optimizer is applied in a graph: in the one that is being traced, and so in those around it."""
+        referring = weakref.ref(optimizer), [weakref.ref(one) for one in variables]
+        for graph in _around():
+            self._in(graph)[(id(optimizer), *map(id, variables))] = referring
+
+    def _in(self, graph: Any) -> Dict[Tuple[int, ...], Any]:
+        found: Dict[Tuple[int, ...], Any] = self._of_graph.setdefault(graph, {})
+        return found
 
     def follow(self) -> None:
         try:
             from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
         except ImportError:  # before TensorFlow 2.11
             from tensorflow.python.eager.def_function import Function
-        from tensorflow.python.eager import context
         from tensorflow.python.framework import ops
-
-        recorder, called = self._recorder, self._called
-
-        def calling(given: Any) -> Any:
-            def __call__(self: Any, *arguments: Any, **named: Any) -> Any:  # by the name that TensorFlow gives it
-                if not recorder.counting or not context.executing_eagerly():
-                    return given(self, *arguments, **named)
-                return called(given, self, arguments, named)
-
-            return __call__
 
         def lifting(given: Any) -> Any:
             def _initialize_uninitialized_variables(function: Any, initializers: Any) -> None:
@@ -62,30 +61,105 @@ class Functions:
 
         self._watching.session.wrap(Function, "_initialize_uninitialized_variables", lifting)
         if self._recorder.counting:
-            self._watching.session.wrap(Function, "__call__", calling)
+            self._watching.session.wrap(Function, "__call__", self._calling)
+            self._watching.session.wrap(_concrete(), "_call_flat", self._running)
 
-    def _called(self, given: Any, function: Any, arguments: Any, named: Any) -> Any:
-        recorder, outermost = self._recorder, not self._tracing and not self._recorder.inside_fit
+    def _calling(self, given: Any) -> Any:
+        """For the call of a function, which may be traced then."""
+        from tensorflow.python.eager import context
+
+        recorder, here = self._recorder, self._here
+
+        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:  # by the name that TensorFlow gives it
+            if not recorder.counting or recorder.inside_fit or here.calling or not context.executing_eagerly():
+                return given(self, *arguments, **named)
+            return called(functools.partial(given, self, *arguments, **named), (*arguments, *named.values()))
+
+        called = self._called
+        return __call__
+
+    def _running(self, given: Any) -> Any:
+        """For what was traced: a function's call comes to it, and a script may have asked for it to call it itself."""
+        from tensorflow.python.eager import context
+
+        def _call_flat(concrete: Any, tensors: Any, *others: Any, **named: Any) -> Any:
+            run = functools.partial(given, concrete, tensors, *others, **named)
+            if not context.executing_eagerly():
+                for graph in _around() if self._of_graph.get(concrete.graph) else ():
+                    self._in(graph).update(self._in(concrete.graph))
+                return run()
+            if self._here.calling:
+                self._here.ran.append(concrete.graph)
+                return run()
+            if not self._recorder.counting or not self._of_graph.get(concrete.graph):
+                return run()
+            if self._recorder.inside_fit:
+                for optimizer, _ in self._applied([concrete.graph]):
+                    self._watching._met(optimizer)
+                return run()
+            pinned = self._recorder.pinpoint if self._watching.replays else None
+            if pinned is not None and pinned.take():
+                pinned.fail("of a function that was traced before (get_concrete_function) no operation is watched",
+                            "tf.function")
+            before = self._recorder.steps
+            result = run()
+            self._done([concrete.graph], tensors, before)
+            return result
+
+        return _call_flat
+
+    def _called(self, again: Any, arguments: Any) -> Any:
+        """The outermost call of a function in this thread."""
+        recorder, here = self._recorder, self._here
         before = recorder.steps
-        pinned = recorder.pinpoint if outermost and self._replayed else None
+        pinned = recorder.pinpoint if self._watching.replays else None
         taken = pinned is not None and pinned.take()
-        self._tracing.append(function)
+        here.calling, here.ran = True, []
         try:
-            result = given(function, *arguments, **named)
+            result = again()
         finally:
-            self._tracing.pop()
-        applied = self._of_function.get(function)
+            here.calling, ran = False, here.ran
         if taken and pinned is not None:
-            if applied:
-                again = functools.partial(given, function, *arguments, **named)
+            if self._applied(ran):
                 pinned.replay("tf.function", again, again)
             else:
                 pinned.drop()
-        if applied and outermost and recorder.steps == before:  # executed eagerly, it has told of its step by itself
-            if recorder.recording and not recorder.fed:
-                recorder.batch(flat("argument", [one for one in (*arguments, *named.values()) if is_data(one)]))
-            self._watching._step(self._watching.states(applied), [])
+        self._done(ran, arguments, before)
         return result
+
+    def _applied(self, ran: List[Any]) -> List[Applied]:
+        """What these graphs apply, each optimizer with the same variables once."""
+        referring = {key: one for graph in ran for key, one in self._of_graph.get(graph, {}).items()}
+        found = [(optimizer(), [variable() for variable in variables]) for optimizer, variables in referring.values()]
+        return [(optimizer, [variable for variable in variables if variable is not None])
+                for optimizer, variables in found if optimizer is not None]
+
+    def _done(self, ran: List[Any], arguments: Any, before: int) -> None:
+        """A script has run these graphs. What was executed eagerly has told of its step by itself."""
+        recorder, applied = self._recorder, self._applied(ran)
+        if applied and recorder.steps == before:
+            if recorder.recording and not recorder.fed:
+                recorder.batch(flat("argument", [one for one in arguments if is_data(one)]))
+            self._watching._step(self._watching.states(applied), [])
+
+
+def _concrete() -> Any:
+    for name in CONCRETE:
+        try:
+            return importlib.import_module(name).ConcreteFunction
+        except (ImportError, AttributeError):
+            continue
+    return None
+
+
+def _around() -> Iterator[Any]:
+    """The graph that is being built, and those that it is built for: a function's, around that of its loop."""
+    from tensorflow.python.framework import ops
+
+    graph = ops.get_default_graph()
+    while hasattr(graph, "outer_graph"):  # not the one around all
+        yield graph
+        graph = graph.outer_graph
 
 
 def follow_iterators(watching: Any) -> None:
@@ -109,6 +183,14 @@ def follow_iterators(watching: Any) -> None:
     watching.session.wrap(OwnedIterator, "__next__", following)
 
 
+def is_first_replica() -> bool:
+    """Whether this is no replica of a strategy of TensorFlow's, or the first: the step of all is one."""
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context() if tf.distribute.has_strategy() else None
+    return context is None or int(context.replica_id_in_sync_group) == 0
+
+
 def distinct(applied: List[Applied]) -> List[Any]:
     """The optimizers, each once."""
     found: List[Any] = []
@@ -116,7 +198,3 @@ def distinct(applied: List[Applied]) -> List[Any]:
         if not any(one is optimizer for one in found):
             found.append(optimizer)
     return found
-
-
-def _same(some: List[Any], others: List[Any]) -> bool:
-    return len(some) == len(others) and all(one is other for one, other in zip(some, others))

@@ -9,7 +9,7 @@ import threading
 from typing import Any, List
 
 from detaudit_probes import backends
-from detaudit_probes.script.functions import Applied, Functions, distinct, follow_iterators
+from detaudit_probes.script.functions import Applied, Functions, distinct, follow_iterators, is_first_replica
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.tensorflow_watch import tapped
 from detaudit_probes.script.values import flat, gradients
@@ -27,19 +27,12 @@ class Keras2Watching(Watching):
     """On Theano and TensorFlow 1. ``keras`` is the module that the script trains with."""
 
     callbacks_place = {"fit": 6, "fit_generator": 5}
+    replays = False
     of_graphs = True
 
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras)
         self._backend = backends.get(adapter)
-
-    def follow_steps(self, pinpoint: Any) -> None:
-        """No step can be replayed here; one of another Keras can, if that is there as well."""
-        if not self.recorder.following:
-            self.recorder.pinpoint = None
-
-    def replay_fit(self, model: Any, batches: int) -> None:
-        self.recorder.pinpoint.drop()
 
     def trainer(self) -> Any:
         return self.keras.models.Model
@@ -123,7 +116,7 @@ class TfKerasWatching(Keras2Watching):
     of_graphs = False
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras, adapter)
-        self.functions = Functions(self, replayed=False)
+        self.functions = Functions(self)
         self._applying = threading.local()  # one optimizer's ``apply_gradients`` calls that of the class above
 
     def variables(self) -> None:
@@ -187,11 +180,11 @@ class TfKerasWatching(Keras2Watching):
                 finally:
                     if outermost:
                         del self._applying.now
-                if outermost and self.recorder.counting:
+                if outermost:
                     given_to = [variable for _, variable in pairs]
                     if not tf.executing_eagerly():
                         self.functions.met(optimizer, given_to)
-                    elif not self.recorder.inside_fit and _first_replica(tf):
+                    elif self.recorder.counting and not self.recorder.inside_fit and is_first_replica():
                         self._step(self.states([(optimizer, given_to)]), gradients([gradient for gradient, _ in pairs]))
                 return result
 
@@ -215,12 +208,6 @@ OPTIMIZERS = (
     "keras.src.optimizers.optimizer",
     "tf_keras.src.optimizers.legacy.optimizer_v2", "tf_keras.src.optimizers.optimizer",
 )
-
-
-def _first_replica(tf: Any) -> bool:
-    """Whether this is no replica of a strategy, or the first: the step of all is one."""
-    context = tf.distribute.get_replica_context() if tf.distribute.has_strategy() else None
-    return context is None or int(context.replica_id_in_sync_group) == 0
 
 
 def _optimizers(keras: Any) -> List[Any]:

@@ -51,14 +51,14 @@ class Recorder:
         self.steps = 0
         self.began = self._imported = _clock()
         self.ending: Any = None
-        self._reading: Any = None  # who has made the last variable
-        self._variables: List[Tuple[str, Any]] = []  # (name, a function that gives the variable or None)
+        self._variables: List[Tuple[str, Any, Any]] = []  # (name, a function that gives it or None, who reads it)
         self._held = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._lock = threading.Lock()
         self._first: Dict[Tuple[str, bool], int] = {}  # by path, and by whether it was taken on a card
+        self._backend = ""  # of the first variable
         self.moved = False  # whether a weight was seen to change
-        self._unread: List[Tuple[str, str, Any]] = []  # variables without a value as yet
+        self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value as yet
         self._saved: Dict[str, str] = {}
         self.paused = False  # while a step is replayed
         self._alive: List[Any] = []  # weak references to every variable, generators' states among them
@@ -118,16 +118,17 @@ class Recorder:
             if not self._variables:
                 self.generators("at the first variable")
             self._held += _size(variable)
-            self._variables.append((name, weakref.ref(variable) if self._held > MOST_HELD else lambda: variable))
-        if self._reading is None:
-            self.trace.note("measures", {"backend": reading.adapter})
-        self._reading = reading
+            held = weakref.ref(variable) if self._held > MOST_HELD else lambda: variable
+            self._variables.append((name, held, reading))
+        if not self._backend:
+            self._backend = reading.adapter
+            self.trace.note("measures", {"backend": self._backend})
         if not self.recording:
             return
         if readable:
             self._first_value(stage, name, reading.first(variable))
         else:
-            self._unread.append((stage, name, variable))
+            self._unread.append((stage, name, variable, reading))
 
     def alive(self) -> List[Any]:
         """Every variable of Keras that is there and has a value, where a step is to be replayed."""
@@ -137,11 +138,11 @@ class Recorder:
     def filled(self) -> None:
         """Variables that were made without a value may have theirs now."""
         unread, self._unread = self._unread, []
-        for stage, name, variable in unread:
+        for stage, name, variable, reading in unread:
             try:
-                value = self._reading.first(variable)
+                value = reading.first(variable)
             except Exception:  # TensorFlow's own, for one that another function is still to fill
-                self._unread.append((stage, name, variable))
+                self._unread.append((stage, name, variable, reading))
             else:
                 self._first_value(stage, name, value)
 
@@ -162,18 +163,19 @@ class Recorder:
 
     def settle(self) -> None:
         """Take the variables' values as their last: what holds them is about to go."""
-        self._variables = [(name, functools.partial(lambda value: value, value)) for name, value in self._last_values()]
+        self._variables = [(name, functools.partial(lambda value: value, value), reading)
+                           for name, value, reading in self._last_values()]
 
-    def _last_values(self) -> List[Tuple[str, Any]]:
-        """Of every variable that is still there, in the order in which they were made."""
-        there = [(name, reference()) for name, reference in self._variables]
-        return [(name, value) for name, variable in there if variable is not None
-                for value in self._last_value(variable)]
+    def _last_values(self) -> List[Tuple[str, Any, Any]]:
+        """Of every variable that is still there, in the order in which they were made, with who has read it."""
+        there = [(name, held(), reading) for name, held, reading in self._variables]
+        return [(name, value, reading) for name, variable, reading in there if variable is not None
+                for value in self._last_value(variable, reading)]
 
-    def _last_value(self, variable: Any) -> List[Any]:
+    def _last_value(self, variable: Any, reading: Any) -> List[Any]:
         """Its value; nothing where the session is closed that it was in."""
         try:
-            return [self._reading.read(variable)]
+            return [reading.read(variable)]
         except Exception:
             if not self.of_graphs:
                 raise
@@ -252,7 +254,7 @@ class Recorder:
         """What a bare trial reads too: every variable that is still there, in the order in which they were made."""
         ended = _clock()
         gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
-        named = [(name + " at the end", value) for name, value in self._last_values()]
+        named = [(name + " at the end", value) for name, value, _ in self._last_values()]
         self.generators("at the end")
         records = self.trace.once_each("update", named)
         self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})

@@ -5,6 +5,8 @@ A seed may come too late, or reach another generator than the one that parts the
 import sys
 from typing import Any, List, Tuple
 
+#: What ``tf.keras`` is, from TensorFlow 2.6 on: each of these has names of its own for the same functions.
+TF_KERAS = ("keras.api._v2.keras", "tf_keras.api._v2.keras")
 #: (module after whose import it is there, the attributes down to the function's owner, its name, the sources it holds)
 FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
     ("random", (), "seed", ("python-random",)),
@@ -12,7 +14,8 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
     ("tensorflow", ("random",), "set_seed", ("tensorflow-seed",)),
     ("tensorflow", (), "set_random_seed", ("tensorflow-seed",)),
     ("torch", (), "manual_seed", ("torch-seed",)),
-    ("keras", ("utils",), "set_random_seed", ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")),
+    *((module, ("utils",), "set_random_seed", ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed"))
+      for module in ("keras", "tf_keras", *TF_KERAS)),
 )
 
 
@@ -39,7 +42,8 @@ def watch(session: Any, found: List[Any]) -> None:
         return made
 
     for module, path, name, holds in FUNCTIONS:
-        telling_it = telling(".".join((module,) + path + (name,)), session.spying in holds)
+        shown = "tf.keras" if module in TF_KERAS else module
+        telling_it = telling(".".join((shown,) + path + (name,)), session.spying in holds)
         session.after_import(module, lambda module=module, path=path, name=name, telling_it=telling_it: session.wrap(
             _owner(module, path), name, telling_it))
 

@@ -8,7 +8,7 @@ from typing import Any, Callable, List
 
 from detaudit_probes import lanes
 from detaudit_probes.backends import tensorflow
-from detaudit_probes.script.functions import Applied, Functions, distinct, follow_iterators
+from detaudit_probes.script.functions import Applied, Functions, distinct, follow_iterators, is_first_replica
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.values import flat, gradients, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
@@ -92,16 +92,12 @@ class TensorFlowWatching(Watching):
             def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
                 grads = list(grads)
                 result = given(optimizer, grads, trainable_variables)
-                if not self.recorder.counting:
-                    return result
-                if context.executing_eagerly():
-                    if self.recorder.inside_fit:
-                        self._met(optimizer)
-                    else:
-                        self._step([optimizer], gradients(grads))
-                else:
+                if not context.executing_eagerly():
                     self.functions.met(optimizer, [])
+                elif self.recorder.counting and self.recorder.inside_fit:
                     self._met(optimizer)
+                elif self.recorder.counting and is_first_replica():
+                    self._step([optimizer], gradients(grads))
                 return result
 
             return apply

@@ -21,10 +21,11 @@ class Watching:
 
     callbacks_place = {"fit": 6}
     adapter = ""  # its name
+    replays = True  # whether a step of its can be replayed
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         self.session, self.recorder, self.keras = session, recorder, keras
-        if recorder.pinpoint is not None:
+        if self.replays and recorder.pinpoint is not None:
             self.follow_steps(recorder.pinpoint)
         self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
         self._feeding = False
@@ -196,7 +197,7 @@ def _callback(watching: Watching, model: Any) -> Any:
 
         def on_train_batch_begin(self, batch, logs=None):
             self.begun = batch
-            self.taken = recorder.pinpoint is not None and recorder.pinpoint.take_in_fit()
+            self.taken = watching.replays and recorder.pinpoint is not None and recorder.pinpoint.take_in_fit()
 
         def on_train_batch_end(self, batch, logs=None):
             if self.taken:

@@ -1,0 +1,106 @@
+"""Functions that TensorFlow compiles for a script, in every way to call them: each step is seen, and only steps are."""
+import subprocess
+import sys
+
+import pytest
+
+from tests.frameworks.test_watching import run
+
+pytestmark = pytest.mark.framework
+
+#: Each part says how many steps it makes, and how many weights they have.
+SCRIPT = """
+import gc, hashlib, weakref
+import numpy as np, tensorflow as tf
+IMPORT
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0],
+                                           [tf.config.LogicalDeviceConfiguration()] * 2)
+keras.utils.set_random_seed(1)
+x = tf.reshape(tf.range(24, dtype="float32"), (12, 2)) / 24
+y = tf.reduce_sum(x, 1, keepdims=True)
+def make(*units):
+    model = keras.Sequential([keras.Input((2,)), *map(keras.layers.Dense, units), keras.layers.Dense(1)])
+    optimizer = keras.optimizers.SGD(0.01)
+    optimizer.build(model.trainable_variables)
+    return model, optimizer
+def show(what, model):
+    print(what, hashlib.md5(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
+def update(model, optimizer, a, b):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(a) - b) ** 2)
+    weights = model.trainable_variables
+    optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+    return loss
+
+model, optimizer = make(3)
+concrete = tf.function(lambda a, b: update(model, optimizer, a, b)).get_concrete_function(
+    tf.TensorSpec((4, 2)), tf.TensorSpec((4, 1)))
+for a, b in tf.data.Dataset.from_tensor_slices((x, y)).batch(4):
+    concrete(a, b)  # 3 of 4
+show("concrete", model)
+
+one, other = make(3), make(3, 3)
+both = tf.function(update)
+for model, optimizer in (one, other, one):
+    both(model, optimizer, x, y)  # of 4, of 6, of 4
+show("two", one[0]), show("two", other[0])
+
+model, optimizer = make(3, 3, 3)
+inner = tf.function(lambda a, b: update(model, optimizer, a, b))
+inner(x, y)  # 1 of 8
+@tf.function
+def outer(a, b):
+    return inner(a, b) + 1.0
+outer(x, y)  # 1 of 8
+@tf.function
+def turns(a, b):
+    for row in tf.range(3):  # a loop of the graph's
+        inner(a, b)
+    return tf.cond(tf.reduce_sum(a) > 0, lambda: inner(a, b), lambda: 0.0)
+turns(x, y)  # 1 of 8
+@tf.function
+def look(a):
+    return model(a)
+look(x)
+show("nested", model)
+
+gone = [weakref.ref(one) for one in (other[1], *other[0].layers)]
+del one, other, both, model, optimizer, inner, outer, turns, look
+gc.collect()
+print("left", [one() for one in gone])
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model, optimizer = make(3, 3, 3, 3)
+@tf.function
+def distributed(a, b):
+    return strategy.run(update, args=(model, optimizer, a, b))
+for _ in range(2):
+    distributed(x, y)  # 2 of 10
+show("replicas", model)
+print(keras.Model.__module__.partition(".")[0])
+"""
+STEPS = [4] * 3 + [4, 6, 4] + [8] * 3 + [10] * 2
+
+
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+def test_each_step_of_a_function_is_seen_with_the_weights_of_its_own_model(package, tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    pytest.importorskip(package, reason=f"the package {package} is not installed here")
+    script = tmp_path / "work" / "train.py"
+    script.parent.mkdir()
+    script.write_text(SCRIPT.replace("IMPORT", f"import {package} as keras"))
+    plain = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True,
+                           cwd=script.parent).stdout
+    assert plain.endswith(f"\n{package}\n") and "left [None, None, None, None]\n" in plain
+    watched, bare = run(script, tmp_path / "control")
+    for done in (watched, bare):
+        assert (done.trace.folder / "stdout").read_text() == plain
+    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    assert watched.trace.measures["steps"] == len(STEPS) and watched.trace.measures["moved"]
+    rows = sorted(((int(number), table) for table in watched.trace.tables if table.kind == "steps"
+                   for number in table.sequence), key=lambda row: row[0])
+    seen = [[name for stage, name in table.columns if stage == "update" and not name.startswith("optimizer/")]
+            for _, table in rows]
+    assert [len(names) for names in seen] == STEPS and all(len(set(names)) == len(names) for names in seen)
+    assert all("data" in {stage for stage, _ in table.columns} for _, table in rows)
