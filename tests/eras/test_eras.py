@@ -19,6 +19,7 @@ from detaudit_probes.declare import TF_KERAS
 from tests.end_to_end.conftest import detaudit  # noqa: F401  (a fixture)
 from tests.eras import environments
 from tests.eras.tutorial import PROGRAM
+from tests.frameworks.test_functions import followed
 from tests.frameworks.test_observer import ask
 
 pytestmark = pytest.mark.end_to_end
@@ -104,6 +105,13 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
         seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
         assert seen >= {"rng", "data", "init", "loss", "update", "metric"}
         assert ("gradient" in seen) == (backend in TF_KERAS)
+
+
+@pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it")
+@pytest.mark.parametrize("name", ["tf23", "tf212", "tf215"])
+def test_the_steps_of_compiled_functions_are_seen_there(folder, name, tmp_path):
+    followed("from tensorflow import keras", tmp_path, python=built(name, folder), backend=under_test.adapter(
+        "tensorflow", under_test.ask(built(name, folder))["facts"]))
 
 
 @pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: some forty runs of a script in each environment")

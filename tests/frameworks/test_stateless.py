@@ -188,7 +188,8 @@ WRITTEN = {
     "ahead of its calls, from shapes": (
         "import gc, weakref\nshapes = jax.eval_shape(lambda *given: given, CARRIED, x[:16], y[:16])\n"
         "some = jax.jit(step)\nassert some.lower(*shapes).cost_analysis() is not None\n"
-        "lowered = some.lower(*shapes)\nassert isinstance(lowered, jax.stages.Lowered)\n"
+        "stage = some.trace(*shapes)\nassert isinstance(stage, jax.stages.Traced) and stage.jaxpr.eqns\n"
+        "lowered = stage.lower()\nassert isinstance(lowered, jax.stages.Lowered)\n"
         "large = jax.numpy.ones((3, 3))\nseen = weakref.ref(large)\n"
         "kept = jax.jit(lambda a: a + 1).lower(large).compile()\ndel large\ngc.collect()\nassert seen() is None\n"
         "train = lowered.compile()\nassert isinstance(train, jax.stages.Compiled) and 'as_text' in dir(train)", 8),

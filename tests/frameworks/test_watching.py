@@ -95,9 +95,9 @@ def script(tmp_path_factory):
     return path
 
 
-def run(script, control, **options):
+def run(script, control, python=sys.executable, backend="tensorflow", **options):
     found = program.find(script.name, False, (), False, script.parent)
-    runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(2), control, dict(os.environ),
+    runner = Runner(Interpreter(python, backend, fork=False), Limits(2), control, dict(os.environ),
                     keep_bytes=False, open_nest=lambda *given: program.Process(found, *given))
     trials = [Trial(Condition("tensorflow", "auto", "train.py", 1).with_options({**options, "watch": watch}), 0)
               for watch in (True, False)]

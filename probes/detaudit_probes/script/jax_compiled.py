@@ -119,15 +119,22 @@ class Compiled:
         return self._followed.call(self._jitted, arguments, named, _signature(arguments, named, self._static),
                                    self._anew)
 
+    def trace(self, *arguments: Any, **named: Any) -> Any:
+        return self._ahead(self._jitted.trace, Traced, arguments, named)
+
     def lower(self, *arguments: Any, **named: Any) -> Any:
+        return self._ahead(self._jitted.lower, Lowered, arguments, named)
+
+    def _ahead(self, make: Any, stage: Any, arguments: Any, named: Any) -> Any:
+        """What JAX makes of the function ahead of its calls, and of its names where it is traced for that."""
         before, self._followed.last = self._followed.last, None
         try:
-            lowered = self._jitted.lower(*arguments, **named)
+            made = make(*arguments, **named)
         finally:
             names, self._followed.last = self._followed.last, before
         if names is None:  # it was traced before
             names = self._followed.names.get(_signature(arguments, named, self._static))
-        return Lowered(self._followed, lowered, self._with_static(arguments, named), names)
+        return stage(self._followed, made, self._with_static(arguments, named), names)
 
     def _with_static(self, given: Any, named: Any) -> Any:
         """The function, called as what is compiled ahead of its calls is: without its static arguments."""
@@ -165,13 +172,20 @@ class _InItsPlace:
         return repr(self._jaxs)
 
 
-class Lowered(_InItsPlace):
-    """What is to be compiled ahead of its calls: they are looked at as well."""
+class _Stage(_InItsPlace):
+    """What is made of a function ahead of its calls, which are looked at as well."""
 
-    def __init__(self, followed: Followed, lowered: Any, function: Any, names: Optional[List[str]]) -> None:
-        _InItsPlace.__init__(self, followed, lowered, function)
+    def __init__(self, followed: Followed, stage: Any, function: Any, names: Optional[List[str]]) -> None:
+        _InItsPlace.__init__(self, followed, stage, function)
         self._names = names
 
+
+class Traced(_Stage):
+    def lower(self, *arguments: Any, **named: Any) -> Any:
+        return Lowered(self._followed, self._jaxs.lower(*arguments, **named), self._function, self._names)
+
+
+class Lowered(_Stage):
     def compile(self, *arguments: Any, **named: Any) -> Any:
         return Ahead(self._followed, self._jaxs.compile(*arguments, **named), self._function, self._names)
 
