@@ -1,7 +1,7 @@
 """A seeded sample of the injection study: ten sources, each planted into a clean script and audited.
 
-The study itself is ``tests.bench.injections``. An audit takes minutes, so the sample is drawn from those that took few
-runs there.
+The study itself is ``tests.bench.injections``. An audit takes minutes, so the sample is drawn from those that took two
+at most there, and without the one that the study missed.
 """
 import random
 
@@ -11,14 +11,15 @@ from tests.bench import corpus, injected, injections
 
 pytestmark = pytest.mark.end_to_end
 
-MOST_RUNS = 36
+MOST_SECONDS = 120
 SEED = 2
 
 
 def sample() -> list[injections.Injection]:
     """Ten of the study's, each of another family."""
     known = {one.name: one for one in injections.injections()}
-    cheap = [one["injection"] for one in corpus.kept(injections.RESULTS) if one["trials"] <= MOST_RUNS]
+    cheap = [one["injection"] for one in corpus.kept(injections.RESULTS)
+             if one["seconds"] <= MOST_SECONDS and one["right"]]
     order = random.Random(SEED).sample(sorted(cheap), len(cheap))
     families = {known[name].family: known[name] for name in order}
     return list(families.values())[:10]
