@@ -19,7 +19,7 @@ from detaudit.ops.pinpoint import KERNEL
 from detaudit.ops.sweep import THREADS
 from detaudit.pinpoint import Guilty
 from detaudit.progress import Drawing
-from detaudit.report import build, build_ops, build_run, faces, read, write
+from detaudit.report import build, build_ops, build_run, faces, read, v1, write
 from detaudit.scan import Options, scan
 from detaudit.script import program, session
 from detaudit.script.localise import DEPTHS, OPERATION
@@ -136,15 +136,20 @@ def scan_once(options: Options, targets: Mapping[str, Path | None], verbose: boo
     with Drawing(Console(stderr=True), quiet) as drawing:
         audit = scan(options, drawing)
     document = build.document(audit)
+    hand_over(document, targets, verbose, quiet)
+    if audit.resume:
+        fail(f"Interrupted. {len(audit.trials)} finished trials are saved; go on with: "
+             f"detaudit scan --resume {audit.resume}", document.exit_code)
+    return document.exit_code
+
+
+def hand_over(document: v1.Document, targets: Mapping[str, Path | None], verbose: bool, quiet: bool = False) -> None:
+    """The report on the screen, and in the files that it was asked for."""
     if not quiet:
         Console().print(faces.on_screen(document, verbose), crop=False)
     for kind, path in targets.items():
         if path is not None:
             write.save(path, faces.rendered(document, kind))
-    if audit.resume:
-        fail(f"Interrupted. {len(audit.trials)} finished trials are saved; go on with: "
-             f"detaudit scan --resume {audit.resume}", document.exit_code)
-    return document.exit_code
 
 
 def beside(path: Path | None, name: str) -> Path | None:
@@ -203,10 +208,7 @@ def run_command(
     document = build_run.document(audit)
     if show_output:
         sys.stdout.write(audit.output)
-    Console().print(faces.on_screen(document, verbose), crop=False)
-    for kind, path in targets.items():
-        if path is not None:
-            write.save(path, faces.rendered(document, kind))
+    hand_over(document, targets, verbose)
     if write_fix is not None and audit.fix is not None:
         write.save(write_fix, audit.fix.diff)
     if reproducer is not None:
@@ -246,10 +248,7 @@ def ops_command(
     with Drawing(Console(stderr=True), searching=True) as drawing:
         audit = ops.run(options, drawing)
     document = build_ops.document(audit)
-    Console().print(faces.on_screen(document, verbose), crop=False)
-    for kind, path in targets.items():
-        if path is not None:
-            write.save(path, faces.rendered(document, kind))
+    hand_over(document, targets, verbose)
     if reproducer is not None:
         found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
