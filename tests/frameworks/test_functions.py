@@ -3,6 +3,8 @@ import subprocess
 import sys
 
 import pytest
+from detaudit.diff import Agreement
+from detaudit.script.repeat import compare_runs
 
 from tests.frameworks.test_watching import run
 
@@ -79,9 +81,34 @@ def distributed(a, b):
 for _ in range(2):
     distributed(x, y)  # 2 of 10
 show("replicas", model)
+
+def trainer():
+    model, optimizer = make(3)
+    step = tf.function(lambda a, b: update(model, optimizer, a, b))
+    return model, step.get_concrete_function(tf.TensorSpec((4, 2)), tf.TensorSpec((4, 1)))
+if hasattr(keras.utils, "set_random_seed"):  # in older versions its variables are gone with the optimizer
+    model, concrete = trainer()
+    for row in (0, 4):
+        concrete(x[row:row + 4], y[row:row + 4])  # 2 of 4
+    show("orphan", model)
+model, optimizer = make(3)
+last = tf.function(lambda a, b: update(model, optimizer, a, b))
+try:
+    last(x[:, :1], y)  # no step
+except ValueError:
+    pass
+last(x, y)  # 1 of 4
+held = tf.Variable(1.0)
+last = tf.function(lambda a: a + held)
+last(x)
+gone = [weakref.ref(held), weakref.ref(last.get_concrete_function(x).graph)]
+del held, last
+gc.collect()
+print("gone", [one() is None for one in gone])
 print(keras.Model.__module__.partition(".")[0])
 """
 STEPS = [4] * 3 + [4, 6, 4] + [8] * 3 + [10] * 2
+ORPHANS, LAST = [4] * 2, [4]
 
 
 @pytest.mark.parametrize("package", ["keras", "tf_keras"])
@@ -98,15 +125,78 @@ def followed(imported, folder, **where):
     script.write_text(SCRIPT.replace("IMPORT", imported))
     plain = subprocess.run([where.get("python", sys.executable), str(script)], capture_output=True, text=True,
                            check=True, cwd=script.parent).stdout
-    assert "gone [True, " in plain  # the rest as without us: layers stay on TensorFlow 2.3
+    assert plain.count("gone [True, ") == 2  # the rest as without us: layers stay on TensorFlow 2.3
     watched, bare = run(script, folder / "control", **where)
+    steps = STEPS + (ORPHANS if "orphan " in plain else []) + LAST
     for done in (watched, bare):
         assert (done.trace.folder / "stdout").read_text() == plain
     assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures["steps"] == len(STEPS) and watched.trace.measures["moved"]
+    assert watched.trace.measures["steps"] == len(steps) and watched.trace.measures["moved"]
     rows = sorted(((int(number), table) for table in watched.trace.tables if table.kind == "steps"
                    for number in table.sequence), key=lambda row: row[0])
     seen = [[name for stage, name in table.columns if stage == "update" and not name.startswith("optimizer/")]
             for _, table in rows]
-    assert [len(names) for names in seen] == STEPS and all(len(set(names)) == len(names) for names in seen)
+    assert [len(names) for names in seen] == steps and all(len(set(names)) == len(names) for names in seen)
     assert all("data" in {stage for stage, _ in table.columns} for _, table in rows)
+
+
+#: Two threads that train side by side, each its own model; nothing of that is the other's.
+SIDE_BY_SIDE = """
+import threading
+import keras, numpy as np, tensorflow as tf
+keras.utils.set_random_seed(1)
+x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+def trainer():
+    model, optimizer = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), keras.optimizers.SGD(0.01)
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x) - y) ** 2)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    def train():
+        for _ in range(100):
+            step()
+    return train
+threads = [threading.Thread(target=trainer()) for _ in range(2)]
+[one.start() for one in threads], [one.join() for one in threads]
+"""
+
+
+def test_threads_that_train_side_by_side_are_counted_and_compared_by_what_they_end_on(tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    script = tmp_path / "train.py"
+    script.write_text(SIDE_BY_SIDE)
+    done = [run(script, tmp_path / name)[0] for name in ("one", "other")]
+    assert [one.trace.measures["steps"] for one in done] == [200, 200]
+    assert all(one.trace.measures["beside"] for one in done)
+    assert isinstance(compare_runs(*done), Agreement)
+
+
+#: A step that fails once, and is tried again.
+TRIED_AGAIN = """
+import keras, tensorflow as tf
+keras.utils.set_random_seed(1)
+x, y = tf.ones((4, 2)), tf.ones((4, 1))
+model, optimizer = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), keras.optimizers.SGD(0.01)
+@tf.function
+def step(limit):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(x) - y) ** 2)
+    with tf.control_dependencies([tf.debugging.assert_less(loss, limit)]):
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+for limit in (1e9, -1.0, 1e9):
+    try:
+        step(tf.constant(limit))
+    except tf.errors.InvalidArgumentError:
+        print("again")
+"""
+
+
+def test_a_step_that_fails_and_is_tried_again_can_be_replayed(tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    script = tmp_path / "train.py"
+    script.write_text(TRIED_AGAIN)
+    watched, _ = run(script, tmp_path / "control", pinpoint=1)
+    found = watched.trace.measures["pinpoint"]
+    assert (found["kind"], found["guilty"], found.get("failed")) == ("tf.function", None, None)
+    assert found["operations"] > 5 and found["same_step"] is True and watched.trace.measures["steps"] == 2

@@ -253,6 +253,14 @@ def test_a_long_script_that_changes_its_input_is_run_until_that_is_no_luck(world
     assert (causes(audit), len(loose), audit.repeats.parted) == ({"input-changed": True}, 4, 2)
 
 
+def test_a_long_script_whose_first_run_alone_is_another_is_not_said_to_change_its_input(world):
+    def first(trial):
+        return float(trial.draw == 0 and not trial.condition.options)
+
+    audit, _, _ = world(behave=first, changed=("model.keras",), seconds=60.0)
+    assert audit.reproducible is False and "input-changed" not in causes(audit)
+
+
 def test_a_fix_whose_runs_part_is_not_told_as_one(world):
     audit, _, _ = world("python-random", fixable=False)
     assert audit.fix is None and "no change that was tried held" in audit.no_fix

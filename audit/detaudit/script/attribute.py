@@ -101,13 +101,12 @@ def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial,
     answer = yield from ask(case.loose.with_options({"copy": True}), MOST)
     if answer.agree is not True:
         return None
-    for pairs in (0, 2, MORE, MOST):  # a long script has run as one pair: that tells nothing from luck
-        loose = (yield from count(case.loose, pairs)) if pairs else audit.repeats
-        shown = fisher(loose.parted, loose.pairs, 0, answer.repeats.agreed) < SIGNIFICANT
-        if shown or loose.problem:
-            break
-    if not shown:
-        return None
+    loose = audit.repeats
+    more = [pairs for pairs in (2, MORE, MOST) if pairs > loose.pairs]  # a long script has run as one pair
+    while fisher(loose.parted, loose.pairs, 0, answer.repeats.agreed) >= SIGNIFICANT:
+        if not more or loose.problem or not loose.parted:
+            return None
+        loose = yield from count(case.loose, more.pop(0))
     sites = yield from blame.openings(case, audit.changed)
     return replace(
         audit, reproducible=False, repeats=loose, pinned=answer.repeats,

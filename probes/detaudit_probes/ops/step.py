@@ -82,6 +82,14 @@ class Pinpoint:
         """What had begun was no step."""
         self._before = None
 
+    def tried(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of the step that was taken. Where it raises, it may be tried again, and is taken then."""
+        try:
+            return step(*arguments)
+        except BaseException:
+            self.drop()
+            raise
+
     def replay(self, kind: str, eager: Callable[[], Any], compiled: Optional[Callable[[], Any]],
                returned: Any = None, bare: Optional[Callable[[], Any]] = None) -> None:
         """Replay the step that has just run and has ``returned`` so: ``eager`` and ``compiled`` do it again, from the

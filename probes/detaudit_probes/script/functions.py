@@ -8,14 +8,38 @@ import functools
 import importlib
 import threading
 import weakref
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List
 
 from detaudit_probes.script.values import flat, is_data
 
-Applied = Tuple[Any, List[Any]]  # an optimizer, and the variables that it was given
 #: Where the class stands of what was traced, from TensorFlow 2.14 on, from 2.11 on, and before.
 CONCRETE = ("tensorflow.python.eager.polymorphic_function.concrete_function",
             "tensorflow.python.eager.polymorphic_function.monomorphic_function", "tensorflow.python.eager.function")
+
+
+class State:
+    """An optimizer's state, and what it updates, with the names that Keras 3 has."""
+
+    def __init__(self, variables: List[Any], trainable: List[Any]) -> None:
+        self.variables, self._trainable_variables = variables, trainable
+
+
+class _Applied:
+    """An optimizer as a graph applies it. The graph needs its variables, and not the optimizer itself."""
+
+    def __init__(self, optimizer: Any, weights: List[Any], variables: List[Any]) -> None:
+        self.optimizer = weakref.ref(optimizer)
+        self._weights, self._variables = [list(map(weakref.ref, some)) for some in (weights, variables)]
+
+    def state(self) -> State:
+        variables, weights = [[one for one in (reference() for reference in some) if one is not None]
+                              for some in (self._variables, self._weights)]
+        return State(variables, weights)
+
+    def is_of(self, optimizer: Any, weights: List[Any]) -> bool:
+        mine = self.state()._trainable_variables
+        return self.optimizer() is optimizer and len(mine) == len(weights) and all(
+            one is other for one, other in zip(mine, weights))
 
 
 class _Here(threading.local):
@@ -27,21 +51,24 @@ class _Here(threading.local):
 
 
 class Functions:
-    """``watching`` has ``states`` of what was applied, which its ``_step`` takes."""
+    """``watching`` has a ``_step`` that takes optimizers."""
 
     def __init__(self, watching: Any) -> None:
         self._watching, self._recorder = watching, watching.recorder
-        self._of_graph: Any = weakref.WeakKeyDictionary()  # by identity: weak references to what was applied
+        self._of_graph: Any = weakref.WeakKeyDictionary()  # what each applies, by its id
         self._here = _Here()
 
-    def met(self, optimizer: Any, variables: List[Any]) -> None:
+    def met(self, optimizer: Any, weights: List[Any], variables: List[Any]) -> None:
         """An optimizer is applied in a graph: in the one that is being traced, and so in those around it."""
-        referring = weakref.ref(optimizer), [weakref.ref(one) for one in variables]
-        for graph in _around():
-            self._in(graph)[(id(optimizer), *map(id, variables))] = referring
+        graphs = list(_around())
+        known = self._in(graphs[0]).values() if graphs else []
+        applied = next((one for one in known if one.is_of(optimizer, weights)), None)
+        applied = applied or _Applied(optimizer, weights, variables)
+        for graph in graphs:
+            self._in(graph)[id(applied)] = applied
 
-    def _in(self, graph: Any) -> Dict[Tuple[int, ...], Any]:
-        found: Dict[Tuple[int, ...], Any] = self._of_graph.setdefault(graph, {})
+    def _in(self, graph: Any) -> Dict[int, _Applied]:
+        found: Dict[int, _Applied] = self._of_graph.setdefault(graph, {})
         return found
 
     def follow(self) -> None:
@@ -94,14 +121,15 @@ class Functions:
             if not self._recorder.counting or not self._of_graph.get(concrete.graph):
                 return run()
             if self._recorder.inside_fit:
-                for optimizer, _ in self._applied([concrete.graph]):
-                    self._watching._met(optimizer)
+                for optimizer in [one.optimizer() for one in self._in(concrete.graph).values()]:
+                    if optimizer is not None:
+                        self._watching._met(optimizer)
                 return run()
             pinned = self._recorder.pinpoint if self._watching.replays else None
             if pinned is not None and pinned.take():
                 pinned.fail("of a function that was traced before (get_concrete_function) no operation is watched",
                             "tf.function")
-            before = self._recorder.steps
+            before = self._recorder.here.steps
             result = run()
             self._done([concrete.graph], tensors, before)
             return result
@@ -111,36 +139,37 @@ class Functions:
     def _called(self, again: Any, arguments: Any) -> Any:
         """The outermost call of a function in this thread."""
         recorder, here = self._recorder, self._here
-        before = recorder.steps
+        before = recorder.here.steps
         pinned = recorder.pinpoint if self._watching.replays else None
         taken = pinned is not None and pinned.take()
-        here.calling, here.ran = True, []
+        here.calling = True
         try:
-            result = again()
+            result = pinned.tried(again) if taken else again()
         finally:
-            here.calling, ran = False, here.ran
-        if taken and pinned is not None:
-            if self._applied(ran):
-                pinned.replay("tf.function", again, again)
-            else:
-                pinned.drop()
+            here.calling, here.ran, ran = False, [], here.ran  # no graph is kept alive
+        if taken and self._applied(ran):
+            pinned.replay("tf.function", again, again)
+        elif taken:
+            pinned.drop()
         self._done(ran, arguments, before)
         return result
 
-    def _applied(self, ran: List[Any]) -> List[Applied]:
-        """What these graphs apply, each optimizer with the same variables once."""
-        referring = {key: one for graph in ran for key, one in self._of_graph.get(graph, {}).items()}
-        found = [(optimizer(), [variable() for variable in variables]) for optimizer, variables in referring.values()]
-        return [(optimizer, [variable for variable in variables if variable is not None])
-                for optimizer, variables in found if optimizer is not None]
+    def _applied(self, ran: List[Any]) -> List[State]:
+        """The optimizers that these graphs apply, each variable once."""
+        states = [one.state() for one in {key: one for graph in ran
+                                          for key, one in self._of_graph.get(graph, {}).items()}.values()]
+        seen: Dict[int, Any] = {}
+        for state in states:
+            state.variables = [one for one in state.variables if seen.setdefault(id(one), state) is state]
+        return states
 
     def _done(self, ran: List[Any], arguments: Any, before: int) -> None:
         """A script has run these graphs. What was executed eagerly has told of its step by itself."""
         recorder, applied = self._recorder, self._applied(ran)
-        if applied and recorder.steps == before:
+        if applied and recorder.here.steps == before:
             if recorder.recording and not recorder.fed:
                 recorder.batch(flat("argument", [one for one in arguments if is_data(one)]))
-            self._watching._step(self._watching.states(applied), [])
+            self._watching._step(applied, [])
 
 
 def _concrete() -> Any:
@@ -189,12 +218,3 @@ def is_first_replica() -> bool:
 
     context = tf.distribute.get_replica_context() if tf.distribute.has_strategy() else None
     return context is None or int(context.replica_id_in_sync_group) == 0
-
-
-def distinct(applied: List[Applied]) -> List[Any]:
-    """The optimizers, each once."""
-    found: List[Any] = []
-    for optimizer, _ in applied:
-        if not any(one is optimizer for one in found):
-            found.append(optimizer)
-    return found

@@ -105,7 +105,8 @@ class Compiled:
     def __getattr__(self, name: str) -> Any:
         if name == "_jitted":
             raise AttributeError(name)
-        return getattr(self._jitted, name)
+        given = getattr(self._jitted, name)
+        return functools.partial(self._ahead, given, STAGES[name]) if name in STAGES else given
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         return self if owner is None else types.MethodType(self, owner)
@@ -118,12 +119,6 @@ class Compiled:
             return self._jitted(*arguments, **named)
         return self._followed.call(self._jitted, arguments, named, _signature(arguments, named, self._static),
                                    self._anew)
-
-    def trace(self, *arguments: Any, **named: Any) -> Any:
-        return self._ahead(self._jitted.trace, Traced, arguments, named)
-
-    def lower(self, *arguments: Any, **named: Any) -> Any:
-        return self._ahead(self._jitted.lower, Lowered, arguments, named)
 
     def _ahead(self, make: Any, stage: Any, arguments: Any, named: Any) -> Any:
         """What JAX makes of the function ahead of its calls, and of its names where it is traced for that."""
@@ -188,6 +183,10 @@ class Traced(_Stage):
 class Lowered(_Stage):
     def compile(self, *arguments: Any, **named: Any) -> Any:
         return Ahead(self._followed, self._jaxs.compile(*arguments, **named), self._function, self._names)
+
+
+#: By the name of what makes it, where this version of JAX has that.
+STAGES = {"trace": Traced, "lower": Lowered}
 
 
 class Ahead(_InItsPlace):

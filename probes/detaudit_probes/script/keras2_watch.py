@@ -9,18 +9,11 @@ import threading
 from typing import Any, List
 
 from detaudit_probes import backends
-from detaudit_probes.script.functions import Applied, Functions, distinct, follow_iterators, is_first_replica
+from detaudit_probes.script.functions import Functions, State, follow_iterators, is_first_replica
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.tensorflow_watch import tapped
 from detaudit_probes.script.values import flat, gradients
 from detaudit_probes.script.watching import Watching
-
-
-class _State:
-    """An optimizer of Keras 2 with the names that Keras 3 has."""
-
-    def __init__(self, variables: List[Any], trainable: List[Any]) -> None:
-        self.variables, self._trainable_variables = variables, trainable
 
 
 class Keras2Watching(Watching):
@@ -41,7 +34,7 @@ class Keras2Watching(Watching):
         return self._backend.read(variable)
 
     def applied(self, model: Any) -> List[Any]:
-        return [_State(self._backend.optimizer_variables(model), [])] if hasattr(model, "optimizer") else []
+        return [State(self._backend.optimizer_variables(model), [])] if hasattr(model, "optimizer") else []
 
     def variables(self) -> None:
         """Every weight that a layer makes. It has its first value at the first ``fit``."""
@@ -105,7 +98,7 @@ class Keras2Watching(Watching):
         """``train_on_batch``, whoever calls it: inside of ``fit_generator`` it is a step of that."""
 
         def done(model: Any) -> None:
-            self._step([_State(self._backend.optimizer_variables(model), model.trainable_weights)], [])
+            self._step([State(self._backend.optimizer_variables(model), model.trainable_weights)], [])
 
         self.session.wrap(self.trainer(), "train_on_batch", self.stepping(done, self.ready))
 
@@ -181,23 +174,17 @@ class TfKerasWatching(Keras2Watching):
                     if outermost:
                         del self._applying.now
                 if outermost:
-                    given_to = [variable for _, variable in pairs]
+                    weights, state = [variable for _, variable in pairs], list(optimizer.variables())
                     if not tf.executing_eagerly():
-                        self.functions.met(optimizer, given_to)
+                        self.functions.met(optimizer, weights, state)
                     elif self.recorder.counting and not self.recorder.inside_fit and is_first_replica():
-                        self._step(self.states([(optimizer, given_to)]), gradients([gradient for gradient, _ in pairs]))
+                        self._step([State(state, weights)], gradients([gradient for gradient, _ in pairs]))
                 return result
 
             return apply_gradients
 
         for kind in _optimizers(self.keras):
             self.session.wrap(kind, "apply_gradients", applying)
-
-    def states(self, applied: List[Applied]) -> List[Any]:
-        """A state of each optimizer, with all the variables that it was given."""
-        return [_State(list(optimizer.variables()), [variable for one, variables in applied if one is optimizer
-                                                     for variable in variables])
-                for optimizer in distinct(applied)]
 
 
 #: Where the classes stand that define ``apply_gradients``: from 2.11 on there are two, the older one as ``legacy``.

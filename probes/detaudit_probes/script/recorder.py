@@ -32,6 +32,12 @@ MOST_READ = 256 << 20
 LARGE_STATE, SPARED = 4 << 20, 16
 
 
+class _Here(threading.local):
+    """Of one thread: how many steps it has made."""
+
+    steps = 0
+
+
 class Recorder:
     """Writes the observations of one process to its trace.
 
@@ -48,7 +54,10 @@ class Recorder:
         self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
         self.of_graphs = False  # whether variables are read through a session, which a script may close
         self.inside_fit = 0
-        self.steps = 0
+        self.steps, self.here = 0, _Here()
+        self._turn = threading.RLock()
+        self._threads: List[Any] = []  # weak references to those that have made a step
+        self._beside = False  # whether threads were seen to train side by side
         self.began = self._imported = _clock()
         self.ending: Any = None
         self._variables: List[Tuple[str, Any, Any]] = []  # (name, a function that gives it or None, who reads it)
@@ -204,6 +213,12 @@ class Recorder:
     def step(self, phase: str, step: int, batches: Optional[int], returned: List[Tuple[str, str, Any]],
              weights: List[Any], optimizers: List[Any], reading: Any) -> None:
         """One step has ended; ``batches`` are how many were used for it (None: all that were loaded since the last)."""
+        with self._turn:
+            self._step(phase, step, batches, returned, weights, optimizers, reading)
+
+    def _step(self, phase: str, step: int, batches: Optional[int], returned: List[Tuple[str, str, Any]],
+              weights: List[Any], optimizers: List[Any], reading: Any) -> None:
+        self._of_thread()
         self.steps += 1
         if self.recording and (self.steps - 1) % self.every == 0:
             rows: List[Tuple[str, str, Any]] = [("data", name, taken) for name, taken in self._used(batches)]
@@ -214,6 +229,15 @@ class Recorder:
         elif self.recording:
             self._used(batches)
         self._stop_where_asked()
+
+    def _of_thread(self) -> None:
+        """A step of this thread's. Where others that train are there as well, the order of steps is the machine's."""
+        if not self.here.steps:
+            mine = threading.current_thread()
+            others = [one() for one in self._threads]
+            self._beside |= any(one is not None and one is not mine and one.is_alive() for one in others)
+            self._threads.append(weakref.ref(mine))
+        self.here.steps += 1
 
     def _used(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         with self._lock:
@@ -261,6 +285,8 @@ class Recorder:
         self.trace.note("digests", {"saved " + name: digest for name, digest in self._saved.items()})
         self.trace.note("measures", {"steps": self.steps, "moved": self.moved, "max_rss": facts.max_rss(),
                                      "after_import": ended - self._imported})
+        if self._beside:
+            self.trace.note("measures", {"beside": True})
         if self.pinpoint is not None:
             self.pinpoint.leave(self.session.folder)
 

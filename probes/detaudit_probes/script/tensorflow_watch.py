@@ -8,7 +8,7 @@ from typing import Any, Callable, List
 
 from detaudit_probes import lanes
 from detaudit_probes.backends import tensorflow
-from detaudit_probes.script.functions import Applied, Functions, distinct, follow_iterators, is_first_replica
+from detaudit_probes.script.functions import Functions, follow_iterators, is_first_replica
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.values import flat, gradients, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
@@ -62,10 +62,14 @@ class TensorFlowWatching(Watching):
                 plain = not arguments and not set(named) - {"return_dict"}
                 pinned = self.recorder.pinpoint if plain and not self.recorder.inside_fit else None
                 taken = pinned is not None and pinned.take()
-                result = given(model, x, y, *arguments, **named)
-                if taken and pinned is not None:
-                    pinned.replay("train_on_batch", lambda: model.train_step(_tensors((x, y))),
-                                  lambda: given(model, x, y, **named))
+                if not taken:
+                    return given(model, x, y, *arguments, **named)
+
+                def again() -> Any:
+                    return given(model, x, y, **named)
+
+                result = pinned.tried(again)
+                pinned.replay("train_on_batch", lambda: model.train_step(_tensors((x, y))), again)
                 return result
 
             return train_on_batch
@@ -93,7 +97,7 @@ class TensorFlowWatching(Watching):
                 grads = list(grads)
                 result = given(optimizer, grads, trainable_variables)
                 if not context.executing_eagerly():
-                    self.functions.met(optimizer, [])
+                    self.functions.met(optimizer, optimizer._trainable_variables, optimizer.variables)
                 elif self.recorder.counting and self.recorder.inside_fit:
                     self._met(optimizer)
                 elif self.recorder.counting and is_first_replica():
@@ -113,9 +117,6 @@ class TensorFlowWatching(Watching):
         if self.session.option("eager"):
             self.session.wrap(GradientTape, "__enter__", entering)
         self.session.wrap(BaseOptimizer, "apply", applying)
-
-    def states(self, applied: List[Applied]) -> List[Any]:
-        return distinct(applied)  # an optimizer of Keras 3 knows the variables that it updates
 
     def replay_fit(self, model: Any, batches: int) -> None:
         """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled as well."""

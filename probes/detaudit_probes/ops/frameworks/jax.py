@@ -232,7 +232,7 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
         except Exception as error:
             pinpoint.fail(error)
             return given(state, iter([data]))
-        returned = given(state, iter([data]))
+        returned = pinpoint.tried(given, state, iter([data]))
         names = [one.path for some in (model.trainable_variables, model.non_trainable_variables,
                                        model.optimizer.variables, model.metrics_variables) for one in some]
         step: List[Any] = []  # traced where layers are told apart

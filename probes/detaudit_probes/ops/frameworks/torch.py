@@ -271,7 +271,7 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
         except Exception as error:
             pinpoint.fail(error)
             return given(data)
-        returned = given(data)
+        returned = pinpoint.tried(given, data)
         compiled = (lambda: given(copied(kept))) if model.jit_compile else None
         pinpoint.replay("fit", lambda: model.train_step(copied(kept)[0]), compiled, returned)
         return returned
