@@ -106,7 +106,13 @@ class Compiled:
         if name == "_jitted":
             raise AttributeError(name)
         given = getattr(self._jitted, name)
-        return functools.partial(self._ahead, given, STAGES[name]) if name in STAGES else given
+        if name not in STAGES:
+            return given
+
+        def ahead(*arguments: Any, **named: Any) -> Any:
+            return self._ahead(given, STAGES[name], arguments, named)
+
+        return functools.wraps(given)(ahead)
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         return self if owner is None else types.MethodType(self, owner)
