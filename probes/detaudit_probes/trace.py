@@ -6,6 +6,7 @@ child that dies after twelve steps has left twelve steps.
 import json
 import os
 import sys
+import threading
 from array import array
 from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -87,9 +88,9 @@ def _little(numbers: Sequence[int]) -> bytes:
 class TraceWriter:
     """The trace of one trial. ``once`` records what happens once, ``step`` one row of a step table.
 
-    A value is copied and fingerprinted at the moment of the call. The columns of a step table are
-    those of its first row; a later row that brings other names opens the next table, so that nothing
-    observed is ever dropped.
+    Any thread may call it. A value is copied and fingerprinted at the moment of the call. The columns of a step table
+    are those of its first row; a later row that brings other names opens the next table, so that nothing observed is
+    ever dropped.
     """
 
     def __init__(self, folder: str, trial: int, condition: Dict[str, Any], algorithm: str,
@@ -102,6 +103,7 @@ class TraceWriter:
         self._kept = 0
         self._tables: Dict[str, _Table] = {}
         self._sequence = 0
+        self._lock = threading.RLock()
         self._document: Dict[str, Any] = {
             "format": protocol.TRACE_FORMAT, "version": protocol.TRACE_VERSION, "trial": trial,
             "fingerprint": algorithm, "condition": condition, "facts": {}, "tables": [], "evidence": {},
@@ -110,18 +112,21 @@ class TraceWriter:
         self.save()
 
     def save(self) -> None:
-        self._document["tables"] = [table.describe() for table in self._tables.values()]
-        write_json(os.path.join(self._folder, protocol.TRACE_FILE), self._document)
+        with self._lock:
+            self._document["tables"] = [table.describe() for table in self._tables.values()]
+            write_json(os.path.join(self._folder, protocol.TRACE_FILE), self._document)
 
     def note(self, field: str, values: Dict[str, Any]) -> None:
         """Add to one of ``facts``, ``evidence``, ``digests`` or ``measures``."""
-        self._document[field].update(values)
+        with self._lock:
+            self._document[field].update(values)
 
     def finish(self, outcome: Dict[str, Any]) -> None:
-        self._document["outcome"] = outcome
-        for table in self._tables.values():
-            table.close()
-        self.save()
+        with self._lock:
+            self._document["outcome"] = outcome
+            for table in self._tables.values():
+                table.close()
+            self.save()
 
     def once(self, stage: str, name: str, value: Any) -> Tuple[bytes, bytes]:
         """Record something that happens once; returns its canonical record."""
@@ -129,20 +134,21 @@ class TraceWriter:
 
     def once_each(self, stage: str, named: Sequence[Tuple[str, Any]]) -> List[Tuple[bytes, bytes]]:
         """Record several things of one stage, (name, value) in causal order; their canonical records."""
-        table = self._table("once", "events")
-        new = list(dict.fromkeys((stage, name) for name, _ in named if (stage, name) not in table.places))
-        if new:
-            table.places.update({one: len(table.columns) + place for place, one in enumerate(new)})
-            table.columns.extend(new)
-            self.save()  # before the rows: a reader must know the columns that they name
-        taken = [self._taken(value) for _, value in named]
-        for (name, _), one in zip(named, taken):
-            self._sequence += 1
-            self._append(table, [self._sequence, table.places[stage, name], one.fingerprint], [one.record])
-        return [one.record for one in taken]
+        with self._lock:
+            table = self._table("once", "events")
+            new = list(dict.fromkeys((stage, name) for name, _ in named if (stage, name) not in table.places))
+            if new:
+                table.places.update({one: len(table.columns) + place for place, one in enumerate(new)})
+                table.columns.extend(new)
+                self.save()  # before the rows: a reader must know the columns that they name
+            taken = [self._taken(value) for _, value in named]
+            for (name, _), one in zip(named, taken):
+                self._sequence += 1
+                self._append(table, [self._sequence, table.places[stage, name], one.fingerprint], [one.record])
+            return [one.record for one in taken]
 
     def take(self, value: Any) -> Taken:
-        """The value's fingerprint now, and its record where bytes are kept. Writes nothing: any thread may call it."""
+        """The value's fingerprint now, and its record where bytes are kept. Writes nothing."""
         return self.take_each([value])[0]
 
     def take_each(self, values: Sequence[Any]) -> List[Taken]:
@@ -159,12 +165,13 @@ class TraceWriter:
     def step(self, phase: str, step: int, observations: Sequence[Named]) -> List[Tuple[bytes, bytes]]:
         """Record one step: ``observations`` are (stage, name, value or :class:`Taken`) in causal order."""
         columns = [(stage, name) for stage, name, _ in observations]
-        table = self._step_table(phase, columns)
-        taken = [self._taken(value) for _, _, value in observations]
-        self._sequence += 1
-        records = [one.record for one in taken]
-        self._append(table, [self._sequence, step] + [one.fingerprint for one in taken], records)
-        return records
+        with self._lock:
+            table = self._step_table(phase, columns)
+            taken = [self._taken(value) for _, _, value in observations]
+            self._sequence += 1
+            records = [one.record for one in taken]
+            self._append(table, [self._sequence, step] + [one.fingerprint for one in taken], records)
+            return records
 
     def _taken(self, value: Any) -> Taken:
         if isinstance(value, Taken):

@@ -140,35 +140,61 @@ def followed(imported, folder, **where):
     assert all("data" in {stage for stage, _ in table.columns} for _, table in rows)
 
 
-#: Two threads that train side by side, each its own model; nothing of that is the other's.
-SIDE_BY_SIDE = """
-import threading
+#: Threads that train; what comes before the last line makes ``train`` and how they run.
+THREADS = """
+import sys, threading
 import keras, numpy as np, tensorflow as tf
 keras.utils.set_random_seed(1)
 x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
-def trainer():
-    model, optimizer = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), keras.optimizers.SGD(0.01)
+def make():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model, keras.optimizers.SGD(0.01)
+def compiled(made):
+    model, optimizer = made
     @tf.function
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((model(x) - y) ** 2)
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-    def train():
-        for _ in range(100):
-            step()
-    return train
-threads = [threading.Thread(target=trainer()) for _ in range(2)]
-[one.start() for one in threads], [one.join() for one in threads]
+    for _ in range(50):
+        step()
+def fit(made):
+    made[0].fit(x, y, epochs=50, verbose=0)
+def beside(*trainings):
+    threads = [threading.Thread(target=one) for one in trainings]
+    [one.start() for one in threads], [one.join() for one in threads]
+one, other = make(), make()
+WHAT
+print("done")
 """
+BESIDE = {
+    "functions": "beside(lambda: compiled(one), lambda: compiled(other))",
+    "fits": "beside(lambda: fit(one), lambda: fit(other))",
+    "fit and function": "beside(lambda: fit(one), lambda: compiled(other))",
+    "models": "beside(*[lambda: compiled(make()) for _ in range(4)])",
+    "main": "thread = threading.Thread(target=lambda: compiled(one))\nthread.start(), compiled(other), thread.join()",
+}
 
 
-def test_threads_that_train_side_by_side_are_counted_and_compared_by_what_they_end_on(tmp_path):
+@pytest.mark.parametrize("how", BESIDE)
+def test_threads_that_train_side_by_side_are_told_and_not_disturbed(how, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
-    script.write_text(SIDE_BY_SIDE)
-    done = [run(script, tmp_path / name)[0] for name in ("one", "other")]
-    assert [one.trace.measures["steps"] for one in done] == [200, 200]
-    assert all(one.trace.measures["beside"] for one in done)
+    script.write_text(THREADS.replace("WHAT", BESIDE[how]))
+    watched, _ = run(script, tmp_path / "control")
+    assert watched.trace.measures["unwatched"] == "threads side by side"
+    assert (watched.trace.folder / "stdout").read_text() == "done\n"
+    assert (watched.trace.folder / "stderr").read_text().count("Traceback") == 0
+
+
+def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    script = tmp_path / "train.py"
+    script.write_text(THREADS.replace("WHAT", "compiled(one)\nbeside(lambda: fit(other))\nbeside(lambda: fit(one))\n"
+                                              "compiled(other)"))
+    done = [run(script, tmp_path / name)[0] for name in ("first", "second")]
+    assert all("unwatched" not in one.trace.measures and one.trace.measures["steps"] == 200 for one in done)
     assert isinstance(compare_runs(*done), Agreement)
 
 

@@ -101,15 +101,16 @@ def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial,
     answer = yield from ask(case.loose.with_options({"copy": True}), MOST)
     if answer.agree is not True:
         return None
-    loose = audit.repeats
+    loose = yield from count(case.loose, audit.repeats.runs // 2)  # the runs that there are: no two pairs share one
     more = [pairs for pairs in (2, MORE, MOST) if pairs > loose.pairs]  # a long script has run as one pair
     while fisher(loose.parted, loose.pairs, 0, answer.repeats.agreed) >= SIGNIFICANT:
         if not more or loose.problem or not loose.parted:
             return None
         loose = yield from count(case.loose, more.pop(0))
     sites = yield from blame.openings(case, audit.changed)
+    repeats = loose if loose.runs > audit.repeats.runs else audit.repeats
     return replace(
-        audit, reproducible=False, repeats=loose, pinned=answer.repeats,
+        audit, reproducible=False, repeats=repeats, pinned=answer.repeats,
         causes=(Cause("input-changed", "copy", True, sites),),
         reason=f"{PARTED}: one reads what another has written",
         no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a new folder in every run, or begin from none")

@@ -46,8 +46,6 @@ def compare_runs(left: Finished, right: Finished) -> Comparison:
         return Incomparable(left.outcome.reason)
     if left.trace is None or right.trace is None:
         return Incomparable("a completed run left no trace")
-    if any(one.trace.measures.get("beside") for one in done):  # threads train side by side: no order to compare
-        return compare_ends(left, right)
     return compare(left.trace, right.trace, IGNORED)
 
 

@@ -105,14 +105,7 @@ class Compiled:
     def __getattr__(self, name: str) -> Any:
         if name == "_jitted":
             raise AttributeError(name)
-        given = getattr(self._jitted, name)
-        if name not in STAGES:
-            return given
-
-        def ahead(*arguments: Any, **named: Any) -> Any:
-            return self._ahead(given, STAGES[name], arguments, named)
-
-        return functools.wraps(given)(ahead)
+        return getattr(self._jitted, name)
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         return self if owner is None else types.MethodType(self, owner)
@@ -125,6 +118,20 @@ class Compiled:
             return self._jitted(*arguments, **named)
         return self._followed.call(self._jitted, arguments, named, _signature(arguments, named, self._static),
                                    self._anew)
+
+    @property  # of the class, as ``isinstance`` asks for it, and of none where this JAX has none
+    def trace(self) -> Any:
+        return self._stage(self._jitted.trace, Traced)
+
+    @property
+    def lower(self) -> Any:
+        return self._stage(self._jitted.lower, Lowered)
+
+    def _stage(self, given: Any, stage: Any) -> Any:
+        def ahead(*arguments: Any, **named: Any) -> Any:
+            return self._ahead(given, stage, arguments, named)
+
+        return functools.wraps(given)(ahead)
 
     def _ahead(self, make: Any, stage: Any, arguments: Any, named: Any) -> Any:
         """What JAX makes of the function ahead of its calls, and of its names where it is traced for that."""
@@ -189,10 +196,6 @@ class Traced(_Stage):
 class Lowered(_Stage):
     def compile(self, *arguments: Any, **named: Any) -> Any:
         return Ahead(self._followed, self._jaxs.compile(*arguments, **named), self._function, self._names)
-
-
-#: By the name of what makes it, where this version of JAX has that.
-STAGES = {"trace": Traced, "lower": Lowered}
 
 
 class Ahead(_InItsPlace):

@@ -4,6 +4,7 @@ Once: the generators' states, every variable's initial value. Each step: the bat
 state, the loss and the metrics. At exit: what the weights are then, which is all that a *bare* trial
 (``watch`` false) reads.
 """
+import contextlib
 import functools
 import gc
 import os
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from detaudit_probes import facts, fingerprint
 from detaudit_probes.lanes import OnCard
@@ -33,9 +34,10 @@ LARGE_STATE, SPARED = 4 << 20, 16
 
 
 class _Here(threading.local):
-    """Of one thread: how many steps it has made."""
+    """Of one thread: how many steps it has made, and what Python calls it (None: no thread of Python's)."""
 
     steps = 0
+    thread: Any = None
 
 
 class Recorder:
@@ -55,9 +57,8 @@ class Recorder:
         self.of_graphs = False  # whether variables are read through a session, which a script may close
         self.inside_fit = 0
         self.steps, self.here = 0, _Here()
-        self._turn = threading.RLock()
-        self._threads: List[Any] = []  # weak references to those that have made a step
-        self._beside = False  # whether threads were seen to train side by side
+        self._last: Any = None  # a weak reference to the thread that has made the last step
+        self._fitting: Any = None  # which thread is inside of ``fit``
         self.began = self._imported = _clock()
         self.ending: Any = None
         self._variables: List[Tuple[str, Any, Any]] = []  # (name, a function that gives it or None, who reads it)
@@ -213,11 +214,8 @@ class Recorder:
     def step(self, phase: str, step: int, batches: Optional[int], returned: List[Tuple[str, str, Any]],
              weights: List[Any], optimizers: List[Any], reading: Any) -> None:
         """One step has ended; ``batches`` are how many were used for it (None: all that were loaded since the last)."""
-        with self._turn:
-            self._step(phase, step, batches, returned, weights, optimizers, reading)
-
-    def _step(self, phase: str, step: int, batches: Optional[int], returned: List[Tuple[str, str, Any]],
-              weights: List[Any], optimizers: List[Any], reading: Any) -> None:
+        if self.left:
+            return
         self._of_thread()
         self.steps += 1
         if self.recording and (self.steps - 1) % self.every == 0:
@@ -230,14 +228,45 @@ class Recorder:
             self._used(batches)
         self._stop_where_asked()
 
+    def begins_fit(self) -> bool:
+        """Whether a training that begins now in this thread is to be followed: it is not, inside of another."""
+        if self.counting and self.inside_fit and not self.in_fit():
+            self.side_by_side()
+        return self.counting and not self.inside_fit
+
+    @contextlib.contextmanager
+    def fitting(self) -> Iterator[None]:
+        self._fitting = threading.get_ident()
+        self.inside_fit += 1
+        try:
+            yield
+        except BaseException:
+            if self.pinpoint is not None:
+                self.pinpoint.drop()
+            raise
+        finally:
+            self.inside_fit -= 1
+
+    def in_fit(self) -> bool:
+        """Whether this is the thread that is inside of ``fit``."""
+        return bool(self.inside_fit) and self._fitting == threading.get_ident()
+
+    def side_by_side(self) -> None:
+        """Threads train while others do: the order of steps is the machine's, and the script can't be audited."""
+        self.trace.note("measures", {"unwatched": "threads side by side"})
+
     def _of_thread(self) -> None:
-        """A step of this thread's. Where others that train are there as well, the order of steps is the machine's."""
-        if not self.here.steps:
-            mine = threading.current_thread()
-            others = [one() for one in self._threads]
-            self._beside |= any(one is not None and one is not mine and one.is_alive() for one in others)
-            self._threads.append(weakref.ref(mine))
-        self.here.steps += 1
+        """A step of this thread's. The main thread may be waiting for one that begins to train; no other thread is."""
+        here = self.here
+        if not here.steps:
+            here.thread = next((one for one in threading.enumerate() if one.ident == threading.get_ident()), None)
+        last = self._last() if self._last is not None else None
+        waiting = last is threading.main_thread() and not here.steps
+        if None not in (here.thread, last) and last is not here.thread and last.is_alive() and not waiting:
+            self.side_by_side()
+        here.steps += 1
+        if here.thread is not None:
+            self._last = weakref.ref(here.thread)
 
     def _used(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         with self._lock:
@@ -285,8 +314,6 @@ class Recorder:
         self.trace.note("digests", {"saved " + name: digest for name, digest in self._saved.items()})
         self.trace.note("measures", {"steps": self.steps, "moved": self.moved, "max_rss": facts.max_rss(),
                                      "after_import": ended - self._imported})
-        if self._beside:
-            self.trace.note("measures", {"beside": True})
         if self.pinpoint is not None:
             self.pinpoint.leave(self.session.folder)
 

@@ -118,6 +118,11 @@ class TensorFlowWatching(Watching):
             self.session.wrap(GradientTape, "__enter__", entering)
         self.session.wrap(BaseOptimizer, "apply", applying)
 
+    def is_replica(self) -> bool:
+        import tensorflow as tf
+
+        return bool(tf.distribute.has_strategy())
+
     def replay_fit(self, model: Any, batches: int) -> None:
         """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled as well."""
         import tensorflow as tf

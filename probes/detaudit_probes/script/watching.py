@@ -66,7 +66,7 @@ class Watching:
     def _fit(self, given: Any, place: int) -> Any:
         def fit(model: Any, *arguments: Any, **named: Any) -> Any:
             recorder = self.recorder
-            if not recorder.counting or recorder.inside_fit:
+            if not recorder.begins_fit():
                 return given(model, *arguments, **named)
             callback = _callback(self, model)
             if len(arguments) >= place:
@@ -75,19 +75,25 @@ class Watching:
             else:
                 named["callbacks"] = _with(named.get("callbacks"), callback)
             recorder.generators("at fit")
-            recorder.inside_fit += 1
             self._feeding = True
             try:
-                return given(model, *arguments, **named)
+                with recorder.fitting():
+                    return given(model, *arguments, **named)
             finally:
-                recorder.inside_fit -= 1
                 self._feeding = False
                 del self._optimizers[:]
 
         return fit
 
+    def is_replica(self) -> bool:
+        """Whether this thread trains for another, which waits for it."""
+        return False
+
     def _met(self, optimizer: Any) -> None:
-        if not any(one is optimizer for one in self._optimizers):
+        """An optimizer is applied while ``fit`` runs."""
+        if not self.recorder.in_fit() and not self.is_replica():
+            self.recorder.side_by_side()
+        elif not any(one is optimizer for one in self._optimizers):
             self._optimizers.append(optimizer)
 
     def applied(self, model: Any) -> List[Any]:
@@ -116,14 +122,13 @@ class Watching:
         def telling(given: Any) -> Any:
             def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
                 recorder = self.recorder
-                if not recorder.counting or recorder.inside_fit:
+                if not recorder.begins_fit():
                     return given(model, *arguments, **named)
                 ready(model)
-                recorder.inside_fit += 1
                 try:
-                    result = given(model, *arguments, **named)
+                    with recorder.fitting():
+                        result = given(model, *arguments, **named)
                 finally:
-                    recorder.inside_fit -= 1
                     del self._optimizers[:]
                 done(model)
                 return result
