@@ -29,7 +29,7 @@ def command() -> str:
 
 @pytest.fixture
 def detaudit(tmp_path):
-    def run(*arguments: str, timeout: float = 600, **environment: str) -> Ran:
+    def run(*arguments: str, timeout: float = 1800, **environment: str) -> Ran:
         report = tmp_path / "report.json"
         more = ("--json", str(report)) if arguments and arguments[0] == "scan" and "--json" not in arguments else ()
         process = subprocess.run(
