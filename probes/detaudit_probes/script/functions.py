@@ -212,6 +212,13 @@ def follow_iterators(watching: Any) -> None:
     watching.session.wrap(OwnedIterator, "__next__", following)
 
 
+def is_replica() -> bool:
+    """Whether this thread trains for another, which waits for it: one that a strategy of TensorFlow's has started."""
+    import tensorflow as tf
+
+    return bool(tf.distribute.has_strategy())
+
+
 def is_first_replica() -> bool:
     """Whether this is no replica of a strategy of TensorFlow's, or the first: the step of all is one."""
     import tensorflow as tf

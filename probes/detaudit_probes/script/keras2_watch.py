@@ -9,7 +9,7 @@ import threading
 from typing import Any, List
 
 from detaudit_probes import backends
-from detaudit_probes.script.functions import Functions, State, follow_iterators, is_first_replica
+from detaudit_probes.script.functions import Functions, State, follow_iterators, is_first_replica, is_replica
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.tensorflow_watch import tapped
 from detaudit_probes.script.values import flat, gradients
@@ -107,6 +107,8 @@ class TfKerasWatching(Keras2Watching):
     """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
 
     of_graphs = False
+    is_replica = staticmethod(is_replica)
+
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras, adapter)
         self.functions = Functions(self)

@@ -8,13 +8,15 @@ from typing import Any, Callable, List
 
 from detaudit_probes import lanes
 from detaudit_probes.backends import tensorflow
-from detaudit_probes.script.functions import Functions, follow_iterators, is_first_replica
+from detaudit_probes.script.functions import Functions, follow_iterators, is_first_replica, is_replica
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.values import flat, gradients, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
 
 
 class TensorFlowWatching(Watching):
+    is_replica = staticmethod(is_replica)
+
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
         self.functions = Functions(self)
@@ -117,11 +119,6 @@ class TensorFlowWatching(Watching):
         if self.session.option("eager"):
             self.session.wrap(GradientTape, "__enter__", entering)
         self.session.wrap(BaseOptimizer, "apply", applying)
-
-    def is_replica(self) -> bool:
-        import tensorflow as tf
-
-        return bool(tf.distribute.has_strategy())
 
     def replay_fit(self, model: Any, batches: int) -> None:
         """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled as well."""

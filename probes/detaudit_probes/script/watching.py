@@ -85,7 +85,8 @@ class Watching:
 
         return fit
 
-    def is_replica(self) -> bool:
+    @staticmethod
+    def is_replica() -> bool:
         """Whether this thread trains for another, which waits for it."""
         return False
 
