@@ -63,6 +63,14 @@ def test_what_an_insertion_imports_itself_keeps_its_name():
     assert edits.apply("import keras as k\n", edit, (), 1) == "import keras as k\nimport tensorflow\ntensorflow.f()\n"
 
 
+def test_an_import_that_is_a_choice_is_followed_behind_all_of_it():
+    edit = Edit("insert", ("keras.f()",), after=("keras",))
+    text = "if old:\n    import keras as k\nelse:\n    from tensorflow import keras as k\n"
+    assert edits.apply(text + "x = 1\n", edit, (), 1) == text + "k.f()\nx = 1\n"
+    assert edits.apply(text + "import keras\n", edit, (), 1) == text + "import keras\nkeras.f()\n"
+    assert edits.apply("def f():\n    import keras\n", edit, (), 1) is None
+
+
 def test_an_insertion_that_fits_nowhere_is_none():
     assert changed(Edit("insert", ("jax.f()",), after=("jax",))) is None
     assert edits.apply("def f(:\n", Edit("insert", ("x",)), (), 1) is None

@@ -48,7 +48,7 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
     """
     if not after:
         return _with_lines(text, _top(tree), lines)
-    found = [(node, alias) for node in tree.body for alias in _imports(node)
+    found = [(node, alias) for node, inner in _importing(tree) for alias in _imports(inner)
              if alias[0].partition(".")[0].removeprefix(KERAS_2) in after]
     if not found:
         return None
@@ -57,6 +57,13 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
         return _with_lines(text, node.end_lineno or 0, [f"import {module.partition('.')[0]}", *(
             _renamed(lines, module.partition(".")[0]))])
     return _with_lines(text, node.end_lineno or 0, _renamed(lines, name))
+
+
+def _importing(tree: ast.Module) -> Iterable[tuple[ast.stmt, ast.stmt]]:
+    """(a statement of the module, an import: itself, or one inside of it where that is a choice). Choices come last."""
+    yield from ((node, node) for node in tree.body)
+    yield from ((node, inner) for node in tree.body if isinstance(node, (ast.If, ast.Try))
+                for inner in ast.walk(node) if isinstance(inner, (ast.Import, ast.ImportFrom)))
 
 
 def _imports(node: ast.stmt) -> Iterable[tuple[str, str | None]]:
