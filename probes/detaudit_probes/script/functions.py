@@ -129,7 +129,7 @@ class Functions:
             if pinned is not None and pinned.take():
                 pinned.fail("of a function that was traced before (get_concrete_function) no operation is watched",
                             "tf.function")
-            before = self._recorder.here.steps
+            before = self._recorder.threads.steps
             result = run()
             self._done([concrete.graph], tensors, before)
             return result
@@ -139,7 +139,7 @@ class Functions:
     def _called(self, again: Any, arguments: Any) -> Any:
         """The outermost call of a function in this thread."""
         recorder, here = self._recorder, self._here
-        before = recorder.here.steps
+        before = recorder.threads.steps
         pinned = recorder.pinpoint if self._watching.replays else None
         taken = pinned is not None and pinned.take()
         here.calling = True
@@ -166,7 +166,7 @@ class Functions:
     def _done(self, ran: List[Any], arguments: Any, before: int) -> None:
         """A script has run these graphs. What was executed eagerly has told of its step by itself."""
         recorder, applied = self._recorder, self._applied(ran)
-        if applied and recorder.here.steps == before:
+        if applied and recorder.threads.steps == before:
             if recorder.recording and not recorder.fed:
                 recorder.batch(flat("argument", [one for one in arguments if is_data(one)]))
             self._watching._step(applied, [])

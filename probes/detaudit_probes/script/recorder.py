@@ -19,6 +19,7 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 from detaudit_probes import facts, fingerprint
 from detaudit_probes.lanes import OnCard
 from detaudit_probes.ops.step import Pinpoint
+from detaudit_probes.script.threads import Threads
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
@@ -31,13 +32,6 @@ MOST_READ = 256 << 20
 #: An optimizer's state of more bytes than this is looked at in every ``SPARED``-th step only: what parts there parts
 #: the weights in the next step.
 LARGE_STATE, SPARED = 4 << 20, 16
-
-
-class _Here(threading.local):
-    """Of one thread: how many steps it has made, and what Python calls it (None: no thread of Python's)."""
-
-    steps = 0
-    thread: Any = None
 
 
 class Recorder:
@@ -56,8 +50,7 @@ class Recorder:
         self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
         self.of_graphs = False  # whether variables are read through a session, which a script may close
         self.inside_fit = 0
-        self.steps, self.here = 0, _Here()
-        self._last: Any = None  # a weak reference to the thread that has made the last step
+        self.steps, self.threads = 0, Threads()
         self._fitting: Any = None  # which thread is inside of ``fit``
         self.began = self._imported = _clock()
         self.ending: Any = None
@@ -216,7 +209,8 @@ class Recorder:
         """One step has ended; ``batches`` are how many were used for it (None: all that were loaded since the last)."""
         if self.left:
             return
-        self._of_thread()
+        if self.threads.step():
+            self.side_by_side()
         self.steps += 1
         if self.recording and (self.steps - 1) % self.every == 0:
             rows: List[Tuple[str, str, Any]] = [("data", name, taken) for name, taken in self._used(batches)]
@@ -254,19 +248,6 @@ class Recorder:
     def side_by_side(self) -> None:
         """Threads train while others do: the order of steps is the machine's, and the script can't be audited."""
         self.trace.note("measures", {"unwatched": "threads side by side"})
-
-    def _of_thread(self) -> None:
-        """A step of this thread's. The main thread may be waiting for one that begins to train; no other thread is."""
-        here = self.here
-        if not here.steps:
-            here.thread = next((one for one in threading.enumerate() if one.ident == threading.get_ident()), None)
-        last = self._last() if self._last is not None else None
-        waiting = last is threading.main_thread() and not here.steps
-        if None not in (here.thread, last) and last is not here.thread and last.is_alive() and not waiting:
-            self.side_by_side()
-        here.steps += 1
-        if here.thread is not None:
-            self._last = weakref.ref(here.thread)
 
     def _used(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         with self._lock:
