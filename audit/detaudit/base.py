@@ -49,11 +49,15 @@ def on_backend(source: Source, backend: str) -> Source:
     return source._replace(experiment=experiment._replace(models=trained))
 
 
-def base_condition(backend: str, device: str, seed: int, model: str = "mlp") -> Condition:
-    """Everything pinned that detaudit can pin without changing what is computed."""
+def base_condition(backend: str, device: str, seed: int, model: str = "mlp", on_gpu: bool = False) -> Condition:
+    """Everything pinned that detaudit can pin without changing what is computed.
+
+    On a GPU one thread silences nothing: there deterministic kernels are pinned as well, or no two runs of the control
+    could be expected to match.
+    """
     known = known_pins(backend)
     condition = Condition(backend, device, model, seed).with_options(OPTIONS.get(backend, {}))
-    for name in sources.BASE_PINS:
+    for name in (*sources.BASE_PINS, *(sources.GPU_BASE_PINS if on_gpu else ())):
         if name in known:
             condition = condition.with_pin(known[name])
     return condition

@@ -12,7 +12,7 @@ from detaudit_probes.declare import BACKENDS, EVERY_BACKEND, THEANO
 from rich.console import Console
 
 from detaudit import __version__, base, explain, gpu, inventory, plan, under_test
-from detaudit.errors import DetauditError, UsageError
+from detaudit.errors import DetauditError, EnvironmentUnusable, UsageError
 from detaudit.ops import reproducer as reproducers
 from detaudit.ops import session as ops
 from detaudit.ops.pinpoint import KERNEL
@@ -56,8 +56,12 @@ def main() -> None:
 
 
 def fail(message: str, code: int) -> NoReturn:
-    Console(stderr=True).print(message, style="bold red", highlight=False, markup=False, soft_wrap=True)
+    warn(message)
     sys.exit(code)
+
+
+def warn(message: str) -> None:
+    Console(stderr=True).print(message, style="bold red", highlight=False, markup=False, soft_wrap=True)
 
 
 def _version(asked: bool) -> None:
@@ -124,8 +128,14 @@ def scan_command(
     found = under_test.installed(under_test.ask(options.python)["facts"])
     if not found:
         raise UsageError(f"None of {', '.join(BACKENDS[:3])} is installed for {options.python}.")
-    codes = [scan_once(replace(options, backend=name), {kind: beside(path, name) for kind, path in targets.items()},
-                       verbose, quiet) for name in found]
+    codes = []
+    for name in found:
+        paths = {kind: beside(path, name) for kind, path in targets.items()}
+        try:
+            codes.append(scan_once(replace(options, backend=name), paths, verbose, quiet))
+        except EnvironmentUnusable as error:  # one backend that cannot be scanned does not keep the others from it
+            warn(str(error))
+            codes.append(error.exit_code)
     raise typer.Exit(min(codes, key=WORST_FIRST.index))
 
 

@@ -14,10 +14,31 @@ from detaudit_probes.declare import Pin, Source
 
 Items = tuple[tuple[str, Any], ...]
 
+#: Variables that hold a list of flags: a pin adds its own to it and takes no other's away.
+FLAG_LISTS = frozenset({"XLA_FLAGS"})
+
 
 def items(values: Mapping[str, Any]) -> Items:
     """A mapping as a sorted tuple, so that it can be part of a value."""
     return tuple(sorted(values.items()))
+
+
+def with_variables(variables: Mapping[str, str | None],
+                   changes: Mapping[str, str | None]) -> dict[str, str | None]:
+    """``variables`` with ``changes``. In a list of flags a flag replaces the one of its name, and the others stay."""
+    changed = dict(variables)
+    for name, value in changes.items():
+        present = changed.get(name)
+        if name in FLAG_LISTS and present and value:
+            value = " ".join([*without_flags(present, value).split(), value])
+        changed[name] = value
+    return changed
+
+
+def without_flags(present: str, flags: str) -> str:
+    """The list of flags ``present`` without those that ``flags`` sets, whatever their values."""
+    names = {flag.partition("=")[0] for flag in flags.split()}
+    return " ".join(flag for flag in present.split() if flag.partition("=")[0] not in names)
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,7 @@ class Condition:
         return replace(self, options=items({**dict(self.options), **options}))
 
     def with_environment(self, environment: Mapping[str, str | None]) -> "Condition":
-        return replace(self, environment=items({**dict(self.environment), **environment}))
+        return replace(self, environment=items(with_variables(dict(self.environment), environment)))
 
     def with_pin(self, pin: Pin) -> "Condition":
         """Held by ``pin`` besides: its options and variables win over what is there."""
@@ -58,7 +79,9 @@ class Condition:
         for pin in gone:
             for name in pin.options:
                 options.pop(name, None)
-            environment.update(dict.fromkeys(pin.environment))
+            for name, value in pin.environment.items():
+                left = without_flags(environment.get(name) or "", value) if name in FLAG_LISTS else ""
+                environment[name] = left or None
         for pin in kept:
             options.update({name: value for name, value in pin.options.items() if name not in options})
             environment.update({name: value for name, value in pin.environment.items() if environment[name] is None})

@@ -224,6 +224,19 @@ def present(gpus: Gpus) -> bool:
     return count(gpus) > 0
 
 
+def missing(reason: str, gpus: Gpus) -> str:
+    """Why there is no GPU to train on, for a user who asked for one: the framework's ``reason`` and the driver's."""
+    names = [card.name for card in gpus.cards if card.name is not None]
+    if names:
+        driver = (f"although the driver lists {', '.join(names)}: this build may be one without CUDA, or "
+                  f"CUDA_VISIBLE_DEVICES hides the card")
+    elif gpus.problem:
+        driver = f"and the NVIDIA driver cannot be asked ({gpus.problem})"
+    else:
+        driver = "and the NVIDIA driver lists none"
+    return f"{reason[:1].upper()}{reason[1:]}, {driver}. Give --device cpu, or see `detaudit machine`."
+
+
 def document(gpus: Gpus) -> dict[str, Any]:
     """The snapshot as plain JSON values."""
     return {**asdict(gpus), "cards": [{**asdict(card), "throttle": None if card.throttle is None else

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from detaudit_probes import protocol
 
 from detaudit import confinement, traces
-from detaudit.condition import Condition, Trial, pair
+from detaudit.condition import Condition, Trial, pair, with_variables
 from detaudit.errors import EnvironmentUnusable
 from detaudit.events import Emit, TrialEnded
 from detaudit.nests import Interpreter, Nest
@@ -46,6 +46,12 @@ class Limits:
     timeout: float = 300.0
     budget: float | None = None
     most: int | None = None
+
+
+def ask_once(trial: Trial) -> Experiment[Finished]:
+    """What becomes of one trial."""
+    found = yield [trial]
+    return found[trial]
 
 
 class Asking:
@@ -248,12 +254,8 @@ class Runner:
         self.finished[trial.key()] = Finished(trial, next(self._numbers), outcome, None)
 
     def _open(self, trial: Trial) -> Nest:
-        environment = dict(self.base)
-        for name, value in trial.environment().items():
-            if value is None:
-                environment.pop(name, None)
-            else:
-                environment[name] = value
+        variables = with_variables(self.base, trial.environment())
+        environment = {name: value for name, value in variables.items() if value is not None}
         return self.open_nest(self.interpreter, self.control / f"nest-{next(self._folders):05}", environment)
 
     def _run(self, trial: Trial, nest: Nest) -> None:

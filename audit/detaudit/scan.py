@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from detaudit import __version__, base, environment, gpu, machine, plan, recipes, saved, under_test, verify
-from detaudit.errors import UsageError
+from detaudit.condition import Condition, Trial
+from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.events import Decided, Emit, Expected, Phase
 from detaudit.experiments.control import Control, control
 from detaudit.experiments.cost import cost
 from detaudit.experiments.ladder import costs, weakest
 from detaudit.findings import Audit, Recipe, Rung
 from detaudit.nests import Interpreter
+from detaudit.outcome import UNAVAILABLE
 from detaudit.plan import Plan
-from detaudit.runner import Asking, Limits, Runner, default_jobs
+from detaudit.runner import Asking, Limits, Runner, ask_once, default_jobs
 from detaudit.sections import experiments_of
 from detaudit.verdict import ERROR, Verdict
 from detaudit.workspace import Workspace, workspace
@@ -58,8 +60,8 @@ def scan(options: Options, emit: Emit) -> Audit:
     known = saved.load(resumed) if resumed else None
     before = gpu.snapshot()
     with workspace(resumed.parent if resumed else None) as folder:
-        work = _Scan(options, chosen, folder, emit, os.environ)
-        audit = work.run(known, isolate=options.isolate or (options.device != "cpu" and gpu.present(before)))
+        work = _Scan(options, chosen, folder, emit, os.environ, before)
+        audit = work.run(known)
     return replace(audit, began=began, seconds=time.monotonic() - clock,
                    machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())})
 
@@ -73,17 +75,22 @@ class _Scan:
     folder: Workspace
     emit: Emit
     inherited: Mapping[str, str]
+    gpus: gpu.Gpus
     found: dict[str, Any] = field(default_factory=dict)
     hello: dict[str, Any] = field(default_factory=dict)
     cut: bool = False
 
-    def run(self, known: tuple[dict, dict] | None, isolate: bool) -> Audit:
-        self.base = base.base_condition(self.options.backend, self.options.device, self.options.seed)
-        self.runner = self._runner(fork=not isolate)
+    def run(self, known: tuple[dict, dict] | None) -> Audit:
+        wanted = self.options.device == "gpu"
+        on_gpu = wanted or (self.options.device == "auto" and gpu.present(self.gpus))
+        self.base = self._base(on_gpu)
+        self.runner = self._runner(fork=not (self.options.isolate or on_gpu))
         resume = None
         try:
             self._greet(known)
-            self._attribute()
+            gpus = self._count_gpus(wanted) if on_gpu else 0
+            self.base = self._base(on_gpu=gpus > 0)
+            self._attribute(gpus)
             self.folder.kept = False
         except KeyboardInterrupt:
             self.runner.close()
@@ -92,6 +99,24 @@ class _Scan:
         finally:
             self.runner.close()
         return self._audit(resume)
+
+    def _base(self, on_gpu: bool) -> Condition:
+        options = self.options
+        return base.base_condition(options.backend, options.device, options.seed, on_gpu=on_gpu)
+
+    def _count_gpus(self, wanted: bool) -> int:
+        """How many GPUs can be used: one trial asks, for a driver may have cards that this build cannot use.
+
+        Raises EnvironmentUnusable where there is none, and one is ``wanted``.
+        """
+        self.emit(Phase("Is there a GPU to train on?"))
+        asking = Asking(ask_once(Trial(replace(self.base, device="gpu"), 0)))
+        self.runner.run([asking])
+        if asking.done and asking.finding.outcome.kind == UNAVAILABLE:
+            if wanted:
+                raise EnvironmentUnusable(gpu.missing(asking.finding.outcome.reason, self.gpus))
+            return 0
+        return max(1, gpu.count(self.gpus))
 
     def _runner(self, fork: bool) -> Runner:
         limits = Limits(self.options.jobs or default_jobs(), self.options.timeout, self.options.budget)
@@ -121,10 +146,9 @@ class _Scan:
                 "isolate": not self.runner.interpreter.fork, "detaudit": __version__,
                 "variables": environment.describe(self.inherited)}
 
-    def _attribute(self) -> None:
+    def _attribute(self, gpus: int) -> None:
         """Control, and only where it holds everything else."""
         first = {"control": Asking(control(self.base, self.plan.models, self.plan.pairs))}
-        gpus = gpu.count(gpu.snapshot()) if self.options.device != "cpu" else 0
         facts = {**self.hello["facts"], "cpu_flags": machine.read().processor.flags}
         parts = experiments_of(self.plan, self.base, self.inherited, facts, gpus)
         rest = {name: Asking(one) for name, one in parts.items()}

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from detaudit import gpu
 
 from tests.end_to_end.conftest import SHORT, command
 from tests.wire.test_children import alive
@@ -37,6 +38,17 @@ def test_strict_and_something_asked_for_that_cannot_be_tried(detaudit):
     assert ran.code == 3
     assert ran.report["verdicts"][0]["verdict"] == "skipped"
     assert ran.report["outcome"] == "inconclusive"
+
+
+@pytest.mark.parametrize("arguments", [("scan", "--quick"), ("ops",)])
+def test_a_gpu_that_is_not_there_is_asked_for_once(detaudit, arguments):
+    if gpu.present(gpu.snapshot()):
+        pytest.skip("there is a GPU here")
+    ran = detaudit(*arguments, "--device", "gpu")
+    assert ran.code == 3
+    sentence = ran.err.splitlines()[-1]
+    assert sentence.startswith("No GPU is visible to TensorFlow") and "detaudit machine" in sentence
+    assert "of 1 trials" in ran.err or arguments == ("ops",)  # one, and not a trial for every source
 
 
 def test_a_spent_budget_is_not_a_pass(detaudit):

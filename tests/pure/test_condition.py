@@ -2,7 +2,9 @@
 from dataclasses import replace
 
 import pytest
+from detaudit import base
 from detaudit.condition import Condition, Trial, device_of, items, pair, pairs
+from detaudit.experiments import compare, loosen
 from detaudit_probes.declare import Loosen, Needs, Pin, Source
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,6 +145,45 @@ def test_pairs_are_disjoint_and_go_on_where_others_ended(count, first):
     assert not set(trials) & {trial for one in pairs(PLAIN, 5, first + count) for trial in one}
     assert pairs(PLAIN, count + 3)[:count] == pairs(PLAIN, count)
     assert pairs(PLAIN, 1) == [pair(PLAIN, 0)]
+
+
+def flags(condition: Condition) -> str | None:
+    return dict(condition.environment).get("XLA_FLAGS")
+
+
+def test_a_pin_adds_its_flags_to_those_that_are_set_and_takes_only_its_own_away():
+    known = base.known_pins("jax")
+    both = PLAIN.with_pin(known["xla-deterministic"]).with_environment({"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"})
+    assert flags(both) == "--xla_gpu_deterministic_ops=true --xla_cpu_max_isa=AVX2"
+    assert flags(both.with_environment({"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"})) == (
+        "--xla_gpu_deterministic_ops=true --xla_cpu_max_isa=SSE4_2")
+    assert flags(both.without(["gpu-kernels"], known)) == "--xla_cpu_max_isa=AVX2"
+    assert flags(PLAIN.with_pin(known["xla-deterministic"]).without(["gpu-kernels"], known)) is None
+    other = {"PYTHONHASHSEED": "1"}
+    assert dict(PLAIN.with_environment(other).with_environment({"PYTHONHASHSEED": "2"}).environment) == {
+        "PYTHONHASHSEED": "2"}  # any other variable has one value
+
+
+@pytest.mark.parametrize(("backend", "pin"), [
+    ("tensorflow", "op-determinism"), ("torch", "op-determinism"), ("jax", "xla-deterministic")])
+def test_on_a_gpu_the_base_pins_its_kernels_and_their_source_unpins_them(backend, pin):
+    known = base.known_pins(backend)
+    on_gpu = base.base_condition(backend, "gpu", 1, on_gpu=True)
+    assert pin in on_gpu.pins and pin not in base.base_condition(backend, "gpu", 1).pins
+    source = base.known_sources(backend)["gpu-kernels"]
+    arms = loosen.arms(source, "mlp", on_gpu, known)
+    assert pin not in arms.loose.pins
+    assert [(name, pin in condition.pins) for name, condition in arms.pinned] == [(pin, True)]
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_setting_without_op_determinism_is_without_it_on_a_gpu_too(backend):
+    known, on_gpu = base.known_pins(backend), base.base_condition(backend, "gpu", 1, on_gpu=True)
+    cudnn = "cudnn" if backend == "tensorflow" else "torch-cudnn"
+    for source in (base.known_sources(backend)[name] for name in ("op-determinism", cudnn)):
+        for setting in source.experiment.settings:
+            condition = compare.condition_of(source, setting, "cnn", on_gpu, known)
+            assert ("op-determinism" in condition.pins) == ("op-determinism" in setting.pins), setting.name
 
 
 @pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (1, "gpu"), (2, "gpu")])

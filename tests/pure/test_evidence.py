@@ -3,7 +3,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from detaudit import base, verify
+from detaudit import base, gpu, verify
 from detaudit.conclusion import conclude
 from detaudit.experiments.control import Control
 from detaudit.experiments.matrix import matrix
@@ -54,7 +54,8 @@ def test_no_nest_inherits_what_would_pin_a_race_from_outside():
 
 
 def scanning(tmp_path, inherited, **options) -> _Scan:
-    work = _Scan(Options("python", **options), None, Workspace(tmp_path), lambda event: None, inherited)
+    work = _Scan(Options("python", **options), None, Workspace(tmp_path), lambda event: None, inherited,
+                 gpu.Gpus(None, None, (), None, {}))
     work.runner = work._runner(fork=True)
     return work
 

@@ -305,3 +305,13 @@ def test_the_report_holds_both_snapshots_and_the_changes():
     assert [one["what"] for one in report["changes"]] == ["ECC errors, uncorrected aggregate",
                                                           "ECC errors, uncorrected volatile"]
     assert json.loads(json.dumps(report)) == report
+
+
+@pytest.mark.parametrize(("nvml", "said"), [
+    (Nvml(), "No GPU is visible to JAX, although the driver lists NVIDIA"),
+    (Nvml(cards=0), "No GPU is visible to JAX, and the NVIDIA driver lists none."),
+    (Nvml(nvmlInit=error("LIBRARY_NOT_FOUND")), "No GPU is visible to JAX, and the NVIDIA driver cannot be asked ("),
+])
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_explained(nvml, said):
+    sentence = gpu.missing("no GPU is visible to JAX", gpu.snapshot(nvml))
+    assert sentence.startswith(said) and sentence.endswith("Give --device cpu, or see `detaudit machine`.")

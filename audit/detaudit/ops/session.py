@@ -10,12 +10,14 @@ from pathlib import Path
 from detaudit_probes.ops import catalogue
 
 from detaudit import base, environment, gpu, machine
-from detaudit.errors import UsageError
+from detaudit.condition import Condition, Trial
+from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.events import Emit, Phase, Told
 from detaudit.nests import Interpreter
 from detaudit.ops import sweep
 from detaudit.ops.findings import OpsAudit
-from detaudit.runner import Asking, Limits, Runner, default_jobs
+from detaudit.outcome import UNAVAILABLE
+from detaudit.runner import Asking, Limits, Runner, ask_once, default_jobs
 from detaudit.workspace import Workspace, workspace
 
 
@@ -58,7 +60,7 @@ def run(options: Options, emit: Emit) -> OpsAudit:
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     before = gpu.snapshot()
     with workspace() as folder:
-        audit = _Sweep(options, names, folder, emit, gpu.present(before) and options.device != "cpu").run()
+        audit = _Sweep(options, names, folder, emit, before).run()
     return replace(audit, began=began, seconds=time.monotonic() - clock,
                    machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())})
 
@@ -69,7 +71,11 @@ class _Sweep:
     names: tuple[str, ...]
     folder: Workspace
     emit: Emit
-    on_gpu: bool
+    gpus: gpu.Gpus
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.options.device != "cpu" and gpu.present(self.gpus)
 
     def run(self) -> OpsAudit:
         options = self.options
@@ -84,6 +90,8 @@ class _Sweep:
             hello = runner.greet(conditions.default)
             facts = {**hello["facts"], "variables": environment.describe(os.environ)}
             runner.fingerprint = hello["fingerprints"][0]
+            if options.device == "gpu":
+                self._ask_for_gpu(runner, conditions.default)
             blank = self._found(runner, conditions, blank)
         except KeyboardInterrupt:
             interrupted = True
@@ -94,6 +102,13 @@ class _Sweep:
                           if one.outcome.completed and one.trace), {})
         return replace(blank, trials=trials, environment={**facts, "framework": framework}, cut=runner.cut,
                        interrupted=interrupted)
+
+    def _ask_for_gpu(self, runner: Runner, condition: Condition) -> None:
+        """Raise EnvironmentUnusable where the framework has no GPU."""
+        asking = Asking(ask_once(Trial(condition, 0)))
+        runner.run([asking])
+        if asking.done and asking.finding.outcome.kind == UNAVAILABLE:
+            raise EnvironmentUnusable(gpu.missing(asking.finding.outcome.reason, self.gpus))
 
     def _found(self, runner: Runner, conditions: sweep.Conditions, audit: OpsAudit) -> OpsAudit:
         listing = Asking(sweep.refusals(conditions))

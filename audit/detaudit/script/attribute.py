@@ -18,8 +18,8 @@ from detaudit.script.repeat import FRESH, MORE, SHORT, Answer, ask, compare_ends
 from detaudit.script.search import Pins, smallest
 
 #: Pins that may break a script: where all of them held together stop it, these are left out one by one.
-RISKY = ("op-determinism", "fixed-addresses", "one-pool-thread", "one-process", "clock", "os-entropy", "one-thread",
-         "one-worker", "serial-map", "dense-update", "ordered-updates")
+RISKY = ("op-determinism", "xla-deterministic", "fixed-addresses", "one-pool-thread", "one-process", "clock",
+         "os-entropy", "one-thread", "one-worker", "serial-map", "dense-update", "ordered-updates")
 MOST = 8  # pairs without a pin that parts rarely
 
 

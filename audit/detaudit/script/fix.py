@@ -25,8 +25,7 @@ ONE_SEED = (
     Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
     Edit("insert", ("import keras", "keras.utils.set_random_seed({seed})")),
 )
-#: What no line of a script can hold is set before it starts, threads as the backend reads them.
-ENVIRONMENT = {"hash-seed": (("PYTHONHASHSEED", "0"),)}
+#: One thread is set before a script starts, as the backend reads it.
 ONE_THREAD = {
     **dict.fromkeys(("tensorflow", *TF_KERAS), (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1"))),
     "jax": (("NPROC", "1"), ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")),
@@ -96,7 +95,9 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     for edit in script.edits:
         if edit.kind == "insert" or places:
             yield Way(edit, places=places)
-    variables = ONE_THREAD.get(case.backend, ()) if cause.pin == "one-thread" else ENVIRONMENT.get(cause.pin, ())
+    # What no line of a script can pin is set before it starts.
+    own = tuple(case.known[cause.pin].environment.items()) if cause.pin in case.known else ()
+    variables = ONE_THREAD.get(case.backend, ()) if cause.pin == "one-thread" else own
     if variables:
         yield Way(environment=variables)
 

@@ -25,7 +25,10 @@ def configure(trial: Any) -> None:
     device = trial.request.device
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
-    elif device.startswith("gpu"):
+        return
+    # Read when the runtime starts. JAX takes three quarters of a card at once, and trials share one.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if device.startswith("gpu"):
         number = int(device.partition(":")[2] or 0)
         if number >= gpus():
             raise Unavailable("only %d GPU is visible to JAX" % gpus() if gpus() else "no GPU is visible to JAX")

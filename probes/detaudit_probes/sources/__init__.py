@@ -148,6 +148,7 @@ SCRIPT_PINS = (
     "os-entropy",
     "one-thread",
     "op-determinism",
+    "xla-deterministic",
     "fixed-addresses",
 )
 
@@ -166,6 +167,9 @@ BASE_PINS = (
     "ordered-updates",
     "one-thread",
 )
+
+#: What it pins besides where trainings run on a GPU, whichever of them the backend has.
+GPU_BASE_PINS = ("op-determinism", "xla-deterministic")
 
 
 def declared(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Source, ModuleType]]:

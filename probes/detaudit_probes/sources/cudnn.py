@@ -16,6 +16,7 @@ This experiment has not run on a GPU yet; what is said of one is from the docume
 from detaudit_probes.declare import IMPORT, Compare, Link, Needs, Pin, Setting, Source
 
 ID = "cudnn"
+GPU_KERNELS = "gpu-kernels"  # the base condition pins them, by op determinism, which is one of the settings here
 
 _WITHOUT_LIBRARIES = "--xla_gpu_experimental_disable_binary_libraries=true --xla_gpu_autotune_level=0"
 
@@ -27,12 +28,13 @@ SOURCE = Source(
     experiment=Compare(
         models=("cnn", "lstm"),
         settings=(
-            Setting("autotuned"),
-            Setting("deterministic", pins=("cudnn-deterministic",), models=("cnn",)),
+            Setting("autotuned", without=(GPU_KERNELS,)),
+            Setting("deterministic", without=(GPU_KERNELS,), pins=("cudnn-deterministic",), models=("cnn",)),
             Setting("op determinism", pins=("op-determinism",)),
-            Setting("autotuning off", pins=("cudnn-autotune-off",), models=("cnn",)),
-            Setting("use_cudnn=False", options={"use_cudnn": False}, models=("lstm",)),
-            Setting("XLA without libraries", options={"jit_compile": True, "use_cudnn": False},
+            Setting("autotuning off", without=(GPU_KERNELS,), pins=("cudnn-autotune-off",), models=("cnn",)),
+            Setting("use_cudnn=False", without=(GPU_KERNELS,), options={"use_cudnn": False}, models=("lstm",)),
+            Setting("XLA without libraries", without=(GPU_KERNELS,),
+                    options={"jit_compile": True, "use_cudnn": False},
                     environment={"XLA_FLAGS": _WITHOUT_LIBRARIES}, models=("lstm",)),
         ),
         race=True,

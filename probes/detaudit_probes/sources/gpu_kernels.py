@@ -9,7 +9,9 @@ Every tiny model is tried, and one that is made of such kernels.
 
 This experiment has not run on a GPU yet; what is said of one is from the documentation and the threads linked below.
 """
-from detaudit_probes.declare import EVERY_BACKEND, IMPORT, Link, Loosen, Needs, Pin, Source
+import sys
+
+from detaudit_probes.declare import EVERY_BACKEND, IMPORT, InScript, Link, Loosen, Needs, Pin, Source
 from detaudit_probes.models import Tiny, spread
 
 ID = "gpu-kernels"
@@ -47,11 +49,23 @@ SOURCE = Source(
              "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism"),
     ),
     advice="Switch op determinism on; where it raises, replace the operation or place it on the CPU.",
+    # On JAX alone: op determinism is the pin on the other backends, and a source of a script by itself.
+    script=InScript(XLA, race=True, sites=False),
 )
 
 
 def see(trial):
     return int(trial.backend.gpu_in_use())
+
+
+def touched(session, name):
+    """1 where the script has computed on a GPU with JAX. To ask a runtime that was never started would start it."""
+    if "jax" not in sys.modules:
+        return 0
+    import jax
+    from jax._src import xla_bridge
+
+    return int(xla_bridge.backends_are_initialized() and jax.default_backend() == "gpu")
 
 
 def model(trial):

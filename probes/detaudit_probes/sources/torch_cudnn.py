@@ -11,6 +11,7 @@ This experiment has not run on a GPU yet; what is said of one is from the docume
 from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source
 
 ID = "torch-cudnn"
+GPU_KERNELS = "gpu-kernels"  # the base condition pins them, by op determinism, which is one of the settings here
 DETERMINISTIC = "torch-cudnn-deterministic"
 
 SOURCE = Source(
@@ -22,11 +23,11 @@ SOURCE = Source(
     experiment=Compare(
         models=("cnn", "lstm"),
         settings=(
-            Setting("as it is"),
-            Setting("benchmark", options={ID: "benchmark"}),
-            Setting("deterministic", pins=(DETERMINISTIC,)),
+            Setting("as it is", without=(GPU_KERNELS,)),
+            Setting("benchmark", without=(GPU_KERNELS,), options={ID: "benchmark"}),
+            Setting("deterministic", without=(GPU_KERNELS,), pins=(DETERMINISTIC,)),
             Setting("op determinism", pins=("op-determinism",)),
-            Setting("without cuDNN", options={ID: "off"}),
+            Setting("without cuDNN", without=(GPU_KERNELS,), options={ID: "off"}),
         ),
         race=True,
     ),
