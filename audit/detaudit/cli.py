@@ -20,6 +20,7 @@ from detaudit.ops.sweep import THREADS
 from detaudit.pinpoint import Guilty
 from detaudit.progress import Drawing
 from detaudit.report import build, build_ops, build_run, faces, read, v1, write
+from detaudit.sandbox.view import KINDS
 from detaudit.scan import Options, scan
 from detaudit.script import program, session
 from detaudit.script.localise import DEPTHS, OPERATION
@@ -187,7 +188,10 @@ def run_command(
     stop_after: Annotated[str | None, typer.Option(metavar="N", help="End each run after N steps (60s: seconds).")
                           ] = None,
     every: Annotated[int, typer.Option(metavar="N", min=1, help="Look at the weights in every N-th step.")] = 1,
-    copy: Annotated[bool, typer.Option("--copy", help="Each run in its own copy of the folder.")] = False,
+    isolation: Annotated[str | None, typer.Option(
+        show_default="overlay, or copy where none can be mounted",
+        help="Keep what runs write from the folder by an overlay, by a copy, or restore it (in-place).")] = None,
+    online: Annotated[bool, typer.Option("--online", help="Let experiment trackers upload.")] = False,
     depth: Annotated[str, typer.Option(help="Follow a divergence to the step, tensor, layer or op.")] = "op",
     price: Annotated[bool | None, typer.Option("--price/--no-price", show_default="where a run takes under 20 s",
                                                help="Time what the pins cost.")] = None,
@@ -205,14 +209,15 @@ def run_command(
         python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
         backend=None if backend is None else one_of(backend, IN_SCRIPTS, "--backend"), trials=trials, jobs=jobs,
         timeout=timeout, budget=session.budget(budget),
-        seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
-        strict=strict, depth=one_of(depth, DEPTHS, "--depth"), price=price)
+        seed=seed, stop_after=session.stop(stop_after), every=every,
+        isolation=None if isolation is None else one_of(isolation, KINDS, "--isolation"), online=online,
+        keep=str(keep) if keep else None, strict=strict, depth=one_of(depth, DEPTHS, "--depth"), price=price)
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs the operation: --depth {OPERATION}.")
     targets = {"json": json, "markdown": markdown}
     for path in (*targets.values(), write_fix, reproducer):
         write.check_target(path)
-    found = program.find(target, module, tuple(arguments or ()), copy, Path.cwd())
+    found = program.find(target, module, tuple(arguments or ()), Path.cwd())
     with Drawing(Console(stderr=True), searching=True) as drawing:
         audit = session.run(found, options, drawing)
     document = build_run.document(audit)

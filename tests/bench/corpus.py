@@ -67,7 +67,7 @@ def load(case: str) -> dict:
 def audit(folder: Path, planted: dict, **choices: object) -> dict:
     """The report of the script in ``folder``, as ``detaudit run`` writes it, no pin timed."""
     target = planted["module"] or "train.py"
-    found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), False, folder)
+    found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), folder)
     done = session.run(found, session.Options(sys.executable, price=False, **choices), lambda event: None)
     return json.loads(write.to_json(build_run.document(done)))
 

@@ -70,7 +70,7 @@ def main() -> int:
 
 def steps_of(script: Path, fingerprint: str) -> list[tuple[float, float]]:
     """Seconds a step, unwatched and watched, of every turn."""
-    found = program.find(script.name, False, (), False, script.parent)
+    found = program.find(script.name, False, (), script.parent)
     with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as control:
         runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(1), Path(control) / "c",
                         dict(os.environ), fingerprint=fingerprint, keep_bytes=False,

@@ -22,7 +22,7 @@ def held(condition: Condition, pins: tuple[str, ...]) -> Condition:
 def runs_of(script: Path, arguments: tuple[str, ...], python: str, condition: Condition, number: int, control: Path,
             variables: Mapping[str, str]) -> list[Finished]:
     """So many runs of the script under the condition, all of which complete."""
-    found = program.find(script.name, False, arguments, False, script.parent)
+    found = program.find(script.name, False, arguments, script.parent)
     runner = Runner(Interpreter(python, condition.backend, fork=False), Limits(2, 300.0), control,
                     {**os.environ, **variables}, keep_bytes=False,
                     open_nest=lambda *given: program.Process(found, *given))

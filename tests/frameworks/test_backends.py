@@ -94,7 +94,7 @@ STEPS = 6 + 2 + 3
 def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_path):
     backend, runner, _ = on
     (tmp_path / "train.py").write_text(SCRIPT)
-    found = program.find("train.py", False, (), False, tmp_path)
+    found = program.find("train.py", False, (), tmp_path)
     runs = Runner(replace(runner.interpreter, fork=False), Limits(2, 300.0), tmp_path / "control",
                   {**os.environ, "KERAS_BACKEND": backend}, keep_bytes=False,
                   open_nest=lambda *given: program.Process(found, *given))

@@ -96,7 +96,7 @@ def script(tmp_path_factory):
 
 
 def run(script, control, python=sys.executable, backend="tensorflow", **options):
-    found = program.find(script.name, False, (), False, script.parent)
+    found = program.find(script.name, False, (), script.parent)
     runner = Runner(Interpreter(python, backend, fork=False), Limits(2), control, dict(os.environ),
                     keep_bytes=False, open_nest=lambda *given: program.Process(found, *given))
     trials = [Trial(Condition("tensorflow", "auto", "train.py", 1).with_options({**options, "watch": watch}), 0)

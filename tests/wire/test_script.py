@@ -24,14 +24,14 @@ def run(tmp_path):
     """Run a script some times under pins; what became of each run."""
     runners = []
 
-    def several(text, *pins, runs=2, timeout=60.0, arguments=(), files=None, copy=False, module=None,
+    def several(text, *pins, runs=2, timeout=60.0, arguments=(), files=None, module=None,
                 python=sys.executable, files_changed=None, **options):
         folder = tmp_path / f"work-{len(runners)}"
         folder.mkdir()
         for name, content in {"train.py": text, **(files or {})}.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(textwrap.dedent(content))
-        found = program.find(module or "train.py", module is not None, tuple(arguments), copy, folder)
+        found = program.find(module or "train.py", module is not None, tuple(arguments), folder)
         condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
         if files_changed is not None:
             condition = condition.with_options({"files": files_changed})
@@ -434,19 +434,13 @@ def test_a_hang_ends_with_the_timeout_and_leaves_no_process(run, tmp_path):
     assert not alive(int((tmp_path / "pids").read_text()))
 
 
-def test_a_copy_takes_what_a_run_writes(run, tmp_path):
-    done = run("open('out.txt', 'a').write('x'); print(open('out.txt').read())", copy=True)
-    assert [printed(one) for one in done] == ["x\n", "x\n"]
-    assert not list(tmp_path.glob("work-*/out.txt"))
-
-
 def test_a_script_that_is_not_there_and_a_notebook(tmp_path):
     from detaudit.errors import UsageError
 
     for name, said in (("nowhere.py", "There is no script nowhere.py"), ("a.ipynb", "nbconvert"), ("pkg", "-m pkg")):
         (tmp_path / "pkg").mkdir(exist_ok=True)
         with pytest.raises(UsageError, match=said):
-            program.find(name, False, (), False, tmp_path)
+            program.find(name, False, (), tmp_path)
 
 
 def test_an_interpreter_that_ignores_our_hooks_leaves_no_trace(run, monkeypatch, tmp_path):
@@ -454,7 +448,7 @@ def test_an_interpreter_that_ignores_our_hooks_leaves_no_trace(run, monkeypatch,
     wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(wrapper))
-    found = program.find("t.py", False, (), False, tmp_path) if (tmp_path / "t.py").write_text("print(1)") else None
+    found = program.find("t.py", False, (), tmp_path) if (tmp_path / "t.py").write_text("print(1)") else None
     runner = Runner(Interpreter(str(wrapper), "tensorflow", fork=False), Limits(1, 60.0), tmp_path / "c",
                     dict(os.environ), open_nest=lambda *given: program.Process(found, *given))
     monkeypatch.undo()

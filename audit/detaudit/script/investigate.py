@@ -30,7 +30,7 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
     parted = {"reproducible": False, "reason": PARTED} if audit.repeats.parted else {}
     case.known_so_far(replace(audit, **parted))
-    if audit.repeats.parted and audit.changed and not case.program.copy:
+    if audit.repeats.parted and audit.changed:
         apart = yield from attribute.apart(case, audit)
         if apart is not None:
             return apart
@@ -57,8 +57,6 @@ def _repeat(case: Case, blank: RunAudit) -> Generator[Sequence[Trial], dict[Tria
     """The first runs; or an audit that ends here, because the script fails or trains nothing."""
     trial = Trial(case.loose, 0)
     first = (yield [trial])[trial]
-    if case.changed() and not case.program.copy:
-        case.alone()
     case.emit(Told(f"One run takes {first.outcome.seconds:.0f} s."))
     done = [first]
     wanted = max(case.trials or (RUNS_OF_SHORT if first.outcome.seconds < SHORT else RUNS), 2)

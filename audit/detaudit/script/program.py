@@ -3,7 +3,6 @@ import contextlib
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from detaudit_probes import protocol
 from detaudit import confinement
 from detaudit.errors import UsageError
 from detaudit.nests import Interpreter, write_json
+from detaudit.sandbox.view import IGNORED, Sandbox, Start, View
+from detaudit.script import trackers
 from detaudit.script.supervise import LAUNCH_FILE
 
 MOST_BURNERS = 8
@@ -26,9 +27,7 @@ CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
 LARGEST_COPY = 500_000_000  # bytes of the user's folder that are copied for one run
 
-#: What never belongs to a program: it is neither copied nor looked at.
-IGNORED = ("__pycache__", ".git", ".hg", ".svn", ".venv", "venv", "node_modules", ".ipynb_checkpoints", ".mypy_cache",
-           ".pytest_cache", ".ruff_cache", "*.egg-info")
+WRITTEN_FILE = "written.json"  # in a trial's folder: the names below the program's folder that it has written
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Program:
     """``python SCRIPT ARGUMENTS`` or ``python -m MODULE ARGUMENTS``, as it is started in ``cwd``.
 
     ``root`` holds the user's code: ``cwd`` where the script lies below it, else the script's own folder. ``versions``
-    are other contents of files below ``root``, by a name: a trial whose option ``version`` names one runs in a copy.
+    are other contents of files below ``root``, by a name: a trial whose option ``version`` names one sees them.
     """
 
     script: Path | None
@@ -44,7 +43,6 @@ class Program:
     arguments: tuple[str, ...]
     cwd: Path
     root: Path
-    copy: bool = False
     versions: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
@@ -65,18 +63,44 @@ class Program:
         return [python, str(moved), *self.arguments]
 
 
-def find(target: str, is_module: bool, arguments: tuple[str, ...], copy: bool, cwd: Path) -> Program:
+def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) -> Program:
     """The program that the command line names. Raises UsageError, with a sentence, where there is none."""
     if is_module:
-        return Program(None, target, arguments, cwd, cwd, copy)
+        return Program(None, target, arguments, cwd, _own_folder(cwd))
     path = (cwd / target).absolute()
     if path.suffix == ".ipynb":
         raise UsageError(f"{target} is a notebook. Convert it first: jupyter nbconvert --to script {target}")
     if not path.is_file():
         raise UsageError(f"There is no script {target}." + (
             f" For a package, use: detaudit run -m {target.rstrip('/').replace('/', '.')}" if path.is_dir() else ""))
-    root = cwd if path.is_relative_to(cwd) else path.parent
-    return Program(path, None, arguments, cwd, root, copy)
+    root = cwd if path.is_relative_to(cwd) and cwd != cwd.parent else path.parent
+    return Program(path, None, arguments, cwd, _own_folder(root))
+
+
+def _own_folder(root: Path) -> Path:
+    """The folder that is taken for the program's; the whole file system is nobody's."""
+    if root == root.parent:
+        raise UsageError(f"The program's folder would be {root}: put it into one of its own, and run it there.")
+    return root
+
+
+@dataclass
+class Sandboxed:
+    """The sandbox of an audit, and what runs have written in it: names below the program's folder."""
+
+    sandbox: Sandbox
+    written: set[str] = field(default_factory=set)
+    _kept: bool = False
+
+    def settle(self, trial: Path, plain: bool) -> None:
+        """A trial has ended. What the first ``plain`` one has left is kept: a further run may begin from there."""
+        names = self.sandbox.written(trial)
+        self.written.update(names)
+        write_json(trial / WRITTEN_FILE, list(names))
+        if plain and not self._kept:
+            self._kept = True
+            self.sandbox.keep_state(trial)
+        self.sandbox.discard(trial)
 
 
 class Pace:
@@ -97,8 +121,9 @@ class Process:
     """One run of the program. To the runner it is a nest that serves one trial and needs no start."""
 
     def __init__(self, program: Program, interpreter: Interpreter, control: Path, environment: Mapping[str, str],
-                 pace: Pace | None = None):
+                 pace: Pace | None = None, sandboxed: "Sandboxed | None" = None, online: bool = False):
         self.program, self.interpreter, self.control, self._pace = program, interpreter, control, pace
+        self._sandboxed, self._online = sandboxed, online
         self._environment = dict(environment)
         self._process: subprocess.Popen | None = None
         self._lifeline: int | None = None
@@ -115,8 +140,8 @@ class Process:
         # Names of one length: what lies in memory before an object decides its address.
         folder = self.control / protocol.TRIALS_FOLDER / f"{request.trial:05}"
         folder.mkdir(parents=True)
-        root = self._own_copy(folder, request.options.get("version"), self.program.copy or request.options.get("copy"))
-        cwd = self.program.cwd
+        view = self._view(folder, request)
+        root, cwd = view.root, self.program.cwd
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
         asked = request._replace(options={**request.options, "root": str(root)})
@@ -124,6 +149,7 @@ class Process:
         write_json(folder / LAUNCH_FILE, {
             "command": self.program.command(self.interpreter.path, root), "cwd": str(cwd),
             "environment": self._variables(folder, bool(request.pins)), "timeout": request.timeout,
+            "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
             "fixed_addresses": bool(request.options.get("fixed_addresses")),
             "burners": _cores() if request.options.get("busy") else 0,
             # Where the clock is pinned, two runs read the same time whenever they begin.
@@ -131,14 +157,14 @@ class Process:
         self._start(folder)
         return folder
 
-    def _own_copy(self, folder: Path, version: str | None, copy: bool) -> Path:
-        if version is None and not copy:
-            return self.program.root
-        own = folder / "copy" / self.program.root.name
-        shutil.copytree(self.program.root, own, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED))
-        for name, text in self.program.versions.get(version or "", {}).items():
-            (own / name).write_bytes(text.encode("utf-8"))
-        return own
+    def _view(self, folder: Path, request: protocol.Request) -> View:
+        if self._sandboxed is None:
+            return View(self.program.root)
+        options = request.options
+        start = Start(self.program.versions.get(options.get("version", ""), {}), tuple(options.get("without", ())),
+                      bool(options.get("left")))
+        self._plain = start == Start() and not request.pins and not request.loose
+        return self._sandboxed.sandbox.view(folder, start)
 
     def _variables(self, folder: Path, pinned: bool) -> dict[str, str]:
         """The trial's environment. Where something is pinned, equal temporary names must not meet in one folder."""
@@ -147,10 +173,10 @@ class Process:
         (site / "sitecustomize.py").symlink_to(GUEST / "script" / "sitecustomize.py")
         (site / "guest").symlink_to(GUEST)
         path = os.pathsep.join(part for part in (str(site), self._environment.get("PYTHONPATH")) if part)
-        own = {}
+        own = {} if self._online else trackers.variables(folder)
         if pinned:
             (folder / "tmp").mkdir()
-            own = {"TMPDIR": str(folder / "tmp")}
+            own["TMPDIR"] = str(folder / "tmp")
         return {**self._environment, **own, "PYTHONPATH": path, "DETAUDIT_TRIAL": str(folder),
                 "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -171,7 +197,10 @@ class Process:
         path = folder / protocol.EXIT_FILE
         status = self._process.poll() if self._process else 0
         if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))
+            ended = json.loads(path.read_text(encoding="utf-8"))
+            if self._sandboxed is not None:
+                self._sandboxed.settle(folder, self._plain and ended["status"] == 0)
+            return ended
         return None if status is None else {"status": 70, "signal": None, "timed_out": False, "seconds": 0.0}
 
     def said(self, folder: Path) -> str:

@@ -18,13 +18,18 @@ from detaudit.errors import UsageError
 from detaudit.events import Emit, Told
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
+from detaudit.sandbox import in_place
+from detaudit.sandbox.choice import Choice, choose
+from detaudit.sandbox.view import COPY, IN_PLACE, OVERLAY
 from detaudit.script.attribute import backend_of
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate
-from detaudit.script.program import Pace, Process, Program, listing
+from detaudit.script.program import Pace, Process, Program, Sandboxed
 from detaudit.under_test import ask
 from detaudit.workspace import Workspace, workspace
+
+MOST_NAMES = 50  # of files that runs have written
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Options:
     seed: int = 1
     stop_after: str | None = None
     every: int = 1
-    copy: bool = False
+    isolation: str | None = None
+    online: bool = False
     keep: str | None = None
     strict: bool = False
     depth: str = "op"
@@ -75,6 +81,8 @@ def run(program: Program, options: Options, emit: Emit) -> RunAudit:
     """Investigate the program. Raises UsageError and EnvironmentUnusable."""
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     before = gpu.snapshot()
+    for root, names in in_place.recover():
+        emit(Told(f"An audit that was killed had changed {', '.join(names[:5])} in {root}: restored."))
     keep = Path(options.keep).absolute() if options.keep else None
     with workspace() as folder:
         folder.kept = keep is not None
@@ -101,20 +109,23 @@ class _Run:
     def audit(self) -> RunAudit:
         few, many = self.options.trials or 5, 40 if self.options.price is False else 60
         self.emit(Told(f"{self.program.title} will run some {few} times, and up to {many} times where its runs part. "
-                       f"What it uploads or logs elsewhere is repeated."))
+                       f"What it writes outside of its folder is written each time."))
         hello = ask(self.options.python)
+        choice = choose(self.program.root, self.folder.path, self.options.isolation)
+        self.sandboxed = Sandboxed(choice.sandbox)
+        self.emit(Told(_announced(choice, self.program.root)))
         known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
         runner = self.runner = self._runner(hello["fingerprints"][0])
         blank = RunAudit(
             program=self.program.title, options=self._replayable(), reproducible=None, reason="not decided",
             environment={**hello["facts"], "variables": environment.describe(os.environ)},
             strict=self.options.strict)
-        before, so_far = listing(self.program.root), [blank]
+        so_far = [blank]
         case = Case(
             program=self.program, loose=self._loose(), known=known,
             sources=tuple(one for one in base.script_sources().values() if one.script is not None),
             pins=self._pins(), trials=self.options.trials, emit=self.emit, alone=self._alone,
-            changed=lambda: _differing(before, listing(self.program.root)), known_so_far=so_far.append,
+            changed=lambda: tuple(sorted(self.sandboxed.written))[:MOST_NAMES], known_so_far=so_far.append,
             depth=self.options.depth, price=self.options.price, backend=self.backend)
         asking = Asking(investigate(case, blank))
         interrupted = False
@@ -124,6 +135,7 @@ class _Run:
             interrupted = True
         finally:
             runner.close()
+            self.sandboxed.sandbox.close()
         audit = asking.finding if asking.done else _cut(so_far[-1], interrupted)
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
         seen = {"framework": {"backend": backend_of(trials) or self.backend}}
@@ -131,12 +143,13 @@ class _Run:
                        interrupted=interrupted, environment={**audit.environment, **seen})
 
     def _runner(self, fingerprint: str) -> Runner:
-        limits = Limits(self.jobs, self.options.timeout, *spent(self.options.budget))
+        jobs = 1 if self.options.isolation == IN_PLACE else self.jobs
+        limits = Limits(jobs, self.options.timeout, *spent(self.options.budget))
 
         pace = Pace()
 
         def open_process(interpreter: Interpreter, control: Path, variables: Mapping[str, str]) -> Process:
-            return Process(self.program, interpreter, control, variables, pace)
+            return Process(self.program, interpreter, control, variables, pace, self.sandboxed, self.options.online)
 
         return Runner(
             Interpreter(self.options.python, self.backend, fork=False), limits,
@@ -210,5 +223,13 @@ def _printed(runner: Runner) -> str:
     return path.read_bytes()[:1_000_000].decode("utf-8", "replace") if path is not None and path.exists() else ""
 
 
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))[:50]
+def _announced(choice: Choice, root: Path) -> str:
+    """What becomes of the user's folder, before the first run."""
+    kind = choice.sandbox.kind
+    if kind == OVERLAY:
+        return "Each run sees its folder through an overlay: what it writes there is thrown away."
+    if kind == COPY:
+        reason = f", for {choice.reason}" if choice.reason else ""
+        return f"Each run works in a copy of its folder{reason}: an absolute path still leads to the folder itself."
+    return (f"Runs write into {root} itself, one at a time. It was saved and is restored after each; if the audit is "
+            f"killed, the next `detaudit run` restores it.")

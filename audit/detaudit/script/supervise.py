@@ -21,7 +21,10 @@ from typing import Any
 
 from detaudit_probes import protocol
 
+from detaudit.sandbox import mounts
+
 LAUNCH_FILE = "launch.json"
+OUR_FAULT = 70  # the exit status of a run that failed by a fault of ours
 #: Burns until its input ends, which it does when this process is gone, however that died.
 BURN = "import select\nwhile not select.select([0], [], [], 0)[0]: pass"
 _SUBREAPER = 36              # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
@@ -59,11 +62,22 @@ def burning(count: int) -> Iterator[None]:
 
 
 def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
+    def prepare() -> None:
+        """In the child, before it becomes the program."""
+        if launch["fixed_addresses"]:
+            fix_addresses()
+        if launch["mounts"] is not None:
+            try:
+                mounts.enter(launch["mounts"])
+                mounts.prepare(launch["mounts"]["root"], launch["mounts"]["texts"], launch["mounts"]["without"])
+            except OSError as error:  # an exception's text does not reach the parent from here
+                (folder / protocol.FAULT_FILE).write_text(f"no sandbox: {error.strerror or error}\n", encoding="utf-8")
+                os._exit(OUR_FAULT)
+
     with open(folder / protocol.STDOUT_FILE, "wb") as out, open(folder / protocol.STDERR_FILE, "wb") as err:
         return subprocess.Popen(
             launch["command"], cwd=launch["cwd"], env=launch["environment"], stdin=subprocess.DEVNULL, stdout=out,
-            stderr=err, start_new_session=True,
-            preexec_fn=fix_addresses if launch["fixed_addresses"] else None)
+            stderr=err, start_new_session=True, preexec_fn=prepare)
 
 
 def fix_addresses() -> None:

@@ -1,0 +1,28 @@
+"""Experiment trackers and uploads: offline in trials, by their own variables, unless the user lets them upload.
+
+The variables are those that each library reads: WANDB_MODE (W&B), MLFLOW_TRACKING_URI (MLflow), HF_HUB_OFFLINE (Hugging
+Face Hub, which then loads from its cache alone), COMET_START_ONLINE (``comet_ml.start``) and CLEARML_OFFLINE_MODE
+(ClearML).
+"""
+from collections.abc import Iterable
+from pathlib import Path
+
+#: By the module that a script imports: the library's name and the variable that keeps it offline.
+OFFLINE = {
+    "wandb": ("Weights & Biases", "WANDB_MODE", "offline"),
+    "mlflow": ("MLflow", "MLFLOW_TRACKING_URI", "{folder}"),
+    "huggingface_hub": ("the Hugging Face Hub", "HF_HUB_OFFLINE", "1"),
+    "comet_ml": ("Comet", "COMET_START_ONLINE", "false"),
+    "clearml": ("ClearML", "CLEARML_OFFLINE_MODE", "1"),
+}
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """What is set in a trial; what MLflow keeps goes to ``folder``."""
+    return {name: value.format(folder=folder.as_uri()) for _, name, value in OFFLINE.values()}
+
+
+def notes(imported: Iterable[str]) -> tuple[str, ...]:
+    """A sentence for each tracker that the script has imported."""
+    return tuple(f"{OFFLINE[module][0]} was kept offline ({OFFLINE[module][1]}); --online lets it upload"
+                 for module in sorted(imported) if module in OFFLINE)
