@@ -218,6 +218,9 @@ def run_command(
     for path in (*targets.values(), write_fix, reproducer):
         write.check_target(path)
     found = program.find(target, module, tuple(arguments or ()), Path.cwd())
+    write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise UsageError(f"--keep needs a new folder: {keep} is there already.")
     with Drawing(Console(stderr=True), searching=True) as drawing:
         audit = session.run(found, options, drawing)
     document = build_run.document(audit)

@@ -46,8 +46,13 @@ class _Builder(Shared):
             outputs=tuple(v1.Output(kind=one.kind, name=self.name(one.name), agrees=one.agrees, line=one.line)
                           for one in audit.outputs[:1000]),
             observer=v1.Observer(holds=audit.observer.holds, reason=self.text(audit.observer.reason)),
-            open=self.names(audit.open), changed=self.names(audit.changed),
+            open=self.names(audit.open), changed=self.names(audit.changed), isolation=self.isolation(audit.isolation),
             traceback=self.text(_without_secrets(audit.traceback[-LONGEST_TRACEBACK:])))
+
+    def isolation(self, isolation: findings.Isolation) -> v1.Isolation:
+        return v1.Isolation(kind=isolation.kind, reason=self.text(isolation.reason),
+                            left_out=self.names(isolation.left_out), elsewhere=self.names(isolation.elsewhere),
+                            not_restored=self.names(isolation.not_restored))
 
     def repeats(self, one: findings.Repeats) -> v1.Repeats:
         held = one.agreed > 0 and not one.parted

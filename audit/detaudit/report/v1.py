@@ -504,6 +504,20 @@ class Observer(Part):
     reason: Text
 
 
+class Isolation(Part):
+    """What kept runs from the user's folder (``overlay``, ``copy`` or ``in-place``), and why no better one was had.
+
+    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it that they wrote to,
+    ``not_restored`` names below it that are not what they were before the audit.
+    """
+
+    kind: Name
+    reason: Text
+    left_out: Names
+    elsewhere: Names
+    not_restored: Names
+
+
 class RunReport(Document, tag_field="command", tag="run"):
     """The report of ``detaudit run``. ``reproducible`` is null where it was not decided.
 
@@ -511,7 +525,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     went into the step, or was born there. ``pinned`` are the runs with everything pinned from outside,
     ``bare`` those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in ``no_fix``,
     ``price`` where pins were not timed (``no_price``: why).
-    ``open`` are pins that a search left undecided, ``changed`` files that the program changes.
+    ``open`` are pins that a search left undecided, ``changed`` names below the program's folder that its runs write.
     """
 
     program: Name
@@ -534,6 +548,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     observer: Observer
     open: Names
     changed: Names
+    isolation: Isolation
     traceback: Text
 
 

@@ -46,8 +46,7 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         unlike = [output(one) for one in report.outputs if not one.agrees]
         if unlike:
             yield "Beside it", f"{listed(unlike)}: not judged, the training is"
-    if report.changed:
-        yield "Changes", f"the program writes into its folder: {listed(report.changed, 5)}"
+    yield from folder(report)
     if report.observer.holds is False:
         yield "Observer", report.observer.reason
     for one in report.warnings:
@@ -61,6 +60,24 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     if report.causes and report.fix is None and report.no_fix:
         yield "No fix", report.no_fix
     yield from price(report)
+
+
+#: What became of what runs wrote below the program's folder.
+KEPT_FROM = {"overlay": "an overlay took it", "copy": "copies took it", "in-place": "it was restored"}
+
+
+def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+    """What runs wrote, and whether the user's files are what they were."""
+    isolation = report.isolation
+    if report.changed:
+        yield "Writes", (f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}, and the folder is "
+                         f"as it was")
+    if isolation.not_restored:
+        yield "Changed", f"in the folder itself, during the audit: {listed(isolation.not_restored, 5)}"
+    if isolation.elsewhere:
+        yield "Also writes", f"{listed(isolation.elsewhere, 5)}: outside of its folder, not protected"
+    if isolation.left_out:
+        yield "Not copied", f"{listed(isolation.left_out, 5)}: runs did not see it"
 
 
 def output(one: v1.Output) -> str:

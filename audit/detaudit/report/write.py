@@ -2,6 +2,7 @@
 import contextlib
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,28 @@ def check_target(path: str | Path | None) -> None:
         raise UsageError(f"Cannot write {name}: its folder does not exist. Make it, or name a file elsewhere.")
     if not os.access(folder, os.W_OK) or (Path(path).exists() and not os.access(path, os.W_OK)):
         raise UsageError(f"Cannot write {name}: it is read-only. Name a file elsewhere.")
+
+
+#: What a file has in it that detaudit has written, by what it is for.
+MARKS = {"json": b'"detaudit.report"', "markdown": b"detaudit", "fix": b"--- a/", "reproducer": b"Written by detaudit"}
+_LARGEST_OF_OURS = 20_000_000
+
+
+def refuse_files_of(root: Path, targets: Mapping[str, Path | None]) -> None:
+    """Raise UsageError where a target is a file of the program below ``root``: one that detaudit did not write."""
+    for kind, path in targets.items():
+        target = Path(os.path.realpath(path)) if path is not None else None
+        if target is None or not target.is_file() or not target.is_relative_to(os.path.realpath(root)):
+            continue
+        if target.stat().st_size and not _is_ours(target, kind):
+            raise UsageError(f"{visible(str(path))} is a file of the program, and nothing that detaudit wrote. Name "
+                             f"another one.")
+
+
+def _is_ours(path: Path, kind: str) -> bool:
+    if path.suffix == ".py" and kind != "reproducer":
+        return False
+    return path.stat().st_size <= _LARGEST_OF_OURS and MARKS[kind] in path.read_bytes()
 
 
 def _takes_bytes(target: Path) -> bool:

@@ -154,6 +154,21 @@ class Observer:
 
 
 @dataclass(frozen=True)
+class Isolation:
+    """What kept runs from the user's folder: its ``kind``, and the ``reason`` where a better one could not be had.
+
+    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it that they wrote to,
+    ``not_restored`` names below it that are not what they were before the audit.
+    """
+
+    kind: str = ""
+    reason: str = ""
+    left_out: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    not_restored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunAudit:
     """Everything that one ``detaudit run`` found. ``reproducible`` is None where it was not decided."""
 
@@ -180,6 +195,7 @@ class RunAudit:
     search: Search = Search()
     open: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    isolation: Isolation = Isolation()
     notes: tuple[str, ...] = ()
     traceback: str = ""
     output: str = ""  # what the first run printed; it is shown where asked for, and stands in no report

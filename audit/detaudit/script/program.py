@@ -18,6 +18,7 @@ from detaudit_probes import protocol
 from detaudit import confinement
 from detaudit.errors import UsageError
 from detaudit.nests import Interpreter, write_json
+from detaudit.runner import Finished
 from detaudit.sandbox.view import IGNORED, Sandbox, Start, View
 from detaudit.script import trackers
 from detaudit.script.supervise import LAUNCH_FILE
@@ -103,6 +104,12 @@ class Sandboxed:
         self.sandbox.discard(trial)
 
 
+def written_by(run: Finished) -> tuple[str, ...]:
+    """Names below the program's folder that a run has written; none where there was no sandbox."""
+    path = run.trace.folder / WRITTEN_FILE if run.trace is not None else None
+    return tuple(json.loads(path.read_text(encoding="utf-8"))) if path is not None and path.exists() else ()
+
+
 class Pace:
     """Runs begin some seconds apart: side by side in one second, two that take a seed from the clock would agree."""
 
@@ -144,7 +151,7 @@ class Process:
         root, cwd = view.root, self.program.cwd
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
-        asked = request._replace(options={**request.options, "root": str(root)})
+        asked = request._replace(options={**request.options, "root": str(root), "origin": str(self.program.root)})
         write_json(folder / protocol.REQUEST_FILE, asked._asdict())
         write_json(folder / LAUNCH_FILE, {
             "command": self.program.command(self.interpreter.path, root), "cwd": str(cwd),
@@ -272,8 +279,8 @@ def _identities(*descriptors: int) -> set[tuple[int, int]]:
     return found
 
 
-def listing(root: Path) -> dict[str, tuple[int, int]]:
-    """Every file below ``root`` with its size and the time of its last change: what a run has changed is seen by it.
+def listing(root: Path) -> dict[str, tuple[int, int, int]]:
+    """Everything below ``root`` with its size, mode and the time of its last change: a change is seen by these.
 
     A file that detaudit's own output is redirected to is not the program's.
     """
@@ -281,13 +288,13 @@ def listing(root: Path) -> dict[str, tuple[int, int]]:
     own = _identities(1, 2)
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if name not in IGNORED)
-        for name in files:
+        for name in [*names, *files]:
             with contextlib.suppress(OSError):
                 path = os.path.join(folder, name)
                 status = os.lstat(path)
                 if (status.st_dev, status.st_ino) in own:
                     continue
-                found[os.path.relpath(path, root)] = (status.st_size, status.st_mtime_ns)
+                found[os.path.relpath(path, root)] = (status.st_size, status.st_mode, status.st_mtime_ns)
         if len(found) > 50_000:
             break
     return found

@@ -21,11 +21,12 @@ from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
 from detaudit.sandbox import in_place
 from detaudit.sandbox.choice import Choice, choose
 from detaudit.sandbox.view import COPY, IN_PLACE, OVERLAY
+from detaudit.script import trackers
 from detaudit.script.attribute import backend_of
 from detaudit.script.case import Case
-from detaudit.script.findings import RunAudit
+from detaudit.script.findings import Isolation, RunAudit
 from detaudit.script.investigate import investigate
-from detaudit.script.program import Pace, Process, Program, Sandboxed
+from detaudit.script.program import Pace, Process, Program, Sandboxed, listing
 from detaudit.under_test import ask
 from detaudit.workspace import Workspace, workspace
 
@@ -120,7 +121,7 @@ class _Run:
             program=self.program.title, options=self._replayable(), reproducible=None, reason="not decided",
             environment={**hello["facts"], "variables": environment.describe(os.environ)},
             strict=self.options.strict)
-        so_far = [blank]
+        before, so_far = listing(self.program.root), [blank]
         case = Case(
             program=self.program, loose=self._loose(), known=known,
             sources=tuple(one for one in base.script_sources().values() if one.script is not None),
@@ -139,8 +140,17 @@ class _Run:
         audit = asking.finding if asking.done else _cut(so_far[-1], interrupted)
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
         seen = {"framework": {"backend": backend_of(trials) or self.backend}}
-        return replace(audit, output=_printed(runner), trials=trials, notes=_notes(trials), cut=runner.cut,
+        return replace(audit, output=_printed(runner), trials=trials, notes=_notes(trials, self.options.online),
+                       isolation=self._isolation(choice, before, trials), cut=runner.cut,
                        interrupted=interrupted, environment={**audit.environment, **seen})
+
+    def _isolation(self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]) -> Isolation:
+        elsewhere = {path for trial in trials if trial.trace is not None
+                     for path in trial.trace.measures.get("files", {}).get("elsewhere", ())}
+        after = listing(self.program.root)
+        changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        return Isolation(choice.sandbox.kind, choice.reason, getattr(choice.sandbox, "left_out", ())[:MOST_NAMES],
+                         tuple(sorted(elsewhere))[:MOST_NAMES], tuple(changed)[:MOST_NAMES])
 
     def _runner(self, fingerprint: str) -> Runner:
         jobs = 1 if self.options.isolation == IN_PLACE else self.jobs
@@ -199,13 +209,15 @@ def _cut(so_far: RunAudit, interrupted: bool) -> RunAudit:
     return replace(so_far, reason=f"{so_far.reason}; {why} before {missing}", no_fix=f"{why} before a fix was tried")
 
 
-def _notes(trials: Sequence[Finished]) -> tuple[str, ...]:
+def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     """Sentences on settings that do nothing, in the environment and in the script, and on processes not watched."""
     loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
     ids = {name for trace in loose for name in trace.measures.get("placebos", ())}
     own = tuple(f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
                 for one in PLACEBOS if one.id in ids)
-    return environment.warnings(os.environ) + own + _unwatched(trials)
+    imported = {name for one in trials if one.trace is not None for name in one.trace.measures.get("trackers", ())}
+    offline = () if online else trackers.notes(imported)
+    return environment.warnings(os.environ) + own + offline + _unwatched(trials)
 
 
 def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def _leave_number(folder: str) -> None:
 
 
 def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.script import jax_watch, keras_watch, saves, seeds
+    from detaudit_probes.script import files, jax_watch, keras_watch, saves, seeds
     from detaudit_probes.script.recorder import Recorder
 
     request = session.request
@@ -90,7 +90,9 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
         seeds.watch(session, seeded)
     # When Keras is imported the end is registered once more: what is registered last runs first, while TensorFlow
     # can still be read.
-    ending = _Ending(session, recorder, modules, seeded)
+    used = files.Record(session)
+    files.follow(session, used)
+    ending = _Ending(session, recorder, modules, seeded, used)
     atexit.register(ending)
     saves.watch(session, recorder)
     if recorder.counting:
@@ -113,12 +115,17 @@ def _ids(module: ModuleType) -> List[str]:
     return [source.id for source in (getattr(module, "SOURCES", None) or (module.SOURCE,))]
 
 
+#: Modules of experiment trackers; which variables keep them offline is the engine's matter.
+TRACKERS = ("clearml", "comet_ml", "huggingface_hub", "mlflow", "wandb")
+
+
 class _Ending:
     """Completes the trace, once, in the process that began it."""
 
     def __init__(self, session: Session, recorder: Any, modules: Tuple[ModuleType, ...],
-                 seeded: List[Dict[str, Any]]) -> None:
+                 seeded: List[Dict[str, Any]], used: Any) -> None:
         self._session, self._recorder, self._modules, self._seeded = session, recorder, modules, seeded
+        self._files = used
         self._done, self._pid = False, os.getpid()
         self._environment = dict(os.environ)
         recorder.ending = self
@@ -133,7 +140,8 @@ class _Ending:
             recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
             recorder.trace.note("evidence", self._evidence())
             recorder.trace.note("measures", {"placebos": placebos.met(self._environment),
-                                             "used": sorted(session.used)})
+                                             "used": sorted(session.used), "files": self._files.measures(),
+                                             "trackers": [name for name in TRACKERS if name in sys.modules]})
             if session.spying is not None:
                 trace.write_json(os.path.join(session.folder, protocol.SITES_FILE),
                                  {"sites": session.sites.listed(), "seeds": self._seeded})

@@ -1,0 +1,148 @@
+"""What an earlier run has left in the folder: is a run that finds it another training than one that does not?
+
+Every run of an audit begins from the folder as it was, so what a second run of the user's would read is an experiment
+of its own: a run in the sandbox that the first one left. What lay in the folder before the audit is another: a run
+without the files that the program makes itself.
+"""
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from detaudit.condition import Condition, Trial
+from detaudit.counting import fisher
+from detaudit.diff import Agreement, Comparison, Divergence
+from detaudit.experiments.loosen import SIGNIFICANT
+from detaudit.runner import Experiment, Finished
+from detaudit.sandbox.copies import ignored
+from detaudit.script import blame
+from detaudit.script.case import Case
+from detaudit.script.findings import PARTED, Cause, Repeats, RunAudit
+from detaudit.script.program import written_by
+from detaudit.script.repeat import compare_runs, counted
+
+SOURCE, PIN = "input-changed", "fresh-folder"
+MOST = 8       # runs that begin from what an earlier one has left, to tell its effect from luck
+MOST_ALONE = 6  # files that are taken away one by one
+LEFT = {"left": True}
+
+
+def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
+    """A run in the sandbox that ``first`` has left, compared with it; None where that wrote nothing."""
+    if not case.changed():
+        return None
+    trial = Trial(case.loose.with_options(LEFT), 0)
+    found = yield [trial]
+    return compare_runs(first, found[trial])
+
+
+def explain(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Experiment[RunAudit | None]:
+    """Where fresh runs match and one that begins from an earlier one's files differs: that, if it is no luck."""
+    changed = case.loose.with_options(LEFT)
+    repeats = yield from _against(changed, runs)
+    if not _shown(repeats, audit.repeats):
+        return None
+    names = case.changed()
+    sites = yield from blame.openings(case, names, changed)
+    return _caused(audit, repeats, sites, "a second run reads what the first one has left",
+                   f"it writes {', '.join(names[:3])}: write to a new folder in every run, or begin from none")
+
+
+def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repeats]:
+    """Runs of ``condition``, each paired with one of ``runs``; a run that matches ends it."""
+    pairs: list[Finished] = []
+    for number in range(MOST):
+        trial = Trial(condition, number)
+        found = yield [trial]
+        pairs += [runs[number % len(runs)], found[trial]]
+        if counted(pairs).agreed:
+            break
+    return counted(pairs)
+
+
+def _shown(changed: Repeats, fresh: Repeats) -> bool:
+    differing = fisher(changed.parted, changed.pairs, fresh.parted, fresh.pairs) < SIGNIFICANT
+    return differing and not changed.problem and not fresh.parted
+
+
+def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice: str) -> RunAudit:
+    return replace(audit, reproducible=False, repeats=repeats, pinned=audit.repeats,
+                   causes=(Cause(SOURCE, PIN, True, sites),), reason=f"{PARTED}: {reason}", no_fix=advice)
+
+
+# What lay there before --------------------------------------------------------------------------------------------
+
+
+def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, ...]]:
+    """Names of files in the user's folder that the program reads and would make itself, were they not there.
+
+    Shown by a run without them, which makes them again. One that fails says nothing.
+    """
+    candidates = _untracked(case.program.root) or _read(case.program.root, runs[0])
+    own = case.program.script
+    candidates = tuple(name for name in candidates if own is None or not own.is_relative_to(case.program.root / name))
+    if not candidates:
+        return ()
+    for names in [candidates, *([name] for name in candidates[:MOST_ALONE] if len(candidates) > 1)]:
+        trial = Trial(case.loose.with_options({"without": tuple(names)}), 0)
+        done = (yield [trial])[trial]
+        if done.outcome.completed:
+            made = written_by(done)
+            again = tuple(name for name in names if any(_covers(name, other) for other in made))
+            if again:
+                return again
+    return ()
+
+
+def without(case: Case, names: Sequence[str]) -> Case:
+    """The case in a folder without these files."""
+    return replace(case, loose=case.loose.with_options({"without": tuple(names)}))
+
+
+def explain_stale(case: Case, audit: RunAudit, runs: Sequence[Finished],
+                  names: Sequence[str]) -> Experiment[RunAudit | None]:
+    """Where runs without ``names`` match each other and end elsewhere: that, if it is no luck."""
+    repeats = yield from _against(without(case, names).loose, runs)
+    if not _shown(repeats, audit.repeats):
+        return None
+    shown = ", ".join(names[:3])
+    sites = yield from blame.openings(case, names, case.loose)
+    return _caused(audit, repeats, sites, f"one without {shown}, which it makes itself, ends elsewhere",
+                   f"{shown} was made by an earlier run: remove it, or make it anew in every run")
+
+
+def matches(first: Finished, done: Finished) -> bool:
+    return isinstance(compare_runs(first, done), Agreement)
+
+
+def differs(comparison: Comparison | None) -> bool:
+    return isinstance(comparison, Divergence)
+
+
+def _covers(name: str, other: str) -> bool:
+    """Whether ``other`` is ``name``, lies in that folder, or begins with it as the files of a cache do."""
+    return other.startswith(name)
+
+
+def _read(root: Path, run: Finished) -> tuple[str, ...]:
+    """Files below the folder that a run has read, Python's own left out; those of a cache by what they begin with."""
+    names = run.trace.measures.get("files", {}).get("read", ()) if run.trace is not None else ()
+    return tuple(name for name in names if any(root.glob(f"{_plain(name)}*")))
+
+
+def _plain(name: str) -> str:
+    """A name as a pattern that stands for itself."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _untracked(root: Path) -> tuple[str, ...]:
+    """What git does not track or ignores below the folder; nothing outside of a work tree."""
+    try:
+        listed = subprocess.run(["git", "-C", str(root), "status", "--porcelain", "-z", "--ignored", "--", "."],
+                                capture_output=True, text=True, timeout=30, check=True).stdout
+        prefix = subprocess.run(["git", "-C", str(root), "rev-parse", "--show-prefix"], capture_output=True, text=True,
+                                timeout=30, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    names = [line[3:].removeprefix(prefix).rstrip("/") for line in listed.split("\0") if line[:2] in ("??", "!!")]
+    return tuple(name for name in names if name and not any(ignored(part) for part in Path(name).parts))

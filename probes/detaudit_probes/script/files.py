@@ -1,0 +1,178 @@
+"""The files that a script opens, makes, moves and removes: told to whoever follows, as they are used.
+
+What Python itself does is seen by an audit hook (Python 3.8 and newer; by ``open`` alone before). What a library does
+in C or C++ raises no event, so calls that are given a path there are wrapped: ``h5py.File``, ``torch.save``, and
+TensorFlow's file functions, checkpoints, saved models, summaries and data set caches.
+"""
+import os
+import sys
+import tempfile
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
+
+MOST = 200  # names that are kept of each kind
+
+#: Events after which another file, or none, is at a path; and the places of the paths in their arguments (Python's
+#: table of audit events).
+REPLACES = {"os.rename": (0, 1), "os.remove": (0,), "os.rmdir": (0,), "os.truncate": (0,), "os.link": (1,),
+            "os.symlink": (1,), "shutil.rmtree": (0,)}
+#: Events that change something about a file; a data base is read and written.
+CHANGES = ("os.mkdir", "os.chmod", "os.chown", "os.utime", "sqlite3.connect")
+
+
+class Use(NamedTuple):
+    """``reads`` and ``writes`` say what may be done with the file that was opened, ``empties`` that nothing is left of
+    what was in it. ``prefix``: the name begins those of several files (a checkpoint, a cache)."""
+
+    path: str
+    reads: bool = False
+    writes: bool = False
+    empties: bool = False
+    prefix: bool = False
+
+
+def follow(session: Any, tell: Callable[[Use], None]) -> None:
+    """Call ``tell`` with every use from now on, in the thread that makes it. It must not raise."""
+
+    def say(path: Any, *what: bool) -> None:
+        if isinstance(path, (str, bytes, os.PathLike)):
+            tell(Use(os.path.abspath(os.fsdecode(path)), *what))
+
+    if hasattr(sys, "addaudithook"):
+        sys.addaudithook(lambda event, arguments: _heard(event, arguments, say))
+    else:
+        _follow_open(session, say)
+    session.after_import("h5py", lambda: _follow_h5py(session, say))
+    session.after_import("torch", lambda: _follow_torch(session, say))
+    session.after_import("tensorflow", lambda: _follow_tensorflow(session, say))
+
+
+def _heard(event: str, arguments: Any, say: Callable[..., None]) -> None:
+    if event == "open":
+        say(arguments[0], *_of_mode(*arguments[1:]))
+    elif event in REPLACES:
+        for place in REPLACES[event]:
+            say(arguments[place], False, True, True)
+    elif event in CHANGES:
+        say(arguments[0], event == "sqlite3.connect", True)
+
+
+def _of_mode(mode: Any, flags: Any = None) -> List[bool]:
+    """Whether what is in a file that is opened so is read, can be written, and is emptied."""
+    if isinstance(flags, int):
+        access = flags & (os.O_WRONLY | os.O_RDWR)
+        return [access != os.O_WRONLY, bool(access), bool(flags & os.O_TRUNC)]
+    mode = str(mode)
+    return ["r" in mode or "+" in mode, any(letter in mode for letter in "wax+"), "w" in mode or "x" in mode]
+
+
+def _follow_open(session: Any, say: Callable[..., None]) -> None:
+    import builtins
+    import io
+
+    def making(given: Any) -> Any:
+        def opening(file: Any, mode: Any = "r", *arguments: Any, **named: Any) -> Any:
+            say(file, *_of_mode(mode))
+            return given(file, mode, *arguments, **named)
+
+        return opening
+
+    session.wrap(builtins, "open", making)
+    io.open = builtins.open
+
+
+def _follow_h5py(session: Any, say: Callable[..., None]) -> None:
+    def making(given: Any) -> Any:
+        def __init__(file: Any, name: Any, *arguments: Any, **named: Any) -> Any:
+            mode = str((arguments[0] if arguments else named.get("mode")) or "r")
+            say(name, not mode.startswith(("w", "x")), mode != "r", mode.startswith(("w", "x")))
+            return given(file, name, *arguments, **named)
+
+        return __init__
+
+    session.wrap(sys.modules["h5py"].File, "__init__", making)
+
+
+def _follow_torch(session: Any, say: Callable[..., None]) -> None:
+    _path_at(session, say, sys.modules["torch"], "save", 1, "f", False, True, True)
+
+
+def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
+    """Paths that TensorFlow's own library reads and writes."""
+    tf = sys.modules["tensorflow"]
+    io, gfile = getattr(tf, "io", None), getattr(getattr(tf, "io", None), "gfile", None)
+    writes, whole, both = (False, True, True), (False, True, True, True), (True, True, False, True)
+    _path_at(session, say, io, "write_file", 0, "filename", *writes)
+    _path_at(session, say, io, "read_file", 0, "filename", True)
+    for name, place, word in (("copy", 1, "dst"), ("rename", 1, "dst"), ("remove", 0, "path"), ("rmtree", 0, "path")):
+        _path_at(session, say, gfile, name, place, word, *writes)
+    checkpoint = getattr(getattr(tf, "train", None), "Checkpoint", None)
+    for name, place, word, what in (("save", 1, "file_prefix", whole), ("write", 1, "file_prefix", whole),
+                                    ("restore", 1, "save_path", (True, False, False, True)),
+                                    ("read", 1, "save_path", (True, False, False, True))):
+        _path_at(session, say, checkpoint, name, place, word, *what)
+    _path_at(session, say, getattr(tf, "saved_model", None), "save", 1, "export_dir", *whole)
+    _path_at(session, say, getattr(tf, "summary", None), "create_file_writer", 0, "logdir", *whole)
+    dataset = getattr(getattr(tf, "data", None), "Dataset", None)
+    _path_at(session, say, dataset, "cache", 1, "filename", *both)
+    _path_at(session, say, dataset, "save", 1, "path", *whole)
+
+
+def _path_at(session: Any, say: Callable[..., None], owner: Any, name: str, place: int, word: str,
+             *what: bool) -> None:
+    """Tell the path that ``owner.name`` is given, as its argument number ``place`` or by the name ``word``."""
+
+    def making(given: Any) -> Any:
+        def using(*arguments: Any, **named: Any) -> Any:
+            path = arguments[place] if len(arguments) > place else named.get(word)
+            if path:  # an empty name is a cache in memory
+                say(path, *what)
+            return given(*arguments, **named)
+
+        return using
+
+    session.wrap(owner, name, making)
+
+
+class Record:
+    """What a run has read below its own folder, and what it has written outside of that.
+
+    Left out of ``read`` are Python's own files; of ``elsewhere`` devices, temporary files and detaudit's own.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._root = os.path.realpath(session.option("root"))
+        self._origin = os.path.realpath(session.option("origin") or session.option("root"))
+        ours = (session.folder, tempfile.gettempdir(), "/dev", "/proc", "/sys")
+        self._ours = tuple(os.path.join(os.path.realpath(path), "") for path in ours)
+        self._read: Set[str] = set()
+        self._elsewhere: Set[str] = set()
+        self._known: Dict[Use, None] = {}
+
+    def __call__(self, use: Use) -> None:
+        if use in self._known:
+            return
+        if len(self._known) < 50 * MOST:
+            self._known[use] = None
+        try:
+            path = os.path.realpath(use.path)
+            inside = self._inside(path)
+            if use.reads and inside is not None and not path.endswith((".py", ".pyc")) and len(self._read) < MOST:
+                self._read.add(inside)
+            leads_back = self._root != self._origin and path.startswith(os.path.join(self._origin, ""))
+            if ((use.writes and inside is None) or leads_back) and not self._is_ours(path, leads_back):
+                self._elsewhere.add(path)
+        except (OSError, ValueError):  # a path that is none
+            pass
+
+    def _inside(self, path: str) -> Optional[str]:
+        if path.startswith(os.path.join(self._root, "")):
+            return os.path.relpath(path, self._root)
+        return None
+
+    def _is_ours(self, path: str, leads_back: bool) -> bool:
+        if len(self._elsewhere) >= MOST or path.endswith(".pyc"):
+            return True
+        return not leads_back and path.startswith(self._ours)
+
+    def measures(self) -> Dict[str, List[str]]:
+        return {"read": sorted(self._read), "elsewhere": sorted(self._elsewhere)}
