@@ -125,9 +125,10 @@ def _covers(name: str, other: str) -> bool:
 
 
 def _read(root: Path, run: Finished) -> tuple[str, ...]:
-    """Files below the folder that a run has read, Python's own left out; those of a cache by what they begin with."""
+    """Files below the folder that a run has read, Python's own left out. Those of a cache begin with one name."""
     names = run.trace.measures.get("files", {}).get("read", ()) if run.trace is not None else ()
-    return tuple(name for name in names if any(root.glob(f"{_plain(name)}*")))
+    paths = {path for name in names for path in root.glob(f"{_plain(name)}*") if path.is_file()}
+    return tuple(sorted(str(path.relative_to(root)) for path in paths))
 
 
 def _plain(name: str) -> str:
@@ -145,4 +146,5 @@ def _untracked(root: Path) -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     names = [line[3:].removeprefix(prefix).rstrip("/") for line in listed.split("\0") if line[:2] in ("??", "!!")]
-    return tuple(name for name in names if name and not any(ignored(part) for part in Path(name).parts))
+    return tuple(name for name in names
+                 if name and not name.endswith(".py") and not any(ignored(part) for part in Path(name).parts))
