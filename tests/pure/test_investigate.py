@@ -73,7 +73,7 @@ def causes(audit):
 def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
     audit, bench, _ = world()
     assert (audit.reproducible, causes(audit), audit.fix) == (True, {}, None)
-    assert (audit.repeats.agreed, audit.bare.agreed) == (2, 1)
+    assert (audit.repeats.agreed, audit.bare.agreed) == (3, 1)
     pinned = {trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins}
     assert pinned == {("clock",)}  # another clock, among what is varied
     assert {one.source for one in audit.rests_on} == {
