@@ -1,6 +1,8 @@
 """What counts of agreeing and parting pairs allow one to say."""
 from math import comb
 
+SIGNIFICANT = 0.05
+
 
 def excluded_rate(agreeing: int) -> float:
     """The parting rate above which ``agreeing`` disjoint, independent pairs exclude it at 95 %.
@@ -32,3 +34,17 @@ def fisher(parted_loose: int, loose: int, parted_pinned: int, pinned: int) -> fl
     total = comb(loose + pinned, parted)
     ways = range(parted_loose, min(loose, parted) + 1)
     return sum(comb(loose, k) * comb(pinned, parted - k) for k in ways if parted - k <= pinned) / total
+
+
+def matches_needed(differing: int, pairs: int, level: float = SIGNIFICANT) -> int | None:
+    """How many matching pairs of another condition make it no luck that ``differing`` of ``pairs`` differ here.
+
+    So many that the one-sided Fisher p is below ``level``. None for fewer than two differing pairs: an effect that was
+    not repeated shows nothing, however often the other condition matches.
+    """
+    if differing < 2:
+        return None
+    matching = 1
+    while fisher(differing, pairs, 0, matching) >= level:
+        matching += 1
+    return matching

@@ -6,6 +6,7 @@ from typing import Any
 
 COMPLETED, UNAVAILABLE, FAILED = "completed", "unavailable", "failed"
 CRASHED, TIMED_OUT, UNSTARTED = "crashed", "timed-out", "unstarted"
+OWN_FAULT = "own-fault"  # detaudit's own code failed: it says nothing of what was run
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -29,10 +30,15 @@ def of_child(written: dict[str, Any], ended: dict[str, Any], steps: int, stderr:
     """The outcome of a child from what it wrote itself and how its process ended.
 
     A child's own word counts only where its process ended as that word says it would. ``stderr`` is the end of
-    what it wrote there: the last line of a child that died is told.
+    what it wrote there: the last line of a child that died is told. ``ended["own_fault"]`` says what went wrong in
+    detaudit's own code, whatever else is known of the child.
     """
     seconds, rss = float(ended.get("seconds") or 0), int(ended.get("max_rss") or 0)
     kind = written.get("kind")
+    if ended.get("own_fault"):
+        return Outcome(OWN_FAULT, sentence(str(ended["own_fault"])), seconds, rss)
+    if kind == OWN_FAULT:
+        return Outcome(OWN_FAULT, sentence(f"{written.get('type')}: {written.get('message')}"), seconds, rss)
     if ended.get("timed_out"):
         return Outcome(TIMED_OUT, f"ended by the timeout after {seconds:.0f} s and {steps} steps", seconds, rss)
     if ended.get("signal") is not None:

@@ -103,7 +103,7 @@ def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):
 def test_the_pair_is_the_one_whose_divergence_is_told(runs):
     assert origin(runs(training(), training(), training(batch=2.0))).startswith("it came in with the data")
     some = runs(training(), training(), training(batch=2.0), training(batch=2.0, weight=3.0))
-    assert counted(some, across=True).divergence.stage == "init" and "first values" in origin(some)
+    assert counted(some).divergence.stage == "init" and "first values" in origin(some)
 
 
 def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(runs):

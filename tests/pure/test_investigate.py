@@ -32,7 +32,7 @@ def world(tmp_path, fresh_folder):
     numbers = itertools.count()
 
     def investigated(*parts, fixable=True, broken=(), behave=None, measures=None, evidence=None, changed=(),
-                     sites=None, price=False, seconds=0.0):
+                     sites=None, price=False, seconds=0.0, written=None):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
         loose = Condition("tensorflow", "auto", "train.py", 1)
         alone = []
@@ -54,6 +54,8 @@ def world(tmp_path, fresh_folder):
             done = answer(trial, number)
             if sites is not None and "spy" in dict(trial.condition.options):
                 (done.trace.folder / "sites.json").write_text(json.dumps(sites))
+            if written is not None and done.trace is not None:
+                (done.trace.folder / "written.json").write_text(json.dumps(written(trial)))
             return done
 
         bench._run = answered
@@ -73,7 +75,7 @@ def causes(audit):
 def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
     audit, bench, _ = world()
     assert (audit.reproducible, causes(audit), audit.fix) == (True, {}, None)
-    assert (audit.repeats.agreed, audit.bare.agreed) == (2, 1)
+    assert (audit.repeats.agreed, audit.bare.agreed) == (3, 1)
     pinned = {trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins}
     assert pinned == {("clock",)}  # another clock, among what is varied
     assert {one.source for one in audit.rests_on} == {
@@ -220,46 +222,105 @@ def test_watching_that_changes_the_bits_is_told(world):
     assert audit.observer.holds is True
 
 
-def test_a_program_that_writes_into_its_folder_runs_alone_and_is_told(world):
-    audit, _, alone = world(changed=("cache.npz",))
-    assert alone and audit.changed == ("cache.npz",)
+def begins_from_what_was_left(trial):
+    return dict(trial.condition.options).get("left", False)
 
 
-def test_input_that_a_run_changes_is_the_cause_only_where_runs_in_copies_agree(world):
-    numbers = itertools.count()
+LINE = {"file": "train.py", "line": 3, "function": "warm", "draws": 1, "seeded": 0, "in_user_code": True, "stack": []}
 
-    def copied(trial):
-        return 1.0 if dict(trial.condition.options).get("copy") else float(next(numbers))
 
-    audit, _, _ = world(behave=copied, changed=("model.keras",))
+def test_what_a_program_writes_is_reported_and_a_run_that_finds_it_may_be_the_same(world):
+    audit, bench, _ = world(changed=("cache.npz",))
+    assert audit.reproducible is True and audit.changed == ("cache.npz",)
+    assert len({trial for wanted in bench.asked for trial in wanted if begins_from_what_was_left(trial)}) == 1
+    audit, bench, _ = world()
+    assert not any(begins_from_what_was_left(trial) for wanted in bench.asked for trial in wanted)
+
+
+def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(world):
+    audit, bench, _ = world(behave=lambda trial: 1.0 + begins_from_what_was_left(trial), changed=("model.keras",),
+                            sites={"sites": [LINE], "seeds": []})
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert "model.keras" in audit.no_fix and audit.causes[0].sites == ()
-    line = {"file": "train.py", "line": 3, "function": "warm", "draws": 1, "seeded": 0, "in_user_code": True,
-            "stack": []}
-    audit, bench, _ = world(behave=copied, changed=("model.keras",), sites={"sites": [line], "seeds": []})
+    assert "model.keras" in audit.no_fix
+    assert (audit.repeats.parted, audit.pinned.agreed, audit.pinned.parted) == (8, 3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     (options,) = [dict(trial.condition.options) for wanted in bench.asked for trial in wanted
                   if "spy" in dict(trial.condition.options)]
-    assert options["spy"] == "input-changed" and tuple(options["files"]) == ("model.keras",)
-    audit, _, _ = world("python-random", changed=("model.keras",))
-    assert causes(audit) == {"python-random": True}
+    assert (options["spy"], tuple(options["files"]), options["left"]) == ("input-changed", ("model.keras",), True)
 
 
-def test_a_long_script_that_changes_its_input_is_run_until_that_is_no_luck(world):
+def test_one_run_that_differs_when_it_finds_what_was_left_names_nothing(world):
+    audit, _, _ = world(behave=lambda trial: float(begins_from_what_was_left(trial) and trial.draw == 0),
+                        changed=("model.keras",))
+    assert audit.reproducible is False and not audit.causes
+    assert "1 of 2 pairs" in audit.reason
+
+
+def test_where_fresh_runs_differ_a_cache_that_hides_it_is_reported_beside_the_cause(world):
     numbers = itertools.count()
-    audit, bench, _ = world(behave=lambda trial: 1.0 if dict(trial.condition.options).get("copy")
-                            else float(next(numbers)), changed=("model.keras",), seconds=60.0)
-    loose = {trial for wanted in bench.asked for trial in wanted if not trial.condition.options}
-    assert (causes(audit), len(loose), audit.repeats.parted) == ({"input-changed": True}, 4, 2)
+
+    def cached(trial):
+        seeded = "numpy-generator" in trial.condition.pins
+        return 1.0 if seeded or trial.draw == 0 or begins_from_what_was_left(trial) else float(next(numbers)) + 2
+
+    audit, _, _ = world(behave=cached, changed=("cache/features",))
+    assert audit.reproducible is False and causes(audit) == {"numpy-generator": True}
+    assert any("it reads that, and not its own data" in note for note in audit.notes)
 
 
-@pytest.mark.parametrize("seconds", [1.0, 60.0])
-def test_a_script_whose_first_run_alone_is_another_is_not_said_to_change_its_input(world, seconds):
-    def first(trial):
-        return float(trial.draw == 0 and not trial.condition.options)
+def test_where_both_differ_what_was_left_is_judged_with_the_causes_pinned(world):
+    numbers = itertools.count()
 
-    audit, _, _ = world(behave=first, changed=("model.keras",), seconds=seconds)
-    assert audit.reproducible is False and "input-changed" not in causes(audit)
+    def both(trial):
+        seeded = "numpy-generator" in trial.condition.pins
+        return 1.0 + begins_from_what_was_left(trial) if seeded else float(next(numbers)) + 3
+
+    audit, _, _ = world(behave=both, changed=("cache.npz",))
+    assert causes(audit) == {"numpy-generator": True, "input-changed": True}
+
+
+def finds(trial):
+    """Whether the run finds the cache that lay in the folder."""
+    return "cache.npz" not in dict(trial.condition.options).get("without", ())
+
+
+def reads_a_cache(world, tmp_path, behave, **how):
+    (tmp_path / "cache.npz").write_text("made by an earlier run")
+    return world(behave=behave, measures={**MEASURES, "files": {"read": ["cache.npz"], "elsewhere": []}},
+                 written=lambda trial: () if finds(trial) else ("cache.npz",), **how)
+
+
+def test_a_cache_of_before_the_audit_gives_no_pass(world, tmp_path):
+    """Runs that find it match, since they read it; runs that make it differ: an unseeded draw goes into it."""
+    numbers = itertools.count()
+
+    def cached(trial):
+        seeded = "numpy-generator" in trial.condition.pins
+        return 1.0 if seeded or finds(trial) else float(next(numbers)) + 2
+
+    audit, _, _ = reads_a_cache(world, tmp_path, cached)
+    assert (audit.reproducible, causes(audit)) == (False, {"numpy-generator": True})
+    assert any("cache.npz, which the program makes itself" in note for note in audit.notes)
+
+
+def test_a_cache_that_is_not_what_the_program_would_make_is_named(world, tmp_path):
+    audit, _, _ = reads_a_cache(world, tmp_path, lambda trial: 1.0 + finds(trial))
+    assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
+    assert "cache.npz" in audit.no_fix
+
+
+def test_a_cache_that_is_what_the_program_would_make_does_no_harm(world, tmp_path):
+    audit, _, _ = reads_a_cache(world, tmp_path, lambda trial: 1.0)
+    assert audit.reproducible is True and not audit.causes
+
+
+def test_data_that_the_program_does_not_make_is_no_cache(world, tmp_path):
+    (tmp_path / "data.csv").write_text("1,2")
+    audit, bench, _ = world(behave=lambda trial: 1.0 if "without" not in dict(trial.condition.options)
+                            else Outcome(FAILED, "FileNotFoundError"),
+                            measures={**MEASURES, "files": {"read": ["data.csv"], "elsewhere": []}})
+    assert audit.reproducible is True
+    assert sum("without" in dict(trial.condition.options) for wanted in bench.asked for trial in wanted) == 1
 
 
 def test_a_fix_whose_runs_part_is_not_told_as_one(world):

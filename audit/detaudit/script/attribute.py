@@ -1,79 +1,95 @@
 """Why runs of a program part: control, search, necessity, lines, fix. No cause is named that was not shown."""
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from detaudit.condition import Trial, pair
-from detaudit.counting import fisher
+from detaudit.condition import Trial
 from detaudit.diff import Divergence, Incomparable
 from detaudit.events import Phase
-from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.runner import Finished
 from detaudit.script import blame, fix, growth, price
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search
 from detaudit.script.origin import suspects
-from detaudit.script.program import LARGEST_COPY, size_of
-from detaudit.script.repeat import FRESH, MORE, SHORT, Answer, ask, compare_ends, count, pairs_for
+from detaudit.script.repeat import (
+    FRESH,
+    MORE,
+    SHORT,
+    Answer,
+    ask,
+    compare_ends,
+    counted,
+    matches_for,
+    pairs_for,
+    repeated,
+)
 from detaudit.script.search import Pins, smallest
 
 #: Pins that may break a script: where all of them held together stop it, these are left out one by one.
 RISKY = ("op-determinism", "xla-deterministic", "fixed-addresses", "one-pool-thread", "one-process", "clock",
          "os-entropy", "one-thread", "one-worker", "serial-map", "dense-update", "ordered-updates")
-MOST = 8  # pairs without a pin that parts rarely
+COPIES = 8    # pairs of runs that each have a copy of the folder
+ROUNDS = 4    # searches, each with more pairs than the one before
+OBSERVED = 3  # unrecorded runs that all end on other bits than recorded ones
 
 
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
-    """``audit`` with the causes, their lines and a fix; or with what was seen, where none can be named."""
+    """``audit`` with the causes, their lines and a fix; or with what was observed, where none can be named."""
     audit = replace(audit, reproducible=False, reason=PARTED)
     case = replace(case, backend=backend_of(done) or case.backend)
     began, counter = time.monotonic(), _Counter()
     pins, untouched = _relevant(case, done)
-    pairs = pairs_for(audit.repeats)
+    pairs, matching = pairs_for(audit.repeats), matches_for(audit.repeats)
+    if matching is None:
+        audit = yield from growth.grown(case.loose, audit)
+        rate = f"{audit.repeats.parted} of {audit.repeats.pairs} pairs differ"
+        return replace(audit, open=pins, search=Search(untouched=untouched), reason=unresolved(
+            case, f"{rate}, too rarely for a search"))
     case.known_so_far(replace(audit, open=pins))
     case.emit(Phase("Control: everything pinned from outside"))
-    control, pins, invalid = yield from counter.of(_control(case, pins, pairs))
+    often = pairs if audit.repeats.parted == audit.repeats.pairs else max(pairs, matching)
+    control, pins, invalid = yield from counter.of(_control(case, pins, often))
     search = Search(untouched=untouched, invalid=invalid)
     audit = replace(audit, pinned=control.repeats)
     if control.agree is None:
-        return replace(audit, search=counter.told(search, began), open=pins,
-                       reason=f"the cause was not found: with everything pinned a run {control.reason}")
+        return replace(audit, search=counter.told(search, began), open=pins, reason=unresolved(
+            case, f"the cause was not found: with everything pinned a run {control.reason}"))
     if not control.agree:
         audit = yield from growth.grown(case.loose, audit)
-        return replace(audit, search=counter.told(search, began), open=pins,
-                       reason="the runs differ with everything pinned: no source that detaudit can pin from outside "
-                       "explains it")
+        return replace(audit, search=counter.told(search, began), open=pins, reason=unresolved(
+            case, "the runs differ with everything pinned: no source that detaudit can pin from outside explains it"))
     case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
     case.emit(Phase("Which pins are needed"))
-    suspected = suspects(done)
-    first = tuple(pin for pin in pins if case.of_pin(pin).id in suspected)
-    needed, answers = yield from counter.of(_search(case, pins, first, pairs))
-    search = replace(search, tried=tuple(f"{', '.join(held) or 'nothing'}: {said}" for held, said in answers))
-    case.known_so_far(replace(audit, open=needed, search=counter.told(search, began)))
-    confirmed = yield from counter.of(ask(case.held(needed), max(pairs, MORE), FRESH))
-    if confirmed.agree is not True:
-        return replace(audit, search=counter.told(search, began), open=needed,
-                       reason="inconclusive: the pins that were found did not hold in fresh runs")
-    agreed = pairs + confirmed.repeats.agreed  # of the search's own question, and of the fresh runs
-    causes = yield from counter.of(_necessary(case, needed, agreed, audit.repeats.divergence))
-    search = counter.told(search, began)
-    doubtful = tuple(one.pin for one in causes if one.necessary is False)
+    found = yield from counter.of(_search(case, pins, done, audit.repeats, control.repeats.agreed))
+    search = counter.told(replace(search, tried=found.tried), began)
+    if found.causes is None:
+        return replace(audit, search=search, open=found.needed, reason=unresolved(
+            case, "no set of pins was found with which fresh runs match"))
+    causes = tuple(replace(cause, source=_source_of(case, cause.pin, repeats, audit.repeats.divergence))
+                   for cause, repeats in found.causes)
+    doubtful = tuple(cause.pin for cause in causes if cause.necessary is False)
     if doubtful:
-        return replace(audit, causes=tuple(one for one in causes if one.necessary), search=search, open=doubtful,
-                       reason="inconclusive: without a pin that was found, runs part too rarely to tell it from luck")
+        return replace(audit, causes=tuple(cause for cause in causes if cause.necessary), search=search, open=doubtful,
+                       reason=unresolved(case, f"without {', '.join(doubtful)} runs differ too rarely to tell it from "
+                                         "luck"))
     case.known_so_far(replace(audit, causes=causes, search=search))
     observer = yield from _observe(case, pins)
     audit = yield from growth.grown(case.loose, audit)
     case.emit(Phase("The lines that drew"))
-    causes = yield from blame.sites(case, causes)
+    causes = yield from blame.sites(case, causes, max(pairs, MORE))
     audit = replace(audit, causes=causes, search=search, observer=observer)
     case.known_so_far(audit)
     case.emit(Phase("The fix, on a copy"))
-    mended, why = yield from fix.fix(case, causes, pairs)
+    mended, why = yield from fix.fix(case, causes, max(matching, fix.PAIRS))
     audit = replace(audit, fix=mended, no_fix=why)
     case.known_so_far(audit)
-    timed = _worth_timing(case, pins, needed, [held for held, _ in answers])
-    return (yield from _priced(case, audit, done, needed, timed, pairs))
+    timed = _worth_timing(case, pins, found.needed, found.asked)
+    return (yield from _priced(case, audit, done, found.needed, timed, pairs))
+
+
+def unresolved(case: Case, why: str) -> str:
+    """What is said where no source is named."""
+    return f"not resolved, {case.runs()} runs: {why}"
 
 
 def _priced(case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins,
@@ -92,28 +108,6 @@ def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -
     sources = {source for pin in needed for source in case.known[pin].holds}
     tried = {pin for held in asked for pin in held}
     return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].holds))
-
-
-def apart(case: Case, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit | None]:
-    """Where a program changes files: do runs agree that each have a copy? Then what they read is what parts them."""
-    if size_of(case.program.root) > LARGEST_COPY:
-        return None
-    answer = yield from ask(case.loose.with_options({"copy": True}), MOST)
-    if answer.agree is not True:
-        return None
-    loose = yield from count(case.loose, audit.repeats.runs // 2)  # the runs that there are: no two pairs share one
-    more = [pairs for pairs in (2, MORE, MOST) if pairs > loose.pairs]  # a long script has run as one pair
-    while fisher(loose.parted, loose.pairs, 0, answer.repeats.agreed) >= SIGNIFICANT:
-        if not more or loose.problem or not loose.parted:
-            return None
-        loose = yield from count(case.loose, more.pop(0))
-    sites = yield from blame.openings(case, audit.changed)
-    repeats = loose if loose.runs > audit.repeats.runs else audit.repeats
-    return replace(
-        audit, reproducible=False, repeats=repeats, pinned=answer.repeats,
-        causes=(Cause("input-changed", "copy", True, sites),),
-        reason=f"{PARTED}: one reads what another has written",
-        no_fix=f"it writes {', '.join(audit.changed[:3])}: write to a new folder in every run, or begin from none")
 
 
 def backend_of(done: Sequence[Finished]) -> str | None:
@@ -158,53 +152,90 @@ def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
 
 def _control(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
                                                               tuple[Answer, Pins, Pins]]:
-    """Everything pinned; what then stops the script is found and left out."""
+    """Everything pinned; the pins that then stop the script are left out, and no others."""
     answer = yield from ask(case.held(pins), pairs)
     if answer.agree is not None:
         return answer, pins, ()
-    for suspect in [pin for pin in RISKY if pin in pins]:
-        fewer = tuple(pin for pin in pins if pin != suspect)
-        again = yield from ask(case.held(fewer), pairs)
-        if again.agree is not None:
-            return again, fewer, (suspect,)
-    tame = tuple(pin for pin in pins if pin not in RISKY)
-    again = yield from ask(case.held(tame), pairs)
-    return again, tame, tuple(pin for pin in pins if pin in RISKY)
+    kept = tuple(pin for pin in pins if pin not in RISKY)
+    for risky in [pin for pin in pins if pin in RISKY]:
+        more = (*kept, risky)
+        if (yield from ask(case.held(more), 1)).agree is not None:
+            kept = more
+    kept = tuple(pin for pin in pins if pin in kept)
+    again = yield from ask(case.held(kept), pairs)
+    return again, kept, tuple(pin for pin in pins if pin not in kept)
 
 
-def _search(case: Case, pins: Pins, first: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
-                                                                         tuple[Pins, list[tuple[Pins, str]]]]:
-    """A smallest set of pins, with what was asked and answered. Where those asked about ``first`` do, it is one of
-    them."""
-    tried: list[tuple[Pins, str]] = []
+@dataclass(frozen=True)
+class _Found:
+    """A set of pins with which fresh runs matched, each with the runs that it was left out of; ``causes`` None: there
+    is no such set, and ``needed`` are the pins of the last that was tried. ``asked`` are the sets of the search."""
+
+    needed: Pins
+    causes: tuple[tuple[Cause, Repeats], ...] | None
+    asked: tuple[Pins, ...]
+    tried: tuple[str, ...]
+
+
+def _search(case: Case, pins: Pins, done: Sequence[Finished], base: Repeats,
+            most: int) -> Generator[Sequence[Trial], dict[Trial, Finished], _Found]:
+    """A smallest set of pins, shown in fresh runs; where these refute it, searched again with more pairs.
+
+    Runs of a set that differed once have refuted it, and each of its subsets, for good. All pins together matched in
+    ``most`` pairs.
+    """
+    refuted: list[frozenset[str]] = []
+    asked: list[Pins] = []
+    tried: list[str] = []
+    pairs, needed, causes = pairs_for(base), pins, None
 
     def agree(held: Pins) -> Generator:
+        if any(refutation.issuperset(held) for refutation in refuted):
+            return False
         answer = yield from ask(case.held(held), pairs)
-        tried.append((held, {True: "agree", False: "part", None: "invalid"}[answer.agree]))
+        if answer.agree is False:
+            refuted.append(frozenset(held))
+        asked.append(held)
+        said = {True: "match", False: "differ", None: "invalid"}[answer.agree]
+        tried.append(f"{', '.join(held) or 'nothing'}: {said}")
         return answer.agree is True
 
+    suspected = suspects(done)
+    first = tuple(pin for pin in pins if case.of_pin(pin).id in suspected)
     few = 0 < len(first) <= len(pins) // 2
-    needed = yield from smallest(agree, first if few and (yield from agree(first)) else pins)
-    return needed, tried
+    for _ in range(ROUNDS):
+        needed = yield from smallest(agree, first if few and (yield from agree(first)) else pins)
+        causes = yield from _shown(case, needed, max(pairs, MORE))
+        if causes is not None:
+            break
+        tried.append(f"{', '.join(needed)}, in fresh runs: differ")
+        refuted.append(frozenset(needed))
+        pairs = min(2 * pairs, max(most, 2 * MORE))
+    return _Found(needed, causes, tuple(asked), tuple(tried))
 
 
-def _necessary(case: Case, needed: Pins, agreed: int,
-               where: Divergence | None) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]:
-    """Each pin left out by itself: do the runs part again, and so often that it is no other source's luck?
+def _shown(case: Case, needed: Pins, pairs: int) -> Generator[
+        Sequence[Trial], dict[Trial, Finished], tuple[tuple[Cause, Repeats], ...] | None]:
+    """Each pin left out by itself, in fresh runs: do they differ again, and so often that it is no luck?
 
-    ``agreed`` pairs agreed with all of them held. Two pairs that part against five that agree have a Fisher p of 0.048.
-    Where a script fails without the pin, as one without seeds does under op determinism, its need is not known.
+    As many pairs as that takes, and at least ``pairs``, must match with all of them held; None: they do not. Two pairs
+    that differ against five that match have a Fisher p of 0.048. Where a script fails without the pin, as one without
+    seeds does under op determinism, its need is not known.
     """
-    causes = []
+    if (yield from ask(case.held(needed), pairs, FRESH)).agree is not True:
+        return None
+    left_out = []
     for pin in needed:
-        without = tuple(other for other in needed if other != pin)
-        for pairs in (2, MORE, MOST):
-            repeats = yield from count(case.held(without), pairs)
-            shown = fisher(repeats.parted, repeats.pairs, 0, agreed) < SIGNIFICANT
-            if shown or not repeats.parted or repeats.problem:
-                break
-        need = True if shown else None if repeats.problem else False
-        causes.append(Cause(_source_of(case, pin, repeats, where), pin, need))
+        without = case.held([other for other in needed if other != pin])
+        repeats = counted((yield from repeated(without, FRESH, most=case.most)))
+        left_out.append((pin, repeats, matches_for(repeats)))
+    most = max((matching for _, _, matching in left_out if matching is not None), default=0)
+    if most > pairs and (yield from ask(case.held(needed), most, FRESH)).agree is not True:
+        return None
+    causes = []
+    for pin, repeats, matching in left_out:
+        need = None if repeats.problem else matching is not None
+        causes.append((Cause(case.of_pin(pin).id, pin, need), repeats))
     return tuple(causes)
 
 
@@ -216,16 +247,19 @@ def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None)
 
 
 def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
-    """With all pins held a bare run ends on a watched one's bits; without, a bare pair parts as a watched one does."""
-    watched, bare = Trial(case.held(pins), 0), Trial(case.held(pins).with_options({"watch": False}), 0)
-    some = pair(case.loose.with_options({"watch": False}), 0)
-    found = yield [watched, bare, *some]
-    pinned = compare_ends(found[watched], found[bare])
-    loose = compare_ends(*(found[trial] for trial in some))
-    if isinstance(pinned, Incomparable) or isinstance(loose, Incomparable):
-        return Observer(None, "a bare run could not be compared")
-    if isinstance(pinned, Divergence):
-        return Observer(False, "with everything pinned, a watched run ends on other bits than a bare one")
-    if isinstance(loose, Divergence):
-        return Observer(True, "pinned, watched and bare runs end on the same bits; loose, bare runs part as well")
-    return Observer(None, "pinned, watched and bare runs end on the same bits; loose, one bare pair agreed")
+    """With all pins held, do unrecorded runs end on the bits of recorded ones? One that does not is run again."""
+    condition = case.held(pins)
+    compared = []
+    for number in range(OBSERVED):
+        recorded, unrecorded = Trial(condition, number), Trial(condition.with_options({"watch": False}), number)
+        found = yield [recorded, unrecorded]
+        compared.append(compare_ends(found[recorded], found[unrecorded]))
+        if not isinstance(compared[-1], Divergence):
+            break
+    if isinstance(compared[-1], Incomparable):
+        return Observer(None, "an unrecorded run could not be compared")
+    if isinstance(compared[-1], Divergence):
+        return Observer(False, "with everything pinned, recorded runs end on other bits than unrecorded ones")
+    if len(compared) > 1:
+        return Observer(None, "pinned, recorded and unrecorded runs ended on other bits once, and on the same then")
+    return Observer(True, "pinned, recorded and unrecorded runs end on the same bits")

@@ -22,8 +22,8 @@ MOST_CANDIDATES = 32  # expressions that are tried
 Blaming = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]
 
 
-def sites(case: Case, causes: tuple[Cause, ...]) -> Blaming:
-    """The causes with the lines that drew from each."""
+def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
+    """The causes with the lines that drew from each; ``pairs`` must match where a line is changed to find it."""
     found = []
     for cause in causes:
         script = case.of_pin(cause.pin).script
@@ -32,15 +32,16 @@ def sites(case: Case, causes: tuple[Cause, ...]) -> Blaming:
             seen, note = yield from _spied(case, causes, cause)
             found.append(replace(cause, sites=seen, note=note))
         elif cause.source == "hash-seed":
-            found.append(replace(cause, sites=(yield from _of_hash_seed(case, causes, cause))))
+            found.append(replace(cause, sites=(yield from _of_hash_seed(case, causes, cause, pairs))))
         else:
             found.append(cause)
     return tuple(found)
 
 
-def openings(case: Case, files: Sequence[str]) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
-    """The lines that open, of these ``files``, one that an earlier run has left."""
-    seen, _, _ = yield from _listed(case, case.loose, "input-changed", {"files": tuple(files)})
+def openings(case: Case, files: Sequence[str], condition: Condition) -> Generator[
+        Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+    """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of ``condition``."""
+    seen, _, _ = yield from _listed(case, condition, "input-changed", {"files": tuple(files)})
     return tuple(seen)
 
 
@@ -102,8 +103,8 @@ class _Candidate:
     sure: bool
 
 
-def _of_hash_seed(case: Case, causes: Sequence[Cause],
-                  cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+def _of_hash_seed(case: Case, causes: Sequence[Cause], cause: Cause,
+                  pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
     """Lines that the hash seed reaches a result by: changed in a copy, a smallest set of them holds it.
 
     Expressions that are sets to the eye are tried first; then those too that may stand for one.
@@ -116,7 +117,7 @@ def _of_hash_seed(case: Case, causes: Sequence[Cause],
         chosen = [one for one in found if _name(one) in names]
         version = f"hash {' '.join(names)}"
         case.program.versions[version] = _without(texts, chosen)
-        answer = yield from ask(held.with_options({"version": version}), 2)
+        answer = yield from ask(held.with_options({"version": version}), pairs)
         return answer.agree is True
 
     sure = [one for one in found if one.sure]

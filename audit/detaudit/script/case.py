@@ -9,6 +9,7 @@ from detaudit.events import Emit
 from detaudit.runner import Finished
 from detaudit.script.findings import RunAudit
 from detaudit.script.program import Program
+from detaudit.script.repeat import MOST
 from detaudit.script.search import Pins
 
 
@@ -20,7 +21,9 @@ class Case:
     ``alone`` is called where trials must not run side by side; ``changed`` tells the files that the program changes.
     ``known_so_far`` is told what stands if the investigation ends before its end. ``depth`` is how far a divergence is
     followed: to the ``step``, the ``tensor``, the ``layer`` or the ``op``. ``price`` says whether pins are timed; None:
-    where a run is short. ``backend`` is the Keras backend that the script takes.
+    where a run is short. ``backend`` is the Keras backend that the script takes. ``pairs`` are those that the user
+    asked for; of a condition that differs rarely, at ``most`` so many are run. ``search`` says whether causes are
+    looked for. ``runs`` tells how many runs there are by now.
     """
 
     program: Program
@@ -28,7 +31,7 @@ class Case:
     known: dict[str, Pin]
     sources: tuple[Source, ...]
     pins: Pins
-    trials: int | None
+    pairs: int | None
     emit: Emit
     alone: Callable[[], None]
     changed: Callable[[], tuple[str, ...]]
@@ -36,6 +39,9 @@ class Case:
     depth: str = "op"
     price: bool | None = None
     backend: str = "tensorflow"
+    search: bool = True
+    most: int = MOST
+    runs: Callable[[], int] = lambda: 0
 
     def held(self, pins: Sequence[str]) -> Condition:
         condition = self.loose

@@ -53,7 +53,9 @@ class Cause:
 
 @dataclass(frozen=True)
 class Fix:
-    """A change of the user's own program. ``verified`` only after ``runs`` runs of it agreed to the last bit.
+    """A change of the user's own program. ``verified`` only after ``runs`` runs of it matched to the last bit.
+
+    They exclude at 95 % that more than ``excluded`` of its pairs differ.
 
     ``diff`` is a unified diff, ``environment`` what must be set besides; ``cost`` and ``cost_range`` as for a pin.
     """
@@ -65,6 +67,7 @@ class Fix:
     reason: str
     cost: float | None = None
     cost_range: tuple[float, float] | None = None
+    excluded: float | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,11 @@ class Isolation:
 
 @dataclass(frozen=True)
 class RunAudit:
-    """Everything that one ``detaudit run`` found. ``reproducible`` is None where it was not decided."""
+    """Everything that one ``detaudit run`` found. ``reproducible`` is None where it was not decided.
+
+    ``steps`` are those of which it speaks, where runs were ended early; ``own_fault`` says that a fault of detaudit's
+    own has ended it.
+    """
 
     program: str
     options: dict[str, Any]
@@ -200,8 +207,10 @@ class RunAudit:
     traceback: str = ""
     output: str = ""  # what the first run printed; it is shown where asked for, and stands in no report
     trials: tuple[Finished, ...] = ()
+    steps: int | None = None
     strict: bool = False
     cut: bool = False
     interrupted: bool = False
+    own_fault: bool = False
     began: str = ""
     seconds: float = 0.0

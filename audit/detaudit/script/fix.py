@@ -8,15 +8,16 @@ from pathlib import Path
 from detaudit_probes.declare import TF_KERAS, Edit
 
 from detaudit import base
-from detaudit.condition import Condition, Trial
+from detaudit.condition import Trial
+from detaudit.counting import excluded_rate
 from detaudit.runner import Finished
 from detaudit.script import edits, price
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Fix
 from detaudit.script.program import LARGEST_COPY, size_of, text_of
-from detaudit.script.repeat import counted
+from detaudit.script.repeat import ask
 
-RUNS = 3
+PAIRS = 3  # of runs that must match, at least
 MOST_VERSIONS = 6  # of the program that are tried
 #: The sources behind each of which stands one generator of the process, that one call seeds.
 SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")
@@ -46,9 +47,10 @@ class Way:
 
 
 def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
-    """The first combination of ways whose runs agree, or None and why there is none.
+    """The first combination of ways whose runs match, or None and why there is none.
 
-    ``pairs`` are as many as a question of the search took; a version that is not the first tried is run once more.
+    ``pairs`` of runs must, as many as the rate demands at which the program's own differ; a version that is not the
+    first tried is run more often.
     """
     if size_of(case.program.root) > LARGEST_COPY:
         return None, "the script's folder is too large to be copied, so no fix could be run"
@@ -67,25 +69,17 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         case.program.versions[version] = files
         environment = tuple(sorted({item for way in ways for item in way.environment}))
         condition = case.loose.with_options({"version": version}).with_environment(dict(environment))
-        done = yield from _run(condition, (2 * pairs if pairs > 2 else RUNS) + (RUNS if number else 0))
-        repeats = counted(done, across=True)
-        if any(not one.outcome.completed for one in done):
-            last = next(one.outcome.reason for one in done if not one.outcome.completed)
-        elif repeats.parted or repeats.problem:
-            last = repeats.problem or "its runs part"
+        answer = yield from ask(condition, pairs + (PAIRS if number else 0))
+        if answer.agree is not True:
+            last = answer.reason or "its runs differ"
         else:
             before, after = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
-            return Fix(diff(case.program.root, files), environment, True, len(done),
-                       f"{len(done)} runs of the changed program agree to the last bit",
-                       *price.ratios(before, after)), ""
+            excluded = excluded_rate(answer.repeats.agreed)
+            return Fix(diff(case.program.root, files), environment, True, answer.repeats.runs,
+                       f"{answer.repeats.runs} runs of the changed program match to the last bit (a rate above "
+                       f"{excluded:.0%} is excluded)", *price.ratios(before, after), excluded), ""
     advice = _advice(causes, [cause.source for cause in causes])
     return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}. {advice}".strip()
-
-
-def _run(condition: Condition, runs: int) -> Generator[Sequence[Trial], dict[Trial, Finished], list[Finished]]:
-    trials = [Trial(condition, number) for number in range(runs)]
-    found = yield trials
-    return [found[trial] for trial in trials]
 
 
 def _ways(case: Case, cause: Cause) -> Iterator[Way]:

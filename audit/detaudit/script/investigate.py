@@ -1,77 +1,121 @@
-"""The whole of ``detaudit run`` as one experiment: repeat; where runs part, explain; where they agree, vary."""
-from collections.abc import Generator, Sequence
+"""The whole of ``detaudit run`` as one experiment: repeat; where runs differ, explain; where they match, vary."""
+from collections.abc import Sequence
 from dataclasses import replace
 
-from detaudit.condition import Trial, items
-from detaudit.diff import Divergence
+from detaudit.condition import Trial, items, pair
+from detaudit.counting import matches_needed
+from detaudit.diff import Agreement, Comparison, Divergence
 from detaudit.events import Phase, Told
-from detaudit.runner import Finished
-from detaudit.script import attribute, vary
+from detaudit.runner import Experiment, Finished
+from detaudit.script import attribute, failures, leftovers, vary
 from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import PARTED, Observer, RunAudit
+from detaudit.script.findings import PARTED, Observer, Repeats, RunAudit
 from detaudit.script.localise import localise
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs
-from detaudit.script.repeat import SHORT, ask, compare_ends, counted
+from detaudit.script.repeat import MOST, Answer, ask, compare_ends, compare_runs, counted, repeated
 
-RUNS_OF_SHORT, RUNS = 5, 2  # of the script as it is, at first
+#: Matching pairs that "reproducible" needs, by the seconds that one run takes at most.
+PAIRS = ((120.0, 3), (1800.0, 2))
+MOST_OF_LONG = 8  # pairs of a script that is long, where ``MOST`` are run of a short one
+UNRECORDED = 3    # matching pairs that decide, where recorded runs differ and unrecorded runs do not
+RECORDER = 0.01   # the level of significance at which the recorder is named
+MATCHED = "the runs match to the last bit"
 
 
 def investigate(case: Case, blank: RunAudit) -> Investigation:
-    """``blank`` with everything that was found filled in."""
+    """``blank`` with everything that the runs show filled in."""
+    return (yield from failures.owned(case, blank, _investigation))
+
+
+def _investigation(case: Case, blank: RunAudit) -> Investigation:
     case.emit(Phase("The script as it is"))
-    case = yield from _at_a_step(case)
-    done, refused = yield from _repeat(case, blank)
+    case, blank = yield from _at_a_step(case, blank)
+    case, runs, refused = yield from _repeat(case, blank)
     if refused is not None:
         return refused
-    audit = replace(blank, repeats=counted(done, across=True), changed=case.changed(), outputs=outputs(done),
-                    origin=origin(done))
+    audit = _described(case, blank, runs)
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
-    parted = {"reproducible": False, "reason": PARTED} if audit.repeats.parted else {}
-    case.known_so_far(replace(audit, **parted))
-    if audit.repeats.parted and audit.changed:
-        apart = yield from attribute.apart(case, audit)
-        if apart is not None:
-            return apart
+    again = yield from leftovers.compare_again(case, runs[0])
     if audit.repeats.parted:
-        audit = yield from localise(case, audit, done)
-        case.known_so_far(replace(audit, **parted))
-        return (yield from attribute.explain(case, audit, done))
-    return (yield from _rest(case, audit, done))
+        return (yield from _differing(case, _with_note(audit, again), runs, again))
+    if leftovers.differs(again):
+        return (yield from leftovers.explain(case, audit, runs))
+    made = yield from leftovers.made_earlier(case, runs)
+    if made:
+        explained = yield from _without(case, audit, runs, made)
+        if explained is not None:
+            return explained
+    return (yield from _matching(case, audit, runs))
 
 
-def _at_a_step(case: Case) -> Generator[Sequence[Trial], dict[Trial, Finished], Case]:
-    """Where runs are to be ended after some seconds, all are, after as many steps as the first makes in that time."""
+def _with_note(audit: RunAudit, again: Comparison | None) -> RunAudit:
+    """Fresh runs differ: does one that finds what the first has left repeat that one?"""
+    if not isinstance(again, Agreement):
+        return audit
+    note = (f"a run that begins from what the first one has left ({', '.join(audit.changed[:3])}) ends as that one "
+            f"did: it reads that, and not its own data. Runs were compared in fresh folders")
+    return replace(audit, notes=(*audit.notes, note))
+
+
+def _without(case: Case, audit: RunAudit, runs: Sequence[Finished],
+             made: Sequence[str]) -> Experiment[RunAudit | None]:
+    """The folder holds what the program makes itself: what of runs that do not find it? None where it is the same."""
+    fresh = leftovers.without(case, made)
+    trials = pair(fresh.loose, 0)
+    found = yield list(trials)
+    pair_without = [found[trial] for trial in trials]
+    if counted(pair_without).parted:
+        note = (f"the folder holds {', '.join(made[:3])}, which the program makes itself: runs that find it match, and "
+                f"these runs did not find it")
+        described = _described(fresh, replace(audit, notes=(*audit.notes, note)), pair_without)
+        return (yield from _differing(fresh, described, pair_without))
+    if leftovers.differs(compare_runs(runs[0], pair_without[0])):
+        return (yield from leftovers.explain_without(case, audit, runs, made))
+    return None
+
+
+def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudit:
+    return replace(audit, repeats=counted(runs), changed=case.changed(), outputs=outputs(runs), origin=origin(runs))
+
+
+def _at_a_step(case: Case, blank: RunAudit) -> Experiment[tuple[Case, RunAudit]]:
+    """Where runs are to be ended early, all are after as many steps as the first makes: the audit speaks of these."""
     options = dict(case.loose.options)
-    if options.pop("stop_seconds", None) is None:
-        return case
+    if "stop_steps" not in options and "stop_seconds" not in options:
+        return case, blank
     first = (yield [Trial(case.loose, 0)])[Trial(case.loose, 0)]
     steps = first.trace.measures.get("stopped") if first.trace is not None else None
-    stops = {"stop_steps": steps} if steps else {}
-    return replace(case, loose=replace(case.loose, options=items({**options, **stops})))
+    if options.pop("stop_seconds", None) is not None and steps:
+        options["stop_steps"] = steps
+    return replace(case, loose=replace(case.loose, options=items(options))), replace(blank, steps=steps)
 
 
-def _repeat(case: Case, blank: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished],
-                                                      tuple[list[Finished], RunAudit | None]]:
-    """The first runs; or an audit that ends here, because the script fails or trains nothing."""
-    trial = Trial(case.loose, 0)
-    first = (yield [trial])[trial]
+def _repeat(case: Case, blank: RunAudit) -> Experiment[tuple[Case, list[Finished], RunAudit | None]]:
+    """The first pairs of runs; or an audit that ends here, because the script fails or trains nothing.
+
+    A run is made alone first, so that a failure in it is the script's own.
+    """
+    one, other = pair(case.loose, 0)
+    first = (yield [one])[one]
     case.emit(Told(f"One run takes {first.outcome.seconds:.0f} s."))
-    done = [first]
-    wanted = max(case.trials or (RUNS_OF_SHORT if first.outcome.seconds < SHORT else RUNS), 2)
-    while len(done) < wanted:
-        some = [Trial(case.loose, number) for number in range(len(done), min(len(done) + len(done) % 2 + 1, wanted))]
-        found = yield some
-        done += [found[trial] for trial in some]
-        if not any(one.outcome.completed for one in done):
+    short = first.outcome.seconds < PAIRS[0][0]
+    case = replace(case, most=MOST if short else MOST_OF_LONG)
+    done = [first, (yield [other])[other]]
+    wanted = case.pairs or _pairs_for(first.outcome.seconds)
+    for number in range(1, wanted):
+        completed = [run for run in done if run.outcome.completed]
+        if not completed or counted(done).parted:
             break
-        repeats = counted(done, across=True)
-        if repeats.parted:
-            case.known_so_far(replace(blank, reproducible=False, repeats=repeats, reason=PARTED))
-        if repeats.parted and len(done) > 3:
-            break  # two pairs: enough to tell how often they part
-    return done, _refused(blank, done)
+        trials = pair(case.loose, number)
+        found = yield list(trials)
+        done += [found[trial] for trial in trials]
+    return case, done, _refused(blank, done)
+
+
+def _pairs_for(seconds: float) -> int:
+    return next((pairs for most, pairs in PAIRS if seconds < most), 1)
 
 
 def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
@@ -100,27 +144,107 @@ def _said(done: Finished) -> str:
     return path.read_bytes()[-4000:].decode("utf-8", "replace") if path and path.exists() else ""
 
 
-# The runs agree -------------------------------------------------------------------------------------------------
+# The runs differ ------------------------------------------------------------------------------------------------
 
 
-def _rest(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
-    """A bare pair too, and then what another machine may have otherwise."""
-    unwatched = case.loose.with_options({"watch": False})
-    bare = yield from ask(unwatched, 1, comparing=compare_ends)
+def _differing(case: Case, audit: RunAudit, runs: Sequence[Finished],
+               again: Comparison | None = None) -> Investigation:
+    """Is it the program that differs, or the recorder? Then how often, and why."""
+    case.emit(Phase("Without the recorder"))
+    if not case.search:
+        few = yield from ask(case.loose.with_options({"watch": False}), UNRECORDED, comparing=compare_ends)
+        if few.agree is False:
+            return _verdict_alone(replace(audit, bare=few.repeats))
+    runs = yield from repeated(case.loose, len(runs) // 2, most=case.most, runs=runs)
+    audit = _described(case, audit, runs)
+    unrecorded = yield from _unrecorded(case, runs)
+    audit = replace(audit, bare=unrecorded.repeats if unrecorded.repeats.runs else None)
+    if unrecorded.agree:
+        observer = Observer(False, "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them")
+        return replace(audit, reproducible=True, observer=observer, reason=f"{MATCHED} where they are not recorded")
+    if not case.search:
+        return _verdict_alone(audit)
+    audit = replace(audit, reproducible=False, reason=PARTED)
+    case.known_so_far(audit)
+    audit = yield from localise(case, audit, runs)
+    case.known_so_far(audit)
+    explained = yield from attribute.explain(case, audit, runs)
+    if explained.causes and leftovers.differs(again):
+        return (yield from leftovers.add_under_pins(case, explained))
+    return explained
+
+
+def _verdict_alone(audit: RunAudit) -> RunAudit:
+    return replace(audit, reproducible=False, reason=PARTED, no_fix="--no-search: no cause and no fix was looked for")
+
+
+def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
+    """Whether runs match that are not recorded, where recorded ones end on other bits, and too often for luck.
+
+    Where what differs does not reach the end of the runs, unrecorded ones cannot tell: not decided.
+    """
+    recorded = counted(runs, compare_ends)
+    needed = matches_needed(recorded.parted, recorded.pairs, RECORDER)
+    pairs = UNRECORDED if needed is None else min(max(UNRECORDED, needed), MOST)
+    if recorded.problem or not recorded.parted:
+        return Answer(None, Repeats(0, 0, 0), recorded.problem or "the runs end on the same bits")
+    answer = yield from ask(case.loose.with_options({"watch": False}), pairs, comparing=compare_ends)
+    if answer.agree and (needed is None or needed > pairs):
+        return replace(answer, agree=None, reason="recorded runs differ too rarely to tell them from unrecorded ones")
+    return answer
+
+
+# The runs match -------------------------------------------------------------------------------------------------
+
+
+def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
+    """An unrecorded pair too, and then what another machine may have otherwise."""
+    unrecorded = case.loose.with_options({"watch": False})
+    bare = yield from ask(unrecorded, 1, comparing=compare_ends)
     audit = replace(audit, bare=bare.repeats)
     if bare.agree is None:
-        return replace(audit, reason=f"the bare runs could not be compared: {bare.reason}")
+        return replace(audit, reason=f"the unrecorded runs could not be compared: {bare.reason}")
     if not bare.agree:
+        return (yield from _hidden(case, audit, runs))
+    observer, bare = yield from _same_end(case, runs[0], bare)
+    audit = replace(audit, bare=bare.repeats, observer=observer)
+    if bare.agree is not True:
+        return (yield from _hidden(case, audit, runs))
+    if audit.repeats.pairs < 2 and case.pairs is None:
+        return replace(audit, reason="matched once: one pair excludes little; --pairs 2 decides, --pairs 1 takes it")
+    matched = replace(audit, reproducible=True, reason=MATCHED)
+    if not case.search:
+        return matched
+    case.emit(Phase("What the result depends on"))
+    varied, more = yield from vary.vary(case, runs)
+    if counted(more).parted:
+        return (yield from _differing(case, _described(case, audit, more), more))
+    return replace(matched, repeats=counted(more), rests_on=varied)
+
+
+def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
+    """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder hide it?"""
+    unrecorded = yield from repeated(case.loose.with_options({"watch": False}), comparing=compare_ends, most=case.most)
+    bare = counted(unrecorded, compare_ends)
+    needed = matches_needed(bare.parted, bare.pairs, RECORDER)
+    most = case.most if needed is None else min(needed, MOST)
+    more = yield from repeated(case.loose, len(runs) // 2, most=most, runs=runs)
+    audit = replace(_described(case, audit, more), bare=bare)
+    if audit.repeats.parted:
+        return (yield from _differing(case, audit, more))
+    reason = "unrecorded runs differ, and no recorded run has differed yet"
+    if needed is not None and audit.repeats.agreed >= needed:
         return replace(audit, reproducible=False, open=("observer",), reason=(
             "watched runs agree, but bare runs part: watching hides what makes them part"))
-    found = yield [Trial(unwatched, 0)]
-    case.emit(Phase("What the result rests on"))
-    varied = yield from vary.vary(case.loose, done[0])
-    return replace(audit, reproducible=True, rests_on=varied, reason="the runs agree to the last bit",
-                   observer=_same_end(done[0], found[Trial(unwatched, 0)]))
+    return replace(audit, reproducible=False, reason=attribute.unresolved(case, reason))
 
 
-def _same_end(watched: Finished, bare: Finished) -> Observer:
-    if isinstance(compare_ends(watched, bare), Divergence):
-        return Observer(False, "watched runs agree, and so do bare ones, but on other bits: watching changes them")
-    return Observer(True, "watched and bare runs end on the same bits")
+def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[Observer, Answer]]:
+    """Do unrecorded runs end on the bits of recorded ones? If not, more of them are asked."""
+    unrecorded = case.loose.with_options({"watch": False})
+    found = yield [Trial(unrecorded, 0)]
+    if not isinstance(compare_ends(recorded, found[Trial(unrecorded, 0)]), Divergence):
+        return Observer(True, "recorded and unrecorded runs end on the same bits"), bare
+    bare = yield from ask(unrecorded, UNRECORDED, comparing=compare_ends)
+    said = "recorded runs match, and so do unrecorded ones, but on other bits: recording changes them"
+    return Observer(False, said), bare

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from detaudit.condition import Condition, Trial
 from detaudit.counting import fisher
-from detaudit.diff import Agreement, Comparison, Divergence
+from detaudit.diff import Comparison, Divergence
 from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.runner import Experiment, Finished
 from detaudit.sandbox.copies import ignored
 from detaudit.script import blame
+from detaudit.script.attribute import unresolved
 from detaudit.script.case import Case
 from detaudit.script.findings import PARTED, Cause, Repeats, RunAudit
 from detaudit.script.program import written_by
@@ -36,16 +37,34 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
     return compare_runs(first, found[trial])
 
 
-def explain(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Experiment[RunAudit | None]:
-    """Where fresh runs match and one that begins from an earlier one's files differs: that, if it is no luck."""
-    changed = case.loose.with_options(LEFT)
+def explain(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Experiment[RunAudit]:
+    """Fresh runs match, and one that begins from what the first has left differs."""
+    changed, names = case.loose.with_options(LEFT), case.changed()
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
-        return None
-    names = case.changed()
+        return _unresolved(case, audit, repeats, "a run that begins from what an earlier one has left differed")
     sites = yield from blame.openings(case, names, changed)
     return _caused(audit, repeats, sites, "a second run reads what the first one has left",
                    f"it writes {', '.join(names[:3])}: write to a new folder in every run, or begin from none")
+
+
+def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, seen: str) -> RunAudit:
+    return replace(audit, reproducible=False, repeats=repeats, reason=unresolved(
+        case, f"{seen} in {repeats.parted} of {repeats.pairs} pairs, and runs from a fresh folder match"))
+
+
+def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
+    """Where fresh runs differ, and one that begins from an earlier one's files differs too: with the causes pinned,
+    does that still matter?"""
+    pinned = case.held([cause.pin for cause in audit.causes])
+    trials = [Trial(pinned, number) for number in range(MOST)]
+    found = yield trials
+    fresh = [found[trial] for trial in trials]
+    repeats = yield from _against(pinned.with_options(LEFT), fresh)
+    if not _shown(repeats, counted(fresh)):
+        return audit
+    sites = yield from blame.openings(case, case.changed(), pinned.with_options(LEFT))
+    return replace(audit, causes=(*audit.causes, Cause(SOURCE, PIN, True, sites)))
 
 
 def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repeats]:
@@ -99,20 +118,16 @@ def without(case: Case, names: Sequence[str]) -> Case:
     return replace(case, loose=case.loose.with_options({"without": tuple(names)}))
 
 
-def explain_stale(case: Case, audit: RunAudit, runs: Sequence[Finished],
-                  names: Sequence[str]) -> Experiment[RunAudit | None]:
-    """Where runs without ``names`` match each other and end elsewhere: that, if it is no luck."""
+def explain_without(case: Case, audit: RunAudit, runs: Sequence[Finished],
+                    names: Sequence[str]) -> Experiment[RunAudit]:
+    """Runs match, and so do runs without ``names``, but these end elsewhere."""
     repeats = yield from _against(without(case, names).loose, runs)
-    if not _shown(repeats, audit.repeats):
-        return None
     shown = ", ".join(names[:3])
+    if not _shown(repeats, audit.repeats):
+        return _unresolved(case, audit, repeats, f"a run without {shown}, which it makes itself, differed")
     sites = yield from blame.openings(case, names, case.loose)
     return _caused(audit, repeats, sites, f"one without {shown}, which it makes itself, ends elsewhere",
                    f"{shown} was made by an earlier run: remove it, or make it anew in every run")
-
-
-def matches(first: Finished, done: Finished) -> bool:
-    return isinstance(compare_runs(first, done), Agreement)
 
 
 def differs(comparison: Comparison | None) -> bool:

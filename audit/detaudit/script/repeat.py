@@ -1,11 +1,11 @@
 """Running one condition of a program several times: do the runs agree?"""
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from detaudit.condition import Condition, pair
-from detaudit.counting import pairs_needed
+from detaudit.counting import matches_needed, pairs_needed
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable, compare
 from detaudit.outcome import TIMED_OUT, UNSTARTED
 from detaudit.runner import Experiment, Finished, Found
@@ -16,8 +16,11 @@ from detaudit.traces import Trace
 IGNORED = ("rng",)
 BEGINS = ("rng", "random at fit")  # what the recorder notes when a ``fit`` begins
 SHORT = 20.0  # seconds: what takes less is run more often
-MORE = 3      # pairs: fresh ones that confirm what a search found
+MORE = 5      # pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
 FRESH = 100   # the number of the first pair of a condition that is run again, after the search
+MOST = 24     # pairs of one condition that are run until enough of them differ
+REPEATED = 3  # differing pairs that are enough; two are, if no pair matches
+MOST_MATCHES = 40  # pairs: a source that takes more of them to be shown differs too rarely to be searched for
 
 Comparing = Callable[[Finished, Finished], Comparison]
 
@@ -50,29 +53,31 @@ def compare_runs(left: Finished, right: Finished) -> Comparison:
 
 
 def compare_ends(left: Finished, right: Finished) -> Comparison:
-    """Only what two runs end on: a bare run has recorded nothing else."""
-    ends = [one.trace.digests.get("final") if one.trace and one.outcome.completed else None for one in (left, right)]
+    """Only what two runs end on: an unrecorded run has recorded nothing else. A failure counts as in compare_runs."""
+    if not (left.outcome.completed and right.outcome.completed):
+        return compare_runs(left, right)
+    ends = [run.trace.digests.get("final") if run.trace else None for run in (left, right)]
     if None in ends:
-        failed = next((one.outcome.reason for one in (left, right) if not one.outcome.completed), "no weights at exit")
-        return Incomparable(failed)
+        return Incomparable("no weights at exit")
     return Agreement(1) if ends[0] == ends[1] else Divergence("update", None, "the weights at exit", "bits")
 
 
-def counted(done: Sequence[Finished], comparing=compare_runs, across: bool = False) -> Repeats:
-    """Disjoint pairs of runs, compared; an odd last run is compared with the first, and counts only if it parts.
+def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Repeats:
+    """Disjoint pairs of runs, compared; an odd last run is compared with the first, and counts only if it differs.
 
-    ``across`` compares the first run with one of each further pair too: all runs must agree, not only those of a pair.
+    Where the two runs of every pair match, each is compared with one of the next pair instead: side by side, the two
+    may share more than they should.
     """
     agreed = parted = 0
     divergence, problem, cut = None, None, False
-    for left, right, compared, disjoint in _compared(done, comparing, across):
+    for left, right, compared in _compared(done, comparing):
         if isinstance(compared, Incomparable):
             problem = problem or compared.reason
         elif isinstance(compared, Divergence):
             parted += 1
             if divergence is None:
                 divergence, cut = compared, _cut_short(left, right)
-        elif disjoint:
+        else:
             agreed += 1
     return Repeats(len(done), agreed, parted, divergence, problem, cut)
 
@@ -103,72 +108,94 @@ def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
 
 
 def parting(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
-    """The first two runs that part, in the order in which :func:`counted` compares them ``across``."""
-    return next(((compared, left, right) for left, right, compared, _ in _compared(done, compare_runs, True)
+    """The first two runs that differ, in the order in which :func:`counted` compares them."""
+    return next(((compared, left, right) for left, right, compared in _compared(done, compare_runs)
                  if isinstance(compared, Divergence)), None)
 
 
-def _compared(done: Sequence[Finished], comparing: Comparing,
-              across: bool) -> Iterator[tuple[Finished, Finished, Comparison, bool]]:
-    """(one run, another, what comes of comparing them, whether neither was in a pair before), a pair at a time."""
-    places = [(place, place + 1) for place in range(0, len(done) - 1, 2)]
-    if len(done) > 2 and len(done) % 2:
-        places.append((0, len(done) - 1))
-    for left, right in places:
-        one, other = done[left], done[right]
-        compared = comparing(one, other)
-        if across and left and isinstance(compared, Agreement):
-            one, other = done[0], done[left]
-            compared = comparing(one, other)
-        yield one, other, compared, bool(left) or right == 1
+def _compared(done: Sequence[Finished], comparing: Comparing) -> list[tuple[Finished, Finished, Comparison]]:
+    """(one run, another, what comes of comparing them) for disjoint pairs of runs."""
+    firsts, seconds = done[0::2], done[1::2]
+    within = [(left, right, comparing(left, right)) for left, right in zip(firsts, seconds, strict=False)]
+    if not all(isinstance(compared, Agreement) for _, _, compared in within):
+        return within
+    last = comparing(done[0], done[-1]) if len(done) > 2 and len(done) % 2 else None
+    if isinstance(last, Divergence):
+        return [*within, (done[0], done[-1], last)]
+    if len(within) < 2:
+        return within
+    turned = [*seconds[1:], seconds[0]]
+    across = [(left, right, comparing(left, right)) for left, right in zip(firsts, turned, strict=False)]
+    return across if any(isinstance(compared, Divergence) for _, _, compared in across) else within
 
 
 def pairs_for(repeats: Repeats) -> int:
-    """How many agreeing pairs answer one question of the search, from how often loose runs parted.
+    """How many matching pairs answer one question of the search, from how often unpinned runs differed.
 
-    Where every loose pair parted, two; else as many as exclude at 95 % that it was luck. What the search finds is run
-    again afterwards, more often.
+    Where every unpinned pair differed, two; else as many as exclude at 95 % that it was luck. What the search names is
+    run again afterwards, more often.
     """
     if repeats.parted == repeats.pairs:
         return 2
     return pairs_needed(max(repeats.parted, 1) / (repeats.pairs + 1))
 
 
-def ask(condition: Condition, pairs: int, first: int = 0, comparing=compare_runs) -> Experiment[Answer]:
-    """``pairs`` pairs of the condition, one after the other: a parting, or a failure, ends it.
+def ask(condition: Condition, pairs: int, first: int = 0, comparing: Comparing = compare_runs) -> Experiment[Answer]:
+    """``pairs`` pairs of the condition, one after the other: a difference, or a failure, ends it.
 
-    Runs of two pairs must agree as well: side by side, the two runs of a pair may share more than they should.
+    Runs of two pairs must match as well: side by side, the two runs of a pair may share more than they should.
     """
     done: list[Finished] = []
+    recorded = dict(condition.options).get("watch", True)
     for number in range(first, first + pairs):
-        some = pair(condition, number)
-        found: Found = yield list(some)
-        done += [found[trial] for trial in some]
-        failed = next((one for one in done if not one.outcome.completed), None)
+        trials = pair(condition, number)
+        found: Found = yield list(trials)
+        done += [found[trial] for trial in trials]
+        failed = next((run for run in done[-2:] if not run.outcome.completed), None)
         if failed:
             return Answer(None, counted(done, comparing), failed.outcome.reason)
-        if any(_stands_still(one) for one in done):
+        if recorded and any(_stands_still(run) for run in done[-2:]):
             return Answer(None, counted(done, comparing), "trains nothing: with these pins the weights stand still")
-        repeats = counted(done, comparing)
-        across = comparing(done[0], done[-2])
-        if isinstance(across, Divergence) and not repeats.parted:
-            repeats = replace(repeats, agreed=repeats.agreed - 1, parted=1, divergence=across)
-        if repeats.parted:
-            return Answer(False, repeats)
-        if repeats.problem:
-            return Answer(None, repeats, repeats.problem)
-    return Answer(True, counted(done, comparing))
+        compared = [comparing(done[-2], done[-1]), comparing(done[0], done[-2])]
+        if any(isinstance(one, Divergence) for one in compared):
+            return Answer(False, counted(done, comparing))
+        problem = next((one for one in compared if isinstance(one, Incomparable)), None)
+        if problem is not None:
+            return Answer(None, counted(done, comparing), problem.reason)
+    return Answer(True, Repeats(len(done), pairs, 0))
 
 
 def _stands_still(run: Finished) -> bool:
-    """Whether its steps left every weight as it was: such runs agree whatever parts the others. (A script of which that
-    is so without pins is refused before.)"""
+    """Whether its steps left every weight as it was: such runs match whatever makes the others differ. (A script of
+    which that is so without pins is refused before; an unrecorded run does not look.)"""
     measures = run.trace.measures if run.trace else {}
     return bool(measures.get("steps")) and measures.get("moved") is False
 
 
-def count(condition: Condition, pairs: int) -> Experiment[Repeats]:
-    """All of ``pairs`` pairs, whether they part or not."""
-    trials = [trial for number in range(pairs) for trial in pair(condition, number)]
-    found: Found = yield trials
-    return counted([found[trial] for trial in trials])
+def repeated(condition: Condition, first: int = 0, comparing: Comparing = compare_runs, most: int = MOST,
+             runs: Sequence[Finished] = ()) -> Experiment[list[Finished]]:
+    """Runs of the condition, a pair at a time, until enough of the pairs differ, or ``most`` are there.
+
+    ``runs`` are whole pairs that are there already, ``first`` is the number of the first that is not. A pair that
+    cannot be compared ends it.
+    """
+    done = list(runs)
+    repeats = counted(done, comparing)
+    number = first
+    while not enough(repeats) and not repeats.problem and len(done) < 2 * most:
+        trials = pair(condition, number)
+        found: Found = yield list(trials)
+        done += [found[trial] for trial in trials]
+        repeats, number = counted(done, comparing), number + 1
+    return done
+
+
+def enough(repeats: Repeats) -> bool:
+    """Whether the effect was repeated: two of two pairs differ, or three of more."""
+    return repeats.parted >= min(REPEATED, max(repeats.pairs, 2))
+
+
+def matches_for(repeats: Repeats) -> int | None:
+    """How many matching pairs of another condition make it no luck that so many differ here; None: too many."""
+    needed = matches_needed(repeats.parted, repeats.pairs)
+    return needed if needed is not None and needed <= MOST_MATCHES else None

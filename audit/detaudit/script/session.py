@@ -125,7 +125,7 @@ class _Run:
         case = Case(
             program=self.program, loose=self._loose(), known=known,
             sources=tuple(one for one in base.script_sources().values() if one.script is not None),
-            pins=self._pins(), trials=self.options.trials, emit=self.emit, alone=self._alone,
+            pins=self._pins(), pairs=self.options.pairs, emit=self.emit, alone=self._alone,
             changed=lambda: tuple(sorted(self.sandboxed.written))[:MOST_NAMES], known_so_far=so_far.append,
             depth=self.options.depth, price=self.options.price, backend=self.backend)
         asking = Asking(investigate(case, blank))

@@ -1,11 +1,17 @@
 """What another machine may have otherwise: does the result rest on it?"""
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 
 from detaudit.condition import Condition, Trial
-from detaudit.diff import Agreement, Divergence
+from detaudit.counting import matches_needed
+from detaudit.diff import Agreement, Divergence, Incomparable
 from detaudit.runner import Finished
+from detaudit.script.case import Case
 from detaudit.script.findings import Varied
-from detaudit.script.repeat import compare_runs
+from detaudit.script.repeat import MOST, Comparing, compare_runs, counted, repeated
+
+AGAIN = 4     # further runs under a variation of which one run differed
+LEVEL = 0.01  # of significance: several variations are tried, and one is picked because it differed
 
 
 def _hash_seed(loose: Condition) -> Condition:
@@ -38,20 +44,48 @@ VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
 )
 
 
-def vary(loose: Condition, reference: Finished) -> Generator[Sequence[Trial], dict[Trial, Finished],
-                                                             tuple[Varied, ...]]:
-    """One run under each variation, compared with a run as it is."""
-    trials = {source: Trial(change(loose), 1) for source, _, change in VARIATIONS}
+def vary(case: Case, runs: Sequence[Finished], comparing: Comparing = compare_runs) -> Generator[
+        Sequence[Trial], dict[Trial, Finished], tuple[tuple[Varied, ...], list[Finished]]]:
+    """What became of runs under each variation, and all runs of the script as it is: ``runs``, and perhaps more.
+
+    ``runs`` are pairs that match. A variation whose run differs is tried again: the result is said to depend on it only
+    where its runs differ from those of the script as it is, and these match each other, so often that it is no luck.
+    It ends where runs of the script as it is are seen to differ.
+    """
+    trials = {source: Trial(change(case.loose), 1) for source, _, change in VARIATIONS}
     found = yield list(trials.values())
-    return tuple(_judged(source, title, reference, found[trials[source]]) for source, title, _ in VARIATIONS)
+    done, results = list(runs), []
+    for source, title, change in VARIATIONS:
+        first = found[trials[source]]
+        compared = comparing(runs[0], first)
+        if isinstance(compared, Agreement):
+            results.append(Varied(source, title, True, "the same bits"))
+        elif isinstance(compared, Divergence) and first.outcome.completed:
+            varied = Varied(source, title, False, "", compared)
+            varied, done = yield from _repeated(case, done, varied, change(case.loose), comparing)
+            results.append(varied)
+            if counted(done, comparing).parted:
+                break
+        else:
+            reason = compared.reason if isinstance(compared, Incomparable) else first.outcome.reason
+            results.append(Varied(source, title, None, reason))
+    return tuple(results), done
 
 
-def _judged(source: str, title: str, reference: Finished, done: Finished) -> Varied:
-    if not done.outcome.completed:
-        return Varied(source, title, None, done.outcome.reason)
-    compared = compare_runs(reference, done)
-    if isinstance(compared, Agreement):
-        return Varied(source, title, True, "the same bits")
-    if isinstance(compared, Divergence):
-        return Varied(source, title, False, "other bits", compared)
-    return Varied(source, title, None, compared.reason)
+def _repeated(case: Case, runs: Sequence[Finished], varied: Varied, condition: Condition, comparing: Comparing
+              ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Varied, list[Finished]]]:
+    """``varied``, if further runs under its ``condition`` differ too; else what they show; and the runs as it is."""
+    trials = [Trial(condition, number) for number in range(2, 2 + AGAIN)]
+    found = yield trials
+    compared = [comparing(runs[0], found[trial]) for trial in trials if found[trial].outcome.completed]
+    differing = sum(isinstance(one, Divergence) for one in compared)
+    needed = matches_needed(differing, len(compared), LEVEL)
+    shown = needed is not None and needed <= MOST
+    most = needed if needed is not None and shown else MOST
+    extended = yield from repeated(case.loose, len(runs) // 2, comparing, most, runs)
+    said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
+    if counted(extended, comparing).parted:
+        return replace(varied, agrees=None, reason="the script as it is does not repeat itself"), extended
+    if shown:
+        return replace(varied, reason=said), extended
+    return replace(varied, agrees=None, divergence=None, reason=f"not resolved: {said}"), extended
