@@ -65,14 +65,17 @@ class Audited:
             Interpreter(sys.executable, "tensorflow", fork=False), Limits(1, 60.0), self.ours / "run", dict(os.environ),
             keep_bytes=False, open_nest=lambda *given: program.Process(self.program, *given, None, self.sandboxed))
 
-    def run(self, number: int = 0, **options):
+    def finished(self, number: int = 0, **options):
         condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
         trial = Trial(condition, number)
         asking = Asking(ask([trial]))
         self.runner.run([asking])
         (done,) = asking.finding
         assert done.outcome.completed, done.outcome
-        return (done.trace.folder / "stdout").read_text()
+        return done
+
+    def run(self, number: int = 0, **options):
+        return (self.finished(number, **options).trace.folder / "stdout").read_text()
 
     def close(self):
         self.runner.close()
@@ -196,6 +199,29 @@ def test_a_path_with_the_marks_of_mount_options_is_a_path(tmp_path, kind):
     assert (audit.run(0), audit.run(1)) == ("no\n", "no\n")
     audit.close()
     assert [path.name for path in folder.iterdir()] == ["train.py"]
+
+
+def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, monkeypatch):
+    folder, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for path in (folder, elsewhere, tmp_path / "tmp"):
+        path.mkdir()
+    (folder / "data.csv").write_text("1")
+    (elsewhere / "input.txt").write_text("1")
+    (elsewhere / "gone.txt").write_text("1")
+    (folder / "train.py").write_text(textwrap.dedent(f"""
+        import os, tempfile
+        open("data.csv").read(); open("out.txt", "w").write("x"); open({str(folder / "data.csv")!r}).read()
+        os.chdir({str(elsewhere)!r})
+        open("input.txt").read(); open("model.bin", "wb").write(b"x"); os.mkdir("made"); os.remove("gone.txt")
+        tempfile.TemporaryFile().write(b"x"); open(os.devnull, "w").write("x")
+    """))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    audit = Audited(tmp_path, kind, folder)
+    files = audit.finished().trace.measures["files"]
+    audit.close()
+    assert files["read"] == ["data.csv"]
+    back = [str(folder / "data.csv")] if kind == COPY else []  # an absolute path leads out of a copy
+    assert files["elsewhere"] == sorted([*back, *(str(elsewhere / name) for name in ("gone.txt", "made", "model.bin"))])
 
 
 # Overlay ----------------------------------------------------------------------------------------------------------

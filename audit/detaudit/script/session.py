@@ -40,7 +40,7 @@ class Options:
     python: str
     backend: str | None = None
     device: str = "auto"
-    trials: int | None = None
+    pairs: int | None = None
     jobs: int | None = None
     timeout: float = 600.0
     budget: str | None = None
@@ -53,6 +53,7 @@ class Options:
     strict: bool = False
     depth: str = "op"
     price: bool | None = None
+    search: bool = True
 
 
 def stop(given: str | None) -> str | None:
@@ -108,9 +109,7 @@ class _Run:
         self.jobs = options.jobs or (1 if on_gpu else default_jobs())
 
     def audit(self) -> RunAudit:
-        few, many = self.options.trials or 5, 40 if self.options.price is False else 60
-        self.emit(Told(f"{self.program.title} will run some {few} times, and up to {many} times where its runs part. "
-                       f"What it writes outside of its folder is written each time."))
+        self.emit(Told(_forecast(self.program.title, self.options)))
         hello = ask(self.options.python)
         choice = choose(self.program.root, self.folder.path, self.options.isolation)
         self.sandboxed = Sandboxed(choice.sandbox)
@@ -125,7 +124,7 @@ class _Run:
         case = Case(
             program=self.program, loose=self._loose(), known=known,
             sources=tuple(one for one in base.script_sources().values() if one.script is not None),
-            pins=self._pins(), pairs=self.options.pairs, emit=self.emit, alone=self._alone,
+            pins=self._pins(), pairs=self.options.pairs, search=self.options.search, emit=self.emit, alone=self._alone,
             changed=lambda: tuple(sorted(self.sandboxed.written))[:MOST_NAMES], known_so_far=so_far.append,
             depth=self.options.depth, price=self.options.price, backend=self.backend)
         asking = Asking(investigate(case, blank))
@@ -140,7 +139,8 @@ class _Run:
         audit = asking.finding if asking.done else _cut(so_far[-1], interrupted)
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
         seen = {"framework": {"backend": backend_of(trials) or self.backend}}
-        return replace(audit, output=_printed(runner), trials=trials, notes=_notes(trials, self.options.online),
+        notes = audit.notes + _notes(trials, self.options.online)
+        return replace(audit, output=_printed(runner), trials=trials, notes=notes,
                        isolation=self._isolation(choice, before, trials), cut=runner.cut,
                        interrupted=interrupted, environment={**audit.environment, **seen})
 
@@ -233,6 +233,13 @@ def _printed(runner: Runner) -> str:
     first = min(runner.finished.values(), key=lambda one: one.number, default=None)
     path = first.trace.folder / "stdout" if first is not None and first.trace is not None else None
     return path.read_bytes()[:1_000_000].decode("utf-8", "replace") if path is not None and path.exists() else ""
+
+
+def _forecast(title: str, options: Options) -> str:
+    """How often the program will run, before the first run."""
+    few, many = 2 * (options.pairs or 3), 50 if options.price is False else 70
+    rest = f"; where its runs differ, some {many} times, or more if they differ rarely" if options.search else ""
+    return f"{title} will run some {few} times{rest}. What it writes outside of its folder is written each time."
 
 
 def _announced(choice: Choice, root: Path) -> str:

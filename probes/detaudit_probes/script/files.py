@@ -172,7 +172,7 @@ class Record:
     def _is_ours(self, path: str, leads_back: bool) -> bool:
         if len(self._elsewhere) >= MOST or path.endswith(".pyc"):
             return True
-        return not leads_back and path.startswith(self._ours)
+        return not leads_back and os.path.join(path, "").startswith(self._ours)
 
     def measures(self) -> Dict[str, List[str]]:
         return {"read": sorted(self._read), "elsewhere": sorted(self._elsewhere)}

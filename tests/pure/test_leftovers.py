@@ -1,0 +1,60 @@
+"""What may be taken away from a folder to see whether runs make it again: names, as git and as runs tell them."""
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+from detaudit.errors import UsageError
+from detaudit.report import write
+from detaudit.script import leftovers, trackers
+
+
+def git(folder, *arguments):
+    subprocess.run(["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@e", *arguments], check=True,
+                   capture_output=True)
+
+
+def test_in_a_work_tree_it_is_what_git_does_not_track_or_ignores(tmp_path):
+    folder = tmp_path / "project"
+    (folder / "cache").mkdir(parents=True)
+    (folder / ".venv").mkdir()
+    for name in ("train.py", "new.py", "data.csv", "cache/a.npz", "a file.bin", ".venv/x", ".gitignore"):
+        (folder / name).write_text("cache/\n.venv/\n" if name == ".gitignore" else name)
+    assert leftovers._untracked(folder) == ()  # outside of a work tree
+    git(tmp_path, "init")
+    git(folder, "add", "train.py", "data.csv", ".gitignore")
+    git(folder, "commit", "-m", "x")
+    assert set(leftovers._untracked(folder)) == {"cache", "a file.bin"}
+
+
+def test_the_files_of_a_cache_are_those_that_begin_with_its_name(tmp_path):
+    for name in ("f[1].data-0", "f[1].index", "other"):
+        (tmp_path / name).write_text("")
+
+    run = SimpleNamespace(trace=SimpleNamespace(measures={"files": {"read": ["f[1]"]}}))
+    assert leftovers._read(tmp_path, run) == ("f[1].data-0", "f[1].index")
+
+
+def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):
+    assert trackers.variables(tmp_path)["MLFLOW_TRACKING_URI"] == tmp_path.as_uri()
+    (note,) = trackers.notes(["wandb", "numpy"])
+    assert note == "Weights & Biases was kept offline (WANDB_MODE); --online lets it upload"
+
+
+@pytest.mark.parametrize(("name", "kind", "text"), [
+    ("train.py", "json", "print()"), ("train.py", "markdown", "# detaudit run train.py"), ("data.json", "json", "{}"),
+    ("notes.md", "markdown", "# Notes"), ("model.diff", "fix", "x"), ("tool.py", "reproducer", "print()"),
+])
+def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match="a file of the program"):
+        write.refuse_files_of(tmp_path, {kind: tmp_path / name})
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    with pytest.raises(UsageError):
+        write.refuse_files_of(tmp_path, {kind: tmp_path / "link"})
+
+
+def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
+    (tmp_path / "r.json").write_text('{"format": "detaudit.report"}')
+    (tmp_path / "empty.md").write_text("")
+    write.refuse_files_of(tmp_path, {"json": tmp_path / "r.json", "markdown": tmp_path / "empty.md",
+                                     "fix": tmp_path / "new.diff", "reproducer": None})
