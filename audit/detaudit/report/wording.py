@@ -183,7 +183,8 @@ def climbed(rung: v1.Rung) -> str:
     pairs = sum(one.agreed + one.parted for one in rung.counts)
     parted = [short(one.model) for one in rung.counts if one.parted]
     on = f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})" if parted else ""
-    return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}"
+    other = f"; {rung.reason}" if rung.holds is False and not parted else ""  # why it does not work all the same
+    return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
 
 
 def cost(one: v1.Rung | v1.Change | v1.Cost) -> str:
