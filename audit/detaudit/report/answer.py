@@ -46,7 +46,7 @@ def _same_bits(report: v1.Report) -> tuple[str, str, str]:
     if recipe.verified is False:
         return UNSURE, "NOT AS PRINTED", f"A recipe held trial by trial, but its own lines do not: {recipe.reason}."
     if recipe.verified is None:
-        return UNSURE, "NOT DECIDED", f"A recipe held trial by trial, but its own lines were not tried: {recipe.reason}."
+        return UNSURE, "NOT DECIDED", f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}."
     if recipe.rung == "none":
         return GOOD, "YES", "Training here gives the same bits twice, with nothing pinned."
     return GOOD, "YES, ONCE PINNED", "Training here gives the same bits twice, with these lines:"

@@ -550,7 +550,8 @@ class Operation(Part):
     thread, and without oneDNN? ``batch_agrees``: is the first example of a batch the same alone? Null where that was
     not seen. ``cost`` is the ratio of times, op determinism to none, ``cost_range`` the least and the greatest.
     ``executed`` are the operations that a call and its gradient run, ``said`` what the library says of one of them,
-    ``contrary`` what was seen otherwise.
+    ``contrary`` what was seen otherwise. ``unseeded``: processes in which a random operation was called without a seed
+    argument, the global seeds set, and their distinct results.
     """
 
     name: Name
@@ -572,6 +573,7 @@ class Operation(Part):
     divergence: Divergence | None
     said: Text
     contrary: Text
+    unseeded: Replays | None = None
 
 
 class Refusal(Part):

@@ -105,14 +105,13 @@ def operation(one: v1.Pinpoint) -> str:
     if one.failed:
         return f"the step could not be replayed ({one.kind}): {one.failed}"
     if not one.born and one.watched is not None and one.watched.distinct > 1:
-        return (f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results, and no operation "
-                f"is to blame for it: something that Python code keeps may not be set back before each replay")
+        return (f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results; which operation "
+                f"they come from was not established")
     if not one.born and one.same_step is False:
-        return (f"the step, replayed ({one.kind}), repeats itself, but ends on other bits than the step did: something "
-                f"that it changes was not set back before each replay")
+        return f"the step, replayed ({one.kind}), repeats itself, but ends on other bits than the step did"
     if not one.born:
         return (f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
-                f"of it: it parts more rarely, or not where it is watched")
+                f"of it")
     count = one.guilty.replays if one.guilty is not None else one.watched
     alone = one.born in ("kernel", "python") and count is not None and count.replays > 2  # seen in one process
     times = f": {count.distinct} distinct of {count.replays} replays" if alone and count is not None else ""
