@@ -175,6 +175,11 @@ def flat(facts: Any, name: str = "") -> list[str]:
     return [f"{name}: {'not known' if facts is None or facts == {} else facts}"]
 
 
+def climbing(report: v1.Report) -> str:
+    """On how many models the recipes were tried."""
+    return number(len({one.model for rung in report.ladder for one in rung.counts}), "tiny model")
+
+
 def climbed(rung: v1.Rung) -> str:
     """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
     if rung.holds is None:
