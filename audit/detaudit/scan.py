@@ -203,16 +203,21 @@ class _Scan:
                                      for one in self.found["ladder"])
 
     def _proven(self, rungs: tuple[Rung, ...]) -> Rung | None:
-        """The weakest recipe whose own lines were not seen to differ. One that was is final: the next is tried."""
+        """The weakest recipe whose own lines were not seen to differ. One pair that differs is final for a recipe: then
+        the next one is tried. None where the budget is spent before that."""
+        proof = None
         while (rung := weakest(rungs)) is not None:
+            if self.runner.over_budget():
+                self.cut = True
+                return None
             self.emit(Phase(f"The printed lines, in a script of their own: {rung.title}"))
             proof = verify.verify(rung, self.options.backend, self.plan.models, self.options.python,
                                   self._plain_environment(), self.folder.path / "recipe", self.options.timeout,
                                   self.plan.proof_pairs)
-            self.found["recipe"] = proof
             if proof.verified is not False:
                 break
             self.found["ladder"] = rungs = refuted(rungs, proof)
+        self.found["recipe"] = proof
         return rung
 
     def _plain_environment(self) -> dict[str, str]:

@@ -212,6 +212,15 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(tmp_path
     assert work.found["ladder"][1].reason == "pair 1 differs on mlp"
 
 
+def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(tmp_path, monkeypatch, fresh_folder):
+    work = scanning(tmp_path, {}, budget=0.0)
+    work.plan = plan.choose("tensorflow1", "quick", (), (), None)
+    rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
+    monkeypatch.setattr(verify, "verify", lambda *given: pytest.fail("it was begun"))
+    assert work._proven(rungs) is None
+    assert work.cut and "recipe" not in work.found
+
+
 def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypatch, fresh_folder):
     work = scanning(tmp_path, {})
     work.plan = plan.choose("tensorflow1", "quick", (), (), None)
