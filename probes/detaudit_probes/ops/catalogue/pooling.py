@@ -13,7 +13,7 @@ def _fractional(name, by_default):
         return (lambda x: by_default(inputs.tf)(x, RATIO)[0]), (inputs.normal(*IMAGES),)
 
     pooling = simple(name, seeded, IMAGES, gradients=(name + "Grad",), dtypes=("float32",))
-    return Operation(*pooling[:-1], unseeded=unseeded)
+    return pooling._replace(unseeded=unseeded)
 
 
 OPERATIONS = (
