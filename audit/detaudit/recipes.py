@@ -47,8 +47,8 @@ def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
 
 
 def includes(stronger: Known, weaker: Known, known: Mapping[str, Pin]) -> bool:
-    """Whether every source that the ``weaker`` recipe holds is held by the ``stronger`` one too."""
-    return _held(weaker, known) <= _held(stronger, known)
+    """Whether the ``stronger`` recipe holds every source that the ``weaker`` one holds, and more."""
+    return _held(weaker, known) < _held(stronger, known)
 
 
 def _held(rung: Known, known: Mapping[str, Pin]) -> set[str]:
