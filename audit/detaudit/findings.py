@@ -46,8 +46,13 @@ class Rung:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The weakest rung that holds, as lines to paste. ``verified`` is True only after the printed lines
-    themselves, in a script of their own, gave the same bits in fresh processes; None: not tried."""
+    """The weakest rung that holds, as lines to paste.
+
+    ``verified`` is True only after the printed lines themselves, in a script of their own, gave the same bits in every
+    pair of fresh processes, False after a pair that differs; None: it could not be tried. ``runs`` is the number of
+    processes, ``counts`` what their pairs showed on each model. ``excluded`` is the rate of differing pairs above which
+    they exclude it at 95 %, where all match.
+    """
 
     rung: str
     lines: tuple[str, ...]
@@ -55,6 +60,8 @@ class Recipe:
     verified: bool | None
     runs: int
     reason: str
+    counts: tuple[Count, ...] = ()
+    excluded: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,8 @@ class Audit:
     """Everything that one scan found.
 
     ``machine`` and ``environment`` are allow-listed facts. ``options`` are the command's own, so that the
-    audit can be replayed. ``asked`` are ids that the user named with ``--only``.
+    audit can be replayed. ``asked`` are ids that the user named with ``--only``, ``untried`` those of sources that a
+    deeper scan would try here.
     """
 
     options: dict[str, Any]
@@ -106,6 +114,7 @@ class Audit:
     trials: tuple[Finished, ...] = ()
     warnings: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
+    untried: tuple[str, ...] = ()
     strict: bool = False
     cut: bool = False
     interrupted: bool = False

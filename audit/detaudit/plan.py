@@ -21,15 +21,22 @@ QUICK_LOOSEN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
 #: Pairs of each condition; races take more (``experiments.loosen.RACE_PAIRS``).
 PAIRS = {QUICK: 1, DEFAULT: 2, FULL: 5}
 
+#: Pairs of fresh processes in which the recipe's own lines must give the same bits.
+PROOF_PAIRS = {QUICK: 3, DEFAULT: 5, FULL: 5}
+
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11 (docs/explanation/speed.md).
 TRIAL_SECONDS = 0.8
 START_SECONDS = 4.0
-ALONE_SECONDS = 16.0
+COST_SECONDS = 8.0
+PROOF_SECONDS = 19.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit undecided."""
+    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit undecided.
+
+    ``untried`` are the sources that this depth leaves out.
+    """
 
     depth: str
     sources: tuple[Source, ...]
@@ -37,6 +44,7 @@ class Plan:
     ladder_models: tuple[str, ...]
     pairs: int
     asked: tuple[str, ...] = ()
+    untried: tuple[Source, ...] = ()
 
     @property
     def sections(self) -> bool:
@@ -47,6 +55,11 @@ class Plan:
     def ladder(self) -> bool:
         return not self.asked
 
+    @property
+    def proof_pairs(self) -> int:
+        """In how many pairs of fresh processes the recipe's own lines are tried."""
+        return PROOF_PAIRS[self.depth] if self.ladder else 0
+
 
 def choose(backend: str, depth: str, only: Sequence[str], skip: Sequence[str], pairs: int | None) -> Plan:
     """The plan for a scan. Raises UsageError for an id that no source has, with the nearest right one."""
@@ -56,12 +69,13 @@ def choose(backend: str, depth: str, only: Sequence[str], skip: Sequence[str], p
     elsewhere = [name for name in only if not any(_named(source, [name]) for source in known.values())]
     if elsewhere:
         raise UsageError(f"{elsewhere[0]} is no source on {backend}; `detaudit explain {elsewhere[0]}` says where.")
-    chosen = list(known.values())
+    wanted = [source for source in known.values() if not _named(source, skip)]
+    chosen = wanted
     if only:
         chosen = [source for source in chosen if _named(source, only)]
     elif depth == QUICK:
         chosen = [source for source in chosen if source.quick]
-    chosen = [source for source in chosen if not _named(source, skip)]
+    untried = tuple(source for source in wanted if source not in chosen and not only)
     if depth == QUICK:
         chosen = [narrowed(source) for source in chosen]
     if not chosen:
@@ -69,7 +83,7 @@ def choose(backend: str, depth: str, only: Sequence[str], skip: Sequence[str], p
     models = models_of(backend)
     few = tuple(name for name in models if name in QUICK_MODELS)
     return Plan(depth, tuple(chosen), models, few if depth == QUICK else models, pairs or PAIRS[depth],
-                tuple(source.id for source in chosen) if only else ())
+                tuple(source.id for source in chosen) if only else (), untried)
 
 
 def narrowed(source: Source) -> Source:
@@ -97,7 +111,8 @@ def check_id(name: str, known: Mapping[str, Source]) -> None:
     raise UsageError(f"There is no source {name!r}.{hint} `detaudit sources` lists them.")
 
 
-def expected_seconds(environments: Iterable[object], trials: int, jobs: int, fork: bool) -> float:
+def expected_seconds(environments: Iterable[object], trials: int, jobs: int, fork: bool, proof_pairs: int) -> float:
     """A rough expectation, told in the first line of a scan."""
     starts = len(set(environments)) if fork else trials
-    return (trials * TRIAL_SECONDS + starts * START_SECONDS) / jobs + ALONE_SECONDS
+    alone = COST_SECONDS + proof_pairs * PROOF_SECONDS if proof_pairs else 0
+    return (trials * TRIAL_SECONDS + starts * START_SECONDS) / jobs + alone

@@ -46,6 +46,15 @@ def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
     return tuple(found)
 
 
+def includes(stronger: Known, weaker: Known, known: Mapping[str, Pin]) -> bool:
+    """Whether the ``stronger`` recipe holds every source that the ``weaker`` one holds, and more."""
+    return _held(weaker, known) < _held(stronger, known)
+
+
+def _held(rung: Known, known: Mapping[str, Pin]) -> set[str]:
+    return {source for pin in rung.pins for source in known[pin].holds}
+
+
 def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str) -> Condition:
     """A training as a user writes it, Keras' own defaults throughout, with nothing but the rung's pins."""
     bare = Condition(base.backend, base.device, model, base.seed)

@@ -130,7 +130,7 @@ class Runner:
                         settled(index, one.finding)
                         del waiting[index]
                 self._retire()
-            if self._over_budget():
+            if self.over_budget():
                 self.cut = self.cut or bool(waiting)
                 self._queue.clear()
                 if not self._running:
@@ -173,7 +173,8 @@ class Runner:
                 known.add(trial.key())
                 self._queue.append(trial)
 
-    def _over_budget(self) -> bool:
+    def over_budget(self) -> bool:
+        """Whether the time, or the number of trials, that the user allows is spent."""
         seconds, most = self.limits.budget, self.limits.most
         used = len(self.finished) + len(self._running)
         self._spent = (self._spent or (seconds is not None and time.monotonic() - self._began > seconds)

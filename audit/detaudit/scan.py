@@ -14,13 +14,13 @@ from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.events import Decided, Emit, Expected, Phase
 from detaudit.experiments.control import Control, control
 from detaudit.experiments.cost import cost
-from detaudit.experiments.ladder import costs, weakest
+from detaudit.experiments.ladder import costs, refuted, weakest
 from detaudit.findings import Audit, Recipe, Rung
 from detaudit.nests import Interpreter
 from detaudit.outcome import UNAVAILABLE
 from detaudit.plan import Plan
 from detaudit.runner import Asking, Limits, Runner, ask_once, default_jobs
-from detaudit.sections import experiments_of
+from detaudit.sections import experiments_of, lacking
 from detaudit.verdict import ERROR, Verdict
 from detaudit.workspace import Workspace, workspace
 
@@ -79,6 +79,7 @@ class _Scan:
     found: dict[str, Any] = field(default_factory=dict)
     hello: dict[str, Any] = field(default_factory=dict)
     cut: bool = False
+    untried: tuple[str, ...] = ()
 
     def run(self, known: tuple[dict, dict] | None) -> Audit:
         wanted = self.options.device == "gpu"
@@ -150,6 +151,7 @@ class _Scan:
         """Control, and only where it holds everything else."""
         first = {"control": Asking(control(self.base, self.plan.models, self.plan.pairs))}
         facts = {**self.hello["facts"], "cpu_flags": machine.read().processor.flags}
+        self.untried = tuple(source.id for source in self.plan.untried if lacking(source, facts, gpus) is None)
         parts = experiments_of(self.plan, self.base, self.inherited, facts, gpus)
         rest = {name: Asking(one) for name, one in parts.items()}
         self._expect({**first, **rest})
@@ -168,7 +170,8 @@ class _Scan:
         wanted = {trial.key(): trial for one in experiments.values() for trial in one.wanted}
         environments = {(trial.variables, trial.side) for trial in wanted.values()}
         runner = self.runner
-        seconds = plan.expected_seconds(environments, len(wanted), runner.limits.jobs, runner.interpreter.fork)
+        seconds = plan.expected_seconds(environments, len(wanted), runner.limits.jobs, runner.interpreter.fork,
+                                        self.plan.proof_pairs)
         self.emit(Expected(len(wanted), len(environments), seconds))
 
     def _run(self, experiments: Mapping[str, Asking]) -> None:
@@ -183,22 +186,39 @@ class _Scan:
         self.cut = self.cut or self.runner.cut
 
     def _measure_alone(self, rungs: tuple[Rung, ...]) -> None:
-        """The recipe's price and its proof: with nothing of ours running beside them."""
-        rung = weakest(rungs)
-        if rung is None or self.cut:
+        """The recipe's proof and its price: with nothing of ours running beside them."""
+        if self.cut:
+            return
+        rung = self._proven(rungs)
+        if rung is None or rung.id == "none":
             return
         self.emit(Phase(f"The price of the recipe, measured alone: {rung.title}"))
         known = base.known_pins(self.options.backend)
         by_id = {one.id: one for one in recipes.rungs(known)}
         model = self.plan.ladder_models[-1] if self.plan.depth == plan.QUICK else "cnn"
         none, recipe = (recipes.condition(by_id[name], self.base, known, model) for name in ("none", rung.id))
-        if rung.id != "none":
-            asking = Asking(cost(none, recipe))
-            self.runner.run([asking])
-            self.found["ladder"] = tuple(costs(one, asking.finding or ()) if one is rung else one for one in rungs)
-        self.emit(Phase("The printed lines, in a script of their own"))
-        self.found["recipe"] = verify.verify(rung, self.options.backend, self.options.python, self._plain_environment(),
-                                             self.folder.path / "recipe", self.options.timeout)
+        asking = Asking(cost(none, recipe))
+        self.runner.run([asking])
+        self.found["ladder"] = tuple(costs(one, asking.finding or ()) if one is rung else one
+                                     for one in self.found["ladder"])
+
+    def _proven(self, rungs: tuple[Rung, ...]) -> Rung | None:
+        """The weakest recipe whose own lines were not seen to differ. One pair that differs is final for a recipe: then
+        the next one is tried. None where the budget is spent before that."""
+        proof = None
+        while (rung := weakest(rungs)) is not None:
+            if self.runner.over_budget():
+                self.cut = True
+                return None
+            self.emit(Phase(f"The printed lines, in a script of their own: {rung.title}"))
+            proof = verify.verify(rung, self.options.backend, self.plan.models, self.options.python,
+                                  self._plain_environment(), self.folder.path / "recipe", self.options.timeout,
+                                  self.plan.proof_pairs)
+            if proof.verified is not False:
+                break
+            self.found["ladder"] = rungs = refuted(rungs, proof)
+        self.found["recipe"] = proof
+        return rung
 
     def _plain_environment(self) -> dict[str, str]:
         """For the script that verifies a recipe: as every nest, without a condition's variables.
@@ -221,8 +241,8 @@ class _Scan:
             control=self.found.get("control"), verdicts=verdicts, matrix=self.found.get("matrix") or (),
             ladder=rungs, recipe=recipe, placebos=placebos, reach=self.found.get("reach") or (),
             trials=tuple(sorted(self.runner.finished.values(), key=lambda one: one.number)),
-            warnings=environment.warnings(self.inherited), asked=self.plan.asked, strict=self.options.strict,
-            cut=self.cut, interrupted=resume is not None, resume=resume)
+            warnings=environment.warnings(self.inherited), asked=self.plan.asked, untried=self.untried,
+            strict=self.options.strict, cut=self.cut, interrupted=resume is not None, resume=resume)
 
     def _decided(self) -> bool:
         """Whether the control allowed the sources to be tried."""

@@ -12,12 +12,13 @@ DETAUDIT = Path(sys.executable).with_name("detaudit")
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """One sweep over a race, its neighbour that has none, a convolution and the clock."""
+    """One sweep over a race, its neighbour that has none, a convolution, the clock, and two random operations."""
     folder = tmp_path_factory.mktemp("ops")
+    names = ("ResourceScatterAdd", "TensorScatterAdd", "Conv2D", "MatMul", "Timestamp", "FractionalMaxPool",
+             "RandomUniform")
     done = subprocess.run(
         [DETAUDIT, "ops", "--no-price", "--json", "ops.json", "--markdown", "ops.md", "--reproducer", "fault.py",
-         *(word for name in ("ResourceScatterAdd", "TensorScatterAdd", "Conv2D", "MatMul", "Timestamp")
-           for word in ("--op", name))], cwd=folder, capture_output=True, text=True, timeout=600)
+         *(word for name in names for word in ("--op", name))], cwd=folder, capture_output=True, text=True, timeout=600)
     return done, json.loads((folder / "ops.json").read_text()), folder
 
 
@@ -43,6 +44,15 @@ def test_bits_that_change_and_what_is_refused_are_told(swept):
     clock = of(report, "Timestamp")
     assert clock["verdict"] == "needs-pin" and "FailedPreconditionError" in clock["refused"]
     assert [one["seen"] for one in report["refusals"] if "Timestamp" in one["operations"]] == [["Timestamp"]]
+
+
+def test_what_no_global_seed_reaches_needs_a_seed_argument(swept):
+    done, report, _ = swept
+    pool, uniform = of(report, "FractionalMaxPool"), of(report, "RandomUniform")
+    assert pool["verdict"] == "needs-pin" and pool["unseeded"]["replays"] == pool["unseeded"]["distinct"] == 4
+    assert pool["default"] == {"replays": 20, "distinct": 1}
+    assert uniform["verdict"] != "needs-pin" and uniform["unseeded"] == {"replays": 4, "distinct": 1}
+    assert "FractionalMaxPool" in done.stdout.split("\n\n")[0]
 
 
 def test_the_reproducer_shows_the_fault_without_us(swept):

@@ -100,7 +100,8 @@ def decided(known: Known) -> list[str]:
 def weakest(report: v1.Report) -> str:
     if report.recipe is None:
         return "none that was tried"
-    proof = {True: "verified", False: "**not** verified", None: "not verified"}[report.recipe.verified]
+    pairs = wording.number(report.recipe.runs // 2, "pair")
+    proof = {True: f"verified in {pairs}", False: "**not** verified", None: "not verified"}[report.recipe.verified]
     return f"{report.recipe.title} ({proof})"
 
 
@@ -162,6 +163,9 @@ Everything pinned, one generator loose at a time; the generators whose looseness
 own global generator.
 """
 RECIPES = """## Which recipe holds
+
+Verified: the printed lines, in a script of their own, matched in so many pairs of fresh processes. One pair excludes a
+rate of differing pairs above 95 % and nothing below it; a scan runs five by now.
 """
 SOURCES = """## What parts runs there
 

@@ -77,6 +77,20 @@ def test_what_decides_there(detaudit, folder, name):  # noqa: F811
         assert package.startswith("tf.keras") or f"{title} {version}" in found.out.replace("\n", " "), found.out
 
 
+@pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: a quick scan")
+@pytest.mark.parametrize("name", ["tf11", "tf115"])
+def test_a_quick_scan_names_no_recipe_that_a_long_training_refutes(detaudit, folder, name):  # noqa: F811
+    """The seeds alone match in most pairs of short trainings there; the updates race all the same."""
+    ran = detaudit("scan", "--quick", "--python", built(name, folder), timeout=1800)
+    assert ran.code == 0, ran.err
+    recipe = ran.report["recipe"]
+    assert recipe["rung"] in ("ordered-updates", "one-thread") and recipe["verified"] is True
+    assert recipe["runs"] == 6 and {count["model"] for count in recipe["counts"]} == set(models.names("tensorflow1"))
+    refuted = [rung for rung in ran.report["ladder"] if rung["id"] in ("tutorial-2017", "hash-seed")]
+    assert [rung["holds"] for rung in refuted] == [False, False]
+    assert "Not tried" in ran.out and "update-race" in ran.report["untried"]
+
+
 @pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: each model is trained twice in each environment")
 @pytest.mark.parametrize("name", PARTS)
 def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_path, monkeypatch):

@@ -192,11 +192,11 @@ WHY = """## Why
   some six digits; the error of a network that has learned its points (8e-08) has fewer right digits than one that has
   not.
 - **TensorFlow 1 did not repeat to the last bit**, on two cores: the recipe holds the generators, and the optimizer's
-  updates race (`detaudit explain update-race`). With TensorFlow 1.1 one thread is enough; with Keras 2.3.1 on
-  TensorFlow 1.15 it is not. Ordering the updates is, on both.
-- **In `tf.keras` NumPy's seed does nothing**: TensorFlow's seed decides the weights, up to Keras 2.9. From Keras 2.10
+  updates race (`detaudit explain update-race`). With one thread processes matched on TensorFlow 1.1, and
+  differed with Keras 2.3.1 on TensorFlow 1.15; with ordered updates they matched on both.
+- **In `tf.keras` NumPy's seed alone changed nothing here**: TensorFlow's seed decides the weights, up to Keras 2.9. From Keras 2.10
   on, and in Keras 3, Python's `random` decides them, which the recipe of 2017 does not seed: processes differ again.
-- **`keras.utils.set_random_seed`**, which came with Keras 2.7, seeds what there is, and the program repeats.
+- **`keras.utils.set_random_seed`**, which came with Keras 2.7, seeds what there is, and the program repeated.
 - Numbers of another era are not wrong: another generator draws other weights.
 """
 

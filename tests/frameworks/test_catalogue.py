@@ -5,6 +5,7 @@ import numpy
 import pytest
 from detaudit_probes.fingerprint import Hasher
 from detaudit_probes.ops import catalogue, refusals, replay
+from detaudit_probes.ops.entry import Inputs
 from detaudit_probes.ops.frameworks.tensorflow import Watch, watching
 
 pytestmark = pytest.mark.framework
@@ -70,6 +71,19 @@ def test_lower_precisions_work_or_have_no_kernel(tf, name):
             tells_something(tf, prepared.run())
             works += 1
     assert works  # or it should list float32 alone
+
+
+def test_what_takes_a_seed_is_called_without_it_too(tf):
+    """The operation that is named has a seed among its attributes, and by default a user gives none."""
+    from tensorflow.python.framework import op_def_registry
+
+    taking = {name for name in ENTRIES if any(one.name == "seed" for one in op_def_registry.get(name).attr)}
+    assert {"FractionalMaxPool", "RandomUniform", "Multinomial"} <= taking
+    assert taking == {name for name, one in ENTRIES.items() if one.unseeded is not None}
+    for name in sorted(taking):
+        call, arguments = ENTRIES[name].unseeded(Inputs(tf, "float32"))
+        _, ran = executed(lambda call=call, arguments=arguments: call(*arguments))
+        assert name in ran
 
 
 def test_inputs_are_the_same_each_time_they_are_made(tf):

@@ -146,6 +146,18 @@ def shown(parameter: object) -> str | None:
     return f"{default:g}" if isinstance(default, int | float) else default if isinstance(default, str) else None
 
 
+def test_no_pin_promises_what_was_not_tried():
+    """Two machines were never held against each other, and no GPU source has run on a GPU yet."""
+    declared = {source.id: (source, module) for source, module in sources.declared(sources.SCRIPT_MODULES).values()}
+    source, module = declared["instruction-set"]
+    assert "no pin reaches it" in " ".join(module.__doc__.split())
+    assert all("alone" in pin.note and "was not tried" in pin.note for pin in source.pins)
+    assert all("was not tried" in declared[name][0].advice for name in ("instruction-set", "onednn", "tf32"))
+    not_run = [source for source, module in declared.values() if "has not run on a GPU yet" in module.__doc__]
+    assert {source.id for source in not_run} == {source.id for source, _ in declared.values() if source.needs.gpus}
+    assert all("not run on a GPU yet" in pin.note for source in not_run for pin in source.pins)
+
+
 def test_generated_pages_are_up_to_date():
     assert page("reference/sources.md") == reference.page(), "python -m detaudit.reference > docs/reference/sources.md"
     assert (DOCS / "reference/report.schema.json").read_bytes() == v1.schema(), "python -m detaudit.report.v1 > ..."

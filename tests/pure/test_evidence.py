@@ -1,16 +1,26 @@
 """No accusation and no pass from what was not seen: the matrix, the recipe's proof, the nests' environment."""
+import io
+import itertools
 import subprocess
 from dataclasses import replace
 
 import pytest
-from detaudit import base, gpu, verify
+from detaudit import base, gpu, plan, recipes, verify
 from detaudit.conclusion import conclude
+from detaudit.counting import excluded_rate
 from detaudit.experiments.control import Control
+from detaudit.experiments.ladder import ladder, weakest
+from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.experiments.matrix import matrix
 from detaudit.experiments.tally import Tally
 from detaudit.findings import Audit, Recipe, Rung
+from detaudit.report import build, terminal, wording
 from detaudit.scan import Options, _Scan
+from detaudit.verdict import Count
 from detaudit.workspace import Workspace
+from detaudit_probes import models
+from detaudit_probes.declare import BACKENDS
+from rich.console import Console
 
 from tests.pure.handmade import FACTS, Bench
 
@@ -93,8 +103,149 @@ def test_an_interruption_while_verifying_leaves_no_process(tmp_path, monkeypatch
     monkeypatch.setattr(verify, "_wait", interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
-            verify.verify(RUNG, "tensorflow", "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0)
+            verify.verify(RUNG, "tensorflow", ("mlp",), "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0, 3)
         assert [one.poll() for one in started] == [-9, -9]
     finally:
         for one in started:
             one.kill()
+
+
+OLD = base.base_condition("tensorflow1", "cpu", 1)
+SEEDS, HASHED, ORDERED = "tutorial-2017", "hash-seed", "ordered-updates"
+
+
+def climbed(fresh_folder, behave, wanted=1):
+    """The ladder on TensorFlow 1, of which each trial does as ``behave`` says of its pins."""
+    lab = Bench(fresh_folder, lambda trial: behave(trial.condition.pins, trial))
+    found = lab.drive(ladder(OLD, base.known_pins("tensorflow1"), ("mlp", "text"), wanted))
+    return {rung.id: rung for rung in found}
+
+
+def racing(pins, trial):
+    """As seen on TensorFlow 1.1: the seeds' pairs match, and with the hash seed pinned as well one differs."""
+    races = "hash-seed" in pins and "ordered-updates" not in pins and trial.condition.model == "mlp"
+    return trial.draw if races or not pins else 0
+
+
+def test_a_recipe_does_not_work_where_one_that_pins_more_does_not(fresh_folder):
+    rungs = climbed(fresh_folder, racing)
+    assert [count.parted for count in rungs[SEEDS].counts] == [0, 0]
+    assert rungs[SEEDS].holds is False and "1 of 1 of its pairs differ on mlp" in rungs[SEEDS].reason
+    assert [rung.holds for rung in rungs.values()] == [False, False, False, True, True]
+    assert weakest(tuple(rungs.values())).id == ORDERED
+    assert [count.pairs for count in rungs[ORDERED].counts] == [1, RACE_PAIRS]
+    shown = build.document(replace(HELD, ladder=tuple(rungs.values()))).ladder[1]
+    assert wording.climbed(shown).startswith("0 of 2 pairs part; a stronger recipe does not work: ")
+
+
+def test_a_recipe_says_nothing_of_one_that_pins_more(fresh_folder):
+    rungs = climbed(fresh_folder, lambda pins, trial: 0 if "hash-seed" in pins else trial.draw)
+    assert [rung.holds for rung in rungs.values()] == [False, False, True, True, True]
+
+
+def test_the_recipes_of_every_backend_are_ordered_by_what_they_pin():
+    for backend in BACKENDS:
+        known = base.known_pins(backend)
+        rungs = recipes.rungs(known)
+        for weaker, stronger in itertools.pairwise(rungs):
+            assert recipes.includes(stronger, weaker, known), (backend, weaker.id, stronger.id)
+
+
+def proving(tmp_path, monkeypatch, digests):
+    """A proof whose processes print what ``digests`` says, one each in the order in which they are started."""
+    left = iter(digests)
+
+    class Printing(subprocess.Popen):
+        def __init__(self, command, **how):
+            super().__init__(["printf", next(left)], **how)
+
+    monkeypatch.setattr(verify.subprocess, "Popen", Printing)
+    return verify.verify(RUNG, "theano", ("mlp",), "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0, 3)
+
+
+def test_a_proof_is_three_pairs_with_their_bound(tmp_path, monkeypatch):
+    proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n"] * 6)
+    assert (proof.verified, proof.runs, proof.counts) == (True, 6, (Count("as printed", "mlp", 3, 0),))
+    assert proof.excluded == excluded_rate(3)
+    page = terminal_text(replace(HELD, recipe=proof))
+    assert "3 pairs of fresh processes match on 1 tiny model (rate above 63% excluded)" in page
+
+
+def test_a_proof_ends_with_the_first_pair_that_differs(tmp_path, monkeypatch):
+    proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n"] * 3 + ["digest mlp bb\n"])
+    assert (proof.verified, proof.runs, proof.excluded) == (False, 4, None)
+    assert proof.counts == (Count("as printed", "mlp", 1, 1),)
+    assert proof.reason == "pair 2 of fresh processes with exactly these lines differs on mlp"
+
+
+@pytest.mark.parametrize("printed", ["", "digest other aa\n", "no weight changed in any step"])
+def test_a_process_that_trained_nothing_proves_nothing(tmp_path, monkeypatch, printed):
+    proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n", printed])
+    assert (proof.verified, proof.excluded, proof.counts) == (None, None, ())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_proof_trains_every_tiny_model_of_the_backend(backend):
+    text = verify.script(("import numpy",), backend, models.names(backend))
+    compile(text, "recipe.py", "exec")
+    assert f"for build in ({', '.join(models.names(backend))},):" in text
+    assert all(f"def {name}():" in text for name in models.names(backend))
+
+
+def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(tmp_path, monkeypatch, fresh_folder):
+    """The trials hold, recorded and few; the printed lines do not."""
+    work = scanning(tmp_path, {})
+    work.plan = plan.choose("tensorflow1", "quick", (), (), None)
+    rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
+    tried = []
+
+    def proof(rung, backend, names, python, environment, folder, timeout, wanted):
+        tried.append((rung.id, wanted))
+        works = rung.id == ORDERED
+        return Recipe(rung.id, rung.lines, rung.environment, works, 6 if works else 2, "pair 1 differs on mlp")
+
+    monkeypatch.setattr(verify, "verify", proof)
+    work.found["ladder"] = rungs
+    assert work._proven(rungs).id == ORDERED
+    assert tried == [(SEEDS, 3), (HASHED, 3), (ORDERED, 3)]
+    assert [rung.holds for rung in work.found["ladder"]] == [False, False, False, True, True]
+    assert work.found["ladder"][1].reason == "pair 1 differs on mlp"
+
+
+def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(tmp_path, monkeypatch, fresh_folder):
+    work = scanning(tmp_path, {}, budget=0.0)
+    work.plan = plan.choose("tensorflow1", "quick", (), (), None)
+    rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
+    monkeypatch.setattr(verify, "verify", lambda *given: pytest.fail("it was begun"))
+    assert work._proven(rungs) is None
+    assert work.cut and "recipe" not in work.found
+
+
+def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypatch, fresh_folder):
+    work = scanning(tmp_path, {})
+    work.plan = plan.choose("tensorflow1", "quick", (), (), None)
+    rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0).values())
+    monkeypatch.setattr(verify, "verify", lambda rung, *rest: Recipe(
+        rung.id, rung.lines, rung.environment, False, 2, "pair 1 differs on mlp"))
+    work.found["ladder"] = rungs
+    assert work._proven(rungs) is None
+    audit = replace(HELD, recipe=work.found["recipe"], ladder=work.found["ladder"])
+    assert conclude(audit).exit_code == 3
+    assert terminal_text(audit).startswith("NOT AS PRINTED")
+
+
+def test_a_quick_scan_says_what_it_has_not_tried():
+    quick = plan.choose("tensorflow1", "quick", (), ("onednn",), None)
+    untried = {source.id for source in quick.untried}
+    assert {"update-race", "inter-op-threads"} & base.known_sources("tensorflow1").keys() <= untried
+    assert not untried & {source.id for source in quick.sources} and "onednn" not in untried
+    assert plan.choose("tensorflow1", "default", (), (), None).untried == ()
+    assert plan.choose("tensorflow1", "quick", ("hash-seed",), (), None).untried == ()
+    page = terminal_text(replace(HELD, options={"depth": "quick"}, untried=("update-race",)))
+    assert "Not tried" in page and "in --quick: update-race" in page
+
+
+def terminal_text(audit: Audit) -> str:
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(terminal.render(build.document(audit)), crop=False)
+    return console.export_text()

@@ -57,9 +57,9 @@ class Operations(Bench):
 def found(fresh_folder):
     """The findings of a sweep over some entries, by name, and the bench that answered it."""
 
-    def swept(behave, *names):
+    def swept(behave, *names, random=()):
         bench = Operations(fresh_folder, behave)
-        return {one.name: one for one in bench.drive(sweep.sweep(CONDITIONS, names or ("Add",)))}, bench
+        return {one.name: one for one in bench.drive(sweep.sweep(CONDITIONS, names or ("Add",), random))}, bench
 
     return swept
 
@@ -105,6 +105,46 @@ def test_two_processes_that_disagree_have_parted(found):
     operations, _ = found(lambda trial, name, number: float(trial.draw) if not pins(trial) else 0.0)
     assert operations["Add"].default == operations["Add"].confirmed == Replays(20, 2)
     assert operations["Add"].verdict == "needs-pin" and operations["Add"].guilty is None
+
+
+def unseeded(trial):
+    return dict(trial.condition.options).get("unseeded", False)
+
+
+def test_a_random_operation_that_differs_without_a_seed_argument_needs_one(found):
+    """As FractionalMaxPool: with the catalogue's seed it repeats, by default no two processes match."""
+    operations, bench = found(lambda trial, name, number: float(trial.draw) if unseeded(trial) else 1.0,
+                              "Add", "Pool", random=("Pool",))
+    pool = operations["Pool"]
+    assert (pool.verdict, pool.default, pool.unseeded) == ("needs-pin", Replays(20, 1), Replays(4, 4))
+    assert pool.reason.startswith("without a seed argument, the global seeds set, 4 processes give 4 distinct results: "
+                                  "it needs a seed argument; with one, 20 replays agree")
+    assert (operations["Add"].verdict, operations["Add"].unseeded) == ("reproducible", None)
+    asked = [trial for wanted in bench.asked for trial in wanted if unseeded(trial)]
+    assert {dict(trial.condition.options)["operations"] for trial in asked} == {"Pool"}
+    assert sorted(trial.side for trial in asked) == [0, 0, 1, 1]
+    document = build_ops.document(replace(FOUND, operations=(pool,)))
+    assert document.operations[0].unseeded == v1.Replays(replays=4, distinct=4)
+
+
+def test_a_random_operation_that_draws_from_the_global_seed_needs_none(found):
+    operations, _ = found(lambda trial, name, number: float(number) if unseeded(trial) else 1.0, random=("Add",))
+    one = operations["Add"]  # its calls differ from one another, and are the same in every process
+    assert (one.verdict, one.unseeded) == ("reproducible", Replays(4, 1))
+    assert one.reason.endswith("; without a seed argument, the global seeds set, 4 processes match")
+
+
+def test_what_does_not_run_without_a_seed_argument_is_not_accused_of_it(found):
+    operations, _ = found(lambda trial, name, number: Outcome(CRASHED, "died") if unseeded(trial) else 1.0,
+                          random=("Add",))
+    assert (operations["Add"].verdict, operations["Add"].unseeded) == ("reproducible", None)
+
+
+def test_a_race_is_not_taken_for_a_missing_seed(found):
+    operations, _ = found(lambda trial, name, number: 1.0 if pins(trial) & {DETERMINISTIC, ONE_THREAD}
+                          else float(trial.draw + number % 3), random=("Add",))
+    assert operations["Add"].reason.startswith("4 distinct results in 20 replays; held by op determinism")
+    assert "needs a seed" not in operations["Add"].reason
 
 
 def test_bits_that_change_with_threads_or_kernels_vary(found):
@@ -332,7 +372,7 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
     assert (found.born, found.guilty, found.watched.distinct) == ("", None, 3)
     told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
-    assert told.startswith("the step, replayed (fit), ends on 3 distinct results, and no operation is to blame")
+    assert told.startswith("the step, replayed (fit), ends on 3 distinct results; which operation they")
     slower = noted(fresh_folder(), [1, 2], python=python)  # its time was over
     assert pinpoint.judged([left, slower]).born == ""
     for other in (noted(fresh_folder(), [1, 2, 4], python=python), noted(fresh_folder(), [], python=python),
@@ -347,6 +387,13 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh
 def test_replays_that_are_not_the_step_are_no_agreement(fresh_folder, seen, said):
     found = pinpoint.judged([noted(fresh_folder(), [], same_step=one) for one in seen])
     assert said in wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
+
+
+def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
+    """An embedding whose step is a race, replayed: no more is said than what was seen."""
+    found = pinpoint.judged([noted(fresh_folder(), [], same_step=False) for _ in range(2)])
+    assert wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found)) == (
+        "the step, replayed (fit), repeats itself, but ends on other bits than the step did")
 
 
 def test_replays_that_part_need_not_end_where_the_step_did(fresh_folder):

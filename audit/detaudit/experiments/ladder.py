@@ -9,7 +9,7 @@ from detaudit.condition import Condition, pairs
 from detaudit.counting import excluded_rate
 from detaudit.experiments.loosen import IGNORED, RACE_PAIRS
 from detaudit.experiments.tally import Tally, tally
-from detaudit.findings import Rung
+from detaudit.findings import Recipe, Rung
 from detaudit.recipes import Known
 from detaudit.runner import Experiment, Finished, Found
 
@@ -25,7 +25,8 @@ def ladder(base: Condition, known: Mapping[str, Pin], models: Sequence[str],
            wanted: int) -> Experiment[tuple[Rung, ...]]:
     """One pair of every rung on every model, then more pairs of the weakest that agrees everywhere.
 
-    One parting is final for a rung; where the further pairs part, the next rung is tried as hard.
+    One parting is final for a rung, and for every weaker one: less is pinned there. Where the further pairs part, the
+    next rung is tried as hard.
     """
     rungs = recipes.rungs(known)
     conditions = {(rung.id, model): recipes.condition(rung, base, known, model) for rung in rungs for model in models}
@@ -33,15 +34,38 @@ def ladder(base: Condition, known: Mapping[str, Pin], models: Sequence[str],
     counts = dict.fromkeys(conditions, 1)
     tallies = _tallies(conditions, found, counts)
     for rung in rungs:
-        if not _agrees_everywhere(tallies, rung.id):
+        if not _agrees_everywhere(tallies, rung.id) or _stronger_that_differs(rung, rungs, known, tallies):
             continue
         counts.update({(rung.id, model): _count(model, wanted) for model in models})
         found = yield [trial for key, one in conditions.items() for some in pairs(one, counts[key]) for trial in some]
         tallies = _tallies(conditions, found, counts)
         if _agrees_everywhere(tallies, rung.id):
             break
-    return tuple(_rung(rung, below, base, known, tallies, models, found)
-                 for below, rung in zip((rungs[0], *rungs), rungs, strict=False))
+    tried = [_rung(rung, below, base, known, tallies, models, found)
+             for below, rung in zip((rungs[0], *rungs), rungs, strict=False)]
+    return tuple(_pooled(one, _stronger_that_differs(rung, rungs, known, tallies))
+                 for rung, one in zip(rungs, tried, strict=True))
+
+
+def _stronger_that_differs(rung: Known, rungs: Sequence[Known], known: Mapping[str, Pin],
+                           tallies: Tallies) -> Tally | None:
+    """What showed that a recipe which pins all that this one does, and more, does not work; None where nothing did."""
+    stronger = [other.id for other in rungs if other is not rung and recipes.includes(other, rung, known)]
+    return next((tally for (other, _), tally in tallies.items() if other in stronger and tally.parted), None)
+
+
+def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
+    """The rung, judged with what a stronger one showed."""
+    if rung.holds is False or stronger is None:
+        return rung
+    return replace(rung, holds=False, reason=(
+        f"a stronger recipe does not work: {stronger.parted} of {stronger.pairs} of its pairs differ on "
+        f"{stronger.condition.model}"))
+
+
+def refuted(rungs: Sequence[Rung], proof: Recipe) -> tuple[Rung, ...]:
+    """The rungs after a proof in which a pair differed: the one that it was about does not work."""
+    return tuple(replace(rung, holds=False, reason=proof.reason) if rung.id == proof.rung else rung for rung in rungs)
 
 
 def _count(model: str, wanted: int) -> int:
@@ -132,7 +156,7 @@ def _other_values(rung: Known, below: Known, tallies: Tallies, models: Sequence[
 
 
 def weakest(rungs: Sequence[Rung]) -> Rung | None:
-    """The weakest rung that holds, where every weaker one was decided."""
+    """The weakest rung that holds, or None."""
     return next((rung for rung in rungs if rung.holds), None)
 
 

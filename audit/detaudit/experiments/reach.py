@@ -37,7 +37,8 @@ def steps(base: Condition, known: Mapping[str, Pin], sources: Mapping[str, Sourc
         Step("hash-seed-and-order", "another hash seed and directory order", tuple(
             (model, left, Trial(_another_order(left.condition), 1)) for model, left, _ in fresh)),
         _varied("thread-count", "another thread count", base, known, sources.get("intra-op-threads"), models),
-        _varied("instruction-set", "another instruction set", base, known, sources.get("instruction-set"), models),
+        _varied("instruction-set", "a lesser instruction set in oneDNN, XLA or ATen", base, known,
+                sources.get("instruction-set"), models),
         _device(base, fresh, gpus),
     )
     return tuple(one for one in found if one is not None)

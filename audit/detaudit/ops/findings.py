@@ -16,7 +16,8 @@ class Operation:
     what parted. ``threads_agree``, ``onednn_agrees``: the same bits with one thread, without oneDNN? ``batch_agrees``:
     the first example of a batch and that example alone? None where that was not seen. ``cost`` is the ratio of times
     under op determinism, with its least and its greatest. ``said`` is the library's own message on it, and ``contrary``
-    what was seen otherwise than said.
+    what was seen otherwise than said. ``unseeded`` counts processes in which a random operation was called by its
+    defaults, the global seeds set, and their distinct results.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Operation:
     divergence: Divergence | None = None
     said: str = ""
     contrary: str = ""
+    unseeded: Replays | None = None
 
 
 @dataclass(frozen=True)

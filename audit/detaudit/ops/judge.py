@@ -1,6 +1,6 @@
 """From the replays of one operation to its verdict. A function on values."""
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from detaudit.counting import excluded_rate
 from detaudit.ops import replays
@@ -16,13 +16,17 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 @dataclass(frozen=True)
 class Seen:
-    """The completed traces of each condition, by entry; ``failed`` says why one has none."""
+    """The completed traces of each condition, by entry; ``failed`` says why one has none.
+
+    ``unseeded`` are those in which it was called without a seed argument.
+    """
 
     default: dict[str, list[Trace]]
     deterministic: dict[str, list[Trace]]
     one_thread: dict[str, list[Trace]]
     onednn_off: dict[str, list[Trace]]
     failed: dict[str, str]
+    unseeded: dict[str, list[Trace]] = field(default_factory=dict)
 
     def dtypes(self, name: str) -> list[str]:
         """The dtypes in which the entry was tried, or a float where it never got so far."""
@@ -52,7 +56,23 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
         divergence=replays.divergence(default, key) or replays.divergence(deterministic, key))
     verdict, reason = _verdict(blank, _raised(default, key), seen.failed.get(name), _one_input(everything, key),
                                replays.counted(further.deterministic.get(name, []), key) if further else None)
-    return Operation(**{**vars(blank), "verdict": verdict, "reason": reason})
+    return _with_unseeded(replace(blank, verdict=verdict, reason=reason),
+                          replays.by_process(seen.unseeded.get(name, []), key))
+
+
+def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
+    """What the processes showed that called it without a seed argument. What they differ by is the seed, where replays
+    with one match."""
+    if unseeded is None or unseeded.replays < 2:
+        return one
+    one = replace(one, unseeded=unseeded)
+    where = f"without a seed argument, the global seeds set, {unseeded.replays} processes"
+    if not unseeded.parted:
+        return replace(one, reason=f"{one.reason}; {where} match")
+    seen = f"{where} give {unseeded.distinct} distinct results"
+    if one.verdict not in (REPRODUCIBLE, VARIES):
+        return replace(one, reason=f"{one.reason}; {seen}")
+    return replace(one, verdict=NEEDS_PIN, reason=f"{seen}: it needs a seed argument; with one, {one.reason}")
 
 
 def _verdict(one: Operation, raised: dict | None, failed: str | None, same_inputs: bool,

@@ -37,6 +37,13 @@ def counted(traces: Sequence[Trace], name: str) -> Replays | None:
     return Replays(len(found), len(set(found))) if found else None
 
 
+def by_process(traces: Sequence[Trace], name: str) -> Replays | None:
+    """How many distinct results processes gave, all calls of one together; None where they gave none."""
+    found = [tuple(rows([trace], name)) for trace in traces]
+    called = [each for each in found if each]
+    return Replays(len(called), len(set(called))) if called else None
+
+
 def once(trace: Trace, stage: str, start: str) -> dict[str, int]:
     """The fingerprints of what happened once, of names that begin with ``start``."""
     found = {}

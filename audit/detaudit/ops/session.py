@@ -121,7 +121,8 @@ class _Sweep:
                           if one.name in self.names and {one.name, *one.gradients} & named)
         self.emit(Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions"))
         self.emit(Phase("Replaying"))
-        replaying = Asking(sweep.sweep(conditions, names))
+        random = {one.name for one in catalogue.OPERATIONS if one.unseeded is not None}
+        replaying = Asking(sweep.sweep(conditions, names, random))
         runner.run([replaying])
         said = listing.finding or ()
         operations = tuple(sweep.documented(one, said, self.on_gpu) for one in replaying.finding or ())

@@ -3,7 +3,7 @@
 The conditions: as it is, with more threads than there are cores to make a race likely; under op determinism; with one
 thread; without oneDNN. What parts is replayed further, in processes of its own, before it is accused.
 """
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -21,6 +21,7 @@ from detaudit.verdict import BROKEN
 TOGETHER = 8        # entries that one trial replays
 REPEATS = 10        # calls of one entry in one trial
 FURTHER = (2, 3)    # the draws of the trials that confirm: two more processes
+UNSEEDED = range(4)  # the draws of the trials without a seed argument: two pairs of processes
 THREADS = 8
 ALTERNATIONS = 3    # of the trials that time
 
@@ -65,9 +66,12 @@ def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[
     return tuple(Refusal(one["message"], tuple(one["operations"])) for one in listed)
 
 
-def sweep(conditions: Conditions, names: Sequence[str]) -> Asked:
-    """Every entry of ``names`` in every dtype, judged by its replays."""
+def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] = ()) -> Asked:
+    """Every entry of ``names`` in every dtype, judged by its replays; those that are ``random`` without a seed argument
+    besides."""
     seen = yield from _replayed(conditions, names)
+    unseeded = yield from _unseeded(conditions, [name for name in names if name in random])
+    seen = replace(seen, unseeded=unseeded)
     found = [judge(name, dtype, seen) for name in names for dtype in seen.dtypes(name)]
     accused = [one for one in found if (one.default and one.default.parted)
                or (one.deterministic and one.deterministic.parted)]
@@ -103,6 +107,20 @@ def _replayed(conditions: Conditions, names: Sequence[str]) -> Generator[Sequenc
                 outcome = found[trial].outcome
                 failed[name] = f"{outcome.kind}: {outcome.reason}"
     return Seen(*kept, failed=failed)
+
+
+def _unseeded(conditions: Conditions,
+              names: Sequence[str]) -> Generator[Sequence[Trial], Found, dict[str, list[Trace]]]:
+    """Random operations as a user calls them by default: what completed, by entry."""
+    asked = {Trial(of(conditions.default, chunk, unseeded=True), draw): chunk
+             for chunk in chunks(names) for draw in UNSEEDED}
+    kept: dict[str, list[Trace]] = {}
+    if asked:
+        found = yield list(asked)
+        for trial in [trial for trial in asked if _completed(found[trial])]:
+            for name in asked[trial]:
+                kept.setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+    return kept
 
 
 def _completed(done: Finished) -> bool:

@@ -24,6 +24,7 @@ def answer(report: v1.Report) -> Answer:
         (label, text) for label, text in (
             ("Parts at", _parts_at(report)), ("Recipe", _recipe(report)), ("Unpinned", _unpinned(report)),
             ("Pin too", _besides(report)), ("Keep equal", _keep_equal(report)), ("Not decided", _undecided(report)),
+            ("Not tried", _untried(report)),
             ("Ended early", _early(report))) if text))
 
 
@@ -44,6 +45,8 @@ def _same_bits(report: v1.Report) -> tuple[str, str, str]:
         return _without_recipe(report)
     if recipe.verified is False:
         return UNSURE, "NOT AS PRINTED", f"A recipe held trial by trial, but its own lines do not: {recipe.reason}."
+    if recipe.verified is None:
+        return UNSURE, "NOT DECIDED", f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}."
     if recipe.rung == "none":
         return GOOD, "YES", "Training here gives the same bits twice, with nothing pinned."
     return GOOD, "YES, ONCE PINNED", "Training here gives the same bits twice, with these lines:"
@@ -77,14 +80,22 @@ def _unpinned(report: v1.Report) -> str:
 
 def _recipe(report: v1.Report) -> str:
     recipe = report.recipe
-    if recipe is None or recipe.rung == "none":
+    if recipe is None:
         return ""
-    said = {True: f"verified in {number(recipe.runs, 'fresh process', 'fresh processes')}",
-            False: f"not verified: {recipe.reason}",
-            None: f"these lines by themselves were not tried: {recipe.reason}"}[recipe.verified]
+    said = {True: _verified(recipe), False: f"not verified: {recipe.reason}",
+            None: "not verified"}[recipe.verified]
     rung = next((one for one in report.ladder if one.id == recipe.rung), None)
     price = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
     return f"{recipe.title}; {said}{price}"
+
+
+def _verified(recipe: v1.Recipe) -> str:
+    """What the proof showed; a report of before has no bound."""
+    if recipe.excluded is None:
+        return f"verified in {number(recipe.runs, 'fresh process', 'fresh processes')}"
+    models = number(len(recipe.counts), "tiny model")
+    return (f"verified: {number(recipe.runs // 2, 'pair')} of fresh processes match on {models} "
+            f"(rate above {recipe.excluded:.0%} excluded)")
 
 
 def _besides(report: v1.Report) -> str:
@@ -102,6 +113,11 @@ def _keep_equal(report: v1.Report) -> str:
 
 def _undecided(report: v1.Report) -> str:
     return listed([one.source for one in report.verdicts if one.verdict == "error"])
+
+
+def _untried(report: v1.Report) -> str:
+    depth = report.options.get("depth")
+    return f"in --{depth}: {listed(report.untried, 60)}" if report.untried else ""
 
 
 def _early(report: v1.Report) -> str:

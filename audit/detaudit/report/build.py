@@ -137,7 +137,7 @@ class _Builder(Shared):
             conditions=tuple(self.condition(one) for one in self.conditions),
             trials=tuple(self.trial(one) for one in audit.trials),
             warnings=tuple(self.text(one) for one in audit.warnings), cut=audit.cut, interrupted=audit.interrupted,
-            resume=self.maybe(audit.resume), notes=self.private.facts(audit.notes))
+            resume=self.maybe(audit.resume), untried=self.names(audit.untried), notes=self.private.facts(audit.notes))
 
     def control(self) -> v1.Control | None:
         found = self.audit.control
@@ -189,7 +189,7 @@ class _Builder(Shared):
         holds |= {one.source for one in self.audit.verdicts if {one.pin, *one.other_pins} & set(pins)}
         return v1.Recipe(rung=found.rung, title=title, lines=found.lines, environment=dict(found.environment),
                          holds=tuple(sorted(holds)), verified=found.verified, runs=found.runs,
-                         reason=self.text(found.reason))
+                         reason=self.text(found.reason), counts=self.counts(found.counts), excluded=found.excluded)
 
     def placebo(self, one: findings.Placebo) -> v1.Placebo:
         return v1.Placebo(id=one.id, title=self.text(one.title), real=self.text(one.real), reason=self.text(one.reason),

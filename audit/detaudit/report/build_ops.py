@@ -42,4 +42,5 @@ class _Builder(Shared):
             refused=self.text(one.refused), threads_agree=one.threads_agree, onednn_agrees=one.onednn_agrees,
             batch_agrees=one.batch_agrees, cost=self.finite(one.cost), cost_range=one.cost_range,
             executed=self.names(one.executed), guilty=self.guilty(one.guilty),
-            divergence=self.divergence(one.divergence), said=self.text(one.said), contrary=self.text(one.contrary))
+            divergence=self.divergence(one.divergence), said=self.text(one.said), contrary=self.text(one.contrary),
+            unseeded=self.replays(one.unseeded))

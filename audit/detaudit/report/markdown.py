@@ -118,7 +118,7 @@ def _ladder(report: v1.Report) -> _Block:
         return _row(_SIGNS[one.holds], text(one.title), text(wording.climbed(one)), wording.cost(one),
                     text("; ".join(one.changes)))
 
-    return _folded("Recipes, weakest first, each on every tiny model", report.ladder, row,
+    return _folded(f"Recipes, weakest first, each on {wording.climbing(report)}", report.ladder, row,
                    _table("", "recipe", "what was seen", "step time", "changes besides"))
 
 

@@ -136,7 +136,7 @@ class _Drawing:
             also = f"; {'; '.join(one.changes)}" if one.changes and (self.verbose or one.id == chosen) else ""
             rows.append((self._sign(one.holds), self._text(one.title, "bold" if one.id == chosen else ""),
                          self._text(f"{wording.climbed(one)}{price}{also}", longest=1000)))
-        yield self._heading("Recipes", "weakest first, each on every tiny model")
+        yield self._heading("Recipes", f"weakest first, each on {wording.climbing(self.report)}")
         yield self._grid(rows)
 
     def _matrix(self) -> Iterator[RenderableType]:

@@ -249,8 +249,9 @@ class Rung(Part):
 class Recipe(Part):
     """The weakest rung that holds, as lines to paste. ``holds`` are the sources that its pins hold.
 
-    ``verified`` is true only after exactly these lines, in a script of their own, gave the same bits in
-    ``runs`` fresh processes; null: not tried.
+    ``verified`` is true only after exactly these lines, in a script of their own that trains every tiny model with
+    ``fit``, gave the same bits in every pair of ``runs`` fresh processes; false: a pair differs; null: not tried.
+    ``counts`` are those pairs, ``excluded`` is the rate of differing pairs above which they exclude it at 95 %.
     """
 
     rung: Name
@@ -261,6 +262,8 @@ class Recipe(Part):
     verified: bool | None
     runs: Natural
     reason: Text
+    counts: Annotated[tuple[Count, ...], Meta(max_length=1000)] = ()
+    excluded: Share | None = None
 
 
 class Placebo(Part):
@@ -362,7 +365,8 @@ class Document(Part):
 
 
 class Report(Document, tag_field="command", tag="scan"):
-    """The report of a scan. ``asked`` are ids that the user named, ``resume`` what to go on with."""
+    """The report of a scan. ``asked`` are ids that the user named, ``untried`` those of sources that a deeper scan
+    would try here, ``resume`` what to go on with."""
 
     asked: Names
     control: Control | None
@@ -372,6 +376,7 @@ class Report(Document, tag_field="command", tag="scan"):
     placebos: Annotated[tuple[Placebo, ...], Meta(max_length=1000)]
     reach: Annotated[tuple[Level, ...], Meta(max_length=100)]
     resume: Text | None
+    untried: Names = ()
 
 
 class Repeats(Part):
@@ -560,7 +565,8 @@ class Operation(Part):
     thread, and without oneDNN? ``batch_agrees``: is the first example of a batch the same alone? Null where that was
     not seen. ``cost`` is the ratio of times, op determinism to none, ``cost_range`` the least and the greatest.
     ``executed`` are the operations that a call and its gradient run, ``said`` what the library says of one of them,
-    ``contrary`` what was seen otherwise.
+    ``contrary`` what was seen otherwise. ``unseeded``: processes in which a random operation was called without a seed
+    argument, the global seeds set, and their distinct results.
     """
 
     name: Name
@@ -582,6 +588,7 @@ class Operation(Part):
     divergence: Divergence | None
     said: Text
     contrary: Text
+    unseeded: Replays | None = None
 
 
 class Refusal(Part):

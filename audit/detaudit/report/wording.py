@@ -105,14 +105,13 @@ def operation(one: v1.Pinpoint) -> str:
     if one.failed:
         return f"the step could not be replayed ({one.kind}): {one.failed}"
     if not one.born and one.watched is not None and one.watched.distinct > 1:
-        return (f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results, and no operation "
-                f"is to blame for it: something that Python code keeps may not be set back before each replay")
+        return (f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results; which operation "
+                f"they come from was not established")
     if not one.born and one.same_step is False:
-        return (f"the step, replayed ({one.kind}), repeats itself, but ends on other bits than the step did: something "
-                f"that it changes was not set back before each replay")
+        return f"the step, replayed ({one.kind}), repeats itself, but ends on other bits than the step did"
     if not one.born:
         return (f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
-                f"of it: it parts more rarely, or not where it is watched")
+                f"of it")
     count = one.guilty.replays if one.guilty is not None else one.watched
     alone = one.born in ("kernel", "python") and count is not None and count.replays > 2  # seen in one process
     times = f": {count.distinct} distinct of {count.replays} replays" if alone and count is not None else ""
@@ -176,6 +175,11 @@ def flat(facts: Any, name: str = "") -> list[str]:
     return [f"{name}: {'not known' if facts is None or facts == {} else facts}"]
 
 
+def climbing(report: v1.Report) -> str:
+    """On how many models the recipes were tried."""
+    return number(len({one.model for rung in report.ladder for one in rung.counts}), "tiny model")
+
+
 def climbed(rung: v1.Rung) -> str:
     """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
     if rung.holds is None:
@@ -183,7 +187,8 @@ def climbed(rung: v1.Rung) -> str:
     pairs = sum(one.agreed + one.parted for one in rung.counts)
     parted = [short(one.model) for one in rung.counts if one.parted]
     on = f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})" if parted else ""
-    return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}"
+    other = f"; {rung.reason}" if rung.holds is False and not parted else ""  # why it does not work all the same
+    return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
 
 
 def cost(one: v1.Rung | v1.Change | v1.Cost) -> str:

@@ -29,8 +29,8 @@ def answer(report: v1.OpsReport) -> tuple[str, str, str]:
     if report.outcome == "inconclusive":
         return UNSURE, "NOT DECIDED", f"{report.reason}."
     if parting:
-        return UNSURE, "NEEDS A PIN", (f"{len(parting)} of {number(len(names), 'operation')} parted from themselves: "
-                                       f"{listed(parting)}.")
+        return UNSURE, "NEEDS A PIN", (f"{len(parting)} of {number(len(names), 'operation')} gave different results "
+                                       f"from equal inputs: {listed(parting)}.")
     return GOOD, "REPEATS", f"{number(len(names), 'operation')}: replays gave the same bits, and so did two processes."
 
 

@@ -1,8 +1,11 @@
 """The shape of an entry of the catalogue, and what makes its inputs."""
-from typing import Any, Callable, NamedTuple, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 #: The dtypes that an entry is tried in, where its kernels know them.
 FLOATS: Tuple[str, ...] = ("float32", "float16", "bfloat16")
+
+
+Make = Callable[["Inputs"], Tuple[Callable[..., Any], Tuple[Any, ...]]]
 
 
 class Operation(NamedTuple):
@@ -11,14 +14,16 @@ class Operation(NamedTuple):
     ``make(inputs)`` gives ``(call, arguments)``: ``call(*arguments)`` returns a tensor, or a tuple of them, and does
     the same each time. It is differentiated with regard to those arguments that are floats where ``gradients`` names
     what its gradient runs. ``batch`` is whether the first axis of the first argument and of the first result counts
-    independent examples, and the other arguments have none. ``dtypes`` are those to try.
+    independent examples, and the other arguments have none. ``dtypes`` are those to try. ``unseeded`` makes the call of
+    a random operation as a user writes it by default, without a seed argument.
     """
 
     name: str
-    make: Callable[["Inputs"], Tuple[Callable[..., Any], Tuple[Any, ...]]]
+    make: Make
     gradients: Tuple[str, ...] = ()
     batch: bool = False
     dtypes: Tuple[str, ...] = FLOATS
+    unseeded: Optional[Make] = None
 
 
 class Inputs:

@@ -13,6 +13,7 @@ from detaudit_probes.ops.frameworks import tensorflow
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter
+CALLS = 3  # of a random operation, as a user calls it by default
 #: What a kernel that does not exist for a dtype ends in; under op determinism the same classes tell a refusal.
 REFUSALS = ("NotFoundError", "InvalidArgumentError", "UnimplementedError", "TypeError", "FailedPreconditionError")
 
@@ -30,7 +31,8 @@ class Prepared(NamedTuple):
 def run(trial: Any, writer: TraceWriter) -> None:
     """Replay the entries that the trial's options name (``operations``, comma-separated; ``repeats``; ``dtypes``).
 
-    With the option ``refusals`` the library is asked for its own list besides.
+    With the option ``refusals`` the library is asked for its own list besides. With ``unseeded`` the random ones among
+    the entries are called as a user calls them by default.
     """
     import tensorflow as tf
 
@@ -46,7 +48,10 @@ def run(trial: Any, writer: TraceWriter) -> None:
         for dtype in [dtype for dtype in one.dtypes if dtype in dtypes]:
             name = "%s %s" % (one.name, dtype)
             try:
-                _replay(tf, one, dtype, name, trial.option("repeats", 10), writer, hasher, told)
+                if trial.option("unseeded"):
+                    _call_unseeded(tf, one, dtype, name, trial.request.seed, writer)
+                else:
+                    _replay(tf, one, dtype, name, trial.option("repeats", 10), writer, hasher, told)
             except Exception as error:  # told; whether a refusal was to be expected is for the engine to say
                 told["raised"][name] = {"type": type(error).__name__, "message": str(error)[:1000],
                                         "refusal": type(error).__name__ in REFUSALS}
@@ -77,6 +82,21 @@ def _replay(tf: Any, one: entry.Operation, dtype: str, name: str, repeats: int, 
         _one_of_the_batch(prepared, name, writer)
     if parted:
         told["guilty"][name] = _guilty(prepared, watch, repeats)
+
+
+def _call_unseeded(tf: Any, one: entry.Operation, dtype: str, name: str, seed: int, writer: TraceWriter) -> None:
+    """Call a random operation by its defaults, ``CALLS`` times after the global seeds have been set; a row a call."""
+    import keras
+
+    if one.unseeded is None:
+        return
+    call, arguments = one.unseeded(entry.Inputs(tf, dtype))
+    keras.utils.set_random_seed(seed)
+    for number in range(CALLS):
+        results = [("forward", "result %d" % place, each.numpy())
+                   for place, each in enumerate(_listed(call(*arguments)))]
+        taken = writer.take_each([value for _, _, value in results])
+        writer.step(name, number, [(stage, part, each) for (stage, part, _), each in zip(results, taken)])
 
 
 def _seen_before(one: Taken) -> Taken:

@@ -37,7 +37,7 @@ SOURCE = Source(
             holds=(ID,),
             takes_effect=IMPORT,
             environment={"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"},
-            note="slower; once gave wrong results (jax-ml/jax#27796)",
+            note="not run on a GPU yet; wrong results under it were reported once (jax-ml/jax#27796)",
         ),
     ),
     needs=Needs(gpus=1),

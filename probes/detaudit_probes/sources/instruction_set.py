@@ -1,15 +1,20 @@
 """The instruction set: a lesser CPU runs other kernels, with shorter vectors and other sums.
 
-oneDNN and XLA generate code for the CPU that they find. Both can be told to do with less, so one machine stands in
-for another: ``ONEDNN_MAX_CPU_ISA`` (SSE41, AVX, AVX2, AVX512_CORE ...; an unknown value is ignored in silence) and
-``XLA_FLAGS=--xla_cpu_max_isa=`` (SSE4_2, AVX, AVX2, AVX512 ...; an XLA that does not know the flag ends the process
-when it first compiles: "Unknown flag in XLA_FLAGS"). The first acts on the operations that oneDNN runs, the second on
-what is compiled with XLA, so this source brings a model of its own, with one compiled layer; on JAX every step is
-compiled. Torch has its own vector kernels besides: ``ATEN_CPU_CAPABILITY`` (``default``, ``avx2``, ``avx512``).
+oneDNN and XLA generate code for the CPU that they find. Both can be told to do with less, so that some of what a lesser
+CPU would do is tried on one machine: ``ONEDNN_MAX_CPU_ISA`` (SSE41, AVX, AVX2, AVX512_CORE ...; an unknown value is
+ignored in silence) and ``XLA_FLAGS=--xla_cpu_max_isa=`` (SSE4_2, AVX, AVX2, AVX512 ...; an XLA that does not know the
+flag ends the process when it first compiles: "Unknown flag in XLA_FLAGS"). The first acts on the operations that oneDNN
+runs, the second on what is compiled with XLA, so this source brings a model of its own, with one compiled layer; on JAX
+every step is compiled. Torch has its own vector kernels besides: ``ATEN_CPU_CAPABILITY`` (``default``, ``avx2``,
+``avx512``).
 
 Eigen's kernels are compiled for one instruction set and cannot be told; NumPy's and OpenBLAS' have knobs of their own
 (``NPY_DISABLE_CPU_FEATURES``, ``OPENBLAS_CORETYPE``), which no training step of TensorFlow meets. Between AVX-512 and
 its extensions (VNNI, BF16, AMX) float32 models did not move; those extensions are for fewer bits.
+
+That two kinds of CPU match under one limit was not tried: all of this was seen on one machine at a time. Nor does a
+limit reach everything. ``tf.math.rsqrt`` is the processor's approximate instruction and one Newton step, whose bits
+differ between vendors by report, and no pin reaches it.
 """
 import os
 
@@ -63,14 +68,15 @@ SOURCE = Source(
             holds=(ID,),
             takes_effect=IMPORT,
             environment={"ONEDNN_MAX_CPU_ISA": "AVX2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
-            note="for machines that all have AVX2; slower where there is AVX-512",
+            note="limits oneDNN and XLA alone; that two kinds of CPU match under it was not tried, and tf.math.rsqrt "
+                 "is not reached",
         ),
         Pin(
             id="aten-avx2",
             holds=(ID,),
             takes_effect=IMPORT,
             environment={"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
-            note="on Torch, for machines that all have AVX2; slower where there is AVX-512",
+            note="limits ATen and oneDNN alone; that two kinds of CPU match under it was not tried",
         ),
     ),
     needs=Needs(cpu_flags=("avx",)),
@@ -80,7 +86,8 @@ SOURCE = Source(
         Link("TensorFlow issue 53277: other results on another CPU",
              "https://github.com/tensorflow/tensorflow/issues/53277"),
     ),
-    advice="Compare runs on one type of CPU, or hold all of them to the least instruction set among them.",
+    advice="Compare runs on one type of CPU. Limits change the bits of oneDNN's, XLA's and ATen's kernels; whether "
+           "other CPUs then match was not tried.",
 )
 
 

@@ -4,7 +4,7 @@ TensorFlow runs the operations of a ``tf.function`` whose inputs are ready on th
 (one a core where nothing is said; ``TF_NUM_INTEROP_THREADS``, or ``set_inter_op_parallelism_threads`` before the
 runtime starts). Operations that share nothing give the same bits in whatever order they run, so this source
 parts runs only where two of them do: variables that are updated and read in one step (TensorFlow 1 with Keras 2:
-no two runs alike), random operations in the loop of a recurrent layer (keras-team/keras#17612: 14 of 1000 runs).
+``update-race``), random operations in the loop of a recurrent layer (keras-team/keras#17612: 14 of 1000 runs).
 Recurrent layers with ``recurrent_dropout`` in parallel branches are what the probe's own model is made of.
 
 On TensorFlow 2.3 they part on one thread too (5 of 5 processes of a script without detaudit ended on other weights, all
@@ -37,8 +37,9 @@ SOURCE = Source(
              "https://github.com/keras-team/keras/issues/17612"),
         Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
     ),
-    advice="One inter-op thread rules it out: tf.config.threading.set_inter_op_parallelism_threads(1). On TensorFlow "
-           "2.3 it does not; there model.compile(run_eagerly=True) was seen to.",
+    advice="On TensorFlow 2.12 and 2.15 runs differed with several inter-op threads and matched with one: "
+           "tf.config.threading.set_inter_op_parallelism_threads(1). On TensorFlow 2.3 they differed with one as well; "
+           "there they matched with model.compile(run_eagerly=True) (5 of 5).",
 )
 
 

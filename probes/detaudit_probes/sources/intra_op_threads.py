@@ -52,7 +52,7 @@ SOURCE = Source(
                 "os.environ[\"NPROC\"] = \"1\"  # before JAX computes anything",
                 "os.environ[\"XLA_FLAGS\"] = \"--xla_cpu_multi_thread_eigen=false\"",
             )},
-            note="slower on large models: one core computes",
+            note="one core computes",
         ),
     ),
     links=(

@@ -1,6 +1,6 @@
 """The machine's load: does a training give the same bits while every core is busy with something else?
 
-It should. Load changes no value, but it changes who comes first, so it brings out races that an idle machine
+It should: load changes no value. But it changes who comes first, so it brings out races that an idle machine
 hides, and on a faulty machine heat and voltage. The probe trains on four threads, once as the machine is and once
 beside processes that keep every core busy.
 """

@@ -2,9 +2,10 @@
 
 ``tf.config.experimental.enable_op_determinism()`` (TensorFlow 2.8 and newer; before that the variable
 ``TF_DETERMINISTIC_OPS=1``, which 2.21 still reads) replaces every kernel whose threads add in an order of
-their own by one that does not, or raises ``UnimplementedError`` where there is none. It is a pin of many
-races, on the CPU too: the embedding's scatter update, ``tf.data`` with ``deterministic=False``, random
-operations in a parallel ``map``. It costs, and it changes what is computed:
+their own by one that does not, or raises ``UnimplementedError`` where there is none; not every one: weighted
+``tf.math.bincount`` and the sparse Adagrad were seen to differ under it on TensorFlow 2.21 (``detaudit ops``). It is a
+pin of many races, on the CPU too: the embedding's scatter update, ``tf.data`` with ``deterministic=False``, random
+operations in a parallel ``map``. What it costs, a scan measures; and it changes what is computed:
 
 * another kernel gives other bits: a small CNN ends on other weights with it than without it;
 * Keras' ``jit_compile="auto"`` becomes False under it (``keras/src/trainers/trainer.py``,
@@ -53,7 +54,7 @@ SOURCE = Source(
                 "import torch",
                 "torch.use_deterministic_algorithms(True)  # before the model is built",
             )},
-            note="slower; switches Keras' jit_compile=\"auto\" off; a random operation without a seed raises",
+            note="switches Keras' jit_compile=\"auto\" off; a random operation without a seed raises",
         ),
     ),
     links=(

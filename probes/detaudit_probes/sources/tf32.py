@@ -41,7 +41,7 @@ SOURCE = Source(
                 "import jax",
                 'jax.config.update("jax_default_matmul_precision", "float32")',
             )},
-            note="slower matrix products and convolutions on Ampere and newer",
+            note="not run on a GPU yet",
         ),
     ),
     needs=Needs(gpus=1),
@@ -50,7 +50,8 @@ SOURCE = Source(
              "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_tensor_float_32_execution"),
         Link("RFC: TensorFloat-32 by default", "https://github.com/tensorflow/community/pull/287"),
     ),
-    advice="Switch TF32 off where runs on different GPUs must agree, or compare runs of one kind of card.",
+    advice="Compare runs of one kind of card, with TF32 on in all of them or in none. That cards of different kinds "
+           "match without it was not tried.",
 )
 
 

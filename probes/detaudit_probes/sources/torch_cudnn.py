@@ -40,7 +40,7 @@ SOURCE = Source(
                 "torch.backends.cudnn.deterministic = True",
                 "torch.backends.cudnn.benchmark = False",
             )},
-            note="convolutions only; op determinism holds it as well",
+            note="not run on a GPU yet; by the documentation for convolutions alone",
         ),
     ),
     needs=Needs(gpus=1),

@@ -2,11 +2,12 @@
 
 A step's graph computes Adam's moments, its learning rate from the count of steps, and the new weights, and assigns
 each of them as soon as it is known: nothing in the graph says that a variable must be read before it is written
-(``keras/optimizers.py``, ``get_updates``). Two inter-op threads are enough for no two runs of the 2017 tutorial to be
-alike, whatever is seeded; Keras 2.0.3 on TensorFlow 1.1 repeats itself with one thread, Keras 2.3.1 on TensorFlow 1.15
-does not. With every new value computed before any is assigned, both repeat themselves on eight threads (6 of 6
-processes; without, 6 of 6 differ). Under ``tf.keras`` and on Theano the
-tutorial repeats itself once its generators are held.
+(``keras/optimizers.py``, ``get_updates``). On two cores runs of the 2017 tutorial differ, whatever is
+seeded (5 of 5 processes, on both versions below); a short training often matches all the same. With one thread Keras
+2.0.3 on TensorFlow 1.1 was seen to repeat itself (5 of 5), Keras 2.3.1 on TensorFlow 1.15 was not. With every new value
+computed before any is assigned, both did on eight threads (6 of 6 processes; without, 6 of 6 differ). Under
+``tf.keras`` and on Theano processes of the tutorial matched once its generators were pinned
+(docs/explanation/tutorial-2017.md).
 """
 import sys
 

@@ -1,7 +1,20 @@
 """Pooling and its gradients: where windows overlap, a gradient is a sum over windows."""
-from detaudit_probes.ops.entry import simple
+from detaudit_probes.ops.entry import Operation, simple
 
-IMAGES = (16, 24, 24, 16)
+IMAGES, RATIO = (16, 24, 24, 16), [1.0, 1.5, 1.5, 1.0]
+
+
+def _fractional(name, by_default):
+    """Windows of random sizes. ``by_default(tf)`` is what a user calls, whose seed is 0: one of the process's own."""
+    def seeded(tf, x):
+        return getattr(tf.raw_ops, name)(value=x, pooling_ratio=RATIO, deterministic=True, seed=1, seed2=2)[0]
+
+    def unseeded(inputs):
+        return (lambda x: by_default(inputs.tf)(x, RATIO)[0]), (inputs.normal(*IMAGES),)
+
+    pooling = simple(name, seeded, IMAGES, gradients=(name + "Grad",), dtypes=("float32",))
+    return pooling._replace(unseeded=unseeded)
+
 
 OPERATIONS = (
     simple("MaxPool", lambda tf, x: tf.nn.max_pool2d(x, 3, 2, "SAME"), IMAGES, gradients=("MaxPoolGrad",), batch=True),
@@ -12,10 +25,6 @@ OPERATIONS = (
            gradients=("AvgPool3DGrad",), batch=True),
     simple("MaxPoolWithArgmax", lambda tf, x: tf.nn.max_pool_with_argmax(x, 3, 2, "SAME")[0], IMAGES,
            gradients=("MaxPoolGradWithArgmax",), batch=True),
-    simple("FractionalMaxPool", lambda tf, x: tf.raw_ops.FractionalMaxPool(
-        value=x, pooling_ratio=[1.0, 1.5, 1.5, 1.0], deterministic=True, seed=1, seed2=2)[0], IMAGES,
-           gradients=("FractionalMaxPoolGrad",), dtypes=("float32",)),
-    simple("FractionalAvgPool", lambda tf, x: tf.raw_ops.FractionalAvgPool(
-        value=x, pooling_ratio=[1.0, 1.5, 1.5, 1.0], deterministic=True, seed=1, seed2=2)[0], IMAGES,
-           gradients=("FractionalAvgPoolGrad",), dtypes=("float32",)),
+    _fractional("FractionalMaxPool", lambda tf: tf.nn.fractional_max_pool),
+    _fractional("FractionalAvgPool", lambda tf: tf.nn.fractional_avg_pool),
 )
