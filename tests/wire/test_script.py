@@ -390,6 +390,20 @@ def test_a_script_that_starts_itself_anew_is_watched_all_the_same(run):
     assert printed(done[0]) == printed(done[1]) != ""
 
 
+def test_a_script_that_closes_every_descriptor_finds_nothing_of_ours_in_its_files(run, tmp_path):
+    text = f"""
+        import os
+        os.closerange(3, 256)
+        results = [open(os.path.join({str(tmp_path)!r}, f"results-{{number}}.csv"), "w") for number in range(8)]
+        print("a,b", file=results[0], flush=True)
+    """
+    (done,) = run(text, runs=1)
+    assert done.outcome.completed, done.outcome
+    assert sorted(path.read_text() for path in tmp_path.glob("results-*.csv")) == [""] * 7 + ["a,b\n"]
+    names = [name for table in done.trace.tables for _, name in table.columns]
+    assert "random at the end" in names
+
+
 def test_a_failing_script_and_one_that_exits(run):
     done = run("import sys; print('x'); sys.exit('no data')", runs=1)[0]
     assert (done.outcome.kind, done.outcome.reason) == ("failed", "ended with status 1: no data")
