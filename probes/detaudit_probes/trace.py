@@ -49,7 +49,7 @@ class Taken(NamedTuple):
 
 
 class _Table:
-    """One table, and its files. None of them is held open: a script may close any descriptor, and open its own there."""
+    """One table, and its files. None is held open: a script may close any descriptor, and open its own there."""
 
     def __init__(self, folder: str, number: int, name: str, kind: str, kept: bool) -> None:
         self.number, self.name, self.kind, self.kept = number, name, kind, kept
