@@ -36,7 +36,8 @@ class Workspace:
 def workspace(saved: Path | None = None, prefix: str = "detaudit-") -> Iterator[Workspace]:
     """A new folder, whose name begins with ``prefix``, or that of a saved audit.
 
-    Its contents are removed at the end unless they are kept. A saved audit outlives a resumption that fails. Raises UsageError where no folder can be made.
+    Its contents are removed at the end unless they are kept. A saved audit outlives a resumption that fails. Raises
+    UsageError where no folder can be made.
     """
     try:
         work = Workspace(saved or Path(tempfile.mkdtemp(prefix=prefix)), kept=saved is not None)

@@ -47,8 +47,11 @@ exit.json::
 trace.json::
 
     {"format": "detaudit.trace", "version": 2, "trial": 3, "fingerprint": "xxh3_64", "condition": {...},
-     "facts": {...}, "evidence": {"python-random": 1}, "digests": {...},
+     "program": 1, "facts": {...}, "evidence": {"python-random": 1}, "digests": {...},
      "measures": {"step_seconds": [...]}, "outcome": {"kind": "running"}}
+
+``program`` counts the programs that the process has run one after the other (``exec``): the tables of each are its own,
+and the document tells of all.
 
 tables.jsonl has a line for each table, and a further one where a table gets further columns: ``{"table": 0,
 "name": "once", "kind": "events" | "steps", "file": "0.rows", "columns": [{"stage": "init", "name": "dense/kernel"},

@@ -20,6 +20,10 @@ _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _open, _write, _close = os.open, os.write, os.close  # taken at import, before a pin can replace them
 
 
+#: Of the document: what :meth:`TraceWriter.note` adds to.
+FIELDS = ("facts", "evidence", "digests", "measures")
+
+
 def write_json(path: str, document: Any) -> None:
     """Write ``document`` under another name, then rename: a reader never sees half of it."""
     draft = "%s.%d.part" % (path, os.getpid())
@@ -84,6 +88,38 @@ class _Table:
         return self._offset - before
 
 
+def _left_by_another_program(folder: str) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
+    """The document of a trace that the process has begun before it started itself anew (``exec``), and its tables."""
+    try:
+        with open(os.path.join(folder, protocol.TRACE_FILE), encoding="utf-8") as file:
+            document = json.load(file)
+    except FileNotFoundError:
+        return {}, []
+    path = os.path.join(folder, protocol.TABLES_FILE)
+    if not os.path.exists(path):
+        return document, []
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().split("\n")[:-1]  # what comes after the last line's end is incomplete
+    tables = {}  # type: Dict[int, Dict[str, Any]]
+    for described in map(json.loads, lines):
+        known = tables.setdefault(described["table"], described)
+        if known is not described:
+            known["columns"] += described["columns"]
+    return document, list(tables.values())
+
+
+def _last_sequence(folder: str, described: Dict[str, Any]) -> int:
+    """The sequence number of a table's last whole row."""
+    path = os.path.join(folder, described["file"])
+    size = 8 * (3 if described["kind"] == "events" else 2 + len(described["columns"]))
+    rows = os.path.getsize(path) // size if os.path.exists(path) else 0
+    if not rows:
+        return 0
+    with open(path, "rb") as file:
+        file.seek((rows - 1) * size)
+        return int.from_bytes(file.read(8), "little")
+
+
 def _little(numbers: Sequence[int]) -> bytes:
     packed = array("Q", numbers)
     if sys.byteorder == "big":
@@ -97,6 +133,9 @@ class TraceWriter:
     Any thread may call it. A value is copied and fingerprinted at the moment of the call. The columns of a step table
     are those of its first row; a later row that brings other names opens the next table, so that nothing observed is
     ever dropped.
+
+    Where the process has begun a trace in this folder already, as another program, that is continued: the tables of
+    this one are further ones. ``earlier`` is the document that it left, else empty.
     """
 
     def __init__(self, folder: str, trial: int, condition: Dict[str, Any], algorithm: str,
@@ -110,13 +149,16 @@ class TraceWriter:
         self._once: Optional[_Table] = None
         self._steps: Dict[Tuple[str, Tuple[Tuple[str, str], ...]], _Table] = {}  # by phase and columns
         self._of_phase: Dict[str, int] = {}  # how many tables each phase has
-        self._tables = self._sequence = 0
+        self.earlier, described = _left_by_another_program(folder)
+        self._tables = 1 + max([one["table"] for one in described], default=-1)
+        self._sequence = max([_last_sequence(folder, one) for one in described], default=0)
+        self._program = int(self.earlier.get("program", 0)) + 1
         self._lock = threading.RLock()
         self._document: Dict[str, Any] = {
             "format": protocol.TRACE_FORMAT, "version": protocol.TRACE_VERSION, "trial": trial,
-            "fingerprint": algorithm, "condition": condition, "facts": {}, "evidence": {},
-            "digests": {}, "measures": {}, "outcome": {"kind": "running"},
+            "fingerprint": algorithm, "condition": condition, "program": self._program, "outcome": {"kind": "running"},
         }
+        self._document.update({field: dict(self.earlier.get(field, {})) for field in FIELDS})
         self.save()
 
     def save(self) -> None:
@@ -202,6 +244,8 @@ class TraceWriter:
         return table
 
     def _table(self, name: str, kind: str) -> _Table:
+        if self._program > 1:
+            name = "%s, program %d" % (name, self._program)
         self._tables += 1
         return _Table(self._folder, self._tables - 1, name, kind, self._keep)
 

@@ -408,6 +408,34 @@ def test_a_script_that_closes_every_descriptor_finds_nothing_of_ours_in_its_file
     assert "random at the end" in names
 
 
+def test_what_a_program_did_before_it_started_another_is_told_with_it(run):
+    """The other one may train nothing; and where it does not start, the script goes on."""
+    text = """
+        import os, random, sys
+        import numpy as np
+        if "again" in sys.argv:
+            np.save("second.npy", np.ones(2))
+            print(random.random())
+        else:
+            np.save("first.npy", np.ones(3))
+            random.random()
+            try:
+                os.execv("/nowhere", ["nowhere"])
+            except FileNotFoundError:
+                np.save("between.npy", np.ones(1))
+            os.execl(sys.executable, sys.executable, *sys.argv, "again")
+    """
+    pytest.importorskip("numpy")
+    (done,) = run(text, runs=1, spy="python-random")
+    assert printed(done)
+    trace = done.trace
+    assert trace.document["program"] == 2 and trace.document["outcome"] == {"kind": "completed"}
+    assert {"saved first.npy", "saved between.npy", "saved second.npy"} <= set(trace.digests)
+    order = [number for table in trace.tables for number in table.sequence.tolist()]
+    assert len(trace.tables) == 2 and order == sorted(set(order))
+    assert {one["line"]: one["draws"] for one in collected(done)} == {9: 1, 6: 1}
+
+
 MANAGER = """
     import multiprocessing, tempfile
     if __name__ == "__main__":

@@ -24,6 +24,7 @@ from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
 STOPPED = "stopped"
+SAVED = "saved "  # how the digests begin of what was saved
 #: Bytes of variables that are kept alive until exit, so that a model of a function that has returned can be read then.
 #: What is made beyond that is read only where the script itself still holds it.
 MOST_HELD = 1 << 30
@@ -50,7 +51,8 @@ class Recorder:
         self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
         self.of_graphs = False  # whether variables are read through a session, which a script may close
         self.inside_fit = 0
-        self.steps, self.threads = 0, Threads()
+        before = trace.earlier.get("measures", {})  # of the program that this one was started by
+        self.steps, self.threads = int(before.get("steps", 0)), Threads()
         self._fitting: Any = None  # which thread is inside of ``fit``
         self.began = self._imported = _clock()
         self.ending: Any = None
@@ -60,9 +62,11 @@ class Recorder:
         self._lock = threading.Lock()
         self._first: Dict[Tuple[str, bool], int] = {}  # by path, and by whether it was taken on a card
         self._backend = ""  # of the first variable
-        self.moved = False  # whether a weight was seen to change
+        self.moved = bool(before.get("moved"))  # whether a weight was seen to change
         self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value as yet
-        self._saved: Dict[str, str] = {}
+        self._saved: Dict[str, str] = {
+            name[len(SAVED):]: digest for name, digest in trace.earlier.get("digests", {}).items()
+            if name.startswith(SAVED)}
         self.paused = False  # while a step is replayed
         self._alive: List[Any] = []  # weak references to every variable, generators' states among them
         step = session.option("pinpoint")
@@ -291,11 +295,15 @@ class Recorder:
         named = [(name + " at the end", value) for name, value, _ in self._last_values()]
         self.generators("at the end")
         records = self.trace.once_each("update", named)
-        self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})
-        self.trace.note("digests", {"saved " + name: digest for name, digest in self._saved.items()})
+        before = self.trace.earlier.get("digests", {}).get("final")
+        ends = ([fingerprint.canonical(before)] if before else []) + records
+        self.trace.note("digests", {"final": fingerprint.sha256(ends)} if records else {})
+        self.trace.note("digests", {SAVED + name: digest for name, digest in self._saved.items()})
+        earlier = self.trace.earlier.get("measures", {}).get("after_import", 0.0)
         self.trace.note("measures", {"steps": self.steps, "moved": self.moved, "max_rss": facts.max_rss(),
-                                     "after_import": ended - self._imported})
-        if self.pinpoint is not None:
+                                     "after_import": earlier + ended - self._imported})
+        told = "pinpoint" in self.trace.earlier.get("measures", {})  # by the program that this one was started by
+        if self.pinpoint is not None and (self.pinpoint.replays or not told):
             self.pinpoint.leave(self.session.folder)
 
 
