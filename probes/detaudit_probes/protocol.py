@@ -94,6 +94,8 @@ PROCESSES_FILE = "processes"  # a line for each other Python process that the sc
 SITES_FILE = "sites.json"     # the lines that drew, and the seeds that the script set
 EVENTS_FILE = "events.json"   # the operations of the step that was asked for, as they were executed, replay by replay
 NOT_KNOWN = 0                 # there, the fingerprint of what cannot be read
+SAVED = "saved "              # so a digest's name begins: of the arrays that the script has saved in a file
+BESIDE = "beside "            # of what stands beside the training, and is not judged; its kind comes next
 FAULT_FILE = "fault"          # a fault of the hooks themselves
 ARGUMENT = "argument"         # a name in the trace begins so: what a function is given that the script compiles
 
@@ -105,7 +107,7 @@ LARGEST_KEPT = 1 << 20
 NOT_KEPT = (1 << 64) - 1
 
 #: Stages of an observation in causal order.
-STAGES = ("rng", "data", "init", "forward", "loss", "gradient", "update", "metric")
+STAGES = ("rng", "data", "init", "forward", "loss", "gradient", "update", "metric", "output")
 
 #: Fingerprint algorithms, best first: an audit uses the first that all its interpreters can do.
 FINGERPRINTS = ("xxh3_64", "blake2b_64")

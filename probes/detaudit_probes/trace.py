@@ -161,6 +161,11 @@ class TraceWriter:
         self._document.update({field: dict(self.earlier.get(field, {})) for field in FIELDS})
         self.save()
 
+    @property
+    def keeps(self) -> bool:
+        """Whether tensors' bytes are kept."""
+        return self._keep
+
     def save(self) -> None:
         with self._lock:
             write_json(os.path.join(self._folder, protocol.TRACE_FILE), self._document)
