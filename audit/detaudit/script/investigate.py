@@ -11,7 +11,7 @@ from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Observer, RunAudit
 from detaudit.script.localise import localise
 from detaudit.script.origin import origin
-from detaudit.script.outputs import outputs
+from detaudit.script.outputs import outputs, quantity
 from detaudit.script.repeat import SHORT, ask, compare_ends, counted
 
 RUNS_OF_SHORT, RUNS = 5, 2  # of the script as it is, at first
@@ -25,7 +25,7 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
     if refused is not None:
         return refused
     audit = replace(blank, repeats=counted(done, across=True), changed=case.changed(), outputs=outputs(done),
-                    origin=origin(done))
+                    origin=origin(done), quantity=quantity(done))
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
     parted = {"reproducible": False, "reason": PARTED} if audit.repeats.parted else {}

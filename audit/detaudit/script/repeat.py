@@ -6,14 +6,13 @@ import numpy as np
 
 from detaudit.condition import Condition, pair
 from detaudit.counting import pairs_needed
-from detaudit.diff import Agreement, Comparison, Divergence, Incomparable, compare
+from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
 from detaudit.outcome import TIMED_OUT, UNSTARTED
 from detaudit.runner import Experiment, Finished, Found
 from detaudit.script.findings import Repeats
+from detaudit.script.judging import compare_last, compare_trainings
 from detaudit.traces import Trace
 
-#: The generators' own states differ as soon as one is loose; what the training made of them is judged.
-IGNORED = ("rng",)
 BEGINS = ("rng", "random at fit")  # what the recorder notes when a ``fit`` begins
 SHORT = 20.0  # seconds: what takes less is run more often
 MORE = 3      # pairs: fresh ones that confirm what a search found
@@ -46,16 +45,15 @@ def compare_runs(left: Finished, right: Finished) -> Comparison:
         return Incomparable(left.outcome.reason)
     if left.trace is None or right.trace is None:
         return Incomparable("a completed run left no trace")
-    return compare(left.trace, right.trace, IGNORED)
+    return compare_trainings(left.trace, right.trace)
 
 
 def compare_ends(left: Finished, right: Finished) -> Comparison:
     """Only what two runs end on: a bare run has recorded nothing else."""
-    ends = [one.trace.digests.get("final") if one.trace and one.outcome.completed else None for one in (left, right)]
-    if None in ends:
+    if left.trace is None or right.trace is None or not (left.outcome.completed and right.outcome.completed):
         failed = next((one.outcome.reason for one in (left, right) if not one.outcome.completed), "no weights at exit")
         return Incomparable(failed)
-    return Agreement(1) if ends[0] == ends[1] else Divergence("update", None, "the weights at exit", "bits")
+    return compare_last(left.trace, right.trace) or Incomparable("no weights at exit")
 
 
 def counted(done: Sequence[Finished], comparing=compare_runs, across: bool = False) -> Repeats:
