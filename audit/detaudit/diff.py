@@ -4,7 +4,7 @@ Agreement is claimed only for two traces with the same non-zero observations and
 observation that is extra, missing or renamed, or one side that ends early, is a divergence there.
 """
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -64,6 +64,41 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
         return _first_in(_observations(lefts, row), _observations(rights, row))
     count = sum(int(table.cells.size) for table in lefts.values())
     return Agreement(count) if count else Incomparable("nothing was observed")
+
+
+def aligned(left: Trace, right: Trace) -> Trace:
+    """``right`` by the names of ``left``: see :func:`renamed`."""
+    names = renamed(left, right)
+    tables = [replace(table, columns=tuple((stage, names.get((stage, name), name)) for stage, name in table.columns))
+              for table in right.tables]
+    return replace(right, tables=tuple(tables)) if names else right
+
+
+def renamed(left: Trace, right: Trace) -> dict[tuple[str, str], str]:
+    """What has another name on the left, by its stage and its name on the right.
+
+    Observations of one stage without one of their name on the other side are the same by their order, where there are
+    as many of them on both sides. (Where their shapes differ, so do their fingerprints.)
+    """
+    lefts, rights = _names(left), _names(right)
+    pairs = {stage: partners(names, rights.get(stage, ())) for stage, names in lefts.items()}
+    return {(stage, name): other for stage, found in pairs.items() for name, other in found.items()}
+
+
+def partners(lefts: Sequence[str], rights: Sequence[str]) -> dict[str, str]:
+    """The name on the left of each on the right that has another there."""
+    known, others = set(lefts), set(rights)
+    alone = [name for name in lefts if name not in others]
+    unknown = [name for name in rights if name not in known]
+    return dict(zip(unknown, alone, strict=True)) if len(alone) == len(unknown) else {}
+
+
+def _names(trace: Trace) -> dict[str, list[str]]:
+    """The names of each stage, each once, in the order in which they were first observed."""
+    found: dict[str, dict[str, None]] = {}
+    for stage, name in (column for table in trace.tables for column in table.columns):
+        found.setdefault(stage, {}).setdefault(name)
+    return {stage: list(names) for stage, names in found.items()}
 
 
 def _filtered(trace: Trace, ignore: Collection[str]) -> dict[str, Table]:

@@ -43,11 +43,11 @@ class Table:
             return None
         width = 1 if self.kind == "events" else len(self.columns)
         index = int(self.origin[row]) * width + cell
-        offsets = np.fromfile(self.base.with_suffix(".at"), dtype="<u8")
-        if int(offsets[index]) == protocol.NOT_KEPT:
+        offset = int(np.fromfile(self.base.with_suffix(".at"), dtype="<u8", count=1, offset=8 * index)[0])
+        if offset == protocol.NOT_KEPT:
             return None
         with open(self.base.with_suffix(".bytes"), "rb") as file:
-            file.seek(int(offsets[index]))
+            file.seek(offset)
             header = file.read(int.from_bytes(file.read(2), "little")).decode("ascii")
             dtype, _, shape = header.partition("|")
             return dtype, shape, file.read(int.from_bytes(file.read(8), "little"))
@@ -89,7 +89,18 @@ def read(folder: Path) -> Trace | None:
     if not path.exists():
         return None
     document = json.loads(path.read_text(encoding="utf-8"))
-    return Trace(folder, document, tuple(_table(folder, described) for described in document["tables"]))
+    return Trace(folder, document, tuple(_table(folder, described) for described in _described(folder)))
+
+
+def _described(folder: Path) -> list[dict[str, Any]]:
+    """Every table with all of its columns. The last line may be incomplete: no row has come after it."""
+    path = folder / protocol.TABLES_FILE
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    found: dict[int, dict[str, Any]] = {}
+    for described in map(json.loads, lines):
+        known = found.setdefault(described["table"], {**described, "columns": []})
+        known["columns"] += described["columns"]
+    return list(found.values())
 
 
 def _table(folder: Path, described: dict[str, Any]) -> Table:
@@ -97,7 +108,7 @@ def _table(folder: Path, described: dict[str, Any]) -> Table:
     events = described["kind"] == "events"
     width = 3 if events else 2 + len(columns)
     path = folder / described["file"]
-    rows = path.stat().st_size // (8 * width)
+    rows = path.stat().st_size // (8 * width) if path.exists() else 0
     raw = _mapped(path, rows, width)
     one = np.full(rows, -1, dtype=np.int64)
     return Table(
@@ -109,6 +120,8 @@ def _table(folder: Path, described: dict[str, Any]) -> Table:
 
 def _mapped(path: Path, rows: int, width: int) -> np.ndarray:
     """The rows, mapped where they are many. A mapping keeps its file open, and a scan holds hundreds of traces."""
+    if not rows:
+        return np.zeros((0, width), dtype="<u8")
     if rows * width * 8 > LARGEST_READ:
         return np.memmap(path, dtype="<u8", mode="r", shape=(rows, width))
     return np.fromfile(path, dtype="<u8", count=rows * width).reshape(rows, width)

@@ -11,8 +11,12 @@ from detaudit.errors import UsageError
 
 PRIVATE = "private"
 
+#: Of an audit of a user's script: the names of a socket's folder and of the socket need 32 characters of the 107 that
+#: a path may have. So what is added to TMPDIR is short: ``d-4ve4u4ow/r/0012``.
+SHORT, RUNS = "d-", "r"
+
 #: What an audit makes in its folder. Nothing else is ever removed from a folder that a user named.
-OWN = (PRIVATE, "run-*", "recipe", "resume.json")
+OWN = (PRIVATE, RUNS, "run-*", "recipe", "resume.json")
 
 
 @dataclass
@@ -29,13 +33,14 @@ class Workspace:
 
 
 @contextmanager
-def workspace(saved: Path | None = None) -> Iterator[Workspace]:
-    """A new folder, or that of a saved audit; its contents are removed at the end unless they are kept.
+def workspace(saved: Path | None = None, prefix: str = "detaudit-") -> Iterator[Workspace]:
+    """A new folder, whose name begins with ``prefix``, or that of a saved audit.
 
-    A saved audit outlives a resumption that fails. Raises UsageError where no folder can be made.
+    Its contents are removed at the end unless they are kept. A saved audit outlives a resumption that fails. Raises
+    UsageError where no folder can be made.
     """
     try:
-        work = Workspace(saved or Path(tempfile.mkdtemp(prefix="detaudit-")), kept=saved is not None)
+        work = Workspace(saved or Path(tempfile.mkdtemp(prefix=prefix)), kept=saved is not None)
         for name in ("keras", "theano", "tmp"):
             (work.private / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -8,7 +8,8 @@ The control folder::
     nest.json               engine -> nest, before the nest starts
     hello.json              nest -> engine, once: it is ready, or why it is not
     trials/N/request.json   engine -> child: one trial
-    trials/N/trace.json     child -> engine: facts, condition, tables, outcome (section "trace")
+    trials/N/trace.json     child -> engine: facts, condition, outcome (section "trace")
+    trials/N/tables.jsonl   child -> engine: the tables and their columns, append-only
     trials/N/*.rows         child -> engine: fingerprints, append-only
     trials/N/*.at, *.bytes  child -> engine: the tensors' bytes, where they are kept
     trials/N/stdout, stderr the child's own output: never part of the protocol
@@ -45,12 +46,16 @@ exit.json::
 
 trace.json::
 
-    {"format": "detaudit.trace", "version": 1, "trial": 3, "fingerprint": "xxh3_64", "condition": {...},
-     "facts": {...}, "tables": [...], "evidence": {"python-random": 1}, "digests": {...},
+    {"format": "detaudit.trace", "version": 2, "trial": 3, "fingerprint": "xxh3_64", "condition": {...},
+     "program": 1, "facts": {...}, "evidence": {"python-random": 1}, "digests": {...},
      "measures": {"step_seconds": [...]}, "outcome": {"kind": "running"}}
 
-A table is ``{"name": "once", "kind": "events" | "steps", "file": "0.rows", "columns": [{"stage": "init",
-"name": "dense/kernel"}, ...], "kept": true}``. Its file holds little-endian unsigned 64-bit integers:
+``program`` counts the programs that the process has run one after the other (``exec``): the tables of each are its own,
+and the document tells of all.
+
+tables.jsonl has a line for each table, and a further one where a table gets further columns: ``{"table": 0,
+"name": "once", "kind": "events" | "steps", "file": "0.rows", "columns": [{"stage": "init", "name": "dense/kernel"},
+...], "kept": true}``. The table's file holds little-endian unsigned 64-bit integers:
 
 * ``events``: rows of three, ``(sequence, column, fingerprint)``, for what happens once;
 * ``steps``: rows of ``2 + len(columns)``, ``(sequence, step, fingerprint, ...)``.
@@ -64,13 +69,13 @@ more than ``LARGEST_KEPT`` bytes is not kept: its offset is ``NOT_KEPT``.
 ``outcome`` is written by the child (``completed``, ``unavailable``, ``failed``); that of a child that
 died is written by the engine alone (``crashed``, ``timed-out``, ``killed``).
 
-Version history: 1, the first.
+Version history: 1, the first; 2, the tables have a file of their own.
 """
 from typing import Any, Dict, List, NamedTuple, Optional
 
 PROTOCOL = 1
 TRACE_FORMAT = "detaudit.trace"
-TRACE_VERSION = 1
+TRACE_VERSION = 2
 LOWEST_PYTHON = (3, 6)
 
 NEST_FILE = "nest.json"
@@ -78,6 +83,7 @@ HELLO_FILE = "hello.json"
 TRIALS_FOLDER = "trials"
 REQUEST_FILE = "request.json"
 TRACE_FILE = "trace.json"
+TABLES_FILE = "tables.jsonl"
 EXIT_FILE = "exit.json"
 STDOUT_FILE = "stdout"
 STDERR_FILE = "stderr"
@@ -88,6 +94,8 @@ PROCESSES_FILE = "processes"  # a line for each other Python process that the sc
 SITES_FILE = "sites.json"     # the lines that drew, and the seeds that the script set
 EVENTS_FILE = "events.json"   # the operations of the step that was asked for, as they were executed, replay by replay
 NOT_KNOWN = 0                 # there, the fingerprint of what cannot be read
+SAVED = "saved "              # so a digest's name begins: of the arrays that the script has saved in a file
+BESIDE = "beside "            # of what stands beside the training, and is not judged; its kind comes next
 FAULT_FILE = "fault"          # a fault of the hooks themselves
 ARGUMENT = "argument"         # a name in the trace begins so: what a function is given that the script compiles
 
@@ -99,7 +107,7 @@ LARGEST_KEPT = 1 << 20
 NOT_KEPT = (1 << 64) - 1
 
 #: Stages of an observation in causal order.
-STAGES = ("rng", "data", "init", "forward", "loss", "gradient", "update", "metric")
+STAGES = ("rng", "data", "init", "forward", "loss", "gradient", "update", "metric", "output")
 
 #: Fingerprint algorithms, best first: an audit uses the first that all its interpreters can do.
 FINGERPRINTS = ("xxh3_64", "blake2b_64")

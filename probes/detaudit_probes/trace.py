@@ -8,13 +8,20 @@ import os
 import sys
 import threading
 from array import array
-from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from detaudit_probes import fingerprint, protocol
 from detaudit_probes.lanes import OnCard
 from detaudit_probes.team import Team
 
 Named = Tuple[str, str, Any]  # (stage, name, value)
+
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_open, _write, _close = os.open, os.write, os.close  # taken at import, before a pin can replace them
+
+
+#: Of the document: what :meth:`TraceWriter.note` adds to.
+FIELDS = ("facts", "evidence", "digests", "measures")
 
 
 def write_json(path: str, document: Any) -> None:
@@ -23,6 +30,16 @@ def write_json(path: str, document: Any) -> None:
     with open(draft, "w", encoding="utf-8") as file:
         json.dump(document, file, sort_keys=True)
     os.replace(draft, path)
+
+
+def append(path: str, data: bytes) -> None:
+    """Add to the end of a file, which is opened for that alone. Other programs do not inherit it."""
+    descriptor = _open(path, _APPENDING, 0o600)
+    try:
+        while data:
+            data = data[_write(descriptor, data):]
+    finally:
+        _close(descriptor)
 
 
 class Taken(NamedTuple):
@@ -36,28 +53,25 @@ class Taken(NamedTuple):
 
 
 class _Table:
+    """One table, and its files. None is held open: a script may close any descriptor, and open its own there."""
+
     def __init__(self, folder: str, number: int, name: str, kind: str, kept: bool) -> None:
-        self.name, self.kind, self.kept = name, kind, kept
+        self.number, self.name, self.kind, self.kept = number, name, kind, kept
         self.columns: List[Tuple[str, str]] = []
         self.places: Dict[Tuple[str, str], int] = {}  # of the columns, for tables of events
-        self.base = "%d" % number
-        self._rows = self._open(folder, ".rows")
-        self._at = self._open(folder, ".at") if kept else None
-        self._bytes = self._open(folder, ".bytes") if kept else None
+        self._path = os.path.join(folder, "%d" % number)
         self._offset = 0
 
-    def _open(self, folder: str, ending: str) -> BinaryIO:
-        return open(os.path.join(folder, self.base + ending), "wb", buffering=0)
-
-    def describe(self) -> Dict[str, Any]:
-        columns = [{"stage": stage, "name": name} for stage, name in self.columns]
-        return {"name": self.name, "kind": self.kind, "file": self.base + ".rows", "columns": columns,
-                "kept": self.kept}
+    def describe(self, columns: Sequence[Tuple[str, str]]) -> Dict[str, Any]:
+        """The table, with those of its columns that have not been described before."""
+        named = [{"stage": stage, "name": name} for stage, name in columns]
+        return {"table": self.number, "name": self.name, "kind": self.kind, "file": "%d.rows" % self.number,
+                "columns": named, "kept": self.kept}
 
     def append(self, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]], keep: bool) -> int:
         """Write one row, and the tensors' bytes where ``keep`` says so; how many bytes of them were kept."""
         before = self._offset
-        if self._at is not None and self._bytes is not None:
+        if self.kept:
             offsets, parts = [], []
             for header, data in records:
                 if not keep or not header or len(data) > protocol.LARGEST_KEPT:
@@ -67,15 +81,43 @@ class _Table:
                 size = len(data).to_bytes(8, "little")
                 parts.append(len(header).to_bytes(2, "little") + header + size + data)
                 self._offset += len(parts[-1])
-            self._bytes.write(b"".join(parts))
-            self._at.write(_little(offsets))
-        self._rows.write(_little(row))
+            if parts:
+                append(self._path + ".bytes", b"".join(parts))
+            append(self._path + ".at", _little(offsets))
+        append(self._path + ".rows", _little(row))
         return self._offset - before
 
-    def close(self) -> None:
-        for file in (self._rows, self._at, self._bytes):
-            if file is not None:
-                file.close()
+
+def _left_by_another_program(folder: str) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
+    """The document of a trace that the process has begun before it started itself anew (``exec``), and its tables."""
+    try:
+        with open(os.path.join(folder, protocol.TRACE_FILE), encoding="utf-8") as file:
+            document = json.load(file)
+    except FileNotFoundError:
+        return {}, []
+    path = os.path.join(folder, protocol.TABLES_FILE)
+    if not os.path.exists(path):
+        return document, []
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().split("\n")[:-1]  # what comes after the last line's end is incomplete
+    tables = {}  # type: Dict[int, Dict[str, Any]]
+    for described in map(json.loads, lines):
+        known = tables.setdefault(described["table"], described)
+        if known is not described:
+            known["columns"] += described["columns"]
+    return document, list(tables.values())
+
+
+def _last_sequence(folder: str, described: Dict[str, Any]) -> int:
+    """The sequence number of a table's last whole row."""
+    path = os.path.join(folder, described["file"])
+    size = 8 * (3 if described["kind"] == "events" else 2 + len(described["columns"]))
+    rows = os.path.getsize(path) // size if os.path.exists(path) else 0
+    if not rows:
+        return 0
+    with open(path, "rb") as file:
+        file.seek((rows - 1) * size)
+        return int.from_bytes(file.read(8), "little")
 
 
 def _little(numbers: Sequence[int]) -> bytes:
@@ -91,6 +133,9 @@ class TraceWriter:
     Any thread may call it. A value is copied and fingerprinted at the moment of the call. The columns of a step table
     are those of its first row; a later row that brings other names opens the next table, so that nothing observed is
     ever dropped.
+
+    Where the process has begun a trace in this folder already, as another program, that is continued: the tables of
+    this one are further ones. ``earlier`` is the document that it left, else empty.
     """
 
     def __init__(self, folder: str, trial: int, condition: Dict[str, Any], algorithm: str,
@@ -101,19 +146,28 @@ class TraceWriter:
         self._hash = fingerprint.Hasher(algorithm, team)
         self._keep, self._keep_from, self._keep_most = keep_bytes, keep_from, keep_most
         self._kept = 0
-        self._tables: Dict[str, _Table] = {}
-        self._sequence = 0
+        self._once: Optional[_Table] = None
+        self._steps: Dict[Tuple[str, Tuple[Tuple[str, str], ...]], _Table] = {}  # by phase and columns
+        self._of_phase: Dict[str, int] = {}  # how many tables each phase has
+        self.earlier, described = _left_by_another_program(folder)
+        self._tables = 1 + max([one["table"] for one in described], default=-1)
+        self._sequence = max([_last_sequence(folder, one) for one in described], default=0)
+        self._program = int(self.earlier.get("program", 0)) + 1
         self._lock = threading.RLock()
         self._document: Dict[str, Any] = {
             "format": protocol.TRACE_FORMAT, "version": protocol.TRACE_VERSION, "trial": trial,
-            "fingerprint": algorithm, "condition": condition, "facts": {}, "tables": [], "evidence": {},
-            "digests": {}, "measures": {}, "outcome": {"kind": "running"},
+            "fingerprint": algorithm, "condition": condition, "program": self._program, "outcome": {"kind": "running"},
         }
+        self._document.update({field: dict(self.earlier.get(field, {})) for field in FIELDS})
         self.save()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether tensors' bytes are kept."""
+        return self._keep
 
     def save(self) -> None:
         with self._lock:
-            self._document["tables"] = [table.describe() for table in self._tables.values()]
             write_json(os.path.join(self._folder, protocol.TRACE_FILE), self._document)
 
     def note(self, field: str, values: Dict[str, Any]) -> None:
@@ -124,8 +178,6 @@ class TraceWriter:
     def finish(self, outcome: Dict[str, Any]) -> None:
         with self._lock:
             self._document["outcome"] = outcome
-            for table in self._tables.values():
-                table.close()
             self.save()
 
     def once(self, stage: str, name: str, value: Any) -> Tuple[bytes, bytes]:
@@ -135,12 +187,13 @@ class TraceWriter:
     def once_each(self, stage: str, named: Sequence[Tuple[str, Any]]) -> List[Tuple[bytes, bytes]]:
         """Record several things of one stage, (name, value) in causal order; their canonical records."""
         with self._lock:
-            table = self._table("once", "events")
+            if self._once is None:
+                self._once = self._table("once", "events")
+            table = self._once
             new = list(dict.fromkeys((stage, name) for name, _ in named if (stage, name) not in table.places))
             if new:
                 table.places.update({one: len(table.columns) + place for place, one in enumerate(new)})
-                table.columns.extend(new)
-                self.save()  # before the rows: a reader must know the columns that they name
+                self._describe(table, new)
             taken = [self._taken(value) for _, value in named]
             for (name, _), one in zip(named, taken):
                 self._sequence += 1
@@ -186,20 +239,23 @@ class TraceWriter:
         self._kept += table.append(row, records, room and self._sequence >= self._keep_from)
 
     def _step_table(self, phase: str, columns: List[Tuple[str, str]]) -> _Table:
-        number, name = 0, phase
-        while True:
-            table = self._table(name, "steps")
-            if not table.columns:
-                table.columns = columns
-                self.save()
-            if table.columns == columns:
-                return table
-            number += 1
-            name = "%s (%d)" % (phase, number)
+        key = phase, tuple(columns)
+        table = self._steps.get(key)
+        if table is None:
+            number = self._of_phase.get(phase, 0)
+            table = self._table(phase if not number else "%s (%d)" % (phase, number), "steps")
+            self._describe(table, columns)
+            self._steps[key], self._of_phase[phase] = table, number + 1
+        return table
 
     def _table(self, name: str, kind: str) -> _Table:
-        found: Optional[_Table] = self._tables.get(name)
-        if found is None:
-            found = _Table(self._folder, len(self._tables), name, kind, self._keep)
-            self._tables[name] = found
-        return found
+        if self._program > 1:
+            name = "%s, program %d" % (name, self._program)
+        self._tables += 1
+        return _Table(self._folder, self._tables - 1, name, kind, self._keep)
+
+    def _describe(self, table: _Table, columns: List[Tuple[str, str]]) -> None:
+        """Before the rows: a reader must know the columns that they name."""
+        table.columns.extend(columns)
+        line = json.dumps(table.describe(columns), sort_keys=True) + "\n"
+        append(os.path.join(self._folder, protocol.TABLES_FILE), line.encode("utf-8"))

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition, Trial
-from detaudit.diff import Divergence
+from detaudit.diff import Agreement, Divergence
 from detaudit.errors import UsageError
 from detaudit.outcome import COMPLETED, FAILED, Outcome
 from detaudit.runner import Finished
 from detaudit.script import growth, session
-from detaudit.script.findings import Cause, Fix, Output, Repeats, RunAudit
+from detaudit.script.findings import Cause, Fix, Output, Quantity, Repeats, RunAudit
 from detaudit.script.origin import origin, suspects
-from detaudit.script.outputs import outputs
-from detaudit.script.repeat import counted
+from detaudit.script.outputs import outputs, quantity
+from detaudit.script.repeat import compare_ends, compare_runs, counted
 from detaudit_probes import placebos
 
 from tests.pure.handmade import Once, Step, written
@@ -143,6 +143,72 @@ def test_saved_and_printed_things_are_compared_over_all_runs(runs):
     assert outputs(runs((acts, {}, b""), (acts, {}, b""))) == ()
     failed = Finished(TRIAL, 9, Outcome(FAILED, "no"), runs(acts)[0].trace)
     assert outputs([*runs((acts, same, b"1")), failed]) == ()
+
+
+def test_what_stands_beside_the_training_is_told_as_what_it_is(runs):
+    acts = training()
+    both = [(acts, {"beside metric seconds": mark, "beside data batches that no step used": "1",
+                    "beside generator numpy": mark}, b"") for mark in "12"]
+    assert outputs(runs(*both)) == (
+        Output("data", "batches that no step used", True),
+        Output("generator", "NumPy's global generator", False), Output("metric", "seconds", False))
+
+
+def named(name, *values):
+    """A run in which a variable has this name, and these values: its first, and that after each step."""
+    steps = [Step(place, (("loss", "loss", 0.5), ("update", f"{name}/w", value)), "fit")
+             for place, value in enumerate(values[1:])]
+    return [Once("init", f"{name}/w", values[0]), Once("init", "b", 0.0), *steps,
+            Once("update", f"{name}/w at the end", values[-1])]
+
+
+def test_a_variable_of_another_name_is_the_same_by_its_place(runs):
+    left, right = runs(named("calm", 1.0, 2.0), named("brave", 1.0, 2.0))
+    assert compare_runs(left, right) == Agreement(5)
+    assert outputs([left, right]) == (Output("name", "calm/w / brave/w", False),)
+    found = compare_runs(*runs(named("calm", 1.0, 2.0), named("brave", 1.0, 3.0)))
+    assert found == Divergence("update", 0, "calm/w", "bits", found.distance)
+    # One that only one run has is no other name, nor is one of another place.
+    assert compare_runs(*runs(named("calm", 1.0, 2.0), named("brave", 1.0, 2.0)[1:])).kind == "missing"
+    assert compare_runs(*runs([Once("init", "a", 1.0), Once("init", "b", 2.0)],
+                              [Once("init", "c", 2.0), Once("init", "d", 1.0)])).stage == "init"
+    assert compare_runs(*runs([Once("init", "a", 1.0)], [Once("init", "b", [1.0])])).kind == "shape"
+
+
+@pytest.mark.parametrize(("one", "other", "said"), [
+    ([("a.npz", "1"), ("b.npy", "2")], [("a.npz", "1"), ("b.npy", "2")], None),
+    ([("a.npz", "1"), ("b.npy", "2")], [("a.npz", "1"), ("b.npy", "3")], ("saved b.npy", "bits")),
+    ([("run-1.npz", "1"), ("b.npy", "2")], [("run-2.npz", "1"), ("b.npy", "2")], None),
+    ([("run-1.npz", "1")], [("run-2.npz", "2")], ("saved run-1.npz", "bits")),
+    ([("a.npz", "1")], [("a.npz", "1"), ("b.npy", "2")], ("saved b.npy", "missing")),
+])
+def test_the_arrays_that_are_saved_decide_by_whatever_name(runs, one, other, said):
+    each = [(training(), {"final": "x", **{f"saved {name}": digest for name, digest in files}}, b"")
+            for files in (one, other)]
+    done = runs(*each)
+    for run, files in zip(done, (one, other), strict=True):
+        run.trace.measures["saved"] = [name for name, _ in files]
+    found = None if said is None else Divergence("output", None, *said)
+    assert [compared if isinstance(compared, Divergence) else None
+            for compared in (compare_runs(*done), compare_ends(*done))] == [found] * 2
+    assert ("arrays that the script saves" in origin(done)) == (said is not None and said[1] == "bits")
+
+
+def test_the_quantity_is_a_metric_of_the_last_evaluation_where_one_differs(runs):
+    def trained(loss, **results):
+        (done,) = runs(training(loss=loss))
+        listed = [name.split("__") for name in results]
+        done.trace.measures["results"] = [[group, name, value] for (group, name), value
+                                          in zip(listed, results.values(), strict=True)]
+        return done
+
+    first = trained(0.0, train__loss=0.5, train__accuracy=0.8, validation__val_accuracy=0.7, evaluation__loss=0.1)
+    second = trained(1.0, train__loss=0.6, train__accuracy=0.9, validation__val_accuracy=0.75, evaluation__loss=0.2)
+    assert quantity([first, second]) == Quantity("val_accuracy", 0.7, 0.75)
+    only = trained(1.0, train__loss=0.5, train__accuracy=0.8, validation__val_accuracy=0.7, evaluation__loss=0.2)
+    assert quantity([first, only]) == Quantity("loss", 0.1, 0.2)
+    assert quantity([first, trained(1.0, other__loss=1.0)]) is None
+    assert quantity([first, first]) is None
 
 
 def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(tmp_path):

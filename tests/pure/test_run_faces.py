@@ -20,6 +20,7 @@ from detaudit.script.findings import (
     Observer,
     Output,
     Price,
+    Quantity,
     Repeats,
     RunAudit,
     Search,
@@ -60,7 +61,9 @@ PARTED = RunAudit(
 AGREED = RunAudit(
     "train.py", {"seed": 1}, True, "the runs agree to the last bit", repeats=Repeats(5, 2, 0), bare=Repeats(2, 1, 0),
     notes=("the script starts Python processes",),
-    outputs=(Output("saved", "model.keras", True), Output("saved", "times.npy", False),
+    outputs=(Output("saved", "model.keras", True), Output("metric", "seconds", False),
+             Output("data", "batches that no step used", False), Output("name", "calm / brave", False),
+             Output("generator", "Python's random", False),
              Output("printed", "standard output", False, 12)),
     rests_on=(Varied("hash-seed", "another hash seed", True, "the same bits"),
               Varied("intra-op-threads", "another thread count", False, "other bits",
@@ -105,6 +108,18 @@ def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
     assert "Price not measured: one run takes 95 s" in " ".join(shown(document(long)).split())
 
 
+@pytest.mark.parametrize(("first", "second", "said"), [
+    (0.912, 0.931, "accuracy 0.912 in one run, 0.931 in the other"),
+    (0.91200001, 0.91200002, "accuracy 0.91200001 in one run, 0.91200002 in the other"),
+    (1e-9, -3.0, "accuracy 1e-09 in one run, -3 in the other"),
+])
+def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second, said):
+    found = document(replace(PARTED, quantity=Quantity("accuracy", first, second)))
+    assert f"3 of 3 pairs of runs of train.py part, {said}; the fix below" in " ".join(shown(found).split())
+    assert said in markdown_run.render(found)
+    assert json.loads(write.to_json(found))["quantity"] == {"name": "accuracy", "first": first, "second": second}
+
+
 def test_causes_that_are_needed_together_say_so():
     two = (*PARTED.causes, Cause("hash-seed", "hash-seed", True))
     assert "Together all 2 pins are needed" in " ".join(shown(document(replace(PARTED, causes=two))).split())
@@ -118,7 +133,8 @@ def test_a_result_that_rests_on_the_machine_says_on_what():
     assert text.startswith("REPRODUCIBLE 5 runs of train.py end on the same bits, watched and bare (a parting rate")
     assert "Rests on other bits with another thread count" in text
     assert "Holds with another hash seed" in text and "Note the script starts Python processes" in text
-    assert ("Beside it other contents were saved as times.npy, what it prints differs, from line 12 on: not judged"
+    assert ("Beside it the metric seconds differs, the batches that no step used differ, names differ (calm / brave), "
+            "the state of Python's random at the end differs, what it prints differs, from line 12 on: not judged"
             in text) and "model.keras" not in text
     assert "model.keras: the same in all runs" in " ".join(shown(document(AGREED), verbose=True).split())
     assert document(AGREED).exit_code == 0

@@ -253,3 +253,20 @@ def test_a_trace_that_was_read_keeps_no_file_open(fresh_folder):
     held = [read(folder) for _ in range(20)]
     assert len(os.listdir("/proc/self/fd")) == before
     assert all(trace.observations() == 2 for trace in held)
+
+
+# --- many models
+
+def test_no_file_is_held_open_and_the_time_of_a_table_does_not_grow_with_their_number(fresh_folder):
+    """A script with 900 models has as many tables: each has columns of its own."""
+    def seconds(models: int) -> float:
+        began = time.perf_counter()
+        begin(fresh_folder(), [act for model in range(models) for act in (
+            *(Once("init", f"model_{model}/{name}", 0.0) for name in "abcd"),
+            Step(model, tuple(("update", f"model_{model}/{name}", 1.0) for name in "abcd"), "fit"))])
+        return time.perf_counter() - began
+
+    before = len(os.listdir("/proc/self/fd"))
+    few, many = min(seconds(100) for _ in range(3)), seconds(900)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert many < 30 * few  # nine times as many; where each looks at all others, eighty times

@@ -1,15 +1,19 @@
 """A user's script as ``detaudit run`` starts it: it sees what it would see without us, and is pinned from outside."""
 import json
 import os
+import shutil
 import sys
+import tempfile
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition, Trial
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Limits, Runner
 from detaudit.script import program
+from detaudit.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
 
 from tests.wire.conftest import ask
@@ -388,6 +392,77 @@ def test_a_script_that_starts_itself_anew_is_watched_all_the_same(run):
     """
     done = run(text)
     assert printed(done[0]) == printed(done[1]) != ""
+
+
+def test_a_script_that_closes_every_descriptor_finds_nothing_of_ours_in_its_files(run, tmp_path):
+    text = f"""
+        import os
+        os.closerange(3, 256)
+        results = [open(os.path.join({str(tmp_path)!r}, f"results-{{number}}.csv"), "w") for number in range(8)]
+        print("a,b", file=results[0], flush=True)
+    """
+    (done,) = run(text, runs=1)
+    assert done.outcome.completed, done.outcome
+    assert sorted(path.read_text() for path in tmp_path.glob("results-*.csv")) == [""] * 7 + ["a,b\n"]
+    names = [name for table in done.trace.tables for _, name in table.columns]
+    assert "random at the end" in names
+
+
+def test_what_a_program_did_before_it_started_another_is_told_with_it(run):
+    """The other one may train nothing; and where it does not start, the script goes on."""
+    text = """
+        import os, random, sys
+        import numpy as np
+        if "again" in sys.argv:
+            np.save("second.npy", np.ones(2))
+            print(random.random())
+        else:
+            np.save("first.npy", np.ones(3))
+            random.random()
+            try:
+                os.execv("/nowhere", ["nowhere"])
+            except FileNotFoundError:
+                np.save("between.npy", np.ones(1))
+            os.execl(sys.executable, sys.executable, *sys.argv, "again")
+    """
+    pytest.importorskip("numpy")
+    (done,) = run(text, runs=1, spy="python-random")
+    assert printed(done)
+    trace = done.trace
+    assert trace.document["program"] == 2 and trace.document["outcome"] == {"kind": "completed"}
+    assert {"saved first.npy", "saved between.npy", "saved second.npy"} <= set(trace.digests)
+    order = [number for table in trace.tables for number in table.sequence.tolist()]
+    assert len(trace.tables) == 2 and order == sorted(set(order))
+    assert {one["line"]: one["draws"] for one in collected(done)} == {9: 1, 6: 1}
+
+
+MANAGER = """
+    import multiprocessing, tempfile
+    if __name__ == "__main__":
+        with multiprocessing.Manager() as manager:
+            print(list(manager.list([1])), len(tempfile.gettempdir()) < 40)
+"""
+
+
+def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_is_pinned(tmp_path, monkeypatch):
+    """The path of a socket has 107 characters at most. TMPDIR has 21 here, which the folders of a run add to."""
+    folder = Path("/tmp", f"{os.getpid():0>16}")
+    folder.mkdir()
+    try:
+        (tmp_path / "train.py").write_text(textwrap.dedent(MANAGER))
+        found = program.find("train.py", False, (), False, tmp_path)
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        with workspace(prefix=SHORT) as work:
+            runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(1, 60.0), work.path / RUNS,
+                            dict(os.environ), open_nest=lambda *given: program.Process(found, *given))
+            pinned = Condition("tensorflow", "auto", "train.py", 1).with_pin(PINS["python-random"])
+            asking = Asking(ask([Trial(pinned, 0)]))
+            runner.run([asking])
+            runner.close()
+            assert printed(asking.finding[0]) == "[1] True\n"
+        assert len(str(folder)) == 21 and not list(folder.iterdir())
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_failing_script_and_one_that_exits(run):

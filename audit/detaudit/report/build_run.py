@@ -36,7 +36,7 @@ class _Builder(Shared):
             interrupted=audit.interrupted, notes={}, program=self.name(audit.program), reproducible=audit.reproducible,
             repeats=self.repeats(audit.repeats), bare=self.maybe_repeats(audit.bare),
             pinned=self.maybe_repeats(audit.pinned), first_divergence=self.divergence(audit.repeats.divergence),
-            origin=self.text(audit.origin),
+            quantity=self.quantity(audit.quantity), origin=self.text(audit.origin),
             growth=tuple(self.growth(one) for one in audit.growth),
             pinpoint=self.pinpoint(audit.pinpoint),
             causes=tuple(self.cause(one) for one in audit.causes),
@@ -61,6 +61,11 @@ class _Builder(Shared):
 
     def maybe_repeats(self, one: findings.Repeats | None) -> v1.Repeats | None:
         return None if one is None else self.repeats(one)
+
+    def quantity(self, one: findings.Quantity | None) -> v1.Quantity | None:
+        if one is None:
+            return None
+        return v1.Quantity(name=self.name(one.name), first=one.first, second=one.second)
 
     def growth(self, one: findings.Growth) -> v1.Growth:
         ulps = None if one.ulps_max is None else min(one.ulps_max, v1.LARGEST)

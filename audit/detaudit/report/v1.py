@@ -37,8 +37,9 @@ Version = Annotated[int, Meta(ge=1, le=LARGEST)]
 Numbers = Annotated[tuple[Natural, ...], Meta(max_length=100_000, description="Numbers of trials.")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(ge=0, le=1e300)]
+Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
 Kind = Literal["reproducible", "needs-pin", "varies", "broken", "skipped", "error"]
-Stage = Literal["rng", "data", "init", "forward", "loss", "gradient", "update", "metric"]
+Stage = Literal["rng", "data", "init", "forward", "loss", "gradient", "update", "metric", "output"]
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -483,13 +484,23 @@ class Varied(Part):
 class Output(Part):
     """What runs ``saved`` under a name, or ``printed``: the same in all of them? ``line`` is the first that differs.
 
-    The verdict does not rest on it.
+    The arrays that a script has saved decide the verdict with its training. The other kinds stand beside it: a
+    ``metric`` that is not the model's own or is a time, ``data`` that no step used, the state of a ``generator`` at the
+    end, and a variable or file that has another ``name``.
     """
 
-    kind: Literal["saved", "printed"]
+    kind: Literal["saved", "printed", "metric", "data", "generator", "name"]
     name: Name
     agrees: bool
     line: Natural | None
+
+
+class Quantity(Part):
+    """A loss or a metric as the script's author reads it, where two runs differ: its last value in each of them."""
+
+    name: Name
+    first: Finite
+    second: Finite
 
 
 class Growth(Part):
@@ -527,9 +538,9 @@ class RunReport(Document, tag_field="command", tag="run"):
     """The report of ``detaudit run``. ``reproducible`` is null where it was not decided.
 
     ``program`` is the script, without its arguments. ``origin`` says whether the first divergence came in with what
-    went into the step, or was born there. ``pinned`` are the runs with everything pinned from outside,
-    ``bare`` those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in ``no_fix``,
-    ``price`` where pins were not timed (``no_price``: why).
+    went into the step, or was born there. ``quantity`` says the difference in the author's own unit. ``pinned`` are the
+    runs with everything pinned from outside, ``bare`` those without a recorder. ``fix`` is null where no change was
+    seen to hold, with the reason in ``no_fix``, ``price`` where pins were not timed (``no_price``: why).
     ``open`` are pins that a search left undecided, ``changed`` names below the program's folder that its runs write.
     """
 
@@ -539,6 +550,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     bare: Repeats | None
     pinned: Repeats | None
     first_divergence: Divergence | None
+    quantity: Quantity | None
     origin: Text
     growth: Annotated[tuple[Growth, ...], Meta(max_length=1000)]
     pinpoint: Pinpoint | None

@@ -20,6 +20,8 @@ def answer(report: v1.RunReport) -> tuple[str, str, str]:
     if not report.repeats.parted:
         return BAD, "NOT REPRODUCIBLE", f"{report.program}: {report.reason}."
     parted = f"{repeats.parted} of {number(repeats.parted + repeats.agreed, 'pair')} of runs of {report.program} part"
+    if report.quantity is not None:
+        parted = f"{parted}, {quantity(report.quantity)}"
     if report.fix is not None and report.fix.verified:
         return BAD, "NOT REPRODUCIBLE", f"{parted}; the fix below makes them agree to the last bit."
     if report.causes:
@@ -43,7 +45,7 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             yield "Rests on", f"other bits with {listed(resting)}"
         if free:
             yield "Holds with", listed(free)
-        unlike = [output(one) for one in report.outputs if not one.agrees]
+        unlike = [output(one) for one in report.outputs if not one.agrees and one.kind != "saved"]
         if unlike:
             yield "Beside it", f"{listed(unlike)}: not judged, the training is"
     yield from folder(report)
@@ -80,11 +82,23 @@ def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         yield "Not copied", f"{listed(isolation.left_out, 5)}: runs did not see it"
 
 
+def quantity(one: v1.Quantity) -> str:
+    """The two values with as many digits as tell them apart, three at least."""
+    pairs = ((f"{one.first:.{digits}g}", f"{one.second:.{digits}g}") for digits in range(3, 18))
+    first, second = next((pair for pair in pairs if pair[0] != pair[1]), (str(one.first), str(one.second)))
+    return f"{one.name} {first} in one run, {second} in the other"
+
+
+#: What is called otherwise, or differs, beside the training; ``{}`` is its name.
+BESIDE = {"metric": "the metric {} differs", "data": "the {} differ", "name": "names differ ({})",
+          "generator": "the state of {} at the end differs"}
+
+
 def output(one: v1.Output) -> str:
     """What differs from run to run, though the training does not."""
     if one.kind == "printed":
         return f"what it prints differs, from line {one.line} on"
-    return f"other contents were saved as {one.name}"
+    return BESIDE[one.kind].format(one.name) if one.kind in BESIDE else f"other contents were saved as {one.name}"
 
 
 def drift(report: v1.RunReport) -> str:

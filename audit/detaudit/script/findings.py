@@ -118,12 +118,25 @@ class Varied:
 
 @dataclass(frozen=True)
 class Output:
-    """What runs have ``saved`` under a name, or ``printed``; ``line`` is the first that they printed differently."""
+    """What runs have ``saved`` under a name, or ``printed``; ``line`` is the first that they printed differently.
+
+    Other kinds stand beside the training: a ``metric``, ``data`` that no step used, a ``generator`` at the end, a
+    ``name``.
+    """
 
     kind: str
     name: str
     agrees: bool
     line: int | None = None
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A loss or a metric, as the script's author reads it, that was not the same in two runs."""
+
+    name: str
+    first: float
+    second: float
 
 
 @dataclass(frozen=True)
@@ -198,6 +211,7 @@ class RunAudit:
     rests_on: tuple[Varied, ...] = ()
     outputs: tuple[Output, ...] = ()
     origin: str = ""
+    quantity: Quantity | None = None
     observer: Observer = Observer()
     search: Search = Search()
     open: tuple[str, ...] = ()

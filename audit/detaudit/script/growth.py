@@ -3,7 +3,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from detaudit.condition import Condition, Trial, pair
-from detaudit.diff import Divergence
+from detaudit.diff import Divergence, aligned
 from detaudit.runner import Finished
 from detaudit.script.findings import Growth, Repeats, RunAudit
 from detaudit.script.repeat import compare_runs
@@ -38,7 +38,7 @@ def _with_distance(repeats: Repeats, other: object) -> Repeats:
 def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
     """The distance of all updated weights after each step that both traces have kept."""
     points = []
-    rights = {table.name: table for table in right.tables if table.kind == "steps"}
+    rights = {table.name: table for table in aligned(left, right).tables if table.kind == "steps"}
     for table in left.tables:
         other = rights.get(table.name)
         if table.kind != "steps" or other is None or other.columns != table.columns:

@@ -12,7 +12,7 @@ from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Observer, Repeats, RunAudit
 from detaudit.script.localise import localise
 from detaudit.script.origin import origin
-from detaudit.script.outputs import outputs
+from detaudit.script.outputs import outputs, quantity
 from detaudit.script.repeat import MOST, Answer, ask, compare_ends, compare_runs, counted, repeated
 
 #: Matching pairs that "reproducible" needs, by the seconds that one run takes at most.
@@ -77,7 +77,8 @@ def _without(case: Case, audit: RunAudit, runs: Sequence[Finished],
 
 
 def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudit:
-    return replace(audit, repeats=counted(runs), changed=case.changed(), outputs=outputs(runs), origin=origin(runs))
+    return replace(audit, repeats=counted(runs), changed=case.changed(), outputs=outputs(runs), origin=origin(runs),
+                   quantity=quantity(runs))
 
 
 def _at_a_step(case: Case, blank: RunAudit) -> Experiment[tuple[Case, RunAudit]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from detaudit_probes import protocol
 
-from detaudit.diff import Divergence
+from detaudit.diff import Divergence, aligned
 from detaudit.runner import Finished
 from detaudit.script.repeat import parting
 from detaudit.traces import Table, Trace
@@ -20,6 +20,8 @@ def origin(done: Sequence[Finished]) -> str:
     if found is None or found[0].kind == "missing":
         return ""
     divergence, left, right = found
+    if divergence.stage == "output":
+        return "what was recorded of the training is equal; the arrays that the script saves are not"
     if divergence.stage == "data":
         return "it came in with the data: other batches went into the same step"
     if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
@@ -61,7 +63,7 @@ def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
     found = parting(done)
     if found is None or found[1].trace is None or found[2].trace is None:
         return None
-    return found[0], found[1].trace, found[2].trace
+    return found[0], found[1].trace, aligned(found[1].trace, found[2].trace)
 
 
 def _differing(left: Trace, right: Trace, found: Divergence) -> tuple[list[str], list[str]]:

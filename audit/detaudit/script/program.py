@@ -151,11 +151,13 @@ class Process:
         root, cwd = view.root, self.program.cwd
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
-        asked = request._replace(options={**request.options, "root": str(root), "origin": str(self.program.root)})
+        temporary = self.control.parent / f"{request.trial:04}"
+        asked = request._replace(options={**request.options, "root": str(root), "origin": str(self.program.root),
+                                          "temporary": str(temporary)})
         write_json(folder / protocol.REQUEST_FILE, asked._asdict())
         write_json(folder / LAUNCH_FILE, {
             "command": self.program.command(self.interpreter.path, root), "cwd": str(cwd),
-            "environment": self._variables(folder, bool(request.pins)), "timeout": request.timeout,
+            "environment": self._variables(folder, temporary if request.pins else None), "timeout": request.timeout,
             "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
             "fixed_addresses": bool(request.options.get("fixed_addresses")),
             "burners": _cores() if request.options.get("busy") else 0,
@@ -173,17 +175,18 @@ class Process:
         self._plain = start == Start() and not request.pins and not request.loose
         return self._sandboxed.sandbox.view(folder, start)
 
-    def _variables(self, folder: Path, pinned: bool) -> dict[str, str]:
-        """The trial's environment. Where something is pinned, equal temporary names must not meet in one folder."""
+    def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
+        """The trial's environment, with a ``temporary`` folder of its own where something is pinned: equal temporary
+        names must not meet in one folder."""
         site = folder / "site"
         site.mkdir()
         (site / "sitecustomize.py").symlink_to(GUEST / "script" / "sitecustomize.py")
         (site / "guest").symlink_to(GUEST)
         path = os.pathsep.join(part for part in (str(site), self._environment.get("PYTHONPATH")) if part)
         own = {} if self._online else trackers.variables(folder)
-        if pinned:
-            (folder / "tmp").mkdir()
-            own["TMPDIR"] = str(folder / "tmp")
+        if temporary is not None:
+            temporary.mkdir()
+            own["TMPDIR"] = str(temporary)
         return {**self._environment, **own, "PYTHONPATH": path, "DETAUDIT_TRIAL": str(folder),
                 "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -6,14 +6,13 @@ import numpy as np
 
 from detaudit.condition import Condition, pair
 from detaudit.counting import matches_needed, pairs_needed
-from detaudit.diff import Agreement, Comparison, Divergence, Incomparable, compare
+from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
 from detaudit.outcome import TIMED_OUT, UNSTARTED
 from detaudit.runner import Experiment, Finished, Found
 from detaudit.script.findings import Repeats
+from detaudit.script.judging import compare_last, compare_trainings
 from detaudit.traces import Trace
 
-#: The generators' own states differ as soon as one is loose; what the training made of them is judged.
-IGNORED = ("rng",)
 BEGINS = ("rng", "random at fit")  # what the recorder notes when a ``fit`` begins
 SHORT = 20.0  # seconds: what takes less is run more often
 MORE = 5      # pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
@@ -49,17 +48,16 @@ def compare_runs(left: Finished, right: Finished) -> Comparison:
         return Incomparable(left.outcome.reason)
     if left.trace is None or right.trace is None:
         return Incomparable("a completed run left no trace")
-    return compare(left.trace, right.trace, IGNORED)
+    return compare_trainings(left.trace, right.trace)
 
 
 def compare_ends(left: Finished, right: Finished) -> Comparison:
     """Only what two runs end on: an unrecorded run has recorded nothing else. A failure counts as in compare_runs."""
     if not (left.outcome.completed and right.outcome.completed):
         return compare_runs(left, right)
-    ends = [run.trace.digests.get("final") if run.trace else None for run in (left, right)]
-    if None in ends:
+    if left.trace is None or right.trace is None:
         return Incomparable("no weights at exit")
-    return Agreement(1) if ends[0] == ends[1] else Divergence("update", None, "the weights at exit", "bits")
+    return compare_last(left.trace, right.trace) or Incomparable("no weights at exit")
 
 
 def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Repeats:

@@ -1,7 +1,6 @@
 """One ``detaudit run``: the interpreter is asked who it is, then the investigation runs over a runner."""
 import os
 import re
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +27,7 @@ from detaudit.script.findings import Isolation, RunAudit
 from detaudit.script.investigate import investigate
 from detaudit.script.program import Pace, Process, Program, Sandboxed, listing
 from detaudit.under_test import ask
-from detaudit.workspace import Workspace, workspace
+from detaudit.workspace import RUNS, SHORT, Workspace, workspace
 
 MOST_NAMES = 50  # of files that runs have written
 
@@ -86,7 +85,7 @@ def run(program: Program, options: Options, emit: Emit) -> RunAudit:
     for root, names in in_place.recover():
         emit(Told(f"An audit that was killed had changed {', '.join(names[:5])} in {root}: restored."))
     keep = Path(options.keep).absolute() if options.keep else None
-    with workspace() as folder:
+    with workspace(prefix=SHORT) as folder:
         folder.kept = keep is not None
         audit = _Run(program, options, folder, emit, on_gpu=options.device != "cpu" and gpu.present(before)).audit()
         if keep is not None:
@@ -163,7 +162,7 @@ class _Run:
 
         return Runner(
             Interpreter(self.options.python, self.backend, fork=False), limits,
-            Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)), self._environment(), fingerprint=fingerprint,
+            self.folder.path / RUNS, self._environment(), fingerprint=fingerprint,
             keep_bytes=False, emit=self.emit, open_nest=open_process)
 
     def _environment(self) -> dict[str, str]:

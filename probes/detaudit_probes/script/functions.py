@@ -167,8 +167,8 @@ class Functions:
         """A script has run these graphs. What was executed eagerly has told of its step by itself."""
         recorder, applied = self._recorder, self._applied(ran)
         if applied and recorder.threads.steps == before:
-            if recorder.recording and not recorder.fed:
-                recorder.batch(flat("argument", [one for one in arguments if is_data(one)]))
+            if recorder.recording:
+                recorder.arguments(flat("argument", [one for one in arguments if is_data(one)]))
             self._watching._step(applied, [])
 
 
@@ -204,12 +204,46 @@ def follow_iterators(watching: Any) -> None:
         def __next__(iterator: Any) -> Any:
             value = given(iterator)
             if recorder.recording and not recorder.inside_fit and context.executing_eagerly():
-                recorder.batch(flat("batch", value))
+                recorder.loaded(flat("batch", value))
             return value
 
         return __next__
 
     watching.session.wrap(OwnedIterator, "__next__", following)
+
+
+def follow_inputs(watching: Any, layer: Any) -> None:
+    """What layers are called with while a tape records: it goes into a step of the script's own. ``layer`` is the class
+    of all."""
+    from tensorflow.python.eager import context
+
+    recorder, here = watching.recorder, _Here()
+
+    def entering(given: Any) -> Any:
+        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:  # by the name that Keras gives it
+            outermost = recorder.recording and not recorder.inside_fit and not here.calling
+            if not outermost or not context.executing_eagerly() or not _tape_records():
+                return given(self, *arguments, **named)
+            given_in = flat("input", [one for one in (*arguments, *named.values()) if is_data(one)])
+            recorder.went_in([value for _, value in given_in if hasattr(value, "tobytes")])
+            here.calling = True
+            try:
+                return given(self, *arguments, **named)
+            finally:
+                here.calling = False
+
+        return __call__
+
+    watching.session.wrap(layer, "__call__", entering)
+
+
+def _tape_records() -> bool:
+    """Whether a ``GradientTape`` is open in this thread."""
+    try:
+        from tensorflow.python.eager import record
+    except ImportError:  # before TensorFlow 2.12
+        from tensorflow.python.eager import tape as record
+    return bool(record.could_possibly_record())
 
 
 def is_replica() -> bool:

@@ -9,7 +9,14 @@ import threading
 from typing import Any, List
 
 from detaudit_probes import backends
-from detaudit_probes.script.functions import Functions, State, follow_iterators, is_first_replica, is_replica
+from detaudit_probes.script.functions import (
+    Functions,
+    State,
+    follow_inputs,
+    follow_iterators,
+    is_first_replica,
+    is_replica,
+)
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.tensorflow_watch import tapped
 from detaudit_probes.script.values import flat, gradients
@@ -150,6 +157,7 @@ class TfKerasWatching(Keras2Watching):
         self.session.wrap(handler, "__init__", tapping)
         self.session.wrap(self.trainer(), "train_on_batch", feeding)
         follow_iterators(self)
+        follow_inputs(self, self.keras.layers.Layer)
 
     def look(self, dataset: Any, tensors: Any) -> None:
         self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])

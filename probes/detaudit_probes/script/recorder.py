@@ -7,6 +7,8 @@ state, the loss and the metrics. At exit: what the weights are then, which is al
 import contextlib
 import functools
 import gc
+import hashlib
+import math
 import os
 import random
 import re
@@ -14,16 +16,21 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
 from detaudit_probes import facts, fingerprint
 from detaudit_probes.lanes import OnCard
 from detaudit_probes.ops.step import Pinpoint
+from detaudit_probes.protocol import BESIDE, SAVED
 from detaudit_probes.script.threads import Threads
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
 STOPPED = "stopped"
+AT_THE_END = "at the end"
+#: Batches that the script has loaded by itself and that a later step may still use; fewer where bytes are kept.
+MOST_LOADED, MOST_LOADED_KEPT = 4096, 64
 #: Bytes of variables that are kept alive until exit, so that a model of a function that has returned can be read then.
 #: What is made beyond that is read only where the script itself still holds it.
 MOST_HELD = 1 << 30
@@ -32,6 +39,15 @@ MOST_READ = 256 << 20
 #: An optimizer's state of more bytes than this is looked at in every ``SPARED``-th step only: what parts there parts
 #: the weights in the next step.
 LARGE_STATE, SPARED = 4 << 20, 16
+
+
+class Loaded:
+    """A batch that the script has loaded by itself, and whether a step has used it."""
+
+    def __init__(self, tensors: List[Tuple[str, Taken]], sizes: List[int]) -> None:
+        self.tensors, self.used = tensors, False
+        large = [taken.fingerprint for (_, taken), size in zip(tensors, sizes) if size > 1]
+        self.known_by = large or [taken.fingerprint for _, taken in tensors]  # numbers are equal by chance
 
 
 class Recorder:
@@ -50,19 +66,29 @@ class Recorder:
         self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
         self.of_graphs = False  # whether variables are read through a session, which a script may close
         self.inside_fit = 0
-        self.steps, self.threads = 0, Threads()
+        before = trace.earlier.get("measures", {})  # of the program that this one was started by
+        self.steps, self.threads = int(before.get("steps", 0)), Threads()
         self._fitting: Any = None  # which thread is inside of ``fit``
         self.began = self._imported = _clock()
         self.ending: Any = None
+        self.before_the_end: List[Callable[[], None]] = []
         self._variables: List[Tuple[str, Any, Any]] = []  # (name, a function that gives it or None, who reads it)
         self._held = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
+        self._loaded: Deque[Loaded] = deque()
+        self._of_tensor: Dict[int, Loaded] = {}  # by fingerprint: the batch that it was loaded in last
+        self._inputs: Set[int] = set()  # fingerprints of what went into the next step
+        self._beside: Dict[str, Any] = {}
+        self._states: Dict[str, str] = {}  # in which the process's generators began
+        self._results: Dict[Tuple[str, str], float] = {
+            (group, name): value for group, name, value in before.get("results", ())}
         self._lock = threading.Lock()
         self._first: Dict[Tuple[str, bool], int] = {}  # by path, and by whether it was taken on a card
         self._backend = ""  # of the first variable
-        self.moved = False  # whether a weight was seen to change
+        self.moved = bool(before.get("moved"))  # whether a weight was seen to change
         self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value as yet
-        self._saved: Dict[str, str] = {}
+        digests = trace.earlier.get("digests", {})
+        self._saved: Dict[str, str] = {name: digests[SAVED + name] for name in before.get("saved", ())}
         self.paused = False  # while a step is replayed
         self._alive: List[Any] = []  # weak references to every variable, generators' states among them
         step = session.option("pinpoint")
@@ -100,6 +126,8 @@ class Recorder:
             states.append(("torch", repr(torch.default_generator.get_state().tolist())))
         for name, state in states:
             self.once("rng", "%s %s" % (name, when), state)
+            if self._states.setdefault(name, state) != state and when == AT_THE_END:
+                self.beside("generator", name, state)
 
     def imported(self) -> None:
         """Keras has been imported: what takes time from here on is the script's own."""
@@ -109,6 +137,26 @@ class Recorder:
     def once(self, stage: str, name: str, value: Any) -> None:
         if self.recording:
             self.trace.once(stage, name, value)
+
+    def beside(self, kind: str, name: str, value: Any) -> None:
+        """Something that stands beside the training: whether it is the same in all runs is told, and not judged."""
+        if self.recording:
+            self._note_beside(kind, name, self.trace.take(value))
+
+    def _note_beside(self, kind: str, name: str, taken: Taken) -> None:
+        name = "%s%s %s" % (BESIDE, kind, name)
+        before = self.trace.earlier.get("digests", {}).get(name, "")
+        state = self._beside.setdefault(name, hashlib.blake2b(before.encode("ascii"), digest_size=16))
+        state.update(taken.fingerprint.to_bytes(8, "little"))
+
+    def result(self, group: str, name: str, value: Any) -> None:
+        """A loss or a metric, as the script's author reads it. The last one of its ``group`` and name counts."""
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return
+        if self.recording and math.isfinite(number):
+            self._results[group, name] = number
 
     def made(self, stage: str, name: str, variable: Any, reading: Any, readable: bool) -> None:
         """A variable of Keras is made, with its first value where that is ``readable`` (:meth:`filled` tells of the
@@ -154,9 +202,12 @@ class Recorder:
         self.once(stage, name, taken)
         self._first.setdefault((name, isinstance(value, OnCard)), taken.fingerprint)
 
+    def has_saved(self, name: str) -> bool:
+        return name in self._saved
+
     def saved(self, name: str, values: List[Any]) -> None:
         """The script has saved these under a name, perhaps not for the first time."""
-        if self.left:
+        if self.left or not values:
             return
         views = [fingerprint.canonical_view(value) for value in values]
         if any(header.startswith(b"object|") for header, _ in views) or sum(len(data) for _, data in views) > MOST_HELD:
@@ -187,17 +238,47 @@ class Recorder:
     # Steps -----------------------------------------------------------------------------------------------------
 
     def batch(self, named: List[Tuple[str, Any]]) -> None:
-        """A batch was loaded, perhaps in another thread, perhaps ahead: it belongs to the next step without one."""
+        """A batch for the next step that has none, perhaps in another thread, perhaps ahead."""
         if self.recording:
             taken = [(name, self.trace.take(value)) for name, value in named]
             with self._lock:
                 self._batches.append(taken)
 
-    @property
-    def fed(self) -> bool:
-        """Whether a batch was seen since the last step."""
+    def loaded(self, named: List[Tuple[str, Any]]) -> None:
+        """The script has loaded a batch by itself, perhaps to look at it only. It belongs to the steps whose input it
+        is: known by their content, its tensors are looked for among what goes in."""
+        if not self.recording or not named:
+            return
+        batch = Loaded([(name, self.trace.take(value)) for name, value in named],
+                       [getattr(value, "size", 1) for _, value in named])
         with self._lock:
-            return bool(self._batches)
+            self._loaded.append(batch)
+            self._of_tensor.update({mark: batch for mark in batch.known_by})
+            if len(self._loaded) > (MOST_LOADED_KEPT if self.trace.keeps else MOST_LOADED):
+                self._forget(self._loaded.popleft())
+
+    def _forget(self, batch: Loaded) -> None:
+        for mark in batch.known_by:
+            if self._of_tensor.get(mark) is batch:
+                del self._of_tensor[mark]
+        for _, taken in batch.tensors if not batch.used else ():
+            self._note_beside("data", "batches that no step used", taken)
+
+    def went_in(self, values: List[Any]) -> None:
+        """These go into the next step."""
+        if self.recording:
+            marks = {self.trace.take(value).fingerprint for value in values}
+            with self._lock:
+                self._inputs |= marks
+
+    def arguments(self, named: List[Tuple[str, Any]]) -> None:
+        """The step is a function's, which was called with these: they are its batch, where that was not loaded."""
+        taken = [(name, self.trace.take(value)) for name, value in named]
+        marks = {one.fingerprint for _, one in taken}
+        with self._lock:
+            self._inputs |= marks
+            if taken and not self._batches and not marks & set(self._of_tensor):
+                self._batches.append(taken)
 
     def drop_batches(self) -> None:
         """What was loaded to build a model only."""
@@ -213,13 +294,13 @@ class Recorder:
             self.side_by_side()
         self.steps += 1
         if self.recording and (self.steps - 1) % self.every == 0:
-            rows: List[Tuple[str, str, Any]] = [("data", name, taken) for name, taken in self._used(batches)]
+            rows: List[Tuple[str, str, Any]] = [("data", name, taken) for name, taken in self._data(batches)]
             rows += [one for one in returned if one[0] in ("forward", "loss", "gradient")]
             rows += self._updated(weights, optimizers, reading)
             rows += [one for one in returned if one[0] == "metric"]
             self.trace.step(phase, step, rows)
         elif self.recording:
-            self._used(batches)
+            self._data(batches)
         self._stop_where_asked()
 
     def begins_fit(self) -> bool:
@@ -249,12 +330,21 @@ class Recorder:
         """Threads train while others do: the order of steps is the machine's, and the script can't be audited."""
         self.trace.note("measures", {"unwatched": "threads side by side"})
 
-    def _used(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
+    def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
+        """What went into the step that has ended."""
         with self._lock:
             count = len(self._batches) if batches is None else batches
-            used, self._batches = self._batches[:count], self._batches[count:]
+            fed, self._batches = self._batches[:count], self._batches[count:]
+            marks, self._inputs = self._inputs, set()
+            marks.update(taken.fingerprint for batch in fed for _, taken in batch)
+            mine = [self._of_tensor[mark] for mark in marks if mark in self._of_tensor]
+            for one in mine:
+                one.used = True
+            if not fed and mine:
+                fed = [one.tensors for one in self._loaded if any(one is other for other in mine)]
+                count = len(fed)
         return [("%s%s" % (name, "" if count == 1 else " of %d" % place), taken)
-                for place, batch in enumerate(used) for name, taken in batch]
+                for place, batch in enumerate(fed) for name, taken in batch]
 
     def _updated(self, weights: List[Any], optimizers: List[Any], reading: Any) -> List[Tuple[str, str, Taken]]:
         """The fingerprints of live variables, taken before the step returns: the next one updates them in place."""
@@ -287,15 +377,27 @@ class Recorder:
     def end(self) -> None:
         """What a bare trial reads too: every variable that is still there, in the order in which they were made."""
         ended = _clock()
+        for function in self.before_the_end:
+            function()
         gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
         named = [(name + " at the end", value) for name, value, _ in self._last_values()]
-        self.generators("at the end")
+        self.generators(AT_THE_END)
         records = self.trace.once_each("update", named)
-        self.trace.note("digests", {"final": fingerprint.sha256(records)} if records else {})
-        self.trace.note("digests", {"saved " + name: digest for name, digest in self._saved.items()})
+        before = self.trace.earlier.get("digests", {}).get("final")
+        ends = ([fingerprint.canonical(before)] if before else []) + records
+        self.trace.note("digests", {"final": fingerprint.sha256(ends)} if records else {})
+        self.trace.note("digests", {SAVED + name: digest for name, digest in self._saved.items()})
+        with self._lock:
+            while self._loaded:
+                self._forget(self._loaded.popleft())
+        self.trace.note("digests", {name: state.hexdigest() for name, state in self._beside.items()})
+        self.trace.note("measures", {"saved": list(self._saved), "results": [
+            [group, name, value] for (group, name), value in self._results.items()]})
+        earlier = self.trace.earlier.get("measures", {}).get("after_import", 0.0)
         self.trace.note("measures", {"steps": self.steps, "moved": self.moved, "max_rss": facts.max_rss(),
-                                     "after_import": ended - self._imported})
-        if self.pinpoint is not None:
+                                     "after_import": earlier + ended - self._imported})
+        told = "pinpoint" in self.trace.earlier.get("measures", {})  # by the program that this one was started by
+        if self.pinpoint is not None and (self.pinpoint.replays or not told):
             self.pinpoint.leave(self.session.folder)
 
 

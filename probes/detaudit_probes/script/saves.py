@@ -1,13 +1,15 @@
-"""What the script saves: ``save`` and ``save_weights`` of Keras, and ``save`` and ``savez`` of NumPy.
+"""What the script saves: ``save`` and ``save_weights`` of Keras, ``save`` and ``savez`` of NumPy, and files of h5py.
 
-Taken from what is handed to the call, not from the file, for archives have times in them. Whether two runs have saved
-the same is told beside the verdict and does not decide it: a script may well save what it has timed.
+Taken from what is handed to the call, not from the file, for archives have times in them; of a file of h5py, which is
+written piece by piece, from its arrays at the end. Whether two runs have saved the same arrays decides, as their
+training does.
 """
 import os
 import tempfile
-from typing import Any, Callable, List
+import weakref
+from typing import Any, Callable, Dict, List, Tuple
 
-from detaudit_probes.script.recorder import STAMP
+from detaudit_probes.script.recorder import MOST_HELD, STAMP
 from detaudit_probes.script.values import read
 
 
@@ -15,6 +17,7 @@ def watch(session: Any, recorder: Any) -> None:
     """From the moment that NumPy and Keras are there."""
     session.after_import("numpy", lambda: _numpy(session, recorder))
     session.after_import("keras", lambda: _keras(session, recorder))
+    session.after_import("h5py", lambda: _h5py(session, recorder))
 
 
 def _numpy(session: Any, recorder: Any) -> None:
@@ -48,6 +51,46 @@ def _keras(session: Any, recorder: Any) -> None:
     for owner in (saving_api, keras.saving, keras.models):
         _tell(session, recorder, owner, ("save_model",), state, place=1)
     _tell(session, recorder, saving_api, ("save_weights",), weights, place=1)
+
+
+def _h5py(session: Any, recorder: Any) -> None:
+    import h5py
+
+    written: Dict[str, Tuple[str, Any]] = {}  # by name: the path, and a weak reference to the file
+
+    def opening(given: Any) -> Any:
+        def __init__(file: Any, name: Any, *arguments: Any, **named: Any) -> None:
+            given(file, name, *arguments, **named)
+            try:
+                called = _name(name, session.request.options["root"]) if file.mode != "r" else None
+                if called is not None:
+                    written[called] = os.path.abspath(os.fspath(name)), weakref.ref(file)
+            except Exception:  # the script has opened it without trouble: it is to have none from us
+                pass
+
+        return __init__
+
+    def at_the_end() -> None:
+        for name, (path, reference) in written.items():
+            try:
+                if not recorder.has_saved(name):  # by Keras
+                    recorder.saved(name, _arrays(h5py, path, reference()))
+            except Exception:  # it is not there any more, or no file of arrays
+                continue
+
+    session.wrap(h5py.File, "__init__", opening)
+    recorder.before_the_end.append(at_the_end)
+
+
+def _arrays(h5py: Any, path: str, still_open: Any) -> List[Any]:
+    """Every array of a file, in the order of their names."""
+    if not still_open:
+        with h5py.File(path, "r") as file:
+            return _arrays(h5py, path, file)
+    found: List[Any] = []
+    still_open.visititems(lambda name, one: found.append(one) if isinstance(one, h5py.Dataset) else None)
+    large = sum(one.size * one.dtype.itemsize for one in found) > MOST_HELD
+    return [] if large else [one[()] for one in found if one.dtype.kind not in "OSV"]
 
 
 def _tell(session: Any, recorder: Any, owner: Any, names: Any, values: Callable[[Any, Any], List[Any]],

@@ -18,6 +18,7 @@ from detaudit_probes.team import Team
 
 #: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
 MOST_KEPT = 256 << 20
+_getpid = os.getpid  # taken at import, before a pin can replace it
 
 
 def begin(folder: str) -> None:
@@ -94,6 +95,8 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     files.follow(session, used)
     ending = _Ending(session, recorder, modules, seeded, used)
     atexit.register(ending)
+    for name in ("execv", "execve"):  # which the others of their kind call
+        session.wrap(os, name, ending.before)
     saves.watch(session, recorder)
     if recorder.counting:
         session.after_import("jax", functools.partial(jax_watch.prepare, session, recorder))
@@ -126,9 +129,23 @@ class _Ending:
                  seeded: List[Dict[str, Any]], used: Any) -> None:
         self._session, self._recorder, self._modules, self._seeded = session, recorder, modules, seeded
         self._files = used
-        self._done, self._pid = False, os.getpid()
+        self._done, self._pid = False, _getpid()
         self._environment = dict(os.environ)
+        self._sites = {}  # type: Dict[str, Any]
         recorder.ending = self
+
+    def before(self, given: Any) -> Any:
+        """For ``exec``, which ends this program, and not the process: the next one goes on with the trace."""
+        def started(*arguments: Any, **named: Any) -> None:
+            if _getpid() == self._pid:
+                self()
+            try:
+                given(*arguments, **named)
+            finally:  # it has failed
+                if _getpid() == self._pid:
+                    self._done = self._recorder.left = False
+
+        return started
 
     def __call__(self) -> None:
         if self._done or self._recorder.left:
@@ -139,18 +156,26 @@ class _Ending:
             recorder.end()
             recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
             recorder.trace.note("evidence", self._evidence())
+            before = recorder.trace.earlier.get("measures", {})
             recorder.trace.note("measures", {"placebos": placebos.met(self._environment),
-                                             "used": sorted(session.used), "files": self._files.measures(),
+                                             "used": sorted(session.used.union(before.get("used", ()))),
+                                             "files": self._files.measures(),
                                              "trackers": [name for name in TRACKERS if name in sys.modules]})
             if session.spying is not None:
-                trace.write_json(os.path.join(session.folder, protocol.SITES_FILE),
-                                 {"sites": session.sites.listed(), "seeds": self._seeded})
+                self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except BaseException as error:  # what went wrong in us is told, and never as the script's own doing
             outcome = {"kind": "failed", "type": type(error).__name__, "message": str(error)[:2000],
                        "where": "in detaudit's own recorder: %s" % traceback.format_exc()[-800:]}
         recorder.trace.finish(outcome)
         recorder.left = True
+
+    def _tell_sites(self, path: str) -> None:
+        if not self._sites and self._recorder.trace.earlier and os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                self._sites = json.load(file)  # of the program that this one was started by
+        trace.write_json(path, {"sites": self._sites.get("sites", []) + self._session.sites.listed(),
+                                "seeds": self._sites.get("seeds", []) + self._seeded})
 
     def _evidence(self) -> Dict[str, int]:
         found = dict(self._session.counts)

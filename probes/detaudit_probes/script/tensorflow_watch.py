@@ -8,7 +8,7 @@ from typing import Any, Callable, List
 
 from detaudit_probes import lanes
 from detaudit_probes.backends import tensorflow
-from detaudit_probes.script.functions import Functions, follow_iterators, is_first_replica, is_replica
+from detaudit_probes.script.functions import Functions, follow_inputs, follow_iterators, is_first_replica, is_replica
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.values import flat, gradients, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
@@ -53,6 +53,7 @@ class TensorFlowWatching(Watching):
 
     def batches(self) -> None:
         """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script iterates by itself."""
+        from keras.src.layers.layer import Layer
         from keras.src.models.model import Trainer
 
         super().batches()
@@ -78,6 +79,7 @@ class TensorFlowWatching(Watching):
 
         self.session.wrap(Trainer, "train_on_batch", telling)
         follow_iterators(self)
+        follow_inputs(self, Layer)
 
     def tap(self, iterator: Any) -> None:
         make = iterator.data_adapter.get_tf_dataset

@@ -4,6 +4,7 @@ Nothing is added to what a training computes.
 """
 from typing import Any, Callable, List, Tuple
 
+from detaudit_probes.script.metrics import Metrics
 from detaudit_probes.script.values import array, flat, is_plain
 
 #: Keras makes these for itself, or keeps a generator's state in them: they are no results.
@@ -132,11 +133,20 @@ class Watching:
                 finally:
                     del self._optimizers[:]
                 done(model)
+                if recorder.recording:
+                    self._returned(model, result)
                 return result
 
             return train_on_batch
 
         return telling
+
+    def _returned(self, model: Any, result: Any) -> None:
+        """What ``train_on_batch`` returns to the script."""
+        metrics = Metrics(model)
+        for name, value in metrics.results(result):
+            if metrics.judges(name):
+                self.recorder.result("train", name, value)
 
     def batches(self) -> None:
         """The batches of ``fit`` are looked at where its iterator has them from (:meth:`tap`)."""
@@ -161,21 +171,37 @@ class Watching:
 
     def results(self) -> None:
         """What ``evaluate`` and ``predict`` return to the script."""
-        def telling(stage: str, title: str) -> Any:
-            def wrapped(given: Any) -> Any:
-                def result(model: Any, *arguments: Any, **named: Any) -> Any:
-                    value = given(model, *arguments, **named)
-                    if self.recorder.recording and not self.recorder.inside_fit:
-                        for one, found in flat(title, value):
-                            self.recorder.once(stage, one, found)
-                    return value
+        def evaluating(given: Any) -> Any:
+            def evaluate(model: Any, *arguments: Any, **named: Any) -> Any:
+                value = given(model, *arguments, **named)
+                if self.recorder.recording and not self.recorder.inside_fit:
+                    self.evaluated(model, value)
+                return value
 
-                return result
+            return evaluate
 
-            return wrapped
+        def predicting(given: Any) -> Any:
+            def predict(model: Any, *arguments: Any, **named: Any) -> Any:
+                value = given(model, *arguments, **named)
+                if self.recorder.recording and not self.recorder.inside_fit:
+                    for name, found in flat("predict", value):
+                        self.recorder.once("forward", name, found)
+                return value
 
-        self.session.wrap(self.trainer(), "evaluate", telling("metric", "evaluate"))
-        self.session.wrap(self.trainer(), "predict", telling("forward", "predict"))
+            return predict
+
+        self.session.wrap(self.trainer(), "evaluate", evaluating)
+        self.session.wrap(self.trainer(), "predict", predicting)
+
+    def evaluated(self, model: Any, value: Any) -> None:
+        metrics = Metrics(model)
+        results = metrics.results(value)
+        for name, found in results or flat("evaluate", value):
+            if results and not metrics.judges(name):
+                self.recorder.beside("metric", "evaluate %s" % name, array(found))
+                continue
+            self.recorder.once("metric", "evaluate %s" % name if results else name, array(found))
+            self.recorder.result("evaluation", name, found)
 
 
 def _with(callbacks: Any, mine: Any) -> Any:
@@ -194,7 +220,7 @@ def _callback(watching: Watching, model: Any) -> Any:
     class Watch(watching.keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
-            self.begun, self.taken = 0, False
+            self.begun, self.taken, self.metrics = 0, False, None
 
         def on_train_begin(self, logs=None):
             recorder.drop_batches()
@@ -209,9 +235,8 @@ def _callback(watching: Watching, model: Any) -> Any:
             if self.taken:
                 watching.replay_fit(model, batch - self.begun + 1)
             del watching.raw[:batch - self.begun + 1]
-            returned = [("loss" if name == "loss" else "metric", name, array(value))
-                        for name, value in sorted((logs or {}).items())
-                        if is_plain(value) and name not in COUNTS]
+            returned = [("loss" if name == "loss" else "metric", name, value)
+                        for name, value in self._judged(logs, "train")]
             watching.sync(model)
             recorder.step("fit", recorder.steps, batch - self.begun + 1, returned, model.weights,
                           watching.applied(model), watching)
@@ -220,8 +245,23 @@ def _callback(watching: Watching, model: Any) -> Any:
         on_batch_begin, on_batch_end = on_train_batch_begin, on_train_batch_end
 
         def on_epoch_end(self, epoch, logs=None):
+            validated = {name: value for name, value in (logs or {}).items() if name.startswith("val_")}
+            for name, value in self._judged(validated, "validation"):
+                recorder.once("metric", "%s after an epoch" % name, value)
+
+        def _judged(self, logs, group):
+            """What is reported of the training, by name; what stands beside it is told apart."""
+            if self.metrics is None:
+                self.metrics = Metrics(model)
+            judged = []
             for name, value in sorted((logs or {}).items()):
-                if name.startswith("val_") and is_plain(value):
-                    recorder.once("metric", "%s after an epoch" % name, array(value))
+                if not is_plain(value) or name in COUNTS:
+                    continue
+                if self.metrics.judges(name):
+                    judged.append((name, array(value)))
+                    recorder.result(group, name, judged[-1][1])
+                else:
+                    recorder.beside("metric", name, array(value))
+            return judged
 
     return Watch()

@@ -24,8 +24,8 @@ SOURCE = Source(
 
 
 def vary(session):
-    """Another folder than the machine's own, below the trial's."""
-    path = os.path.join(session.folder, "t")  # short: the path of a socket in it has a limit
+    """Another folder than the machine's own."""
+    path = session.option("temporary")
     os.makedirs(path, exist_ok=True)
     os.environ["TMPDIR"] = path
     tempfile.tempdir = None
