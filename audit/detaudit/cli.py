@@ -177,8 +177,10 @@ def run_command(
                                                 help=f"The Keras backend: {', '.join(IN_SCRIPTS)}.")] = None,
     device: Annotated[str, typer.Option(help="Train on cpu or on what the script takes (auto).")] = "auto",
     python: Python = sys.executable,
-    trials: Annotated[int | None, typer.Option(metavar="N", min=2, show_default="5, or 2 of a long script",
-                                               help="Runs of the script as it is.")] = None,
+    pairs: Annotated[int | None, typer.Option(metavar="N", min=1, show_default="3; 2 of a long script",
+                                              help="Pairs of runs of the script as it is.")] = None,
+    search: Annotated[bool, typer.Option("--search/--no-search", help="Look for the causes and a fix; without, the "
+                                                                      "verdict alone.")] = True,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed of every pin, and in the fix.")] = 1,
     jobs: Annotated[int | None, typer.Option(metavar="N", min=1, show_default="cores, as memory allows",
                                              help="Runs at a time.")] = None,
@@ -203,10 +205,11 @@ def run_command(
     """Audit your own training, unmodified: does it repeat, where does it part, why, and what mends it?"""
     options = session.Options(
         python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
-        backend=None if backend is None else one_of(backend, IN_SCRIPTS, "--backend"), trials=trials, jobs=jobs,
+        backend=None if backend is None else one_of(backend, IN_SCRIPTS, "--backend"), pairs=pairs, jobs=jobs,
         timeout=timeout, budget=session.budget(budget),
         seed=seed, stop_after=session.stop(stop_after), every=every, copy=copy, keep=str(keep) if keep else None,
-        strict=strict, depth=one_of(depth, DEPTHS, "--depth"), price=price)
+        strict=strict, depth=one_of(depth, DEPTHS, "--depth"), price=price,
+        search=search)
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs the operation: --depth {OPERATION}.")
     targets = {"json": json, "markdown": markdown}

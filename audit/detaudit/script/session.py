@@ -34,7 +34,7 @@ class Options:
     python: str
     backend: str | None = None
     device: str = "auto"
-    trials: int | None = None
+    pairs: int | None = None
     jobs: int | None = None
     timeout: float = 600.0
     budget: str | None = None
@@ -46,6 +46,7 @@ class Options:
     strict: bool = False
     depth: str = "op"
     price: bool | None = None
+    search: bool = True
 
 
 def stop(given: str | None) -> str | None:
@@ -99,9 +100,11 @@ class _Run:
         self.jobs = options.jobs or (1 if on_gpu else default_jobs())
 
     def audit(self) -> RunAudit:
-        few, many = self.options.trials or 5, 40 if self.options.price is False else 60
-        self.emit(Told(f"{self.program.title} will run some {few} times, and up to {many} times where its runs part. "
-                       f"What it uploads or logs elsewhere is repeated."))
+        few, many = 2 * (self.options.pairs or 3), 50 if self.options.price is False else 70
+        more = f"; where its runs differ, some {many} times, or more if they differ rarely"
+        rest = more if self.options.search else ""
+        self.emit(Told(f"{self.program.title} will run some {few} times{rest}. What it uploads or logs elsewhere is "
+                       f"repeated."))
         hello = ask(self.options.python)
         known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
         runner = self.runner = self._runner(hello["fingerprints"][0])
@@ -113,7 +116,7 @@ class _Run:
         case = Case(
             program=self.program, loose=self._loose(), known=known,
             sources=tuple(one for one in base.script_sources().values() if one.script is not None),
-            pins=self._pins(), pairs=self.options.pairs, emit=self.emit, alone=self._alone,
+            pins=self._pins(), pairs=self.options.pairs, search=self.options.search, emit=self.emit, alone=self._alone,
             changed=lambda: _differing(before, listing(self.program.root)), known_so_far=so_far.append,
             depth=self.options.depth, price=self.options.price, backend=self.backend)
         asking = Asking(investigate(case, blank))
@@ -127,7 +130,8 @@ class _Run:
         audit = asking.finding if asking.done else _cut(so_far[-1], interrupted)
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
         seen = {"framework": {"backend": backend_of(trials) or self.backend}}
-        return replace(audit, output=_printed(runner), trials=trials, notes=_notes(trials), cut=runner.cut,
+        return replace(audit, output=_printed(runner), trials=trials, notes=audit.notes + _notes(trials),
+                       cut=runner.cut,
                        interrupted=interrupted, environment={**audit.environment, **seen})
 
     def _runner(self, fingerprint: str) -> Runner:
