@@ -412,7 +412,7 @@ class Change(Part):
     """The fix: a unified ``diff`` against the user's files, and variables to set before the program starts.
 
     ``verified`` is true only after ``trials`` runs of the changed copy agreed to the last bit. ``cost`` is the ratio
-    of times, changed to unchanged, ``cost_range`` the least and the greatest.
+    of times, changed to unchanged, ``cost_range`` the least and the greatest. ``excluded`` as in a verdict.
     """
 
     diff: Annotated[str, Meta(max_length=200_000)]
@@ -422,6 +422,7 @@ class Change(Part):
     reason: Text
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
+    excluded: Share | None = None
 
 
 class Cost(Part):
@@ -511,7 +512,8 @@ class RunReport(Document, tag_field="command", tag="run"):
     went into the step, or was born there. ``pinned`` are the runs with everything pinned from outside,
     ``bare`` those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in ``no_fix``,
     ``price`` where pins were not timed (``no_price``: why).
-    ``open`` are pins that a search left undecided, ``changed`` files that the program changes.
+    ``open`` are pins that a search left undecided, ``changed`` files that the program changes. ``steps`` are those of
+    which the report speaks, where runs were ended early; null: of whole runs.
     """
 
     program: Name
@@ -535,6 +537,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     open: Names
     changed: Names
     traceback: Text
+    steps: Natural | None = None
 
 
 class Operation(Part):
