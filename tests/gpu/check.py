@@ -147,7 +147,7 @@ def scan(backend: str, device: str) -> Part:
 def script(name: str, backend: str, device: str) -> Part:
     """``detaudit run`` of a script of the corpus: a dozen runs end before a cause is named, two dozen do not."""
     where = ("--device", "cpu") if device == CPU else ("--jobs", "4")  # a large card has room for four
-    command = (*DETAUDIT, "run", "--backend", backend, *where, "--trials", "4", "--budget", "24runs", "--no-price",
+    command = (*DETAUDIT, "run", "--backend", backend, *where, "--pairs", "2", "--budget", "24runs", "--no-price",
                "--json", "{report}", "train.py")
     return Part(f"run-{name}-{backend}", command, RUN, summarize_run, SCRIPTS / name, backend)
 

@@ -47,7 +47,7 @@ class _Builder(Shared):
                           for one in audit.outputs[:1000]),
             observer=v1.Observer(holds=audit.observer.holds, reason=self.text(audit.observer.reason)),
             open=self.names(audit.open), changed=self.names(audit.changed), isolation=self.isolation(audit.isolation),
-            traceback=self.text(_without_secrets(audit.traceback[-LONGEST_TRACEBACK:])))
+            traceback=self.text(_without_secrets(audit.traceback[-LONGEST_TRACEBACK:])), steps=audit.steps)
 
     def isolation(self, isolation: findings.Isolation) -> v1.Isolation:
         return v1.Isolation(kind=isolation.kind, reason=self.text(isolation.reason),
@@ -99,7 +99,7 @@ class _Builder(Shared):
         return v1.Change(diff=_without_secrets(one.diff)[:LONGEST_DIFF], environment=dict(one.environment),
                          verified=one.verified,
                          trials=one.runs, reason=self.text(one.reason), cost=self.finite(one.cost),
-                         cost_range=one.cost_range)
+                         cost_range=one.cost_range, excluded=one.excluded)
 
     def cost(self, one: findings.Cost) -> v1.Cost:
         return v1.Cost(pins=self.names(one.pins), base=self.names(one.base), cost=self.finite(one.cost),

@@ -418,7 +418,7 @@ class Change(Part):
     """The fix: a unified ``diff`` against the user's files, and variables to set before the program starts.
 
     ``verified`` is true only after ``trials`` runs of the changed copy agreed to the last bit. ``cost`` is the ratio
-    of times, changed to unchanged, ``cost_range`` the least and the greatest.
+    of times, changed to unchanged, ``cost_range`` the least and the greatest. ``excluded`` as in a verdict.
     """
 
     diff: Annotated[str, Meta(max_length=200_000)]
@@ -428,6 +428,7 @@ class Change(Part):
     reason: Text
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
+    excluded: Share | None = None
 
 
 class Cost(Part):
@@ -542,6 +543,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     runs with everything pinned from outside, ``bare`` those without a recorder. ``fix`` is null where no change was
     seen to hold, with the reason in ``no_fix``, ``price`` where pins were not timed (``no_price``: why).
     ``open`` are pins that a search left undecided, ``changed`` names below the program's folder that its runs write.
+    ``steps`` are those of which the report speaks, where runs were ended early; null: of whole runs.
     """
 
     program: Name
@@ -567,6 +569,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     changed: Names
     isolation: Isolation
     traceback: Text
+    steps: Natural | None = None
 
 
 class Operation(Part):

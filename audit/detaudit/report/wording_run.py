@@ -11,10 +11,12 @@ TONES = {GOOD: "bold green", BAD: "bold red", UNSURE: "bold yellow"}
 def answer(report: v1.RunReport) -> tuple[str, str, str]:
     """(tone, verdict in capitals, one sentence)."""
     repeats = report.repeats
+    if report.reproducible and repeats.parted and report.bare is not None:
+        return GOOD, "REPRODUCIBLE", (f"{number(report.bare.runs, 'run')} of {report.program}, not recorded, end on "
+                                      f"the same bits{extent(report)}{bound(report.bare)}; only recorded runs differ.")
     if report.reproducible:
-        bound = f" (a parting rate above {repeats.excluded:.0%} is excluded)" if repeats.excluded is not None else ""
         return GOOD, "REPRODUCIBLE", (f"{number(repeats.runs, 'run')} of {report.program} end on the same bits, "
-                                      f"watched and bare{bound}.")
+                                      f"watched and bare{extent(report)}{bound(repeats)}.")
     if report.reproducible is None:
         return UNSURE, "NOT DECIDED", f"{report.program}: {report.reason}."
     if not report.repeats.parted:
@@ -22,11 +24,21 @@ def answer(report: v1.RunReport) -> tuple[str, str, str]:
     parted = f"{repeats.parted} of {number(repeats.parted + repeats.agreed, 'pair')} of runs of {report.program} part"
     if report.quantity is not None:
         parted = f"{parted}, {quantity(report.quantity)}"
+    parted += extent(report)
     if report.fix is not None and report.fix.verified:
         return BAD, "NOT REPRODUCIBLE", f"{parted}; the fix below makes them agree to the last bit."
     if report.causes:
         return BAD, "NOT REPRODUCIBLE", f"{parted}; the cause is known, a fix was not verified."
     return BAD, "NOT REPRODUCIBLE", f"{parted}: {report.reason}."
+
+
+def extent(report: v1.RunReport) -> str:
+    """Of how many steps the report speaks, where runs were ended early."""
+    return f" in their first {number(report.steps, 'step')}" if report.steps else ""
+
+
+def bound(repeats: v1.Repeats) -> str:
+    return f" (a parting rate above {repeats.excluded:.0%} is excluded)" if repeats.excluded is not None else ""
 
 
 def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
@@ -45,6 +57,9 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             yield "Rests on", f"other bits with {listed(resting)}"
         if free:
             yield "Holds with", listed(free)
+        unsure = [f"{one.title} ({one.reason})" for one in report.rests_on if one.agrees is None]
+        if unsure:
+            yield "Not known", listed(unsure)
         unlike = [output(one) for one in report.outputs if not one.agrees and one.kind != "saved"]
         if unlike:
             yield "Beside it", f"{listed(unlike)}: not judged, the training is"

@@ -14,6 +14,7 @@ from detaudit.script.origin import suspects
 from detaudit.script.repeat import (
     FRESH,
     MORE,
+    MOST_MATCHES,
     SHORT,
     Answer,
     ask,
@@ -30,6 +31,9 @@ RISKY = ("op-determinism", "xla-deterministic", "fixed-addresses", "one-pool-thr
          "os-entropy", "one-thread", "one-worker", "serial-map", "dense-update", "ordered-updates")
 COPIES = 8    # pairs of runs that each have a copy of the folder
 ROUNDS = 4    # searches, each with more pairs than the one before
+EVERYTHING = "the runs differ with everything pinned: no source that detaudit can pin from outside explains it"
+CAUSE = 0.01  # the level of significance at which one is named: four pairs that differ, five that match
+DOUBTFUL = 3  # pins of a set whose need could not be shown: the other pins of it are not tried
 OBSERVED = 3  # unrecorded runs that all end on other bits than recorded ones
 
 
@@ -56,15 +60,16 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             case, f"the cause was not found: with everything pinned a run {control.reason}"))
     if not control.agree:
         audit = yield from growth.grown(case.loose, audit)
-        return replace(audit, search=counter.told(search, began), open=pins, reason=unresolved(
-            case, "the runs differ with everything pinned: no source that detaudit can pin from outside explains it"))
+        return replace(audit, search=counter.told(search, began), open=pins, reason=unresolved(case, EVERYTHING))
     case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
     case.emit(Phase("Which pins are needed"))
     found = yield from counter.of(_search(case, pins, done, audit.repeats, control.repeats.agreed))
     search = counter.told(replace(search, tried=found.tried), began)
     if found.causes is None:
-        return replace(audit, search=search, open=found.needed, reason=unresolved(
-            case, "no set of pins was found with which fresh runs match"))
+        why = "no set of pins was found with which fresh runs match"
+        if set(found.needed) == set(pins):
+            why = EVERYTHING
+        return replace(audit, search=search, open=found.needed, reason=unresolved(case, why))
     causes = tuple(replace(cause, source=_source_of(case, cause.pin, repeats, audit.repeats.divergence))
                    for cause, repeats in found.causes)
     doubtful = tuple(cause.pin for cause in causes if cause.necessary is False)
@@ -211,6 +216,9 @@ def _search(case: Case, pins: Pins, done: Sequence[Finished], base: Repeats,
         tried.append(f"{', '.join(needed)}, in fresh runs: differ")
         refuted.append(frozenset(needed))
         pairs = min(2 * pairs, max(most, 2 * MORE))
+        if (yield from ask(case.held(pins), pairs, FRESH)).agree is not True:
+            tried.append("all pins, in fresh runs: differ")
+            return _Found(pins, None, tuple(asked), tuple(tried))
     return _Found(needed, causes, tuple(asked), tuple(tried))
 
 
@@ -218,17 +226,20 @@ def _shown(case: Case, needed: Pins, pairs: int) -> Generator[
         Sequence[Trial], dict[Trial, Finished], tuple[tuple[Cause, Repeats], ...] | None]:
     """Each pin left out by itself, in fresh runs: do they differ again, and so often that it is no luck?
 
-    As many pairs as that takes, and at least ``pairs``, must match with all of them held; None: they do not. Two pairs
-    that differ against five that match have a Fisher p of 0.048. Where a script fails without the pin, as one without
-    seeds does under op determinism, its need is not known.
+    As many pairs as that takes, and at least ``pairs``, must match with all of them held; None: they do not. Where a
+    script fails without the pin, as one without seeds does under op determinism, its need is not known.
     """
     if (yield from ask(case.held(needed), pairs, FRESH)).agree is not True:
         return None
     left_out = []
+    level = CAUSE / len(needed)  # each pin is another chance to be wrong
     for pin in needed:
+        if len([one for one in left_out if one[2] is None]) == DOUBTFUL:
+            left_out.append((pin, Repeats(0, 0, 0), None))  # the set itself is luck: the rest is not tried
+            continue
         without = case.held([other for other in needed if other != pin])
-        repeats = counted((yield from repeated(without, FRESH, most=case.most)))
-        left_out.append((pin, repeats, matches_for(repeats)))
+        repeats = counted((yield from repeated(without, FRESH, most=MOST_MATCHES, level=level)))
+        left_out.append((pin, repeats, matches_for(repeats, level)))
     most = max((matching for _, _, matching in left_out if matching is not None), default=0)
     if most > pairs and (yield from ask(case.held(needed), most, FRESH)).agree is not True:
         return None

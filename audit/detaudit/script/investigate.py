@@ -3,7 +3,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from detaudit.condition import Trial, items, pair
-from detaudit.counting import matches_needed
 from detaudit.diff import Agreement, Comparison, Divergence
 from detaudit.events import Phase, Told
 from detaudit.runner import Experiment, Finished
@@ -13,13 +12,24 @@ from detaudit.script.findings import PARTED, Observer, Repeats, RunAudit
 from detaudit.script.localise import localise
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs, quantity
-from detaudit.script.repeat import MOST, Answer, ask, compare_ends, compare_runs, counted, repeated
+from detaudit.script.repeat import (
+    MORE,
+    MOST,
+    Answer,
+    ask,
+    compare_ends,
+    compare_runs,
+    counted,
+    further,
+    matches_for,
+    repeated,
+)
 
 #: Matching pairs that "reproducible" needs, by the seconds that one run takes at most.
 PAIRS = ((120.0, 3), (1800.0, 2))
 MOST_OF_LONG = 8  # pairs of a script that is long, where ``MOST`` are run of a short one
 UNRECORDED = 3    # matching pairs that decide, where recorded runs differ and unrecorded runs do not
-RECORDER = 0.01   # the level of significance at which the recorder is named
+RECORDER = 0.0005  # of significance, at which the recorder is named: these runs were picked because they differ
 MATCHED = "the runs match to the last bit"
 
 
@@ -185,12 +195,16 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
     Where what differs does not reach the end of the runs, unrecorded ones cannot tell: not decided.
     """
     recorded = counted(runs, compare_ends)
-    needed = matches_needed(recorded.parted, recorded.pairs, RECORDER)
-    pairs = UNRECORDED if needed is None else min(max(UNRECORDED, needed), MOST)
     if recorded.problem or not recorded.parted:
         return Answer(None, Repeats(0, 0, 0), recorded.problem or "the runs end on the same bits")
-    answer = yield from ask(case.loose.with_options({"watch": False}), pairs, comparing=compare_ends)
-    if answer.agree and (needed is None or needed > pairs):
+    condition = case.loose.with_options({"watch": False})
+    answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
+    if not answer.agree:
+        return answer
+    recorded = counted((yield from further(case.loose, runs, MORE)), compare_ends)
+    needed = matches_for(recorded, RECORDER)
+    answer = yield from ask(condition, max(needed or 0, UNRECORDED), comparing=compare_ends)
+    if answer.agree and needed is None:
         return replace(answer, agree=None, reason="recorded runs differ too rarely to tell them from unrecorded ones")
     return answer
 
@@ -219,24 +233,25 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
     case.emit(Phase("What the result depends on"))
     varied, more = yield from vary.vary(case, runs)
     if counted(more).parted:
-        return (yield from _differing(case, _described(case, audit, more), more))
+        audit = _described(case, replace(audit, observer=Observer()), more)
+        return (yield from _differing(case, audit, more))
     return replace(matched, repeats=counted(more), rests_on=varied)
 
 
 def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
     """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder hide it?"""
-    unrecorded = yield from repeated(case.loose.with_options({"watch": False}), comparing=compare_ends, most=case.most)
-    bare = counted(unrecorded, compare_ends)
-    needed = matches_needed(bare.parted, bare.pairs, RECORDER)
-    most = case.most if needed is None else min(needed, MOST)
-    more = yield from repeated(case.loose, len(runs) // 2, most=most, runs=runs)
+    condition = case.loose.with_options({"watch": False})
+    unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
+    bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
+    needed = matches_for(bare, RECORDER)
+    more = yield from repeated(case.loose, len(runs) // 2, most=needed or case.most, runs=runs)
     audit = replace(_described(case, audit, more), bare=bare)
     if audit.repeats.parted:
         return (yield from _differing(case, audit, more))
-    reason = "unrecorded runs differ, and no recorded run has differed yet"
-    if needed is not None and audit.repeats.agreed >= needed:
+    if needed is not None and not audit.repeats.problem:
         return replace(audit, reproducible=False, open=("observer",), reason=(
             "watched runs agree, but bare runs part: watching hides what makes them part"))
+    reason = "unrecorded runs differ, and no recorded run has differed yet"
     return replace(audit, reproducible=False, reason=attribute.unresolved(case, reason))
 
 
@@ -247,5 +262,7 @@ def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[
     if not isinstance(compare_ends(recorded, found[Trial(unrecorded, 0)]), Divergence):
         return Observer(True, "recorded and unrecorded runs end on the same bits"), bare
     bare = yield from ask(unrecorded, UNRECORDED, comparing=compare_ends)
-    said = "recorded runs match, and so do unrecorded ones, but on other bits: recording changes them"
-    return Observer(False, said), bare
+    if bare.agree is not True:
+        return Observer(), bare
+    return Observer(False, "recorded runs match, and so do unrecorded ones, but on other bits: recording changes "
+                    "them"), bare

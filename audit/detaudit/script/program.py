@@ -3,6 +3,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from detaudit.script.supervise import LAUNCH_FILE
 MOST_BURNERS = 8
 CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
+LEAST_SPACE = 1 << 20  # bytes: where less is free in our folder, a run that fails says nothing of the script
 LARGEST_COPY = 500_000_000  # bytes of the user's folder that are copied for one run
 
 WRITTEN_FILE = "written.json"  # in a trial's folder: the names below the program's folder that it has written
@@ -210,17 +212,28 @@ class Process:
             ended = json.loads(path.read_text(encoding="utf-8"))
             if self._sandboxed is not None:
                 self._sandboxed.settle(folder, self._plain and ended["status"] == 0)
-            return ended
-        return None if status is None else {"status": 70, "signal": None, "timed_out": False, "seconds": 0.0}
+            return {**ended, "own_fault": self._own_fault(folder, ended)}
+        if status is None:
+            return None
+        why = f"the process that looks after the script ended with status {status}: {_last_line(folder / 'supervisor')}"
+        return {"status": None, "signal": None, "timed_out": False, "seconds": 0.0, "own_fault": why}
+
+    def _own_fault(self, folder: Path, ended: Mapping[str, Any]) -> str:
+        """What went wrong in detaudit's own code, or in its folder, in the run that has ``ended``; else nothing."""
+        path = folder / protocol.FAULT_FILE
+        if path.exists():
+            return f"in its hooks: {_last_line(path)}"
+        if ended["status"] == 0 or ended["timed_out"]:
+            return ""
+        free = shutil.disk_usage(folder).free
+        return f"no space is left in its own folder, {self.control.parent}" if free < LEAST_SPACE else ""
 
     def said(self, folder: Path) -> str:
         """The end of what the script wrote to stderr, or why it did not start."""
-        ours = "a fault of detaudit's hooks, not of the script: "
-        for name, whose in ((protocol.FAULT_FILE, ours), (protocol.STDERR_FILE, ""), ("supervisor", "")):
+        for name in (protocol.STDERR_FILE, "supervisor"):
             path = folder / name
             if path.exists() and path.stat().st_size:
-                lines = path.read_bytes()[-4000:].decode("utf-8", "replace").rstrip().rpartition("\n")
-                return f"{lines[0]}{lines[1]}{whose}{lines[2]}"
+                return path.read_bytes()[-4000:].decode("utf-8", "replace").rstrip()
         return ""
 
     def interrupt(self) -> None:
@@ -241,6 +254,14 @@ class Process:
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
+
+
+def _last_line(path: Path) -> str:
+    """The last line of what a process of ours has said; nothing where it could say nothing."""
+    if not path.exists():
+        return "it left no word"
+    lines = path.read_bytes()[-4000:].decode("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it left no word")
 
 
 def _cores() -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detaudit.condition import Condition, pair
-from detaudit.counting import matches_needed, pairs_needed
+from detaudit.counting import SIGNIFICANT, matches_needed, pairs_needed
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
 from detaudit.outcome import TIMED_OUT, UNSTARTED
 from detaudit.runner import Experiment, Finished, Found
@@ -17,9 +17,8 @@ BEGINS = ("rng", "random at fit")  # what the recorder notes when a ``fit`` begi
 SHORT = 20.0  # seconds: what takes less is run more often
 MORE = 5      # pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
 FRESH = 100   # the number of the first pair of a condition that is run again, after the search
-MOST = 24     # pairs of one condition that are run until enough of them differ
-REPEATED = 3  # differing pairs that are enough; two are, if no pair matches
-MOST_MATCHES = 40  # pairs: a source that takes more of them to be shown differs too rarely to be searched for
+MOST = 30     # pairs of one condition that are run until enough of them differ
+MOST_MATCHES = 60  # pairs: a source that takes more of them to be shown differs too rarely to be searched for
 
 Comparing = Callable[[Finished, Finished], Comparison]
 
@@ -171,16 +170,17 @@ def _stands_still(run: Finished) -> bool:
 
 
 def repeated(condition: Condition, first: int = 0, comparing: Comparing = compare_runs, most: int = MOST,
-             runs: Sequence[Finished] = ()) -> Experiment[list[Finished]]:
+             runs: Sequence[Finished] = (), level: float = SIGNIFICANT) -> Experiment[list[Finished]]:
     """Runs of the condition, a pair at a time, until enough of the pairs differ, or ``most`` are there.
 
-    ``runs`` are whole pairs that are there already, ``first`` is the number of the first that is not. A pair that
-    cannot be compared ends it.
+    Enough are two of two, or so many that as many pairs of another condition, if they match, make it no luck at
+    ``level``. ``runs`` are whole pairs that are there already, ``first`` is the number of the first that is not. A pair
+    that cannot be compared ends it.
     """
     done = list(runs)
     repeats = counted(done, comparing)
     number = first
-    while not enough(repeats) and not repeats.problem and len(done) < 2 * most:
+    while not _enough(repeats, level) and not repeats.problem and len(done) < 2 * most:
         trials = pair(condition, number)
         found: Found = yield list(trials)
         done += [found[trial] for trial in trials]
@@ -188,12 +188,20 @@ def repeated(condition: Condition, first: int = 0, comparing: Comparing = compar
     return done
 
 
-def enough(repeats: Repeats) -> bool:
-    """Whether the effect was repeated: two of two pairs differ, or three of more."""
-    return repeats.parted >= min(REPEATED, max(repeats.pairs, 2))
+def further(condition: Condition, runs: Sequence[Finished], pairs: int) -> Experiment[list[Finished]]:
+    """``runs``, whole pairs from the first on, and so many pairs more."""
+    first = len(runs) // 2
+    trials = [trial for number in range(first, first + pairs) for trial in pair(condition, number)]
+    found: Found = yield trials
+    return [*runs, *(found[trial] for trial in trials)]
 
 
-def matches_for(repeats: Repeats) -> int | None:
+def _enough(repeats: Repeats, level: float) -> bool:
+    needed = matches_needed(repeats.parted, repeats.pairs, level)
+    return needed is not None and needed <= max(MORE, repeats.pairs)
+
+
+def matches_for(repeats: Repeats, level: float = SIGNIFICANT) -> int | None:
     """How many matching pairs of another condition make it no luck that so many differ here; None: too many."""
-    needed = matches_needed(repeats.parted, repeats.pairs)
+    needed = matches_needed(repeats.parted, repeats.pairs, level)
     return needed if needed is not None and needed <= MOST_MATCHES else None

@@ -165,8 +165,8 @@ class _Ending:
                 self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except BaseException as error:  # what went wrong in us is told, and never as the script's own doing
-            outcome = {"kind": "failed", "type": type(error).__name__, "message": str(error)[:2000],
-                       "where": "in detaudit's own recorder: %s" % traceback.format_exc()[-800:]}
+            outcome = {"kind": "own-fault", "type": type(error).__name__,
+                       "message": "%s, in the recorder: %s" % (str(error)[:1000], traceback.format_exc()[-800:])}
         recorder.trace.finish(outcome)
         recorder.left = True
 
