@@ -91,15 +91,24 @@ def kill(kind: str, number: int, longest: float) -> dict:
         time.sleep(moment)
         audited.send_signal(signal.SIGKILL)
         audited.wait()
-        time.sleep(1)
-        left = [process.pid for process in psutil.process_iter(["environ"])
-                if (process.info["environ"] or {}).get("TMPDIR", "").startswith(home)]
+        left = survivors(home)
         recovered = ""
         if kind == IN_PLACE:
             recovered = subprocess.run([sys.executable, "-c", RECOVER], env=own, capture_output=True, text=True,
                                        check=True).stdout.strip()
         return {"kill": number, "kind": kind, "moment": round(moment, 2), "changed": changed(before, folder),
                 "processes": len(left), "recovered": recovered}
+
+
+def survivors(home: str, seconds: float = 10.0) -> list[int]:
+    """Processes that still have their temporary folder below ``home`` after some seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = [process.pid for process in psutil.process_iter(["environ"])
+                if (process.info["environ"] or {}).get("TMPDIR", "").startswith(home)]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """``detaudit run`` as an experiment, over worlds made by hand: what it may say, and what it must never say."""
 import itertools
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -458,3 +459,13 @@ def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(world, asked, se
     audit, _, _ = world("python-random", price=asked, measures=timed(), seconds=seconds)
     assert (audit.price is not None) is timed_at_all
     assert ("--price times the pins" in audit.no_price) is (asked is None and not timed_at_all)
+
+
+@pytest.mark.parametrize(("outcome", "sentence"), [
+    (Outcome("timed-out", "ended by the timeout after 60 s and 900 steps"), "does not end: .*--stop-after"),
+    (Outcome(FAILED, "ended with status 1: EOFError: EOF when reading a line"), "reads standard input, which is empty"),
+    (Outcome(FAILED, "ended with status 1: ValueError: no"), "^the script fails every time: ended with status 1"),
+])
+def test_a_script_that_waits_for_input_or_never_ends_is_said_to(world, outcome, sentence):
+    audit, _, _ = world(behave=lambda trial: outcome)
+    assert audit.reproducible is None and re.search(sentence, audit.reason)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from detaudit.condition import Trial, items, pair
 from detaudit.diff import Agreement, Comparison, Divergence
 from detaudit.events import Phase, Told
+from detaudit.outcome import TIMED_OUT, Outcome
 from detaudit.runner import Experiment, Finished
 from detaudit.script import attribute, failures, leftovers, vary
 from detaudit.script.case import Case, Investigation
@@ -132,8 +133,7 @@ def _pairs_for(seconds: float) -> int:
 def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
     completed = [one for one in done if one.outcome.completed]
     if not completed:
-        return replace(blank, reason=f"the script fails every time: {done[0].outcome.reason}",
-                       traceback=_said(done[0]))
+        return replace(blank, reason=_of_failures(done[0].outcome), traceback=_said(done[0]))
     if any(one.trace is None for one in completed):
         return replace(blank, reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
                        "modules are switched off; nothing of the training was seen")
@@ -147,6 +147,16 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
     if still:
         return replace(blank, reason="the weights stand still in every step: nothing was trained")
     return None
+
+
+def _of_failures(outcome: Outcome) -> str:
+    if outcome.kind == TIMED_OUT:
+        return (f"the script does not end: {outcome.reason}. Give --timeout more seconds, or --stop-after a number of "
+                f"steps if it never ends")
+    if "EOFError" in outcome.reason:
+        return (f"the script reads standard input, which is empty in an audit: {outcome.reason}. Give it its input in "
+                f"a file or in arguments")
+    return f"the script fails every time: {outcome.reason}"
 
 
 def _said(done: Finished) -> str:
