@@ -1,5 +1,5 @@
 """Pooling and its gradients: where windows overlap, a gradient is a sum over windows."""
-from detaudit_probes.ops.entry import Operation, simple
+from detaudit_probes.ops.entry import simple
 
 IMAGES, RATIO = (16, 24, 24, 16), [1.0, 1.5, 1.5, 1.0]
 
