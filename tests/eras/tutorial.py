@@ -194,9 +194,9 @@ WHY = """## Why
 - **TensorFlow 1 did not repeat to the last bit**, on two cores: the recipe holds the generators, and the optimizer's
   updates race (`detaudit explain update-race`). With one thread processes matched on TensorFlow 1.1, and
   differed with Keras 2.3.1 on TensorFlow 1.15; with ordered updates they matched on both.
-- **In `tf.keras` NumPy's seed alone changed nothing here**: TensorFlow's seed decides the weights, up to Keras
-  2.9. From Keras 2.10 on, and in Keras 3, Python's `random` decides them, which the recipe of 2017 does not seed:
-  processes differ again.
+- **In `tf.keras` NumPy's seed alone changed nothing here**: TensorFlow's seed decides the weights, up to Keras 2.9.
+  From Keras 2.10 on, and in Keras 3, Python's `random` decides them, which the recipe of 2017 does not seed: processes
+  differ again.
 - **`keras.utils.set_random_seed`**, which came with Keras 2.7, seeds what there is, and the program repeated.
 - Numbers of another era are not wrong: another generator draws other weights.
 """
