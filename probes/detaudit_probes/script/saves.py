@@ -4,7 +4,10 @@ Taken from what is handed to the call, not from the file, for archives have time
 written piece by piece, from its arrays at the end. Whether two runs have saved the same arrays decides, as their
 training does.
 """
+import functools
+import importlib
 import os
+import sys
 import tempfile
 import weakref
 from typing import Any, Callable, Dict, List, Tuple
@@ -16,7 +19,8 @@ from detaudit_probes.script.values import read
 def watch(session: Any, recorder: Any) -> None:
     """From the moment that NumPy and Keras are there."""
     session.after_import("numpy", lambda: _numpy(session, recorder))
-    session.after_import("keras", lambda: _keras(session, recorder))
+    for name in ("keras", "tf_keras"):
+        session.after_import(name, functools.partial(_keras, session, recorder, name))
     session.after_import("h5py", lambda: _h5py(session, recorder))
 
 
@@ -33,12 +37,12 @@ def _numpy(session: Any, recorder: Any) -> None:
     _tell(session, recorder, numpy, ("savez", "savez_compressed"), several)
 
 
-def _keras(session: Any, recorder: Any) -> None:
-    import keras
-
-    if not getattr(keras, "__version__", "").startswith("3."):
-        return
-    from keras.src.saving import saving_api
+def _keras(session: Any, recorder: Any, name: str) -> None:
+    keras = sys.modules[name]
+    try:
+        saving_api = importlib.import_module("%s.src.saving.saving_api" % name)
+    except ImportError:
+        return  # before Keras 2.13, or a module of the user's own: what h5py writes is seen
 
     def weights(arguments: Any, named: Any) -> List[Any]:
         model = arguments[0] if arguments else named["model"]
@@ -46,9 +50,10 @@ def _keras(session: Any, recorder: Any) -> None:
 
     def state(arguments: Any, named: Any) -> List[Any]:
         optimizer = getattr(arguments[0] if arguments else named["model"], "optimizer", None)
-        return weights(arguments, named) + [read(one) for one in (optimizer.variables if optimizer else ())]
+        variables = getattr(optimizer, "variables", ())
+        return weights(arguments, named) + [read(one) for one in (variables() if callable(variables) else variables)]
 
-    for owner in (saving_api, keras.saving, keras.models):
+    for owner in (saving_api, getattr(keras, "saving", None), getattr(keras, "models", None)):
         _tell(session, recorder, owner, ("save_model",), state, place=1)
     _tell(session, recorder, saving_api, ("save_weights",), weights, place=1)
 
