@@ -46,7 +46,8 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     planted = json.loads((folder / "case.json").read_text())["causes"][0]
     assert ran.code == 1, ran.err
     assert "Traceback" not in ran.err
-    assert ran.err.startswith("work/train.py will run some 6 times") and "is written each time." in " ".join(ran.err.split())
+    assert ran.err.startswith("work/train.py will run some 6 times")
+    assert "is written each time." in " ".join(ran.err.split())
     assert (report["outcome"], report["reproducible"]) == ("not-reproducible", False)
     (cause,) = report["causes"]
     assert (cause["source"], cause["necessary"]) == ("python-random", True)

@@ -177,9 +177,9 @@ def repeated(condition: Condition, first: int = 0, comparing: Comparing = compar
     ``level``. ``runs`` are whole pairs that are there already, ``first`` is the number of the first that is not. A pair
     that cannot be compared ends it.
     """
-    done = list(runs)
+    done, number = list(runs), first
+    comparing = _remembered(comparing)
     repeats = counted(done, comparing)
-    number = first
     while not _enough(repeats, level) and not repeats.problem and len(done) < 2 * most:
         trials = pair(condition, number)
         found: Found = yield list(trials)
@@ -194,6 +194,19 @@ def further(condition: Condition, runs: Sequence[Finished], pairs: int) -> Exper
     trials = [trial for number in range(first, first + pairs) for trial in pair(condition, number)]
     found: Found = yield trials
     return [*runs, *(found[trial] for trial in trials)]
+
+
+def _remembered(comparing: Comparing) -> Comparing:
+    """``comparing``, that compares two runs once: of runs that grow by a pair at a time, the most are there already."""
+    known: dict[tuple[int, int], Comparison] = {}
+
+    def compared(left: Finished, right: Finished) -> Comparison:
+        key = (id(left), id(right))
+        if key not in known:
+            known[key] = comparing(left, right)
+        return known[key]
+
+    return compared
 
 
 def _enough(repeats: Repeats, level: float) -> bool:
