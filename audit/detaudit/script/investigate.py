@@ -158,7 +158,7 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
     if not answer.agree:
         return answer
     recorded = counted((yield from further(case.loose, runs, MORE)), compare_ends)
-    needed = matches_for(recorded, RECORDER)
+    needed = matches_for(recorded, RECORDER, MOST)
     answer = yield from ask(condition, max(needed or 0, UNRECORDED), comparing=compare_ends)
     if answer.agree and needed is None:
         return replace(answer, agree=None, reason="recorded runs differ too rarely to tell them from unrecorded ones")
@@ -199,7 +199,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     condition = case.loose.with_options({"watch": False})
     unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
     bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
-    needed = matches_for(bare, RECORDER)
+    needed = matches_for(bare, RECORDER, MOST)
     more = yield from repeated(case.loose, len(runs) // 2, most=needed or case.most, runs=runs)
     audit = replace(_described(case, audit, more), bare=bare)
     if audit.repeats.parted:
