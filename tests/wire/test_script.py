@@ -520,7 +520,8 @@ def test_a_supervisor_that_died_is_a_fault_of_our_own(run, text):
 
 @pytest.mark.parametrize("left", ["OSError: [Errno 28] No space left on device\n", ""])
 def test_a_fault_of_the_hooks_is_a_fault_of_our_own_though_it_could_say_nothing(run, left):
-    (done,) = run(f"import os; open(os.environ['DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)", runs=1)
+    text = f"import os; open(os.environ['DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)"
+    (done,) = run(text, runs=1)
     assert done.outcome.kind == OWN_FAULT and (left.strip() or "left no word") in done.outcome.reason
 
 

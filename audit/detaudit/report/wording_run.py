@@ -12,8 +12,8 @@ def answer(report: v1.RunReport) -> tuple[str, str, str]:
     """(tone, verdict in capitals, one sentence)."""
     repeats = report.repeats
     if report.reproducible and repeats.parted and report.bare is not None:
-        return GOOD, "REPRODUCIBLE", (f"{number(report.bare.runs, 'run')} of {report.program}, not recorded, end on the "
-                                      f"same bits{extent(report)}{bound(report.bare)}; only recorded runs differ.")
+        return GOOD, "REPRODUCIBLE", (f"{number(report.bare.runs, 'run')} of {report.program}, not recorded, end on "
+                                      f"the same bits{extent(report)}{bound(report.bare)}; only recorded runs differ.")
     if report.reproducible:
         return GOOD, "REPRODUCIBLE", (f"{number(repeats.runs, 'run')} of {report.program} end on the same bits, "
                                       f"watched and bare{extent(report)}{bound(repeats)}.")
