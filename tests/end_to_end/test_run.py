@@ -79,6 +79,28 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     assert "95% is excluded" in " ".join(ran.out.split())
 
 
+STOPPED = """import sys
+import numpy as np
+import keras
+if SEEDED:
+    keras.utils.set_random_seed(1)
+x = (np.arange(18) / 10).reshape(18, 1)
+model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+model.compile(optimizer="sgd", loss="mse")
+model.fit(x, x, batch_size=2, epochs=9, verbose=0)
+"""
+
+
+@pytest.mark.parametrize(("seeded", "code", "verdict"), [("True", 0, True), ("False", 1, False)])
+def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_steps(run_here, seeded, code, verdict):
+    """An unrecorded run never sees a weight move: that was taken for a training that trains nothing."""
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    ran, report, _ = run_here(STOPPED.replace("SEEDED", seeded), "--stop-after", "4", "--pairs", "1", "--no-search")
+    assert (ran.code, report["reproducible"], report["steps"]) == (code, verdict, 4), ran.err + ran.out
+    assert "in their first 4 steps" in " ".join(ran.out.split())
+    assert report["bare"]["parted"] == int(not verdict) and report["causes"] == []
+
+
 @pytest.mark.parametrize(("text", "said"), [
     ("print('hello')\n\n", "trains nothing"),
     ("import os\nraise ValueError('no such data')\n", "ValueError: no such data"),

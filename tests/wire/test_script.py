@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from detaudit.condition import Condition, Trial
 from detaudit.nests import Interpreter
+from detaudit.outcome import FAILED, OWN_FAULT
 from detaudit.runner import Asking, Limits, Runner
-from detaudit.script import program
+from detaudit.script import failures, program
+from detaudit.script.case import Case
+from detaudit.script.findings import RunAudit
 from detaudit.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
 
@@ -29,7 +32,7 @@ def run(tmp_path):
     runners = []
 
     def several(text, *pins, runs=2, timeout=60.0, arguments=(), files=None, module=None,
-                python=sys.executable, files_changed=None, **options):
+                python=sys.executable, files_changed=None, asking=ask, **options):
         folder = tmp_path / f"work-{len(runners)}"
         folder.mkdir()
         for name, content in {"train.py": text, **(files or {})}.items():
@@ -45,9 +48,9 @@ def run(tmp_path):
                         tmp_path / f"control-{len(runners)}", dict(os.environ), keep_bytes=False,
                         open_nest=lambda *given: program.Process(found, *given))
         runners.append(runner)
-        asking = Asking(ask([Trial(condition, number) for number in range(runs)]))
-        runner.run([asking])
-        return asking.finding
+        experiment = Asking(asking([Trial(condition, number) for number in range(runs)]))
+        runner.run([experiment])
+        return experiment.finding
 
     yield several
     for runner in runners:
@@ -532,3 +535,70 @@ def test_an_interpreter_that_ignores_our_hooks_leaves_no_trace(run, monkeypatch,
     runner.close()
     assert asking.finding[0].trace is None
     assert not asking.finding[0].outcome.completed
+
+
+# Whose failure --------------------------------------------------------------------------------------------------
+
+LOCKED = """
+    import os, time
+    lock = os.path.join(os.path.dirname(__file__), "lock")
+    os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+    time.sleep(1)
+    os.remove(lock)
+"""
+
+
+def whose(became, alone):
+    """The runs as an audit is given them, with what it says of failures."""
+    def investigation(trials):
+        def asking(case, blank):
+            became.update((yield trials))
+            return blank
+
+        case = Case(None, trials[0].condition, {}, (), (), None, lambda event: None, lambda: alone.append(1),
+                    lambda: ())
+        return failures.owned(case, RunAudit("train.py", {}, None, "not decided"), asking)
+
+    return investigation
+
+
+def test_a_lock_file_that_two_runs_want_at_once_is_no_failure_of_the_script(run):
+    became, alone = {}, []
+    audit = run(LOCKED, asking=whose(became, alone))
+    assert [done.outcome.kind for done in became.values()] == ["completed"] * 2 and alone
+    assert "FileExistsError" in audit.notes[0] and "one at a time" in audit.notes[0]
+
+
+def test_a_run_that_fails_alone_too_has_failed(run):
+    became, alone = {}, []
+    audit = run("raise ValueError('always')", asking=whose(became, alone))
+    assert [done.outcome.kind for done in became.values()] == [FAILED] * 2 and not alone and audit.notes == ()
+
+
+SUPERVISOR_KILLED = "import os, signal; os.kill(os.getppid(), signal.SIGKILL); import time; time.sleep(0.5)"
+FOLDER_GONE = "import os, shutil; shutil.rmtree(os.environ['DETAUDIT_TRIAL'])"
+
+
+@pytest.mark.parametrize("text", [SUPERVISOR_KILLED, FOLDER_GONE])
+def test_a_supervisor_that_died_is_a_fault_of_our_own(run, text):
+    became = {}
+    audit = run(text, asking=whose(became, []))
+    assert became == {} and audit.own_fault and audit.reproducible is None
+    assert "fault of detaudit itself, not of the script: the process that looks after the script ended" in audit.reason
+
+
+@pytest.mark.parametrize("left", ["OSError: [Errno 28] No space left on device\n", ""])
+def test_a_fault_of_the_hooks_is_a_fault_of_our_own_though_it_could_say_nothing(run, left):
+    text = f"import os; open(os.environ['DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)"
+    (done,) = run(text, runs=1)
+    assert done.outcome.kind == OWN_FAULT and (left.strip() or "left no word") in done.outcome.reason
+
+
+def test_a_run_that_fails_where_our_folder_is_full_says_nothing_of_the_script(run, monkeypatch):
+    (done,) = run("raise OSError(28, 'No space left on device')", runs=1)
+    assert done.outcome.kind == FAILED  # on a disk of the script's own
+    monkeypatch.setattr(program.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 0}))
+    (done,) = run("raise OSError(28, 'No space left on device')", runs=1)
+    assert done.outcome.kind == OWN_FAULT and "no space is left" in done.outcome.reason
+    (done,) = run("print('all is well')", runs=1)
+    assert done.outcome.completed

@@ -9,7 +9,7 @@ from detaudit.outcome import TIMED_OUT, Outcome
 from detaudit.runner import Experiment, Finished
 from detaudit.script import attribute, failures, leftovers, vary
 from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import PARTED, Observer, Repeats, RunAudit
+from detaudit.script.findings import PARTED, Observer, RunAudit
 from detaudit.script.localise import localise
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs, quantity
@@ -170,23 +170,25 @@ def _said(done: Finished) -> str:
 
 def _differing(case: Case, audit: RunAudit, runs: Sequence[Finished],
                again: Comparison | None = None) -> Investigation:
-    """Is it the program that differs, or the recorder? Then how often, and why."""
-    case.emit(Phase("Without the recorder"))
+    """Is it the program that differs, or the recorder? Then how often, and why.
+
+    Where what differs does not reach the end of the runs, unrecorded ones cannot tell.
+    """
+    ends = counted(runs, compare_ends)
+    if ends.parted and not ends.problem:
+        case.emit(Phase("Without the recorder"))
+        unrecorded = yield from _unrecorded(case, runs)
+        audit = replace(audit, bare=unrecorded.repeats)
+        if unrecorded.agree:
+            said = "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them differ"
+            return replace(audit, reproducible=True, observer=Observer(False, said),
+                           reason=f"{MATCHED} where they are not recorded")
+    audit = replace(audit, reproducible=False, reason=PARTED)
     if not case.search:
-        few = yield from ask(case.loose.with_options({"watch": False}), UNRECORDED, comparing=compare_ends)
-        if few.agree is False:
-            return _verdict_alone(replace(audit, bare=few.repeats))
+        return replace(audit, no_fix="--no-search: no cause and no fix was looked for")
+    case.known_so_far(audit)
     runs = yield from repeated(case.loose, len(runs) // 2, most=case.most, runs=runs)
     audit = _described(case, audit, runs)
-    unrecorded = yield from _unrecorded(case, runs)
-    audit = replace(audit, bare=unrecorded.repeats if unrecorded.repeats.runs else None)
-    if unrecorded.agree:
-        observer = Observer(False, "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them")
-        return replace(audit, reproducible=True, observer=observer, reason=f"{MATCHED} where they are not recorded")
-    if not case.search:
-        return _verdict_alone(audit)
-    audit = replace(audit, reproducible=False, reason=PARTED)
-    case.known_so_far(audit)
     audit = yield from localise(case, audit, runs)
     case.known_so_far(audit)
     explained = yield from attribute.explain(case, audit, runs)
@@ -195,24 +197,15 @@ def _differing(case: Case, audit: RunAudit, runs: Sequence[Finished],
     return explained
 
 
-def _verdict_alone(audit: RunAudit) -> RunAudit:
-    return replace(audit, reproducible=False, reason=PARTED, no_fix="--no-search: no cause and no fix was looked for")
-
-
 def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
-    """Whether runs match that are not recorded, where recorded ones end on other bits, and too often for luck.
-
-    Where what differs does not reach the end of the runs, unrecorded ones cannot tell: not decided.
-    """
-    recorded = counted(runs, compare_ends)
-    if recorded.problem or not recorded.parted:
-        return Answer(None, Repeats(0, 0, 0), recorded.problem or "the runs end on the same bits")
+    """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not decided if rarely."""
     condition = case.loose.with_options({"watch": False})
     answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
     if not answer.agree:
         return answer
-    recorded = counted((yield from further(case.loose, runs, MORE)), compare_ends)
-    needed = matches_for(recorded, RECORDER)
+    more = yield from repeated(case.loose, len(runs) // 2, compare_ends, case.most, runs)
+    recorded = counted((yield from further(case.loose, more, MORE)), compare_ends)
+    needed = matches_for(recorded, RECORDER, MOST)
     answer = yield from ask(condition, max(needed or 0, UNRECORDED), comparing=compare_ends)
     if answer.agree and needed is None:
         return replace(answer, agree=None, reason="recorded runs differ too rarely to tell them from unrecorded ones")
@@ -253,7 +246,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     condition = case.loose.with_options({"watch": False})
     unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
     bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
-    needed = matches_for(bare, RECORDER)
+    needed = matches_for(bare, RECORDER, MOST)
     more = yield from repeated(case.loose, len(runs) // 2, most=needed or case.most, runs=runs)
     audit = replace(_described(case, audit, more), bare=bare)
     if audit.repeats.parted:

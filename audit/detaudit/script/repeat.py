@@ -214,7 +214,7 @@ def _enough(repeats: Repeats, level: float) -> bool:
     return needed is not None and needed <= max(MORE, repeats.pairs)
 
 
-def matches_for(repeats: Repeats, level: float = SIGNIFICANT) -> int | None:
-    """How many matching pairs of another condition make it no luck that so many differ here; None: too many."""
+def matches_for(repeats: Repeats, level: float = SIGNIFICANT, most: int = MOST_MATCHES) -> int | None:
+    """How many matching pairs of another condition make it no luck that so many differ here; None: over ``most``."""
     needed = matches_needed(repeats.parted, repeats.pairs, level)
-    return needed if needed is not None and needed <= MOST_MATCHES else None
+    return needed if needed is not None and needed <= most else None
