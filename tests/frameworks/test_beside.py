@@ -77,7 +77,7 @@ def run(tmp_path):
         folder = tmp_path / "work"
         folder.mkdir()
         (folder / "train.py").write_text(text)
-        found = program.find("train.py", False, (), False, folder)
+        found = program.find("train.py", False, (), folder)
         runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(2),
                         tmp_path / "control", dict(os.environ), keep_bytes=False,
                         open_nest=lambda *given: program.Process(found, *given))

@@ -453,7 +453,7 @@ def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_
     folder.mkdir()
     try:
         (tmp_path / "train.py").write_text(textwrap.dedent(MANAGER))
-        found = program.find("train.py", False, (), False, tmp_path)
+        found = program.find("train.py", False, (), tmp_path)
         monkeypatch.setattr(tempfile, "tempdir", str(folder))
         with workspace(prefix=SHORT) as work:
             runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(1, 60.0), work.path / RUNS,
