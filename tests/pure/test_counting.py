@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from detaudit.counting import excluded_rate, fisher, pairs_needed
+from detaudit.counting import excluded_rate, fisher, matches_needed, pairs_needed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +74,16 @@ def test_fisher_agrees_with_scipy(table):
 @pytest.mark.parametrize(("table", "p"), [((5, 5, 0, 5), 0.004), ((4, 5, 0, 5), 0.024), ((3, 5, 0, 5), 0.083)])
 def test_the_figures_on_which_a_race_is_judged(table, p):
     assert round(fisher(*table), 3) == p
+
+
+@pytest.mark.parametrize(("differing", "pairs", "level", "matching"), [
+    (2, 2, 0.05, 5), (4, 4, 0.01, 5), (3, 24, 0.05, 40), (1, 1, 0.05, None), (0, 5, 0.05, None)])
+def test_so_many_matching_pairs_are_needed_and_one_difference_is_never_enough(differing, pairs, level, matching):
+    assert matches_needed(differing, pairs, level) == matching
+
+
+@given(st.integers(2, 8), st.integers(0, 8), st.sampled_from([0.05, 0.01]))
+def test_so_many_matching_pairs_are_enough_and_one_fewer_is_not(differing, matched, level):
+    needed = matches_needed(differing, differing + matched, level)
+    assert fisher(differing, differing + matched, 0, needed) < level
+    assert needed == 1 or fisher(differing, differing + matched, 0, needed - 1) >= level

@@ -200,7 +200,7 @@ def test_the_exit_codes_are_those_that_are_given():
     assert {(int(code), word) for code, _, told in table for word in re.findall(r"`(\w+)`", told)} == concluded
     for name, one in inspect.getmembers(errors, inspect.isclass):
         assert any(f"`{name}`" in meaning and int(code) == one.exit_code for code, meaning, _ in table), name
-    assert {int(code) for code, *_ in table} == {code for code, _ in concluded} | {2, 70}
+    assert {int(code) for code, *_ in table} == {code for code, _ in concluded} | {2}
 
 
 def test_the_figures_of_counting_and_of_races():

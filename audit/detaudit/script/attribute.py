@@ -234,11 +234,12 @@ def _shown(case: Case, needed: Pins, pairs: int) -> Generator[
     left_out = []
     level = CAUSE / len(needed)  # each pin is another chance to be wrong
     for pin in needed:
-        if len([one for one in left_out if one[2] is None]) == DOUBTFUL:
+        if sum(matching is None and not repeats.problem for _, repeats, matching in left_out) == DOUBTFUL:
             left_out.append((pin, Repeats(0, 0, 0), None))  # the set itself is luck: the rest is not tried
             continue
         without = case.held([other for other in needed if other != pin])
-        repeats = counted((yield from repeated(without, FRESH, most=MOST_MATCHES, level=level)))
+        most = min(MOST_MATCHES, 2 * case.most)
+        repeats = counted((yield from repeated(without, FRESH, most=most, level=level)))
         left_out.append((pin, repeats, matches_for(repeats, level)))
     most = max((matching for _, _, matching in left_out if matching is not None), default=0)
     if most > pairs and (yield from ask(case.held(needed), most, FRESH)).agree is not True:

@@ -81,7 +81,7 @@ def _repeated(case: Case, runs: Sequence[Finished], varied: Varied, condition: C
     differing = sum(isinstance(one, Divergence) for one in compared)
     needed = matches_needed(differing, len(compared), LEVEL)
     shown = needed is not None and needed <= MOST
-    most = needed if needed is not None and shown else MOST
+    most = needed if needed is not None and shown else case.most
     extended = yield from repeated(case.loose, len(runs) // 2, comparing, most, runs)
     said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
     if counted(extended, comparing).parted:
