@@ -1,4 +1,4 @@
-"""A seeded sample of the injection study: ten sources, each planted into a clean script and audited.
+"""A seeded sample of the injection study: sources, each planted into a clean script and audited.
 
 The study itself is ``tests.bench.injections``. An audit takes minutes, so the sample is drawn from those that took two
 at most there, and without the one that the study missed.
@@ -13,24 +13,30 @@ pytestmark = pytest.mark.end_to_end
 
 MOST_SECONDS = 120
 SEED = 2
+FEW, MANY = 3, 15  # of the study's; many with --all
 
 
-def sample() -> list[injections.Injection]:
-    """Ten of the study's, each of another family."""
+def sample(count: int) -> list[injections.Injection]:
+    """Some of the study's, each of another family."""
     known = {one.name: one for one in injections.injections()}
     cheap = [one["injection"] for one in corpus.kept(injections.RESULTS)
              if one["seconds"] <= MOST_SECONDS and one["right"]]
     order = random.Random(SEED).sample(sorted(cheap), len(cheap))
     families = {known[name].family: known[name] for name in order}
-    return list(families.values())[:10]
+    return list(families.values())[:count]
 
 
-@pytest.mark.parametrize("planted", sample(), ids=lambda one: one.name)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "planted" in metafunc.fixturenames:
+        count = MANY if metafunc.config.getoption("--all") else FEW
+        metafunc.parametrize("planted", sample(count), ids=lambda planted: planted.name)
+
+
 def test_what_is_planted_is_named_and_nothing_else(planted):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     done = injections.scored(planted)
     assert done["right"] and injected.found(done) and not injected.invented(done), injected.table([done], [planted])
 
 
-def test_the_sample_has_ten_sources():
-    assert len({one.family for one in sample()}) == 10
+def test_every_injection_of_the_sample_has_another_source():
+    assert len({planted.family for planted in sample(MANY)}) == MANY
