@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="also what takes too long for every submission (tests/README.md)")
+    parser.addoption("--all", action="store_true", help="also what takes too long for every day (tests/README.md)")
 
 
 # Nothing depends on wall time or on luck: no deadline, and the same examples every time.
