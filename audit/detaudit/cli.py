@@ -1,5 +1,6 @@
 """The command line. It alone prints, catches exceptions and exits."""
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
@@ -43,6 +44,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; errors become one sentence and an exit code (docs/reference/exit-codes.md)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # batch systems and a closed terminal interrupt as Ctrl-C does
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         app(standalone_mode=True)
     except DetauditError as error:
@@ -231,7 +235,7 @@ def run_command(
         sys.stdout.write(audit.output)
     hand_over(document, targets, verbose)
     if write_fix is not None and audit.fix is not None:
-        write.save(write_fix, audit.fix.diff)
+        write.save(write_fix, write.FIX_HEADER + audit.fix.diff)
     if reproducer is not None:
         found = audit.pinpoint.guilty if audit.pinpoint is not None and audit.pinpoint.born == KERNEL else None
         reproduce(reproducer, found, audit.environment, options.python)

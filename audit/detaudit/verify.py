@@ -76,15 +76,15 @@ def _recipe(rung: Rung, verified: bool | None, pairs: int, models: Sequence[str]
 def _run_pair(python: str, path: Path, environment: Mapping[str, str], timeout: float) -> list[_Ended]:
     """Side by side; their output goes to files, so that none can block on a full pipe."""
     started = []
-    for side in range(2):
-        out = path.with_name(f"recipe-{side}.out")
-        with open(out, "wb") as file:
-            process = subprocess.Popen([python, str(path)], stdin=subprocess.DEVNULL, stdout=file,
-                                       stderr=subprocess.STDOUT, env=dict(environment), cwd=path.parent,
-                                       start_new_session=True)
-        started.append((process, out))
     deadline = time.monotonic() + timeout
     try:
+        for side in range(2):
+            out = path.with_name(f"recipe-{side}.out")
+            with open(out, "wb") as file:
+                process = subprocess.Popen([python, str(path)], stdin=subprocess.DEVNULL, stdout=file,
+                                           stderr=subprocess.STDOUT, env=dict(environment), cwd=path.parent,
+                                           start_new_session=True)
+            started.append((process, out))
         return [_wait(process, out, deadline) for process, out in started]
     finally:  # interrupted while one is waited for: the others are ended too
         for process, _ in started:

@@ -48,7 +48,8 @@ MOST_LINES_OF_A_PART = 12
 class Part:
     """``{budget}`` in ``command`` becomes the seconds that detaudit may take, ``{report}`` the file for its JSON.
 
-    ``summarize`` takes that report, or where there is none the log, and returns lines.
+    ``summarize`` takes that report, or where there is none the log, and returns lines. ``statuses`` are the exit codes
+    of a part that has shown what it is for.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Part:
     summarize: Callable[[Any], list[str]]
     folder: Path = ROOT
     backend: str | None = None
+    statuses: tuple[int, ...] = (0,)
 
     @property
     def reports(self) -> bool:
@@ -65,10 +67,11 @@ class Part:
 
 @dataclass
 class Result:
-    """How a part ended, in words, and what it showed."""
+    """How a part ended, in words, and what it showed. ``accepted``: it ran to its end, and to some result."""
 
     name: str
     ended: str
+    accepted: bool = False
     seconds: float = 0.0
     lines: list[str] = field(default_factory=list)
 
@@ -83,7 +86,8 @@ def main() -> int:
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="check-") as name:
         work = Path(name)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job inherits SIGINT as ignored
+            signal.signal(number, signal.default_int_handler)
         try:
             for part in parts:
                 kept_back = 0.0 if part is parts[-1] else AT_THE_END
@@ -94,7 +98,7 @@ def main() -> int:
             results.append(Result(", ".join(missing), "interrupted"))
         hand_over(options, results, work)
     print((options.out / "summary.txt").read_text(encoding="utf-8"))
-    return 0 if all(result.ended.startswith("exit ") for result in results) else 1
+    return 0 if results and all(result.accepted for result in results) else 1
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -141,7 +145,8 @@ def scan(backend: str, device: str) -> Part:
     only = [word for source in sources for word in ("--only", source)]
     command = (*DETAUDIT, "scan", "--backend", backend, "--device", device, *only, "--trials", "1",
                "--budget", "{budget}", "--json", "{report}")
-    return Part(f"scan-{backend}", command, SCAN, summarize_scan, backend=backend)
+    return Part(f"scan-{backend}", command, SCAN, summarize_scan, backend=backend,
+                statuses=(0, 1) if device == GPU else (0, 1, 3))
 
 
 def script(name: str, backend: str, device: str) -> Part:
@@ -149,7 +154,7 @@ def script(name: str, backend: str, device: str) -> Part:
     where = ("--device", "cpu") if device == CPU else ("--jobs", "4")  # a large card has room for four
     command = (*DETAUDIT, "run", "--backend", backend, *where, "--pairs", "2", "--budget", "24runs", "--no-price",
                "--json", "{report}", "train.py")
-    return Part(f"run-{name}-{backend}", command, RUN, summarize_run, SCRIPTS / name, backend)
+    return Part(f"run-{name}-{backend}", command, RUN, summarize_run, SCRIPTS / name, backend, (0, 1, 3))
 
 
 def lanes(backend: str, device: str) -> Part:
@@ -183,7 +188,8 @@ def run(part: Part, left: float, work: Path) -> Result:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-    return Result(part.name, ended, time.monotonic() - begun, summarize(part, report, log))
+    accepted = ended in {f"exit {status}" for status in part.statuses}
+    return Result(part.name, ended, accepted, time.monotonic() - begun, summarize(part, report, log))
 
 
 @contextlib.contextmanager

@@ -101,10 +101,18 @@ def test_one_that_fails_does_not_stop_the_next(tmp_path, monkeypatch, capsys):
     parts = [part("broken", "raise SystemExit('no card')"), part("sound", "print('fine')")]
     monkeypatch.setattr(check, "parts_of", lambda backends, device: parts)
     monkeypatch.setattr(sys, "argv", ["check", str(tmp_path / "out")])
-    assert check.main() == 0
+    assert check.main() == 1
     summary = (tmp_path / "out" / "summary.txt").read_text().splitlines()
     assert any(line.startswith("broken: exit 1") for line in summary)
     assert "    no card" in summary and "    fine" in summary
+
+
+def test_a_scan_that_found_no_card_is_no_success(tmp_path):
+    on_gpu, on_cpu = check.scan("jax", "gpu"), check.scan("jax", "cpu")
+    assert 3 not in on_gpu.statuses and 70 not in on_gpu.statuses and 3 in on_cpu.statuses
+    failed = check.run(check.Part("p", (sys.executable, "-c", "raise SystemExit(3)"), 30, check.summarize_log,
+                                  statuses=on_gpu.statuses), 60, tmp_path)
+    assert (failed.ended, failed.accepted) == ("exit 3", False)
 
 
 # Summaries --------------------------------------------------------------------------------------------------------
@@ -112,7 +120,7 @@ def test_one_that_fails_does_not_stop_the_next(tmp_path, monkeypatch, capsys):
 
 def test_the_summary_stays_under_a_hundred_lines(tmp_path):
     options = argparse.Namespace(backends=["torch"], device="gpu", minutes=8.0)
-    results = [check.Result(f"part-{number}", "exit 0", 1.0, ["x" * 500] * 50) for number in range(20)]
+    results = [check.Result(f"part-{number}", "exit 0", True, 1.0, ["x" * 500] * 50) for number in range(20)]
     lines = check.text_of(options, results).splitlines()
     assert len(lines) == check.MOST_LINES and lines[-1].endswith("lines more")
     assert max(map(len, lines)) <= check.MOST_COLUMNS

@@ -199,7 +199,7 @@ def test_what_no_run_has_met_is_not_tried(world):
 
 
 @pytest.mark.parametrize(("measures", "said"), [
-    ({"steps": 0, "moved": False}, "trains nothing"), ({"steps": 3, "moved": False}, "stand still"),
+    ({"steps": 0, "moved": False}, "trains nothing"), ({"steps": 3, "moved": False}, "no weight changed"),
 ])
 def test_a_script_that_trains_nothing_is_never_reproducible(world, measures, said):
     audit, _, _ = world(measures=measures)
@@ -226,7 +226,7 @@ def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(wo
     numbers = itertools.count()
     audit, _, _ = world(behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True)
                         else float(next(numbers)))
-    assert audit.reproducible is False and "bare runs part" in audit.reason
+    assert audit.reproducible is False and "unrecorded runs differ" in audit.reason
 
 
 def test_watching_that_changes_the_bits_is_told(world):
@@ -263,6 +263,14 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
     assert (options["spy"], tuple(options["files"]), options["left"]) == ("input-changed", ("model.keras",), True)
 
 
+def test_a_run_that_refuses_to_write_over_what_was_left_is_no_other_training(world):
+    audit, _, _ = world(behave=lambda trial: Outcome(FAILED, "ended with status 1: FileExistsError: run")
+                        if begins_from_what_was_left(trial) else 1.0, changed=("run",))
+    assert audit.reproducible is True and not audit.causes
+    assert any("begins from what an earlier one has left fails: ended with status 1: FileExistsError" in note
+               for note in audit.notes)
+
+
 def test_one_run_that_differs_when_it_finds_what_was_left_names_nothing(world):
     audit, _, _ = world(behave=lambda trial: float(begins_from_what_was_left(trial) and trial.draw == 0),
                         changed=("model.keras",))
@@ -279,7 +287,7 @@ def test_where_fresh_runs_differ_a_cache_that_hides_it_is_reported_beside_the_ca
 
     audit, _, _ = world(behave=cached, changed=("cache/features",))
     assert audit.reproducible is False and causes(audit) == {"numpy-generator": True}
-    assert any("it reads that, and not its own data" in note for note in audit.notes)
+    assert any("it reads those files in place of its own data" in note for note in audit.notes)
 
 
 def test_where_both_differ_what_was_left_is_judged_with_the_causes_pinned(world):

@@ -35,14 +35,18 @@ def test_the_files_of_a_cache_are_those_that_begin_with_its_name(tmp_path):
 
 
 def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):
-    assert trackers.variables(tmp_path)["MLFLOW_TRACKING_URI"] == tmp_path.as_uri()
+    own = {"WANDB_MODE": "disabled", "MLFLOW_TRACKING_URI": "https://example.org"}
+    variables = trackers.variables(tmp_path, own)
+    assert variables["MLFLOW_TRACKING_URI"] == tmp_path.as_uri() and "WANDB_MODE" not in variables
+    assert trackers.variables(tmp_path, {"WANDB_MODE": "online"})["WANDB_MODE"] == "offline"
     (note,) = trackers.notes(["wandb", "numpy"])
     assert note == "Weights & Biases was kept offline (WANDB_MODE); --online lets it upload"
 
 
 @pytest.mark.parametrize(("name", "kind", "text"), [
     ("train.py", "json", "print()"), ("train.py", "markdown", "# detaudit run train.py"), ("data.json", "json", "{}"),
-    ("notes.md", "markdown", "# Notes"), ("model.diff", "fix", "x"), ("tool.py", "reproducer", "print()"),
+    ("README.md", "markdown", "# Notes\nAudited with detaudit."),
+    ("their.patch", "fix", "--- a/x\n+++ b/x\n"), ("tool.py", "reproducer", "print()"),
 ])
 def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, text):
     (tmp_path / name).write_text(text)

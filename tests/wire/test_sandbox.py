@@ -18,7 +18,8 @@ from detaudit.runner import Asking, Limits, Runner
 from detaudit.sandbox import choice, copies, in_place, mounts
 from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY
-from detaudit.script import program
+from detaudit.script import program, session
+from detaudit.script.program import Program
 
 from tests.wire.conftest import ask
 
@@ -60,7 +61,8 @@ class Audited:
         self.ours = tmp_path / "ours"
         self.ours.mkdir(exist_ok=True)
         self.program = program.find(script, False, (), folder)
-        self.sandboxed = program.Sandboxed(choice.choose(self.program.root, self.ours, kind).sandbox)
+        self.sandboxed = program.Sandboxed(
+            choice.choose(self.program.root, self.ours, kind, session._beside(self.program)).sandbox)
         self.runner = Runner(
             Interpreter(sys.executable, "tensorflow", fork=False), Limits(1, 60.0), self.ours / "run", dict(os.environ),
             keep_bytes=False, open_nest=lambda *given: program.Process(self.program, *given, None, self.sandboxed))
@@ -213,7 +215,10 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
         open("data.csv").read(); open("out.txt", "w").write("x"); open({str(folder / "data.csv")!r}).read()
         os.chdir({str(elsewhere)!r})
         open("input.txt").read(); open("model.bin", "wb").write(b"x"); os.mkdir("made"); os.remove("gone.txt")
-        tempfile.TemporaryFile().write(b"x"); open(os.devnull, "w").write("x")
+        tempfile.TemporaryFile().write(b"x"); open(os.devnull, "w").write("x"); tempfile.mkstemp()
+        open(os.path.join(tempfile.gettempdir(), "features.npz"), "w").write("x")
+        os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")
+        import sqlite3; sqlite3.connect(":memory:")
     """))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     audit = Audited(tmp_path, kind, folder)
@@ -221,7 +226,54 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
     audit.close()
     assert files["read"] == ["data.csv"]
     back = [str(folder / "data.csv")] if kind == COPY else []  # an absolute path leads out of a copy
-    assert files["elsewhere"] == sorted([*back, *(str(elsewhere / name) for name in ("gone.txt", "made", "model.bin"))])
+    assert files["elsewhere"] == sorted([*back, *(str(elsewhere / name) for name in (
+        "gone", "gone.txt", "made", "model.bin")), str(tmp_path / "tmp" / "features.npz")])
+
+
+def test_what_is_taken_away_or_put_there_for_a_run_is_not_what_the_program_writes(audited, tmp_path):
+    (tmp_path / "project" / "sub").mkdir(parents=True)
+    for name in ("config.json", "sub/opt.npz"):
+        (tmp_path / "project" / name).write_text("1")
+    audit = audited("import os; print(os.path.exists('config.json')); os.symlink('sub', 'latest')")
+    audit.program.versions["fix"] = {"train.py": "import os; print(os.listdir('sub')); os.symlink('sub', 'latest')"}
+    run = audit.finished(without=("config.json", "sub/opt.npz"), version="fix")
+    assert program.written_by(run) == ("latest",)
+    assert audit.run() == "True\n"
+
+
+def test_a_script_of_another_folder_is_not_taken_for_one_below_the_working_folder(tmp_path, kind):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (there / "train.py").write_text("import os; print(os.path.exists('out.txt')); open('out.txt', 'w').write('x')")
+    audit = Audited(tmp_path, kind, here, "../there/train.py")
+    assert audit.program.root == there and audit.program.cwd == here
+    audit.program.versions["fix"] = {"train.py": "print('changed')"}
+    before = state_of(there)
+    assert audit.run(version="fix") == "changed\n"
+    assert audit.run() == "False\n"
+    audit.close()
+    assert state_of(there) == before
+    assert (here / "out.txt").exists() == (kind != OVERLAY)  # an overlay covers the working folder too
+
+
+def test_no_view_changes_a_file_outside_of_the_folder(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "x.py").write_text("mine")
+    for name in ("../x.py", str(tmp_path / "x.py")):
+        for texts, without in (({name: "spoilt"}, ()), ({}, (name,))):
+            with pytest.raises(OSError, match="is not below"):
+                mounts.prepare(str(tmp_path / "p"), texts, without)
+    assert (tmp_path / "x.py").read_text() == "mine"
+
+
+def test_modules_of_the_users_are_never_imported_by_us(audited, tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    for name in ("select", "json", "ctypes"):
+        (tmp_path / "project" / f"{name}.py").write_text("raise SystemExit('the user\'s module')")
+    audit = audited("print('fine')")
+    monkeypatch.chdir(tmp_path / "project")  # where the command is started
+    assert audit.run() == "fine\n"
 
 
 # Overlay ----------------------------------------------------------------------------------------------------------
@@ -365,11 +417,9 @@ def test_the_whole_file_system_is_nobodys_folder(tmp_path):
 
 
 def test_each_kind_is_announced_before_the_first_run(tmp_path):
-    from detaudit.script import session
-
     (tmp_path / "p").mkdir()
     for kind, words in ((COPY, "a copy of its folder"), (IN_PLACE, "restored after each")):
         chosen = choice.choose(tmp_path / "p", tmp_path, kind)
-        assert words in session._announced(chosen, tmp_path / "p")
+        assert words in session._announced(chosen, Program(None, "m", (), tmp_path / "p", tmp_path / "p"))
         chosen.sandbox.close()
     assert json.dumps(KINDS) == '["overlay", "copy", "in-place"]'

@@ -528,7 +528,7 @@ class Isolation(Part):
     ``not_restored`` names below it that are not what they were before the audit.
     """
 
-    kind: Name
+    kind: Literal["", "overlay", "copy", "in-place"]
     reason: Text
     left_out: Names
     elsewhere: Names

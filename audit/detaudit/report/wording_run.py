@@ -80,15 +80,16 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 
 
 #: What became of what runs wrote below the program's folder.
-KEPT_FROM = {"overlay": "an overlay took it", "copy": "copies took it", "in-place": "it was restored"}
+KEPT_FROM = {"": "it was kept", "overlay": "an overlay took it", "copy": "copies took it",
+             "in-place": "it was restored"}
 
 
 def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     """What runs wrote, and whether the user's files are what they were."""
     isolation = report.isolation
     if report.changed:
-        yield "Writes", (f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}, and the folder is "
-                         f"as it was")
+        restored = "" if isolation.not_restored else ", and the folder is as it was"
+        yield "Writes", f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}"
     if isolation.not_restored:
         yield "Changed", f"in the folder itself, during the audit: {listed(isolation.not_restored, 5)}"
     if isolation.elsewhere:

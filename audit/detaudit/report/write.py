@@ -55,8 +55,11 @@ def check_target(path: str | Path | None) -> None:
         raise UsageError(f"Cannot write {name}: it is read-only. Name a file elsewhere.")
 
 
-#: What a file has in it that detaudit has written, by what it is for.
-MARKS = {"json": b'"detaudit.report"', "markdown": b"detaudit", "fix": b"--- a/", "reproducer": b"Written by detaudit"}
+#: How a fix begins as a file: what stands before a diff is skipped by ``patch`` and ``git apply``.
+FIX_HEADER = "# Written by detaudit run: apply it with patch -p1.\n"
+#: What detaudit has written begins so, or (JSON, whose keys are sorted; a program) has this in it.
+BEGINS = {"markdown": b"### detaudit ", "fix": FIX_HEADER.encode()}
+HOLDS = {"json": b'"format": "detaudit.report"', "reproducer": b"Written by detaudit"}
 _LARGEST_OF_OURS = 20_000_000
 
 
@@ -74,7 +77,10 @@ def refuse_files_of(root: Path, targets: Mapping[str, Path | None]) -> None:
 def _is_ours(path: Path, kind: str) -> bool:
     if path.suffix == ".py" and kind != "reproducer":
         return False
-    return path.stat().st_size <= _LARGEST_OF_OURS and MARKS[kind] in path.read_bytes()
+    if path.stat().st_size > _LARGEST_OF_OURS:
+        return False
+    text = path.read_bytes()
+    return text.startswith(BEGINS[kind]) if kind in BEGINS else HOLDS[kind] in text
 
 
 def _takes_bytes(target: Path) -> bool:

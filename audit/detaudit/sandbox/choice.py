@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from detaudit.sandbox import mounts
 from detaudit.sandbox.copies import Copies
 from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.in_place import InPlace
@@ -18,6 +18,7 @@ from detaudit.sandbox.view import COPY, IN_PLACE, OVERLAY, Sandbox, Start
 #: A memory file system that is there before we are: layers go there where TMPDIR's file system cannot have them
 #: (an overlay, NFS). Its size bounds them.
 MEMORY = Path("/dev/shm")
+LEAST_MEMORY = 2 * 2**30  # bytes: with less there, copies are better
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,18 @@ class Choice:
     reason: str = ""
 
 
-def choose(root: Path, folder: Path, wanted: str | None) -> Choice:
+def choose(root: Path, folder: Path, wanted: str | None, beside: Path | None = None) -> Choice:
     """A sandbox for ``root``, with what it needs in ``folder``, which is ours.
 
-    ``wanted`` is one of the kinds; None takes an overlay where one can be mounted, and copies elsewhere. Raises
-    SandboxFailed where the one that was asked for cannot be had.
+    ``wanted`` is one of the kinds; None takes an overlay where one can be mounted, and copies elsewhere. ``beside`` is
+    a working folder that does not lie below ``root``: an overlay covers it too. Raises SandboxFailed where the sandbox
+    that was asked for cannot be had.
     """
     if wanted == IN_PLACE:
         return Choice(InPlace(root))
     if wanted == COPY:
         return Choice(Copies(root, folder))
-    overlay, reason = mountable(root, folder)
+    overlay, reason = mountable(root, folder, beside)
     if overlay is not None:
         return Choice(overlay)
     if wanted == OVERLAY:
@@ -46,13 +48,12 @@ def choose(root: Path, folder: Path, wanted: str | None) -> Choice:
     return Choice(Copies(root, folder), f"no overlay can be mounted on the folder ({reason})")
 
 
-def mountable(root: Path, folder: Path) -> tuple[Overlay | None, str]:
+def mountable(root: Path, folder: Path, beside: Path | None = None) -> tuple[Overlay | None, str]:
     """An overlay that was mounted on ``root`` and written to, or why there is none."""
-    stores: Sequence[Path | None] = (None, MEMORY) if MEMORY.is_dir() else (None,)
     reason = ""
-    for place in stores:
+    for place in (None, MEMORY) if _has_room(MEMORY) else (None,):
         store = Path(tempfile.mkdtemp(prefix="detaudit-", dir=place)) if place is not None else None
-        overlay = Overlay(root, (folder,), store)
+        overlay = Overlay(root, (folder,), store, beside)
         failure = _try(overlay, folder)
         if not failure:
             return overlay, ""
@@ -61,16 +62,26 @@ def mountable(root: Path, folder: Path) -> tuple[Overlay | None, str]:
     return None, reason
 
 
+def _has_room(place: Path) -> bool:
+    return place.is_dir() and shutil.disk_usage(place).free > LEAST_MEMORY
+
+
 def _try(overlay: Overlay, folder: Path) -> str:
     """Why it cannot be mounted; empty where it can, and what is written there is not seen outside."""
     trial = Path(tempfile.mkdtemp(prefix="try-", dir=folder))
-    plan = trial / "plan.json"
-    plan.write_text(json.dumps(overlay.view(trial, Start()).plan), encoding="utf-8")
-    before = os.stat(overlay.root).st_mtime_ns
-    tried = subprocess.run([sys.executable, "-m", "detaudit.sandbox.mounts", str(plan)], capture_output=True, text=True,
-                           check=False)
-    overlay.discard(trial)
-    shutil.rmtree(trial, ignore_errors=True)
-    if os.stat(overlay.root).st_mtime_ns != before:
-        return "what is written to it reaches the folder"
-    return "" if tried.returncode == 0 else tried.stderr.strip().splitlines()[-1]
+    try:
+        plan = trial / "plan.json"
+        plan.write_text(json.dumps(overlay.view(trial, Start()).plan), encoding="utf-8")
+        # In a folder of ours: ``-m`` puts the working folder first on the path.
+        tried = subprocess.run([sys.executable, "-m", "detaudit.sandbox.mounts", str(plan)], cwd=trial,
+                               capture_output=True, text=True, errors="replace", check=False)
+        if tried.returncode != 0:
+            return (tried.stderr.strip().splitlines() or [f"it ended with status {tried.returncode}"])[-1]
+        caught = mounts.TRY in overlay.written(trial)
+        outside = os.path.lexists(overlay.root / mounts.TRY)
+        return "" if caught and not outside else "what is written to it reaches the folder"
+    except (SandboxFailed, OSError) as error:
+        return str(error)
+    finally:
+        overlay.discard(trial)
+        shutil.rmtree(trial, ignore_errors=True)

@@ -72,6 +72,9 @@ class Copies:
         before, after = self._before[trial], states(trial / _COPY / self.root.name)
         return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
 
+    def places(self) -> tuple[Path, ...]:
+        return ()
+
     def keep_state(self, trial: Path) -> None:
         self._kept = trial / _COPY / self.root.name
 

@@ -57,6 +57,9 @@ class InPlace:
                 name for name in names if self._before.get(name) != after.get(name)))
         return self._written[trial]
 
+    def places(self) -> tuple[Path, ...]:
+        return ()
+
     def keep_state(self, trial: Path) -> None:
         self._kept = trial / "left"
         copy_tree(self.root, self._kept)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000
+TRY = ".detaudit-try"  # a file that is written into an overlay to see where it lands
 _BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18
 
 
@@ -107,14 +108,21 @@ def _unescaped(path: str) -> str:
 def prepare(root: str, texts: Mapping[str, str], without: Iterable[str]) -> None:
     """Change the view at ``root`` before the program starts. A link is replaced and never written through."""
     for name in without:
-        path = os.path.join(root, name)
+        path = _inside(root, name)
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
         else:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
     for name, text in texts.items():
-        replace_text(os.path.join(root, name), text)
+        replace_text(_inside(root, name), text)
+
+
+def _inside(root: str, name: str) -> str:
+    """The path of a name below ``root``. Raises OSError for one that leads out of it: that is no view's to change."""
+    if os.path.isabs(name) or ".." in name.split(os.sep):
+        raise OSError(f"{name} is not below {root}")
+    return os.path.join(root, name)
 
 
 def replace_text(path: str, text: str) -> None:
@@ -130,12 +138,21 @@ def replace_text(path: str, text: str) -> None:
 
 def changed_in(upper: str) -> list[str]:
     """Names in an upper layer: files that were made, changed or (as whiteouts) removed, and empty new folders."""
-    names: list[str] = []
+    return sorted(states_in(upper))
+
+
+def states_in(upper: str) -> dict[str, list[int]]:
+    """The names of :func:`changed_in` with the number and the time of change of what is there."""
+    states: dict[str, list[int]] = {}
     for folder, folders, files in os.walk(upper):
-        names += [os.path.relpath(os.path.join(folder, name), upper) for name in files]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        paths = [os.path.join(folder, name) for name in [*files, *links]]
         if not folders and not files and folder != upper:
-            names.append(os.path.relpath(folder, upper))
-    return sorted(names)
+            paths.append(folder)
+        for path in paths:
+            status = os.lstat(path)
+            states[os.path.relpath(path, upper)] = [status.st_ino, status.st_ctime_ns]
+    return states
 
 
 def removable(folder: str) -> None:
@@ -149,7 +166,7 @@ def removable(folder: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Try a plan: ``mounts PLAN`` enters it, writes a file and reads it again. Says why not on standard error."""
+    """Try a plan: ``mounts PLAN`` enters it and writes a file. Says why not on standard error."""
     import json
 
     with open(arguments[0], encoding="utf-8") as file:
@@ -157,10 +174,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         enter(plan)
         for layer in plan["layers"]:
-            path = os.path.join(layer["path"], ".detaudit-try")
-            with open(path, "w", encoding="utf-8") as file:
+            with open(os.path.join(layer["path"], TRY), "w", encoding="utf-8") as file:
                 file.write("here")
-            os.unlink(path)
     except OSError as error:
         print(error.strerror or error, file=sys.stderr)
         return 1

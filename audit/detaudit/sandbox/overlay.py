@@ -1,4 +1,5 @@
 """An overlay over the user's folder: a trial sees it at its own path, and what it writes goes to a layer of its own."""
+import json
 import os
 import shutil
 import tempfile
@@ -7,31 +8,49 @@ from pathlib import Path
 from typing import Any
 
 from detaudit.sandbox import mounts
+from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.view import OVERLAY, Start, View
 
+_PREPARED = "prepared.json"  # what a view was begun with, in the trial's folder
 _LAYERS = "layers"  # in a trial's folder, or in the folder of that name in ``store``
 
 
 @dataclass
 class Overlay:
-    """``root`` is the folder as the system names it. Layers lie in the trial's folder, or below ``store`` where that
-    is on a file system that cannot have them. ``keep`` are folders of ours that may lie below ``root``."""
+    """Layers lie in the trial's folder, or below ``store`` where that is on a file system that cannot have them.
+    ``keep`` are folders of ours that may lie below ``root``. ``beside`` is covered too: a working folder elsewhere."""
 
     root: Path
     keep: tuple[Path, ...]
     store: Path | None = None
+    beside: Path | None = None
     kind: str = field(default=OVERLAY, init=False)
 
     def __post_init__(self) -> None:
         self._kept: Path | None = None
-        self._stores: dict[Path, Path] = {}
+        self._places: dict[Path, Path] = {}  # of the layers of each trial that has a view
+        self._points: dict[Path, list[str]] = {}
 
     def view(self, trial: Path, start: Start) -> View:
-        points = [str(self.root), *mounts.below(str(self.root))]
-        layers = [self._layer(trial, number, point, start.left) for number, point in enumerate(points)]
+        """Raises SandboxFailed where a folder that is to be covered cannot be read."""
+        points = self._points[trial] = self._covered()
+        try:
+            layers = [self._layer(trial, number, point, start.left) for number, point in enumerate(points)]
+        except OSError as error:
+            raise SandboxFailed(f"No overlay can be mounted on {self.root}: {error.strerror}.") from None
         return View(self.root, {
             "layers": layers, "keep": [str(folder) for folder in self.keep], "cwd": str(self.root),
-            "texts": dict(start.texts), "without": list(start.without), "root": str(self.root)})
+            "texts": dict(start.texts), "without": list(start.without), "root": str(self.root),
+            "prepared": str(trial / _PREPARED)})
+
+    def _covered(self) -> list[str]:
+        """Every mount point that trials must not write to, outer ones first."""
+        points: list[str] = []
+        for folder in (self.root, self.beside):
+            if folder is not None:
+                real = os.path.realpath(folder)
+                points += [real, *mounts.below(real)]
+        return sorted(set(points))
 
     def _layer(self, trial: Path, number: int, point: str, left: bool) -> dict[str, Any]:
         folder = self._layers(trial) / str(number)
@@ -45,32 +64,39 @@ class Overlay:
         return {"path": point, "lower": lower, **{name: str(folder / name) for name in names}}
 
     def _layers(self, trial: Path) -> Path:
-        if self.store is None:
-            return trial / _LAYERS
-        if trial not in self._stores:
-            self._stores[trial] = Path(tempfile.mkdtemp(dir=self.store))
-        return self._stores[trial]
+        if trial not in self._places:
+            own = trial / _LAYERS
+            self._places[trial] = own if self.store is None else Path(tempfile.mkdtemp(dir=self.store))
+        return self._places[trial]
 
     def written(self, trial: Path) -> tuple[str, ...]:
+        path = trial / _PREPARED
+        prepared = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         names: list[str] = []
-        for number, point in enumerate([str(self.root), *mounts.below(str(self.root))]):
+        for number, point in enumerate(self._points[trial]):
             upper = self._layers(trial) / str(number) / "upper"
-            inside = os.path.relpath(point, self.root)
-            names += [os.path.normpath(os.path.join(inside, name)) for name in mounts.changed_in(str(upper))]
+            before = prepared[number] if number < len(prepared) else {}
+            states = mounts.states_in(str(upper))
+            inside = os.path.relpath(point, os.path.realpath(self.root))
+            names += [os.path.normpath(os.path.join(inside, name)) for name, state in states.items()
+                      if before.get(name) != state]
         return tuple(sorted(names))
+
+    def places(self) -> tuple[Path, ...]:
+        return () if self.store is None else (self.store,)
 
     def keep_state(self, trial: Path) -> None:
         self._kept = self._layers(trial)
 
     def discard(self, trial: Path) -> None:
-        layers = self._layers(trial)
-        if layers != self._kept:
+        layers = self._places.pop(trial, None)
+        if layers is not None and layers != self._kept:
             _remove(layers)
-            self._stores.pop(trial, None)
 
     def close(self) -> None:
-        if self._kept is not None:
-            _remove(self._kept)
+        for layers in {*self._places.values(), *([self._kept] if self._kept is not None else [])}:
+            _remove(layers)
+        self._places.clear()
         if self.store is not None:
             _remove(self.store)
 

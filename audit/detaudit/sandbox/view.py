@@ -45,6 +45,9 @@ class Sandbox(Protocol):
     def written(self, trial: Path) -> tuple[str, ...]:
         """Names below the folder that the trial in this view has made, changed or removed, sorted."""
 
+    def places(self) -> tuple[Path, ...]:
+        """Where views lie besides the trials' own folders: a full disk there is ours, and not the program's."""
+
     def keep_state(self, trial: Path) -> None:
         """What this trial has left is what ``Start(left=True)`` begins from."""
 

@@ -14,7 +14,7 @@ from detaudit.runner import Finished
 from detaudit.script import edits, price
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Fix
-from detaudit.script.program import LARGEST_COPY, size_of, text_of
+from detaudit.script.program import text_of
 from detaudit.script.repeat import ask
 
 PAIRS = 3  # of runs that must match, at least
@@ -52,8 +52,6 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
     ``pairs`` of runs must, as many as the rate demands at which the program's own differ; a version that is not the
     first tried is run more often.
     """
-    if size_of(case.program.root) > LARGEST_COPY:
-        return None, "the script's folder is too large to be copied, so no fix could be run"
     unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
     if unwritten:
         return None, f"no line can express the pin of {', '.join(unwritten)}: {_advice(causes, unwritten)}"

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from detaudit.condition import Trial, items, pair
-from detaudit.diff import Agreement, Comparison, Divergence
+from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
 from detaudit.events import Phase, Told
 from detaudit.outcome import TIMED_OUT, Outcome
 from detaudit.runner import Experiment, Finished
@@ -49,8 +49,9 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
     again = yield from leftovers.compare_again(case, runs[0])
+    audit = _with_note(audit, again)
     if audit.repeats.parted:
-        return (yield from _differing(case, _with_note(audit, again), runs, again))
+        return (yield from _differing(case, audit, runs, again))
     if leftovers.differs(again):
         return (yield from leftovers.explain(case, audit, runs))
     made = yield from leftovers.made_earlier(case, runs)
@@ -62,11 +63,14 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
 
 
 def _with_note(audit: RunAudit, again: Comparison | None) -> RunAudit:
-    """Fresh runs differ: does one that finds what the first has left repeat that one?"""
-    if not isinstance(again, Agreement):
+    """What a run did that found what the first has left: it failed, or repeated that one where fresh runs differ."""
+    if isinstance(again, Incomparable):
+        note = f"a run that begins from what an earlier one has left fails: {again.reason}"
+        return replace(audit, notes=(*audit.notes, note))
+    if not (isinstance(again, Agreement) and audit.repeats.parted):
         return audit
     note = (f"a run that begins from what the first one has left ({', '.join(audit.changed[:3])}) ends as that one "
-            f"did: it reads that, and not its own data. Runs were compared in fresh folders")
+            f"did: it reads those files in place of its own data. Runs were compared in fresh folders")
     return replace(audit, notes=(*audit.notes, note))
 
 
@@ -145,7 +149,7 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
         return replace(blank, reason="the script trains nothing that was seen: no fit, no train_on_batch, no optimizer")
     still = [one for one in completed if one.trace and not one.trace.measures.get("moved")]
     if still:
-        return replace(blank, reason="the weights stand still in every step: nothing was trained")
+        return replace(blank, reason="no weight changed in any step, so nothing was trained")
     return None
 
 
@@ -253,7 +257,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
         return (yield from _differing(case, audit, more))
     if needed is not None and not audit.repeats.problem:
         return replace(audit, reproducible=False, open=("observer",), reason=(
-            "watched runs agree, but bare runs part: watching hides what makes them part"))
+            "recorded runs match, but unrecorded runs differ: the recorder hides the difference"))
     reason = "unrecorded runs differ, and no recorded run has differed yet"
     return replace(audit, reproducible=False, reason=attribute.unresolved(case, reason))
 

@@ -4,6 +4,7 @@ Every run of an audit begins from the folder as it was, so what a second run of 
 of its own: a run in the sandbox that the first one left. What lay in the folder before the audit is another: a run
 without the files that the program makes itself.
 """
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from detaudit.condition import Condition, Trial
 from detaudit.counting import fisher
-from detaudit.diff import Comparison, Divergence
+from detaudit.diff import Comparison, Divergence, Incomparable
 from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.runner import Experiment, Finished
 from detaudit.sandbox.copies import ignored
@@ -34,6 +35,8 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
         return None
     trial = Trial(case.loose.with_options(LEFT), 0)
     found = yield [trial]
+    if not found[trial].outcome.completed:  # it may refuse to write over what is there: that is no other training
+        return Incomparable(found[trial].outcome.reason)
     return compare_runs(first, found[trial])
 
 
@@ -45,7 +48,8 @@ def explain(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Experiment
         return _unresolved(case, audit, repeats, "a run that begins from what an earlier one has left differed")
     sites = yield from blame.openings(case, names, changed)
     return _caused(audit, repeats, sites, "a second run reads what the first one has left",
-                   f"it writes {', '.join(names[:3])}: write to a new folder in every run, or begin from none")
+                   f"it writes {', '.join(names[:3])}: write to a new folder in every run, or remove what an earlier "
+                   f"run has left")
 
 
 def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, seen: str) -> RunAudit:
@@ -73,6 +77,8 @@ def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repea
     for number in range(MOST):
         trial = Trial(condition, number)
         found = yield [trial]
+        if not found[trial].outcome.completed:
+            break
         pairs += [runs[number % len(runs)], found[trial]]
         if counted(pairs).agreed:
             break
@@ -135,15 +141,15 @@ def differs(comparison: Comparison | None) -> bool:
 
 
 def _covers(name: str, other: str) -> bool:
-    """Whether ``other`` is ``name``, lies in that folder, or begins with it as the files of a cache do."""
-    return other.startswith(name)
+    """Whether ``other`` is ``name``, or lies in that folder."""
+    return other == name or other.startswith(name + "/")
 
 
 def _read(root: Path, run: Finished) -> tuple[str, ...]:
     """Files below the folder that a run has read, Python's own left out. Those of a cache begin with one name."""
     names = run.trace.measures.get("files", {}).get("read", ()) if run.trace is not None else ()
-    paths = {path for name in names for path in root.glob(f"{_plain(name)}*") if path.is_file()}
-    return tuple(sorted(str(path.relative_to(root)) for path in paths))
+    paths = {path.relative_to(root) for name in names for path in root.glob(f"{_plain(name)}*") if path.is_file()}
+    return tuple(sorted(str(path) for path in paths if not any(ignored(part) for part in path.parts)))
 
 
 def _plain(name: str) -> str:
@@ -154,12 +160,17 @@ def _plain(name: str) -> str:
 def _untracked(root: Path) -> tuple[str, ...]:
     """What git does not track or ignores below the folder; nothing outside of a work tree."""
     try:
-        listed = subprocess.run(["git", "-C", str(root), "status", "--porcelain", "-z", "--ignored", "--", "."],
-                                capture_output=True, text=True, timeout=30, check=True).stdout
-        prefix = subprocess.run(["git", "-C", str(root), "rev-parse", "--show-prefix"], capture_output=True, text=True,
-                                timeout=30, check=True).stdout.strip()
+        listed = _git(root, "status", "--porcelain", "-z", "--ignored", "--", ".")
+        prefix = _git(root, "rev-parse", "--show-prefix").strip()
     except (OSError, subprocess.SubprocessError):
         return ()
     names = [line[3:].removeprefix(prefix).rstrip("/") for line in listed.split("\0") if line[:2] in ("??", "!!")]
     return tuple(name for name in names
                  if name and not name.endswith(".py") and not any(ignored(part) for part in Path(name).parts))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git prints; it takes no lock, and so writes nothing."""
+    ran = subprocess.run(["git", "--no-optional-locks", "-C", str(root), *arguments], capture_output=True, timeout=30,
+                         check=True)
+    return os.fsdecode(ran.stdout)

@@ -28,7 +28,6 @@ MOST_BURNERS = 8
 CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
 LEAST_SPACE = 1 << 20  # bytes: where less is free in our folder, a run that fails says nothing of the script
-LARGEST_COPY = 500_000_000  # bytes of the user's folder that are copied for one run
 
 WRITTEN_FILE = "written.json"  # in a trial's folder: the names below the program's folder that it has written
 
@@ -70,7 +69,7 @@ def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) ->
     """The program that the command line names. Raises UsageError, with a sentence, where there is none."""
     if is_module:
         return Program(None, target, arguments, cwd, _own_folder(cwd))
-    path = (cwd / target).absolute()
+    path = Path(os.path.normpath(cwd / target))  # "../train.py" is not below the working folder
     if path.suffix == ".ipynb":
         raise UsageError(f"{target} is a notebook. Convert it first: jupyter nbconvert --to script {target}")
     if not path.is_file():
@@ -185,7 +184,7 @@ class Process:
         (site / "sitecustomize.py").symlink_to(GUEST / "script" / "sitecustomize.py")
         (site / "guest").symlink_to(GUEST)
         path = os.pathsep.join(part for part in (str(site), self._environment.get("PYTHONPATH")) if part)
-        own = {} if self._online else trackers.variables(folder)
+        own = {} if self._online else trackers.variables(folder, self._environment)
         if temporary is not None:
             temporary.mkdir()
             own["TMPDIR"] = str(temporary)
@@ -198,6 +197,7 @@ class Process:
             with open(folder / "supervisor", "wb") as said:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "detaudit.script.supervise", str(folder), str(reading)],
+                    cwd=folder,  # ``-m`` puts it first on the path: the user's own may hold a module of any name
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, pass_fds=(reading,),
                     start_new_session=True)
         finally:
@@ -210,9 +210,10 @@ class Process:
         status = self._process.poll() if self._process else 0
         if path.exists():
             ended = json.loads(path.read_text(encoding="utf-8"))
+            fault = self._own_fault(folder, ended)  # before its layers are removed, which frees the disk
             if self._sandboxed is not None:
                 self._sandboxed.settle(folder, self._plain and ended["status"] == 0)
-            return {**ended, "own_fault": self._own_fault(folder, ended)}
+            return {**ended, "own_fault": fault}
         if status is None:
             return None
         why = f"the process that looks after the script ended with status {status}: {_last_line(folder / 'supervisor')}"
@@ -225,8 +226,9 @@ class Process:
             return f"in its hooks: {_last_line(path)}"
         if ended["status"] == 0 or ended["timed_out"]:
             return ""
-        free = shutil.disk_usage(folder).free
-        return f"no space is left in its own folder, {self.control.parent}" if free < LEAST_SPACE else ""
+        places = self._sandboxed.sandbox.places() if self._sandboxed is not None else ()
+        full = [place for place in (self.control.parent, *places) if shutil.disk_usage(place).free < LEAST_SPACE]
+        return f"no space is left in its own folder, {full[0]}" if full else ""
 
     def said(self, folder: Path) -> str:
         """The end of what the script wrote to stderr, or why it did not start."""
@@ -278,19 +280,6 @@ def text_of(path: Path) -> str | None:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def size_of(root: Path) -> int:
-    """Bytes below ``root`` that a copy would hold, counted up to the most that is allowed."""
-    total = 0
-    for folder, names, files in os.walk(root):
-        names[:] = [name for name in names if name not in IGNORED]
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(folder, name)).st_size
-        if total > LARGEST_COPY:
-            break
-    return total
 
 
 def _identities(*descriptors: int) -> set[tuple[int, int]]:

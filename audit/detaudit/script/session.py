@@ -1,8 +1,11 @@
 """One ``detaudit run``: the interpreter is asked who it is, then the investigation runs over a runner."""
+import contextlib
 import os
 import re
+import shutil
+import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +22,7 @@ from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
 from detaudit.sandbox import in_place
 from detaudit.sandbox.choice import Choice, choose
+from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.view import COPY, IN_PLACE, OVERLAY
 from detaudit.script import trackers
 from detaudit.script.attribute import backend_of
@@ -29,6 +33,7 @@ from detaudit.script.program import Pace, Process, Program, Sandboxed, listing
 from detaudit.under_test import ask
 from detaudit.workspace import RUNS, SHORT, Workspace, workspace
 
+INTERRUPTED = "interrupted"
 MOST_NAMES = 50  # of files that runs have written
 
 
@@ -90,7 +95,7 @@ def run(program: Program, options: Options, emit: Emit) -> RunAudit:
         audit = _Run(program, options, folder, emit, on_gpu=options.device != "cpu" and gpu.present(before)).audit()
         if keep is not None:
             os.makedirs(keep.parent, exist_ok=True)
-            os.rename(folder.path, keep)
+            shutil.move(folder.path, keep)  # to another file system, perhaps
     return replace(audit, began=began, seconds=time.monotonic() - clock,
                    machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())})
 
@@ -110,16 +115,31 @@ class _Run:
     def audit(self) -> RunAudit:
         self.emit(Told(_forecast(self.program.title, self.options)))
         hello = ask(self.options.python)
-        choice = choose(self.program.root, self.folder.path, self.options.isolation)
+        before = listing(self.program.root)
+        choice = choose(self.program.root, self.folder.path, self.options.isolation, _beside(self.program))
         self.sandboxed = Sandboxed(choice.sandbox)
-        self.emit(Told(_announced(choice, self.program.root)))
+        with contextlib.ExitStack() as ending:
+            ending.callback(self._end)
+            self.emit(Told(_announced(choice, self.program)))
+            audit, interrupted = self._investigated(hello)
+        runner = self.runner
+        assert runner is not None
+        trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
+        seen = {"framework": {"backend": backend_of(trials) or self.backend}}
+        notes = audit.notes + _notes(trials, self.options.online)
+        return replace(audit, output=_printed(runner), trials=trials, notes=notes,
+                       isolation=self._isolation(choice, before, trials), cut=runner.cut,
+                       interrupted=interrupted, environment={**audit.environment, **seen})
+
+    def _investigated(self, hello: Mapping[str, Any]) -> tuple[RunAudit, bool]:
+        """What the investigation showed, or what was known when it ended early; and whether it was interrupted."""
         known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
         runner = self.runner = self._runner(hello["fingerprints"][0])
         blank = RunAudit(
             program=self.program.title, options=self._replayable(), reproducible=None, reason="not decided",
             environment={**hello["facts"], "variables": environment.describe(os.environ)},
             strict=self.options.strict)
-        before, so_far = listing(self.program.root), [blank]
+        so_far = [blank]
         case = Case(
             program=self.program, loose=self._loose(), known=known,
             sources=tuple(one for one in base.script_sources().values() if one.script is not None),
@@ -127,21 +147,23 @@ class _Run:
             changed=lambda: tuple(sorted(self.sandboxed.written))[:MOST_NAMES], known_so_far=so_far.append,
             depth=self.options.depth, price=self.options.price, backend=self.backend)
         asking = Asking(investigate(case, blank))
-        interrupted = False
+        why, interrupted = "the budget ran out", False
         try:
             runner.run([asking])
         except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            runner.close()
+            why, interrupted = INTERRUPTED, True
+        except SandboxFailed as error:
+            if not runner.finished:
+                raise
+            why = str(error).rstrip(".")
+        return (asking.finding if asking.done else _cut(so_far[-1], why)), interrupted
+
+    def _end(self) -> None:
+        """End what runs, and leave the folder as it was: a further Ctrl-C must not stop half way."""
+        with undisturbed():
+            if self.runner is not None:
+                self.runner.close()
             self.sandboxed.sandbox.close()
-        audit = asking.finding if asking.done else _cut(so_far[-1], interrupted)
-        trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
-        seen = {"framework": {"backend": backend_of(trials) or self.backend}}
-        notes = audit.notes + _notes(trials, self.options.online)
-        return replace(audit, output=_printed(runner), trials=trials, notes=notes,
-                       isolation=self._isolation(choice, before, trials), cut=runner.cut,
-                       interrupted=interrupted, environment={**audit.environment, **seen})
 
     def _isolation(self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]) -> Isolation:
         elsewhere = {path for trial in trials if trial.trace is not None
@@ -197,11 +219,24 @@ class _Run:
         return {**asdict(self.options), "jobs": self.jobs}
 
 
-def _cut(so_far: RunAudit, interrupted: bool) -> RunAudit:
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore what would interrupt, for a moment."""
+    kept = {}
+    with contextlib.suppress(ValueError):  # in another thread than the first one signals are not ours to set
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            kept[number] = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _cut(so_far: RunAudit, why: str) -> RunAudit:
     """What was known when the investigation ended before its end."""
-    why = "interrupted" if interrupted else "the budget ran out"
     if so_far.reproducible is None:
-        return replace(so_far, reason=why if interrupted else f"{why} before it was decided")
+        return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
     if so_far.fix is not None or so_far.no_fix:
         return replace(so_far, no_price=f"{why} before every pin was timed")
     missing = "a fix was tried" if so_far.causes else "the cause was found"
@@ -241,13 +276,20 @@ def _forecast(title: str, options: Options) -> str:
     return f"{title} will run some {few} times{rest}. What it writes outside of its folder is written each time."
 
 
-def _announced(choice: Choice, root: Path) -> str:
+def _beside(program: Program) -> Path | None:
+    """The working folder where it is no part of the program's folder: relative names of the script lead there."""
+    return None if program.cwd.is_relative_to(program.root) or program.cwd == program.cwd.parent else program.cwd
+
+
+def _announced(choice: Choice, program: Program) -> str:
     """What becomes of the user's folder, before the first run."""
-    kind = choice.sandbox.kind
+    kind, root = choice.sandbox.kind, program.root
     if kind == OVERLAY:
         return "Each run sees its folder through an overlay: what it writes there is thrown away."
+    away = "" if program.cwd.is_relative_to(root) else f" The working folder, {program.cwd}, is not protected."
     if kind == COPY:
         reason = f", for {choice.reason}" if choice.reason else ""
-        return f"Each run works in a copy of its folder{reason}: an absolute path still leads to the folder itself."
+        return (f"Each run works in a copy of its folder{reason}: an absolute path still leads to the folder "
+                f"itself.{away}")
     return (f"Runs write into {root} itself, one at a time. It was saved and is restored after each; if the audit is "
-            f"killed, the next `detaudit run` restores it.")
+            f"killed, the next `detaudit run` restores it. Do not edit it meanwhile.{away}")

@@ -35,7 +35,8 @@ def main(folder: Path, lifeline: int) -> int:
     launch = json.loads((folder / LAUNCH_FILE).read_text(encoding="utf-8"))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-    time.sleep(launch["wait"])
+    if select.select([lifeline], [], [], launch["wait"])[0]:  # nobody ever writes: the engine is gone
+        return 1
     began = time.monotonic()
     with burning(launch["burners"]):
         script = _start(folder, launch)
@@ -70,6 +71,8 @@ def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
             try:
                 mounts.enter(launch["mounts"])
                 mounts.prepare(launch["mounts"]["root"], launch["mounts"]["texts"], launch["mounts"]["without"])
+                prepared = [mounts.states_in(layer["upper"]) for layer in launch["mounts"]["layers"]]
+                _write(Path(launch["mounts"]["prepared"]), prepared)
             except OSError as error:  # an exception's text does not reach the parent from here
                 (folder / protocol.FAULT_FILE).write_text(f"no sandbox: {error.strerror or error}\n", encoding="utf-8")
                 os._exit(OUR_FAULT)
@@ -93,6 +96,8 @@ def _wait(script: subprocess.Popen, lifeline: int, deadline: float) -> bool:
             return False
         if select.select([lifeline], [], [], 0.02)[0]:  # nobody ever writes: the engine is gone
             _end(script.pid)
+            os.waitpid(script.pid, 0)
+            _end_orphans()
             os._exit(1)
         if time.monotonic() > deadline:
             return True
@@ -117,7 +122,7 @@ def _end_orphans() -> None:
             os.waitpid(-1, 0)
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
+def _write(path: Path, document: Any) -> None:
     draft = path.with_name(path.name + ".part")
     draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
     os.replace(draft, path)

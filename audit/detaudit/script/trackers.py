@@ -4,7 +4,7 @@ The variables are those that each library reads: WANDB_MODE (W&B), MLFLOW_TRACKI
 Face Hub, which then loads from its cache alone), COMET_START_ONLINE (``comet_ml.start``) and CLEARML_OFFLINE_MODE
 (ClearML).
 """
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 #: By the module that a script imports: the library's name and the variable that keeps it offline.
@@ -17,9 +17,14 @@ OFFLINE = {
 }
 
 
-def variables(folder: Path) -> dict[str, str]:
-    """What is set in a trial; what MLflow keeps goes to ``folder``."""
-    return {name: value.format(folder=folder.as_uri()) for _, name, value in OFFLINE.values()}
+#: Values of the user's own under which a tracker is as quiet.
+QUIET = {"WANDB_MODE": ("disabled", "dryrun", "offline"), "HF_HUB_OFFLINE": ("1", "ON", "YES", "TRUE")}
+
+
+def variables(folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What is set in a trial; what MLflow keeps goes to ``folder``. What keeps a tracker quiet already stays."""
+    return {name: value.format(folder=folder.as_uri()) for _, name, value in OFFLINE.values()
+            if inherited.get(name) not in QUIET.get(name, ())}
 
 
 def notes(imported: Iterable[str]) -> tuple[str, ...]:

@@ -5,18 +5,21 @@ in C or C++ raises no event, so calls that are given a path there are wrapped: `
 TensorFlow's file functions, checkpoints, saved models, summaries and data set caches.
 """
 import os
+import re
 import sys
 import tempfile
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 
 MOST = 200  # names that are kept of each kind
+RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing
 
-#: Events after which another file, or none, is at a path; and the places of the paths in their arguments (Python's
-#: table of audit events).
-REPLACES = {"os.rename": (0, 1), "os.remove": (0,), "os.rmdir": (0,), "os.truncate": (0,), "os.link": (1,),
-            "os.symlink": (1,), "shutil.rmtree": (0,)}
-#: Events that change something about a file; a data base is read and written.
-CHANGES = ("os.mkdir", "os.chmod", "os.chown", "os.utime", "sqlite3.connect")
+#: Events after which another file, or none, is at a path; and the places in their arguments of each path, and of the
+#: folder to which it is relative (Python's table of audit events).
+REPLACES = {"os.rename": ((0, 2), (1, 3)), "os.remove": ((0, 1),), "os.rmdir": ((0, 1),), "os.truncate": ((0, None),),
+            "os.link": ((1, 3),), "os.symlink": ((1, 2),), "shutil.rmtree": ((0, 1),)}
+#: Events that change something about the file at their first argument, and the place of the folder; a data base is read
+#: and written.
+CHANGES = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "sqlite3.connect": None}
 
 
 class Use(NamedTuple):
@@ -34,8 +37,12 @@ def follow(session: Any, tell: Callable[[Use], None]) -> None:
     """Call ``tell`` with every use from now on, in the thread that makes it. It must not raise."""
 
     def say(path: Any, *what: bool) -> None:
-        if isinstance(path, (str, bytes, os.PathLike)):
-            tell(Use(os.path.abspath(os.fsdecode(path)), *what))
+        try:
+            name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
+            if name and not name.startswith((":", "file:")) and "://" not in name:  # a data base in memory, an address
+                tell(Use(os.path.abspath(name), *what))
+        except Exception:  # the working folder is gone, say: the script is to have no trouble from us
+            pass
 
     if hasattr(sys, "addaudithook"):
         sys.addaudithook(lambda event, arguments: _heard(event, arguments, say))
@@ -50,10 +57,17 @@ def _heard(event: str, arguments: Any, say: Callable[..., None]) -> None:
     if event == "open":
         say(arguments[0], *_of_mode(*arguments[1:]))
     elif event in REPLACES:
-        for place in REPLACES[event]:
-            say(arguments[place], False, True, True)
-    elif event in CHANGES:
+        for place, folder in REPLACES[event]:
+            if not _relative_to(arguments, folder):
+                say(arguments[place], False, True, True)
+    elif event in CHANGES and not _relative_to(arguments, CHANGES[event]):
         say(arguments[0], event == "sqlite3.connect", True)
+
+
+def _relative_to(arguments: Any, place: Optional[int]) -> bool:
+    """Whether a path is relative to an open folder, by its descriptor: what it is called is not known then."""
+    folder = arguments[place] if place is not None and place < len(arguments) else None
+    return isinstance(folder, int) and folder >= 0
 
 
 def _of_mode(mode: Any, flags: Any = None) -> List[bool]:
@@ -136,13 +150,16 @@ def _path_at(session: Any, say: Callable[..., None], owner: Any, name: str, plac
 class Record:
     """What a run has read below its own folder, and what it has written outside of that.
 
-    Left out of ``read`` are Python's own files; of ``elsewhere`` devices, temporary files and detaudit's own.
+    Left out of ``read`` are Python's own files; of ``elsewhere`` devices, detaudit's own files, and temporary ones that
+    are gone at the end or have a name of :mod:`tempfile`'s, which no other run can find.
     """
 
     def __init__(self, session: Any) -> None:
         self._root = os.path.realpath(session.option("root"))
         self._origin = os.path.realpath(session.option("origin") or session.option("root"))
-        ours = (session.folder, tempfile.gettempdir(), "/dev", "/proc", "/sys")
+        self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+        ours = (session.folder, session.option("temporary") or session.folder, "/dev/null", "/dev/tty", "/dev/pts",
+                "/proc", "/sys")
         self._ours = tuple(os.path.join(os.path.realpath(path), "") for path in ours)
         self._read: Set[str] = set()
         self._elsewhere: Set[str] = set()
@@ -175,4 +192,11 @@ class Record:
         return not leads_back and os.path.join(path, "").startswith(self._ours)
 
     def measures(self) -> Dict[str, List[str]]:
-        return {"read": sorted(self._read), "elsewhere": sorted(self._elsewhere)}
+        elsewhere = [path for path in self._elsewhere
+                     if not os.path.join(path, "").startswith(self._temporary) or self._lasts(path)]
+        return {"read": sorted(self._read), "elsewhere": sorted(elsewhere)}
+
+    def _lasts(self, path: str) -> bool:
+        """Whether a temporary file may be found by the next run."""
+        first = path[len(self._temporary):].split(os.sep, maxsplit=1)[0]
+        return bool(first) and os.path.lexists(path) and not RANDOM_NAME.match(first)
