@@ -116,7 +116,7 @@ def scan_command(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the evidence.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Audit this machine: what breaks reproducibility here, and which recipe holds."""
+    """Find what makes training non-reproducible on this machine, and the settings that fix it."""
     if quick and full:
         raise UsageError("--quick and --full exclude each other.")
     options = Options(
@@ -210,7 +210,7 @@ def run_command(
     markdown: Annotated[Path | None, typer.Option(metavar="F", help="Write the report for a bug issue.")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the evidence.")] = False,
 ) -> None:
-    """Audit your own training, unmodified: does it repeat, where does it part, why, and what mends it?"""
+    """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
     options = session.Options(
         python=interpreter_path(python), device=one_of(device, ("auto", "cpu"), "--device"),
         backend=None if backend is None else one_of(backend, IN_SCRIPTS, "--backend"), pairs=pairs, jobs=jobs,

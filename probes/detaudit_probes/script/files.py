@@ -164,9 +164,10 @@ class Record:
         self._read: Set[str] = set()
         self._elsewhere: Set[str] = set()
         self._known: Dict[Use, None] = {}
+        self.ended = False  # what is opened after that is opened by us
 
     def __call__(self, use: Use) -> None:
-        if use in self._known:
+        if self.ended or use in self._known:
             return
         if len(self._known) < 50 * MOST:
             self._known[use] = None

@@ -118,10 +118,6 @@ def _ids(module: ModuleType) -> List[str]:
     return [source.id for source in (getattr(module, "SOURCES", None) or (module.SOURCE,))]
 
 
-#: Modules of experiment trackers; which variables keep them offline is the engine's matter.
-TRACKERS = ("clearml", "comet_ml", "huggingface_hub", "mlflow", "wandb")
-
-
 class _Ending:
     """Completes the trace, once, in the process that began it."""
 
@@ -152,6 +148,7 @@ class _Ending:
             return
         self._done = True
         session, recorder = self._session, self._recorder
+        self._files.ended = True
         try:
             recorder.end()
             recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
@@ -160,7 +157,7 @@ class _Ending:
             recorder.trace.note("measures", {"placebos": placebos.met(self._environment),
                                              "used": sorted(session.used.union(before.get("used", ()))),
                                              "files": self._files.measures(),
-                                             "trackers": [name for name in TRACKERS if name in sys.modules]})
+                                             "trackers": [name for name in protocol.TRACKERS if name in sys.modules]})
             if session.spying is not None:
                 self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
