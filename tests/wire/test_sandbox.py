@@ -436,7 +436,8 @@ from pathlib import Path
 from detaudit.sandbox.in_place import InPlace
 from detaudit.sandbox.view import Start
 folder = Path({str(folder)!r})
-InPlace(folder).view(folder.parent / "trial", Start({start}))
+sandbox = InPlace(folder)
+sandbox.view(folder.parent / "trial", Start({start}))
 os.chdir(folder)
 """ + textwrap.dedent(lines) + "\nos.kill(os.getpid(), signal.SIGKILL)\n"
     assert subprocess.run([sys.executable, "-c", program_text], check=False).returncode == -signal.SIGKILL
@@ -527,6 +528,24 @@ def test_what_changes_while_no_trial_runs_is_kept_and_what_runs_change_is_not(tm
     assert kept == {"train.py": "edited", "paper.tex": "paper"}
 
 
+def test_a_file_that_runs_do_not_usually_change_is_kept_when_it_changes_during_one(tmp_path):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    sandbox = in_place.InPlace(folder)
+    for number in range(4):
+        trial = tmp_path / str(number)
+        sandbox.view(trial, Start(without=("kept.txt",) if number == 3 else ()))
+        (folder / "kept.txt").write_text("written by each run")
+        (folder / "made.bin").write_text("made by a run")
+        if number:
+            (folder / "train.py").write_text(f"edited {number}")
+        sandbox.discard(trial)
+    sandbox.close()
+    assert state_of(folder) == before
+    kept = {path.name: path.read_text() for path in sandbox.replaced.rglob("*") if path.is_file()}
+    assert kept == {"train.py": "edited 3"}
+
+
 def test_an_audit_that_is_interrupted_in_a_trial_leaves_nothing(tmp_path):
     folder = project(tmp_path)
     before = state_of(folder)
@@ -564,6 +583,21 @@ def test_a_journal_is_kept_until_its_folder_was_restored_and_is_in_no_other_ones
     (tmp_path / "unplugged").rename(tmp_path / "disk")
     assert [restored.problem for restored in in_place.recover()] == [""]
     assert state_of(folder) == before
+
+
+def test_an_audit_killed_while_it_restores_has_lost_nothing(tmp_path):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    killed(folder, """
+        Path("kept.txt").write_text("spoilt")
+        Path("paper.tex").write_text("paper")
+        from detaudit.sandbox import tree
+        tree.copy_file = lambda origin, copy: (copy.write_text("half"), os.kill(os.getpid(), signal.SIGKILL))
+        sandbox.discard(folder.parent / "trial")
+    """)
+    (restored,) = in_place.recover()
+    assert state_of(folder) == before
+    assert {path.read_text() for path in restored.where.rglob("*") if path.is_file()} == {"spoilt", "paper", "half"}
 
 
 def test_a_restore_that_fails_is_tried_again(tmp_path, monkeypatch):

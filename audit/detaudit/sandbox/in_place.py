@@ -5,7 +5,8 @@ starts. It lies where the next start finds it (:func:`journals`), under a lock t
 gone, however that ended; :func:`recover` then restores what a killed audit has left.
 
 The folder is the user's, who may work in it meanwhile. So what takes a saved file's place, or is new, is moved into the
-journal before anything is put back. It is removed there if it changed while a trial was running, and kept otherwise.
+journal before anything is put back. It is removed there if it is a run's own: it changed while a trial was running, and
+is no saved file, or one that the first two trials have changed. All else is kept.
 """
 import contextlib
 import errno
@@ -16,7 +17,7 @@ import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from detaudit.sandbox.view import IN_PLACE, Start, View
 LATE = 60.0    # seconds after an audit's last sign of life: no run of it still writes, what changes then is the user's
 _BEAT = 5.0    # seconds between signs of life
 _RECORD, _ASIDE_RECORD, _ROOT = "journal.json", "aside.json", "root"
-_CONTENTS, _ASIDE, _REPLACED, _SAVED = "contents", "aside", "replaced", "saved"
+_CONTENTS, _ASIDE, _REPLACED, _SAVED, _SCRATCH = "contents", "aside", "replaced", "saved", "scratch"
 _LOCK, _ALIVE = "lock", "alive"
 _DRAFT = ".detaudit-part"
 
@@ -60,8 +61,8 @@ class Restored(NamedTuple):
 class InPlace:
     """``root`` as it was when the journal was made is what every trial begins from, so no two may run at a time.
 
-    ``replaced`` is where the files lie, once the sandbox is closed, that had changed while no trial was running; None
-    where there were none.
+    ``replaced`` is where files lie, once the sandbox is closed, that the user may have changed during the audit; None
+    where there are none.
     """
 
     root: Path
@@ -74,6 +75,8 @@ class InPlace:
         self._unread: set[str] = set()  # what the kept state does not hold
         self._before: dict[Path, dict[str, State]] = {}  # the trial under way
         self._written: dict[Path, tuple[str, ...]] = {}
+        self._habits: set[str] = set()  # saved files that runs change
+        self._edits: dict[str, Path] = {}  # others that changed while a trial was running, as they were last
         self._pulse = _Pulse(self.journal)
         self._pulse.start()
 
@@ -102,13 +105,26 @@ class InPlace:
         self._unread = set(copy_tree(self.root, self._kept, moved=False))
 
     def discard(self, trial: Path) -> None:
-        self.written(trial)
-        self._restore(keep=False)
+        batch, names = self.journal.batch(), self.written(trial)
+        edits = self.journal.saved_files(names) - self._habits
+        self._restore(keep=False, edits=edits)
+        self._learn({name: batch / name for name in edits if os.path.lexists(batch / name)})
         self._before.pop(trial, None)
 
-    def _restore(self, keep: bool) -> None:
+    def _learn(self, edits: dict[str, Path]) -> None:
+        """Saved files that the first two trials change are the program's to write: they are not kept."""
+        if len(self._written) == 2:
+            self._habits |= self._edits.keys() & edits.keys()
+        for name, place in edits.items():
+            if name in self._edits:
+                self._edits[name].unlink(missing_ok=True)
+            self._edits[name] = place
+        for name in self._habits & self._edits.keys():
+            self._edits.pop(name).unlink(missing_ok=True)
+
+    def _restore(self, keep: bool, edits: Collection[str] = ()) -> None:
         try:
-            self.journal.restore(keep)
+            self.journal.restore(keep, edits)
         except OSError as error:
             raise SandboxFailed(f"{self.root} could not be restored: {error}. Its journal, {self.journal.folder}, is "
                                 f"kept, and the next `detaudit run` tries again.") from error
@@ -235,6 +251,12 @@ class Journal:
         saved, unsaved = self._read()
         return [name for name in names if name not in saved or name in unsaved]
 
+    def saved_files(self, names: Iterable[str]) -> set[str]:
+        """Those of ``names`` that are files, and were when the journal was made."""
+        saved, _ = self._read()
+        files = {name for name in names if name in saved and saved[name].type == stat.S_IFREG}
+        return {name for name in files if (self.root / name).is_file() and not (self.root / name).is_symlink()}
+
     # Names that a trial is not to see ------------------------------------------------------------------------------
 
     def set_aside(self, names: Iterable[str]) -> None:
@@ -285,21 +307,27 @@ class Journal:
 
     # Restoring -----------------------------------------------------------------------------------------------------
 
-    def restore(self, keep: bool, until: float | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def restore(self, keep: bool, edits: Collection[str] = (),
+                until: float | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Make ``root`` what it was: the names that were not, and those that were left as they are.
 
         What could not be saved is left alone, and so is what changed after ``until``, in seconds since the epoch. What
-        has to go is moved into the journal; ``keep`` it there, or remove it as a run's own. Raises OSError.
+        has to go is moved into the journal; ``keep`` all of it there, or ``edits`` alone. Raises OSError.
         """
         if until is None:
             self.touch()
         saved, unsaved = self._read()
         self._open(saved)
-        aside, batch = self._aside(), self._batch()
+        scratch = self.folder / _SCRATCH
+        if scratch.exists():  # of a restore that did not come to its end
+            batch = self.batch()
+            batch.parent.mkdir(exist_ok=True)
+            os.rename(scratch, batch)
+        aside, batch = self._aside(), self.batch()
         moved = [name for number, (name, _) in enumerate(aside) if self._is_aside(number)]
         for name in moved:
             if os.path.lexists(self.root / name) and not behind_link(self.root, name):
-                self._take_away(name, batch, keep)
+                self._take_away(name, batch if keep else scratch, keep)
         now = dict(entries(self.root))
         changed = {name for name, status in now.items()
                    if name not in unsaved and (name not in saved or not saved[name].is_state(status))}
@@ -307,7 +335,8 @@ class Journal:
         left = _late(changed, now, until)
         taken = _topmost(changed - left)
         for name in taken:
-            self._take_away(name, batch, keep)
+            kept = keep or name in edits
+            self._take_away(name, batch if kept else scratch, kept)
         missing, blocked = [], []
         for name in sorted(saved.keys() - unsaved):
             if not os.path.lexists(self.root / name) and not _under(name, moved):
@@ -324,8 +353,7 @@ class Journal:
             for name in {*missing, *moved} & saved.keys():
                 saved[name] = saved[name]._replace(state=tree.state(os.lstat(self.root / name)))
             self._write(saved, unsaved)
-        if not keep:
-            tree.remove(batch)
+        tree.remove(scratch)
         (self.folder / _ASIDE_RECORD).unlink(missing_ok=True)
         return tuple(sorted({*changed, *missing, *moved} - left)), tuple(sorted(left))
 
@@ -340,8 +368,8 @@ class Journal:
                 with contextlib.suppress(OSError):
                     os.chmod(path, saved[name].mode | 0o700)
 
-    def _batch(self) -> Path:
-        """A folder of its own for what one restore takes away, not made yet."""
+    def batch(self) -> Path:
+        """Where the next restore keeps what it takes away; not made yet."""
         replaced = self.folder / _REPLACED
         numbers = [int(path.name) for path in replaced.glob("[0-9]*")]
         return replaced / str(max(numbers, default=0) + 1)
@@ -414,7 +442,7 @@ class Journal:
         is."""
         kept = None
         replaced = self.folder / _REPLACED
-        if any(replaced.glob("*/*")):
+        if any(path.is_symlink() or not path.is_dir() for path in replaced.rglob("*")):
             kept = journals().parent / _REPLACED / self.folder.name
             kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.rename(replaced, kept)
