@@ -33,7 +33,7 @@ def state_of(folder: Path) -> dict[str, tuple]:
         content = ""
         if path.is_symlink():
             content = os.readlink(path)
-        elif stat.S_ISREG(status.st_mode):
+        elif stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
         found[str(path.relative_to(folder))] = (content, status.st_mode, status.st_mtime_ns)
     return found
