@@ -389,8 +389,8 @@ def test_a_link_that_leads_into_the_folder_leads_into_the_copy(copied, tmp_path)
 
 def test_a_file_that_disappears_while_it_is_copied_was_not_there(copied, tmp_path, monkeypatch):
     (copied.folder / "a").write_text("a")
-    monkeypatch.setattr(tree, "entries", lambda root: [("gone", os.lstat(copied.folder / "a")),
-                                                       ("a", os.lstat(copied.folder / "a"))])
+    monkeypatch.setattr(tree, "entries", lambda root, ours: [("gone", os.lstat(copied.folder / "a")),
+                                                             ("a", os.lstat(copied.folder / "a"))])
     assert tree.copy_tree(copied.folder, tmp_path / "copy") == []
     assert os.listdir(tmp_path / "copy") == ["a"]
 
@@ -408,6 +408,23 @@ def test_what_lies_behind_a_link_out_of_the_folder_is_not_touched(tmp_path):
         sandbox.close()
     assert (tmp_path / "elsewhere" / "x.py").read_text() == "x"
     assert os.listdir(tmp_path / "elsewhere") == ["x.py"]
+
+
+def test_our_own_folders_may_lie_in_the_users_and_are_not_copied_nor_restored(tmp_path, monkeypatch):
+    folder = project(tmp_path)
+    ours = folder / "tmp" / "ours"
+    ours.mkdir(parents=True)
+    sandbox = copies.Copies(folder, ours)
+    view = sandbox.view(ours / "1", Start())
+    assert sorted(os.listdir(view.root)) == ["kept.txt", "sub", "tmp", "train.py"] and not os.listdir(view.root / "tmp")
+    sandbox.close()
+    sandbox = in_place.InPlace(folder)
+    with pytest.raises(SandboxFailed, match="TMPDIR"):
+        sandbox.view(ours / "2", Start())
+    sandbox.close()
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    with pytest.raises(SandboxFailed, match="XDG_STATE_HOME"):
+        in_place.InPlace(folder)
 
 
 def test_nothing_of_ours_is_left_when_an_audit_ends_with_trials_under_way(copied):
@@ -698,12 +715,12 @@ def test_what_an_earlier_run_has_removed_takes_nothing_along_that_is_not_saved(t
 
 
 def test_two_audits_do_not_run_in_one_folder(tmp_path):
-    folder = project(tmp_path)
+    folder = project(tmp_path, "above/project")
     sandbox = in_place.InPlace(folder)
-    for root in (folder, folder / "sub", tmp_path):
+    for root in (folder, folder / "sub", folder.parent):
         with pytest.raises(SandboxFailed, match="another audit is running in"):
             in_place.InPlace(root)
-    beside = in_place.InPlace(project(tmp_path, "project2"))
+    beside = in_place.InPlace(project(tmp_path, "above/project2"))
     beside.close()
     sandbox.close()
     in_place.InPlace(folder).close()

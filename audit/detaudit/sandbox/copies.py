@@ -38,7 +38,8 @@ _COPY = "copy"
 
 @dataclass
 class Copies:
-    """``store`` is a folder of ours for the pristine copy. ``left_out`` are names that no trial sees."""
+    """``store`` is a folder of ours, for trials and the pristine copy; it may lie below ``root``. ``left_out`` are
+    names that no trial sees."""
 
     root: Path
     store: Path
@@ -73,13 +74,13 @@ class Copies:
     def _take(self) -> Path:
         """The pristine copy, made once."""
         if self._pristine is None:
-            needed, free = size_of(self.root), shutil.disk_usage(self.store).free
+            needed, free = size_of(self.root, self.store), shutil.disk_usage(self.store).free
             if needed + MARGIN > free:
                 raise SandboxFailed(f"{self.root} holds {needed >> 20} MiB, too much to copy into {self.store}, which "
                                     f"has {free >> 20} MiB free. Set TMPDIR to a larger disk, or run with --isolation "
                                     f"in-place.")
             pristine = self.store / "pristine" / self.root.name
-            self.left_out = tuple(sorted(copy_tree(self.root, pristine)))
+            self.left_out = tuple(sorted(copy_tree(self.root, pristine, ours=self.store)))
             self._large = {name: state(status) for name, status in entries(pristine)
                            if stat.S_ISREG(status.st_mode) and status.st_size >= LARGE}
             self._pristine = pristine

@@ -81,6 +81,7 @@ class InPlace:
         self._pulse.start()
 
     def view(self, trial: Path, start: Start) -> View:
+        _refuse_ours_below(self.root, trial)
         for earlier in tuple(self._before):
             self.discard(earlier)
         self._restore(keep=True)
@@ -198,6 +199,7 @@ class Journal:
     def make(cls, root: Path) -> "Journal":
         """Raises SandboxFailed where there is no room for it, or no place, or the folder has a journal already."""
         root, journal = Path(os.path.realpath(root)), None
+        _refuse_ours_below(root, journals())
         try:
             journals().mkdir(parents=True, exist_ok=True, mode=0o700)
             needed, free = tree.size_of(root), shutil.disk_usage(journals()).free
@@ -522,6 +524,13 @@ def _root_of(folder: Path) -> Path:
         return Path(os.fsdecode((folder / _ROOT).read_bytes()))
     except OSError:
         return Path()
+
+
+def _refuse_ours_below(root: Path, folder: Path) -> None:
+    """Raises SandboxFailed where a folder of ours lies in the one that is restored."""
+    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):
+        raise SandboxFailed(f"{folder}, which is detaudit's own, lies in {root}: runs cannot work in that folder "
+                            f"itself. Set XDG_STATE_HOME and TMPDIR to folders outside of it.")
 
 
 def _refuse_overlap(root: Path) -> None:

@@ -25,19 +25,22 @@ def ignored(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in IGNORED)
 
 
-def entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Names below ``root``, a folder before what is in it, with their own status (of a link, not of its target)."""
+def entries(root: Path, ours: Path | None = None) -> Iterator[tuple[str, os.stat_result]]:
+    """Names below ``root``, a folder before what is in it, with their own status (of a link, not of its target).
+
+    ``ours`` is a folder that is not the user's, though it may lie there.
+    """
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not ignored(name))
+        folders[:] = sorted(name for name in folders if not ignored(name) and os.path.join(folder, name) != str(ours))
         for name in [*folders, *sorted(name for name in files if not ignored(name))]:
             path = os.path.join(folder, name)
             with contextlib.suppress(OSError):
                 yield os.path.relpath(path, root), os.lstat(path)
 
 
-def size_of(root: Path) -> int:
+def size_of(root: Path, ours: Path | None = None) -> int:
     """Bytes of the files that a copy of ``root`` would hold."""
-    return sum(status.st_size for _, status in entries(root) if stat.S_ISREG(status.st_mode))
+    return sum(status.st_size for _, status in entries(root, ours) if stat.S_ISREG(status.st_mode))
 
 
 def state(status: os.stat_result) -> State:
@@ -63,7 +66,8 @@ def changes(before: Mapping[str, State], after: Mapping[str, State]) -> tuple[st
     return tuple(sorted(name for name in names if {before.get(name, FOLDER), after.get(name, FOLDER)} != {FOLDER}))
 
 
-def copy_tree(source: Path, target: Path, linked: Mapping[str, Path] = _NOTHING, moved: bool = True) -> list[str]:
+def copy_tree(source: Path, target: Path, linked: Mapping[str, Path] = _NOTHING, moved: bool = True,
+              ours: Path | None = None) -> list[str]:
     """Copy a folder; the names that were left out: what is no file, and what may not be read.
 
     A file that ``linked`` names becomes a link to what it says. ``moved``: programs will work in the copy, so links
@@ -73,7 +77,7 @@ def copy_tree(source: Path, target: Path, linked: Mapping[str, Path] = _NOTHING,
     left_out: list[str] = []
     folders: list[tuple[Path, Path]] = [(source, target)]
     target.mkdir(parents=True)
-    for name, status in entries(source):
+    for name, status in entries(source, ours):
         origin, copy = source / name, target / name
         with contextlib.suppress(FileNotFoundError):
             if stat.S_ISDIR(status.st_mode):
