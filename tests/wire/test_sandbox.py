@@ -1,5 +1,6 @@
 """What runs do to the user's folder: nothing, under every isolation, whatever lies in it."""
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -9,15 +10,16 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition, Trial
 from detaudit.nests import Interpreter
 from detaudit.runner import Asking, Limits, Runner
-from detaudit.sandbox import choice, copies, in_place, mounts
+from detaudit.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY
+from detaudit.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
 from detaudit.script import program, session
 from detaudit.script.program import Program
 
@@ -32,7 +34,7 @@ def state_of(folder: Path) -> dict[str, tuple]:
         content = ""
         if path.is_symlink():
             content = os.readlink(path)
-        elif stat.S_ISREG(status.st_mode):
+        elif stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
         found[str(path.relative_to(folder))] = (content, status.st_mode, status.st_mtime_ns)
     return found
@@ -260,7 +262,8 @@ def test_a_script_of_another_folder_is_not_taken_for_one_below_the_working_folde
 def test_no_view_changes_a_file_outside_of_the_folder(tmp_path):
     (tmp_path / "p").mkdir()
     (tmp_path / "x.py").write_text("mine")
-    for name in ("../x.py", str(tmp_path / "x.py")):
+    (tmp_path / "p" / "link").symlink_to(tmp_path)
+    for name in ("../x.py", str(tmp_path / "x.py"), "link/x.py"):
         for texts, without in (({name: "spoilt"}, ()), ({}, (name,))):
             with pytest.raises(OSError, match="is not below"):
                 mounts.prepare(str(tmp_path / "p"), texts, without)
@@ -343,7 +346,7 @@ def test_where_no_overlay_can_be_mounted_it_says_why_and_takes_copies(tmp_path, 
 # Copies -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_large_file_is_linked_until_a_run_changes_it_and_never_the_users(tmp_path, monkeypatch):
+def test_a_large_file_that_runs_change_is_never_linked_and_never_the_users(tmp_path, monkeypatch):
     monkeypatch.setattr(copies, "LARGE", 100)
     folder = tmp_path / "project"
     folder.mkdir()
@@ -352,10 +355,137 @@ def test_a_large_file_is_linked_until_a_run_changes_it_and_never_the_users(tmp_p
                                      "open('big', 'w').write('spoilt')")
     before = state_of(folder)
     audit = Audited(tmp_path, COPY, folder)
-    assert audit.run(0) == "True b\n"
+    assert audit.run(0) == "False b\n"
     assert audit.run(1) == "False b\n"
     audit.close()
     assert state_of(folder) == before
+
+
+class Copied:
+    """Copies of a folder with a large file, without runs: the test is what runs would be."""
+
+    def __init__(self, tmp_path: Path, monkeypatch):
+        monkeypatch.setattr(copies, "LARGE", 100)
+        self.folder, self.ours = tmp_path / "project", tmp_path / "ours"
+        self.folder.mkdir()
+        self.ours.mkdir()
+        (self.folder / "big").write_text("b" * 200)
+        self.sandbox = copies.Copies(self.folder, self.ours)
+
+    def view(self, name: str, **start) -> Path:
+        return self.sandbox.view(self.ours / name, Start(**start)).root
+
+    def complete(self, name: str, keep: bool = False) -> tuple[str, ...]:
+        names = self.sandbox.written(self.ours / name)
+        if keep:
+            self.sandbox.keep_state(self.ours / name)
+        self.sandbox.discard(self.ours / name)
+        return names
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    return Copied(tmp_path, monkeypatch)
+
+
+def test_runs_side_by_side_share_no_large_file_before_one_has_left_it_alone(copied):
+    first, second = copied.view("1"), copied.view("2")
+    for run in (first, second):
+        with open(run / "big", "a") as file:
+            file.write("x")
+    assert [len((run / "big").read_text()) for run in (first, second)] == [201, 201]
+    assert copied.complete("1", keep=True) == ("big",) and copied.complete("2") == ("big",)
+    assert not (copied.view("3") / "big").is_symlink()
+    assert len((copied.view("4", left=True) / "big").read_text()) == 201
+    assert (copied.folder / "big").read_text() == "b" * 200
+
+
+def test_a_large_file_is_linked_after_that_and_no_more_once_a_run_has_changed_it(copied):
+    copied.view("1")
+    assert copied.complete("1", keep=True) == ()
+    second = copied.view("2")
+    assert (second / "big").is_symlink()
+    (second / "big").write_text("spoilt")
+    assert copied.complete("2") == ("big",)
+    third = copied.view("3", left=True)
+    assert not (third / "big").is_symlink() and (third / "big").read_text() == "b" * 200
+    assert (copied.folder / "big").read_text() == "b" * 200
+
+
+def test_a_run_may_remove_what_its_link_leads_to(copied):
+    copied.view("1")
+    copied.complete("1", keep=True)
+    os.remove(os.path.realpath(copied.view("2") / "big"))
+    copied.complete("2")
+    assert (copied.view("3") / "big").read_text() == "b" * 200
+
+
+def test_a_link_that_leads_into_the_folder_leads_into_the_copy(copied, tmp_path):
+    folder = copied.folder
+    (folder / "data").mkdir()
+    (folder / "data" / "a").write_text("a")
+    (tmp_path / "alias").symlink_to(folder)
+    (folder / "absolute").symlink_to(folder / "data")
+    (folder / "roundabout").symlink_to(tmp_path / "alias" / "data")
+    (folder / "relative").symlink_to("data")
+    (folder / "out").symlink_to("../ours")
+    first = copied.view("1")
+    for name in ("absolute", "roundabout", "relative"):
+        assert os.path.realpath(first / name) == os.path.realpath(first / "data")
+        (first / name / "a").write_text(name)
+    assert os.readlink(first / "out") == str(copied.ours)
+    assert (folder / "data" / "a").read_text() == "a"
+    copied.complete("1", keep=True)
+    again = copied.view("2", left=True)
+    assert os.path.realpath(again / "absolute") == os.path.realpath(again / "data")
+
+
+def test_a_file_that_disappears_while_it_is_copied_was_not_there(copied, tmp_path, monkeypatch):
+    (copied.folder / "a").write_text("a")
+    monkeypatch.setattr(tree, "entries", lambda root, ours: [("gone", os.lstat(copied.folder / "a")),
+                                                             ("a", os.lstat(copied.folder / "a"))])
+    assert tree.copy_tree(copied.folder, tmp_path / "copy") == []
+    assert os.listdir(tmp_path / "copy") == ["a"]
+
+
+def test_what_lies_behind_a_link_out_of_the_folder_is_not_touched(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.py").write_text("x")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "project" / "link").symlink_to(tmp_path / "elsewhere")
+    for sandbox in (copies.Copies(tmp_path / "project", tmp_path / "ours"), in_place.InPlace(tmp_path / "project")):
+        sandbox.view(tmp_path / "ours" / f"{sandbox.kind} 1", Start(without=("link/x.py",)))
+        with pytest.raises(SandboxFailed, match="behind a link"):
+            sandbox.view(tmp_path / "ours" / f"{sandbox.kind} 2", Start({"link/x.py": "changed"}))
+        sandbox.close()
+    assert (tmp_path / "elsewhere" / "x.py").read_text() == "x"
+    assert os.listdir(tmp_path / "elsewhere") == ["x.py"]
+
+
+def test_our_own_folders_may_lie_in_the_users_and_are_not_copied_nor_restored(tmp_path, monkeypatch):
+    folder = project(tmp_path)
+    ours = folder / "tmp" / "ours"
+    ours.mkdir(parents=True)
+    sandbox = copies.Copies(folder, ours)
+    view = sandbox.view(ours / "1", Start())
+    assert sorted(os.listdir(view.root)) == ["kept.txt", "sub", "tmp", "train.py"] and not os.listdir(view.root / "tmp")
+    sandbox.close()
+    sandbox = in_place.InPlace(folder)
+    with pytest.raises(SandboxFailed, match="TMPDIR"):
+        sandbox.view(ours / "2", Start())
+    sandbox.close()
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    with pytest.raises(SandboxFailed, match="XDG_STATE_HOME"):
+        in_place.InPlace(folder)
+
+
+def test_nothing_of_ours_is_left_when_an_audit_ends_with_trials_under_way(copied):
+    copied.view("1")
+    copied.complete("1", keep=True)
+    copied.view("2")
+    copied.sandbox.close()
+    assert not [path for path in copied.ours.rglob("*") if path.is_file() or path.is_symlink()]
 
 
 def test_a_folder_that_does_not_fit_is_refused(tmp_path, monkeypatch):
@@ -368,32 +498,325 @@ def test_a_folder_that_does_not_fit_is_refused(tmp_path, monkeypatch):
 # In place ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_killed_audit_has_changed_is_restored_at_the_next_start(tmp_path):
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "kept.txt").write_text("kept")
-    (folder / "sub").mkdir()
-    (folder / "train.py").write_text("")
-    before = state_of(folder)
+def killed(folder: Path, lines: str = "", start: str = "") -> None:
+    """An in-place audit that is killed in its first trial, in which ``lines`` were run."""
     program_text = f"""
-import os, signal, sys
+import os, shutil, signal
 from pathlib import Path
 from detaudit.sandbox.in_place import InPlace
 from detaudit.sandbox.view import Start
 folder = Path({str(folder)!r})
 sandbox = InPlace(folder)
-sandbox.view(folder, Start())
-(folder / "kept.txt").write_text("spoilt")
-(folder / "new.txt").write_text("new")
-os.rmdir(folder / "sub")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    ran = subprocess.run([sys.executable, "-c", program_text], check=False)
-    assert ran.returncode == -signal.SIGKILL and state_of(folder) != before
-    ((root, names),) = in_place.recover()
-    assert root == folder and {"kept.txt", "new.txt", "sub"} == set(names)
+sandbox.view(folder.parent / "trial", Start({start}))
+os.chdir(folder)
+""" + textwrap.dedent(lines) + "\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    assert subprocess.run([sys.executable, "-c", program_text], check=False).returncode == -signal.SIGKILL
+
+
+def project(tmp_path: Path, name: str = "project") -> Path:
+    folder = tmp_path / name
+    (folder / "sub").mkdir(parents=True)
+    (folder / "kept.txt").write_text("kept")
+    (folder / "train.py").write_text("pass")
+    return folder
+
+
+def test_what_a_killed_audit_has_changed_is_restored_at_the_next_start(tmp_path):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    killed(folder, """
+        Path("kept.txt").write_text("spoilt")
+        Path("new.txt").write_text("new")
+        os.rmdir("sub")
+    """)
+    assert state_of(folder) != before
+    (restored,) = in_place.recover()
+    assert restored.root == folder and {"kept.txt", "new.txt", "sub"} == set(restored.names)
     assert state_of(folder) == before
     assert list(in_place.recover()) == [] and not list(in_place.journals().iterdir())
+
+
+def test_what_the_user_did_after_an_audit_was_killed_is_never_lost(tmp_path):
+    folder = project(tmp_path)
+    killed(folder, "Path('kept.txt').write_text('spoilt')")
+    (folder / "train.py").write_text("edited")
+    (folder / "paper.tex").write_text("paper")
+    (restored,) = in_place.recover()
+    assert set(restored.names) == {"kept.txt", "train.py", "paper.tex"}
+    assert [(restored.where / "1" / name).read_text() for name in ("train.py", "paper.tex")] == ["edited", "paper"]
+    assert (folder / "train.py").read_text() == "pass"
+
+
+def test_what_changed_long_after_an_audit_was_killed_stays(tmp_path):
+    folder = project(tmp_path)
+    killed(folder, """
+        Path('kept.txt').write_text('spoilt')
+        Path('train.py').write_text('spoilt')
+        Path('made').mkdir()
+        Path('made/a').write_text('a')
+    """)
+    (alive,) = in_place.journals().glob("*/alive")
+    last = (folder / "made" / "a").stat().st_ctime_ns - round(in_place.LATE * 1e9)
+    os.utime(alive, ns=(last, last + 10**6))
+    time.sleep(0.05)
+    (folder / "train.py").write_text("edited")
+    (folder / "made" / "paper.tex").write_text("paper")
+    (restored,) = in_place.recover()
+    assert set(restored.names) == {"kept.txt", "made/a"} and restored.left == ("made", "made/paper.tex", "train.py")
+    assert (folder / "train.py").read_text() == "edited" and (folder / "made" / "paper.tex").read_text() == "paper"
+    assert (folder / "kept.txt").read_text() == "kept" and not (folder / "made" / "a").exists()
+    assert (restored.where / "saved" / "train.py").read_text() == "pass"
+    assert list(in_place.recover()) == []
+
+
+def test_an_audit_shows_that_it_is_alive_while_a_trial_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(in_place, "_BEAT", 0.01)
+    sandbox = in_place.InPlace(project(tmp_path))
+    os.utime(sandbox.journal.folder / "alive", (1, 1))
+    deadline = time.monotonic() + 10
+    while sandbox.journal.died() == 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sandbox.journal.died() > 1
+    sandbox.close()
+
+
+def test_what_changes_while_no_trial_runs_is_kept_and_what_runs_change_is_not(tmp_path):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    sandbox = in_place.InPlace(folder)
+    sandbox.view(tmp_path / "1", Start())
+    (folder / "made.bin").write_text("made by a run")
+    sandbox.discard(tmp_path / "1")
+    (folder / "train.py").write_text("edited")
+    sandbox.view(tmp_path / "2", Start())
+    (folder / "made.bin").write_text("made by a run")
+    sandbox.discard(tmp_path / "2")
+    (folder / "paper.tex").write_text("paper")
+    sandbox.close()
+    assert state_of(folder) == before
+    kept = {path.name: path.read_text() for path in sandbox.replaced.rglob("*") if path.is_file()}
+    assert kept == {"train.py": "edited", "paper.tex": "paper"}
+
+
+def test_a_file_that_runs_do_not_usually_change_is_kept_when_it_changes_during_one(tmp_path):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    sandbox = in_place.InPlace(folder)
+    for number in range(4):
+        trial = tmp_path / str(number)
+        sandbox.view(trial, Start(without=("kept.txt",) if number == 3 else ()))
+        (folder / "kept.txt").write_text("written by each run")
+        (folder / "made.bin").write_text("made by a run")
+        if number:
+            (folder / "train.py").write_text(f"edited {number}")
+        sandbox.discard(trial)
+    sandbox.close()
+    assert state_of(folder) == before
+    kept = {path.name: path.read_text() for path in sandbox.replaced.rglob("*") if path.is_file()}
+    assert kept == {"train.py": "edited 3"}
+
+
+def test_an_audit_that_is_interrupted_in_a_trial_leaves_nothing(tmp_path):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    sandbox = in_place.InPlace(folder)
+    sandbox.view(tmp_path / "1", Start())
+    (folder / "made.bin").write_text("made by a run")
+    sandbox.close()
+    assert state_of(folder) == before and sandbox.replaced is None and not list(in_place.journals().iterdir())
+
+
+def test_a_folder_that_a_run_has_removed_is_made_again(tmp_path):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    killed(folder, "shutil.rmtree(folder)")
+    (restored,) = in_place.recover()
+    assert not restored.problem and state_of(folder) == before
+
+
+def test_a_journal_is_kept_until_its_folder_was_restored_and_is_in_no_other_ones_way(tmp_path):
+    folder, other = project(tmp_path, "disk/project"), project(tmp_path, "other")
+    before, before_other = state_of(folder), state_of(other)
+    killed(folder, "Path('kept.txt').write_text('spoilt')")
+    killed(other, "Path('kept.txt').write_text('spoilt')")
+    (tmp_path / "disk").rename(tmp_path / "unplugged")
+    first = {restored.root: restored for restored in in_place.recover()}
+    (journal,) = in_place.journals().iterdir()
+    assert str(journal) in first[folder].problem and state_of(other) == before_other
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "project").write_text("no folder")
+    assert [restored.problem != "" for restored in in_place.recover()] == [True]
+    with pytest.raises(SandboxFailed, match="has not been restored"):
+        in_place.InPlace(tmp_path / "disk")
+    (tmp_path / "disk" / "project").unlink()
+    (tmp_path / "disk").rmdir()
+    (tmp_path / "unplugged").rename(tmp_path / "disk")
+    assert [restored.problem for restored in in_place.recover()] == [""]
+    assert state_of(folder) == before
+
+
+def test_an_audit_killed_while_it_restores_has_lost_nothing(tmp_path):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    killed(folder, """
+        Path("kept.txt").write_text("spoilt")
+        Path("paper.tex").write_text("paper")
+        from detaudit.sandbox import tree
+        tree.copy_file = lambda origin, copy: (copy.write_text("half"), os.kill(os.getpid(), signal.SIGKILL))
+        sandbox.discard(folder.parent / "trial")
+    """)
+    (restored,) = in_place.recover()
+    assert state_of(folder) == before
+    assert {path.read_text() for path in restored.where.rglob("*") if path.is_file()} == {"spoilt", "paper", "half"}
+
+
+def test_a_restore_that_fails_is_tried_again(tmp_path, monkeypatch):
+    folder = project(tmp_path)
+    before = state_of(folder)
+    killed(folder, "Path('kept.txt').write_text('spoilt'); Path('train.py').unlink()")
+
+    def full(origin, copy):
+        copy.write_bytes(b"k")
+        raise SandboxFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tree, "copy_file", full)
+        (restored,) = in_place.recover()
+    assert "the disk is full" in restored.problem
+    (restored,) = in_place.recover()
+    assert not restored.problem and state_of(folder) == before
+    assert [path.read_text() for path in restored.where.rglob("kept.txt")] == ["spoilt"]
+
+
+NOT_SAVED = (".venv/bin/x", ".git/HEAD", "third", "secret", "sub", "kept.txt")
+
+
+def with_unsaved(tmp_path: Path) -> Path:
+    folder = project(tmp_path)
+    for name in (".venv/bin/x", ".git/HEAD", "third/.git/HEAD", "third/a", "secret", "sub/b"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "secret").chmod(0)
+    return folder
+
+
+def test_what_a_run_is_not_to_see_comes_back_with_all_that_is_in_it(tmp_path):
+    folder = with_unsaved(tmp_path)
+    before = state_of(folder)
+    sandbox = in_place.InPlace(folder)
+    sandbox.view(tmp_path / "1", Start(without=NOT_SAVED))
+    assert not any((folder / name).exists() for name in NOT_SAVED)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "b").write_text("made again")
+    assert sandbox.written(tmp_path / "1") == ("sub/b",)
+    sandbox.discard(tmp_path / "1")
+    assert state_of(folder) == before
+    sandbox.view(tmp_path / "2", Start(without=NOT_SAVED))
+    sandbox.close()
+    assert state_of(folder) == before and sandbox.replaced is None
+
+
+def test_that_holds_when_the_audit_is_killed(tmp_path):
+    folder = with_unsaved(tmp_path)
+    before = state_of(folder)
+    killed(folder, start=f"without={NOT_SAVED!r}")
+    (restored,) = in_place.recover()
+    assert state_of(folder) == before and set(NOT_SAVED) <= set(restored.names) and restored.where is None
+
+
+def test_what_cannot_be_moved_away_and_is_not_saved_stays(tmp_path, monkeypatch):
+    folder = with_unsaved(tmp_path)
+    before = state_of(folder)
+    sandbox = in_place.InPlace(folder)
+    rename = os.rename
+
+    def across(origin, place):
+        if str(origin).startswith(str(folder)) != str(place).startswith(str(folder)):
+            raise OSError(errno.EXDEV, "another disk")
+        rename(origin, place)
+
+    monkeypatch.setattr(os, "rename", across)
+    with pytest.raises(SandboxFailed, match="on another disk"):
+        sandbox.view(tmp_path / "1", Start(without=("third",)))
+    sandbox.view(tmp_path / "2", Start(without=("sub", "kept.txt")))  # the journal holds all of it
+    assert not (folder / "sub").exists() and not (folder / "kept.txt").exists()
+    sandbox.discard(tmp_path / "2")
+    assert state_of(folder) == before
+    (folder / "paper.tex").write_text("paper")
+    sandbox.close()
+    assert state_of(folder) == before
+    assert [path.read_text() for path in sandbox.replaced.rglob("paper.tex")] == ["paper"]
+
+
+def test_what_an_earlier_run_has_removed_takes_nothing_along_that_is_not_saved(tmp_path):
+    folder = with_unsaved(tmp_path)
+    os.mkfifo(folder / "pipe")
+    before = state_of(folder)
+    sandbox = in_place.InPlace(folder)
+    sandbox.view(tmp_path / "1", Start())
+    (folder / "third" / "a").unlink()
+    (folder / "third").rename(folder / "moved")
+    (folder / "kept.txt").write_text("left")
+    sandbox.keep_state(tmp_path / "1")
+    (folder / "moved").rename(folder / "third")  # what a run removes in .git is not restored
+    sandbox.discard(tmp_path / "1")
+    sandbox.view(tmp_path / "2", Start(left=True))
+    assert (folder / "moved").is_dir() and not (folder / "third").exists() and (folder / "pipe").exists()
+    assert (folder / "kept.txt").read_text() == "left"
+    sandbox.close()
+    assert state_of(folder) == before
+
+
+def test_two_audits_do_not_run_in_one_folder(tmp_path):
+    folder = project(tmp_path, "above/project")
+    sandbox = in_place.InPlace(folder)
+    for root in (folder, folder / "sub", folder.parent):
+        with pytest.raises(SandboxFailed, match="another audit is running in"):
+            in_place.InPlace(root)
+    beside = in_place.InPlace(project(tmp_path, "above/project2"))
+    beside.close()
+    sandbox.close()
+    in_place.InPlace(folder).close()
+
+
+def test_names_of_every_type_come_back_as_what_they_were(tmp_path):
+    folder = project(tmp_path)
+    for name in "abcd":
+        (folder / name).write_text(name)
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("../elsewhere")
+    before = state_of(folder)
+    sandbox = in_place.InPlace(folder)
+    sandbox.view(tmp_path / "1", Start())
+    for name in ("a", "b", "c", "pipe", "link"):
+        (folder / name).unlink()
+    (folder / "sub").rmdir()
+    (folder / "a").mkdir()
+    (folder / "a" / "in").write_text("x")
+    os.mkfifo(folder / "b")
+    (folder / "c").symlink_to("d")
+    (folder / "pipe").write_text("x")
+    (folder / "link").mkdir()
+    (folder / "sub").symlink_to("a")
+    os.mkfifo(folder / "new pipe")
+    assert {"a", "b", "c", "pipe", "link", "sub", "new pipe"} <= set(sandbox.written(tmp_path / "1"))
+    sandbox.close()
+    after = state_of(folder)
+    assert after.pop("pipe")[:2] == before.pop("pipe")[:2] and after == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser gives files away")
+def test_owners_come_back(tmp_path):
+    folder = project(tmp_path)
+    os.chown(folder / "kept.txt", 1, 2)
+    sandbox = in_place.InPlace(folder)
+    sandbox.view(tmp_path / "1", Start())
+    os.chown(folder / "train.py", 3, 3)
+    (folder / "kept.txt").unlink()
+    (folder / "kept.txt").write_text("spoilt")
+    sandbox.close()
+    owners = [(path.stat().st_uid, path.stat().st_gid) for path in (folder / "kept.txt", folder / "train.py")]
+    assert owners == [(1, 2), (os.getuid(), os.getgid())]
 
 
 def test_the_journal_of_a_living_audit_is_left_alone(tmp_path):

@@ -1,34 +1,45 @@
 """A copy of the user's folder for every trial, where nothing can be mounted: at another path, from one pristine copy.
 
-Small files are copied for each trial. A large one is copied once, into the pristine copy; a trial gets a link to that,
-until some trial has changed it: from then on every trial gets a copy of its own. Where the file system can share blocks
-(reflinks), every file is cloned. Links keep what they lead to; sockets, pipes and devices are left out, and so is what
-may not be read.
+Small files are copied for each trial. A large one is copied for each as well, until a completed trial has shown that
+the program leaves it alone; then trials get a link to the pristine copy. If one changes it all the same, it is taken
+anew and never linked again. Where the file system can share blocks (reflinks), every file is cloned. Sockets, pipes and
+devices are left out, and so is what may not be read. Links keep what they lead to: in the copy where that is below the
+folder, elsewhere where it is not.
 """
 import contextlib
-import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
-from types import MappingProxyType
 
 from detaudit.sandbox import mounts
 from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.view import COPY, IGNORED, Start, View
+from detaudit.sandbox.tree import (
+    MARGIN,
+    State,
+    behind_link,
+    changes,
+    copy_file,
+    copy_tree,
+    entries,
+    refuse_behind_links,
+    remove,
+    size_of,
+    state,
+    states,
+)
+from detaudit.sandbox.tree import ignored as ignored  # noqa: PLC0414 - imported from here
+from detaudit.sandbox.view import COPY, Start, View
 
-LARGE = 64 * 2**20     # bytes: what is as large is linked, not copied
-MARGIN = 512 * 2**20   # bytes of the disk that are left free
-_CLONE = 0x40049409    # FICLONE of <linux/fs.h>
+LARGE = 64 * 2**20     # bytes: what is as large is linked once no run is known to change it
 _COPY = "copy"
 
 
 @dataclass
 class Copies:
-    """``store`` is a folder of ours for the pristine copy. ``left_out`` are names that no trial sees."""
+    """``store`` is a folder of ours, for trials and the pristine copy; it may lie below ``root``. ``left_out`` are
+    names that no trial sees."""
 
     root: Path
     store: Path
@@ -38,159 +49,116 @@ class Copies:
     def __post_init__(self) -> None:
         self._pristine: Path | None = None
         self._kept: Path | None = None
-        self._large: dict[str, tuple[int, ...]] = {}  # large files in the pristine copy
-        self._own: set[str] = set()  # those of them that some trial has changed
-        self._before: dict[Path, dict[str, tuple[int, ...]]] = {}
+        self._large: dict[str, State] = {}  # large files in the pristine copy
+        self._linked: set[str] = set()  # those of them that a completed trial has left alone
+        self._own: set[str] = set()  # those that some trial has changed
+        self._before: dict[Path, dict[str, State]] = {}  # the trials under way
 
     def view(self, trial: Path, start: Start) -> View:
         source = self._kept if start.left and self._kept is not None else self._take()
-        copy = trial / _COPY / self.root.name
-        self._fill(source, copy)
-        mounts.prepare(str(copy), start.texts, start.without)
+        copy = self._copy(trial)
+        self._before[trial] = {}
+        try:
+            self._fill(source, copy)
+            refuse_behind_links(copy, start.texts)
+            mounts.prepare(str(copy), start.texts, [name for name in start.without if not behind_link(copy, name)])
+        except SandboxFailed:
+            self.discard(trial)
+            raise
         self._before[trial] = states(copy)
         return View(copy)
+
+    def _copy(self, trial: Path) -> Path:
+        return trial / _COPY / self.root.name
 
     def _take(self) -> Path:
         """The pristine copy, made once."""
         if self._pristine is None:
-            needed, free = size_of(self.root), shutil.disk_usage(self.store).free
+            needed, free = size_of(self.root, self.store), shutil.disk_usage(self.store).free
             if needed + MARGIN > free:
                 raise SandboxFailed(f"{self.root} holds {needed >> 20} MiB, too much to copy into {self.store}, which "
                                     f"has {free >> 20} MiB free. Set TMPDIR to a larger disk, or run with --isolation "
                                     f"in-place.")
-            self._pristine = self.store / "pristine" / self.root.name
-            self.left_out = tuple(sorted(copy_tree(self.root, self._pristine)))
-            self._large = {name: state for name, state in states(self._pristine).items() if state[0] >= LARGE}
+            pristine = self.store / "pristine" / self.root.name
+            self.left_out = tuple(sorted(copy_tree(self.root, pristine, ours=self.store)))
+            self._large = {name: state(status) for name, status in entries(pristine)
+                           if stat.S_ISREG(status.st_mode) and status.st_size >= LARGE}
+            self._pristine = pristine
         return self._pristine
 
     def _fill(self, source: Path, copy: Path) -> None:
         pristine = self._take()
-        linked = self._large.keys() - self._own
-        copy_tree(source, copy, {name: pristine / name for name in linked})
+        copy_tree(source, copy, {name: pristine / name for name in self._linked})
+        for name in self._own:  # the kept copy may still hold a link to one
+            if _is_link_to(copy / name, pristine / name):
+                (copy / name).unlink()
+                copy_file(pristine / name, copy / name)
 
     def written(self, trial: Path) -> tuple[str, ...]:
-        before, after = self._before[trial], states(trial / _COPY / self.root.name)
-        return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
+        names = changes(self._before[trial], states(self._copy(trial)))
+        return tuple(sorted({*names, *self._written_through(trial)}))
+
+    def _written_through(self, trial: Path) -> list[str]:
+        """Large files that were changed in the pristine copy, through the link of this trial perhaps."""
+        pristine, copy = self._take(), self._copy(trial)
+        return [name for name in sorted(self._linked)
+                if _state(pristine / name) != self._large[name] and _is_link_to(copy / name, pristine / name)]
 
     def places(self) -> tuple[Path, ...]:
         return ()
 
     def keep_state(self, trial: Path) -> None:
-        self._kept = trial / _COPY / self.root.name
+        names, copy = self.written(trial), self._copy(trial)
+        for name in self._written_through(trial):  # as this trial has left it
+            if os.path.lexists(self._take() / name):
+                os.replace(self._take() / name, copy / name)
+            else:
+                (copy / name).unlink()
+        self._linked |= self._large.keys() - self._own - set(names)
+        self._kept = copy
 
     def discard(self, trial: Path) -> None:
+        copy = self._copy(trial)
+        own = self._large.keys() & set(self.written(trial)) if self._before.get(trial) else set()
+        self._own |= own
+        self._linked -= own
         self._restore_large()
-        copy = trial / _COPY / self.root.name
         if copy != self._kept:
-            shutil.rmtree(trial / _COPY, ignore_errors=True)
+            remove(trial / _COPY)
         self._before.pop(trial, None)
 
     def _restore_large(self) -> None:
         """A trial that wrote through a link has changed the pristine copy, never the user's file: take it anew."""
         pristine = self._take()
-        for name, state in self._large.items():
-            if name not in self._own and _state(os.lstat(pristine / name)) != state:
-                self._own.add(name)
+        for name in [name for name in self._large if _state(pristine / name) != self._large[name]]:
+            self._own.add(name)
+            self._linked.discard(name)
+            with contextlib.suppress(FileNotFoundError):
                 (pristine / name).unlink()
+            try:
                 copy_file(self.root / name, pristine / name)
+            except FileNotFoundError:  # the user has removed it: further trials do without
+                del self._large[name]
+            else:
+                self._large[name] = state(os.lstat(pristine / name))
 
     def close(self) -> None:
-        if self._pristine is not None:
-            shutil.rmtree(self._pristine.parent, ignore_errors=True)
+        copies = {self._copy(trial) for trial in self._before}
+        if self._kept is not None:
+            copies.add(self._kept)
+        for copy in copies:
+            remove(copy.parent)
+        remove(self.store / "pristine")
+        self._before.clear()
 
 
-def ignored(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in IGNORED)
-
-
-def entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Names below ``root``, a folder before what is in it, with their own status (of a link, not of its target)."""
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not ignored(name))
-        for name in [*folders, *sorted(name for name in files if not ignored(name))]:
-            path = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                yield os.path.relpath(path, root), os.lstat(path)
-
-
-def size_of(root: Path) -> int:
-    """Bytes of the files that a copy of ``root`` would hold."""
-    return sum(status.st_size for _, status in entries(root) if stat.S_ISREG(status.st_mode))
-
-
-def states(root: Path) -> dict[str, tuple[int, ...]]:
-    """Every file and link below ``root`` with what changes when it is written to."""
-    return {name: _state(status) for name, status in entries(root) if not stat.S_ISDIR(status.st_mode)}
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_size, status.st_mtime_ns, status.st_mode, status.st_ino
-
-
-def copy_tree(source: Path, target: Path, linked: Mapping[str, Path] = MappingProxyType({})) -> list[str]:
-    """Copy a folder; the names that were left out. A file that ``linked`` names becomes a link to what it says."""
-    left_out: list[str] = []
-    folders: list[tuple[Path, Path]] = [(source, target)]
-    target.mkdir(parents=True)
-    for name, status in entries(source):
-        origin, copy = source / name, target / name
-        if stat.S_ISDIR(status.st_mode):
-            copy.mkdir()
-            folders.append((origin, copy))
-        elif stat.S_ISLNK(status.st_mode):
-            _copy_link(source, origin, copy)
-        elif stat.S_ISREG(status.st_mode):
-            try:
-                _copy_or_link(origin, copy, linked.get(name))
-            except PermissionError:
-                left_out.append(name)
-        else:
-            left_out.append(name)
-    for origin, copy in reversed(folders):  # after their contents, which change a folder's time
-        with contextlib.suppress(OSError):
-            shutil.copystat(origin, copy)
-            os.chmod(copy, os.stat(copy).st_mode | 0o700)
-    return left_out
-
-
-def _copy_or_link(origin: Path, copy: Path, substitute: Path | None) -> None:
-    if substitute is None:
-        copy_file(origin, copy)
-    else:
-        copy.symlink_to(substitute)
-
-
-def _copy_link(root: Path, link: Path, copy: Path) -> None:
-    """The same link; where it is relative and leads out of the folder, to the same place from the copy."""
-    leads = os.readlink(link)
-    inside = Path(os.path.normpath(link.parent / leads)).is_relative_to(root)
-    copy.symlink_to(leads if inside or os.path.isabs(leads) else os.path.normpath(link.parent / leads))
-
-
-def copy_file(origin: Path, copy: Path) -> None:
-    """Contents, mode and times; the blocks shared where the file system can."""
-    with open(origin, "rb") as source:
-        descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            if not _cloned(source.fileno(), target.fileno()):
-                _copy_contents(source, target, origin)
-    shutil.copystat(origin, copy)
-
-
-def _copy_contents(source, target, origin: Path) -> None:
+def _state(path: Path) -> State | None:
+    """A file's state; None where it is no more."""
     try:
-        shutil.copyfileobj(source, target, 2**20)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise SandboxFailed(f"the disk is full: {origin} could not be copied to {target.name}") from None
+        return state(os.lstat(path))
+    except OSError:
+        return None
 
 
-def _cloned(source: int, target: int) -> bool:
-    try:
-        import fcntl
-
-        fcntl.ioctl(target, _CLONE, source)
-        return True
-    except (OSError, ImportError):
-        return False
+def _is_link_to(path: Path, target: Path) -> bool:
+    return path.is_symlink() and os.readlink(path) == str(target)

@@ -120,9 +120,12 @@ def prepare(root: str, texts: Mapping[str, str], without: Iterable[str]) -> None
 
 def _inside(root: str, name: str) -> str:
     """The path of a name below ``root``. Raises OSError for one that leads out of it: that is no view's to change."""
-    if os.path.isabs(name) or ".." in name.split(os.sep):
+    path = os.path.join(root, name)
+    real = os.path.join(os.path.realpath(root), "")
+    parent = os.path.join(os.path.realpath(os.path.dirname(path)), "")  # a link to a folder elsewhere leads out too
+    if os.path.isabs(name) or ".." in name.split(os.sep) or not parent.startswith(real):
         raise OSError(f"{name} is not below {root}")
-    return os.path.join(root, name)
+    return path
 
 
 def replace_text(path: str, text: str) -> None:

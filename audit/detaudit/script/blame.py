@@ -160,7 +160,7 @@ def _texts(case: Case) -> dict[str, str]:
         files.remove(case.program.script)
         files.insert(0, case.program.script)
     return {str(path.relative_to(root)): text for path in files
-            if (text := text_of(path)) is not None}
+            if case.program.holds(str(path.relative_to(root))) and (text := text_of(path)) is not None}
 
 
 def _foreign(path: Path) -> bool:

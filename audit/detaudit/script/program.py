@@ -56,6 +56,10 @@ class Program:
         assert path is not None
         return path.relative_to(self.root) if path.is_relative_to(self.root) else path
 
+    def holds(self, name: str) -> bool:
+        """Whether a name below ``root`` is really there, and not behind a link to a folder elsewhere."""
+        return (self.root / name).parent.resolve().is_relative_to(self.root.resolve())
+
     def command(self, python: str, root: Path) -> list[str]:
         """The command line, with the script where it is below another ``root``."""
         if self.module:

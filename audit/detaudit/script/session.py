@@ -87,8 +87,8 @@ def run(program: Program, options: Options, emit: Emit) -> RunAudit:
     """Investigate the program. Raises UsageError and EnvironmentUnusable."""
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     before = gpu.snapshot()
-    for root, names in in_place.recover():
-        emit(Told(f"An audit that was killed had changed {', '.join(names[:5])} in {root}: restored."))
+    for restored in in_place.recover():
+        emit(Told(_recovered(restored)))
     keep = Path(options.keep).absolute() if options.keep else None
     with workspace(prefix=SHORT) as folder:
         folder.kept = keep is not None
@@ -163,7 +163,13 @@ class _Run:
         with undisturbed():
             if self.runner is not None:
                 self.runner.close()
-            self.sandboxed.sandbox.close()
+            try:
+                self.sandboxed.sandbox.close()
+            except SandboxFailed as error:  # what is known is still reported; the journal is kept
+                self.emit(Told(str(error)))
+            replaced = getattr(self.sandboxed.sandbox, "replaced", None)
+            if replaced is not None:
+                self.emit(Told(f"Files that changed during the audit were restored; what they held is in {replaced}."))
 
     def _isolation(self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]) -> Isolation:
         elsewhere = {path for trial in trials if trial.trace is not None
@@ -267,6 +273,18 @@ def _printed(runner: Runner) -> str:
     first = min(runner.finished.values(), key=lambda one: one.number, default=None)
     path = first.trace.folder / "stdout" if first is not None and first.trace is not None else None
     return path.read_bytes()[:1_000_000].decode("utf-8", "replace") if path is not None and path.exists() else ""
+
+
+def _recovered(restored: in_place.Restored) -> str:
+    """What became of a folder in which an audit was killed."""
+    said = [f"An audit of {restored.root} was killed."]
+    if restored.names:
+        said.append(f"Restored: {', '.join(restored.names[:5])}.")
+    if restored.where is not None:
+        said.append(f"What was there in their place is kept in {restored.where}.")
+    if restored.left:
+        said.append(f"Changed since, and left as it is: {', '.join(restored.left[:5])}.")
+    return " ".join([*said, *([restored.problem] if restored.problem else [])])
 
 
 def _forecast(title: str, options: Options) -> str:
