@@ -6,13 +6,11 @@ folder's bytes, modes and times of change are compared before and after. ``--who
 after the next start, which restores. Resumable with ``--out``.
 """
 import argparse
-import hashlib
 import json
 import os
 import random
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -23,6 +21,7 @@ import psutil
 from detaudit.sandbox.view import IN_PLACE, KINDS
 
 from tests.bench import corpus
+from tests.wire.test_sandbox import state_of
 
 RECOVER = "from detaudit.sandbox import in_place; print(len(list(in_place.recover())))"
 SPOILS = """
@@ -36,20 +35,6 @@ for turn in range(4):
     open("model.bin", "wb").write(os.urandom(100000))
     time.sleep(0.1)
 """
-
-
-def state_of(folder: Path) -> dict[str, tuple]:
-    """Bytes, mode and time of change of everything in a folder."""
-    state = {}
-    for path in [folder, *sorted(folder.rglob("*"))]:
-        status = path.lstat()
-        content = ""
-        if path.is_symlink():
-            content = os.readlink(path)
-        elif stat.S_ISREG(status.st_mode):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-        state[str(path.relative_to(folder))] = (content, status.st_mode, status.st_mtime_ns)
-    return state
 
 
 def changed(before: dict[str, tuple], folder: Path) -> list[str]:

@@ -112,8 +112,7 @@ def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, 
         trial = Trial(case.loose.with_options({"without": tuple(names)}), 0)
         done = (yield [trial])[trial]
         if done.outcome.completed:
-            made = written_by(done)
-            again = tuple(name for name in names if any(_covers(name, other) for other in made))
+            again = _made_again(names, written_by(done))
             if again:
                 return again
     return ()
@@ -140,16 +139,23 @@ def differs(comparison: Comparison | None) -> bool:
     return isinstance(comparison, Divergence)
 
 
-def _covers(name: str, other: str) -> bool:
-    """Whether ``other`` is ``name``, or lies in that folder."""
-    return other == name or other.startswith(name + "/")
+def _made_again(names: Sequence[str], written: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names`` that a run has written, or has written a file below."""
+    places = {str(place) for name in written for place in (Path(name), *Path(name).parents)}
+    return tuple(name for name in names if name in places)
 
 
 def _read(root: Path, run: Finished) -> tuple[str, ...]:
     """Files below the folder that a run has read, Python's own left out. Those of a cache begin with one name."""
     names = run.trace.measures.get("files", {}).get("read", ()) if run.trace is not None else ()
-    paths = {path.relative_to(root) for name in names for path in root.glob(f"{_plain(name)}*") if path.is_file()}
-    return tuple(sorted(str(path) for path in paths if not any(ignored(part) for part in path.parts)))
+    paths: set[Path] = set()
+    for name in names:
+        paths.update(path.relative_to(root) for path in root.glob(f"{_plain(name)}*") if path.is_file())
+    return tuple(sorted(str(path) for path in paths if not _is_ignored(path)))
+
+
+def _is_ignored(path: Path) -> bool:
+    return any(ignored(part) for part in path.parts)
 
 
 def _plain(name: str) -> str:
@@ -165,8 +171,7 @@ def _untracked(root: Path) -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     names = [line[3:].removeprefix(prefix).rstrip("/") for line in listed.split("\0") if line[:2] in ("??", "!!")]
-    return tuple(name for name in names
-                 if name and not name.endswith(".py") and not any(ignored(part) for part in Path(name).parts))
+    return tuple(name for name in names if name and not name.endswith(".py") and not _is_ignored(Path(name)))
 
 
 def _git(root: Path, *arguments: str) -> str:
