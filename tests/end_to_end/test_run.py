@@ -1,6 +1,7 @@
 """`detaudit run` on real trainings, as a user runs it."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -73,10 +74,11 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     ran, report, _ = run_here("frozen/shapes_cnn_clean", "--pairs", "1")
     assert ran.code == 0, ran.err + ran.out
     assert (report["reproducible"], report["causes"]) == (True, [])
-    assert (report["repeats"]["agreed"], report["bare"]["agreed"]) == (1, 1)
+    # One pair was asked for; where a variation differs, more are made to tell that from luck.
+    assert report["repeats"]["agreed"] >= 1 == report["bare"]["agreed"] and report["repeats"]["parted"] == 0
     assert {one["source"] for one in report["rests_on"]} == {
         "hash-seed", "directory-order", "intra-op-threads", "clock", "load", "temporary-folder"}
-    assert "95% is excluded" in " ".join(ran.out.split())
+    assert re.search(r"rate above \d+% is excluded", " ".join(ran.out.split()))
 
 
 STOPPED = """import sys
