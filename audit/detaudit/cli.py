@@ -224,7 +224,7 @@ def run_command(
     targets = {"json": json, "markdown": markdown}
     for path in (*targets.values(), write_fix, reproducer):
         write.check_target(path)
-    found = program.find(target, module, tuple(arguments or ()), Path.cwd())
+    found = program.find(target, module, tuple(arguments or ()), working_folder())
     write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise UsageError(f"--keep needs a new folder: {keep} is there already.")
@@ -349,6 +349,13 @@ def reproduce(path: Path, guilty: Guilty | None, facts: Mapping[str, Any], pytho
         print(f"Reproducer: {path}, run, and the fault shows.", file=sys.stderr)
     else:
         print("No reproducer: with random inputs the operation alone was not seen to part.", file=sys.stderr)
+
+
+def working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("The working folder is not there any more: change to another one.") from None
 
 
 def interpreter_path(given: str) -> str:

@@ -1,4 +1,5 @@
 """What may be taken away from a folder to see whether runs make it again: names, as git and as runs tell them."""
+import os
 import subprocess
 from types import SimpleNamespace
 
@@ -32,7 +33,8 @@ def test_the_files_of_a_cache_are_those_that_begin_with_its_name(tmp_path):
         (tmp_path / name).write_text("")
 
     run = SimpleNamespace(trace=SimpleNamespace(measures={"files": {"read": ["f[1]"]}}))
-    assert leftovers._read(tmp_path, run) == ("f[1].data-0", "f[1].index")
+    os.utime(tmp_path / "f[1].data-0", (1, 1))
+    assert leftovers._read(tmp_path, run) == ("f[1].index", "f[1].data-0")  # the youngest first
 
 
 def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):

@@ -64,7 +64,7 @@ class Audited:
         self.ours.mkdir(exist_ok=True)
         self.program = program.find(script, False, (), folder)
         self.sandboxed = program.Sandboxed(
-            choice.choose(self.program.root, self.ours, kind, session._beside(self.program)).sandbox)
+            choice.choose(self.program.root, self.ours, kind, self.program.beside).sandbox)
         self.runner = Runner(
             Interpreter(sys.executable, "tensorflow", fork=False), Limits(1, 60.0), self.ours / "run", dict(os.environ),
             keep_bytes=False, open_nest=lambda *given: program.Process(self.program, *given, None, self.sandboxed))
@@ -112,6 +112,8 @@ SPOILS = """
     open("model.keras", "wb").write(b"weights")
     os.utime("notes.md", (1, 1))
     open(__file__, "a").write("# changed")
+    os.rename("checkpoints", "checkpoints_old")
+    print(os.listdir("checkpoints_old"))
 """
 
 
@@ -121,6 +123,8 @@ def test_the_folder_is_what_it_was_and_every_run_begins_from_it(audited, tmp_pat
     (folder / "data" / "mnist.csv").write_text("1,2")
     (folder / "data" / "mnist.csv").chmod(0o640)
     (folder / "keys.txt").write_text("secret")
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "1").write_text("1")
     (folder / "notes.md").write_text("notes")
     (folder / "old").mkdir()
     (folder / "old" / "a").write_text("a")
@@ -277,6 +281,24 @@ def test_modules_of_the_users_are_never_imported_by_us(audited, tmp_path, monkey
     audit = audited("print('fine')")
     monkeypatch.chdir(tmp_path / "project")  # where the command is started
     assert audit.run() == "fine\n"
+
+
+def test_a_script_behind_a_link_may_take_the_folder_of_the_real_one_for_its_own(tmp_path):
+    overlaid(tmp_path)
+    for name in ("bin", "real/data"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "real" / "data" / "a").write_text("a")
+    (tmp_path / "real" / "train.py").write_text(
+        "import os, pathlib, shutil; here = pathlib.Path(__file__).resolve().parent; shutil.rmtree(here / 'data');"
+        "(here / 'new').write_text('x'); os.symlink('data', 'l'); os.unlink('l'); print('done')")
+    (tmp_path / "bin" / "train.py").symlink_to("../real/train.py")
+    before = state_of(tmp_path / "real")
+    audit = Audited(tmp_path, OVERLAY, tmp_path / "bin")
+    run = audit.finished()
+    audit.close()
+    assert state_of(tmp_path / "real") == before
+    assert run.trace.measures["files"]["elsewhere"] == []  # nothing of it has left the sandbox
+    assert {"../real/new", "../real/data"} <= audit.sandboxed.written
 
 
 # Overlay ----------------------------------------------------------------------------------------------------------

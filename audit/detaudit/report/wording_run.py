@@ -81,14 +81,15 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 
 #: What became of what runs wrote below the program's folder.
 KEPT_FROM = {"": "it was kept", "overlay": "an overlay took it", "copy": "copies took it",
-             "in-place": "it was restored"}
+             "in-place": "it was restored, but for what is in .git and in virtual environments"}
 
 
 def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     """What runs wrote, and whether the user's files are what they were."""
     isolation = report.isolation
     if report.changed:
-        restored = "" if isolation.not_restored else ", and the folder is as it was"
+        whole = isolation.kind != "in-place" and not isolation.not_restored
+        restored = ", and the folder is as it was" if whole else ""
         yield "Writes", f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}"
     if isolation.not_restored:
         yield "Changed", f"in the folder itself, during the audit: {listed(isolation.not_restored, 5)}"

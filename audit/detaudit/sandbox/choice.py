@@ -29,12 +29,12 @@ class Choice:
     reason: str = ""
 
 
-def choose(root: Path, folder: Path, wanted: str | None, beside: Path | None = None) -> Choice:
+def choose(root: Path, folder: Path, wanted: str | None, beside: tuple[Path, ...] = ()) -> Choice:
     """A sandbox for ``root``, with what it needs in ``folder``, which is ours.
 
-    ``wanted`` is one of the kinds; None takes an overlay where one can be mounted, and copies elsewhere. ``beside`` is
-    a working folder that does not lie below ``root``: an overlay covers it too. Raises SandboxFailed where the sandbox
-    that was asked for cannot be had.
+    ``wanted`` is one of the kinds; None takes an overlay where one can be mounted, and copies elsewhere. ``beside`` are
+    other folders that the program may take for its own: an overlay covers them too. Raises SandboxFailed where the
+    sandbox that was asked for cannot be had.
     """
     if wanted == IN_PLACE:
         return Choice(InPlace(root))
@@ -48,7 +48,7 @@ def choose(root: Path, folder: Path, wanted: str | None, beside: Path | None = N
     return Choice(Copies(root, folder), f"no overlay can be mounted on the folder ({reason})")
 
 
-def mountable(root: Path, folder: Path, beside: Path | None = None) -> tuple[Overlay | None, str]:
+def mountable(root: Path, folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Overlay | None, str]:
     """An overlay that was mounted on ``root`` and written to, or why there is none."""
     reason = ""
     for place in (None, MEMORY) if _has_room(MEMORY) else (None,):

@@ -67,7 +67,8 @@ def _unshare(library: ctypes.CDLL) -> bool:
 def _options(layer: Mapping[str, Any], users: bool) -> str:
     lower = ":".join(_escaped(path or layer["bind"]) for path in layer["lower"])
     options = f"lowerdir={lower},upperdir={_escaped(layer['upper'])},workdir={_escaped(layer['work'])}"
-    return options + ",userxattr" if users else options
+    # Without redirects a folder that was there before cannot be renamed; a user namespace may not have them.
+    return options + (",userxattr" if users else ",redirect_dir=on")
 
 
 def _escaped(path: str) -> str:

@@ -18,12 +18,13 @@ _LAYERS = "layers"  # in a trial's folder, or in the folder of that name in ``st
 @dataclass
 class Overlay:
     """Layers lie in the trial's folder, or below ``store`` where that is on a file system that cannot have them.
-    ``keep`` are folders of ours that may lie below ``root``. ``beside`` is covered too: a working folder elsewhere."""
+    ``keep`` are folders of ours that may lie below ``root``. ``beside`` are covered too: a working folder elsewhere,
+    the folder that a link to the script leads to."""
 
     root: Path
     keep: tuple[Path, ...]
     store: Path | None = None
-    beside: Path | None = None
+    beside: tuple[Path, ...] = ()
     kind: str = field(default=OVERLAY, init=False)
 
     def __post_init__(self) -> None:
@@ -46,10 +47,9 @@ class Overlay:
     def _covered(self) -> list[str]:
         """Every mount point that trials must not write to, outer ones first."""
         points: list[str] = []
-        for folder in (self.root, self.beside):
-            if folder is not None:
-                real = os.path.realpath(folder)
-                points += [real, *mounts.below(real)]
+        for folder in (self.root, *self.beside):
+            real = os.path.realpath(folder)
+            points += [real, *mounts.below(real)]
         return sorted(set(points))
 
     def _layer(self, trial: Path, number: int, point: str, left: bool) -> dict[str, Any]:

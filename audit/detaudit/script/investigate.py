@@ -56,9 +56,9 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
         return (yield from leftovers.explain(case, audit, runs))
     made = yield from leftovers.made_earlier(case, runs)
     if made:
-        explained = yield from _without(case, audit, runs, made)
-        if explained is not None:
-            return explained
+        audit = yield from _without(case, audit, runs, made)
+        if audit.reproducible is False:
+            return audit
     return (yield from _matching(case, audit, runs))
 
 
@@ -75,8 +75,12 @@ def _with_note(audit: RunAudit, again: Comparison | None) -> RunAudit:
 
 
 def _without(case: Case, audit: RunAudit, runs: Sequence[Finished],
-             made: Sequence[str]) -> Experiment[RunAudit | None]:
-    """The folder holds what the program makes itself: what of runs that do not find it? None where it is the same."""
+             made: Sequence[str]) -> Experiment[RunAudit]:
+    """The folder holds what the program makes itself: what of runs that do not find it?
+
+    Where these differ from each other, the program is not reproducible. Where they match, and end elsewhere, what is
+    there is an input like any other (a user edits a file that a program has made): the report says so.
+    """
     fresh = leftovers.without(case, made)
     trials = pair(fresh.loose, 0)
     found = yield list(trials)
@@ -87,8 +91,10 @@ def _without(case: Case, audit: RunAudit, runs: Sequence[Finished],
         described = _described(fresh, replace(audit, notes=(*audit.notes, note)), pair_without)
         return (yield from _differing(fresh, described, pair_without))
     if leftovers.differs(compare_runs(runs[0], pair_without[0])):
-        return (yield from leftovers.explain_without(case, audit, runs, made))
-    return None
+        note = (f"the result depends on what {', '.join(made[:3])} holds, which the program makes itself if it is not "
+                f"there: runs without it match each other, and end elsewhere")
+        return replace(audit, notes=(*audit.notes, note))
+    return audit
 
 
 def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudit:
@@ -160,7 +166,9 @@ def _of_failures(outcome: Outcome) -> str:
     if "EOFError" in outcome.reason:
         return (f"the script reads standard input, which is empty in an audit: {outcome.reason}. Give it its input in "
                 f"a file or in arguments")
-    return f"the script fails every time: {outcome.reason}"
+    hint = "Invalid cross-device link" in outcome.reason
+    advice = ". An overlay may refuse to rename a folder that was there before: try --isolation copy" if hint else ""
+    return f"the script fails every time: {outcome.reason}{advice}"
 
 
 def _said(done: Finished) -> str:

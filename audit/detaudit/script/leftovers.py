@@ -103,9 +103,12 @@ def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, 
 
     Shown by a run without them, which makes them again. One that fails says nothing.
     """
-    candidates = _untracked(case.program.root) or _read(case.program.root, runs[0])
-    own = case.program.script
-    candidates = tuple(name for name in candidates if own is None or not own.is_relative_to(case.program.root / name))
+    root, own = case.program.root, case.program.script
+    untracked = _untracked(root)
+    read = _read(root, runs[0])
+    if untracked:
+        read = tuple(name for name in read if any(_lies_in(name, other) for other in untracked))
+    candidates = tuple(name for name in read or untracked if own is None or not own.is_relative_to(root / name))
     if not candidates:
         return ()
     for names in [candidates, *([name] for name in candidates[:MOST_ALONE] if len(candidates) > 1)]:
@@ -123,20 +126,12 @@ def without(case: Case, names: Sequence[str]) -> Case:
     return replace(case, loose=case.loose.with_options({"without": tuple(names)}))
 
 
-def explain_without(case: Case, audit: RunAudit, runs: Sequence[Finished],
-                    names: Sequence[str]) -> Experiment[RunAudit]:
-    """Runs match, and so do runs without ``names``, but these end elsewhere."""
-    repeats = yield from _against(without(case, names).loose, runs)
-    shown = ", ".join(names[:3])
-    if not _shown(repeats, audit.repeats):
-        return _unresolved(case, audit, repeats, f"a run without {shown}, which it makes itself, differed")
-    sites = yield from blame.openings(case, names, case.loose)
-    return _caused(audit, repeats, sites, f"one without {shown}, which it makes itself, ends elsewhere",
-                   f"{shown} was made by an earlier run: remove it, or make it anew in every run")
-
-
 def differs(comparison: Comparison | None) -> bool:
     return isinstance(comparison, Divergence)
+
+
+def _lies_in(name: str, other: str) -> bool:
+    return name == other or name.startswith(other + "/")
 
 
 def _made_again(names: Sequence[str], written: Sequence[str]) -> tuple[str, ...]:
@@ -146,12 +141,14 @@ def _made_again(names: Sequence[str], written: Sequence[str]) -> tuple[str, ...]
 
 
 def _read(root: Path, run: Finished) -> tuple[str, ...]:
-    """Files below the folder that a run has read, Python's own left out. Those of a cache begin with one name."""
+    """Files below the folder that a run has read, Python's own left out; those that were made last come first, as a
+    cache is younger than what it was made from. Files of one cache begin with one name."""
     names = run.trace.measures.get("files", {}).get("read", ()) if run.trace is not None else ()
     paths: set[Path] = set()
     for name in names:
         paths.update(path.relative_to(root) for path in root.glob(f"{_plain(name)}*") if path.is_file())
-    return tuple(sorted(str(path) for path in paths if not _is_ignored(path)))
+    kept = [path for path in paths if not _is_ignored(path)]
+    return tuple(str(path) for path in sorted(kept, key=lambda path: (-(root / path).lstat().st_mtime_ns, path)))
 
 
 def _is_ignored(path: Path) -> bool:

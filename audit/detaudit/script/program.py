@@ -56,6 +56,14 @@ class Program:
         assert path is not None
         return path.relative_to(self.root) if path.is_relative_to(self.root) else path
 
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """Other folders that the script may take for its own: the working folder, and where a link to it leads."""
+        folders = [self.cwd, *([self.script.resolve().parent] if self.script is not None else [])]
+        return tuple(folder for folder in dict.fromkeys(folders)
+                     if not folder.is_relative_to(self.root.resolve()) and not folder.is_relative_to(self.root)
+                     and folder != folder.parent)
+
     def holds(self, name: str) -> bool:
         """Whether a name below ``root`` is really there, and not behind a link to a folder elsewhere."""
         return (self.root / name).parent.resolve().is_relative_to(self.root.resolve())
@@ -158,6 +166,7 @@ class Process:
             cwd = root / cwd.relative_to(self.program.root)
         temporary = self.control.parent / f"{request.trial:04}"
         asked = request._replace(options={**request.options, "root": str(root), "origin": str(self.program.root),
+                                          "covered": self._covered(view),
                                           "temporary": str(temporary)})
         write_json(folder / protocol.REQUEST_FILE, asked._asdict())
         write_json(folder / LAUNCH_FILE, {
@@ -170,6 +179,10 @@ class Process:
             "wait": self._pace.wait() if self._pace is not None and CLOCK not in request.pins else 0.0})
         self._start(folder)
         return folder
+
+    def _covered(self, view: View) -> list[str]:
+        """Folders besides the program's own that are protected as well."""
+        return [] if view.plan is None else [str(folder) for folder in self.program.beside]
 
     def _view(self, folder: Path, request: protocol.Request) -> View:
         if self._sandboxed is None:

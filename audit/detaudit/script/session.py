@@ -116,7 +116,7 @@ class _Run:
         self.emit(Told(_forecast(self.program.title, self.options)))
         hello = ask(self.options.python)
         before = listing(self.program.root)
-        choice = choose(self.program.root, self.folder.path, self.options.isolation, _beside(self.program))
+        choice = choose(self.program.root, self.folder.path, self.options.isolation, self.program.beside)
         self.sandboxed = Sandboxed(choice.sandbox)
         with contextlib.ExitStack() as ending:
             ending.callback(self._end)
@@ -169,7 +169,8 @@ class _Run:
                 self.emit(Told(str(error)))
             replaced = getattr(self.sandboxed.sandbox, "replaced", None)
             if replaced is not None:
-                self.emit(Told(f"Files that changed during the audit were restored; what they held is in {replaced}."))
+                self.emit(Told("What changed in the folder during the audit, by its runs or by you, is kept in "
+                               f"{replaced}."))
 
     def _isolation(self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]) -> Isolation:
         elsewhere = {path for trial in trials if trial.trace is not None
@@ -279,12 +280,17 @@ def _recovered(restored: in_place.Restored) -> str:
     """What became of a folder in which an audit was killed."""
     said = [f"An audit of {restored.root} was killed."]
     if restored.names:
-        said.append(f"Restored: {', '.join(restored.names[:5])}.")
+        said.append(f"Restored: {_listed(restored.names)}.")
     if restored.where is not None:
         said.append(f"What was there in their place is kept in {restored.where}.")
     if restored.left:
-        said.append(f"Changed since, and left as it is: {', '.join(restored.left[:5])}.")
+        said.append(f"Changed since, and left as it is: {_listed(restored.left)}.")
     return " ".join([*said, *([restored.problem] if restored.problem else [])])
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _forecast(title: str, options: Options) -> str:
@@ -294,17 +300,13 @@ def _forecast(title: str, options: Options) -> str:
     return f"{title} will run some {few} times{rest}. What it writes outside of its folder is written each time."
 
 
-def _beside(program: Program) -> Path | None:
-    """The working folder where it is no part of the program's folder: relative names of the script lead there."""
-    return None if program.cwd.is_relative_to(program.root) or program.cwd == program.cwd.parent else program.cwd
-
-
 def _announced(choice: Choice, program: Program) -> str:
     """What becomes of the user's folder, before the first run."""
     kind, root = choice.sandbox.kind, program.root
     if kind == OVERLAY:
         return "Each run sees its folder through an overlay: what it writes there is thrown away."
-    away = "" if program.cwd.is_relative_to(root) else f" The working folder, {program.cwd}, is not protected."
+    others = ", ".join(map(str, program.beside))
+    away = f" Not protected, though the script may take it for its own: {others}." if others else ""
     if kind == COPY:
         reason = f", for {choice.reason}" if choice.reason else ""
         return (f"Each run works in a copy of its folder{reason}: an absolute path still leads to the folder "

@@ -24,13 +24,15 @@ CHANGES = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "sqlite3.
 
 class Use(NamedTuple):
     """``reads`` and ``writes`` say what may be done with the file that was opened, ``empties`` that nothing is left of
-    what was in it. ``prefix``: the name begins those of several files (a checkpoint, a cache)."""
+    what was in it. ``prefix``: the name begins those of several files (a checkpoint, a cache).
+    ``itself``: a link is meant, and not what it leads to."""
 
     path: str
     reads: bool = False
     writes: bool = False
     empties: bool = False
     prefix: bool = False
+    itself: bool = False
 
 
 def follow(session: Any, tell: Callable[[Use], None]) -> None:
@@ -59,7 +61,7 @@ def _heard(event: str, arguments: Any, say: Callable[..., None]) -> None:
     elif event in REPLACES:
         for place, folder in REPLACES[event]:
             if not _relative_to(arguments, folder):
-                say(arguments[place], False, True, True)
+                say(arguments[place], False, True, True, False, True)
     elif event in CHANGES and not _relative_to(arguments, CHANGES[event]):
         say(arguments[0], event == "sqlite3.connect", True)
 
@@ -158,8 +160,8 @@ class Record:
         self._root = os.path.realpath(session.option("root"))
         self._origin = os.path.realpath(session.option("origin") or session.option("root"))
         self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
-        ours = (session.folder, session.option("temporary") or session.folder, "/dev/null", "/dev/tty", "/dev/pts",
-                "/proc", "/sys")
+        ours = (*session.option("covered", ()), session.folder, session.option("temporary") or session.folder,
+                "/dev/null", "/dev/tty", "/dev/pts", "/proc", "/sys")
         self._ours = tuple(os.path.join(os.path.realpath(path), "") for path in ours)
         self._read: Set[str] = set()
         self._elsewhere: Set[str] = set()
@@ -172,7 +174,8 @@ class Record:
         if len(self._known) < 50 * MOST:
             self._known[use] = None
         try:
-            path = os.path.realpath(use.path)
+            folder, name = os.path.split(use.path)
+            path = os.path.join(os.path.realpath(folder), name) if use.itself else os.path.realpath(use.path)
             inside = self._inside(path)
             if use.reads and inside is not None and not path.endswith((".py", ".pyc")) and len(self._read) < MOST:
                 self._read.add(inside)
