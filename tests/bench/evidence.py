@@ -109,11 +109,11 @@ def accused(audit: RunAudit) -> set[str]:
             | set(audit.search.invalid))
 
 
-def differing(simulation: Simulation, rate: float, audits: int) -> Iterator[tuple[str, RunAudit, int]]:
+def differing(simulation: Simulation, rate: float, audits: int, first: int = 0) -> Iterator[tuple[str, RunAudit, int]]:
     """Audits of programs with one planted cause, every source by turns, in which a pair differed."""
     pins = [source.script.pin for source in SOURCES if source.script.pin in sources.SCRIPT_PINS]
     count = 0
-    for number in range(MOST_AUDITS):
+    for number in range(first, first + MOST_AUDITS):
         pin = pins[number % len(pins)]
         audit, runs = simulation.audit(planted(pin, rate), f"planted {rate} {number}")
         if audit.reproducible is not True:
@@ -130,22 +130,25 @@ def right(pin: str, audit: RunAudit) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--audits", type=int, default=200, help="of each rate")
-    audits = parser.parse_args().audits
+    parser.add_argument("--first", type=int, default=0, help="number of the first one: others are other programs")
+    options = parser.parse_args()
+    audits, first = options.audits, options.first
     with tempfile.TemporaryDirectory() as folder:
         simulation = Simulation(Path(folder))
         for rate in RATES:
-            found = list(differing(simulation, rate, audits))
+            found = list(differing(simulation, rate, audits, first))
             named = sum(right(pin, audit) for pin, audit, _ in found)
             wrong = [accused(audit) for pin, audit, _ in found if accused(audit) and not right(pin, audit)]
             print(f"planted, {rate:.0%} of pairs differ: {named} of {len(found)} name the cause and nothing else, "
                   f"{len(wrong)} name another {wrong[:3]}; runs: {_spread([runs for *_, runs in found])}", flush=True)
         for rate in HIDDEN:
-            results = [simulation.audit(hidden(rate), f"hidden {rate} {number}") for number in range(audits)]
+            results = [simulation.audit(hidden(rate), f"hidden {rate} {number}")
+                       for number in range(first, first + audits)]
             verdicts = Counter(str(audit.reproducible) for audit, _ in results)
             wrong = [accused(audit) for audit, _ in results if accused(audit)]
             print(f"hidden, {rate:.0%} of runs: {len(wrong)} of {audits} accuse {wrong}; verdicts {dict(verdicts)}; "
                   f"runs: {_spread([runs for _, runs in results])}", flush=True)
-        results = [simulation.audit(hashed, f"hash {number}") for number in range(audits)]
+        results = [simulation.audit(hashed, f"hash {number}") for number in range(first, first + audits)]
         said = Counter(", ".join(sorted(accused(audit))) or audit.reason.partition(",")[0] for audit, _ in results)
         print(f"hash('a') % 8 == 0: {dict(said)}; runs: {_spread([runs for _, runs in results])}")
 
