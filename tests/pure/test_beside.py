@@ -264,5 +264,5 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
 ])
 def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(known, reason, no_fix, no_price):
     cut = session._cut(RunAudit(**{"program": "train.py", "options": {}, "reproducible": False, "reason": "they part",
-                                   **known}), interrupted=False)
+                                   **known}), "the budget ran out")
     assert (cut.reason, cut.no_fix, cut.no_price) == (reason, no_fix, no_price)
