@@ -140,13 +140,9 @@ def replace_text(path: str, text: str) -> None:
     os.replace(draft, path)
 
 
-def changed_in(upper: str) -> list[str]:
-    """Names in an upper layer: files that were made, changed or (as whiteouts) removed, and empty new folders."""
-    return sorted(states_in(upper))
-
-
 def states_in(upper: str) -> dict[str, list[int]]:
-    """The names of :func:`changed_in` with the number and the time of change of what is there."""
+    """Names in an upper layer, with the number and the time of change of what is there: files and links that were made,
+    changed or (as whiteouts) removed, and empty new folders."""
     states: dict[str, list[int]] = {}
     for folder, folders, files in os.walk(upper):
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
