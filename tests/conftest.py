@@ -1,4 +1,5 @@
 """What tests of every cost share: traces written by hand with the guest's own writer."""
+
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,20 @@ from hypothesis import HealthCheck, settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="also what takes too long for every day (tests/README.md)")
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="also what takes too long for every day (tests/README.md)",
+    )
 
 
 # Nothing depends on wall time or on luck: no deadline, and the same examples every time.
-settings.register_profile("detaudit", deadline=None, derandomize=True,
-                          suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.register_profile(
+    "detaudit",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile("detaudit")
 
 

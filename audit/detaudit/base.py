@@ -1,4 +1,5 @@
 """The base condition: seeds, hash seed, orders and one thread pinned, and no op determinism."""
+
 from collections.abc import Iterable, Mapping
 
 from detaudit_probes import models, sources
@@ -7,53 +8,81 @@ from detaudit_probes.placebos import PLACEBOS
 
 from detaudit.condition import Condition
 
-#: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX is made to compile:
-#: without it every operation is dispatched by itself, which no user of it does.
+#: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX
+#: is made to compile: without it every operation is dispatched by itself, which no user of it does.
 #: Keras 2 compiles nothing by itself.
 OPTIONS: dict[str, dict[str, object]] = {
-    "tensorflow": {"jit_compile": False}, "jax": {"jit_compile": True}, "torch": {"jit_compile": False}}
+    "tensorflow": {"jit_compile": False},
+    "jax": {"jit_compile": True},
+    "torch": {"jit_compile": False},
+}
 
 
 def keras_backend(backend: str) -> str:
-    """What Keras calls the backend: several adapters are for TensorFlow, with one Keras or another."""
+    """What Keras calls the backend: several adapters are for TensorFlow, with one Keras or
+    another.
+    """
     return backend if backend in NOT_TENSORFLOW else "tensorflow"
 
 
 def known_pins(backend: str | None = None) -> dict[str, Pin]:
     """The pins of all sources, or of those that exist on a backend."""
-    return {pin.id: pin for source, _ in sources.declared().values() if backend is None or backend in source.backends
-            for pin in source.pins}
+    return {
+        pin.id: pin
+        for source, _ in sources.declared().values()
+        if backend is None or backend in source.backends
+        for pin in source.pins
+    }
 
 
 def script_sources(backend: str | None = None) -> dict[str, Source]:
-    """The sources of a scan, and those that only a user's own script can have: all, or those of a backend."""
-    return {name: source for name, (source, _) in sources.declared(sources.SCRIPT_MODULES).items()
-            if backend is None or backend in source.backends}
+    """The sources of a scan, and those that only a user's own script can have: all, or those of a
+    backend.
+    """
+    return {
+        name: source
+        for name, (source, _) in sources.declared(sources.SCRIPT_MODULES).items()
+        if backend is None or backend in source.backends
+    }
 
 
 def known_sources(backend: str | None = None) -> dict[str, Source]:
-    """The sources of a scan, all of them, or those that exist on a backend with the experiment that they have there."""
+    """The sources of a scan, all of them, or those that exist on a backend with the experiment that
+    they have there.
+    """
     found = {name: source for name, (source, _) in sources.declared().items()}
     if backend is None:
         return found
-    there = {name: on_backend(source, backend) for name, source in found.items() if backend in source.backends}
+    there = {
+        name: on_backend(source, backend)
+        for name, source in found.items()
+        if backend in source.backends
+    }
     return {name: source for name, source in there.items() if source.experiment is not None}
 
 
 def on_backend(source: Source, backend: str) -> Source:
-    """The source with the experiment that it has on a backend, on those of the tiny models that are trained there."""
+    """The source with the experiment that it has on a backend, on those of the tiny models that are
+    trained there.
+    """
     experiment = source.per_backend.get(backend, source.experiment)
     if experiment is None:
         return source._replace(experiment=None)
-    trained = tuple(name for name in experiment.models if name not in models.NAMES or name in models.names(backend))
+    trained = tuple(
+        name
+        for name in experiment.models
+        if name not in models.NAMES or name in models.names(backend)
+    )
     return source._replace(experiment=experiment._replace(models=trained))
 
 
-def base_condition(backend: str, device: str, seed: int, model: str = "mlp", on_gpu: bool = False) -> Condition:
+def base_condition(
+    backend: str, device: str, seed: int, model: str = "mlp", on_gpu: bool = False
+) -> Condition:
     """Everything pinned that detaudit can pin without changing what is computed.
 
-    On a GPU one thread silences nothing: there deterministic kernels are pinned as well, or no two runs of the control
-    could be expected to match.
+    On a GPU one thread silences nothing: there deterministic kernels are pinned as well, or no two
+    runs of the control could be expected to match.
     """
     known = known_pins(backend)
     condition = Condition(backend, device, model, seed).with_options(OPTIONS.get(backend, {}))
@@ -63,17 +92,23 @@ def base_condition(backend: str, device: str, seed: int, model: str = "mlp", on_
     return condition
 
 
-#: Variables that pin what a source lets loose. Inherited, they would hold a race that is told "not observed", and
-#: a recipe whose lines do not name them. (TensorFlow reads them in ``tensorflow/core/util/determinism.cc`` and
-#: ``tensorflow/core/common_runtime/process_util.cc``.)
-OUTSIDE_PINS = frozenset({"TF_DETERMINISTIC_OPS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"})
+#: Variables that pin what a source lets loose. Inherited, they would hold a race that is told "not
+#: observed", and a recipe whose lines do not name them. (TensorFlow reads them in
+#: ``tensorflow/core/util/determinism.cc`` and ``tensorflow/core/common_runtime/process_util.cc``.)
+OUTSIDE_PINS = frozenset(
+    {"TF_DETERMINISTIC_OPS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"}
+)
 
 
 def controlled_variables() -> set[str]:
-    """The environment variables that a condition controls: what some source or placebo sets or unsets, and pins from
-    outside."""
-    return OUTSIDE_PINS | declared_variables(known_sources().values()) | {
-        name for one in PLACEBOS for name in one.environment}
+    """The environment variables that a condition controls: what some source or placebo sets or
+    unsets, and pins from outside.
+    """
+    return (
+        OUTSIDE_PINS
+        | declared_variables(known_sources().values())
+        | {name for one in PLACEBOS for name in one.environment}
+    )
 
 
 def declared_variables(declared: Iterable[Source]) -> set[str]:
@@ -90,14 +125,24 @@ def declared_variables(declared: Iterable[Source]) -> set[str]:
     return names
 
 
-def environment_for_nests(inherited: Mapping[str, str], controlled: Iterable[str], private: str) -> dict[str, str]:
-    """What a nest inherits: the user's environment without the controlled variables, nothing written.
+def environment_for_nests(
+    inherited: Mapping[str, str], controlled: Iterable[str], private: str
+) -> dict[str, str]:
+    """What a nest inherits: the user's environment without the controlled variables, nothing
+    written.
 
-    Keras' home, Theano's compile folder and temporary files go to ``private``, the same in both nests;
-    Python writes no bytecode into the environment under test.
+    Keras' home, Theano's compile folder and temporary files go to ``private``, the same in both
+    nests; Python writes no bytecode into the environment under test.
     """
     gone = set(controlled)
     kept = {name: value for name, value in inherited.items() if name not in gone}
-    flags = ",".join(part for part in (kept.get("THEANO_FLAGS"), f"base_compiledir={private}/theano") if part)
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "KERAS_HOME": f"{private}/keras", "TMPDIR": f"{private}/tmp",
-            "THEANO_FLAGS": flags}
+    flags = ",".join(
+        part for part in (kept.get("THEANO_FLAGS"), f"base_compiledir={private}/theano") if part
+    )
+    return {
+        **kept,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "KERAS_HOME": f"{private}/keras",
+        "TMPDIR": f"{private}/tmp",
+        "THEANO_FLAGS": flags,
+    }

@@ -1,4 +1,7 @@
-"""From what was found to the outcome and the exit code of an audit (docs/reference/exit-codes.md)."""
+"""From what was found to the outcome and the exit code of an audit
+(docs/reference/exit-codes.md).
+"""
+
 from dataclasses import dataclass
 
 from detaudit.findings import Audit
@@ -15,13 +18,18 @@ class Conclusion:
 
 
 def conclude(audit: Audit) -> Conclusion:
-    """0 nothing broken, 1 something is (with ``strict`` also needs-pin or varies), 3 not decided, 130
-    interrupted. 1 wins over 3."""
+    """0 nothing broken, 1 something is (with ``strict`` also needs-pin or varies), 3 not decided,
+    130 interrupted. 1 wins over 3.
+    """
     broken = broken_by(audit)
     if broken:
         return Conclusion(UNFIT, 1, broken)
     undecided = undecided_by(audit)
-    strict = [one for one in audit.verdicts if one.verdict in (NEEDS_PIN, VARIES)] if audit.strict else []
+    strict = (
+        [one for one in audit.verdicts if one.verdict in (NEEDS_PIN, VARIES)]
+        if audit.strict
+        else []
+    )
     outcome = INCONCLUSIVE if undecided else OK
     if audit.interrupted:
         return Conclusion(INCONCLUSIVE, 130, "interrupted")
@@ -49,15 +57,21 @@ def undecided_by(audit: Audit) -> str | None:
     errors = [one.source for one in audit.verdicts if one.verdict == ERROR]
     if errors:
         return f"not decided: {', '.join(errors)}"
-    asked = [one.source for one in audit.verdicts if one.verdict == SKIPPED and one.source in audit.asked]
+    asked = [
+        one.source for one in audit.verdicts if one.verdict == SKIPPED and one.source in audit.asked
+    ]
     if asked:
         return f"asked for, but could not be tried: {', '.join(asked)}"
     return "cut by the budget" if audit.cut else _recipe_undecided(audit)
 
 
 def _recipe_undecided(audit: Audit) -> str | None:
-    """Why no recipe can be vouched for though one was looked for, or None. That none holds is an answer."""
+    """Why no recipe can be vouched for though one was looked for, or None. That none holds is an
+    answer.
+    """
     if audit.recipe is not None:
-        return None if audit.recipe.verified else f"the recipe is not verified: {audit.recipe.reason}"
+        return (
+            None if audit.recipe.verified else f"the recipe is not verified: {audit.recipe.reason}"
+        )
     undecided = next((rung for rung in audit.ladder if rung.holds is None), None)
     return f"no recipe was decided: {undecided.title}: {undecided.reason}" if undecided else None

@@ -1,8 +1,9 @@
 """A condition is everything that is controlled about one run; a trial is one run under it.
 
-Conditions are values. Pins and loose sources are added and taken away by functions that return another
-condition, so the difference between two conditions is always exactly what was asked for.
+Conditions are values. Pins and loose sources are added and taken away by functions that return
+another condition, so the difference between two conditions is always exactly what was asked for.
 """
+
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -23,9 +24,12 @@ def items(values: Mapping[str, Any]) -> Items:
     return tuple(sorted(values.items()))
 
 
-def with_variables(variables: Mapping[str, str | None],
-                   changes: Mapping[str, str | None]) -> dict[str, str | None]:
-    """``variables`` with ``changes``. In a list of flags a flag replaces the one of its name, and the others stay."""
+def with_variables(
+    variables: Mapping[str, str | None], changes: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """``variables`` with ``changes``. In a list of flags a flag replaces the one of its name, and
+    the others stay.
+    """
     changed = dict(variables)
     for name, value in changes.items():
         present = changed.get(name)
@@ -68,7 +72,8 @@ class Condition:
         return replace(self, pins=pins).with_options(pin.options).with_environment(pin.environment)
 
     def without(self, sources: Iterable[str], known: Mapping[str, Pin]) -> "Condition":
-        """Let ``sources`` loose: every pin that holds one of them goes, with its options and variables.
+        """Let ``sources`` loose: every pin that holds one of them goes, with its options and
+        variables.
 
         What a pin that goes shares with one that stays, stays.
         """
@@ -80,12 +85,27 @@ class Condition:
             for name in pin.options:
                 options.pop(name, None)
             for name, value in pin.environment.items():
-                left = without_flags(environment.get(name) or "", value) if name in FLAG_LISTS else ""
+                left = (
+                    without_flags(environment.get(name) or "", value) if name in FLAG_LISTS else ""
+                )
                 environment[name] = left or None
         for pin in kept:
-            options.update({name: value for name, value in pin.options.items() if name not in options})
-            environment.update({name: value for name, value in pin.environment.items() if environment[name] is None})
-        return replace(self, pins=tuple(pin.id for pin in kept), options=items(options), environment=items(environment))
+            options.update(
+                {name: value for name, value in pin.options.items() if name not in options}
+            )
+            environment.update(
+                {
+                    name: value
+                    for name, value in pin.environment.items()
+                    if environment[name] is None
+                }
+            )
+        return replace(
+            self,
+            pins=tuple(pin.id for pin in kept),
+            options=items(options),
+            environment=items(environment),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,14 +120,18 @@ class Trial:
         return self.draw % 2
 
     def environment(self) -> dict[str, str | None]:
-        """The variables of this very trial, ``{draw}`` filled in (1 and up: 0 switches hashing off)."""
+        """The variables of this very trial, ``{draw}`` filled in (1 and up: 0 switches hashing
+        off).
+        """
         return dict(self.variables)
 
     @cached_property
     def variables(self) -> Items:
         """:meth:`environment` as a value: with :attr:`side` it selects the nest."""
-        return tuple((name, value.replace("{draw}", str(self.draw + 1)) if isinstance(value, str) else value)
-                     for name, value in self.condition.environment)
+        return tuple(
+            (name, value.replace("{draw}", str(self.draw + 1)) if isinstance(value, str) else value)
+            for name, value in self.condition.environment
+        )
 
     def key(self) -> str:
         """What the trial is, as a short digest: equal trials are run once and shared."""

@@ -1,10 +1,12 @@
 """What confines this process: control groups, a container, a hypervisor.
 
-In a container the host's counts are visible, but the group's limits bind. Both hierarchies are read, as the
-kernel documents them: https://docs.kernel.org/admin-guide/cgroup-v2.html (``cpu.max``, ``memory.max``) and
-https://docs.kernel.org/admin-guide/cgroup-v1/ (``cpu.cfs_quota_us``, ``memory.limit_in_bytes``). Every level
-above the process's own group binds as well; the least wins. ``root`` is where ``/proc`` and ``/sys`` are looked for.
+In a container the host's counts are visible, but the group's limits bind. Both hierarchies are
+read, as the kernel documents them: https://docs.kernel.org/admin-guide/cgroup-v2.html (``cpu.max``,
+``memory.max``) and https://docs.kernel.org/admin-guide/cgroup-v1/ (``cpu.cfs_quota_us``,
+``memory.limit_in_bytes``). Every level above the process's own group binds as well; the least wins.
+``root`` is where ``/proc`` and ``/sys`` are looked for.
 """
+
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,9 +16,19 @@ from pathlib import Path
 _NO_LIMIT = 1 << 60
 
 _HYPERVISORS = {
-    "qemu": "QEMU/KVM", "kvm": "KVM", "vmware": "VMware", "innotek": "VirtualBox", "virtualbox": "VirtualBox",
-    "xen": "Xen", "amazon ec2": "Amazon EC2", "google": "Google Compute Engine", "microsoft corporation": "Hyper-V",
-    "parallels": "Parallels", "bhyve": "bhyve", "digitalocean": "DigitalOcean", "openstack": "OpenStack",
+    "qemu": "QEMU/KVM",
+    "kvm": "KVM",
+    "vmware": "VMware",
+    "innotek": "VirtualBox",
+    "virtualbox": "VirtualBox",
+    "xen": "Xen",
+    "amazon ec2": "Amazon EC2",
+    "google": "Google Compute Engine",
+    "microsoft corporation": "Hyper-V",
+    "parallels": "Parallels",
+    "bhyve": "bhyve",
+    "digitalocean": "DigitalOcean",
+    "openstack": "OpenStack",
 }
 _CONTAINERS = ("docker", "kubepods", "containerd", "libpod", "lxc")
 
@@ -40,8 +52,12 @@ def memory_limit(root: Path = Path("/")) -> int | None:
 
     Raises OSError or ValueError where the groups cannot be read.
     """
-    texts = [text for level in _levels(root, "memory") for name in ("memory.max", "memory.limit_in_bytes")
-             if (text := _text(level / name))]
+    texts = [
+        text
+        for level in _levels(root, "memory")
+        for name in ("memory.max", "memory.limit_in_bytes")
+        if (text := _text(level / name))
+    ]
     limits = [int(text) for text in texts if text != "max"]
     return min((limit for limit in limits if limit < _NO_LIMIT), default=None)
 
@@ -72,7 +88,8 @@ def _quota(level: Path) -> float | None:
 
 
 def hypervisor(root: Path = Path("/")) -> str | None:
-    """The hypervisor by its own marks (DMI, ``/sys/hypervisor``), unnamed where only the processor tells of one.
+    """The hypervisor by its own marks (DMI, ``/sys/hypervisor``), unnamed where only the processor
+    tells of one.
 
     Of what the firmware says, nothing but a name from a fixed list is passed on.
     """
@@ -81,7 +98,9 @@ def hypervisor(root: Path = Path("/")) -> str | None:
     for mark, name in _HYPERVISORS.items():
         if mark in text:
             return name
-    flagged = re.search(r"^flags\s*:.*\bhypervisor\b", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
+    flagged = re.search(
+        r"^flags\s*:.*\bhypervisor\b", _text(root / "proc/cpuinfo") or "", re.MULTILINE
+    )
     return "unnamed hypervisor" if flagged else None
 
 

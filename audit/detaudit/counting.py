@@ -1,4 +1,5 @@
 """What counts of agreeing and parting pairs allow one to say."""
+
 from math import comb
 
 SIGNIFICANT = 0.05
@@ -7,8 +8,8 @@ SIGNIFICANT = 0.05
 def excluded_rate(agreeing: int) -> float:
     """The parting rate above which ``agreeing`` disjoint, independent pairs exclude it at 95 %.
 
-    If pairs part with probability p, n agree with probability (1 - p)^n; that is below 0.05 for every
-    p above 1 - 0.05^(1/n). 1 pair: 0.95, 5: 0.45, 29: 0.10.
+    If pairs part with probability p, n agree with probability (1 - p)^n; that is below 0.05 for
+    every p above 1 - 0.05^(1/n). 1 pair: 0.95, 5: 0.45, 29: 0.10.
     """
     if agreeing < 1:
         raise ValueError("no agreeing pair excludes nothing")
@@ -29,18 +30,23 @@ def pairs_needed(rate: float) -> int:
 
 
 def fisher(parted_loose: int, loose: int, parted_pinned: int, pinned: int) -> float:
-    """One-sided Fisher p: how probable at least this many of the partings fall on the loose side by chance."""
+    """One-sided Fisher p: how probable at least this many of the partings fall on the loose side by
+    chance.
+    """
     parted = parted_loose + parted_pinned
     total = comb(loose + pinned, parted)
     ways = range(parted_loose, min(loose, parted) + 1)
-    return sum(comb(loose, k) * comb(pinned, parted - k) for k in ways if parted - k <= pinned) / total
+    return (
+        sum(comb(loose, k) * comb(pinned, parted - k) for k in ways if parted - k <= pinned) / total
+    )
 
 
 def matches_needed(differing: int, pairs: int, level: float = SIGNIFICANT) -> int | None:
-    """How many matching pairs of another condition make it no luck that ``differing`` of ``pairs`` differ here.
+    """How many matching pairs of another condition make it no luck that ``differing`` of ``pairs``
+    differ here.
 
-    So many that the one-sided Fisher p is below ``level``. None for fewer than two differing pairs: an effect that was
-    not repeated shows nothing, however often the other condition matches.
+    So many that the one-sided Fisher p is below ``level``. None for fewer than two differing pairs:
+    an effect that was not repeated shows nothing, however often the other condition matches.
     """
     if differing < 2:
         return None

@@ -3,6 +3,7 @@
 Agreement is claimed only for two traces with the same non-zero observations and equal facts. An
 observation that is extra, missing or renamed, or one side that ends early, is a divergence there.
 """
+
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,8 @@ from detaudit.ulp import Distance, distance
 
 Record = tuple[str, str, bytes]  # dtype, shape, elements
 
-# A step that brings other names opens the next table of its phase: "fit 1 (1)" is still phase "fit 1".
+# A step that brings other names opens the next table of its phase: "fit 1 (1)" is still phase "fit
+# 1".
 _NEXT_TABLE = re.compile(r" \(\d+\)$")
 
 
@@ -47,13 +49,18 @@ class Incomparable:
 
 
 Comparison = Agreement | Divergence | Incomparable
-_Seen = tuple[tuple[str, str, int | None, str], Table, int, int]  # what it is (its label); table, row, cell
+_Seen = tuple[
+    tuple[str, str, int | None, str], Table, int, int
+]  # what it is (its label); table, row, cell
 
 
 def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparison:
     """Compare two completed traces; observations of the stages in ``ignore`` do not count."""
-    differing = sorted(key for key in left.facts.keys() | right.facts.keys()
-                       if left.facts.get(key) != right.facts.get(key))
+    differing = sorted(
+        key
+        for key in left.facts.keys() | right.facts.keys()
+        if left.facts.get(key) != right.facts.get(key)
+    )
     if differing:
         return Incomparable(f"the environments differ: {', '.join(differing)}")
     if left.document["fingerprint"] != right.document["fingerprint"]:
@@ -69,16 +76,22 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
 def aligned(left: Trace, right: Trace) -> Trace:
     """``right`` by the names of ``left``: see :func:`renamed`."""
     names = renamed(left, right)
-    tables = [replace(table, columns=tuple((stage, names.get((stage, name), name)) for stage, name in table.columns))
-              for table in right.tables]
+    tables = [
+        replace(
+            table,
+            columns=tuple((stage, names.get((stage, name), name)) for stage, name in table.columns),
+        )
+        for table in right.tables
+    ]
     return replace(right, tables=tuple(tables)) if names else right
 
 
 def renamed(left: Trace, right: Trace) -> dict[tuple[str, str], str]:
     """What has another name on the left, by its stage and its name on the right.
 
-    Observations of one stage without one of their name on the other side are the same by their order, where there are
-    as many of them on both sides. (Where their shapes differ, so do their fingerprints.)
+    Observations of one stage without one of their name on the other side are the same by their
+    order, where there are as many of them on both sides. (Where their shapes differ, so do their
+    fingerprints.)
     """
     lefts, rights = _names(left), _names(right)
     pairs = {stage: partners(names, rights.get(stage, ())) for stage, names in lefts.items()}
@@ -111,20 +124,32 @@ def _without(table: Table, ignore: Collection[str]) -> Table:
         return table
     if table.kind != "events":
         raise ValueError("a step table is compared whole")
-    keep = np.array([table.columns[int(column)][0] not in ignore for column in table.column], dtype=bool)
-    return replace(table, sequence=table.sequence[keep], step=table.step[keep], column=table.column[keep],
-                   cells=table.cells[keep], origin=table.origin[keep])
+    keep = np.array(
+        [table.columns[int(column)][0] not in ignore for column in table.column], dtype=bool
+    )
+    return replace(
+        table,
+        sequence=table.sequence[keep],
+        step=table.step[keep],
+        column=table.column[keep],
+        cells=table.cells[keep],
+        origin=table.origin[keep],
+    )
 
 
 def _first_row(lefts: dict[str, Table], rights: dict[str, Table]) -> int | None:
-    """The first row, counted in causal order over all tables, in which the two sides differ in any way.
+    """The first row, counted in causal order over all tables, in which the two sides differ in any
+    way.
 
-    Up to it the k-th row of a table is the k-th on both sides, so tables can be compared row by row.
+    Up to it the k-th row of a table is the k-th on both sides, so tables can be compared row by
+    row.
     """
     names = sorted(lefts.keys() | rights.keys())
     left, right = _order(lefts, names)[0], _order(rights, names)[0]
     both = min(len(left), len(right))
-    found = [int(np.argmax(left[:both] != right[:both]))] if (left[:both] != right[:both]).any() else []
+    found = (
+        [int(np.argmax(left[:both] != right[:both]))] if (left[:both] != right[:both]).any() else []
+    )
     if len(left) != len(right):
         found.append(both)
     for number, name in enumerate(names):
@@ -136,7 +161,9 @@ def _first_row(lefts: dict[str, Table], rights: dict[str, Table]) -> int | None:
 
 
 def _order(tables: dict[str, Table], names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of all tables in causal order: the table of each, by its place in ``names``, and its row there."""
+    """The rows of all tables in causal order: the table of each, by its place in ``names``, and its
+    row there.
+    """
     there = [(number, tables[name]) for number, name in enumerate(names) if name in tables]
     if not there:
         return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
@@ -151,11 +178,17 @@ def _first_row_of(left: Table, right: Table) -> int | None:
     rows = min(len(left.cells), len(right.cells))
     if left.kind != right.kind or (left.kind == "steps" and left.columns != right.columns):
         return 0
-    known = {label: number for number, label in enumerate(dict.fromkeys(left.columns + right.columns))}
-    differ = (left.cells[:rows] != right.cells[:rows]).any(axis=1) | (left.step[:rows] != right.step[:rows])
+    known = {
+        label: number for number, label in enumerate(dict.fromkeys(left.columns + right.columns))
+    }
+    differ = (left.cells[:rows] != right.cells[:rows]).any(axis=1) | (
+        left.step[:rows] != right.step[:rows]
+    )
     if left.kind == "events":
-        a, b = (np.array([known[label] for label in table.columns])[table.column[:rows].astype(int)]
-                for table in (left, right))
+        a, b = (
+            np.array([known[label] for label in table.columns])[table.column[:rows].astype(int)]
+            for table in (left, right)
+        )
         differ |= a != b
     return int(np.argmax(differ)) if differ.any() else None
 
@@ -178,7 +211,10 @@ def _first_in(lefts: Iterator[_Seen], rights: Iterator[_Seen]) -> Divergence:
             return _missing(left or right)
         (a, table, row, cell), (b, other, other_row, other_cell) = left, right
         if a != b:
-            later_left, later_right = {a, *(seen[0] for seen in lefts)}, {b, *(seen[0] for seen in rights)}
+            later_left, later_right = (
+                {a, *(seen[0] for seen in lefts)},
+                {b, *(seen[0] for seen in rights)},
+            )
             return _missing(right if a in later_right and b not in later_left else left)
         if table.cells[row, cell] != other.cells[other_row, other_cell]:
             return _differs(a, table.record(row, cell), other.record(other_row, other_cell))
@@ -190,7 +226,9 @@ def _missing(seen: _Seen) -> Divergence:
     return Divergence(stage, step, name, "missing")
 
 
-def _differs(label: tuple[str, str, int | None, str], a: Record | None, b: Record | None) -> Divergence:
+def _differs(
+    label: tuple[str, str, int | None, str], a: Record | None, b: Record | None
+) -> Divergence:
     _, stage, step, name = label
     if a is None or b is None:
         return Divergence(stage, step, name, "bits")
@@ -200,7 +238,9 @@ def _differs(label: tuple[str, str, int | None, str], a: Record | None, b: Recor
 
 
 def _distance(a: Record, b: Record) -> Distance | None:
-    """None where the bytes cannot be compared, or do not differ: then it was the fingerprint that went wrong."""
+    """None where the bytes cannot be compared, or do not differ: then it was the fingerprint that
+    went wrong.
+    """
     if a[0] == "object" or a[2] == b[2] or len(a[2]) != len(b[2]):
         return None
     return distance(a[2], b[2], a[0])

@@ -1,8 +1,10 @@
 """The environment variables that bear on reproducibility: allow-listed, shortened, nothing secret.
 
-A report is made to be attached to a public bug. A variable is recorded only where its name is on the
-lists below; its value is shortened and left out where it looks like a secret or names a machine.
+A report is made to be attached to a public bug. A variable is recorded only where its name is on
+the lists below; its value is shortened and left out where it looks like a secret or names a
+machine.
 """
+
 import math
 import platform
 import re
@@ -14,31 +16,112 @@ from pathlib import PurePosixPath
 
 from detaudit_probes.placebos import PLACEBOS
 
-#: Recorded where they are set: seeds, threads, devices, kernels, locale (it orders names), allocators.
-NAMES = frozenset({
-    "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONMALLOC", "PYTHONUTF8",
-    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_MODULE_LOADING",
-    "CUDA_DEVICE_MAX_CONNECTIONS", "CUDA_FORCE_PTX_JIT", "CUDA_CACHE_DISABLE",
-    "NVIDIA_TF32_OVERRIDE", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
-    "NCCL_ALGO", "NCCL_PROTO", "HOROVOD_FUSION_THRESHOLD",
-    "KERAS_BACKEND", "KERAS_HOME", "THEANO_FLAGS", "THEANORC", "ATEN_CPU_CAPABILITY",
-    "VECLIB_MAXIMUM_THREADS", "GOTO_NUM_THREADS",
-    "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_NUMERIC", "TZ",
-    "GLIBC_TUNABLES", "LD_PRELOAD", "LD_BIND_NOW", "MALLOC_ARENA_MAX", "MALLOC_PERTURB_",
-})
+#: Recorded where they are set: seeds, threads, devices, kernels, locale (it orders names),
+#: allocators.
+NAMES = frozenset(
+    {
+        "PYTHONHASHSEED",
+        "PYTHONOPTIMIZE",
+        "PYTHONMALLOC",
+        "PYTHONUTF8",
+        "CUDA_VISIBLE_DEVICES",
+        "CUDA_DEVICE_ORDER",
+        "CUDA_LAUNCH_BLOCKING",
+        "CUDA_MODULE_LOADING",
+        "CUDA_DEVICE_MAX_CONNECTIONS",
+        "CUDA_FORCE_PTX_JIT",
+        "CUDA_CACHE_DISABLE",
+        "NVIDIA_TF32_OVERRIDE",
+        "NVIDIA_VISIBLE_DEVICES",
+        "HIP_VISIBLE_DEVICES",
+        "ROCR_VISIBLE_DEVICES",
+        "NCCL_ALGO",
+        "NCCL_PROTO",
+        "HOROVOD_FUSION_THRESHOLD",
+        "KERAS_BACKEND",
+        "KERAS_HOME",
+        "THEANO_FLAGS",
+        "THEANORC",
+        "ATEN_CPU_CAPABILITY",
+        "VECLIB_MAXIMUM_THREADS",
+        "GOTO_NUM_THREADS",
+        "LANG",
+        "LANGUAGE",
+        "LC_ALL",
+        "LC_COLLATE",
+        "LC_CTYPE",
+        "LC_NUMERIC",
+        "TZ",
+        "GLIBC_TUNABLES",
+        "LD_PRELOAD",
+        "LD_BIND_NOW",
+        "MALLOC_ARENA_MAX",
+        "MALLOC_PERTURB_",
+    }
+)
 
 #: Whatever begins with one of these belongs to a numerical library.
 PREFIXES = (
-    "TF_", "TF2_", "XLA_", "JAX_", "TORCH_", "TORCHINDUCTOR_", "PYTORCH_", "ONEDNN_", "DNNL_", "NPY_",
-    "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "CUBLAS_", "CUBLASLT_", "CUDNN_", "MIOPEN_",
+    "TF_",
+    "TF2_",
+    "XLA_",
+    "JAX_",
+    "TORCH_",
+    "TORCHINDUCTOR_",
+    "PYTORCH_",
+    "ONEDNN_",
+    "DNNL_",
+    "NPY_",
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "BLIS_",
+    "NUMEXPR_",
+    "CUBLAS_",
+    "CUBLASLT_",
+    "CUDNN_",
+    "MIOPEN_",
 )
 
 # Terraform's variables begin with TF_ too, passwords among them; TF_CONFIG lists a cluster's hosts.
-_FOREIGN = ("TF_CONFIG", "TF_VAR_", "TF_TOKEN_", "TF_CLI_", "TF_HTTP_", "TF_CLOUD_", "TF_REATTACH_", "TF_WORKSPACE")
-_PRIVATE_WORDS = frozenset({
-    "TOKEN", "SECRET", "SECRETS", "PASSWORD", "PASSWD", "PWD", "CREDENTIAL", "CREDENTIALS", "AUTH", "COOKIE",
-    "APIKEY", "USER", "USERNAME", "EMAIL", "HOST", "HOSTNAME", "HOSTS", "ADDRESS", "ADDR", "URL", "URI", "ENDPOINT",
-})
+_FOREIGN = (
+    "TF_CONFIG",
+    "TF_VAR_",
+    "TF_TOKEN_",
+    "TF_CLI_",
+    "TF_HTTP_",
+    "TF_CLOUD_",
+    "TF_REATTACH_",
+    "TF_WORKSPACE",
+)
+_PRIVATE_WORDS = frozenset(
+    {
+        "TOKEN",
+        "SECRET",
+        "SECRETS",
+        "PASSWORD",
+        "PASSWD",
+        "PWD",
+        "CREDENTIAL",
+        "CREDENTIALS",
+        "AUTH",
+        "COOKIE",
+        "APIKEY",
+        "USER",
+        "USERNAME",
+        "EMAIL",
+        "HOST",
+        "HOSTNAME",
+        "HOSTS",
+        "ADDRESS",
+        "ADDR",
+        "URL",
+        "URI",
+        "ENDPOINT",
+    }
+)
 _LONGEST = 2000
 LEFT_OUT = "<left out: it may be private>"
 
@@ -48,23 +131,33 @@ _SECRET = re.compile(
       | \b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abprs]-|AKIA|ASIA|AIza|ya29\.)[A-Za-z0-9_-]{8,}
       | \beyJ[A-Za-z0-9_-]{8,}\.                    # a JSON web token
       | -----BEGIN
-      | (?i:password|passwd|secret|token|api_?key)\s*[=:]""", re.VERBOSE)
+      | (?i:password|passwd|secret|token|api_?key)\s*[=:]""",
+    re.VERBOSE,
+)
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-_HOMES = re.compile(r"(?<![\w.~-])(?:/home|/Users|/var/home)/[^/\s:,;=\"']+|(?<![\w.~/-])/root(?=$|[/\s:,;\"'])")
+_HOMES = re.compile(
+    r"(?<![\w.~-])(?:/home|/Users|/var/home)/[^/\s:,;=\"']+|(?<![\w.~/-])/root(?=$|[/\s:,;\"'])"
+)
 _HOME_ELSEWHERE = re.compile(r"(/(?:home|Users))/[^/\s:,;=\"']+")
-_TEMPORARY = re.compile(r"(?<![\w.~-])(?:/private)?(?:/var/folders/[^/\s]+/[^/\s]+/T|/var/tmp|/tmp)(?=$|[/\s:,;\"'])")
+_TEMPORARY = re.compile(
+    r"(?<![\w.~-])(?:/private)?(?:/var/folders/[^/\s]+/[^/\s]+/T|/var/tmp|/tmp)(?=$|[/\s:,;\"'])"
+)
 
 
 @dataclass(frozen=True)
 class Variables:
-    """``recorded`` maps names to shortened values; ``left_out`` are names whose values were not recorded."""
+    """``recorded`` maps names to shortened values; ``left_out`` are names whose values were not
+    recorded.
+    """
 
     recorded: Mapping[str, str]
     left_out: tuple[str, ...] = ()
 
 
 def read(environment: Mapping[str, str], host: str = "") -> Variables:
-    """What of ``environment`` may stand in a report, sorted by name. ``host`` is this machine's name, to be hidden."""
+    """What of ``environment`` may stand in a report, sorted by name. ``host`` is this machine's
+    name, to be hidden.
+    """
     home = environment.get("HOME") or environment.get("USERPROFILE") or ""
     temporary = environment.get("TMPDIR") or tempfile.gettempdir()
     recorded, left_out = {}, []
@@ -86,9 +179,15 @@ def describe(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def warnings(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence for every variable in ``environment`` that people rely on and that may do nothing."""
-    return tuple(f"{name} is set in your environment and may do nothing: see the placebo {placebo.id}, {placebo.title}"
-                 for placebo in PLACEBOS for name in sorted(placebo.environment) if name in environment)
+    """A sentence for every variable in ``environment`` that people rely on and that may do
+    nothing.
+    """
+    return tuple(
+        f"{name} is set in your environment and may do nothing: see the placebo {placebo.id}, {placebo.title}"
+        for placebo in PLACEBOS
+        for name in sorted(placebo.environment)
+        if name in environment
+    )
 
 
 def is_listed(name: str) -> bool:
@@ -101,7 +200,9 @@ def _is_private(name: str) -> bool:
 
 
 def looks_secret(value: str) -> bool:
-    """A known shape of key or password, or a long word too mixed to be a setting. A device's UUID is neither."""
+    """A known shape of key or password, or a long word too mixed to be a setting. A device's UUID
+    is neither.
+    """
     words = re.split(r"[\s=,:;/\\\"'._()\[\]{}-]+", _UUID.sub("", value))
     return bool(_SECRET.search(value)) or any(map(_is_random, words))
 
@@ -117,8 +218,8 @@ def _is_random(word: str) -> bool:
 def shorten(text: str, home: str = "", temporary: str = "", host: str = "") -> str:
     """``text`` with home folders as ``~``, temporary ones as ``<tmp>`` and UUIDs as ``<uuid>``.
 
-    Another user's home is shortened too; a folder elsewhere that is named after the user or the host
-    (``/scratch/ada``) loses that name.
+    Another user's home is shortened too; a folder elsewhere that is named after the user or the
+    host (``/scratch/ada``) loses that name.
     """
     for folder, short in ((temporary, "<tmp>"), (home, "~")):
         folder = folder.rstrip("/\\")

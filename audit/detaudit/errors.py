@@ -1,4 +1,5 @@
-"""Exceptions are about us: each message says what was seen and what to do. Only ``cli.py`` catches them.
+"""Exceptions are about us: each message says what was seen and what to do. Only ``cli.py`` catches
+them.
 
 What happens to a child is an outcome, and what is found about a machine a verdict; neither is here.
 """
@@ -17,7 +18,9 @@ class UsageError(DetauditError):
 
 
 class EnvironmentUnusable(DetauditError):
-    """The interpreter under test cannot be audited: not found, too old, no framework, broken import."""
+    """The interpreter under test cannot be audited: not found, too old, no framework, broken
+    import.
+    """
 
     exit_code = 3
 

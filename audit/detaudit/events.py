@@ -1,4 +1,5 @@
 """What happens during an audit, as typed events: the engine emits them, one place draws them."""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

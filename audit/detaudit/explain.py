@@ -1,4 +1,5 @@
 """What is known of one source, for people: read from its one file."""
+
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -16,12 +17,19 @@ from detaudit.sections import lacking
 
 
 def about(source: Source, backend: str, seed: int) -> RenderableType:
-    """What the source is, how it breaks runs, what is tried, the pins with lines to paste, the links."""
+    """What the source is, how it breaks runs, what is tried, the pins with lines to paste, the
+    links.
+    """
     module = sources.declared(sources.SCRIPT_MODULES)[source.id][1]
     parts: list[RenderableType] = [
-        Text(f"{source.id}: {source.title}", style="bold"), Text(f"{source.family}; {', '.join(source.backends)}"),
-        Text(""), Text(source.breaks), Text(""), Text(prose(module.__doc__ or "")),
-        *_heading("What is tried"), Text(tried(source)),
+        Text(f"{source.id}: {source.title}", style="bold"),
+        Text(f"{source.family}; {', '.join(source.backends)}"),
+        Text(""),
+        Text(source.breaks),
+        Text(""),
+        Text(prose(module.__doc__ or "")),
+        *_heading("What is tried"),
+        Text(tried(source)),
     ]
     known = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
     for pin in (known[name] for name in pins_of(source)):
@@ -30,15 +38,24 @@ def about(source: Source, backend: str, seed: int) -> RenderableType:
     if source.advice:
         parts += [*_heading("Advice"), Text(source.advice)]
     if source.links:
-        parts += [*_heading("Links"), *(Text(f"{link.title}\n  {link.url}", no_wrap=True, overflow="ignore")
-                                        for link in source.links)]
+        parts += [
+            *_heading("Links"),
+            *(
+                Text(f"{link.title}\n  {link.url}", no_wrap=True, overflow="ignore")
+                for link in source.links
+            ),
+        ]
     return Group(*parts)
 
 
 def pins_of(source: Source) -> tuple[str, ...]:
     """The ids of the pins that a source's experiment tries, the advised one first."""
     own = tuple(pin.id for pin in source.pins)
-    return tuple(dict.fromkeys((*source.experiment.pins, *own))) if source.experiment is not None else own
+    return (
+        tuple(dict.fromkeys((*source.experiment.pins, *own)))
+        if source.experiment is not None
+        else own
+    )
 
 
 def tried(source: Source) -> str:
@@ -73,24 +90,40 @@ def _pin(pin: Pin, backend: str, seed: int) -> list[RenderableType]:
 
 
 def _code(lines: list[str], language: str) -> RenderableType:
-    return Padding(Syntax("\n".join(lines), language, background_color="default", word_wrap=True), (0, 0, 0, 2))
+    return Padding(
+        Syntax("\n".join(lines), language, background_color="default", word_wrap=True), (0, 0, 0, 2)
+    )
 
 
 def prose(docstring: str) -> str:
-    """A docstring with its paragraphs unwrapped, for a terminal of any width; indented lines stay as they are."""
+    """A docstring with its paragraphs unwrapped, for a terminal of any width; indented lines stay
+    as they are.
+    """
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
-    return "\n\n".join(one if one.startswith((" ", "*", "-")) else " ".join(one.split("\n")) for one in paragraphs
-                       ).replace("``", "")
+    return "\n\n".join(
+        one if one.startswith((" ", "*", "-")) else " ".join(one.split("\n")) for one in paragraphs
+    ).replace("``", "")
 
 
 def listing(known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int) -> RenderableType:
     """One line a source: what it is, and whether it can be tried here."""
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
-    rows = [(source.id, lacking(source, facts, gpus) or ("can be tried" if source.experiment else "by detaudit run"),
-             source.title) for source in known.values()]
+    rows = [
+        (
+            source.id,
+            lacking(source, facts, gpus)
+            or ("can be tried" if source.experiment else "by detaudit run"),
+            source.title,
+        )
+        for source in known.values()
+    ]
     for place, column in enumerate(("source", "here", "what it is")):
         # Only what it is may be cut short on a narrow terminal: `explain` tells it whole.
-        table.add_column(column, no_wrap=True, min_width=max(len(row[place]) for row in rows) if place < 2 else None)
+        table.add_column(
+            column,
+            no_wrap=True,
+            min_width=max(len(row[place]) for row in rows) if place < 2 else None,
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     return table

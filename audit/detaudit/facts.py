@@ -1,4 +1,7 @@
-"""Reading facts of which any may be unreadable: each by itself, with the reason where it is not known."""
+"""Reading facts of which any may be unreadable: each by itself, with the reason where it is not
+known.
+"""
+
 import os
 import platform
 import tempfile
@@ -17,12 +20,14 @@ class Facts:
         self._part, self._unknown = part, unknown
 
     def read(self, name: str, function: Callable[[], Value]) -> Value | None:
-        """What ``function`` returns, or None with a reason. Read again, the first reason stays until one succeeds."""
+        """What ``function`` returns, or None with a reason. Read again, the first reason stays
+        until one succeeds.
+        """
         key = f"{self._part}.{name}"
         try:
             value = function()
-        # Drivers, /proc and the libraries that read them raise classes of every kind where a system is
-        # strange: one unreadable fact, told with its reason, must not cost the others.
+        # Drivers, /proc and the libraries that read them raise classes of every kind where a system
+        # is strange: one unreadable fact, told with its reason, must not cost the others.
         except Exception as error:
             self._unknown.setdefault(key, reason(error))
             return None
@@ -38,7 +43,9 @@ def said(value: Value | None) -> Value:
 
 
 def reason(error: BaseException) -> str:
-    """An error's class and message in one line, without the names of users, folders of theirs, or this host."""
+    """An error's class and message in one line, without the names of users, folders of theirs, or
+    this host.
+    """
     message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = " ".join(f"{type(error).__name__}: {message}".split())[:300]
     return shorten(line, os.environ.get("HOME", ""), tempfile.gettempdir(), platform.node())

@@ -1,4 +1,5 @@
 """What an audit found, as values: the report is built from these and from nothing else."""
+
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,9 +27,9 @@ class Cell:
 class Rung:
     """One recipe of the ladder, tried on every tiny model.
 
-    ``holds`` is None where it could not be decided. ``cost`` is the ratio of the median step time to that
-    of no recipe at all, with its least and greatest value over the alternations; None where not measured.
-    ``changes`` are sentences on what the recipe changes besides.
+    ``holds`` is None where it could not be decided. ``cost`` is the ratio of the median step time
+    to that of no recipe at all, with its least and greatest value over the alternations; None where
+    not measured. ``changes`` are sentences on what the recipe changes besides.
     """
 
     id: str
@@ -48,10 +49,11 @@ class Rung:
 class Recipe:
     """The weakest rung that holds, as lines to paste.
 
-    ``verified`` is True only after the printed lines themselves, in a script of their own, gave the same bits in every
-    pair of fresh processes, False after a pair that differs; None: it could not be tried. ``runs`` is the number of
-    processes, ``counts`` what their pairs showed on each model. ``excluded`` is the rate of differing pairs above which
-    they exclude it at 95 %, where all match.
+    ``verified`` is True only after the printed lines themselves, in a script of their own, gave the
+    same bits in every pair of fresh processes, False after a pair that differs; None: it could not
+    be tried. ``runs`` is the number of processes, ``counts`` what their pairs showed on each model.
+    ``excluded`` is the rate of differing pairs above which they exclude it at 95 %, where all
+    match.
     """
 
     rung: str
@@ -66,7 +68,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Placebo:
-    """A setting that people rely on, against the real one. ``does_nothing`` None: could not be shown.
+    """A setting that people rely on, against the real one. ``does_nothing`` None: could not be
+    shown.
 
     ``yours`` is True where the user's own environment has it: then it is also a warning.
     """
@@ -96,9 +99,9 @@ class Level:
 class Audit:
     """Everything that one scan found.
 
-    ``machine`` and ``environment`` are allow-listed facts. ``options`` are the command's own, so that the
-    audit can be replayed. ``asked`` are ids that the user named with ``--only``, ``untried`` those of sources that a
-    deeper scan would try here.
+    ``machine`` and ``environment`` are allow-listed facts. ``options`` are the command's own, so
+    that the audit can be replayed. ``asked`` are ids that the user named with ``--only``,
+    ``untried`` those of sources that a deeper scan would try here.
     """
 
     options: dict[str, Any]

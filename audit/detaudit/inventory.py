@@ -1,7 +1,9 @@
-"""What is known of this machine and of the environment under test, as one document, and how it is shown.
+"""What is known of this machine and of the environment under test, as one document, and how it is
+shown.
 
 What is shown is drawn from the document alone, so that a saved one looks the same as a fresh one.
 """
+
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -22,17 +24,27 @@ def everything(facts: Mapping[str, Any]) -> dict[str, Any]:
 
     ``facts`` is what the interpreter under test said of itself (``hello.json``).
     """
-    return {"machine": {**machine.describe(), "gpu": gpu.document(gpu.snapshot())},
-            "environment": {**facts, "variables": environment.describe(os.environ)}}
+    return {
+        "machine": {**machine.describe(), "gpu": gpu.document(gpu.snapshot())},
+        "environment": {**facts, "variables": environment.describe(os.environ)},
+    }
 
 
 def render(document: Mapping[str, Any]) -> RenderableType:
-    """The document of :func:`everything` as tables; whatever is missing in it is told as unknown."""
+    """The document of :func:`everything` as tables; whatever is missing in it is told as
+    unknown.
+    """
     described, facts = document.get("machine") or {}, document.get("environment") or {}
     gpus = described.get("gpu") or {}
-    parts = [*_section("Machine", _machine_rows(described)), *_gpus(gpus),
-             *_section("Environment under test", _environment_rows(facts)),
-             *_section("Variables that bear on reproducibility", (facts.get("variables") or {"none": "set"}).items())]
+    parts = [
+        *_section("Machine", _machine_rows(described)),
+        *_gpus(gpus),
+        *_section("Environment under test", _environment_rows(facts)),
+        *_section(
+            "Variables that bear on reproducibility",
+            (facts.get("variables") or {"none": "set"}).items(),
+        ),
+    ]
     unknown = {**(described.get("unknown") or {}), **_unknown_of_gpus(gpus)}
     return Group(*parts, *(_section("Not known, and why", unknown.items()) if unknown else ()))
 
@@ -48,20 +60,47 @@ def _section(title: str, rows: Iterable[tuple[str, Any]]) -> list[RenderableType
 
 def _machine_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     processor, cores, memory, system, python = (
-        _part(found, name) for name in ("processor", "cores", "memory", "system", "python"))
+        _part(found, name) for name in ("processor", "cores", "memory", "system", "python")
+    )
     yield "processor", _words(processor, "brand", "architecture")
-    numbers = (("family", "family"), ("model", "model"), ("stepping", "stepping"), ("microcode", "microcode"))
-    yield "", ", ".join(f"{word} {processor[name]}" for word, name in numbers if processor.get(name) is not None)
+    numbers = (
+        ("family", "family"),
+        ("model", "model"),
+        ("stepping", "stepping"),
+        ("microcode", "microcode"),
+    )
+    yield (
+        "",
+        ", ".join(
+            f"{word} {processor[name]}" for word, name in numbers if processor.get(name) is not None
+        ),
+    )
     yield "instruction sets", " ".join(processor.get("flags") or ()) or UNKNOWN
-    yield "cores", (f"{_or(cores, 'available')} to use, {_or(cores, 'logical')} logical, "
-                    f"{_or(cores, 'physical')} physical" + _if(cores, "quota", "; quota {:.2g}"))
-    yield "memory", (f"{_gib(memory.get('total'))}, {_gib(memory.get('available'))} free"
-                     + (f"; limit {_gib(memory['limit'])}" if memory.get("limit") else ""))
+    yield (
+        "cores",
+        (
+            f"{_or(cores, 'available')} to use, {_or(cores, 'logical')} logical, "
+            f"{_or(cores, 'physical')} physical" + _if(cores, "quota", "; quota {:.2g}")
+        ),
+    )
+    yield (
+        "memory",
+        (
+            f"{_gib(memory.get('total'))}, {_gib(memory.get('available'))} free"
+            + (f"; limit {_gib(memory['limit'])}" if memory.get("limit") else "")
+        ),
+    )
     yield "system", _words(system, "distribution", "system", "release", "libc")
-    yield "runs in", _words(system, "container", "hypervisor", none="no container or hypervisor that was seen")
+    yield (
+        "runs in",
+        _words(system, "container", "hypervisor", none="no container or hypervisor that was seen"),
+    )
     for name in ("temporary", "working"):
         disk = _part(found, name)
-        yield f"{name} folder", f"{_gib(disk.get('free'))} free of {_gib(disk.get('total'))}, {_or(disk, 'type')}"
+        yield (
+            f"{name} folder",
+            f"{_gib(disk.get('free'))} free of {_gib(disk.get('total'))}, {_or(disk, 'type')}",
+        )
     yield "load average", " ".join(str(one) for one in found.get("load") or ()) or UNKNOWN
     yield "detaudit runs on", _words(python, "implementation", "version", "compiler")
 
@@ -75,9 +114,13 @@ def _gpus(found: Mapping[str, Any]) -> list[RenderableType]:
     rows: list[tuple[str, str]] = [("NVML", driver)]
     for card in cards:
         rows += [(f"card {card.get('index')}", _or(card, "name")), *_card_rows(card)]
-    changed = [(_whose(one), f"{one.get('what')}: {one.get('before')} → {one.get('after')}")
-               for one in found.get("changes") or ()]
-    return _section("GPU", rows) + (_section("Changed while detaudit worked", changed) if changed else [])
+    changed = [
+        (_whose(one), f"{one.get('what')}: {one.get('before')} → {one.get('after')}")
+        for one in found.get("changes") or ()
+    ]
+    return _section("GPU", rows) + (
+        _section("Changed while detaudit worked", changed) if changed else []
+    )
 
 
 def _card_rows(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,10 @@
 """Processes in the interpreter under test: started, spoken to, ended.
 
 A :class:`Nest` is one started process with its control folder (``detaudit_probes.protocol``). It is
-polled, never waited for, so one thread can look after all of them. Whatever happens to the engine, the
-nest sees the end of its lifeline and ends itself and its children.
+polled, never waited for, so one thread can look after all of them. Whatever happens to the engine,
+the nest sees the end of its lifeline and ends itself and its children.
 """
+
 import contextlib
 import json
 import os
@@ -26,9 +27,11 @@ GUEST = Path(detaudit_probes.__file__).parent
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The interpreter under test. ``path`` is used as given: the link of a virtual environment stays a link.
+    """The interpreter under test. ``path`` is used as given: the link of a virtual environment
+    stays a link.
 
-    ``fork`` false starts a fresh process for every trial; ``imports`` false asks for the hello alone.
+    ``fork`` false starts a fresh process for every trial; ``imports`` false asks for the hello
+    alone.
     """
 
     path: str
@@ -40,7 +43,9 @@ class Interpreter:
 
 
 class Nest:
-    """One process, with one environment. Once it has :meth:`answered`, :meth:`run` starts trials."""
+    """One process, with one environment. Once it has :meth:`answered`, :meth:`run` starts
+    trials.
+    """
 
     def __init__(self, interpreter: Interpreter, control: Path, environment: Mapping[str, str]):
         self.control = control
@@ -48,11 +53,18 @@ class Nest:
         (control / protocol.TRIALS_FOLDER).mkdir(parents=True)
         commands, self._commands = os.pipe()
         lifeline, self._lifeline = os.pipe()
-        write_json(control / protocol.NEST_FILE, {
-            "protocol": protocol.PROTOCOL, "backend": interpreter.backend, "fork": interpreter.fork,
-            "imports": interpreter.imports,
-            "commands": commands, "lifeline": lifeline, "probes": list(interpreter.probes),
-        })
+        write_json(
+            control / protocol.NEST_FILE,
+            {
+                "protocol": protocol.PROTOCOL,
+                "backend": interpreter.backend,
+                "fork": interpreter.fork,
+                "imports": interpreter.imports,
+                "commands": commands,
+                "lifeline": lifeline,
+                "probes": list(interpreter.probes),
+            },
+        )
         try:
             self._process = _start(interpreter.path, control, environment, (commands, lifeline))
         finally:
@@ -94,11 +106,13 @@ class Nest:
         if gone is not None:
             raise EnvironmentUnusable(
                 f"{self.interpreter.path} ended with status {gone} while it imported "
-                f"{self.interpreter.backend}{_said(self.control)}. Run it by hand to see why.")
+                f"{self.interpreter.backend}{_said(self.control)}. Run it by hand to see why."
+            )
         if time.monotonic() - self._began > self.interpreter.start_timeout:
             raise EnvironmentUnusable(
                 f"{self.interpreter.path} did not finish importing {self.interpreter.backend} within "
-                f"{self.interpreter.start_timeout:.0f} s{_said(self.control)}.")
+                f"{self.interpreter.start_timeout:.0f} s{_said(self.control)}."
+            )
         return None
 
     def run(self, request: protocol.Request) -> Path:
@@ -120,8 +134,12 @@ class Nest:
             return None
         if path.exists():  # written between the two looks
             return json.loads(path.read_text(encoding="utf-8"))
-        return {"status": status if status >= 0 else None, "signal": -status if status < 0 else None,
-                "timed_out": False, "seconds": time.monotonic() - self._began}
+        return {
+            "status": status if status >= 0 else None,
+            "signal": -status if status < 0 else None,
+            "timed_out": False,
+            "seconds": time.monotonic() - self._began,
+        }
 
     def said(self, folder: Path) -> str:
         """The end of what the trial in ``folder`` wrote to stderr."""
@@ -147,24 +165,46 @@ class Nest:
         _kill_group(self._process.pid)
 
 
-def _start(path: str, control: Path, environment: Mapping[str, str], descriptors: Sequence[int]) -> subprocess.Popen:
+def _start(
+    path: str, control: Path, environment: Mapping[str, str], descriptors: Sequence[int]
+) -> subprocess.Popen:
     guest = control / "guest"
     guest.mkdir()
     (guest / GUEST.name).symlink_to(GUEST)
     command = [path, str(GUEST / "bootstrap.py"), str(guest), str(control)]
-    with open(control / protocol.STDOUT_FILE, "wb") as out, open(control / protocol.STDERR_FILE, "wb") as err:
+    with (
+        open(control / protocol.STDOUT_FILE, "wb") as out,
+        open(control / protocol.STDERR_FILE, "wb") as err,
+    ):
         try:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=dict(environment),
-                                    pass_fds=descriptors, start_new_session=True)
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=dict(environment),
+                pass_fds=descriptors,
+                start_new_session=True,
+            )
         except (FileNotFoundError, NotADirectoryError):
-            raise EnvironmentUnusable(f"No interpreter at {path}. Give --python the path of one.") from None
+            raise EnvironmentUnusable(
+                f"No interpreter at {path}. Give --python the path of one."
+            ) from None
         except OSError as error:
-            raise EnvironmentUnusable(f"{path} cannot be started as a Python interpreter: {error.strerror}.") from None
+            raise EnvironmentUnusable(
+                f"{path} cannot be started as a Python interpreter: {error.strerror}."
+            ) from None
 
 
 def _said(control: Path) -> str:
     """The last line that the process wrote to stderr, as ``: "..."``."""
-    lines = (control / protocol.STDERR_FILE).read_bytes()[-4000:].decode("utf-8", "replace").strip().splitlines()
+    lines = (
+        (control / protocol.STDERR_FILE)
+        .read_bytes()[-4000:]
+        .decode("utf-8", "replace")
+        .strip()
+        .splitlines()
+    )
     return f', after "{sentence(lines[-1])}"' if lines else ""
 
 
@@ -172,11 +212,18 @@ def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str
     """One sentence for a nest that answered that it is not ready."""
     if failure["kind"] != "import-failed":
         return f"{interpreter.path}: {failure['message']}."
-    if failure["type"] in ("ImportError", "ModuleNotFoundError") and failure["missing"] == failure["module"]:
-        return (f"{interpreter.path} has no {failure['module']}. Install it there, or give --python an interpreter "
-                f"that has it (for TensorFlow and Keras: pip install 'detaudit[tensorflow]').")
-    return (f"{interpreter.path} cannot import {failure['module']}: {failure['type']}: {failure['message']}. "
-            f"Its installation is broken: mend it, then scan again.")
+    if (
+        failure["type"] in ("ImportError", "ModuleNotFoundError")
+        and failure["missing"] == failure["module"]
+    ):
+        return (
+            f"{interpreter.path} has no {failure['module']}. Install it there, or give --python an interpreter "
+            f"that has it (for TensorFlow and Keras: pip install 'detaudit[tensorflow]')."
+        )
+    return (
+        f"{interpreter.path} cannot import {failure['module']}: {failure['type']}: {failure['message']}. "
+        f"Its installation is broken: mend it, then scan again."
+    )
 
 
 def _kill_group(pid: int) -> None:

@@ -1,4 +1,5 @@
 """An outcome is data about a child: how one trial ended."""
+
 import re
 import signal
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 @dataclass(frozen=True)
 class Outcome:
-    """``kind`` is one of the constants above; ``reason`` a sentence for people, empty when completed."""
+    """``kind`` is one of the constants above; ``reason`` a sentence for people, empty when
+    completed.
+    """
 
     kind: str
     reason: str = ""
@@ -26,35 +29,58 @@ class Outcome:
         return self.kind == COMPLETED
 
 
-def of_child(written: dict[str, Any], ended: dict[str, Any], steps: int, stderr: str = "") -> Outcome:
+def of_child(
+    written: dict[str, Any], ended: dict[str, Any], steps: int, stderr: str = ""
+) -> Outcome:
     """The outcome of a child from what it wrote itself and how its process ended.
 
-    A child's own word counts only where its process ended as that word says it would. ``stderr`` is the end of
-    what it wrote there: the last line of a child that died is told. ``ended["own_fault"]`` says what went wrong in
-    detaudit's own code, whatever else is known of the child.
+    A child's own word counts only where its process ended as that word says it would. ``stderr`` is
+    the end of what it wrote there: the last line of a child that died is told.
+    ``ended["own_fault"]`` says what went wrong in detaudit's own code, whatever else is known of
+    the child.
     """
     seconds, rss = float(ended.get("seconds") or 0), int(ended.get("max_rss") or 0)
     kind = written.get("kind")
     if ended.get("own_fault"):
         return Outcome(OWN_FAULT, sentence(str(ended["own_fault"])), seconds, rss)
     if kind == OWN_FAULT:
-        return Outcome(OWN_FAULT, sentence(f"{written.get('type')}: {written.get('message')}"), seconds, rss)
+        return Outcome(
+            OWN_FAULT, sentence(f"{written.get('type')}: {written.get('message')}"), seconds, rss
+        )
     if ended.get("timed_out"):
-        return Outcome(TIMED_OUT, f"ended by the timeout after {seconds:.0f} s and {steps} steps", seconds, rss)
+        return Outcome(
+            TIMED_OUT, f"ended by the timeout after {seconds:.0f} s and {steps} steps", seconds, rss
+        )
     if ended.get("signal") is not None:
-        return Outcome(CRASHED, f"died of {signal_name(ended['signal'])} after {steps} steps{_last(stderr)}",
-                       seconds, rss)
+        return Outcome(
+            CRASHED,
+            f"died of {signal_name(ended['signal'])} after {steps} steps{_last(stderr)}",
+            seconds,
+            rss,
+        )
     if kind == COMPLETED and ended.get("status") == 0:
         return Outcome(COMPLETED, "", seconds, rss)
-    if kind == COMPLETED and ended.get("status"):  # a script has its own exit status, whatever was recorded of it
+    if kind == COMPLETED and ended.get(
+        "status"
+    ):  # a script has its own exit status, whatever was recorded of it
         return Outcome(FAILED, f"ended with status {ended['status']}{_last(stderr)}", seconds, rss)
     if kind == UNAVAILABLE:
         return Outcome(UNAVAILABLE, str(written.get("reason")), seconds, rss)
     if kind == FAILED:
         where = f" ({written['where']})" if written.get("where") else ""
-        return Outcome(FAILED, sentence(f"{written.get('type')}: {written.get('message')}{where}"), seconds, rss)
-    return Outcome(CRASHED, f"ended with status {ended.get('status')} after {steps} steps, trace unfinished"
-                   f"{_last(stderr)}", seconds, rss)
+        return Outcome(
+            FAILED,
+            sentence(f"{written.get('type')}: {written.get('message')}{where}"),
+            seconds,
+            rss,
+        )
+    return Outcome(
+        CRASHED,
+        f"ended with status {ended.get('status')} after {steps} steps, trace unfinished"
+        f"{_last(stderr)}",
+        seconds,
+        rss,
+    )
 
 
 def sentence(text: str) -> str:

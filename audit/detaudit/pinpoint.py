@@ -1,4 +1,7 @@
-"""The operation at which runs part, as values: what replays of one step, or of one operation, showed."""
+"""The operation at which runs part, as values: what replays of one step, or of one operation,
+showed.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Replays:
-    """So many calls on the same inputs under one condition, and how many distinct results they gave."""
+    """So many calls on the same inputs under one condition, and how many distinct results they
+    gave.
+    """
 
     replays: int
     distinct: int
@@ -20,8 +25,8 @@ class Replays:
 class Guilty:
     """The operation at which replays parted, seen with every operation of the call watched.
 
-    ``limits`` are the least and greatest elements of inputs that are integers. ``call`` is how ``tf.raw_ops`` takes it:
-    (argument, places of its inputs), then (``attribute`` NAME, value).
+    ``limits`` are the least and greatest elements of inputs that are integers. ``call`` is how
+    ``tf.raw_ops`` takes it: (argument, places of its inputs), then (``attribute`` NAME, value).
     """
 
     operation: str
@@ -37,15 +42,25 @@ class Guilty:
     def of(cls, event: Mapping[str, Any], count: Replays) -> "Guilty":
         """From the event as the guest wrote it (``watch.described_event``)."""
         limits = tuple(tuple(one) if one is not None else None for one in event["limits"])
-        return cls(event["operation"], tuple(event["shapes"]), tuple(event["results"]), event["device"],
-                   event["attributes"], count, limits, tuple((name, value) for name, value in event["call"]))
+        return cls(
+            event["operation"],
+            tuple(event["shapes"]),
+            tuple(event["results"]),
+            event["device"],
+            event["attributes"],
+            count,
+            limits,
+            tuple((name, value) for name, value in event["call"]),
+        )
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Consecutive operations of one stage that work for one layer or variable, one call of a layer for instance.
+    """Consecutive operations of one stage that work for one layer or variable, one call of a layer
+    for instance.
 
-    ``inputs`` and ``outputs`` say how many distinct ones there were in all replays: one, where they repeat.
+    ``inputs`` and ``outputs`` say how many distinct ones there were in all replays: one, where they
+    repeat.
     """
 
     stage: str
@@ -61,19 +76,22 @@ class Passage:
 
 @dataclass(frozen=True)
 class Pinpoint:
-    """The operation at which a replayed step parts; ``guilty`` is None where only the layer was asked for.
+    """The operation at which a replayed step parts; ``guilty`` is None where only the layer was
+    asked for.
 
-    ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an ``eager loop`` was
-    watched once in each process.
+    ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an
+    ``eager loop`` was watched once in each process.
 
-    ``born``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs, other results in another
-    process), ``python`` (Python code, no operation, gave it other inputs), ``input`` (what the operation was given
-    differed between the processes already), ``other`` (they execute other operations from there on), or nothing.
-    ``watched``, ``eager`` and ``compiled`` are the replays of the step as a whole: with every operation watched,
-    without, and as it was compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that
-    the step has without? None where that was not seen. ``passages`` is the watched step, layer by layer, in order.
-    ``failed`` says why the step could not be replayed. ``same_step``: does a replay that repeats itself end on the bits
-    on which the step itself ended? Null where replays part.
+    ``born``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs, other
+    results in another process), ``python`` (Python code, no operation, gave it other inputs),
+    ``input`` (what the operation was given differed between the processes already), ``other`` (they
+    execute other operations from there on), or nothing. ``watched``, ``eager`` and ``compiled`` are
+    the replays of the step as a whole: with every operation watched, without, and as it was
+    compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that the
+    step has without? None where that was not seen. ``passages`` is the watched step, layer by
+    layer, in order. ``failed`` says why the step could not be replayed. ``same_step``: does a
+    replay that repeats itself end on the bits on which the step itself ended? Null where replays
+    part.
     """
 
     kind: str

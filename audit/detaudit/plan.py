@@ -1,4 +1,5 @@
 """What a scan is going to do: which sources, how many pairs, and how long that should take."""
+
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ QUICK, DEFAULT, FULL = "quick", "default", "full"
 #: Models on which a quick scan climbs the ladder.
 QUICK_MODELS = ("mlp", "text")
 
-#: In a quick scan a source is tried on so many of its models and settings, the most telling first, and on its
-#: advised pin.
+#: In a quick scan a source is tried on so many of its models and settings, the most telling first,
+#: and on its advised pin.
 QUICK_LOOSEN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
 
 #: Pairs of each condition; races take more (``experiments.loosen.RACE_PAIRS``).
@@ -24,7 +25,8 @@ PAIRS = {QUICK: 1, DEFAULT: 2, FULL: 5}
 #: Pairs of fresh processes in which the recipe's own lines must give the same bits.
 PROOF_PAIRS = {QUICK: 3, DEFAULT: 5, FULL: 5}
 
-# Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11 (docs/explanation/speed.md).
+# Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
+# (docs/explanation/speed.md).
 TRIAL_SECONDS = 0.8
 START_SECONDS = 4.0
 COST_SECONDS = 8.0
@@ -33,7 +35,8 @@ PROOF_SECONDS = 19.0
 
 @dataclass(frozen=True)
 class Plan:
-    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit undecided.
+    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit
+    undecided.
 
     ``untried`` are the sources that this depth leaves out.
     """
@@ -61,14 +64,22 @@ class Plan:
         return PROOF_PAIRS[self.depth] if self.ladder else 0
 
 
-def choose(backend: str, depth: str, only: Sequence[str], skip: Sequence[str], pairs: int | None) -> Plan:
-    """The plan for a scan. Raises UsageError for an id that no source has, with the nearest right one."""
+def choose(
+    backend: str, depth: str, only: Sequence[str], skip: Sequence[str], pairs: int | None
+) -> Plan:
+    """The plan for a scan. Raises UsageError for an id that no source has, with the nearest right
+    one.
+    """
     known = base.known_sources(backend)
     for name in (*only, *skip):
         check_id(name, base.known_sources())
-    elsewhere = [name for name in only if not any(_named(source, [name]) for source in known.values())]
+    elsewhere = [
+        name for name in only if not any(_named(source, [name]) for source in known.values())
+    ]
     if elsewhere:
-        raise UsageError(f"{elsewhere[0]} is no source on {backend}; `detaudit explain {elsewhere[0]}` says where.")
+        raise UsageError(
+            f"{elsewhere[0]} is no source on {backend}; `detaudit explain {elsewhere[0]}` says where."
+        )
     wanted = [source for source in known.values() if not _named(source, skip)]
     chosen = wanted
     if only:
@@ -82,16 +93,26 @@ def choose(backend: str, depth: str, only: Sequence[str], skip: Sequence[str], p
         raise UsageError("No source is left to be tried: --skip takes away all that --only names.")
     models = models_of(backend)
     few = tuple(name for name in models if name in QUICK_MODELS)
-    return Plan(depth, tuple(chosen), models, few if depth == QUICK else models, pairs or PAIRS[depth],
-                tuple(source.id for source in chosen) if only else (), untried)
+    return Plan(
+        depth,
+        tuple(chosen),
+        models,
+        few if depth == QUICK else models,
+        pairs or PAIRS[depth],
+        tuple(source.id for source in chosen) if only else (),
+        untried,
+    )
 
 
 def narrowed(source: Source) -> Source:
     """The source as a quick scan tries it."""
     plan = source.experiment
     if isinstance(plan, Compare):
-        return source._replace(experiment=plan._replace(models=plan.models[:QUICK_COMPARE],
-                                                        settings=plan.settings[:QUICK_SETTINGS]))
+        return source._replace(
+            experiment=plan._replace(
+                models=plan.models[:QUICK_COMPARE], settings=plan.settings[:QUICK_SETTINGS]
+            )
+        )
     pins = (plan.pins or tuple(pin.id for pin in source.pins))[:1]
     return source._replace(experiment=plan._replace(models=plan.models[:QUICK_LOOSEN], pins=pins))
 
@@ -111,7 +132,9 @@ def check_id(name: str, known: Mapping[str, Source]) -> None:
     raise UsageError(f"There is no source {name!r}.{hint} `detaudit sources` lists them.")
 
 
-def expected_seconds(environments: Iterable[object], trials: int, jobs: int, fork: bool, proof_pairs: int) -> float:
+def expected_seconds(
+    environments: Iterable[object], trials: int, jobs: int, fork: bool, proof_pairs: int
+) -> float:
     """A rough expectation, told in the first line of a scan."""
     starts = len(set(environments)) if fork else trials
     alone = COST_SECONDS + proof_pairs * PROOF_SECONDS if proof_pairs else 0

@@ -1,4 +1,5 @@
 """Drawing the events of an audit: a bar with the time left on a terminal, plain lines in a pipe."""
+
 import time
 from types import TracebackType
 
@@ -21,8 +22,10 @@ _SHARE = 10
 
 def told(expected: Expected) -> str:
     """The first line of a long command: how much work it is and how long it should take."""
-    return (f"{expected.trials} trials in {expected.environments} environments, about "
-            f"{duration(expected.seconds)} on this machine")
+    return (
+        f"{expected.trials} trials in {expected.environments} environments, about "
+        f"{duration(expected.seconds)} on this machine"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -33,16 +36,28 @@ def duration(seconds: float) -> str:
 class Drawing:
     """A context manager; call it with events. ``quiet`` draws nothing but keeps the interface.
 
-    ``searching``: nobody knows how many trials it will take, so they are counted, and no time left is told.
+    ``searching``: nobody knows how many trials it will take, so they are counted, and no time left
+    is told.
     """
 
     def __init__(self, console: Console, quiet: bool = False, searching: bool = False):
         self._console, self._quiet, self._searching = console, quiet, searching
         self._live = console.is_terminal and not quiet
-        counted = (BarColumn(), MofNCompleteColumn(), TextColumn("trials,"), TimeRemainingColumn(), TextColumn("left"))
+        counted = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("trials,"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+        )
         open_ended = (TextColumn("runs so far: {task.completed},"), TimeElapsedColumn())
-        self._bar = Progress(SpinnerColumn(), TextColumn("{task.description}"),
-                             *(open_ended if searching else counted), console=console, transient=True)
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            *(open_ended if searching else counted),
+            console=console,
+            transient=True,
+        )
         self._task = self._bar.add_task("Starting", total=None)
         self._known, self._told, self._began = 0, 0, time.monotonic()
 
@@ -51,8 +66,12 @@ class Drawing:
             self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if self._live:
             self._bar.stop()
 
@@ -84,7 +103,11 @@ class Drawing:
         share = event.done * _SHARE // self._known
         if not self._live and not self._searching and share > self._told:
             self._told = share
-            self._print(f"{event.done} of {self._known} trials, {time.monotonic() - self._began:.0f} s")
+            self._print(
+                f"{event.done} of {self._known} trials, {time.monotonic() - self._began:.0f} s"
+            )
 
     def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=not self._console.is_terminal)
+        self._console.print(
+            text, highlight=False, markup=False, soft_wrap=not self._console.is_terminal
+        )

@@ -2,6 +2,7 @@
 
 Each rung is a list of pins, so its lines to paste are those that the sources declare.
 """
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -21,21 +22,33 @@ class Known:
 
 RUNGS = (
     Known("none", "nothing", ()),
-    Known("tutorial-2017", "the 2017 tutorial: NumPy's seed and the backend's",
-          ("numpy-legacy", "tensorflow-seed", "torch-seed")),
+    Known(
+        "tutorial-2017",
+        "the 2017 tutorial: NumPy's seed and the backend's",
+        ("numpy-legacy", "tensorflow-seed", "torch-seed"),
+    ),
     Known("set-random-seed", "keras.utils.set_random_seed", ("keras-seed",)),
     Known("op-determinism", "+ op determinism", ("keras-seed", "op-determinism")),
     Known("hash-seed", "+ PYTHONHASHSEED", ("keras-seed", "op-determinism", "hash-seed")),
-    # TensorFlow 1 alone has the next pin. One thread is no rung of its own there: what it holds on one version of Keras
-    # parts on another, and too seldom for the few steps of this ladder.
-    Known("ordered-updates", "+ ordered updates", ("keras-seed", "op-determinism", "hash-seed", "ordered-updates")),
-    Known("one-thread", "+ one thread",
-          ("keras-seed", "op-determinism", "hash-seed", "ordered-updates", "one-thread")),
+    # TensorFlow 1 alone has the next pin. One thread is no rung of its own there: what it holds on
+    # one version of Keras parts on another, and too seldom for the few steps of this ladder.
+    Known(
+        "ordered-updates",
+        "+ ordered updates",
+        ("keras-seed", "op-determinism", "hash-seed", "ordered-updates"),
+    ),
+    Known(
+        "one-thread",
+        "+ one thread",
+        ("keras-seed", "op-determinism", "hash-seed", "ordered-updates", "one-thread"),
+    ),
 )
 
 
 def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
-    """The rungs with those of their pins that are known, on the backend at hand; one that adds nothing is left out."""
+    """The rungs with those of their pins that are known, on the backend at hand; one that adds
+    nothing is left out.
+    """
     found: list[Known] = []
     for rung in RUNGS:
         # Where Keras has no call that seeds everything, the seeds one by one stand for it.
@@ -47,7 +60,9 @@ def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
 
 
 def includes(stronger: Known, weaker: Known, known: Mapping[str, Pin]) -> bool:
-    """Whether the ``stronger`` recipe holds every source that the ``weaker`` one holds, and more."""
+    """Whether the ``stronger`` recipe holds every source that the ``weaker`` one holds, and
+    more.
+    """
     return _held(weaker, known) < _held(stronger, known)
 
 
@@ -56,7 +71,9 @@ def _held(rung: Known, known: Mapping[str, Pin]) -> set[str]:
 
 
 def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str) -> Condition:
-    """A training as a user writes it, Keras' own defaults throughout, with nothing but the rung's pins."""
+    """A training as a user writes it, Keras' own defaults throughout, with nothing but the rung's
+    pins.
+    """
     bare = Condition(base.backend, base.device, model, base.seed)
     for pin in rung.pins:
         bare = bare.with_pin(known[pin])
@@ -65,7 +82,9 @@ def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str
 
 def lines(rung: Known, known: Mapping[str, Pin], backend: str, seed: int) -> tuple[str, ...]:
     """The rung as lines to paste at the top of a script: imports first, each once."""
-    found = [line.format(seed=seed) for name in rung.pins for line in pin_lines(known[name], backend)]
+    found = [
+        line.format(seed=seed) for name in rung.pins for line in pin_lines(known[name], backend)
+    ]
     unique = list(dict.fromkeys(found))
     imports = [line for line in unique if line.startswith("import ")]
     return (*imports, *(line for line in unique if line not in imports))

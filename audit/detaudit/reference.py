@@ -1,4 +1,7 @@
-"""The reference of the sources, from their files: ``python -m detaudit.reference > docs/reference/sources.md``."""
+"""The reference of the sources, from their files: ``python -m detaudit.reference >
+docs/reference/sources.md``.
+"""
+
 import inspect
 import sys
 from collections.abc import Iterator
@@ -24,7 +27,9 @@ def page() -> str:
         parts.append(f"## {family.capitalize() if family != 'gpu' else 'GPU'}")
         for source, module in known.values():
             if source.family == family:
-                once = "" if module.__name__ in described else inspect.cleandoc(module.__doc__ or "")
+                once = (
+                    "" if module.__name__ in described else inspect.cleandoc(module.__doc__ or "")
+                )
                 described.add(module.__name__)
                 parts.append("\n\n".join(_entry(source, once)))
     return "\n\n".join(parts) + "\n"

@@ -1,8 +1,9 @@
 """Running trials: experiments ask for them, nests run them, each distinct trial once.
 
-An experiment is a generator. It yields the trials that it needs next, is sent what became of them, and
-returns its finding. It never starts a process, so it can be tested with traces made by hand.
+An experiment is a generator. It yields the trials that it needs next, is sent what became of them,
+and returns its finding. It never starts a process, so it can be tested with traces made by hand.
 """
+
 import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -39,8 +40,9 @@ _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
 
 @dataclass(frozen=True)
 class Limits:
-    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole audit; at ``most``
-    so many trials in it."""
+    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole
+    audit; at ``most`` so many trials in it.
+    """
 
     jobs: int = 2
     timeout: float = 300.0
@@ -55,7 +57,9 @@ def ask_once(trial: Trial) -> Experiment[Finished]:
 
 
 class Asking:
-    """An experiment that has begun: ``wanted`` is what it asks for now; ``finding`` is set once it is ``done``."""
+    """An experiment that has begun: ``wanted`` is what it asks for now; ``finding`` is set once it
+    is ``done``.
+    """
 
     def __init__(self, experiment: Generator):
         self._experiment = experiment
@@ -86,10 +90,11 @@ class _Running:
 
 @dataclass
 class Runner:
-    """Runs experiments over one interpreter. ``finished`` outlives an interruption: it is what is saved.
+    """Runs experiments over one interpreter. ``finished`` outlives an interruption: it is what is
+    saved.
 
-    ``base`` is the environment that every nest starts from, before a condition's variables. ``open_nest`` makes what
-    runs trials, given the interpreter, a folder and an environment.
+    ``base`` is the environment that every nest starts from, before a condition's variables.
+    ``open_nest`` makes what runs trials, given the interpreter, a folder and an environment.
     """
 
     interpreter: Interpreter
@@ -112,7 +117,11 @@ class Runner:
         self._running: list[_Running] = []
         self._spent = False
 
-    def run(self, asking: Sequence[Asking], settled: Callable[[int, Any], None] = lambda index, finding: None) -> None:
+    def run(
+        self,
+        asking: Sequence[Asking],
+        settled: Callable[[int, Any], None] = lambda index, finding: None,
+    ) -> None:
         """Run until every experiment is done, or the budget is spent: those then stay undone.
 
         ``settled`` is told each finding as it is reached, with the place of its experiment.
@@ -139,10 +148,13 @@ class Runner:
 
     def renumber(self) -> None:
         """Go on numbering above the trials taken up from a saved audit."""
-        self._numbers = itertools.count(1 + max((done.number for done in self.finished.values()), default=0))
+        self._numbers = itertools.count(
+            1 + max((done.number for done in self.finished.values()), default=0)
+        )
 
     def greet(self, condition: Condition) -> dict[str, Any]:
-        """Start the condition's two nests and wait for both; what they said, checked to be the same.
+        """Start the condition's two nests and wait for both; what they said, checked to be the
+        same.
 
         Raises EnvironmentUnusable where the interpreter under test cannot be audited.
         """
@@ -153,7 +165,9 @@ class Runner:
             time.sleep(0.01)
         first, second = (nest.hello() for nest in nests)
         if first["facts"] != second["facts"]:
-            raise EnvironmentUnusable(f"{self.interpreter.path} describes itself in two ways when started twice.")
+            raise EnvironmentUnusable(
+                f"{self.interpreter.path} describes itself in two ways when started twice."
+            )
         return first
 
     def _serve(self, one: Asking) -> None:
@@ -177,8 +191,11 @@ class Runner:
         """Whether the time, or the number of trials, that the user allows is spent."""
         seconds, most = self.limits.budget, self.limits.most
         used = len(self.finished) + len(self._running)
-        self._spent = (self._spent or (seconds is not None and time.monotonic() - self._began > seconds)
-                       or (most is not None and used >= most and bool(self._queue)))
+        self._spent = (
+            self._spent
+            or (seconds is not None and time.monotonic() - self._began > seconds)
+            or (most is not None and used >= most and bool(self._queue))
+        )
         return self._spent
 
     def _turn(self) -> None:
@@ -198,8 +215,12 @@ class Runner:
         trace = traces.read(run.folder)
         written = trace.document["outcome"] if trace else {}
         measured = trace.measures.get("max_rss", 0) if trace else 0
-        outcome = of_child(written, {"max_rss": measured, **ended}, trace.steps() if trace else 0,
-                           run.nest.said(run.folder))
+        outcome = of_child(
+            written,
+            {"max_rss": measured, **ended},
+            trace.steps() if trace else 0,
+            run.nest.said(run.folder),
+        )
         self.finished[run.trial.key()] = Finished(run.trial, run.number, outcome, trace)
         done = len(self.finished)
         known = done + len(self._queue) + len(self._running)
@@ -228,7 +249,9 @@ class Runner:
         return sum(not nest.answered() for nest in self._nests.values())
 
     def _place(self, trial: Trial, waiting: list[Trial]) -> int:
-        """Run the trial in its nest, or start that and let the trial wait. The processes it took: 0 or 1."""
+        """Run the trial in its nest, or start that and let the trial wait. The processes it took: 0
+        or 1.
+        """
         key = self._key(trial)
         if key not in self._nests:
             try:
@@ -257,24 +280,46 @@ class Runner:
     def _open(self, trial: Trial) -> Nest:
         variables = with_variables(self.base, trial.environment())
         environment = {name: value for name, value in variables.items() if value is not None}
-        return self.open_nest(self.interpreter, self.control / f"nest-{next(self._folders):05}", environment)
+        return self.open_nest(
+            self.interpreter, self.control / f"nest-{next(self._folders):05}", environment
+        )
 
     def _run(self, trial: Trial, nest: Nest) -> None:
         condition, number = trial.condition, next(self._numbers)
         request = protocol.Request(
-            trial=number, draw=trial.draw, seed=condition.seed, backend=condition.backend, device=condition.device,
-            model=condition.model, feed=condition.feed, procedure=condition.procedure, pins=list(condition.pins),
-            loose=list(condition.loose), options=dict(condition.options), fingerprint=self.fingerprint,
-            keep_bytes=self.keep_bytes, timeout=self.limits.timeout)
+            trial=number,
+            draw=trial.draw,
+            seed=condition.seed,
+            backend=condition.backend,
+            device=condition.device,
+            model=condition.model,
+            feed=condition.feed,
+            procedure=condition.procedure,
+            pins=list(condition.pins),
+            loose=list(condition.loose),
+            options=dict(condition.options),
+            fingerprint=self.fingerprint,
+            keep_bytes=self.keep_bytes,
+            timeout=self.limits.timeout,
+        )
         grace = 30.0
-        self._running.append(_Running(trial, number, nest, nest.run(request),
-                                      time.monotonic() + self.limits.timeout + grace))
+        self._running.append(
+            _Running(
+                trial,
+                number,
+                nest,
+                nest.run(request),
+                time.monotonic() + self.limits.timeout + grace,
+            )
+        )
 
     def _retire(self) -> None:
         """Close a nest when no known trial needs it: memory for those that run."""
         if len(self._nests) <= self.limits.jobs:
             return
-        needed = {self._key(trial) for trial in self._queue} | {self._key(run.trial) for run in self._running}
+        needed = {self._key(trial) for trial in self._queue} | {
+            self._key(run.trial) for run in self._running
+        }
         for key in [key for key in self._nests if key not in needed]:
             self._nests.pop(key).close()
 
@@ -289,7 +334,9 @@ class Runner:
 
 
 def default_jobs() -> int:
-    """As many processes as there are cores to run on, and as free memory allows at 0.7 GiB a process."""
+    """As many processes as there are cores to run on, and as free memory allows at 0.7 GiB a
+    process.
+    """
     import psutil
 
     return max(1, min(confinement.cores(), int(psutil.virtual_memory().available / 0.7e9)))

@@ -1,4 +1,7 @@
-"""The parts of a scan, each an experiment: the sources, the matrix, the ladder, the placebos, reach."""
+"""The parts of a scan, each an experiment: the sources, the matrix, the ladder, the placebos,
+reach.
+"""
+
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -19,25 +22,30 @@ from detaudit.runner import Experiment
 from detaudit.verdict import SKIPPED, Verdict
 
 
-def experiments_of(plan: Plan, base: Condition, inherited: Mapping[str, str], facts: Mapping[str, Any],
-                   gpus: int) -> dict[str, Experiment]:
+def experiments_of(
+    plan: Plan, base: Condition, inherited: Mapping[str, str], facts: Mapping[str, Any], gpus: int
+) -> dict[str, Experiment]:
     """Every part of the scan but the control, by name; the longest begins first.
 
-    ``inherited`` is the user's own environment, ``facts`` what the interpreter said of itself and, where it is
-    known, ``cpu_flags``.
+    ``inherited`` is the user's own environment, ``facts`` what the interpreter said of itself and,
+    where it is known, ``cpu_flags``.
     """
     known, sources = bases.known_pins(base.backend), bases.known_sources(base.backend)
     parts: dict[str, Experiment] = {}
     if plan.ladder:
         parts["ladder"] = ladder(base, known, plan.ladder_models, plan.pairs)
     for source in sorted(plan.sources, key=_length, reverse=True):
-        parts[f"source:{source.id}"] = of_source(source, base, known, inherited, facts, gpus, plan.pairs)
+        parts[f"source:{source.id}"] = of_source(
+            source, base, known, inherited, facts, gpus, plan.pairs
+        )
     if plan.sections:
         parts["matrix"] = matrix(base, known, sources)
         for one in [one for one in PLACEBOS if base.backend in one.backends]:
             parts[f"placebo:{one.id}"] = (
-                _settled(placebos.untried(one, "no GPU here", inherited)) if one.gpu and not gpus
-                else placebos.placebo(one, base, known, sources, inherited))
+                _settled(placebos.untried(one, "no GPU here", inherited))
+                if one.gpu and not gpus
+                else placebos.placebo(one, base, known, sources, inherited)
+            )
         parts["reach"] = reach.reach(reach.steps(base, known, sources, plan.models, gpus))
     return parts
 
@@ -49,15 +57,25 @@ def _length(source: Source) -> int:
     return len(plan.models) * arms * (5 if plan.race else 2)
 
 
-def of_source(source: Source, base: Condition, known: Mapping[str, Pin], inherited: Mapping[str, str],
-              facts: Mapping[str, Any], gpus: int, pairs: int) -> Experiment[Verdict]:
+def of_source(
+    source: Source,
+    base: Condition,
+    known: Mapping[str, Pin],
+    inherited: Mapping[str, str],
+    facts: Mapping[str, Any],
+    gpus: int,
+    pairs: int,
+) -> Experiment[Verdict]:
     """The experiment of one source, or its verdict at once where it cannot be tried here."""
     reason = lacking(source, facts, gpus)
     if reason:
         return _settled(Verdict(source.id, SKIPPED, reason))
     if isinstance(source.experiment, Compare):
-        settings = tuple(one for one in _with_your_own(source.experiment, inherited)
-                         if not _missing_flags(one.needs, facts))
+        settings = tuple(
+            one
+            for one in _with_your_own(source.experiment, inherited)
+            if not _missing_flags(one.needs, facts)
+        )
         return compare(source, base, known, pairs, settings)
     return locate(loosen(source, base, known, pairs), source, base, known)
 
@@ -84,10 +102,14 @@ def _missing_flags(needs: Needs, facts: Mapping[str, Any]) -> list[str]:
 
 
 def _with_your_own(plan: Compare, inherited: Mapping[str, str]) -> tuple[Setting, ...]:
-    """The declared settings, and the user's own values of the variables that they set, where these are others."""
+    """The declared settings, and the user's own values of the variables that they set, where these
+    are others.
+    """
     names = {name for setting in plan.settings for name in setting.environment}
     own = {name: inherited[name] for name in sorted(names) if name in inherited}
-    if not own or any({**dict.fromkeys(own), **setting.environment} == own for setting in plan.settings):
+    if not own or any(
+        {**dict.fromkeys(own), **setting.environment} == own for setting in plan.settings
+    ):
         return plan.settings
     title = "yours: " + " ".join(f"{name}={value}" for name, value in own.items())
     return (*plan.settings, Setting(title, environment=dict(own)))

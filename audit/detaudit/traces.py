@@ -1,8 +1,10 @@
-"""Reading a trace: tables of fingerprints, memory-mapped; the bytes of a tensor where they were kept.
+"""Reading a trace: tables of fingerprints, memory-mapped; the bytes of a tensor where they were
+kept.
 
-The format is specified in ``detaudit_probes.protocol``. A trace may come from a child that died: a last
-row that is incomplete is left out.
+The format is specified in ``detaudit_probes.protocol``. A trace may come from a child that died: a
+last row that is incomplete is left out.
 """
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +21,9 @@ LARGEST_READ = 1 << 20  # bytes of a table that are read at once; a larger one i
 class Table:
     """``cells[i, j]`` is the fingerprint (uint64) of observation ``columns[j]`` in row i.
 
-    ``sequence[i]`` and ``step[i]`` order the rows. A table of events has one column per row: ``column[i]``
-    says which, ``cells`` has one column, and ``step`` is -1. ``origin[i]`` is the row's place in the file.
+    ``sequence[i]`` and ``step[i]`` order the rows. A table of events has one column per row:
+    ``column[i]`` says which, ``cells`` has one column, and ``step`` is -1. ``origin[i]`` is the
+    row's place in the file.
     """
 
     name: str
@@ -43,7 +46,9 @@ class Table:
             return None
         width = 1 if self.kind == "events" else len(self.columns)
         index = int(self.origin[row]) * width + cell
-        offset = int(np.fromfile(self.base.with_suffix(".at"), dtype="<u8", count=1, offset=8 * index)[0])
+        offset = int(
+            np.fromfile(self.base.with_suffix(".at"), dtype="<u8", count=1, offset=8 * index)[0]
+        )
         if offset == protocol.NOT_KEPT:
             return None
         with open(self.base.with_suffix(".bytes"), "rb") as file:
@@ -89,11 +94,15 @@ def read(folder: Path) -> Trace | None:
     if not path.exists():
         return None
     document = json.loads(path.read_text(encoding="utf-8"))
-    return Trace(folder, document, tuple(_table(folder, described) for described in _described(folder)))
+    return Trace(
+        folder, document, tuple(_table(folder, described) for described in _described(folder))
+    )
 
 
 def _described(folder: Path) -> list[dict[str, Any]]:
-    """Every table with all of its columns. The last line may be incomplete: no row has come after it."""
+    """Every table with all of its columns. The last line may be incomplete: no row has come after
+    it.
+    """
     path = folder / protocol.TABLES_FILE
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
     found: dict[int, dict[str, Any]] = {}
@@ -112,14 +121,23 @@ def _table(folder: Path, described: dict[str, Any]) -> Table:
     raw = _mapped(path, rows, width)
     one = np.full(rows, -1, dtype=np.int64)
     return Table(
-        name=described["name"], kind=described["kind"], columns=columns, sequence=raw[:, 0],
-        step=one if events else raw[:, 1].astype(np.int64), column=raw[:, 1] if events else one,
-        cells=raw[:, 2:], origin=np.arange(rows), base=path.with_suffix(""), kept=bool(described["kept"]),
+        name=described["name"],
+        kind=described["kind"],
+        columns=columns,
+        sequence=raw[:, 0],
+        step=one if events else raw[:, 1].astype(np.int64),
+        column=raw[:, 1] if events else one,
+        cells=raw[:, 2:],
+        origin=np.arange(rows),
+        base=path.with_suffix(""),
+        kept=bool(described["kept"]),
     )
 
 
 def _mapped(path: Path, rows: int, width: int) -> np.ndarray:
-    """The rows, mapped where they are many. A mapping keeps its file open, and a scan holds hundreds of traces."""
+    """The rows, mapped where they are many. A mapping keeps its file open, and a scan holds
+    hundreds of traces.
+    """
     if not rows:
         return np.zeros((0, width), dtype="<u8")
     if rows * width * 8 > LARGEST_READ:

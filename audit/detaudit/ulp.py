@@ -1,18 +1,27 @@
 """How far apart two tensors are, in units in the last place, from their bits alone.
 
-The bits of an IEEE 754 number, sign and magnitude, are mapped to integers in the order of the numbers;
-the distance is the difference of those integers, so neighbours are 1 apart and -0.0 and 0.0 are 1 apart
-too (their bits differ). It holds for every binary float format, those that NumPy lacks included:
-float64, float32, float16, bfloat16 and the float8 formats.
+The bits of an IEEE 754 number, sign and magnitude, are mapped to integers in the order of the
+numbers; the distance is the difference of those integers, so neighbours are 1 apart and -0.0 and
+0.0 are 1 apart too (their bits differ). It holds for every binary float format, those that NumPy
+lacks included: float64, float32, float16, bfloat16 and the float8 formats.
 """
+
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 WIDTHS = {
-    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e4m3": 1,
-    "float8_e5m2": 1, "float8_e4m3fnuz": 1, "float8_e5m2fnuz": 1, "float8_e4m3b11fnuz": 1,
+    "float64": 8,
+    "float32": 4,
+    "float16": 2,
+    "bfloat16": 2,
+    "float8_e4m3fn": 1,
+    "float8_e4m3": 1,
+    "float8_e5m2": 1,
+    "float8_e4m3fnuz": 1,
+    "float8_e5m2fnuz": 1,
+    "float8_e4m3b11fnuz": 1,
 }
 # Formats without -0.0 and infinity: the bits that would be -0.0 are their only NaN.
 _NO_MINUS_ZERO = ("float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e4m3b11fnuz")
@@ -21,10 +30,11 @@ _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 @dataclass(frozen=True)
 class Distance:
-    """Between two tensors of one dtype and shape. ``ulps_max`` is None where the dtype is not a float
-    or a NaN is involved; ``first`` is the flat index (C order) of the first element that differs.
-    ``max_abs`` is the greatest absolute difference, None where one of the differences is no finite number
-    or the dtype is none of float64, float32, float16 and bfloat16."""
+    """Between two tensors of one dtype and shape. ``ulps_max`` is None where the dtype is not a
+    float or a NaN is involved; ``first`` is the flat index (C order) of the first element that
+    differs. ``max_abs`` is the greatest absolute difference, None where one of the differences is
+    no finite number or the dtype is none of float64, float32, float16 and bfloat16.
+    """
 
     ulps_max: int | None
     elements: int
@@ -82,8 +92,15 @@ def _ordered(bits: np.ndarray, dtype: str) -> np.ndarray:
 def _is_nan(bits: np.ndarray, dtype: str) -> np.ndarray:
     width = bits.dtype.itemsize
     magnitude = bits & bits.dtype.type((1 << (8 * width - 1)) - 1)
-    infinity = {"float64": 0x7FF << 52, "float32": 0xFF << 23, "float16": 0x1F << 10, "bfloat16": 0xFF << 7,
-                "float8_e5m2": 0x7C, "float8_e4m3": 0x78, "float8_e4m3fn": 0x7E}.get(dtype)
+    infinity = {
+        "float64": 0x7FF << 52,
+        "float32": 0xFF << 23,
+        "float16": 0x1F << 10,
+        "bfloat16": 0xFF << 7,
+        "float8_e5m2": 0x7C,
+        "float8_e4m3": 0x78,
+        "float8_e4m3fn": 0x7E,
+    }.get(dtype)
     if infinity is None:
         return bits == bits.dtype.type(1 << (8 * width - 1))
     return magnitude > bits.dtype.type(infinity)
@@ -92,12 +109,18 @@ def _is_nan(bits: np.ndarray, dtype: str) -> np.ndarray:
 def _max_abs(left: bytes, right: bytes, dtype: str, differ: np.ndarray) -> float | None:
     if dtype not in ("float64", "float32", "float16", "bfloat16"):
         return None
-    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are among what is looked for
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # NaN and infinity are among what is looked for
         gap = float(np.abs(_float64(left, dtype) - _float64(right, dtype))[differ].max())
     return gap if math.isfinite(gap) else None
 
 
 def _float64(data: bytes, dtype: str) -> np.ndarray:
     if dtype == "bfloat16":
-        return (np.frombuffer(data, dtype="<u2").astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+        return (
+            (np.frombuffer(data, dtype="<u2").astype(np.uint32) << 16)
+            .view(np.float32)
+            .astype(np.float64)
+        )
     return np.frombuffer(data, dtype=dtype).astype(np.float64)

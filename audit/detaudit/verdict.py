@@ -1,4 +1,5 @@
 """Verdicts: what the experiments showed about one source (docs/reference/verdicts.md)."""
+
 from dataclasses import dataclass
 
 from detaudit.diff import Divergence
@@ -10,7 +11,9 @@ SKIPPED, ERROR = "skipped", "error"
 
 @dataclass(frozen=True)
 class Count:
-    """What the pairs of one condition showed: ``agreed`` and ``parted`` of them, by what they are called."""
+    """What the pairs of one condition showed: ``agreed`` and ``parted`` of them, by what they are
+    called.
+    """
 
     name: str
     model: str
@@ -24,11 +27,12 @@ class Count:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``trials`` are the numbers of the trials it rests on. ``pin`` is the pin that was seen to hold.
+    """``trials`` are the numbers of the trials it rests on. ``pin`` is the pin that was seen to
+    hold.
 
-    ``settings`` groups the names of settings that gave the same bits, per model. ``excluded`` is the
-    parting rate above which the agreeing pairs exclude it at 95 %, where they agreed. ``pinpoint`` is the operation at
-    which loose runs part, where their step could be replayed.
+    ``settings`` groups the names of settings that gave the same bits, per model. ``excluded`` is
+    the parting rate above which the agreeing pairs exclude it at 95 %, where they agreed.
+    ``pinpoint`` is the operation at which loose runs part, where their step could be replayed.
     """
 
     source: str

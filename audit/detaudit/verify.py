@@ -1,8 +1,10 @@
-"""The proof of a recipe: the very lines that are printed, in a script of their own, in pairs of fresh processes.
+"""The proof of a recipe: the very lines that are printed, in a script of their own, in pairs of
+fresh processes.
 
-Nothing of detaudit runs in these processes: a plain script with the lines at its top trains every tiny model as a
-user would, with ``fit``, and prints a SHA-256 of each one's losses and weights.
+Nothing of detaudit runs in these processes: a plain script with the lines at its top trains every
+tiny model as a user would, with ``fit``, and prints a SHA-256 of each one's losses and weights.
 """
+
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -36,12 +38,21 @@ def script(lines: Sequence[str], backend: str, models: Sequence[str]) -> str:
     return "\n".join(lines) + "\n" + text
 
 
-def verify(rung: Rung, backend: str, models: Sequence[str], python: str, environment: Mapping[str, str], folder: Path,
-           timeout: float, wanted: int) -> Recipe:
-    """Run the rung's lines in up to ``wanted`` pairs of fresh processes, one pair at a time; the first that differs is
-    the last. Verified where all match on all ``models``.
+def verify(
+    rung: Rung,
+    backend: str,
+    models: Sequence[str],
+    python: str,
+    environment: Mapping[str, str],
+    folder: Path,
+    timeout: float,
+    wanted: int,
+) -> Recipe:
+    """Run the rung's lines in up to ``wanted`` pairs of fresh processes, one pair at a time; the
+    first that differs is the last. Verified where all match on all ``models``.
 
-    ``environment`` is what the processes inherit; the rung's own variables are added. ``timeout`` is that of a pair.
+    ``environment`` is what the processes inherit; the rung's own variables are added. ``timeout``
+    is that of a pair.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"recipe-{rung.id}.py"
@@ -51,10 +62,14 @@ def verify(rung: Rung, backend: str, models: Sequence[str], python: str, environ
     differing: list[str] = []
     while len(pairs) < wanted and not differing:
         pair = _run_pair(python, path, variables, timeout)
-        failed = [ended for ended in pair if ended.status != 0 or ended.digests.keys() != set(models)]
+        failed = [
+            ended for ended in pair if ended.status != 0 or ended.digests.keys() != set(models)
+        ]
         if failed:
             reason = f"the script with these lines ended with status {failed[0].status}: {failed[0].last_words}"
-            return _recipe(rung, None, len(pairs) + 1, models, (), reason)  # it has shown nothing, neither way
+            return _recipe(
+                rung, None, len(pairs) + 1, models, (), reason
+            )  # it has shown nothing, neither way
         pairs.append(pair)
         left, right = pair
         differing = [model for model in models if left.digests[model] != right.digests[model]]
@@ -64,16 +79,32 @@ def verify(rung: Rung, backend: str, models: Sequence[str], python: str, environ
     return _recipe(rung, not differing, len(pairs), models, differing, reason)
 
 
-def _recipe(rung: Rung, verified: bool | None, pairs: int, models: Sequence[str], differing: Sequence[str],
-            reason: str) -> Recipe:
+def _recipe(
+    rung: Rung,
+    verified: bool | None,
+    pairs: int,
+    models: Sequence[str],
+    differing: Sequence[str],
+    reason: str,
+) -> Recipe:
     """What ``pairs`` have shown; of those that differ the last one does."""
-    counts = [] if verified is None else [
-        Count(AS_PRINTED, model, pairs - (model in differing), int(model in differing)) for model in models]
+    counts = (
+        []
+        if verified is None
+        else [
+            Count(AS_PRINTED, model, pairs - (model in differing), int(model in differing))
+            for model in models
+        ]
+    )
     excluded = excluded_rate(pairs) if verified else None
-    return Recipe(rung.id, rung.lines, rung.environment, verified, 2 * pairs, reason, tuple(counts), excluded)
+    return Recipe(
+        rung.id, rung.lines, rung.environment, verified, 2 * pairs, reason, tuple(counts), excluded
+    )
 
 
-def _run_pair(python: str, path: Path, environment: Mapping[str, str], timeout: float) -> list[_Ended]:
+def _run_pair(
+    python: str, path: Path, environment: Mapping[str, str], timeout: float
+) -> list[_Ended]:
     """Side by side; their output goes to files, so that none can block on a full pipe."""
     started = []
     deadline = time.monotonic() + timeout
@@ -81,9 +112,15 @@ def _run_pair(python: str, path: Path, environment: Mapping[str, str], timeout: 
         for side in range(2):
             out = path.with_name(f"recipe-{side}.out")
             with open(out, "wb") as file:
-                process = subprocess.Popen([python, str(path)], stdin=subprocess.DEVNULL, stdout=file,
-                                           stderr=subprocess.STDOUT, env=dict(environment), cwd=path.parent,
-                                           start_new_session=True)
+                process = subprocess.Popen(
+                    [python, str(path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env=dict(environment),
+                    cwd=path.parent,
+                    start_new_session=True,
+                )
             started.append((process, out))
         return [_wait(process, out, deadline) for process, out in started]
     finally:  # interrupted while one is waited for: the others are ended too

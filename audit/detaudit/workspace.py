@@ -1,4 +1,7 @@
-"""The private folder of one audit: control folders, traces, the private homes of the interpreter under test."""
+"""The private folder of one audit: control folders, traces, the private homes of the interpreter
+under test.
+"""
+
 import contextlib
 import shutil
 import tempfile
@@ -11,8 +14,9 @@ from detaudit.errors import UsageError
 
 PRIVATE = "private"
 
-#: Of an audit of a user's script: the names of a socket's folder and of the socket need 32 characters of the 107 that
-#: a path may have. So what is added to TMPDIR is short: ``d-4ve4u4ow/r/0012``.
+#: Of an audit of a user's script: the names of a socket's folder and of the socket need 32
+#: characters of the 107 that a path may have. So what is added to TMPDIR is short:
+#: ``d-4ve4u4ow/r/0012``.
 SHORT, RUNS = "d-", "r"
 
 #: What an audit makes in its folder. Nothing else is ever removed from a folder that a user named.
@@ -36,16 +40,18 @@ class Workspace:
 def workspace(saved: Path | None = None, prefix: str = "detaudit-") -> Iterator[Workspace]:
     """A new folder, whose name begins with ``prefix``, or that of a saved audit.
 
-    Its contents are removed at the end unless they are kept. A saved audit outlives a resumption that fails. Raises
-    UsageError where no folder can be made.
+    Its contents are removed at the end unless they are kept. A saved audit outlives a resumption
+    that fails. Raises UsageError where no folder can be made.
     """
     try:
         work = Workspace(saved or Path(tempfile.mkdtemp(prefix=prefix)), kept=saved is not None)
         for name in ("keras", "theano", "tmp"):
             (work.private / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"Cannot make a working folder in {saved or tempfile.gettempdir()}: {error.strerror}. Set "
-                         f"TMPDIR to a folder with some hundred megabytes free.") from None
+        raise UsageError(
+            f"Cannot make a working folder in {saved or tempfile.gettempdir()}: {error.strerror}. Set "
+            f"TMPDIR to a folder with some hundred megabytes free."
+        ) from None
     try:
         yield work
     finally:
@@ -56,6 +62,8 @@ def workspace(saved: Path | None = None, prefix: str = "detaudit-") -> Iterator[
 def _remove(folder: Path) -> None:
     for pattern in OWN:
         for path in folder.glob(pattern):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(
+                missing_ok=True
+            )
     with contextlib.suppress(OSError):  # not empty: something there is not ours
         folder.rmdir()

@@ -1,4 +1,7 @@
-"""Arrays as input pipelines, in the form in which a user writes them: a ``keras.utils.PyDataset``."""
+"""Arrays as input pipelines, in the form in which a user writes them: a
+``keras.utils.PyDataset``.
+"""
+
 from typing import Any, Callable, Iterator, Optional
 
 BATCH_SIZE = 4
@@ -10,14 +13,18 @@ def in_order(x: Any, y: Any) -> Any:
 
 
 def dataset() -> type:
-    """The class that a loader derives from; where there is none, :func:`endless` feeds it to ``fit``."""
+    """The class that a loader derives from; where there is none, :func:`endless` feeds it to
+    ``fit``.
+    """
     import keras
 
     return getattr(keras.utils, "PyDataset", None) or getattr(keras.utils, "Sequence", object)
 
 
 def of_workers(rows: Any, made: Callable[..., None], workers: int) -> None:
-    """Make a loader, by its class's ``made``, of so many threads. In Keras 2 it is ``fit`` that is told how many."""
+    """Make a loader, by its class's ``made``, of so many threads. In Keras 2 it is ``fit`` that is
+    told how many.
+    """
     import keras
 
     if hasattr(keras.utils, "PyDataset"):
@@ -28,11 +35,15 @@ def of_workers(rows: Any, made: Callable[..., None], workers: int) -> None:
 
 
 def on_threads(dataset: Any, count: int) -> Any:
-    """A ``tf.data`` pipeline on a private pool of so many threads, which race on one core and a busy machine too."""
+    """A ``tf.data`` pipeline on a private pool of so many threads, which race on one core and a
+    busy machine too.
+    """
     import tensorflow as tf
 
     options = tf.data.Options()
-    threading = getattr(options, "threading", None) or options.experimental_threading  # before TensorFlow 2.7
+    threading = (
+        getattr(options, "threading", None) or options.experimental_threading
+    )  # before TensorFlow 2.7
     threading.private_threadpool_size = count
     return dataset.with_options(options)
 
@@ -56,7 +67,9 @@ def endless(rows: Any) -> Iterator[Any]:
 
 
 def shuffled(x: Any, y: Any, shuffle: Optional[Callable[[Any], Any]]) -> Any:
-    """Like :func:`in_order`, but ``shuffle`` orders the row numbers, in place, before every epoch."""
+    """Like :func:`in_order`, but ``shuffle`` orders the row numbers, in place, before every
+    epoch.
+    """
     import numpy
 
     class Rows(dataset()):
@@ -69,7 +82,7 @@ def shuffled(x: Any, y: Any, shuffle: Optional[Callable[[Any], Any]]) -> Any:
             return (len(x) + BATCH_SIZE - 1) // BATCH_SIZE
 
         def __getitem__(self, index):
-            rows = self.order[index * BATCH_SIZE:(index + 1) * BATCH_SIZE]
+            rows = self.order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
             return x[rows], y[rows]
 
         def on_epoch_end(self):

@@ -1,10 +1,12 @@
-"""Started by path inside the interpreter under test: gates its version, then hands over to the nest.
+"""Started by path inside the interpreter under test: gates its version, then hands over to the
+nest.
 
 Usage: PYTHON bootstrap.py GUEST_FOLDER CONTROL_FOLDER
 
 GUEST_FOLDER is a private folder that holds nothing but a link to this package. This file must
 parse on Python 2.7, so that an interpreter that is too old can say so.
 """
+
 import json
 import os
 import sys
@@ -17,19 +19,32 @@ def main():
     # The folder of this file came first on the path: its modules (trace, ...) must not hide others.
     sys.path.pop(0)
     if sys.version_info[:2] < LOWEST:
-        refuse(control, "Python %d.%d is older than the oldest that can be audited, %d.%d"
-               % (sys.version_info[:2] + LOWEST))
+        refuse(
+            control,
+            "Python %d.%d is older than the oldest that can be audited, %d.%d"
+            % (sys.version_info[:2] + LOWEST),
+        )
         return 1
     sys.path.append(guest)
     from detaudit_probes import nest
+
     return nest.main(control)
 
 
 def refuse(control, message):
     draft = os.path.join(control, "hello.json.part")
     with open(draft, "w") as file:
-        json.dump({"protocol": 1, "pid": os.getpid(), "ready": False, "facts": {}, "fingerprints": [],
-                   "failure": {"kind": "too-old", "message": message}}, file)
+        json.dump(
+            {
+                "protocol": 1,
+                "pid": os.getpid(),
+                "ready": False,
+                "facts": {},
+                "fingerprints": [],
+                "failure": {"kind": "too-old", "message": message},
+            },
+            file,
+        )
     os.rename(draft, os.path.join(control, "hello.json"))
 
 

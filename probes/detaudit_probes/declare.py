@@ -1,40 +1,44 @@
 """The shapes of a source's declaration: data, and at most a few small functions beside it.
 
-A module under ``sources/`` holds a ``SOURCE`` of the type below and may define any of these functions.
-The engine reads ``SOURCE``; only the guest calls the functions, each with a
+A module under ``sources/`` holds a ``SOURCE`` of the type below and may define any of these
+functions. The engine reads ``SOURCE``; only the guest calls the functions, each with a
 :class:`~detaudit_probes.trial.Trial`:
 
-``pin(trial)``       hold the source, in the child, before anything is built
-``provoke(trial)``   make the source as loose as another process or machine could
-``watch(trial)``     begin to count, in every trial, before anything is provoked or pinned; it changes no bits
-``see(trial)``       how often the source acted, as a count (0: it was not exercised); without this
+``pin(trial)``       hold the source, in the child, before anything is built ``provoke(trial)``
+make the source as loose as another process or machine could ``watch(trial)``     begin to count, in
+every trial, before anything is provoked or pinned; it changes no bits ``see(trial)``       how
+often the source acted, as a count (0: it was not exercised); without this
                      function, what was left in ``trial.counts`` under the source's id
 ``available(trial)`` a reason why the source cannot be tried here, or None
 ``model(trial)``     a tiny model of its own: ``(model, x, y)``
 ``feed(trial, x, y)``   an input pipeline of its own, given to ``fit`` in place of the arrays
 ``train(trial)``     a training procedure of its own, in place of one ``fit``
 
-In a user's own script (``detaudit run``) these are called, with a :class:`~detaudit_probes.script.session.Session`:
+In a user's own script (``detaudit run``) these are called, with a
+:class:`~detaudit_probes.script.session.Session`:
 
-``hold(session, pin)``      hold the source from outside, before the script's first line or when a module is imported
-``touch(session)``          begin to count how often the script meets the source; it changes no bits
-``touched(session, id)``    that count, at the end; without this function, what was counted by ``session.drew``
-``spy(session)``            note the call sites as well, in a trial that is not judged, where ``touch`` is too cheap to
-``vary(session)``           give the source another value, as another machine could
+``hold(session, pin)``      hold the source from outside, before the script's first line or when a
+module is imported ``touch(session)``          begin to count how often the script meets the source;
+it changes no bits ``touched(session, id)``    that count, at the end; without this function, what
+was counted by ``session.drew`` ``spy(session)``            note the call sites as well, in a trial
+that is not judged, where ``touch`` is too cheap to ``vary(session)``           give the source
+another value, as another machine could
 """
+
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
-START = "start"    # takes effect when the interpreter starts: selects the nest
+START = "start"  # takes effect when the interpreter starts: selects the nest
 IMPORT = "import"  # takes effect when the framework is imported: selects the nest
-CHILD = "child"    # takes effect later: applied in the child
+CHILD = "child"  # takes effect later: applied in the child
 
 #: Keras 3's backends.
 EVERY_BACKEND = ("tensorflow", "jax", "torch")
-#: Keras 2 before it was TensorFlow's own: a package with backends, under which all draws from NumPy's generator.
+#: Keras 2 before it was TensorFlow's own: a package with backends, under which all draws from
+#: NumPy's generator.
 THEANO = "theano"
 OLD_KERAS = (THEANO, "tensorflow1")
-#: Keras 2 as ``tf.keras``: inside TensorFlow 2.3 to 2.6; and beside it as the package ``keras`` 2.7 to 2.15, and as
-#: ``tf_keras`` later.
+#: Keras 2 as ``tf.keras``: inside TensorFlow 2.3 to 2.6; and beside it as the package ``keras`` 2.7
+#: to 2.15, and as ``tf_keras`` later.
 TF_KERAS = ("tensorflow2", "tf_keras")
 #: Each is an adapter in ``backends/``.
 BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
@@ -44,20 +48,28 @@ NOT_TENSORFLOW = ("jax", "torch", THEANO)
 
 def under_keras_2(tensorflow: Tuple[int, int]) -> str:
     """The adapter for Keras 2 on this release of TensorFlow."""
-    return "tensorflow1" if tensorflow < (2, 0) else "tensorflow2" if tensorflow < (2, 7) else "tf_keras"
+    return (
+        "tensorflow1"
+        if tensorflow < (2, 0)
+        else "tensorflow2"
+        if tensorflow < (2, 7)
+        else "tf_keras"
+    )
 
 
 def keras_2_is_chosen(variables: Mapping[str, str]) -> bool:
-    """Whether TensorFlow 2.16 and newer take ``tf_keras`` for ``tf.keras``. (``tensorflow/__init__.py``.)"""
+    """Whether TensorFlow 2.16 and newer take ``tf_keras`` for ``tf.keras``.
+    (``tensorflow/__init__.py``.)
+    """
     return variables.get("TF_USE_LEGACY_KERAS") in ("true", "True", "1")
 
 
 class Pin(NamedTuple):
     """Something that holds sources so that they cannot make runs differ.
 
-    ``holds`` lists *every* source that it holds: loosing one of them takes the pin away.
-    ``lines`` are what a user pastes, per backend (``"*"``: on every backend); an environment pin is pasted
-    as ``environment``. ``options`` are settings of a training that are the pin.
+    ``holds`` lists *every* source that it holds: loosing one of them takes the pin away. ``lines``
+    are what a user pastes, per backend (``"*"``: on every backend); an environment pin is pasted as
+    ``environment``. ``options`` are settings of a training that are the pin.
     """
 
     id: str
@@ -70,12 +82,14 @@ class Pin(NamedTuple):
 
 
 class Loosen(NamedTuple):
-    """The experiment of a source that may part two runs of one condition: loose pairs against pinned pairs.
+    """The experiment of a source that may part two runs of one condition: loose pairs against
+    pinned pairs.
 
-    ``loosens`` are the ids that are let loose (by default the source itself). ``models`` are tried one by
-    one. ``race`` says that parting is a matter of timing, so that agreement and blame need counts.
-    ``environment`` values may hold ``{draw}``, which differs in every trial of the condition.
-    ``pins`` are the pins to be tried, the advised one first; an empty tuple means the source's own.
+    ``loosens`` are the ids that are let loose (by default the source itself). ``models`` are tried
+    one by one. ``race`` says that parting is a matter of timing, so that agreement and blame need
+    counts. ``environment`` values may hold ``{draw}``, which differs in every trial of the
+    condition. ``pins`` are the pins to be tried, the advised one first; an empty tuple means the
+    source's own.
     """
 
     models: Tuple[str, ...]
@@ -104,8 +118,8 @@ class Needs(NamedTuple):
 class Setting(NamedTuple):
     """One of several values of a source that a user may legitimately choose.
 
-    ``models`` are those on which it means something (empty: all of the source's). ``device`` is ``cpu``,
-    ``gpu`` (the first) or ``gpu:N``; None leaves the source's own.
+    ``models`` are those on which it means something (empty: all of the source's). ``device`` is
+    ``cpu``, ``gpu`` (the first) or ``gpu:N``; None leaves the source's own.
     """
 
     name: str
@@ -131,16 +145,18 @@ class Compare(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """A change of the user's own lines that holds a source; it is tried on a copy before it is told.
+    """A change of the user's own lines that holds a source; it is tried on a copy before it is
+    told.
 
-    ``kind`` is ``insert`` (``lines`` behind the imports of one of the modules ``after``, or at the top where that is
-    empty), ``wrap`` (the call becomes ``form``, with ``{call}`` in it, and ``{owner}`` where it is a method's), ``add``
-    (``form`` is one more argument, or stands for the first where it is no keyword), ``set`` (the argument ``form`` gets
-    ``value``; None takes it away), ``first`` (the first argument is ``value``) or ``rename`` (the function is called
-    ``form``; one that ends with a bracket stands for the arguments too, and with ``{arguments}`` in it for the whole
-    call). All but the first change calls of a function whose last name is among ``calls`` (any, where that is empty),
-    at the lines that were seen to draw. ``order`` sorts the sets, and replaces ``hash``, at lines that were seen to let
-    the hash seed in.
+    ``kind`` is ``insert`` (``lines`` behind the imports of one of the modules ``after``, or at the
+    top where that is empty), ``wrap`` (the call becomes ``form``, with ``{call}`` in it, and
+    ``{owner}`` where it is a method's), ``add`` (``form`` is one more argument, or stands for the
+    first where it is no keyword), ``set`` (the argument ``form`` gets ``value``; None takes it
+    away), ``first`` (the first argument is ``value``) or ``rename`` (the function is called
+    ``form``; one that ends with a bracket stands for the arguments too, and with ``{arguments}`` in
+    it for the whole call). All but the first change calls of a function whose last name is among
+    ``calls`` (any, where that is empty), at the lines that were seen to draw. ``order`` sorts the
+    sets, and replaces ``hash``, at lines that were seen to let the hash seed in.
     """
 
     kind: str
@@ -154,8 +170,8 @@ class Edit(NamedTuple):
 class InScript(NamedTuple):
     """How a source is tried in a user's own script.
 
-    ``pin`` is applied from outside. ``told`` false says that nothing tells whether a script met the source, so that
-    it is always tried. ``sites`` false says that no call site can be watched.
+    ``pin`` is applied from outside. ``told`` false says that nothing tells whether a script met the
+    source, so that it is always tried. ``sites`` false says that no call site can be watched.
     """
 
     pin: str
@@ -174,9 +190,9 @@ class Link(NamedTuple):
 class Source(NamedTuple):
     """All that the project knows about one thing that can make two runs differ.
 
-    ``experiment`` is that of a scan, None where only a user's own script can have the source; ``per_backend`` has it
-    for backends on which it is another one, or none (the source's pins are there all the same). ``script`` says how it
-    is tried in a script, None where it is not.
+    ``experiment`` is that of a scan, None where only a user's own script can have the source;
+    ``per_backend`` has it for backends on which it is another one, or none (the source's pins are
+    there all the same). ``script`` says how it is tried in a script, None where it is not.
     """
 
     id: str

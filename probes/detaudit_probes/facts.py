@@ -1,4 +1,5 @@
 """What is known of the environment that a trial ran in: allow-listed, nothing private."""
+
 import functools
 import os
 import platform
@@ -7,10 +8,36 @@ import sys
 from typing import Any, Dict
 
 #: Distributions whose version belongs into a report, where they are installed.
-PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos",
-            "tensorflow-rocm", "intel-tensorflow", "tf-nightly", "tf-nightly-cpu", "keras", "tf-keras", "numpy",
-            "scipy", "scikit-learn", "pandas", "jax", "jaxlib", "torch", "theano", "ml-dtypes", "h5py", "protobuf",
-            "xxhash", "networkx", "faker", "albumentations", "lightgbm", "xgboost")
+PACKAGES = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-gpu",
+    "tensorflow-intel",
+    "tensorflow-macos",
+    "tensorflow-rocm",
+    "intel-tensorflow",
+    "tf-nightly",
+    "tf-nightly-cpu",
+    "keras",
+    "tf-keras",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "jax",
+    "jaxlib",
+    "torch",
+    "theano",
+    "ml-dtypes",
+    "h5py",
+    "protobuf",
+    "xxhash",
+    "networkx",
+    "faker",
+    "albumentations",
+    "lightgbm",
+    "xgboost",
+)
 
 
 def of_environment(backend: Any) -> Dict[str, Any]:
@@ -27,14 +54,20 @@ def cores() -> int:
 
 def max_rss() -> int:
     """Bytes, the largest so far. (``ru_maxrss`` is in KiB, on macOS in bytes: getrusage(2).)"""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def of_interpreter() -> Dict[str, Any]:
     return {
-        "python": platform.python_version(), "implementation": platform.python_implementation(),
-        "system": platform.system(), "machine": platform.machine(), "libc": "-".join(platform.libc_ver()),
-        "byteorder": sys.byteorder, "hash_algorithm": sys.hash_info.algorithm,
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "libc": "-".join(platform.libc_ver()),
+        "byteorder": sys.byteorder,
+        "hash_algorithm": sys.hash_info.algorithm,
         "cpus": cores(),
         "packages": packages(),
     }

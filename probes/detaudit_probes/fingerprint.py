@@ -1,4 +1,7 @@
-"""Fingerprints of the bits, dtype and shape of an array: 64 bits, one algorithm for a whole audit."""
+"""Fingerprints of the bits, dtype and shape of an array: 64 bits, one algorithm for a whole
+audit.
+"""
+
 import hashlib
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -16,7 +19,9 @@ def canonical(value: Any) -> Tuple[bytes, bytes]:
 
 
 def canonical_view(value: Any) -> Tuple[bytes, Any]:
-    """:func:`canonical` without a copy where none is needed: the elements are a buffer that may be live memory."""
+    """:func:`canonical` without a copy where none is needed: the elements are a buffer that may be
+    live memory.
+    """
     if isinstance(value, str):  # without NumPy: a user's script is not to find it imported already
         return b"object|", _text(value)
     import numpy
@@ -64,8 +69,8 @@ BLOCK = 1 << 20
 class Hasher:
     """Fingerprints by one of the algorithms: the digest of the header and the elements.
 
-    Elements longer than a block are represented by the digests of their blocks, eight little-endian bytes each. Raises
-    KeyError for an algorithm that is not known.
+    Elements longer than a block are represented by the digests of their blocks, eight little-endian
+    bytes each. Raises KeyError for an algorithm that is not known.
     """
 
     def __init__(self, algorithm: str, team: Optional[Team] = None) -> None:
@@ -75,16 +80,23 @@ class Hasher:
         return self.all([(header, data)])[0]
 
     def all(self, records: Sequence[Tuple[bytes, Any]]) -> List[int]:
-        """The fingerprints of (header, elements), the work shared by the team where there is one."""
+        """The fingerprints of (header, elements), the work shared by the team where there is
+        one.
+        """
         parts: List[Tuple[bytes, Any]] = []
         for header, data in records:
             if len(data) <= BLOCK:
                 parts.append((header, data))
             else:
-                parts += [(b"", data[start:start + BLOCK]) for start in range(0, len(data), BLOCK)]
+                parts += [
+                    (b"", data[start : start + BLOCK]) for start in range(0, len(data), BLOCK)
+                ]
         large = sum(len(data) for _, data in parts) > BLOCK  # less is not worth the handing over
-        digests = iter(self._team.map(self._digest, parts) if self._team is not None and large
-                       else [self._digest(*one) for one in parts])
+        digests = iter(
+            self._team.map(self._digest, parts)
+            if self._team is not None and large
+            else [self._digest(*one) for one in parts]
+        )
         found = []
         for header, data in records:
             if len(data) <= BLOCK:

@@ -1,4 +1,5 @@
 """What a source's functions are given, in a probe's trial and in a user's own process alike."""
+
 import os
 import random
 from typing import Any, Dict, Set
@@ -11,7 +12,9 @@ _urandom = os.urandom
 
 
 class Given:
-    """The request of a trial, what its pins hold, and ``counts``: what the sources' own code has seen, by id."""
+    """The request of a trial, what its pins hold, and ``counts``: what the sources' own code has
+    seen, by id.
+    """
 
     def __init__(self, request: Request, folder: str, held: Set[str]) -> None:
         self.request = request
@@ -37,5 +40,7 @@ class Given:
         return int.from_bytes(_urandom(size), "little")
 
     def stranger(self) -> random.Random:
-        """A generator that depends on nothing but the trial's ``draw``: for orders that are provoked."""
+        """A generator that depends on nothing but the trial's ``draw``: for orders that are
+        provoked.
+        """
         return random.Random(self.draw)

@@ -3,6 +3,7 @@
 It creates no runtime state of the framework, so a child starts as a fresh process would, without
 paying for the import. It ends, with every child, when the engine is gone.
 """
+
 import json
 import os
 import select
@@ -30,7 +31,10 @@ def main(control: str) -> int:
         plan = json.load(file)
     hello = os.path.join(control, protocol.HELLO_FILE)
     if plan["protocol"] != protocol.PROTOCOL:
-        failure = {"kind": "protocol", "message": "engine speaks %s, guest %s" % (plan["protocol"], protocol.PROTOCOL)}
+        failure = {
+            "kind": "protocol",
+            "message": "engine speaks %s, guest %s" % (plan["protocol"], protocol.PROTOCOL),
+        }
         write_json(hello, _hello(failure=failure))
         return 1
     _watch_lifeline(plan["lifeline"])
@@ -45,24 +49,39 @@ def main(control: str) -> int:
 
 
 def _hello(failure: Optional[Dict[str, Any]]) -> Dict[str, Any]:
-    return {"protocol": protocol.PROTOCOL, "pid": os.getpid(), "ready": failure is None, "failure": failure,
-            "facts": facts.of_interpreter(), "fingerprints": fingerprint.available()}
+    return {
+        "protocol": protocol.PROTOCOL,
+        "pid": os.getpid(),
+        "ready": failure is None,
+        "failure": failure,
+        "facts": facts.of_interpreter(),
+        "fingerprints": fingerprint.available(),
+    }
 
 
 def _import_all(names: Tuple[str, ...]) -> Optional[Dict[str, Any]]:
-    """Import the framework; a failure is data, with the module that was asked for and the one missing."""
+    """Import the framework; a failure is data, with the module that was asked for and the one
+    missing.
+    """
     for name in names:
         try:
             __import__(name)
         except BaseException as error:  # an import may even call sys.exit
             missing = getattr(error, "name", None) if isinstance(error, ImportError) else None
-            return {"kind": "import-failed", "module": name, "missing": missing, "type": type(error).__name__,
-                    "message": str(error)[:2000]}
+            return {
+                "kind": "import-failed",
+                "module": name,
+                "missing": missing,
+                "type": type(error).__name__,
+                "message": str(error)[:2000],
+            }
     return None
 
 
 def _watch_lifeline(descriptor: int) -> None:
-    """End this process and its group when the engine is gone. The thread only ever blocks in read."""
+    """End this process and its group when the engine is gone. The thread only ever blocks in
+    read.
+    """
 
     def wait() -> None:
         os.read(descriptor, 1)
@@ -72,7 +91,9 @@ def _watch_lifeline(descriptor: int) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Become the reaper of grandchildren whose parents die, where the system allows, to end them too."""
+    """Become the reaper of grandchildren whose parents die, where the system allows, to end them
+    too.
+    """
     try:
         import ctypes
 
@@ -130,7 +151,9 @@ def _serve(control: str, plan: Dict[str, Any]) -> int:
     return 0
 
 
-def _obey(command: List[str], control: str, plan: Dict[str, Any], children: Dict[int, _Child]) -> None:
+def _obey(
+    command: List[str], control: str, plan: Dict[str, Any], children: Dict[int, _Child]
+) -> None:
     verb, trial = command[0], int(command[1])
     if verb == "kill":
         for pid, child in children.items():
@@ -175,12 +198,16 @@ def _reap(control: str, children: Dict[int, _Child]) -> None:
         _kill(pid)  # its process group: grandchildren that are still there
         _end_orphans(children)
         folder = os.path.join(control, protocol.TRIALS_FOLDER, str(child.trial))
-        write_json(os.path.join(folder, protocol.EXIT_FILE), {
-            "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-            "timed_out": child.timed_out, "seconds": time.monotonic() - child.began,
-            "max_rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-        })
+        write_json(
+            os.path.join(folder, protocol.EXIT_FILE),
+            {
+                "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+                "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+                "timed_out": child.timed_out,
+                "seconds": time.monotonic() - child.began,
+                "max_rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            },
+        )
 
 
 def _end_orphans(children: Dict[int, _Child]) -> None:

@@ -1,7 +1,9 @@
 """Placebos: settings that people rely on and that do nothing, each beside the real one.
 
-A placebo is declared as data; where it is something that a script does, ``apply`` does it in the child.
+A placebo is declared as data; where it is something that a script does, ``apply`` does it in the
+child.
 """
+
 import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Tuple
@@ -12,9 +14,9 @@ from detaudit_probes.declare import EVERY_BACKEND, Link
 class Placebo(NamedTuple):
     """``claims`` is the source that people believe it holds. ``real`` is the pin that does.
 
-    ``holds`` true: it is said to make runs agree, so it is tried where they part. False: it is said to
-    change a setting, so it is tried against the bits of the setting left alone.
-    ``environment`` is what a user sets; ``applied`` says that :func:`apply` does something in the child.
+    ``holds`` true: it is said to make runs agree, so it is tried where they part. False: it is said
+    to change a setting, so it is tried against the bits of the setting left alone. ``environment``
+    is what a user sets; ``applied`` says that :func:`apply` does something in the child.
     """
 
     id: str
@@ -32,31 +34,63 @@ class Placebo(NamedTuple):
 
 PLACEBOS = (
     Placebo(
-        "hash-seed-inside", 'os.environ["PYTHONHASHSEED"] = "0" inside the script', "hash-seed", "hash-seed",
-        holds=True, applied=True, backends=EVERY_BACKEND,
-        links=(Link("PYTHONHASHSEED is read when the interpreter starts",
-                    "https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED"),),
+        "hash-seed-inside",
+        'os.environ["PYTHONHASHSEED"] = "0" inside the script',
+        "hash-seed",
+        "hash-seed",
+        holds=True,
+        applied=True,
+        backends=EVERY_BACKEND,
+        links=(
+            Link(
+                "PYTHONHASHSEED is read when the interpreter starts",
+                "https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED",
+            ),
+        ),
     ),
     Placebo(
-        "omp-num-threads", "OMP_NUM_THREADS=1 under pip's TensorFlow", "intra-op-threads", "one-thread",
-        holds=False, environment={"OMP_NUM_THREADS": "1"},
+        "omp-num-threads",
+        "OMP_NUM_THREADS=1 under pip's TensorFlow",
+        "intra-op-threads",
+        "one-thread",
+        holds=False,
+        environment={"OMP_NUM_THREADS": "1"},
     ),
     Placebo(
-        "threads-assigned", "tf.config.threading.set_intra_op_parallelism_threads = 1 (assigned, not called)",
-        "intra-op-threads", "one-thread", holds=False, applied=True,
+        "threads-assigned",
+        "tf.config.threading.set_intra_op_parallelism_threads = 1 (assigned, not called)",
+        "intra-op-threads",
+        "one-thread",
+        holds=False,
+        applied=True,
     ),
     Placebo(
-        "threads-misnamed", "TF_INTRA_OP_PARALLELISM_THREADS=1 (the variable is TF_NUM_INTRAOP_THREADS)",
-        "intra-op-threads", "one-thread", holds=False, environment={"TF_INTRA_OP_PARALLELISM_THREADS": "1"},
+        "threads-misnamed",
+        "TF_INTRA_OP_PARALLELISM_THREADS=1 (the variable is TF_NUM_INTRAOP_THREADS)",
+        "intra-op-threads",
+        "one-thread",
+        holds=False,
+        environment={"TF_INTRA_OP_PARALLELISM_THREADS": "1"},
     ),
     Placebo(
-        "onednn-misnamed", "TF_DISABLE_MKL=1 (the variable is TF_ENABLE_ONEDNN_OPTS=0)", "onednn", "onednn-off",
-        holds=False, environment={"TF_DISABLE_MKL": "1"},
+        "onednn-misnamed",
+        "TF_DISABLE_MKL=1 (the variable is TF_ENABLE_ONEDNN_OPTS=0)",
+        "onednn",
+        "onednn-off",
+        holds=False,
+        environment={"TF_DISABLE_MKL": "1"},
     ),
     Placebo(
-        "cudnn-autotune-misnamed", "TF_USE_CUDNN_AUTOTUNE=0 (the variable is TF_CUDNN_USE_AUTOTUNE)", "cudnn",
-        "cudnn-autotune-off", holds=False, environment={"TF_USE_CUDNN_AUTOTUNE": "0"}, gpu=True,
-        links=(Link("TensorFlow issue 41906", "https://github.com/tensorflow/tensorflow/issues/41906"),),
+        "cudnn-autotune-misnamed",
+        "TF_USE_CUDNN_AUTOTUNE=0 (the variable is TF_CUDNN_USE_AUTOTUNE)",
+        "cudnn",
+        "cudnn-autotune-off",
+        holds=False,
+        environment={"TF_USE_CUDNN_AUTOTUNE": "0"},
+        gpu=True,
+        links=(
+            Link("TensorFlow issue 41906", "https://github.com/tensorflow/tensorflow/issues/41906"),
+        ),
     ),
 )
 
@@ -74,7 +108,8 @@ def apply(name: str, trial: Any) -> None:
 
 
 def met(before: Dict[str, str]) -> List[str]:
-    """The ids of those that a script has applied by itself; ``before`` is the environment that it began with.
+    """The ids of those that a script has applied by itself; ``before`` is the environment that it
+    began with.
 
     Called at the script's end. Imports nothing.
     """

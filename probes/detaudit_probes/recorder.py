@@ -1,9 +1,11 @@
 """Observing a training of a tiny model: what went in, what came out, what was updated, bit for bit.
 
-The compiled step is asked to return what it computed (batch, predictions, loss, gradients; under XLA the batch
-alone) beside its logs; weights and optimizer state are read on the host after the step. That the watched training
-ends on the bits of a bare one is shown by ``tests/frameworks/test_observer.py``.
+The compiled step is asked to return what it computed (batch, predictions, loss, gradients; under
+XLA the batch alone) beside its logs; weights and optimizer state are read on the host after the
+step. That the watched training ends on the bits of a bare one is shown by
+``tests/frameworks/test_observer.py``.
 """
+
 import random
 import time
 from typing import Any, List, Tuple
@@ -21,15 +23,19 @@ def generator_states(backend: Any) -> List[Tuple[str, Any]]:
     import numpy
 
     legacy = numpy.random.get_state()
-    states = [("random", repr(random.getstate())), ("numpy", repr((legacy[1].tolist(), legacy[2:])))]
+    states = [
+        ("random", repr(random.getstate())),
+        ("numpy", repr((legacy[1].tolist(), legacy[2:]))),
+    ]
     return states + list(backend.generator_states())
 
 
 class Recorder:
     """Writes the observations of one trial to its trace.
 
-    ``watched`` false records the bare minimum: initial and final weights, and the time of each step. ``pinpoint`` is
-    the step that is replayed, by who replays it; nothing is recorded while it is ``paused`` for that.
+    ``watched`` false records the bare minimum: initial and final weights, and the time of each
+    step. ``pinpoint`` is the step that is replayed, by who replays it; nothing is recorded while it
+    is ``paused`` for that.
     """
 
     def __init__(self, trace: TraceWriter, backend: Any, watched: bool = True) -> None:
@@ -49,8 +55,11 @@ class Recorder:
 
     def alive(self) -> List[Any]:
         """Every variable of the models that are trained: what a replayed step sets back."""
-        found = [one for model in self._models for one in (*model.variables, *model.optimizer.variables,
-                                                           *model.metrics_variables)]
+        found = [
+            one
+            for model in self._models
+            for one in (*model.variables, *model.optimizer.variables, *model.metrics_variables)
+        ]
         return list({id(one): one for one in found}.values())
 
     def generators(self, when: str) -> None:
@@ -63,22 +72,34 @@ class Recorder:
         self._digests["init"] += self.trace.once_each("init", weights)
 
     def final(self, model: Any) -> None:
-        """Record the weights as they are after the last step; the digest is that of the last ``fit``."""
+        """Record the weights as they are after the last step; the digest is that of the last
+        ``fit``.
+        """
         self.backend.sync(model)
-        weights = [(name_of(variable) + " at the end", self.backend.read(variable)) for variable in model.weights]
+        weights = [
+            (name_of(variable) + " at the end", self.backend.read(variable))
+            for variable in model.weights
+        ]
         self._digests["final"] = self.trace.once_each("update", weights)
 
     def value(self, stage: str, name: str, value: Any, final: bool = False) -> None:
-        """Record something that a source's own procedure computed; ``final`` where it is what the procedure ends on."""
+        """Record something that a source's own procedure computed; ``final`` where it is what the
+        procedure ends on.
+        """
         record = self.trace.once(stage, name, value)
         if final:
             self._digests["final"].append(record)
 
     def close(self) -> None:
         """Leave the digests that are compared across audits, and the measures, in the trace."""
-        digests = {name: fingerprint.sha256(records) for name, records in self._digests.items() if records}
+        digests = {
+            name: fingerprint.sha256(records) for name, records in self._digests.items() if records
+        }
         self.trace.note("digests", digests)
-        self.trace.note("measures", {"steps": self.steps, "epochs": self.epochs, "step_seconds": self.step_seconds})
+        self.trace.note(
+            "measures",
+            {"steps": self.steps, "epochs": self.epochs, "step_seconds": self.step_seconds},
+        )
 
     def callback(self, model: Any) -> Any:
         """A Keras callback that records one ``fit`` of ``model``, which must be compiled."""
@@ -91,14 +112,22 @@ class Recorder:
         self.fits += 1
         return _callback(self, model, "fit %d" % self.fits)
 
-    def step(self, phase: str, step: int, model: Any, returned: List[Named],
-             metrics: List[Tuple[str, Any]]) -> None:
+    def step(
+        self,
+        phase: str,
+        step: int,
+        model: Any,
+        returned: List[Named],
+        metrics: List[Tuple[str, Any]],
+    ) -> None:
         read = self.backend.read
         self.backend.sync(model)
         rows: List[Named] = [(stage, name, read(value)) for stage, name, value in returned]
         rows += [("update", name_of(variable), read(variable)) for variable in model.weights]
-        rows += [("update", "optimizer/" + name_of(variable), read(variable))
-                 for variable in self.backend.optimizer_variables(model)]
+        rows += [
+            ("update", "optimizer/" + name_of(variable), read(variable))
+            for variable in self.backend.optimizer_variables(model)
+        ]
         rows += [("metric", name, value) for name, value in metrics]
         records = self.trace.step(phase, step, rows)
         for (stage, _, _), record in zip(rows, records):
@@ -128,8 +157,16 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
             if recorder.watched:
                 returned = _returned(model, logs or {})
                 if self.taken:
-                    _replay(recorder.pinpoint, model, [value for stage, _, value in returned if stage == "data"])
-                metrics = [(name, value) for name, value in sorted((logs or {}).items()) if name != RETURNED]
+                    _replay(
+                        recorder.pinpoint,
+                        model,
+                        [value for stage, _, value in returned if stage == "data"],
+                    )
+                metrics = [
+                    (name, value)
+                    for name, value in sorted((logs or {}).items())
+                    if name != RETURNED
+                ]
                 recorder.step(phase, self.step, model, returned, metrics)
             self.step += 1
             recorder.steps += 1
@@ -162,15 +199,19 @@ def _replay(pinpoint: Any, model: Any, batch: List[Any]) -> None:
     import tensorflow as tf
 
     data = tuple(batch)
-    pinpoint.replay("fit", lambda: type(model).train_step(model, data),
-                    lambda: model.train_function(iter(tf.data.Dataset.from_tensors(data).repeat())))
+    pinpoint.replay(
+        "fit",
+        lambda: type(model).train_step(model, data),
+        lambda: model.train_function(iter(tf.data.Dataset.from_tensors(data).repeat())),
+    )
 
 
 def _return_what_was_computed(model: Any, backend: Any) -> None:
     """Make the step return its batch, and what the backend can catch of it, beside its logs.
 
-    The tensors are those of the step itself, caught where Keras hands them on; no operation is added but the
-    outputs. A tuple passes Keras' logs untouched, where a one-element array would become a Python float.
+    The tensors are those of the step itself, caught where Keras hands them on; no operation is
+    added but the outputs. A tuple passes Keras' logs untouched, where a one-element array would
+    become a Python float.
     """
     if hasattr(model, "_detaudit_caught"):
         return
@@ -185,7 +226,9 @@ def _return_what_was_computed(model: Any, backend: Any) -> None:
         del caught[:]
         caught.extend(("data", name, value) for name, value in keras3.named("batch", given[-1]))
         returned = train_step(*given)
-        logs, state = (returned, ()) if len(given) == 1 else (returned[0], returned[1:])  # JAX hands its state through
+        logs, state = (
+            (returned, ()) if len(given) == 1 else (returned[0], returned[1:])
+        )  # JAX hands its state through
         model._detaudit_names = [(stage, name) for stage, name, _ in caught]
         logs = dict(logs, **{RETURNED: tuple(value for _, _, value in caught)})
         return (logs,) + state if state else logs
@@ -196,5 +239,8 @@ def _return_what_was_computed(model: Any, backend: Any) -> None:
 def _returned(model: Any, logs: Any) -> List[Named]:
     """What the step that has just ended has computed."""
     if RETURNED in logs:
-        return [(stage, name, value) for (stage, name), value in zip(model._detaudit_names, logs[RETURNED])]
+        return [
+            (stage, name, value)
+            for (stage, name), value in zip(model._detaudit_names, logs[RETURNED])
+        ]
     return [] if hasattr(model, "train_step") else list(model._detaudit_caught)

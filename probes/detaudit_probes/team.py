@@ -1,10 +1,13 @@
-"""A few threads that share work which lets the interpreter's lock go, such as digesting large buffers.
+"""A few threads that share work which lets the interpreter's lock go, such as digesting large
+buffers.
 
-Not a ``ThreadPoolExecutor``: the work lies in the middle of a user's training step, where nothing may be imported, no
-thread may show among the script's own, and each handing over counts. Digesting 25 MB on one of two cores while the
-other one idles made a step of 30 ms half as long again, far more than the 3 ms that it takes: the idle core is given
-away and comes back late. Shared by two threads it costs some 4 % (tests/bench/watch.py).
+Not a ``ThreadPoolExecutor``: the work lies in the middle of a user's training step, where nothing
+may be imported, no thread may show among the script's own, and each handing over counts. Digesting
+25 MB on one of two cores while the other one idles made a step of 30 ms half as long again, far
+more than the 3 ms that it takes: the idle core is given away and comes back late. Shared by two
+threads it costs some 4 % (tests/bench/watch.py).
 """
+
 import _thread
 import os
 from typing import Any, Callable, List, Sequence, Tuple
@@ -14,11 +17,16 @@ from detaudit_probes import facts
 #: More do not help: memory is the limit.
 MOST = 4
 
-_allocate, _start = _thread.allocate_lock, _thread.start_new_thread  # taken before a pin can replace them
+_allocate, _start = (
+    _thread.allocate_lock,
+    _thread.start_new_thread,
+)  # taken before a pin can replace them
 
 
 class _Work:
-    """One call's jobs and what came of them: a thread that is late writes into its own call's and no other's."""
+    """One call's jobs and what came of them: a thread that is late writes into its own call's and
+    no other's.
+    """
 
     def __init__(self, function: Callable[..., Any], jobs: Sequence[Tuple[Any, ...]]) -> None:
         self._function = function
@@ -40,15 +48,18 @@ class _Work:
 
 
 class Team:
-    """Threads that are started when there is first something to share. Who finds them at work does without them.
+    """Threads that are started when there is first something to share. Who finds them at work does
+    without them.
 
-    Where no thread can be started, as when the interpreter ends, and after a call that a signal's handler has broken
-    off, everything is done alone.
+    Where no thread can be started, as when the interpreter ends, and after a call that a signal's
+    handler has broken off, everything is done alone.
     """
 
     def __init__(self, members: int) -> None:
         self._members, self._pid, self._free = members, 0, _allocate()
-        self._locks: List[Tuple[Any, Any]] = []  # of each thread: to wake it, and to know that it is done
+        self._locks: List[
+            Tuple[Any, Any]
+        ] = []  # of each thread: to wake it, and to know that it is done
         self._work = _Work(id, ())
 
     @classmethod
@@ -56,7 +67,9 @@ class Team:
         return cls(min(facts.cores(), MOST))
 
     def map(self, function: Callable[..., Any], jobs: Sequence[Tuple[Any, ...]]) -> List[Any]:
-        """``function(*job)`` of every job, in their order. An exception of one of them is raised here."""
+        """``function(*job)`` of every job, in their order. An exception of one of them is raised
+        here.
+        """
         if self._members < 2 or len(jobs) < 2 or not self._free.acquire(False):
             return [function(*job) for job in jobs]
         try:

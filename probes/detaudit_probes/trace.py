@@ -1,8 +1,9 @@
 """Writing a trace: the ordered observations of one trial, as append-only tables in a folder.
 
-The format is specified in :mod:`detaudit_probes.protocol`. Rows reach the disk as they are made, so a
-child that dies after twelve steps has left twelve steps.
+The format is specified in :mod:`detaudit_probes.protocol`. Rows reach the disk as they are made, so
+a child that dies after twelve steps has left twelve steps.
 """
+
 import json
 import os
 import sys
@@ -17,7 +18,11 @@ from detaudit_probes.team import Team
 Named = Tuple[str, str, Any]  # (stage, name, value)
 
 _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-_open, _write, _close = os.open, os.write, os.close  # taken at import, before a pin can replace them
+_open, _write, _close = (
+    os.open,
+    os.write,
+    os.close,
+)  # taken at import, before a pin can replace them
 
 
 #: Of the document: what :meth:`TraceWriter.note` adds to.
@@ -33,17 +38,20 @@ def write_json(path: str, document: Any) -> None:
 
 
 def append(path: str, data: bytes) -> None:
-    """Add to the end of a file, which is opened for that alone. Other programs do not inherit it."""
+    """Add to the end of a file, which is opened for that alone. Other programs do not inherit
+    it.
+    """
     descriptor = _open(path, _APPENDING, 0o600)
     try:
         while data:
-            data = data[_write(descriptor, data):]
+            data = data[_write(descriptor, data) :]
     finally:
         _close(descriptor)
 
 
 class Taken(NamedTuple):
-    """A value that was fingerprinted before its row is written: a batch that another thread has loaded.
+    """A value that was fingerprinted before its row is written: a batch that another thread has
+    loaded.
 
     ``record`` is its canonical record where tensors' bytes are kept, else empty.
     """
@@ -53,7 +61,9 @@ class Taken(NamedTuple):
 
 
 class _Table:
-    """One table, and its files. None is held open: a script may close any descriptor, and open its own there."""
+    """One table, and its files. None is held open: a script may close any descriptor, and open its
+    own there.
+    """
 
     def __init__(self, folder: str, number: int, name: str, kind: str, kept: bool) -> None:
         self.number, self.name, self.kind, self.kept = number, name, kind, kept
@@ -65,11 +75,19 @@ class _Table:
     def describe(self, columns: Sequence[Tuple[str, str]]) -> Dict[str, Any]:
         """The table, with those of its columns that have not been described before."""
         named = [{"stage": stage, "name": name} for stage, name in columns]
-        return {"table": self.number, "name": self.name, "kind": self.kind, "file": "%d.rows" % self.number,
-                "columns": named, "kept": self.kept}
+        return {
+            "table": self.number,
+            "name": self.name,
+            "kind": self.kind,
+            "file": "%d.rows" % self.number,
+            "columns": named,
+            "kept": self.kept,
+        }
 
     def append(self, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]], keep: bool) -> int:
-        """Write one row, and the tensors' bytes where ``keep`` says so; how many bytes of them were kept."""
+        """Write one row, and the tensors' bytes where ``keep`` says so; how many bytes of them were
+        kept.
+        """
         before = self._offset
         if self.kept:
             offsets, parts = [], []
@@ -89,7 +107,9 @@ class _Table:
 
 
 def _left_by_another_program(folder: str) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
-    """The document of a trace that the process has begun before it started itself anew (``exec``), and its tables."""
+    """The document of a trace that the process has begun before it started itself anew (``exec``),
+    and its tables.
+    """
     try:
         with open(os.path.join(folder, protocol.TRACE_FILE), encoding="utf-8") as file:
             document = json.load(file)
@@ -130,24 +150,37 @@ def _little(numbers: Sequence[int]) -> bytes:
 class TraceWriter:
     """The trace of one trial. ``once`` records what happens once, ``step`` one row of a step table.
 
-    Any thread may call it. A value is copied and fingerprinted at the moment of the call. The columns of a step table
-    are those of its first row; a later row that brings other names opens the next table, so that nothing observed is
-    ever dropped.
+    Any thread may call it. A value is copied and fingerprinted at the moment of the call. The
+    columns of a step table are those of its first row; a later row that brings other names opens
+    the next table, so that nothing observed is ever dropped.
 
-    Where the process has begun a trace in this folder already, as another program, that is continued: the tables of
-    this one are further ones. ``earlier`` is the document that it left, else empty.
+    Where the process has begun a trace in this folder already, as another program, that is
+    continued: the tables of this one are further ones. ``earlier`` is the document that it left,
+    else empty.
     """
 
-    def __init__(self, folder: str, trial: int, condition: Dict[str, Any], algorithm: str,
-                 keep_bytes: bool, keep_from: int = 0, keep_most: Optional[int] = None,
-                 team: Optional[Team] = None) -> None:
-        """Bytes are kept from the sequence number ``keep_from`` on, ``keep_most`` of them (None: all)."""
+    def __init__(
+        self,
+        folder: str,
+        trial: int,
+        condition: Dict[str, Any],
+        algorithm: str,
+        keep_bytes: bool,
+        keep_from: int = 0,
+        keep_most: Optional[int] = None,
+        team: Optional[Team] = None,
+    ) -> None:
+        """Bytes are kept from the sequence number ``keep_from`` on, ``keep_most`` of them (None:
+        all).
+        """
         self._folder = folder
         self._hash = fingerprint.Hasher(algorithm, team)
         self._keep, self._keep_from, self._keep_most = keep_bytes, keep_from, keep_most
         self._kept = 0
         self._once: Optional[_Table] = None
-        self._steps: Dict[Tuple[str, Tuple[Tuple[str, str], ...]], _Table] = {}  # by phase and columns
+        self._steps: Dict[
+            Tuple[str, Tuple[Tuple[str, str], ...]], _Table
+        ] = {}  # by phase and columns
         self._of_phase: Dict[str, int] = {}  # how many tables each phase has
         self.earlier, described = _left_by_another_program(folder)
         self._tables = 1 + max([one["table"] for one in described], default=-1)
@@ -155,8 +188,13 @@ class TraceWriter:
         self._program = int(self.earlier.get("program", 0)) + 1
         self._lock = threading.RLock()
         self._document: Dict[str, Any] = {
-            "format": protocol.TRACE_FORMAT, "version": protocol.TRACE_VERSION, "trial": trial,
-            "fingerprint": algorithm, "condition": condition, "program": self._program, "outcome": {"kind": "running"},
+            "format": protocol.TRACE_FORMAT,
+            "version": protocol.TRACE_VERSION,
+            "trial": trial,
+            "fingerprint": algorithm,
+            "condition": condition,
+            "program": self._program,
+            "outcome": {"kind": "running"},
         }
         self._document.update({field: dict(self.earlier.get(field, {})) for field in FIELDS})
         self.save()
@@ -185,19 +223,31 @@ class TraceWriter:
         return self.once_each(stage, [(name, value)])[0]
 
     def once_each(self, stage: str, named: Sequence[Tuple[str, Any]]) -> List[Tuple[bytes, bytes]]:
-        """Record several things of one stage, (name, value) in causal order; their canonical records."""
+        """Record several things of one stage, (name, value) in causal order; their canonical
+        records.
+        """
         with self._lock:
             if self._once is None:
                 self._once = self._table("once", "events")
             table = self._once
-            new = list(dict.fromkeys((stage, name) for name, _ in named if (stage, name) not in table.places))
+            new = list(
+                dict.fromkeys(
+                    (stage, name) for name, _ in named if (stage, name) not in table.places
+                )
+            )
             if new:
-                table.places.update({one: len(table.columns) + place for place, one in enumerate(new)})
+                table.places.update(
+                    {one: len(table.columns) + place for place, one in enumerate(new)}
+                )
                 self._describe(table, new)
             taken = [self._taken(value) for _, value in named]
             for (name, _), one in zip(named, taken):
                 self._sequence += 1
-                self._append(table, [self._sequence, table.places[stage, name], one.fingerprint], [one.record])
+                self._append(
+                    table,
+                    [self._sequence, table.places[stage, name], one.fingerprint],
+                    [one.record],
+                )
             return [one.record for one in taken]
 
     def take(self, value: Any) -> Taken:
@@ -206,24 +256,40 @@ class TraceWriter:
 
     def take_each(self, values: Sequence[Any]) -> List[Taken]:
         """:meth:`take` of several values at once, which a team may share."""
-        views = [(value.header, value.lanes) if isinstance(value, OnCard) else fingerprint.canonical_view(value)
-                 for value in values]
-        return [Taken(mark, self._record(value, view) if self._keep else (b"", b""))
-                for mark, view, value in zip(self._hash.all(views), views, values)]
+        views = [
+            (value.header, value.lanes)
+            if isinstance(value, OnCard)
+            else fingerprint.canonical_view(value)
+            for value in values
+        ]
+        return [
+            Taken(mark, self._record(value, view) if self._keep else (b"", b""))
+            for mark, view, value in zip(self._hash.all(views), views, values)
+        ]
 
     @staticmethod
     def _record(value: Any, view: Tuple[bytes, Any]) -> Tuple[bytes, bytes]:
-        return fingerprint.canonical(value.read()) if isinstance(value, OnCard) else (view[0], bytes(view[1]))
+        return (
+            fingerprint.canonical(value.read())
+            if isinstance(value, OnCard)
+            else (view[0], bytes(view[1]))
+        )
 
-    def step(self, phase: str, step: int, observations: Sequence[Named]) -> List[Tuple[bytes, bytes]]:
-        """Record one step: ``observations`` are (stage, name, value or :class:`Taken`) in causal order."""
+    def step(
+        self, phase: str, step: int, observations: Sequence[Named]
+    ) -> List[Tuple[bytes, bytes]]:
+        """Record one step: ``observations`` are (stage, name, value or :class:`Taken`) in causal
+        order.
+        """
         columns = [(stage, name) for stage, name, _ in observations]
         with self._lock:
             table = self._step_table(phase, columns)
             taken = [self._taken(value) for _, _, value in observations]
             self._sequence += 1
             records = [one.record for one in taken]
-            self._append(table, [self._sequence, step] + [one.fingerprint for one in taken], records)
+            self._append(
+                table, [self._sequence, step] + [one.fingerprint for one in taken], records
+            )
             return records
 
     def _taken(self, value: Any) -> Taken:
@@ -234,7 +300,9 @@ class TraceWriter:
         record = fingerprint.canonical(value)
         return Taken(self._hash(*record), record)
 
-    def _append(self, table: _Table, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]]) -> None:
+    def _append(
+        self, table: _Table, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]]
+    ) -> None:
         room = self._keep_most is None or self._kept < self._keep_most
         self._kept += table.append(row, records, room and self._sequence >= self._keep_from)
 

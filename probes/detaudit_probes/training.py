@@ -1,4 +1,5 @@
 """The standard training of a tiny model: compile, ``fit``, and a recorder beside it."""
+
 from typing import Any
 
 from detaudit_probes import batches
@@ -7,7 +8,9 @@ from detaudit_probes.trial import Fitted
 
 
 def set_precision(trial: Any) -> None:
-    """Make the dtype policy that the option names the global one: layers take it when they are built."""
+    """Make the dtype policy that the option names the global one: layers take it when they are
+    built.
+    """
     if trial.option("dtype_policy") is not None:
         import keras
 
@@ -15,14 +18,16 @@ def set_precision(trial: Any) -> None:
 
 
 def compile_model(trial: Any, tiny: Tiny) -> None:
-    """``jit_compile`` and ``run_eagerly`` are left to Keras' own defaults where no option names them."""
+    """``jit_compile`` and ``run_eagerly`` are left to Keras' own defaults where no option names
+    them.
+    """
     choices = {}
     for option in ("jit_compile", "run_eagerly"):
         if trial.option(option) is not None:
             choices[option] = trial.option(option)
     tiny.model.compile(optimizer=optimizer(trial, tiny), loss=tiny.loss, **choices)
-    # Otherwise the first step creates the optimizer's variables inside its graph, and is traced twice:
-    # a third of a tiny trial's time.
+    # Otherwise the first step creates the optimizer's variables inside its graph, and is traced
+    # twice: a third of a tiny trial's time.
     if hasattr(tiny.model.optimizer, "build"):
         tiny.model.optimizer.build(tiny.model.trainable_variables)
     if getattr(tiny.model, "run_eagerly", False):
@@ -30,7 +35,9 @@ def compile_model(trial: Any, tiny: Tiny) -> None:
 
 
 def optimizer(trial: Any, tiny: Tiny) -> Any:
-    """The optimizer named by the option, else the model's. Keyword options go with it (``momentum``)."""
+    """The optimizer named by the option, else the model's. Keyword options go with it
+    (``momentum``).
+    """
     import keras
 
     name = trial.option("optimizer", tiny.optimizer)
@@ -38,18 +45,30 @@ def optimizer(trial: Any, tiny: Tiny) -> Any:
     return keras.optimizers.get({"class_name": name, "config": choices} if choices else name)
 
 
-def fit(trial: Any, recorder: Any, tiny: Tiny, data: Any = None, epochs: Any = None,
-        initial_epoch: int = 0) -> None:
+def fit(
+    trial: Any,
+    recorder: Any,
+    tiny: Tiny,
+    data: Any = None,
+    epochs: Any = None,
+    initial_epoch: int = 0,
+) -> None:
     """One ``fit`` over the arrays, or over ``data`` (a dataset or a ``PyDataset``) in their place.
 
-    ``shuffle`` is passed on in both cases: Keras shuffles the batches of a ``PyDataset`` too, by Python's ``random``.
+    ``shuffle`` is passed on in both cases: Keras shuffles the batches of a ``PyDataset`` too, by
+    Python's ``random``.
     """
     import keras
 
     last = epochs or trial.option("epochs", tiny.epochs)
     shuffle = trial.option("shuffle", tiny.shuffle)
-    arguments = {"epochs": last, "initial_epoch": initial_epoch, "shuffle": shuffle, "verbose": 0,
-                 "callbacks": [recorder.callback(tiny.model)]}
+    arguments = {
+        "epochs": last,
+        "initial_epoch": initial_epoch,
+        "shuffle": shuffle,
+        "verbose": 0,
+        "callbacks": [recorder.callback(tiny.model)],
+    }
     if data is None:
         arguments.update(x=tiny.x, y=tiny.y, batch_size=tiny.batch_size)
     else:

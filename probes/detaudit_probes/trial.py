@@ -1,4 +1,5 @@
 """What a source's functions are given: the trial they act on."""
+
 from typing import Any, Dict, List, NamedTuple, Set
 
 from detaudit_probes import recorder
@@ -11,7 +12,9 @@ class Unavailable(Exception):
 
 
 class Fitted(NamedTuple):
-    """What one ``fit`` of the trial trained, and in how many epochs it shuffled the rows of arrays."""
+    """What one ``fit`` of the trial trained, and in how many epochs it shuffled the rows of
+    arrays.
+    """
 
     model: Any
     shuffled_epochs: int
@@ -35,6 +38,8 @@ class Trial(Given):
         self._before = dict(recorder.generator_states(self.backend))
 
     def moved(self, generator: str) -> int:
-        """1 where the generator (``random``, ``numpy``, ``tensorflow``, ``keras``) was drawn from, else 0."""
+        """1 where the generator (``random``, ``numpy``, ``tensorflow``, ``keras``) was drawn from,
+        else 0.
+        """
         now = dict(recorder.generator_states(self.backend))
         return int(now.get(generator) != self._before.get(generator))

@@ -1,4 +1,5 @@
 """One trial, in a process of its own: hold, loosen, build, train, record."""
+
 import os
 import random
 import sys
@@ -6,7 +7,17 @@ import traceback
 from types import ModuleType
 from typing import Any, Dict, Tuple
 
-from detaudit_probes import backends, facts, models, placebos, protocol, recorder, sources, trace, training
+from detaudit_probes import (
+    backends,
+    facts,
+    models,
+    placebos,
+    protocol,
+    recorder,
+    sources,
+    trace,
+    training,
+)
 from detaudit_probes.declare import CHILD, Pin, Source
 from detaudit_probes.ops import replay, step
 from detaudit_probes.trial import Trial, Unavailable
@@ -16,16 +27,24 @@ Declared = Dict[str, Tuple[Source, ModuleType]]
 
 def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...]) -> bool:
     """Run the trial and leave its trace in ``folder``; true where it completed."""
-    writer = trace.TraceWriter(folder, request.trial, request._asdict(), request.fingerprint, request.keep_bytes)
+    writer = trace.TraceWriter(
+        folder, request.trial, request._asdict(), request.fingerprint, request.keep_bytes
+    )
     try:
         _train(request, folder, modules, writer)
         outcome: Dict[str, Any] = {"kind": "completed"}
     except Unavailable as reason:
         outcome = {"kind": "unavailable", "reason": str(reason)}
-    except BaseException as error:  # the trial's own failure is data about the child, whatever its class
+    except (
+        BaseException
+    ) as error:  # the trial's own failure is data about the child, whatever its class
         sys.stderr.write(traceback.format_exc())
-        outcome = {"kind": "failed", "type": type(error).__name__, "message": str(error)[:2000],
-                   "where": _where(error)}
+        outcome = {
+            "kind": "failed",
+            "type": type(error).__name__,
+            "message": str(error)[:2000],
+            "where": _where(error),
+        }
     writer.finish(outcome)
     return outcome["kind"] == "completed"
 
@@ -39,8 +58,12 @@ def _where(error: BaseException) -> str:
     return "%s:%s in %s" % ("/".join(frame.filename.split(os.sep)[-2:]), frame.lineno, frame.name)
 
 
-def _train(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...],
-           writer: trace.TraceWriter) -> None:
+def _train(
+    request: protocol.Request,
+    folder: str,
+    modules: Tuple[ModuleType, ...],
+    writer: trace.TraceWriter,
+) -> None:
     declared, pins = sources.declared(modules), sources.pins(modules)
     backend = backends.get(request.backend)
     held = {source for pin in request.pins for source in pins[pin][0].holds}
@@ -63,8 +86,13 @@ def _train(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ..
     watch.generators("at the start")
     _fit(trial, watch, declared)
     watch.generators("at the end")
-    writer.note("evidence", {name: module.see(trial) if hasattr(module, "see") else trial.counts.get(name, 0)
-                             for name, (_, module) in _here(trial, declared).items()})
+    writer.note(
+        "evidence",
+        {
+            name: module.see(trial) if hasattr(module, "see") else trial.counts.get(name, 0)
+            for name, (_, module) in _here(trial, declared).items()
+        },
+    )
     writer.note("measures", {"max_rss": facts.max_rss()})
     watch.close()
     if watch.pinpoint is not None:
@@ -134,7 +162,5 @@ def build(trial: Trial, declared: Declared) -> models.Tiny:
     """The tiny model that the request names, or the one that a source brings."""
     name = trial.request.model
     if name.startswith("source:"):
-        return declared[name[len("source:"):]][1].model(trial)
+        return declared[name[len("source:") :]][1].model(trial)
     return models.build(name, trial)
-
-

@@ -1,9 +1,12 @@
-"""The corpus under ``tests/corpus``, audited and scored: ``python -m tests.bench.corpus [GROUP ...] [--out FILE]``.
+"""The corpus under ``tests/corpus``, audited and scored: ``python -m tests.bench.corpus [GROUP ...]
+[--out FILE]``.
 
-Resumable: what stands in the file is not run again. A case is right where the causes named are those that were
-planted, no more and no fewer; a line is right where one of the sites is among the lines that a user would accept.
-``--table`` prints what the file holds as a table for docs/explanation/corpus.md.
+Resumable: what stands in the file is not run again. A case is right where the causes named are
+those that were planted, no more and no fewer; a line is right where one of the sites is among the
+lines that a user would accept. ``--table`` prints what the file holds as a table for
+docs/explanation/corpus.md.
 """
+
 import argparse
 import hashlib
 import json
@@ -30,18 +33,27 @@ def main() -> int:
         print(table(done))
         return 0
     for case in cases(options.groups or GROUPS):
-        if case in {one["case"] for one in done} or (options.only and case.partition("/")[2] not in options.only):
+        if case in {one["case"] for one in done} or (
+            options.only and case.partition("/")[2] not in options.only
+        ):
             continue
         found = scored(case)
         keep(options.out, found)
-        print(f"{'right' if found['right'] else 'WRONG'}  {case}: {found['found'] or found['verdict']} "
-              f"(planted {found['planted'] or 'none'}), {found['trials']} runs, {found['seconds']:.0f} s", flush=True)
+        print(
+            f"{'right' if found['right'] else 'WRONG'}  {case}: {found['found'] or found['verdict']} "
+            f"(planted {found['planted'] or 'none'}), {found['trials']} runs, {found['seconds']:.0f} s",
+            flush=True,
+        )
     return 0
 
 
 def kept(out: Path) -> list[dict]:
     """What a resumable study has found so far: a line of JSON each."""
-    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else []
+    return (
+        [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        if out.exists()
+        else []
+    )
 
 
 def keep(out: Path, found: dict) -> None:
@@ -57,7 +69,11 @@ def product() -> str:
 
 
 def cases(groups: list[str] | tuple[str, ...]) -> list[str]:
-    return [f"{group}/{path.parent.name}" for group in groups for path in sorted((CORPUS / group).glob("*/case.json"))]
+    return [
+        f"{group}/{path.parent.name}"
+        for group in groups
+        for path in sorted((CORPUS / group).glob("*/case.json"))
+    ]
 
 
 def load(case: str) -> dict:
@@ -68,7 +84,9 @@ def audit(folder: Path, planted: dict, **choices: object) -> dict:
     """The report of the script in ``folder``, as ``detaudit run`` writes it, no pin timed."""
     target = planted["module"] or "train.py"
     found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), folder)
-    done = session.run(found, session.Options(sys.executable, price=False, **choices), lambda event: None)
+    done = session.run(
+        found, session.Options(sys.executable, price=False, **choices), lambda event: None
+    )
     return json.loads(write.to_json(build_run.document(done)))
 
 
@@ -86,23 +104,44 @@ def judged(planted: dict, report: dict) -> dict:
     found = sorted(one["source"] for one in report["causes"])
     rests = {one["source"] for one in report["rests_on"] if one["agrees"] is False}
     right = found == wanted and report["reproducible"] is (not wanted) and resting <= rests
-    lines = {one["source"]: bool({(site["file"], site["line"]) for site in cause["sites"]}
-                                 & {*((one["file"], line) for line in one["lines"]), *map(tuple, one.get("also", ()))})
-             for one in parting for cause in report["causes"] if cause["source"] == one["source"]}
-    return {"planted": wanted, "found": found, "right": right, "lines": lines, "verdict": report["outcome"],
-            "reason": report["reason"], "fixed": bool(report["fix"] and report["fix"]["verified"]),
-            "no_fix": report["no_fix"], "trials": len(report["trials"]), "search": report["search"]["trials"],
-            "rests": sorted(rests), "observer": report["observer"]["holds"]}
+    lines = {
+        one["source"]: bool(
+            {(site["file"], site["line"]) for site in cause["sites"]}
+            & {*((one["file"], line) for line in one["lines"]), *map(tuple, one.get("also", ()))}
+        )
+        for one in parting
+        for cause in report["causes"]
+        if cause["source"] == one["source"]
+    }
+    return {
+        "planted": wanted,
+        "found": found,
+        "right": right,
+        "lines": lines,
+        "verdict": report["outcome"],
+        "reason": report["reason"],
+        "fixed": bool(report["fix"] and report["fix"]["verified"]),
+        "no_fix": report["no_fix"],
+        "trials": len(report["trials"]),
+        "search": report["search"]["trials"],
+        "rests": sorted(rests),
+        "observer": report["observer"]["holds"],
+    }
 
 
 def table(done: list[dict]) -> str:
-    rows = ["| script | planted | found | line | fix | runs | seconds |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| script | planted | found | line | fix | runs | seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for one in sorted(done, key=lambda one: one["case"]):
         lines = "-" if not one["lines"] else "yes" if all(one["lines"].values()) else "no"
         found = ", ".join(one["found"]) or one["verdict"]
         mark = "" if one["right"] else " **wrong**"
-        rows.append(f"| {one['case']} | {', '.join(one['planted']) or 'none'} | {found}{mark} | {lines} | "
-                    f"{'verified' if one['fixed'] else '-'} | {one['trials']} | {one['seconds']:.0f} |")
+        rows.append(
+            f"| {one['case']} | {', '.join(one['planted']) or 'none'} | {found}{mark} | {lines} | "
+            f"{'verified' if one['fixed'] else '-'} | {one['trials']} | {one['seconds']:.0f} |"
+        )
     return "\n".join(rows)
 
 

@@ -1,9 +1,11 @@
-"""What `detaudit run` says of programs whose causes are known, by simulation: ``python -m tests.bench.evidence``.
+"""What `detaudit run` says of programs whose causes are known, by simulation: ``python -m
+tests.bench.evidence``.
 
-The real investigation is driven; only the runs are made up. A program differs because of one planted source, at a
-rate, which that source's pin holds; or at a hidden rate that no pin holds. Counted is what the audits accuse. Seeded:
-the same call gives the same figures.
+The real investigation is driven; only the runs are made up. A program differs because of one
+planted source, at a rate, which that source's pin holds; or at a hidden rate that no pin holds.
+Counted is what the audits accuse. Seeded: the same call gives the same figures.
 """
+
 import argparse
 import random
 import tempfile
@@ -24,7 +26,9 @@ from detaudit_probes import sources
 from tests.pure.handmade import Once, Step, written
 
 PINS = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
-SOURCES = tuple(source for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script)
+SOURCES = tuple(
+    source for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
+)
 TOUCHED = {source.id: 1 for source in SOURCES}
 RATES, HIDDEN = (0.3, 0.6, 1.0), (0.02, 0.05, 0.1)
 MOST_AUDITS = 2_000  # of which a pair differs in enough
@@ -35,7 +39,9 @@ Behaviour = Callable[[Trial, random.Random], float]
 
 @dataclass
 class Simulation:
-    """Audits of made-up programs, in one folder. Runs that end alike share a trace: traces are never written to."""
+    """Audits of made-up programs, in one folder. Runs that end alike share a trace: traces are
+    never written to.
+    """
 
     folder: Path
     traces: dict[float, Finished] = field(default_factory=dict)
@@ -47,8 +53,19 @@ class Simulation:
         """What the investigation finds, and how many runs it takes."""
         numbers, runs = random.Random(seed), {}
         program = Program(self.folder / "train.py", None, (), self.folder, self.folder)
-        case = Case(program, Condition("tensorflow", "auto", "train.py", 1), PINS, SOURCES, sources.SCRIPT_PINS, None,
-                    lambda event: None, lambda: None, lambda: (), price=False, depth="step")
+        case = Case(
+            program,
+            Condition("tensorflow", "auto", "train.py", 1),
+            PINS,
+            SOURCES,
+            sources.SCRIPT_PINS,
+            None,
+            lambda event: None,
+            lambda: None,
+            lambda: (),
+            price=False,
+            depth="step",
+        )
         experiment = investigate(case, RunAudit("train.py", {}, None, "not decided"))
         try:
             wanted = next(experiment)
@@ -62,16 +79,22 @@ class Simulation:
 
     def run(self, trial: Trial, value: float) -> Finished:
         if value not in self.traces:
-            acts = [Once("init", "kernel", 0.5), Step(0, (("loss", "loss", value), ("update", "kernel", value)))]
+            acts = [
+                Once("init", "kernel", 0.5),
+                Step(0, (("loss", "loss", value), ("update", "kernel", value))),
+            ]
             folder = self.folder / f"trace-{len(self.traces)}"
             folder.mkdir()
-            trace = written(folder, acts, TOUCHED, {"final": repr(value)}, measures={"steps": 1, "moved": True})
+            trace = written(
+                folder, acts, TOUCHED, {"final": repr(value)}, measures={"steps": 1, "moved": True}
+            )
             self.traces[value] = Finished(trial, 1, Outcome(COMPLETED), trace)
         return Finished(trial, 1, Outcome(COMPLETED), self.traces[value].trace)
 
 
 def planted(pin: str, rate: float) -> Behaviour:
     """Pairs of runs differ at this rate, unless the pin is held, or the program is fixed."""
+
     def behave(trial: Trial, numbers: random.Random) -> float:
         fixed = str(dict(trial.condition.options).get("version", "")).startswith("fix")
         if pin in trial.condition.pins or fixed:
@@ -83,15 +106,20 @@ def planted(pin: str, rate: float) -> Behaviour:
 
 def hidden(rate: float) -> Behaviour:
     """A run ends on other bits at this rate, whatever is pinned and whatever is varied."""
-    return lambda trial, numbers: numbers.choice((1.0, 2.0, 3.0)) if numbers.random() < rate else 0.0
+    return lambda trial, numbers: (
+        numbers.choice((1.0, 2.0, 3.0)) if numbers.random() < rate else 0.0
+    )
 
 
 def _apart(rate: float, numbers: random.Random) -> float:
-    """The end of a run, so that two of them differ at this rate: one of some ends that are equally likely, or, of rates
-    that no number of equal ends gives, a common one and rare ones."""
+    """The end of a run, so that two of them differ at this rate: one of some ends that are equally
+    likely, or, of rates that no number of equal ends gives, a common one and rare ones.
+    """
     if rate == 1.0:
         return float(numbers.randrange(1, 400))
-    common = (1 - rate) ** 0.5  # two runs match where both end on the common bits; rare ends are all different
+    common = (
+        1 - rate
+    ) ** 0.5  # two runs match where both end on the common bits; rare ends are all different
     return 0.0 if numbers.random() < common else float(numbers.randrange(1, 400))
 
 
@@ -104,13 +132,20 @@ def hashed(trial: Trial, numbers: random.Random) -> float:
 
 def accused(audit: RunAudit) -> set[str]:
     """The sources and settings that an audit names."""
-    return ({cause.source for cause in audit.causes} | {one.source for one in audit.rests_on if one.agrees is False}
-            | ({"recorder"} if audit.observer.holds is False or "observer" in audit.open else set())
-            | set(audit.search.invalid))
+    return (
+        {cause.source for cause in audit.causes}
+        | {one.source for one in audit.rests_on if one.agrees is False}
+        | ({"recorder"} if audit.observer.holds is False or "observer" in audit.open else set())
+        | set(audit.search.invalid)
+    )
 
 
-def differing(simulation: Simulation, rate: float, audits: int, first: int = 0) -> Iterator[tuple[str, RunAudit, int]]:
-    """Audits of programs with one planted cause, every source by turns, in which a pair differed."""
+def differing(
+    simulation: Simulation, rate: float, audits: int, first: int = 0
+) -> Iterator[tuple[str, RunAudit, int]]:
+    """Audits of programs with one planted cause, every source by turns, in which a pair
+    differed.
+    """
     pins = [source.script.pin for source in SOURCES if source.script.pin in sources.SCRIPT_PINS]
     count = 0
     for number in range(first, first + MOST_AUDITS):
@@ -130,7 +165,9 @@ def right(pin: str, audit: RunAudit) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--audits", type=int, default=200, help="of each rate")
-    parser.add_argument("--first", type=int, default=0, help="number of the first one: others are other programs")
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first one: others are other programs"
+    )
     options = parser.parse_args()
     audits, first = options.audits, options.first
     with tempfile.TemporaryDirectory() as folder:
@@ -138,18 +175,35 @@ def main() -> None:
         for rate in RATES:
             found = list(differing(simulation, rate, audits, first))
             named = sum(right(pin, audit) for pin, audit, _ in found)
-            wrong = [accused(audit) for pin, audit, _ in found if accused(audit) and not right(pin, audit)]
-            print(f"planted, {rate:.0%} of pairs differ: {named} of {len(found)} name the cause and nothing else, "
-                  f"{len(wrong)} name another {wrong[:3]}; runs: {_spread([runs for *_, runs in found])}", flush=True)
+            wrong = [
+                accused(audit)
+                for pin, audit, _ in found
+                if accused(audit) and not right(pin, audit)
+            ]
+            print(
+                f"planted, {rate:.0%} of pairs differ: {named} of {len(found)} name the cause and nothing else, "
+                f"{len(wrong)} name another {wrong[:3]}; runs: {_spread([runs for *_, runs in found])}",
+                flush=True,
+            )
         for rate in HIDDEN:
-            results = [simulation.audit(hidden(rate), f"hidden {rate} {number}")
-                       for number in range(first, first + audits)]
+            results = [
+                simulation.audit(hidden(rate), f"hidden {rate} {number}")
+                for number in range(first, first + audits)
+            ]
             verdicts = Counter(str(audit.reproducible) for audit, _ in results)
             wrong = [accused(audit) for audit, _ in results if accused(audit)]
-            print(f"hidden, {rate:.0%} of runs: {len(wrong)} of {audits} accuse {wrong}; verdicts {dict(verdicts)}; "
-                  f"runs: {_spread([runs for _, runs in results])}", flush=True)
-        results = [simulation.audit(hashed, f"hash {number}") for number in range(first, first + audits)]
-        said = Counter(", ".join(sorted(accused(audit))) or audit.reason.partition(",")[0] for audit, _ in results)
+            print(
+                f"hidden, {rate:.0%} of runs: {len(wrong)} of {audits} accuse {wrong}; verdicts {dict(verdicts)}; "
+                f"runs: {_spread([runs for _, runs in results])}",
+                flush=True,
+            )
+        results = [
+            simulation.audit(hashed, f"hash {number}") for number in range(first, first + audits)
+        ]
+        said = Counter(
+            ", ".join(sorted(accused(audit))) or audit.reason.partition(",")[0]
+            for audit, _ in results
+        )
         print(f"hash('a') % 8 == 0: {dict(said)}; runs: {_spread([runs for _, runs in results])}")
 
 

@@ -1,10 +1,13 @@
-"""Is the user's folder what it was? ``python -m tests.bench.folder [--isolation KIND] [--kills N] [GROUP ...]``.
+"""Is the user's folder what it was? ``python -m tests.bench.folder [--isolation KIND] [--kills N]
+[GROUP ...]``.
 
-Every script of the corpus is audited in a folder of its own, under each isolation, with ``--no-search --pairs 1``; the
-folder's bytes, modes and times of change are compared before and after. ``--whole`` audits to the end instead.
-``--kills N`` kills audits of a script that spoils its folder, with SIGKILL at random moments; ``in-place`` is compared
-after the next start, which restores. Resumable with ``--out``.
+Every script of the corpus is audited in a folder of its own, under each isolation, with
+``--no-search --pairs 1``; the folder's bytes, modes and times of change are compared before and
+after. ``--whole`` audits to the end instead. ``--kills N`` kills audits of a script that spoils its
+folder, with SIGKILL at random moments; ``in-place`` is compared after the next start, which
+restores. Resumable with ``--out``.
 """
+
 import argparse
 import json
 import os
@@ -39,7 +42,9 @@ for turn in range(4):
 
 def changed(before: dict[str, tuple], folder: Path) -> list[str]:
     after = state_of(folder)
-    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    )
 
 
 def command(kind: str, *options: str) -> list[str]:
@@ -55,14 +60,26 @@ def audit(case: str, kind: str, whole: bool) -> dict:
         before, began = state_of(folder), time.monotonic()
         how = () if whole else ("--no-search", "--pairs", "1")
         target = ("-m", planted["module"]) if planted["module"] else ("train.py",)
-        ran = subprocess.run(command(kind, "--no-price", *how, *target, *planted["arguments"]), cwd=folder,
-                             capture_output=True, check=False)
-        return {"case": case, "kind": kind, "whole": whole, "changed": changed(before, folder),
-                "exit": ran.returncode, "seconds": round(time.monotonic() - began, 1)}
+        ran = subprocess.run(
+            command(kind, "--no-price", *how, *target, *planted["arguments"]),
+            cwd=folder,
+            capture_output=True,
+            check=False,
+        )
+        return {
+            "case": case,
+            "kind": kind,
+            "whole": whole,
+            "changed": changed(before, folder),
+            "exit": ran.returncode,
+            "seconds": round(time.monotonic() - began, 1),
+        }
 
 
 def kill(kind: str, number: int, longest: float) -> dict:
-    """An audit killed at a moment drawn from ``number``: what it changed, and which processes it left."""
+    """An audit killed at a moment drawn from ``number``: what it changed, and which processes it
+    left.
+    """
     moment = random.Random(f"{kind} {number}").uniform(0.2, longest)
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "project"
@@ -71,26 +88,41 @@ def kill(kind: str, number: int, longest: float) -> dict:
             (folder / name).write_text(SPOILS if name == "train.py" else name)
         before = state_of(folder)
         own = {**os.environ, "XDG_STATE_HOME": str(Path(home) / "state"), "TMPDIR": home}
-        audited = subprocess.Popen(command(kind, "--no-search", "train.py"), cwd=folder, env=own,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        audited = subprocess.Popen(
+            command(kind, "--no-search", "train.py"),
+            cwd=folder,
+            env=own,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         time.sleep(moment)
         audited.send_signal(signal.SIGKILL)
         audited.wait()
         left = survivors(home)
         recovered = ""
         if kind == IN_PLACE:
-            recovered = subprocess.run([sys.executable, "-c", RECOVER], env=own, capture_output=True, text=True,
-                                       check=True).stdout.strip()
-        return {"kill": number, "kind": kind, "moment": round(moment, 2), "changed": changed(before, folder),
-                "processes": len(left), "recovered": recovered}
+            recovered = subprocess.run(
+                [sys.executable, "-c", RECOVER], env=own, capture_output=True, text=True, check=True
+            ).stdout.strip()
+        return {
+            "kill": number,
+            "kind": kind,
+            "moment": round(moment, 2),
+            "changed": changed(before, folder),
+            "processes": len(left),
+            "recovered": recovered,
+        }
 
 
 def survivors(home: str, seconds: float = 10.0) -> list[int]:
     """Processes that still have their temporary folder below ``home`` after some seconds."""
     deadline = time.monotonic() + seconds
     while True:
-        left = [process.pid for process in psutil.process_iter(["environ"])
-                if (process.info["environ"] or {}).get("TMPDIR", "").startswith(home)]
+        left = [
+            process.pid
+            for process in psutil.process_iter(["environ"])
+            if (process.info["environ"] or {}).get("TMPDIR", "").startswith(home)
+        ]
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.1)
@@ -111,7 +143,9 @@ def main() -> int:
     for kind in options.isolation or KINDS:
         cases = [] if options.kills else corpus.cases(options.groups or corpus.GROUPS)
         for case in cases:
-            if (case, kind, options.whole) in present or (options.only and case.partition("/")[2] not in options.only):
+            if (case, kind, options.whole) in present or (
+                options.only and case.partition("/")[2] not in options.only
+            ):
                 continue
             report(options.out, audit(case, kind, options.whole))
         for number in range(options.kills):

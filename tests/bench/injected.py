@@ -1,10 +1,14 @@
 """The results of the injection study as a table for docs/explanation/injections.md."""
+
 from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-HEAD = ["| source | injections run | cause found | others invented | line right | fix verified | median runs | "
-        "median seconds |", "|---|---|---|---|---|---|---|---|"]
+HEAD = [
+    "| source | injections run | cause found | others invented | line right | fix verified | median runs | "
+    "median seconds |",
+    "|---|---|---|---|---|---|---|---|",
+]
 
 
 def table(done: Sequence[dict[str, Any]], everything: Sequence[Any]) -> str:
@@ -13,8 +17,11 @@ def table(done: Sequence[dict[str, Any]], everything: Sequence[Any]) -> str:
     for source in sorted({one.source for one in everything}):
         mine = [one for one in done if one["source"] == source]
         of = sum(one.source == source for one in everything)
-        rows.append(f"| {source} | {len(mine)} of {of} | {_figures(mine)} |" if mine else
-                    f"| {source} | 0 of {of} | | | | | | |")
+        rows.append(
+            f"| {source} | {len(mine)} of {of} | {_figures(mine)} |"
+            if mine
+            else f"| {source} | 0 of {of} | | | | | | |"
+        )
     if not done:
         return "\n".join(rows)
     rows.append(f"| **all** | {len(done)} of {len(everything)} | {_figures(done)} |")
@@ -22,7 +29,9 @@ def table(done: Sequence[dict[str, Any]], everything: Sequence[Any]) -> str:
 
 
 def found(one: dict[str, Any]) -> bool:
-    """The planted source was named, or, where runs agree on one machine, told as what the result rests on."""
+    """The planted source was named, or, where runs agree on one machine, told as what the result
+    rests on.
+    """
     return one["source"] in (one["found"] if one["planted"] else one["rests"])
 
 
@@ -34,8 +43,10 @@ def _figures(mine: Sequence[dict[str, Any]]) -> str:
     hits = [one for one in mine if one["planted"] and found(one)]
     lines = f"{sum(all(one['lines'].values()) for one in hits)} of {len(hits)}" if hits else "-"
     fixed = f"{sum(one['fixed'] for one in hits)} of {len(hits)}" if hits else "-"
-    return (f"{sum(map(found, mine))} of {len(mine)} | {sum(len(invented(one)) for one in mine)} | {lines} | {fixed} | "
-            f"{median(one['trials'] for one in mine):.0f} | {median(one['seconds'] for one in mine):.0f}")
+    return (
+        f"{sum(map(found, mine))} of {len(mine)} | {sum(len(invented(one)) for one in mine)} | {lines} | {fixed} | "
+        f"{median(one['trials'] for one in mine):.0f} | {median(one['seconds'] for one in mine):.0f}"
+    )
 
 
 def _totals(done: Sequence[dict[str, Any]]) -> list[str]:
@@ -49,7 +60,8 @@ def _totals(done: Sequence[dict[str, Any]]) -> list[str]:
         f"- recall: {len(hits)} of {len(done)} planted sources were found",
         f"- line: right for {lines} of the {len(causes)} causes found; for {len(causes) - len(told)} none was told",
         f"- fix: verified for {sum(one['fixed'] for one in causes)} of {len(causes)}",
-        f"- these results are those of {states} state{'s' if states > 1 else ''} of detaudit"]
+        f"- these results are those of {states} state{'s' if states > 1 else ''} of detaudit",
+    ]
 
 
 def _misses(done: Sequence[dict[str, Any]]) -> list[str]:
@@ -58,5 +70,7 @@ def _misses(done: Sequence[dict[str, Any]]) -> list[str]:
     for one in wrong:
         idle = "" if one["parted"] or not one["planted"] else "its runs did not part; "
         why = f"{idle}{one['reason']}".replace("|", "/").replace("\n", " ")
-        rows.append(f"| {one['injection']} | {', '.join(one['found']) or 'none'} | {one['verdict']} | {why} |")
+        rows.append(
+            f"| {one['injection']} | {', '.join(one['found']) or 'none'} | {one['verdict']} | {why} |"
+        )
     return rows if wrong else ["Every one of them was right."]

@@ -1,10 +1,13 @@
-"""What nests save, and that they hide nothing: ``python -m tests.bench.nests [--depth quick|default] [--sample N]``.
+"""What nests save, and that they hide nothing: ``python -m tests.bench.nests [--depth
+quick|default] [--sample N]``.
 
-One run measures both sides: the experiments of a scan over nests, then a seeded sample of the very same trials, each in
-a fresh interpreter, one after the other; the whole of those is the sample's mean times the number of trials. Printed
-besides is the limit: the trials' own work over the cores, and the two imports. Where a sampled trial is pinned, every
-fingerprint of it is compared with that of the nest's. With ``--verdicts`` every source is judged both ways (long).
+One run measures both sides: the experiments of a scan over nests, then a seeded sample of the very
+same trials, each in a fresh interpreter, one after the other; the whole of those is the sample's
+mean times the number of trials. Printed besides is the limit: the trials' own work over the cores,
+and the two imports. Where a sampled trial is pinned, every fingerprint of it is compared with that
+of the nest's. With ``--verdicts`` every source is judged both ways (long).
 """
+
 import argparse
 import os
 import random
@@ -40,13 +43,17 @@ def main() -> int:
         nests.close()
         wrong = _against_fresh(nests, Path(folder) / "fresh", options, took, imports)
         if options.verdicts:
-            wrong += _judged_fresh(Path(folder) / "judged", options, chosen, condition, facts, verdicts)
+            wrong += _judged_fresh(
+                Path(folder) / "judged", options, chosen, condition, facts, verdicts
+            )
         return int(wrong > 0)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--depth", choices=(plan.QUICK, plan.DEFAULT, plan.FULL), default=plan.QUICK)
+    parser.add_argument(
+        "--depth", choices=(plan.QUICK, plan.DEFAULT, plan.FULL), default=plan.QUICK
+    )
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--sample", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
@@ -57,20 +64,32 @@ def _arguments() -> argparse.Namespace:
 def _runner(folder: Path, fork: bool, jobs: int) -> Runner:
     for name in ("keras", "theano", "tmp"):
         (folder / "private" / name).mkdir(parents=True)
-    environment = base.environment_for_nests(os.environ, base.controlled_variables(), str(folder / "private"))
-    return Runner(Interpreter(sys.executable, "tensorflow", fork), Limits(jobs), folder / "control",
-                  {**environment, "KERAS_BACKEND": "tensorflow"})
+    environment = base.environment_for_nests(
+        os.environ, base.controlled_variables(), str(folder / "private")
+    )
+    return Runner(
+        Interpreter(sys.executable, "tensorflow", fork),
+        Limits(jobs),
+        folder / "control",
+        {**environment, "KERAS_BACKEND": "tensorflow"},
+    )
 
 
-def _scan(runner: Runner, chosen: plan.Plan, condition: Condition, facts: dict) -> dict[str, Verdict]:
+def _scan(
+    runner: Runner, chosen: plan.Plan, condition: Condition, facts: dict
+) -> dict[str, Verdict]:
     """Control, then everything else, as a scan does it; the verdicts by source."""
     runner.run([Asking(control(condition, chosen.models, chosen.pairs))])
-    parts = [Asking(one) for one in sections.experiments_of(chosen, condition, {}, facts, 0).values()]
+    parts = [
+        Asking(one) for one in sections.experiments_of(chosen, condition, {}, facts, 0).values()
+    ]
     runner.run(parts)
     return {one.finding.source: one.finding for one in parts if isinstance(one.finding, Verdict)}
 
 
-def _against_fresh(nests: Runner, folder: Path, options: argparse.Namespace, took: float, imports: float) -> int:
+def _against_fresh(
+    nests: Runner, folder: Path, options: argparse.Namespace, took: float, imports: float
+) -> int:
     """Time a sample in fresh interpreters, one after the other, and compare what is pinned."""
     done = [one for one in nests.finished.values() if one.outcome.completed]
     sample = random.Random(1).sample(done, min(options.sample, len(done)))
@@ -89,17 +108,26 @@ def _against_fresh(nests: Runner, folder: Path, options: argparse.Namespace, too
     own = sum(one.outcome.seconds for one in done)
     whole = mean(seconds) * len(done)
     print(f"{len(done)} trials over nests, {options.jobs} jobs     {took:8.1f} s")
-    print(f"each in a fresh interpreter, in a row  {whole:8.1f} s  ({len(sample)} sampled, {mean(seconds):.2f} s each)")
+    print(
+        f"each in a fresh interpreter, in a row  {whole:8.1f} s  ({len(sample)} sampled, {mean(seconds):.2f} s each)"
+    )
     print(f"ratio                                  {took / whole:8.3f}")
-    print(f"limit: own work / cores + two imports  {own / options.jobs + imports:8.1f} s  ({own:.0f} s of work)")
-    print(f"pinned trials compared both ways       {compared:8d}    {len(differ)} differ {differ or ''}")
+    print(
+        f"limit: own work / cores + two imports  {own / options.jobs + imports:8.1f} s  ({own:.0f} s of work)"
+    )
+    print(
+        f"pinned trials compared both ways       {compared:8d}    {len(differ)} differ {differ or ''}"
+    )
     return len(differ)
 
 
 def _pinned(condition: Condition) -> bool:
     """Whether every generator and every race of the condition is held."""
-    return not condition.loose and "keras-seed" in condition.pins and bool(
-        {"one-thread", "op-determinism"} & set(condition.pins))
+    return (
+        not condition.loose
+        and "keras-seed" in condition.pins
+        and bool({"one-thread", "op-determinism"} & set(condition.pins))
+    )
 
 
 def _one(runner: Runner, trial: Trial) -> Finished:
@@ -113,23 +141,38 @@ def _one(runner: Runner, trial: Trial) -> Finished:
 
 
 def _unpinned(one: Finished) -> tuple[str, ...]:
-    """A recipe that pins less than everything leaves generators' states that no training drew from."""
+    """A recipe that pins less than everything leaves generators' states that no training drew
+    from.
+    """
     return () if "python-random" in one.trial.condition.pins else ("rng",)
 
 
-def _judged_fresh(folder: Path, options: argparse.Namespace, chosen: plan.Plan, condition: Condition, facts: dict,
-                  verdicts: dict[str, Verdict]) -> int:
+def _judged_fresh(
+    folder: Path,
+    options: argparse.Namespace,
+    chosen: plan.Plan,
+    condition: Condition,
+    facts: dict,
+    verdicts: dict[str, Verdict],
+) -> int:
     """Judge every source over fresh processes, and count the verdicts that are others."""
     fresh = _runner(folder, fork=False, jobs=options.jobs)
     fresh.fingerprint = facts["fingerprints"][0]
     known = base.known_pins("tensorflow")
-    asking = [Asking(sections.of_source(source, condition, known, {}, facts["facts"], 0, chosen.pairs))
-              for source in chosen.sources]
+    asking = [
+        Asking(sections.of_source(source, condition, known, {}, facts["facts"], 0, chosen.pairs))
+        for source in chosen.sources
+    ]
     fresh.run(asking)
     fresh.close()
-    others = [(one.finding.source, verdicts[one.finding.source].verdict, one.finding.verdict) for one in asking
-              if verdicts[one.finding.source].verdict != one.finding.verdict]
-    print(f"verdicts judged both ways              {len(asking):8d}    {len(others)} differ {others or ''}")
+    others = [
+        (one.finding.source, verdicts[one.finding.source].verdict, one.finding.verdict)
+        for one in asking
+        if verdicts[one.finding.source].verdict != one.finding.verdict
+    ]
+    print(
+        f"verdicts judged both ways              {len(asking):8d}    {len(others)} differ {others or ''}"
+    )
     return len(others)
 
 

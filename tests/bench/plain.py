@@ -1,8 +1,10 @@
 """A script run by itself, without anything of detaudit: does an injection act?
 
-``python -m tests.bench.plain`` is what ``end`` starts. The weights are those of every Keras variable that is left when
-the script ends; nothing is collected meanwhile, so that a model in a function's frame is left too.
+``python -m tests.bench.plain`` is what ``end`` starts. The weights are those of every Keras
+variable that is left when the script ends; nothing is collected meanwhile, so that a model in a
+function's frame is left too.
 """
+
 import gc
 import hashlib
 import os
@@ -27,12 +29,25 @@ def copy(script: Path, parent: Path, changed: Mapping[str, str]) -> Path:
 
 
 def end(folder: Path, case: dict[str, Any], backwards: bool = False) -> str:
-    """A digest of what the script's training ends on. Raises RuntimeError, with what it said, where it fails."""
+    """A digest of what the script's training ends on. Raises RuntimeError, with what it said, where
+    it fails.
+    """
     target = ["-m", case["module"]] if case["module"] else ["train.py"]
     root = Path(__file__).parents[2]
-    command = [sys.executable, str(Path(__file__)), "backwards" if backwards else "", *target, *case["arguments"]]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True,
-                         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"})
+    command = [
+        sys.executable,
+        str(Path(__file__)),
+        "backwards" if backwards else "",
+        *target,
+        *case["arguments"],
+    ]
+    ran = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
     said = [line for line in ran.stdout.splitlines() if line.startswith(SAID)]
     if ran.returncode or not said:
         raise RuntimeError(f"{folder.name}: {ran.stderr[-2000:].replace(str(root), '')}")
@@ -44,7 +59,9 @@ def main(backwards: bool, target: str, arguments: list[str]) -> None:
     if backwards:
         listdir, scandir = os.listdir, os.scandir
         os.listdir = lambda *given: sorted(listdir(*given), reverse=True)
-        os.scandir = lambda *given: _Entries(sorted(scandir(*given), key=lambda one: one.name, reverse=True))
+        os.scandir = lambda *given: _Entries(
+            sorted(scandir(*given), key=lambda one: one.name, reverse=True)
+        )
     sys.path[0] = os.getcwd()
     try:
         if target == "-m":
@@ -75,11 +92,15 @@ def _digest() -> str:
     import keras
     import numpy
 
-    values = [numpy.asarray(one.value) for one in gc.get_objects()
-              if isinstance(one, keras.Variable) and "float" in str(one.dtype)]
+    values = [
+        numpy.asarray(one.value)
+        for one in gc.get_objects()
+        if isinstance(one, keras.Variable) and "float" in str(one.dtype)
+    ]
     assert values, "no variables are left"
-    return hashlib.sha256("".join(sorted(hashlib.sha256(one.tobytes()).hexdigest() for one in values)).encode()
-                          ).hexdigest()
+    return hashlib.sha256(
+        "".join(sorted(hashlib.sha256(one.tobytes()).hexdigest() for one in values)).encode()
+    ).hexdigest()
 
 
 if __name__ == "__main__":

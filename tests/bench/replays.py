@@ -1,7 +1,9 @@
-"""What it costs to watch every operation of an eager step: the ratio of step times, watched to not, by turns.
+"""What it costs to watch every operation of an eager step: the ratio of step times, watched to not,
+by turns.
 
 ``python -m tests.bench.replays``
 """
+
 import statistics
 import sys
 import time
@@ -20,21 +22,42 @@ def main() -> int:
     tf.config.run_functions_eagerly(True)
     keras.utils.set_random_seed(1)
     for name, model, x in (
-        ("embedding, 40,000 rows", [keras.Input((200,), dtype="int32"), keras.layers.Embedding(50, 16),
-                                    keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)],
-         np.random.randint(0, 50, (200, 200))),
-        ("dense, 4.2 M weights", [keras.Input((2048,)), keras.layers.Dense(2048, "relu"), keras.layers.Dense(1)],
-         np.random.rand(64, 2048)),
-        ("convolution", [keras.Input((32, 32, 3)), keras.layers.Conv2D(16, 3), keras.layers.BatchNormalization(),
-                         keras.layers.Conv2D(32, 3), keras.layers.Flatten(), keras.layers.Dense(1)],
-         np.random.rand(64, 32, 32, 3)),
+        (
+            "embedding, 40,000 rows",
+            [
+                keras.Input((200,), dtype="int32"),
+                keras.layers.Embedding(50, 16),
+                keras.layers.GlobalAveragePooling1D(),
+                keras.layers.Dense(1),
+            ],
+            np.random.randint(0, 50, (200, 200)),
+        ),
+        (
+            "dense, 4.2 M weights",
+            [keras.Input((2048,)), keras.layers.Dense(2048, "relu"), keras.layers.Dense(1)],
+            np.random.rand(64, 2048),
+        ),
+        (
+            "convolution",
+            [
+                keras.Input((32, 32, 3)),
+                keras.layers.Conv2D(16, 3),
+                keras.layers.BatchNormalization(),
+                keras.layers.Conv2D(32, 3),
+                keras.layers.Flatten(),
+                keras.layers.Dense(1),
+            ],
+            np.random.rand(64, 32, 32, 3),
+        ),
     ):
         model = keras.Sequential(model)
         model.compile(keras.optimizers.SGD(0.01), "mse")
         batch = tf.constant(x, "int32" if "embedding" in name else "float32"), tf.zeros((len(x), 1))
         variables = [*model.variables, *model.optimizer.variables]
-        watch = Watch(fingerprint.Hasher(fingerprint.available()[0], Team.of_this_machine()),
-                      variables=lambda variables=variables: [(one.path, one._value) for one in variables])
+        watch = Watch(
+            fingerprint.Hasher(fingerprint.available()[0], Team.of_this_machine()),
+            variables=lambda variables=variables: [(one.path, one._value) for one in variables],
+        )
 
         def watched(model=model, batch=batch, watch=watch) -> None:
             with watching(watch):
@@ -53,11 +76,16 @@ def main() -> int:
         detailed()
         seconds = [[_timed(plain), _timed(watched), _timed(detailed)] for _ in range(TURNS)]
         bare = statistics.median(one[0] for one in seconds)
-        print(f"{name}: {len(watch.events)} operations, eager step {1000 * bare / STEPS:.1f} ms", end="")
+        print(
+            f"{name}: {len(watch.events)} operations, eager step {1000 * bare / STEPS:.1f} ms",
+            end="",
+        )
         for place, what in ((1, "watched"), (2, "with layers and lines, once in ten")):
             ratio = [one[place] / one[0] for one in seconds]
-            print(f"; {what} {statistics.median(ratio):.2f} times as long ({min(ratio):.2f} to {max(ratio):.2f})",
-                  end="")
+            print(
+                f"; {what} {statistics.median(ratio):.2f} times as long ({min(ratio):.2f} to {max(ratio):.2f})",
+                end="",
+            )
         print()
     return 0
 

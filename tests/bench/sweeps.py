@@ -1,9 +1,11 @@
-"""Twenty sweeps over every operation: is the race found each time, and is anything accused that is not seen again?
+"""Twenty sweeps over every operation: is the race found each time, and is anything accused that is
+not seen again?
 
 ``python -m tests.bench.sweeps [--sweeps N] [--op NAME ...] [--out FILE]``
 
 Resumable: a line of JSON for each sweep that is done. ``--table`` prints what the file holds.
 """
+
 import argparse
 import sys
 import time
@@ -36,11 +38,24 @@ def main() -> int:
 
 def swept(names: list[str]) -> dict:
     began = time.monotonic()
-    audit = session.run(session.Options(sys.executable, only=tuple(names), price=False), lambda event: None)
-    accused = {f"{one.name} {one.dtype}": one.verdict for one in audit.operations if one.verdict in ACCUSED}
-    undecided = [f"{one.name} {one.dtype}: {one.reason}" for one in audit.operations if one.verdict == "error"]
-    return {"accused": accused, "undecided": undecided, "entries": len(audit.operations), "product": corpus.product(),
-            "seconds": round(time.monotonic() - began, 1)}
+    audit = session.run(
+        session.Options(sys.executable, only=tuple(names), price=False), lambda event: None
+    )
+    accused = {
+        f"{one.name} {one.dtype}": one.verdict for one in audit.operations if one.verdict in ACCUSED
+    }
+    undecided = [
+        f"{one.name} {one.dtype}: {one.reason}"
+        for one in audit.operations
+        if one.verdict == "error"
+    ]
+    return {
+        "accused": accused,
+        "undecided": undecided,
+        "entries": len(audit.operations),
+        "product": corpus.product(),
+        "seconds": round(time.monotonic() - began, 1),
+    }
 
 
 def table(done: list[dict]) -> str:
@@ -49,10 +64,17 @@ def table(done: list[dict]) -> str:
     rows = [f"| {name} | {number} of {len(done)} |" for name, number in sorted(counts.items())]
     undecided = sum(len(one["undecided"]) for one in done)
     seconds = sorted(one["seconds"] for one in done)
-    return "\n".join(["| accused | sweeps |", "|---|---|", *rows, "",
-                      f"{len(done)} sweeps of {done[0]['entries'] if done else 0} entries; {undecided} findings were "
-                      f"not confirmed; a sweep took {seconds[len(seconds) // 2] if seconds else 0} s (median); "
-                      f"{len({one['product'] for one in done})} states of detaudit"])
+    return "\n".join(
+        [
+            "| accused | sweeps |",
+            "|---|---|",
+            *rows,
+            "",
+            f"{len(done)} sweeps of {done[0]['entries'] if done else 0} entries; {undecided} findings were "
+            f"not confirmed; a sweep took {seconds[len(seconds) // 2] if seconds else 0} s (median); "
+            f"{len({one['product'] for one in done})} states of detaudit",
+        ]
+    )
 
 
 if __name__ == "__main__":

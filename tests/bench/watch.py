@@ -1,10 +1,12 @@
 """What watching costs: ``python -m tests.bench.watch [--turns N] [--batch N]``.
 
-One script trains a network of 6.3 million weights, again and again in one process: with the watching switched off and
-on by turns, for two processes do not run equally fast on a shared machine. Compared are the times of neighbours. Every
-weight is fingerprinted in every step, the optimizer's state as it is by default. The figure for a guest that has only
-hashlib is printed beside that with xxhash.
+One script trains a network of 6.3 million weights, again and again in one process: with the
+watching switched off and on by turns, for two processes do not run equally fast on a shared
+machine. Compared are the times of neighbours. Every weight is fingerprinted in every step, the
+optimizer's state as it is by default. The figure for a guest that has only hashlib is printed
+beside that with xxhash.
 """
+
 import argparse
 import os
 import sys
@@ -58,13 +60,19 @@ def main() -> int:
     for algorithm in protocol.FINGERPRINTS:
         with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as folder:
             script = Path(folder) / "train.py"
-            script.write_text(SCRIPT.replace("STEPS", str(options.steps)).replace("OPTIMIZER", options.optimizer)
-                              .replace("BATCH", str(options.batch)).replace("TURNS", str(options.turns)))
+            script.write_text(
+                SCRIPT.replace("STEPS", str(options.steps))
+                .replace("OPTIMIZER", options.optimizer)
+                .replace("BATCH", str(options.batch))
+                .replace("TURNS", str(options.turns))
+            )
             turns = steps_of(script, algorithm)
         low, _, high = quantiles([on / off for off, on in turns], n=4)
-        print(f"{algorithm:12} {1e3 * median(off for off, _ in turns):6.1f} ms a step, watched "
-              f"{1e3 * median(on for _, on in turns):6.1f} ms: {median(on / off for off, on in turns):.3f} times "
-              f"(quartiles {low:.3f} and {high:.3f}; fastest of each {min(on for _, on in turns) / min(turns)[0]:.3f})")
+        print(
+            f"{algorithm:12} {1e3 * median(off for off, _ in turns):6.1f} ms a step, watched "
+            f"{1e3 * median(on for _, on in turns):6.1f} ms: {median(on / off for off, on in turns):.3f} times "
+            f"(quartiles {low:.3f} and {high:.3f}; fastest of each {min(on for _, on in turns) / min(turns)[0]:.3f})"
+        )
     return 0
 
 
@@ -72,9 +80,15 @@ def steps_of(script: Path, fingerprint: str) -> list[tuple[float, float]]:
     """Seconds a step, unwatched and watched, of every turn."""
     found = program.find(script.name, False, (), script.parent)
     with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as control:
-        runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(1), Path(control) / "c",
-                        dict(os.environ), fingerprint=fingerprint, keep_bytes=False,
-                        open_nest=lambda *given: program.Process(found, *given))
+        runner = Runner(
+            Interpreter(sys.executable, "tensorflow", fork=False),
+            Limits(1),
+            Path(control) / "c",
+            dict(os.environ),
+            fingerprint=fingerprint,
+            keep_bytes=False,
+            open_nest=lambda *given: program.Process(found, *given),
+        )
         trial = Trial(Condition("tensorflow", "auto", script.name, 1), 0)
 
         def ask():
@@ -85,8 +99,12 @@ def steps_of(script: Path, fingerprint: str) -> list[tuple[float, float]]:
         runner.close()
         assert asking.finding.outcome.completed, asking.finding.outcome
         printed = (asking.finding.trace.folder / protocol.STDOUT_FILE).read_text()
-    return [(float(off), float(on)) for off, on in
-            (line.split()[1:] for line in printed.splitlines() if line.startswith("step "))]
+    return [
+        (float(off), float(on))
+        for off, on in (
+            line.split()[1:] for line in printed.splitlines() if line.startswith("step ")
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """The installed command, run as a user runs it."""
+
 import json
 import os
 import subprocess
@@ -31,10 +32,20 @@ def command() -> str:
 def detaudit(tmp_path):
     def run(*arguments: str, timeout: float = 1800, **environment: str) -> Ran:
         report = tmp_path / "report.json"
-        more = ("--json", str(report)) if arguments and arguments[0] == "scan" and "--json" not in arguments else ()
+        more = (
+            ("--json", str(report))
+            if arguments and arguments[0] == "scan" and "--json" not in arguments
+            else ()
+        )
         process = subprocess.run(
-            [command(), *arguments, *more], capture_output=True, text=True, timeout=timeout, cwd=tmp_path,
-            env={**os.environ, "NO_COLOR": "1", **environment}, check=False)
+            [command(), *arguments, *more],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=tmp_path,
+            env={**os.environ, "NO_COLOR": "1", **environment},
+            check=False,
+        )
         return Ran(process, report)
 
     return run

@@ -1,4 +1,5 @@
 """Every command, its help, its misspellings and its exit codes."""
+
 import re
 
 import pytest
@@ -42,11 +43,20 @@ def test_explain_tells_the_experiment_and_the_pin(detaudit, name):
 
 def test_explain_tells_the_lines_of_another_backend(detaudit):
     ran = detaudit("explain", "intra-op-threads", "--backend", "torch")
-    assert "torch.set_num_threads(1)" in ran.out and "tf.config" not in ran.out.split("Links")[0].split("Pin:")[1]
+    assert (
+        "torch.set_num_threads(1)" in ran.out
+        and "tf.config" not in ran.out.split("Links")[0].split("Pin:")[1]
+    )
 
 
-@pytest.mark.parametrize("arguments", [("explain", "sparse-updat"), ("scan", "--only", "sparse-updat"),
-                                       ("scan", "--skip", "sparse-updat")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("explain", "sparse-updat"),
+        ("scan", "--only", "sparse-updat"),
+        ("scan", "--skip", "sparse-updat"),
+    ],
+)
 def test_a_misspelt_source_offers_the_nearest(detaudit, arguments):
     ran = detaudit(*arguments)
     assert ran.code == 2
@@ -54,13 +64,22 @@ def test_a_misspelt_source_offers_the_nearest(detaudit, arguments):
     assert "Traceback" not in ran.err
 
 
-@pytest.mark.parametrize("arguments", [
-    ("scan", "--backend", "mxnet"), ("scan", "--device", "tpu"), ("scan", "--quick", "--full"),
-    ("scan", "--trials", "0"),
-    ("scan", "--nonsense"), ("scan", "--python", "/nowhere/python"), ("report", "nowhere.json"),
-    ("report", __file__), ("scan", "--resume", "nowhere.json"), ("scan", "--json", "/nowhere/at/all.json"),
-    ("scan", "--only", "xla", "--skip", "xla"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("scan", "--backend", "mxnet"),
+        ("scan", "--device", "tpu"),
+        ("scan", "--quick", "--full"),
+        ("scan", "--trials", "0"),
+        ("scan", "--nonsense"),
+        ("scan", "--python", "/nowhere/python"),
+        ("report", "nowhere.json"),
+        ("report", __file__),
+        ("scan", "--resume", "nowhere.json"),
+        ("scan", "--json", "/nowhere/at/all.json"),
+        ("scan", "--only", "xla", "--skip", "xla"),
+    ],
+)
 def test_usage_is_answered_before_any_work(detaudit, arguments):
     ran = detaudit(*arguments, timeout=60)
     assert ran.code == 2

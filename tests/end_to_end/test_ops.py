@@ -1,4 +1,7 @@
-"""``detaudit ops``, as a user runs it: the race of a scatter is found, and shown by a script of its own."""
+"""``detaudit ops``, as a user runs it: the race of a scatter is found, and shown by a script of its
+own.
+"""
+
 import json
 import subprocess
 import sys
@@ -12,13 +15,37 @@ DETAUDIT = Path(sys.executable).with_name("detaudit")
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """One sweep over a race, its neighbour that has none, a convolution, the clock, and two random operations."""
+    """One sweep over a race, its neighbour that has none, a convolution, the clock, and two random
+    operations.
+    """
     folder = tmp_path_factory.mktemp("ops")
-    names = ("ResourceScatterAdd", "TensorScatterAdd", "Conv2D", "MatMul", "Timestamp", "FractionalMaxPool",
-             "RandomUniform")
+    names = (
+        "ResourceScatterAdd",
+        "TensorScatterAdd",
+        "Conv2D",
+        "MatMul",
+        "Timestamp",
+        "FractionalMaxPool",
+        "RandomUniform",
+    )
     done = subprocess.run(
-        [DETAUDIT, "ops", "--no-price", "--json", "ops.json", "--markdown", "ops.md", "--reproducer", "fault.py",
-         *(word for name in names for word in ("--op", name))], cwd=folder, capture_output=True, text=True, timeout=600)
+        [
+            DETAUDIT,
+            "ops",
+            "--no-price",
+            "--json",
+            "ops.json",
+            "--markdown",
+            "ops.md",
+            "--reproducer",
+            "fault.py",
+            *(word for name in names for word in ("--op", name)),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     return done, json.loads((folder / "ops.json").read_text()), folder
 
 
@@ -29,7 +56,10 @@ def of(report, name, dtype="float32"):
 def test_the_race_is_found_and_its_neighbour_is_not_accused(swept):
     done, report, _ = swept
     race = of(report, "ResourceScatterAdd")
-    assert race["verdict"] == "needs-pin" and race["default"]["distinct"] > 1 < race["confirmed"]["distinct"]
+    assert (
+        race["verdict"] == "needs-pin"
+        and race["default"]["distinct"] > 1 < race["confirmed"]["distinct"]
+    )
     assert race["deterministic"]["distinct"] == race["one_thread"]["distinct"] == 1
     assert race["guilty"]["operation"] == "ResourceScatterAdd"
     assert of(report, "TensorScatterAdd")["default"] == {"replays": 20, "distinct": 1}
@@ -39,19 +69,30 @@ def test_the_race_is_found_and_its_neighbour_is_not_accused(swept):
 
 def test_bits_that_change_and_what_is_refused_are_told(swept):
     _, report, _ = swept
-    assert of(report, "Conv2D")["threads_agree"] is False or of(report, "Conv2D")["onednn_agrees"] is False
+    assert (
+        of(report, "Conv2D")["threads_agree"] is False
+        or of(report, "Conv2D")["onednn_agrees"] is False
+    )
     assert of(report, "MatMul")["batch_agrees"] in (True, False)
     clock = of(report, "Timestamp")
     assert clock["verdict"] == "needs-pin" and "FailedPreconditionError" in clock["refused"]
-    assert [one["seen"] for one in report["refusals"] if "Timestamp" in one["operations"]] == [["Timestamp"]]
+    assert [one["seen"] for one in report["refusals"] if "Timestamp" in one["operations"]] == [
+        ["Timestamp"]
+    ]
 
 
 def test_what_no_global_seed_reaches_needs_a_seed_argument(swept):
     done, report, _ = swept
     pool, uniform = of(report, "FractionalMaxPool"), of(report, "RandomUniform")
-    assert pool["verdict"] == "needs-pin" and pool["unseeded"]["replays"] == pool["unseeded"]["distinct"] == 4
+    assert (
+        pool["verdict"] == "needs-pin"
+        and pool["unseeded"]["replays"] == pool["unseeded"]["distinct"] == 4
+    )
     assert pool["default"] == {"replays": 20, "distinct": 1}
-    assert uniform["verdict"] != "needs-pin" and uniform["unseeded"] == {"replays": 4, "distinct": 1}
+    assert uniform["verdict"] != "needs-pin" and uniform["unseeded"] == {
+        "replays": 4,
+        "distinct": 1,
+    }
     assert "FractionalMaxPool" in done.stdout.split("\n\n")[0]
 
 
@@ -59,5 +100,7 @@ def test_the_reproducer_shows_the_fault_without_us(swept):
     _, _, folder = swept
     text = (folder / "fault.py").read_text()
     assert "import detaudit" not in text and len(text.splitlines()) < 60
-    done = subprocess.run([sys.executable, "fault.py"], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "fault.py"], cwd=folder, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 1 and "distinct results in 50 calls" in done.stdout

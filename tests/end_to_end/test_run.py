@@ -1,4 +1,5 @@
 """`detaudit run` on real trainings, as a user runs it."""
+
 import json
 import os
 import re
@@ -42,8 +43,14 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     diff = tmp_path / "fix.diff"
     before = (CORPUS / "causes/keras_issue_22620/train.py").read_bytes()
-    ran, report, folder = run_here("causes/keras_issue_22620", "--price", "--write-fix", str(diff),
-                                   "--markdown", str(tmp_path / "run.md"))
+    ran, report, folder = run_here(
+        "causes/keras_issue_22620",
+        "--price",
+        "--write-fix",
+        str(diff),
+        "--markdown",
+        str(tmp_path / "run.md"),
+    )
     planted = json.loads((folder / "case.json").read_text())["causes"][0]
     assert ran.code == 1, ran.err
     assert "Traceback" not in ran.err
@@ -65,7 +72,9 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))
     assert again.code == 0 and again.out == ran.out
-    patched = subprocess.run(["patch", "-p1", "-i", str(diff)], cwd=tmp_path, capture_output=True, text=True)
+    patched = subprocess.run(
+        ["patch", "-p1", "-i", str(diff)], cwd=tmp_path, capture_output=True, text=True
+    )
     assert patched.returncode == 0 and (folder / "train.py").read_bytes() != before
 
 
@@ -75,9 +84,18 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     assert ran.code == 0, ran.err + ran.out
     assert (report["reproducible"], report["causes"]) == (True, [])
     # One pair was asked for; where a variation differs, more are made to tell that from luck.
-    assert report["repeats"]["agreed"] >= 1 == report["bare"]["agreed"] and report["repeats"]["parted"] == 0
+    assert (
+        report["repeats"]["agreed"] >= 1 == report["bare"]["agreed"]
+        and report["repeats"]["parted"] == 0
+    )
     assert {one["source"] for one in report["rests_on"]} == {
-        "hash-seed", "directory-order", "intra-op-threads", "clock", "load", "temporary-folder"}
+        "hash-seed",
+        "directory-order",
+        "intra-op-threads",
+        "clock",
+        "load",
+        "temporary-folder",
+    }
     assert re.search(r"rate above \d+% is excluded", " ".join(ran.out.split()))
 
 
@@ -94,19 +112,30 @@ model.fit(x, x, batch_size=2, epochs=9, verbose=0)
 
 
 @pytest.mark.parametrize(("seeded", "code", "verdict"), [("True", 0, True), ("False", 1, False)])
-def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_steps(run_here, seeded, code, verdict):
-    """An unrecorded run never sees a weight move: that was taken for a training that trains nothing."""
+def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_steps(
+    run_here, seeded, code, verdict
+):
+    """An unrecorded run never sees a weight move: that was taken for a training that trains
+    nothing.
+    """
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
-    ran, report, _ = run_here(STOPPED.replace("SEEDED", seeded), "--stop-after", "4", "--pairs", "1", "--no-search")
-    assert (ran.code, report["reproducible"], report["steps"]) == (code, verdict, 4), ran.err + ran.out
+    ran, report, _ = run_here(
+        STOPPED.replace("SEEDED", seeded), "--stop-after", "4", "--pairs", "1", "--no-search"
+    )
+    assert (ran.code, report["reproducible"], report["steps"]) == (code, verdict, 4), (
+        ran.err + ran.out
+    )
     assert "in their first 4 steps" in " ".join(ran.out.split())
     assert report["bare"]["parted"] == int(not verdict) and report["causes"] == []
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("print('hello')\n\n", "trains nothing"),
-    ("import os\nraise ValueError('no such data')\n", "ValueError: no such data"),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("print('hello')\n\n", "trains nothing"),
+        ("import os\nraise ValueError('no such data')\n", "ValueError: no such data"),
+    ],
+)
 def test_a_script_that_trains_nothing_or_fails_is_not_decided(run_here, text, said):
     ran, report, _ = run_here(text)
     assert ran.code == 3
@@ -117,8 +146,14 @@ def test_a_script_that_trains_nothing_or_fails_is_not_decided(run_here, text, sa
 def test_an_interruption_leaves_no_process_and_no_folder(tmp_path):
     (tmp_path / "train.py").write_text("import time\ntime.sleep(600)\n")
     (tmp_path / "tmp").mkdir()
-    run = subprocess.Popen([command(), "run", "train.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                           text=True, env={**os.environ, "NO_COLOR": "1", "TMPDIR": str(tmp_path / "tmp")})
+    run = subprocess.Popen(
+        [command(), "run", "train.py"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1", "TMPDIR": str(tmp_path / "tmp")},
+    )
     deadline = time.monotonic() + 60
     while len(pids := descendants(run.pid)) < 2 or not list((tmp_path / "tmp").rglob("main")):
         assert time.monotonic() < deadline and run.poll() is None

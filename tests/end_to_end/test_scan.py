@@ -1,4 +1,5 @@
 """`detaudit scan` on the installed TensorFlow, as a user runs it."""
+
 import hashlib
 import os
 import signal
@@ -18,11 +19,17 @@ pytestmark = pytest.mark.end_to_end
 
 
 def test_a_short_scan_says_what_it_saw(detaudit, tmp_path):
-    ran = detaudit("scan", *SHORT, "--markdown", str(tmp_path / "r.md"), "--junit", str(tmp_path / "r.xml"))
+    ran = detaudit(
+        "scan", *SHORT, "--markdown", str(tmp_path / "r.md"), "--junit", str(tmp_path / "r.xml")
+    )
     assert ran.code == 0, ran.err
     assert "about" in ran.err.splitlines()[0]  # how long it should take, before the work
     (verdict,) = ran.report["verdicts"]
-    assert (verdict["source"], verdict["verdict"], verdict["pin"]) == ("python-random", "needs-pin", "python-random")
+    assert (verdict["source"], verdict["verdict"], verdict["pin"]) == (
+        "python-random",
+        "needs-pin",
+        "python-random",
+    )
     assert verdict["divergence"]["stage"] == "init"
     assert ran.report["control"] and ran.report["outcome"] == "ok" and ran.report["exit_code"] == 0
     assert all(trial["outcome"] == "completed" for trial in ran.report["trials"])
@@ -48,7 +55,9 @@ def test_a_gpu_that_is_not_there_is_asked_for_once(detaudit, arguments):
     assert ran.code == 3
     sentence = ran.err.splitlines()[-1]
     assert sentence.startswith("No GPU is visible to TensorFlow") and "detaudit machine" in sentence
-    assert "of 1 trials" in ran.err or arguments == ("ops",)  # one, and not a trial for every source
+    assert "of 1 trials" in ran.err or arguments == (
+        "ops",
+    )  # one, and not a trial for every source
 
 
 def test_a_spent_budget_is_not_a_pass(detaudit):
@@ -63,8 +72,14 @@ def test_quiet_prints_nothing(detaudit):
 
 
 def test_an_interruption_leaves_no_process_and_can_be_resumed(tmp_path):
-    scan = subprocess.Popen([command(), "scan", "--only", "intra-op-threads"], cwd=tmp_path, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"})
+    scan = subprocess.Popen(
+        [command(), "scan", "--only", "intra-op-threads"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
     lines = []
     while not any("Every source" in line for line in lines):  # the control has been run
         lines.append(scan.stderr.readline())
@@ -83,26 +98,48 @@ def test_an_interruption_leaves_no_process_and_can_be_resumed(tmp_path):
     precious = Path(saved).with_name("thesis.txt")
     precious.write_text("not yours")
     for other in (["--seed", "2"], ["--isolate"]):  # refused: those trials were others
-        refused = subprocess.run([command(), "scan", *other, "--resume", saved], cwd=tmp_path, capture_output=True,
-                                 text=True, check=False)
+        refused = subprocess.run(
+            [command(), "scan", *other, "--resume", saved],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert refused.returncode == 2 and "changed since" in refused.stderr
         assert Path(saved).exists()
 
-    resumed = subprocess.run([command(), "scan", "--only", "intra-op-threads", "--resume", saved, "--json", "r.json"],
-                             cwd=tmp_path, capture_output=True, text=True, check=False)
+    resumed = subprocess.run(
+        [command(), "scan", "--only", "intra-op-threads", "--resume", saved, "--json", "r.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert resumed.returncode == 0, resumed.stderr
     assert "intra-op-threads" in resumed.stdout
     assert not Path(saved).exists()  # nothing of ours is left behind once it is done
     assert [path.name for path in precious.parent.iterdir()] == ["thesis.txt"]
 
-    refused = subprocess.run([command(), "scan", "--resume", saved], cwd=tmp_path, capture_output=True, text=True,
-                             check=False)
+    refused = subprocess.run(
+        [command(), "scan", "--resume", saved],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert refused.returncode == 2
 
 
 def test_two_scans_at_once(tmp_path):
-    scans = [subprocess.Popen([command(), "scan", *SHORT, "--json", f"{number}.json"], cwd=tmp_path,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) for number in range(2)]
+    scans = [
+        subprocess.Popen(
+            [command(), "scan", *SHORT, "--json", f"{number}.json"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for number in range(2)
+    ]
     assert [scan.wait(timeout=600) for scan in scans] == [0, 0]
 
 
@@ -126,7 +163,9 @@ def listing(folder: Path) -> dict[str, str]:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode):
             content = path.read_bytes() if status.st_size < 50_000_000 else b""
-            found[str(path)] = f"{status.st_size} {status.st_mtime_ns} {hashlib.blake2b(content).hexdigest()[:20]}"
+            found[str(path)] = (
+                f"{status.st_size} {status.st_mtime_ns} {hashlib.blake2b(content).hexdigest()[:20]}"
+            )
     return found
 
 
@@ -142,10 +181,18 @@ def test_a_home_that_cannot_be_read_or_written(detaudit, tmp_path):
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path):
     """Files may not grow beyond 64 KiB: as good as a full disk for a trace."""
-    limited = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); " \
-              "os.execv(sys.argv[1], sys.argv[1:])"
-    ran = subprocess.run([sys.executable, "-c", limited, command(), "scan", *SHORT, "--json", "r.json"], cwd=tmp_path,
-                         capture_output=True, text=True, check=False, timeout=600)
+    limited = (
+        "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", limited, command(), "scan", *SHORT, "--json", "r.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
     assert ran.returncode in (2, 3)
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "r.json").exists() or (tmp_path / "r.json").stat().st_size > 0

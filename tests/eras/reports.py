@@ -2,9 +2,11 @@
 
 ``python -m tests.eras.reports [--environments DIR] [--only NAME ...] [--trials N] [--page]``
 
-Environments are made in DIR where they are not there. Each report goes to ``docs/reports/NAME.json``; the page
-``docs/explanation/eras.md`` is written from what lies there, ``--page`` writes it alone.
+Environments are made in DIR where they are not there. Each report goes to
+``docs/reports/NAME.json``; the page ``docs/explanation/eras.md`` is written from what lies there,
+``--page`` writes it alone.
 """
+
 import argparse
 import itertools
 import os
@@ -37,19 +39,49 @@ def main() -> int:
         except CannotBuild as reason:
             print(f"{environment.title}: {reason}", file=sys.stderr)
             continue
-        print(f"{environment.title}: exit code {scan(environment, python, options.trials)}", flush=True)
-    PAGE.write_text(page({one.name: read.load(path) for one in ENVIRONMENTS
-                          for path in [REPORTS / f"{one.name}.json"] if path.exists()}))
+        print(
+            f"{environment.title}: exit code {scan(environment, python, options.trials)}",
+            flush=True,
+        )
+    PAGE.write_text(
+        page(
+            {
+                one.name: read.load(path)
+                for one in ENVIRONMENTS
+                for path in [REPORTS / f"{one.name}.json"]
+                if path.exists()
+            }
+        )
+    )
     return 0
 
 
 def scan(environment: Environment, python: str, trials: str) -> int:
     REPORTS.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "detaudit", "scan", "--quiet", "--python", python, "--device", "cpu",
-               "--backend", environment.backend, "--trials", trials, "--timeout", "600",
-               "--json", str(REPORTS / f"{environment.name}.json")]
-    return subprocess.run(command, env={**os.environ, **environment.variables, "TF_CPP_MIN_LOG_LEVEL": "3"},
-                          check=False).returncode
+    command = [
+        sys.executable,
+        "-m",
+        "detaudit",
+        "scan",
+        "--quiet",
+        "--python",
+        python,
+        "--device",
+        "cpu",
+        "--backend",
+        environment.backend,
+        "--trials",
+        trials,
+        "--timeout",
+        "600",
+        "--json",
+        str(REPORTS / f"{environment.name}.json"),
+    ]
+    return subprocess.run(
+        command,
+        env={**os.environ, **environment.variables, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=False,
+    ).returncode
 
 
 def page(reports: dict[str, v1.Report]) -> str:
@@ -58,7 +90,16 @@ def page(reports: dict[str, v1.Report]) -> str:
     parts = [HEAD, *audited(known)]
     if missing:
         parts += [f"Not audited: {'; '.join(missing)}.", ""]
-    parts += [DECIDES, *decided(known), RECIPES, *recipes(known), SOURCES, *verdicts(known), CHANGED, *changes(known)]
+    parts += [
+        DECIDES,
+        *decided(known),
+        RECIPES,
+        *recipes(known),
+        SOURCES,
+        *verdicts(known),
+        CHANGED,
+        *changes(known),
+    ]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -71,9 +112,18 @@ def table(columns: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def audited(known: Known) -> list[str]:
-    return table(["environment", "seen on", "report"], [
-        [one.title, wording.context(report), f"[{report.header.began[:10]}](../reports/{one.name}.json), "
-         f"{len(report.trials)} trials"] for one, report in known])
+    return table(
+        ["environment", "seen on", "report"],
+        [
+            [
+                one.title,
+                wording.context(report),
+                f"[{report.header.began[:10]}](../reports/{one.name}.json), "
+                f"{len(report.trials)} trials",
+            ]
+            for one, report in known
+        ],
+    )
 
 
 def deciding(report: v1.Report, component: str) -> str | None:
@@ -87,59 +137,105 @@ def deciding(report: v1.Report, component: str) -> str | None:
 
 def whole(report: v1.Report, component: str) -> str:
     """What decides a use, and that another generator could not be judged, where it is so."""
-    undecided = [cell.generator for cell in report.matrix if cell.component == component and cell.decides is None]
+    undecided = [
+        cell.generator
+        for cell in report.matrix
+        if cell.component == component and cell.decides is None
+    ]
     said = deciding(report, component)
-    return "" if said is None else f"{said} ({', '.join(undecided)} not judged)" if undecided else said
+    return (
+        "" if said is None else f"{said} ({', '.join(undecided)} not judged)" if undecided else said
+    )
 
 
 def decided(known: Known) -> list[str]:
-    return table(["", *COMPONENTS], [
-        [one.title, *(whole(report, component) for component in COMPONENTS)] for one, report in known])
+    return table(
+        ["", *COMPONENTS],
+        [
+            [one.title, *(whole(report, component) for component in COMPONENTS)]
+            for one, report in known
+        ],
+    )
 
 
 def weakest(report: v1.Report) -> str:
     if report.recipe is None:
         return "none that was tried"
     pairs = wording.number(report.recipe.runs // 2, "pair")
-    proof = {True: f"verified in {pairs}", False: "**not** verified", None: "not verified"}[report.recipe.verified]
+    proof = {True: f"verified in {pairs}", False: "**not** verified", None: "not verified"}[
+        report.recipe.verified
+    ]
     return f"{report.recipe.title} ({proof})"
 
 
 def recipes(known: Known) -> list[str]:
-    return table(["environment", "with everything pinned", "weakest recipe that held"], [
-        [one.title, {True: "repeats", False: "**parts**", None: "not decided"}[report.control.holds], weakest(report)]
-        for one, report in known])
+    return table(
+        ["environment", "with everything pinned", "weakest recipe that held"],
+        [
+            [
+                one.title,
+                {True: "repeats", False: "**parts**", None: "not decided"}[report.control.holds],
+                weakest(report),
+            ]
+            for one, report in known
+        ],
+    )
 
 
 def verdict(report: v1.Report, source: str) -> str | None:
-    """What the scan says of a source in a few words, or None where the source is not known there."""
+    """What the scan says of a source in a few words, or None where the source is not known
+    there.
+    """
     found = next((one for one in report.verdicts if one.source == source), None)
     if found is None:
         return None
     pin = f"`{found.pin}`" if found.pin else "a setting"
-    return {"needs-pin": pin, "reproducible": "=", "varies": "varies", "broken": "**broken**", "skipped": "·",
-            "error": "?"}[found.verdict]
+    return {
+        "needs-pin": pin,
+        "reproducible": "=",
+        "varies": "varies",
+        "broken": "**broken**",
+        "skipped": "·",
+        "error": "?",
+    }[found.verdict]
 
 
 def verdicts(known: Known) -> list[str]:
-    sources = list(dict.fromkeys(one.source for _, report in reversed(known) for one in report.verdicts
-                                 if one.family != "gpu" and not one.source.startswith("third-party")))
-    return table(["", *(one.title for one, _ in known)], [
-        [source, *(verdict(report, source) or "" for _, report in known)] for source in sources])
+    sources = list(
+        dict.fromkeys(
+            one.source
+            for _, report in reversed(known)
+            for one in report.verdicts
+            if one.family != "gpu" and not one.source.startswith("third-party")
+        )
+    )
+    return table(
+        ["", *(one.title for one, _ in known)],
+        [[source, *(verdict(report, source) or "" for _, report in known)] for source in sources],
+    )
 
 
 def changes(known: Known) -> list[str]:
-    """From each environment of TensorFlow to the next: what decides, and what a scan says, that it did not before."""
+    """From each environment of TensorFlow to the next: what decides, and what a scan says, that it
+    did not before.
+    """
     lines = []
     line = [(one, report) for one, report in known if one.backend == "tensorflow"]
     for (old, before), (new, now) in itertools.pairwise(line):
-        found = [f"{component}: {deciding(before, component)} → {deciding(now, component)}" for component in COMPONENTS
-                 if None not in (deciding(before, component), deciding(now, component))
-                 and deciding(before, component) != deciding(now, component)]
+        found = [
+            f"{component}: {deciding(before, component)} → {deciding(now, component)}"
+            for component in COMPONENTS
+            if None not in (deciding(before, component), deciding(now, component))
+            and deciding(before, component) != deciding(now, component)
+        ]
         shared = [one.source for one in now.verdicts if one.source not in COMPONENTS]
-        found += [f"{source}: {verdict(before, source)} → {verdict(now, source)}" for source in shared
-                  if verdict(before, source) not in (None, "?", "·") and verdict(now, source) not in ("?", "·")
-                  and verdict(before, source) != verdict(now, source)]
+        found += [
+            f"{source}: {verdict(before, source)} → {verdict(now, source)}"
+            for source in shared
+            if verdict(before, source) not in (None, "?", "·")
+            and verdict(now, source) not in ("?", "·")
+            and verdict(before, source) != verdict(now, source)
+        ]
         if weakest(before) != weakest(now):
             found.append(f"the weakest recipe: {weakest(before)} → {weakest(now)}")
         told = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]

@@ -1,11 +1,13 @@
-"""The 2017 tutorial, re-run: its program in every environment, each recipe in several fresh processes.
+"""The 2017 tutorial, re-run: its program in every environment, each recipe in several fresh
+processes.
 
 ``python -m tests.eras.tutorial [--environments DIR] [--only NAME ...] [--page]``
 
-Environments are made in DIR where they are not there. What was measured goes to ``docs/reports/tutorial-2017.json``,
-environment by environment, and the page ``docs/explanation/tutorial-2017.md`` is written from that file; ``--page``
-writes it alone.
+Environments are made in DIR where they are not there. What was measured goes to
+``docs/reports/tutorial-2017.json``, environment by environment, and the page
+``docs/explanation/tutorial-2017.md`` is written from that file; ``--page`` writes it alone.
 """
+
 import argparse
 import json
 import math
@@ -27,12 +29,33 @@ FOUND = ROOT / "docs" / "reports" / "tutorial-2017.json"
 PAGE = ROOT / "docs" / "explanation" / "tutorial-2017.md"
 PROCESSES = 5
 
-#: As the tutorial printed them. (https://machinelearningmastery.com/reproducible-results-neural-networks-keras/)
+#: As the tutorial printed them.
+#: (https://machinelearningmastery.com/reproducible-results-neural-networks-keras/)
 PRINTED = {
-    "theano": (0.169326527063, 2.75750621228e-05, 0.0183287291562, 1.93553737255e-07, 0.0549871087449, 0.0906326807824,
-               0.00337575114075, 0.00414857518259, 8.14587362008e-08, 0.0522927019639),
-    "tensorflow": (0.224045112999, 0.00154879478823, 0.00387589994044, 0.0292376881968, 0.00945528404353,
-                   0.013305765525, 0.0206255228201, 0.0359538356108, 0.00441943512128, 0.298706569397),
+    "theano": (
+        0.169326527063,
+        2.75750621228e-05,
+        0.0183287291562,
+        1.93553737255e-07,
+        0.0549871087449,
+        0.0906326807824,
+        0.00337575114075,
+        0.00414857518259,
+        8.14587362008e-08,
+        0.0522927019639,
+    ),
+    "tensorflow": (
+        0.224045112999,
+        0.00154879478823,
+        0.00387589994044,
+        0.0292376881968,
+        0.00945528404353,
+        0.013305765525,
+        0.0206255228201,
+        0.0359538356108,
+        0.00441943512128,
+        0.298706569397,
+    ),
 }
 #: What each recipe is called, and the seeds that the program is given.
 RECIPES = {
@@ -47,13 +70,26 @@ RECIPES = {
 }
 #: Seeds that mean something only here.
 SINCE_KERAS_2_10 = ("tf212", "tf215", "tfkeras221", "tf221", "jax", "torch")
-ONLY = {"one-thread": ("tf11", "tf115"), "ordered": ("tf11", "tf115"), "python": SINCE_KERAS_2_10,
-        "keras": SINCE_KERAS_2_10}
+ONLY = {
+    "one-thread": ("tf11", "tf115"),
+    "ordered": ("tf11", "tf115"),
+    "python": SINCE_KERAS_2_10,
+    "keras": SINCE_KERAS_2_10,
+}
 #: What is compared with the printed lists: a heading, the environments, and the recipe.
 COMPARED = (
-    ("theano", "Theano, with NumPy seeded with 1:", ("theano09", "theano105"), "`numpy.random.seed(1)`"),
-    ("tensorflow", "TensorFlow, with NumPy seeded with 1 and TensorFlow with 2:", ("tf11", "tf115"),
-     "both: the tutorial's recipe"),
+    (
+        "theano",
+        "Theano, with NumPy seeded with 1:",
+        ("theano09", "theano105"),
+        "`numpy.random.seed(1)`",
+    ),
+    (
+        "tensorflow",
+        "TensorFlow, with NumPy seeded with 1 and TensorFlow with 2:",
+        ("tf11", "tf115"),
+        "both: the tutorial's recipe",
+    ),
 )
 
 
@@ -87,18 +123,35 @@ def measured(environment: Environment, folder: Path) -> dict:
             if environment.backend in ("theano", "jax") and "backend" in seeds:
                 continue  # neither has a global generator
             errors[title] = [run(environment, python, seeds, folder) for _ in range(PROCESSES)]
-            print(f"{environment.title}: {title}: {len(set(map(tuple, errors[title])))} of {PROCESSES}", flush=True)
-    return {"title": environment.title, "backend": environment.backend, "date": date.today().isoformat(),
-            "cores": os.cpu_count(), "errors": errors}
+            print(
+                f"{environment.title}: {title}: {len(set(map(tuple, errors[title])))} of {PROCESSES}",
+                flush=True,
+            )
+    return {
+        "title": environment.title,
+        "backend": environment.backend,
+        "date": date.today().isoformat(),
+        "cores": os.cpu_count(),
+        "errors": errors,
+    }
 
 
 def run(environment: Environment, python: str, seeds: tuple[str, ...], folder: Path) -> list[float]:
     """Ten errors of one process. Theano keeps what it compiled."""
-    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "KERAS_BACKEND": environment.backend,
-                 "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1",
-                 "ORDERED_UPDATES": "\n".join(update_race.LINES),
-                 "THEANO_FLAGS": f"base_compiledir={folder}/compiled-{environment.name}", **environment.variables}
-    done = subprocess.run([python, str(PROGRAM), *seeds], env=variables, capture_output=True, text=True, timeout=900)
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "KERAS_BACKEND": environment.backend,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ORDERED_UPDATES": "\n".join(update_race.LINES),
+        "THEANO_FLAGS": f"base_compiledir={folder}/compiled-{environment.name}",
+        **environment.variables,
+    }
+    done = subprocess.run(
+        [python, str(PROGRAM), *seeds], env=variables, capture_output=True, text=True, timeout=900
+    )
     if done.returncode:
         raise RuntimeError(f"{environment.title}: {done.stderr[-2000:]}")
     errors = [float(line) for line in done.stdout.split() if line[0].isdigit()]
@@ -118,10 +171,12 @@ def page(found: dict) -> str:
     parts = [HEAD, *repeats(known), AGREE, *agreement(known), THEN, *then_and_now(known), WHY]
     when = " and ".join(sorted({one["date"] for one in known}))
     counts = sorted({len(runs) for one in known for runs in one["errors"].values()})
-    parts.append(f"Measured on {when}, on {known[0]['cores']} cores, {' or '.join(map(str, counts))} processes a\n"
-                 "recipe; the numbers of every process are in `docs/reports/tutorial-2017.json`. Made again by\n"
-                 "`python -m tests.eras.tutorial`, which makes the environments too."
-                 + (f"\nNot run: {'; '.join(missing)}." if missing else ""))
+    parts.append(
+        f"Measured on {when}, on {known[0]['cores']} cores, {' or '.join(map(str, counts))} processes a\n"
+        "recipe; the numbers of every process are in `docs/reports/tutorial-2017.json`. Made again by\n"
+        "`python -m tests.eras.tutorial`, which makes the environments too."
+        + (f"\nNot run: {'; '.join(missing)}." if missing else "")
+    )
     return "\n".join(parts) + "\n"
 
 
@@ -133,21 +188,34 @@ def repeats(known: list[dict]) -> list[str]:
         for title in titles:
             runs = one["errors"].get(title)
             distinct = len(set(map(tuple, runs))) if runs else 0
-            cells.append("" if not runs else "**repeats**" if distinct == 1 else f"{distinct} of {len(runs)} differ")
+            cells.append(
+                ""
+                if not runs
+                else "**repeats**"
+                if distinct == 1
+                else f"{distinct} of {len(runs)} differ"
+            )
         rows.append(f"| {one['title']} | " + " | ".join(cells) + " |")
     return [*rows, ""]
 
 
 def agreement(known: list[dict]) -> list[str]:
-    rows = ["| | list of 2017 | digits that agree: median, worst | between processes: worst |", "|---|---|---|---|"]
+    rows = [
+        "| | list of 2017 | digits that agree: median, worst | between processes: worst |",
+        "|---|---|---|---|",
+    ]
     for backend, _, names, recipe in COMPARED:
         for one in shown(known, names):
             runs = one["errors"][recipe]
             agree = [digits(then, now) for then, now in zip(PRINTED[backend], runs[0], strict=True)]
-            worst = min(digits(a, b) for other in runs[1:] for a, b in zip(runs[0], other, strict=True))
+            worst = min(
+                digits(a, b) for other in runs[1:] for a, b in zip(runs[0], other, strict=True)
+            )
             between = "every bit" if worst == 17 else f"{worst:.1f} digits"
-            rows.append(f"| {one['title']} | {backend.replace('t', 'T', 1).replace('flow', 'Flow')}'s | "
-                        f"{statistics.median(agree):.1f}, {min(agree):.1f} | {between} |")
+            rows.append(
+                f"| {one['title']} | {backend.replace('t', 'T', 1).replace('flow', 'Flow')}'s | "
+                f"{statistics.median(agree):.1f}, {min(agree):.1f} | {between} |"
+            )
     return [*rows, ""]
 
 
@@ -155,7 +223,10 @@ def then_and_now(known: list[dict]) -> list[str]:
     found = []
     for backend, heading, names, recipe in COMPARED:
         some = shown(known, names)
-        rows = [f"| printed in 2017 | {' | '.join(one['title'] for one in some)} |", "|---|" + "---|" * len(some)]
+        rows = [
+            f"| printed in 2017 | {' | '.join(one['title'] for one in some)} |",
+            "|---|" + "---|" * len(some),
+        ]
         for place, then in enumerate(PRINTED[backend]):
             now = " | ".join(f"{one['errors'][recipe][0][place]:.12g}" for one in some)
             rows.append(f"| {then:.12g} | {now} |")

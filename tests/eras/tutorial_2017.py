@@ -1,10 +1,12 @@
-"""The program of the 2017 tutorial, for every Keras since 2.0.3: ten networks, ten mean squared errors.
+"""The program of the 2017 tutorial, for every Keras since 2.0.3: ten networks, ten mean squared
+errors.
 
 usage: python tutorial_2017.py [SEED ...]      numpy, backend, python, keras, one-thread, ordered
 
-As it was, but for pandas and scikit-learn, which made the nine points and the mean: ten hidden units, Adam,
-100 epochs in one batch. Runs under Python 3.6 and newer; nothing of detaudit is in it.
+As it was, but for pandas and scikit-learn, which made the nine points and the mean: ten hidden
+units, Adam, 100 epochs in one batch. Runs under Python 3.6 and newer; nothing of detaudit is in it.
 """
+
 import os
 import random
 import sys
@@ -36,8 +38,11 @@ if BACKEND == "tensorflow" and not FIRST:
 else:
     import keras
 if BACKEND == "tensorflow" and FIRST and "one-thread" in SEEDS:
-    keras.backend.set_session(tf.Session(config=tf.ConfigProto(
-        intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)))
+    keras.backend.set_session(
+        tf.Session(
+            config=tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+        )
+    )
 if "ordered" in SEEDS:
     exec(os.environ["ORDERED_UPDATES"])  # the lines that `detaudit explain update-race` prints
 if "keras" in SEEDS:

@@ -1,4 +1,5 @@
 """Runs of a script that replay one of its steps, as ``detaudit run`` asks for them."""
+
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +20,25 @@ def held(condition: Condition, pins: tuple[str, ...]) -> Condition:
     return condition
 
 
-def runs_of(script: Path, arguments: tuple[str, ...], python: str, condition: Condition, number: int, control: Path,
-            variables: Mapping[str, str]) -> list[Finished]:
+def runs_of(
+    script: Path,
+    arguments: tuple[str, ...],
+    python: str,
+    condition: Condition,
+    number: int,
+    control: Path,
+    variables: Mapping[str, str],
+) -> list[Finished]:
     """So many runs of the script under the condition, all of which complete."""
     found = program.find(script.name, False, arguments, script.parent)
-    runner = Runner(Interpreter(python, condition.backend, fork=False), Limits(2, 300.0), control,
-                    {**os.environ, **variables}, keep_bytes=False,
-                    open_nest=lambda *given: program.Process(found, *given))
+    runner = Runner(
+        Interpreter(python, condition.backend, fork=False),
+        Limits(2, 300.0),
+        control,
+        {**os.environ, **variables},
+        keep_bytes=False,
+        open_nest=lambda *given: program.Process(found, *given),
+    )
     asking = Asking(ask([Trial(condition, draw) for draw in range(number)]))
     runner.run([asking])
     runner.close()

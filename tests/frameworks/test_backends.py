@@ -1,8 +1,10 @@
-"""Keras on JAX and on Torch: trainings are observed whole, unchanged by it, and each generator decides what it should.
+"""Keras on JAX and on Torch: trainings are observed whole, unchanged by it, and each generator
+decides what it should.
 
-Tried where the backend is installed beside the tests, or in the interpreter that ``DETAUDIT_JAX_PYTHON`` or
-``DETAUDIT_TORCH_PYTHON`` names.
+Tried where the backend is installed beside the tests, or in the interpreter that
+``DETAUDIT_JAX_PYTHON`` or ``DETAUDIT_TORCH_PYTHON`` names.
 """
+
 import json
 import os
 import subprocess
@@ -34,9 +36,15 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
     folder = tmp_path_factory.mktemp(backend)
     for name in ("keras", "theano", "tmp"):
         (folder / "private" / name).mkdir(parents=True)
-    environment = base.environment_for_nests(os.environ, base.controlled_variables(), str(folder / "private"))
-    runner = Runner(Interpreter(python, backend), Limits(2, 300.0), folder / "control",
-                    {**environment, "KERAS_BACKEND": backend})
+    environment = base.environment_for_nests(
+        os.environ, base.controlled_variables(), str(folder / "private")
+    )
+    runner = Runner(
+        Interpreter(python, backend),
+        Limits(2, 300.0),
+        folder / "control",
+        {**environment, "KERAS_BACKEND": backend},
+    )
     condition = base.base_condition(backend, "cpu", 1)
     runner.fingerprint = runner.greet(condition)["fingerprints"][0]
     yield backend, runner, condition
@@ -45,17 +53,27 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
 
 def test_a_watched_training_ends_on_the_bits_of_a_bare_one_and_repeats(on):
     backend, runner, condition = on
-    trials = {(model, watch): Trial(replace(condition, model=model).with_options({"watch": watch}), int(watch))
-              for model in MODELS for watch in (True, False)}
+    trials = {
+        (model, watch): Trial(
+            replace(condition, model=model).with_options({"watch": watch}), int(watch)
+        )
+        for model in MODELS
+        for watch in (True, False)
+    }
     again = {model: Trial(trials[model, True].condition, 0) for model in MODELS}
     asking = Asking(ask([*trials.values(), *again.values()]))
     runner.run([asking])
     for model in MODELS:
-        watched, bare, repeated = (asking.finding[one] for one in (trials[model, True], trials[model, False],
-                                                                   again[model]))
+        watched, bare, repeated = (
+            asking.finding[one] for one in (trials[model, True], trials[model, False], again[model])
+        )
         assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
         assert watched.trace.facts["framework"]["keras_backend"] == backend
-        assert watched.trace.digests["final"] == bare.trace.digests["final"] != watched.trace.digests["init"]
+        assert (
+            watched.trace.digests["final"]
+            == bare.trace.digests["final"]
+            != watched.trace.digests["init"]
+        )
         assert isinstance(compare(watched.trace, repeated.trace), Agreement)
         seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
         assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}
@@ -95,11 +113,18 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pat
     backend, runner, _ = on
     (tmp_path / "train.py").write_text(SCRIPT)
     found = program.find("train.py", False, (), tmp_path)
-    runs = Runner(replace(runner.interpreter, fork=False), Limits(2, 300.0), tmp_path / "control",
-                  {**os.environ, "KERAS_BACKEND": backend}, keep_bytes=False,
-                  open_nest=lambda *given: program.Process(found, *given))
-    trials = [Trial(Condition(backend, "auto", "train.py", 1).with_options({"watch": watch}), 0)
-              for watch in (True, False)]
+    runs = Runner(
+        replace(runner.interpreter, fork=False),
+        Limits(2, 300.0),
+        tmp_path / "control",
+        {**os.environ, "KERAS_BACKEND": backend},
+        keep_bytes=False,
+        open_nest=lambda *given: program.Process(found, *given),
+    )
+    trials = [
+        Trial(Condition(backend, "auto", "train.py", 1).with_options({"watch": watch}), 0)
+        for watch in (True, False)
+    ]
     asking = Asking(ask(trials))
     runs.run([asking])
     runs.close()
@@ -116,14 +141,26 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pat
 
 #: What decides each component; all that was tried besides does not.
 DECIDES = {
-    "jax": {"weight-init": {"python-random"}, "dropout": {"python-random"}, "batch-shuffle": {"numpy-legacy"}},
-    "torch": {"weight-init": {"python-random"}, "dropout": {"torch-seed"}, "batch-shuffle": {"torch-seed"}},
+    "jax": {
+        "weight-init": {"python-random"},
+        "dropout": {"python-random"},
+        "batch-shuffle": {"numpy-legacy"},
+    },
+    "torch": {
+        "weight-init": {"python-random"},
+        "dropout": {"torch-seed"},
+        "batch-shuffle": {"torch-seed"},
+    },
 }
 
 
 def test_which_generator_decides_what(on):
     backend, runner, condition = on
-    asking = Asking(matrix(condition, base.known_pins(backend), base.known_sources(backend), [*DECIDES[backend]]))
+    asking = Asking(
+        matrix(
+            condition, base.known_pins(backend), base.known_sources(backend), [*DECIDES[backend]]
+        )
+    )
     runner.run([asking])
     decided: dict[str, set[str]] = {}
     for cell in asking.finding:
@@ -137,9 +174,29 @@ def test_a_step_that_jax_compiles_as_a_whole_ends_on_other_bits(tmp_path):
     python = with_backend("jax")
     report = tmp_path / "scan.json"
     done = subprocess.run(
-        [sys.executable, "-m", "detaudit", "scan", "--backend", "jax", "--python", python, "--only", "xla", "--trials",
-         "1", "--json", str(report)], capture_output=True, text=True, check=False)
+        [
+            sys.executable,
+            "-m",
+            "detaudit",
+            "scan",
+            "--backend",
+            "jax",
+            "--python",
+            python,
+            "--only",
+            "xla",
+            "--trials",
+            "1",
+            "--json",
+            str(report),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     (verdict,) = json.loads(report.read_text())["verdicts"]
     assert verdict["verdict"] == "varies"
-    assert "jit_compile=False ≠ jit_compile=True" in done.stdout and "not exercised" not in done.stdout
+    assert (
+        "jit_compile=False ≠ jit_compile=True" in done.stdout and "not exercised" not in done.stdout
+    )

@@ -1,4 +1,7 @@
-"""What stands beside a training is told as what it is; the training, and the arrays that are saved, are judged."""
+"""What stands beside a training is told as what it is; the training, and the arrays that are saved,
+are judged.
+"""
+
 import os
 import sys
 
@@ -27,8 +30,11 @@ def make(name="model"):
     return keras.Sequential(layers, name=name)
 """
 
-#: Everything that differs here is beside the training: times, names, batches that are looked at, generators at the end.
-HARMLESS = BEGIN + """
+#: Everything that differs here is beside the training: times, names, batches that are looked at,
+#: generators at the end.
+HARMLESS = (
+    BEGIN
+    + """
 class Timed(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         self.began = time.perf_counter()
@@ -66,6 +72,7 @@ for images, labels in everything.batch(4):
     step(images, labels)
 random.seed(private)
 """
+)
 
 
 @pytest.fixture
@@ -78,14 +85,21 @@ def run(tmp_path):
         folder.mkdir()
         (folder / "train.py").write_text(text)
         found = program.find("train.py", False, (), folder)
-        runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(2),
-                        tmp_path / "control", dict(os.environ), keep_bytes=False,
-                        open_nest=lambda *given: program.Process(found, *given))
+        runner = Runner(
+            Interpreter(sys.executable, "tensorflow", fork=False),
+            Limits(2),
+            tmp_path / "control",
+            dict(os.environ),
+            keep_bytes=False,
+            open_nest=lambda *given: program.Process(found, *given),
+        )
         condition = Condition("tensorflow", "auto", "train.py", 1)
         asking = Asking(ask([Trial(condition, number) for number in range(2)]))
         runner.run([asking])
         runner.close()
-        assert all(one.outcome.completed for one in asking.finding), [one.outcome for one in asking.finding]
+        assert all(one.outcome.completed for one in asking.finding), [
+            one.outcome for one in asking.finding
+        ]
         return asking.finding
 
     return runs
@@ -96,17 +110,28 @@ def test_what_differs_beside_an_equal_training_is_told_and_not_judged(run):
     assert isinstance(compare_runs(*done), Agreement), compare_runs(*done)
     assert origin(done) == "" and quantity(done) is None
     differing = {(one.kind, one.name) for one in outputs(done) if not one.agrees}
-    assert differing >= {("metric", "pace"), ("metric", "val_pace"), ("metric", "age"), ("metric", "evaluate age"),
-                         ("data", "batches that no step used"), ("generator", "Python's random"),
-                         ("printed", "standard output")}
+    assert differing >= {
+        ("metric", "pace"),
+        ("metric", "val_pace"),
+        ("metric", "age"),
+        ("metric", "evaluate age"),
+        ("data", "batches that no step used"),
+        ("generator", "Python's random"),
+        ("printed", "standard output"),
+    }
     assert {one.agrees for one in outputs(done) if one.kind == "saved"} == {True}
     assert any(one.kind == "name" for one in outputs(done))
     loops = [table.columns for table in done[0].trace.tables if table.name.startswith("loop")]
-    assert all({("data", "batch.0"), ("data", "batch.1")} <= set(columns) for columns in loops) and loops
+    assert (
+        all({("data", "batch.0"), ("data", "batch.1")} <= set(columns) for columns in loops)
+        and loops
+    )
 
 
 def test_arrays_that_are_saved_decide_where_the_training_is_equal(run):
-    done = run(BEGIN + """
+    done = run(
+        BEGIN
+        + """
 import h5py
 model = make()
 model.compile("adam", "mse")
@@ -116,29 +141,43 @@ with h5py.File("seeded.h5", "w") as file:
 own = np.random.default_rng().normal(size=3)
 h5py.File("features.h5", "w")["own"] = own  # nobody closes it
 np.savez("model.npz", own)
-""")
-    assert compare_runs(*done) == compare_ends(*done) == Divergence("output", None, "saved model.npz", "bits")
+"""
+    )
+    assert (
+        compare_runs(*done)
+        == compare_ends(*done)
+        == Divergence("output", None, "saved model.npz", "bits")
+    )
     assert {one.name: one.agrees for one in outputs(done) if one.kind == "saved"} == {
-        "seeded.h5": True, "features.h5": False, "model.npz": False}
+        "seeded.h5": True,
+        "features.h5": False,
+        "model.npz": False,
+    }
 
 
 def test_a_training_before_another_program_is_started_is_not_forgotten(run):
     """The next program trains nothing by itself."""
-    done = run("""
+    done = run(
+        """
 import sys
 if "again" in sys.argv:
     sys.exit()
-""" + BEGIN + """
+"""
+        + BEGIN
+        + """
 keras.utils.set_random_seed(int.from_bytes(os.urandom(2), "little"))
 model = make()
 model.compile("adam", "mse", metrics=["mae"])
 model.fit(x, y, verbose=0)
 model.evaluate(x, y, verbose=0)
 os.execv(sys.executable, [sys.executable, *sys.argv, "again"])
-""")
+"""
+    )
     compared = compare_runs(*done)
     assert isinstance(compared, Divergence) and compared.stage == "init"
     assert isinstance(compare_ends(*done), Divergence)
-    assert [one.trace.measures["steps"] for one in done] == [1, 1] and done[0].trace.measures["moved"]
+    assert [one.trace.measures["steps"] for one in done] == [1, 1] and done[0].trace.measures[
+        "moved"
+    ]
     found = quantity(done)
     assert found is not None and found.name == "mae" and found.first != found.second

@@ -1,4 +1,7 @@
-"""Every entry of the catalogue runs the operation after which it is named, and its gradient what it says it does."""
+"""Every entry of the catalogue runs the operation after which it is named, and its gradient what it
+says it does.
+"""
+
 from collections import Counter
 
 import numpy
@@ -31,7 +34,9 @@ def executed(run):
 
 
 def tells_something(tf, found):
-    """Results that are finite, and of each stage one of which elements differ: constants repeat whatever the order."""
+    """Results that are finite, and of each stage one of which elements differ: constants repeat
+    whatever the order.
+    """
     for _, _, value in found:
         assert not value.dtype.is_floating or bool(tf.reduce_all(tf.math.is_finite(value)))
     for stage in {stage for stage, _, _ in found}:
@@ -50,12 +55,15 @@ def test_an_entry_executes_its_operation_and_repeats_in_shape(tf, name):
     assert name in forward or name in entry.gradients  # an operation that only a gradient runs
     second = prepared.run()
     assert [(stage, part, value.shape, value.dtype) for stage, part, value in first] == [
-        (stage, part, value.shape, value.dtype) for stage, part, value in second]
+        (stage, part, value.shape, value.dtype) for stage, part, value in second
+    ]
     assert any(stage == "gradient" for stage, _, _ in first) == bool(entry.gradients)
     tells_something(tf, first)
     if entry.batch:
-        whole, alone = (replay._listed(prepared.call(one, *prepared.inputs[1:]))[0]
-                        for one in (prepared.inputs[0], prepared.inputs[0][:1]))
+        whole, alone = (
+            replay._listed(prepared.call(one, *prepared.inputs[1:]))[0]
+            for one in (prepared.inputs[0], prepared.inputs[0][:1])
+        )
         numpy.testing.assert_allclose(whole[:1].numpy(), alone.numpy(), rtol=1e-3, atol=1e-3)
 
 
@@ -74,10 +82,16 @@ def test_lower_precisions_work_or_have_no_kernel(tf, name):
 
 
 def test_what_takes_a_seed_is_called_without_it_too(tf):
-    """The operation that is named has a seed among its attributes, and by default a user gives none."""
+    """The operation that is named has a seed among its attributes, and by default a user gives
+    none.
+    """
     from tensorflow.python.framework import op_def_registry
 
-    taking = {name for name in ENTRIES if any(one.name == "seed" for one in op_def_registry.get(name).attr)}
+    taking = {
+        name
+        for name in ENTRIES
+        if any(one.name == "seed" for one in op_def_registry.get(name).attr)
+    }
     assert {"FractionalMaxPool", "RandomUniform", "Multinomial"} <= taking
     assert taking == {name for name, one in ENTRIES.items() if one.unseeded is not None}
     for name in sorted(taking):
@@ -94,12 +108,40 @@ def test_inputs_are_the_same_each_time_they_are_made(tf):
 
 def test_the_librarys_own_messages_are_found_with_the_operations_that_they_mean(tf):
     found = {name: one["message"] for one in refusals.found(tf) for name in one["operations"]}
-    for name in ("AdjustContrastv2", "ResizeNearestNeighborGrad", "SparseTensorDenseMatMul", "FusedBatchNormGradV3",
-                 "Bincount", "DenseBincount", "CropAndResizeGradImage", "CropAndResizeGradBoxes", "Svd", "Timestamp",
-                 "FakeQuantWithMinMaxVarsGradient", "Dilation2DBackpropFilter", "MaxPoolGradWithArgmax", "SegmentSum",
-                 "UnsortedSegmentSum", "DepthwiseConv2dNativeBackpropFilter", "DebugNumericSummaryV2"):
+    for name in (
+        "AdjustContrastv2",
+        "ResizeNearestNeighborGrad",
+        "SparseTensorDenseMatMul",
+        "FusedBatchNormGradV3",
+        "Bincount",
+        "DenseBincount",
+        "CropAndResizeGradImage",
+        "CropAndResizeGradBoxes",
+        "Svd",
+        "Timestamp",
+        "FakeQuantWithMinMaxVarsGradient",
+        "Dilation2DBackpropFilter",
+        "MaxPoolGradWithArgmax",
+        "SegmentSum",
+        "UnsortedSegmentSum",
+        "DepthwiseConv2dNativeBackpropFilter",
+        "DebugNumericSummaryV2",
+    ):
         assert "etermin" in found[name], name
     named = {name for one in ENTRIES.values() for name in (one.name, *one.gradients)}
-    missing = {name for name in found if name not in named}  # what TensorFlow 1 alone runs, and gradients of gradients
-    assert missing <= {"AdjustContrast", "FusedBatchNormGrad", "FusedBatchNormGradV2", "MaxPoolGradGrad", "ScatterAdd",
-                       "ScatterSub", "ScatterMul", "ScatterDiv", "ScatterMin", "ScatterMax", "ScatterUpdate"}
+    missing = {
+        name for name in found if name not in named
+    }  # what TensorFlow 1 alone runs, and gradients of gradients
+    assert missing <= {
+        "AdjustContrast",
+        "FusedBatchNormGrad",
+        "FusedBatchNormGradV2",
+        "MaxPoolGradGrad",
+        "ScatterAdd",
+        "ScatterSub",
+        "ScatterMul",
+        "ScatterDiv",
+        "ScatterMin",
+        "ScatterMax",
+        "ScatterUpdate",
+    }

@@ -1,4 +1,7 @@
-"""The source that docs/how-to/add-a-source.md prints, loaded from a folder as a third party would, keeps its word."""
+"""The source that docs/how-to/add-a-source.md prints, loaded from a folder as a third party would,
+keeps its word.
+"""
+
 import os
 import sys
 
@@ -21,8 +24,12 @@ def test_the_example_parts_runs_and_its_pin_holds(tmp_path):
     (folder / "file_times.py").write_text(example_source())
     source = sources.with_third_party([str(folder)])[-1].SOURCE
     known = {**base.known_pins(), **{pin.id: pin for pin in source.pins}}
-    runner = Runner(Interpreter(sys.executable, "tensorflow", probes=(str(folder),)), Limits(), tmp_path / "control",
-                    os.environ)
+    runner = Runner(
+        Interpreter(sys.executable, "tensorflow", probes=(str(folder),)),
+        Limits(),
+        tmp_path / "control",
+        os.environ,
+    )
     try:
         asking = Asking(loosen(source, base.base_condition("tensorflow", "cpu", 1), known, 1))
         runner.run([asking])

@@ -1,4 +1,7 @@
-"""Functions that TensorFlow compiles for a script, in every way to call them: each step is seen, and only steps are."""
+"""Functions that TensorFlow compiles for a script, in every way to call them: each step is seen,
+and only steps are.
+"""
+
 import subprocess
 import sys
 
@@ -119,12 +122,19 @@ def test_each_step_of_a_function_is_seen_with_the_weights_of_its_own_model(packa
 
 
 def followed(imported, folder, **where):
-    """The script prints what it does without us, and its steps are seen (``where``: the interpreter, the backend)."""
+    """The script prints what it does without us, and its steps are seen (``where``: the
+    interpreter, the backend).
+    """
     script = folder / "work" / "train.py"
     script.parent.mkdir()
     script.write_text(SCRIPT.replace("IMPORT", imported))
-    plain = subprocess.run([where.get("python", sys.executable), str(script)], capture_output=True, text=True,
-                           check=True, cwd=script.parent).stdout
+    plain = subprocess.run(
+        [where.get("python", sys.executable), str(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=script.parent,
+    ).stdout
     assert plain.count("gone [True, ") == 2  # the rest as without us: layers stay on TensorFlow 2.3
     watched, bare = run(script, folder / "control", **where)
     steps = STEPS + (ORPHANS if "orphan " in plain else []) + LAST
@@ -132,11 +142,26 @@ def followed(imported, folder, **where):
         assert (done.trace.folder / "stdout").read_text() == plain
     assert watched.trace.digests["final"] == bare.trace.digests["final"]
     assert watched.trace.measures["steps"] == len(steps) and watched.trace.measures["moved"]
-    rows = sorted(((int(number), table) for table in watched.trace.tables if table.kind == "steps"
-                   for number in table.sequence), key=lambda row: row[0])
-    seen = [[name for stage, name in table.columns if stage == "update" and not name.startswith("optimizer/")]
-            for _, table in rows]
-    assert [len(names) for names in seen] == steps and all(len(set(names)) == len(names) for names in seen)
+    rows = sorted(
+        (
+            (int(number), table)
+            for table in watched.trace.tables
+            if table.kind == "steps"
+            for number in table.sequence
+        ),
+        key=lambda row: row[0],
+    )
+    seen = [
+        [
+            name
+            for stage, name in table.columns
+            if stage == "update" and not name.startswith("optimizer/")
+        ]
+        for _, table in rows
+    ]
+    assert [len(names) for names in seen] == steps and all(
+        len(set(names)) == len(names) for names in seen
+    )
     assert all("data" in {stage for stage, _ in table.columns} for _, table in rows)
 
 
@@ -191,10 +216,16 @@ def test_threads_that_train_side_by_side_are_told_and_not_disturbed(how, tmp_pat
 def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
-    script.write_text(THREADS.replace("WHAT", "compiled(one)\nbeside(lambda: fit(other))\nbeside(lambda: fit(one))\n"
-                                              "compiled(other)"))
+    script.write_text(
+        THREADS.replace(
+            "WHAT",
+            "compiled(one)\nbeside(lambda: fit(other))\nbeside(lambda: fit(one))\ncompiled(other)",
+        )
+    )
     done = [run(script, tmp_path / name)[0] for name in ("first", "second")]
-    assert all("unwatched" not in one.trace.measures and one.trace.measures["steps"] == 200 for one in done)
+    assert all(
+        "unwatched" not in one.trace.measures and one.trace.measures["steps"] == 200 for one in done
+    )
     assert isinstance(compare_runs(*done), Agreement)
 
 
@@ -225,4 +256,8 @@ def test_a_step_that_fails_and_is_tried_again_can_be_replayed(tmp_path):
     watched, _ = run(script, tmp_path / "control", pinpoint=1)
     found = watched.trace.measures["pinpoint"]
     assert (found["kind"], found["guilty"], found.get("failed")) == ("tf.function", None, None)
-    assert found["operations"] > 5 and found["same_step"] is True and watched.trace.measures["steps"] == 2
+    assert (
+        found["operations"] > 5
+        and found["same_step"] is True
+        and watched.trace.measures["steps"] == 2
+    )

@@ -1,7 +1,10 @@
-"""The shortcut hides nothing: fresh processes give the verdicts and, where pinned, the fingerprints of forked ones.
+"""The shortcut hides nothing: fresh processes give the verdicts and, where pinned, the fingerprints
+of forked ones.
 
-A seeded sample; ``python -m tests.bench.nests --depth default --verdicts`` judges every source both ways.
+A seeded sample; ``python -m tests.bench.nests --depth default --verdicts`` judges every source both
+ways.
 """
+
 import random
 from dataclasses import replace
 
@@ -17,8 +20,14 @@ from tests.guilty.conftest import MODELS, base_condition, judge, make_runner  # 
 
 pytestmark = pytest.mark.framework
 
-SAMPLE = random.Random(7).sample([name for name, one in base.known_sources("tensorflow").items()
-                                  if one.quick and not name.startswith("third-party:")], 3)
+SAMPLE = random.Random(7).sample(
+    [
+        name
+        for name, one in base.known_sources("tensorflow").items()
+        if one.quick and not name.startswith("third-party:")
+    ],
+    3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,5 +50,6 @@ def test_verdicts_agree(both):
     sources = [base.known_sources()[name] for name in SAMPLE]
     forked, isolated = (judge(runner, sources) for runner in both)
     assert {name: (one.verdict, one.pin) for name, one in forked.items()} == {
-        name: (one.verdict, one.pin) for name, one in isolated.items()}
+        name: (one.verdict, one.pin) for name, one in isolated.items()
+    }
     assert any(one.verdict == "needs-pin" for one in forked.values())

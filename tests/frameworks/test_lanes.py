@@ -1,9 +1,11 @@
-"""Each backend's own fingerprints agree with those of the host, and a watched training keeps its meaning with them.
+"""Each backend's own fingerprints agree with those of the host, and a watched training keeps its
+meaning with them.
 
-No GPU is needed: what is computed on a card is computed here by the same operations on the CPU. Torch and JAX are tried
-where they are installed beside the tests, or in the interpreter that ``DETAUDIT_TORCH_PYTHON`` or
-``DETAUDIT_JAX_PYTHON`` names.
+No GPU is needed: what is computed on a card is computed here by the same operations on the CPU.
+Torch and JAX are tried where they are installed beside the tests, or in the interpreter that
+``DETAUDIT_TORCH_PYTHON`` or ``DETAUDIT_JAX_PYTHON`` names.
 """
+
 import os
 import subprocess
 from pathlib import Path
@@ -84,25 +86,45 @@ def python(request):
 def test_every_dtype_agrees_with_the_host(python):
     backend, interpreter = python
     source = str(Path(detaudit_probes.__file__).parents[1])
-    done = subprocess.run([interpreter, "-c", AGREE, backend], capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": source, "TF_CPP_MIN_LOG_LEVEL": "3",
-                               "XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
+    done = subprocess.run(
+        [interpreter, "-c", AGREE, backend],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "PYTHONPATH": source,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        },
+    )
     assert done.returncode == 0 and done.stdout.startswith("agree"), done.stderr[-2000:]
 
 
 def train(tmp_path, backend, interpreter, seed, rate, card=True):
     script = tmp_path / f"train_{card}.py"
     script.write_text(TRAIN.replace("CARD", str(card)))
-    return runs_of(script, (seed, rate), interpreter, Condition(backend, "auto", script.name, 1), 2,
-                   tmp_path / f"control-{seed}-{rate}-{card}", {"KERAS_BACKEND": backend})
+    return runs_of(
+        script,
+        (seed, rate),
+        interpreter,
+        Condition(backend, "auto", script.name, 1),
+        2,
+        tmp_path / f"control-{seed}-{rate}-{card}",
+        {"KERAS_BACKEND": backend},
+    )
 
 
 def cells(run):
-    return [(table.columns, table.cells.tolist()) for table in run.trace.tables if table.kind == "steps"]
+    return [
+        (table.columns, table.cells.tolist()) for table in run.trace.tables if table.kind == "steps"
+    ]
 
 
 def test_a_training_that_is_fingerprinted_on_its_card(python, tmp_path):
-    """Equal runs agree, others part; weights that stand still are noticed; the weights at the end are the same bits."""
+    """Equal runs agree, others part; weights that stand still are noticed; the weights at the end
+    are the same bits.
+    """
     backend, interpreter = python
     one, again = train(tmp_path, backend, interpreter, "1", "0.01")
     assert (one.trace.folder / "stdout").read_text() == "True calls\n"
@@ -114,4 +136,6 @@ def test_a_training_that_is_fingerprinted_on_its_card(python, tmp_path):
     host = train(tmp_path, backend, interpreter, "1", "0.01", card=False)[0]
     assert (host.trace.folder / "stdout").read_text() == "False calls\n"
     assert host.trace.digests["final"] == one.trace.digests["final"]
-    assert [table.columns for table in host.trace.tables] == [table.columns for table in one.trace.tables]
+    assert [table.columns for table in host.trace.tables] == [
+        table.columns for table in one.trace.tables
+    ]

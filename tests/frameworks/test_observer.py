@@ -1,4 +1,7 @@
-"""Observing changes nothing: a watched training ends on the very bits of a bare one, on every tiny model."""
+"""Observing changes nothing: a watched training ends on the very bits of a bare one, on every tiny
+model.
+"""
+
 from dataclasses import replace
 
 import pytest
@@ -9,8 +12,12 @@ from tests.guilty.conftest import MODELS, base_condition, make_runner  # noqa: F
 
 pytestmark = pytest.mark.framework
 
-WAYS = {"compiled": {}, "xla": {"jit_compile": True}, "eager": {"run_eagerly": True},
-        "two threads": {"intra_op_threads": 2}}
+WAYS = {
+    "compiled": {},
+    "xla": {"jit_compile": True},
+    "eager": {"run_eagerly": True},
+    "two threads": {"intra_op_threads": 2},
+}
 
 
 def ask(trials):
@@ -21,9 +28,15 @@ def ask(trials):
 @pytest.fixture(scope="module")
 def trained(make_runner):  # noqa: F811
     """Every model in every way, watched and bare, the two in different nests."""
-    conditions = {(model, way, watch): replace(base_condition(), model=model).with_options({**options, "watch": watch})
-                  for model in MODELS for way, options in WAYS.items() for watch in (True, False)
-                  if not (model == "text" and way == "two threads")}  # that is the embedding race
+    conditions = {
+        (model, way, watch): replace(base_condition(), model=model).with_options(
+            {**options, "watch": watch}
+        )
+        for model in MODELS
+        for way, options in WAYS.items()
+        for watch in (True, False)
+        if not (model == "text" and way == "two threads")
+    }  # that is the embedding race
     trials = {key: Trial(condition, int(key[2])) for key, condition in conditions.items()}
     asking = Asking(ask(list(trials.values())))
     make_runner().run([asking])
@@ -45,5 +58,9 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(trained, model, way):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_stage_is_observed(trained, model):
-    seen = {stage for table in trained[model, "compiled", True].trace.tables for stage, _ in table.columns}
+    seen = {
+        stage
+        for table in trained[model, "compiled", True].trace.tables
+        for stage, _ in table.columns
+    }
     assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}

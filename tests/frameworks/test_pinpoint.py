@@ -1,8 +1,10 @@
-"""From the step at which runs part to the operation: what was planted is named, and a replay changes nothing.
+"""From the step at which runs part to the operation: what was planted is named, and a replay
+changes nothing.
 
-Each layer is trained in four ways: by ``fit``, compiled and eagerly, in a ``tf.function`` and in a loop of eager code.
-``DETAUDIT_PINPOINT=all`` runs every layer in every way.
+Each layer is trained in four ways: by ``fit``, compiled and eagerly, in a ``tf.function`` and in a
+loop of eager code. ``DETAUDIT_PINPOINT=all`` runs every layer in every way.
 """
+
 import json
 import os
 import sys
@@ -123,23 +125,37 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
     """Two runs of the script, which replay one of its steps."""
     (tmp_path / "train.py").write_text(HEAD)
 
-    def run(way: str, planted: str, *pins: str, step: int = 0, runs: int = 2, **options: object) -> list[Finished]:
+    def run(
+        way: str, planted: str, *pins: str, step: int = 0, runs: int = 2, **options: object
+    ) -> list[Finished]:
         condition = Condition("tensorflow", "auto", "train.py", 1).with_options(
-            {"pinpoint": step, "eager": way in ("function", "loop"), **options})
+            {"pinpoint": step, "eager": way in ("function", "loop"), **options}
+        )
         if not pins:  # more threads than cores make a race likely
             condition = condition.with_environment({"TF_NUM_INTRAOP_THREADS": "8"})
-        return runs_of(tmp_path / "train.py", (way, planted), sys.executable, held(condition, pins), runs,
-                       fresh_folder(), {})
+        return runs_of(
+            tmp_path / "train.py",
+            (way, planted),
+            sys.executable,
+            held(condition, pins),
+            runs,
+            fresh_folder(),
+            {},
+        )
 
     return run
 
 
 def line(mark: str) -> int:
-    return next(number for number, text in enumerate(HEAD.splitlines(), 1) if text.endswith(f"# {mark}"))
+    return next(
+        number for number, text in enumerate(HEAD.splitlines(), 1) if text.endswith(f"# {mark}")
+    )
 
 
 WAYS = ("compiled", "eager", "function", "loop")
-RACES = [("compiled", "FIT"), ("function", "APPLY"), ("loop", "APPLY")] + ([("eager", "FIT")] if ALL else [])
+RACES = [("compiled", "FIT"), ("function", "APPLY"), ("loop", "APPLY")] + (
+    [("eager", "FIT")] if ALL else []
+)
 
 
 @pytest.mark.parametrize(("way", "mark"), RACES)
@@ -150,7 +166,11 @@ def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, 
     assert found.line.endswith(f"train.py:{line(mark)}")
     assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
     if way != "loop":
-        assert found.guilty.replays.distinct > 1 and found.eager.distinct > 1 and found.watched.distinct > 1
+        assert (
+            found.guilty.replays.distinct > 1
+            and found.eager.distinct > 1
+            and found.watched.distinct > 1
+        )
         assert found.compiled.distinct > 1  # the compiled step as a whole parts too
 
 
@@ -162,37 +182,62 @@ def test_a_pin_makes_the_replays_of_the_race_agree(replayed, pin):
     assert found.watched.replays == 20 and found.same_watched
 
 
-PLANTED = {"race": ("sequential/racing", "python"), "noise": ("sequential/noisy", "python"),
-           "dropout": ("drop", "input"), "nested": ("inner/noisy", "python")}
-SOME = [("race", "compiled"), ("race", "loop"), ("noise", "function"), ("noise", "eager"), ("dropout", "compiled"),
-        ("dropout", "loop"), ("nested", "compiled")]
+PLANTED = {
+    "race": ("sequential/racing", "python"),
+    "noise": ("sequential/noisy", "python"),
+    "dropout": ("drop", "input"),
+    "nested": ("inner/noisy", "python"),
+}
+SOME = [
+    ("race", "compiled"),
+    ("race", "loop"),
+    ("noise", "function"),
+    ("noise", "eager"),
+    ("dropout", "compiled"),
+    ("dropout", "loop"),
+    ("nested", "compiled"),
+]
 
 
-@pytest.mark.parametrize(("planted", "way"), [(planted, way) for planted in PLANTED for way in WAYS] if ALL else SOME)
+@pytest.mark.parametrize(
+    ("planted", "way"), [(planted, way) for planted in PLANTED for way in WAYS] if ALL else SOME
+)
 def test_the_layer_that_was_planted_is_named(replayed, planted, way):
-    found = pinpoint.judged(replayed(way, planted, runs=4 if (way, planted) == ("loop", "race") else 2))
+    found = pinpoint.judged(
+        replayed(way, planted, runs=4 if (way, planted) == ("loop", "race") else 2)
+    )
     layer, born = PLANTED[planted]
     assert (found.stage, found.layer, found.born) == ("forward", layer, born)
     if born == "python":
         assert found.line.endswith(f"train.py:{line('PYTHON')}")
     if planted == "race" and way != "loop":
-        assert found.guilty.replays.replays == 10 and found.guilty.replays.distinct > 1  # in one process already
+        assert (
+            found.guilty.replays.replays == 10 and found.guilty.replays.distinct > 1
+        )  # in one process already
 
 
 @pytest.mark.parametrize("planted", ["kept", "counted"])
 def test_what_a_step_keeps_to_itself_is_not_blamed_for_a_race(replayed, planted):
-    """Generators of a layer's own are set back; a counter is not, and counts alike in both processes."""
+    """Generators of a layer's own are set back; a counter is not, and counts alike in both
+    processes.
+    """
     found = pinpoint.judged(replayed("compiled", planted, runs=4 if planted == "counted" else 2))
     assert (found.guilty.operation, found.stage) == ("ResourceScatterSub", "update")
     assert found.born == (pinpoint.KERNEL if planted == "kept" else "state")
 
 
-BEFORE = {"map": ("data", "batch.0", "tfdata-random-map", "MAP"),
-          "init": ("init", "sequential/dense_1/kernel", "numpy-legacy", "INIT")}
+BEFORE = {
+    "map": ("data", "batch.0", "tfdata-random-map", "MAP"),
+    "init": ("init", "sequential/dense_1/kernel", "numpy-legacy", "INIT"),
+}
 
 
-@pytest.mark.parametrize(("planted", "way"), [(planted, way) for planted in BEFORE for way in WAYS]
-                         if ALL else [("map", "function"), ("init", "loop")])
+@pytest.mark.parametrize(
+    ("planted", "way"),
+    [(planted, way) for planted in BEFORE for way in WAYS]
+    if ALL
+    else [("map", "function"), ("init", "loop")],
+)
 def test_what_parts_before_a_step_is_told_by_stage_name_and_line(replayed, planted, way):
     stage, name, source, mark = BEFORE[planted]
     left, right = replayed(way, planted, step=NEVER)
@@ -200,11 +245,15 @@ def test_what_parts_before_a_step_is_told_by_stage_name_and_line(replayed, plant
     assert (found.stage, found.name) == (stage, name), found
     (spied,) = replayed(way, planted, runs=1, step=NEVER, spy=source)
     sites = json.loads((spied.trace.folder / "sites.json").read_text())["sites"]
-    assert [(Path(one["file"]).name, one["line"]) for one in sites if one["in_user_code"]] == [("train.py", line(mark))]
+    assert [(Path(one["file"]).name, one["line"]) for one in sites if one["in_user_code"]] == [
+        ("train.py", line(mark))
+    ]
 
 
 def test_a_replay_leaves_the_training_as_it_was(replayed):
-    """With everything pinned, a run in which a step was replayed prints, and records, what one without does."""
+    """With everything pinned, a run in which a step was replayed prints, and records, what one
+    without does.
+    """
     pins = ("python-random", "numpy-legacy", "one-thread")
     for way in ("compiled", "function", "train_on_batch"):
         (with_replay,) = replayed(way, "noise", *pins, runs=1)
@@ -219,8 +268,10 @@ def test_a_replay_leaves_the_training_as_it_was(replayed):
 def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
     (done,) = replayed("compiled", "embedding", runs=1)
     events = json.loads((done.trace.folder / "events.json").read_text())["events"]
-    by_stage = {stage: {(one["operation"], one["layer"]) for one in events if one["stage"] == stage}
-                for stage in ("forward", "gradient", "update")}
+    by_stage = {
+        stage: {(one["operation"], one["layer"]) for one in events if one["stage"] == stage}
+        for stage in ("forward", "gradient", "update")
+    }
     assert ("GatherV2", "sequential/embedding") in by_stage["forward"]
     assert ("MatMul", "sequential/dense") in by_stage["forward"] & by_stage["gradient"]
     assert ("ResourceScatterSub", "sequential/embedding/embeddings") in by_stage["update"]
@@ -229,11 +280,22 @@ def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
 
 
 def test_the_step_is_told_layer_by_layer(replayed):
-    """The layer that is called twice parts where it is called first; what it feeds differs already."""
+    """The layer that is called twice parts where it is called first; what it feeds differs
+    already.
+    """
     found = pinpoint.judged(replayed("eager", "nested"))
-    told = [(one.stage, one.layer, one.inputs > 1, one.outputs > 1) for one in found.passages if one.layer]
+    told = [
+        (one.stage, one.layer, one.inputs > 1, one.outputs > 1)
+        for one in found.passages
+        if one.layer
+    ]
     own = [one for one in told if one[1] == "inner/noisy"]
-    assert own[0] == ("forward", "inner/noisy", False, True) and own[1] == ("forward", "inner/noisy", True, True)
+    assert own[0] == ("forward", "inner/noisy", False, True) and own[1] == (
+        "forward",
+        "inner/noisy",
+        True,
+        True,
+    )
     assert told[0] == ("forward", "sequential/dense", False, False)
     assert ("gradient", "sequential/dense_2", True, True) in told
     assert ("update", "sequential/dense/kernel", True, True) in told
@@ -244,8 +306,12 @@ def test_replays_are_compared_by_what_was_executed():
     assert first_parting([[same, same], [same, same]]) is None
     kernel = first_parting([[same, same], [same, same._replace(outputs=(4,))]])
     assert (kernel.distinct, kernel.python) == (2, False)
-    assert first_parting([[same], [same._replace(inputs=(9, 2), outputs=(4,))]]).python  # what no operation made
-    assert first_parting([[same], [same._replace(inputs=(1, 9), outputs=(4,))]]) is None  # came in unseen
+    assert first_parting(
+        [[same], [same._replace(inputs=(9, 2), outputs=(4,))]]
+    ).python  # what no operation made
+    assert (
+        first_parting([[same], [same._replace(inputs=(1, 9), outputs=(4,))]]) is None
+    )  # came in unseen
     assert first_parting([[same], [same._replace(operation="Add", outputs=(4,))]]) is None
     turned = same._replace(attributes={"transpose_a": True}, outputs=(4,))
     assert first_parting([[same], [turned]]).python  # another call: no fault of the operation

@@ -1,8 +1,10 @@
-"""From the step to the operation on Torch and on JAX: what was planted is named, and a replay changes nothing.
+"""From the step to the operation on Torch and on JAX: what was planted is named, and a replay
+changes nothing.
 
-Tried where the backend is installed beside the tests, or in the interpreter that ``DETAUDIT_TORCH_PYTHON`` or
-``DETAUDIT_JAX_PYTHON`` names.
+Tried where the backend is installed beside the tests, or in the interpreter that
+``DETAUDIT_TORCH_PYTHON`` or ``DETAUDIT_JAX_PYTHON`` names.
 """
+
 import json
 import subprocess
 import sys
@@ -177,19 +179,34 @@ SCRIPTS = {"torch": COMMON + TORCH + REST, "jax": COMMON + JAX + REST}
 
 
 def line(backend: str, mark: str) -> int:
-    return next(number for number, text in enumerate(SCRIPTS[backend].splitlines(), 1) if text.endswith(f"# {mark}"))
+    return next(
+        number
+        for number, text in enumerate(SCRIPTS[backend].splitlines(), 1)
+        if text.endswith(f"# {mark}")
+    )
 
 
 @pytest.fixture
 def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
     """Two runs of the backend's script, which replay one of its steps."""
-    def run(backend: str, way: str, planted: str, *pins: str, step: int = 0, runs: int = 2) -> list[Finished]:
+
+    def run(
+        backend: str, way: str, planted: str, *pins: str, step: int = 0, runs: int = 2
+    ) -> list[Finished]:
         python = with_backend(backend)
         (tmp_path / "train.py").write_text(SCRIPTS[backend])
         condition = Condition(backend, "auto", "train.py", 1).with_options(
-            {"pinpoint": step, "eager": way in ("loop", "stateless")})
-        return runs_of(tmp_path / "train.py", (way, planted), python, held(condition, pins), runs, fresh_folder(),
-                       {"KERAS_BACKEND": backend})
+            {"pinpoint": step, "eager": way in ("loop", "stateless")}
+        )
+        return runs_of(
+            tmp_path / "train.py",
+            (way, planted),
+            python,
+            held(condition, pins),
+            runs,
+            fresh_folder(),
+            {"KERAS_BACKEND": backend},
+        )
 
     return run
 
@@ -202,7 +219,11 @@ def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tm
     assert found.line.endswith(f"train.py:{line('torch', 'PICK')}")  # what was asked for, forward
     assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
     if way == "fit":
-        assert found.guilty.replays.distinct > 1 and found.eager.distinct > 1 and found.watched.distinct > 1
+        assert (
+            found.guilty.replays.distinct > 1
+            and found.eager.distinct > 1
+            and found.watched.distinct > 1
+        )
         (born,) = [one for one in found.passages if one.born_here]
         assert (born.stage, born.layer) == ("gradient", "sequential/picked")
         script = reproducer.text(found.guilty, {}, 8, "torch")
@@ -217,24 +238,42 @@ def test_deterministic_algorithms_make_the_replays_of_the_race_agree(replayed):
     assert found.same_watched
 
 
-@pytest.mark.parametrize(("backend", "way", "planted"), [
-    ("torch", "fit", "noise"), ("torch", "fit", "dropout"), ("torch", "loop", "noise"), ("torch", "stateless", "noise"),
-    ("jax", "fit", "noise"),
-    ("jax", "fit", "dropout"), ("jax", "train_on_batch", "noise"), ("jax", "jit", "noise"), ("jax", "jit", "dropout"),
-    ("jax", "ahead", "noise")])
+@pytest.mark.parametrize(
+    ("backend", "way", "planted"),
+    [
+        ("torch", "fit", "noise"),
+        ("torch", "fit", "dropout"),
+        ("torch", "loop", "noise"),
+        ("torch", "stateless", "noise"),
+        ("jax", "fit", "noise"),
+        ("jax", "fit", "dropout"),
+        ("jax", "train_on_batch", "noise"),
+        ("jax", "jit", "noise"),
+        ("jax", "jit", "dropout"),
+        ("jax", "ahead", "noise"),
+    ],
+)
 def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
     found = pinpoint.judged(replayed(backend, way, planted))
     layer, born = {"noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}[planted]
     assert (found.stage, found.born) == ("forward", born)
-    assert found.layer == (layer if way not in ("loop", "stateless") else "noisy")  # its first call has built it
+    assert found.layer == (
+        layer if way not in ("loop", "stateless") else "noisy"
+    )  # its first call has built it
     if planted == "noise":
-        assert way in ("loop", "stateless") or found.guilty.replays.replays == 10  # in one process already
+        assert (
+            way in ("loop", "stateless") or found.guilty.replays.replays == 10
+        )  # in one process already
         assert found.line.endswith(f"train.py:{line(backend, 'PYTHON')}")
 
 
-@pytest.mark.parametrize(("backend", "planted"), [
-    *(("torch", planted) for planted in ("usual", "pieces", "adding", "recurrent")),
-    *(("jax", planted) for planted in ("usual", "fine", "recurrent"))])
+@pytest.mark.parametrize(
+    ("backend", "planted"),
+    [
+        *(("torch", planted) for planted in ("usual", "pieces", "adding", "recurrent")),
+        *(("jax", planted) for planted in ("usual", "fine", "recurrent")),
+    ],
+)
 def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, backend, planted):
     """A seeded run in which a step was replayed prints, and records, what one without does."""
     pins = ("python-random", "numpy-legacy", *(["torch-seed"] if backend == "torch" else []))
@@ -242,7 +281,12 @@ def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, ba
         with_replay, another = replayed(backend, way, planted, *pins, step=1)
         (without,) = replayed(backend, way, planted, *pins, runs=1, step=NEVER)
         seen = with_replay.trace.measures["pinpoint"]
-        assert seen["watched"]["replays"] >= 2 and seen["same_step"] and seen["same_watched"] and "failed" not in seen
+        assert (
+            seen["watched"]["replays"] >= 2
+            and seen["same_step"]
+            and seen["same_watched"]
+            and "failed" not in seen
+        )
         assert seen["guilty"] is None and another.trace.measures["pinpoint"]["guilty"] is None
         found = pinpoint.judged([with_replay, another])
         assert found.guilty is None and found.watched.distinct == found.eager.distinct == 1
@@ -266,28 +310,63 @@ def test_a_replay_that_fails_is_told_and_the_training_goes_on_as_it_was(replayed
 def test_every_operation_of_a_step_is_listed_with_its_layer(replayed, backend):
     (done,) = replayed(backend, "fit", "plain", runs=1)
     events = json.loads((done.trace.folder / "events.json").read_text())["events"]
-    by_stage = {stage: {one["layer"] for one in events if one["stage"] == stage}
-                for stage in ("forward", "gradient", "update")}
+    by_stage = {
+        stage: {one["layer"] for one in events if one["stage"] == stage}
+        for stage in ("forward", "gradient", "update")
+    }
     product = {"torch": ("aten.mm.default", "aten.addmm.default"), "jax": ("dot_general",)}[backend]
     multiplied = {(one["stage"], one["layer"]) for one in events if one["operation"] in product}
-    assert {(stage, layer) for stage in ("forward", "gradient")
-            for layer in ("sequential/dense", "sequential/dense_1")} - {("gradient", "sequential/dense")} <= multiplied
-    assert {"mse", "sequential/dense"} <= by_stage["forward"] and {"mse", "sequential/dense"} <= by_stage["gradient"]
+    assert {
+        (stage, layer)
+        for stage in ("forward", "gradient")
+        for layer in ("sequential/dense", "sequential/dense_1")
+    } - {("gradient", "sequential/dense")} <= multiplied
+    assert {"mse", "sequential/dense"} <= by_stage["forward"] and {
+        "mse",
+        "sequential/dense",
+    } <= by_stage["gradient"]
     # Torch updates all weights by one operation, which has the first one's name.
-    assert {"sequential/dense/kernel", *(["sequential/dense/bias"] if backend == "jax" else [])} <= by_stage["update"]
+    assert {
+        "sequential/dense/kernel",
+        *(["sequential/dense/bias"] if backend == "jax" else []),
+    } <= by_stage["update"]
     lines = {Path(one["line"].rpartition(":")[0]).name for one in events if one["line"]}
     assert lines == {"train.py"}
 
 
-@pytest.mark.parametrize(("backend", "source", "operation", "layer"), [
-    ("torch", "indexing-gradient", "aten.index_put", "sequential/rows"), ("jax", "dropout", "", "dropout")])
+@pytest.mark.parametrize(
+    ("backend", "source", "operation", "layer"),
+    [
+        ("torch", "indexing-gradient", "aten.index_put", "sequential/rows"),
+        ("jax", "dropout", "", "dropout"),
+    ],
+)
 def test_a_scan_names_the_operation(tmp_path, backend, source, operation, layer):
-    command = [sys.executable, "-m", "detaudit", "scan", "--python", with_backend(backend), "--backend", backend,
-               "--only", source, "--trials", "1", "--quiet", "--json", str(tmp_path / "scan.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "detaudit",
+        "scan",
+        "--python",
+        with_backend(backend),
+        "--backend",
+        backend,
+        "--only",
+        source,
+        "--trials",
+        "1",
+        "--quiet",
+        "--json",
+        str(tmp_path / "scan.json"),
+    ]
     subprocess.run(command, check=True, cwd=tmp_path, timeout=600)
     (verdict,) = json.loads((tmp_path / "scan.json").read_text())["verdicts"]
     assert verdict["verdict"] == "needs-pin", verdict["reason"]
     found = verdict["pinpoint"]
-    assert found["failed"] == "" and found["watched"]["replays"] == 20 and found["layer"].startswith(layer)
+    assert (
+        found["failed"] == ""
+        and found["watched"]["replays"] == 20
+        and found["layer"].startswith(layer)
+    )
     assert found["guilty"]["operation"].startswith(operation)
     assert found["born"] == ("kernel" if backend == "torch" else "input")

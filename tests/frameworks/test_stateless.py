@@ -1,8 +1,10 @@
-"""Steps that are functions of their own: their state goes in and comes out, and the variables stay as they are.
+"""Steps that are functions of their own: their state goes in and comes out, and the variables stay
+as they are.
 
-Tried on JAX and Torch, where they are installed beside the tests, or in the interpreter that ``DETAUDIT_JAX_PYTHON`` or
-``DETAUDIT_TORCH_PYTHON`` names.
+Tried on JAX and Torch, where they are installed beside the tests, or in the interpreter that
+``DETAUDIT_JAX_PYTHON`` or ``DETAUDIT_TORCH_PYTHON`` names.
 """
+
 import pytest
 from detaudit.condition import Condition
 
@@ -24,7 +26,9 @@ optimizer = keras.optimizers.Adam(float(sys.argv[2]))
 optimizer.build(model.trainable_variables)
 WAY = sys.argv[1]
 """
-JAX = COMMON + """
+JAX = (
+    COMMON
+    + """
 import jax
 
 def compute(tv, ntv, x, y):
@@ -82,7 +86,10 @@ if WAY == "plain":
 for variable, value in zip(model.trainable_variables, state[0]):
     variable.assign(value)
 """
-TORCH = COMMON + """
+)
+TORCH = (
+    COMMON
+    + """
 import torch
 tv = [v.value.detach().clone().requires_grad_() for v in model.trainable_variables]
 ntv, ov = [v.value for v in model.non_trainable_variables], [v.value for v in optimizer.variables]
@@ -98,11 +105,17 @@ for _ in range(2):
 for variable, value in zip(model.trainable_variables, tv):
     variable.assign(value)
 """
+)
 SCRIPTS = {"jax": JAX, "torch": TORCH}
 
 
-@pytest.mark.parametrize(("backend", "way"), [
-    *(("jax", way) for way in ("plain", "nested", "method", "static", "scan", "eager")), ("torch", "eager")])
+@pytest.mark.parametrize(
+    ("backend", "way"),
+    [
+        *(("jax", way) for way in ("plain", "nested", "method", "static", "scan", "eager")),
+        ("torch", "eager"),
+    ],
+)
 def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
     python = with_backend(backend)
     script = tmp_path / "train.py"
@@ -110,8 +123,15 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
     condition = Condition(backend, "auto", script.name, 1)
 
     def run(name, rate="0.01", number=1, **options):
-        return runs_of(script, (way, rate), python, condition.with_options(options), number, tmp_path / name,
-                       {"KERAS_BACKEND": backend})
+        return runs_of(
+            script,
+            (way, rate),
+            python,
+            condition.with_options(options),
+            number,
+            tmp_path / name,
+            {"KERAS_BACKEND": backend},
+        )
 
     watched, again = run("watched", number=2)
     (bare,) = run("bare", watch=False)
@@ -121,11 +141,14 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
     tables = [table for table in watched.trace.tables if table.kind == "steps"]
     assert sum(len(table.sequence) for table in tables) == 8
-    assert [table.cells.tolist() for table in tables] == \
-        [table.cells.tolist() for table in again.trace.tables if table.kind == "steps"]
+    assert [table.cells.tolist() for table in tables] == [
+        table.cells.tolist() for table in again.trace.tables if table.kind == "steps"
+    ]
     columns = set(tables[-1].columns)
-    assert {("update", "first/kernel"), ("update", "optimizer/adam/first_kernel_momentum")} <= \
-        {(stage, name.replace("sequential/", "").replace("sequential_", "")) for stage, name in columns}
+    assert {("update", "first/kernel"), ("update", "optimizer/adam/first_kernel_momentum")} <= {
+        (stage, name.replace("sequential/", "").replace("sequential_", ""))
+        for stage, name in columns
+    }
     if backend == "jax" and way != "eager":
         assert {stage for stage, _ in columns} == {"data", "loss", "update", "forward"}
     else:
@@ -134,57 +157,97 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
     assert still.trace.measures["steps"] == 8 and not still.trace.measures["moved"]
 
 
-#: What stands in the place of the training above: how it is written, and how many steps are to be seen in it.
+#: What stands in the place of the training above: how it is written, and how many steps are to be
+#: seen in it.
 WRITTEN = {
     "a name taken from JAX before Keras is imported": ("train = early(step)", 8),
     "gradients of what is jitted": (
         "loss_of = jax.jit(lambda tv, ntv, x, y: compute(tv, ntv, x, y)[0])\ngrads_of = jax.jit(jax.grad(loss_of))\n"
         "update = jax.jit(update)\ndef train(state, x, y):\n    tv, ntv, ov = state\n"
-        "    tv, ov = update(ov, grads_of(tv, ntv, x, y), tv)\n    return loss_of(tv, ntv, x, y), (tv, ntv, ov)", 8),
+        "    tv, ov = update(ov, grads_of(tv, ntv, x, y), tv)\n    return loss_of(tv, ntv, x, y), (tv, ntv, ov)",
+        8,
+    ),
     "jitted twice": ("train = jax.jit(jax.jit(step), donate_argnums=0)", 8),
     "a decorator around what is jitted": (
         "def scaled(function):\n    @functools.wraps(function)\n    def wrapper(*given):\n"
         "        loss, state = function(*given)\n        return 3 * loss, state\n    return wrapper\n"
-        "train = jax.jit(scaled(jax.jit(step)))", 8),
-    "an object": ("class Called:\n    def __call__(self, *given):\n        return counted(*given)\n"
-                  "traces, trainer = [], Called()\ntrain = lambda *given: jax.jit(trainer)(*given)", 8),
+        "train = jax.jit(scaled(jax.jit(step)))",
+        8,
+    ),
+    "an object": (
+        "class Called:\n    def __call__(self, *given):\n        return counted(*given)\n"
+        "traces, trainer = [], Called()\ntrain = lambda *given: jax.jit(trainer)(*given)",
+        8,
+    ),
     "a scan of what is jitted": ("body = jax.jit(body)\ntrain = scanned", 8),
     "a method": ("train = jax.jit(Methods().step)", 8),
     "a partial function": ("train = jax.jit(functools.partial(step, scale=1.0))", 8),
     "a decorator with choices": ("train = jax.jit(donate_argnums=0)(step)", 8),
     "anew each time": ("traces = []\ntrain = lambda *given: jax.jit(counted)(*given)", 8),
-    "two that share an update": ("update = jax.jit(update)\nways = [jax.jit(lambda *given: step(*given)),"
-                                 " jax.jit(lambda *given: step(*given))]\n"
-                                 "train = lambda state, x, y: ways[int(x[0, 0] * 1000) % 2](state, x, y)", 8),
-    "an update that is jitted as it is": ("update = jax.jit(optimizer.stateless_apply)\ntrain = jax.jit(step)", 8),
-    "static arguments": ("mse = keras.losses.MeanSquaredError()\nsome = jax.jit(chosen, static_argnums=3,"
-                         " static_argnames=('dtype', 'loss', 'policy', 'model'))\n"
-                         "train = lambda *given: some(*given, True, dtype=jax.numpy.bfloat16, loss=mse,"
-                         " policy=Policy(), model=model)", 8),
-    "steps and evaluations": ("some = jax.jit(chosen, static_argnums=3)\n"
-                              "train = lambda *given: (some(*given, False), some(*given, True))[1]", 8),
-    "a copy": ("import copy\ntrain = copy.deepcopy({'train': copy.copy(jax.jit(step))})['train']", 8),
-    "no leaks": ("jitted = jax.jit(step)\ndef train(*given):\n    with jax.checking_leaks():\n"
-                 "        return jitted(*given)", 8),
-    "many at once": ("many = jax.vmap(step, (None, 0, 0))\ndef train(state, x, y):\n"
-                     "    loss, states = many(state, x[None], y[None])\n"
-                     "    return loss[0], jax.tree.map(lambda one: one[0], states)", 0),
-    "ahead of its calls": ("some = jax.jit(chosen, static_argnums=3)\n"
-                           "ahead = [some.lower(CARRIED, x[:16], y[:16], way).compile() for way in (True, False)]\n"
-                           "train = lambda *given: (ahead[1](*given), ahead[0](*given))[1]\n"
-                           "assert ahead[0].cost_analysis() is not None", 8),
-    "ahead of its calls, after some": ("some = jax.jit(step)\nsome(CARRIED, x[:16], y[:16])\n"
-                                       "train = some.lower(CARRIED, x[:16], y[:16]).compile()", 9),
-    "a card each": ("many = jax.pmap(functools.partial(step, scale=2.0), axis_name='cards', in_axes=(0, 0, 0))\n"
-                    "held = [jax.tree.map(lambda one: one[None], CARRIED)]\ndef train(state, x, y):\n"
-                    "    loss, held[0] = many(held[0], x[None], y[None])\n"
-                    "    return loss[0], jax.tree.map(lambda one: one[0], held[0])", 8),
+    "two that share an update": (
+        "update = jax.jit(update)\nways = [jax.jit(lambda *given: step(*given)),"
+        " jax.jit(lambda *given: step(*given))]\n"
+        "train = lambda state, x, y: ways[int(x[0, 0] * 1000) % 2](state, x, y)",
+        8,
+    ),
+    "an update that is jitted as it is": (
+        "update = jax.jit(optimizer.stateless_apply)\ntrain = jax.jit(step)",
+        8,
+    ),
+    "static arguments": (
+        "mse = keras.losses.MeanSquaredError()\nsome = jax.jit(chosen, static_argnums=3,"
+        " static_argnames=('dtype', 'loss', 'policy', 'model'))\n"
+        "train = lambda *given: some(*given, True, dtype=jax.numpy.bfloat16, loss=mse,"
+        " policy=Policy(), model=model)",
+        8,
+    ),
+    "steps and evaluations": (
+        "some = jax.jit(chosen, static_argnums=3)\n"
+        "train = lambda *given: (some(*given, False), some(*given, True))[1]",
+        8,
+    ),
+    "a copy": (
+        "import copy\ntrain = copy.deepcopy({'train': copy.copy(jax.jit(step))})['train']",
+        8,
+    ),
+    "no leaks": (
+        "jitted = jax.jit(step)\ndef train(*given):\n    with jax.checking_leaks():\n"
+        "        return jitted(*given)",
+        8,
+    ),
+    "many at once": (
+        "many = jax.vmap(step, (None, 0, 0))\ndef train(state, x, y):\n"
+        "    loss, states = many(state, x[None], y[None])\n"
+        "    return loss[0], jax.tree.map(lambda one: one[0], states)",
+        0,
+    ),
+    "ahead of its calls": (
+        "some = jax.jit(chosen, static_argnums=3)\n"
+        "ahead = [some.lower(CARRIED, x[:16], y[:16], way).compile() for way in (True, False)]\n"
+        "train = lambda *given: (ahead[1](*given), ahead[0](*given))[1]\n"
+        "assert ahead[0].cost_analysis() is not None",
+        8,
+    ),
+    "ahead of its calls, after some": (
+        "some = jax.jit(step)\nsome(CARRIED, x[:16], y[:16])\n"
+        "train = some.lower(CARRIED, x[:16], y[:16]).compile()",
+        9,
+    ),
+    "a card each": (
+        "many = jax.pmap(functools.partial(step, scale=2.0), axis_name='cards', in_axes=(0, 0, 0))\n"
+        "held = [jax.tree.map(lambda one: one[None], CARRIED)]\ndef train(state, x, y):\n"
+        "    loss, held[0] = many(held[0], x[None], y[None])\n"
+        "    return loss[0], jax.tree.map(lambda one: one[0], held[0])",
+        8,
+    ),
     "a card each, and evaluations": (
         "many = jax.pmap(chosen, 'cards', static_broadcasted_argnums=np.int64(3))\n"
         "held = [jax.tree.map(lambda one: one[None], CARRIED)]\ndef train(state, x, y):\n"
         "    many(held[0], x[None], y[None], False)\n    loss, held[0] = many(held[0], x[None], y[None], True)\n"
         "    many.lower(held[0], x[None], y[None], False).as_text()\n"
-        "    return loss[0], jax.tree.map(lambda one: one[0], held[0])", 8),
+        "    return loss[0], jax.tree.map(lambda one: one[0], held[0])",
+        8,
+    ),
     "ahead of its calls, from shapes": (
         "import gc, weakref\nshapes = jax.eval_shape(lambda *given: given, CARRIED, x[:16], y[:16])\n"
         "some = jax.jit(step)\nassert some.lower(*shapes).cost_analysis() is not None\n"
@@ -192,18 +255,31 @@ WRITTEN = {
         "lowered = stage.lower()\nassert isinstance(lowered, jax.stages.Lowered)\n"
         "large = jax.numpy.ones((3, 3))\nseen = weakref.ref(large)\n"
         "kept = jax.jit(lambda a: a + 1).lower(large).compile()\ndel large\ngc.collect()\nassert seen() is None\n"
-        "train = lowered.compile()\nassert isinstance(train, jax.stages.Compiled) and 'as_text' in dir(train)", 8),
-    "constant gradients": ("update = lambda ov, grads, tv: optimizer.stateless_apply(ov, CONSTANT, tv)\n"
-                           "train = jax.jit(step)", 8),
-    "scaled losses": ("optimizer = keras.optimizers.LossScaleOptimizer(optimizer)\n"
-                      "optimizer.build(model.trainable_variables)\ntrain = jax.jit(step)", 8),
-    "noise in the step": ("noise = jax.jit(lambda: jax.random.normal(jax.random.key(1), ()))\n"
-                          "def noisy(*given):\n    loss, state = step(*given)\n    return loss + noise(), state\n"
-                          "train = jax.jit(noisy)", 8),
+        "train = lowered.compile()\nassert isinstance(train, jax.stages.Compiled) and 'as_text' in dir(train)",
+        8,
+    ),
+    "constant gradients": (
+        "update = lambda ov, grads, tv: optimizer.stateless_apply(ov, CONSTANT, tv)\n"
+        "train = jax.jit(step)",
+        8,
+    ),
+    "scaled losses": (
+        "optimizer = keras.optimizers.LossScaleOptimizer(optimizer)\n"
+        "optimizer.build(model.trainable_variables)\ntrain = jax.jit(step)",
+        8,
+    ),
+    "noise in the step": (
+        "noise = jax.jit(lambda: jax.random.normal(jax.random.key(1), ()))\n"
+        "def noisy(*given):\n    loss, state = step(*given)\n    return loss + noise(), state\n"
+        "train = jax.jit(noisy)",
+        8,
+    ),
     "a loop of JAX's": ("train = jax.jit(looped)", 8),
     "a scan that is not jitted": ("train = scanned", 8),
 }
-STEPS = JAX[:JAX.index('if WAY == "nested"')] + """
+STEPS = (
+    JAX[: JAX.index('if WAY == "nested"')]
+    + """
 class Methods:
     def step(self, state, x, y):
         return step(state, x, y)
@@ -233,6 +309,7 @@ CARRIED = ([v.value for v in model.trainable_variables], [v.value for v in model
            [v.value for v in optimizer.variables])
 CONSTANT = [jax.numpy.ones(v.shape) for v in model.trainable_variables]
 """
+)
 TRAINING = """
 state = ([jax.numpy.copy(v.value) for v in model.trainable_variables],
          [jax.numpy.copy(v.value) for v in model.non_trainable_variables],
@@ -255,8 +332,15 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
     condition = Condition("jax", "auto", script.name, 1)
 
     def run(name, number=1, **options):
-        return runs_of(script, ("plain", "0.01"), python, condition.with_options(options), number, tmp_path / name,
-                       {"KERAS_BACKEND": "jax"})
+        return runs_of(
+            script,
+            ("plain", "0.01"),
+            python,
+            condition.with_options(options),
+            number,
+            tmp_path / name,
+            {"KERAS_BACKEND": "jax"},
+        )
 
     watched, again = run("watched", 2)
     (bare,) = run("bare", watch=False)
@@ -265,12 +349,20 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
     tables = [table for table in watched.trace.tables if table.kind == "steps"]
     assert watched.trace.measures["steps"] == sum(len(table.sequence) for table in tables) == steps
-    assert [table.cells.tolist() for table in tables] == \
-        [table.cells.tolist() for table in again.trace.tables if table.kind == "steps"]
+    assert [table.cells.tolist() for table in tables] == [
+        table.cells.tolist() for table in again.trace.tables if table.kind == "steps"
+    ]
     if steps:
-        columns = {name.replace("sequential/", "") for stage, name in tables[-1].columns if stage == "update"}
+        columns = {
+            name.replace("sequential/", "")
+            for stage, name in tables[-1].columns
+            if stage == "update"
+        }
         assert watched.trace.measures["moved"] and "first/kernel" in columns
-        assert all(any(stage == "data" for stage, _ in table.columns) for table in tables) or "gradients" in written
+        assert (
+            all(any(stage == "data" for stage, _ in table.columns) for table in tables)
+            or "gradients" in written
+        )
 
 
 def test_a_whole_training_in_one_call_is_seen_to_move(tmp_path):
@@ -278,14 +370,27 @@ def test_a_whole_training_in_one_call_is_seen_to_move(tmp_path):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     for number, loop in enumerate(("jax.lax.scan", "unfollowed")):
-        script.write_text("from jax._src.lax.control_flow import scan as unfollowed\n" + STEPS + f"""
+        script.write_text(
+            "from jax._src.lax.control_flow import scan as unfollowed\n"
+            + STEPS
+            + f"""
 whole = jax.jit(lambda state, batches: {loop}(body, state, batches))
-""" + TRAINING[:TRAINING.index("for _")] + """
+"""
+            + TRAINING[: TRAINING.index("for _")]
+            + """
 state, losses = whole(state, (x.reshape(4, 16, 4), y.reshape(4, 16, 1)))
 print(float(losses[-1]))
-""")
-        (one,) = runs_of(script, ("plain", "0.01"), python, Condition("jax", "auto", script.name, 1), 1,
-                         tmp_path / str(number), {"KERAS_BACKEND": "jax"})
+"""
+        )
+        (one,) = runs_of(
+            script,
+            ("plain", "0.01"),
+            python,
+            Condition("jax", "auto", script.name, 1),
+            1,
+            tmp_path / str(number),
+            {"KERAS_BACKEND": "jax"},
+        )
         assert one.trace.measures["steps"] == 1 and one.trace.measures["moved"]
         (table,) = [table for table in one.trace.tables if table.kind == "steps"]
         names = {name for stage, name in table.columns if stage == "update"}
@@ -296,15 +401,26 @@ print(float(losses[-1]))
 def test_weights_without_names_are_seen_to_move_or_to_stand_still(tmp_path, rate, moves):
     python = with_backend("jax")
     script = tmp_path / "train.py"
-    script.write_text(STEPS.replace(".Adam(", ".SGD(").replace("keras.layers.BatchNormalization(), ", "") + """
+    script.write_text(
+        STEPS.replace(".Adam(", ".SGD(").replace("keras.layers.BatchNormalization(), ", "")
+        + """
 def clipped(*given):
     loss, (tv, ntv, ov) = step(*given)
     return loss, ([jax.numpy.clip(one, -9, 9) for one in tv], ntv, ov)
 
 train = jax.jit(clipped)
-""" + TRAINING)
-    (one,) = runs_of(script, ("plain", rate), python, Condition("jax", "auto", script.name, 1), 1, tmp_path / rate,
-                     {"KERAS_BACKEND": "jax"})
+"""
+        + TRAINING
+    )
+    (one,) = runs_of(
+        script,
+        ("plain", rate),
+        python,
+        Condition("jax", "auto", script.name, 1),
+        1,
+        tmp_path / rate,
+        {"KERAS_BACKEND": "jax"},
+    )
     assert one.trace.measures["steps"] == 8 and one.trace.measures["moved"] is moves
 
 
@@ -313,8 +429,16 @@ def test_a_step_is_where_a_run_was_asked_to_end(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(JAX)
     for watch in (True, False):
-        (ended,) = runs_of(script, ("plain", "0.01"), python,
-                           Condition("jax", "auto", script.name, 1).with_options({"watch": watch, "stop_steps": 5}), 1,
-                           tmp_path / str(watch), {"KERAS_BACKEND": "jax"})
+        (ended,) = runs_of(
+            script,
+            ("plain", "0.01"),
+            python,
+            Condition("jax", "auto", script.name, 1).with_options(
+                {"watch": watch, "stop_steps": 5}
+            ),
+            1,
+            tmp_path / str(watch),
+            {"KERAS_BACKEND": "jax"},
+        )
         assert ended.trace.measures["stopped"] == 5
         assert (ended.trace.folder / "stdout").read_text().count("\n") == 1

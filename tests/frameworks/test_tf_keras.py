@@ -1,4 +1,7 @@
-"""Keras 2 in the package ``tf_keras``, beside Keras 3: chosen by the script, or by TensorFlow for it."""
+"""Keras 2 in the package ``tf_keras``, beside Keras 3: chosen by the script, or by TensorFlow for
+it.
+"""
+
 import json
 import subprocess
 import sys
@@ -64,20 +67,27 @@ print(keras.Model.__module__.partition(".")[0])
 STEPS = 3 + 1 + 1 + 3 + 2
 
 
-@pytest.mark.parametrize(("imported", "chosen"), [
-    ("import tf_keras as keras", ""),
-    ("from tensorflow import keras", "1"),
-    ("from tensorflow.keras import layers; keras = tf.keras", "1"),
-    ("import keras; keras.layers.Dense(1); import tf_keras as keras", ""),
-], ids=["package", "tensorflow's", "submodule", "both"])
-def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(imported, chosen, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("imported", "chosen"),
+    [
+        ("import tf_keras as keras", ""),
+        ("from tensorflow import keras", "1"),
+        ("from tensorflow.keras import layers; keras = tf.keras", "1"),
+        ("import keras; keras.layers.Dense(1); import tf_keras as keras", ""),
+    ],
+    ids=["package", "tensorflow's", "submodule", "both"],
+)
+def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(
+    imported, chosen, tmp_path, monkeypatch
+):
     pytest.importorskip("tf_keras", reason="the package tf_keras is not installed here")
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", chosen)
     script = tmp_path / "work" / "train.py"
     script.parent.mkdir()
     script.write_text(SCRIPT.replace("IMPORT", imported))
-    plain = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True,
-                           cwd=script.parent).stdout
+    plain = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=script.parent
+    ).stdout
     assert plain.endswith("\ntf_keras\n")
     watched, bare = run(script, tmp_path / "control")
     for done in (watched, bare):
@@ -88,21 +98,30 @@ def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(im
     steps = [[(stage, name) for stage, name in table.columns] for table in watched.trace.tables]
     last = steps[-1]
     assert {stage for stage, _ in last} >= {"data", "update"}
-    updated = [name for stage, name in last if stage == "update" and not name.startswith("optimizer/")]
+    updated = [
+        name for stage, name in last if stage == "update" and not name.startswith("optimizer/")
+    ]
     assert len(updated) == len(set(updated)) == 8, "the weights of both networks, each once"
 
 
-@pytest.mark.parametrize(("imported", "chosen", "function"), [
-    ("import tf_keras as keras", "", "tf_keras.utils.set_random_seed"),
-    ("from tensorflow import keras", "1", "tf.keras.utils.set_random_seed"),
-], ids=["package", "tensorflow's"])
-def test_the_seed_that_a_script_sets_is_told_under_the_name_it_has_there(imported, chosen, function, tmp_path,
-                                                                         monkeypatch):
+@pytest.mark.parametrize(
+    ("imported", "chosen", "function"),
+    [
+        ("import tf_keras as keras", "", "tf_keras.utils.set_random_seed"),
+        ("from tensorflow import keras", "1", "tf.keras.utils.set_random_seed"),
+    ],
+    ids=["package", "tensorflow's"],
+)
+def test_the_seed_that_a_script_sets_is_told_under_the_name_it_has_there(
+    imported, chosen, function, tmp_path, monkeypatch
+):
     pytest.importorskip("tf_keras", reason="the package tf_keras is not installed here")
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", chosen)
     script = tmp_path / "train.py"
-    script.write_text(f"{imported}\nkeras.utils.set_random_seed(1)\nmodel = keras.Sequential([keras.layers.Dense(1)])\n"
-                      "model.compile('sgd', 'mse')\nmodel.fit([[1.0]], [[1.0]], verbose=0)\n")
+    script.write_text(
+        f"{imported}\nkeras.utils.set_random_seed(1)\nmodel = keras.Sequential([keras.layers.Dense(1)])\n"
+        "model.compile('sgd', 'mse')\nmodel.fit([[1.0]], [[1.0]], verbose=0)\n"
+    )
     spied, _ = run(script, tmp_path / "control", spy="python-random")
     seeds = json.loads((spied.trace.folder / "sites.json").read_text())["seeds"]
     assert {"function": function, "line": 2, "reaches": True}.items() <= seeds[0].items()

@@ -1,4 +1,7 @@
-"""A watched script does what it does without us, however strange its input, and every step of it is seen."""
+"""A watched script does what it does without us, however strange its input, and every step of it is
+seen.
+"""
+
 import os
 import subprocess
 import sys
@@ -97,10 +100,23 @@ def script(tmp_path_factory):
 
 def run(script, control, python=sys.executable, backend="tensorflow", **options):
     found = program.find(script.name, False, (), script.parent)
-    runner = Runner(Interpreter(python, backend, fork=False), Limits(2), control, dict(os.environ),
-                    keep_bytes=False, open_nest=lambda *given: program.Process(found, *given))
-    trials = [Trial(Condition("tensorflow", "auto", "train.py", 1).with_options({**options, "watch": watch}), 0)
-              for watch in (True, False)]
+    runner = Runner(
+        Interpreter(python, backend, fork=False),
+        Limits(2),
+        control,
+        dict(os.environ),
+        keep_bytes=False,
+        open_nest=lambda *given: program.Process(found, *given),
+    )
+    trials = [
+        Trial(
+            Condition("tensorflow", "auto", "train.py", 1).with_options(
+                {**options, "watch": watch}
+            ),
+            0,
+        )
+        for watch in (True, False)
+    ]
     asking = Asking(ask(trials))
     runner.run([asking])
     runner.close()
@@ -110,8 +126,9 @@ def run(script, control, python=sys.executable, backend="tensorflow", **options)
 
 
 def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp_path):
-    plain = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True,
-                           cwd=script.parent).stdout
+    plain = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=script.parent
+    ).stdout
     watched, bare = run(script, tmp_path / "control")
     for done in (watched, bare):
         assert (done.trace.folder / "stdout").read_text() == plain
@@ -120,17 +137,30 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp
     seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
     assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= seen
     (once,) = [table for table in watched.trace.tables if table.kind == "events"]
-    # Built inside of ``fit``, in a function that is being traced: it has its first values all the same.
+    # Built inside of ``fit``, in a function that is being traced: it has its first values all the
+    # same.
     assert any(stage == "init" and "built_late/kernel" in name for stage, name in once.columns)
     # What a compiled loop over slices of an array is called with are its batches.
-    given = {name for table in watched.trace.tables for stage, name in table.columns if stage == "data"}
+    given = {
+        name for table in watched.trace.tables for stage, name in table.columns if stage == "data"
+    }
     assert {"argument.0.x", "argument.0.y", "argument.1"} <= given and "batch.0" in given
-    saved = {name: value for name, value in watched.trace.digests.items() if name.startswith("saved ")}
-    assert set(saved) == {f"saved {name}" for name in (
-        "out/whole.keras", "out/part.weights.h5", "again.keras", "one.npy", "two.npz")}
+    saved = {
+        name: value for name, value in watched.trace.digests.items() if name.startswith("saved ")
+    }
+    assert set(saved) == {
+        f"saved {name}"
+        for name in ("out/whole.keras", "out/part.weights.h5", "again.keras", "one.npy", "two.npz")
+    }
     assert saved["saved one.npy"] != saved["saved two.npz"]
-    assert saved["saved out/whole.keras"] == saved["saved again.keras"] != saved["saved out/part.weights.h5"]
-    assert saved == {name: value for name, value in bare.trace.digests.items() if name.startswith("saved ")}
+    assert (
+        saved["saved out/whole.keras"]
+        == saved["saved again.keras"]
+        != saved["saved out/part.weights.h5"]
+    )
+    assert saved == {
+        name: value for name, value in bare.trace.digests.items() if name.startswith("saved ")
+    }
     assert watched.trace.observations() > 20 * bare.trace.observations() / 10 > 0
 
 

@@ -1,12 +1,15 @@
-"""Everything that needs a card, in one call with a bound: started by ``check.sh``, which installs what it needs.
+"""Everything that needs a card, in one call with a bound: started by ``check.sh``, which installs
+what it needs.
 
-A part is one command. Each has its own bound in seconds, its own log and, where it audits, its own JSON report; a part
-that fails or hangs does not stop the next one. The most valuable parts come first. What a part leaves of its time
-goes to those behind it; a part for which no time is left is skipped, and the summary says so.
+A part is one command. Each has its own bound in seconds, its own log and, where it audits, its own
+JSON report; a part that fails or hangs does not stop the next one. The most valuable parts come
+first. What a part leaves of its time goes to those behind it; a part for which no time is left is
+skipped, and the summary says so.
 
-OUT gets two files, written anew after every part, so that what is there when the machine is taken away is whole:
-``summary.txt`` (under 100 lines) and ``check.tar.gz`` (logs and reports).
+OUT gets two files, written anew after every part, so that what is there when the machine is taken
+away is whole: ``summary.txt`` (under 100 lines) and ``check.tar.gz`` (logs and reports).
 """
+
 import argparse
 import contextlib
 import json
@@ -31,13 +34,14 @@ SCRIPTS = ROOT / "tests" / "corpus" / "card"
 DETAUDIT = (sys.executable, "-m", "detaudit")
 
 GPU, CPU = "gpu", "cpu"
-#: With ``--device cpu`` the card's sources are skipped; these are scanned beside them, so that trials are run at all.
+#: With ``--device cpu`` the card's sources are skipped; these are scanned beside them, so that
+#: trials are run at all.
 ON_A_CPU = {"tensorflow": "sparse-update", "jax": "xla", "torch": "indexing-gradient"}
 
 # Seconds.
 MACHINE, SCAN, RUN, LANES = 30.0, 140.0, 90.0, 30.0
-LEAST = 8.0        # A part that has less is not begun.
-GRACE = 10.0       # From SIGINT, after which a report is written, to SIGKILL.
+LEAST = 8.0  # A part that has less is not begun.
+GRACE = 10.0  # From SIGINT, after which a report is written, to SIGKILL.
 AT_THE_END = 20.0  # Kept back for the last part, which reads what the check has left of the cards.
 
 MOST_LINES, MOST_COLUMNS = 99, 200
@@ -46,10 +50,11 @@ MOST_LINES_OF_A_PART = 12
 
 @dataclass(frozen=True)
 class Part:
-    """``{budget}`` in ``command`` becomes the seconds that detaudit may take, ``{report}`` the file for its JSON.
+    """``{budget}`` in ``command`` becomes the seconds that detaudit may take, ``{report}`` the file
+    for its JSON.
 
-    ``summarize`` takes that report, or where there is none the log, and returns lines. ``statuses`` are the exit codes
-    of a part that has shown what it is for.
+    ``summarize`` takes that report, or where there is none the log, and returns lines. ``statuses``
+    are the exit codes of a part that has shown what it is for.
     """
 
     name: str
@@ -67,7 +72,9 @@ class Part:
 
 @dataclass
 class Result:
-    """How a part ended, in words, and what it showed. ``accepted``: it ran to its end, and to some result."""
+    """How a part ended, in words, and what it showed. ``accepted``: it ran to its end, and to some
+    result.
+    """
 
     name: str
     ended: str
@@ -80,13 +87,19 @@ def main() -> int:
     options = parse(sys.argv[1:])
     begun = time.monotonic()
     deadline = begun + 60 * options.minutes
-    parts = [part for part in parts_of(options.backends, options.device)
-             if not options.only or part.name in options.only]
+    parts = [
+        part
+        for part in parts_of(options.backends, options.device)
+        if not options.only or part.name in options.only
+    ]
     options.out.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="check-") as name:
         work = Path(name)
-        for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job inherits SIGINT as ignored
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+        ):  # a shell's background job inherits SIGINT as ignored
             signal.signal(number, signal.default_int_handler)
         try:
             for part in parts:
@@ -94,7 +107,7 @@ def main() -> int:
                 results.append(run(part, deadline - kept_back - time.monotonic(), work))
                 hand_over(options, results, work)
         except KeyboardInterrupt:
-            missing = [part.name for part in parts[len(results):]]
+            missing = [part.name for part in parts[len(results) :]]
             results.append(Result(", ".join(missing), "interrupted"))
         hand_over(options, results, work)
     print((options.out / "summary.txt").read_text(encoding="utf-8"))
@@ -102,13 +115,29 @@ def main() -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="check.sh", description="Run everything that needs a card.")
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder for summary.txt and check.tar.gz")
+    parser = argparse.ArgumentParser(
+        prog="check.sh", description="Run everything that needs a card."
+    )
+    parser.add_argument(
+        "out", metavar="OUT", type=Path, help="folder for summary.txt and check.tar.gz"
+    )
     parser.add_argument("--minutes", type=float, default=8.0, help="bound of the whole check (8)")
-    parser.add_argument("--device", choices=(GPU, CPU), default=GPU, help="cpu tries the check itself, without a card")
-    parser.add_argument("--backend", dest="backends", action="append", choices=EVERY_BACKEND,
-                        help="a backend to check, may be repeated (torch and jax)")
-    parser.add_argument("--only", metavar="PART", action="append", help="this part only, may be repeated")
+    parser.add_argument(
+        "--device",
+        choices=(GPU, CPU),
+        default=GPU,
+        help="cpu tries the check itself, without a card",
+    )
+    parser.add_argument(
+        "--backend",
+        dest="backends",
+        action="append",
+        choices=EVERY_BACKEND,
+        help="a backend to check, may be repeated (torch and jax)",
+    )
+    parser.add_argument(
+        "--only", metavar="PART", action="append", help="this part only, may be repeated"
+    )
     options = parser.parse_args(arguments)
     options.out = options.out.absolute()
     options.backends = options.backends or ["torch", "jax"]
@@ -121,7 +150,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-# The parts ------------------------------------------------------------------------------------------------------
+# The parts ----------------------------------------------------------------------------------------
 
 
 def parts_of(backends: Sequence[str], device: str) -> list[Part]:
@@ -138,33 +167,84 @@ def parts_of(backends: Sequence[str], device: str) -> list[Part]:
 
 
 def scan(backend: str, device: str) -> Part:
-    """The sources that need one card. A race is tried with five pairs in any case; one pair does for the others."""
-    sources = [source.id for source in base.known_sources(backend).values() if source.needs.gpus == 1]
+    """The sources that need one card. A race is tried with five pairs in any case; one pair does
+    for the others.
+    """
+    sources = [
+        source.id for source in base.known_sources(backend).values() if source.needs.gpus == 1
+    ]
     if device == CPU:
         sources.append(ON_A_CPU[backend])
     only = [word for source in sources for word in ("--only", source)]
-    command = (*DETAUDIT, "scan", "--backend", backend, "--device", device, *only, "--trials", "1",
-               "--budget", "{budget}", "--json", "{report}")
-    return Part(f"scan-{backend}", command, SCAN, summarize_scan, backend=backend,
-                statuses=(0, 1) if device == GPU else (0, 1, 3))
+    command = (
+        *DETAUDIT,
+        "scan",
+        "--backend",
+        backend,
+        "--device",
+        device,
+        *only,
+        "--trials",
+        "1",
+        "--budget",
+        "{budget}",
+        "--json",
+        "{report}",
+    )
+    return Part(
+        f"scan-{backend}",
+        command,
+        SCAN,
+        summarize_scan,
+        backend=backend,
+        statuses=(0, 1) if device == GPU else (0, 1, 3),
+    )
 
 
 def script(name: str, backend: str, device: str) -> Part:
-    """``detaudit run`` of a script of the corpus: a dozen runs end before a cause is named, two dozen do not."""
-    where = ("--device", "cpu") if device == CPU else ("--jobs", "4")  # a large card has room for four
-    command = (*DETAUDIT, "run", "--backend", backend, *where, "--pairs", "2", "--budget", "24runs", "--no-price",
-               "--json", "{report}", "train.py")
-    return Part(f"run-{name}-{backend}", command, RUN, summarize_run, SCRIPTS / name, backend, (0, 1, 3))
+    """``detaudit run`` of a script of the corpus: a dozen runs end before a cause is named, two
+    dozen do not.
+    """
+    where = (
+        ("--device", "cpu") if device == CPU else ("--jobs", "4")
+    )  # a large card has room for four
+    command = (
+        *DETAUDIT,
+        "run",
+        "--backend",
+        backend,
+        *where,
+        "--pairs",
+        "2",
+        "--budget",
+        "24runs",
+        "--no-price",
+        "--json",
+        "{report}",
+        "train.py",
+    )
+    return Part(
+        f"run-{name}-{backend}", command, RUN, summarize_run, SCRIPTS / name, backend, (0, 1, 3)
+    )
 
 
 def lanes(backend: str, device: str) -> Part:
     """What fingerprints on the card cost."""
     megabytes = "16" if device == CPU else "1024"
-    command = (sys.executable, "-m", "tests.bench.lanes", backend, "--megabytes", megabytes, "--turns", "5")
+    command = (
+        sys.executable,
+        "-m",
+        "tests.bench.lanes",
+        backend,
+        "--megabytes",
+        megabytes,
+        "--turns",
+        "5",
+    )
     return Part(f"lanes-{backend}", command, LANES, summarize_log, backend=backend)
 
 
-# Running them ---------------------------------------------------------------------------------------------------
+# Running them -------------------------------------------------------------------------------------
 
 
 def run(part: Part, left: float, work: Path) -> Result:
@@ -181,15 +261,24 @@ def run(part: Part, left: float, work: Path) -> Result:
         environment["KERAS_BACKEND"] = part.backend
     begun = time.monotonic()
     with open(log, "wb") as file, private_copy(part.folder, work) as folder:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             ended = wait(process, allowed)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     accepted = ended in {f"exit {status}" for status in part.statuses}
-    return Result(part.name, ended, accepted, time.monotonic() - begun, summarize(part, report, log))
+    return Result(
+        part.name, ended, accepted, time.monotonic() - begun, summarize(part, report, log)
+    )
 
 
 @contextlib.contextmanager
@@ -207,7 +296,9 @@ def private_copy(folder: Path, work: Path) -> Iterator[Path]:
 
 
 def wait(process: subprocess.Popen, seconds: float) -> str:
-    """How the process ended, in words; it is interrupted when its time is over, and killed some seconds later."""
+    """How the process ended, in words; it is interrupted when its time is over, and killed some
+    seconds later.
+    """
     try:
         return f"exit {process.wait(seconds)}"
     except subprocess.TimeoutExpired:
@@ -218,7 +309,7 @@ def wait(process: subprocess.Popen, seconds: float) -> str:
         return f"killed after {seconds + GRACE:.0f} s"
 
 
-# What was seen --------------------------------------------------------------------------------------------------
+# What was seen ------------------------------------------------------------------------------------
 
 
 def summarize(part: Part, report: Path, log: Path) -> list[str]:
@@ -227,9 +318,14 @@ def summarize(part: Part, report: Path, log: Path) -> list[str]:
     if part.reports and not report.exists():
         return ["no report; its last words:", *summarize_log(text)]
     try:
-        return part.summarize(json.loads(report.read_text(encoding="utf-8")) if part.reports else text)
+        return part.summarize(
+            json.loads(report.read_text(encoding="utf-8")) if part.reports else text
+        )
     except (ValueError, KeyError, TypeError) as error:
-        return [f"cannot be read: {type(error).__name__}: {error}; its last words:", *summarize_log(text)]
+        return [
+            f"cannot be read: {type(error).__name__}: {error}; its last words:",
+            *summarize_log(text),
+        ]
 
 
 def summarize_log(text: str) -> list[str]:
@@ -238,21 +334,25 @@ def summarize_log(text: str) -> list[str]:
 
 def summarize_machine(text: str) -> list[str]:
     """The cards, by NVML, and the packages that count."""
-    described = json.loads(text[text.index("{"):])
+    described = json.loads(text[text.index("{") :])
     gpus, packages = described["machine"]["gpu"], described["environment"]["packages"]
     names = ("jax", "jaxlib", "torch", "tensorflow", "keras", "numpy")
     lines = [" ".join(f"{name} {packages[name]}" for name in names if name in packages)]
     if gpus["problem"]:
         return [*lines, f"NVML: {gpus['problem']}"]
     lines.append(f"driver {gpus['driver']}, CUDA {gpus['cuda']}")
-    return lines + [" ".join(f"{name}={value}" for name, value in card.items() if value not in (None, {}, []))
-                    for card in gpus["cards"]]
+    return lines + [
+        " ".join(f"{name}={value}" for name, value in card.items() if value not in (None, {}, []))
+        for card in gpus["cards"]
+    ]
 
 
 def summarize_scan(report: dict[str, Any]) -> list[str]:
     control = report["control"]
     held = None if control is None else control["holds"]
-    lines = [f"{report['outcome']}: {report['reason']}; {len(report['trials'])} trials; control holds: {held}"]
+    lines = [
+        f"{report['outcome']}: {report['reason']}; {len(report['trials'])} trials; control holds: {held}"
+    ]
     for verdict in report["verdicts"]:
         pin = f" [{verdict['pin']}]" if verdict["pin"] else ""
         lines.append(f"{verdict['source']}: {verdict['verdict']}{pin}: {verdict['reason']}")
@@ -263,7 +363,9 @@ def summarize_run(report: dict[str, Any]) -> list[str]:
     lines = [f"{report['outcome']}: {report['reason']}; {len(report['trials'])} runs"]
     divergence = report["first_divergence"]
     if divergence is not None:
-        lines.append(f"first: {divergence['stage']} {divergence['name']} in step {divergence['step']}")
+        lines.append(
+            f"first: {divergence['stage']} {divergence['name']} in step {divergence['step']}"
+        )
     lines += [f"cause: {cause['source']}, pin {cause['pin']}" for cause in report["causes"]]
     if report["fix"] is not None:
         lines.append(f"fix: verified {report['fix']['verified']}")
@@ -275,7 +377,10 @@ def summarize_run(report: dict[str, Any]) -> list[str]:
 def changes(report: dict[str, Any]) -> list[str]:
     """What NVML saw change on the cards meanwhile."""
     seen = (report["machine"].get("gpu") or {}).get("changes", [])
-    return [f"card {change['index']}: {change['what']} was {change['before']}, is {change['after']}" for change in seen]
+    return [
+        f"card {change['index']}: {change['what']} was {change['before']}, is {change['after']}"
+        for change in seen
+    ]
 
 
 def hand_over(options: argparse.Namespace, results: Sequence[Result], work: Path) -> None:
@@ -290,12 +395,14 @@ def hand_over(options: argparse.Namespace, results: Sequence[Result], work: Path
 
 
 def text_of(options: argparse.Namespace, results: Sequence[Result]) -> str:
-    lines = [f"check of {' and '.join(options.backends)}, --device {options.device}, {options.minutes:g} minutes"]
+    lines = [
+        f"check of {' and '.join(options.backends)}, --device {options.device}, {options.minutes:g} minutes"
+    ]
     for result in results:
         lines.append(f"{result.name}: {result.ended}, {result.seconds:.0f} s")
         lines += [f"    {line}"[:MOST_COLUMNS] for line in result.lines[:MOST_LINES_OF_A_PART]]
     if len(lines) > MOST_LINES:
-        lines = [*lines[:MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} lines more"]
+        lines = [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} lines more"]
     return "\n".join(lines) + "\n"
 
 

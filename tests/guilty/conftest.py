@@ -1,4 +1,7 @@
-"""Guilty tests run the real experiments of a scan on the installed framework, planted faults among them."""
+"""Guilty tests run the real experiments of a scan on the installed framework, planted faults among
+them.
+"""
+
 import json
 import os
 import shutil
@@ -35,9 +38,15 @@ def make_runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
             shutil.copy(PLANT, folder / "probes")
             (folder / "probes" / "plant.json").write_text(json.dumps(plant))
             probes = (str(folder / "probes"),)
-        environment = base.environment_for_nests(os.environ, base.controlled_variables(), str(folder / "private"))
-        runner = Runner(Interpreter(sys.executable, "tensorflow", fork, probes), Limits(2, 300.0), folder / "control",
-                        {**environment, "KERAS_BACKEND": "tensorflow"})
+        environment = base.environment_for_nests(
+            os.environ, base.controlled_variables(), str(folder / "private")
+        )
+        runner = Runner(
+            Interpreter(sys.executable, "tensorflow", fork, probes),
+            Limits(2, 300.0),
+            folder / "control",
+            {**environment, "KERAS_BACKEND": "tensorflow"},
+        )
         made.append(runner)
         runner.fingerprint = runner.greet(base_condition())["fingerprints"][0]
         return runner
@@ -55,8 +64,10 @@ def judge(runner: Runner, sources: list[Source], gpus: int = 0) -> dict[str, Ver
     """The verdicts on the sources, each tried as a quick scan tries it."""
     known = base.known_pins("tensorflow")
     facts = runner.greet(base_condition())["facts"]
-    asking = [Asking(sections.of_source(narrowed(source), base_condition(), known, {}, facts, gpus, 1))
-              for source in sources]
+    asking = [
+        Asking(sections.of_source(narrowed(source), base_condition(), known, {}, facts, gpus, 1))
+        for source in sources
+    ]
     runner.run(asking)
     return {one.finding.source: one.finding for one in asking}
 

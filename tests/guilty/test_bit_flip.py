@@ -1,4 +1,7 @@
-"""One bit flipped in a live variable, never in the trace, is always found, and named to the tensor and the step."""
+"""One bit flipped in a live variable, never in the trace, is always found, and named to the tensor
+and the step.
+"""
+
 import json
 import random
 from dataclasses import replace
@@ -15,9 +18,16 @@ pytestmark = pytest.mark.guilty
 
 _places = random.Random(20260101)
 FLIPS = [
-    {"model": model, "slot": slot, "variable": _places.randrange(20), "step": _places.randrange(2),
-     "element": _places.randrange(1000), "bit": _places.randrange(23)}
-    for model in MODELS for slot in (False, True)
+    {
+        "model": model,
+        "slot": slot,
+        "variable": _places.randrange(20),
+        "step": _places.randrange(2),
+        "element": _places.randrange(1000),
+        "bit": _places.randrange(23),
+    }
+    for model in MODELS
+    for slot in (False, True)
 ]
 
 
@@ -37,12 +47,16 @@ def runner(make_runner):
     return make_runner({"when": "option"})
 
 
-@pytest.mark.parametrize("flip", FLIPS, ids=lambda flip: f"{flip['model']}-{'slot' if flip['slot'] else 'weight'}")
+@pytest.mark.parametrize(
+    "flip", FLIPS, ids=lambda flip: f"{flip['model']}-{'slot' if flip['slot'] else 'weight'}"
+)
 def test_a_flipped_bit_is_found_where_it_was_flipped(runner, flip):
     # Adam has slots; the text model's own SGD has none.
     condition = replace(base_condition(), model=flip["model"]).with_options({"optimizer": "adam"})
     clean = run(runner, condition)
-    found = compare_finished(clean, run(runner, condition.with_options({"plant": json.dumps(flip)})))
+    found = compare_finished(
+        clean, run(runner, condition.with_options({"plant": json.dumps(flip)}))
+    )
     assert isinstance(found, Divergence)
     assert (found.stage, found.step, found.kind) == ("update", flip["step"], "bits")
     assert found.distance.elements == 1
@@ -56,8 +70,14 @@ def variable_name(done, flip):
     table = next(table for table in done.trace.tables if table.kind == "steps")
     names = [name for stage, name in table.columns if stage == "update"]
     if flip["slot"]:
-        slots = [name for name in names if name.startswith("optimizer/") and not name.endswith("iteration")][1:]
+        slots = [
+            name
+            for name in names
+            if name.startswith("optimizer/") and not name.endswith("iteration")
+        ][1:]
         return slots[flip["variable"] % len(slots)]
     weights = [name for stage, name in table.columns if stage == "gradient"]
-    weights = list(dict.fromkeys(name.removesuffix(" values").removesuffix(" indices") for name in weights))
+    weights = list(
+        dict.fromkeys(name.removesuffix(" values").removesuffix(" indices") for name in weights)
+    )
     return weights[flip["variable"] % len(weights)]

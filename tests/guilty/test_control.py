@@ -1,4 +1,5 @@
 """Where runs part with everything pinned, the scan says so plainly and stops attributing."""
+
 import io
 import json
 import shutil
@@ -19,8 +20,17 @@ def test_a_control_that_parts_ends_the_scan_and_accuses_no_source(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     shutil.copy(PLANT, tmp_path)
     (tmp_path / "plant.json").write_text(json.dumps({"when": "always"}))
-    audit = scan(Options(sys.executable, depth="quick", trials=1, probes=(str(tmp_path),)), lambda event: None)
-    assert {one.condition.model for one in audit.control.parted} == {"mlp", "cnn", "text", "lstm", "attention"}
+    audit = scan(
+        Options(sys.executable, depth="quick", trials=1, probes=(str(tmp_path),)),
+        lambda event: None,
+    )
+    assert {one.condition.model for one in audit.control.parted} == {
+        "mlp",
+        "cnn",
+        "text",
+        "lstm",
+        "attention",
+    }
     assert (audit.verdicts, audit.ladder, audit.recipe) == ((), (), None)
     concluded = conclude(audit)
     assert (concluded.outcome, concluded.exit_code) == ("broken", 1)

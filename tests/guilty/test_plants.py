@@ -1,7 +1,10 @@
-"""A planted fault for every source: in every trial, it breaks; when loose, it needs the pin; by setting, it varies.
+"""A planted fault for every source: in every trial, it breaks; when loose, it needs the pin; by
+setting, it varies.
 
-Whatever a source does by itself on this machine, its experiment must be able to see a fault where there is one.
+Whatever a source does by itself on this machine, its experiment must be able to see a fault where
+there is one.
 """
+
 import pytest
 from detaudit import base
 from detaudit.experiments import compare, loosen
@@ -14,7 +17,8 @@ pytestmark = pytest.mark.guilty
 SOURCES = base.known_sources("tensorflow")
 LOOSENED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Loosen)]
 COMPARED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Compare)]
-#: Silent on a CPU by themselves, or not there: only a plant shows that their experiment would see a fault.
+#: Silent on a CPU by themselves, or not there: only a plant shows that their experiment would see a
+#: fault.
 SILENT = [name for name in LOOSENED if SOURCES[name].needs.gpus]
 PLENTY = 8  # GPUs that are pretended, so that the GPU's experiments are run too
 

@@ -1,4 +1,5 @@
 """What the real sources show on a CPU, on the installed TensorFlow and Keras."""
+
 import pytest
 from detaudit import base
 
@@ -6,13 +7,28 @@ from tests.guilty.conftest import judge
 
 pytestmark = pytest.mark.guilty
 
-#: Sources that part two runs on any CPU: the stage of the first divergence, and the advised pin that holds.
+#: Sources that part two runs on any CPU: the stage of the first divergence, and the advised pin
+#: that holds.
 PART = {
-    "python-random": "init", "numpy-legacy": "data", "numpy-generator": "data", "tensorflow-seed": "data",
-    "keras-seed": "forward", "os-entropy": "data", "clock": "data", "hash-seed": "data", "directory-order": "data",
-    "tfdata-order": "data", "tfdata-random-map": "data", "tfdata-shuffle": "data", "loader-workers": "data",
-    "weight-init": "init", "dropout": "forward", "embedding": "init", "batch-shuffle": "data",
-    "augmentation": "forward", "sparse-update": "update",
+    "python-random": "init",
+    "numpy-legacy": "data",
+    "numpy-generator": "data",
+    "tensorflow-seed": "data",
+    "keras-seed": "forward",
+    "os-entropy": "data",
+    "clock": "data",
+    "hash-seed": "data",
+    "directory-order": "data",
+    "tfdata-order": "data",
+    "tfdata-random-map": "data",
+    "tfdata-shuffle": "data",
+    "loader-workers": "data",
+    "weight-init": "init",
+    "dropout": "forward",
+    "embedding": "init",
+    "batch-shuffle": "data",
+    "augmentation": "forward",
+    "sparse-update": "update",
 }
 #: Sources whose settings give other bits on any CPU, each repeating itself.
 VARY = ("intra-op-threads", "onednn", "xla", "eager", "precision", "op-determinism", "resume")
@@ -66,10 +82,18 @@ def test_what_needs_a_gpu_is_skipped_with_the_reason(verdicts, source):
 
 
 def test_nothing_is_broken_and_nothing_undecided(verdicts):
-    assert {name: one.reason for name, one in verdicts.items() if one.verdict in ("broken", "error")} == {}
+    assert {
+        name: one.reason for name, one in verdicts.items() if one.verdict in ("broken", "error")
+    } == {}
 
 
 def test_the_tables_above_miss_no_source(verdicts):
-    elsewhere = {"inter-op-threads", "load", "replicas", "second-fit", "batch-invariance"}  # whatever is true here
+    elsewhere = {
+        "inter-op-threads",
+        "load",
+        "replicas",
+        "second-fit",
+        "batch-invariance",
+    }  # whatever is true here
     known = {*PART, *VARY, *NEEDS_MORE_INSTRUCTIONS, *NO_GPU, *elsewhere}
     assert {name for name in verdicts if not name.startswith("third-party:")} == known

@@ -2,6 +2,7 @@
 
 ``python -m tests.pure.golden`` writes them; read the difference before it is committed.
 """
+
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Traces and trials made by hand: what a child would have left, without a child."""
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,8 +34,13 @@ Act = Once | Step
 FACTS = {"python": "3.11.7", "cpus": 2}
 
 
-def begin(folder: Path, acts: Iterable[Act], algorithm: str = "blake2b_64", kept: bool = True,
-          facts: dict[str, Any] | None = None) -> TraceWriter:
+def begin(
+    folder: Path,
+    acts: Iterable[Act],
+    algorithm: str = "blake2b_64",
+    kept: bool = True,
+    facts: dict[str, Any] | None = None,
+) -> TraceWriter:
     """A trace that is still being written."""
     writer = TraceWriter(str(folder), 1, {"model": "mlp"}, algorithm, kept)
     writer.note("facts", FACTS if facts is None else facts)
@@ -46,8 +52,14 @@ def begin(folder: Path, acts: Iterable[Act], algorithm: str = "blake2b_64", kept
     return writer
 
 
-def written(folder: Path, acts: Iterable[Act], evidence: dict[str, int] | None = None,
-            digests: dict[str, str] | None = None, measures: dict[str, Any] | None = None, **how: Any) -> traces.Trace:
+def written(
+    folder: Path,
+    acts: Iterable[Act],
+    evidence: dict[str, int] | None = None,
+    digests: dict[str, str] | None = None,
+    measures: dict[str, Any] | None = None,
+    **how: Any,
+) -> traces.Trace:
     """A trace of ``acts``, completed, and read back."""
     writer = begin(folder, acts, **how)
     writer.note("measures", measures or {})
@@ -63,9 +75,9 @@ def written(folder: Path, acts: Iterable[Act], evidence: dict[str, int] | None =
 class Bench:
     """Answers an experiment's trials with traces made by hand, and remembers what it asked for.
 
-    ``behave`` says what a trial does: a value that is all that its trace holds (equal values: equal bits),
-    or an Outcome where it did not complete. ``evidence`` goes into every trace, ``measures`` too, which may be a
-    function of the trial; each took so many ``seconds``.
+    ``behave`` says what a trial does: a value that is all that its trace holds (equal values: equal
+    bits), or an Outcome where it did not complete. ``evidence`` goes into every trace, ``measures``
+    too, which may be a function of the trial; each took so many ``seconds``.
     """
 
     folder: Callable[[], Path]
@@ -86,12 +98,23 @@ class Bench:
         behaviour = self.behave(trial)
         if isinstance(behaviour, Outcome):
             return Finished(trial, number, behaviour, None)
-        acts = [] if behaviour is None else [
-            Once("rng", "state", trial.draw), Once("init", "kernel", 0.5),
-            Step(0, (("loss", "loss", behaviour), ("update", "kernel", behaviour)))]
-        trace = written(self.folder(), acts, self.evidence, {} if behaviour is None else {"final": repr(behaviour)},
-                        facts=self.facts(trial),
-                        measures=self.measures(trial) if callable(self.measures) else self.measures)
+        acts = (
+            []
+            if behaviour is None
+            else [
+                Once("rng", "state", trial.draw),
+                Once("init", "kernel", 0.5),
+                Step(0, (("loss", "loss", behaviour), ("update", "kernel", behaviour))),
+            ]
+        )
+        trace = written(
+            self.folder(),
+            acts,
+            self.evidence,
+            {} if behaviour is None else {"final": repr(behaviour)},
+            facts=self.facts(trial),
+            measures=self.measures(trial) if callable(self.measures) else self.measures,
+        )
         return Finished(trial, number, Outcome(COMPLETED, "", self.seconds), trace)
 
     def drive(self, experiment: Any) -> Any:

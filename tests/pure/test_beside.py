@@ -1,4 +1,7 @@
-"""What is told beside the verdict of a run: where a divergence came from, what was saved and printed, placebos."""
+"""What is told beside the verdict of a run: where a divergence came from, what was saved and
+printed, placebos.
+"""
+
 import os
 import subprocess
 import sys
@@ -39,43 +42,72 @@ def runs(fresh_folder):
 
 
 def training(start=0.0, fit=0.0, batch=0.0, weight=0.0, loss=0.0, layer=None):
-    """A run in which Python's generator was in these states, and in which these values were seen."""
+    """A run in which Python's generator was in these states, and in which these values were
+    seen.
+    """
     seeds = [] if layer is None else [Once("rng", "dropout/seed_generator_state", layer)]
-    return [Once("rng", "random at the start", start), *seeds, Once("init", "w", weight),
-            Once("rng", "random at fit", fit),
-            Step(0, (("data", "batch.0", batch), ("loss", "loss", loss), ("update", "w", loss)), "fit")]
+    return [
+        Once("rng", "random at the start", start),
+        *seeds,
+        Once("init", "w", weight),
+        Once("rng", "random at fit", fit),
+        Step(0, (("data", "batch.0", batch), ("loss", "loss", loss), ("update", "w", loss)), "fit"),
+    ]
 
 
 def unfed(loss=0.0):
-    return [Once("init", "w", 0.0), Step(0, (("loss", "loss", loss), ("update", "w", loss)), "loop")]
+    return [
+        Once("init", "w", 0.0),
+        Step(0, (("loss", "loss", loss), ("update", "w", loss)), "loop"),
+    ]
 
 
 BORN = "born there"
 CAME = "differed by then"
 
 
-@pytest.mark.parametrize(("left", "right", "said"), [
-    (training(), training(), ""),
-    (training(), training(batch=1.0), "came in with the data"),
-    (training(), training(weight=1.0), "first values of this variable"),
-    (training(), training(loss=1.0), BORN),
-    # Each process begins with a state of its own: one that nobody has drawn from is no difference that went in.
-    (training(1.0, 1.0), training(2.0, 2.0, loss=1.0), "born there: the batches and the weights were equal before; the "
-     "state of Python's random, from which nothing had been drawn by then, was not"),
-    (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random differed by then"),
-    # Seeded on both sides before the step: it went in equal.
-    (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), "NumPy and Keras were equal before"),
-    (training(layer=1.0), training(layer=2.0, loss=1.0), "dropout/seed_generator_state differed by then"),
-    (training(layer=1.0), training(layer=1.0, loss=1.0), BORN),
-    # What one compiled function of the script's hands to the next, such as gradients.
-    ([*unfed(), Step(1, (("data", "argument[0]", 0.0), ("forward", "argument[1]", 1.0)), "loop")],
-     [*unfed(), Step(1, (("data", "argument[0]", 0.0), ("forward", "argument[1]", 2.0)), "loop")],
-     "it came in with what another function of the script's had computed"),
-    # A loop of the user's own, whose batches nobody has seen: nothing is known of what went in.
-    (unfed(), unfed(loss=1.0), "the batches that went in were not seen"),
-    # A run that ends early says nothing of what went in.
-    (training(), training()[:-1], ""),
-])
+@pytest.mark.parametrize(
+    ("left", "right", "said"),
+    [
+        (training(), training(), ""),
+        (training(), training(batch=1.0), "came in with the data"),
+        (training(), training(weight=1.0), "first values of this variable"),
+        (training(), training(loss=1.0), BORN),
+        # Each process begins with a state of its own: one that nobody has drawn from is no
+        # difference that went in.
+        (
+            training(1.0, 1.0),
+            training(2.0, 2.0, loss=1.0),
+            "born there: the batches and the weights were equal before; the "
+            "state of Python's random, from which nothing had been drawn by then, was not",
+        ),
+        (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random differed by then"),
+        # Seeded on both sides before the step: it went in equal.
+        (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), "NumPy and Keras were equal before"),
+        (
+            training(layer=1.0),
+            training(layer=2.0, loss=1.0),
+            "dropout/seed_generator_state differed by then",
+        ),
+        (training(layer=1.0), training(layer=1.0, loss=1.0), BORN),
+        # What one compiled function of the script's hands to the next, such as gradients.
+        (
+            [
+                *unfed(),
+                Step(1, (("data", "argument[0]", 0.0), ("forward", "argument[1]", 1.0)), "loop"),
+            ],
+            [
+                *unfed(),
+                Step(1, (("data", "argument[0]", 0.0), ("forward", "argument[1]", 2.0)), "loop"),
+            ],
+            "it came in with what another function of the script's had computed",
+        ),
+        # A loop of the user's own, whose batches nobody has seen: nothing is known of what went in.
+        (unfed(), unfed(loss=1.0), "the batches that went in were not seen"),
+        # A run that ends early says nothing of what went in.
+        (training(), training()[:-1], ""),
+    ],
+)
 def test_it_is_told_whether_a_divergence_came_in_or_was_born(runs, left, right, said):
     told = origin(runs(left, right))
     assert said in told and bool(told) == bool(said)
@@ -88,20 +120,33 @@ def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(
 
 def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):
     def steps(count, loss=0.0, later=()):
-        return [Step(place, (("loss", "loss", loss),), "fit") for place in range(count)] + list(later)
+        return [Step(place, (("loss", "loss", loss),), "fit") for place in range(count)] + list(
+            later
+        )
 
-    # An epoch ends in one run where the other makes another step: its result is what parts first, seen from there.
-    value = [Once("metric", "val_loss after an epoch", 1.0)], [Once("metric", "val_loss after an epoch", 2.0)]
+    # An epoch ends in one run where the other makes another step: its result is what parts first,
+    # seen from there.
+    value = (
+        [Once("metric", "val_loss after an epoch", 1.0)],
+        [Once("metric", "val_loss after an epoch", 2.0)],
+    )
     assert counted(runs(steps(2, later=value[0]), steps(3, later=value[1]))).cut_short
     assert not counted(runs(steps(2), steps(3, loss=1.0))).cut_short
     # Another fit follows, whose steps stand behind those of the first.
-    begins, more = Once("rng", "random at fit", 1.0), lambda place: Step(place, (("loss", "loss", 9.0),), "fit")
-    assert counted(runs([begins, *steps(2), begins, more(2)], [begins, *steps(3), begins, more(3)])).cut_short
+    begins, more = (
+        Once("rng", "random at fit", 1.0),
+        lambda place: Step(place, (("loss", "loss", 9.0),), "fit"),
+    )
+    assert counted(
+        runs([begins, *steps(2), begins, more(2)], [begins, *steps(3), begins, more(3)])
+    ).cut_short
     assert not counted(runs(steps(2, later=value[0]), steps(2, later=value[1]))).cut_short
 
 
 def test_the_pair_is_the_one_whose_divergence_is_told(runs):
-    assert origin(runs(training(), training(), training(batch=2.0))).startswith("it came in with the data")
+    assert origin(runs(training(), training(), training(batch=2.0))).startswith(
+        "it came in with the data"
+    )
     some = runs(training(), training(), training(batch=2.0), training(batch=2.0, weight=3.0))
     assert counted(some).divergence.stage == "init" and "first values" in origin(some)
 
@@ -121,7 +166,9 @@ def written_with(measures, some):
 
 @pytest.mark.parametrize(("seen", "told"), [("loss", 1.0), ("other", None)])
 def test_the_distance_is_told_of_a_further_pair_that_parts_at_the_same_place(runs, seen, told):
-    known = RunAudit("train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, seen, "bits")))
+    known = RunAudit(
+        "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, seen, "bits"))
+    )
     experiment = growth.grown(TRIAL.condition, known)
     left, right = next(experiment)
     assert dict(left.condition.options)["keep_from"] == 0
@@ -133,13 +180,22 @@ def test_the_distance_is_told_of_a_further_pair_that_parts_at_the_same_place(run
 
 
 def test_saved_and_printed_things_are_compared_over_all_runs(runs):
-    same, other = {"saved a.npy": "1", "final": "x"}, {"saved a.npy": "2", "saved b.npy": "3", "final": "y"}
+    same, other = (
+        {"saved a.npy": "1", "final": "x"},
+        {"saved a.npy": "2", "saved b.npy": "3", "final": "y"},
+    )
     acts = training()
     assert outputs(runs((acts, same, b"one\ntwo\n"), (acts, same, b"one\ntwo\n"))) == (
-        Output("saved", "a.npy", True), Output("printed", "standard output", True))
-    assert outputs(runs((acts, same, b"1\n2\n3\n"), (acts, same, b"1\n2\n3\n4"), (acts, other, b"1\n9\n3\n"))) == (
-        Output("saved", "a.npy", False), Output("saved", "b.npy", False),
-        Output("printed", "standard output", False, 2))
+        Output("saved", "a.npy", True),
+        Output("printed", "standard output", True),
+    )
+    assert outputs(
+        runs((acts, same, b"1\n2\n3\n"), (acts, same, b"1\n2\n3\n4"), (acts, other, b"1\n9\n3\n"))
+    ) == (
+        Output("saved", "a.npy", False),
+        Output("saved", "b.npy", False),
+        Output("printed", "standard output", False, 2),
+    )
     assert outputs(runs((acts, {}, b""), (acts, {}, b""))) == ()
     failed = Finished(TRIAL, 9, Outcome(FAILED, "no"), runs(acts)[0].trace)
     assert outputs([*runs((acts, same, b"1")), failed]) == ()
@@ -147,19 +203,39 @@ def test_saved_and_printed_things_are_compared_over_all_runs(runs):
 
 def test_what_stands_beside_the_training_is_told_as_what_it_is(runs):
     acts = training()
-    both = [(acts, {"beside metric seconds": mark, "beside data batches that no step used": "1",
-                    "beside generator numpy": mark}, b"") for mark in "12"]
+    both = [
+        (
+            acts,
+            {
+                "beside metric seconds": mark,
+                "beside data batches that no step used": "1",
+                "beside generator numpy": mark,
+            },
+            b"",
+        )
+        for mark in "12"
+    ]
     assert outputs(runs(*both)) == (
         Output("data", "batches that no step used", True),
-        Output("generator", "NumPy's global generator", False), Output("metric", "seconds", False))
+        Output("generator", "NumPy's global generator", False),
+        Output("metric", "seconds", False),
+    )
 
 
 def named(name, *values):
-    """A run in which a variable has this name, and these values: its first, and that after each step."""
-    steps = [Step(place, (("loss", "loss", 0.5), ("update", f"{name}/w", value)), "fit")
-             for place, value in enumerate(values[1:])]
-    return [Once("init", f"{name}/w", values[0]), Once("init", "b", 0.0), *steps,
-            Once("update", f"{name}/w at the end", values[-1])]
+    """A run in which a variable has this name, and these values: its first, and that after each
+    step.
+    """
+    steps = [
+        Step(place, (("loss", "loss", 0.5), ("update", f"{name}/w", value)), "fit")
+        for place, value in enumerate(values[1:])
+    ]
+    return [
+        Once("init", f"{name}/w", values[0]),
+        Once("init", "b", 0.0),
+        *steps,
+        Once("update", f"{name}/w at the end", values[-1]),
+    ]
 
 
 def test_a_variable_of_another_name_is_the_same_by_its_place(runs):
@@ -169,43 +245,85 @@ def test_a_variable_of_another_name_is_the_same_by_its_place(runs):
     found = compare_runs(*runs(named("calm", 1.0, 2.0), named("brave", 1.0, 3.0)))
     assert found == Divergence("update", 0, "calm/w", "bits", found.distance)
     # One that only one run has is no other name, nor is one of another place.
-    assert compare_runs(*runs(named("calm", 1.0, 2.0), named("brave", 1.0, 2.0)[1:])).kind == "missing"
-    assert compare_runs(*runs([Once("init", "a", 1.0), Once("init", "b", 2.0)],
-                              [Once("init", "c", 2.0), Once("init", "d", 1.0)])).stage == "init"
+    assert (
+        compare_runs(*runs(named("calm", 1.0, 2.0), named("brave", 1.0, 2.0)[1:])).kind == "missing"
+    )
+    assert (
+        compare_runs(
+            *runs(
+                [Once("init", "a", 1.0), Once("init", "b", 2.0)],
+                [Once("init", "c", 2.0), Once("init", "d", 1.0)],
+            )
+        ).stage
+        == "init"
+    )
     assert compare_runs(*runs([Once("init", "a", 1.0)], [Once("init", "b", [1.0])])).kind == "shape"
 
 
-@pytest.mark.parametrize(("one", "other", "said"), [
-    ([("a.npz", "1"), ("b.npy", "2")], [("a.npz", "1"), ("b.npy", "2")], None),
-    ([("a.npz", "1"), ("b.npy", "2")], [("a.npz", "1"), ("b.npy", "3")], ("saved b.npy", "bits")),
-    ([("run-1.npz", "1"), ("b.npy", "2")], [("run-2.npz", "1"), ("b.npy", "2")], None),
-    ([("run-1.npz", "1")], [("run-2.npz", "2")], ("saved run-1.npz", "bits")),
-    ([("a.npz", "1")], [("a.npz", "1"), ("b.npy", "2")], ("saved b.npy", "missing")),
-])
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ([("a.npz", "1"), ("b.npy", "2")], [("a.npz", "1"), ("b.npy", "2")], None),
+        (
+            [("a.npz", "1"), ("b.npy", "2")],
+            [("a.npz", "1"), ("b.npy", "3")],
+            ("saved b.npy", "bits"),
+        ),
+        ([("run-1.npz", "1"), ("b.npy", "2")], [("run-2.npz", "1"), ("b.npy", "2")], None),
+        ([("run-1.npz", "1")], [("run-2.npz", "2")], ("saved run-1.npz", "bits")),
+        ([("a.npz", "1")], [("a.npz", "1"), ("b.npy", "2")], ("saved b.npy", "missing")),
+    ],
+)
 def test_the_arrays_that_are_saved_decide_by_whatever_name(runs, one, other, said):
-    each = [(training(), {"final": "x", **{f"saved {name}": digest for name, digest in files}}, b"")
-            for files in (one, other)]
+    each = [
+        (training(), {"final": "x", **{f"saved {name}": digest for name, digest in files}}, b"")
+        for files in (one, other)
+    ]
     done = runs(*each)
     for run, files in zip(done, (one, other), strict=True):
         run.trace.measures["saved"] = [name for name, _ in files]
     found = None if said is None else Divergence("output", None, *said)
-    assert [compared if isinstance(compared, Divergence) else None
-            for compared in (compare_runs(*done), compare_ends(*done))] == [found] * 2
-    assert ("arrays that the script saves" in origin(done)) == (said is not None and said[1] == "bits")
+    assert [
+        compared if isinstance(compared, Divergence) else None
+        for compared in (compare_runs(*done), compare_ends(*done))
+    ] == [found] * 2
+    assert ("arrays that the script saves" in origin(done)) == (
+        said is not None and said[1] == "bits"
+    )
 
 
 def test_the_quantity_is_a_metric_of_the_last_evaluation_where_one_differs(runs):
     def trained(loss, **results):
         (done,) = runs(training(loss=loss))
         listed = [name.split("__") for name in results]
-        done.trace.measures["results"] = [[group, name, value] for (group, name), value
-                                          in zip(listed, results.values(), strict=True)]
+        done.trace.measures["results"] = [
+            [group, name, value]
+            for (group, name), value in zip(listed, results.values(), strict=True)
+        ]
         return done
 
-    first = trained(0.0, train__loss=0.5, train__accuracy=0.8, validation__val_accuracy=0.7, evaluation__loss=0.1)
-    second = trained(1.0, train__loss=0.6, train__accuracy=0.9, validation__val_accuracy=0.75, evaluation__loss=0.2)
+    first = trained(
+        0.0,
+        train__loss=0.5,
+        train__accuracy=0.8,
+        validation__val_accuracy=0.7,
+        evaluation__loss=0.1,
+    )
+    second = trained(
+        1.0,
+        train__loss=0.6,
+        train__accuracy=0.9,
+        validation__val_accuracy=0.75,
+        evaluation__loss=0.2,
+    )
     assert quantity([first, second]) == Quantity("val_accuracy", 0.7, 0.75)
-    only = trained(1.0, train__loss=0.5, train__accuracy=0.8, validation__val_accuracy=0.7, evaluation__loss=0.2)
+    only = trained(
+        1.0,
+        train__loss=0.5,
+        train__accuracy=0.8,
+        validation__val_accuracy=0.7,
+        evaluation__loss=0.2,
+    )
     assert quantity([first, only]) == Quantity("loss", 0.1, 0.2)
     assert quantity([first, trained(1.0, other__loss=1.0)]) is None
     assert quantity([first, first]) is None
@@ -213,17 +331,25 @@ def test_the_quantity_is_a_metric_of_the_last_evaluation_where_one_differs(runs)
 
 def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(tmp_path):
     (tmp_path / "theirs.txt").write_text("a")
-    code = ("from pathlib import Path; from detaudit.script import program; "
-            f"print(program.listing(Path({str(tmp_path)!r})))")
+    code = (
+        "from pathlib import Path; from detaudit.script import program; "
+        f"print(program.listing(Path({str(tmp_path)!r})))"
+    )
     with open(tmp_path / "ours.txt", "w") as ours:
         subprocess.run([sys.executable, "-c", code], stdout=ours, check=True)
     said = (tmp_path / "ours.txt").read_text()
     assert "theirs.txt" in said and "ours.txt" not in said
 
 
-@pytest.mark.parametrize(("given", "limits"), [
-    (None, (None, None)), ("600", (600.0, None)), ("1.5s", (1.5, None)), ("40runs", (None, 40)),
-])
+@pytest.mark.parametrize(
+    ("given", "limits"),
+    [
+        (None, (None, None)),
+        ("600", (600.0, None)),
+        ("1.5s", (1.5, None)),
+        ("40runs", (None, 40)),
+    ],
+)
 def test_a_budget_is_seconds_or_runs(given, limits):
     assert session.spent(given) == limits
 
@@ -243,7 +369,9 @@ def test_placebos_of_the_script_are_seen_and_real_settings_are_not(monkeypatch):
     assert placebos.met(before) == ["hash-seed-inside", "onednn-misnamed"]
     assert placebos.met(dict(os.environ)) == []
     threading = SimpleNamespace(set_intra_op_parallelism_threads=1)
-    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=SimpleNamespace(threading=threading)))
+    monkeypatch.setitem(
+        sys.modules, "tensorflow", SimpleNamespace(config=SimpleNamespace(threading=threading))
+    )
     assert placebos.met(dict(os.environ)) == ["threads-assigned"]
     threading.set_intra_op_parallelism_threads = print
     assert placebos.met(dict(os.environ)) == []
@@ -253,16 +381,49 @@ CAUSE = Cause("python-random", "python-random", True)
 FIXED = Fix("", (), True, 3, "3 runs agree")
 
 
-@pytest.mark.parametrize(("known", "reason", "no_fix", "no_price"), [
-    ({"reproducible": None}, "the budget ran out before it was decided", "", ""),
-    ({}, "they part; the budget ran out before the cause was found", "the budget ran out before a fix was tried", ""),
-    ({"causes": (CAUSE,)}, "they part; the budget ran out before a fix was tried",
-     "the budget ran out before a fix was tried", ""),
-    ({"causes": (CAUSE,), "fix": FIXED}, "they part", "", "the budget ran out before every pin was timed"),
-    ({"causes": (CAUSE,), "no_fix": "no line can"}, "they part", "no line can",
-     "the budget ran out before every pin was timed"),
-])
-def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(known, reason, no_fix, no_price):
-    cut = session._cut(RunAudit(**{"program": "train.py", "options": {}, "reproducible": False, "reason": "they part",
-                                   **known}), "the budget ran out")
+@pytest.mark.parametrize(
+    ("known", "reason", "no_fix", "no_price"),
+    [
+        ({"reproducible": None}, "the budget ran out before it was decided", "", ""),
+        (
+            {},
+            "they part; the budget ran out before the cause was found",
+            "the budget ran out before a fix was tried",
+            "",
+        ),
+        (
+            {"causes": (CAUSE,)},
+            "they part; the budget ran out before a fix was tried",
+            "the budget ran out before a fix was tried",
+            "",
+        ),
+        (
+            {"causes": (CAUSE,), "fix": FIXED},
+            "they part",
+            "",
+            "the budget ran out before every pin was timed",
+        ),
+        (
+            {"causes": (CAUSE,), "no_fix": "no line can"},
+            "they part",
+            "no line can",
+            "the budget ran out before every pin was timed",
+        ),
+    ],
+)
+def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(
+    known, reason, no_fix, no_price
+):
+    cut = session._cut(
+        RunAudit(
+            **{
+                "program": "train.py",
+                "options": {},
+                "reproducible": False,
+                "reason": "they part",
+                **known,
+            }
+        ),
+        "the budget ran out",
+    )
     assert (cut.reason, cut.no_fix, cut.no_price) == (reason, no_fix, no_price)

@@ -1,4 +1,7 @@
-"""Conditions and trials as values: what a pin adds, what loosing takes away, and what makes two trials the same."""
+"""Conditions and trials as values: what a pin adds, what loosing takes away, and what makes two
+trials the same.
+"""
+
 from dataclasses import replace
 
 import pytest
@@ -10,9 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 SEED = Pin("seed", ("seed", "shuffle"))
-ONE_THREAD = Pin("one-thread", ("threads", "race"), options={"intra": 1, "inter": 1}, environment={"OMP": "1"})
+ONE_THREAD = Pin(
+    "one-thread", ("threads", "race"), options={"intra": 1, "inter": 1}, environment={"OMP": "1"}
+)
 ONE_INTRA = Pin("one-intra", ("threads",), options={"intra": 1})
-OP_DETERMINISM = Pin("op-determinism", ("race",), options={"deterministic": True}, environment={"TF_DET": "1"})
+OP_DETERMINISM = Pin(
+    "op-determinism", ("race",), options={"deterministic": True}, environment={"TF_DET": "1"}
+)
 HASH = Pin("hash", ("hash",), environment={"PYTHONHASHSEED": "0"})
 KNOWN = {pin.id: pin for pin in (SEED, ONE_THREAD, ONE_INTRA, OP_DETERMINISM, HASH)}
 PLAIN = Condition("tensorflow", "cpu", "mlp", 1).with_options({"jit": False})
@@ -46,7 +53,9 @@ def test_conditions_are_values():
     before.with_pin(ONE_THREAD)
     before.without(["seed"], KNOWN)
     assert before == pinned("seed") and hash(before) == hash(pinned("seed"))
-    assert pinned("hash").with_options({"a": 1, "b": 2}) == pinned("hash").with_options({"b": 2}).with_options({"a": 1})
+    assert pinned("hash").with_options({"a": 1, "b": 2}) == pinned("hash").with_options(
+        {"b": 2}
+    ).with_options({"a": 1})
 
 
 def test_loosing_a_source_removes_every_pin_that_holds_it():
@@ -59,7 +68,9 @@ def test_loosing_a_source_removes_every_pin_that_holds_it():
 
 
 def test_a_pin_that_stays_keeps_what_it_shares_with_one_that_goes():
-    """one-intra stays when race is loosed: its option must not go with that of one-thread, or it holds nothing."""
+    """one-intra stays when race is loosed: its option must not go with that of one-thread, or it
+    holds nothing.
+    """
     for order in (("one-thread", "one-intra"), ("one-intra", "one-thread")):
         loose = pinned(*order).without(["race"], KNOWN)
         assert loose.pins == ("one-intra",)
@@ -74,8 +85,11 @@ def test_a_variable_that_two_pins_set_stays_with_the_one_that_stays():
 
 
 def test_what_was_set_over_a_pin_that_stays_is_left():
-    condition = pinned("one-intra", "hash", "op-determinism").with_options({"intra": 4}).with_environment(
-        {"PYTHONHASHSEED": "random"})
+    condition = (
+        pinned("one-intra", "hash", "op-determinism")
+        .with_options({"intra": 4})
+        .with_environment({"PYTHONHASHSEED": "random"})
+    )
     loose = condition.without(["race"], KNOWN)
     assert dict(loose.options) == {"jit": False, "intra": 4}
     assert dict(loose.environment) == {"PYTHONHASHSEED": "random", "TF_DET": None}
@@ -85,7 +99,10 @@ def test_loosing_what_no_pin_holds_changes_nothing():
     assert pinned("seed", "one-thread").without(["hash"], KNOWN) == pinned("seed", "one-thread")
 
 
-@given(st.lists(st.sampled_from(sorted(KNOWN)), unique=True), st.sets(st.sampled_from(["shuffle", "race", "hash"])))
+@given(
+    st.lists(st.sampled_from(sorted(KNOWN)), unique=True),
+    st.sets(st.sampled_from(["shuffle", "race", "hash"])),
+)
 def test_after_loosing_no_pin_holds_a_loosed_source_and_all_others_are_left(names, sources):
     loose = pinned(*names).without(sources, KNOWN)
     assert [name for name in names if not sources & set(KNOWN[name].holds)] == list(loose.pins)
@@ -97,11 +114,14 @@ def test_after_loosing_no_pin_holds_a_loosed_source_and_all_others_are_left(name
 def test_pinning_again_what_was_loosed_gives_the_settings_back():
     loose = pinned("seed", "one-thread").without(["race"], KNOWN)
     again = loose.with_pin(ONE_THREAD)
-    assert (again.options, again.environment) == (pinned("seed", "one-thread").options,
-                                                  pinned("seed", "one-thread").environment)
+    assert (again.options, again.environment) == (
+        pinned("seed", "one-thread").options,
+        pinned("seed", "one-thread").environment,
+    )
 
 
 # --- trials
+
 
 def test_a_draw_is_filled_into_the_variables_and_is_never_zero():
     condition = PLAIN.with_environment({"PYTHONHASHSEED": "{draw}", "GONE": None})
@@ -118,9 +138,17 @@ def test_equal_trials_have_equal_keys_and_any_difference_gives_another():
     trial = Trial(pinned("seed"), 0)
     assert trial.key() == Trial(pinned("seed"), 0).key()
     others = [Trial(pinned("seed"), 1), Trial(pinned("hash"), 0), Trial(PLAIN, 0)]
-    for change in ({"backend": "jax"}, {"device": "gpu"}, {"model": "cnn"}, {"seed": 2}, {"loose": ("seed",)},
-                   {"options": items({"jit": True})}, {"environment": items({"A": "1"})}, {"feed": "x"},
-                   {"procedure": "x"}):
+    for change in (
+        {"backend": "jax"},
+        {"device": "gpu"},
+        {"model": "cnn"},
+        {"seed": 2},
+        {"loose": ("seed",)},
+        {"options": items({"jit": True})},
+        {"environment": items({"A": "1"})},
+        {"feed": "x"},
+        {"procedure": "x"},
+    ):
         others.append(Trial(replace(pinned("seed"), **change), 0))
     assert len({trial.key(), *(other.key() for other in others)}) == 1 + len(others)
 
@@ -134,7 +162,10 @@ def test_the_order_of_pins_is_part_of_a_trial():
 def test_a_pair_has_one_trial_in_each_nest(number):
     left, right = pair(PLAIN, number)
     assert (left.side, right.side) == (0, 1) and left.condition == right.condition == PLAIN
-    assert (left.draw, right.draw) == (2 * number, 2 * number + 1)  # never below 0, so that {draw} is never 0
+    assert (left.draw, right.draw) == (
+        2 * number,
+        2 * number + 1,
+    )  # never below 0, so that {draw} is never 0
 
 
 @given(st.integers(0, 20), st.integers(0, 20))
@@ -153,19 +184,25 @@ def flags(condition: Condition) -> str | None:
 
 def test_a_pin_adds_its_flags_to_those_that_are_set_and_takes_only_its_own_away():
     known = base.known_pins("jax")
-    both = PLAIN.with_pin(known["xla-deterministic"]).with_environment({"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"})
+    both = PLAIN.with_pin(known["xla-deterministic"]).with_environment(
+        {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
+    )
     assert flags(both) == "--xla_gpu_deterministic_ops=true --xla_cpu_max_isa=AVX2"
     assert flags(both.with_environment({"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"})) == (
-        "--xla_gpu_deterministic_ops=true --xla_cpu_max_isa=SSE4_2")
+        "--xla_gpu_deterministic_ops=true --xla_cpu_max_isa=SSE4_2"
+    )
     assert flags(both.without(["gpu-kernels"], known)) == "--xla_cpu_max_isa=AVX2"
     assert flags(PLAIN.with_pin(known["xla-deterministic"]).without(["gpu-kernels"], known)) is None
     other = {"PYTHONHASHSEED": "1"}
-    assert dict(PLAIN.with_environment(other).with_environment({"PYTHONHASHSEED": "2"}).environment) == {
-        "PYTHONHASHSEED": "2"}  # any other variable has one value
+    assert dict(
+        PLAIN.with_environment(other).with_environment({"PYTHONHASHSEED": "2"}).environment
+    ) == {"PYTHONHASHSEED": "2"}  # any other variable has one value
 
 
-@pytest.mark.parametrize(("backend", "pin"), [
-    ("tensorflow", "op-determinism"), ("torch", "op-determinism"), ("jax", "xla-deterministic")])
+@pytest.mark.parametrize(
+    ("backend", "pin"),
+    [("tensorflow", "op-determinism"), ("torch", "op-determinism"), ("jax", "xla-deterministic")],
+)
 def test_on_a_gpu_the_base_pins_its_kernels_and_their_source_unpins_them(backend, pin):
     known = base.known_pins(backend)
     on_gpu = base.base_condition(backend, "gpu", 1, on_gpu=True)
@@ -183,9 +220,13 @@ def test_a_setting_without_op_determinism_is_without_it_on_a_gpu_too(backend):
     for source in (base.known_sources(backend)[name] for name in ("op-determinism", cudnn)):
         for setting in source.experiment.settings:
             condition = compare.condition_of(source, setting, "cnn", on_gpu, known)
-            assert ("op-determinism" in condition.pins) == ("op-determinism" in setting.pins), setting.name
+            assert ("op-determinism" in condition.pins) == ("op-determinism" in setting.pins), (
+                setting.name
+            )
 
 
 @pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (1, "gpu"), (2, "gpu")])
 def test_a_source_is_tried_on_a_gpu_where_it_needs_one(gpus, device):
-    assert device_of(Source("s", "gpu", "", "", Loosen(()), needs=Needs(gpus=gpus)), PLAIN) == device
+    assert (
+        device_of(Source("s", "gpu", "", "", Loosen(()), needs=Needs(gpus=gpus)), PLAIN) == device
+    )

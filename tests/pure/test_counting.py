@@ -1,4 +1,7 @@
-"""What counts allow one to say: the figures of the design, and Fisher's test against enumeration and scipy."""
+"""What counts allow one to say: the figures of the design, and Fisher's test against enumeration
+and scipy.
+"""
+
 import itertools
 import math
 from fractions import Fraction
@@ -25,7 +28,9 @@ def test_no_agreeing_pair_excludes_nothing(pairs):
         excluded_rate(pairs)
 
 
-@pytest.mark.parametrize(("rate", "pairs"), [(0.01, 299), (0.02, 149), (0.1, 29), (0.951, 1), (1.0, 1)])
+@pytest.mark.parametrize(
+    ("rate", "pairs"), [(0.01, 299), (0.02, 149), (0.1, 29), (0.951, 1), (1.0, 1)]
+)
 def test_pairs_that_see_a_rare_source(rate, pairs):
     assert pairs_needed(rate) == pairs
 
@@ -44,7 +49,9 @@ def test_no_number_of_pairs_sees_what_never_parts(rate):
 
 
 def by_enumeration(parted_loose: int, loose: int, parted_pinned: int, pinned: int) -> Fraction:
-    """Of all ways in which as many pairs part: the share with at least as many of them on the loose side."""
+    """Of all ways in which as many pairs part: the share with at least as many of them on the loose
+    side.
+    """
     parted = parted_loose + parted_pinned
     ways = list(itertools.combinations(range(loose + pinned), parted))
     extreme = sum(sum(pair < loose for pair in way) >= parted_loose for way in ways)
@@ -66,19 +73,27 @@ def test_fisher_is_the_share_of_all_ways(table):
 def test_fisher_agrees_with_scipy(table):
     stats = pytest.importorskip("scipy.stats")
     parted_loose, loose, parted_pinned, pinned = table
-    theirs = stats.fisher_exact([[parted_loose, loose - parted_loose], [parted_pinned, pinned - parted_pinned]],
-                                alternative="greater").pvalue
+    theirs = stats.fisher_exact(
+        [[parted_loose, loose - parted_loose], [parted_pinned, pinned - parted_pinned]],
+        alternative="greater",
+    ).pvalue
     assert math.isclose(fisher(*table), theirs, rel_tol=1e-9)
 
 
-@pytest.mark.parametrize(("table", "p"), [((5, 5, 0, 5), 0.004), ((4, 5, 0, 5), 0.024), ((3, 5, 0, 5), 0.083)])
+@pytest.mark.parametrize(
+    ("table", "p"), [((5, 5, 0, 5), 0.004), ((4, 5, 0, 5), 0.024), ((3, 5, 0, 5), 0.083)]
+)
 def test_the_figures_on_which_a_race_is_judged(table, p):
     assert round(fisher(*table), 3) == p
 
 
-@pytest.mark.parametrize(("differing", "pairs", "level", "matching"), [
-    (2, 2, 0.05, 5), (4, 4, 0.01, 5), (3, 24, 0.05, 40), (1, 1, 0.05, None), (0, 5, 0.05, None)])
-def test_so_many_matching_pairs_are_needed_and_one_difference_is_never_enough(differing, pairs, level, matching):
+@pytest.mark.parametrize(
+    ("differing", "pairs", "level", "matching"),
+    [(2, 2, 0.05, 5), (4, 4, 0.01, 5), (3, 24, 0.05, 40), (1, 1, 0.05, None), (0, 5, 0.05, None)],
+)
+def test_so_many_matching_pairs_are_needed_and_one_difference_is_never_enough(
+    differing, pairs, level, matching
+):
     assert matches_needed(differing, pairs, level) == matching
 
 

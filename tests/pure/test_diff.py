@@ -1,4 +1,7 @@
-"""Comparing traces: against a reference that lays both out flat, and by the rules of what counts as a difference."""
+"""Comparing traces: against a reference that lays both out flat, and by the rules of what counts as
+a difference.
+"""
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,9 @@ Folder = Callable[[], Path]
 Flat = list[tuple[tuple, tuple[bytes, bytes]]]
 
 
-def compared(folder: Folder, left: list[Act], right: list[Act], ignore: tuple[str, ...] = (), **how) -> diff.Comparison:
+def compared(
+    folder: Folder, left: list[Act], right: list[Act], ignore: tuple[str, ...] = (), **how
+) -> diff.Comparison:
     return diff.compare(written(folder(), left, **how), written(folder(), right, **how), ignore)
 
 
@@ -33,18 +38,24 @@ def both_ways(folder: Folder, left: list[Act], right: list[Act]) -> diff.Compari
 
 # --- the reference: every observation of a trace in one list, in the order in which it was made
 
+
 def flat(acts: list[Act]) -> Flat:
     found: Flat = []
     for act in acts:
         if isinstance(act, Once):
             found.append((("once", act.stage, act.name, None), canonical(act.value)))
         else:
-            found += [((act.phase, stage, name, act.number), canonical(value)) for stage, name, value in act.observed]
+            found += [
+                ((act.phase, stage, name, act.number), canonical(value))
+                for stage, name, value in act.observed
+            ]
     return found
 
 
 def reference(left: Flat, right: Flat) -> Agreement | Divergence:
-    """The first place at which the lists differ. Of two other observations there, the one that is extra is named."""
+    """The first place at which the lists differ. Of two other observations there, the one that is
+    extra is named.
+    """
     for index in range(max(len(left), len(right))):
         a, b = left[index:], right[index:]
         if a and b and a[0] == b[0]:
@@ -60,13 +71,23 @@ def reference(left: Flat, right: Flat) -> Agreement | Divergence:
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
-VALUES = st.sampled_from([0.0, -0.0, 1.0, np.float32(1.0), float("nan"), [1.0, 2.0], [2.0, 1.0], "text", 7])
-OBSERVED = st.lists(st.tuples(st.sampled_from(["loss", "update"]), NAMES, VALUES), min_size=1, max_size=4,
-                    unique_by=lambda one: one[:2]).map(tuple)
-ACTS = st.lists(st.one_of(
-    st.builds(Once, st.sampled_from(["init", "data"]), NAMES, VALUES),
-    st.builds(Step, st.integers(0, 3), OBSERVED, st.sampled_from(["fit 1", "fit 2"])),
-), min_size=1, max_size=8)
+VALUES = st.sampled_from(
+    [0.0, -0.0, 1.0, np.float32(1.0), float("nan"), [1.0, 2.0], [2.0, 1.0], "text", 7]
+)
+OBSERVED = st.lists(
+    st.tuples(st.sampled_from(["loss", "update"]), NAMES, VALUES),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda one: one[:2],
+).map(tuple)
+ACTS = st.lists(
+    st.one_of(
+        st.builds(Once, st.sampled_from(["init", "data"]), NAMES, VALUES),
+        st.builds(Step, st.integers(0, 3), OBSERVED, st.sampled_from(["fit 1", "fit 2"])),
+    ),
+    min_size=1,
+    max_size=8,
+)
 
 
 @given(ACTS, ACTS)
@@ -112,29 +133,45 @@ def test_one_flipped_bit_is_found_at_exactly_its_cell(fresh_folder, data):
     acts: list[Act] = [Once("init", name, np.arange(3, dtype=np.float32)) for name in names]
     for number in range(steps):
         for phase in ("fit 1", "fit 2"):
-            acts.append(Step(number, tuple(("update", name, np.full(4, number, np.float32)) for name in names), phase))
+            acts.append(
+                Step(
+                    number,
+                    tuple(("update", name, np.full(4, number, np.float32)) for name in names),
+                    phase,
+                )
+            )
     index = data.draw(st.integers(0, len(acts) - 1))
     changed, expected_name = _flip(acts[index], data)
-    found = compared(fresh_folder, acts, [*acts[:index], changed, *acts[index + 1:]])
+    found = compared(fresh_folder, acts, [*acts[:index], changed, *acts[index + 1 :]])
     assert isinstance(found, Divergence)
     assert (found.stage, found.step, found.name, found.kind) == (
-        "init" if isinstance(changed, Once) else "update", None if isinstance(changed, Once) else changed.number,
-        expected_name, "bits")
+        "init" if isinstance(changed, Once) else "update",
+        None if isinstance(changed, Once) else changed.number,
+        expected_name,
+        "bits",
+    )
     assert found.distance is not None and found.distance.elements == 1
 
 
 def _flip(act: Act, data: st.DataObject) -> tuple[Act, str]:
     column = 0 if isinstance(act, Once) else data.draw(st.integers(0, len(act.observed) - 1))
-    stage, name, value = (act.stage, act.name, act.value) if isinstance(act, Once) else act.observed[column]
+    stage, name, value = (
+        (act.stage, act.name, act.value) if isinstance(act, Once) else act.observed[column]
+    )
     bits = value.copy().view(np.uint32)
     bits[data.draw(st.integers(0, bits.size - 1))] ^= np.uint32(1 << data.draw(st.integers(0, 31)))
     if isinstance(act, Once):
         return replace(act, value=bits.view(np.float32)), name
-    observed = (*act.observed[:column], (stage, name, bits.view(np.float32)), *act.observed[column + 1:])
+    observed = (
+        *act.observed[:column],
+        (stage, name, bits.view(np.float32)),
+        *act.observed[column + 1 :],
+    )
     return replace(act, observed=observed), name
 
 
 # --- what counts as a difference
+
 
 def one_value(folder: Folder, left: object, right: object) -> diff.Comparison:
     return both_ways(folder, [Once("init", "w", left)], [Once("init", "w", right)])
@@ -152,18 +189,33 @@ def test_minus_zero_is_not_zero(fresh_folder):
 
 
 def test_a_nan_agrees_with_itself_and_not_with_another_payload(fresh_folder):
-    quiet, other = (np.array([bits], dtype=np.uint32).view(np.float32) for bits in (0x7FC00000, 0x7FC00001))
+    quiet, other = (
+        np.array([bits], dtype=np.uint32).view(np.float32) for bits in (0x7FC00000, 0x7FC00001)
+    )
     assert one_value(fresh_folder, quiet, quiet.copy()) == Agreement(1)
     found = one_value(fresh_folder, quiet, other)
-    assert isinstance(found, Divergence) and found.distance.ulps_max is None and found.distance.elements == 1
+    assert (
+        isinstance(found, Divergence)
+        and found.distance.ulps_max is None
+        and found.distance.elements == 1
+    )
 
 
 def test_a_permuted_tensor_differs(fresh_folder):
-    assert one_value(fresh_folder, [[1.0, 2.0], [3.0, 4.0]], [[1.0, 3.0], [2.0, 4.0]]).kind == "bits"
+    assert (
+        one_value(fresh_folder, [[1.0, 2.0], [3.0, 4.0]], [[1.0, 3.0], [2.0, 4.0]]).kind == "bits"
+    )
 
 
-@pytest.mark.parametrize("right", [np.zeros((2, 3), np.float64), np.zeros((3, 2), np.float32),
-                                   np.zeros(6, np.float32), np.zeros((2, 3), np.int32)])
+@pytest.mark.parametrize(
+    "right",
+    [
+        np.zeros((2, 3), np.float64),
+        np.zeros((3, 2), np.float32),
+        np.zeros(6, np.float32),
+        np.zeros((2, 3), np.int32),
+    ],
+)
 def test_another_dtype_or_shape_is_a_divergence_without_a_distance(fresh_folder, right):
     found = one_value(fresh_folder, np.zeros((2, 3), np.float32), right)
     assert (found.kind, found.distance) == ("shape", None)
@@ -183,28 +235,40 @@ LOSS = ("loss", "loss", 1.0)
 WEIGHT = ("update", "w", 2.0)
 
 
-@pytest.mark.parametrize(("left", "right", "place"), [
-    # a column too many, too few, or of another name: at the first row
-    ([Step(0, (LOSS, WEIGHT))], [Step(0, (LOSS,))], ("update", 0, "w")),
-    ([Step(0, (LOSS, WEIGHT))], [Step(0, (WEIGHT,))], ("loss", 0, "loss")),
-    # an observation too many in the middle of what happens once, not its innocent neighbour
-    ([Once("init", "a", 1), Once("init", "c", 3)], [Once("init", "a", 1), Once("init", "b", 2), Once("init", "c", 3)],
-     ("init", None, "b")),
-    # one side ends early
-    ([Step(0, (LOSS,)), Step(1, (LOSS,))], [Step(0, (LOSS,))], ("loss", 1, "loss")),
-    ([Once("init", "a", 1)], [Once("init", "a", 1), Step(0, (LOSS,))], ("loss", 0, "loss")),
-    # a step that was left out in the middle, with equal values around it
-    ([Step(0, (LOSS,)), Step(1, (LOSS,)), Step(2, (LOSS,))], [Step(0, (LOSS,)), Step(2, (LOSS,))], ("loss", 1, "loss")),
-    # a phase that one side only has
-    ([Step(0, (LOSS,)), Step(0, (LOSS,), "fit 2")], [Step(0, (LOSS,))], ("loss", 0, "loss")),
-])
+@pytest.mark.parametrize(
+    ("left", "right", "place"),
+    [
+        # a column too many, too few, or of another name: at the first row
+        ([Step(0, (LOSS, WEIGHT))], [Step(0, (LOSS,))], ("update", 0, "w")),
+        ([Step(0, (LOSS, WEIGHT))], [Step(0, (WEIGHT,))], ("loss", 0, "loss")),
+        # an observation too many in the middle of what happens once, not its innocent neighbour
+        (
+            [Once("init", "a", 1), Once("init", "c", 3)],
+            [Once("init", "a", 1), Once("init", "b", 2), Once("init", "c", 3)],
+            ("init", None, "b"),
+        ),
+        # one side ends early
+        ([Step(0, (LOSS,)), Step(1, (LOSS,))], [Step(0, (LOSS,))], ("loss", 1, "loss")),
+        ([Once("init", "a", 1)], [Once("init", "a", 1), Step(0, (LOSS,))], ("loss", 0, "loss")),
+        # a step that was left out in the middle, with equal values around it
+        (
+            [Step(0, (LOSS,)), Step(1, (LOSS,)), Step(2, (LOSS,))],
+            [Step(0, (LOSS,)), Step(2, (LOSS,))],
+            ("loss", 1, "loss"),
+        ),
+        # a phase that one side only has
+        ([Step(0, (LOSS,)), Step(0, (LOSS,), "fit 2")], [Step(0, (LOSS,))], ("loss", 0, "loss")),
+    ],
+)
 def test_what_only_one_side_has_is_missing_on_the_other(fresh_folder, left, right, place):
     found = both_ways(fresh_folder, left, right)
     assert (found.stage, found.step, found.name, found.kind) == (*place, "missing")
 
 
 def test_a_renamed_observation_is_a_divergence(fresh_folder):
-    found = compared(fresh_folder, [Step(0, (LOSS, WEIGHT))], [Step(0, (LOSS, ("update", "v", 2.0)))])
+    found = compared(
+        fresh_folder, [Step(0, (LOSS, WEIGHT))], [Step(0, (LOSS, ("update", "v", 2.0)))]
+    )
     assert (found.name, found.kind) == ("w", "missing")
 
 
@@ -215,7 +279,9 @@ def test_bits_that_part_before_a_renamed_observation_come_first(fresh_folder):
 
 
 def test_a_step_with_another_number_is_a_divergence(fresh_folder):
-    found = compared(fresh_folder, [Step(0, (LOSS,)), Step(1, (LOSS,))], [Step(0, (LOSS,)), Step(5, (LOSS,))])
+    found = compared(
+        fresh_folder, [Step(0, (LOSS,)), Step(1, (LOSS,))], [Step(0, (LOSS,)), Step(5, (LOSS,))]
+    )
     assert (found.step, found.kind) == (1, "missing")
 
 
@@ -226,14 +292,23 @@ def test_the_same_observations_in_another_order_part_at_the_first(fresh_folder):
 
 
 def test_the_causal_order_goes_across_tables(fresh_folder):
-    acts = [Once("init", "w", 1), Step(0, (LOSS,)), Once("update", "w", 1), Step(0, (WEIGHT,), "fit 2")]
+    acts = [
+        Once("init", "w", 1),
+        Step(0, (LOSS,)),
+        Once("update", "w", 1),
+        Step(0, (WEIGHT,), "fit 2"),
+    ]
     other = [acts[0], acts[1], Once("update", "w", 2), Step(0, (("update", "w", 9.0),), "fit 2")]
     assert both_ways(fresh_folder, acts, other).stage == "update"
     assert both_ways(fresh_folder, acts, other).step is None
-    assert both_ways(fresh_folder, acts, [acts[0], Step(0, (("loss", "loss", 9.0),)), *other[2:]]).step == 0
+    assert (
+        both_ways(fresh_folder, acts, [acts[0], Step(0, (("loss", "loss", 9.0),)), *other[2:]]).step
+        == 0
+    )
 
 
 # --- no vacuous pass
+
 
 def test_two_traces_that_recorded_nothing_do_not_agree(fresh_folder):
     assert compared(fresh_folder, [], []) == Incomparable("nothing was observed")
@@ -259,12 +334,19 @@ def test_other_facts_cannot_be_compared(fresh_folder):
 
 def test_other_algorithms_cannot_be_compared(fresh_folder):
     acts = [Once("init", "w", 1)]
-    left, right = (written(fresh_folder(), acts, algorithm=name) for name in ("blake2b_64", "xxh3_64"))
+    left, right = (
+        written(fresh_folder(), acts, algorithm=name) for name in ("blake2b_64", "xxh3_64")
+    )
     assert diff.compare(left, right) == Incomparable("fingerprinted by different algorithms")
 
 
 def test_ignored_stages_do_not_count_and_the_rest_does(fresh_folder):
-    left = [Once("rng", "random", 1), Once("init", "w", 1), Once("rng", "random later", 2), Step(0, (LOSS,))]
+    left = [
+        Once("rng", "random", 1),
+        Once("init", "w", 1),
+        Once("rng", "random later", 2),
+        Step(0, (LOSS,)),
+    ]
     right = [Once("rng", "random", 9), Once("init", "w", 1), Step(0, (LOSS,))]
     assert compared(fresh_folder, left, right, ("rng",)) == Agreement(2)
     assert compared(fresh_folder, left, right).stage == "rng"
@@ -279,8 +361,12 @@ def test_a_step_table_is_never_compared_in_part(fresh_folder):
         compared(fresh_folder, acts, acts, ("rng",))
 
 
-def test_a_fingerprint_that_parts_from_its_own_bytes_is_a_divergence_without_a_distance(fresh_folder):
-    """A machine that miscalculates may do so in the fingerprint: the audit must say so, not fall over it."""
+def test_a_fingerprint_that_parts_from_its_own_bytes_is_a_divergence_without_a_distance(
+    fresh_folder,
+):
+    """A machine that miscalculates may do so in the fingerprint: the audit must say so, not fall
+    over it.
+    """
     folder, acts = fresh_folder(), [Once("init", "w", 1.0)]
     begin(folder, acts).finish({"kind": "completed"})
     rows = bytearray((folder / "0.rows").read_bytes())

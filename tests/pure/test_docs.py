@@ -1,4 +1,7 @@
-"""The documentation says what is so: links lead somewhere, commands parse, pages and tables are up to date."""
+"""The documentation says what is so: links lead somewhere, commands parse, pages and tables are up
+to date.
+"""
+
 import importlib.metadata
 import inspect
 import re
@@ -27,8 +30,10 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in
-         sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])}
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+}
 FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 
@@ -61,7 +66,12 @@ def rows(text: str, *title: str) -> list[list[str]]:
 
 def test_the_pages_that_readme_names_are_here():
     assert len(PAGES) > 15
-    assert {"README.md", "docs/README.md", "docs/reference/sources.md", "docs/tutorial/first-scan.md"} <= PAGES.keys()
+    assert {
+        "README.md",
+        "docs/README.md",
+        "docs/reference/sources.md",
+        "docs/tutorial/first-scan.md",
+    } <= PAGES.keys()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -73,7 +83,9 @@ def test_every_link_leads_to_a_file_and_a_heading(name):
         path = (ROOT / name).parent / target if target else ROOT / name
         assert path.exists(), f"{name}: {link} leads nowhere"
         if anchor:
-            assert anchor in anchors(path.read_text(encoding="utf-8")), f"{name}: {link} has no such heading"
+            assert anchor in anchors(path.read_text(encoding="utf-8")), (
+                f"{name}: {link} has no such heading"
+            )
 
 
 def test_every_page_is_in_the_index():
@@ -84,13 +96,17 @@ def test_every_page_is_in_the_index():
 def commands(text: str) -> list[list[str]]:
     """The arguments of every `detaudit ...` in the code of a page, up to the shell's next word."""
     code = [body for language, body in FENCE.findall(text) if language != "python"]
-    code += re.findall(r"`([^`\n]+ [^`\n]+ [^`\n]+)`", FENCE.sub("", text))  # two words only name a command
+    code += re.findall(
+        r"`([^`\n]+ [^`\n]+ [^`\n]+)`", FENCE.sub("", text)
+    )  # two words only name a command
     found = []
     for line in "\n".join(code).splitlines():
         for command in re.findall(r"(?:^|[\s(])(?:[\w./-]+/)?detaudit +([^`]*)", line):
             words = shlex.split(command, comments=True)
-            ends = [place for place, word in enumerate(words) if word in ("&&", "|", ";", ">", ">>")]
-            found.append(words[:min(ends, default=len(words))])
+            ends = [
+                place for place, word in enumerate(words) if word in ("&&", "|", ";", ">", ">>")
+            ]
+            found.append(words[: min(ends, default=len(words))])
     return found
 
 
@@ -125,8 +141,11 @@ def test_commands_are_found_and_wrong_ones_do_not_parse():
 @pytest.mark.parametrize("name", ["scan", "run", "ops", "report", "sources", "explain", "machine"])
 def test_the_reference_of_a_command_has_its_options_and_defaults(name):
     section = page("reference/commands.md").split(f"\n## detaudit {name}\n")[1].split("\n## ")[0]
-    told = {word: default.strip("`") for option, _, default in rows(section, "option", "meaning", "default")
-            for word in re.findall(r"`([\w-]+)", option)}
+    told = {
+        word: default.strip("`")
+        for option, _, default in rows(section, "option", "meaning", "default")
+        for word in re.findall(r"`([\w-]+)", option)
+    }
     expected = {"--help": "off"}
     for one in typer.main.get_command(cli.app).commands[name].params:
         for word in one.opts if one.param_type_name == "option" else [one.metavar.strip("{}")]:
@@ -145,61 +164,114 @@ def shown(parameter: object) -> str | None:
         return parameter.show_default
     if isinstance(default, bool):
         return "on" if default else "off"
-    return f"{default:g}" if isinstance(default, int | float) else default if isinstance(default, str) else None
+    return (
+        f"{default:g}"
+        if isinstance(default, int | float)
+        else default
+        if isinstance(default, str)
+        else None
+    )
 
 
 def test_no_pin_promises_what_was_not_tried():
     """Two machines were never held against each other, and no GPU source has run on a GPU yet."""
-    declared = {source.id: (source, module) for source, module in sources.declared(sources.SCRIPT_MODULES).values()}
+    declared = {
+        source.id: (source, module)
+        for source, module in sources.declared(sources.SCRIPT_MODULES).values()
+    }
     source, module = declared["instruction-set"]
     assert "no pin reaches it" in " ".join(module.__doc__.split())
     assert all("alone" in pin.note and "was not tried" in pin.note for pin in source.pins)
-    assert all("was not tried" in declared[name][0].advice for name in ("instruction-set", "onednn", "tf32"))
-    not_run = [source for source, module in declared.values() if "has not run on a GPU yet" in module.__doc__]
-    assert {source.id for source in not_run} == {source.id for source, _ in declared.values() if source.needs.gpus}
+    assert all(
+        "was not tried" in declared[name][0].advice
+        for name in ("instruction-set", "onednn", "tf32")
+    )
+    not_run = [
+        source
+        for source, module in declared.values()
+        if "has not run on a GPU yet" in module.__doc__
+    ]
+    assert {source.id for source in not_run} == {
+        source.id for source, _ in declared.values() if source.needs.gpus
+    }
     assert all("not run on a GPU yet" in pin.note for source in not_run for pin in source.pins)
 
 
 def test_generated_pages_are_up_to_date():
-    assert page("reference/sources.md") == reference.page(), "python -m detaudit.reference > docs/reference/sources.md"
-    assert (DOCS / "reference/report.schema.json").read_bytes() == v1.schema(), "python -m detaudit.report.v1 > ..."
+    assert page("reference/sources.md") == reference.page(), (
+        "python -m detaudit.reference > docs/reference/sources.md"
+    )
+    assert (DOCS / "reference/report.schema.json").read_bytes() == v1.schema(), (
+        "python -m detaudit.report.v1 > ..."
+    )
 
 
 def test_every_source_has_its_entry_and_its_anchor():
     assert {f"### {name}\n" for name in base.known_sources()} <= set(
-        re.findall(r"^### .+\n", page("reference/sources.md"), re.MULTILINE))
-    assert {reference.anchor(name) for name in base.known_sources()} <= anchors(page("reference/sources.md"))
+        re.findall(r"^### .+\n", page("reference/sources.md"), re.MULTILINE)
+    )
+    assert {reference.anchor(name) for name in base.known_sources()} <= anchors(
+        page("reference/sources.md")
+    )
 
 
 def test_readme_installs_in_one_line_and_ci_runs_its_test_line():
-    lines = {name: re.search(rf"<!-- {name} line -->\n```bash\n(.+)\n```\n", PAGES["README.md"])[1]
-             for name in ("scan", "test")}
-    assert "pip install '.[tensorflow]'" in lines["scan"] and lines["scan"].endswith("detaudit scan --quick")
+    lines = {
+        name: re.search(rf"<!-- {name} line -->\n```bash\n(.+)\n```\n", PAGES["README.md"])[1]
+        for name in ("scan", "test")
+    }
+    assert "pip install '.[tensorflow]'" in lines["scan"] and lines["scan"].endswith(
+        "detaudit scan --quick"
+    )
     assert "tensorflow,test" in lines["test"] and "pytest" in lines["test"]
     extraction = re.search(r"^line=.+$", (ROOT / ".ci/run").read_text(), re.MULTILINE)[0]
-    found = subprocess.run(["bash", "-c", f'{extraction}\nprintf %s "$line"'], cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run(
+        ["bash", "-c", f'{extraction}\nprintf %s "$line"'], cwd=ROOT, capture_output=True, text=True
+    )
     assert found.stdout == lines["test"]
 
 
 def audit(*verdicts: str, parted: int = 0, **more: object) -> Audit:
-    control = Control((Tally(Condition("tensorflow", "cpu", "mlp", 1), agreed=1 - parted, parted=parted),))
-    return Audit({}, {}, {}, control, tuple(Verdict(f"s{i}", one, "") for i, one in enumerate(verdicts)), **more)
+    control = Control(
+        (Tally(Condition("tensorflow", "cpu", "mlp", 1), agreed=1 - parted, parted=parted),)
+    )
+    return Audit(
+        {},
+        {},
+        {},
+        control,
+        tuple(Verdict(f"s{i}", one, "") for i, one in enumerate(verdicts)),
+        **more,
+    )
 
 
 AUDITS = [
-    audit(REPRODUCIBLE, NEEDS_PIN, VARIES, SKIPPED), audit(BROKEN, ERROR, interrupted=True), audit(parted=1),
-    audit(NEEDS_PIN, strict=True), audit(VARIES, ERROR, strict=True), audit(ERROR), audit(cut=True),
-    audit(SKIPPED, asked=("s0",)), audit(ERROR, interrupted=True), Audit({}, {}, {}, None),
+    audit(REPRODUCIBLE, NEEDS_PIN, VARIES, SKIPPED),
+    audit(BROKEN, ERROR, interrupted=True),
+    audit(parted=1),
+    audit(NEEDS_PIN, strict=True),
+    audit(VARIES, ERROR, strict=True),
+    audit(ERROR),
+    audit(cut=True),
+    audit(SKIPPED, asked=("s0",)),
+    audit(ERROR, interrupted=True),
+    Audit({}, {}, {}, None),
 ]
 
 
 def test_the_exit_codes_are_those_that_are_given():
     table = rows(page("reference/exit-codes.md"), "code", "meaning", "`outcome` in the report")
-    fault = conclude_run(RunAudit("train.py", {}, None, "a fault of detaudit itself", own_fault=True))
+    fault = conclude_run(
+        RunAudit("train.py", {}, None, "a fault of detaudit itself", own_fault=True)
+    )
     concluded = {(one.exit_code, one.outcome) for one in (*map(conclude, AUDITS), fault)}
-    assert {(int(code), word) for code, _, told in table for word in re.findall(r"`(\w+)`", told)} == concluded
+    assert {
+        (int(code), word) for code, _, told in table for word in re.findall(r"`(\w+)`", told)
+    } == concluded
     for name, one in inspect.getmembers(errors, inspect.isclass):
-        assert any(f"`{name}`" in meaning and int(code) == one.exit_code for code, meaning, _ in table), name
+        assert any(
+            f"`{name}`" in meaning and int(code) == one.exit_code for code, meaning, _ in table
+        ), name
     assert {int(code) for code, *_ in table} == {code for code, _ in concluded} | {2}
 
 
@@ -207,39 +279,64 @@ def test_the_figures_of_counting_and_of_races():
     text = page("reference/verdicts.md")
     for pairs, rate in rows(text, "pairs that agree", "rate above which it is excluded"):
         assert rate == f"{excluded_rate(int(pairs)):.0%}".replace("%", " %")
-    for loose, pinned, p, enough in rows(text, "loose pairs that part", "pinned pairs that part", "p", "enough"):
+    for loose, pinned, p, enough in rows(
+        text, "loose pairs that part", "pinned pairs that part", "p", "enough"
+    ):
         value = fisher(*map(int, re.findall(r"\d+", f"{loose} {pinned}")))
         assert (p, enough) == (f"{value:.3f}", "yes" if value < SIGNIFICANT else "no")
     assert dict(rows(text, "scan", "pairs")) == {
-        "`--quick`": str(PAIRS["quick"]), "default": str(PAIRS["default"]), "`--full`": str(PAIRS["full"]),
-        "`--trials N`": "N"}
+        "`--quick`": str(PAIRS["quick"]),
+        "default": str(PAIRS["default"]),
+        "`--full`": str(PAIRS["full"]),
+        "`--trials N`": "N",
+    }
     assert f"at least {RACE_PAIRS} pairs a side" in text and f"up to {MOST_PAIRS}." in text
 
 
 def test_every_verdict_and_every_answer_is_told():
     text = page("reference/verdicts.md")
     assert [row[0] for row in rows(text, "verdict", "what was seen", "what to do")] == [
-        f"`{one}`" for one in (REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN, SKIPPED, ERROR)]
+        f"`{one}`" for one in (REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN, SKIPPED, ERROR)
+    ]
     words = set(re.findall(r'"([A-Z][A-Z ,]+)"', inspect.getsource(answer)))
     assert {"NO", "YES"} < words
     assert {row[0].strip("`") for row in rows(text, "words", "when")} == words
 
 
 def test_placebos_traces_variables_and_modules_are_told():
-    told = {row[0].strip("`"): row for row in rows(
-        page("reference/placebos.md"), "id", "the setting", "believed to hold", "the real pin")}
+    told = {
+        row[0].strip("`"): row
+        for row in rows(
+            page("reference/placebos.md"), "id", "the setting", "believed to hold", "the real pin"
+        )
+    }
     assert told.keys() == {one.id for one in PLACEBOS}
-    assert all(f"`{one.claims}`" in told[one.id][2] and f"`{one.real}`" in told[one.id][3] for one in PLACEBOS)
+    assert all(
+        f"`{one.claims}`" in told[one.id][2] and f"`{one.real}`" in told[one.id][3]
+        for one in PLACEBOS
+    )
     trace = page("reference/trace.md")
-    assert [row[0].strip("`") for row in rows(trace, "stage", "what is observed")] == list(protocol.STAGES)
+    assert [row[0].strip("`") for row in rows(trace, "stage", "what is observed")] == list(
+        protocol.STAGES
+    )
     assert all(f"`{one}`" in trace for one in protocol.FINGERPRINTS)
     private, other = base.environment_for_nests({}, (), "x"), page("how-to/another-environment.md")
-    assert {row[0].strip("`") for row in rows(other, "variable", "value", "why")} == {*private, "KERAS_BACKEND"}
+    assert {row[0].strip("`") for row in rows(other, "variable", "value", "why")} == {
+        *private,
+        "KERAS_BACKEND",
+    }
     tried = other.split("## What is taken away, and tried")[1].split("\n\n")[2]
     assert set(re.findall(r"`(\w+)`", tried)) == base.controlled_variables()
     listing = "".join(body for _, body in FENCE.findall(page("explanation/architecture.md")))
-    for path in [*ROOT.glob("audit/detaudit/**/*.py"), *ROOT.glob("probes/detaudit_probes/**/*.py")]:
-        assert path.name in listing or path.name == "__init__.py" or path.parent.name in ("sources", "catalogue"), path
+    for path in [
+        *ROOT.glob("audit/detaudit/**/*.py"),
+        *ROOT.glob("probes/detaudit_probes/**/*.py"),
+    ]:
+        assert (
+            path.name in listing
+            or path.name == "__init__.py"
+            or path.parent.name in ("sources", "catalogue")
+        ), path
 
 
 def test_every_dependency_has_its_reason_and_holds_nothing_back():
@@ -248,9 +345,15 @@ def test_every_dependency_has_its_reason_and_holds_nothing_back():
     text = page("explanation/dependencies.md")
     needed = [Requirement(one) for one in project["dependencies"]]
     assert [row[0].strip("`") for row in rows(text, "package", "why", "what it asks for")] == [
-        one.name for one in needed]
-    assert [(row[0].strip("`"), row[1].strip("`")) for row in rows(text, "extra", "package", "why")] == [
-        (extra, Requirement(one).name) for extra, some in project["optional-dependencies"].items() for one in some]
+        one.name for one in needed
+    ]
+    assert [
+        (row[0].strip("`"), row[1].strip("`")) for row in rows(text, "extra", "package", "why")
+    ] == [
+        (extra, Requirement(one).name)
+        for extra, some in project["optional-dependencies"].items()
+        for one in some
+    ]
     for one in needed:
         if not one.specifier.contains(importlib.metadata.version(one.name)):
             pytest.skip(f"the {one.name} installed here is not the one that is asked for: {one}")
@@ -262,8 +365,15 @@ def test_every_dependency_has_its_reason_and_holds_nothing_back():
                 asked[one.name] = one
                 queue.append(one.name)
     assert "markdown-it-py" in asked
-    recent = {"numpy": "1.22.0", "protobuf": "3.20.0", "typing-extensions": "4.5.0", "typing_extensions": "4.5.0"}
-    assert all(one.specifier.contains(recent[name]) for name, one in asked.items() if name in recent)
+    recent = {
+        "numpy": "1.22.0",
+        "protobuf": "3.20.0",
+        "typing-extensions": "4.5.0",
+        "typing_extensions": "4.5.0",
+    }
+    assert all(
+        one.specifier.contains(recent[name]) for name, one in asked.items() if name in recent
+    )
 
 
 def test_the_example_of_a_source_is_one(tmp_path):
@@ -273,15 +383,21 @@ def test_the_example_of_a_source_is_one(tmp_path):
     assert module.SOURCE.id == module.ID and module.ID not in base.known_sources()
     known = {**base.known_pins(), **{pin.id: pin for pin in module.SOURCE.pins}}
     two = arms(module.SOURCE, "mlp", base.base_condition("tensorflow", "cpu", 1), known)
-    (name, pinned), = two.pinned
+    ((name, pinned),) = two.pinned
     assert set(pinned.pins) - set(two.loose.pins) == {name}
     assert (pinned.options, pinned.environment, pinned.loose) == (
-        two.loose.options, two.loose.environment, two.loose.loose)
+        two.loose.options,
+        two.loose.environment,
+        two.loose.loose,
+    )
 
 
 def example_source() -> str:
     """The source's file as docs/how-to/add-a-source.md prints it."""
-    found = [body for language, body in FENCE.findall(page("how-to/add-a-source.md"))
-             if language == "python" and "SOURCE = Source(" in body]
+    found = [
+        body
+        for language, body in FENCE.findall(page("how-to/add-a-source.md"))
+        if language == "python" and "SOURCE = Source(" in body
+    ]
     assert len(found) == 1
     return found[0]

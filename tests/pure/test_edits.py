@@ -1,4 +1,5 @@
 """Changing the user's own lines: what is changed is what was asked for, and nothing else."""
+
 import ast
 
 from detaudit.script import edits
@@ -42,25 +43,38 @@ def difference(new):
 def test_a_seed_comes_behind_the_import_under_the_name_that_the_script_gave():
     new = changed(Edit("insert", ("numpy.random.seed({seed})",), after=("numpy",)))
     assert difference(new) == ["np.random.seed(7)"]
-    assert new.splitlines().index("np.random.seed(7)") == new.splitlines().index("import numpy as np") + 1
-    assert difference(changed(Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)))) == [
-        "keras.utils.set_random_seed(7)"]
+    assert (
+        new.splitlines().index("np.random.seed(7)")
+        == new.splitlines().index("import numpy as np") + 1
+    )
+    assert difference(
+        changed(Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)))
+    ) == ["keras.utils.set_random_seed(7)"]
 
 
 def test_lines_at_the_top_come_behind_the_docstring_and_the_future():
     new = changed(Edit("insert", ("import random", "random.seed({seed})"))).splitlines()
     assert new[0].startswith("#!") and new[3:5] == ["import random", "random.seed(7)"]
-    assert edits.apply("#!/bin/x\nx = 1\n", Edit("insert", ("y",)), (), 1).splitlines() == ["#!/bin/x", "y", "x = 1"]
+    assert edits.apply("#!/bin/x\nx = 1\n", Edit("insert", ("y",)), (), 1).splitlines() == [
+        "#!/bin/x",
+        "y",
+        "x = 1",
+    ]
 
 
 def test_an_import_from_a_module_gets_an_import_of_its_own():
-    new = edits.apply("from keras import layers\n", Edit("insert", ("keras.utils.f()",), after=("keras",)), (), 1)
+    new = edits.apply(
+        "from keras import layers\n", Edit("insert", ("keras.utils.f()",), after=("keras",)), (), 1
+    )
     assert new == "from keras import layers\nimport keras\nkeras.utils.f()\n"
 
 
 def test_what_an_insertion_imports_itself_keeps_its_name():
     edit = Edit("insert", ("import tensorflow", "tensorflow.f()"), after=("keras",))
-    assert edits.apply("import keras as k\n", edit, (), 1) == "import keras as k\nimport tensorflow\ntensorflow.f()\n"
+    assert (
+        edits.apply("import keras as k\n", edit, (), 1)
+        == "import keras as k\nimport tensorflow\ntensorflow.f()\n"
+    )
 
 
 def test_an_import_that_is_a_choice_is_followed_behind_all_of_it():
@@ -78,28 +92,54 @@ def test_an_insertion_that_fits_nowhere_is_none():
 
 def test_a_call_is_wrapped_at_its_line_and_nowhere_else():
     edit = Edit("wrap", calls=("listdir",), form="sorted({call})")
-    assert difference(changed(edit, line("listdir"))) == ['for name in sorted(os.listdir("/data")):  # größe']
+    assert difference(changed(edit, line("listdir"))) == [
+        'for name in sorted(os.listdir("/data")):  # größe'
+    ]
     assert changed(edit, line("default_rng")) is None
     edit = Edit("wrap", calls=("start",), form="{call}, {owner}.join()")
     text = "for t in some:\n    t.start()\n    start()\n"
-    assert edits.apply(text, edit, (2, 3), 1) == "for t in some:\n    t.start(), t.join()\n    start()\n"
+    assert (
+        edits.apply(text, edit, (2, 3), 1)
+        == "for t in some:\n    t.start(), t.join()\n    start()\n"
+    )
 
 
 def test_an_argument_is_added_set_and_taken_away():
-    assert difference(changed(Edit("add", calls=("default_rng",), form="{seed}"), line("default_rng"))) == [
-        "rng = np.random.default_rng(7)"]
-    for call in ("default_rng(None)", "default_rng(seed)", "default_rng(seed=given)"):  # seen to draw: it was None
+    assert difference(
+        changed(Edit("add", calls=("default_rng",), form="{seed}"), line("default_rng"))
+    ) == ["rng = np.random.default_rng(7)"]
+    for call in (
+        "default_rng(None)",
+        "default_rng(seed)",
+        "default_rng(seed=given)",
+    ):  # seen to draw: it was None
         new = call.replace("None", "7").replace("(seed)", "(7)").replace("given", "7")
-        assert edits.apply(f"r = {call}", Edit("add", calls=("default_rng",), form="{seed}"), (1,), 7) == f"r = {new}"
+        assert (
+            edits.apply(f"r = {call}", Edit("add", calls=("default_rng",), form="{seed}"), (1,), 7)
+            == f"r = {new}"
+        )
     # A number is a seed that the user has given: it stays.
-    assert edits.apply("a, b = r(7), r()", Edit("add", calls=("r",), form="{seed}"), (1,), 1) == "a, b = r(7), r(1)"
+    assert (
+        edits.apply("a, b = r(7), r()", Edit("add", calls=("r",), form="{seed}"), (1,), 1)
+        == "a, b = r(7), r(1)"
+    )
     text = "random.seed(); np.random.seed()"
     assert edits.apply(text, Edit("add", calls=("np.random.seed",), form="{seed}"), (1,), 1) == (
-        "random.seed(); np.random.seed(1)")
-    assert edits.apply("f(a, seed=b)", Edit("add", calls=("f",), form="c=1"), (1,), 7) == "f(a, seed=b, c=1)"
-    assert edits.apply("p = g(Q(x, w=4))", Edit("set", form="w", value="1"), (1,), 7) == "p = g(Q(x, w=1))"
+        "random.seed(); np.random.seed(1)"
+    )
+    assert (
+        edits.apply("f(a, seed=b)", Edit("add", calls=("f",), form="c=1"), (1,), 7)
+        == "f(a, seed=b, c=1)"
+    )
+    assert (
+        edits.apply("p = g(Q(x, w=4))", Edit("set", form="w", value="1"), (1,), 7)
+        == "p = g(Q(x, w=1))"
+    )
     edit = Edit("first", calls=("ThreadPool",), value="1")
-    assert edits.apply("with ThreadPool(4, f) as p: pass", edit, (1,), 7) == "with ThreadPool(1, f) as p: pass"
+    assert (
+        edits.apply("with ThreadPool(4, f) as p: pass", edit, (1,), 7)
+        == "with ThreadPool(1, f) as p: pass"
+    )
     assert edits.apply("p = ThreadPool()", edit, (1,), 7) is None
     edit = Edit("set", calls=("map",), form="num_parallel_calls")
     assert difference(changed(edit, line("parallel"))) == ["ds = ds.map(f).map("]
@@ -110,18 +150,34 @@ def test_an_argument_is_added_set_and_taken_away():
 
 def test_a_call_is_renamed():
     edit = Edit("rename", calls=("imap_unordered",), form="imap")
-    assert edits.apply("for r in pool.imap_unordered(f, x): pass", edit, (1,), 1) == "for r in pool.imap(f, x): pass"
+    assert (
+        edits.apply("for r in pool.imap_unordered(f, x): pass", edit, (1,), 1)
+        == "for r in pool.imap(f, x): pass"
+    )
     edit = Edit("rename", calls=("of_chance",), form="from_seed({seed})")
-    assert edits.apply("g = Generator.of_chance(alg=1).split()", edit, (1,), 3) == "g = Generator.from_seed(3).split()"
+    assert (
+        edits.apply("g = Generator.of_chance(alg=1).split()", edit, (1,), 3)
+        == "g = Generator.from_seed(3).split()"
+    )
     edit = Edit("rename", calls=("as_completed",), form="list({arguments})")
-    assert edits.apply("for r in as_completed(jobs): pass", edit, (1,), 1) == "for r in list(jobs): pass"
+    assert (
+        edits.apply("for r in as_completed(jobs): pass", edit, (1,), 1)
+        == "for r in list(jobs): pass"
+    )
 
 
 def test_line_ends_form_feeds_and_comments_are_left_as_they_are():
     edit = Edit("insert", ("keras.utils.f()",), after=("keras",))
-    assert edits.apply("import keras\r\nx = 1\r\n", edit, (), 1) == "import keras\r\nkeras.utils.f()\r\nx = 1\r\n"
-    assert edits.apply("x = 1\n\x0c\nimport keras\n", edit, (), 1).endswith("import keras\nkeras.utils.f()\n")
-    cut = edits.apply("ds.map(f,  # a, b\n n=4)\n", Edit("set", calls=("map",), form="n"), (1, 2), 1)
+    assert (
+        edits.apply("import keras\r\nx = 1\r\n", edit, (), 1)
+        == "import keras\r\nkeras.utils.f()\r\nx = 1\r\n"
+    )
+    assert edits.apply("x = 1\n\x0c\nimport keras\n", edit, (), 1).endswith(
+        "import keras\nkeras.utils.f()\n"
+    )
+    cut = edits.apply(
+        "ds.map(f,  # a, b\n n=4)\n", Edit("set", calls=("map",), form="n"), (1, 2), 1
+    )
     assert cut is None or ast.parse(cut)
 
 
@@ -134,21 +190,38 @@ def test_sets_that_are_iterated_and_hashes_are_candidates():
     assert new.startswith("import zlib\n")
 
 
-@given(st.sampled_from([edit for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
-                        for edit in source.script.edits if edit.kind != "order"]),
-       st.integers(1, len(SCRIPT.splitlines())))
+@given(
+    st.sampled_from(
+        [
+            edit
+            for source, _ in sources.declared(sources.SCRIPT_MODULES).values()
+            if source.script
+            for edit in source.script.edits
+            if edit.kind != "order"
+        ]
+    ),
+    st.integers(1, len(SCRIPT.splitlines())),
+)
 def test_whatever_is_edited_still_parses(edit, number):
     new = changed(edit, number)
     assert new is None or ast.parse(new)
 
 
 def test_every_declared_edit_is_of_a_known_kind():
-    kinds = {edit.kind for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
-             for edit in source.script.edits}
+    kinds = {
+        edit.kind
+        for source, _ in sources.declared(sources.SCRIPT_MODULES).values()
+        if source.script
+        for edit in source.script.edits
+    }
     assert kinds <= {"insert", "wrap", "add", "set", "first", "rename", "order"}
 
 
 def test_every_pin_that_is_tried_belongs_to_one_source_that_says_so():
-    pins = [source.script.pin for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script]
+    pins = [
+        source.script.pin
+        for source, _ in sources.declared(sources.SCRIPT_MODULES).values()
+        if source.script
+    ]
     assert sorted(pins) == sorted(sources.SCRIPT_PINS)
     assert all(name in sources.pins(sources.SCRIPT_MODULES) for name in pins)

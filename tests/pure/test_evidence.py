@@ -1,4 +1,7 @@
-"""No accusation and no pass from what was not seen: the matrix, the recipe's proof, the nests' environment."""
+"""No accusation and no pass from what was not seen: the matrix, the recipe's proof, the nests'
+environment.
+"""
+
 import io
 import itertools
 import subprocess
@@ -29,7 +32,9 @@ BASE = base.base_condition("tensorflow", "cpu", 1)
 
 def cells(fresh_folder, **how):
     lab = Bench(fresh_folder, lambda trial: 0, **how)
-    return lab.drive(matrix(BASE, base.known_pins(), base.known_sources(), ("dropout",), ("numpy-legacy",)))
+    return lab.drive(
+        matrix(BASE, base.known_pins(), base.known_sources(), ("dropout",), ("numpy-legacy",))
+    )
 
 
 def test_a_pair_that_cannot_be_compared_decides_no_cell(fresh_folder):
@@ -58,14 +63,24 @@ def test_a_ladder_that_could_not_be_climbed_is_not_decided(holds, code):
 
 
 def test_no_nest_inherits_what_would_pin_a_race_from_outside():
-    outside = {"TF_DETERMINISTIC_OPS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    outside = {
+        "TF_DETERMINISTIC_OPS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+    }
     inherited = base.environment_for_nests(outside, base.controlled_variables(), "private")
     assert not outside.keys() & inherited.keys()
 
 
 def scanning(tmp_path, inherited, **options) -> _Scan:
-    work = _Scan(Options("python", **options), None, Workspace(tmp_path), lambda event: None, inherited,
-                 gpu.Gpus(None, None, (), None, {}))
+    work = _Scan(
+        Options("python", **options),
+        None,
+        Workspace(tmp_path),
+        lambda event: None,
+        inherited,
+        gpu.Gpus(None, None, (), None, {}),
+    )
     work.runner = work._runner(fork=True)
     return work
 
@@ -85,7 +100,10 @@ def test_a_resumed_audit_has_a_folder_of_its_own_though_the_process_has_the_same
 
 @pytest.mark.parametrize("device, hidden", [("cpu", "-1"), ("auto", None), ("gpu", None)])
 def test_a_recipe_for_the_cpu_is_verified_without_a_gpu(tmp_path, device, hidden):
-    assert scanning(tmp_path, {}, device=device)._plain_environment().get("CUDA_VISIBLE_DEVICES") == hidden
+    assert (
+        scanning(tmp_path, {}, device=device)._plain_environment().get("CUDA_VISIBLE_DEVICES")
+        == hidden
+    )
 
 
 def test_an_interruption_while_verifying_leaves_no_process(tmp_path, monkeypatch):
@@ -103,7 +121,9 @@ def test_an_interruption_while_verifying_leaves_no_process(tmp_path, monkeypatch
     monkeypatch.setattr(verify, "_wait", interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
-            verify.verify(RUNG, "tensorflow", ("mlp",), "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0, 3)
+            verify.verify(
+                RUNG, "tensorflow", ("mlp",), "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0, 3
+            )
         assert [one.poll() for one in started] == [-9, -9]
     finally:
         for one in started:
@@ -122,7 +142,9 @@ def climbed(fresh_folder, behave, wanted=1):
 
 
 def racing(pins, trial):
-    """As seen on TensorFlow 1.1: the seeds' pairs match, and with the hash seed pinned as well one differs."""
+    """As seen on TensorFlow 1.1: the seeds' pairs match, and with the hash seed pinned as well one
+    differs.
+    """
     races = "hash-seed" in pins and "ordered-updates" not in pins and trial.condition.model == "mlp"
     return trial.draw if races or not pins else 0
 
@@ -130,7 +152,9 @@ def racing(pins, trial):
 def test_a_recipe_does_not_work_where_one_that_pins_more_does_not(fresh_folder):
     rungs = climbed(fresh_folder, racing)
     assert [count.parted for count in rungs[SEEDS].counts] == [0, 0]
-    assert rungs[SEEDS].holds is False and "1 of 1 of its pairs differ on mlp" in rungs[SEEDS].reason
+    assert (
+        rungs[SEEDS].holds is False and "1 of 1 of its pairs differ on mlp" in rungs[SEEDS].reason
+    )
     assert [rung.holds for rung in rungs.values()] == [False, False, False, True, True]
     assert weakest(tuple(rungs.values())).id == ORDERED
     assert [count.pairs for count in rungs[ORDERED].counts] == [1, RACE_PAIRS]
@@ -152,7 +176,9 @@ def test_the_recipes_of_every_backend_are_ordered_by_what_they_pin():
 
 
 def proving(tmp_path, monkeypatch, digests):
-    """A proof whose processes print what ``digests`` says, one each in the order in which they are started."""
+    """A proof whose processes print what ``digests`` says, one each in the order in which they are
+    started.
+    """
     left = iter(digests)
 
     class Printing(subprocess.Popen):
@@ -160,12 +186,18 @@ def proving(tmp_path, monkeypatch, digests):
             super().__init__(["printf", next(left)], **how)
 
     monkeypatch.setattr(verify.subprocess, "Popen", Printing)
-    return verify.verify(RUNG, "theano", ("mlp",), "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0, 3)
+    return verify.verify(
+        RUNG, "theano", ("mlp",), "python", {"PATH": "/usr/bin:/bin"}, tmp_path, 60.0, 3
+    )
 
 
 def test_a_proof_is_three_pairs_with_their_bound(tmp_path, monkeypatch):
     proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n"] * 6)
-    assert (proof.verified, proof.runs, proof.counts) == (True, 6, (Count("as printed", "mlp", 3, 0),))
+    assert (proof.verified, proof.runs, proof.counts) == (
+        True,
+        6,
+        (Count("as printed", "mlp", 3, 0),),
+    )
     assert proof.excluded == excluded_rate(3)
     page = terminal_text(replace(HELD, recipe=proof))
     assert "3 pairs of fresh processes match on 1 tiny model (rate above 63% excluded)" in page
@@ -192,7 +224,9 @@ def test_a_proof_trains_every_tiny_model_of_the_backend(backend):
     assert all(f"def {name}():" in text for name in models.names(backend))
 
 
-def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(tmp_path, monkeypatch, fresh_folder):
+def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
+    tmp_path, monkeypatch, fresh_folder
+):
     """The trials hold, recorded and few; the printed lines do not."""
     work = scanning(tmp_path, {})
     work.plan = plan.choose("tensorflow1", "quick", (), (), None)
@@ -202,7 +236,9 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(tmp_path
     def proof(rung, backend, names, python, environment, folder, timeout, wanted):
         tried.append((rung.id, wanted))
         works = rung.id == ORDERED
-        return Recipe(rung.id, rung.lines, rung.environment, works, 6 if works else 2, "pair 1 differs on mlp")
+        return Recipe(
+            rung.id, rung.lines, rung.environment, works, 6 if works else 2, "pair 1 differs on mlp"
+        )
 
     monkeypatch.setattr(verify, "verify", proof)
     work.found["ladder"] = rungs
@@ -212,7 +248,9 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(tmp_path
     assert work.found["ladder"][1].reason == "pair 1 differs on mlp"
 
 
-def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(tmp_path, monkeypatch, fresh_folder):
+def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(
+    tmp_path, monkeypatch, fresh_folder
+):
     work = scanning(tmp_path, {}, budget=0.0)
     work.plan = plan.choose("tensorflow1", "quick", (), (), None)
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
@@ -225,8 +263,13 @@ def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypa
     work = scanning(tmp_path, {})
     work.plan = plan.choose("tensorflow1", "quick", (), (), None)
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0).values())
-    monkeypatch.setattr(verify, "verify", lambda rung, *rest: Recipe(
-        rung.id, rung.lines, rung.environment, False, 2, "pair 1 differs on mlp"))
+    monkeypatch.setattr(
+        verify,
+        "verify",
+        lambda rung, *rest: Recipe(
+            rung.id, rung.lines, rung.environment, False, 2, "pair 1 differs on mlp"
+        ),
+    )
     work.found["ladder"] = rungs
     assert work._proven(rungs) is None
     audit = replace(HELD, recipe=work.found["recipe"], ladder=work.found["ladder"])

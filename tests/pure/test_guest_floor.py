@@ -1,4 +1,7 @@
-"""The wall: what the guest may need, what the engine may import. (Starts an old interpreter, once, for a second.)"""
+"""The wall: what the guest may need, what the engine may import. (Starts an old interpreter, once,
+for a second.)
+"""
+
 import ast
 import re
 import subprocess
@@ -15,7 +18,10 @@ from tests.interpreters import interpreter
 ROOT = Path(__file__).parents[2]
 GUEST = Path(detaudit_probes.__file__).parent
 FILES = sorted(GUEST.rglob("*.py"))
-MODULES = [".".join(path.relative_to(GUEST.parent).with_suffix("").parts).removesuffix(".__init__") for path in FILES]
+MODULES = [
+    ".".join(path.relative_to(GUEST.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in FILES
+]
 
 
 def bare_python(version: str) -> str:
@@ -24,28 +30,50 @@ def bare_python(version: str) -> str:
 
 
 def test_every_module_of_the_guest_is_looked_at():
-    assert {"detaudit_probes", "detaudit_probes.worker", "detaudit_probes.sources.python_random"} <= set(MODULES)
+    assert {
+        "detaudit_probes",
+        "detaudit_probes.worker",
+        "detaudit_probes.sources.python_random",
+    } <= set(MODULES)
 
 
 def test_every_module_of_the_guest_imports_under_a_bare_python_3_6():
     """Isolated and without site-packages: nothing but the standard library is there."""
     code = "import importlib, sys; sys.path.append({!r})\nfor name in {!r}: importlib.import_module(name)\nprint('all')"
-    done = subprocess.run([bare_python("3.6"), "-B", "-I", "-S", "-c", code.format(str(GUEST.parent), MODULES)],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [bare_python("3.6"), "-B", "-I", "-S", "-c", code.format(str(GUEST.parent), MODULES)],
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "all"), done.stderr
 
 
 def test_bootstrap_parses_where_it_must_refuse():
-    done = subprocess.run([bare_python("2.7"), "-B", "-c", "import sys; compile(open(sys.argv[1]).read(), 'b', 'exec')",
-                           str(GUEST / "bootstrap.py")], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            bare_python("2.7"),
+            "-B",
+            "-c",
+            "import sys; compile(open(sys.argv[1]).read(), 'b', 'exec')",
+            str(GUEST / "bootstrap.py"),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
 
 
 def guarded(text: str) -> list[str]:
-    """Newer names that a module uses only where it has found them, by ``hasattr`` or by catching ImportError."""
+    """Newer names that a module uses only where it has found them, by ``hasattr`` or by catching
+    ImportError.
+    """
     asked = [f"{module}.{name}" for module, name in re.findall(r'hasattr\((\w+), "(\w+)"\)', text)]
-    return asked + [f"{package}.{name}" for package, name in re.findall(
-        r"try:\n\s+from ([\w.]+) import (\w+)\n\s+except ImportError", text)]
+    return asked + [
+        f"{package}.{name}"
+        for package, name in re.findall(
+            r"try:\n\s+from ([\w.]+) import (\w+)\n\s+except ImportError", text
+        )
+    ]
 
 
 def least_versions(path: Path) -> list[tuple[int, int]]:
@@ -55,16 +83,26 @@ def least_versions(path: Path) -> list[tuple[int, int]]:
     for name in guarded(text):
         config.add_exclusion(name)
     found = vermin.visit(text, config)
-    needed = found.minimum_versions() if hasattr(found, "minimum_versions") else found  # else: it does not parse
+    needed = (
+        found.minimum_versions() if hasattr(found, "minimum_versions") else found
+    )  # else: it does not parse
     return [(99, 0) if one is None else one for one in needed]
 
 
-@pytest.mark.parametrize(("text", "three"), [
-    ("x = 1", (0, 0)), ("print(f'{1}')", (3, 6)), ("if (x := 1): pass", (3, 8)), ("def f(x: list[int]): pass", (3, 9)),
-    ("import dataclasses", (3, 7)), ("match 1:\n case 1: pass", (3, 10)), ("breakpoint()", (3, 7)),
-    ("import os\nos.register_at_fork()", (3, 7)),
-    ('import os\nif hasattr(os, "register_at_fork"):\n os.register_at_fork()', (0, 0)),
-])
+@pytest.mark.parametrize(
+    ("text", "three"),
+    [
+        ("x = 1", (0, 0)),
+        ("print(f'{1}')", (3, 6)),
+        ("if (x := 1): pass", (3, 8)),
+        ("def f(x: list[int]): pass", (3, 9)),
+        ("import dataclasses", (3, 7)),
+        ("match 1:\n case 1: pass", (3, 10)),
+        ("breakpoint()", (3, 7)),
+        ("import os\nos.register_at_fork()", (3, 7)),
+        ('import os\nif hasattr(os, "register_at_fork"):\n os.register_at_fork()', (0, 0)),
+    ],
+)
 def test_what_needs_a_newer_python_is_seen(tmp_path, text, three):
     path = tmp_path / "x.py"
     path.write_text(text)
@@ -82,7 +120,9 @@ def test_bootstrap_needs_no_more_than_python_2_7():
 
 
 def imports_at_module_level(tree: ast.AST) -> Iterator[str]:
-    """The top-level packages that a module imports when it is imported itself: not those inside functions."""
+    """The top-level packages that a module imports when it is imported itself: not those inside
+    functions.
+    """
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -115,7 +155,18 @@ def i():
 
 
 def test_the_contracts_of_the_architecture_hold():
-    """pyproject.toml, section tool.importlinter. In a process of its own: import-linter takes over the terminal."""
-    done = subprocess.run([sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()",
-                           "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    """pyproject.toml, section tool.importlinter. In a process of its own: import-linter takes over
+    the terminal.
+    """
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as c; c()",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and "kept, 0 broken" in done.stdout, done.stdout + done.stderr

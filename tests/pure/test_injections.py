@@ -1,4 +1,5 @@
 """The injection study plants what it says it plants, and scores what it says it scores."""
+
 import ast
 import json
 
@@ -56,7 +57,11 @@ def test_an_injected_script_is_python_and_its_right_lines_are_those_that_draw(on
     lines = one.text.splitlines()
     assert one.text.splitlines() != before and "#!" not in one.text and "$" not in one.text
     assert one.lines and all(lines[number - 1].strip() for number in one.lines)
-    loosened = one.name.endswith(":forgotten") or one.source == "sparse-update" or "without-op-det" in one.name
+    loosened = (
+        one.name.endswith(":forgotten")
+        or one.source == "sparse-update"
+        or "without-op-det" in one.name
+    )
     if not loosened:  # in those the script's own lines draw, and what held them is gone
         assert any(lines[number - 1] not in before for number in one.lines)
 
@@ -69,44 +74,85 @@ def test_a_line_counted_as_right_holds_what_was_planted():
     assert "tf.random.set_seed" not in forgotten.text and "random.seed(" in forgotten.text
     for one in ALL:
         if one.family == "clock":
-            assert any(word in one.text.splitlines()[one.lines[0] - 1] for word in ("time", "getpid", "now"))
+            assert any(
+                word in one.text.splitlines()[one.lines[0] - 1]
+                for word in ("time", "getpid", "now")
+            )
 
 
 def test_every_pin_that_is_tried_has_something_planted_for_it():
-    of_pin = {source.script.pin: source.id for source in base.script_sources("tensorflow").values()
-              if source.script}
+    of_pin = {
+        source.script.pin: source.id
+        for source in base.script_sources("tensorflow").values()
+        if source.script
+    }
     planted = {one.source for one in ALL}
-    assert {pin for pin in SCRIPT_PINS if pin in of_pin and of_pin[pin] not in planted} == set(NOTHING_OF_THEIR_OWN)
-    assert {"wall-clock", "input-changed"} <= planted  # held by another's pin, and by a copy of the folder
+    assert {pin for pin in SCRIPT_PINS if pin in of_pin and of_pin[pin] not in planted} == set(
+        NOTHING_OF_THEIR_OWN
+    )
+    assert {
+        "wall-clock",
+        "input-changed",
+    } <= planted  # held by another's pin, and by a copy of the folder
 
 
 def test_every_family_is_used_and_every_variant_of_it():
     used = {one.name.partition(":")[2] for one in ALL}
-    assert {f"{family.name}:{variant.name}" for family in FAMILIES for variant in family.variants} <= used
+    assert {
+        f"{family.name}:{variant.name}" for family in FAMILIES for variant in family.variants
+    } <= used
 
 
 def test_shards_and_samples_are_parts_of_the_study():
     shards = [injections.choose(ALL, ["*"], f"{part}/3", None, 0) for part in (1, 2, 3)]
     assert sorted(one.name for some in shards for one in some) == sorted(one.name for one in ALL)
     few = injections.choose(ALL, ["*:clock:*", "frozen/*"], "1/1", 5, 7)
-    assert len(few) == 5 and all(":clock:" in one.name or one.name.startswith("frozen/") for one in few)
+    assert len(few) == 5 and all(
+        ":clock:" in one.name or one.name.startswith("frozen/") for one in few
+    )
     assert few == injections.choose(ALL, ["*:clock:*", "frozen/*"], "1/1", 5, 7)
 
 
 def result(source: str, **other: object) -> dict:
-    return {"injection": f"clean/x:{source}:y", "source": source, "planted": [source], "found": [source], "rests": [],
-            "right": True, "lines": {source: True}, "fixed": True, "trials": 40, "seconds": 150.0, "parted": 2,
-            "sited": [source], "verdict": "not-reproducible", "reason": "", "product": "0", **other}
+    return {
+        "injection": f"clean/x:{source}:y",
+        "source": source,
+        "planted": [source],
+        "found": [source],
+        "rests": [],
+        "right": True,
+        "lines": {source: True},
+        "fixed": True,
+        "trials": 40,
+        "seconds": 150.0,
+        "parted": 2,
+        "sited": [source],
+        "verdict": "not-reproducible",
+        "reason": "",
+        "product": "0",
+        **other,
+    }
 
 
 def test_the_table_counts_what_was_found_invented_and_missed():
     done = [
-        result("clock"), result("clock", lines={"clock": False}, fixed=False, sited=[]),
+        result("clock"),
+        result("clock", lines={"clock": False}, fixed=False, sited=[]),
         result("clock", found=["os-entropy"], right=False, lines={}, fixed=False, reason="a | b"),
-        result("directory-order", planted=[], found=[], rests=["directory-order"], lines={}, fixed=False)]
+        result(
+            "directory-order",
+            planted=[],
+            found=[],
+            rests=["directory-order"],
+            lines={},
+            fixed=False,
+        ),
+    ]
     said = injected.table(done, ALL)
     rows = {line.split(" | ")[0].strip("| "): line for line in said.splitlines()}
-    of = {source: sum(one.source == source for one in ALL) for source in ("clock", "directory-order")}
+    of = {
+        source: sum(one.source == source for one in ALL) for source in ("clock", "directory-order")
+    }
     assert f"| 3 of {of['clock']} | 2 of 3 | 1 | 1 of 2 | 1 of 2 | 40 | 150 |" in rows["clock"]
     assert f"| 1 of {of['directory-order']} | 1 of 1 | 0 | - | - |" in rows["directory-order"]
     assert rows["hash-seed"].startswith("| hash-seed | 0 of ")
@@ -118,9 +164,15 @@ def test_the_table_counts_what_was_found_invented_and_missed():
 def test_the_results_that_are_kept_are_of_injections_that_are_there():
     if not injections.RESULTS.exists():
         pytest.skip("the study has not begun")
-    done = [json.loads(line) for line in injections.RESULTS.read_text(encoding="utf-8").splitlines()]
+    done = [
+        json.loads(line) for line in injections.RESULTS.read_text(encoding="utf-8").splitlines()
+    ]
     assert {one["injection"] for one in done} <= {one.name for one in ALL}
     assert len({one["injection"] for one in done}) == len(done)
-    assert "/home" not in (text := injections.RESULTS.read_text(encoding="utf-8")) and "/tmp" not in text
+    assert (
+        "/home" not in (text := injections.RESULTS.read_text(encoding="utf-8"))
+        and "/tmp" not in text
+    )
     assert injected.table(done, ALL).splitlines()[0] in (
-        corpus.CORPUS.parents[1] / "docs/explanation/injections.md").read_text(encoding="utf-8")
+        corpus.CORPUS.parents[1] / "docs/explanation/injections.md"
+    ).read_text(encoding="utf-8")

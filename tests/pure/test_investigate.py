@@ -1,4 +1,7 @@
-"""``detaudit run`` as an experiment, over worlds made by hand: what it may say, and what it must never say."""
+"""``detaudit run`` as an experiment, over worlds made by hand: what it may say, and what it must
+never say.
+"""
+
 import itertools
 import json
 import re
@@ -23,7 +26,9 @@ from tests.bench import evidence
 from tests.pure.handmade import Bench
 
 PINS = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
-SOURCES = tuple(source for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script)
+SOURCES = tuple(
+    source for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
+)
 SCRIPT = "import os\nimport keras\nimport numpy\nrng = numpy.random.default_rng()\nfor x in {1, 2}: pass\n"
 MEASURES = {"steps": 3, "moved": True}
 TOUCHED = {source.id: 1 for source in SOURCES}
@@ -35,9 +40,24 @@ def world(tmp_path, fresh_folder):
     (tmp_path / "train.py").write_text(SCRIPT)
     numbers = itertools.count()
 
-    def investigated(*parts, fixable=True, broken=(), behave=None, measures=None, evidence=None, changed=(),
-                     sites=None, price=False, seconds=0.0, pairs=None, search=True, options=None, alone=None,
-                     asking=lambda wanted: None, written=None):
+    def investigated(
+        *parts,
+        fixable=True,
+        broken=(),
+        behave=None,
+        measures=None,
+        evidence=None,
+        changed=(),
+        sites=None,
+        price=False,
+        seconds=0.0,
+        pairs=None,
+        search=True,
+        options=None,
+        alone=None,
+        asking=lambda wanted: None,
+        written=None,
+    ):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
         loose = Condition("tensorflow", "auto", "train.py", 1).with_options(options or {})
         alone = [] if alone is None else alone
@@ -51,8 +71,13 @@ def world(tmp_path, fresh_folder):
                 return 1.0
             return float(next(numbers))
 
-        bench = Bench(fresh_folder, behave or usual, TOUCHED if evidence is None else evidence,
-                      measures=MEASURES if measures is None else measures, seconds=seconds)
+        bench = Bench(
+            fresh_folder,
+            behave or usual,
+            TOUCHED if evidence is None else evidence,
+            measures=MEASURES if measures is None else measures,
+            seconds=seconds,
+        )
         answer = bench._run
 
         def answered(trial, number):
@@ -73,9 +98,22 @@ def world(tmp_path, fresh_folder):
                     return end.value
 
         bench._run = answered
-        case = Case(program, loose, PINS, SOURCES, sources.SCRIPT_PINS, pairs, lambda event: None,
-                    lambda: alone.append(1), lambda: tuple(changed), price=price, search=search)
-        found = bench.drive(announced(investigate(case, RunAudit("train.py", {}, None, "not decided"))))
+        case = Case(
+            program,
+            loose,
+            PINS,
+            SOURCES,
+            sources.SCRIPT_PINS,
+            pairs,
+            lambda event: None,
+            lambda: alone.append(1),
+            lambda: tuple(changed),
+            price=price,
+            search=search,
+        )
+        found = bench.drive(
+            announced(investigate(case, RunAudit("train.py", {}, None, "not decided")))
+        )
         found_bench = bench
         return found, found_bench, alone
 
@@ -90,10 +128,18 @@ def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
     audit, bench, _ = world()
     assert (audit.reproducible, causes(audit), audit.fix) == (True, {}, None)
     assert (audit.repeats.agreed, audit.bare.agreed) == (3, 1)
-    pinned = {trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins}
+    pinned = {
+        trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins
+    }
     assert pinned == {("clock",)}  # another clock, among what is varied
     assert {one.source for one in audit.rests_on} == {
-        "hash-seed", "directory-order", "intra-op-threads", "clock", "load", "temporary-folder"}
+        "hash-seed",
+        "directory-order",
+        "intra-op-threads",
+        "clock",
+        "load",
+        "temporary-folder",
+    }
     assert conclude(audit).exit_code == 0
 
 
@@ -103,20 +149,43 @@ def test_the_one_pin_that_is_needed_is_named_and_shown_to_be_needed(world, pin):
     source = next(one.id for one in SOURCES if one.script.pin == pin)
     assert (audit.reproducible, causes(audit)) == (False, {source: True})
     assert audit.pinned.parted == 0 < audit.pinned.agreed
-    assert audit.repeats.divergence.distance is not None and audit.growth  # those of a pair whose bytes were kept
+    assert (
+        audit.repeats.divergence.distance is not None and audit.growth
+    )  # those of a pair whose bytes were kept
     assert conclude(audit).exit_code == 1
 
 
 def test_the_lines_come_from_a_run_that_watches_the_cause_alone(world, tmp_path):
-    site = {"file": str(tmp_path / "train.py"), "function": "<module>", "in_user_code": True, "stack": []}
-    seed = {"function": "random.seed", "file": str(tmp_path / "train.py"), "line": 2, "draws": 1, "reaches": True}
-    listed = {"sites": [{**site, "line": 4, "draws": 2, "seeded": 0}, {**site, "line": 7, "draws": 1, "seeded": 1}],
-              "seeds": [seed]}
+    site = {
+        "file": str(tmp_path / "train.py"),
+        "function": "<module>",
+        "in_user_code": True,
+        "stack": [],
+    }
+    seed = {
+        "function": "random.seed",
+        "file": str(tmp_path / "train.py"),
+        "line": 2,
+        "draws": 1,
+        "reaches": True,
+    }
+    listed = {
+        "sites": [
+            {**site, "line": 4, "draws": 2, "seeded": 0},
+            {**site, "line": 7, "draws": 1, "seeded": 1},
+        ],
+        "seeds": [seed],
+    }
     audit, bench, _ = world("python-random", sites=listed)
     (cause,) = audit.causes
     assert [(site.file, site.line, site.draws) for site in cause.sites] == [("train.py", 4, 2)]
     assert cause.note == "seeded too late: random.seed at train.py:2 comes after draws from it"
-    spied = [trial for wanted in bench.asked for trial in wanted if "spy" in dict(trial.condition.options)]
+    spied = [
+        trial
+        for wanted in bench.asked
+        for trial in wanted
+        if "spy" in dict(trial.condition.options)
+    ]
     assert [dict(trial.condition.options)["spy"] for trial in spied] == ["python-random"]
 
 
@@ -146,8 +215,11 @@ def test_every_risky_pin_may_stop_the_script(world):
 
 @pytest.mark.parametrize(("moved", "agree"), [(True, True), (False, None)])
 def test_runs_that_a_pin_keeps_from_training_are_no_agreement(moved, agree):
-    asking = repeat.ask(Condition("tensorflow", "cpu", "train.py", 1, ("ordered-updates",)), 1,
-                        comparing=lambda *_: Agreement(1))
+    asking = repeat.ask(
+        Condition("tensorflow", "cpu", "train.py", 1, ("ordered-updates",)),
+        1,
+        comparing=lambda *_: Agreement(1),
+    )
     trace = SimpleNamespace(measures={"steps": 3, "moved": moved})
     done = SimpleNamespace(outcome=Outcome(COMPLETED), trace=trace)
     with pytest.raises(StopIteration) as ended:
@@ -163,7 +235,9 @@ def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):
 
 
 def test_a_pair_that_agrees_by_sharing_a_second_accuses_nobody_else(world):
-    """A seed of whole seconds: the two runs of a pair begin together, and another generator parts them all the same."""
+    """A seed of whole seconds: the two runs of a pair begin together, and another generator parts
+    them all the same.
+    """
     numbers = itertools.count()
 
     def behave(trial):
@@ -178,7 +252,9 @@ def test_a_pair_that_agrees_by_sharing_a_second_accuses_nobody_else(world):
 
 
 def test_what_parts_too_rarely_is_not_told_as_a_cause(world):
-    """Loose runs always part; with NumPy's generator held, one run in ten still does, and no pin holds that."""
+    """Loose runs always part; with NumPy's generator held, one run in ten still does, and no pin
+    holds that.
+    """
     numbers, runs = itertools.count(), itertools.count()
 
     def behave(trial):
@@ -194,13 +270,24 @@ def test_what_no_run_has_met_is_not_tried(world):
     audit, bench, _ = world("hash-seed", evidence={"python-random": 1})
     assert causes(audit) == {"hash-seed": True}
     tried = {pin for wanted in bench.asked for trial in wanted for pin in trial.condition.pins}
-    assert tried == {"hash-seed", "python-random", "clock", "one-thread", "op-determinism", "fixed-addresses"}
+    assert tried == {
+        "hash-seed",
+        "python-random",
+        "clock",
+        "one-thread",
+        "op-determinism",
+        "fixed-addresses",
+    }
     assert "numpy-legacy" in audit.search.untouched
 
 
-@pytest.mark.parametrize(("measures", "said"), [
-    ({"steps": 0, "moved": False}, "trains nothing"), ({"steps": 3, "moved": False}, "no weight changed"),
-])
+@pytest.mark.parametrize(
+    ("measures", "said"),
+    [
+        ({"steps": 0, "moved": False}, "trains nothing"),
+        ({"steps": 3, "moved": False}, "no weight changed"),
+    ],
+)
 def test_a_script_that_trains_nothing_is_never_reproducible(world, measures, said):
     audit, _, _ = world(measures=measures)
     assert audit.reproducible is None and said in audit.reason
@@ -216,21 +303,31 @@ def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_p
     audit, bench, _ = world(behave=lambda trial: Outcome(CRASHED, "died of SIGSEGV"))
     assert audit.reproducible is None and "fails every time: died of SIGSEGV" in audit.reason
     assert sum(map(len, bench.asked)) <= 3
-    audit, _, _ = world(behave=lambda trial: Outcome(FAILED, "x") if trial.draw == 1 and not trial.condition.pins
-                        and not trial.condition.options else 1.0)
+    audit, _, _ = world(
+        behave=lambda trial: (
+            Outcome(FAILED, "x")
+            if trial.draw == 1 and not trial.condition.pins and not trial.condition.options
+            else 1.0
+        )
+    )
     assert audit.reproducible is False
     assert audit.repeats.divergence.kind == "missing"
 
 
 def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(world):
     numbers = itertools.count()
-    audit, _, _ = world(behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True)
-                        else float(next(numbers)))
+    audit, _, _ = world(
+        behave=lambda trial: (
+            1.0 if dict(trial.condition.options).get("watch", True) else float(next(numbers))
+        )
+    )
     assert audit.reproducible is False and "unrecorded runs differ" in audit.reason
 
 
 def test_watching_that_changes_the_bits_is_told(world):
-    audit, _, _ = world(behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True) else 2.0)
+    audit, _, _ = world(
+        behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True) else 2.0
+    )
     assert audit.reproducible is True and audit.observer.holds is False
     audit, _, _ = world()
     assert audit.observer.holds is True
@@ -240,40 +337,80 @@ def begins_from_what_was_left(trial):
     return dict(trial.condition.options).get("left", False)
 
 
-LINE = {"file": "train.py", "line": 3, "function": "warm", "draws": 1, "seeded": 0, "in_user_code": True, "stack": []}
+LINE = {
+    "file": "train.py",
+    "line": 3,
+    "function": "warm",
+    "draws": 1,
+    "seeded": 0,
+    "in_user_code": True,
+    "stack": [],
+}
 
 
 def test_what_a_program_writes_is_reported_and_a_run_that_finds_it_may_be_the_same(world):
     audit, bench, _ = world(changed=("cache.npz",))
     assert audit.reproducible is True and audit.changed == ("cache.npz",)
-    assert len({trial for wanted in bench.asked for trial in wanted if begins_from_what_was_left(trial)}) == 1
+    assert (
+        len(
+            {
+                trial
+                for wanted in bench.asked
+                for trial in wanted
+                if begins_from_what_was_left(trial)
+            }
+        )
+        == 1
+    )
     audit, bench, _ = world()
     assert not any(begins_from_what_was_left(trial) for wanted in bench.asked for trial in wanted)
 
 
 def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(world):
-    audit, bench, _ = world(behave=lambda trial: 1.0 + begins_from_what_was_left(trial), changed=("model.keras",),
-                            sites={"sites": [LINE], "seeds": []})
+    audit, bench, _ = world(
+        behave=lambda trial: 1.0 + begins_from_what_was_left(trial),
+        changed=("model.keras",),
+        sites={"sites": [LINE], "seeds": []},
+    )
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
     assert "model.keras" in audit.no_fix
     assert (audit.repeats.parted, audit.pinned.agreed, audit.pinned.parted) == (8, 3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
-    (options,) = [dict(trial.condition.options) for wanted in bench.asked for trial in wanted
-                  if "spy" in dict(trial.condition.options)]
-    assert (options["spy"], tuple(options["files"]), options["left"]) == ("input-changed", ("model.keras",), True)
+    (options,) = [
+        dict(trial.condition.options)
+        for wanted in bench.asked
+        for trial in wanted
+        if "spy" in dict(trial.condition.options)
+    ]
+    assert (options["spy"], tuple(options["files"]), options["left"]) == (
+        "input-changed",
+        ("model.keras",),
+        True,
+    )
 
 
 def test_a_run_that_refuses_to_write_over_what_was_left_is_no_other_training(world):
-    audit, _, _ = world(behave=lambda trial: Outcome(FAILED, "ended with status 1: FileExistsError: run")
-                        if begins_from_what_was_left(trial) else 1.0, changed=("run",))
+    audit, _, _ = world(
+        behave=lambda trial: (
+            Outcome(FAILED, "ended with status 1: FileExistsError: run")
+            if begins_from_what_was_left(trial)
+            else 1.0
+        ),
+        changed=("run",),
+    )
     assert audit.reproducible is True and not audit.causes
-    assert any("begins from what an earlier one has left fails: ended with status 1: FileExistsError" in note
-               for note in audit.notes)
+    assert any(
+        "begins from what an earlier one has left fails: ended with status 1: FileExistsError"
+        in note
+        for note in audit.notes
+    )
 
 
 def test_one_run_that_differs_when_it_finds_what_was_left_names_nothing(world):
-    audit, _, _ = world(behave=lambda trial: float(begins_from_what_was_left(trial) and trial.draw == 0),
-                        changed=("model.keras",))
+    audit, _, _ = world(
+        behave=lambda trial: float(begins_from_what_was_left(trial) and trial.draw == 0),
+        changed=("model.keras",),
+    )
     assert audit.reproducible is False and not audit.causes
     assert "1 of 2 pairs" in audit.reason
 
@@ -283,7 +420,11 @@ def test_where_fresh_runs_differ_a_cache_that_hides_it_is_reported_beside_the_ca
 
     def cached(trial):
         seeded = "numpy-generator" in trial.condition.pins
-        return 1.0 if seeded or trial.draw == 0 or begins_from_what_was_left(trial) else float(next(numbers)) + 2
+        return (
+            1.0
+            if seeded or trial.draw == 0 or begins_from_what_was_left(trial)
+            else float(next(numbers)) + 2
+        )
 
     audit, _, _ = world(behave=cached, changed=("cache/features",))
     assert audit.reproducible is False and causes(audit) == {"numpy-generator": True}
@@ -308,12 +449,18 @@ def finds(trial):
 
 def reads_a_cache(world, tmp_path, behave, **how):
     (tmp_path / "cache.npz").write_text("made by an earlier run")
-    return world(behave=behave, measures={**MEASURES, "files": {"read": ["cache.npz"], "elsewhere": []}},
-                 written=lambda trial: () if finds(trial) else ("cache.npz",), **how)
+    return world(
+        behave=behave,
+        measures={**MEASURES, "files": {"read": ["cache.npz"], "elsewhere": []}},
+        written=lambda trial: () if finds(trial) else ("cache.npz",),
+        **how,
+    )
 
 
 def test_a_cache_of_before_the_audit_gives_no_pass(world, tmp_path):
-    """Runs that find it match, since they read it; runs that make it differ: an unseeded draw goes into it."""
+    """Runs that find it match, since they read it; runs that make it differ: an unseeded draw goes
+    into it.
+    """
     numbers = itertools.count()
 
     def cached(trial):
@@ -338,11 +485,21 @@ def test_a_cache_that_is_what_the_program_would_make_does_no_harm(world, tmp_pat
 
 def test_data_that_the_program_does_not_make_is_no_cache(world, tmp_path):
     (tmp_path / "data.csv").write_text("1,2")
-    audit, bench, _ = world(behave=lambda trial: 1.0 if "without" not in dict(trial.condition.options)
-                            else Outcome(FAILED, "FileNotFoundError"),
-                            measures={**MEASURES, "files": {"read": ["data.csv"], "elsewhere": []}})
+    audit, bench, _ = world(
+        behave=lambda trial: (
+            1.0
+            if "without" not in dict(trial.condition.options)
+            else Outcome(FAILED, "FileNotFoundError")
+        ),
+        measures={**MEASURES, "files": {"read": ["data.csv"], "elsewhere": []}},
+    )
     assert audit.reproducible is True
-    assert sum("without" in dict(trial.condition.options) for wanted in bench.asked for trial in wanted) == 1
+    assert (
+        sum(
+            "without" in dict(trial.condition.options) for wanted in bench.asked for trial in wanted
+        )
+        == 1
+    )
 
 
 def test_a_fix_whose_runs_part_is_not_told_as_one(world):
@@ -362,13 +519,18 @@ def test_the_line_that_lets_the_hash_seed_in_is_found_by_changing_it(world, tmp_
 
     def behave(trial):
         version = dict(trial.condition.options).get("version", "")
-        held = "hash-seed" in trial.condition.pins or "train.py:0" in version or version.startswith("fix")
+        held = (
+            "hash-seed" in trial.condition.pins
+            or "train.py:0" in version
+            or version.startswith("fix")
+        )
         return 1.0 if held else float(next(numbers))
 
     audit, _, _ = world(behave=behave)
     (cause,) = audit.causes
-    assert [(site.file, site.line) for site in cause.sites] == [("train.py", SCRIPT.splitlines().index(
-        "for x in {1, 2}: pass") + 1)]
+    assert [(site.file, site.line) for site in cause.sites] == [
+        ("train.py", SCRIPT.splitlines().index("for x in {1, 2}: pass") + 1)
+    ]
     assert "+for x in sorted({1, 2}): pass" in audit.fix.diff and audit.fix.environment == ()
 
 
@@ -377,20 +539,27 @@ def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
     assert audit.fix.environment == (("PYTHONHASHSEED", "0"),) and audit.fix.diff == ""
 
 
-# The price ------------------------------------------------------------------------------------------------------
+# The price ----------------------------------------------------------------------------------------
 
 
 def timed(**seconds):
     """Measures of runs that take as many seconds more than one as the pins they hold cost."""
     names = {name.replace("_", "-"): cost for name, cost in seconds.items()}
-    return lambda trial: {**MEASURES, "after_import": 1.0 + sum(names.get(pin, 0.0) for pin in trial.condition.pins)}
+    return lambda trial: {
+        **MEASURES,
+        "after_import": 1.0 + sum(names.get(pin, 0.0) for pin in trial.condition.pins),
+    }
 
 
 def either(*sets):
     """A world in which any one of these sets of pins makes runs agree."""
     numbers = itertools.count()
-    return lambda trial: 1.0 if any(set(one) <= set(trial.condition.pins) for one in sets) or dict(
-        trial.condition.options).get("version") else float(next(numbers))
+    return lambda trial: (
+        1.0
+        if any(set(one) <= set(trial.condition.pins) for one in sets)
+        or dict(trial.condition.options).get("version")
+        else float(next(numbers))
+    )
 
 
 def rows(audit):
@@ -398,45 +567,85 @@ def rows(audit):
 
 
 def test_each_pin_that_was_tried_has_its_price_alone_and_so_have_all_that_are_needed(world):
-    audit, bench, _ = world("python-random", "dense-update", price=True, measures=timed(dense_update=0.5))
+    audit, bench, _ = world(
+        "python-random", "dense-update", price=True, measures=timed(dense_update=0.5)
+    )
     assert rows(audit)["dense-update"] == 1.5 and rows(audit)["python-random"] == 1.0
-    assert {"one-thread", "op-determinism"} <= rows(audit).keys()  # they hold the embedding's race as well
-    assert (audit.price.found.pins, audit.price.found.cost) == (("python-random", "dense-update"), 1.5)
-    assert audit.price.faster is None and (audit.fix.cost, audit.fix.cost_range) == (1.0, (1.0, 1.0))
+    assert {"one-thread", "op-determinism"} <= rows(
+        audit
+    ).keys()  # they hold the embedding's race as well
+    assert (audit.price.found.pins, audit.price.found.cost) == (
+        ("python-random", "dense-update"),
+        1.5,
+    )
+    assert audit.price.faster is None and (audit.fix.cost, audit.fix.cost_range) == (
+        1.0,
+        (1.0, 1.0),
+    )
     (tried,) = audit.price.tried
-    assert tried.startswith("without dense-update, of python-random, ") and "not even all together" in tried
-    runs = [wanted for wanted in bench.asked if any(
-        trial.draw >= 200 and dict(trial.condition.options).get("watch") is False for trial in wanted)]
+    assert (
+        tried.startswith("without dense-update, of python-random, ")
+        and "not even all together" in tried
+    )
+    runs = [
+        wanted
+        for wanted in bench.asked
+        if any(
+            trial.draw >= 200 and dict(trial.condition.options).get("watch") is False
+            for trial in wanted
+        )
+    ]
     assert len(runs) > 20 and all(len(wanted) == 1 for wanted in runs)  # one run at a time
 
 
 def test_timed_runs_are_by_turns_and_none_was_there_before(world):
     _, bench, _ = world("python-random", price=True, measures=timed())
-    order = [(trial.draw, trial.condition.pins) for wanted in bench.asked for trial in wanted if trial.draw >= 210]
+    order = [
+        (trial.draw, trial.condition.pins)
+        for wanted in bench.asked
+        for trial in wanted
+        if trial.draw >= 210
+    ]
     each = len(order) // 3
-    rounds = [[pins for _, pins in order[each * number:each * number + each]] for number in range(3)]
-    assert rounds[0] == rounds[1][::-1] == rounds[2] and rounds[0][:2] == [(), ()] and len(order) == len(set(order))
+    rounds = [
+        [pins for _, pins in order[each * number : each * number + each]] for number in range(3)
+    ]
+    assert (
+        rounds[0] == rounds[1][::-1] == rounds[2]
+        and rounds[0][:2] == [(), ()]
+        and len(order) == len(set(order))
+    )
 
 
 def test_a_set_that_is_faster_and_holds_the_runs_is_found(world):
-    audit, _, _ = world(price=True, behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
-                        measures=timed(dense_update=1.0, op_determinism=2.0, one_thread=0.2))
+    audit, _, _ = world(
+        price=True,
+        behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
+        measures=timed(dense_update=1.0, op_determinism=2.0, one_thread=0.2),
+    )
     assert audit.price.found.pins == ("python-random", "dense-update")
     assert audit.price.fastest == ("python-random", "one-thread")
     assert audit.price.faster.base == audit.price.found.pins
     assert audit.price.faster.cost == audit.price.faster.cost_range[1] == 0.6
-    assert set(causes(audit)) == {"python-random", "sparse-update"}  # what was found first stays the cause
+    assert set(causes(audit)) == {
+        "python-random",
+        "sparse-update",
+    }  # what was found first stays the cause
 
 
 def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
     """By itself the other pin looks cheap, and together with the rest it is not."""
+
     def seconds(trial):
         held = set(trial.condition.pins)
         slow = "dense-update" in held or {"python-random", "one-thread"} <= held
         return {**MEASURES, "after_import": 2.0 if slow else 1.0}
 
-    audit, _, _ = world(price=True, behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
-                        measures=seconds)
+    audit, _, _ = world(
+        price=True,
+        behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
+        measures=seconds,
+    )
     assert audit.price.faster is None and "is not faster" in audit.price.tried[0]
 
 
@@ -471,28 +680,48 @@ def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
 
     audit, _, _ = world(price=True, behave=behave, measures=timed(op_determinism=0.5))
     row = next(one for one in audit.price.alone if "op-determinism" in one.pins)
-    assert (row.pins, row.base, row.cost) == (("tensorflow-seed", "op-determinism"), ("tensorflow-seed",), 1.5)
+    assert (row.pins, row.base, row.cost) == (
+        ("tensorflow-seed", "op-determinism"),
+        ("tensorflow-seed",),
+        1.5,
+    )
 
 
-@pytest.mark.parametrize(("asked", "seconds", "timed_at_all"), [
-    (None, 3.0, True), (None, 300.0, False), (True, 300.0, True), (False, 3.0, False)])
-def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(world, asked, seconds, timed_at_all):
+@pytest.mark.parametrize(
+    ("asked", "seconds", "timed_at_all"),
+    [(None, 3.0, True), (None, 300.0, False), (True, 300.0, True), (False, 3.0, False)],
+)
+def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(
+    world, asked, seconds, timed_at_all
+):
     audit, _, _ = world("python-random", price=asked, measures=timed(), seconds=seconds)
     assert (audit.price is not None) is timed_at_all
     assert ("--price times the pins" in audit.no_price) is (asked is None and not timed_at_all)
 
 
-@pytest.mark.parametrize(("outcome", "sentence"), [
-    (Outcome("timed-out", "ended by the timeout after 60 s and 900 steps"), "does not end: .*--stop-after"),
-    (Outcome(FAILED, "ended with status 1: EOFError: EOF when reading a line"), "reads standard input, which is empty"),
-    (Outcome(FAILED, "ended with status 1: ValueError: no"), "^the script fails every time: ended with status 1"),
-])
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        (
+            Outcome("timed-out", "ended by the timeout after 60 s and 900 steps"),
+            "does not end: .*--stop-after",
+        ),
+        (
+            Outcome(FAILED, "ended with status 1: EOFError: EOF when reading a line"),
+            "reads standard input, which is empty",
+        ),
+        (
+            Outcome(FAILED, "ended with status 1: ValueError: no"),
+            "^the script fails every time: ended with status 1",
+        ),
+    ],
+)
 def test_a_script_that_waits_for_input_or_never_ends_is_said_to(world, outcome, sentence):
     audit, _, _ = world(behave=lambda trial: outcome)
     assert audit.reproducible is None and re.search(sentence, audit.reason)
 
 
-# Evidence ---------------------------------------------------------------------------------------------------------
+# Evidence -----------------------------------------------------------------------------------------
 
 
 def rarely(period):
@@ -506,8 +735,11 @@ def recorded(trial):
 
 
 def test_one_difference_is_final_and_accuses_nobody(world):
-    audit, _, _ = world(behave=lambda trial: float(trial.draw == 3 and not trial.condition.pins
-                                                   and not trial.condition.options))
+    audit, _, _ = world(
+        behave=lambda trial: float(
+            trial.draw == 3 and not trial.condition.pins and not trial.condition.options
+        )
+    )
     assert (audit.reproducible, causes(audit), audit.fix) == (False, {}, None)
     assert re.match(r"not resolved, \d+ runs: 1 of 30 pairs differ", audit.reason) and audit.open
     assert conclude(audit).exit_code == 1
@@ -539,17 +771,26 @@ def test_a_variation_that_differs_once_is_not_what_the_result_depends_on(world):
 def test_a_variation_that_differs_each_time_is(world):
     audit, _, _ = world(behave=lambda trial: float(trial.condition.pins == ("clock",)))
     (varied,) = [one for one in audit.rests_on if one.agrees is not True]
-    assert (varied.source, varied.agrees) == ("clock", False) and varied.reason == "other bits in 5 of 5 runs"
+    assert (varied.source, varied.agrees) == (
+        "clock",
+        False,
+    ) and varied.reason == "other bits in 5 of 5 runs"
     assert fisher(4, 4, 0, audit.repeats.agreed) < 0.01
     assert conclude(replace(audit, strict=True)).exit_code == 1
 
 
-def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_search_begins(world):
-    """Seen: a rare difference fell on the run with another clock, and the report said that the result rests on it."""
+def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_search_begins(
+    world,
+):
+    """Seen: a rare difference fell on the run with another clock, and the report said that the
+    result rests on it.
+    """
     base = itertools.count(1)
 
     def behave(trial):
-        if "hash-seed" in trial.condition.pins or dict(trial.condition.options).get("version", "").startswith("fix"):
+        if "hash-seed" in trial.condition.pins or dict(trial.condition.options).get(
+            "version", ""
+        ).startswith("fix"):
             return 0.0
         if trial.condition.pins == ("clock",):
             return float(trial.draw == 1)
@@ -560,7 +801,9 @@ def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_
     assert set(causes(audit)) <= {"hash-seed"} and audit.search.trials
 
 
-def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_recorder_is_named(world):
+def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_recorder_is_named(
+    world,
+):
     numbers = itertools.count()
     audit, _, _ = world(behave=lambda trial: float(next(numbers)) if recorded(trial) else 0.0)
     assert (audit.reproducible, causes(audit), audit.observer.holds) == (True, {}, False)
@@ -573,10 +816,21 @@ def test_unrecorded_runs_that_differ_once_name_no_recorder(world):
     assert audit.reproducible is False and "not resolved" in audit.reason and audit.open == ()
 
 
-@pytest.mark.parametrize(("pairs", "seconds", "reproducible", "agreed"), [
-    (None, 1.0, True, 3), (None, 119.0, True, 3), (None, 120.0, True, 2), (None, 1800.0, None, 1),
-    (1, 1.0, True, 1), (1, 4000.0, True, 1), (5, 4000.0, True, 5)])
-def test_reproducible_needs_as_many_matching_pairs_as_the_time_allows(world, pairs, seconds, reproducible, agreed):
+@pytest.mark.parametrize(
+    ("pairs", "seconds", "reproducible", "agreed"),
+    [
+        (None, 1.0, True, 3),
+        (None, 119.0, True, 3),
+        (None, 120.0, True, 2),
+        (None, 1800.0, None, 1),
+        (1, 1.0, True, 1),
+        (1, 4000.0, True, 1),
+        (5, 4000.0, True, 5),
+    ],
+)
+def test_reproducible_needs_as_many_matching_pairs_as_the_time_allows(
+    world, pairs, seconds, reproducible, agreed
+):
     audit, _, _ = world(seconds=seconds, pairs=pairs)
     assert (audit.reproducible, audit.repeats.agreed) == (reproducible, agreed)
     assert conclude(audit).exit_code == (0 if reproducible else 3)
@@ -586,7 +840,11 @@ def test_reproducible_needs_as_many_matching_pairs_as_the_time_allows(world, pai
 @pytest.mark.parametrize("parts", [(), ("python-random",)])
 def test_without_a_search_there_is_the_verdict_alone(world, parts):
     audit, bench, _ = world(*parts, search=False)
-    assert audit.reproducible is not bool(parts) and (causes(audit), audit.fix, audit.rests_on) == ({}, None, ())
+    assert audit.reproducible is not bool(parts) and (causes(audit), audit.fix, audit.rests_on) == (
+        {},
+        None,
+        (),
+    )
     runs = {trial for wanted in bench.asked for trial in wanted}
     assert len(runs) <= 8 and not any(trial.condition.pins for trial in runs)
 
@@ -594,14 +852,18 @@ def test_without_a_search_there_is_the_verdict_alone(world, parts):
 def test_a_verified_fix_says_what_its_runs_exclude(world):
     audit, _, _ = world("python-random")
     assert (audit.fix.verified, audit.fix.runs) == (True, 10)
-    assert round(audit.fix.excluded, 2) == 0.45 and "a rate above 45% is excluded" in audit.fix.reason
+    assert (
+        round(audit.fix.excluded, 2) == 0.45 and "a rate above 45% is excluded" in audit.fix.reason
+    )
 
 
 def test_a_fix_runs_as_often_as_the_rate_demands_at_which_runs_differ(world):
     numbers = itertools.count(1)
 
     def behave(trial):
-        held = "python-random" in trial.condition.pins or dict(trial.condition.options).get("version")
+        held = "python-random" in trial.condition.pins or dict(trial.condition.options).get(
+            "version"
+        )
         return 0.0 if held or next(numbers) % 5 else float(next(numbers))
 
     audit, _, _ = world(behave=behave)
@@ -611,6 +873,7 @@ def test_a_fix_runs_as_often_as_the_rate_demands_at_which_runs_differ(world):
 
 def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
     """``moved`` is seen by the recorder alone."""
+
     def measured(trial):
         return {"steps": 4, "moved": bool(recorded(trial)), "stopped": 4}
 
@@ -620,11 +883,13 @@ def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
     assert (audit.reproducible, causes(audit), audit.steps) == (False, {"python-random": True}, 4)
 
 
-# Whose failure ----------------------------------------------------------------------------------------------------
+# Whose failure ------------------------------------------------------------------------------------
 
 
 def crowded(world, *parts, fails, **how):
-    """A world whose runs fail where ``fails`` says so of (trial, whether another runs beside it)."""
+    """A world whose runs fail where ``fails`` says so of (trial, whether another runs beside
+    it).
+    """
     alone, numbers = [], itertools.count()
     beside = {}
 
@@ -650,7 +915,9 @@ def test_runs_that_fail_only_side_by_side_go_on_one_at_a_time(world, parts):
 
 def test_pins_do_not_stop_a_script_that_fails_only_side_by_side(world):
     """Seen: a port that two runs wanted: "pins that stop the script: clock, os-entropy, ..."."""
-    audit, _, alone = crowded(world, "python-random", fails=lambda trial, beside: beside and trial.condition.pins)
+    audit, _, alone = crowded(
+        world, "python-random", fails=lambda trial, beside: beside and trial.condition.pins
+    )
     assert (causes(audit), audit.search.invalid) == ({"python-random": True}, ()) and alone
 
 
@@ -666,19 +933,35 @@ def test_a_failure_while_alone_is_a_divergence(world):
     assert len(again) == 1 and audit.notes == ()
 
 
-@pytest.mark.parametrize(("when", "code", "said"), [
-    (lambda trial: trial.draw == 1, 70, "a fault of detaudit itself, not of the script: no space is left"),
-    (lambda trial: "op-determinism" in trial.condition.pins, 1, "then the audit ended with a fault of detaudit itself"),
-])
+@pytest.mark.parametrize(
+    ("when", "code", "said"),
+    [
+        (
+            lambda trial: trial.draw == 1,
+            70,
+            "a fault of detaudit itself, not of the script: no space is left",
+        ),
+        (
+            lambda trial: "op-determinism" in trial.condition.pins,
+            1,
+            "then the audit ended with a fault of detaudit itself",
+        ),
+    ],
+)
 def test_a_fault_of_our_own_is_no_property_of_the_script(world, when, code, said):
     numbers = itertools.count()
-    audit, _, _ = world(behave=lambda trial: Outcome(OWN_FAULT, "no space is left") if when(trial)
-                        else float(next(numbers)))
+    audit, _, _ = world(
+        behave=lambda trial: (
+            Outcome(OWN_FAULT, "no space is left") if when(trial) else float(next(numbers))
+        )
+    )
     assert causes(audit) == {} and said in conclude(audit).reason
-    assert conclude(audit).exit_code == code and audit.reproducible is (False if code == 1 else None)
+    assert conclude(audit).exit_code == code and audit.reproducible is (
+        False if code == 1 else None
+    )
 
 
-# Simulated programs: python -m tests.bench.evidence has more of them ------------------------------------------------
+# Simulated programs: python -m tests.bench.evidence has more of them ------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -690,8 +973,10 @@ def simulation(tmp_path_factory):
 def test_planted_causes_are_named_and_nothing_else(simulation, rate):
     found = [(pin, audit) for pin, audit, _ in evidence.differing(simulation, rate, 20)]
     assert sum(evidence.right(pin, audit) for pin, audit in found) >= 19
-    assert all(evidence.accused(audit) <= {next(one.id for one in SOURCES if one.script.pin == pin)}
-               for pin, audit in found)
+    assert all(
+        evidence.accused(audit) <= {next(one.id for one in SOURCES if one.script.pin == pin)}
+        for pin, audit in found
+    )
 
 
 @pytest.mark.parametrize("rate", evidence.HIDDEN)
@@ -702,8 +987,14 @@ def test_a_hidden_rate_accuses_no_source_and_no_setting(simulation, rate):
         assert audit.reproducible or "not resolved" in audit.reason
 
 
-def test_a_hash_that_acts_in_one_run_of_eight_is_named_or_not_resolved_and_nothing_else_is(simulation):
+def test_a_hash_that_acts_in_one_run_of_eight_is_named_or_not_resolved_and_nothing_else_is(
+    simulation,
+):
     for number in range(20):
         audit, _ = simulation.audit(evidence.hashed, f"hash {number}")
         assert evidence.accused(audit) <= {"hash-seed"}
-        assert audit.reproducible or causes(audit) or re.match(r"not resolved, \d+ runs: ", audit.reason)
+        assert (
+            audit.reproducible
+            or causes(audit)
+            or re.match(r"not resolved, \d+ runs: ", audit.reason)
+        )

@@ -1,4 +1,7 @@
-"""Every verdict that experiments can reach, driven through their generators with traces made by hand."""
+"""Every verdict that experiments can reach, driven through their generators with traces made by
+hand.
+"""
+
 from dataclasses import replace
 
 import pytest
@@ -28,9 +31,17 @@ def leak(own: tuple[Pin, ...] = (HOLD,), **plan) -> Source:
 
 
 def knob(*settings: Setting, pins: tuple[Pin, ...] = (), **plan) -> Source:
-    chosen = settings or tuple(Setting(name, options={"value": name}) for name in ("one", "two", "three"))
-    return Source("knob", "parallel arithmetic", "", "", Compare(**{"models": ("mlp",), "settings": chosen, **plan}),
-                  pins=pins)
+    chosen = settings or tuple(
+        Setting(name, options={"value": name}) for name in ("one", "two", "three")
+    )
+    return Source(
+        "knob",
+        "parallel arithmetic",
+        "",
+        "",
+        Compare(**{"models": ("mlp",), "settings": chosen, **plan}),
+        pins=pins,
+    )
 
 
 def held(trial: Trial) -> bool:
@@ -57,13 +68,21 @@ def bench(fresh_folder):
 
 # --- loose against pinned
 
+
 def test_loose_runs_part_and_pinned_runs_agree(bench):
     lab = bench(lambda trial: 0 if held(trial) else trial.draw)
     found = lab.drive(loosen(leak(), BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "hold", "leak")
     assert found.reason == "2 of 2 loose pairs of mlp part; with the pin, 0 of 2 do"
-    assert (found.divergence.stage, found.divergence.step, found.divergence.name) == ("loss", 0, "loss")
-    assert [(one.name, one.agreed, one.parted) for one in found.counts] == [("loose", 0, 2), ("pinned by hold", 2, 0)]
+    assert (found.divergence.stage, found.divergence.step, found.divergence.name) == (
+        "loss",
+        0,
+        "loss",
+    )
+    assert [(one.name, one.agreed, one.parted) for one in found.counts] == [
+        ("loose", 0, 2),
+        ("pinned by hold", 2, 0),
+    ]
     assert len(found.trials) == 8 and found.excluded is None
 
 
@@ -71,11 +90,17 @@ def test_loose_runs_that_agree_are_told_with_what_that_excludes(bench):
     found = bench(lambda trial: 0).drive(loosen(leak(), BASE, KNOWN, 5))
     assert (found.verdict, found.divergence, found.pin) == (REPRODUCIBLE, None, None)
     assert found.excluded == excluded_rate(5)
-    assert "not observed in 5 pairs" in found.reason and "45%" in found.reason and "safe" not in found.reason
+    assert (
+        "not observed in 5 pairs" in found.reason
+        and "45%" in found.reason
+        and "safe" not in found.reason
+    )
 
 
 def test_the_generators_own_states_are_no_difference(bench):
-    """A trace of the bench holds its draw as the state of a generator: what training made of it is judged."""
+    """A trace of the bench holds its draw as the state of a generator: what training made of it is
+    judged.
+    """
     lab = bench(lambda trial: 0)
     assert lab.drive(loosen(leak(), BASE, KNOWN, 1)).verdict == REPRODUCIBLE
     drawn = next(iter(lab.answered.values())).trace
@@ -96,18 +121,26 @@ def test_pairs_of_a_model_that_did_not_exercise_the_source_do_not_count(bench, f
             self.evidence = {"leak": int(trial.condition.model == "cnn")}
             return super()._run(trial, number)
 
-    found = Partly(fresh_folder, lambda trial: 0).drive(loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 3))
+    found = Partly(fresh_folder, lambda trial: 0).drive(
+        loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 3)
+    )
     assert found.verdict == REPRODUCIBLE and found.excluded == excluded_rate(3)
     assert "3 pairs" in found.reason
 
 
 def test_pinned_runs_that_part_too_are_broken(bench):
     found = bench(lambda trial: trial.draw).drive(loosen(leak(), BASE, KNOWN, 2))
-    assert found.verdict == BROKEN and "2 of 2 do with hold pinned" in found.reason and found.divergence
+    assert (
+        found.verdict == BROKEN
+        and "2 of 2 do with hold pinned" in found.reason
+        and found.divergence
+    )
 
 
 def test_pinned_runs_that_part_while_loose_runs_agree_are_broken(bench):
-    found = bench(lambda trial: trial.draw if held(trial) else 0).drive(loosen(leak(), BASE, KNOWN, 2))
+    found = bench(lambda trial: trial.draw if held(trial) else 0).drive(
+        loosen(leak(), BASE, KNOWN, 2)
+    )
     assert found.verdict == BROKEN and "with hold pinned" in found.reason and found.divergence
 
 
@@ -116,20 +149,34 @@ def test_broken_wins_over_a_crash(bench):
     assert lab.drive(loosen(leak(), BASE, KNOWN, 2)).verdict == BROKEN
 
 
-@pytest.mark.parametrize("outcome", [CRASH, Outcome(FAILED, "ValueError: no"), Outcome(TIMED_OUT, "after 3 s")])
+@pytest.mark.parametrize(
+    "outcome", [CRASH, Outcome(FAILED, "ValueError: no"), Outcome(TIMED_OUT, "after 3 s")]
+)
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_trial_that_did_not_complete_is_no_agreement(bench, outcome, side):
-    found = bench(lambda trial: outcome if trial.side == side else 0).drive(loosen(leak(), BASE, KNOWN, 2))
-    assert found.verdict == ERROR and outcome.reason in found.reason and outcome.kind in found.reason
+    found = bench(lambda trial: outcome if trial.side == side else 0).drive(
+        loosen(leak(), BASE, KNOWN, 2)
+    )
+    assert (
+        found.verdict == ERROR and outcome.reason in found.reason and outcome.kind in found.reason
+    )
 
 
 def test_loose_runs_that_part_blame_nothing_where_the_pinned_ones_crash(bench):
-    found = bench(lambda trial: CRASH if held(trial) else trial.draw).drive(loosen(leak(), BASE, KNOWN, 2))
-    assert (found.verdict, found.pin) == (ERROR, None) and "SIGSEGV" in found.reason and "2 of 2" in found.reason
+    found = bench(lambda trial: CRASH if held(trial) else trial.draw).drive(
+        loosen(leak(), BASE, KNOWN, 2)
+    )
+    assert (
+        (found.verdict, found.pin) == (ERROR, None)
+        and "SIGSEGV" in found.reason
+        and "2 of 2" in found.reason
+    )
 
 
 def test_loose_runs_that_part_blame_nothing_where_the_pin_cannot_be_tried(bench):
-    found = bench(lambda trial: ABSENT if held(trial) else trial.draw).drive(loosen(leak(), BASE, KNOWN, 2))
+    found = bench(lambda trial: ABSENT if held(trial) else trial.draw).drive(
+        loosen(leak(), BASE, KNOWN, 2)
+    )
     assert (found.verdict, found.pin) == (ERROR, None) and "no GPU here" in found.reason
 
 
@@ -144,7 +191,9 @@ def test_what_is_unavailable_is_skipped_with_its_reason(bench):
 
 
 def test_what_was_seen_on_one_model_counts_though_another_is_unavailable(bench):
-    lab = bench(lambda trial: ABSENT if trial.condition.model == "cnn" else 0 if held(trial) else trial.draw)
+    lab = bench(
+        lambda trial: ABSENT if trial.condition.model == "cnn" else 0 if held(trial) else trial.draw
+    )
     assert lab.drive(loosen(leak(models=("cnn", "mlp")), BASE, KNOWN, 2)).verdict == NEEDS_PIN
 
 
@@ -155,7 +204,8 @@ def test_traces_that_recorded_nothing_are_no_agreement(bench):
 
 def test_traces_from_other_environments_are_not_compared(bench):
     found = bench(lambda trial: 0, facts=lambda trial: {**FACTS, "cpus": trial.side}).drive(
-        loosen(leak(), BASE, KNOWN, 2))
+        loosen(leak(), BASE, KNOWN, 2)
+    )
     assert found.verdict == ERROR and "cpus" in found.reason
 
 
@@ -172,13 +222,18 @@ def test_the_pin_that_holds_is_named_though_the_first_tried_does_not(bench):
 
 def test_every_pin_that_holds_is_named_the_advised_one_first(bench):
     found = bench(lambda trial: 0 if held(trial) else trial.draw).drive(
-        loosen(leak(pins=("wide", "hold")), BASE, KNOWN, 2))
+        loosen(leak(pins=("wide", "hold")), BASE, KNOWN, 2)
+    )
     assert (found.pin, found.other_pins) == ("wide", ("hold",))
 
 
 def test_a_pin_that_fails_on_another_model_does_not_hold(bench):
     def behave(trial):
-        return 0 if held(trial) and (trial.condition.model == "mlp" or "wide" in trial.condition.pins) else trial.draw
+        return (
+            0
+            if held(trial) and (trial.condition.model == "mlp" or "wide" in trial.condition.pins)
+            else trial.draw
+        )
 
     source = leak((HOLD, WIDE), models=("mlp", "cnn"))
     found = bench(behave).drive(loosen(source, BASE, KNOWN, 2))
@@ -189,9 +244,14 @@ def test_a_pin_that_fails_on_another_model_does_not_hold(bench):
 
 def test_pins_of_which_none_holds_on_every_model_are_not_decided(bench):
     holds = {"mlp": "hold", "cnn": "wide"}
-    lab = bench(lambda trial: 0 if holds[trial.condition.model] in trial.condition.pins else trial.draw)
+    lab = bench(
+        lambda trial: 0 if holds[trial.condition.model] in trial.condition.pins else trial.draw
+    )
     found = lab.drive(loosen(leak((HOLD, WIDE), models=("mlp", "cnn")), BASE, KNOWN, 2))
-    assert (found.verdict, found.pin) == (ERROR, None) and "no one pin holds on every model" in found.reason
+    assert (found.verdict, found.pin) == (
+        ERROR,
+        None,
+    ) and "no one pin holds on every model" in found.reason
 
 
 def test_a_source_that_parts_and_has_no_pin_is_not_decided(bench):
@@ -201,12 +261,15 @@ def test_a_source_that_parts_and_has_no_pin_is_not_decided(bench):
 
 
 def test_the_guilty_model_is_the_one_that_parts(bench):
-    lab = bench(lambda trial: trial.draw if trial.condition.model == "source:own" and not held(trial) else 0)
+    lab = bench(
+        lambda trial: trial.draw if trial.condition.model == "source:own" and not held(trial) else 0
+    )
     found = lab.drive(loosen(leak(models=("mlp", "source:own")), BASE, KNOWN, 2))
     assert found.verdict == NEEDS_PIN and "pairs of own part" in found.reason
 
 
 # --- races
+
 
 def parts(*numbers: int):
     """Loose pairs of these numbers part, pinned ones never."""
@@ -221,7 +284,10 @@ def test_a_race_gets_five_pairs_a_side_at_least(bench):
 
 def test_a_race_that_parts_four_times_of_five_is_shown(bench):
     lab = bench(parts(0, 1, 2, 4))
-    assert lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == NEEDS_PIN and len(lab.asked) == 1
+    assert (
+        lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == NEEDS_PIN
+        and len(lab.asked) == 1
+    )
 
 
 def test_a_race_that_parts_rarely_gets_more_pairs_until_it_is_shown(bench):
@@ -234,8 +300,14 @@ def test_a_race_that_parts_rarely_gets_more_pairs_until_it_is_shown(bench):
 def test_a_race_that_parts_too_rarely_is_inconclusive_with_its_counts(bench):
     lab = bench(parts(2))
     found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
-    assert (found.verdict, found.pin) == (ERROR, None) and found.reason.startswith("inconclusive: 1 of 20 loose pairs")
-    assert (found.counts[0].parted, found.counts[0].pairs, found.counts[1].parted) == (1, MOST_PAIRS, 0)
+    assert (found.verdict, found.pin) == (ERROR, None) and found.reason.startswith(
+        "inconclusive: 1 of 20 loose pairs"
+    )
+    assert (found.counts[0].parted, found.counts[0].pairs, found.counts[1].parted) == (
+        1,
+        MOST_PAIRS,
+        0,
+    )
     assert found.divergence is not None
 
 
@@ -251,7 +323,11 @@ def test_a_race_is_shown_by_the_model_on_which_it_parts_often(bench):
 def test_a_race_that_never_parts_is_reproducible_with_what_five_pairs_exclude(bench):
     lab = bench(parts())
     found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 1))
-    assert (found.verdict, found.excluded, len(lab.asked)) == (REPRODUCIBLE, excluded_rate(RACE_PAIRS), 1)
+    assert (found.verdict, found.excluded, len(lab.asked)) == (
+        REPRODUCIBLE,
+        excluded_rate(RACE_PAIRS),
+        1,
+    )
 
 
 def test_a_race_whose_pin_parts_once_is_broken(bench):
@@ -261,15 +337,25 @@ def test_a_race_whose_pin_parts_once_is_broken(bench):
 
 
 def test_a_race_of_which_one_pin_parts_and_another_may_hold_is_not_broken(bench):
-    lab = bench(lambda trial: trial.draw if "hold" in trial.condition.pins and number(trial) == 2 else 0)
+    lab = bench(
+        lambda trial: trial.draw if "hold" in trial.condition.pins and number(trial) == 2 else 0
+    )
     found = lab.drive(loosen(leak(race=True, pins=("hold", "wide")), BASE, KNOWN, 1))
-    assert found.verdict == ERROR and found.reason.startswith("inconclusive") and "1 of 5 do with hold" in found.reason
+    assert (
+        found.verdict == ERROR
+        and found.reason.startswith("inconclusive")
+        and "1 of 5 do with hold" in found.reason
+    )
 
 
 def test_a_race_whose_pinned_pairs_crash_is_not_shown(bench):
     lab = bench(lambda trial: trial.draw if not held(trial) else CRASH if number(trial) == 0 else 0)
     found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
-    assert (found.verdict, found.pin) == (ERROR, None) and "SIGSEGV" in found.reason and len(lab.asked) == 1
+    assert (
+        (found.verdict, found.pin) == (ERROR, None)
+        and "SIGSEGV" in found.reason
+        and len(lab.asked) == 1
+    )
 
 
 def test_more_pairs_never_repeat_those_that_were_run(bench):
@@ -281,12 +367,16 @@ def test_more_pairs_never_repeat_those_that_were_run(bench):
 
 # --- the conditions of the experiment
 
+
 def test_loose_and_pinned_differ_by_the_pin_alone():
     source = leak((HOLD, WIDE), options={"threads": 4}, environment={"ORDER": "{draw}"}, feed=True)
     tried = arms(source, "cnn", BASE, KNOWN)
     assert tried.loose.pins == ("other",) and tried.loose.loose == ("leak",)
     assert (tried.loose.model, tried.loose.feed, tried.loose.procedure) == ("cnn", "leak", None)
-    assert dict(tried.loose.options) == {"threads": 4} and dict(tried.loose.environment)["ORDER"] == "{draw}"
+    assert (
+        dict(tried.loose.options) == {"threads": 4}
+        and dict(tried.loose.environment)["ORDER"] == "{draw}"
+    )
     for name, condition in tried.pinned:
         assert condition == tried.loose.with_pin(KNOWN[name])
     assert dict(tried.pinned)["hold"].pins == ("other", "hold")
@@ -294,7 +384,11 @@ def test_loose_and_pinned_differ_by_the_pin_alone():
 
 def test_a_source_may_loose_others_and_bring_its_own_procedure():
     tried = arms(leak(loosens=("other",), procedure=True), "mlp", BASE, KNOWN)
-    assert tried.loose.loose == ("other",) and tried.loose.pins == ("hold",) and tried.loose.procedure == "leak"
+    assert (
+        tried.loose.loose == ("other",)
+        and tried.loose.pins == ("hold",)
+        and tried.loose.procedure == "leak"
+    )
 
 
 def test_a_source_that_needs_a_gpu_is_tried_on_it():
@@ -304,15 +398,22 @@ def test_a_source_that_needs_a_gpu_is_tried_on_it():
 
 # --- settings
 
+
 def test_settings_that_agree(bench):
     found = bench(lambda trial: 0).drive(compare(knob(), BASE, KNOWN, 2))
-    assert (found.verdict, found.divergence, found.excluded) == (REPRODUCIBLE, None, excluded_rate(2))
+    assert (found.verdict, found.divergence, found.excluded) == (
+        REPRODUCIBLE,
+        None,
+        excluded_rate(2),
+    )
     assert found.settings == (("mlp", (("one", "two", "three"),)),)
     assert "2 pairs" in found.reason and "safe" not in found.reason
 
 
 def test_settings_that_disagree_are_told_which_with_which(bench):
-    found = bench(lambda trial: {"one": 1, "two": 2, "three": 1}[value(trial)]).drive(compare(knob(), BASE, KNOWN, 2))
+    found = bench(lambda trial: {"one": 1, "two": 2, "three": 1}[value(trial)]).drive(
+        compare(knob(), BASE, KNOWN, 2)
+    )
     assert found.verdict == VARIES and found.divergence.name == "loss"
     assert found.settings == (("mlp", (("one", "three"), ("two",))),)
     assert "one = three / two" in found.reason
@@ -329,12 +430,18 @@ def test_a_setting_that_does_not_repeat_itself_needs_one_that_does(bench):
     lab = bench(lambda trial: trial.draw if value(trial) == "two" else 0)
     pin = Pin("first", ("knob",), options={"value": "one"})
     found = lab.drive(compare(knob(pins=(pin,)), BASE, KNOWN, 2))
-    assert (found.verdict, found.pin) == (NEEDS_PIN, "first") and "two on mlp does not repeat itself" in found.reason
+    assert (found.verdict, found.pin) == (
+        NEEDS_PIN,
+        "first",
+    ) and "two on mlp does not repeat itself" in found.reason
     assert found.divergence is not None
 
 
 def test_the_pin_of_the_setting_that_repeats_itself_is_named(bench):
-    settings = (Setting("off", options={"value": "off"}), Setting("on", options={"value": "on"}, pins=("wide",)))
+    settings = (
+        Setting("off", options={"value": "off"}),
+        Setting("on", options={"value": "on"}, pins=("wide",)),
+    )
     lab = bench(lambda trial: trial.draw if value(trial) == "off" else 0)
     assert lab.drive(compare(knob(*settings, pins=(HOLD,)), BASE, KNOWN, 2)).pin == "wide"
 
@@ -342,7 +449,9 @@ def test_the_pin_of_the_setting_that_repeats_itself_is_named(bench):
 @pytest.mark.parametrize("given", [{"value": "two"}, {"value": "four"}, {}])
 def test_a_pin_that_no_steady_setting_tried_is_not_named(bench, given):
     lab = bench(lambda trial: trial.draw if value(trial) == "two" else 0)
-    found = lab.drive(compare(knob(pins=(Pin("untried", ("knob",), options=given),)), BASE, KNOWN, 2))
+    found = lab.drive(
+        compare(knob(pins=(Pin("untried", ("knob",), options=given),)), BASE, KNOWN, 2)
+    )
     assert (found.verdict, found.pin) == (NEEDS_PIN, None)
 
 
@@ -352,14 +461,18 @@ def test_no_setting_that_repeats_itself_is_broken(bench):
 
 
 def test_broken_on_one_model_is_broken(bench):
-    lab = bench(lambda trial: trial.draw if trial.condition.model == "cnn" or value(trial) == "two" else 0)
+    lab = bench(
+        lambda trial: trial.draw if trial.condition.model == "cnn" or value(trial) == "two" else 0
+    )
     found = lab.drive(compare(knob(models=("mlp", "cnn")), BASE, KNOWN, 2))
     assert found.verdict == BROKEN and "cnn" in found.reason
 
 
 @pytest.mark.parametrize("outcome", [CRASH, ABSENT])
 def test_one_that_parts_beside_others_that_could_not_be_run_is_not_decided(bench, outcome):
-    found = bench(lambda trial: trial.draw if value(trial) == "two" else outcome).drive(compare(knob(), BASE, KNOWN, 2))
+    found = bench(lambda trial: trial.draw if value(trial) == "two" else outcome).drive(
+        compare(knob(), BASE, KNOWN, 2)
+    )
     assert (found.verdict, found.pin) == (ERROR, None) and outcome.reason in found.reason
 
 
@@ -377,7 +490,9 @@ def test_settings_as_a_race_with_enough_partings_need_a_pin(bench):
 
 @pytest.mark.parametrize("outcome", [CRASH, Outcome(FAILED, "ValueError: no")])
 def test_a_setting_that_crashes_is_no_agreement(bench, outcome):
-    found = bench(lambda trial: outcome if value(trial) == "two" else 0).drive(compare(knob(), BASE, KNOWN, 2))
+    found = bench(lambda trial: outcome if value(trial) == "two" else 0).drive(
+        compare(knob(), BASE, KNOWN, 2)
+    )
     assert found.verdict == ERROR and outcome.reason in found.reason
 
 
@@ -388,7 +503,9 @@ def test_a_crash_does_not_hide_that_others_disagree(bench):
 
 
 def test_settings_that_are_unavailable_are_skipped(bench):
-    found = bench(lambda trial: ABSENT if value(trial) != "one" else 0).drive(compare(knob(), BASE, KNOWN, 2))
+    found = bench(lambda trial: ABSENT if value(trial) != "one" else 0).drive(
+        compare(knob(), BASE, KNOWN, 2)
+    )
     assert (found.verdict, found.reason) == (SKIPPED, "no GPU here")
 
 
@@ -404,7 +521,10 @@ def test_a_crash_is_told_before_what_is_unavailable(bench):
 def test_a_setting_that_was_not_tried_is_told(bench, others):
     lab = bench(lambda trial: ABSENT if value(trial) == "three" else value(trial) if others else 0)
     found = lab.drive(compare(knob(), BASE, KNOWN, 2))
-    assert found.verdict == (VARIES if others else REPRODUCIBLE) and "not tried: no GPU here" in found.reason
+    assert (
+        found.verdict == (VARIES if others else REPRODUCIBLE)
+        and "not tried: no GPU here" in found.reason
+    )
 
 
 @pytest.mark.parametrize("evidence", [{}, {"knob": 0}])
@@ -416,7 +536,9 @@ def test_settings_that_were_not_exercised_are_skipped(bench, evidence):
 
 
 def test_what_could_not_be_tried_is_told_where_the_rest_was_not_exercised(bench):
-    """A compiler that is missing: the settings without it agree, and none of them is what the source is about."""
+    """A compiler that is missing: the settings without it agree, and none of them is what the
+    source is about.
+    """
     lab = bench(lambda trial: ABSENT if value(trial) == "three" else 0)
     lab.evidence = {"knob": 0}
     found = lab.drive(compare(knob(), BASE, KNOWN, 2))
@@ -429,23 +551,39 @@ def test_empty_traces_of_settings_are_no_agreement(bench):
 
 
 def test_one_setting_alone_says_nothing(bench):
-    found = bench(lambda trial: 0).drive(compare(knob(Setting("one", options={"value": "one"})), BASE, KNOWN, 2))
+    found = bench(lambda trial: 0).drive(
+        compare(knob(Setting("one", options={"value": "one"})), BASE, KNOWN, 2)
+    )
     assert found.verdict == ERROR and "no two settings" in found.reason
 
 
 def test_a_setting_in_another_environment_is_in_no_group(bench):
-    """Each setting repeats itself, but the facts of "three" are others: nothing is said about its bits."""
-    lab = bench(lambda trial: value(trial), facts=lambda trial: {**FACTS, "cpus": value(trial) == "three"})
+    """Each setting repeats itself, but the facts of "three" are others: nothing is said about its
+    bits.
+    """
+    lab = bench(
+        lambda trial: value(trial), facts=lambda trial: {**FACTS, "cpus": value(trial) == "three"}
+    )
     found = lab.drive(compare(knob(), BASE, KNOWN, 2))
-    assert found.verdict == VARIES and found.settings == (("mlp", (("one",), ("two",))),) and "cpus" in found.reason
-    found = bench(lambda trial: 0, facts=lambda trial: {**FACTS, "cpus": value(trial) == "three"}).drive(
-        compare(knob(), BASE, KNOWN, 2))
+    assert (
+        found.verdict == VARIES
+        and found.settings == (("mlp", (("one",), ("two",))),)
+        and "cpus" in found.reason
+    )
+    found = bench(
+        lambda trial: 0, facts=lambda trial: {**FACTS, "cpus": value(trial) == "three"}
+    ).drive(compare(knob(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "cpus" in found.reason
 
 
 def test_procedures_are_compared_by_what_they_end_on(bench):
-    """Resumed or through: the steps need not be the same. The bench's digest is of the value it was given."""
-    assert bench(lambda trial: 0).drive(compare(knob(procedure=True), BASE, KNOWN, 1)).verdict == REPRODUCIBLE
+    """Resumed or through: the steps need not be the same. The bench's digest is of the value it was
+    given.
+    """
+    assert (
+        bench(lambda trial: 0).drive(compare(knob(procedure=True), BASE, KNOWN, 1)).verdict
+        == REPRODUCIBLE
+    )
     found = bench(value).drive(compare(knob(procedure=True), BASE, KNOWN, 1))
     assert found.verdict == VARIES and found.divergence.name == "what the training ends on"
 
@@ -457,24 +595,33 @@ def test_a_procedure_that_left_no_digest_is_not_compared(bench, fresh_folder):
             done.trace.document["digests"].clear()
             return done
 
-    found = Undigested(fresh_folder, lambda trial: 0, {"knob": 1}).drive(compare(knob(procedure=True), BASE, KNOWN, 1))
+    found = Undigested(fresh_folder, lambda trial: 0, {"knob": 1}).drive(
+        compare(knob(procedure=True), BASE, KNOWN, 1)
+    )
     assert found.verdict == ERROR and "left nothing that it ended on" in found.reason
 
 
 def test_each_setting_has_its_own_condition(bench):
-    settings = (Setting("a", options={"value": 1}, without=("leak",), pins=("wide",)),
-                Setting("b", environment={"X": None, "Y": "1"}, device="gpu:1"))
+    settings = (
+        Setting("a", options={"value": 1}, without=("leak",), pins=("wide",)),
+        Setting("b", environment={"X": None, "Y": "1"}, device="gpu:1"),
+    )
     lab = bench(lambda trial: 0)
     lab.drive(compare(knob(*settings, models=("cnn",), feed=True), BASE, KNOWN, 1))
     a = BASE.without(["leak"], KNOWN).with_pin(WIDE).with_options({"value": 1})
     b = BASE.with_environment({"X": None, "Y": "1"})
-    assert lab.conditions() == {replace(a, model="cnn", feed="knob"),
-                                replace(b, model="cnn", feed="knob", device="gpu:1")}
+    assert lab.conditions() == {
+        replace(a, model="cnn", feed="knob"),
+        replace(b, model="cnn", feed="knob", device="gpu:1"),
+    }
 
 
 def test_a_setting_is_tried_on_its_own_models_only(bench):
-    settings = (Setting("a", options={"value": "a"}), Setting("b", options={"value": "b"}, models=("cnn",)),
-                Setting("c", options={"value": "c"}))
+    settings = (
+        Setting("a", options={"value": "a"}),
+        Setting("b", options={"value": "b"}, models=("cnn",)),
+        Setting("c", options={"value": "c"}),
+    )
     lab = bench(lambda trial: 0)
     found = lab.drive(compare(knob(*settings, models=("mlp", "cnn")), BASE, KNOWN, 1))
     assert found.settings == (("mlp", (("a", "c"),)), ("cnn", (("a", "b", "c"),)))
@@ -489,6 +636,7 @@ def test_a_users_own_value_is_one_of_the_settings(bench):
 
 # --- tallies and the control
 
+
 def told(bench_, count: int = 3):
     asked = pairs(BASE, count)
     return tally(BASE, asked, {trial: bench_.answer(trial) for one in asked for trial in one})
@@ -496,7 +644,13 @@ def told(bench_, count: int = 3):
 
 def test_a_tally_counts_every_pair_once(bench):
     found = told(bench(lambda trial: {0: 0, 1: trial.draw, 2: CRASH}[number(trial)]))
-    assert (found.agreed, found.parted, found.pairs, len(found.problems), len(found.trials)) == (0, 2, 2, 1, 6)
+    assert (found.agreed, found.parted, found.pairs, len(found.problems), len(found.trials)) == (
+        0,
+        2,
+        2,
+        1,
+        6,
+    )
 
 
 def test_the_generators_states_count_where_nothing_is_ignored(bench):
@@ -517,7 +671,9 @@ def test_evidence_is_the_least_over_the_trials(fresh_folder):
 def everything_equal(bench_) -> Bench:
     """The control compares the generators' states too: here they are equal in all trials."""
     original = bench_.answer
-    bench_.answer = lambda trial: replace(original(replace(trial, draw=trial.side * 0)), trial=trial)
+    bench_.answer = lambda trial: replace(
+        original(replace(trial, draw=trial.side * 0)), trial=trial
+    )
     return bench_
 
 

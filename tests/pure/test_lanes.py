@@ -1,4 +1,7 @@
-"""Fingerprints that are computed on a card, by the function that every backend's must agree with."""
+"""Fingerprints that are computed on a card, by the function that every backend's must agree
+with.
+"""
+
 import numpy as np
 import pytest
 from detaudit_probes import fingerprint, lanes
@@ -6,7 +9,11 @@ from detaudit_probes import fingerprint, lanes
 
 @pytest.fixture(params=["float32", "float64", "float16", "int64", "int8", "bool"])
 def array(request):
-    return np.random.default_rng(1).integers(0, 2 if request.param == "bool" else 100, (40, 25)).astype(request.param)
+    return (
+        np.random.default_rng(1)
+        .integers(0, 2 if request.param == "bool" else 100, (40, 25))
+        .astype(request.param)
+    )
 
 
 def test_one_changed_bit_anywhere_shows(array):
@@ -21,7 +28,9 @@ def test_one_changed_bit_anywhere_shows(array):
 
 
 def test_what_sums_would_not_notice_shows():
-    """Elements that change places, signs that flip in pairs, a unit that one element gives to another."""
+    """Elements that change places, signs that flip in pairs, a unit that one element gives to
+    another.
+    """
     rng = np.random.default_rng(2)
     array = rng.standard_normal(5000).astype("float32")
     seen = {lanes.of_array(array)}
@@ -86,7 +95,9 @@ def test_only_what_lies_on_a_card_is_fingerprinted_there():
     assert found[0] is host and found[2] is text
     assert isinstance(found[1], lanes.OnCard) and found[1].read() is card
     first = lanes.of_variable(Backend({3}), card, lambda one: one)
-    assert first[:2] == found[1][:2] and lanes.of_variable(Backend({3}), host, lambda one: one) is host
+    assert (
+        first[:2] == found[1][:2] and lanes.of_variable(Backend({3}), host, lambda one: one) is host
+    )
 
 
 def test_a_trace_keeps_the_bytes_of_what_was_fingerprinted_on_a_card(fresh_folder):

@@ -1,4 +1,7 @@
-"""What may be taken away from a folder to see whether runs make it again: names, as git and as runs tell them."""
+"""What may be taken away from a folder to see whether runs make it again: names, as git and as runs
+tell them.
+"""
+
 import os
 import subprocess
 from types import SimpleNamespace
@@ -11,15 +14,26 @@ from detaudit_probes import protocol
 
 
 def git(folder, *arguments):
-    subprocess.run(["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@e", *arguments], check=True,
-                   capture_output=True)
+    subprocess.run(
+        ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@e", *arguments],
+        check=True,
+        capture_output=True,
+    )
 
 
 def test_in_a_work_tree_it_is_what_git_does_not_track_or_ignores(tmp_path):
     folder = tmp_path / "project"
     (folder / "cache").mkdir(parents=True)
     (folder / ".venv").mkdir()
-    for name in ("train.py", "new.py", "data.csv", "cache/a.npz", "a file.bin", ".venv/x", ".gitignore"):
+    for name in (
+        "train.py",
+        "new.py",
+        "data.csv",
+        "cache/a.npz",
+        "a file.bin",
+        ".venv/x",
+        ".gitignore",
+    ):
         (folder / name).write_text("cache/\n.venv/\n" if name == ".gitignore" else name)
     assert leftovers._untracked(folder) == ()  # outside of a work tree
     git(tmp_path, "init")
@@ -47,11 +61,17 @@ def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):
     assert note == "Weights & Biases was kept offline (WANDB_MODE); --online lets it upload"
 
 
-@pytest.mark.parametrize(("name", "kind", "text"), [
-    ("train.py", "json", "print()"), ("train.py", "markdown", "# detaudit run train.py"), ("data.json", "json", "{}"),
-    ("README.md", "markdown", "# Notes\nAudited with detaudit."),
-    ("their.patch", "fix", "--- a/x\n+++ b/x\n"), ("tool.py", "reproducer", "print()"),
-])
+@pytest.mark.parametrize(
+    ("name", "kind", "text"),
+    [
+        ("train.py", "json", "print()"),
+        ("train.py", "markdown", "# detaudit run train.py"),
+        ("data.json", "json", "{}"),
+        ("README.md", "markdown", "# Notes\nAudited with detaudit."),
+        ("their.patch", "fix", "--- a/x\n+++ b/x\n"),
+        ("tool.py", "reproducer", "print()"),
+    ],
+)
 def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(UsageError, match="a file of the program"):
@@ -64,5 +84,12 @@ def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, t
 def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
     (tmp_path / "r.json").write_text('{"format": "detaudit.report"}')
     (tmp_path / "empty.md").write_text("")
-    write.refuse_files_of(tmp_path, {"json": tmp_path / "r.json", "markdown": tmp_path / "empty.md",
-                                     "fix": tmp_path / "new.diff", "reproducer": None})
+    write.refuse_files_of(
+        tmp_path,
+        {
+            "json": tmp_path / "r.json",
+            "markdown": tmp_path / "empty.md",
+            "fix": tmp_path / "new.diff",
+            "reproducer": None,
+        },
+    )

@@ -1,4 +1,7 @@
-"""What is known of a machine, from files made by hand; that what cannot be read is told and costs nothing else."""
+"""What is known of a machine, from files made by hand; that what cannot be read is told and costs
+nothing else.
+"""
+
 import json
 import platform
 import sys
@@ -32,6 +35,7 @@ CPU implementer\t: 0x41
 @pytest.fixture
 def root(tmp_path):
     """A folder that stands for ``/``, filled by ``root.file(path, text)``."""
+
     def file(path: str, text: str) -> None:
         target = tmp_path / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,8 +47,11 @@ def root(tmp_path):
 @pytest.fixture
 def no_library(monkeypatch):
     """py-cpuinfo as it is on a processor that it does not know: it raises a plain Exception."""
+
     def get_cpu_info():
-        raise Exception("py-cpuinfo currently only works on X86 and some ARM/PPC/S390X/MIPS/RISCV CPUs.")
+        raise Exception(
+            "py-cpuinfo currently only works on X86 and some ARM/PPC/S390X/MIPS/RISCV CPUs."
+        )
 
     monkeypatch.setitem(sys.modules, "cpuinfo", types.SimpleNamespace(get_cpu_info=get_cpu_info))
 
@@ -54,16 +61,34 @@ def test_the_first_processor_is_described(root, no_library):
     found = machine.read(root.path, {}).processor
     assert (found.brand, found.vendor) == ("Intel(R) Xeon(R) Platinum 8481C", "GenuineIntel")
     assert (found.family, found.model, found.stepping, found.microcode) == (6, 143, 0, "0xffffffff")
-    assert found.flags == ("amx_tile", "avx", "avx2", "avx512_vnni", "avx512f", "avx_vnni", "fma", "sse4_1")
+    assert found.flags == (
+        "amx_tile",
+        "avx",
+        "avx2",
+        "avx512_vnni",
+        "avx512f",
+        "avx_vnni",
+        "fma",
+        "sse4_1",
+    )
     assert found.architecture == platform.machine()
 
 
 def test_the_library_is_asked_where_the_file_does_not_name_the_processor(root, monkeypatch):
     root.file("proc/cpuinfo", ARM)
-    info = {"brand_raw": "Neoverse-N1", "vendor_id_raw": "ARM", "stepping": 0, "flags": ["asimd", "other"]}
+    info = {
+        "brand_raw": "Neoverse-N1",
+        "vendor_id_raw": "ARM",
+        "stepping": 0,
+        "flags": ["asimd", "other"],
+    }
     monkeypatch.setitem(sys.modules, "cpuinfo", types.SimpleNamespace(get_cpu_info=lambda: info))
     found = machine.read(root.path, {})
-    assert (found.processor.brand, found.processor.vendor, found.processor.stepping) == ("Neoverse-N1", "ARM", 0)
+    assert (found.processor.brand, found.processor.vendor, found.processor.stepping) == (
+        "Neoverse-N1",
+        "ARM",
+        0,
+    )
     assert found.processor.flags == ("asimd", "bf16", "sve")  # the file's own word on flags stays
     assert not any(name.startswith("processor") for name in found.unknown)
 
@@ -76,7 +101,9 @@ def test_a_processor_that_nobody_knows_is_unknown_with_the_reason(root, no_libra
     assert found.memory.total and found.python.version  # the others are told all the same
 
 
-@pytest.mark.parametrize(("part", "name"), [("memory", "total"), ("cores", "logical"), ("cores", "affinity")])
+@pytest.mark.parametrize(
+    ("part", "name"), [("memory", "total"), ("cores", "logical"), ("cores", "affinity")]
+)
 def test_a_fact_that_cannot_be_read_costs_no_other(part, name, root, monkeypatch):
     def fail(*_, **__):
         raise psutil.AccessDenied(1, "init")
@@ -86,7 +113,10 @@ def test_a_fact_that_cannot_be_read_costs_no_other(part, name, root, monkeypatch
     monkeypatch.setattr(psutil.Process, "cpu_affinity", fail)
     root.file("proc/cpuinfo", CPUINFO)
     found = machine.read(root.path, {})
-    assert getattr(getattr(found, part), name) is None and "AccessDenied" in found.unknown[f"{part}.{name}"]
+    assert (
+        getattr(getattr(found, part), name) is None
+        and "AccessDenied" in found.unknown[f"{part}.{name}"]
+    )
     assert found.processor.brand and found.cores.available is None
 
 
@@ -109,7 +139,9 @@ def test_this_machine_is_known(tmp_path):
 def test_no_name_of_the_host_or_the_user_is_read(monkeypatch):
     monkeypatch.setattr(platform, "node", lambda: "analytical-engine")
     monkeypatch.setenv("HOME", "/home/ada-lovelace")
-    monkeypatch.setattr(machine.os, "getcwd", lambda: (_ for _ in ()).throw(ValueError("/home/ada-lovelace/x")))
+    monkeypatch.setattr(
+        machine.os, "getcwd", lambda: (_ for _ in ()).throw(ValueError("/home/ada-lovelace/x"))
+    )
     text = json.dumps(machine.document(machine.read()))
     assert "analytical" not in text and "lovelace" not in text and "ValueError: ~/x" in text
 
@@ -122,39 +154,97 @@ def test_what_saved_trials_rest_on_survives_json_and_leaves_out_what_changes_by_
 
 # --- cores and memory as control groups leave them
 
-@pytest.mark.parametrize(("files", "quota"), [
-    ({}, None),
-    ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000"}, None),
-    ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000"}, 1.5),
-    # the least of the group's own and of every group above it binds
-    ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000",
-      "sys/fs/cgroup/a/cpu.max": "50000 100000", "sys/fs/cgroup/cpu.max": "200000 100000"}, 0.5),
-    # a path of the host's that the container does not see
-    ({"proc/self/cgroup": "0::/docker/abc\n", "sys/fs/cgroup/cpu.max": "200000 100000"}, 2.0),
-    ({"proc/self/cgroup": "4:cpu,cpuacct:/\n", "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1",
-      "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000"}, None),
-    ({"proc/self/cgroup": "4:cpu,cpuacct:/x\n1:cpuset:/\n", "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "300000",
-      "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000"}, 3.0),
-    # both hierarchies at once
-    ({"proc/self/cgroup": "4:cpu:/\n0::/u\n", "sys/fs/cgroup/unified/u/cpu.max": "100000 100000",
-      "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "200000", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"}, 1.0),
-    # a quota of another controller's hierarchy is none of ours
-    ({"proc/self/cgroup": "4:memory:/\n", "sys/fs/cgroup/memory/cpu.cfs_quota_us": "100000",
-      "sys/fs/cgroup/memory/cpu.cfs_period_us": "100000"}, None),
-])
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({}, None),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000"}, None),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000"}, 1.5),
+        # the least of the group's own and of every group above it binds
+        (
+            {
+                "proc/self/cgroup": "0::/a/b\n",
+                "sys/fs/cgroup/a/b/cpu.max": "max 100000",
+                "sys/fs/cgroup/a/cpu.max": "50000 100000",
+                "sys/fs/cgroup/cpu.max": "200000 100000",
+            },
+            0.5,
+        ),
+        # a path of the host's that the container does not see
+        ({"proc/self/cgroup": "0::/docker/abc\n", "sys/fs/cgroup/cpu.max": "200000 100000"}, 2.0),
+        (
+            {
+                "proc/self/cgroup": "4:cpu,cpuacct:/\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
+            },
+            None,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:cpu,cpuacct:/x\n1:cpuset:/\n",
+                "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "300000",
+                "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000",
+            },
+            3.0,
+        ),
+        # both hierarchies at once
+        (
+            {
+                "proc/self/cgroup": "4:cpu:/\n0::/u\n",
+                "sys/fs/cgroup/unified/u/cpu.max": "100000 100000",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "200000",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            },
+            1.0,
+        ),
+        # a quota of another controller's hierarchy is none of ours
+        (
+            {
+                "proc/self/cgroup": "4:memory:/\n",
+                "sys/fs/cgroup/memory/cpu.cfs_quota_us": "100000",
+                "sys/fs/cgroup/memory/cpu.cfs_period_us": "100000",
+            },
+            None,
+        ),
+    ],
+)
 def test_the_quota_of_cores(root, files, quota):
     for path, text in files.items():
         root.file(path, text)
     assert confinement.cpu_quota(root.path) == quota
 
 
-@pytest.mark.parametrize(("files", "limit"), [
-    ({}, None),
-    ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max"}, None),
-    ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "4096", "sys/fs/cgroup/memory.max": "8192"}, 4096),
-    ({"proc/self/cgroup": "3:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712"}, None),
-    ({"proc/self/cgroup": "3:memory:/j\n", "sys/fs/cgroup/memory/j/memory.limit_in_bytes": "1073741824"}, 1 << 30),
-])
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({}, None),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max"}, None),
+        (
+            {
+                "proc/self/cgroup": "0::/a\n",
+                "sys/fs/cgroup/a/memory.max": "4096",
+                "sys/fs/cgroup/memory.max": "8192",
+            },
+            4096,
+        ),
+        (
+            {
+                "proc/self/cgroup": "3:memory:/\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+            },
+            None,
+        ),
+        (
+            {
+                "proc/self/cgroup": "3:memory:/j\n",
+                "sys/fs/cgroup/memory/j/memory.limit_in_bytes": "1073741824",
+            },
+            1 << 30,
+        ),
+    ],
+)
 def test_the_limit_of_memory(root, files, limit):
     for path, text in files.items():
         root.file(path, text)
@@ -178,26 +268,44 @@ def test_a_group_that_cannot_be_understood_is_unknown(root):
 
 # --- hints of what it runs in
 
-@pytest.mark.parametrize(("files", "name"), [
-    ({}, None), ({"proc/cpuinfo": CPUINFO}, "unnamed hypervisor"), ({"proc/cpuinfo": ARM}, None),
-    ({"proc/cpuinfo": CPUINFO, "sys/class/dmi/id/sys_vendor": "QEMU\n"}, "QEMU/KVM"),
-    ({"sys/class/dmi/id/product_name": "Google Compute Engine"}, "Google Compute Engine"),
-    ({"sys/hypervisor/type": "xen"}, "Xen"),
-    ({"sys/class/dmi/id/sys_vendor": "ACME of Ada Lovelace", "sys/class/dmi/id/product_name": "serial 123"}, None),
-])
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({}, None),
+        ({"proc/cpuinfo": CPUINFO}, "unnamed hypervisor"),
+        ({"proc/cpuinfo": ARM}, None),
+        ({"proc/cpuinfo": CPUINFO, "sys/class/dmi/id/sys_vendor": "QEMU\n"}, "QEMU/KVM"),
+        ({"sys/class/dmi/id/product_name": "Google Compute Engine"}, "Google Compute Engine"),
+        ({"sys/hypervisor/type": "xen"}, "Xen"),
+        (
+            {
+                "sys/class/dmi/id/sys_vendor": "ACME of Ada Lovelace",
+                "sys/class/dmi/id/product_name": "serial 123",
+            },
+            None,
+        ),
+    ],
+)
 def test_the_hypervisor_by_a_name_from_our_own_list(root, files, name):
     for path, text in files.items():
         root.file(path, text)
     assert confinement.hypervisor(root.path) == name
 
 
-@pytest.mark.parametrize(("environment", "files", "name"), [
-    ({}, {}, None), ({}, {".dockerenv": ""}, "docker"), ({}, {"run/.containerenv": "", ".dockerenv": ""}, "podman"),
-    ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, {".dockerenv": ""}, "kubernetes"),
-    ({"APPTAINER_CONTAINER": "x"}, {}, "apptainer"), ({"SINGULARITY_CONTAINER": "x"}, {}, "apptainer"),
-    ({}, {"proc/1/cgroup": "0::/system.slice/containerd.service"}, "containerd"),
-    ({}, {"proc/1/cgroup": "0::/init.scope"}, None),
-])
+@pytest.mark.parametrize(
+    ("environment", "files", "name"),
+    [
+        ({}, {}, None),
+        ({}, {".dockerenv": ""}, "docker"),
+        ({}, {"run/.containerenv": "", ".dockerenv": ""}, "podman"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, {".dockerenv": ""}, "kubernetes"),
+        ({"APPTAINER_CONTAINER": "x"}, {}, "apptainer"),
+        ({"SINGULARITY_CONTAINER": "x"}, {}, "apptainer"),
+        ({}, {"proc/1/cgroup": "0::/system.slice/containerd.service"}, "containerd"),
+        ({}, {"proc/1/cgroup": "0::/init.scope"}, None),
+    ],
+)
 def test_the_container_by_the_marks_of_its_runtime(root, environment, files, name):
     for path, text in files.items():
         root.file(path, text)

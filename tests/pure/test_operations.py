@@ -1,4 +1,7 @@
-"""The sweep over operations: its verdicts from replays made by hand, its faces, and the script that shows a fault."""
+"""The sweep over operations: its verdicts from replays made by hand, its faces, and the script that
+shows a fault.
+"""
+
 import ast
 import json
 from dataclasses import replace
@@ -24,13 +27,25 @@ from tests.pure.test_report_faces import HOSTILE, poisoned
 
 CONDITIONS = sweep.Conditions.of(base.base_condition("tensorflow", "cpu", 1), base.known_pins())
 DETERMINISTIC, ONE_THREAD = "op-determinism", "one-thread"
-ADD = {"operation": "Add", "shapes": ["float32[2]"], "results": ["float32[2]"], "device": "CPU:0", "attributes": {},
-       "limits": [None], "call": [["x", 0]], "stage": "forward", "layer": "", "line": "", "foreign": []}
+ADD = {
+    "operation": "Add",
+    "shapes": ["float32[2]"],
+    "results": ["float32[2]"],
+    "device": "CPU:0",
+    "attributes": {},
+    "limits": [None],
+    "call": [["x", 0]],
+    "stage": "forward",
+    "layer": "",
+    "line": "",
+    "foreign": [],
+}
 
 
 class Operations(Bench):
-    """Answers the trials of a sweep; ``behave(trial, name, number)`` is what call ``number`` of an entry gives: a
-    value, an Exception that it raises, or an Outcome of the whole trial."""
+    """Answers the trials of a sweep; ``behave(trial, name, number)`` is what call ``number`` of an
+    entry gives: a value, an Exception that it raises, or an Outcome of the whole trial.
+    """
 
     def _run(self, trial, number):
         options, acts = dict(trial.condition.options), []
@@ -41,16 +56,29 @@ class Operations(Bench):
             if isinstance(values[0], Outcome):
                 return Finished(trial, number, values[0], None)
             if isinstance(values[0], Exception):
-                told["raised"][key] = {"type": "NotFoundError", "message": str(values[0]), "refusal": True}
+                told["raised"][key] = {
+                    "type": "NotFoundError",
+                    "message": str(values[0]),
+                    "refusal": True,
+                }
                 continue
             acts.append(Once("data", f"{key} input 0", 1.0))
-            acts += [Step(place, (("forward", "result 0", value),), key) for place, value in enumerate(values)]
+            acts += [
+                Step(place, (("forward", "result 0", value),), key)
+                for place, value in enumerate(values)
+            ]
             told["executed"][key] = [name]
-            told["seconds"][key] = [2.0 if DETERMINISTIC in trial.condition.pins else 1.0] * len(values)
+            told["seconds"][key] = [2.0 if DETERMINISTIC in trial.condition.pins else 1.0] * len(
+                values
+            )
             if len(set(values)) > 1:
                 told["guilty"][key] = {**ADD, "distinct": len(set(values)), "replays": len(values)}
-        return Finished(trial, number, Outcome(COMPLETED), written(
-            self.folder(), acts, measures={"operations": told}))
+        return Finished(
+            trial,
+            number,
+            Outcome(COMPLETED),
+            written(self.folder(), acts, measures={"operations": told}),
+        )
 
 
 @pytest.fixture
@@ -59,7 +87,9 @@ def found(fresh_folder):
 
     def swept(behave, *names, random=()):
         bench = Operations(fresh_folder, behave)
-        return {one.name: one for one in bench.drive(sweep.sweep(CONDITIONS, names or ("Add",), random))}, bench
+        return {
+            one.name: one for one in bench.drive(sweep.sweep(CONDITIONS, names or ("Add",), random))
+        }, bench
 
     return swept
 
@@ -71,32 +101,50 @@ def pins(trial):
 def test_replays_that_agree_under_every_condition_are_reproducible(found):
     operations, bench = found(lambda trial, name, number: 1.0)
     one = operations["Add"]
-    assert (one.verdict, one.default, one.deterministic) == ("reproducible", Replays(20, 1), Replays(10, 1))
+    assert (one.verdict, one.default, one.deterministic) == (
+        "reproducible",
+        Replays(20, 1),
+        Replays(10, 1),
+    )
     assert one.threads_agree and one.onednn_agrees and "20 replays agree" in one.reason
     assert len(bench.asked) == 1  # nothing to confirm
 
 
 def test_a_race_needs_a_pin_once_further_replays_confirm_it(found):
-    operations, bench = found(lambda trial, name, number: 1.0 if pins(trial) & {DETERMINISTIC, ONE_THREAD}
-                              else float(number % 3))
+    operations, bench = found(
+        lambda trial, name, number: (
+            1.0 if pins(trial) & {DETERMINISTIC, ONE_THREAD} else float(number % 3)
+        )
+    )
     one = operations["Add"]
     assert one.verdict == "needs-pin" and one.confirmed == Replays(20, 3)
-    assert one.reason == "3 distinct results in 20 replays; held by op determinism and by one thread"
+    assert (
+        one.reason == "3 distinct results in 20 replays; held by op determinism and by one thread"
+    )
     assert one.guilty.operation == "Add" and one.divergence.step == 1 and one.threads_agree is None
     assert sorted(trial.draw for trial in bench.asked[1]) == [2, 2, 3, 3]
 
 
 def test_what_further_replays_do_not_confirm_is_not_accused(found):
-    operations, _ = found(lambda trial, name, number: float(number == 7 and trial.draw == 0 and not pins(trial)))
+    operations, _ = found(
+        lambda trial, name, number: float(number == 7 and trial.draw == 0 and not pins(trial))
+    )
     assert operations["Add"].verdict == "error" and "not confirmed" in operations["Add"].reason
-    operations, _ = found(lambda trial, name, number: float(
-        number == 7 and DETERMINISTIC in trial.condition.pins and trial.draw == 0))
+    operations, _ = found(
+        lambda trial, name, number: float(
+            number == 7 and DETERMINISTIC in trial.condition.pins and trial.draw == 0
+        )
+    )
     assert operations["Add"].verdict == "error" and "not confirmed" in operations["Add"].reason
 
 
 def test_parting_under_op_determinism_is_broken(found):
-    operations, _ = found(lambda trial, name, number: 1.0 if ONE_THREAD in pins(trial) else float(number))
-    assert operations["Add"].verdict == "broken" and "one thread holds it" in operations["Add"].reason
+    operations, _ = found(
+        lambda trial, name, number: 1.0 if ONE_THREAD in pins(trial) else float(number)
+    )
+    assert (
+        operations["Add"].verdict == "broken" and "one thread holds it" in operations["Add"].reason
+    )
     told = sweep.documented(operations["Add"], (), on_gpu=False)
     assert told.contrary == "against the documentation of op determinism"
 
@@ -112,13 +160,25 @@ def unseeded(trial):
 
 
 def test_a_random_operation_that_differs_without_a_seed_argument_needs_one(found):
-    """As FractionalMaxPool: with the catalogue's seed it repeats, by default no two processes match."""
-    operations, bench = found(lambda trial, name, number: float(trial.draw) if unseeded(trial) else 1.0,
-                              "Add", "Pool", random=("Pool",))
+    """As FractionalMaxPool: with the catalogue's seed it repeats, by default no two processes
+    match.
+    """
+    operations, bench = found(
+        lambda trial, name, number: float(trial.draw) if unseeded(trial) else 1.0,
+        "Add",
+        "Pool",
+        random=("Pool",),
+    )
     pool = operations["Pool"]
-    assert (pool.verdict, pool.default, pool.unseeded) == ("needs-pin", Replays(20, 1), Replays(4, 4))
-    assert pool.reason.startswith("without a seed argument, the global seeds set, 4 processes give 4 distinct results: "
-                                  "it needs a seed argument; with one, 20 replays agree")
+    assert (pool.verdict, pool.default, pool.unseeded) == (
+        "needs-pin",
+        Replays(20, 1),
+        Replays(4, 4),
+    )
+    assert pool.reason.startswith(
+        "without a seed argument, the global seeds set, 4 processes give 4 distinct results: "
+        "it needs a seed argument; with one, 20 replays agree"
+    )
     assert (operations["Add"].verdict, operations["Add"].unseeded) == ("reproducible", None)
     asked = [trial for wanted in bench.asked for trial in wanted if unseeded(trial)]
     assert {dict(trial.condition.options)["operations"] for trial in asked} == {"Pool"}
@@ -128,48 +188,76 @@ def test_a_random_operation_that_differs_without_a_seed_argument_needs_one(found
 
 
 def test_a_random_operation_that_draws_from_the_global_seed_needs_none(found):
-    operations, _ = found(lambda trial, name, number: float(number) if unseeded(trial) else 1.0, random=("Add",))
+    operations, _ = found(
+        lambda trial, name, number: float(number) if unseeded(trial) else 1.0, random=("Add",)
+    )
     one = operations["Add"]  # its calls differ from one another, and are the same in every process
     assert (one.verdict, one.unseeded) == ("reproducible", Replays(4, 1))
     assert one.reason.endswith("; without a seed argument, the global seeds set, 4 processes match")
 
 
 def test_what_does_not_run_without_a_seed_argument_is_not_accused_of_it(found):
-    operations, _ = found(lambda trial, name, number: Outcome(CRASHED, "died") if unseeded(trial) else 1.0,
-                          random=("Add",))
+    operations, _ = found(
+        lambda trial, name, number: Outcome(CRASHED, "died") if unseeded(trial) else 1.0,
+        random=("Add",),
+    )
     assert (operations["Add"].verdict, operations["Add"].unseeded) == ("reproducible", None)
 
 
 def test_a_race_is_not_taken_for_a_missing_seed(found):
-    operations, _ = found(lambda trial, name, number: 1.0 if pins(trial) & {DETERMINISTIC, ONE_THREAD}
-                          else float(trial.draw + number % 3), random=("Add",))
-    assert operations["Add"].reason.startswith("4 distinct results in 20 replays; held by op determinism")
+    operations, _ = found(
+        lambda trial, name, number: (
+            1.0 if pins(trial) & {DETERMINISTIC, ONE_THREAD} else float(trial.draw + number % 3)
+        ),
+        random=("Add",),
+    )
+    assert operations["Add"].reason.startswith(
+        "4 distinct results in 20 replays; held by op determinism"
+    )
     assert "needs a seed" not in operations["Add"].reason
 
 
 def test_bits_that_change_with_threads_or_kernels_vary(found):
     operations, _ = found(lambda trial, name, number: float(len(pins(trial) & {ONE_THREAD})))
-    assert operations["Add"].verdict == "varies" and "the number of threads" in operations["Add"].reason
+    assert (
+        operations["Add"].verdict == "varies"
+        and "the number of threads" in operations["Add"].reason
+    )
     operations, _ = found(lambda trial, name, number: float(len(pins(trial) & {"onednn-off"})))
     assert operations["Add"].verdict == "varies" and operations["Add"].onednn_agrees is False
 
 
 def test_a_missing_kernel_is_skipped_and_a_refusal_is_told(found):
     operations, _ = found(lambda trial, name, number: ValueError("no device for node"))
-    assert operations["Add"].verdict == "skipped" and "no kernel for float32" in operations["Add"].reason
+    assert (
+        operations["Add"].verdict == "skipped"
+        and "no kernel for float32" in operations["Add"].reason
+    )
     assert operations["Add"].refused == ""
     message = "{{function_node __x_device_/CPU:0}} Determinism is not supported [Op:Add] name: "
-    operations, _ = found(lambda trial, name, number: ValueError(message) if DETERMINISTIC in pins(trial) else 1.0)
+    operations, _ = found(
+        lambda trial, name, number: ValueError(message) if DETERMINISTIC in pins(trial) else 1.0
+    )
     assert operations["Add"].verdict == "reproducible" and operations["Add"].deterministic is None
     assert operations["Add"].refused == "NotFoundError: Determinism is not supported "
 
 
 def test_one_entry_that_ends_its_process_spoils_no_other(found):
-    operations, _ = found(lambda trial, name, number: Outcome(CRASHED, "died of SIGSEGV")
-                          if "Bad" in dict(trial.condition.options)["operations"] and not pins(trial) else 1.0,
-                          "Add", "Bad", "Mul")
+    operations, _ = found(
+        lambda trial, name, number: (
+            Outcome(CRASHED, "died of SIGSEGV")
+            if "Bad" in dict(trial.condition.options)["operations"] and not pins(trial)
+            else 1.0
+        ),
+        "Add",
+        "Bad",
+        "Mul",
+    )
     assert {name: one.verdict for name, one in operations.items()} == {
-        "Add": "reproducible", "Bad": "error", "Mul": "reproducible"}
+        "Add": "reproducible",
+        "Bad": "error",
+        "Mul": "reproducible",
+    }
     assert "SIGSEGV" in operations["Bad"].reason
 
 
@@ -183,15 +271,20 @@ def test_a_call_that_does_not_execute_its_operation_is_no_pass(found, monkeypatc
 
     monkeypatch.setattr(Operations, "_run", without)
     operations, _ = found(lambda trial, name, number: 1.0)
-    assert operations["Add"].verdict == "error" and operations["Add"].reason == "the call did not execute Add"
+    assert (
+        operations["Add"].verdict == "error"
+        and operations["Add"].reason == "the call did not execute Add"
+    )
 
 
 def test_inputs_that_differ_between_processes_are_no_evidence(found, monkeypatch):
     class Other(Operations):
         def _run(self, trial, number):
             done = super()._run(trial, number)
-            acts = [Once("data", "Add float32 input 0", float(trial.draw)),
-                    Step(0, (("forward", "result 0", 1.0),), "Add float32")]
+            acts = [
+                Once("data", "Add float32 input 0", float(trial.draw)),
+                Step(0, (("forward", "result 0", 1.0),), "Add float32"),
+            ]
             return replace(done, trace=written(self.folder(), acts, measures=done.trace.measures))
 
     monkeypatch.setitem(globals(), "Operations", Other)
@@ -209,14 +302,24 @@ def test_the_price_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
 
 
 def test_the_librarys_messages_are_held_against_what_was_seen():
-    refused = Operation("A", "float32", "reproducible", "", Replays(20, 1), refused="UnimplementedError: no")
-    ran = Operation("B", "float32", "reproducible", "", Replays(20, 1), Replays(10, 1), executed=("B", "BGrad"))
-    said = (Refusal("Determinism is not yet supported for BGrad.", ("BGrad",)),
-            Refusal("Determinism is not yet supported in GPU implementation of C.", ("C",)))
+    refused = Operation(
+        "A", "float32", "reproducible", "", Replays(20, 1), refused="UnimplementedError: no"
+    )
+    ran = Operation(
+        "B", "float32", "reproducible", "", Replays(20, 1), Replays(10, 1), executed=("B", "BGrad")
+    )
+    said = (
+        Refusal("Determinism is not yet supported for BGrad.", ("BGrad",)),
+        Refusal("Determinism is not yet supported in GPU implementation of C.", ("C",)),
+    )
     assert "it ran here" in sweep.documented(ran, said, False).contrary
     assert "no message" in sweep.documented(refused, said, False).contrary
     on_card = (Refusal("No deterministic GPU implementation of B.", ("B",)),)
-    assert sweep.documented(ran, on_card, False).contrary == "" != sweep.documented(ran, on_card, True).contrary
+    assert (
+        sweep.documented(ran, on_card, False).contrary
+        == ""
+        != sweep.documented(ran, on_card, True).contrary
+    )
     matched = sweep.matched((*said, Refusal("A", ("A",))), (refused, ran))
     assert [(one.seen, one.ran) for one in matched] == [((), ("BGrad",)), ((), ()), (("A",), ())]
 
@@ -228,22 +331,62 @@ def test_an_operation_is_named_by_what_a_gradient_runs_too():
         session.chosen(["MatMull"])
 
 
-# Its report ----------------------------------------------------------------------------------------------------------
+# Its report ---------------------------------------------------------------------------------------
 
-GUILTY = Guilty("ResourceScatterAdd", ("resource float32[5, 2]", "int32[40]", "float32[40, 2]"), (), "CPU:0", {},
-                Replays(10, 4), (None, (0, 4), None), (("resource", 0), ("indices", 1), ("updates", 2)))
+GUILTY = Guilty(
+    "ResourceScatterAdd",
+    ("resource float32[5, 2]", "int32[40]", "float32[40, 2]"),
+    (),
+    "CPU:0",
+    {},
+    Replays(10, 4),
+    (None, (0, 4), None),
+    (("resource", 0), ("indices", 1), ("updates", 2)),
+)
 FOUND = OpsAudit(
-    {"seed": 1, "list_raising": False}, "cpu", (
-        Operation("ResourceScatterAdd", "float32", "needs-pin", "4 distinct results in 20 replays", Replays(20, 4),
-                  Replays(10, 1), Replays(10, 1), Replays(20, 5), cost=1.5, cost_range=(1.2, 1.9), guilty=GUILTY),
+    {"seed": 1, "list_raising": False},
+    "cpu",
+    (
+        Operation(
+            "ResourceScatterAdd",
+            "float32",
+            "needs-pin",
+            "4 distinct results in 20 replays",
+            Replays(20, 4),
+            Replays(10, 1),
+            Replays(10, 1),
+            Replays(20, 5),
+            cost=1.5,
+            cost_range=(1.2, 1.9),
+            guilty=GUILTY,
+        ),
         Operation("ResourceScatterAdd", "float16", "needs-pin", "the same", Replays(20, 4)),
-        Operation("MatMul", "float32", "varies", "its bits change with oneDNN", Replays(20, 1), onednn_agrees=False,
-                  batch_agrees=False),
-        Operation("Relu", "float32", "reproducible", "20 replays agree", Replays(20, 1))),
-    (Refusal("Determinism is not yet supported for Dilation2DBackpropFilter.", ("Dilation2DBackpropFilter",), (),
-             ("Dilation2DBackpropFilter",)),),
-    trials=(Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
-    environment={"python": "3.11.7"}, began="2026-01-02T03:04:05+00:00", seconds=160.0)
+        Operation(
+            "MatMul",
+            "float32",
+            "varies",
+            "its bits change with oneDNN",
+            Replays(20, 1),
+            onednn_agrees=False,
+            batch_agrees=False,
+        ),
+        Operation("Relu", "float32", "reproducible", "20 replays agree", Replays(20, 1)),
+    ),
+    (
+        Refusal(
+            "Determinism is not yet supported for Dilation2DBackpropFilter.",
+            ("Dilation2DBackpropFilter",),
+            (),
+            ("Dilation2DBackpropFilter",),
+        ),
+    ),
+    trials=(
+        Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),
+    ),
+    environment={"python": "3.11.7"},
+    began="2026-01-02T03:04:05+00:00",
+    seconds=160.0,
+)
 
 
 def document(audit=FOUND):
@@ -258,7 +401,9 @@ def shown(report, width=80, verbose=False):
 
 def test_what_does_not_repeat_comes_first_and_the_rest_where_asked_for():
     text = shown(document())
-    assert text.startswith("NEEDS A PIN") and "ResourceScatterAdd  needs-pin  float32, float16" in text
+    assert (
+        text.startswith("NEEDS A PIN") and "ResourceScatterAdd  needs-pin  float32, float16" in text
+    )
     assert "other bits with oneDNN" in text and "MatMul" in text and "Relu" not in text
     assert "1.50 (1.20 to 1.90)" in text.replace("\n", " ").replace("  ", " ")
     assert "Relu  reproducible" in shown(document(), verbose=True)
@@ -282,27 +427,43 @@ def test_its_markdown_is_a_table_and_it_has_no_junit():
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_whatever_stands_in_a_document_is_shown_and_does_no_harm(hostile):
     report = poisoned(document(), hostile)
-    assert "\x1b" not in shown(report, verbose=True) and "\x1b" not in faces.rendered(report, "markdown")
+    assert "\x1b" not in shown(report, verbose=True) and "\x1b" not in faces.rendered(
+        report, "markdown"
+    )
 
 
 def test_exit_codes():
     def code(*verdicts, **named):
-        operations = tuple(Operation(f"Op{place}", "float32", one, "") for place, one in enumerate(verdicts))
+        operations = tuple(
+            Operation(f"Op{place}", "float32", one, "") for place, one in enumerate(verdicts)
+        )
         return conclude(replace(FOUND, operations=operations, **named)).exit_code
 
     assert code("reproducible", "needs-pin", "varies", "skipped") == 0
     assert code("needs-pin", strict=True) == code("broken", "error") == 1
-    assert code("error") == code() == code("reproducible", cut=True) == code("skipped", asked=("Op0",)) == 3
+    assert (
+        code("error")
+        == code()
+        == code("reproducible", cut=True)
+        == code("skipped", asked=("Op0",))
+        == 3
+    )
     assert code("reproducible", interrupted=True) == 130
 
 
-# The operation of a step ---------------------------------------------------------------------------------------------
+# The operation of a step --------------------------------------------------------------------------
 
 
 def test_processes_are_compared_operation_by_operation():
     def event(inputs=(1,), outputs=(2,), foreign=(), operation="Add"):
-        return {"operation": operation, "shapes": ["f"], "inputs": list(inputs), "outputs": list(outputs),
-                "foreign": list(foreign), "python": operation == "pure_callback"}
+        return {
+            "operation": operation,
+            "shapes": ["f"],
+            "inputs": list(inputs),
+            "outputs": list(outputs),
+            "foreign": list(foreign),
+            "python": operation == "pure_callback",
+        }
 
     same = event()
     assert pinpoint.between([same, same], [same, same]) == ("", None)
@@ -319,12 +480,20 @@ def replay(*marks):
 
 
 def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
-    places = [("forward", "dense"), ("forward", "dense"), ("forward", "drop"), ("update", "dense/kernel")]
+    places = [
+        ("forward", "dense"),
+        ("forward", "dense"),
+        ("forward", "drop"),
+        ("update", "dense/kernel"),
+    ]
     events = [{"stage": stage, "layer": layer, "foreign": []} for stage, layer in places]
     one = replay((1, 2), (2, 3), (3, 4), (4, 5))
     found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (3, 14), (14, 15)), one])
-    assert found == (Passage("forward", "dense", 2, 1, 1), Passage("forward", "drop", 1, 1, 2),
-                     Passage("update", "dense/kernel", 1, 2, 2))
+    assert found == (
+        Passage("forward", "dense", 2, 1, 1),
+        Passage("forward", "drop", 1, 1, 2),
+        Passage("update", "dense/kernel", 1, 2, 2),
+    )
     # What Python code computed in a layer is born in that layer.
     events[2]["foreign"] = [0]
     found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
@@ -344,46 +513,102 @@ def test_the_layers_around_the_one_that_parts_are_kept():
 
 
 def test_the_layers_are_a_table_in_markdown():
-    found = (Passage("forward", "", 9, 1, 1), Passage("forward", "de|nse", 2, 1, 1), Passage("forward", "", 3, 1, 4),
-             Passage("update", "", 1, 4, 4), Passage("update", "dense/kernel", 1, 4, 4))
-    page = markdown.layers_of(build_ops._Builder(FOUND, Private()).pinpoint(Pinpoint("fit", 16, passages=found)))
-    rows = page.split("in all replays |\n")[1].splitlines()[1:4]  # one without a name is left out, unless it parts
-    assert rows == ["| forward | de\\|nse | 2 | repeats |",
-                    "| forward |  | 3 | parts here: 4 distinct results from equal inputs |",
-                    "| update | dense/kernel | 1 | differs already: 4 distinct inputs |"]
+    found = (
+        Passage("forward", "", 9, 1, 1),
+        Passage("forward", "de|nse", 2, 1, 1),
+        Passage("forward", "", 3, 1, 4),
+        Passage("update", "", 1, 4, 4),
+        Passage("update", "dense/kernel", 1, 4, 4),
+    )
+    page = markdown.layers_of(
+        build_ops._Builder(FOUND, Private()).pinpoint(Pinpoint("fit", 16, passages=found))
+    )
+    rows = page.split("in all replays |\n")[1].splitlines()[
+        1:4
+    ]  # one without a name is left out, unless it parts
+    assert rows == [
+        "| forward | de\\|nse | 2 | repeats |",
+        "| forward |  | 3 | parts here: 4 distinct results from equal inputs |",
+        "| update | dense/kernel | 1 | differs already: 4 distinct inputs |",
+    ]
 
 
 def noted(folder, seen, operation="Sub", python=True, same_step=None):
-    """A process that replayed a step three times; ``seen`` is what it saw where the replays parted."""
-    guilty = {"operation": operation, "shapes": ["f"], "results": ["f"], "device": "", "attributes": {}, "limits": [],
-              "call": [], "distinct": len(set(seen)), "replays": len(seen), "seen": list(seen), "python": python,
-              "stage": "forward", "layer": "own", "line": "train.py:5"} if seen else None
+    """A process that replayed a step three times; ``seen`` is what it saw where the replays
+    parted.
+    """
+    guilty = (
+        {
+            "operation": operation,
+            "shapes": ["f"],
+            "results": ["f"],
+            "device": "",
+            "attributes": {},
+            "limits": [],
+            "call": [],
+            "distinct": len(set(seen)),
+            "replays": len(seen),
+            "seen": list(seen),
+            "python": python,
+            "stage": "forward",
+            "layer": "own",
+            "line": "train.py:5",
+        }
+        if seen
+        else None
+    )
     counts = {"replays": 3, "distinct": max(1, len(set(seen)))}
-    trace = written(folder, [], measures={"pinpoint": {
-        "kind": "fit", "operations": 9, "guilty": guilty, "watched": counts, "eager": counts, "compiled": counts,
-        "same_watched": True, "same_eager": True, "same_step": same_step}})
+    trace = written(
+        folder,
+        [],
+        measures={
+            "pinpoint": {
+                "kind": "fit",
+                "operations": 9,
+                "guilty": guilty,
+                "watched": counts,
+                "eager": counts,
+                "compiled": counts,
+                "same_watched": True,
+                "same_eager": True,
+                "same_step": same_step,
+            }
+        },
+    )
     return Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED), trace)
 
 
 @pytest.mark.parametrize("python", [True, False])
 def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh_folder, python):
-    """A counter in Python code, or an iterator: the replays differ, because it was not set back before each."""
+    """A counter in Python code, or an iterator: the replays differ, because it was not set back
+    before each.
+    """
     left = noted(fresh_folder(), [1, 2, 3], python=python)
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
     assert (found.born, found.guilty, found.watched.distinct) == ("", None, 3)
     told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
-    assert told.startswith("the step, replayed (fit), ends on 3 distinct results; which operation they")
+    assert told.startswith(
+        "the step, replayed (fit), ends on 3 distinct results; which operation they"
+    )
     slower = noted(fresh_folder(), [1, 2], python=python)  # its time was over
     assert pinpoint.judged([left, slower]).born == ""
-    for other in (noted(fresh_folder(), [1, 2, 4], python=python), noted(fresh_folder(), [], python=python),
-                  noted(fresh_folder(), [1, 2, 3], operation="Mul", python=python)):
+    for other in (
+        noted(fresh_folder(), [1, 2, 4], python=python),
+        noted(fresh_folder(), [], python=python),
+        noted(fresh_folder(), [1, 2, 3], operation="Mul", python=python),
+    ):
         found = pinpoint.judged([left, other])
         assert found.born == ("python" if python else "kernel") and found.guilty.operation == "Sub"
 
 
-@pytest.mark.parametrize(("seen", "said"), [
-    ((True, True), "repeats itself in two processes"), ((None, None), "repeats itself in two processes"),
-    ((True, False), "ends on other bits than the step did")])
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ((True, True), "repeats itself in two processes"),
+        ((None, None), "repeats itself in two processes"),
+        ((True, False), "ends on other bits than the step did"),
+    ],
+)
 def test_replays_that_are_not_the_step_are_no_agreement(fresh_folder, seen, said):
     found = pinpoint.judged([noted(fresh_folder(), [], same_step=one) for one in seen])
     assert said in wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
@@ -393,42 +618,75 @@ def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
     """An embedding whose step is a race, replayed: no more is said than what was seen."""
     found = pinpoint.judged([noted(fresh_folder(), [], same_step=False) for _ in range(2)])
     assert wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found)) == (
-        "the step, replayed (fit), repeats itself, but ends on other bits than the step did")
+        "the step, replayed (fit), repeats itself, but ends on other bits than the step did"
+    )
 
 
 def test_replays_that_part_need_not_end_where_the_step_did(fresh_folder):
-    found = pinpoint.judged([noted(fresh_folder(), [1, 2, place], same_step=False) for place in (3, 4)])
+    found = pinpoint.judged(
+        [noted(fresh_folder(), [1, 2, place], same_step=False) for place in (3, 4)]
+    )
     assert found.same_step is None
 
 
 def test_a_process_that_replayed_nothing_says_nothing(fresh_folder):
-    done = Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED), written(fresh_folder(), []))
+    done = Finished(
+        Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED), written(fresh_folder(), [])
+    )
     assert pinpoint.judged([done, done]) is None
 
 
 def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
-    one = Pinpoint("fit", 126, "kernel", GUILTY, "update", "embedding/embeddings", "train.py:6", Replays(20, 5),
-                   Replays(20, 5), Replays(20, 3), True, False)
+    one = Pinpoint(
+        "fit",
+        126,
+        "kernel",
+        GUILTY,
+        "update",
+        "embedding/embeddings",
+        "train.py:6",
+        Replays(20, 5),
+        Replays(20, 5),
+        Replays(20, 3),
+        True,
+        False,
+    )
     told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(one))
-    assert told == ("ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
-                    "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
-                    "execution, where watching changes no bits; the compiled step as a whole parts too, on other bits "
-                    "(3 distinct of 20)")
+    assert told == (
+        "ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
+        "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
+        "execution, where watching changes no bits; the compiled step as a whole parts too, on other bits "
+        "(3 distinct of 20)"
+    )
     layer = replace(one, guilty=None, same_watched=None, same_eager=True)  # --depth layer
     told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(layer))
-    assert told == ("the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
-                    "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
-                    "step as a whole parts too, on the same bits (3 distinct of 20)")
-    failed = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(
-        Pinpoint("fit", 0, failed="TypeError: not twice")))
+    assert told == (
+        "the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
+        "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
+        "step as a whole parts too, on the same bits (3 distinct of 20)"
+    )
+    failed = wording.operation(
+        build_ops._Builder(FOUND, Private()).pinpoint(
+            Pinpoint("fit", 0, failed="TypeError: not twice")
+        )
+    )
     assert failed == "the step could not be replayed (fit): TypeError: not twice"
     none = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(Pinpoint("fit", 126)))
-    assert none.startswith("the step, replayed (fit), repeats itself in two processes, all 126 operations")
+    assert none.startswith(
+        "the step, replayed (fit), repeats itself in two processes, all 126 operations"
+    )
 
 
-@pytest.mark.parametrize(("ends", "others", "same"), [
-    ([(1,), (1,)], [(1,), (1,)], True), ([(1,), (1,)], [(2,), (2,)], False), ([(1,), (2,)], [(2,), (3,)], True),
-    ([(1,), (2,)], [(3,), (4,)], None), ([(1,), (1,)], [(3,), (4,)], None)])
+@pytest.mark.parametrize(
+    ("ends", "others", "same"),
+    [
+        ([(1,), (1,)], [(1,), (1,)], True),
+        ([(1,), (1,)], [(2,), (2,)], False),
+        ([(1,), (2,)], [(2,), (3,)], True),
+        ([(1,), (2,)], [(3,), (4,)], None),
+        ([(1,), (1,)], [(3,), (4,)], None),
+    ],
+)
 def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_parts(ends, others, same):
     """A race with many results shares none of them with another ten replays, by luck alone."""
     assert step.same_ends(ends, others) is same
@@ -437,21 +695,45 @@ def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_parts(ends, oth
 def test_the_reproducer_is_a_short_script_of_that_operation_alone():
     text = reproducer.text(GUILTY, {"tensorflow": "2.21.0"}, 8)
     assert ast.parse(text) and len(text.splitlines()) < 60 and "import detaudit" not in text
-    assert "tf.raw_ops.ResourceScatterAdd(resource=input_0.handle, indices=input_1, updates=input_2)" in text
-    assert 'integers("int32", 0, 4, 40)' in text and "TensorFlow" in text and "tensorflow 2.21.0" in text
+    assert (
+        "tf.raw_ops.ResourceScatterAdd(resource=input_0.handle, indices=input_1, updates=input_2)"
+        in text
+    )
+    assert (
+        'integers("int32", 0, 4, 40)' in text
+        and "TensorFlow" in text
+        and "tensorflow 2.21.0" in text
+    )
 
 
 def test_an_operation_of_torch_gets_copies_of_its_inputs_and_says_what_it_wrote():
-    guilty = Guilty("aten.index_put_.default", ("float32[50, 16]", "int64[40]", "float32[40, 16]"),
-                    ("float32[50, 16]",), "cpu", {"accumulate": True}, Replays(20, 5), (None, (0, 49), None),
-                    (("self", 0), ("indices", [None, 1]), ("values", 2), ("attribute accumulate", True),
-                     ("attribute dtype", "torch.float32")))
+    guilty = Guilty(
+        "aten.index_put_.default",
+        ("float32[50, 16]", "int64[40]", "float32[40, 16]"),
+        ("float32[50, 16]",),
+        "cpu",
+        {"accumulate": True},
+        Replays(20, 5),
+        (None, (0, 49), None),
+        (
+            ("self", 0),
+            ("indices", [None, 1]),
+            ("values", 2),
+            ("attribute accumulate", True),
+            ("attribute dtype", "torch.float32"),
+        ),
+    )
     text = reproducer.text(guilty, {"torch": "2.13.0"}, 8, "torch")
     assert ast.parse(text) and len(text.splitlines()) < 60
     assert "import detaudit" not in text and "tensorflow" not in text
-    assert ("torch.ops.aten.index_put_.default(self=given[0], indices=[None, given[1]], values=given[2], "
-            "accumulate=True, dtype=torch.float32)") in text
-    assert "one.clone() for one in (input_0, input_1, input_2,)" in text and "torch.set_num_threads(8)" in text
+    assert (
+        "torch.ops.aten.index_put_.default(self=given[0], indices=[None, given[1]], values=given[2], "
+        "accumulate=True, dtype=torch.float32)"
+    ) in text
+    assert (
+        "one.clone() for one in (input_0, input_1, input_2,)" in text
+        and "torch.set_num_threads(8)" in text
+    )
 
 
 def test_what_cannot_be_made_up_or_called_alone_has_no_reproducer():

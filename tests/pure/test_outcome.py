@@ -1,29 +1,49 @@
 """What became of a child, from its own word and from how its process ended."""
+
 import pytest
-from detaudit.outcome import COMPLETED, CRASHED, FAILED, TIMED_OUT, UNAVAILABLE, Outcome, of_child, signal_name
+from detaudit.outcome import (
+    COMPLETED,
+    CRASHED,
+    FAILED,
+    TIMED_OUT,
+    UNAVAILABLE,
+    Outcome,
+    of_child,
+    signal_name,
+)
 
 GOOD = {"status": 0, "signal": None, "timed_out": False, "seconds": 1.5, "max_rss": 1024}
 
 
 def test_completed_is_what_says_so_and_ends_so():
     found = of_child({"kind": "completed"}, GOOD, 3)
-    assert (found.kind, found.reason, found.seconds, found.max_rss) == (COMPLETED, "", 1.5, 1024) and found.completed
+    assert (found.kind, found.reason, found.seconds, found.max_rss) == (
+        COMPLETED,
+        "",
+        1.5,
+        1024,
+    ) and found.completed
 
 
-@pytest.mark.parametrize(("written", "ended"), [
-    ({"kind": "completed"}, {**GOOD, "status": 1}),
-    ({"kind": "completed"}, {**GOOD, "status": None, "signal": 11}),
-    ({"kind": "completed"}, {**GOOD, "timed_out": True}),
-    ({"kind": "running"}, GOOD),
-    ({}, GOOD),
-    ({"kind": "something new"}, GOOD),
-])
+@pytest.mark.parametrize(
+    ("written", "ended"),
+    [
+        ({"kind": "completed"}, {**GOOD, "status": 1}),
+        ({"kind": "completed"}, {**GOOD, "status": None, "signal": 11}),
+        ({"kind": "completed"}, {**GOOD, "timed_out": True}),
+        ({"kind": "running"}, GOOD),
+        ({}, GOOD),
+        ({"kind": "something new"}, GOOD),
+    ],
+)
 def test_nothing_else_is_completed(written, ended):
     assert not of_child(written, ended, 3).completed
 
 
 def test_a_signal_is_told_with_its_name_and_the_steps():
-    found = of_child({"kind": "failed", "type": "ValueError"}, {**GOOD, "status": None, "signal": 11}, 12)
+    found = of_child(
+        {"kind": "failed", "type": "ValueError"}, {**GOOD, "status": None, "signal": 11}, 12
+    )
     assert (found.kind, found.reason) == (CRASHED, "died of SIGSEGV after 12 steps")
 
 
@@ -34,14 +54,25 @@ def test_a_timeout_is_told_before_the_signal_that_ended_it():
 
 def test_an_unfinished_trace_is_a_crash_with_the_status():
     found = of_child({"kind": "running"}, {**GOOD, "status": 70}, 2)
-    assert (found.kind, found.reason) == (CRASHED, "ended with status 70 after 2 steps, trace unfinished")
+    assert (found.kind, found.reason) == (
+        CRASHED,
+        "ended with status 70 after 2 steps, trace unfinished",
+    )
 
 
 def test_a_failure_is_told_in_the_childs_own_words():
-    written = {"kind": "failed", "type": "ValueError", "message": "no such thing", "where": "a/b.py:3 in f"}
+    written = {
+        "kind": "failed",
+        "type": "ValueError",
+        "message": "no such thing",
+        "where": "a/b.py:3 in f",
+    }
     found = of_child(written, {**GOOD, "status": 1}, 0)
     assert (found.kind, found.reason) == (FAILED, "ValueError: no such thing (a/b.py:3 in f)")
-    assert of_child({**written, "where": ""}, {**GOOD, "status": 1}, 0).reason == "ValueError: no such thing"
+    assert (
+        of_child({**written, "where": ""}, {**GOOD, "status": 1}, 0).reason
+        == "ValueError: no such thing"
+    )
 
 
 def test_what_is_unavailable_keeps_its_reason():

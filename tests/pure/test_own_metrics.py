@@ -1,4 +1,5 @@
 """Which of the values that Keras reports are the training's own."""
+
 import datetime
 import time
 from types import SimpleNamespace
@@ -28,15 +29,35 @@ def clocked(name):
     return metric
 
 
-MODEL = SimpleNamespace(metrics=[Plain("loss"), Plain("compile_metrics", [Plain("mae"), Age("age"), clocked("late")]),
-                                 Day("mae_day")], metrics_names=["loss", "compile_metrics"])
+MODEL = SimpleNamespace(
+    metrics=[
+        Plain("loss"),
+        Plain("compile_metrics", [Plain("mae"), Age("age"), clocked("late")]),
+        Day("mae_day"),
+    ],
+    metrics_names=["loss", "compile_metrics"],
+)
 
 
-@pytest.mark.parametrize(("name", "judged"), [
-    ("loss", True), ("val_loss", True), ("mae", True), ("val_mae", True), ("left_mae", True), ("generator_loss", True),
-    ("age", False), ("val_age", False), ("left_age", False), ("late", False), ("mae_day", False),
-    ("seconds", False), ("val_seconds", False), ("lr", False),
-])
+@pytest.mark.parametrize(
+    ("name", "judged"),
+    [
+        ("loss", True),
+        ("val_loss", True),
+        ("mae", True),
+        ("val_mae", True),
+        ("left_mae", True),
+        ("generator_loss", True),
+        ("age", False),
+        ("val_age", False),
+        ("left_age", False),
+        ("late", False),
+        ("mae_day", False),
+        ("seconds", False),
+        ("val_seconds", False),
+        ("lr", False),
+    ],
+)
 def test_a_metric_of_the_models_own_is_judged_where_it_is_no_time(name, judged):
     assert Metrics(MODEL).judges(name) is judged
 

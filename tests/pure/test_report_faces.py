@@ -1,4 +1,5 @@
 """What every face of a report must keep to, above all where a document wants to do harm."""
+
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -33,11 +34,16 @@ def poisoned(value, text, name=""):
     """A document with ``text`` in place of every string that is free."""
     if isinstance(value, dict):
         found = {key: poisoned(one, text, key) for key, one in value.items()}
-        return found if name not in ("machine", "environment", "options", "notes") or "seed" in found else {
-            **found, text[:v1.NAME]: [text]} if name != "environment" or "python" in found else found
+        return (
+            found
+            if name not in ("machine", "environment", "options", "notes") or "seed" in found
+            else {**found, text[: v1.NAME]: [text]}
+            if name != "environment" or "python" in found
+            else found
+        )
     if isinstance(value, list):
         return [poisoned(one, text, name) for one in value]
-    return text[:v1.NAME] if isinstance(value, str) and name not in FIXED else value
+    return text[: v1.NAME] if isinstance(value, str) and name not in FIXED else value
 
 
 def poisoned_report(text: str, name: str = "full") -> v1.Report:
@@ -46,9 +52,34 @@ def poisoned_report(text: str, name: str = "full") -> v1.Report:
     return read.decode(json.dumps(found).encode(), "poisoned.json")
 
 
-texts = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60), st.lists(st.sampled_from(
-    ["|", "`", "\\", "<", ">", "\n", "\x1b[1m", "@a", "#1", "*", "_", "[", "](", ")", "&#60;", "://", " "]),
-    max_size=25).map("".join))
+texts = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(max_size=60),
+    st.lists(
+        st.sampled_from(
+            [
+                "|",
+                "`",
+                "\\",
+                "<",
+                ">",
+                "\n",
+                "\x1b[1m",
+                "@a",
+                "#1",
+                "*",
+                "_",
+                "[",
+                "](",
+                ")",
+                "&#60;",
+                "://",
+                " ",
+            ]
+        ),
+        max_size=25,
+    ).map("".join),
+)
 
 
 @settings(max_examples=25, deadline=None)
@@ -75,41 +106,73 @@ def test_markdown_holds_nothing_but_text_from_outside(text):
     page = markdown.render(poisoned_report(text))
     assert len(page) < markdown.LIMIT
     folds = []
-    for token in MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(page):
+    for token in (
+        MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(page)
+    ):
         assert token.type not in ("code_block", "blockquote_open", "hr", "ordered_list_open")
         assert token.type != "heading_open" or token.tag == "h3"
         if token.type == "html_block":
             folds += re.findall(r"</?details>", token.content)
-            assert re.fullmatch(r"(<details><summary>[\w ,:]+</summary>|</details>)\n*", token.content), token.content
+            assert re.fullmatch(
+                r"(<details><summary>[\w ,:]+</summary>|</details>)\n*", token.content
+            ), token.content
         for inner in token.children or ():
-            assert inner.type in ("text", "softbreak", "code_inline", "strong_open", "strong_close"), inner
-            assert inner.type == "code_inline" or not re.search(r"@\w|#\d|://|www\.", inner.content), inner.content
+            assert inner.type in (
+                "text",
+                "softbreak",
+                "code_inline",
+                "strong_open",
+                "strong_close",
+            ), inner
+            assert inner.type == "code_inline" or not re.search(
+                r"@\w|#\d|://|www\.", inner.content
+            ), inner.content
     assert folds == ["<details>", "</details>"] * (len(folds) // 2) and len(folds) > 10
 
 
 def test_markdown_tables_keep_their_columns():
     page = markdown.render(poisoned_report(HOSTILE[4]))
     sources = page.partition("| source | verdict |")[2].partition("\n\n")[0].splitlines()[2:]
-    assert len(sources) == 31 and {len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in sources} == {5}
+    assert len(sources) == 31 and {
+        len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in sources
+    } == {5}
 
 
 def huge() -> v1.Report:
     """Many times the verdicts, placebos and failed trials, each with the longest strings."""
     found = golden.report("full")
     long = "\u202e<b>|`\\*_" * (v1.TEXT // 8)
-    verdicts = tuple(msgspec.structs.replace(one, reason=long, title=long) for one in found.verdicts) * 4
-    trials = tuple(msgspec.structs.replace(one, outcome="failed", reason=long) for one in found.trials) * 100
-    recipe = msgspec.structs.replace(found.recipe, lines=("`\u202e" * (v1.LINE // 2),) * 100, reason=long, title=long)
+    verdicts = (
+        tuple(msgspec.structs.replace(one, reason=long, title=long) for one in found.verdicts) * 4
+    )
+    trials = (
+        tuple(msgspec.structs.replace(one, outcome="failed", reason=long) for one in found.trials)
+        * 100
+    )
+    recipe = msgspec.structs.replace(
+        found.recipe, lines=("`\u202e" * (v1.LINE // 2),) * 100, reason=long, title=long
+    )
     return msgspec.structs.replace(
-        found, verdicts=verdicts, trials=trials, recipe=recipe, warnings=(long,) * 1000, placebos=found.placebos * 200,
-        machine={f"{number} {long[:200]}": long for number in range(1000)})
+        found,
+        verdicts=verdicts,
+        trials=trials,
+        recipe=recipe,
+        warnings=(long,) * 1000,
+        placebos=found.placebos * 200,
+        machine={f"{number} {long[:200]}": long for number in range(1000)},
+    )
 
 
 def test_markdown_of_a_huge_report_stays_below_the_limit_and_says_what_is_missing():
     page = markdown.render(huge())
     assert 30_000 < len(page) < 60_000
-    assert re.search(r"[\d,]+ more in the JSON report", page) and page.startswith("### detaudit scan")
-    assert page.count("<details>") == page.count("</details>") and "exit code 3" in page.splitlines()[-1]
+    assert re.search(r"[\d,]+ more in the JSON report", page) and page.startswith(
+        "### detaudit scan"
+    )
+    assert (
+        page.count("<details>") == page.count("</details>")
+        and "exit code 3" in page.splitlines()[-1]
+    )
     assert len(page.partition("| source |")[2]) > 0, "the table of sources is there"
 
 
@@ -133,8 +196,10 @@ def test_junit_is_xml_whatever_the_document_holds(text):
 def cases(found: v1.Report) -> dict[str, str]:
     """Each test case with how it ended."""
     root = ET.fromstring(junit.render(found))
-    ends = {case.get("name"): next((child.tag for child in case if child.tag != "system-out"), "passed")
-            for case in root.iter("testcase")}
+    ends = {
+        case.get("name"): next((child.tag for child in case if child.tag != "system-out"), "passed")
+        for case in root.iter("testcase")
+    }
     suite = root.find("testsuite")
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         assert int(suite.get(attribute)) == list(ends.values()).count(tag)
@@ -149,16 +214,22 @@ def test_junit_ends():
 
 
 def test_junit_ends_of_a_strict_scan():
-    strict = build.document(replace(example_audits.full(), strict=True), declared=example_audits.declared(),
-                            private=example_audits.PRIVATE)
+    strict = build.document(
+        replace(example_audits.full(), strict=True),
+        declared=example_audits.declared(),
+        private=example_audits.PRIVATE,
+    )
     ends = cases(strict)
     assert (ends["python-random"], ends["onednn"], ends["load"]) == ("failure", "failure", "passed")
     assert cases(golden.report("single"))["load"] == "failure"
 
 
 def test_junit_of_a_scan_without_control_is_an_error():
-    found = build.document(replace(example_audits.full(), control=None), declared=example_audits.declared(),
-                           private=example_audits.PRIVATE)
+    found = build.document(
+        replace(example_audits.full(), control=None),
+        declared=example_audits.declared(),
+        private=example_audits.PRIVATE,
+    )
     assert cases(found)["control"] == "error"
 
 
@@ -182,10 +253,17 @@ def test_lines_to_paste_are_whole_in_a_narrow_terminal():
 
 def test_shell_lines_and_script_lines_say_where_each_goes():
     found = golden.report("full")
-    both = msgspec.structs.replace(found.recipe, environment={"PYTHONHASHSEED": "0", "A": "two words"})
+    both = msgspec.structs.replace(
+        found.recipe, environment={"PYTHONHASHSEED": "0", "A": "two words"}
+    )
     lines = golden.on_terminal(msgspec.structs.replace(found, recipe=both)).splitlines()
-    assert lines[2:7] == ["# in the shell, before Python starts", "export A='two words'", "export PYTHONHASHSEED=0", "",
-                          "# at the top of the script"]
+    assert lines[2:7] == [
+        "# in the shell, before Python starts",
+        "export A='two words'",
+        "export PYTHONHASHSEED=0",
+        "",
+        "# at the top of the script",
+    ]
 
 
 def test_pipe_gets_no_escape_sequence_and_no_colour_is_honoured():
@@ -197,7 +275,9 @@ def test_pipe_gets_no_escape_sequence_and_no_colour_is_honoured():
 
 def test_terminal_without_unicode_gets_plain_signs():
     file = TextIOWrapper(BytesIO(), encoding="ascii")
-    Console(file=file, width=80, _environ={}).print(terminal.render(golden.report("full")), crop=False)
+    Console(file=file, width=80, _environ={}).print(
+        terminal.render(golden.report("full")), crop=False
+    )
     file.flush()
     shown = file.buffer.getvalue().decode("ascii")
     assert "1 thread != 2 threads" in shown and "\\u" not in shown
@@ -205,6 +285,8 @@ def test_terminal_without_unicode_gets_plain_signs():
 
 def test_the_answer_stands_first():
     lines = golden.on_terminal(golden.report("full")).splitlines()
-    assert lines[0] == "YES, ONCE PINNED  Training here gives the same bits twice, with these lines:"
+    assert (
+        lines[0] == "YES, ONCE PINNED  Training here gives the same bits twice, with these lines:"
+    )
     assert lines[2:6] == list(golden.report("full").recipe.lines)
     assert "safe" not in golden.on_terminal(golden.report("full"), verbose=True).lower()

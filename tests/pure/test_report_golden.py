@@ -1,4 +1,5 @@
 """Every face of a report, compared whole. ``python -m tests.pure.golden`` writes the files anew."""
+
 import json
 
 import pytest
@@ -18,7 +19,9 @@ def test_every_face_comes_from_the_document_alone(name):
     audit = name.removeprefix("report-").removesuffix(".json")
     found = read.load(golden.FOLDER / name)
     assert {face: draw(found) for face, draw in golden.FACES.items()} == {
-        face: (golden.FOLDER / f"report-{audit}.{face}").read_text(encoding="utf-8") for face in golden.FACES}
+        face: (golden.FOLDER / f"report-{audit}.{face}").read_text(encoding="utf-8")
+        for face in golden.FACES
+    }
 
 
 @pytest.mark.parametrize("name", [one for one in golden.NAMES if one.endswith(".json")])

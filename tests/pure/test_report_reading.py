@@ -1,4 +1,7 @@
-"""A report is somebody else's file: whatever it holds, the answer is a report or one clear sentence."""
+"""A report is somebody else's file: whatever it holds, the answer is a report or one clear
+sentence.
+"""
+
 import json
 from pathlib import Path
 
@@ -21,25 +24,28 @@ def refusal(content: bytes) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "said"), [
-    (b"not JSON", "not JSON"),
-    (b"\x80\x81", "not JSON"),
-    (b"{} {}", "not a detaudit report"),
-    (HEAD + b'"trials": []} {}', "not JSON"),
-    (b'{"format": "detaudit.report", "version": NaN}', "not JSON"),
-    (b"[]", "not a detaudit report"),
-    (b'"detaudit.report"', "not a detaudit report"),
-    (b'{"version": 1}', "not a detaudit report"),
-    (b'{"format": "detaudit.report", "version": "1"}', "not a detaudit report"),
-    (b'{"format": "detaudit.report", "version": 0}', "not a detaudit report"),
-    (b'{"format": "detaudit.trace", "version": 1}', "'detaudit.trace'"),
-    (b'{"format": "detaudit.report", "version": 2, "anything": [1]}', "newer detaudit"),
-    (HEAD + b'"anything": 1}', "damaged"),
-    (HEAD[:-2] + b"}", "missing required field"),
-    (b"[" * 5_000_000, "not a detaudit report"),
-    (HEAD + b'"machine": ' + b'{"a":' * 3_000_000, "nested"),
-    (HEAD + b'"machine": "\\ud800"}', "theirs.json"),  # half of a surrogate pair
-])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"not JSON", "not JSON"),
+        (b"\x80\x81", "not JSON"),
+        (b"{} {}", "not a detaudit report"),
+        (HEAD + b'"trials": []} {}', "not JSON"),
+        (b'{"format": "detaudit.report", "version": NaN}', "not JSON"),
+        (b"[]", "not a detaudit report"),
+        (b'"detaudit.report"', "not a detaudit report"),
+        (b'{"version": 1}', "not a detaudit report"),
+        (b'{"format": "detaudit.report", "version": "1"}', "not a detaudit report"),
+        (b'{"format": "detaudit.report", "version": 0}', "not a detaudit report"),
+        (b'{"format": "detaudit.trace", "version": 1}', "'detaudit.trace'"),
+        (b'{"format": "detaudit.report", "version": 2, "anything": [1]}', "newer detaudit"),
+        (HEAD + b'"anything": 1}', "damaged"),
+        (HEAD[:-2] + b"}", "missing required field"),
+        (b"[" * 5_000_000, "not a detaudit report"),
+        (HEAD + b'"machine": ' + b'{"a":' * 3_000_000, "nested"),
+        (HEAD + b'"machine": "\\ud800"}', "theirs.json"),  # half of a surrogate pair
+    ],
+)
 def test_what_is_no_report_is_refused_with_what_was_seen(content, said):
     assert said in refusal(content)
 
@@ -63,16 +69,19 @@ def test_facts_nested_deeper_than_a_report_are_refused():
     assert "nested" in refusal(json.dumps(document).encode())
 
 
-@pytest.mark.parametrize(("change", "place"), [
-    ({"exit_code": "0"}, "$.exit_code"),
-    ({"exit_code": 1000}, "$.exit_code"),
-    ({"outcome": "fine"}, "$.outcome"),
-    ({"verdicts": {}}, "$.verdicts"),
-    ({"verdicts": [None]}, "$.verdicts[0]"),
-    ({"reason": "x" * (v1.TEXT + 1)}, "$.reason"),
-    ({"recipe": {"lines": ["x"]}}, "$.recipe"),
-    ({"\x1b[31mnew": 1}, "\\x1b[31mnew"),
-])
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"exit_code": "0"}, "$.exit_code"),
+        ({"exit_code": 1000}, "$.exit_code"),
+        ({"outcome": "fine"}, "$.outcome"),
+        ({"verdicts": {}}, "$.verdicts"),
+        ({"verdicts": [None]}, "$.verdicts[0]"),
+        ({"reason": "x" * (v1.TEXT + 1)}, "$.reason"),
+        ({"recipe": {"lines": ["x"]}}, "$.recipe"),
+        ({"\x1b[31mnew": 1}, "\\x1b[31mnew"),
+    ],
+)
 def test_damage_is_named_with_its_place(change, place):
     said = refusal(json.dumps({**json.loads(SMALL), **change}).encode())
     assert "damaged" in said and place in said and said.isprintable()
@@ -98,12 +107,15 @@ def test_huge_file_is_refused_without_being_read(tmp_path):
         read.load(tmp_path / "huge.json")
 
 
-@pytest.mark.parametrize(("path", "said"), [
-    ("/dev/zero", "not a file that ends"),
-    ("/no/such/file", "No such file"),
-    (str(Path(__file__).parent), "Is a directory"),
-    ("nul\0byte", "null byte"),
-])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/dev/zero", "not a file that ends"),
+        ("/no/such/file", "No such file"),
+        (str(Path(__file__).parent), "Is a directory"),
+        ("nul\0byte", "null byte"),
+    ],
+)
 def test_what_is_no_file_is_refused(path, said):
     with pytest.raises(ReportUnreadable, match=said):
         read.load(path)
@@ -123,13 +135,18 @@ def test_upgrades_are_applied_in_a_chain_from_the_version_of_the_document():
         return {**document, "version": 3, "seen": [*document["seen"], "third"]}
 
     steps = (second, third)
-    assert read.upgraded({"version": 1, "seen": []}, steps) == {"version": 3, "seen": ["second", "third"]}
+    assert read.upgraded({"version": 1, "seen": []}, steps) == {
+        "version": 3,
+        "seen": ["second", "third"],
+    }
     assert read.upgraded({"version": 2, "seen": []}, steps) == {"version": 3, "seen": ["third"]}
     assert read.upgraded({"version": 3, "seen": []}, steps) == {"version": 3, "seen": []}
 
 
 def test_an_older_document_is_upgraded_and_then_validated(monkeypatch):
-    monkeypatch.setattr(v1, "VERSION", 2)  # as after the next version: what is read now is the older one
+    monkeypatch.setattr(
+        v1, "VERSION", 2
+    )  # as after the next version: what is read now is the older one
     monkeypatch.setattr(read, "UPGRADES", (lambda document: {**document, "reason": "lifted"},))
     assert read.decode(SMALL, "old.json").reason == "lifted"
     monkeypatch.setattr(read, "UPGRADES", (lambda document: {**document, "reason": 7},))
@@ -139,15 +156,25 @@ def test_an_older_document_is_upgraded_and_then_validated(monkeypatch):
 
 
 def _leaves(value, path=()):
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     yield path, value
     for key, one in inner:
         yield from _leaves(one, (*path, key))
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-                    max_leaves=6)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -163,5 +190,7 @@ def test_one_damaged_place_gives_a_refusal_or_a_report_that_every_face_can_draw(
         found = read.decode(json.dumps(document).encode(), "theirs.json")
     except ReportUnreadable:
         return
-    assert golden.on_terminal(found, verbose=True) and markdown.render(found) and junit.render(found)
+    assert (
+        golden.on_terminal(found, verbose=True) and markdown.render(found) and junit.render(found)
+    )
     assert read.decode(write.to_json(found).encode(), "again.json") == found

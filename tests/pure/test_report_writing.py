@@ -1,4 +1,5 @@
 """A report is written whole or not at all, and an unwritable place is told in one sentence."""
+
 import os
 import resource
 import signal
@@ -39,7 +40,10 @@ def test_new_file_and_its_permissions(tmp_path):
 def test_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "report.json"
     target.write_text("old")
-    with pytest.raises(UsageError, match=r"Cannot write .*report\.json: .*100 kB free"), small_disk():
+    with (
+        pytest.raises(UsageError, match=r"Cannot write .*report\.json: .*100 kB free"),
+        small_disk(),
+    ):
         write.save(target, "x" * 100_000)
     assert os.listdir(tmp_path) == ["report.json"] and target.read_text() == "old"
 
@@ -66,11 +70,14 @@ def test_a_draft_of_another_is_not_taken_away(tmp_path):
     assert draft.read_text() == "theirs"
 
 
-@pytest.mark.parametrize(("name", "said"), [
-    ("nowhere/report.json", "its folder does not exist"),
-    ("file/report.json", "its folder does not exist"),
-    ("folder", "it is a folder"),
-])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nowhere/report.json", "its folder does not exist"),
+        ("file/report.json", "its folder does not exist"),
+        ("folder", "it is a folder"),
+    ],
+)
 def test_unwritable_target_is_told_before_the_work_and_after_it(tmp_path, name, said):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
@@ -78,12 +85,20 @@ def test_unwritable_target_is_told_before_the_work_and_after_it(tmp_path, name, 
         write.check_target(tmp_path / name)
     with pytest.raises(UsageError, match="Cannot write"):
         write.save(tmp_path / name, "x")
-    assert sorted(os.listdir(tmp_path)) == ["file", "folder"] and os.listdir(tmp_path / "folder") == []
+    assert (
+        sorted(os.listdir(tmp_path)) == ["file", "folder"] and os.listdir(tmp_path / "folder") == []
+    )
 
 
 def test_usable_target_passes_the_check_and_nothing_is_made(tmp_path):
     (tmp_path / "there.json").touch()
-    for target in (None, tmp_path / "new.json", tmp_path / "there.json", "/dev/stdout", "/dev/null"):
+    for target in (
+        None,
+        tmp_path / "new.json",
+        tmp_path / "there.json",
+        "/dev/stdout",
+        "/dev/null",
+    ):
         write.check_target(target)
     assert os.listdir(tmp_path) == ["there.json"]
 

@@ -1,4 +1,7 @@
-"""The runner's bookkeeping, with nests that answer at once: which trials run, where, and how often."""
+"""The runner's bookkeeping, with nests that answer at once: which trials run, where, and how
+often.
+"""
+
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,7 +67,9 @@ class InstantRunner(Runner):
 
     def _open(self, trial: Trial) -> InstantNest:
         environment = dict(self.base)
-        nest = InstantNest({**environment, **{k: v for k, v in trial.environment().items() if v}}, self.control)
+        nest = InstantNest(
+            {**environment, **{k: v for k, v in trial.environment().items() if v}}, self.control
+        )
         self.opened.append(nest)
         return nest
 
@@ -72,7 +77,13 @@ class InstantRunner(Runner):
 @pytest.fixture
 def runner(tmp_path):
     def make(kind: type = InstantRunner, fork: bool = True, **how) -> InstantRunner:
-        return kind(Interpreter("python", "stub", fork), how.pop("limits", Limits(2, 60)), tmp_path, {}, **how)
+        return kind(
+            Interpreter("python", "stub", fork),
+            how.pop("limits", Limits(2, 60)),
+            tmp_path,
+            {},
+            **how,
+        )
 
     return make
 
@@ -94,22 +105,34 @@ def test_an_experiment_is_given_exactly_what_it_asked_for_round_by_round(runner)
     one = Asking(asking_for(first, first + second))
     runner().run([one])
     assert one.done and [set(found) for found in one.finding] == [set(first), set(first + second)]
-    assert all(found[trial].trial == trial and found[trial].outcome.completed
-               for found in one.finding for trial in found)
+    assert all(
+        found[trial].trial == trial and found[trial].outcome.completed
+        for found in one.finding
+        for trial in found
+    )
 
 
 def test_identical_trials_are_run_once_and_shared(runner):
     trials = list(pair(BASE, 0))
     work = runner()
-    experiments = [Asking(asking_for(trials + trials)), Asking(asking_for(trials)), Asking(asking_for(trials, trials))]
+    experiments = [
+        Asking(asking_for(trials + trials)),
+        Asking(asking_for(trials)),
+        Asking(asking_for(trials, trials)),
+    ]
     work.run(experiments)
     assert len(requests(work)) == 2
-    assert all(one.finding[0][trials[0]] is experiments[0].finding[0][trials[0]] for one in experiments)
+    assert all(
+        one.finding[0][trials[0]] is experiments[0].finding[0][trials[0]] for one in experiments
+    )
 
 
 def test_findings_are_told_as_they_are_reached_with_their_place(runner):
     told = []
-    experiments = [Asking(asking_for(list(pair(BASE, 0)), list(pair(BASE, 1)))), Asking(asking_for([]))]
+    experiments = [
+        Asking(asking_for(list(pair(BASE, 0)), list(pair(BASE, 1)))),
+        Asking(asking_for([])),
+    ]
     runner().run(experiments, lambda index, finding: told.append((index, len(finding))))
     assert told == [(1, 1), (0, 2)]
 
@@ -117,7 +140,15 @@ def test_findings_are_told_as_they_are_reached_with_their_place(runner):
 def test_the_two_of_a_pair_never_share_a_nest_and_equal_environments_do(runner):
     work = runner(limits=Limits(4, 60))
     other = BASE.with_environment({"X": "1"})
-    work.run([Asking(asking_for([trial for some in (*pairs(BASE, 3), *pairs(other, 2)) for trial in some]))])
+    work.run(
+        [
+            Asking(
+                asking_for(
+                    [trial for some in (*pairs(BASE, 3), *pairs(other, 2)) for trial in some]
+                )
+            )
+        ]
+    )
     assert len(work.opened) == 4
     for nest in work.opened:
         assert len({request.draw % 2 for request in nest.requests}) == 1
@@ -128,22 +159,46 @@ def test_a_variable_that_differs_in_every_trial_gives_each_its_own_nest(runner):
     work = runner(limits=Limits(8, 60))
     drawn = BASE.with_environment({"PYTHONHASHSEED": "{draw}"})
     work.run([Asking(asking_for([trial for some in pairs(drawn, 3) for trial in some]))])
-    assert sorted(nest.environment["PYTHONHASHSEED"] for nest in work.opened) == ["1", "2", "3", "4", "5", "6"]
+    assert sorted(nest.environment["PYTHONHASHSEED"] for nest in work.opened) == [
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+    ]
 
 
 def test_without_forks_every_trial_has_a_process_that_is_closed_after_it(runner):
     work = runner(fork=False)
     work.run([Asking(asking_for([trial for some in pairs(BASE, 3) for trial in some]))])
-    assert [len(nest.requests) for nest in work.opened] == [1] * 6 and all(nest.closed for nest in work.opened)
+    assert [len(nest.requests) for nest in work.opened] == [1] * 6 and all(
+        nest.closed for nest in work.opened
+    )
 
 
 def test_a_request_says_all_of_the_condition(runner):
     work = runner(fingerprint="xxh3_64", keep_bytes=False, limits=Limits(1, 12))
-    condition = Condition("jax", "gpu", "cnn", 7, ("a", "b"), ("c",), (("threads", 1),), (("X", "1"),), "feed", "how")
+    condition = Condition(
+        "jax", "gpu", "cnn", 7, ("a", "b"), ("c",), (("threads", 1),), (("X", "1"),), "feed", "how"
+    )
     work.run([Asking(asking_for([Trial(condition, 5)]))])
     assert requests(work)[0] == protocol.Request(
-        trial=1, draw=5, seed=7, backend="jax", device="gpu", model="cnn", feed="feed", procedure="how",
-        pins=["a", "b"], loose=["c"], options={"threads": 1}, fingerprint="xxh3_64", keep_bytes=False, timeout=12)
+        trial=1,
+        draw=5,
+        seed=7,
+        backend="jax",
+        device="gpu",
+        model="cnn",
+        feed="feed",
+        procedure="how",
+        pins=["a", "b"],
+        loose=["c"],
+        options={"threads": 1},
+        fingerprint="xxh3_64",
+        keep_bytes=False,
+        timeout=12,
+    )
 
 
 def test_no_more_than_the_jobs_run_at_a_time(runner):
@@ -263,7 +318,9 @@ def test_every_trial_that_ends_is_told(runner):
     work = runner(emit=events.append)
     work.run([Asking(asking_for([trial for some in pairs(BASE, 2) for trial in some]))])
     assert all(isinstance(event, TrialEnded) and event.outcome == COMPLETED for event in events)
-    assert [event.done for event in events] == [1, 2, 3, 4] and {event.known for event in events} == {4}
+    assert [event.done for event in events] == [1, 2, 3, 4] and {
+        event.known for event in events
+    } == {4}
 
 
 def test_closing_ends_every_nest_and_keeps_what_is_finished(runner):

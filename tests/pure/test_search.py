@@ -1,4 +1,5 @@
 """The search for a smallest set of pins, against brute force over every subset."""
+
 from itertools import combinations
 from math import log2
 

@@ -1,4 +1,5 @@
 """A trace written and read back: every bit of it, also where its writer was killed."""
+
 import json
 import os
 import signal
@@ -41,15 +42,26 @@ def test_what_happens_once_is_read_back_bit_for_bit(fresh_folder, algorithm, val
     once = table(written(fresh_folder(), acts, algorithm=algorithm), "once")
     for row, value in enumerate(values):
         assert once.label(row, 0) == ("init", f"w{row}")
-        assert once.record(row, 0) == (value.dtype.name, ",".join(map(str, value.shape)), value.tobytes())
-        assert int(once.cells[row, 0]) == fingerprint.Hasher(algorithm)(*fingerprint.canonical(value))
+        assert once.record(row, 0) == (
+            value.dtype.name,
+            ",".join(map(str, value.shape)),
+            value.tobytes(),
+        )
+        assert int(once.cells[row, 0]) == fingerprint.Hasher(algorithm)(
+            *fingerprint.canonical(value)
+        )
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2**31))
 def test_steps_are_read_back_bit_for_bit(fresh_folder, steps, columns, seed):
     values = np.random.default_rng(seed).standard_normal((steps, columns, 3)).astype(np.float32)
-    acts = [Step(10 + step, tuple(("update", f"w{column}", values[step, column]) for column in range(columns)))
-            for step in range(steps)]
+    acts = [
+        Step(
+            10 + step,
+            tuple(("update", f"w{column}", values[step, column]) for column in range(columns)),
+        )
+        for step in range(steps)
+    ]
     fit = table(written(fresh_folder(), acts), "fit 1")
     assert fit.cells.shape == (steps, columns)
     assert fit.step.tolist() == [10 + step for step in range(steps)]
@@ -61,18 +73,34 @@ def test_steps_are_read_back_bit_for_bit(fresh_folder, steps, columns, seed):
 
 
 def test_the_sequence_goes_over_all_tables(fresh_folder):
-    acts = [Once("init", "w", 1), Step(0, (("loss", "loss", 1.0),)), Step(0, (("loss", "loss", 1.0),), "fit 2"),
-            Once("init", "v", 2)]
+    acts = [
+        Once("init", "w", 1),
+        Step(0, (("loss", "loss", 1.0),)),
+        Step(0, (("loss", "loss", 1.0),), "fit 2"),
+        Once("init", "v", 2),
+    ]
     trace = written(fresh_folder(), acts)
-    assert {one.name: one.sequence.tolist() for one in trace.tables} == {"once": [1, 4], "fit 1": [2], "fit 2": [3]}
+    assert {one.name: one.sequence.tolist() for one in trace.tables} == {
+        "once": [1, 4],
+        "fit 1": [2],
+        "fit 2": [3],
+    }
     assert trace.observations() == 4 and trace.steps() == 2
 
 
 def test_a_row_with_other_names_opens_the_next_table(fresh_folder):
-    trace = written(fresh_folder(), [Step(0, (("loss", "loss", 1.0),)), Step(1, (("loss", "mse", 1.0),)),
-                                     Step(2, (("loss", "loss", 1.0),))])
+    trace = written(
+        fresh_folder(),
+        [
+            Step(0, (("loss", "loss", 1.0),)),
+            Step(1, (("loss", "mse", 1.0),)),
+            Step(2, (("loss", "loss", 1.0),)),
+        ],
+    )
     assert [(one.name, one.columns, one.step.tolist()) for one in trace.tables] == [
-        ("fit 1", (("loss", "loss"),), [0, 2]), ("fit 1 (1)", (("loss", "mse"),), [1])]
+        ("fit 1", (("loss", "loss"),), [0, 2]),
+        ("fit 1 (1)", (("loss", "mse"),), [1]),
+    ]
 
 
 def test_a_value_is_copied_when_it_is_recorded(fresh_folder):
@@ -84,16 +112,28 @@ def test_a_value_is_copied_when_it_is_recorded(fresh_folder):
     writer.once("update", "w", weights)
     writer.finish({"kind": "completed"})
     once = table(read(folder), "once")
-    assert [once.record(row, 0)[2] for row in range(2)] == [bytes(8), np.ones(2, np.float32).tobytes()]
+    assert [once.record(row, 0)[2] for row in range(2)] == [
+        bytes(8),
+        np.ones(2, np.float32).tobytes(),
+    ]
 
 
 # --- the fingerprint is of the bits, the dtype and the shape
 
-@pytest.mark.parametrize(("left", "right"), [
-    (np.float32(0.0), np.float32(-0.0)), (np.zeros(2, np.float32), np.zeros(2, np.int32)),
-    (np.zeros((2, 3)), np.zeros((3, 2))), (np.zeros(1), np.zeros(())), (np.arange(4.0), np.arange(4.0)[::-1]),
-    (["ab", ""], ["a", "b"]), (["a"], ["b"]), (np.zeros(0), np.zeros((0, 1))),
-])
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (np.float32(0.0), np.float32(-0.0)),
+        (np.zeros(2, np.float32), np.zeros(2, np.int32)),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.zeros(1), np.zeros(())),
+        (np.arange(4.0), np.arange(4.0)[::-1]),
+        (["ab", ""], ["a", "b"]),
+        (["a"], ["b"]),
+        (np.zeros(0), np.zeros((0, 1))),
+    ],
+)
 @pytest.mark.parametrize("algorithm", fingerprint.available())
 def test_whatever_differs_has_another_fingerprint(algorithm, left, right):
     mark = fingerprint.Hasher(algorithm)
@@ -103,13 +143,22 @@ def test_whatever_differs_has_another_fingerprint(algorithm, left, right):
 @pytest.mark.parametrize("algorithm", fingerprint.available())
 def test_the_layout_in_memory_is_no_difference(algorithm):
     mark, values = fingerprint.Hasher(algorithm), np.arange(6.0).reshape(2, 3)
-    same = [np.asfortranarray(values), values.astype(">f8"), np.repeat(values, 2, axis=1)[:, ::2], values.tolist()]
-    assert {mark(*fingerprint.canonical(value)) for value in (values, *same)} == {mark(*fingerprint.canonical(values))}
+    same = [
+        np.asfortranarray(values),
+        values.astype(">f8"),
+        np.repeat(values, 2, axis=1)[:, ::2],
+        values.tolist(),
+    ]
+    assert {mark(*fingerprint.canonical(value)) for value in (values, *same)} == {
+        mark(*fingerprint.canonical(values))
+    }
 
 
 @pytest.mark.parametrize("algorithm", fingerprint.available())
-@pytest.mark.parametrize("size", [1, fingerprint.BLOCK - 1, fingerprint.BLOCK, fingerprint.BLOCK + 1,
-                                  3 * fingerprint.BLOCK])
+@pytest.mark.parametrize(
+    "size",
+    [1, fingerprint.BLOCK - 1, fingerprint.BLOCK, fingerprint.BLOCK + 1, 3 * fingerprint.BLOCK],
+)
 def test_a_team_gives_the_same_fingerprint_and_no_bit_is_overlooked(algorithm, size):
     data = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8)
     alone, shared = fingerprint.Hasher(algorithm), fingerprint.Hasher(algorithm, Team(3))
@@ -125,13 +174,19 @@ def test_a_team_gives_the_same_fingerprint_and_no_bit_is_overlooked(algorithm, s
 
 def test_a_team_keeps_the_order_raises_what_was_raised_and_serves_whoever_comes():
     team = Team(3)
-    assert team.map(lambda one: one * one, [(one,) for one in range(100)]) == [one * one for one in range(100)]
+    assert team.map(lambda one: one * one, [(one,) for one in range(100)]) == [
+        one * one for one in range(100)
+    ]
     with pytest.raises(ZeroDivisionError):
         team.map(lambda one: 1 // one, [(1,), (0,), (2,)])
     # From inside its own work, and from several threads, it is found at work: they do without it.
-    assert team.map(lambda one: sum(team.map(lambda other: other, [(one,), (1,)])), [(1,), (2,)]) == [2, 3]
+    assert team.map(
+        lambda one: sum(team.map(lambda other: other, [(one,), (1,)])), [(1,), (2,)]
+    ) == [2, 3]
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda base: team.map(lambda one: base + one, [(1,), (2,), (3,)]), range(50))
+        found = pool.map(
+            lambda base: team.map(lambda one: base + one, [(1,), (2,), (3,)]), range(50)
+        )
         assert list(found) == [[base + 1, base + 2, base + 3] for base in range(50)]
 
 
@@ -173,13 +228,20 @@ def test_a_team_whose_call_was_broken_off_by_a_signal_works_alone_from_then_on()
 
 # --- traces that their writer did not finish
 
+
 def test_a_trace_that_was_never_begun_is_none(tmp_path):
     assert traces.read(tmp_path) is None
 
 
 def test_what_was_written_before_the_writer_died_is_there(fresh_folder):
     folder = fresh_folder()
-    begin(folder, [Once("init", "w", 1.0), *(Step(step, (("loss", "loss", float(step)),)) for step in range(12))])
+    begin(
+        folder,
+        [
+            Once("init", "w", 1.0),
+            *(Step(step, (("loss", "loss", float(step)),)) for step in range(12)),
+        ],
+    )
     trace = read(folder)
     assert trace.document["outcome"] == {"kind": "running"}
     assert trace.steps() == 12 and trace.observations() == 13
@@ -188,17 +250,24 @@ def test_what_was_written_before_the_writer_died_is_there(fresh_folder):
 
 @given(st.integers(0, 3), st.integers(0, 39))
 def test_an_incomplete_last_row_is_left_out(fresh_folder, whole, rest):
-    """A row of three observations has five integers: 40 bytes, of which any number may have been written."""
+    """A row of three observations has five integers: 40 bytes, of which any number may have been
+    written.
+    """
     folder = fresh_folder()
-    begin(folder, [Step(step, tuple(("update", name, float(step)) for name in "abc")) for step in range(4)])
+    begin(
+        folder,
+        [Step(step, tuple(("update", name, float(step)) for name in "abc")) for step in range(4)],
+    )
     path = folder / "0.rows"
-    path.write_bytes(path.read_bytes()[:40 * whole + rest])
+    path.write_bytes(path.read_bytes()[: 40 * whole + rest])
     fit = table(read(folder), "fit 1")
     assert fit.cells.shape == (whole, 3) and fit.step.tolist() == list(range(whole))
 
 
 def test_the_last_whole_record_is_read_where_the_next_was_being_written(fresh_folder):
-    """Bytes come first, then offsets, then the row: a writer killed in between leaves the first two longer."""
+    """Bytes come first, then offsets, then the row: a writer killed in between leaves the first two
+    longer.
+    """
     folder = fresh_folder()
     begin(folder, [Step(0, (("update", "a", [1.0, 2.0]), ("update", "b", [3.0])))])
     for ending, rubbish in ((".bytes", b"\x0b\x00float"), (".at", b"\x01\x02\x03")):
@@ -211,7 +280,9 @@ def test_the_last_whole_record_is_read_where_the_next_was_being_written(fresh_fo
 
 def test_a_trace_without_kept_bytes_has_fingerprints_alone(fresh_folder):
     folder = fresh_folder()
-    kept, bare = (written(fresh_folder(), [Once("init", "w", 1.0)], kept=keep) for keep in (True, False))
+    kept, bare = (
+        written(fresh_folder(), [Once("init", "w", 1.0)], kept=keep) for keep in (True, False)
+    )
     assert bare.tables[0].record(0, 0) is None
     assert bare.tables[0].cells.tolist() == kept.tables[0].cells.tolist()
     assert not list(bare.folder.glob("*.bytes")) and list(folder.iterdir()) == []
@@ -219,28 +290,52 @@ def test_a_trace_without_kept_bytes_has_fingerprints_alone(fresh_folder):
 
 def test_a_large_tensor_is_fingerprinted_and_not_kept(fresh_folder):
     large = np.zeros(protocol.LARGEST_KEPT + 1, np.uint8)
-    once = table(written(fresh_folder(), [Once("init", "big", large), Once("init", "small", 1.0)]), "once")
-    assert once.record(0, 0) is None and once.record(1, 0) == ("float64", "", np.float64(1).tobytes())
+    once = table(
+        written(fresh_folder(), [Once("init", "big", large), Once("init", "small", 1.0)]), "once"
+    )
+    assert once.record(0, 0) is None and once.record(1, 0) == (
+        "float64",
+        "",
+        np.float64(1).tobytes(),
+    )
     assert int(once.cells[0, 0]) == fingerprint.Hasher("blake2b_64")(*fingerprint.canonical(large))
 
 
 def test_a_long_table_is_mapped_and_reads_the_same(fresh_folder, monkeypatch):
-    trace = written(fresh_folder(), [Step(step, (("loss", "loss", float(step)),)) for step in range(5)])
+    trace = written(
+        fresh_folder(), [Step(step, (("loss", "loss", float(step)),)) for step in range(5)]
+    )
     monkeypatch.setattr(traces, "LARGEST_READ", 0)
     mapped = read(trace.folder)
     assert isinstance(table(mapped, "fit 1").cells, np.memmap)
     for field in ("sequence", "step", "cells"):
-        assert getattr(table(mapped, "fit 1"), field).tolist() == getattr(table(trace, "fit 1"), field).tolist()
+        assert (
+            getattr(table(mapped, "fit 1"), field).tolist()
+            == getattr(table(trace, "fit 1"), field).tolist()
+        )
 
 
 # --- what else is in it
 
+
 def test_the_document_tells_what_the_writer_noted(fresh_folder):
-    trace = written(fresh_folder(), [Once("init", "w", 1.0)], evidence={"python-random": 1}, digests={"init": "ab"})
-    assert (trace.evidence, trace.digests, trace.measures) == ({"python-random": 1}, {"init": "ab"}, {})
+    trace = written(
+        fresh_folder(),
+        [Once("init", "w", 1.0)],
+        evidence={"python-random": 1},
+        digests={"init": "ab"},
+    )
+    assert (trace.evidence, trace.digests, trace.measures) == (
+        {"python-random": 1},
+        {"init": "ab"},
+        {},
+    )
     assert trace.facts == {"python": "3.11.7", "cpus": 2}
     document = json.loads((trace.folder / protocol.TRACE_FILE).read_text())
-    assert (document["format"], document["version"]) == (protocol.TRACE_FORMAT, protocol.TRACE_VERSION)
+    assert (document["format"], document["version"]) == (
+        protocol.TRACE_FORMAT,
+        protocol.TRACE_VERSION,
+    )
     assert document["outcome"] == {"kind": "completed"}
 
 
@@ -257,13 +352,27 @@ def test_a_trace_that_was_read_keeps_no_file_open(fresh_folder):
 
 # --- many models
 
+
 def test_no_file_is_held_open_and_the_time_of_a_table_does_not_grow_with_their_number(fresh_folder):
     """A script with 900 models has as many tables: each has columns of its own."""
+
     def seconds(models: int) -> float:
         began = time.perf_counter()
-        begin(fresh_folder(), [act for model in range(models) for act in (
-            *(Once("init", f"model_{model}/{name}", 0.0) for name in "abcd"),
-            Step(model, tuple(("update", f"model_{model}/{name}", 1.0) for name in "abcd"), "fit"))])
+        begin(
+            fresh_folder(),
+            [
+                act
+                for model in range(models)
+                for act in (
+                    *(Once("init", f"model_{model}/{name}", 0.0) for name in "abcd"),
+                    Step(
+                        model,
+                        tuple(("update", f"model_{model}/{name}", 1.0) for name in "abcd"),
+                        "fit",
+                    ),
+                )
+            ],
+        )
         return time.perf_counter() - began
 
     before = len(os.listdir("/proc/self/fd"))

@@ -1,4 +1,5 @@
 """ULP distances: against numpy.nextafter, math.ulp and the sorted values of every small format."""
+
 import math
 
 import numpy as np
@@ -7,7 +8,9 @@ from detaudit.ulp import WIDTHS, Distance, distance
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-pytestmark = pytest.mark.filterwarnings("error")  # a warning of NumPy's would reach the user's terminal
+pytestmark = pytest.mark.filterwarnings(
+    "error"
+)  # a warning of NumPy's would reach the user's terminal
 
 NATIVE = {"float64": np.float64, "float32": np.float32, "float16": np.float16}
 LIMIT = {"float64": 2**64, "float32": 2**32, "float16": 2**16}
@@ -27,7 +30,9 @@ def above(value: np.floating) -> np.floating:
 
 
 def finite(dtype: str) -> st.SearchStrategy:
-    return st.floats(width=8 * WIDTHS[dtype], allow_nan=False, allow_infinity=False).map(NATIVE[dtype])
+    return st.floats(width=8 * WIDTHS[dtype], allow_nan=False, allow_infinity=False).map(
+        NATIVE[dtype]
+    )
 
 
 @pytest.mark.parametrize("dtype", NATIVE)
@@ -53,7 +58,11 @@ def test_so_many_steps_of_nextafter_are_so_many_ulps(dtype, data, steps):
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=0), st.integers(1, 1000))
 def test_within_one_binade_the_distance_counts_math_ulp(value, count):
     other = value + count * math.ulp(value)
-    assume(math.isfinite(other) and math.frexp(other)[1] == math.frexp(value)[1] and value >= 2.0**-1022)
+    assume(
+        math.isfinite(other)
+        and math.frexp(other)[1] == math.frexp(value)[1]
+        and value >= 2.0**-1022
+    )
     assert between([value], [other], "float64").ulps_max == count
 
 
@@ -68,7 +77,9 @@ def test_the_distance_is_symmetric(dtype, data):
 @pytest.mark.parametrize("dtype", NATIVE)
 @given(st.data())
 def test_distances_along_the_number_line_add_up(dtype, data):
-    low, middle, high = sorted(data.draw(st.lists(finite(dtype), min_size=3, max_size=3, unique_by=float)))
+    low, middle, high = sorted(
+        data.draw(st.lists(finite(dtype), min_size=3, max_size=3, unique_by=float))
+    )
     parts = between([low], [middle], dtype).ulps_max, between([middle], [high], dtype).ulps_max
     assert between([low], [high], dtype).ulps_max == sum(parts)
 
@@ -91,7 +102,14 @@ def test_the_whole_line_is_measured_exactly(dtype):
     assert found == 2 * ((2**exponents - 1) << mantissa) + 1
 
 
-SMALL = ("float8_e4m3fn", "float8_e4m3", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e4m3b11fnuz")
+SMALL = (
+    "float8_e4m3fn",
+    "float8_e4m3",
+    "float8_e5m2",
+    "float8_e4m3fnuz",
+    "float8_e5m2fnuz",
+    "float8_e4m3b11fnuz",
+)
 
 
 @pytest.mark.parametrize("dtype", SMALL)
@@ -108,7 +126,9 @@ def test_the_values_of_a_float8_format_are_as_far_apart_as_when_sorted(dtype):
     for code in others:
         assert distance(bytes([code]), bytes([lowest]), dtype).ulps_max == ranks[code], code
         if code != middle:
-            assert distance(bytes([middle]), bytes([code]), dtype).ulps_max == abs(ranks[code] - ranks[middle]), code
+            assert distance(bytes([middle]), bytes([code]), dtype).ulps_max == abs(
+                ranks[code] - ranks[middle]
+            ), code
     for a in set(range(256)) - set(ranks):
         assert distance(bytes([a]), b"\x01", dtype).ulps_max is None, a
 
@@ -131,17 +151,27 @@ def test_bfloat16_is_measured_like_the_upper_half_of_float32(left, right):
     assert found.max_abs == (gap if math.isfinite(gap) else None)
 
 
-@pytest.mark.parametrize(("dtype", "quiet", "other"), [
-    ("float64", 0x7FF8000000000000, 0x7FF8000000000001), ("float32", 0x7FC00000, 0xFFC00000),
-    ("float16", 0x7E00, 0x7E01), ("bfloat16", 0x7FC0, 0x7FC1), ("float8_e5m2", 0x7D, 0x7F),
-])
+@pytest.mark.parametrize(
+    ("dtype", "quiet", "other"),
+    [
+        ("float64", 0x7FF8000000000000, 0x7FF8000000000001),
+        ("float32", 0x7FC00000, 0xFFC00000),
+        ("float16", 0x7E00, 0x7E01),
+        ("bfloat16", 0x7FC0, 0x7FC1),
+        ("float8_e5m2", 0x7D, 0x7F),
+    ],
+)
 def test_other_nan_payloads_differ_without_a_distance_in_ulps(dtype, quiet, other):
     width = WIDTHS[dtype]
     found = distance(quiet.to_bytes(width, "little"), other.to_bytes(width, "little"), dtype)
     assert (found.ulps_max, found.elements, found.max_abs) == (None, 1, None)
 
 
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), min_size=1, max_size=20))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), min_size=1, max_size=20
+    )
+)
 def test_elements_and_first_index_are_those_of_the_bits(pairs):
     left, right = (np.array(side, dtype=np.uint32) for side in zip(*pairs, strict=True))
     differing = [index for index, (a, b) in enumerate(pairs) if a != b]
@@ -166,15 +196,30 @@ def test_a_nan_that_is_equal_on_both_sides_hides_nothing():
     assert (found.elements, found.max_abs) == (1, 0.5) and found.ulps_max == 2**22
 
 
-@pytest.mark.parametrize(("left", "right"), [
-    ([0.0, 1.0], [math.nan, 3.0]), ([0.0, 1.0], [math.inf, 3.0]), ([1e308, 1.0], [-1e308, 2.0]),
-])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ([0.0, 1.0], [math.nan, 3.0]),
+        ([0.0, 1.0], [math.inf, 3.0]),
+        ([1e308, 1.0], [-1e308, 2.0]),
+    ],
+)
 def test_there_is_no_absolute_difference_where_one_is_not_a_finite_number(left, right):
     assert between(left, right, "float64").max_abs is None
 
 
-@pytest.mark.parametrize(("dtype", "of"), [("int32", 2), ("bool", 2), ("uint8", 2), ("int64", 2), ("complex64", 2),
-                                           ("complex128", 2), ("datetime64[ns]", 2)])
+@pytest.mark.parametrize(
+    ("dtype", "of"),
+    [
+        ("int32", 2),
+        ("bool", 2),
+        ("uint8", 2),
+        ("int64", 2),
+        ("complex64", 2),
+        ("complex128", 2),
+        ("datetime64[ns]", 2),
+    ],
+)
 def test_what_is_no_float_is_counted_without_a_distance(dtype, of):
     left = np.zeros(2, dtype=dtype)
     right = left.copy()

@@ -1,4 +1,7 @@
-"""Wire tests start processes but import no framework: a backend that trains nothing stands in for one."""
+"""Wire tests start processes but import no framework: a backend that trains nothing stands in for
+one.
+"""
+
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -26,11 +29,20 @@ def ask(wanted: list[Trial]):
 def make_runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
     made = []
 
-    def make(fork: bool = True, timeout: float = 60.0, jobs: int = 2, python: str = sys.executable,
-             **interpreter: object) -> Runner:
+    def make(
+        fork: bool = True,
+        timeout: float = 60.0,
+        jobs: int = 2,
+        python: str = sys.executable,
+        **interpreter: object,
+    ) -> Runner:
         interpreter = {"imports": False, "probes": (PROBES,), **interpreter}
-        runner = Runner(Interpreter(python, "stub", fork, **interpreter), Limits(jobs, timeout),
-                        tmp_path / f"control-{len(made)}", dict(os.environ))
+        runner = Runner(
+            Interpreter(python, "stub", fork, **interpreter),
+            Limits(jobs, timeout),
+            tmp_path / f"control-{len(made)}",
+            dict(os.environ),
+        )
         made.append(runner)
         return runner
 
@@ -40,7 +52,9 @@ def make_runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
 
 
 @pytest.fixture(params=[True, False], ids=["forked", "isolated"])
-def run(request: pytest.FixtureRequest, make_runner: Callable[..., Runner]) -> Callable[..., Finished]:
+def run(
+    request: pytest.FixtureRequest, make_runner: Callable[..., Runner]
+) -> Callable[..., Finished]:
     """Run one trial with the options given, both ways."""
 
     def run_one(timeout: float = 60.0, **options: object) -> Finished:

@@ -1,4 +1,7 @@
-"""What a child may do to us: none of it may hang the audit, hide a failure or pass for an agreement."""
+"""What a child may do to us: none of it may hang the audit, hide a failure or pass for an
+agreement.
+"""
+
 import os
 import time
 from pathlib import Path
@@ -86,13 +89,17 @@ def test_a_pair_of_which_one_died_is_never_an_agreement(make_runner):
     pairs = [pair(condition(fault="segfault"), 0)]
     asking = Asking(ask([*pairs[0]]))
     runner.run([asking])
-    seen = tally(condition(fault="segfault"), pairs, dict(zip(pairs[0], asking.finding, strict=True)))
+    seen = tally(
+        condition(fault="segfault"), pairs, dict(zip(pairs[0], asking.finding, strict=True))
+    )
     assert (seen.agreed, seen.parted) == (0, 0)
     assert "SIGSEGV" in seen.problems[0]
 
 
 def assert_gone(pids: Path) -> None:
-    """The processes in the file end within a moment: the group is killed when the child has ended."""
+    """The processes in the file end within a moment: the group is killed when the child has
+    ended.
+    """
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         if not any(alive(int(pid)) for pid in pids.read_text().split()):

@@ -1,4 +1,5 @@
 """The pinned clock moves only where it is asked by what is repeatable."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -40,10 +41,20 @@ print(time.time(), time.time(), theano.wait() > clock.START / 1e9 + 10**6, kept[
 
 @pytest.mark.parametrize("way", ["pin", "hold"])
 def test_waiting_and_what_is_logged_of_it_move_no_seed(way):
-    """A library that waits for a lock asks for the time, and logs, as often as the machine's load makes it."""
+    """A library that waits for a lock asks for the time, and logs, as often as the machine's load
+    makes it.
+    """
     source = str(Path(detaudit_probes.__file__).parents[1])
-    said = [subprocess.run([sys.executable, "-c", SCRIPT, way, times], capture_output=True, text=True, check=True,
-                           env={"PYTHONPATH": source}).stdout for times in ("0", "3")]
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, way, times],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONPATH": source},
+        ).stdout
+        for times in ("0", "3")
+    ]
     assert said[0] == said[1]
     first, second, waits_truly, ticks = said[0].split()
     assert 0.005 < float(second) - float(first) < 0.02  # it ticks, and is no constant

@@ -1,4 +1,5 @@
 """The engine may die at any moment, by any signal: no process of an audit outlives it."""
+
 import os
 import signal
 import subprocess
@@ -25,7 +26,9 @@ runner.run([Asking(ask([Trial(condition(fault="hang", pids=str(folder / "pids"))
 
 def started(folder, fork):
     """An engine with a nest and a child that hangs, and all of their process ids."""
-    engine = subprocess.Popen([sys.executable, "-c", ENGINE, str(folder), PROBES, fork], cwd=os.getcwd())
+    engine = subprocess.Popen(
+        [sys.executable, "-c", ENGINE, str(folder), PROBES, fork], cwd=os.getcwd()
+    )
     deadline = time.monotonic() + 60
     while not (folder / "pids").exists() or not (folder / "pids").read_text():
         assert time.monotonic() < deadline and engine.poll() is None

@@ -1,4 +1,7 @@
-"""What the interpreter under test may be: each unusable one is told in one sentence, with what to do."""
+"""What the interpreter under test may be: each unusable one is told in one sentence, with what to
+do.
+"""
+
 import shutil
 import subprocess
 import sys
@@ -13,8 +16,12 @@ from detaudit.runner import Limits, Runner
 
 
 def greet(tmp_path, python, environment=None, start_timeout=60.0, imports=True):
-    runner = Runner(Interpreter(str(python), "tensorflow", imports=imports, start_timeout=start_timeout), Limits(),
-                    tmp_path / "control", environment or {"PATH": "/usr/bin:/bin"})
+    runner = Runner(
+        Interpreter(str(python), "tensorflow", imports=imports, start_timeout=start_timeout),
+        Limits(),
+        tmp_path / "control",
+        environment or {"PATH": "/usr/bin:/bin"},
+    )
     try:
         return runner.greet(base_condition("tensorflow", "cpu", 1))
     finally:
@@ -68,28 +75,41 @@ def test_no_framework_in_it(tmp_path, bare):
 
 
 def test_a_framework_that_is_half_installed(tmp_path, bare):
-    message = refused(tmp_path, bare, environment=planted(tmp_path, "import tensorflow.missing_half"))
+    message = refused(
+        tmp_path, bare, environment=planted(tmp_path, "import tensorflow.missing_half")
+    )
     assert "cannot import tensorflow" in message and "missing_half" in message
     assert "broken" in message
 
 
 def test_a_framework_that_crashes_at_import(tmp_path, bare):
-    message = refused(tmp_path, bare, environment=planted(tmp_path, """
+    message = refused(
+        tmp_path,
+        bare,
+        environment=planted(
+            tmp_path,
+            """
         import os, sys
         sys.stderr.write("Illegal instruction in the constructor\\n")
         sys.stderr.flush()
         os.abort()
-    """))
+    """,
+        ),
+    )
     assert "ended with status -6" in message and "Illegal instruction in the constructor" in message
 
 
 def test_a_framework_that_exits_at_import(tmp_path, bare):
-    assert "SystemExit" in refused(tmp_path, bare, environment=planted(tmp_path, "raise SystemExit('no licence')"))
+    assert "SystemExit" in refused(
+        tmp_path, bare, environment=planted(tmp_path, "raise SystemExit('no licence')")
+    )
 
 
 def test_a_framework_that_hangs_at_import(tmp_path, bare):
     environment = planted(tmp_path, "import time; time.sleep(600)")
-    assert "did not finish importing" in refused(tmp_path, bare, environment=environment, start_timeout=3.0)
+    assert "did not finish importing" in refused(
+        tmp_path, bare, environment=environment, start_timeout=3.0
+    )
 
 
 def old_interpreter(version):
@@ -125,11 +145,18 @@ def test_the_link_of_a_virtual_environment_stays_a_link(tmp_path, bare):
 
 
 def test_the_tools_own_packages_are_not_on_the_path(tmp_path, bare):
-    message = refused(tmp_path, bare, environment=planted(tmp_path, """
+    message = refused(
+        tmp_path,
+        bare,
+        environment=planted(
+            tmp_path,
+            """
         try:
             import rich
         except ImportError:
             raise SystemExit("clean")
-    """))
+    """,
+        ),
+    )
     assert "clean" in message
     assert sys.executable != str(bare)

@@ -1,4 +1,5 @@
 """What runs do to the user's folder: nothing, under every isolation, whatever lies in it."""
+
 import contextlib
 import errno
 import hashlib
@@ -64,10 +65,16 @@ class Audited:
         self.ours.mkdir(exist_ok=True)
         self.program = program.find(script, False, (), folder)
         self.sandboxed = program.Sandboxed(
-            choice.choose(self.program.root, self.ours, kind, self.program.beside).sandbox)
+            choice.choose(self.program.root, self.ours, kind, self.program.beside).sandbox
+        )
         self.runner = Runner(
-            Interpreter(sys.executable, "tensorflow", fork=False), Limits(1, 60.0), self.ours / "run", dict(os.environ),
-            keep_bytes=False, open_nest=lambda *given: program.Process(self.program, *given, None, self.sandboxed))
+            Interpreter(sys.executable, "tensorflow", fork=False),
+            Limits(1, 60.0),
+            self.ours / "run",
+            dict(os.environ),
+            keep_bytes=False,
+            open_nest=lambda *given: program.Process(self.program, *given, None, self.sandboxed),
+        )
 
     def finished(self, number: int = 0, **options):
         condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
@@ -89,6 +96,7 @@ class Audited:
 @pytest.fixture
 def audited(tmp_path, kind):
     with contextlib.ExitStack() as opened:
+
         def begin(text: str, script: str = "train.py") -> Audited:
             folder = tmp_path / "project"
             folder.mkdir(exist_ok=True)
@@ -132,7 +140,13 @@ def test_the_folder_is_what_it_was_and_every_run_begins_from_it(audited, tmp_pat
     before = state_of(folder)
     first, second = audit.run(0), audit.run(1)
     assert first == second and "spoilt" not in first
-    assert {"data/mnist.csv", "keys.txt", "moved.txt", "model.keras", "train.py"} <= audit.sandboxed.written
+    assert {
+        "data/mnist.csv",
+        "keys.txt",
+        "moved.txt",
+        "model.keras",
+        "train.py",
+    } <= audit.sandboxed.written
     assert any(name.startswith("old") for name in audit.sandboxed.written)
     audit.close()
     assert state_of(folder) == before
@@ -175,7 +189,9 @@ def test_a_script_reached_through_a_link_is_never_written_through(audited, tmp_p
     assert audit.run(version="fix") == "changed\n"
     assert audit.run() == "as it is\n"
     audit.close()
-    assert real.read_text() == "print('as it is')" and (tmp_path / "project" / "train.py").is_symlink()
+    assert (
+        real.read_text() == "print('as it is')" and (tmp_path / "project" / "train.py").is_symlink()
+    )
 
 
 def test_pipes_sockets_unreadable_files_and_links_that_lead_out_do_no_harm(audited, tmp_path):
@@ -201,8 +217,10 @@ def test_pipes_sockets_unreadable_files_and_links_that_lead_out_do_no_harm(audit
 def test_a_path_with_the_marks_of_mount_options_is_a_path(tmp_path, kind):
     folder = tmp_path / "a:b,c\\d e"
     folder.mkdir()
-    (folder / "train.py").write_text("print(open('x').read() if __import__('os').path.exists('x') else 'no')\n"
-                                     "open('x', 'w').write('y')")
+    (folder / "train.py").write_text(
+        "print(open('x').read() if __import__('os').path.exists('x') else 'no')\n"
+        "open('x', 'w').write('y')"
+    )
     audit = Audited(tmp_path, kind, folder)
     assert (audit.run(0), audit.run(1)) == ("no\n", "no\n")
     audit.close()
@@ -216,7 +234,8 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
     (folder / "data.csv").write_text("1")
     (elsewhere / "input.txt").write_text("1")
     (elsewhere / "gone.txt").write_text("1")
-    (folder / "train.py").write_text(textwrap.dedent(f"""
+    (folder / "train.py").write_text(
+        textwrap.dedent(f"""
         import os, tempfile
         open("data.csv").read(); open("out.txt", "w").write("x"); open({str(folder / "data.csv")!r}).read()
         os.chdir({str(elsewhere)!r})
@@ -225,23 +244,35 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
         open(os.path.join(tempfile.gettempdir(), "features.npz"), "w").write("x")
         os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")
         import sqlite3; sqlite3.connect(":memory:")
-    """))
+    """)
+    )
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     audit = Audited(tmp_path, kind, folder)
     files = audit.finished().trace.measures["files"]
     audit.close()
     assert files["read"] == ["data.csv"]
-    back = [str(folder / "data.csv")] if kind == COPY else []  # an absolute path leads out of a copy
-    assert files["elsewhere"] == sorted([*back, *(str(elsewhere / name) for name in (
-        "gone", "gone.txt", "made", "model.bin")), str(tmp_path / "tmp" / "features.npz")])
+    back = (
+        [str(folder / "data.csv")] if kind == COPY else []
+    )  # an absolute path leads out of a copy
+    assert files["elsewhere"] == sorted(
+        [
+            *back,
+            *(str(elsewhere / name) for name in ("gone", "gone.txt", "made", "model.bin")),
+            str(tmp_path / "tmp" / "features.npz"),
+        ]
+    )
 
 
-def test_what_is_taken_away_or_put_there_for_a_run_is_not_what_the_program_writes(audited, tmp_path):
+def test_what_is_taken_away_or_put_there_for_a_run_is_not_what_the_program_writes(
+    audited, tmp_path
+):
     (tmp_path / "project" / "sub").mkdir(parents=True)
     for name in ("config.json", "sub/opt.npz"):
         (tmp_path / "project" / name).write_text("1")
     audit = audited("import os; print(os.path.exists('config.json')); os.symlink('sub', 'latest')")
-    audit.program.versions["fix"] = {"train.py": "import os; print(os.listdir('sub')); os.symlink('sub', 'latest')"}
+    audit.program.versions["fix"] = {
+        "train.py": "import os; print(os.listdir('sub')); os.symlink('sub', 'latest')"
+    }
     run = audit.finished(without=("config.json", "sub/opt.npz"), version="fix")
     assert program.written_by(run) == ("latest",)
     assert audit.run() == "True\n"
@@ -251,7 +282,9 @@ def test_a_script_of_another_folder_is_not_taken_for_one_below_the_working_folde
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    (there / "train.py").write_text("import os; print(os.path.exists('out.txt')); open('out.txt', 'w').write('x')")
+    (there / "train.py").write_text(
+        "import os; print(os.path.exists('out.txt')); open('out.txt', 'w').write('x')"
+    )
     audit = Audited(tmp_path, kind, here, "../there/train.py")
     assert audit.program.root == there and audit.program.cwd == here
     audit.program.versions["fix"] = {"train.py": "print('changed')"}
@@ -260,7 +293,9 @@ def test_a_script_of_another_folder_is_not_taken_for_one_below_the_working_folde
     assert audit.run() == "False\n"
     audit.close()
     assert state_of(there) == before
-    assert (here / "out.txt").exists() == (kind != OVERLAY)  # an overlay covers the working folder too
+    assert (here / "out.txt").exists() == (
+        kind != OVERLAY
+    )  # an overlay covers the working folder too
 
 
 def test_no_view_changes_a_file_outside_of_the_folder(tmp_path):
@@ -277,7 +312,7 @@ def test_no_view_changes_a_file_outside_of_the_folder(tmp_path):
 def test_modules_of_the_users_are_never_imported_by_us(audited, tmp_path, monkeypatch):
     (tmp_path / "project").mkdir()
     for name in ("select", "json", "ctypes"):
-        (tmp_path / "project" / f"{name}.py").write_text("raise SystemExit('the user\'s module')")
+        (tmp_path / "project" / f"{name}.py").write_text("raise SystemExit('the user's module')")
     audit = audited("print('fine')")
     monkeypatch.chdir(tmp_path / "project")  # where the command is started
     assert audit.run() == "fine\n"
@@ -290,7 +325,8 @@ def test_a_script_behind_a_link_may_take_the_folder_of_the_real_one_for_its_own(
     (tmp_path / "real" / "data" / "a").write_text("a")
     (tmp_path / "real" / "train.py").write_text(
         "import os, pathlib, shutil; here = pathlib.Path(__file__).resolve().parent; shutil.rmtree(here / 'data');"
-        "(here / 'new').write_text('x'); os.symlink('data', 'l'); os.unlink('l'); print('done')")
+        "(here / 'new').write_text('x'); os.symlink('data', 'l'); os.unlink('l'); print('done')"
+    )
     (tmp_path / "bin" / "train.py").symlink_to("../real/train.py")
     before = state_of(tmp_path / "real")
     audit = Audited(tmp_path, OVERLAY, tmp_path / "bin")
@@ -301,7 +337,7 @@ def test_a_script_behind_a_link_may_take_the_folder_of_the_real_one_for_its_own(
     assert {"../real/new", "../real/data"} <= audit.sandboxed.written
 
 
-# Overlay ----------------------------------------------------------------------------------------------------------
+# Overlay ------------------------------------------------------------------------------------------
 
 
 def overlaid(tmp_path: Path) -> None:
@@ -314,7 +350,9 @@ def overlaid(tmp_path: Path) -> None:
 
 def test_under_an_overlay_the_folder_has_its_own_path_and_ours_may_lie_in_it(tmp_path):
     overlaid(tmp_path)
-    (tmp_path / "train.py").write_text("import os; print(os.getcwd(), __file__); open('x', 'w').write('x')")
+    (tmp_path / "train.py").write_text(
+        "import os; print(os.getcwd(), __file__); open('x', 'w').write('x')"
+    )
     audit = Audited(tmp_path, OVERLAY, tmp_path)  # our own folder is below the program's
     assert audit.run() == f"{tmp_path} {tmp_path / 'train.py'}\n"
     assert audit.sandboxed.written == {"x"} and not (tmp_path / "x").exists()
@@ -322,8 +360,10 @@ def test_under_an_overlay_the_folder_has_its_own_path_and_ours_may_lie_in_it(tmp
 
 
 def test_mounts_below_a_folder_are_seen_outer_ones_first():
-    text = ("36 35 98:0 / /home/u rw - ext4 /dev/sda rw\n37 36 0:40 / /home/u/data/a\\040b rw - ext4 /dev/sdb rw\n"
-            "38 36 0:41 / /home/u/data rw - nfs host:/x rw\n39 35 0:42 / /home/users rw - tmpfs t rw\n")
+    text = (
+        "36 35 98:0 / /home/u rw - ext4 /dev/sda rw\n37 36 0:40 / /home/u/data/a\\040b rw - ext4 /dev/sdb rw\n"
+        "38 36 0:41 / /home/u/data rw - nfs host:/x rw\n39 35 0:42 / /home/users rw - tmpfs t rw\n"
+    )
     assert mounts.below("/home/u", text) == ["/home/u/data", "/home/u/data/a b"]
     assert mounts.below("/srv", text) == []
 
@@ -333,7 +373,9 @@ def test_a_volume_mounted_below_the_folder_is_seen_and_kept(tmp_path):
     overlaid(tmp_path)
     folder = tmp_path / "project"
     (folder / "data").mkdir(parents=True)
-    (folder / "train.py").write_text("print(open('data/a').read()); open('data/a', 'w').write('spoilt')")
+    (folder / "train.py").write_text(
+        "print(open('data/a').read()); open('data/a', 'w').write('spoilt')"
+    )
     inside = f"""
 import ctypes, os, sys
 from pathlib import Path
@@ -350,7 +392,9 @@ audit = Audited(Path({str(tmp_path)!r}), "overlay", folder)
 print(audit.run(0) + audit.run(1), end="")
 print((folder / "data" / "a").read_text(), sorted(audit.sandboxed.written))
 """
-    ran = subprocess.run([sys.executable, "-c", inside], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", inside], capture_output=True, text=True, check=False
+    )
     if ran.returncode == 77:
         pytest.skip("nothing can be mounted here")
     assert ran.stdout == "on the volume\non the volume\non the volume ['data/a']\n", ran.stderr
@@ -365,7 +409,7 @@ def test_where_no_overlay_can_be_mounted_it_says_why_and_takes_copies(tmp_path, 
         choice.choose(tmp_path / "p", tmp_path, OVERLAY)
 
 
-# Copies -----------------------------------------------------------------------------------------------------------
+# Copies -------------------------------------------------------------------------------------------
 
 
 def test_a_large_file_that_runs_change_is_never_linked_and_never_the_users(tmp_path, monkeypatch):
@@ -373,8 +417,10 @@ def test_a_large_file_that_runs_change_is_never_linked_and_never_the_users(tmp_p
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "big").write_text("b" * 200)
-    (folder / "train.py").write_text("import os; print(os.path.islink('big'), open('big').read(1))\n"
-                                     "open('big', 'w').write('spoilt')")
+    (folder / "train.py").write_text(
+        "import os; print(os.path.islink('big'), open('big').read(1))\n"
+        "open('big', 'w').write('spoilt')"
+    )
     before = state_of(folder)
     audit = Audited(tmp_path, COPY, folder)
     assert audit.run(0) == "False b\n"
@@ -464,8 +510,14 @@ def test_a_link_that_leads_into_the_folder_leads_into_the_copy(copied, tmp_path)
 
 def test_a_file_that_disappears_while_it_is_copied_was_not_there(copied, tmp_path, monkeypatch):
     (copied.folder / "a").write_text("a")
-    monkeypatch.setattr(tree, "entries", lambda root, ours: [("gone", os.lstat(copied.folder / "a")),
-                                                             ("a", os.lstat(copied.folder / "a"))])
+    monkeypatch.setattr(
+        tree,
+        "entries",
+        lambda root, ours: [
+            ("gone", os.lstat(copied.folder / "a")),
+            ("a", os.lstat(copied.folder / "a")),
+        ],
+    )
     assert tree.copy_tree(copied.folder, tmp_path / "copy") == []
     assert os.listdir(tmp_path / "copy") == ["a"]
 
@@ -476,7 +528,10 @@ def test_what_lies_behind_a_link_out_of_the_folder_is_not_touched(tmp_path):
     (tmp_path / "project").mkdir()
     (tmp_path / "ours").mkdir()
     (tmp_path / "project" / "link").symlink_to(tmp_path / "elsewhere")
-    for sandbox in (copies.Copies(tmp_path / "project", tmp_path / "ours"), in_place.InPlace(tmp_path / "project")):
+    for sandbox in (
+        copies.Copies(tmp_path / "project", tmp_path / "ours"),
+        in_place.InPlace(tmp_path / "project"),
+    ):
         sandbox.view(tmp_path / "ours" / f"{sandbox.kind} 1", Start(without=("link/x.py",)))
         with pytest.raises(SandboxFailed, match="behind a link"):
             sandbox.view(tmp_path / "ours" / f"{sandbox.kind} 2", Start({"link/x.py": "changed"}))
@@ -485,13 +540,20 @@ def test_what_lies_behind_a_link_out_of_the_folder_is_not_touched(tmp_path):
     assert os.listdir(tmp_path / "elsewhere") == ["x.py"]
 
 
-def test_our_own_folders_may_lie_in_the_users_and_are_not_copied_nor_restored(tmp_path, monkeypatch):
+def test_our_own_folders_may_lie_in_the_users_and_are_not_copied_nor_restored(
+    tmp_path, monkeypatch
+):
     folder = project(tmp_path)
     ours = folder / "tmp" / "ours"
     ours.mkdir(parents=True)
     sandbox = copies.Copies(folder, ours)
     view = sandbox.view(ours / "1", Start())
-    assert sorted(os.listdir(view.root)) == ["kept.txt", "sub", "tmp", "train.py"] and not os.listdir(view.root / "tmp")
+    assert sorted(os.listdir(view.root)) == [
+        "kept.txt",
+        "sub",
+        "tmp",
+        "train.py",
+    ] and not os.listdir(view.root / "tmp")
     sandbox.close()
     sandbox = in_place.InPlace(folder)
     with pytest.raises(SandboxFailed, match="TMPDIR"):
@@ -517,12 +579,13 @@ def test_a_folder_that_does_not_fit_is_refused(tmp_path, monkeypatch):
         Audited(tmp_path, COPY, tmp_path).run()
 
 
-# In place ---------------------------------------------------------------------------------------------------------
+# In place -----------------------------------------------------------------------------------------
 
 
 def killed(folder: Path, lines: str = "", start: str = "") -> None:
     """An in-place audit that is killed in its first trial, in which ``lines`` were run."""
-    program_text = f"""
+    program_text = (
+        f"""
 import os, shutil, signal
 from pathlib import Path
 from detaudit.sandbox.in_place import InPlace
@@ -531,8 +594,14 @@ folder = Path({str(folder)!r})
 sandbox = InPlace(folder)
 sandbox.view(folder.parent / "trial", Start({start}))
 os.chdir(folder)
-""" + textwrap.dedent(lines) + "\nos.kill(os.getpid(), signal.SIGKILL)\n"
-    assert subprocess.run([sys.executable, "-c", program_text], check=False).returncode == -signal.SIGKILL
+"""
+        + textwrap.dedent(lines)
+        + "\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", program_text], check=False).returncode
+        == -signal.SIGKILL
+    )
 
 
 def project(tmp_path: Path, name: str = "project") -> Path:
@@ -546,11 +615,14 @@ def project(tmp_path: Path, name: str = "project") -> Path:
 def test_what_a_killed_audit_has_changed_is_restored_at_the_next_start(tmp_path):
     folder = project(tmp_path)
     before = state_of(folder)
-    killed(folder, """
+    killed(
+        folder,
+        """
         Path("kept.txt").write_text("spoilt")
         Path("new.txt").write_text("new")
         os.rmdir("sub")
-    """)
+    """,
+    )
     assert state_of(folder) != before
     (restored,) = in_place.recover()
     assert restored.root == folder and {"kept.txt", "new.txt", "sub"} == set(restored.names)
@@ -565,18 +637,24 @@ def test_what_the_user_did_after_an_audit_was_killed_is_never_lost(tmp_path):
     (folder / "paper.tex").write_text("paper")
     (restored,) = in_place.recover()
     assert set(restored.names) == {"kept.txt", "train.py", "paper.tex"}
-    assert [(restored.where / "1" / name).read_text() for name in ("train.py", "paper.tex")] == ["edited", "paper"]
+    assert [(restored.where / "1" / name).read_text() for name in ("train.py", "paper.tex")] == [
+        "edited",
+        "paper",
+    ]
     assert (folder / "train.py").read_text() == "pass"
 
 
 def test_what_changed_long_after_an_audit_was_killed_stays(tmp_path):
     folder = project(tmp_path)
-    killed(folder, """
+    killed(
+        folder,
+        """
         Path('kept.txt').write_text('spoilt')
         Path('train.py').write_text('spoilt')
         Path('made').mkdir()
         Path('made/a').write_text('a')
-    """)
+    """,
+    )
     (alive,) = in_place.journals().glob("*/alive")
     last = (folder / "made" / "a").stat().st_ctime_ns - round(in_place.LATE * 1e9)
     os.utime(alive, ns=(last, last + 10**6))
@@ -584,8 +662,14 @@ def test_what_changed_long_after_an_audit_was_killed_stays(tmp_path):
     (folder / "train.py").write_text("edited")
     (folder / "made" / "paper.tex").write_text("paper")
     (restored,) = in_place.recover()
-    assert set(restored.names) == {"kept.txt", "made/a"} and restored.left == ("made", "made/paper.tex", "train.py")
-    assert (folder / "train.py").read_text() == "edited" and (folder / "made" / "paper.tex").read_text() == "paper"
+    assert set(restored.names) == {"kept.txt", "made/a"} and restored.left == (
+        "made",
+        "made/paper.tex",
+        "train.py",
+    )
+    assert (folder / "train.py").read_text() == "edited" and (
+        folder / "made" / "paper.tex"
+    ).read_text() == "paper"
     assert (folder / "kept.txt").read_text() == "kept" and not (folder / "made" / "a").exists()
     assert (restored.where / "saved" / "train.py").read_text() == "pass"
     assert list(in_place.recover()) == []
@@ -645,7 +729,11 @@ def test_an_audit_that_is_interrupted_in_a_trial_leaves_nothing(tmp_path):
     sandbox.view(tmp_path / "1", Start())
     (folder / "made.bin").write_text("made by a run")
     sandbox.close()
-    assert state_of(folder) == before and sandbox.replaced is None and not list(in_place.journals().iterdir())
+    assert (
+        state_of(folder) == before
+        and sandbox.replaced is None
+        and not list(in_place.journals().iterdir())
+    )
 
 
 def test_a_folder_that_a_run_has_removed_is_made_again(tmp_path):
@@ -680,16 +768,23 @@ def test_a_journal_is_kept_until_its_folder_was_restored_and_is_in_no_other_ones
 def test_an_audit_killed_while_it_restores_has_lost_nothing(tmp_path):
     folder = project(tmp_path)
     before = state_of(folder)
-    killed(folder, """
+    killed(
+        folder,
+        """
         Path("kept.txt").write_text("spoilt")
         Path("paper.tex").write_text("paper")
         from detaudit.sandbox import tree
         tree.copy_file = lambda origin, copy: (copy.write_text("half"), os.kill(os.getpid(), signal.SIGKILL))
         sandbox.discard(folder.parent / "trial")
-    """)
+    """,
+    )
     (restored,) = in_place.recover()
     assert state_of(folder) == before
-    assert {path.read_text() for path in restored.where.rglob("*") if path.is_file()} == {"spoilt", "paper", "half"}
+    assert {path.read_text() for path in restored.where.rglob("*") if path.is_file()} == {
+        "spoilt",
+        "paper",
+        "half",
+    }
 
 
 def test_a_restore_that_fails_is_tried_again(tmp_path, monkeypatch):
@@ -743,7 +838,11 @@ def test_that_holds_when_the_audit_is_killed(tmp_path):
     before = state_of(folder)
     killed(folder, start=f"without={NOT_SAVED!r}")
     (restored,) = in_place.recover()
-    assert state_of(folder) == before and set(NOT_SAVED) <= set(restored.names) and restored.where is None
+    assert (
+        state_of(folder) == before
+        and set(NOT_SAVED) <= set(restored.names)
+        and restored.where is None
+    )
 
 
 def test_what_cannot_be_moved_away_and_is_not_saved_stays(tmp_path, monkeypatch):
@@ -783,7 +882,11 @@ def test_what_an_earlier_run_has_removed_takes_nothing_along_that_is_not_saved(t
     (folder / "moved").rename(folder / "third")  # what a run removes in .git is not restored
     sandbox.discard(tmp_path / "1")
     sandbox.view(tmp_path / "2", Start(left=True))
-    assert (folder / "moved").is_dir() and not (folder / "third").exists() and (folder / "pipe").exists()
+    assert (
+        (folder / "moved").is_dir()
+        and not (folder / "third").exists()
+        and (folder / "pipe").exists()
+    )
     assert (folder / "kept.txt").read_text() == "left"
     sandbox.close()
     assert state_of(folder) == before
@@ -821,7 +924,9 @@ def test_names_of_every_type_come_back_as_what_they_were(tmp_path):
     (folder / "link").mkdir()
     (folder / "sub").symlink_to("a")
     os.mkfifo(folder / "new pipe")
-    assert {"a", "b", "c", "pipe", "link", "sub", "new pipe"} <= set(sandbox.written(tmp_path / "1"))
+    assert {"a", "b", "c", "pipe", "link", "sub", "new pipe"} <= set(
+        sandbox.written(tmp_path / "1")
+    )
     sandbox.close()
     after = state_of(folder)
     assert after.pop("pipe")[:2] == before.pop("pipe")[:2] and after == before
@@ -837,7 +942,10 @@ def test_owners_come_back(tmp_path):
     (folder / "kept.txt").unlink()
     (folder / "kept.txt").write_text("spoilt")
     sandbox.close()
-    owners = [(path.stat().st_uid, path.stat().st_gid) for path in (folder / "kept.txt", folder / "train.py")]
+    owners = [
+        (path.stat().st_uid, path.stat().st_gid)
+        for path in (folder / "kept.txt", folder / "train.py")
+    ]
     assert owners == [(1, 2), (os.getuid(), os.getgid())]
 
 
@@ -865,6 +973,8 @@ def test_each_kind_is_announced_before_the_first_run(tmp_path):
     (tmp_path / "p").mkdir()
     for kind, words in ((COPY, "a copy of its folder"), (IN_PLACE, "restored after each")):
         chosen = choice.choose(tmp_path / "p", tmp_path, kind)
-        assert words in session._announced(chosen, Program(None, "m", (), tmp_path / "p", tmp_path / "p"))
+        assert words in session._announced(
+            chosen, Program(None, "m", (), tmp_path / "p", tmp_path / "p")
+        )
         chosen.sandbox.close()
     assert json.dumps(KINDS) == '["overlay", "copy", "in-place"]'

@@ -1,4 +1,7 @@
-"""A user's script as ``detaudit run`` starts it: it sees what it would see without us, and is pinned from outside."""
+"""A user's script as ``detaudit run`` starts it: it sees what it would see without us, and is
+pinned from outside.
+"""
+
 import json
 import os
 import shutil
@@ -31,8 +34,19 @@ def run(tmp_path):
     """Run a script some times under pins; what became of each run."""
     runners = []
 
-    def several(text, *pins, runs=2, timeout=60.0, arguments=(), files=None, module=None,
-                python=sys.executable, files_changed=None, asking=ask, **options):
+    def several(
+        text,
+        *pins,
+        runs=2,
+        timeout=60.0,
+        arguments=(),
+        files=None,
+        module=None,
+        python=sys.executable,
+        files_changed=None,
+        asking=ask,
+        **options,
+    ):
         folder = tmp_path / f"work-{len(runners)}"
         folder.mkdir()
         for name, content in {"train.py": text, **(files or {})}.items():
@@ -44,9 +58,14 @@ def run(tmp_path):
             condition = condition.with_options({"files": files_changed})
         for name in pins:
             condition = condition.with_pin(PINS[name])
-        runner = Runner(Interpreter(python, "tensorflow", fork=False), Limits(2, timeout),
-                        tmp_path / f"control-{len(runners)}", dict(os.environ), keep_bytes=False,
-                        open_nest=lambda *given: program.Process(found, *given))
+        runner = Runner(
+            Interpreter(python, "tensorflow", fork=False),
+            Limits(2, timeout),
+            tmp_path / f"control-{len(runners)}",
+            dict(os.environ),
+            keep_bytes=False,
+            open_nest=lambda *given: program.Process(found, *given),
+        )
         runners.append(runner)
         experiment = Asking(asking([Trial(condition, number) for number in range(runs)]))
         runner.run([experiment])
@@ -84,23 +103,42 @@ def test_a_script_sees_what_it_would_see_without_us(run):
 
 
 def test_a_module_of_a_package_with_relative_imports(run):
-    (done,) = run("", runs=1, module="pkg.main", files={
-        "pkg/__init__.py": "", "pkg/other.py": "x = 7", "pkg/main.py": "from .other import x\nprint(x, __name__)"})
+    (done,) = run(
+        "",
+        runs=1,
+        module="pkg.main",
+        files={
+            "pkg/__init__.py": "",
+            "pkg/other.py": "x = 7",
+            "pkg/main.py": "from .other import x\nprint(x, __name__)",
+        },
+    )
     assert printed(done) == "7 __main__\n"
 
 
 def test_nothing_is_imported_before_the_script_but_the_standard_library(run):
-    """A variable that NumPy or TensorFlow reads when it is imported must still be the script's to set."""
-    (done,) = run("import sys; print(sorted({n.partition('.')[0] for n in sys.modules} - set(sys.stdlib_module_names)"
-                  " - {'__main__', 'detaudit_probes', 'sitecustomize'}))", runs=1)
-    assert not {"numpy", "tensorflow", "keras", "xxhash"} & set(printed(done).replace("'", " ").split())
+    """A variable that NumPy or TensorFlow reads when it is imported must still be the script's to
+    set.
+    """
+    (done,) = run(
+        "import sys; print(sorted({n.partition('.')[0] for n in sys.modules} - set(sys.stdlib_module_names)"
+        " - {'__main__', 'detaudit_probes', 'sitecustomize'}))",
+        runs=1,
+    )
+    assert not {"numpy", "tensorflow", "keras", "xxhash"} & set(
+        printed(done).replace("'", " ").split()
+    )
 
 
 @pytest.mark.parametrize("version", ["3.6", "3.8", "3.13"])
 def test_a_bare_interpreter_of_another_version(run, version, monkeypatch):
     python = old_interpreter(version)
-    done = run("import random, time, datetime; print(random.random(), time.time(), datetime.datetime.now())",
-               "python-random", "clock", python=python)
+    done = run(
+        "import random, time, datetime; print(random.random(), time.time(), datetime.datetime.now())",
+        "python-random",
+        "clock",
+        python=python,
+    )
     assert all(one.outcome.completed for one in done), [one.outcome for one in done]
     first, second = ((one.trace.folder / "stdout").read_text() for one in done)
     assert first == second or version == "3.6"  # where a module cannot answer for its own names
@@ -118,12 +156,12 @@ DRAWS = {
     "python-random": "import random; print(random.random(), random.Random().random())",
     "os-entropy": "import os, secrets, uuid; print(os.urandom(4), secrets.token_hex(4), uuid.uuid4())",
     "clock": "import time, os, datetime\nfrom datetime import datetime as d\n"
-             "print(time.time(), time.perf_counter(), os.getpid(), d.now(), isinstance(d.now(), d), d(2020, 1, 1))",
+    "print(time.time(), time.perf_counter(), os.getpid(), d.now(), isinstance(d.now(), d), d(2020, 1, 1))",
     "hash-seed": "print(hash('x'), list({'a', 'b', 'c', 'd', 'e', 'f', 'g'}))",
     "fixed-addresses": "class A: pass\nclass B(A): pass\n"
-                       "things = [A() for _ in range(40)] + [B() for _ in range(40)]\n"
-                       "print([things.index(one) for one in set(things)])\n"
-                       "print(sorted(range(80), key=lambda place: id(things[place]) % 1009), hash(object()))",
+    "things = [A() for _ in range(40)] + [B() for _ in range(40)]\n"
+    "print([things.index(one) for one in set(things)])\n"
+    "print(sorted(range(80), key=lambda place: id(things[place]) % 1009), hash(object()))",
 }
 
 
@@ -136,7 +174,9 @@ def test_a_pin_from_outside_holds_and_without_it_runs_part(run, pin):
 
 
 def test_how_often_other_threads_ask_for_the_time_does_not_move_the_clock_of_this_one(run):
-    """A pool that waits asks as often as it happens to; a later thread begins no earlier than who starts it."""
+    """A pool that waits asks as often as it happens to; a later thread begins no earlier than who
+    starts it.
+    """
     text = """
         import os, threading, time
         began, seen = time.time(), []
@@ -155,7 +195,9 @@ def test_how_often_other_threads_ask_for_the_time_does_not_move_the_clock_of_thi
 
 
 def test_a_pool_of_processes_ends_where_the_clock_and_the_number_of_the_process_are_held(run):
-    """It compares the number with the one that it began with, and asks the clock as often as it happens to wait."""
+    """It compares the number with the one that it began with, and asks the clock as often as it
+    happens to wait.
+    """
     text = """
         import multiprocessing, time
         def work(value):
@@ -247,13 +289,26 @@ print(counted(), open("seen.csv").read(), open("kept.csv").read(), open("input.t
 def test_the_lines_that_open_what_an_earlier_run_has_left_are_found(run, version):
     """And those that write to it; not what a run writes for itself, nor what none changes."""
     python = sys.executable if version is None else old_interpreter(version)
-    files = {name: "1" for name in ("run.txt", "seen.csv", "kept.csv", "input.txt", "log.txt", "moved.txt")}
-    (one,) = run(CHANGES, runs=1, files=files, python=python, spy="input-changed",
-                 files_changed=("run.txt", "seen.csv", "kept.csv", "log.txt", "moved.txt"))
+    files = {
+        name: "1"
+        for name in ("run.txt", "seen.csv", "kept.csv", "input.txt", "log.txt", "moved.txt")
+    }
+    (one,) = run(
+        CHANGES,
+        runs=1,
+        files=files,
+        python=python,
+        spy="input-changed",
+        files_changed=("run.txt", "seen.csv", "kept.csv", "log.txt", "moved.txt"),
+    )
     assert printed(one).startswith("1 11")
-    assert {(site["line"], site["function"]) for site in collected(one)} == \
-        {(4, "counted"), (6, "counted"), (17, "<module>")} and \
-        sum(site["draws"] for site in collected(one) if site["line"] == 17) == 2  # seen.csv and kept.csv
+    assert {(site["line"], site["function"]) for site in collected(one)} == {
+        (4, "counted"),
+        (6, "counted"),
+        (17, "<module>"),
+    } and sum(
+        site["draws"] for site in collected(one) if site["line"] == 17
+    ) == 2  # seen.csv and kept.csv
 
 
 def test_numpy_is_pinned_as_soon_as_it_is_imported(run):
@@ -275,8 +330,17 @@ def test_a_busy_machine_is_one_for_as_long_as_the_script_runs(run):
     assert int(printed(run(text, runs=1)[0])) <= others
 
 
-@pytest.mark.parametrize("made", ["default_rng()", "default_rng(None)", "RandomState()", "Generator(np.random.PCG64())",
-                                  "Generator(np.random.MT19937(np.random.SeedSequence()))", "seed() or np.random"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        "default_rng()",
+        "default_rng(None)",
+        "RandomState()",
+        "Generator(np.random.PCG64())",
+        "Generator(np.random.MT19937(np.random.SeedSequence()))",
+        "seed() or np.random",
+    ],
+)
 def test_every_numpy_generator_without_a_seed_is_held_and_its_line_found(run, made):
     pytest.importorskip("numpy")
     text = f"import numpy as np\nrng = np.random.{made}\nprint(rng.normal(size=2))\n"
@@ -329,7 +393,9 @@ PROCESSES = """
 def test_processes_and_threads_are_told_apart(run):
     loose = run(PROCESSES)
     assert printed(loose[0]) != printed(loose[1])
-    assert loose[0].trace.evidence.get("process-pool") and not loose[0].trace.evidence.get("thread-race")
+    assert loose[0].trace.evidence.get("process-pool") and not loose[0].trace.evidence.get(
+        "thread-race"
+    )
     held = run(PROCESSES, "one-process")
     assert printed(held[0]) == printed(held[1]) == f"{list(range(12))}\n" * 2
     other = run(PROCESSES, "one-pool-thread")
@@ -342,39 +408,60 @@ def test_the_lines_of_a_race_are_where_threads_are_started_and_where_results_are
     (done,) = run(LATE, runs=1, spy="thread-race")
     lines = {one["line"] for one in collected(done)}
     text = textwrap.dedent(LATE).splitlines()
-    assert {text[line - 1].split("(")[0].split()[0] for line in lines} >= {"with", "print", "[t.start"}
+    assert {text[line - 1].split("(")[0].split()[0] for line in lines} >= {
+        "with",
+        "print",
+        "[t.start",
+    }
 
 
 def test_lines_that_drew_are_the_users_own(run):
-    text = "import random\nimport helper\ndef f():\n    return random.random()\nf()\nf()\nhelper.g()\n"
+    text = (
+        "import random\nimport helper\ndef f():\n    return random.random()\nf()\nf()\nhelper.g()\n"
+    )
     helper = "import random\ndef g():\n    random.shuffle([1, 2])\n"
     (done,) = run(text, runs=1, spy="python-random", files={"helper.py": helper})
     listed = collected(done)
-    assert [(os.path.basename(one["file"]), one["line"], one["draws"], one["function"]) for one in listed] == [
-        ("train.py", 4, 2, "f"), ("helper.py", 3, 1, "g")]
+    assert [
+        (os.path.basename(one["file"]), one["line"], one["draws"], one["function"])
+        for one in listed
+    ] == [("train.py", 4, 2, "f"), ("helper.py", 3, 1, "g")]
     assert all(one["in_user_code"] for one in listed)
 
 
 def test_seeds_of_the_scripts_own_are_noted_with_the_draws_before_them(run):
     (done,) = run("import random\nrandom.random()\nrandom.seed(3)\n", runs=1, spy="python-random")
     (seed,) = collected(done, "seeds")
-    assert (seed["function"], seed["line"], seed["draws"], seed["reaches"]) == ("random.seed", 3, 1, True)
+    assert (seed["function"], seed["line"], seed["draws"], seed["reaches"]) == (
+        "random.seed",
+        3,
+        1,
+        True,
+    )
 
 
 def test_draws_after_a_seed_are_told_apart_from_those_that_no_seed_reaches(run):
-    text = ("import random, sys, tempfile; sys.path.append('site-packages'); import library\n"
-            "tempfile.mkdtemp()\n"        # a generator of its own, for names
-            "random.seed(3)\n"
-            "random.random()\n"           # as it was in the run before
-            "random.Random().random()\n"  # no seed of the script's reaches it
-            "random.Random(4).random()\n"
-            "random.seed()\n"
-            "random.random(); random.seed(5)\n")
-    library = {"site-packages/library.py": "import random\nrandom.random()"}  # drawn while it is imported
+    text = (
+        "import random, sys, tempfile; sys.path.append('site-packages'); import library\n"
+        "tempfile.mkdtemp()\n"  # a generator of its own, for names
+        "random.seed(3)\n"
+        "random.random()\n"  # as it was in the run before
+        "random.Random().random()\n"  # no seed of the script's reaches it
+        "random.Random(4).random()\n"
+        "random.seed()\n"
+        "random.random(); random.seed(5)\n"
+    )
+    library = {
+        "site-packages/library.py": "import random\nrandom.random()"
+    }  # drawn while it is imported
     (done,) = run(text, runs=1, spy="python-random", files=library)
     assert all(one["in_user_code"] for one in collected(done))
     assert [(one["line"], one["draws"], one["seeded"]) for one in collected(done)] == [
-        (4, 1, 1), (5, 1, 0), (7, 1, 0), (8, 1, 0)]
+        (4, 1, 1),
+        (5, 1, 0),
+        (7, 1, 0),
+        (8, 1, 0),
+    ]
     assert [(one["line"], one["draws"]) for one in collected(done, "seeds")] == [(3, 0), (8, 2)]
 
 
@@ -406,7 +493,9 @@ def test_a_script_that_closes_every_descriptor_finds_nothing_of_ours_in_its_file
     """
     (done,) = run(text, runs=1)
     assert done.outcome.completed, done.outcome
-    assert sorted(path.read_text() for path in tmp_path.glob("results-*.csv")) == [""] * 7 + ["a,b\n"]
+    assert sorted(path.read_text() for path in tmp_path.glob("results-*.csv")) == [""] * 7 + [
+        "a,b\n"
+    ]
     names = [name for table in done.trace.tables for _, name in table.columns]
     assert "random at the end" in names
 
@@ -447,8 +536,12 @@ MANAGER = """
 """
 
 
-def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_is_pinned(tmp_path, monkeypatch):
-    """The path of a socket has 107 characters at most. TMPDIR has 21 here, which the folders of a run add to."""
+def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_is_pinned(
+    tmp_path, monkeypatch
+):
+    """The path of a socket has 107 characters at most. TMPDIR has 21 here, which the folders of a
+    run add to.
+    """
     folder = Path("/tmp", f"{os.getpid():0>16}")
     folder.mkdir()
     try:
@@ -456,8 +549,13 @@ def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_
         found = program.find("train.py", False, (), tmp_path)
         monkeypatch.setattr(tempfile, "tempdir", str(folder))
         with workspace(prefix=SHORT) as work:
-            runner = Runner(Interpreter(sys.executable, "tensorflow", fork=False), Limits(1, 60.0), work.path / RUNS,
-                            dict(os.environ), open_nest=lambda *given: program.Process(found, *given))
+            runner = Runner(
+                Interpreter(sys.executable, "tensorflow", fork=False),
+                Limits(1, 60.0),
+                work.path / RUNS,
+                dict(os.environ),
+                open_nest=lambda *given: program.Process(found, *given),
+            )
             pinned = Condition("tensorflow", "auto", "train.py", 1).with_pin(PINS["python-random"])
             asking = Asking(ask([Trial(pinned, 0)]))
             runner.run([asking])
@@ -486,12 +584,16 @@ def test_a_forked_child_does_not_end_the_trace_of_its_parent(run):
     """
     (done,) = run(text, runs=1)
     assert printed(done) == "parent\n"
-    assert len((done.trace.folder / "processes").read_text().split()) == 1  # it is told that it was not watched
+    assert (
+        len((done.trace.folder / "processes").read_text().split()) == 1
+    )  # it is told that it was not watched
 
 
 def test_processes_that_the_script_starts_are_pinned_and_named(run):
     draw = "import random; print(random.random())"
-    text = f"import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', {draw!r}]))"
+    text = (
+        f"import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', {draw!r}]))"
+    )
     held = run(text, "python-random")
     assert printed(held[0]) == printed(held[1])
     assert len((held[0].trace.folder / "processes").read_text().split()) == 1
@@ -501,7 +603,7 @@ def test_a_hang_ends_with_the_timeout_and_leaves_no_process(run, tmp_path):
     text = f"""
         import subprocess, sys, time
         other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-        open({str(tmp_path / 'pids')!r}, "w").write(str(other.pid))
+        open({str(tmp_path / "pids")!r}, "w").write(str(other.pid))
         time.sleep(600)
     """
     (done,) = run(text, runs=1, timeout=3.0)
@@ -515,7 +617,11 @@ def test_a_hang_ends_with_the_timeout_and_leaves_no_process(run, tmp_path):
 def test_a_script_that_is_not_there_and_a_notebook(tmp_path):
     from detaudit.errors import UsageError
 
-    for name, said in (("nowhere.py", "There is no script nowhere.py"), ("a.ipynb", "nbconvert"), ("pkg", "-m pkg")):
+    for name, said in (
+        ("nowhere.py", "There is no script nowhere.py"),
+        ("a.ipynb", "nbconvert"),
+        ("pkg", "-m pkg"),
+    ):
         (tmp_path / "pkg").mkdir(exist_ok=True)
         with pytest.raises(UsageError, match=said):
             program.find(name, False, (), tmp_path)
@@ -526,9 +632,18 @@ def test_an_interpreter_that_ignores_our_hooks_leaves_no_trace(run, monkeypatch,
     wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(wrapper))
-    found = program.find("t.py", False, (), tmp_path) if (tmp_path / "t.py").write_text("print(1)") else None
-    runner = Runner(Interpreter(str(wrapper), "tensorflow", fork=False), Limits(1, 60.0), tmp_path / "c",
-                    dict(os.environ), open_nest=lambda *given: program.Process(found, *given))
+    found = (
+        program.find("t.py", False, (), tmp_path)
+        if (tmp_path / "t.py").write_text("print(1)")
+        else None
+    )
+    runner = Runner(
+        Interpreter(str(wrapper), "tensorflow", fork=False),
+        Limits(1, 60.0),
+        tmp_path / "c",
+        dict(os.environ),
+        open_nest=lambda *given: program.Process(found, *given),
+    )
     monkeypatch.undo()
     asking = Asking(ask([Trial(Condition("tensorflow", "auto", "t.py", 1), 0)]))
     runner.run([asking])
@@ -537,7 +652,7 @@ def test_an_interpreter_that_ignores_our_hooks_leaves_no_trace(run, monkeypatch,
     assert not asking.finding[0].outcome.completed
 
 
-# Whose failure --------------------------------------------------------------------------------------------------
+# Whose failure ------------------------------------------------------------------------------------
 
 LOCKED = """
     import os, time
@@ -550,13 +665,23 @@ LOCKED = """
 
 def whose(became, alone):
     """The runs as an audit is given them, with what it says of failures."""
+
     def investigation(trials):
         def asking(case, blank):
             became.update((yield trials))
             return blank
 
-        case = Case(None, trials[0].condition, {}, (), (), None, lambda event: None, lambda: alone.append(1),
-                    lambda: ())
+        case = Case(
+            None,
+            trials[0].condition,
+            {},
+            (),
+            (),
+            None,
+            lambda event: None,
+            lambda: alone.append(1),
+            lambda: (),
+        )
         return failures.owned(case, RunAudit("train.py", {}, None, "not decided"), asking)
 
     return investigation
@@ -572,10 +697,16 @@ def test_a_lock_file_that_two_runs_want_at_once_is_no_failure_of_the_script(run)
 def test_a_run_that_fails_alone_too_has_failed(run):
     became, alone = {}, []
     audit = run("raise ValueError('always')", asking=whose(became, alone))
-    assert [done.outcome.kind for done in became.values()] == [FAILED] * 2 and not alone and audit.notes == ()
+    assert (
+        [done.outcome.kind for done in became.values()] == [FAILED] * 2
+        and not alone
+        and audit.notes == ()
+    )
 
 
-SUPERVISOR_KILLED = "import os, signal; os.kill(os.getppid(), signal.SIGKILL); import time; time.sleep(0.5)"
+SUPERVISOR_KILLED = (
+    "import os, signal; os.kill(os.getppid(), signal.SIGKILL); import time; time.sleep(0.5)"
+)
 FOLDER_GONE = "import os, shutil; shutil.rmtree(os.environ['DETAUDIT_TRIAL'])"
 
 
@@ -584,14 +715,19 @@ def test_a_supervisor_that_died_is_a_fault_of_our_own(run, text):
     became = {}
     audit = run(text, asking=whose(became, []))
     assert became == {} and audit.own_fault and audit.reproducible is None
-    assert "fault of detaudit itself, not of the script: the process that looks after the script ended" in audit.reason
+    assert (
+        "fault of detaudit itself, not of the script: the process that looks after the script ended"
+        in audit.reason
+    )
 
 
 @pytest.mark.parametrize("left", ["OSError: [Errno 28] No space left on device\n", ""])
 def test_a_fault_of_the_hooks_is_a_fault_of_our_own_though_it_could_say_nothing(run, left):
     text = f"import os; open(os.environ['DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)"
     (done,) = run(text, runs=1)
-    assert done.outcome.kind == OWN_FAULT and (left.strip() or "left no word") in done.outcome.reason
+    assert (
+        done.outcome.kind == OWN_FAULT and (left.strip() or "left no word") in done.outcome.reason
+    )
 
 
 def test_a_run_that_fails_where_our_folder_is_full_says_nothing_of_the_script(run, monkeypatch):

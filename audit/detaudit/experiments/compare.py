@@ -1,4 +1,7 @@
-"""A source with settings: does each setting repeat itself, and do the settings agree with each other?"""
+"""A source with settings: does each setting repeat itself, and do the settings agree with each
+other?
+"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +18,9 @@ from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VA
 
 @dataclass(frozen=True)
 class Tried:
-    """One setting on one model: its pairs, and one completed trial to compare with other settings."""
+    """One setting on one model: its pairs, and one completed trial to compare with other
+    settings.
+    """
 
     setting: Setting
     tally: Tally
@@ -33,7 +38,9 @@ class Grouped:
     problem: str | None
 
 
-def condition_of(source: Source, setting: Setting, model: str, base: Condition, known: Mapping[str, Pin]) -> Condition:
+def condition_of(
+    source: Source, setting: Setting, model: str, base: Condition, known: Mapping[str, Pin]
+) -> Condition:
     """The base condition under one setting."""
     plan = source.experiment
     assert isinstance(plan, Compare)
@@ -41,12 +48,22 @@ def condition_of(source: Source, setting: Setting, model: str, base: Condition, 
     for pin in setting.pins:
         condition = condition.with_pin(known[pin])
     condition = condition.with_options(setting.options).with_environment(setting.environment)
-    return replace(condition, model=model, feed=source.id if plan.feed else None,
-                   procedure=source.id if plan.procedure else None, device=setting.device or device_of(source, base))
+    return replace(
+        condition,
+        model=model,
+        feed=source.id if plan.feed else None,
+        procedure=source.id if plan.procedure else None,
+        device=setting.device or device_of(source, base),
+    )
 
 
-def compare(source: Source, base: Condition, known: Mapping[str, Pin], wanted: int,
-            settings: Sequence[Setting] = ()) -> Experiment[Verdict]:
+def compare(
+    source: Source,
+    base: Condition,
+    known: Mapping[str, Pin],
+    wanted: int,
+    settings: Sequence[Setting] = (),
+) -> Experiment[Verdict]:
     """The experiment: ``wanted`` pairs of every setting on every model, more for a race.
 
     ``settings`` replaces the declared ones (a user's own value is one of them).
@@ -55,14 +72,23 @@ def compare(source: Source, base: Condition, known: Mapping[str, Pin], wanted: i
     assert isinstance(plan, Compare)
     chosen = tuple(settings) or plan.settings
     count = max(wanted, RACE_PAIRS) if plan.race else wanted
-    asked = {(model, setting.name): pairs(condition_of(source, setting, model, base, known), count)
-             for model in plan.models for setting in chosen if not setting.models or model in setting.models}
+    asked = {
+        (model, setting.name): pairs(condition_of(source, setting, model, base, known), count)
+        for model in plan.models
+        for setting in chosen
+        if not setting.models or model in setting.models
+    }
     found = yield [trial for some in asked.values() for one in some for trial in one]
     return judge(source, [_grouped(plan, model, chosen, asked, found) for model in plan.models])
 
 
-def _grouped(plan: Compare, model: str, settings: Sequence[Setting],
-             asked: Mapping[tuple[str, str], Sequence[tuple[Trial, Trial]]], found: Found) -> Grouped:
+def _grouped(
+    plan: Compare,
+    model: str,
+    settings: Sequence[Setting],
+    asked: Mapping[tuple[str, str], Sequence[tuple[Trial, Trial]]],
+    found: Found,
+) -> Grouped:
     tried = []
     for setting in settings:
         if (model, setting.name) not in asked:
@@ -91,26 +117,36 @@ def _grouped(plan: Compare, model: str, settings: Sequence[Setting],
     return Grouped(model, tuple(tried), names, divergence, problem)
 
 
-def _same(plan: Compare, a: Finished | None, b: Finished | None) -> Agreement | Divergence | Incomparable:
+def _same(
+    plan: Compare, a: Finished | None, b: Finished | None
+) -> Agreement | Divergence | Incomparable:
     """Whether two settings gave the same bits.
 
-    Two procedures (resumed or through) need not have the same steps, and under XLA less is observed than without:
-    there what they end on is compared.
+    Two procedures (resumed or through) need not have the same steps, and under XLA less is observed
+    than without: there what they end on is compared.
     """
     assert a and b
     if plan.procedure:
         return compare_ends(a, b)
     compared = compare_finished(a, b, IGNORED)
-    return compare_ends(a, b) if isinstance(compared, Divergence) and compared.kind == "missing" else compared
+    return (
+        compare_ends(a, b)
+        if isinstance(compared, Divergence) and compared.kind == "missing"
+        else compared
+    )
 
 
 def judge(source: Source, seen: list[Grouped]) -> Verdict:
     """The verdict on a source with settings, from what every model showed."""
     tried = [(one, model.model) for model in seen for one in model.tried]
     base = Verdict(
-        source.id, ERROR, "", trials=tuple(sorted({number for one, _ in tried for number in one.tally.trials})),
+        source.id,
+        ERROR,
+        "",
+        trials=tuple(sorted({number for one, _ in tried for number in one.tally.trials})),
         counts=tuple(one.tally.count(one.setting.name) for one, _ in tried),
-        settings=tuple((model.model, model.groups) for model in seen))
+        settings=tuple((model.model, model.groups) for model in seen),
+    )
     parting = [(one, model) for one, model in tried if one.tally.parted]
     if parting:
         return _parting(source, seen, base)
@@ -123,25 +159,42 @@ def judge(source: Source, seen: list[Grouped]) -> Verdict:
     disagreeing = [model for model in seen if len(model.groups) > 1 and model.divergence]
     if disagreeing:
         first = disagreeing[0]
-        return replace(base, verdict=VARIES, divergence=first.divergence,
-                       reason=_which(disagreeing, problems + unavailable))
+        return replace(
+            base,
+            verdict=VARIES,
+            divergence=first.divergence,
+            reason=_which(disagreeing, problems + unavailable),
+        )
     if problems or not usable:
-        return replace(base, reason=problems[0] if problems else "no two settings could be compared")
+        return replace(
+            base, reason=problems[0] if problems else "no two settings could be compared"
+        )
     exercised = [one for one, _ in tried if acted(source, one.tally)]
     if not exercised:
-        return replace(base, verdict=SKIPPED, reason=(
-            "not exercised: nothing in these trainings touched it" + _untried(unavailable)))
+        return replace(
+            base,
+            verdict=SKIPPED,
+            reason=("not exercised: nothing in these trainings touched it" + _untried(unavailable)),
+        )
     agreed = min(one.tally.agreed for one, _ in tried if one.tally.agreed)
-    return replace(base, verdict=REPRODUCIBLE, excluded=excluded_rate(agreed), reason=(
-        f"every setting gives the same bits on {len(usable)} models; not observed in {agreed} pairs a setting "
-        f"(a rate above {excluded_rate(agreed):.0%} is excluded)" + _untried(unavailable)))
+    return replace(
+        base,
+        verdict=REPRODUCIBLE,
+        excluded=excluded_rate(agreed),
+        reason=(
+            f"every setting gives the same bits on {len(usable)} models; not observed in {agreed} pairs a setting "
+            f"(a rate above {excluded_rate(agreed):.0%} is excluded)" + _untried(unavailable)
+        ),
+    )
 
 
 def _which(disagreeing: list[Grouped], problems: list[str]) -> str:
     first = disagreeing[0]
     groups = " / ".join(" = ".join(group) for group in first.groups)
     models = ", ".join(model.model.removeprefix("source:") for model in disagreeing)
-    return f"each setting repeats itself, but on {models} they disagree: {groups}{_untried(problems)}"
+    return (
+        f"each setting repeats itself, but on {models} they disagree: {groups}{_untried(problems)}"
+    )
 
 
 def _untried(reasons: list[str]) -> str:
@@ -151,29 +204,61 @@ def _untried(reasons: list[str]) -> str:
 def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
     """Some setting does not repeat itself: one that does, on the same model, is the pin."""
     guilty = [model for model in seen if any(one.tally.parted for one in model.tried)]
-    model = next((model for model in guilty if all(one.tally.parted for one in model.tried)), guilty[0])
+    model = next(
+        (model for model in guilty if all(one.tally.parted for one in model.tried)), guilty[0]
+    )
     parted = [one for one in model.tried if one.tally.parted]
-    steady = [one for one in model.tried if one.tally.agreed and not one.tally.parted and not one.tally.problems]
-    names, short = ", ".join(one.setting.name for one in parted), model.model.removeprefix("source:")
+    steady = [
+        one
+        for one in model.tried
+        if one.tally.agreed and not one.tally.parted and not one.tally.problems
+    ]
+    names, short = (
+        ", ".join(one.setting.name for one in parted),
+        model.model.removeprefix("source:"),
+    )
     counts = f"{parted[0].tally.parted} of {parted[0].tally.pairs} pairs part"
     base = replace(base, divergence=parted[0].tally.divergence)
     if len(parted) == len(model.tried):
-        return replace(base, verdict=BROKEN, reason=(
-            f"{names} on {short}: {counts} although everything is pinned, and no setting repeats itself"))
+        return replace(
+            base,
+            verdict=BROKEN,
+            reason=(
+                f"{names} on {short}: {counts} although everything is pinned, and no setting repeats itself"
+            ),
+        )
     if not steady:
-        reasons = [reason for one in model.tried for reason in (*one.tally.problems, one.tally.unavailable) if reason]
-        return replace(base, reason=f"{names} on {short}: {counts}, but no other setting could be compared: "
-                       f"{(reasons or ['nothing was tried'])[0]}")
+        reasons = [
+            reason
+            for one in model.tried
+            for reason in (*one.tally.problems, one.tally.unavailable)
+            if reason
+        ]
+        return replace(
+            base,
+            reason=f"{names} on {short}: {counts}, but no other setting could be compared: "
+            f"{(reasons or ['nothing was tried'])[0]}",
+        )
     if source.experiment.race:
         steady = [one for one in steady if any(shown(other.tally, one.tally) for other in parted)]
     if not steady:
-        return replace(base, reason=f"inconclusive: {names} on {short} does not repeat itself ({counts}), "
-                       f"too few to tell the others from luck")
-    # A setting may be a pin that it does not name (one thread); one that was seen to part is never advised.
-    held = next((pin for one in steady for pin in one.setting.pins),
-                next((pin.id for pin in source.pins for one in steady if _is_pin(pin, one.setting)), None))
-    return replace(base, verdict=NEEDS_PIN, pin=held,
-                   reason=f"{names} on {short} does not repeat itself ({counts}); {steady[0].setting.name} does")
+        return replace(
+            base,
+            reason=f"inconclusive: {names} on {short} does not repeat itself ({counts}), "
+            f"too few to tell the others from luck",
+        )
+    # A setting may be a pin that it does not name (one thread); one that was seen to part is never
+    # advised.
+    held = next(
+        (pin for one in steady for pin in one.setting.pins),
+        next((pin.id for pin in source.pins for one in steady if _is_pin(pin, one.setting)), None),
+    )
+    return replace(
+        base,
+        verdict=NEEDS_PIN,
+        pin=held,
+        reason=f"{names} on {short} does not repeat itself ({counts}); {steady[0].setting.name} does",
+    )
 
 
 def _is_pin(pin: Pin, setting: Setting) -> bool:

@@ -1,4 +1,7 @@
-"""Everything pinned against everything pinned: if that parts, no cause can be told from any other."""
+"""Everything pinned against everything pinned: if that parts, no cause can be told from any
+other.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +22,9 @@ class Control:
 
     @property
     def undecided(self) -> tuple[Tally, ...]:
-        return tuple(one for one in self.tallies if not one.parted and (one.problems or not one.agreed))
+        return tuple(
+            one for one in self.tallies if not one.parted and (one.problems or not one.agreed)
+        )
 
     @property
     def holds(self) -> bool:
@@ -28,6 +33,9 @@ class Control:
 
 def control(base: Condition, models: Sequence[str], wanted: int) -> Experiment[Control]:
     """``wanted`` pairs of the base condition on every model; every observation counts."""
-    asked = {condition: pairs(condition, wanted) for condition in (replace(base, model=model) for model in models)}
+    asked = {
+        condition: pairs(condition, wanted)
+        for condition in (replace(base, model=model) for model in models)
+    }
     found = yield [trial for some in asked.values() for one in some for trial in one]
     return Control(tuple(tally(condition, some, found) for condition, some in asked.items()))

@@ -1,4 +1,5 @@
 """What a recipe costs: step time against none, measured alone on the machine and in alternation."""
+
 from collections.abc import Sequence
 from statistics import median
 
@@ -11,7 +12,9 @@ WARM_UP = 5
 EPOCHS = {"text": 30, "mlp": 20}
 
 
-def cost(none: Condition, recipe: Condition, alternations: int = ALTERNATIONS) -> Experiment[tuple[float, ...]]:
+def cost(
+    none: Condition, recipe: Condition, alternations: int = ALTERNATIONS
+) -> Experiment[tuple[float, ...]]:
     """The ratio of median step times, recipe to none, one an alternation.
 
     Each trial is asked for only when the one before has ended, so that nothing else runs beside it.

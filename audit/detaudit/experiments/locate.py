@@ -1,4 +1,5 @@
 """From the step at which a source parts runs to the operation: a further pair replays that step."""
+
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,15 +15,19 @@ from detaudit.verdict import BROKEN, NEEDS_PIN, Verdict
 CAME_IN = ("rng", "data", "init")
 
 
-def locate(experiment: Experiment[Verdict], source: Source, base: Condition,
-           known: Mapping[str, Pin]) -> Experiment[Verdict]:
-    """The verdict of ``experiment`` with the operation at which loose runs part, where they part in a step.
+def locate(
+    experiment: Experiment[Verdict], source: Source, base: Condition, known: Mapping[str, Pin]
+) -> Experiment[Verdict]:
+    """The verdict of ``experiment`` with the operation at which loose runs part, where they part in
+    a step.
 
     A source that trains in its own way numbers its steps in its own way: it is left as it is.
     """
     verdict = yield from experiment
     where = verdict.divergence
-    parted = next((count.model for count in verdict.counts if count.name == "loose" and count.parted), None)
+    parted = next(
+        (count.model for count in verdict.counts if count.name == "loose" and count.parted), None
+    )
     if verdict.verdict not in (NEEDS_PIN, BROKEN) or parted is None or source.experiment.procedure:
         return verdict
     if base.backend not in EVERY_BACKEND:

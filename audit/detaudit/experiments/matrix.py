@@ -1,4 +1,5 @@
 """Source x component: which generator decides the initial weights, dropout, the shuffle ...?"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,19 +16,30 @@ COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "augmentation", "embedd
 GENERATORS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "keras-seed")
 
 
-def matrix(base: Condition, known: Mapping[str, Pin], sources: Mapping[str, Source],
-           components: Sequence[str] = COMPONENTS,
-           generators: Sequence[str] = GENERATORS) -> Experiment[tuple[Cell, ...]]:
-    """One pair a cell, everything pinned but that generator; and one with nothing loose a component.
+def matrix(
+    base: Condition,
+    known: Mapping[str, Pin],
+    sources: Mapping[str, Source],
+    components: Sequence[str] = COMPONENTS,
+    generators: Sequence[str] = GENERATORS,
+) -> Experiment[tuple[Cell, ...]]:
+    """One pair a cell, everything pinned but that generator; and one with nothing loose a
+    component.
 
-    Components and generators that are no ``sources`` of this backend are left out. A generator is reseeded from the
-    operating system in each trial, so one agreeing pair says that the component does not draw from it.
+    Components and generators that are no ``sources`` of this backend are left out. A generator is
+    reseeded from the operating system in each trial, so one agreeing pair says that the component
+    does not draw from it.
     """
     generators = [name for name in generators if name in sources]
     components = [name for name in components if name in sources]
     held = {component: _condition(base, sources[component], ()) for component in components}
-    cells = {(component, generator): _condition(base.without((generator,), known), sources[component], (generator,))
-             for component in components for generator in generators}
+    cells = {
+        (component, generator): _condition(
+            base.without((generator,), known), sources[component], (generator,)
+        )
+        for component in components
+        for generator in generators
+    }
     asked = {condition: pair(condition, 0) for condition in (*held.values(), *cells.values())}
     found = yield [trial for one in asked.values() for trial in one]
 
@@ -35,17 +47,29 @@ def matrix(base: Condition, known: Mapping[str, Pin], sources: Mapping[str, Sour
         left, right = asked[condition]
         return found[left], found[right]
 
-    return tuple(_cell(component, generator, look(held[component]), look(condition))
-                 for (component, generator), condition in cells.items())
+    return tuple(
+        _cell(component, generator, look(held[component]), look(condition))
+        for (component, generator), condition in cells.items()
+    )
 
 
 def _condition(base: Condition, source: Source, loose: tuple[str, ...]) -> Condition:
     plan = source.experiment
-    return replace(base, model=plan.models[0], loose=loose, feed=source.id if plan.feed else None,
-                   procedure=source.id if plan.procedure else None)
+    return replace(
+        base,
+        model=plan.models[0],
+        loose=loose,
+        feed=source.id if plan.feed else None,
+        procedure=source.id if plan.procedure else None,
+    )
 
 
-def _cell(component: str, generator: str, held: tuple[Finished, Finished], loose: tuple[Finished, Finished]) -> Cell:
+def _cell(
+    component: str,
+    generator: str,
+    held: tuple[Finished, Finished],
+    loose: tuple[Finished, Finished],
+) -> Cell:
     trials = tuple(one.number for one in (*held, *loose))
     failed = [one.outcome.reason for one in (*held, *loose) if not one.outcome.completed]
     if failed:

@@ -1,4 +1,5 @@
 """Comparing the pairs of one condition, and counting."""
+
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -12,11 +13,12 @@ from detaudit.verdict import Count
 
 @dataclass(frozen=True)
 class Tally:
-    """The pairs of one condition: how many agreed and parted, where the first parted, what went wrong.
+    """The pairs of one condition: how many agreed and parted, where the first parted, what went
+    wrong.
 
-    ``problems`` are the reasons of pairs that could not be compared, ``unavailable`` the reason why the
-    condition cannot be tried here. ``evidence`` says how often each source acted, the least over the
-    trials that completed.
+    ``problems`` are the reasons of pairs that could not be compared, ``unavailable`` the reason why
+    the condition cannot be tried here. ``evidence`` says how often each source acted, the least
+    over the trials that completed.
     """
 
     condition: Condition
@@ -36,12 +38,17 @@ class Tally:
         return Count(name, self.condition.model, self.agreed, self.parted)
 
 
-def tally(condition: Condition, pairs: Sequence[tuple[Trial, Trial]], found: Found,
-          ignore: Collection[str] = ()) -> Tally:
-    """Compare every pair. A trial that did not complete makes its pair a problem, never an agreement.
+def tally(
+    condition: Condition,
+    pairs: Sequence[tuple[Trial, Trial]],
+    found: Found,
+    ignore: Collection[str] = (),
+) -> Tally:
+    """Compare every pair. A trial that did not complete makes its pair a problem, never an
+    agreement.
 
-    Two trials of which one failed and the other completed have parted, but nothing says where: a problem
-    as well, told with the failure's own reason.
+    Two trials of which one failed and the other completed have parted, but nothing says where: a
+    problem as well, told with the failure's own reason.
     """
     agreed = parted = 0
     divergence, problems, unavailable = None, [], None
@@ -63,8 +70,16 @@ def tally(condition: Condition, pairs: Sequence[tuple[Trial, Trial]], found: Fou
             parted += 1
             divergence = divergence or compared
     done = [found[trial] for one in pairs for trial in one]
-    return Tally(condition, agreed, parted, divergence, tuple(problems), unavailable,
-                 tuple(one.number for one in done), _least_evidence(done))
+    return Tally(
+        condition,
+        agreed,
+        parted,
+        divergence,
+        tuple(problems),
+        unavailable,
+        tuple(one.number for one in done),
+        _least_evidence(done),
+    )
 
 
 def compare_finished(a: Finished, b: Finished, ignore: Collection[str] = ()) -> diff.Comparison:
@@ -75,11 +90,17 @@ def compare_finished(a: Finished, b: Finished, ignore: Collection[str] = ()) -> 
 
 
 def compare_ends(a: Finished, b: Finished) -> diff.Comparison:
-    """Compare what two completed trials end on, whatever their steps: their final weights or values."""
+    """Compare what two completed trials end on, whatever their steps: their final weights or
+    values.
+    """
     ends = [one.trace.digests.get("final") if one.trace else None for one in (a, b)]
     if None in ends:
         return Incomparable("a trial left nothing that it ended on")
-    return Agreement(1) if ends[0] == ends[1] else Divergence("update", None, "what the training ends on", "bits")
+    return (
+        Agreement(1)
+        if ends[0] == ends[1]
+        else Divergence("update", None, "what the training ends on", "bits")
+    )
 
 
 def _least_evidence(done: Sequence[Finished]) -> dict[str, int]:

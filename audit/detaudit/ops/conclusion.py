@@ -1,16 +1,22 @@
-"""From what was found to the outcome and the exit code of ``detaudit ops`` (docs/reference/exit-codes.md)."""
+"""From what was found to the outcome and the exit code of ``detaudit ops``
+(docs/reference/exit-codes.md).
+"""
+
 from detaudit.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
 from detaudit.ops.findings import OpsAudit
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
 
 
 def conclude(audit: OpsAudit) -> Conclusion:
-    """0 nothing broken, 1 an operation is (with ``strict`` also needs-pin or varies), 3 not decided, 130 interrupted.
+    """0 nothing broken, 1 an operation is (with ``strict`` also needs-pin or varies), 3 not
+    decided, 130 interrupted.
 
     1 wins over 3.
     """
-    by_verdict = {verdict: list(dict.fromkeys(one.name for one in audit.operations if one.verdict == verdict))
-                  for verdict in (BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES)}
+    by_verdict = {
+        verdict: list(dict.fromkeys(one.name for one in audit.operations if one.verdict == verdict))
+        for verdict in (BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES)
+    }
     if by_verdict[BROKEN]:
         return Conclusion(UNFIT, 1, f"broken: {', '.join(by_verdict[BROKEN])}")
     undecided = _undecided(audit, by_verdict[ERROR])
@@ -19,7 +25,9 @@ def conclude(audit: OpsAudit) -> Conclusion:
     strict = [*by_verdict[NEEDS_PIN], *by_verdict[VARIES]] if audit.strict else []
     outcome = INCONCLUSIVE if undecided else OK
     if strict:
-        return Conclusion(outcome, 1, f"strict: {strict[0]} does not give the same bits under every condition")
+        return Conclusion(
+            outcome, 1, f"strict: {strict[0]} does not give the same bits under every condition"
+        )
     return Conclusion(outcome, 3 if undecided else 0, undecided or "nothing is broken")
 
 

@@ -1,4 +1,5 @@
 """What a sweep over operations found, as values."""
+
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +12,15 @@ from detaudit.runner import Finished
 class Operation:
     """One entry of the catalogue in one dtype.
 
-    ``default``, ``deterministic``, ``one_thread`` are its replays as it is, under op determinism, and with one thread;
-    None where it did not run. ``refused`` is what it raised under op determinism. ``confirmed`` are further replays of
-    what parted. ``threads_agree``, ``onednn_agrees``: the same bits with one thread, without oneDNN? ``batch_agrees``:
-    the first example of a batch and that example alone? None where that was not seen. ``cost`` is the ratio of times
-    under op determinism, with its least and its greatest. ``said`` is the library's own message on it, and ``contrary``
-    what was seen otherwise than said. ``unseeded`` counts processes in which a random operation was called by its
-    defaults, the global seeds set, and their distinct results.
+    ``default``, ``deterministic``, ``one_thread`` are its replays as it is, under op determinism,
+    and with one thread; None where it did not run. ``refused`` is what it raised under op
+    determinism. ``confirmed`` are further replays of what parted. ``threads_agree``,
+    ``onednn_agrees``: the same bits with one thread, without oneDNN? ``batch_agrees``: the first
+    example of a batch and that example alone? None where that was not seen. ``cost`` is the ratio
+    of times under op determinism, with its least and its greatest. ``said`` is the library's own
+    message on it, and ``contrary`` what was seen otherwise than said. ``unseeded`` counts processes
+    in which a random operation was called by its defaults, the global seeds set, and their distinct
+    results.
     """
 
     name: str
@@ -44,7 +47,8 @@ class Operation:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A message of the installed library: these ``operations`` refuse to run under op determinism somewhere.
+    """A message of the installed library: these ``operations`` refuse to run under op determinism
+    somewhere.
 
     ``seen`` are those that did here, ``ran`` those that were called here and did not.
     """

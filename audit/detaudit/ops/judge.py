@@ -1,4 +1,5 @@
 """From the replays of one operation to its verdict. A function on values."""
+
 import re
 from dataclasses import dataclass, field, replace
 
@@ -31,8 +32,13 @@ class Seen:
     def dtypes(self, name: str) -> list[str]:
         """The dtypes in which the entry was tried, or a float where it never got so far."""
         tried = {f"{name} {dtype}": dtype for dtype in DTYPES}
-        known = [key.rpartition(" ")[2] for trace in self.default.get(name, [])
-                 for kind in ("executed", "raised") for key in replays.told(trace, kind) if key in tried]
+        known = [
+            key.rpartition(" ")[2]
+            for trace in self.default.get(name, [])
+            for kind in ("executed", "raised")
+            for key in replays.told(trace, kind)
+            if key in tried
+        ]
         return sorted(set(known), key=DTYPES.index) or [DTYPES[0]]
 
 
@@ -40,29 +46,58 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
     """The finding on one entry in one dtype; ``further`` are the replays that confirm."""
     key = f"{name} {dtype}"
     default, deterministic, one_thread, onednn_off = (
-        kept.get(name, []) for kept in (seen.default, seen.deterministic, seen.one_thread, seen.onednn_off))
+        kept.get(name, [])
+        for kept in (seen.default, seen.deterministic, seen.one_thread, seen.onednn_off)
+    )
     everything = [*default, *deterministic, *one_thread, *onednn_off]
-    executed = tuple(sorted({operation for trace in default for operation in replays.told(trace, "executed").get(
-        key, ())}))
+    executed = tuple(
+        sorted(
+            {
+                operation
+                for trace in default
+                for operation in replays.told(trace, "executed").get(key, ())
+            }
+        )
+    )
     counts = [replays.counted(traces, key) for traces in (default, deterministic, one_thread)]
     confirmed = replays.counted(further.default.get(name, []), key) if further else None
-    refused = None if _raised(default, key) else _raised(deterministic, key)  # a kernel that is missing refuses nothing
+    refused = (
+        None if _raised(default, key) else _raised(deterministic, key)
+    )  # a kernel that is missing refuses nothing
     blank = Operation(
-        name, dtype, ERROR, "", *counts, confirmed=confirmed, executed=executed,
-        refused="" if refused is None else f"{refused['type']}: {_NODE.sub('', refused['message'])}",
-        threads_agree=_same(default, one_thread, key), onednn_agrees=_same(default, onednn_off, key),
+        name,
+        dtype,
+        ERROR,
+        "",
+        *counts,
+        confirmed=confirmed,
+        executed=executed,
+        refused=""
+        if refused is None
+        else f"{refused['type']}: {_NODE.sub('', refused['message'])}",
+        threads_agree=_same(default, one_thread, key),
+        onednn_agrees=_same(default, onednn_off, key),
         batch_agrees=replays.batch_agrees(default[0], key) if default else None,
         guilty=replays.guilty([*default, *(further.default.get(name, []) if further else [])], key),
-        divergence=replays.divergence(default, key) or replays.divergence(deterministic, key))
-    verdict, reason = _verdict(blank, _raised(default, key), seen.failed.get(name), _one_input(everything, key),
-                               replays.counted(further.deterministic.get(name, []), key) if further else None)
-    return _with_unseeded(replace(blank, verdict=verdict, reason=reason),
-                          replays.by_process(seen.unseeded.get(name, []), key))
+        divergence=replays.divergence(default, key) or replays.divergence(deterministic, key),
+    )
+    verdict, reason = _verdict(
+        blank,
+        _raised(default, key),
+        seen.failed.get(name),
+        _one_input(everything, key),
+        replays.counted(further.deterministic.get(name, []), key) if further else None,
+    )
+    return _with_unseeded(
+        replace(blank, verdict=verdict, reason=reason),
+        replays.by_process(seen.unseeded.get(name, []), key),
+    )
 
 
 def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
-    """What the processes showed that called it without a seed argument. What they differ by is the seed, where replays
-    with one match."""
+    """What the processes showed that called it without a seed argument. What they differ by is the
+    seed, where replays with one match.
+    """
     if unseeded is None or unseeded.replays < 2:
         return one
     one = replace(one, unseeded=unseeded)
@@ -72,11 +107,18 @@ def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
     seen = f"{where} give {unseeded.distinct} distinct results"
     if one.verdict not in (REPRODUCIBLE, VARIES):
         return replace(one, reason=f"{one.reason}; {seen}")
-    return replace(one, verdict=NEEDS_PIN, reason=f"{seen}: it needs a seed argument; with one, {one.reason}")
+    return replace(
+        one, verdict=NEEDS_PIN, reason=f"{seen}: it needs a seed argument; with one, {one.reason}"
+    )
 
 
-def _verdict(one: Operation, raised: dict | None, failed: str | None, same_inputs: bool,
-             still: Replays | None) -> tuple[str, str]:
+def _verdict(
+    one: Operation,
+    raised: dict | None,
+    failed: str | None,
+    same_inputs: bool,
+    still: Replays | None,
+) -> tuple[str, str]:
     if raised is not None:
         said = f"{raised['type']}: {raised['message']}"
         refused = raised["refusal"] and one.default is None  # an error after its replays is another
@@ -91,12 +133,21 @@ def _verdict(one: Operation, raised: dict | None, failed: str | None, same_input
         told = f"{_told(one.deterministic)} under op determinism"
         alone = one.one_thread is not None and not one.one_thread.parted
         if still is not None and still.parted:
-            return BROKEN, f"{told}, and again {_told(still)}{'; one thread holds it' if alone else ''}"
+            return (
+                BROKEN,
+                f"{told}, and again {_told(still)}{'; one thread holds it' if alone else ''}",
+            )
         return ERROR, f"{told}, but further replays agree: not confirmed"
     if one.default.parted:
         return _parting(one, one.default)
-    changes = [what for what, agrees in (("the number of threads", one.threads_agree),
-                                         ("oneDNN", one.onednn_agrees)) if agrees is False]
+    changes = [
+        what
+        for what, agrees in (
+            ("the number of threads", one.threads_agree),
+            ("oneDNN", one.onednn_agrees),
+        )
+        if agrees is False
+    ]
     if changes:
         return VARIES, f"repeats itself; its bits change with {' and '.join(changes)}"
     rate = excluded_rate(one.default.replays // 2)
@@ -106,8 +157,11 @@ def _verdict(one: Operation, raised: dict | None, failed: str | None, same_input
 def _parting(one: Operation, default: Replays) -> tuple[str, str]:
     if one.confirmed is None or not one.confirmed.parted:
         return ERROR, f"{_told(default)}, but further replays agree: not confirmed"
-    held = [pin for pin, count in (("op determinism", one.deterministic), ("one thread", one.one_thread))
-            if count is not None and not count.parted]
+    held = [
+        pin
+        for pin, count in (("op determinism", one.deterministic), ("one thread", one.one_thread))
+        if count is not None and not count.parted
+    ]
     if held:
         return NEEDS_PIN, f"{_told(default)}; held by {' and by '.join(held)}"
     if one.refused:
@@ -120,7 +174,9 @@ def _told(count: Replays) -> str:
 
 
 def _raised(traces: list[Trace], key: str) -> dict | None:
-    return next((found for trace in traces if (found := replays.told(trace, "raised").get(key))), None)
+    return next(
+        (found for trace in traces if (found := replays.told(trace, "raised").get(key))), None
+    )
 
 
 def _same(default: list[Trace], other: list[Trace], key: str) -> bool | None:
@@ -131,4 +187,13 @@ def _same(default: list[Trace], other: list[Trace], key: str) -> bool | None:
 
 def _one_input(traces: list[Trace], key: str) -> bool:
     """Whether every process was given the same inputs: that is what makes results comparable."""
-    return len({tuple(sorted(found.items())) for trace in traces if (found := replays.inputs(trace, key))}) <= 1
+    return (
+        len(
+            {
+                tuple(sorted(found.items()))
+                for trace in traces
+                if (found := replays.inputs(trace, key))
+            }
+        )
+        <= 1
+    )

@@ -1,4 +1,7 @@
-"""What replays left in their traces: distinct results, and how far apart two of them are. Functions on values."""
+"""What replays left in their traces: distinct results, and how far apart two of them are. Functions
+on values.
+"""
+
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,18 +20,28 @@ _NEXT_TABLE = re.compile(r" \(\d+\)$")
 
 
 def told(trace: Trace, kind: str) -> dict[str, Any]:
-    """One of the notes of a trial that replayed: ``raised``, ``executed``, ``seconds``, ``guilty``, by entry."""
+    """One of the notes of a trial that replayed: ``raised``, ``executed``, ``seconds``, ``guilty``,
+    by entry.
+    """
     return trace.measures.get("operations", {}).get(kind, {})
 
 
 def tables(trace: Trace, name: str) -> list[Table]:
-    return [table for table in trace.tables if table.kind == "steps" and _NEXT_TABLE.sub("", table.name) == name]
+    return [
+        table
+        for table in trace.tables
+        if table.kind == "steps" and _NEXT_TABLE.sub("", table.name) == name
+    ]
 
 
 def rows(traces: Iterable[Trace], name: str) -> list[Row]:
     """What each call of an entry gave, in the order of the traces."""
-    return [(table.columns, tuple(map(int, cells))) for trace in traces for table in tables(trace, name)
-            for cells in table.cells]
+    return [
+        (table.columns, tuple(map(int, cells)))
+        for trace in traces
+        for table in tables(trace, name)
+        for cells in table.cells
+    ]
 
 
 def counted(traces: Sequence[Trace], name: str) -> Replays | None:
@@ -38,7 +51,9 @@ def counted(traces: Sequence[Trace], name: str) -> Replays | None:
 
 
 def by_process(traces: Sequence[Trace], name: str) -> Replays | None:
-    """How many distinct results processes gave, all calls of one together; None where they gave none."""
+    """How many distinct results processes gave, all calls of one together; None where they gave
+    none.
+    """
     found = [tuple(rows([trace], name)) for trace in traces]
     called = [each for each in found if each]
     return Replays(len(called), len(set(called))) if called else None
@@ -61,14 +76,21 @@ def inputs(trace: Trace, name: str) -> dict[str, int]:
 
 
 def batch_agrees(trace: Trace, name: str) -> bool | None:
-    """Whether the first example of a batch has the same bits alone; None where that was not tried."""
+    """Whether the first example of a batch has the same bits alone; None where that was not
+    tried.
+    """
     pair = [once(trace, "forward", f"{name} {ending}") for ending in ("of the batch", "alone")]
     return None if not all(pair) else [*pair[0].values()] == [*pair[1].values()]
 
 
 def divergence(traces: Sequence[Trace], name: str) -> Divergence | None:
     """The first call that gave another result than the first one, and how far apart they are."""
-    found = [(table, row) for trace in traces for table in tables(trace, name) for row in range(len(table.cells))]
+    found = [
+        (table, row)
+        for trace in traces
+        for table in tables(trace, name)
+        for row in range(len(table.cells))
+    ]
     for table, row in found[1:]:
         begun, first = found[0]
         if table.columns != begun.columns:

@@ -1,7 +1,9 @@
-"""A script that shows one operation's fault alone, without detaudit: to be attached to a framework's bug tracker.
+"""A script that shows one operation's fault alone, without detaudit: to be attached to a
+framework's bug tracker.
 
 It is run, and its fault is seen, before it is handed over as verified.
 """
+
 import math
 import os
 import re
@@ -89,30 +91,53 @@ sys.exit(len(results) > 1)
 '''
 
 
-def text(guilty: Guilty, packages: Mapping[str, Any], threads: int | None = None,
-         backend: str = "tensorflow") -> str | None:
-    """The script, under 60 lines; None where the operation's inputs cannot be made of their shapes alone, or it cannot
-    be called alone."""
+def text(
+    guilty: Guilty,
+    packages: Mapping[str, Any],
+    threads: int | None = None,
+    backend: str = "tensorflow",
+) -> str | None:
+    """The script, under 60 lines; None where the operation's inputs cannot be made of their shapes
+    alone, or it cannot be called alone.
+    """
     if not guilty.call:
         return None
-    inputs = [_made(described, guilty.limits[place] if place < len(guilty.limits) else None)
-              for place, described in enumerate(guilty.inputs)]
+    inputs = [
+        _made(described, guilty.limits[place] if place < len(guilty.limits) else None)
+        for place, described in enumerate(guilty.inputs)
+    ]
     if None in inputs:
         return None
     template, lines, body, setting = _WRITERS[backend](guilty, [str(one) for one in inputs])
     return template.format(
-        operation=guilty.operation, version=__version__, distinct=guilty.replays.distinct,
-        replays=guilty.replays.replays, calls=CALLS, inputs="\n".join(lines) + "\n", device=guilty.device or "cpu",
-        packages=", ".join(f"{name} {version}" for name, version in sorted(packages.items())) or backend,
-        threads=f"{setting}({threads})\n" if threads else "", body="".join(f"    {line}\n" for line in body))
+        operation=guilty.operation,
+        version=__version__,
+        distinct=guilty.replays.distinct,
+        replays=guilty.replays.replays,
+        calls=CALLS,
+        inputs="\n".join(lines) + "\n",
+        device=guilty.device or "cpu",
+        packages=", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+        or backend,
+        threads=f"{setting}({threads})\n" if threads else "",
+        body="".join(f"    {line}\n" for line in body),
+    )
 
 
 def _tensorflow(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], list[str], str]:
-    """The template, the lines that make the inputs, the body of a call, and what sets the threads."""
-    variables = [place for place, described in enumerate(guilty.inputs) if described.startswith("resource")]
+    """The template, the lines that make the inputs, the body of a call, and what sets the
+    threads.
+    """
+    variables = [
+        place for place, described in enumerate(guilty.inputs) if described.startswith("resource")
+    ]
     lines: list[str] = []
     for place, one in enumerate(made):
-        lines.append(f"input_{place} = tf.Variable({one})" if place in variables else f"input_{place} = {one}")
+        lines.append(
+            f"input_{place} = tf.Variable({one})"
+            if place in variables
+            else f"input_{place} = {one}"
+        )
         if place in variables:
             lines.append(f"begin_{place} = input_{place}.numpy()")
 
@@ -121,23 +146,36 @@ def _tensorflow(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], li
 
     body = [f"input_{place}.assign(begin_{place})" for place in variables]
     body.append(f"found = tf.raw_ops.{guilty.operation}({_arguments(guilty.call, given, repr)})")
-    body.append(f"return {' + '.join(f'input_{place}.numpy().tobytes()' for place in variables)}" if variables else
-                'return b"".join(one.numpy().tobytes() for one in tf.nest.flatten(found))')
+    body.append(
+        f"return {' + '.join(f'input_{place}.numpy().tobytes()' for place in variables)}"
+        if variables
+        else 'return b"".join(one.numpy().tobytes() for one in tf.nest.flatten(found))'
+    )
     return _TENSORFLOW, lines, body, "tf.config.threading.set_intra_op_parallelism_threads"
 
 
 def _torch(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], list[str], str]:
-    """As :func:`_tensorflow`. An operation may write into its inputs: it gets copies, which are results too."""
+    """As :func:`_tensorflow`. An operation may write into its inputs: it gets copies, which are
+    results too.
+    """
+
     def written(value: Any) -> str:
         if isinstance(value, float) and not math.isfinite(value):
             return f'float("{value}")'
         return value if isinstance(value, str) and value.startswith("torch.") else repr(value)
 
     names = ", ".join(f"input_{place}" for place in range(len(made)))
-    body = [f"given = [one.clone() for one in ({names},)]",
-            f"found = torch.ops.{guilty.operation}({_arguments(guilty.call, 'given[{}]'.format, written)})",
-            "return [found, given]"]
-    return _TORCH, [f"input_{place} = {one}" for place, one in enumerate(made)], body, "torch.set_num_threads"
+    body = [
+        f"given = [one.clone() for one in ({names},)]",
+        f"found = torch.ops.{guilty.operation}({_arguments(guilty.call, 'given[{}]'.format, written)})",
+        "return [found, given]",
+    ]
+    return (
+        _TORCH,
+        [f"input_{place} = {one}" for place, one in enumerate(made)],
+        body,
+        "torch.set_num_threads",
+    )
 
 
 _WRITERS = {"tensorflow": _tensorflow, "torch": _torch}
@@ -160,8 +198,12 @@ def _made(described: str, limits: tuple[int, int] | None) -> str | None:
     return made
 
 
-def _arguments(call: Sequence[tuple[str, Any]], given: Callable[[int], str], written: Callable[[Any], str]) -> str:
-    """The arguments of a call, by name: ``given`` names an input by its place, ``written`` writes an attribute."""
+def _arguments(
+    call: Sequence[tuple[str, Any]], given: Callable[[int], str], written: Callable[[Any], str]
+) -> str:
+    """The arguments of a call, by name: ``given`` names an input by its place, ``written`` writes
+    an attribute.
+    """
     found = []
     for name, value in call:
         if name.startswith("attribute "):
@@ -169,7 +211,9 @@ def _arguments(call: Sequence[tuple[str, Any]], given: Callable[[int], str], wri
         elif isinstance(value, int):
             found.append(f"{name}={given(value)}")
         else:
-            found.append(f"{name}=[{', '.join('None' if one is None else given(one) for one in value)}]")
+            found.append(
+                f"{name}=[{', '.join('None' if one is None else given(one) for one in value)}]"
+            )
     return ", ".join(found)
 
 
@@ -185,8 +229,15 @@ def shows(script: str, python: str, folder: Path) -> bool:
 
 def _shown(path: Path, python: str, folder: Path) -> bool:
     try:
-        done = subprocess.run([python, str(path)], cwd=folder, env=dict(os.environ), capture_output=True,
-                              timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [python, str(path)],
+            cwd=folder,
+            env=dict(os.environ),
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 1 and b"distinct results in" in done.stdout

@@ -1,4 +1,5 @@
 """One ``detaudit ops``: the sweep over a runner, then what must be timed with nothing beside it."""
+
 import os
 import tempfile
 import time
@@ -39,7 +40,9 @@ class Options:
 
 
 def chosen(only: Sequence[str]) -> tuple[str, ...]:
-    """The entries of the catalogue to replay, by name; all where none is named. Raises UsageError."""
+    """The entries of the catalogue to replay, by name; all where none is named. Raises
+    UsageError.
+    """
     known = [one.name for one in catalogue.OPERATIONS]
     by_what_they_run = {name: one.name for one in catalogue.OPERATIONS for name in one.gradients}
     by_lower = {name.lower(): name for name in [*by_what_they_run, *known]}
@@ -51,18 +54,26 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
         hint = f" Did you mean {', '.join(by_lower[one] for one in near)}?" if near else ""
         raise UsageError(f"No operation {unknown[0]} in the catalogue.{hint}")
     named = [by_lower[name.lower()] for name in only]
-    return tuple(dict.fromkeys(name if name in known else by_what_they_run[name] for name in named)) or tuple(known)
+    return tuple(
+        dict.fromkeys(name if name in known else by_what_they_run[name] for name in named)
+    ) or tuple(known)
 
 
 def run(options: Options, emit: Emit) -> OpsAudit:
-    """Replay the operations. Raises UsageError and EnvironmentUnusable; an interruption gives what had been found."""
+    """Replay the operations. Raises UsageError and EnvironmentUnusable; an interruption gives what
+    had been found.
+    """
     names = chosen(options.only)
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     before = gpu.snapshot()
     with workspace() as folder:
         audit = _Sweep(options, names, folder, emit, before).run()
-    return replace(audit, began=began, seconds=time.monotonic() - clock,
-                   machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())})
+    return replace(
+        audit,
+        began=began,
+        seconds=time.monotonic() - clock,
+        machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())},
+    )
 
 
 @dataclass
@@ -79,11 +90,17 @@ class _Sweep:
 
     def run(self) -> OpsAudit:
         options = self.options
-        blank = OpsAudit({**asdict(options), "operations": len(self.names)}, options.device, strict=options.strict,
-                         asked=options.only, warnings=environment.warnings(os.environ))
+        blank = OpsAudit(
+            {**asdict(options), "operations": len(self.names)},
+            options.device,
+            strict=options.strict,
+            asked=options.only,
+            warnings=environment.warnings(os.environ),
+        )
         runner = self._runner(fork=not self.on_gpu)
-        conditions = sweep.Conditions.of(base.base_condition(options.backend, options.device, options.seed),
-                                         base.known_pins())
+        conditions = sweep.Conditions.of(
+            base.base_condition(options.backend, options.device, options.seed), base.known_pins()
+        )
         interrupted, facts = False, {}
         try:
             self.emit(Phase(f"Starting {options.backend} in {options.python}"))
@@ -98,10 +115,21 @@ class _Sweep:
         finally:
             runner.close()
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
-        framework = next((one.trace.facts.get("framework", {}) for one in trials
-                          if one.outcome.completed and one.trace), {})
-        return replace(blank, trials=trials, environment={**facts, "framework": framework}, cut=runner.cut,
-                       interrupted=interrupted)
+        framework = next(
+            (
+                one.trace.facts.get("framework", {})
+                for one in trials
+                if one.outcome.completed and one.trace
+            ),
+            {},
+        )
+        return replace(
+            blank,
+            trials=trials,
+            environment={**facts, "framework": framework},
+            cut=runner.cut,
+            interrupted=interrupted,
+        )
 
     def _ask_for_gpu(self, runner: Runner, condition: Condition) -> None:
         """Raise EnvironmentUnusable where the framework has no GPU."""
@@ -117,15 +145,22 @@ class _Sweep:
         names = self.names
         if self.options.list_raising:
             named = {name for one in listing.finding or () for name in one.operations}
-            names = tuple(one.name for one in catalogue.OPERATIONS
-                          if one.name in self.names and {one.name, *one.gradients} & named)
-        self.emit(Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions"))
+            names = tuple(
+                one.name
+                for one in catalogue.OPERATIONS
+                if one.name in self.names and {one.name, *one.gradients} & named
+            )
+        self.emit(
+            Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions")
+        )
         self.emit(Phase("Replaying"))
         random = {one.name for one in catalogue.OPERATIONS if one.unseeded is not None}
         replaying = Asking(sweep.sweep(conditions, names, random))
         runner.run([replaying])
         said = listing.finding or ()
-        operations = tuple(sweep.documented(one, said, self.on_gpu) for one in replaying.finding or ())
+        operations = tuple(
+            sweep.documented(one, said, self.on_gpu) for one in replaying.finding or ()
+        )
         audit = replace(audit, operations=operations, refusals=sweep.matched(said, operations))
         if self.options.price and not self.options.list_raising and operations:
             self.emit(Phase("The price of op determinism, measured alone"))
@@ -140,6 +175,10 @@ class _Sweep:
         limits = Limits(options.jobs or default_jobs(), options.timeout, options.budget)
         variables = base.controlled_variables()
         nests = base.environment_for_nests(os.environ, variables, str(self.folder.private))
-        return Runner(Interpreter(options.python, options.backend, fork), limits,
-                      Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)),
-                      {**nests, "KERAS_BACKEND": options.backend}, emit=self.emit)
+        return Runner(
+            Interpreter(options.python, options.backend, fork),
+            limits,
+            Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)),
+            {**nests, "KERAS_BACKEND": options.backend},
+            emit=self.emit,
+        )

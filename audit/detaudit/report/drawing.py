@@ -1,4 +1,7 @@
-"""What a page on a terminal is made of: signs, lines to paste, and lines without trailing blanks."""
+"""What a page on a terminal is made of: signs, lines to paste, and lines without trailing
+blanks.
+"""
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +30,9 @@ PLAIN = Signs("+", "x", "?", "-", ".", "!=")
 
 
 def cleaned(value: str, ascii: bool, style: str | Style = "", longest: int = 1000) -> Text:
-    """A sentence of the document, clipped, and harmless; where a console knows ASCII alone, in that."""
+    """A sentence of the document, clipped, and harmless; where a console knows ASCII alone, in
+    that.
+    """
     shown = clipped(value, longest)
     if ascii:
         shown = shown.replace("\u2026", "...").encode("ascii", "backslashreplace").decode()
@@ -96,9 +101,11 @@ class Diff:
 
 @dataclass(frozen=True)
 class Page:
-    """Parts below one another, drawn when the signs, whether they are ASCII alone, and the width are known.
+    """Parts below one another, drawn when the signs, whether they are ASCII alone, and the width
+    are known.
 
-    It leaves no blanks at the ends of lines. Print it with ``crop=False``: lines to paste are never broken.
+    It leaves no blanks at the ends of lines. Print it with ``crop=False``: lines to paste are never
+    broken.
     """
 
     parts: Callable[[Signs, bool, int], Iterable[RenderableType]]

@@ -1,8 +1,9 @@
 """Making text from outside harmless, for each place where it is shown.
 
-Whatever stands in a document may have been written by somebody else: an exception's message, a tensor's
-name, a whole report. None of it may move a cursor, close a tag or begin a heading.
+Whatever stands in a document may have been written by somebody else: an exception's message, a
+tensor's name, a whole report. None of it may move a cursor, close a tag or begin a heading.
 """
+
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -19,23 +20,24 @@ _BACKTICKS = re.compile("`+")
 def visible(text: str) -> str:
     """``text`` on one line, with every character that is not printable as its escape.
 
-    Control characters, escape sequences, direction marks and line separators all become ``\\x1b`` and the
-    like; runs of white space become one space.
+    Control characters, escape sequences, direction marks and line separators all become ``\\x1b``
+    and the like; runs of white space become one space.
     """
     return visible_line(_SPACES.sub(" ", text))
 
 
 def clipped(text: str, longest: int) -> str:
     """``visible`` text of at most ``longest`` characters."""
-    shown = visible(text[:2 * longest])
-    return shown if len(shown) <= longest else shown[:longest - 1].rstrip() + "\u2026"
+    shown = visible(text[: 2 * longest])
+    return shown if len(shown) <= longest else shown[: longest - 1].rstrip() + "\u2026"
 
 
 def markdown(text: str, longest: int = 300) -> str:
-    """``text`` as one line of Markdown that is nothing but text, within a line or in a table's cell.
+    """``text`` as one line of Markdown that is nothing but text, within a line or in a table's
+    cell.
 
-    HTML is escaped, Markdown's own characters too; a mention, an issue's number and a bare address are
-    broken by a character of no width, so that a report notifies and links nobody.
+    HTML is escaped, Markdown's own characters too; a mention, an issue's number and a bare address
+    are broken by a character of no width, so that a report notifies and links nobody.
     """
     shown = clipped(text, longest)
     shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -44,7 +46,9 @@ def markdown(text: str, longest: int = 300) -> str:
 
 
 def code(text: str, longest: int = 300) -> str:
-    """``text`` as an inline code span where it is a plain id, for which that is safe in a table's cell too."""
+    """``text`` as an inline code span where it is a plain id, for which that is safe in a table's
+    cell too.
+    """
     return f"`{text}`" if len(text) <= longest and _ID.fullmatch(text) else markdown(text, longest)
 
 
@@ -60,15 +64,21 @@ def visible_line(line: str) -> str:
     """A line to paste: its spaces stay, for they indent."""
     if line.isprintable():
         return line
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in line)
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in line
+    )
 
 
 def exports(variables: Mapping[str, str]) -> list[str]:
     """Shell lines that set the variables; values are quoted as a shell needs it."""
-    return [f"export {visible_line(name)}={visible_line(shlex.quote(value))}"
-            for name, value in sorted(variables.items())]
+    return [
+        f"export {visible_line(name)}={visible_line(shlex.quote(value))}"
+        for name, value in sorted(variables.items())
+    ]
 
 
 def xml(text: str) -> str:
-    """``text`` without the characters that XML cannot hold and without controls; ``xml.etree`` escapes the rest."""
+    """``text`` without the characters that XML cannot hold and without controls; ``xml.etree``
+    escapes the rest.
+    """
     return _CONTROL.sub("", _NOT_XML.sub("", text))

@@ -1,8 +1,10 @@
 """The report as Markdown for a public bug: under 60,000 characters, whatever it holds.
 
-The answer and the table of sources stand open, the evidence is folded into ``<details>``. Blocks are given
-room in the order in which a reader needs them; what no longer fits is counted, never cut in the middle.
+The answer and the table of sources stand open, the evidence is folded into ``<details>``. Blocks
+are given room in the order in which a reader needs them; what no longer fits is counted, never cut
+in the middle.
 """
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from detaudit.report.answer import answer
 from detaudit.report.escape import code, exports, fenced
 from detaudit.report.escape import markdown as text
 
-LIMIT = 60_000   # characters; GitHub refuses an issue of more than 65,536
+LIMIT = 60_000  # characters; GitHub refuses an issue of more than 65,536
 _RESERVE = 4_000  # for what closes the page, and for the counts of what was left out
 _MOST_FACTS = 150
 _AROUND = 30  # layers of a replayed step that are shown, before the first that parts and after it
@@ -21,7 +23,9 @@ _SIGNS = {True: "\u2713", False: "\u2717", None: "\u2013"}
 
 @dataclass(frozen=True)
 class _Block:
-    """As many rows as there is room for, one of each of ``parts``, between ``before`` and ``after``."""
+    """As many rows as there is room for, one of each of ``parts``, between ``before`` and
+    ``after``.
+    """
 
     before: str
     parts: Sequence[Any]
@@ -31,8 +35,18 @@ class _Block:
 
 def render(report: v1.Report) -> str:
     """The page, ending in a newline. The same document gives the same text."""
-    blocks = (_answer(report), _sources(report), _pins(report), _ladder(report), _matrix(report), _reach(report),
-              _placebos(report), _evidence(report), _facts(report), _unfinished(report))
+    blocks = (
+        _answer(report),
+        _sources(report),
+        _pins(report),
+        _ladder(report),
+        _matrix(report),
+        _reach(report),
+        _placebos(report),
+        _evidence(report),
+        _facts(report),
+        _unfinished(report),
+    )
     return _fitted([one for one in blocks if one.parts], LIMIT - _RESERVE) + _end(report)
 
 
@@ -57,7 +71,9 @@ def _fitted(blocks: Iterable[_Block], room: int) -> str:
         page.append(whole)
         room -= len(whole)
     if left_out:
-        page.append(f"{wording.number(left_out, 'section')} left out for want of room: see the JSON report.\n\n")
+        page.append(
+            f"{wording.number(left_out, 'section')} left out for want of room: see the JSON report.\n\n"
+        )
     return "".join(page)
 
 
@@ -69,7 +85,9 @@ def _answer(report: v1.Report) -> _Block:
     rows += ["", *(f"- **{label}:** {text(said, 1000)}" for label, said in found.details)]
     rows += [f"- **Warning:** {text(one, 500)}" for one in report.warnings[:20]]
     rows.append(f"- **Seen on:** {text(wording.context(report), 500)}")
-    return _Block(f"### detaudit {text(report.command)}: training that repeats to the last bit\n", rows, str)
+    return _Block(
+        f"### detaudit {text(report.command)}: training that repeats to the last bit\n", rows, str
+    )
 
 
 def _paste(fix: v1.Fix | v1.Recipe) -> str:
@@ -101,25 +119,42 @@ def _sources(report: v1.Report) -> _Block:
         pin = "the recipe" if pin and wording.in_recipe(report, one) else pin
         return _row(code(one.source), one.verdict, text(wording.seen(one)), pin)
 
-    return _Block(_table("source", "verdict", "what was seen", "pin"), wording.ordered(report.verdicts), row)
+    return _Block(
+        _table("source", "verdict", "what was seen", "pin"), wording.ordered(report.verdicts), row
+    )
 
 
 def _pins(report: v1.Report) -> _Block:
-    fixes = {one.pin: one.fix for one in report.verdicts if one.verdict == "needs-pin" and one.fix is not None}
+    fixes = {
+        one.pin: one.fix
+        for one in report.verdicts
+        if one.verdict == "needs-pin" and one.fix is not None
+    }
 
     def row(item: tuple[str, v1.Fix]) -> str:
         return f"Pin {code(item[0])}. {text(item[1].note)}".rstrip() + f"\n\n{_paste(item[1])}\n"
 
-    return _folded("The pins, as lines to paste", [(pin or "", fix) for pin, fix in fixes.items()], row)
+    return _folded(
+        "The pins, as lines to paste", [(pin or "", fix) for pin, fix in fixes.items()], row
+    )
 
 
 def _ladder(report: v1.Report) -> _Block:
     def row(one: v1.Rung) -> str:
-        return _row(_SIGNS[one.holds], text(one.title), text(wording.climbed(one)), wording.cost(one),
-                    text("; ".join(one.changes)))
+        return _row(
+            _SIGNS[one.holds],
+            text(one.title),
+            text(wording.climbed(one)),
+            wording.cost(one),
+            text("; ".join(one.changes)),
+        )
 
-    return _folded(f"Recipes, weakest first, each on {wording.climbing(report)}", report.ladder, row,
-                   _table("", "recipe", "what was seen", "step time", "changes besides"))
+    return _folded(
+        f"Recipes, weakest first, each on {wording.climbing(report)}",
+        report.ladder,
+        row,
+        _table("", "recipe", "what was seen", "step time", "changes besides"),
+    )
 
 
 def _matrix(report: v1.Report) -> _Block:
@@ -128,10 +163,16 @@ def _matrix(report: v1.Report) -> _Block:
     signs = {True: "\u2713", False: "\u00b7", None: "?"}
 
     def row(component: str) -> str:
-        return _row(code(component, 60), *(signs[cells.get((component, name))] for name in generators))
+        return _row(
+            code(component, 60), *(signs[cells.get((component, name))] for name in generators)
+        )
 
-    return _folded("Which generator decides what", list(dict.fromkeys(one.component for one in report.matrix)), row,
-                   _table("", *(code(name, 60) for name in generators)))
+    return _folded(
+        "Which generator decides what",
+        list(dict.fromkeys(one.component for one in report.matrix)),
+        row,
+        _table("", *(code(name, 60) for name in generators)),
+    )
 
 
 def _reach(report: v1.Report) -> _Block:
@@ -147,23 +188,38 @@ def _placebos(report: v1.Report) -> _Block:
     said = {True: "does nothing", False: "has an effect", None: "not shown"}
 
     def row(one: v1.Placebo) -> str:
-        return _row(text(one.title), said[one.does_nothing], text(one.reason), "yes" if one.yours else "")
+        return _row(
+            text(one.title), said[one.does_nothing], text(one.reason), "yes" if one.yours else ""
+        )
 
-    return _folded("Placebos: settings that people rely on", report.placebos, row,
-                   _table("setting", "", "what was seen", "in this environment"))
+    return _folded(
+        "Placebos: settings that people rely on",
+        report.placebos,
+        row,
+        _table("setting", "", "what was seen", "in this environment"),
+    )
 
 
 def _evidence(report: v1.Report) -> _Block:
     def row(one: v1.Controlled | v1.Verdict) -> str:
         if isinstance(one, v1.Controlled):
-            return _row(f"control, {text(wording.short(one.model), 60)}", text(wording.of_control(one), 600), "")
+            return _row(
+                f"control, {text(wording.short(one.model), 60)}",
+                text(wording.of_control(one), 600),
+                "",
+            )
         counts = wording.evidence(one.counts, one.trial_numbers)
-        return _row(code(one.source), text("; ".join(counts), 600),
-                    text(wording.first(one), 600) if one.divergence else "")
+        return _row(
+            code(one.source),
+            text("; ".join(counts), 600),
+            text(wording.first(one), 600) if one.divergence else "",
+        )
 
     control = report.control.models if report.control else ()
     tried = [one for one in wording.ordered(report.verdicts) if one.trials]
-    return _folded("Evidence", [*control, *tried], row, _table("source", "pairs", "where runs part first"))
+    return _folded(
+        "Evidence", [*control, *tried], row, _table("source", "pairs", "where runs part first")
+    )
 
 
 def facts_of(report: v1.Document) -> str:
@@ -176,33 +232,55 @@ def _shown(block: _Block) -> str:
 
 
 def layers_of(found: v1.Pinpoint) -> str:
-    """The replayed step, layer by layer, folded: what repeats, where it parts, what differs from there on."""
+    """The replayed step, layer by layer, folded: what repeats, where it parts, what differs from
+    there on.
+    """
     rows = wording.passages(found)
     parted = next((number for number, one in enumerate(rows) if one.outputs > 1), 0)
 
     def row(one: v1.Passage) -> str:
-        return _row(text(one.stage, 20), text(one.layer, 100), str(one.operations), wording.passage(one))
+        return _row(
+            text(one.stage, 20), text(one.layer, 100), str(one.operations), wording.passage(one)
+        )
 
-    block = _folded("The replayed step, layer by layer", rows[max(0, parted - _AROUND):parted + _AROUND], row,
-                    _table("stage", "layer or variable", "operations", "in all replays"))
+    block = _folded(
+        "The replayed step, layer by layer",
+        rows[max(0, parted - _AROUND) : parted + _AROUND],
+        row,
+        _table("stage", "layer or variable", "operations", "in all replays"),
+    )
     return _shown(block)
 
 
 def _facts(report: v1.Document) -> _Block:
-    lines = wording.flat({"machine": report.machine, "environment": report.environment, "options": report.options})
-    more = [f"({len(lines) - _MOST_FACTS:,} more in the JSON report)"] if len(lines) > _MOST_FACTS else []
-    return _folded("Machine and environment", [fenced([*lines[:_MOST_FACTS], *more], "text", 200)], str)
+    lines = wording.flat(
+        {"machine": report.machine, "environment": report.environment, "options": report.options}
+    )
+    more = (
+        [f"({len(lines) - _MOST_FACTS:,} more in the JSON report)"]
+        if len(lines) > _MOST_FACTS
+        else []
+    )
+    return _folded(
+        "Machine and environment", [fenced([*lines[:_MOST_FACTS], *more], "text", 200)], str
+    )
 
 
 def _unfinished(report: v1.Report) -> _Block:
     def row(one: v1.Trial) -> str:
         return _row(str(one.number), text(one.outcome, 60), text(one.reason))
 
-    return _folded("Trials that did not complete", [one for one in report.trials if one.outcome != "completed"], row,
-                   _table("trial", "outcome", "reason"))
+    return _folded(
+        "Trials that did not complete",
+        [one for one in report.trials if one.outcome != "completed"],
+        row,
+        _table("trial", "outcome", "reason"),
+    )
 
 
 def _end(report: v1.Report) -> str:
     tool = f"{text(report.tool.name, 60)} {text(report.tool.version, 60)}"
-    return (f"{wording.work(report)}; exit code {report.exit_code}: {text(report.reason)}. Written by {tool}, "
-            f"report version {report.version}.\n")
+    return (
+        f"{wording.work(report)}; exit code {report.exit_code}: {text(report.reason)}. Written by {tool}, "
+        f"report version {report.version}.\n"
+    )

@@ -1,4 +1,5 @@
 """The report on a terminal, as an SVG picture."""
+
 import io
 
 from rich.console import Console
@@ -10,8 +11,16 @@ WIDTH = 100
 
 
 def render(report: v1.Report) -> str:
-    """What a terminal of ``WIDTH`` columns shows, as SVG; the same document gives the same bytes."""
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor",
-                      legacy_windows=False)
+    """What a terminal of ``WIDTH`` columns shows, as SVG; the same document gives the same
+    bytes.
+    """
+    console = Console(
+        record=True,
+        width=WIDTH,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+    )
     console.print(terminal.render(report), crop=False)
     return console.export_svg(title="detaudit scan", theme=DIMMED_MONOKAI, unique_id="detaudit")

@@ -1,7 +1,9 @@
 """Reading a report: somebody else's file, bounded, validated, and upgraded in a chain.
 
-Whatever the file holds, the answer is a report of this version or ``ReportUnreadable`` with one sentence.
+Whatever the file holds, the answer is a report of this version or ``ReportUnreadable`` with one
+sentence.
 """
+
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from detaudit.report import v1
 from detaudit.report.escape import visible
 
 LARGEST = 20_000_000  # bytes; a full audit's report has about one million
-DEEPEST = 32          # objects and lists within one another; a report has at most 20
+DEEPEST = 32  # objects and lists within one another; a report has at most 20
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -48,8 +50,10 @@ def decode(content: bytes, name: str) -> v1.Document:
     except RecursionError:
         raise ReportUnreadable(_too_deep(name)) from None
     except (ValueError, TypeError, LookupError) as error:
-        raise ReportUnreadable(f"{name} says that it is a report of version {version}, but it is damaged: "
-                               f"{_sentence(error)} Ask for the file again, or scan again.") from None
+        raise ReportUnreadable(
+            f"{name} says that it is a report of version {version}, but it is damaged: "
+            f"{_sentence(error)} Ask for the file again, or scan again."
+        ) from None
     if _depth(report) > DEEPEST:
         raise ReportUnreadable(_too_deep(name))
     return report
@@ -57,7 +61,7 @@ def decode(content: bytes, name: str) -> v1.Document:
 
 def upgraded(document: dict[str, Any], upgrades: Sequence[Upgrade]) -> dict[str, Any]:
     """``document`` lifted step by step from its version to the one that the last upgrade gives."""
-    for upgrade in upgrades[document["version"] - 1:]:
+    for upgrade in upgrades[document["version"] - 1 :]:
         document = upgrade(document)
     return document
 
@@ -71,8 +75,10 @@ def _content(path: Path) -> bytes:
         said = (error.strerror if isinstance(error, OSError) else None) or error
         raise ReportUnreadable(f"Cannot read {name}: {said}. {_HINT}") from None
     if len(content) > LARGEST:
-        raise ReportUnreadable(f"{name} is {_size(path)}; detaudit reads reports of at most {LARGEST // 10**6} MB. "
-                               f"{_HINT}")
+        raise ReportUnreadable(
+            f"{name} is {_size(path)}; detaudit reads reports of at most {LARGEST // 10**6} MB. "
+            f"{_HINT}"
+        )
     if not content:
         raise ReportUnreadable(f"{name} is empty. {_HINT}")
     return content
@@ -80,7 +86,11 @@ def _content(path: Path) -> bytes:
 
 def _size(path: Path) -> str:
     found = path.stat()
-    return f"{found.st_size / 1e6:,.0f} MB large" if stat.S_ISREG(found.st_mode) else "not a file that ends"
+    return (
+        f"{found.st_size / 1e6:,.0f} MB large"
+        if stat.S_ISREG(found.st_mode)
+        else "not a file that ends"
+    )
 
 
 def _version(content: bytes, name: str) -> int:
@@ -90,15 +100,21 @@ def _version(content: bytes, name: str) -> int:
     except RecursionError:
         raise ReportUnreadable(_too_deep(name)) from None
     except msgspec.ValidationError:
-        raise ReportUnreadable(f"{name} is JSON, but not a detaudit report: it does not begin with a format and a "
-                               f"version. {_HINT}") from None
+        raise ReportUnreadable(
+            f"{name} is JSON, but not a detaudit report: it does not begin with a format and a "
+            f"version. {_HINT}"
+        ) from None
     except (ValueError, TypeError) as error:
         raise ReportUnreadable(_not_json(content, name, error)) from None
     if head.format != v1.FORMAT:
-        raise ReportUnreadable(f"{name} is a {visible(head.format[:60])!r}, not a {v1.FORMAT!r}. {_HINT}")
+        raise ReportUnreadable(
+            f"{name} is a {visible(head.format[:60])!r}, not a {v1.FORMAT!r}. {_HINT}"
+        )
     if head.version > v1.VERSION:
-        raise ReportUnreadable(f"{name} was written by a newer detaudit: report version {head.version}, and this one, "
-                               f"{__version__}, reads up to {v1.VERSION}. Upgrade detaudit to read it.")
+        raise ReportUnreadable(
+            f"{name} was written by a newer detaudit: report version {head.version}, and this one, "
+            f"{__version__}, reads up to {v1.VERSION}. Upgrade detaudit to read it."
+        )
     return head.version
 
 
@@ -118,11 +134,18 @@ def _too_deep(name: str) -> str:
 
 def _depth(report: v1.Document) -> int:
     """How deeply the parts of any shape are nested. Everything else is as deep as the schema."""
-    facts = [report.machine, report.environment, report.options, report.notes,
-             *(one.options for one in report.conditions)]
+    facts = [
+        report.machine,
+        report.environment,
+        report.options,
+        report.notes,
+        *(one.options for one in report.conditions),
+    ]
     depth, level = 1, [one for one in facts if one]
     while level:
         depth += 1
-        inner = [one for whole in level for one in (whole.values() if isinstance(whole, dict) else whole)]
+        inner = [
+            one for whole in level for one in (whole.values() if isinstance(whole, dict) else whole)
+        ]
         level = [one for one in inner if isinstance(one, (dict, list)) and one]
     return depth

@@ -1,4 +1,7 @@
-"""The report of ``detaudit ops`` on a terminal: what does not repeat first, everything with ``-v``."""
+"""The report of ``detaudit ops`` on a terminal: what does not repeat first, everything with
+``-v``.
+"""
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,8 +16,14 @@ from detaudit.report.drawing import Sheet
 from detaudit.report.wording import listed
 from detaudit.report.wording_run import TONES
 
-STYLES = {"broken": "bold red", "error": "bold red", "needs-pin": "yellow", "varies": "cyan", "reproducible": "green",
-          "skipped": "dim"}
+STYLES = {
+    "broken": "bold red",
+    "error": "bold red",
+    "needs-pin": "yellow",
+    "varies": "cyan",
+    "reproducible": "green",
+    "skipped": "dim",
+}
 
 
 def render(report: v1.OpsReport, verbose: bool = False) -> RenderableType:
@@ -49,19 +58,39 @@ class _Drawing(Sheet):
             return
         yield Text()
         for line in found:
-            yield Text.assemble(self._text(line.name, "bold"), "  ", (line.one.verdict, STYLES[line.one.verdict]), "  ",
-                                self._text(line.dtypes, "dim"))
-            yield Padding(self._text(words.seen(line.one), longest=1000 if self.verbose else 300), (0, 0, 0, 2))
+            yield Text.assemble(
+                self._text(line.name, "bold"),
+                "  ",
+                (line.one.verdict, STYLES[line.one.verdict]),
+                "  ",
+                self._text(line.dtypes, "dim"),
+            )
+            yield Padding(
+                self._text(words.seen(line.one), longest=1000 if self.verbose else 300),
+                (0, 0, 0, 2),
+            )
 
     def _in_one_line(self) -> Iterator[RenderableType]:
         operations = self.report.operations
-        changing = {"the number of threads": [one.name for one in operations if one.threads_agree is False],
-                    "oneDNN": [one.name for one in operations if one.onednn_agrees is False],
-                    "the size of the batch": words.unlike_batches(operations)}
+        changing = {
+            "the number of threads": [one.name for one in operations if one.threads_agree is False],
+            "oneDNN": [one.name for one in operations if one.onednn_agrees is False],
+            "the size of the batch": words.unlike_batches(operations),
+        }
         contrary = list(dict.fromkeys(one.name for one in operations if one.contrary))
-        found = [(f"other bits with {what}", listed(list(dict.fromkeys(names)), 1000 if self.verbose else 8))
-                 for what, names in changing.items() if names]
-        found += [("not as documented", listed(contrary, 1000 if self.verbose else 8))] if contrary else []
+        found = [
+            (
+                f"other bits with {what}",
+                listed(list(dict.fromkeys(names)), 1000 if self.verbose else 8),
+            )
+            for what, names in changing.items()
+            if names
+        ]
+        found += (
+            [("not as documented", listed(contrary, 1000 if self.verbose else 8))]
+            if contrary
+            else []
+        )
         if found:
             grid = Table.grid(padding=(0, 2))
             for label, value in found:
@@ -70,7 +99,9 @@ class _Drawing(Sheet):
             yield grid
 
     def _refusals(self) -> Iterator[RenderableType]:
-        yield Text.assemble("\n", ("What this library says refuses to run under op determinism", "bold"))
+        yield Text.assemble(
+            "\n", ("What this library says refuses to run under op determinism", "bold")
+        )
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
         asked = self.report.options.get("list_raising")
         for one in self.report.refusals:

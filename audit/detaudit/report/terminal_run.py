@@ -1,4 +1,5 @@
 """The report of ``detaudit run`` on a terminal: verdict, where, why and the fix, in one screen."""
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -38,7 +39,9 @@ class _Drawing(Sheet):
         yield from self._faster()
         if report.traceback and report.reproducible is None:
             yield Text()
-            yield Lines(tuple(visible_line(line) for line in report.traceback.splitlines()[-20:]), "dim")
+            yield Lines(
+                tuple(visible_line(line) for line in report.traceback.splitlines()[-20:]), "dim"
+            )
         if self.verbose:
             yield from self._evidence()
         yield Text()
@@ -46,7 +49,9 @@ class _Drawing(Sheet):
 
     def _cause(self, cause: v1.Cause) -> Text:
         most = MOST_SITES_VERBOSE if self.verbose else MOST_SITES
-        lines = [Text.assemble(self._text(cause.source, "yellow"), "  ", self._text(words.cause(cause)))]
+        lines = [
+            Text.assemble(self._text(cause.source, "yellow"), "  ", self._text(words.cause(cause)))
+        ]
         lines += [self._text(f"  {words.site(site, cause.source)}") for site in cause.sites[:most]]
         if len(cause.sites) > most:
             lines.append(self._text(f"  and {len(cause.sites) - most} more lines", "dim"))
@@ -61,13 +66,18 @@ class _Drawing(Sheet):
         if fix.environment:
             yield Lines(tuple(exports(fix.environment)))
         lines = [visible_line(line) for line in fix.diff.splitlines()]
-        yield Diff(tuple(line.encode("ascii", "backslashreplace").decode() for line in lines) if self.ascii
-                    else tuple(lines))
+        yield Diff(
+            tuple(line.encode("ascii", "backslashreplace").decode() for line in lines)
+            if self.ascii
+            else tuple(lines)
+        )
 
     def _faster(self) -> Iterator[RenderableType]:
         for pin, fix in self.report.price.fixes.items() if self.report.price is not None else ():
             yield Text.assemble("\n", ("Faster", "bold"), "  ", self._text(words.applied(pin, fix)))
-            yield Lines(tuple(visible_line(line) for line in (*fix.lines, *exports(fix.environment))))
+            yield Lines(
+                tuple(visible_line(line) for line in (*fix.lines, *exports(fix.environment)))
+            )
 
     def _evidence(self) -> Iterator[RenderableType]:
         yield Text.assemble("\n", ("Evidence", "bold"))
@@ -75,7 +85,7 @@ class _Drawing(Sheet):
         for label, value in words.evidence(self.report):
             grid.add_row(self._text(label, "dim"), self._text(value))
         for one in [one for one in self.report.trials if one.outcome != "completed"][:20]:
-            grid.add_row(self._text(f"trial {one.number}", "dim"), self._text(f"{one.outcome}: {one.reason}"))
+            grid.add_row(
+                self._text(f"trial {one.number}", "dim"), self._text(f"{one.outcome}: {one.reason}")
+            )
         yield grid
-
-

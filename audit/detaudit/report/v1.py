@@ -1,11 +1,14 @@
-"""Version 1 of the report, as types of its own: what stands here is published (docs/reference/report.md).
+"""Version 1 of the report, as types of its own: what stands here is published
+(docs/reference/report.md).
 
-A document is exactly what its version says. A field that is not listed here is refused, and a new one is a
-new version with a step in ``read.UPGRADES``; so nothing is lost without a word when a report is read and
-written again. Lengths are bounded, for a report is somebody else's file.
+A document is exactly what its version says. A field that is not listed here is refused, and a new
+one is a new version with a step in ``read.UPGRADES``; so nothing is lost without a word when a
+report is read and written again. Lengths are bounded, for a report is somebody else's file.
 
-``python -m detaudit.report.v1`` prints the JSON Schema that ships as docs/reference/report.schema.json.
+``python -m detaudit.report.v1`` prints the JSON Schema that ships as
+docs/reference/report.schema.json.
 """
+
 import sys
 from typing import Annotated, Any, Literal
 
@@ -30,7 +33,8 @@ Texts = Annotated[tuple[Text, ...], Meta(max_length=1000)]
 Variable = Annotated[str, Meta(max_length=NAME, pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 Variables = Annotated[dict[Variable, Text], Meta(max_length=200)]
 Facts = Annotated[dict[str, Any], Meta(max_length=1000)]
-#: JSON Schema has integers of 64 bits with a sign; a distance in ULPs beyond that is told as the largest.
+#: JSON Schema has integers of 64 bits with a sign; a distance in ULPs beyond that is told as the
+#: largest.
 LARGEST = 2**63 - 1
 Natural = Annotated[int, Meta(ge=0, le=LARGEST)]
 Version = Annotated[int, Meta(ge=1, le=LARGEST)]
@@ -54,10 +58,11 @@ class Tool(Part):
 
 
 class Header(Part):
-    """The only place for times and loads: two audits that found the same differ here alone, and in ``cost``.
+    """The only place for times and loads: two audits that found the same differ here alone, and in
+    ``cost``.
 
-    ``began`` is UTC, ISO 8601. ``seconds`` is wall time, ``trial_seconds`` the sum over all trials, and
-    ``peak_memory`` the most that one trial's process held, in bytes.
+    ``began`` is UTC, ISO 8601. ``seconds`` is wall time, ``trial_seconds`` the sum over all trials,
+    and ``peak_memory`` the most that one trial's process held, in bytes.
     """
 
     began: Name
@@ -69,9 +74,9 @@ class Header(Part):
 class Divergence(Part):
     """The first pair of observations that differ. ``step`` is null for what happens once.
 
-    ``kind`` is ``bits``, ``missing`` (only one run has the observation) or ``shape`` (dtype or shape differ).
-    ``elements`` of ``of`` elements differ, the first at flat index ``first``, by at most ``ulps_max`` units in
-    the last place and ``max_abs``; each is null where it is not known.
+    ``kind`` is ``bits``, ``missing`` (only one run has the observation) or ``shape`` (dtype or
+    shape differ). ``elements`` of ``of`` elements differ, the first at flat index ``first``, by at
+    most ``ulps_max`` units in the last place and ``max_abs``; each is null where it is not known.
     """
 
     stage: Stage
@@ -95,7 +100,9 @@ class Count(Part):
 
 
 class Fix(Part):
-    """The pin as one applies it: lines for the top of a script, and variables to set before it starts."""
+    """The pin as one applies it: lines for the top of a script, and variables to set before it
+    starts.
+    """
 
     lines: Lines
     environment: Variables
@@ -141,16 +148,18 @@ class Passage(Part):
 
 
 class Pinpoint(Part):
-    """The operation at which a replayed step parts; ``guilty`` is null where only the layer was asked for. ``kind`` is
-    what was replayed.
+    """The operation at which a replayed step parts; ``guilty`` is null where only the layer was
+    asked for. ``kind`` is what was replayed.
 
-    ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results in another process),
-    ``python`` (Python code, and no operation, gave it other inputs), ``input`` (what it was given differed between
-    processes already), ``other`` (other operations are executed from there on), or nothing. ``watched``, ``eager`` and
-    ``compiled`` are replays of the step as a whole: with every operation watched, without, and as it was compiled;
-    ``same_watched`` and ``same_eager``: whether watching, and eager execution, give bits that the step has without.
-    ``line`` is the user's. ``passages`` is the watched step, layer by layer, in the order of execution. ``failed`` says
-    why the step could not be replayed; ``same_step`` whether replays that repeat themselves end where the step did.
+    ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results
+    in another process), ``python`` (Python code, and no operation, gave it other inputs), ``input``
+    (what it was given differed between processes already), ``other`` (other operations are executed
+    from there on), or nothing. ``watched``, ``eager`` and ``compiled`` are replays of the step as a
+    whole: with every operation watched, without, and as it was compiled; ``same_watched`` and
+    ``same_eager``: whether watching, and eager execution, give bits that the step has without.
+    ``line`` is the user's. ``passages`` is the watched step, layer by layer, in the order of
+    execution. ``failed`` says why the step could not be replayed; ``same_step`` whether replays
+    that repeat themselves end where the step did.
     """
 
     kind: Name
@@ -173,9 +182,9 @@ class Pinpoint(Part):
 class Verdict(Part):
     """What the experiment showed about one source.
 
-    ``trials`` is how many trials it rests on, ``trial_numbers`` which. ``pin`` is the id of the pin that was
-    seen to hold, ``other_pins`` those that held as well, ``fix`` the lines of ``pin``. ``excluded`` is the
-    rate of parting above which the agreeing pairs exclude it at 95 %.
+    ``trials`` is how many trials it rests on, ``trial_numbers`` which. ``pin`` is the id of the pin
+    that was seen to hold, ``other_pins`` those that held as well, ``fix`` the lines of ``pin``.
+    ``excluded`` is the rate of parting above which the agreeing pairs exclude it at 95 %.
     """
 
     source: Name
@@ -209,7 +218,9 @@ class Controlled(Part):
 
 
 class Control(Part):
-    """Everything pinned against everything pinned. ``holds`` is null where some model is undecided."""
+    """Everything pinned against everything pinned. ``holds`` is null where some model is
+    undecided.
+    """
 
     holds: bool | None
     models: Annotated[tuple[Controlled, ...], Meta(max_length=1000)]
@@ -227,10 +238,11 @@ class Cell(Part):
 
 
 class Rung(Part):
-    """One recipe of the ladder, on every tiny model. ``holds`` is null where it could not be decided.
+    """One recipe of the ladder, on every tiny model. ``holds`` is null where it could not be
+    decided.
 
-    ``cost`` is the ratio of the median step time to that of no recipe, ``cost_range`` its least and greatest
-    value; null where it was not measured.
+    ``cost`` is the ratio of the median step time to that of no recipe, ``cost_range`` its least and
+    greatest value; null where it was not measured.
     """
 
     id: Name
@@ -250,9 +262,10 @@ class Rung(Part):
 class Recipe(Part):
     """The weakest rung that holds, as lines to paste. ``holds`` are the sources that its pins hold.
 
-    ``verified`` is true only after exactly these lines, in a script of their own that trains every tiny model with
-    ``fit``, gave the same bits in every pair of ``runs`` fresh processes; false: a pair differs; null: not tried.
-    ``counts`` are those pairs, ``excluded`` is the rate of differing pairs above which they exclude it at 95 %.
+    ``verified`` is true only after exactly these lines, in a script of their own that trains every
+    tiny model with ``fit``, gave the same bits in every pair of ``runs`` fresh processes; false: a
+    pair differs; null: not tried. ``counts`` are those pairs, ``excluded`` is the rate of differing
+    pairs above which they exclude it at 95 %.
     """
 
     rung: Name
@@ -268,7 +281,9 @@ class Recipe(Part):
 
 
 class Placebo(Part):
-    """A setting that people rely on, against the ``real`` one. ``yours``: the user's environment has it."""
+    """A setting that people rely on, against the ``real`` one. ``yours``: the user's environment
+    has it.
+    """
 
     id: Name
     title: Text
@@ -313,8 +328,9 @@ class Condition(Part):
 class Trial(Part):
     """One run. ``condition`` is an index into the report's ``conditions``.
 
-    ``outcome`` is ``completed``, ``unavailable``, ``failed``, ``crashed``, ``timed-out``, ``killed`` or
-    ``unstarted``. ``digests`` are SHA-256 of canonical bytes, comparable with other audits.
+    ``outcome`` is ``completed``, ``unavailable``, ``failed``, ``crashed``, ``timed-out``,
+    ``killed`` or ``unstarted``. ``digests`` are SHA-256 of canonical bytes, comparable with other
+    audits.
     """
 
     number: Natural
@@ -328,10 +344,11 @@ class Trial(Part):
 
 
 class Document(Part):
-    """What every report has. ``reason`` says what decided ``exit_code``; ``options`` replay the audit.
+    """What every report has. ``reason`` says what decided ``exit_code``; ``options`` replay the
+    audit.
 
-    ``fingerprint`` is the algorithm by which observations were compared. ``cut`` and ``interrupted`` say that the
-    audit ended early.
+    ``fingerprint`` is the algorithm by which observations were compared. ``cut`` and
+    ``interrupted`` say that the audit ended early.
     """
 
     format: Literal["detaudit.report"]
@@ -357,17 +374,22 @@ class Document(Part):
     def __post_init__(self) -> None:
         for one in self.trials:
             if one.condition >= len(self.conditions):
-                raise ValueError(f"trial {one.number} names condition {one.condition} of {len(self.conditions)}")
+                raise ValueError(
+                    f"trial {one.number} names condition {one.condition} of {len(self.conditions)}"
+                )
 
     @property
     def command(self) -> str:
-        """Which command wrote it; in JSON the field ``command``, by which the kinds of report are told apart."""
+        """Which command wrote it; in JSON the field ``command``, by which the kinds of report are
+        told apart.
+        """
         return str(type(self).__struct_config__.tag)
 
 
 class Report(Document, tag_field="command", tag="scan"):
-    """The report of a scan. ``asked`` are ids that the user named, ``untried`` those of sources that a deeper scan
-    would try here, ``resume`` what to go on with."""
+    """The report of a scan. ``asked`` are ids that the user named, ``untried`` those of sources
+    that a deeper scan would try here, ``resume`` what to go on with.
+    """
 
     asked: Names
     control: Control | None
@@ -381,7 +403,9 @@ class Report(Document, tag_field="command", tag="scan"):
 
 
 class Repeats(Part):
-    """Runs of one condition: disjoint pairs that ``agreed`` and ``parted``; ``excluded`` as in a verdict."""
+    """Runs of one condition: disjoint pairs that ``agreed`` and ``parted``; ``excluded`` as in a
+    verdict.
+    """
 
     runs: Natural
     agreed: Natural
@@ -390,8 +414,9 @@ class Repeats(Part):
 
 
 class Site(Part):
-    """A line of the user's that drew from a source, ``draws`` times. ``in_user_code``: that line itself, not a library
-    called from it. ``stack`` leads from the draw to the line."""
+    """A line of the user's that drew from a source, ``draws`` times. ``in_user_code``: that line
+    itself, not a library called from it. ``stack`` leads from the draw to the line.
+    """
 
     file: Name
     line: Natural
@@ -402,8 +427,10 @@ class Site(Part):
 
 
 class Cause(Part):
-    """A source that must be pinned for runs to agree. ``necessary``: with its pin alone left out they were seen to
-    part; null where that could not be tried. ``note`` is what is to be said of the script's own seeds."""
+    """A source that must be pinned for runs to agree. ``necessary``: with its pin alone left out
+    they were seen to part; null where that could not be tried. ``note`` is what is to be said of
+    the script's own seeds.
+    """
 
     source: Name
     title: Text
@@ -415,10 +442,12 @@ class Cause(Part):
 
 
 class Change(Part):
-    """The fix: a unified ``diff`` against the user's files, and variables to set before the program starts.
+    """The fix: a unified ``diff`` against the user's files, and variables to set before the program
+    starts.
 
-    ``verified`` is true only after ``trials`` runs of the changed copy agreed to the last bit. ``cost`` is the ratio
-    of times, changed to unchanged, ``cost_range`` the least and the greatest. ``excluded`` as in a verdict.
+    ``verified`` is true only after ``trials`` runs of the changed copy agreed to the last bit.
+    ``cost`` is the ratio of times, changed to unchanged, ``cost_range`` the least and the greatest.
+    ``excluded`` as in a verdict.
     """
 
     diff: Annotated[str, Meta(max_length=200_000)]
@@ -432,9 +461,11 @@ class Change(Part):
 
 
 class Cost(Part):
-    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of ``base``.
+    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of
+    ``base``.
 
-    The median of some rounds, ``cost_range`` the least and the greatest; null where a run did not complete.
+    The median of some rounds, ``cost_range`` the least and the greatest; null where a run did not
+    complete.
     """
 
     pins: Names
@@ -444,12 +475,13 @@ class Cost(Part):
 
 
 class Price(Part):
-    """What the pins that were tried cost, each ``alone``, and those that were ``found`` together, in ``rounds`` rounds.
+    """What the pins that were tried cost, each ``alone``, and those that were ``found`` together,
+    in ``rounds`` rounds.
 
     ``noise`` is the script as it is against itself.
 
-    ``faster`` is another set that holds the runs, against the one before; null where none was seen. ``tried`` says
-    where one was looked for, ``fixes`` how its pins are applied.
+    ``faster`` is another set that holds the runs, against the one before; null where none was seen.
+    ``tried`` says where one was looked for, ``fixes`` how its pins are applied.
     """
 
     rounds: Natural
@@ -462,8 +494,9 @@ class Price(Part):
 
 
 class Search(Part):
-    """What it took to find the causes: ``tried`` are the questions in order, ``invalid`` pins that stopped the script,
-    ``untouched`` those whose source no run has met."""
+    """What it took to find the causes: ``tried`` are the questions in order, ``invalid`` pins that
+    stopped the script, ``untouched`` those whose source no run has met.
+    """
 
     trials: Natural
     seconds: Positive
@@ -483,11 +516,12 @@ class Varied(Part):
 
 
 class Output(Part):
-    """What runs ``saved`` under a name, or ``printed``: the same in all of them? ``line`` is the first that differs.
+    """What runs ``saved`` under a name, or ``printed``: the same in all of them? ``line`` is the
+    first that differs.
 
-    The arrays that a script has saved decide the verdict with its training. The other kinds stand beside it: a
-    ``metric`` that is not the model's own or is a time, ``data`` that no step used, the state of a ``generator`` at the
-    end, and a variable or file that has another ``name``.
+    The arrays that a script has saved decide the verdict with its training. The other kinds stand
+    beside it: a ``metric`` that is not the model's own or is a time, ``data`` that no step used,
+    the state of a ``generator`` at the end, and a variable or file that has another ``name``.
     """
 
     kind: Literal["saved", "printed", "metric", "data", "generator", "name"]
@@ -497,7 +531,9 @@ class Output(Part):
 
 
 class Quantity(Part):
-    """A loss or a metric as the script's author reads it, where two runs differ: its last value in each of them."""
+    """A loss or a metric as the script's author reads it, where two runs differ: its last value in
+    each of them.
+    """
 
     name: Name
     first: Finite
@@ -522,10 +558,12 @@ class Observer(Part):
 
 
 class Isolation(Part):
-    """What kept runs from the user's folder (``overlay``, ``copy`` or ``in-place``), and why no better one was had.
+    """What kept runs from the user's folder (``overlay``, ``copy`` or ``in-place``), and why no
+    better one was had.
 
-    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it that they wrote to,
-    ``not_restored`` names below it that are not what they were before the audit.
+    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it
+    that they wrote to, ``not_restored`` names below it that are not what they were before the
+    audit.
     """
 
     kind: Literal["", "overlay", "copy", "in-place"]
@@ -538,12 +576,14 @@ class Isolation(Part):
 class RunReport(Document, tag_field="command", tag="run"):
     """The report of ``detaudit run``. ``reproducible`` is null where it was not decided.
 
-    ``program`` is the script, without its arguments. ``origin`` says whether the first divergence came in with what
-    went into the step, or was born there. ``quantity`` says the difference in the author's own unit. ``pinned`` are the
-    runs with everything pinned from outside, ``bare`` those without a recorder. ``fix`` is null where no change was
-    seen to hold, with the reason in ``no_fix``, ``price`` where pins were not timed (``no_price``: why).
-    ``open`` are pins that a search left undecided, ``changed`` names below the program's folder that its runs write.
-    ``steps`` are those of which the report speaks, where runs were ended early; null: of whole runs.
+    ``program`` is the script, without its arguments. ``origin`` says whether the first divergence
+    came in with what went into the step, or was born there. ``quantity`` says the difference in the
+    author's own unit. ``pinned`` are the runs with everything pinned from outside, ``bare`` those
+    without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
+    ``no_fix``, ``price`` where pins were not timed (``no_price``: why). ``open`` are pins that a
+    search left undecided, ``changed`` names below the program's folder that its runs write.
+    ``steps`` are those of which the report speaks, where runs were ended early; null: of whole
+    runs.
     """
 
     program: Name
@@ -573,14 +613,15 @@ class RunReport(Document, tag_field="command", tag="run"):
 
 
 class Operation(Part):
-    """One operation in one dtype. ``default`` are its replays as it is, ``deterministic`` those under op determinism,
-    ``one_thread`` those with one; ``confirmed`` further ones of what parted.
+    """One operation in one dtype. ``default`` are its replays as it is, ``deterministic`` those
+    under op determinism, ``one_thread`` those with one; ``confirmed`` further ones of what parted.
 
-    ``refused`` is what it raised under op determinism. ``threads_agree`` and ``onednn_agrees``: the same bits with one
-    thread, and without oneDNN? ``batch_agrees``: is the first example of a batch the same alone? Null where that was
-    not seen. ``cost`` is the ratio of times, op determinism to none, ``cost_range`` the least and the greatest.
-    ``executed`` are the operations that a call and its gradient run, ``said`` what the library says of one of them,
-    ``contrary`` what was seen otherwise. ``unseeded``: processes in which a random operation was called without a seed
+    ``refused`` is what it raised under op determinism. ``threads_agree`` and ``onednn_agrees``: the
+    same bits with one thread, and without oneDNN? ``batch_agrees``: is the first example of a batch
+    the same alone? Null where that was not seen. ``cost`` is the ratio of times, op determinism to
+    none, ``cost_range`` the least and the greatest. ``executed`` are the operations that a call and
+    its gradient run, ``said`` what the library says of one of them, ``contrary`` what was seen
+    otherwise. ``unseeded``: processes in which a random operation was called without a seed
     argument, the global seeds set, and their distinct results.
     """
 
@@ -607,8 +648,10 @@ class Operation(Part):
 
 
 class Refusal(Part):
-    """A message of the installed library on operations that refuse to run under op determinism. ``seen`` are those that
-    refused here, ``ran`` those that were called here under op determinism and did not."""
+    """A message of the installed library on operations that refuse to run under op determinism.
+    ``seen`` are those that refused here, ``ran`` those that were called here under op determinism
+    and did not.
+    """
 
     message: Text
     operations: Names
@@ -631,10 +674,18 @@ AnyReport = Report | RunReport | OpsReport
 def schema() -> bytes:
     """The JSON Schema (draft 2020-12) of this version."""
     found = msgspec.json.schema(AnyReport)
-    for part in found["$defs"].values():  # a docstring's indentation depends on the Python that compiled it
+    for part in found[
+        "$defs"
+    ].values():  # a docstring's indentation depends on the Python that compiled it
         part["description"] = " ".join(part["description"].split())
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "detaudit report, version 1"}
-    return msgspec.json.format(msgspec.json.encode({**head, **found}, order="sorted"), indent=2) + b"\n"
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "detaudit report, version 1",
+    }
+    return (
+        msgspec.json.format(msgspec.json.encode({**head, **found}, order="sorted"), indent=2)
+        + b"\n"
+    )
 
 
 if __name__ == "__main__":

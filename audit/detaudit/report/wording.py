@@ -2,6 +2,7 @@
 
 They are plain text with whatever the document holds in them: each face escapes them in its own way.
 """
+
 from collections.abc import Iterable, Sequence
 from math import isclose
 from typing import Any
@@ -24,7 +25,9 @@ def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
 
 
 def seen(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
-    """What the experiment showed, as one sentence without a full stop; ``unlike`` stands between settings."""
+    """What the experiment showed, as one sentence without a full stop; ``unlike`` stands between
+    settings.
+    """
     if verdict.verdict == "needs-pin":
         return _arms(verdict) or verdict.reason
     if verdict.verdict == "reproducible":
@@ -35,10 +38,20 @@ def seen(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
 
 
 def _arms(verdict: v1.Verdict) -> str:
-    """Loose against pinned, on the model that the verdict rests on; empty where it rests on settings."""
+    """Loose against pinned, on the model that the verdict rests on; empty where it rests on
+    settings.
+    """
     loose = next((one for one in verdict.counts if one.name == "loose" and one.parted), None)
-    pinned = next((one for one in verdict.counts if one.name == f"pinned by {verdict.pin}"
-                   and loose is not None and one.model == loose.model), None)
+    pinned = next(
+        (
+            one
+            for one in verdict.counts
+            if one.name == f"pinned by {verdict.pin}"
+            and loose is not None
+            and one.model == loose.model
+        ),
+        None,
+    )
     if loose is None or pinned is None:
         return ""
     return f"{_share(loose)} pairs part, pinned {_share(pinned)}"
@@ -49,11 +62,19 @@ def _share(count: v1.Count | v1.Controlled) -> str:
 
 
 def _unobserved(verdict: v1.Verdict) -> str:
-    """How many pairs agreed, and what that excludes; empty where the counts do not bear the rate out."""
+    """How many pairs agreed, and what that excludes; empty where the counts do not bear the rate
+    out.
+    """
     if verdict.excluded is None:
         return ""
-    agreed = next((one.agreed for one in verdict.counts if one.agreed and isclose(
-        excluded_rate(one.agreed), verdict.excluded)), None)
+    agreed = next(
+        (
+            one.agreed
+            for one in verdict.counts
+            if one.agreed and isclose(excluded_rate(one.agreed), verdict.excluded)
+        ),
+        None,
+    )
     if agreed is None:
         return ""
     start, each = ("every setting agrees; ", " each") if verdict.settings else ("", "")
@@ -66,8 +87,11 @@ def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
     for one in settings:
         if one.groups:
             models.setdefault(one.groups, []).append(short(one.model))
-    disagree = [f"{', '.join(names)}: {f' {unlike} '.join(' = '.join(group) for group in groups)}"
-                for groups, names in models.items() if len(groups) > 1]
+    disagree = [
+        f"{', '.join(names)}: {f' {unlike} '.join(' = '.join(group) for group in groups)}"
+        for groups, names in models.items()
+        if len(groups) > 1
+    ]
     agree = [name for groups, names in models.items() if len(groups) == 1 for name in names]
     return [*disagree, f"all equal on {', '.join(agree)}"] if agree else disagree
 
@@ -101,25 +125,39 @@ _BORN = {
 
 
 def operation(one: v1.Pinpoint) -> str:
-    """The operation at which the step parts, or the layer where no more was asked, and what was seen."""
+    """The operation at which the step parts, or the layer where no more was asked, and what was
+    seen.
+    """
     if one.failed:
         return f"the step could not be replayed ({one.kind}): {one.failed}"
     if not one.born and one.watched is not None and one.watched.distinct > 1:
-        return (f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results; which operation "
-                f"they come from was not established")
+        return (
+            f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results; which operation "
+            f"they come from was not established"
+        )
     if not one.born and one.same_step is False:
         return f"the step, replayed ({one.kind}), repeats itself, but ends on other bits than the step did"
     if not one.born:
-        return (f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
-                f"of it")
+        return (
+            f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
+            f"of it"
+        )
     count = one.guilty.replays if one.guilty is not None else one.watched
-    alone = one.born in ("kernel", "python") and count is not None and count.replays > 2  # seen in one process
-    times = f": {count.distinct} distinct of {count.replays} replays" if alone and count is not None else ""
+    alone = (
+        one.born in ("kernel", "python") and count is not None and count.replays > 2
+    )  # seen in one process
+    times = (
+        f": {count.distinct} distinct of {count.replays} replays"
+        if alone and count is not None
+        else ""
+    )
     what = f"{one.guilty.operation} in the" if one.guilty is not None else "the"
     place = f" of {one.layer}" if one.layer else ""
     line = f", asked for by {one.line}" if one.line else ""
     stage = "update" if one.stage == "update" else f"{one.stage} pass"
-    return f"{what} {stage}{place}{line}; {_BORN[one.born]}{times}" + (f"; {_whole(one)}" if alone else "")
+    return f"{what} {stage}{place}{line}; {_BORN[one.born]}{times}" + (
+        f"; {_whole(one)}" if alone else ""
+    )
 
 
 def passages(one: v1.Pinpoint) -> list[v1.Passage]:
@@ -138,15 +176,23 @@ def passage(one: v1.Passage) -> str:
 
 
 def _whole(one: v1.Pinpoint) -> str:
-    """Whether what was seen eagerly, every operation watched, holds for the step as it is compiled."""
-    unchanged = {True: ", where watching changes no bits", False: ", where watching changes its bits", None: ""}
+    """Whether what was seen eagerly, every operation watched, holds for the step as it is
+    compiled.
+    """
+    unchanged = {
+        True: ", where watching changes no bits",
+        False: ", where watching changes its bits",
+        None: "",
+    }
     seen = f"seen in eager execution{unchanged[one.same_watched]}"
     if one.compiled is None:
         return seen
     parts = "parts too" if one.compiled.distinct > 1 else "repeats itself"
     bits = {True: ", on the same bits", False: ", on other bits", None: ""}[one.same_eager]
-    return f"{seen}; the compiled step as a whole {parts}{bits} ({one.compiled.distinct} distinct of " \
-           f"{one.compiled.replays})"
+    return (
+        f"{seen}; the compiled step as a whole {parts}{bits} ({one.compiled.distinct} distinct of "
+        f"{one.compiled.replays})"
+    )
 
 
 def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
@@ -169,7 +215,9 @@ def flat(facts: Any, name: str = "") -> list[str]:
     """Facts as sorted lines, ``processor.brand: Xeon``; a list stands in one line."""
     if isinstance(facts, dict) and facts:
         inner = sorted(facts.items())
-        return [line for key, value in inner for line in flat(value, f"{name}.{key}" if name else key)]
+        return [
+            line for key, value in inner for line in flat(value, f"{name}.{key}" if name else key)
+        ]
     if isinstance(facts, list):
         return [f"{name}: {', '.join(str(one) for one in facts)}"]
     return [f"{name}: {'not known' if facts is None or facts == {} else facts}"]
@@ -186,8 +234,14 @@ def climbed(rung: v1.Rung) -> str:
         return rung.reason
     pairs = sum(one.agreed + one.parted for one in rung.counts)
     parted = [short(one.model) for one in rung.counts if one.parted]
-    on = f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})" if parted else ""
-    other = f"; {rung.reason}" if rung.holds is False and not parted else ""  # why it does not work all the same
+    on = (
+        f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})"
+        if parted
+        else ""
+    )
+    other = (
+        f"; {rung.reason}" if rung.holds is False and not parted else ""
+    )  # why it does not work all the same
     return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
 
 
@@ -207,7 +261,11 @@ def farthest(report: v1.Report) -> str:
     held = ""
     for level in report.reach:
         if level.agrees is False:
-            return f"the same bits up to: {held}" if held else "the bits part at the first level already"
+            return (
+                f"the same bits up to: {held}"
+                if held
+                else "the bits part at the first level already"
+            )
         held = level.title if level.agrees else held
     return f"the same bits at every level tried, up to: {held}" if held else ""
 
@@ -215,30 +273,50 @@ def farthest(report: v1.Report) -> str:
 def context(report: v1.Document) -> str:
     """The environment and the machine in one line, of whatever facts are there."""
     packages = _at(report.environment, "packages")
-    versions = [f"{title} {version}" for title, version in (
-        ("Python", _at(report.environment, "python")), _backend(report, packages), _keras(report, packages),
-        ) if isinstance(version, str)]
-    brand, cores = _at(report.machine, "processor", "brand"), _at(report.machine, "cores", "available")
+    versions = [
+        f"{title} {version}"
+        for title, version in (
+            ("Python", _at(report.environment, "python")),
+            _backend(report, packages),
+            _keras(report, packages),
+        )
+        if isinstance(version, str)
+    ]
+    brand, cores = (
+        _at(report.machine, "processor", "brand"),
+        _at(report.machine, "cores", "available"),
+    )
     hardware = [brand] if isinstance(brand, str) else []
     hardware += [number(cores, "core")] if isinstance(cores, int) else []
     return ", ".join([*versions, *hardware])
 
 
-_BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "Torch", "theano": "Theano",
-             "tensorflow1": "TensorFlow", "tensorflow2": "TensorFlow", "tf_keras": "TensorFlow"}
+_BACKENDS = {
+    "tensorflow": "TensorFlow",
+    "jax": "JAX",
+    "torch": "Torch",
+    "theano": "Theano",
+    "tensorflow1": "TensorFlow",
+    "tensorflow2": "TensorFlow",
+    "tf_keras": "TensorFlow",
+}
 
 
 def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
     """The framework under Keras, and its version where that is known."""
     name = _at(report.environment, "framework", "backend")
     name = name if isinstance(name, str) and name in _BACKENDS else "tensorflow"
-    return _BACKENDS[name], _at(packages, _BACKENDS[name].lower()) or _at(packages, "tensorflow-cpu")
+    return _BACKENDS[name], _at(packages, _BACKENDS[name].lower()) or _at(
+        packages, "tensorflow-cpu"
+    )
 
 
 def _keras(report: v1.Document, packages: Any) -> tuple[str, Any]:
     """The Keras that was audited: ``tf_keras`` lies beside another."""
     version = _at(packages, "keras")
-    beside = _at(report.environment, "framework", "backend") == "tf_keras" and str(version).startswith("3.")
+    beside = _at(report.environment, "framework", "backend") == "tf_keras" and str(
+        version
+    ).startswith("3.")
     return ("tf_keras", _at(packages, "tf-keras")) if beside else ("Keras", version)
 
 

@@ -1,4 +1,5 @@
 """The sentences that every face of a report on operations shares, from the document alone."""
+
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -21,17 +22,38 @@ class Line(NamedTuple):
 def answer(report: v1.OpsReport) -> tuple[str, str, str]:
     """(tone, verdict in capitals, one sentence)."""
     names = {one.name for one in report.operations}
-    parting = [name for name in dict.fromkeys(one.name for one in report.operations if one.verdict == "needs-pin")]
+    parting = [
+        name
+        for name in dict.fromkeys(
+            one.name for one in report.operations if one.verdict == "needs-pin"
+        )
+    ]
     broken = list(dict.fromkeys(one.name for one in report.operations if one.verdict == "broken"))
     if broken:
-        return BAD, "BROKEN", (f"{len(broken)} of {number(len(names), 'operation')} give other results from equal "
-                               f"inputs under op determinism, or whatever is pinned: {listed(broken)}.")
+        return (
+            BAD,
+            "BROKEN",
+            (
+                f"{len(broken)} of {number(len(names), 'operation')} give other results from equal "
+                f"inputs under op determinism, or whatever is pinned: {listed(broken)}."
+            ),
+        )
     if report.outcome == "inconclusive":
         return UNSURE, "NOT DECIDED", f"{report.reason}."
     if parting:
-        return UNSURE, "NEEDS A PIN", (f"{len(parting)} of {number(len(names), 'operation')} gave different results "
-                                       f"from equal inputs: {listed(parting)}.")
-    return GOOD, "REPEATS", f"{number(len(names), 'operation')}: replays gave the same bits, and so did two processes."
+        return (
+            UNSURE,
+            "NEEDS A PIN",
+            (
+                f"{len(parting)} of {number(len(names), 'operation')} gave different results "
+                f"from equal inputs: {listed(parting)}."
+            ),
+        )
+    return (
+        GOOD,
+        "REPEATS",
+        f"{number(len(names), 'operation')}: replays gave the same bits, and so did two processes.",
+    )
 
 
 def lines(report: v1.OpsReport, verdicts: Sequence[str] = ORDER) -> list[Line]:
@@ -40,13 +62,17 @@ def lines(report: v1.OpsReport, verdicts: Sequence[str] = ORDER) -> list[Line]:
     for one in report.operations:
         if one.verdict in verdicts:
             found.setdefault((ORDER.index(one.verdict), one.name), []).append(one)
-    return [Line(name, ", ".join(one.dtype for one in group), group[0])
-            for (_, name), group in sorted(found.items())]
+    return [
+        Line(name, ", ".join(one.dtype for one in group), group[0])
+        for (_, name), group in sorted(found.items())
+    ]
 
 
 def counts(report: v1.OpsReport) -> str:
     """How many entries have which verdict."""
-    numbers = {verdict: sum(one.verdict == verdict for one in report.operations) for verdict in ORDER}
+    numbers = {
+        verdict: sum(one.verdict == verdict for one in report.operations) for verdict in ORDER
+    }
     return ", ".join(f"{count} {verdict}" for verdict, count in numbers.items() if count)
 
 

@@ -1,4 +1,5 @@
 """The sentences that every face of a run's report shares, from the document alone."""
+
 from collections.abc import Iterator
 
 from detaudit.report import v1
@@ -12,11 +13,23 @@ def answer(report: v1.RunReport) -> tuple[str, str, str]:
     """(tone, verdict in capitals, one sentence)."""
     repeats = report.repeats
     if report.reproducible and repeats.parted and report.bare is not None:
-        return GOOD, "REPRODUCIBLE", (f"{number(report.bare.runs, 'run')} of {report.program}, not recorded, end on "
-                                      f"the same bits{extent(report)}{bound(report.bare)}; only recorded runs differ.")
+        return (
+            GOOD,
+            "REPRODUCIBLE",
+            (
+                f"{number(report.bare.runs, 'run')} of {report.program}, not recorded, end on "
+                f"the same bits{extent(report)}{bound(report.bare)}; only recorded runs differ."
+            ),
+        )
     if report.reproducible:
-        return GOOD, "REPRODUCIBLE", (f"{number(repeats.runs, 'run')} of {report.program} end on the same bits, "
-                                      f"watched and bare{extent(report)}{bound(repeats)}.")
+        return (
+            GOOD,
+            "REPRODUCIBLE",
+            (
+                f"{number(repeats.runs, 'run')} of {report.program} end on the same bits, "
+                f"watched and bare{extent(report)}{bound(repeats)}."
+            ),
+        )
     if report.reproducible is None:
         return UNSURE, "NOT DECIDED", f"{report.program}: {report.reason}."
     if not report.repeats.parted:
@@ -38,7 +51,11 @@ def extent(report: v1.RunReport) -> str:
 
 
 def bound(repeats: v1.Repeats) -> str:
-    return f" (a parting rate above {repeats.excluded:.0%} is excluded)" if repeats.excluded is not None else ""
+    return (
+        f" (a parting rate above {repeats.excluded:.0%} is excluded)"
+        if repeats.excluded is not None
+        else ""
+    )
 
 
 def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
@@ -69,7 +86,10 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for one in report.warnings:
         yield "Note", one
     if len(report.causes) > 1 and all(one.necessary for one in report.causes):
-        yield "Together", f"all {len(report.causes)} pins are needed: with any one of them left out, runs part"
+        yield (
+            "Together",
+            f"all {len(report.causes)} pins are needed: with any one of them left out, runs part",
+        )
     if report.open:
         yield "Open", listed(report.open)
     if report.search.invalid:
@@ -80,8 +100,12 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 
 
 #: What became of what runs wrote below the program's folder.
-KEPT_FROM = {"": "it was kept", "overlay": "an overlay took it", "copy": "copies took it",
-             "in-place": "it was restored, but for what is in .git and in virtual environments"}
+KEPT_FROM = {
+    "": "it was kept",
+    "overlay": "an overlay took it",
+    "copy": "copies took it",
+    "in-place": "it was restored, but for what is in .git and in virtual environments",
+}
 
 
 def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
@@ -90,11 +114,20 @@ def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     if report.changed:
         whole = isolation.kind != "in-place" and not isolation.not_restored
         restored = ", and the folder is as it was" if whole else ""
-        yield "Writes", f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}"
+        yield (
+            "Writes",
+            f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}",
+        )
     if isolation.not_restored:
-        yield "Changed", f"in the folder itself, during the audit: {listed(isolation.not_restored, 5)}"
+        yield (
+            "Changed",
+            f"in the folder itself, during the audit: {listed(isolation.not_restored, 5)}",
+        )
     if isolation.elsewhere:
-        yield "Also writes", f"{listed(isolation.elsewhere, 5)}: outside of its folder, not protected"
+        yield (
+            "Also writes",
+            f"{listed(isolation.elsewhere, 5)}: outside of its folder, not protected",
+        )
     if isolation.left_out:
         yield "Not copied", f"{listed(isolation.left_out, 5)}: runs did not see it"
 
@@ -102,20 +135,30 @@ def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 def quantity(one: v1.Quantity) -> str:
     """The two values with as many digits as tell them apart, three at least."""
     pairs = ((f"{one.first:.{digits}g}", f"{one.second:.{digits}g}") for digits in range(3, 18))
-    first, second = next((pair for pair in pairs if pair[0] != pair[1]), (str(one.first), str(one.second)))
+    first, second = next(
+        (pair for pair in pairs if pair[0] != pair[1]), (str(one.first), str(one.second))
+    )
     return f"{one.name} {first} in one run, {second} in the other"
 
 
 #: What is called otherwise, or differs, beside the training; ``{}`` is its name.
-BESIDE = {"metric": "the metric {} differs", "data": "the {} differ", "name": "names differ ({})",
-          "generator": "the state of {} at the end differs"}
+BESIDE = {
+    "metric": "the metric {} differs",
+    "data": "the {} differ",
+    "name": "names differ ({})",
+    "generator": "the state of {} at the end differs",
+}
 
 
 def output(one: v1.Output) -> str:
     """What differs from run to run, though the training does not."""
     if one.kind == "printed":
         return f"what it prints differs, from line {one.line} on"
-    return BESIDE[one.kind].format(one.name) if one.kind in BESIDE else f"other contents were saved as {one.name}"
+    return (
+        BESIDE[one.kind].format(one.name)
+        if one.kind in BESIDE
+        else f"other contents were saved as {one.name}"
+    )
 
 
 def drift(report: v1.RunReport) -> str:
@@ -128,13 +171,21 @@ def drift(report: v1.RunReport) -> str:
 
 
 def cause(one: v1.Cause) -> str:
-    shown = {True: "without its pin alone runs part", False: "not needed after all", None: "its need was not tried"}
+    shown = {
+        True: "without its pin alone runs part",
+        False: "not needed after all",
+        None: "its need was not tried",
+    }
     note = f"; {one.note}" if one.note else ""
     return f"{one.title}; {shown[one.necessary]}{note}"
 
 
 def site(one: v1.Site, source: str) -> str:
-    through = "" if one.in_user_code or not one.stack else f", through {one.stack[-1].rpartition(' in ')[2]}"
+    through = (
+        ""
+        if one.in_user_code or not one.stack
+        else f", through {one.stack[-1].rpartition(' in ')[2]}"
+    )
     function = f" in {one.function}" if one.function and one.function != "<module>" else ""
     what = "opening" if source == "input-changed" else "draw"
     return f"{one.file}:{one.line}{function}, {number(one.draws, what)}{through}"
@@ -146,7 +197,9 @@ def fix(one: v1.Change) -> str:
 
 
 def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
-    """What the pins cost, those first that can be told from noise; and the set that is faster than the one found."""
+    """What the pins cost, those first that can be told from noise; and the set that is faster than
+    the one found.
+    """
     one = report.price
     if one is None:
         if report.no_price:
@@ -156,14 +209,21 @@ def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     parts = [f"{_held(row)} {cost(row)}" for row in sorted(told, key=lambda row: -(row.cost or 0))]
     quiet = [row for row in one.alone if row.cost_range is not None and row not in told]
     if quiet:
-        parts.append(f"{listed([_held(row) for row in quiet], 20)} nothing that can be told from noise"
-                     f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}")
+        parts.append(
+            f"{listed([_held(row) for row in quiet], 20)} nothing that can be told from noise"
+            f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}"
+        )
     if len(one.found.pins) > 1 and one.found.cost is not None:
         parts.append(f"all {len(one.found.pins)} that are needed together {cost(one.found)}")
     yield "Price", "; ".join(parts) or "not measured: no timed run completed"
     if one.faster is not None:
-        yield "Faster", (f"{listed(one.faster.pins)} will do as well, and takes {cost(one.faster)} as "
-                         f"{listed(one.faster.base)}")
+        yield (
+            "Faster",
+            (
+                f"{listed(one.faster.pins)} will do as well, and takes {cost(one.faster)} as "
+                f"{listed(one.faster.base)}"
+            ),
+        )
 
 
 def applied(pin: str, fix: v1.Fix) -> str:
@@ -172,7 +232,9 @@ def applied(pin: str, fix: v1.Fix) -> str:
 
 
 def _told(row: v1.Cost, noise: v1.Cost) -> bool:
-    """Whether a pin's ratios all lie beyond 1, and beyond all that the script has against itself."""
+    """Whether a pin's ratios all lie beyond 1, and beyond all that the script has against
+    itself.
+    """
     least, greatest = noise.cost_range or (1.0, 1.0)
     if row.cost_range is None:
         return False
@@ -185,10 +247,17 @@ def _held(row: v1.Cost) -> str:
 
 
 def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
-    for label, one in (("as it is", report.repeats), ("bare", report.bare), ("all pinned", report.pinned)):
+    for label, one in (
+        ("as it is", report.repeats),
+        ("bare", report.bare),
+        ("all pinned", report.pinned),
+    ):
         if one is not None:
             pairs = number(one.agreed + one.parted, "pair")
-            yield label, f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.parted} part"
+            yield (
+                label,
+                f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.parted} part",
+            )
     yield "observer", report.observer.reason
     for one in report.outputs:
         yield one.kind, f"{one.name}: {'the same in all runs' if one.agrees else output(one)}"
@@ -208,6 +277,8 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 
 
 def end(report: v1.RunReport, verbose: bool) -> str:
-    asked = f"; {number(report.search.trials, 'run')} for the search" if report.search.trials else ""
+    asked = (
+        f"; {number(report.search.trials, 'run')} for the search" if report.search.trials else ""
+    )
     more = "" if verbose else " \u00b7 -v shows the evidence"
     return f"{work(report)}{asked} \u00b7 exit code {report.exit_code}: {report.reason}{more}"

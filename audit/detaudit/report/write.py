@@ -1,4 +1,5 @@
 """Writing a report, after the work: whole or not at all."""
+
 import contextlib
 import os
 import stat
@@ -24,10 +25,11 @@ def plain_json(value: Any) -> str:
 
 
 def save(path: str | Path, text: str) -> None:
-    """Put ``text`` as UTF-8 into ``path`` atomically: a reader sees the file of before or the whole new one.
+    """Put ``text`` as UTF-8 into ``path`` atomically: a reader sees the file of before or the whole
+    new one.
 
-    A link stays a link. What is no regular file (``/dev/stdout``, a pipe) is written to as it is. Raises
-    UsageError where it cannot be written, and leaves nothing behind.
+    A link stays a link. What is no regular file (``/dev/stdout``, a pipe) is written to as it is.
+    Raises UsageError where it cannot be written, and leaves nothing behind.
     """
     content = text.encode("utf-8", "backslashreplace")
     try:
@@ -38,19 +40,25 @@ def save(path: str | Path, text: str) -> None:
             _replace(target, content)
     except (OSError, ValueError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UsageError(f"Cannot write {visible(str(path))}: {said}. Name a file in a folder that can be written "
-                         f"to and has {max(1, len(content) // 1000):,} kB free.") from None
+        raise UsageError(
+            f"Cannot write {visible(str(path))}: {said}. Name a file in a folder that can be written "
+            f"to and has {max(1, len(content) // 1000):,} kB free."
+        ) from None
 
 
 def check_target(path: str | Path | None) -> None:
-    """Raise UsageError where ``save`` would certainly fail: better before a minute of work than after it."""
+    """Raise UsageError where ``save`` would certainly fail: better before a minute of work than
+    after it.
+    """
     if path is None or _takes_bytes(Path(path)):
         return
     name, folder = visible(str(path)), Path(os.path.realpath(path)).parent
     if Path(path).is_dir():
         raise UsageError(f"Cannot write {name}: it is a folder. Name a file.")
     if not folder.is_dir():
-        raise UsageError(f"Cannot write {name}: its folder does not exist. Make it, or name a file elsewhere.")
+        raise UsageError(
+            f"Cannot write {name}: its folder does not exist. Make it, or name a file elsewhere."
+        )
     if not os.access(folder, os.W_OK) or (Path(path).exists() and not os.access(path, os.W_OK)):
         raise UsageError(f"Cannot write {name}: it is read-only. Name a file elsewhere.")
 
@@ -64,14 +72,22 @@ _LARGEST_OF_OURS = 20_000_000
 
 
 def refuse_files_of(root: Path, targets: Mapping[str, Path | None]) -> None:
-    """Raise UsageError where a target is a file of the program below ``root``: one that detaudit did not write."""
+    """Raise UsageError where a target is a file of the program below ``root``: one that detaudit
+    did not write.
+    """
     for kind, path in targets.items():
         target = Path(os.path.realpath(path)) if path is not None else None
-        if target is None or not target.is_file() or not target.is_relative_to(os.path.realpath(root)):
+        if (
+            target is None
+            or not target.is_file()
+            or not target.is_relative_to(os.path.realpath(root))
+        ):
             continue
         if target.stat().st_size and not _is_ours(target, kind):
-            raise UsageError(f"{visible(str(path))} is a file of the program, and nothing that detaudit wrote. Name "
-                             f"another one.")
+            raise UsageError(
+                f"{visible(str(path))} is a file of the program, and nothing that detaudit wrote. Name "
+                f"another one."
+            )
 
 
 def _is_ours(path: Path, kind: str) -> bool:

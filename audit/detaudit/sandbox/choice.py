@@ -1,4 +1,7 @@
-"""Which sandbox can be had here: found out by really mounting, once, not by reading what a system says of itself."""
+"""Which sandbox can be had here: found out by really mounting, once, not by reading what a system
+says of itself.
+"""
+
 import json
 import os
 import shutil
@@ -15,15 +18,17 @@ from detaudit.sandbox.in_place import InPlace
 from detaudit.sandbox.overlay import Overlay
 from detaudit.sandbox.view import COPY, IN_PLACE, OVERLAY, Sandbox, Start
 
-#: A memory file system that is there before we are: layers go there where TMPDIR's file system cannot have them
-#: (an overlay, NFS). Its size bounds them.
+#: A memory file system that is there before we are: layers go there where TMPDIR's file system
+#: cannot have them (an overlay, NFS). Its size bounds them.
 MEMORY = Path("/dev/shm")
 LEAST_MEMORY = 2 * 2**30  # bytes: with less there, copies are better
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The sandbox, and why no better one could be had; empty where it is the best, or was asked for."""
+    """The sandbox, and why no better one could be had; empty where it is the best, or was asked
+    for.
+    """
 
     sandbox: Sandbox
     reason: str = ""
@@ -32,9 +37,9 @@ class Choice:
 def choose(root: Path, folder: Path, wanted: str | None, beside: tuple[Path, ...] = ()) -> Choice:
     """A sandbox for ``root``, with what it needs in ``folder``, which is ours.
 
-    ``wanted`` is one of the kinds; None takes an overlay where one can be mounted, and copies elsewhere. ``beside`` are
-    other folders that the program may take for its own: an overlay covers them too. Raises SandboxFailed where the
-    sandbox that was asked for cannot be had.
+    ``wanted`` is one of the kinds; None takes an overlay where one can be mounted, and copies
+    elsewhere. ``beside`` are other folders that the program may take for its own: an overlay covers
+    them too. Raises SandboxFailed where the sandbox that was asked for cannot be had.
     """
     if wanted == IN_PLACE:
         return Choice(InPlace(root))
@@ -44,11 +49,15 @@ def choose(root: Path, folder: Path, wanted: str | None, beside: tuple[Path, ...
     if overlay is not None:
         return Choice(overlay)
     if wanted == OVERLAY:
-        raise SandboxFailed(f"No overlay can be mounted on {root}: {reason}. Leave --isolation out to run in copies.")
+        raise SandboxFailed(
+            f"No overlay can be mounted on {root}: {reason}. Leave --isolation out to run in copies."
+        )
     return Choice(Copies(root, folder), f"no overlay can be mounted on the folder ({reason})")
 
 
-def mountable(root: Path, folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Overlay | None, str]:
+def mountable(
+    root: Path, folder: Path, beside: tuple[Path, ...] = ()
+) -> tuple[Overlay | None, str]:
     """An overlay that was mounted on ``root`` and written to, or why there is none."""
     reason = ""
     for place in (None, MEMORY) if _has_room(MEMORY) else (None,):
@@ -67,16 +76,26 @@ def _has_room(place: Path) -> bool:
 
 
 def _try(overlay: Overlay, folder: Path) -> str:
-    """Why it cannot be mounted; empty where it can, and what is written there is not seen outside."""
+    """Why it cannot be mounted; empty where it can, and what is written there is not seen
+    outside.
+    """
     trial = Path(tempfile.mkdtemp(prefix="try-", dir=folder))
     try:
         plan = trial / "plan.json"
         plan.write_text(json.dumps(overlay.view(trial, Start()).plan), encoding="utf-8")
         # In a folder of ours: ``-m`` puts the working folder first on the path.
-        tried = subprocess.run([sys.executable, "-m", "detaudit.sandbox.mounts", str(plan)], cwd=trial,
-                               capture_output=True, text=True, errors="replace", check=False)
+        tried = subprocess.run(
+            [sys.executable, "-m", "detaudit.sandbox.mounts", str(plan)],
+            cwd=trial,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
         if tried.returncode != 0:
-            return (tried.stderr.strip().splitlines() or [f"it ended with status {tried.returncode}"])[-1]
+            return (
+                tried.stderr.strip().splitlines() or [f"it ended with status {tried.returncode}"]
+            )[-1]
         caught = mounts.TRY in overlay.written(trial)
         outside = os.path.lexists(overlay.root / mounts.TRY)
         return "" if caught and not outside else "what is written to it reaches the folder"

@@ -1,11 +1,14 @@
-"""A copy of the user's folder for every trial, where nothing can be mounted: at another path, from one pristine copy.
+"""A copy of the user's folder for every trial, where nothing can be mounted: at another path, from
+one pristine copy.
 
-Small files are copied for each trial. A large one is copied for each as well, until a completed trial has shown that
-the program leaves it alone; then trials get a link to the pristine copy. If one changes it all the same, it is taken
-anew and never linked again. Where the file system can share blocks (reflinks), every file is cloned. Sockets, pipes and
-devices are left out, and so is what may not be read. Links keep what they lead to: in the copy where that is below the
-folder, elsewhere where it is not.
+Small files are copied for each trial. A large one is copied for each as well, until a completed
+trial has shown that the program leaves it alone; then trials get a link to the pristine copy. If
+one changes it all the same, it is taken anew and never linked again. Where the file system can
+share blocks (reflinks), every file is cloned. Sockets, pipes and devices are left out, and so is
+what may not be read. Links keep what they lead to: in the copy where that is below the folder,
+elsewhere where it is not.
 """
+
 import contextlib
 import os
 import shutil
@@ -32,14 +35,15 @@ from detaudit.sandbox.tree import (
 from detaudit.sandbox.tree import ignored as ignored  # noqa: PLC0414 - imported from here
 from detaudit.sandbox.view import COPY, Start, View
 
-LARGE = 64 * 2**20     # bytes: what is as large is linked once no run is known to change it
+LARGE = 64 * 2**20  # bytes: what is as large is linked once no run is known to change it
 _COPY = "copy"
 
 
 @dataclass
 class Copies:
-    """``store`` is a folder of ours, for trials and the pristine copy; it may lie below ``root``. ``left_out`` are
-    names that no trial sees."""
+    """``store`` is a folder of ours, for trials and the pristine copy; it may lie below ``root``.
+    ``left_out`` are names that no trial sees.
+    """
 
     root: Path
     store: Path
@@ -61,7 +65,11 @@ class Copies:
         try:
             self._fill(source, copy)
             refuse_behind_links(copy, start.texts)
-            mounts.prepare(str(copy), start.texts, [name for name in start.without if not behind_link(copy, name)])
+            mounts.prepare(
+                str(copy),
+                start.texts,
+                [name for name in start.without if not behind_link(copy, name)],
+            )
         except SandboxFailed:
             self.discard(trial)
             raise
@@ -76,13 +84,18 @@ class Copies:
         if self._pristine is None:
             needed, free = size_of(self.root, self.store), shutil.disk_usage(self.store).free
             if needed + MARGIN > free:
-                raise SandboxFailed(f"{self.root} holds {needed >> 20} MiB, too much to copy into {self.store}, which "
-                                    f"has {free >> 20} MiB free. Set TMPDIR to a larger disk, or run with --isolation "
-                                    f"in-place.")
+                raise SandboxFailed(
+                    f"{self.root} holds {needed >> 20} MiB, too much to copy into {self.store}, which "
+                    f"has {free >> 20} MiB free. Set TMPDIR to a larger disk, or run with --isolation "
+                    f"in-place."
+                )
             pristine = self.store / "pristine" / self.root.name
             self.left_out = tuple(sorted(copy_tree(self.root, pristine, ours=self.store)))
-            self._large = {name: state(status) for name, status in entries(pristine)
-                           if stat.S_ISREG(status.st_mode) and status.st_size >= LARGE}
+            self._large = {
+                name: state(status)
+                for name, status in entries(pristine)
+                if stat.S_ISREG(status.st_mode) and status.st_size >= LARGE
+            }
             self._pristine = pristine
         return self._pristine
 
@@ -99,10 +112,16 @@ class Copies:
         return tuple(sorted({*names, *self._written_through(trial)}))
 
     def _written_through(self, trial: Path) -> list[str]:
-        """Large files that were changed in the pristine copy, through the link of this trial perhaps."""
+        """Large files that were changed in the pristine copy, through the link of this trial
+        perhaps.
+        """
         pristine, copy = self._take(), self._copy(trial)
-        return [name for name in sorted(self._linked)
-                if _state(pristine / name) != self._large[name] and _is_link_to(copy / name, pristine / name)]
+        return [
+            name
+            for name in sorted(self._linked)
+            if _state(pristine / name) != self._large[name]
+            and _is_link_to(copy / name, pristine / name)
+        ]
 
     def places(self) -> tuple[Path, ...]:
         return ()
@@ -128,7 +147,9 @@ class Copies:
         self._before.pop(trial, None)
 
     def _restore_large(self) -> None:
-        """A trial that wrote through a link has changed the pristine copy, never the user's file: take it anew."""
+        """A trial that wrote through a link has changed the pristine copy, never the user's file:
+        take it anew.
+        """
         pristine = self._take()
         for name in [name for name in self._large if _state(pristine / name) != self._large[name]]:
             self._own.add(name)

@@ -1,4 +1,5 @@
 """A sandbox that cannot be had is our failure, and never a property of the user's program."""
+
 from detaudit.errors import DetauditError
 
 

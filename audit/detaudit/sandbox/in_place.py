@@ -1,13 +1,17 @@
-"""Runs in the user's folder itself, and a journal by which it is restored: before each run, at the end, after a crash.
+"""Runs in the user's folder itself, and a journal by which it is restored: before each run, at the
+end, after a crash.
 
-The journal is a copy of the folder, outside of it, with the status of every name. It is complete before the first run
-starts. It lies where the next start finds it (:func:`journals`), under a lock that the kernel drops when its audit is
-gone, however that ended; :func:`recover` then restores what a killed audit has left.
+The journal is a copy of the folder, outside of it, with the status of every name. It is complete
+before the first run starts. It lies where the next start finds it (:func:`journals`), under a lock
+that the kernel drops when its audit is gone, however that ended; :func:`recover` then restores what
+a killed audit has left.
 
-The folder is the user's, who may work in it meanwhile. So what takes a saved file's place, or is new, is moved into the
-journal before anything is put back. It is removed there if it is a run's own: it changed while a trial was running, and
-is no saved file, or one that the first two trials have changed. All else is kept.
+The folder is the user's, who may work in it meanwhile. So what takes a saved file's place, or is
+new, is moved into the journal before anything is put back. It is removed there if it is a run's
+own: it changed while a trial was running, and is no saved file, or one that the first two trials
+have changed. All else is kept.
 """
+
 import contextlib
 import errno
 import fcntl
@@ -27,8 +31,8 @@ from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.tree import State, behind_link, copy_tree, entries
 from detaudit.sandbox.view import IN_PLACE, Start, View
 
-LATE = 60.0    # seconds after an audit's last sign of life: no run of it still writes, what changes then is the user's
-_BEAT = 5.0    # seconds between signs of life
+LATE = 60.0  # seconds after an audit's last sign of life: no run of it still writes, what changes then is the user's
+_BEAT = 5.0  # seconds between signs of life
 _RECORD, _ASIDE_RECORD, _ROOT = "journal.json", "aside.json", "root"
 _CONTENTS, _ASIDE, _REPLACED, _SAVED, _SCRATCH = "contents", "aside", "replaced", "saved", "scratch"
 _LOCK, _ALIVE = "lock", "alive"
@@ -37,17 +41,20 @@ _DRAFT = ".detaudit-part"
 
 def journals() -> Path:
     """Where journals lie: a folder of the user's that outlives a session, and temporary folders."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(
+        os.path.expanduser("~"), ".local", "state"
+    )
     return Path(base) / "detaudit" / "journals"
 
 
 class Restored(NamedTuple):
     """What became of the folder of a killed audit.
 
-    ``names`` were restored in ``root``. What had taken their place lies in ``where``, in numbered folders; None where
-    nothing had. ``left`` are names that changed when that audit was long gone, so by the user's hand: they stay as they
-    are, and what was saved of them lies in ``where``, in the folder ``saved``. ``problem`` says why the folder could
-    not be restored, and where its journal is; the next :func:`recover` tries again.
+    ``names`` were restored in ``root``. What had taken their place lies in ``where``, in numbered
+    folders; None where nothing had. ``left`` are names that changed when that audit was long gone,
+    so by the user's hand: they stay as they are, and what was saved of them lies in ``where``, in
+    the folder ``saved``. ``problem`` says why the folder could not be restored, and where its
+    journal is; the next :func:`recover` tries again.
     """
 
     root: Path
@@ -59,10 +66,11 @@ class Restored(NamedTuple):
 
 @dataclass
 class InPlace:
-    """``root`` as it was when the journal was made is what every trial begins from, so no two may run at a time.
+    """``root`` as it was when the journal was made is what every trial begins from, so no two may
+    run at a time.
 
-    ``replaced`` is where files lie, once the sandbox is closed, that the user may have changed during the audit; None
-    where there are none.
+    ``replaced`` is where files lie, once the sandbox is closed, that the user may have changed
+    during the audit; None where there are none.
     """
 
     root: Path
@@ -76,7 +84,9 @@ class InPlace:
         self._before: dict[Path, dict[str, State]] = {}  # the trial under way
         self._written: dict[Path, tuple[str, ...]] = {}
         self._habits: set[str] = set()  # saved files that runs change
-        self._edits: dict[str, Path] = {}  # others that changed while a trial was running, as they were last
+        self._edits: dict[
+            str, Path
+        ] = {}  # others that changed while a trial was running, as they were last
         self._pulse = _Pulse(self.journal)
         self._pulse.start()
 
@@ -116,7 +126,9 @@ class InPlace:
         self._before.pop(trial, None)
 
     def _learn(self, edits: dict[str, Path]) -> None:
-        """Saved files that the first two trials change are the program's to write: they are not kept."""
+        """Saved files that the first two trials change are the program's to write: they are not
+        kept.
+        """
         if len(self._written) == 2:
             self._habits |= self._edits.keys() & edits.keys()
         for name, place in edits.items():
@@ -130,8 +142,10 @@ class InPlace:
         try:
             self.journal.restore(keep, edits)
         except OSError as error:
-            raise SandboxFailed(f"{self.root} could not be restored: {error}. Its journal, {self.journal.folder}, is "
-                                f"kept, and the next `detaudit run` tries again.") from error
+            raise SandboxFailed(
+                f"{self.root} could not be restored: {error}. Its journal, {self.journal.folder}, is "
+                f"kept, and the next `detaudit run` tries again."
+            ) from error
 
     def close(self) -> None:
         """Raises SandboxFailed, and keeps the journal, where the folder cannot be restored."""
@@ -180,7 +194,13 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> "Entry":
-        return cls(tree.state(status), stat.S_IMODE(status.st_mode), status.st_mtime_ns, status.st_uid, status.st_gid)
+        return cls(
+            tree.state(status),
+            stat.S_IMODE(status.st_mode),
+            status.st_mtime_ns,
+            status.st_uid,
+            status.st_gid,
+        )
 
     @property
     def type(self) -> int:
@@ -192,7 +212,9 @@ class Entry(NamedTuple):
 
 @dataclass
 class Journal:
-    """``folder`` holds a copy of ``root`` and the status of each of its names; ``lock`` is an open descriptor."""
+    """``folder`` holds a copy of ``root`` and the status of each of its names; ``lock`` is an open
+    descriptor.
+    """
 
     folder: Path
     root: Path
@@ -200,15 +222,19 @@ class Journal:
 
     @classmethod
     def make(cls, root: Path) -> "Journal":
-        """Raises SandboxFailed where there is no room for it, or no place, or the folder has a journal already."""
+        """Raises SandboxFailed where there is no room for it, or no place, or the folder has a
+        journal already.
+        """
         root, journal = Path(os.path.realpath(root)), None
         _refuse_ours_below(root, journals())
         try:
             journals().mkdir(parents=True, exist_ok=True, mode=0o700)
             needed, free = tree.size_of(root), shutil.disk_usage(journals()).free
             if needed + tree.MARGIN > free:
-                raise SandboxFailed(f"{root} holds {needed >> 20} MiB, and {journals()}, where it must be kept to be "
-                                    f"restored, has {free >> 20} MiB free.")
+                raise SandboxFailed(
+                    f"{root} holds {needed >> 20} MiB, and {journals()}, where it must be kept to be "
+                    f"restored, has {free >> 20} MiB free."
+                )
             with _registry():
                 _refuse_overlap(root)
                 folder = Path(tempfile.mkdtemp(dir=journals()))
@@ -219,7 +245,9 @@ class Journal:
         except OSError as error:
             if journal is not None:
                 journal.remove()
-            raise SandboxFailed(f"no journal of {root} could be made in {journals()}: {error.strerror}") from None
+            raise SandboxFailed(
+                f"no journal of {root} could be made in {journals()}: {error.strerror}"
+            ) from None
         except SandboxFailed:
             if journal is not None:
                 journal.remove()
@@ -231,19 +259,31 @@ class Journal:
         names = {".": Entry.of(os.lstat(self.root))}
         names |= {name: Entry.of(status) for name, status in entries(self.root)}
         copy_tree(self.root, self.folder / _CONTENTS, moved=False)
-        unsaved = [name for name, entry in names.items()
-                   if entry.type != stat.S_IFIFO and not os.path.lexists(self.folder / _CONTENTS / name)]
+        unsaved = [
+            name
+            for name, entry in names.items()
+            if entry.type != stat.S_IFIFO and not os.path.lexists(self.folder / _CONTENTS / name)
+        ]
         self.touch()
         self._write(names, unsaved)
 
     def _write(self, names: dict[str, Entry], unsaved: Iterable[str]) -> None:
-        _write_json(self.folder / _RECORD, {
-            "root": str(self.root), "device": os.lstat(self.root).st_dev,
-            "parent_device": os.lstat(self.root.parent).st_dev, "names": names, "unsaved": list(unsaved)})
+        _write_json(
+            self.folder / _RECORD,
+            {
+                "root": str(self.root),
+                "device": os.lstat(self.root).st_dev,
+                "parent_device": os.lstat(self.root.parent).st_dev,
+                "names": names,
+                "unsaved": list(unsaved),
+            },
+        )
 
     def _read(self) -> tuple[dict[str, Entry], set[str]]:
         record = _read_json(self.folder / _RECORD)
-        names = {name: Entry(tuple(fields[0]), *fields[1:]) for name, fields in record["names"].items()}
+        names = {
+            name: Entry(tuple(fields[0]), *fields[1:]) for name, fields in record["names"].items()
+        }
         return names, set(record["unsaved"])
 
     def touch(self) -> None:
@@ -260,31 +300,42 @@ class Journal:
         """Those of ``names`` that are files, and were when the journal was made."""
         saved, _ = self._read()
         files = {name for name in names if name in saved and saved[name].type == stat.S_IFREG}
-        return {name for name in files if (self.root / name).is_file() and not (self.root / name).is_symlink()}
+        return {
+            name
+            for name in files
+            if (self.root / name).is_file() and not (self.root / name).is_symlink()
+        }
 
-    # Names that a trial is not to see ------------------------------------------------------------------------------
+    # Names that a trial is not to see -------------------------------------------------------------
 
     def set_aside(self, names: Iterable[str]) -> None:
-        """Take names out of the folder, whole, until the next :meth:`restore`: what is in them may not be saved.
+        """Take names out of the folder, whole, until the next :meth:`restore`: what is in them may
+        not be saved.
 
         Raises SandboxFailed where they cannot be moved, and are not saved.
         """
         aside = self._aside()
         (self.folder / _ASIDE).mkdir(exist_ok=True)
-        for name in sorted({os.path.normpath(name) for name in names}):  # a folder before what is in it
+        for name in sorted(
+            {os.path.normpath(name) for name in names}
+        ):  # a folder before what is in it
             path = self.root / name
             if behind_link(self.root, name) or not os.path.lexists(path):
                 continue
             aside.append((name, os.lstat(path.parent).st_mtime_ns))
-            _write_json(self.folder / _ASIDE_RECORD, aside)  # first: a name that is aside is never unknown
+            _write_json(
+                self.folder / _ASIDE_RECORD, aside
+            )  # first: a name that is aside is never unknown
             try:
                 os.rename(path, self.folder / _ASIDE / str(len(aside) - 1))
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
                 if not self._holds(name):
-                    raise SandboxFailed(f"{path} cannot be taken away for a run: {self.folder} is on another disk. "
-                                        f"Set XDG_STATE_HOME to a folder on the disk of {self.root}.") from None
+                    raise SandboxFailed(
+                        f"{path} cannot be taken away for a run: {self.folder} is on another disk. "
+                        f"Set XDG_STATE_HOME to a folder on the disk of {self.root}."
+                    ) from None
                 _remove(path)
 
     def _aside(self) -> list[tuple[str, int]]:
@@ -298,26 +349,36 @@ class Journal:
         for folder, folders, files in os.walk(self.root / name):
             paths = [os.path.join(folder, below) for below in (*folders, *files)]
             names |= {os.path.relpath(path, self.root): os.lstat(path) for path in paths}
-        return all(below in saved and below not in unsaved and saved[below].is_state(status)
-                   for below, status in names.items())
+        return all(
+            below in saved and below not in unsaved and saved[below].is_state(status)
+            for below, status in names.items()
+        )
 
     def overwrite(self, contents: Path, unread: Iterable[str]) -> None:
-        """Bring what an earlier run has left into the folder; ``unread`` is what ``contents`` could not hold."""
+        """Bring what an earlier run has left into the folder; ``unread`` is what ``contents`` could
+        not hold.
+        """
         left, present = dict(entries(contents)), dict(entries(self.root))
-        stay = {name for name in present if name in unread or (name in left and _alike(present[name], left[name]))}
+        stay = {
+            name
+            for name in present
+            if name in unread or (name in left and _alike(present[name], left[name]))
+        }
         self.set_aside(present.keys() - stay)
         for name in left:
             if not os.path.lexists(self.root / name):
                 _put_back(contents / name, self.root / name)
 
-    # Restoring -----------------------------------------------------------------------------------------------------
+    # Restoring ------------------------------------------------------------------------------------
 
-    def restore(self, keep: bool, edits: Collection[str] = (),
-                until: float | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def restore(
+        self, keep: bool, edits: Collection[str] = (), until: float | None = None
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Make ``root`` what it was: the names that were not, and those that were left as they are.
 
-        What could not be saved is left alone, and so is what changed after ``until``, in seconds since the epoch. What
-        has to go is moved into the journal; ``keep`` all of it there, or ``edits`` alone. Raises OSError.
+        What could not be saved is left alone, and so is what changed after ``until``, in seconds
+        since the epoch. What has to go is moved into the journal; ``keep`` all of it there, or
+        ``edits`` alone. Raises OSError.
         """
         if until is None:
             self.touch()
@@ -334,8 +395,11 @@ class Journal:
             if os.path.lexists(self.root / name) and not behind_link(self.root, name):
                 self._take_away(name, batch if keep else scratch, keep)
         now = dict(entries(self.root))
-        changed = {name for name, status in now.items()
-                   if name not in unsaved and (name not in saved or not saved[name].is_state(status))}
+        changed = {
+            name
+            for name, status in now.items()
+            if name not in unsaved and (name not in saved or not saved[name].is_state(status))
+        }
         changed -= _returned(changed, now, saved, until)
         left = _late(changed, now, until)
         taken = _topmost(changed - left)
@@ -354,7 +418,8 @@ class Journal:
         if left:
             self._keep_saved(left)
         if taken or missing or moved:
-            # A file that was moved or made again has another number and time of change: by these it is known now.
+            # A file that was moved or made again has another number and time of change: by these it
+            # is known now.
             for name in {*missing, *moved} & saved.keys():
                 saved[name] = saved[name]._replace(state=tree.state(os.lstat(self.root / name)))
             self._write(saved, unsaved)
@@ -369,7 +434,11 @@ class Journal:
         self.root.mkdir(exist_ok=True)
         for name in sorted(name for name, entry in saved.items() if entry.state == tree.FOLDER):
             path = self.root / name
-            if path.is_dir() and not path.is_symlink() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            if (
+                path.is_dir()
+                and not path.is_symlink()
+                and not os.access(path, os.R_OK | os.W_OK | os.X_OK)
+            ):
                 with contextlib.suppress(OSError):
                     os.chmod(path, saved[name].mode | 0o700)
 
@@ -412,7 +481,9 @@ class Journal:
 
     def _set_statuses(self, saved: dict[str, Entry], unsaved: set[str], left: set[str]) -> None:
         alone = left | {str(parent) for name in left for parent in Path(name).parents}
-        for name in sorted(saved.keys() - unsaved - alone, reverse=True):  # what is in a folder before the folder
+        for name in sorted(
+            saved.keys() - unsaved - alone, reverse=True
+        ):  # what is in a folder before the folder
             if not _under(name, left):
                 _set_status(self.root / name, saved[name])
                 _set_modified(self.root / name, saved[name].modified)
@@ -443,8 +514,9 @@ class Journal:
         return f"{self.root} is empty, and on another disk than it was" if unmounted else ""
 
     def end(self) -> Path | None:
-        """Remove the journal of a folder that was restored; where what was taken from the folder is kept, if anything
-        is."""
+        """Remove the journal of a folder that was restored; where what was taken from the folder is
+        kept, if anything is.
+        """
         kept = None
         replaced = self.folder / _REPLACED
         if any(path.is_symlink() or not path.is_dir() for path in replaced.rglob("*")):
@@ -465,7 +537,9 @@ class Journal:
 
 
 def recover() -> Iterator[Restored]:
-    """Restore the folders of audits that are gone. A folder in which nothing had changed is not mentioned."""
+    """Restore the folders of audits that are gone. A folder in which nothing had changed is not
+    mentioned.
+    """
     for folder in sorted(journals().glob("*/")) if journals().is_dir() else ():
         journal = _claimed(folder)
         if journal is None:
@@ -492,7 +566,9 @@ def _recovered(journal: Journal) -> Restored:
 
 
 def _failed(journal: Journal, why: str) -> Restored:
-    problem = f"{journal.root} could not be restored: {why}. Its journal is kept in {journal.folder}."
+    problem = (
+        f"{journal.root} could not be restored: {why}. Its journal is kept in {journal.folder}."
+    )
     return Restored(journal.root, (), None, (), problem)
 
 
@@ -532,12 +608,16 @@ def _root_of(folder: Path) -> Path:
 def _refuse_ours_below(root: Path, folder: Path) -> None:
     """Raises SandboxFailed where a folder of ours lies in the one that is restored."""
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):
-        raise SandboxFailed(f"{folder}, which is detaudit's own, lies in {root}: runs cannot work in that folder "
-                            f"itself. Set XDG_STATE_HOME and TMPDIR to folders outside of it.")
+        raise SandboxFailed(
+            f"{folder}, which is detaudit's own, lies in {root}: runs cannot work in that folder "
+            f"itself. Set XDG_STATE_HOME and TMPDIR to folders outside of it."
+        )
 
 
 def _refuse_overlap(root: Path) -> None:
-    """Raises SandboxFailed where another journal is one of this folder, of one in it, or of one that it is in."""
+    """Raises SandboxFailed where another journal is one of this folder, of one in it, or of one
+    that it is in.
+    """
     for folder in journals().glob("*/"):
         other = _root_of(folder)
         if other == Path() or not (other.is_relative_to(root) or root.is_relative_to(other)):
@@ -546,31 +626,46 @@ def _refuse_overlap(root: Path) -> None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise SandboxFailed(f"another audit is running in {other} itself: wait until it has ended, or leave "
-                                    f"--isolation in-place out.") from None
+                raise SandboxFailed(
+                    f"another audit is running in {other} itself: wait until it has ended, or leave "
+                    f"--isolation in-place out."
+                ) from None
             if (folder / _RECORD).exists():
-                raise SandboxFailed(f"an audit that was killed has not been restored in {other} yet: its journal is "
-                                    f"{folder}.")
+                raise SandboxFailed(
+                    f"an audit that was killed has not been restored in {other} yet: its journal is "
+                    f"{folder}."
+                )
 
 
-# Names that changed ---------------------------------------------------------------------------------------------------
+# Names that changed -------------------------------------------------------------------------------
 
 
-def _returned(changed: set[str], now: dict[str, os.stat_result], saved: dict[str, Entry],
-              until: float | None) -> set[str]:
-    """Those that an earlier restore, which did not come to its end, has put back after ``until``."""
+def _returned(
+    changed: set[str], now: dict[str, os.stat_result], saved: dict[str, Entry], until: float | None
+) -> set[str]:
+    """Those that an earlier restore, which did not come to its end, has put back after
+    ``until``.
+    """
     if until is None:
         return set()
-    return {name for name in changed & saved.keys()
-            if now[name].st_ctime > until and saved[name].state[:4] == tree.state(now[name])[:4]}
+    return {
+        name
+        for name in changed & saved.keys()
+        if now[name].st_ctime > until and saved[name].state[:4] == tree.state(now[name])[:4]
+    }
 
 
 def _late(changed: set[str], now: dict[str, os.stat_result], until: float | None) -> set[str]:
     """Those that changed after ``until``, with the new folders that they are in."""
     if until is None:
         return set()
-    late = {name for name in changed if now[name].st_ctime > until
-            and not stat.S_ISDIR(now[name].st_mode) and not name.endswith(_DRAFT)}
+    late = {
+        name
+        for name in changed
+        if now[name].st_ctime > until
+        and not stat.S_ISDIR(now[name].st_mode)
+        and not name.endswith(_DRAFT)
+    }
     above = {str(parent) for name in late for parent in Path(name).parents}
     return late | (changed & above)
 
@@ -591,7 +686,9 @@ def _under(name: str, folders: Iterable[str]) -> bool:
 def _blocked(root: Path, name: str) -> bool:
     """Whether something that is no folder stands where the name's folder was."""
     parents = [root / parent for parent in Path(name).parents]
-    return any(os.path.lexists(path) and (path.is_symlink() or not path.is_dir()) for path in parents)
+    return any(
+        os.path.lexists(path) and (path.is_symlink() or not path.is_dir()) for path in parents
+    )
 
 
 def _alike(one: os.stat_result, other: os.stat_result) -> bool:
@@ -601,7 +698,7 @@ def _alike(one: os.stat_result, other: os.stat_result) -> bool:
     return kind == stat.S_IFMT(other.st_mode) and (same or kind == stat.S_IFDIR)
 
 
-# Files ----------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------
 
 
 def _set_status(path: Path, entry: Entry) -> None:

@@ -1,9 +1,12 @@
-"""Overlays in a mount namespace of a process's own: what the supervisor does between its fork and the program.
+"""Overlays in a mount namespace of a process's own: what the supervisor does between its fork and
+the program.
 
-Only the standard library and the C library. Linux alone has this; everywhere else, and where a container forbids it,
+Only the standard library and the C library. Linux alone has this; everywhere else, and where a
+container forbids it,
 :func:`enter` raises OSError. Constants are those of <sched.h> and <sys/mount.h>, options those of
 https://docs.kernel.org/filesystems/overlayfs.html.
 """
+
 import contextlib
 import ctypes
 import os
@@ -20,10 +23,11 @@ _BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18
 def enter(plan: Mapping[str, Any]) -> None:
     """Leave the system's mounts and see overlays in their place.
 
-    ``plan`` has ``layers``, a list of ``path`` (what is covered), ``lower`` (folders, the upper ones first; None stands
-    for what is at ``path``), ``upper``, ``work`` and ``bind`` (an empty folder), outer paths before those below them;
-    ``keep``, folders that stay as they are though an overlay covers them; and ``cwd``. To be called by a process with
-    one thread, after a fork. Raises OSError.
+    ``plan`` has ``layers``, a list of ``path`` (what is covered), ``lower`` (folders, the upper
+    ones first; None stands for what is at ``path``), ``upper``, ``work`` and ``bind`` (an empty
+    folder), outer paths before those below them; ``keep``, folders that stay as they are though an
+    overlay covers them; and ``cwd``. To be called by a process with one thread, after a fork.
+    Raises OSError.
     """
     if not sys.platform.startswith("linux"):
         raise OSError("no mount namespaces on this system")
@@ -33,8 +37,8 @@ def enter(plan: Mapping[str, Any]) -> None:
     with contextlib.ExitStack() as opened:
         kept = [(path, opened.enter_context(_folder(path))) for path in plan["keep"]]
         for layer in plan["layers"]:
-            # Pristine folders are bound before anything covers them: they are lower layers that a mount of the
-            # system's own, another overlay perhaps, cannot be in the way of.
+            # Pristine folders are bound before anything covers them: they are lower layers that a
+            # mount of the system's own, another overlay perhaps, cannot be in the way of.
             _mount(library, layer["path"], layer["bind"], None, _BIND, None)
         for layer in plan["layers"]:
             _mount(library, "overlay", layer["path"], "overlay", 0, _options(layer, users))
@@ -53,12 +57,18 @@ def _folder(path: str) -> Any:
 
 
 def _unshare(library: ctypes.CDLL) -> bool:
-    """A mount namespace, in a user namespace where the process has no right to one. Whether it is in one."""
+    """A mount namespace, in a user namespace where the process has no right to one. Whether it is
+    in one.
+    """
     if library.unshare(_NEW_MOUNTS) == 0:
         return False
     user, group = os.geteuid(), os.getegid()
     _check(library.unshare(_NEW_MOUNTS | _NEW_USERS), "unshare")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
     return True
@@ -66,8 +76,11 @@ def _unshare(library: ctypes.CDLL) -> bool:
 
 def _options(layer: Mapping[str, Any], users: bool) -> str:
     lower = ":".join(_escaped(path or layer["bind"]) for path in layer["lower"])
-    options = f"lowerdir={lower},upperdir={_escaped(layer['upper'])},workdir={_escaped(layer['work'])}"
-    # Without redirects a folder that was there before cannot be renamed; a user namespace may not have them.
+    options = (
+        f"lowerdir={lower},upperdir={_escaped(layer['upper'])},workdir={_escaped(layer['work'])}"
+    )
+    # Without redirects a folder that was there before cannot be renamed; a user namespace may not
+    # have them.
     return options + (",userxattr" if users else ",redirect_dir=on")
 
 
@@ -75,9 +88,17 @@ def _escaped(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
-def _mount(library: ctypes.CDLL, source: str | None, target: str, kind: str | None, flags: int,
-           options: str | None) -> None:
-    words = [None if word is None else os.fsencode(word) for word in (source, target, kind, options)]
+def _mount(
+    library: ctypes.CDLL,
+    source: str | None,
+    target: str,
+    kind: str | None,
+    flags: int,
+    options: str | None,
+) -> None:
+    words = [
+        None if word is None else os.fsencode(word) for word in (source, target, kind, options)
+    ]
     status = library.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3])
     _check(status, f"mount {kind or 'bind'} on {target}")
 
@@ -89,7 +110,9 @@ def _check(status: int, what: str) -> None:
 
 
 def below(root: str, text: str | None = None) -> list[str]:
-    """Mount points below ``root``, outer ones first; ``text`` is /proc/self/mountinfo (proc(5)), read if not given."""
+    """Mount points below ``root``, outer ones first; ``text`` is /proc/self/mountinfo (proc(5)),
+    read if not given.
+    """
     if text is None:
         try:
             with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
@@ -107,7 +130,9 @@ def _unescaped(path: str) -> str:
 
 
 def prepare(root: str, texts: Mapping[str, str], without: Iterable[str]) -> None:
-    """Change the view at ``root`` before the program starts. A link is replaced and never written through."""
+    """Change the view at ``root`` before the program starts. A link is replaced and never written
+    through.
+    """
     for name in without:
         path = _inside(root, name)
         if os.path.isdir(path) and not os.path.islink(path):
@@ -120,17 +145,23 @@ def prepare(root: str, texts: Mapping[str, str], without: Iterable[str]) -> None
 
 
 def _inside(root: str, name: str) -> str:
-    """The path of a name below ``root``. Raises OSError for one that leads out of it: that is no view's to change."""
+    """The path of a name below ``root``. Raises OSError for one that leads out of it: that is no
+    view's to change.
+    """
     path = os.path.join(root, name)
     real = os.path.join(os.path.realpath(root), "")
-    parent = os.path.join(os.path.realpath(os.path.dirname(path)), "")  # a link to a folder elsewhere leads out too
+    parent = os.path.join(
+        os.path.realpath(os.path.dirname(path)), ""
+    )  # a link to a folder elsewhere leads out too
     if os.path.isabs(name) or ".." in name.split(os.sep) or not parent.startswith(real):
         raise OSError(f"{name} is not below {root}")
     return path
 
 
 def replace_text(path: str, text: str) -> None:
-    """A new file in the place of whatever is at ``path``, with the permissions of what the name leads to."""
+    """A new file in the place of whatever is at ``path``, with the permissions of what the name
+    leads to.
+    """
     draft = f"{path}.detaudit"
     mode = os.stat(path).st_mode & 0o7777 if os.path.exists(path) else 0o644
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | 0o200)
@@ -141,8 +172,9 @@ def replace_text(path: str, text: str) -> None:
 
 
 def states_in(upper: str) -> dict[str, list[int]]:
-    """Names in an upper layer, with the number and the time of change of what is there: files and links that were made,
-    changed or (as whiteouts) removed, and empty new folders."""
+    """Names in an upper layer, with the number and the time of change of what is there: files and
+    links that were made, changed or (as whiteouts) removed, and empty new folders.
+    """
     states: dict[str, list[int]] = {}
     for folder, folders, files in os.walk(upper):
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]

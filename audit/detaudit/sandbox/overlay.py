@@ -1,4 +1,7 @@
-"""An overlay over the user's folder: a trial sees it at its own path, and what it writes goes to a layer of its own."""
+"""An overlay over the user's folder: a trial sees it at its own path, and what it writes goes to a
+layer of its own.
+"""
+
 import json
 import os
 import shutil
@@ -17,9 +20,10 @@ _LAYERS = "layers"  # in a trial's folder, or in the folder of that name in ``st
 
 @dataclass
 class Overlay:
-    """Layers lie in the trial's folder, or below ``store`` where that is on a file system that cannot have them.
-    ``keep`` are folders of ours that may lie below ``root``. ``beside`` are covered too: a working folder elsewhere,
-    the folder that a link to the script leads to."""
+    """Layers lie in the trial's folder, or below ``store`` where that is on a file system that
+    cannot have them. ``keep`` are folders of ours that may lie below ``root``. ``beside`` are
+    covered too: a working folder elsewhere, the folder that a link to the script leads to.
+    """
 
     root: Path
     keep: tuple[Path, ...]
@@ -36,13 +40,25 @@ class Overlay:
         """Raises SandboxFailed where a folder that is to be covered cannot be read."""
         points = self._points[trial] = self._covered()
         try:
-            layers = [self._layer(trial, number, point, start.left) for number, point in enumerate(points)]
+            layers = [
+                self._layer(trial, number, point, start.left) for number, point in enumerate(points)
+            ]
         except OSError as error:
-            raise SandboxFailed(f"No overlay can be mounted on {self.root}: {error.strerror}.") from None
-        return View(self.root, {
-            "layers": layers, "keep": [str(folder) for folder in self.keep], "cwd": str(self.root),
-            "texts": dict(start.texts), "without": list(start.without), "root": str(self.root),
-            "prepared": str(trial / _PREPARED)})
+            raise SandboxFailed(
+                f"No overlay can be mounted on {self.root}: {error.strerror}."
+            ) from None
+        return View(
+            self.root,
+            {
+                "layers": layers,
+                "keep": [str(folder) for folder in self.keep],
+                "cwd": str(self.root),
+                "texts": dict(start.texts),
+                "without": list(start.without),
+                "root": str(self.root),
+                "prepared": str(trial / _PREPARED),
+            },
+        )
 
     def _covered(self) -> list[str]:
         """Every mount point that trials must not write to, outer ones first."""
@@ -66,7 +82,9 @@ class Overlay:
     def _layers(self, trial: Path) -> Path:
         if trial not in self._places:
             own = trial / _LAYERS
-            self._places[trial] = own if self.store is None else Path(tempfile.mkdtemp(dir=self.store))
+            self._places[trial] = (
+                own if self.store is None else Path(tempfile.mkdtemp(dir=self.store))
+            )
         return self._places[trial]
 
     def written(self, trial: Path) -> tuple[str, ...]:
@@ -78,8 +96,11 @@ class Overlay:
             before = prepared[number] if number < len(prepared) else {}
             states = mounts.states_in(str(upper))
             inside = os.path.relpath(point, os.path.realpath(self.root))
-            names += [os.path.normpath(os.path.join(inside, name)) for name, state in states.items()
-                      if before.get(name) != state]
+            names += [
+                os.path.normpath(os.path.join(inside, name))
+                for name, state in states.items()
+                if before.get(name) != state
+            ]
         return tuple(sorted(names))
 
     def places(self) -> tuple[Path, ...]:

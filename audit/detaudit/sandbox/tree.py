@@ -1,4 +1,7 @@
-"""Folders as sandboxes see them: which names are below one, what tells that they changed, and how they are copied."""
+"""Folders as sandboxes see them: which names are below one, what tells that they changed, and how
+they are copied.
+"""
+
 import contextlib
 import errno
 import os
@@ -13,8 +16,8 @@ from detaudit.sandbox import mounts
 from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.view import IGNORED
 
-MARGIN = 512 * 2**20   # bytes of the disk that are left free
-_CLONE = 0x40049409    # FICLONE of <linux/fs.h>
+MARGIN = 512 * 2**20  # bytes of the disk that are left free
+_CLONE = 0x40049409  # FICLONE of <linux/fs.h>
 _NOTHING: Mapping[str, Path] = MappingProxyType({})
 
 State = tuple[int, ...]
@@ -26,12 +29,17 @@ def ignored(name: str) -> bool:
 
 
 def entries(root: Path, ours: Path | None = None) -> Iterator[tuple[str, os.stat_result]]:
-    """Names below ``root``, a folder before what is in it, with their own status (of a link, not of its target).
+    """Names below ``root``, a folder before what is in it, with their own status (of a link, not of
+    its target).
 
     ``ours`` is a folder that is not the user's, though it may lie there.
     """
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not ignored(name) and os.path.join(folder, name) != str(ours))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not ignored(name) and os.path.join(folder, name) != str(ours)
+        )
         for name in [*folders, *sorted(name for name in files if not ignored(name))]:
             path = os.path.join(folder, name)
             with contextlib.suppress(OSError):
@@ -46,12 +54,18 @@ def size_of(root: Path, ours: Path | None = None) -> int:
 def state(status: os.stat_result) -> State:
     """What changes when a file or a link is written to, replaced, or has its mode changed.
 
-    The kernel's own time of change is part of it, which no program can set. Of everything else, the type alone: a pipe
-    or a socket changes by being used, a folder by what is in it.
+    The kernel's own time of change is part of it, which no program can set. Of everything else, the
+    type alone: a pipe or a socket changes by being used, a folder by what is in it.
     """
     if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
-        return (stat.S_IFMT(status.st_mode), status.st_size, status.st_mtime_ns, status.st_mode, status.st_ino,
-                status.st_ctime_ns)
+        return (
+            stat.S_IFMT(status.st_mode),
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_mode,
+            status.st_ino,
+            status.st_ctime_ns,
+        )
     return (stat.S_IFMT(status.st_mode),)
 
 
@@ -61,18 +75,31 @@ def states(root: Path) -> dict[str, State]:
 
 
 def changes(before: Mapping[str, State], after: Mapping[str, State]) -> tuple[str, ...]:
-    """Names that were made, changed or removed, sorted; of folders, those alone that were something else."""
+    """Names that were made, changed or removed, sorted; of folders, those alone that were something
+    else.
+    """
     names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    return tuple(sorted(name for name in names if {before.get(name, FOLDER), after.get(name, FOLDER)} != {FOLDER}))
+    return tuple(
+        sorted(
+            name
+            for name in names
+            if {before.get(name, FOLDER), after.get(name, FOLDER)} != {FOLDER}
+        )
+    )
 
 
-def copy_tree(source: Path, target: Path, linked: Mapping[str, Path] = _NOTHING, moved: bool = True,
-              ours: Path | None = None) -> list[str]:
+def copy_tree(
+    source: Path,
+    target: Path,
+    linked: Mapping[str, Path] = _NOTHING,
+    moved: bool = True,
+    ours: Path | None = None,
+) -> list[str]:
     """Copy a folder; the names that were left out: what is no file, and what may not be read.
 
-    A file that ``linked`` names becomes a link to what it says. ``moved``: programs will work in the copy, so links
-    lead where the copy needs them to (:func:`_leads`); else their text stays as it is. What disappears while it is
-    being copied was not there.
+    A file that ``linked`` names becomes a link to what it says. ``moved``: programs will work in
+    the copy, so links lead where the copy needs them to (:func:`_leads`); else their text stays as
+    it is. What disappears while it is being copied was not there.
     """
     left_out: list[str] = []
     folders: list[tuple[Path, Path]] = [(source, target)]
@@ -106,8 +133,10 @@ def _copied(origin: Path, copy: Path) -> bool:
 
 
 def _leads(link: Path, source: Path, target: Path) -> str:
-    """What a link of ``source`` says in the copy ``target``: it leads to the same place in the copy, by whatever way it
-    leads into the folder; elsewhere, and where the copy holds nothing, to what it leads to now."""
+    """What a link of ``source`` says in the copy ``target``: it leads to the same place in the
+    copy, by whatever way it leads into the folder; elsewhere, and where the copy holds nothing, to
+    what it leads to now.
+    """
     text = os.readlink(link)
     place = os.path.normpath(link.parent / text)
     inside = _below(place, str(source))
@@ -144,7 +173,9 @@ def _copy_contents(source, target, origin: Path) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise SandboxFailed(f"the disk is full: {origin} could not be copied to {target.name}") from None
+        raise SandboxFailed(
+            f"the disk is full: {origin} could not be copied to {target.name}"
+        ) from None
 
 
 def _cloned(source: int, target: int) -> bool:
@@ -158,15 +189,21 @@ def _cloned(source: int, target: int) -> bool:
 
 
 def behind_link(root: Path, name: str) -> bool:
-    """Whether the way from ``root`` to a name leads through a link: what is there may be anywhere."""
+    """Whether the way from ``root`` to a name leads through a link: what is there may be
+    anywhere.
+    """
     return any((root / parent).is_symlink() for parent in Path(name).parents)
 
 
 def refuse_behind_links(root: Path, names: Iterable[str]) -> None:
-    """Raises SandboxFailed where a file that a trial is to see changed is not in the folder itself."""
+    """Raises SandboxFailed where a file that a trial is to see changed is not in the folder
+    itself.
+    """
     for name in names:
         if behind_link(root, name):
-            raise SandboxFailed(f"{name} lies behind a link: a changed copy of it cannot be tried here.")
+            raise SandboxFailed(
+                f"{name} lies behind a link: a changed copy of it cannot be tried here."
+            )
 
 
 def remove(folder: Path) -> None:

@@ -1,4 +1,7 @@
-"""What a trial is started in, and how its contents are prepared: values that the supervisor can read as JSON."""
+"""What a trial is started in, and how its contents are prepared: values that the supervisor can
+read as JSON.
+"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,16 +11,29 @@ OVERLAY, COPY, IN_PLACE = "overlay", "copy", "in-place"
 KINDS = (OVERLAY, COPY, IN_PLACE)
 
 #: What never belongs to a program: it is neither copied nor compared.
-IGNORED = ("__pycache__", ".git", ".hg", ".svn", ".venv", "venv", "node_modules", ".ipynb_checkpoints", ".mypy_cache",
-           ".pytest_cache", ".ruff_cache", "*.egg-info")
+IGNORED = (
+    "__pycache__",
+    ".git",
+    ".hg",
+    ".svn",
+    ".venv",
+    "venv",
+    "node_modules",
+    ".ipynb_checkpoints",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    "*.egg-info",
+)
 
 
 @dataclass(frozen=True)
 class Start:
     """What a trial begins from: the user's folder as it is, with changes that the trial alone sees.
 
-    ``texts`` are new contents of files by their names below the folder (the text of a fix), ``without`` names that are
-    taken away. ``left`` begins from what the sandbox of an earlier trial held when that trial had ended.
+    ``texts`` are new contents of files by their names below the folder (the text of a fix),
+    ``without`` names that are taken away. ``left`` begins from what the sandbox of an earlier trial
+    held when that trial had ended.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -27,15 +43,18 @@ class Start:
 
 @dataclass(frozen=True)
 class View:
-    """Where the program's folder is for one trial. ``plan`` is for :func:`detaudit.sandbox.mounts.enter`, JSON values
-    alone; None where nothing is mounted."""
+    """Where the program's folder is for one trial. ``plan`` is for
+    :func:`detaudit.sandbox.mounts.enter`, JSON values alone; None where nothing is mounted.
+    """
 
     root: Path
     plan: dict[str, Any] | None = None
 
 
 class Sandbox(Protocol):
-    """What gives trials their views of one folder. ``trial`` is a trial's own folder, outside of the user's."""
+    """What gives trials their views of one folder. ``trial`` is a trial's own folder, outside of
+    the user's.
+    """
 
     kind: str
 
@@ -43,10 +62,14 @@ class Sandbox(Protocol):
         """Prepare a view. Raises SandboxFailed where it cannot be made."""
 
     def written(self, trial: Path) -> tuple[str, ...]:
-        """Names below the folder that the trial in this view has made, changed or removed, sorted."""
+        """Names below the folder that the trial in this view has made, changed or removed,
+        sorted.
+        """
 
     def places(self) -> tuple[Path, ...]:
-        """Where views lie besides the trials' own folders: a full disk there is ours, and not the program's."""
+        """Where views lie besides the trials' own folders: a full disk there is ours, and not the
+        program's.
+        """
 
     def keep_state(self, trial: Path) -> None:
         """What this trial has left is what ``Start(left=True)`` begins from."""

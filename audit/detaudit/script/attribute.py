@@ -1,4 +1,7 @@
-"""Why runs of a program part: control, search, necessity, lines, fix. No cause is named that was not shown."""
+"""Why runs of a program part: control, search, necessity, lines, fix. No cause is named that was
+not shown.
+"""
+
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -26,19 +29,36 @@ from detaudit.script.repeat import (
 )
 from detaudit.script.search import Pins, smallest
 
-#: Pins that may break a script: where all of them held together stop it, these are left out one by one.
-RISKY = ("op-determinism", "xla-deterministic", "fixed-addresses", "one-pool-thread", "one-process", "clock",
-         "os-entropy", "one-thread", "one-worker", "serial-map", "dense-update", "ordered-updates")
-COPIES = 8    # pairs of runs that each have a copy of the folder
-ROUNDS = 4    # searches, each with more pairs than the one before
+#: Pins that may break a script: where all of them held together stop it, these are left out one by
+#: one.
+RISKY = (
+    "op-determinism",
+    "xla-deterministic",
+    "fixed-addresses",
+    "one-pool-thread",
+    "one-process",
+    "clock",
+    "os-entropy",
+    "one-thread",
+    "one-worker",
+    "serial-map",
+    "dense-update",
+    "ordered-updates",
+)
+COPIES = 8  # pairs of runs that each have a copy of the folder
+ROUNDS = 4  # searches, each with more pairs than the one before
 EVERYTHING = "the runs differ with everything pinned: no source that detaudit can pin from outside explains it"
-CAUSE = 0.01  # the level of significance at which one is named: four pairs that differ, five that match
+CAUSE = (
+    0.01  # the level of significance at which one is named: four pairs that differ, five that match
+)
 DOUBTFUL = 3  # pins of a set whose need could not be shown: the other pins of it are not tried
 OBSERVED = 3  # unrecorded runs that all end on other bits than recorded ones
 
 
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
-    """``audit`` with the causes, their lines and a fix; or with what was observed, where none can be named."""
+    """``audit`` with the causes, their lines and a fix; or with what was observed, where none can
+    be named.
+    """
     audit = replace(audit, reproducible=False, reason=PARTED)
     case = replace(case, backend=backend_of(done) or case.backend)
     began, counter = time.monotonic(), _Counter()
@@ -47,8 +67,12 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     if matching is None:
         audit = yield from growth.grown(case.loose, audit)
         rate = f"{audit.repeats.parted} of {audit.repeats.pairs} pairs differ"
-        return replace(audit, open=pins, search=Search(untouched=untouched), reason=unresolved(
-            case, f"{rate}, too rarely for a search"))
+        return replace(
+            audit,
+            open=pins,
+            search=Search(untouched=untouched),
+            reason=unresolved(case, f"{rate}, too rarely for a search"),
+        )
     case.known_so_far(replace(audit, open=pins))
     case.emit(Phase("Control: everything pinned from outside"))
     often = pairs if audit.repeats.parted == audit.repeats.pairs else max(pairs, matching)
@@ -56,11 +80,22 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     search = Search(untouched=untouched, invalid=invalid)
     audit = replace(audit, pinned=control.repeats)
     if control.agree is None:
-        return replace(audit, search=counter.told(search, began), open=pins, reason=unresolved(
-            case, f"the cause was not found: with everything pinned a run {control.reason}"))
+        return replace(
+            audit,
+            search=counter.told(search, began),
+            open=pins,
+            reason=unresolved(
+                case, f"the cause was not found: with everything pinned a run {control.reason}"
+            ),
+        )
     if not control.agree:
         audit = yield from growth.grown(case.loose, audit)
-        return replace(audit, search=counter.told(search, began), open=pins, reason=unresolved(case, EVERYTHING))
+        return replace(
+            audit,
+            search=counter.told(search, began),
+            open=pins,
+            reason=unresolved(case, EVERYTHING),
+        )
     case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
     case.emit(Phase("Which pins are needed"))
     found = yield from counter.of(_search(case, pins, done, audit.repeats, control.repeats.agreed))
@@ -70,13 +105,21 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         if set(found.needed) == set(pins):
             why = EVERYTHING
         return replace(audit, search=search, open=found.needed, reason=unresolved(case, why))
-    causes = tuple(replace(cause, source=_source_of(case, cause.pin, repeats, audit.repeats.divergence))
-                   for cause, repeats in found.causes)
+    causes = tuple(
+        replace(cause, source=_source_of(case, cause.pin, repeats, audit.repeats.divergence))
+        for cause, repeats in found.causes
+    )
     doubtful = tuple(cause.pin for cause in causes if cause.necessary is False)
     if doubtful:
-        return replace(audit, causes=tuple(cause for cause in causes if cause.necessary), search=search, open=doubtful,
-                       reason=unresolved(case, f"without {', '.join(doubtful)} runs differ too rarely to tell it from "
-                                         "luck"))
+        return replace(
+            audit,
+            causes=tuple(cause for cause in causes if cause.necessary),
+            search=search,
+            open=doubtful,
+            reason=unresolved(
+                case, f"without {', '.join(doubtful)} runs differ too rarely to tell it from luck"
+            ),
+        )
     case.known_so_far(replace(audit, causes=causes, search=search))
     observer = yield from _observe(case, pins)
     audit = yield from growth.grown(case.loose, audit)
@@ -97,19 +140,28 @@ def unresolved(case: Case, why: str) -> str:
     return f"not resolved, {case.runs()} runs: {why}"
 
 
-def _priced(case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins,
-            pairs: int) -> Investigation:
-    """``audit`` with the price of the pins; where the script is long, only if that was asked for."""
+def _priced(
+    case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins, pairs: int
+) -> Investigation:
+    """``audit`` with the price of the pins; where the script is long, only if that was asked
+    for.
+    """
     seconds = done[0].outcome.seconds
     if not (seconds < SHORT if case.price is None else case.price):
-        why = "" if case.price is False else f"one run takes {seconds:.0f} s: --price times the pins all the same"
+        why = (
+            ""
+            if case.price is False
+            else f"one run takes {seconds:.0f} s: --price times the pins all the same"
+        )
         return replace(audit, no_price=why)
     case.emit(Phase("The price, one run at a time"))
     return replace(audit, price=(yield from price.price(case, needed, tried, pairs)))
 
 
 def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -> Pins:
-    """The pins that were tried by fewer than all at once, and those that hold a source which a needed one holds."""
+    """The pins that were tried by fewer than all at once, and those that hold a source which a
+    needed one holds.
+    """
     sources = {source for pin in needed for source in case.known[pin].holds}
     tried = {pin for held in asked for pin in held}
     return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].holds))
@@ -117,8 +169,14 @@ def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -
 
 def backend_of(done: Sequence[Finished]) -> str | None:
     """The Keras backend that the script was seen to take."""
-    return next((one.trace.measures["backend"] for one in done
-                 if one.trace is not None and "backend" in one.trace.measures), None)
+    return next(
+        (
+            one.trace.measures["backend"]
+            for one in done
+            if one.trace is not None and "backend" in one.trace.measures
+        ),
+        None,
+    )
 
 
 class _Counter:
@@ -155,8 +213,9 @@ def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
     return tuple(trying), tuple(untouched)
 
 
-def _control(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished],
-                                                              tuple[Answer, Pins, Pins]]:
+def _control(
+    case: Case, pins: Pins, pairs: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Answer, Pins, Pins]]:
     """Everything pinned; the pins that then stop the script are left out, and no others."""
     answer = yield from ask(case.held(pins), pairs)
     if answer.agree is not None:
@@ -173,8 +232,10 @@ def _control(case: Case, pins: Pins, pairs: int) -> Generator[Sequence[Trial], d
 
 @dataclass(frozen=True)
 class _Found:
-    """A set of pins with which fresh runs matched, each with the runs that it was left out of; ``causes`` None: there
-    is no such set, and ``needed`` are the pins of the last that was tried. ``asked`` are the sets of the search."""
+    """A set of pins with which fresh runs matched, each with the runs that it was left out of;
+    ``causes`` None: there is no such set, and ``needed`` are the pins of the last that was tried.
+    ``asked`` are the sets of the search.
+    """
 
     needed: Pins
     causes: tuple[tuple[Cause, Repeats], ...] | None
@@ -182,12 +243,14 @@ class _Found:
     tried: tuple[str, ...]
 
 
-def _search(case: Case, pins: Pins, done: Sequence[Finished], base: Repeats,
-            most: int) -> Generator[Sequence[Trial], dict[Trial, Finished], _Found]:
-    """A smallest set of pins, shown in fresh runs; where these refute it, searched again with more pairs.
+def _search(
+    case: Case, pins: Pins, done: Sequence[Finished], base: Repeats, most: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], _Found]:
+    """A smallest set of pins, shown in fresh runs; where these refute it, searched again with more
+    pairs.
 
-    Runs of a set that differed once have refuted it, and each of its subsets, for good. All pins together matched in
-    ``most`` pairs.
+    Runs of a set that differed once have refuted it, and each of its subsets, for good. All pins
+    together matched in ``most`` pairs.
     """
     refuted: list[frozenset[str]] = []
     asked: list[Pins] = []
@@ -222,20 +285,28 @@ def _search(case: Case, pins: Pins, done: Sequence[Finished], base: Repeats,
     return _Found(needed, causes, tuple(asked), tuple(tried))
 
 
-def _shown(case: Case, needed: Pins, pairs: int) -> Generator[
-        Sequence[Trial], dict[Trial, Finished], tuple[tuple[Cause, Repeats], ...] | None]:
-    """Each pin left out by itself, in fresh runs: do they differ again, and so often that it is no luck?
+def _shown(
+    case: Case, needed: Pins, pairs: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Cause, Repeats], ...] | None]:
+    """Each pin left out by itself, in fresh runs: do they differ again, and so often that it is no
+    luck?
 
-    As many pairs as that takes, and at least ``pairs``, must match with all of them held; None: they do not. Where a
-    script fails without the pin, as one without seeds does under op determinism, its need is not known.
+    As many pairs as that takes, and at least ``pairs``, must match with all of them held; None:
+    they do not. Where a script fails without the pin, as one without seeds does under op
+    determinism, its need is not known.
     """
     if (yield from ask(case.held(needed), pairs, FRESH)).agree is not True:
         return None
     left_out = []
     level = CAUSE / len(needed)  # each pin is another chance to be wrong
     for pin in needed:
-        if sum(matching is None and not repeats.problem for _, repeats, matching in left_out) == DOUBTFUL:
-            left_out.append((pin, Repeats(0, 0, 0), None))  # the set itself is luck: the rest is not tried
+        if (
+            sum(matching is None and not repeats.problem for _, repeats, matching in left_out)
+            == DOUBTFUL
+        ):
+            left_out.append(
+                (pin, Repeats(0, 0, 0), None)
+            )  # the set itself is luck: the rest is not tried
             continue
         without = case.held([other for other in needed if other != pin])
         most = min(MOST_MATCHES, 2 * case.most)
@@ -252,18 +323,27 @@ def _shown(case: Case, needed: Pins, pairs: int) -> Generator[
 
 
 def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None) -> str:
-    """The source that the pin holds. A clock that ends the training shows in runs of unequal length."""
+    """The source that the pin holds. A clock that ends the training shows in runs of unequal
+    length.
+    """
     where = repeats.divergence or first
     missing = where is not None and where.kind == "missing" and where.step is not None
-    return "wall-clock" if pin == "clock" and (missing or repeats.cut_short) else case.of_pin(pin).id
+    return (
+        "wall-clock" if pin == "clock" and (missing or repeats.cut_short) else case.of_pin(pin).id
+    )
 
 
 def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
-    """With all pins held, do unrecorded runs end on the bits of recorded ones? One that does not is run again."""
+    """With all pins held, do unrecorded runs end on the bits of recorded ones? One that does not is
+    run again.
+    """
     condition = case.held(pins)
     compared = []
     for number in range(OBSERVED):
-        recorded, unrecorded = Trial(condition, number), Trial(condition.with_options({"watch": False}), number)
+        recorded, unrecorded = (
+            Trial(condition, number),
+            Trial(condition.with_options({"watch": False}), number),
+        )
         found = yield [recorded, unrecorded]
         compared.append(compare_ends(found[recorded], found[unrecorded]))
         if not isinstance(compared[-1], Divergence):
@@ -271,7 +351,12 @@ def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, F
     if isinstance(compared[-1], Incomparable):
         return Observer(None, "an unrecorded run could not be compared")
     if isinstance(compared[-1], Divergence):
-        return Observer(False, "with everything pinned, recorded runs end on other bits than unrecorded ones")
+        return Observer(
+            False, "with everything pinned, recorded runs end on other bits than unrecorded ones"
+        )
     if len(compared) > 1:
-        return Observer(None, "pinned, recorded and unrecorded runs ended on other bits once, and on the same then")
+        return Observer(
+            None,
+            "pinned, recorded and unrecorded runs ended on other bits once, and on the same then",
+        )
     return Observer(True, "pinned, recorded and unrecorded runs end on the same bits")

@@ -1,4 +1,7 @@
-"""Which lines drew: in trials of their own, after the cause is known. No bits are judged by these."""
+"""Which lines drew: in trials of their own, after the cause is known. No bits are judged by
+these.
+"""
+
 import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +26,9 @@ Blaming = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]
 
 
 def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
-    """The causes with the lines that drew from each; ``pairs`` must match where a line is changed to find it."""
+    """The causes with the lines that drew from each; ``pairs`` must match where a line is changed
+    to find it.
+    """
     found = []
     for cause in causes:
         script = case.of_pin(cause.pin).script
@@ -32,22 +37,30 @@ def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
             seen, note = yield from _spied(case, causes, cause)
             found.append(replace(cause, sites=seen, note=note))
         elif cause.source == "hash-seed":
-            found.append(replace(cause, sites=(yield from _of_hash_seed(case, causes, cause, pairs))))
+            found.append(
+                replace(cause, sites=(yield from _of_hash_seed(case, causes, cause, pairs)))
+            )
         else:
             found.append(cause)
     return tuple(found)
 
 
-def openings(case: Case, files: Sequence[str], condition: Condition) -> Generator[
-        Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
-    """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of ``condition``."""
+def openings(
+    case: Case, files: Sequence[str], condition: Condition
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+    """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of
+    ``condition``.
+    """
     seen, _, _ = yield from _listed(case, condition, "input-changed", {"files": tuple(files)})
     return tuple(seen)
 
 
-def _spied(case: Case, causes: Sequence[Cause],
-           cause: Cause) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Site, ...], str]]:
-    """One run with every other cause held, watching this one alone; and a note on the seeds that the script sets."""
+def _spied(
+    case: Case, causes: Sequence[Cause], cause: Cause
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Site, ...], str]]:
+    """One run with every other cause held, watching this one alone; and a note on the seeds that
+    the script sets.
+    """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
     seen, seeds, root = yield from _listed(case, case.held(others), source.id, {})
@@ -56,22 +69,46 @@ def _spied(case: Case, causes: Sequence[Cause],
     return tuple(seen), _of_seeds(source.id, seeds, root)
 
 
-def _listed(case: Case, condition: Condition, source: str, options: Mapping[str, Any]) -> Generator[
-        Sequence[Trial], dict[Trial, Finished], tuple[list[Site], list[dict], Path]]:
-    """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder of its files."""
+def _listed(
+    case: Case, condition: Condition, source: str, options: Mapping[str, Any]
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[list[Site], list[dict], Path]]:
+    """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder
+    of its files.
+    """
     trial = Trial(condition.with_options({"spy": source, "watch": False, **options}), 0)
     done = (yield [trial])[trial]
     if done.trace is None:
         return [], [], case.program.root
     path = done.trace.folder / protocol.SITES_FILE
-    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sites": [], "seeds": []}
-    root = Path(done.trace.document["condition"].get("options", {}).get("root", case.program.root)).resolve()
-    return [Site(relative(one["file"], root), one["line"], one["function"], one["draws"], one["in_user_code"],
-                 tuple(one["stack"])) for one in _unseeded(listed["sites"])], listed["seeds"], root
+    listed = (
+        json.loads(path.read_text(encoding="utf-8"))
+        if path.exists()
+        else {"sites": [], "seeds": []}
+    )
+    root = Path(
+        done.trace.document["condition"].get("options", {}).get("root", case.program.root)
+    ).resolve()
+    return (
+        [
+            Site(
+                relative(one["file"], root),
+                one["line"],
+                one["function"],
+                one["draws"],
+                one["in_user_code"],
+                tuple(one["stack"]),
+            )
+            for one in _unseeded(listed["sites"])
+        ],
+        listed["seeds"],
+        root,
+    )
 
 
 def _unseeded(sites: Sequence[dict]) -> Sequence[dict]:
-    """Those that drew before the script seeded the source; all where each came after, for then that seed is no help."""
+    """Those that drew before the script seeded the source; all where each came after, for then that
+    seed is no help.
+    """
     return [one for one in sites if one["draws"] > one["seeded"]] or sites
 
 
@@ -79,7 +116,9 @@ def _of_seeds(source: str, seeds: Sequence[dict], root: Path) -> str:
     """A seed that the script sets too late, or for another generator than this one."""
     if source not in SEEDS or not seeds:
         return ""
-    told = [f"{one['function']} at {relative(one['file'], root)}:{one['line']}" for one in seeds[:4]]
+    told = [
+        f"{one['function']} at {relative(one['file'], root)}:{one['line']}" for one in seeds[:4]
+    ]
     late = [text for text, one in zip(told, seeds, strict=False) if one["reaches"] and one["draws"]]
     if late:
         return f"seeded too late: {late[0]} comes after draws from it"
@@ -95,7 +134,9 @@ def relative(file: str, root: Path) -> str:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An expression through which the hash seed may reach a result; ``sure`` where it is a set, or a call of hash."""
+    """An expression through which the hash seed may reach a result; ``sure`` where it is a set, or
+    a call of hash.
+    """
 
     file: str
     place: int
@@ -103,9 +144,11 @@ class _Candidate:
     sure: bool
 
 
-def _of_hash_seed(case: Case, causes: Sequence[Cause], cause: Cause,
-                  pairs: int) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
-    """Lines that the hash seed reaches a result by: changed in a copy, a smallest set of them holds it.
+def _of_hash_seed(
+    case: Case, causes: Sequence[Cause], cause: Cause, pairs: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+    """Lines that the hash seed reaches a result by: changed in a copy, a smallest set of them holds
+    it.
 
     Expressions that are sets to the eye are tried first; then those too that may stand for one.
     """
@@ -121,11 +164,13 @@ def _of_hash_seed(case: Case, causes: Sequence[Cause], cause: Cause,
         return answer.agree is True
 
     sure = [one for one in found if one.sure]
-    for tried in ([sure, found] if 0 < len(sure) < len(found) else [found]):
+    for tried in [sure, found] if 0 < len(sure) < len(found) else [found]:
         names = tuple(_name(one) for one in tried)
         if names and (yield from agree(names)):
             needed = yield from smallest(agree, names)
-            return tuple(Site(one.file, one.line, "", 1, True) for one in tried if _name(one) in needed)
+            return tuple(
+                Site(one.file, one.line, "", 1, True) for one in tried if _name(one) in needed
+            )
     return ()
 
 
@@ -138,8 +183,10 @@ def _candidates(texts: Mapping[str, str]) -> list[_Candidate]:
     found = []
     for file, text in texts.items():
         sure = len(edits.hash_ordered(text, unknown=False))
-        found += [_Candidate(file, place, one.lineno, place < sure)
-                  for place, one in enumerate(edits.hash_ordered(text))]
+        found += [
+            _Candidate(file, place, one.lineno, place < sure)
+            for place, one in enumerate(edits.hash_ordered(text))
+        ]
     return sorted(found, key=lambda one: not one.sure)
 
 
@@ -155,13 +202,21 @@ def _without(texts: Mapping[str, str], chosen: Sequence[_Candidate]) -> dict[str
 def _texts(case: Case) -> dict[str, str]:
     """The Python files of the program by name, the script's own first."""
     root = case.program.root
-    files = [path for path in sorted(root.rglob("*.py")) if not _foreign(path.relative_to(root))][:50]
+    files = [path for path in sorted(root.rglob("*.py")) if not _foreign(path.relative_to(root))][
+        :50
+    ]
     if case.program.script in files:
         files.remove(case.program.script)
         files.insert(0, case.program.script)
-    return {str(path.relative_to(root)): text for path in files
-            if case.program.holds(str(path.relative_to(root))) and (text := text_of(path)) is not None}
+    return {
+        str(path.relative_to(root)): text
+        for path in files
+        if case.program.holds(str(path.relative_to(root))) and (text := text_of(path)) is not None
+    }
 
 
 def _foreign(path: Path) -> bool:
-    return any(part in ("site-packages", "node_modules", "venv") or part.startswith(".") for part in path.parts)
+    return any(
+        part in ("site-packages", "node_modules", "venv") or part.startswith(".")
+        for part in path.parts
+    )

@@ -1,4 +1,5 @@
 """What ``detaudit run`` investigates, as a value that its experiments share."""
+
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -17,13 +18,15 @@ from detaudit.script.search import Pins
 class Case:
     """What is investigated: a program's condition with nothing pinned, and what could be.
 
-    ``sources`` are those that a script can have, ``pins`` the ids that are tried, cheap and specific ones first.
-    ``alone`` is called where trials must not run side by side; ``changed`` tells the files that the program changes.
-    ``known_so_far`` is told what stands if the investigation ends before its end. ``depth`` is how far a divergence is
-    followed: to the ``step``, the ``tensor``, the ``layer`` or the ``op``. ``price`` says whether pins are timed; None:
-    where a run is short. ``backend`` is the Keras backend that the script takes. ``pairs`` are those that the user
-    asked for; of a condition that differs rarely, at ``most`` so many are run. ``search`` says whether causes are
-    looked for. ``runs`` tells how many runs there are by now.
+    ``sources`` are those that a script can have, ``pins`` the ids that are tried, cheap and
+    specific ones first. ``alone`` is called where trials must not run side by side; ``changed``
+    tells the files that the program changes. ``known_so_far`` is told what stands if the
+    investigation ends before its end. ``depth`` is how far a divergence is followed: to the
+    ``step``, the ``tensor``, the ``layer`` or the ``op``. ``price`` says whether pins are timed;
+    None: where a run is short. ``backend`` is the Keras backend that the script takes. ``pairs``
+    are those that the user asked for; of a condition that differs rarely, at ``most`` so many are
+    run. ``search`` says whether causes are looked for. ``runs`` tells how many runs there are by
+    now.
     """
 
     program: Program
@@ -45,12 +48,18 @@ class Case:
 
     def held(self, pins: Sequence[str]) -> Condition:
         condition = self.loose
-        for name in sorted(pins, key=self.pins.index):  # one set, one condition: its runs are shared
+        for name in sorted(
+            pins, key=self.pins.index
+        ):  # one set, one condition: its runs are shared
             condition = condition.with_pin(self.known[name])
         return condition
 
     def of_pin(self, pin: str) -> Source:
-        return next(source for source in self.sources if source.script is not None and source.script.pin == pin)
+        return next(
+            source
+            for source in self.sources
+            if source.script is not None and source.script.pin == pin
+        )
 
 
 Investigation = Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]

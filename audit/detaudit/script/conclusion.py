@@ -1,4 +1,7 @@
-"""From what was found to the outcome and the exit code of ``detaudit run`` (docs/reference/exit-codes.md)."""
+"""From what was found to the outcome and the exit code of ``detaudit run``
+(docs/reference/exit-codes.md).
+"""
+
 from detaudit.conclusion import INCONCLUSIVE, OK, Conclusion
 from detaudit.script.findings import RunAudit
 
@@ -6,8 +9,10 @@ PARTS = "not-reproducible"
 
 
 def conclude(audit: RunAudit) -> Conclusion:
-    """0 reproducible (with ``strict`` 1 where the result rests on the machine), 1 not, whether or not a fix was
-    verified, 3 not decided, 70 where a fault of our own kept it from being decided, 130 interrupted."""
+    """0 reproducible (with ``strict`` 1 where the result rests on the machine), 1 not, whether or
+    not a fix was verified, 3 not decided, 70 where a fault of our own kept it from being decided,
+    130 interrupted.
+    """
     if audit.reproducible is False:
         return Conclusion(PARTS, 1, audit.reason)
     if audit.interrupted:

@@ -1,7 +1,10 @@
-"""Changing the user's own lines: functions from a file's text to another text, or None where the change does not fit.
+"""Changing the user's own lines: functions from a file's text to another text, or None where the
+change does not fit.
 
-They splice the text at the places that the syntax tree names, so everything else stays as the user wrote it.
+They splice the text at the places that the syntax tree names, so everything else stays as the user
+wrote it.
 """
+
 import ast
 import re
 from collections.abc import Iterable, Sequence
@@ -10,7 +13,9 @@ from detaudit_probes.declare import Edit
 
 
 def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
-    """``text`` with one edit, at the 1-based ``lines`` that were seen to draw, where the edit changes calls."""
+    """``text`` with one edit, at the 1-based ``lines`` that were seen to draw, where the edit
+    changes calls.
+    """
     try:
         tree = ast.parse(text)
     except SyntaxError:
@@ -43,31 +48,47 @@ KERAS_2 = "tf_"
 def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[str]) -> str | None:
     """``lines`` behind the first import of one of ``after``; at the top where that is empty.
 
-    A name that a line begins with (``keras.``, ``tf.``) is the one under which the script imported the module; one
-    that another of the lines imports stays as it is.
+    A name that a line begins with (``keras.``, ``tf.``) is the one under which the script imported
+    the module; one that another of the lines imports stays as it is.
     """
     if not after:
         return _with_lines(text, _top(tree), lines)
-    found = [(node, alias) for node, inner in _importing(tree) for alias in _imports(inner)
-             if alias[0].partition(".")[0].removeprefix(KERAS_2) in after]
+    found = [
+        (node, alias)
+        for node, inner in _importing(tree)
+        for alias in _imports(inner)
+        if alias[0].partition(".")[0].removeprefix(KERAS_2) in after
+    ]
     if not found:
         return None
     node, (module, name) = found[0]
     if name is None:
-        return _with_lines(text, node.end_lineno or 0, [f"import {module.partition('.')[0]}", *(
-            _renamed(lines, module.partition(".")[0]))])
+        return _with_lines(
+            text,
+            node.end_lineno or 0,
+            [f"import {module.partition('.')[0]}", *(_renamed(lines, module.partition(".")[0]))],
+        )
     return _with_lines(text, node.end_lineno or 0, _renamed(lines, name))
 
 
 def _importing(tree: ast.Module) -> Iterable[tuple[ast.stmt, ast.stmt]]:
-    """(a statement of the module, an import: itself, or one inside of it where that is a choice). Choices come last."""
+    """(a statement of the module, an import: itself, or one inside of it where that is a choice).
+    Choices come last.
+    """
     yield from ((node, node) for node in tree.body)
-    yield from ((node, inner) for node in tree.body if isinstance(node, (ast.If, ast.Try))
-                for inner in ast.walk(node) if isinstance(inner, (ast.Import, ast.ImportFrom)))
+    yield from (
+        (node, inner)
+        for node in tree.body
+        if isinstance(node, (ast.If, ast.Try))
+        for inner in ast.walk(node)
+        if isinstance(inner, (ast.Import, ast.ImportFrom))
+    )
 
 
 def _imports(node: ast.stmt) -> Iterable[tuple[str, str | None]]:
-    """(module, the name it has here) of an import; the name is None for ``from module import ...``."""
+    """(module, the name it has here) of an import; the name is None for ``from module import
+    ...``.
+    """
     if isinstance(node, ast.Import):
         for alias in node.names:
             whole = alias.asname is not None and "." in alias.name
@@ -80,16 +101,26 @@ def _imports(node: ast.stmt) -> Iterable[tuple[str, str | None]]:
 def _renamed(lines: Sequence[str], name: str) -> list[str]:
     own = {line.removeprefix("import ") for line in lines}
     parts = [line.partition(".") for line in lines]
-    return [f"{name}{dot}{rest}" if dot and head.isidentifier() and head not in own else f"{head}{dot}{rest}"
-            for head, dot, rest in parts]
+    return [
+        f"{name}{dot}{rest}"
+        if dot and head.isidentifier() and head not in own
+        else f"{head}{dot}{rest}"
+        for head, dot, rest in parts
+    ]
 
 
 def _top(tree: ast.Module) -> int:
-    """How many lines come before the first statement that is neither the docstring nor from ``__future__``."""
+    """How many lines come before the first statement that is neither the docstring nor from
+    ``__future__``.
+    """
     last = 0
     for place, node in enumerate(tree.body):
-        docstring = place == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(
-            node.value.value, str)
+        docstring = (
+            place == 0
+            and isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        )
         if docstring or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
             last = node.end_lineno or last
             continue
@@ -109,10 +140,16 @@ def _with_lines(text: str, at: int, lines: Sequence[str]) -> str:
 
 
 def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> list[ast.Call]:
-    """The innermost calls of functions with one of these names, whole or last, or of any, on these lines."""
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)
-             and (not names or last_name(node.func) in names or ast.unparse(node.func) in names)
-             and any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines)]
+    """The innermost calls of functions with one of these names, whole or last, or of any, on these
+    lines.
+    """
+    found = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and (not names or last_name(node.func) in names or ast.unparse(node.func) in names)
+        and any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines)
+    ]
     found.sort(key=lambda node: (node.lineno, node.col_offset))
     return found
 
@@ -125,8 +162,11 @@ def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
     whole = text.encode()[start:end].decode()
     if edit.kind == "wrap":
         owner = source_of(text, call.func.value) if isinstance(call.func, ast.Attribute) else None
-        return None if owner is None and "{owner}" in edit.form else (
-            start, end, edit.form.format(call=whole, owner=owner))
+        return (
+            None
+            if owner is None and "{owner}" in edit.form
+            else (start, end, edit.form.format(call=whole, owner=owner))
+        )
     if edit.kind == "rename":
         return _renamed_call(text, call, edit.form, start, end, seed)
     if edit.kind == "add":
@@ -147,7 +187,9 @@ def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
 _SEEDS = ("seed", "entropy")
 
 
-def _renamed_call(text: str, call: ast.Call, form: str, start: int, end: int, seed: int) -> Splice | None:
+def _renamed_call(
+    text: str, call: ast.Call, form: str, start: int, end: int, seed: int
+) -> Splice | None:
     if "{arguments}" in form:
         if not call.args:
             return None
@@ -159,7 +201,9 @@ def _renamed_call(text: str, call: ast.Call, form: str, start: int, end: int, se
 
 
 def _set(text: str, call: ast.Call, name: str, value: str | None) -> Splice | None:
-    """The keyword ``name`` of the call with another value, or without it where ``value`` is None."""
+    """The keyword ``name`` of the call with another value, or without it where ``value`` is
+    None.
+    """
     content = text.encode()
     keyword = next((one for one in call.keywords if one.arg == name), None)
     if keyword is None:
@@ -181,11 +225,15 @@ def span(text: str, node: ast.expr | ast.keyword) -> tuple[int, int]:
     for line in lines_of(text):
         starts.append(starts[-1] + len(line.encode()))
     assert node.end_lineno is not None and node.end_col_offset is not None
-    return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+    return starts[node.lineno - 1] + node.col_offset, starts[
+        node.end_lineno - 1
+    ] + node.end_col_offset
 
 
 def splice(text: str, splices: Iterable[Splice]) -> str:
-    """``text`` with every splice made, from the last to the first; of two that overlap the outer is left out."""
+    """``text`` with every splice made, from the last to the first; of two that overlap the outer is
+    left out.
+    """
     content, limit = text.encode(), None
     for start, end, new in sorted(splices, reverse=True):
         if limit is not None and end > limit:
@@ -198,8 +246,9 @@ def splice(text: str, splices: Iterable[Splice]) -> str:
 def hash_ordered(text: str, unknown: bool = True) -> list[ast.expr]:
     """Expressions through which the hash seed may reach a result, the likeliest first.
 
-    Calls of ``hash``, sets that something iterates over or makes a sequence of, then whatever else is iterated over by
-    a name that may stand for a set (``unknown``). Candidates only: whether they matter is for an experiment to say.
+    Calls of ``hash``, sets that something iterates over or makes a sequence of, then whatever else
+    is iterated over by a name that may stand for a set (``unknown``). Candidates only: whether they
+    matter is for an experiment to say.
     """
     try:
         tree = ast.parse(text)
@@ -208,9 +257,17 @@ def hash_ordered(text: str, unknown: bool = True) -> list[ast.expr]:
     names = _names_of_sets(tree)
     iterated = list(_iterated(tree))
     sets = [one for one in iterated if _is_set(one, names)]
-    others = [one for one in iterated if isinstance(one, (ast.Name, ast.Attribute)) and one not in sets]
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-             and node.func.id == "hash" and len(node.args) == 1]
+    others = [
+        one for one in iterated if isinstance(one, (ast.Name, ast.Attribute)) and one not in sets
+    ]
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "hash"
+        and len(node.args) == 1
+    ]
     return [*_in_order(calls), *_in_order(sets), *(_in_order(others) if unknown else [])]
 
 
@@ -228,8 +285,21 @@ def _iterated(tree: ast.Module) -> Iterable[ast.expr]:
             yield node.value
 
 
-_SEQUENCES = ("list", "tuple", "enumerate", "array", "asarray", "iter", "zip", "map", "join", "fromkeys", "constant",
-              "convert_to_tensor", "dict")
+_SEQUENCES = (
+    "list",
+    "tuple",
+    "enumerate",
+    "array",
+    "asarray",
+    "iter",
+    "zip",
+    "map",
+    "join",
+    "fromkeys",
+    "constant",
+    "convert_to_tensor",
+    "dict",
+)
 
 
 def _names_of_sets(tree: ast.Module) -> set[str]:
@@ -238,7 +308,11 @@ def _names_of_sets(tree: ast.Module) -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign) and _is_set(node.value, names):
                 names |= {last_name(target) for target in node.targets if last_name(target)}
-            elif isinstance(node, ast.AnnAssign) and node.value is not None and _is_set(node.value, names):
+            elif (
+                isinstance(node, ast.AnnAssign)
+                and node.value is not None
+                and _is_set(node.value, names)
+            ):
                 names.add(last_name(node.target))
     return names
 
@@ -247,9 +321,17 @@ def _is_set(node: ast.expr, names: set[str]) -> bool:
     if isinstance(node, (ast.Set, ast.SetComp)):
         return True
     if isinstance(node, ast.Call):
-        return last_name(node.func) in ("set", "frozenset", "union", "intersection", "difference",
-                                        "symmetric_difference")
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)):
+        return last_name(node.func) in (
+            "set",
+            "frozenset",
+            "union",
+            "intersection",
+            "difference",
+            "symmetric_difference",
+        )
+    if isinstance(node, ast.BinOp) and isinstance(
+        node.op, (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)
+    ):
         return _is_set(node.left, names) or _is_set(node.right, names)
     return last_name(node) in names if isinstance(node, (ast.Name, ast.Attribute)) else False
 
@@ -261,16 +343,22 @@ def last_name(function: ast.expr) -> str:
 
 
 def without_hash_seed(text: str, found: Sequence[ast.expr]) -> str:
-    """``text`` with these expressions made independent of the hash seed: sets sorted, ``hash`` by a checksum."""
+    """``text`` with these expressions made independent of the hash seed: sets sorted, ``hash`` by a
+    checksum.
+    """
     splices, imported = [], False
     for node in found:
         if isinstance(node, ast.Call) and last_name(node.func) == "hash":
-            splices.append((*span(text, node), f"zlib.crc32(repr({source_of(text, node.args[0])}).encode())"))
+            splices.append(
+                (*span(text, node), f"zlib.crc32(repr({source_of(text, node.args[0])}).encode())")
+            )
             imported = True
         else:
             splices.append((*span(text, node), f"sorted({source_of(text, node)})"))
     changed = splice(text, splices)
-    return insert(changed, ast.parse(changed), ["import zlib"], ()) or changed if imported else changed
+    return (
+        insert(changed, ast.parse(changed), ["import zlib"], ()) or changed if imported else changed
+    )
 
 
 def source_of(text: str, node: ast.expr) -> str:

@@ -1,4 +1,5 @@
 """What ``detaudit run`` found, as values: the report is built from these and from nothing else."""
+
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +12,11 @@ PARTED = "two runs of one and the same program part"
 
 @dataclass(frozen=True)
 class Repeats:
-    """Runs of one and the same condition: disjoint pairs of them, and where the first that parted did.
+    """Runs of one and the same condition: disjoint pairs of them, and where the first that parted
+    did.
 
-    ``cut_short``: one of these two made more steps than the other, and those that both made are equal.
+    ``cut_short``: one of these two made more steps than the other, and those that both made are
+    equal.
     """
 
     runs: int
@@ -30,7 +33,9 @@ class Repeats:
 
 @dataclass(frozen=True)
 class Site:
-    """A line that drew from a source. ``in_user_code``: that line itself, not a library called from it."""
+    """A line that drew from a source. ``in_user_code``: that line itself, not a library called from
+    it.
+    """
 
     file: str
     line: int
@@ -42,7 +47,9 @@ class Site:
 
 @dataclass(frozen=True)
 class Cause:
-    """A source that must be pinned. ``necessary``: with its pin alone left out, runs were seen to part."""
+    """A source that must be pinned. ``necessary``: with its pin alone left out, runs were seen to
+    part.
+    """
 
     source: str
     pin: str
@@ -53,11 +60,13 @@ class Cause:
 
 @dataclass(frozen=True)
 class Fix:
-    """A change of the user's own program. ``verified`` only after ``runs`` runs of it matched to the last bit.
+    """A change of the user's own program. ``verified`` only after ``runs`` runs of it matched to
+    the last bit.
 
     They exclude at 95 % that more than ``excluded`` of its pairs differ.
 
-    ``diff`` is a unified diff, ``environment`` what must be set besides; ``cost`` and ``cost_range`` as for a pin.
+    ``diff`` is a unified diff, ``environment`` what must be set besides; ``cost`` and
+    ``cost_range`` as for a pin.
     """
 
     diff: str
@@ -72,7 +81,8 @@ class Fix:
 
 @dataclass(frozen=True)
 class Cost:
-    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of ``base``.
+    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of
+    ``base``.
 
     The median of some rounds, with the least and the greatest; None where a run did not complete.
     """
@@ -87,9 +97,9 @@ class Cost:
 class Price:
     """What the pins that were tried cost, each ``alone``, and those that were ``found`` together.
 
-    ``noise`` is the script as it is against itself.
-    ``faster`` is another set that holds the runs, against the one before: it was faster in every round. None where
-    there is none; ``tried`` says in words where one was looked for.
+    ``noise`` is the script as it is against itself. ``faster`` is another set that holds the runs,
+    against the one before: it was faster in every round. None where there is none; ``tried`` says
+    in words where one was looked for.
     """
 
     rounds: int
@@ -118,10 +128,11 @@ class Varied:
 
 @dataclass(frozen=True)
 class Output:
-    """What runs have ``saved`` under a name, or ``printed``; ``line`` is the first that they printed differently.
+    """What runs have ``saved`` under a name, or ``printed``; ``line`` is the first that they
+    printed differently.
 
-    Other kinds stand beside the training: a ``metric``, ``data`` that no step used, a ``generator`` at the end, a
-    ``name``.
+    Other kinds stand beside the training: a ``metric``, ``data`` that no step used, a ``generator``
+    at the end, a ``name``.
     """
 
     kind: str
@@ -141,7 +152,9 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Growth:
-    """How far two runs are apart after one step: of all weights, the share that differs and the largest gaps."""
+    """How far two runs are apart after one step: of all weights, the share that differs and the
+    largest gaps.
+    """
 
     step: int
     elements: int
@@ -171,10 +184,12 @@ class Observer:
 
 @dataclass(frozen=True)
 class Isolation:
-    """What kept runs from the user's folder: its ``kind``, and the ``reason`` where a better one could not be had.
+    """What kept runs from the user's folder: its ``kind``, and the ``reason`` where a better one
+    could not be had.
 
-    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it that they wrote to,
-    ``not_restored`` names below it that are not what they were before the audit.
+    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it
+    that they wrote to, ``not_restored`` names below it that are not what they were before the
+    audit.
     """
 
     kind: str = ""
@@ -186,10 +201,11 @@ class Isolation:
 
 @dataclass(frozen=True)
 class RunAudit:
-    """Everything that one ``detaudit run`` found. ``reproducible`` is None where it was not decided.
+    """Everything that one ``detaudit run`` found. ``reproducible`` is None where it was not
+    decided.
 
-    ``steps`` are those of which it speaks, where runs were ended early; ``own_fault`` says that a fault of detaudit's
-    own has ended it.
+    ``steps`` are those of which it speaks, where runs were ended early; ``own_fault`` says that a
+    fault of detaudit's own has ended it.
     """
 
     program: str
@@ -219,7 +235,9 @@ class RunAudit:
     isolation: Isolation = Isolation()
     notes: tuple[str, ...] = ()
     traceback: str = ""
-    output: str = ""  # what the first run printed; it is shown where asked for, and stands in no report
+    output: str = (
+        ""  # what the first run printed; it is shown where asked for, and stands in no report
+    )
     trials: tuple[Finished, ...] = ()
     steps: int | None = None
     strict: bool = False

@@ -1,4 +1,7 @@
-"""The fix as a diff against the user's own files, applied to a copy and run: printed as verified only if it was."""
+"""The fix as a diff against the user's own files, applied to a copy and run: printed as verified
+only if it was.
+"""
+
 import difflib
 import itertools
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -28,7 +31,10 @@ ONE_SEED = (
 )
 #: One thread is set before a script starts, as the backend reads it.
 ONE_THREAD = {
-    **dict.fromkeys(("tensorflow", *TF_KERAS), (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1"))),
+    **dict.fromkeys(
+        ("tensorflow", *TF_KERAS),
+        (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
+    ),
     "jax": (("NPROC", "1"), ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")),
     "torch": (("OMP_NUM_THREADS", "1"),),
 }
@@ -49,12 +55,15 @@ class Way:
 def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
     """The first combination of ways whose runs match, or None and why there is none.
 
-    ``pairs`` of runs must, as many as the rate demands at which the program's own differ; a version that is not the
-    first tried is run more often.
+    ``pairs`` of runs must, as many as the rate demands at which the program's own differ; a version
+    that is not the first tried is run more often.
     """
     unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
     if unwritten:
-        return None, f"no line can express the pin of {', '.join(unwritten)}: {_advice(causes, unwritten)}"
+        return (
+            None,
+            f"no line can express the pin of {', '.join(unwritten)}: {_advice(causes, unwritten)}",
+        )
     last, number = "", -1
     for ways in _combinations(case, causes):
         files = _applied(case, ways)
@@ -66,18 +75,30 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         version = f"fix {number}"
         case.program.versions[version] = files
         environment = tuple(sorted({item for way in ways for item in way.environment}))
-        condition = case.loose.with_options({"version": version}).with_environment(dict(environment))
+        condition = case.loose.with_options({"version": version}).with_environment(
+            dict(environment)
+        )
         answer = yield from ask(condition, pairs + (PAIRS if number else 0))
         if answer.agree is not True:
             last = answer.reason or "its runs differ"
         else:
             before, after = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
             excluded = excluded_rate(answer.repeats.agreed)
-            return Fix(diff(case.program.root, files), environment, True, answer.repeats.runs,
-                       f"{answer.repeats.runs} runs of the changed program match to the last bit (a rate above "
-                       f"{excluded:.0%} is excluded)", *price.ratios(before, after), excluded), ""
+            return Fix(
+                diff(case.program.root, files),
+                environment,
+                True,
+                answer.repeats.runs,
+                f"{answer.repeats.runs} runs of the changed program match to the last bit (a rate above "
+                f"{excluded:.0%} is excluded)",
+                *price.ratios(before, after),
+                excluded,
+            ), ""
     advice = _advice(causes, [cause.source for cause in causes])
-    return None, f"no change that was tried held: {last or 'none of the edits fits these lines'}. {advice}".strip()
+    return (
+        None,
+        f"no change that was tried held: {last or 'none of the edits fits these lines'}. {advice}".strip(),
+    )
 
 
 def _ways(case: Case, cause: Cause) -> Iterator[Way]:
@@ -95,7 +116,9 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
 
 
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
-    """One way for each cause; where several seeds are needed, the one call that sets them all comes first."""
+    """One way for each cause; where several seeds are needed, the one call that sets them all comes
+    first.
+    """
     seeded = [cause for cause in causes if cause.source in SEEDS]
     if len(seeded) > 1:
         rest = [list(_ways(case, cause)) for cause in causes if cause not in seeded]
@@ -159,13 +182,21 @@ def diff(root: Path, files: Files) -> str:
     parts = []
     for name, text in sorted(files.items()):
         before = text_of(root / name) or ""
-        parts += difflib.unified_diff(edits.lines_of(before), edits.lines_of(text),
-                                      f"a/{name}", f"b/{name}")
-    return "".join(part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts)
+        parts += difflib.unified_diff(
+            edits.lines_of(before), edits.lines_of(text), f"a/{name}", f"b/{name}"
+        )
+    return "".join(
+        part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts
+    )
 
 
 def _advice(causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
     by_id = base.script_sources()
     said = [by_id[name].advice for name in unwritten if name in by_id and by_id[name].advice]
-    where = [f"{site.file}:{site.line}" for cause in causes if cause.source in unwritten for site in cause.sites[:3]]
+    where = [
+        f"{site.file}:{site.line}"
+        for cause in causes
+        if cause.source in unwritten
+        for site in cause.sites[:3]
+    ]
     return " ".join(said) + (f" ({', '.join(where)})" if where else "")

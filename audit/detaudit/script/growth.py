@@ -1,4 +1,7 @@
-"""How far two runs drift apart, step by step: from a further pair, in which the tensors' bytes are kept."""
+"""How far two runs drift apart, step by step: from a further pair, in which the tensors' bytes are
+kept.
+"""
+
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
@@ -13,24 +16,34 @@ from detaudit.ulp import distance
 POINTS = 12  # of the curve that is shown
 
 
-def grown(loose: Condition, audit: RunAudit) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
-    """``audit`` with the curve of one pair, empty where it agreed, did not complete, or was too large to be kept.
+def grown(
+    loose: Condition, audit: RunAudit
+) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
+    """``audit`` with the curve of one pair, empty where it agreed, did not complete, or was too
+    large to be kept.
 
-    Where that pair parts at the very place at which the first did, its distance there is told as well.
+    Where that pair parts at the very place at which the first did, its distance there is told as
+    well.
     """
     some = pair(loose.with_options({"keep_from": 0}), 0)
     found = yield list(some)
     left, right = (found[trial] for trial in some)
     if left.trace is None or right.trace is None:
         return audit
-    return replace(audit, growth=curve(left.trace, right.trace),
-                   repeats=_with_distance(audit.repeats, compare_runs(left, right)))
+    return replace(
+        audit,
+        growth=curve(left.trace, right.trace),
+        repeats=_with_distance(audit.repeats, compare_runs(left, right)),
+    )
 
 
 def _with_distance(repeats: Repeats, other: object) -> Repeats:
     known = repeats.divergence
-    if known is None or not isinstance(other, Divergence) or replace(other, distance=None) != replace(
-            known, distance=None):
+    if (
+        known is None
+        or not isinstance(other, Divergence)
+        or replace(other, distance=None) != replace(known, distance=None)
+    ):
         return repeats
     return replace(repeats, divergence=other)
 

@@ -1,4 +1,7 @@
-"""The whole of ``detaudit run`` as one experiment: repeat; where runs differ, explain; where they match, vary."""
+"""The whole of ``detaudit run`` as one experiment: repeat; where runs differ, explain; where they
+match, vary.
+"""
+
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,7 +32,7 @@ from detaudit.script.repeat import (
 #: Matching pairs that "reproducible" needs, by the seconds that one run takes at most.
 PAIRS = ((120.0, 3), (1800.0, 2))
 MOST_OF_LONG = 8  # pairs of a script that is long, where ``MOST`` are run of a short one
-UNRECORDED = 3    # matching pairs that decide, where recorded runs differ and unrecorded runs do not
+UNRECORDED = 3  # matching pairs that decide, where recorded runs differ and unrecorded runs do not
 RECORDER = 0.0005  # of significance, at which the recorder is named: these runs were picked because they differ
 MATCHED = "the runs match to the last bit"
 
@@ -63,47 +66,65 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
 
 
 def _with_note(audit: RunAudit, again: Comparison | None) -> RunAudit:
-    """What a run did that found what the first has left: it failed, or repeated that one where fresh runs differ."""
+    """What a run did that found what the first has left: it failed, or repeated that one where
+    fresh runs differ.
+    """
     if isinstance(again, Incomparable):
         note = f"a run that begins from what an earlier one has left fails: {again.reason}"
         return replace(audit, notes=(*audit.notes, note))
     if not (isinstance(again, Agreement) and audit.repeats.parted):
         return audit
-    note = (f"a run that begins from what the first one has left ({', '.join(audit.changed[:3])}) ends as that one "
-            f"did: it reads those files in place of its own data. Runs were compared in fresh folders")
+    note = (
+        f"a run that begins from what the first one has left ({', '.join(audit.changed[:3])}) ends as that one "
+        f"did: it reads those files in place of its own data. Runs were compared in fresh folders"
+    )
     return replace(audit, notes=(*audit.notes, note))
 
 
-def _without(case: Case, audit: RunAudit, runs: Sequence[Finished],
-             made: Sequence[str]) -> Experiment[RunAudit]:
+def _without(
+    case: Case, audit: RunAudit, runs: Sequence[Finished], made: Sequence[str]
+) -> Experiment[RunAudit]:
     """The folder holds what the program makes itself: what of runs that do not find it?
 
-    Where these differ from each other, the program is not reproducible. Where they match, and end elsewhere, what is
-    there is an input like any other (a user edits a file that a program has made): the report says so.
+    Where these differ from each other, the program is not reproducible. Where they match, and end
+    elsewhere, what is there is an input like any other (a user edits a file that a program has
+    made): the report says so.
     """
     fresh = leftovers.without(case, made)
     trials = pair(fresh.loose, 0)
     found = yield list(trials)
     pair_without = [found[trial] for trial in trials]
     if counted(pair_without).parted:
-        note = (f"the folder holds {', '.join(made[:3])}, which the program makes itself: runs that find it match, and "
-                f"these runs did not find it")
+        note = (
+            f"the folder holds {', '.join(made[:3])}, which the program makes itself: runs that find it match, and "
+            f"these runs did not find it"
+        )
         described = _described(fresh, replace(audit, notes=(*audit.notes, note)), pair_without)
         return (yield from _differing(fresh, described, pair_without))
     if leftovers.differs(compare_runs(runs[0], pair_without[0])):
-        note = (f"the result depends on what {', '.join(made[:3])} holds, which the program makes itself if it is not "
-                f"there: runs without it match each other, and end elsewhere")
+        note = (
+            f"the result depends on what {', '.join(made[:3])} holds, which the program makes itself if it is not "
+            f"there: runs without it match each other, and end elsewhere"
+        )
         return replace(audit, notes=(*audit.notes, note))
     return audit
 
 
 def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudit:
-    return replace(audit, repeats=counted(runs), changed=case.changed(), outputs=outputs(runs), origin=origin(runs),
-                   quantity=quantity(runs))
+    return replace(
+        audit,
+        repeats=counted(runs),
+        changed=case.changed(),
+        outputs=outputs(runs),
+        origin=origin(runs),
+        quantity=quantity(runs),
+    )
 
 
 def _at_a_step(case: Case, blank: RunAudit) -> Experiment[tuple[Case, RunAudit]]:
-    """Where runs are to be ended early, all are after as many steps as the first makes: the audit speaks of these."""
+    """Where runs are to be ended early, all are after as many steps as the first makes: the audit
+    speaks of these.
+    """
     options = dict(case.loose.options)
     if "stop_steps" not in options and "stop_seconds" not in options:
         return case, blank
@@ -111,11 +132,16 @@ def _at_a_step(case: Case, blank: RunAudit) -> Experiment[tuple[Case, RunAudit]]
     steps = first.trace.measures.get("stopped") if first.trace is not None else None
     if options.pop("stop_seconds", None) is not None and steps:
         options["stop_steps"] = steps
-    return replace(case, loose=replace(case.loose, options=items(options))), replace(blank, steps=steps)
+    return replace(case, loose=replace(case.loose, options=items(options))), replace(
+        blank, steps=steps
+    )
 
 
-def _repeat(case: Case, blank: RunAudit) -> Experiment[tuple[Case, list[Finished], RunAudit | None]]:
-    """The first pairs of runs; or an audit that ends here, because the script fails or trains nothing.
+def _repeat(
+    case: Case, blank: RunAudit
+) -> Experiment[tuple[Case, list[Finished], RunAudit | None]]:
+    """The first pairs of runs; or an audit that ends here, because the script fails or trains
+    nothing.
 
     A run is made alone first, so that a failure in it is the script's own.
     """
@@ -145,14 +171,29 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
     if not completed:
         return replace(blank, reason=_of_failures(done[0].outcome), traceback=_said(done[0]))
     if any(one.trace is None for one in completed):
-        return replace(blank, reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
-                       "modules are switched off; nothing of the training was seen")
-    unwatched = next((one.trace.measures["unwatched"] for one in completed
-                      if one.trace and "unwatched" in one.trace.measures), None)
+        return replace(
+            blank,
+            reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
+            "modules are switched off; nothing of the training was seen",
+        )
+    unwatched = next(
+        (
+            one.trace.measures["unwatched"]
+            for one in completed
+            if one.trace and "unwatched" in one.trace.measures
+        ),
+        None,
+    )
     if unwatched:
-        return replace(blank, reason=f"the script trains with {unwatched}, which detaudit run does not watch yet")
+        return replace(
+            blank,
+            reason=f"the script trains with {unwatched}, which detaudit run does not watch yet",
+        )
     if not any(one.trace.measures.get("steps") for one in completed if one.trace):
-        return replace(blank, reason="the script trains nothing that was seen: no fit, no train_on_batch, no optimizer")
+        return replace(
+            blank,
+            reason="the script trains nothing that was seen: no fit, no train_on_batch, no optimizer",
+        )
     still = [one for one in completed if one.trace and not one.trace.measures.get("moved")]
     if still:
         return replace(blank, reason="no weight changed in any step, so nothing was trained")
@@ -161,13 +202,21 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
 
 def _of_failures(outcome: Outcome) -> str:
     if outcome.kind == TIMED_OUT:
-        return (f"the script does not end: {outcome.reason}. Give --timeout more seconds, or --stop-after a number of "
-                f"steps if it never ends")
+        return (
+            f"the script does not end: {outcome.reason}. Give --timeout more seconds, or --stop-after a number of "
+            f"steps if it never ends"
+        )
     if "EOFError" in outcome.reason:
-        return (f"the script reads standard input, which is empty in an audit: {outcome.reason}. Give it its input in "
-                f"a file or in arguments")
+        return (
+            f"the script reads standard input, which is empty in an audit: {outcome.reason}. Give it its input in "
+            f"a file or in arguments"
+        )
     hint = "Invalid cross-device link" in outcome.reason
-    advice = ". An overlay may refuse to rename a folder that was there before: try --isolation copy" if hint else ""
+    advice = (
+        ". An overlay may refuse to rename a folder that was there before: try --isolation copy"
+        if hint
+        else ""
+    )
     return f"the script fails every time: {outcome.reason}{advice}"
 
 
@@ -177,11 +226,12 @@ def _said(done: Finished) -> str:
     return path.read_bytes()[-4000:].decode("utf-8", "replace") if path and path.exists() else ""
 
 
-# The runs differ ------------------------------------------------------------------------------------------------
+# The runs differ ----------------------------------------------------------------------------------
 
 
-def _differing(case: Case, audit: RunAudit, runs: Sequence[Finished],
-               again: Comparison | None = None) -> Investigation:
+def _differing(
+    case: Case, audit: RunAudit, runs: Sequence[Finished], again: Comparison | None = None
+) -> Investigation:
     """Is it the program that differs, or the recorder? Then how often, and why.
 
     Where what differs does not reach the end of the runs, unrecorded ones cannot tell.
@@ -193,8 +243,12 @@ def _differing(case: Case, audit: RunAudit, runs: Sequence[Finished],
         audit = replace(audit, bare=unrecorded.repeats)
         if unrecorded.agree:
             said = "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them differ"
-            return replace(audit, reproducible=True, observer=Observer(False, said),
-                           reason=f"{MATCHED} where they are not recorded")
+            return replace(
+                audit,
+                reproducible=True,
+                observer=Observer(False, said),
+                reason=f"{MATCHED} where they are not recorded",
+            )
     audit = replace(audit, reproducible=False, reason=PARTED)
     if not case.search:
         return replace(audit, no_fix="--no-search: no cause and no fix was looked for")
@@ -210,7 +264,9 @@ def _differing(case: Case, audit: RunAudit, runs: Sequence[Finished],
 
 
 def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
-    """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not decided if rarely."""
+    """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not
+    decided if rarely.
+    """
     condition = case.loose.with_options({"watch": False})
     answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
     if not answer.agree:
@@ -220,11 +276,15 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
     needed = matches_for(recorded, RECORDER, MOST)
     answer = yield from ask(condition, max(needed or 0, UNRECORDED), comparing=compare_ends)
     if answer.agree and needed is None:
-        return replace(answer, agree=None, reason="recorded runs differ too rarely to tell them from unrecorded ones")
+        return replace(
+            answer,
+            agree=None,
+            reason="recorded runs differ too rarely to tell them from unrecorded ones",
+        )
     return answer
 
 
-# The runs match -------------------------------------------------------------------------------------------------
+# The runs match -----------------------------------------------------------------------------------
 
 
 def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
@@ -241,7 +301,10 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
     if bare.agree is not True:
         return (yield from _hidden(case, audit, runs))
     if audit.repeats.pairs < 2 and case.pairs is None:
-        return replace(audit, reason="matched once: one pair excludes little; --pairs 2 decides, --pairs 1 takes it")
+        return replace(
+            audit,
+            reason="matched once: one pair excludes little; --pairs 2 decides, --pairs 1 takes it",
+        )
     matched = replace(audit, reproducible=True, reason=MATCHED)
     if not case.search:
         return matched
@@ -254,7 +317,9 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
 
 
 def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
-    """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder hide it?"""
+    """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder
+    hide it?
+    """
     condition = case.loose.with_options({"watch": False})
     unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
     bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
@@ -264,8 +329,14 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     if audit.repeats.parted:
         return (yield from _differing(case, audit, more))
     if needed is not None and not audit.repeats.problem:
-        return replace(audit, reproducible=False, open=("observer",), reason=(
-            "recorded runs match, but unrecorded runs differ: the recorder hides the difference"))
+        return replace(
+            audit,
+            reproducible=False,
+            open=("observer",),
+            reason=(
+                "recorded runs match, but unrecorded runs differ: the recorder hides the difference"
+            ),
+        )
     reason = "unrecorded runs differ, and no recorded run has differed yet"
     return replace(audit, reproducible=False, reason=attribute.unresolved(case, reason))
 
@@ -279,5 +350,7 @@ def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[
     bare = yield from ask(unrecorded, UNRECORDED, comparing=compare_ends)
     if bare.agree is not True:
         return Observer(), bare
-    return Observer(False, "recorded runs match, and so do unrecorded ones, but on other bits: recording changes "
-                    "them"), bare
+    return Observer(
+        False,
+        "recorded runs match, and so do unrecorded ones, but on other bits: recording changes them",
+    ), bare

@@ -1,4 +1,7 @@
-"""From the step at which runs part to the operation: the step replayed in two processes, and what was seen in them."""
+"""From the step at which runs part to the operation: the step replayed in two processes, and what
+was seen in them.
+"""
+
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
@@ -20,20 +23,31 @@ PAIRS = 3  # of processes, where the ones before say nothing
 DEPTHS = (STEP, TENSOR, LAYER, OPERATION)
 
 
-def localise(case: Case, audit: RunAudit,
-             done: Sequence[Finished]) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
-    """``audit`` with the operation, or the layer alone, at which its runs part, where the step can be replayed or
-    watched."""
+def localise(
+    case: Case, audit: RunAudit, done: Sequence[Finished]
+) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
+    """``audit`` with the operation, or the layer alone, at which its runs part, where the step can
+    be replayed or watched.
+    """
     found = parting(done)
     divergence = audit.repeats.divergence
-    if case.depth not in (LAYER, OPERATION) or divergence is None or divergence.step is None or found is None:
+    if (
+        case.depth not in (LAYER, OPERATION)
+        or divergence is None
+        or divergence.step is None
+        or found is None
+    ):
         return audit
     if found[1].trace is None or found[1].trace.measures.get("backend") not in EVERY_BACKEND:
         return audit
     if divergence.stage == "data" or divergence.name.startswith(protocol.ARGUMENT):
         return audit  # what went in differed
     table = step_table(found[1].trace, divergence)
-    options = {"pinpoint": divergence.step, "every": 1, "eager": table is None or not table.name.startswith("fit")}
+    options = {
+        "pinpoint": divergence.step,
+        "every": 1,
+        "eager": table is None or not table.name.startswith("fit"),
+    }
     case.emit(Phase(f"Step {divergence.step}, operation by operation"))
     runs: list[Finished] = []
     found_there = None

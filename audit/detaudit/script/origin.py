@@ -1,4 +1,5 @@
 """Whether the first divergence came in with what went into the step, or was born in it."""
+
 import math
 from collections.abc import Sequence
 
@@ -9,19 +10,27 @@ from detaudit.runner import Finished
 from detaudit.script.repeat import parting
 from detaudit.traces import Table, Trace
 
-#: What the recorder calls the states of the process's own generators ("random at fit"): their sources, in words too.
-GENERATORS = {"random": ("python-random", "Python's random"), "numpy": ("numpy-legacy", "NumPy's global generator"),
-              "torch": ("torch-seed", "Torch's default generator")}
+#: What the recorder calls the states of the process's own generators ("random at fit"): their
+#: sources, in words too.
+GENERATORS = {
+    "random": ("python-random", "Python's random"),
+    "numpy": ("numpy-legacy", "NumPy's global generator"),
+    "torch": ("torch-seed", "Torch's default generator"),
+}
 
 
 def origin(done: Sequence[Finished]) -> str:
-    """One sentence on the first pair of runs that part, or nothing where none does or it cannot be told."""
+    """One sentence on the first pair of runs that part, or nothing where none does or it cannot be
+    told.
+    """
     found = _first(done)
     if found is None or found[0].kind == "missing":
         return ""
     divergence, left, right = found
     if divergence.stage == "output":
-        return "what was recorded of the training is equal; the arrays that the script saves are not"
+        return (
+            "what was recorded of the training is equal; the arrays that the script saves are not"
+        )
     if divergence.stage == "data":
         return "it came in with the data: other batches went into the same step"
     if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
@@ -33,10 +42,14 @@ def origin(done: Sequence[Finished]) -> str:
         return "what was recorded before it is equal; the batches that went in were not seen"
     differing, untouched = _differing(left, right, divergence)
     if differing:
-        return f"equal batches and weights went in; the state of {_told(differing)} differed by then"
+        return (
+            f"equal batches and weights went in; the state of {_told(differing)} differed by then"
+        )
     if untouched:
-        return (f"it was born there: the batches and the weights were equal before; the state of {_told(untouched)}, "
-                f"from which nothing had been drawn by then, was not")
+        return (
+            f"it was born there: the batches and the weights were equal before; the state of {_told(untouched)}, "
+            f"from which nothing had been drawn by then, was not"
+        )
     return "it was born there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
 
 
@@ -45,12 +58,15 @@ def _told(names: Sequence[str]) -> str:
 
 
 def suspects(done: Sequence[Finished]) -> set[str]:
-    """Sources that the runs themselves speak against: to be asked about first, and no more than that.
+    """Sources that the runs themselves speak against: to be asked about first, and no more than
+    that.
 
-    Generators that were in other states before the runs parted, and sources that were met by more than the import of
-    an installed module.
+    Generators that were in other states before the runs parted, and sources that were met by more
+    than the import of an installed module.
     """
-    used = {name for one in done if one.trace is not None for name in one.trace.measures.get("used", ())}
+    used = {
+        name for one in done if one.trace is not None for name in one.trace.measures.get("used", ())
+    }
     found = _first(done)
     if found is None:
         return used
@@ -67,10 +83,11 @@ def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
 
 
 def _differing(left: Trace, right: Trace, found: Divergence) -> tuple[list[str], list[str]]:
-    """Generators whose last state before the divergence differs: those drawn from, or seeded, by then; the others.
+    """Generators whose last state before the divergence differs: those drawn from, or seeded, by
+    then; the others.
 
-    Python, NumPy and Torch begin every process with a state of its own: that alone makes no difference, but to who
-    draws from it in the very step.
+    Python, NumPy and Torch begin every process with a state of its own: that alone makes no
+    difference, but to who draws from it in the very step.
     """
     before = _sequence(left, right, found)
     lefts, rights = _states(left, before), _states(right, before)
@@ -91,14 +108,25 @@ def _states(trace: Trace, before: float) -> dict[str, list[int]]:
             stage, name = table.label(row, 0)
             if stage == "rng" and int(table.sequence[row]) < before:
                 word = name.partition(" at ")[0]
-                found.setdefault(word if word in GENERATORS else name, []).append(int(table.cells[row, 0]))
+                found.setdefault(word if word in GENERATORS else name, []).append(
+                    int(table.cells[row, 0])
+                )
     return found
 
 
 def step_table(trace: Trace, found: Divergence) -> Table | None:
     """The step table that holds the divergence."""
-    return next((table for table in trace.tables if table.kind == "steps" and found.step is not None
-                 and (found.stage, found.name) in table.columns and found.step in table.step), None)
+    return next(
+        (
+            table
+            for table in trace.tables
+            if table.kind == "steps"
+            and found.step is not None
+            and (found.stage, found.name) in table.columns
+            and found.step in table.step
+        ),
+        None,
+    )
 
 
 def _sequence(left: Trace, right: Trace, found: Divergence) -> float:
@@ -106,7 +134,17 @@ def _sequence(left: Trace, right: Trace, found: Divergence) -> float:
     table = step_table(left, found)
     if table is not None:
         return int(table.sequence[table.step == found.step][0])
-    lefts, rights = ([(int(table.sequence[row]), int(table.cells[row, 0])) for table in trace.tables
-                      if table.kind == "events" for row in range(len(table.sequence))
-                      if table.label(row, 0) == (found.stage, found.name)] for trace in (left, right))
-    return next((place for (place, mark), (_, other) in zip(lefts, rights, strict=False) if mark != other), math.inf)
+    lefts, rights = (
+        [
+            (int(table.sequence[row]), int(table.cells[row, 0]))
+            for table in trace.tables
+            if table.kind == "events"
+            for row in range(len(table.sequence))
+            if table.label(row, 0) == (found.stage, found.name)
+        ]
+        for trace in (left, right)
+    )
+    return next(
+        (place for (place, mark), (_, other) in zip(lefts, rights, strict=False) if mark != other),
+        math.inf,
+    )

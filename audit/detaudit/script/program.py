@@ -1,4 +1,5 @@
 """A user's program, and a process that runs it once under a condition."""
+
 import contextlib
 import json
 import math
@@ -27,17 +28,22 @@ from detaudit.script.supervise import LAUNCH_FILE
 MOST_BURNERS = 8
 CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
-LEAST_SPACE = 1 << 20  # bytes: where less is free in our folder, a run that fails says nothing of the script
+LEAST_SPACE = (
+    1 << 20
+)  # bytes: where less is free in our folder, a run that fails says nothing of the script
 
-WRITTEN_FILE = "written.json"  # in a trial's folder: the names below the program's folder that it has written
+WRITTEN_FILE = (
+    "written.json"  # in a trial's folder: the names below the program's folder that it has written
+)
 
 
 @dataclass(frozen=True)
 class Program:
     """``python SCRIPT ARGUMENTS`` or ``python -m MODULE ARGUMENTS``, as it is started in ``cwd``.
 
-    ``root`` holds the user's code: ``cwd`` where the script lies below it, else the script's own folder. ``versions``
-    are other contents of files below ``root``, by a name: a trial whose option ``version`` names one sees them.
+    ``root`` holds the user's code: ``cwd`` where the script lies below it, else the script's own
+    folder. ``versions`` are other contents of files below ``root``, by a name: a trial whose option
+    ``version`` names one sees them.
     """
 
     script: Path | None
@@ -58,14 +64,22 @@ class Program:
 
     @property
     def beside(self) -> tuple[Path, ...]:
-        """Other folders that the script may take for its own: the working folder, and where a link to it leads."""
+        """Other folders that the script may take for its own: the working folder, and where a link
+        to it leads.
+        """
         folders = [self.cwd, *([self.script.resolve().parent] if self.script is not None else [])]
-        return tuple(folder for folder in dict.fromkeys(folders)
-                     if not folder.is_relative_to(self.root.resolve()) and not folder.is_relative_to(self.root)
-                     and folder != folder.parent)
+        return tuple(
+            folder
+            for folder in dict.fromkeys(folders)
+            if not folder.is_relative_to(self.root.resolve())
+            and not folder.is_relative_to(self.root)
+            and folder != folder.parent
+        )
 
     def holds(self, name: str) -> bool:
-        """Whether a name below ``root`` is really there, and not behind a link to a folder elsewhere."""
+        """Whether a name below ``root`` is really there, and not behind a link to a folder
+        elsewhere.
+        """
         return (self.root / name).parent.resolve().is_relative_to(self.root.resolve())
 
     def command(self, python: str, root: Path) -> list[str]:
@@ -78,15 +92,25 @@ class Program:
 
 
 def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) -> Program:
-    """The program that the command line names. Raises UsageError, with a sentence, where there is none."""
+    """The program that the command line names. Raises UsageError, with a sentence, where there is
+    none.
+    """
     if is_module:
         return Program(None, target, arguments, cwd, _own_folder(cwd))
     path = Path(os.path.normpath(cwd / target))  # "../train.py" is not below the working folder
     if path.suffix == ".ipynb":
-        raise UsageError(f"{target} is a notebook. Convert it first: jupyter nbconvert --to script {target}")
+        raise UsageError(
+            f"{target} is a notebook. Convert it first: jupyter nbconvert --to script {target}"
+        )
     if not path.is_file():
-        raise UsageError(f"There is no script {target}." + (
-            f" For a package, use: detaudit run -m {target.rstrip('/').replace('/', '.')}" if path.is_dir() else ""))
+        raise UsageError(
+            f"There is no script {target}."
+            + (
+                f" For a package, use: detaudit run -m {target.rstrip('/').replace('/', '.')}"
+                if path.is_dir()
+                else ""
+            )
+        )
     root = cwd if path.is_relative_to(cwd) and cwd != cwd.parent else path.parent
     return Program(path, None, arguments, cwd, _own_folder(root))
 
@@ -94,20 +118,26 @@ def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) ->
 def _own_folder(root: Path) -> Path:
     """The folder that is taken for the program's; the whole file system is nobody's."""
     if root == root.parent:
-        raise UsageError(f"The program's folder would be {root}: put it into one of its own, and run it there.")
+        raise UsageError(
+            f"The program's folder would be {root}: put it into one of its own, and run it there."
+        )
     return root
 
 
 @dataclass
 class Sandboxed:
-    """The sandbox of an audit, and what runs have written in it: names below the program's folder."""
+    """The sandbox of an audit, and what runs have written in it: names below the program's
+    folder.
+    """
 
     sandbox: Sandbox
     written: set[str] = field(default_factory=set)
     _kept: bool = False
 
     def settle(self, trial: Path, plain: bool) -> None:
-        """A trial has ended. What the first ``plain`` one has left is kept: a further run may begin from there."""
+        """A trial has ended. What the first ``plain`` one has left is kept: a further run may begin
+        from there.
+        """
         names = self.sandbox.written(trial)
         self.written.update(names)
         write_json(trial / WRITTEN_FILE, list(names))
@@ -120,11 +150,17 @@ class Sandboxed:
 def written_by(run: Finished) -> tuple[str, ...]:
     """Names below the program's folder that a run has written; none where there was no sandbox."""
     path = run.trace.folder / WRITTEN_FILE if run.trace is not None else None
-    return tuple(json.loads(path.read_text(encoding="utf-8"))) if path is not None and path.exists() else ()
+    return (
+        tuple(json.loads(path.read_text(encoding="utf-8")))
+        if path is not None and path.exists()
+        else ()
+    )
 
 
 class Pace:
-    """Runs begin some seconds apart: side by side in one second, two that take a seed from the clock would agree."""
+    """Runs begin some seconds apart: side by side in one second, two that take a seed from the
+    clock would agree.
+    """
 
     def __init__(self, gap: float = 1.7) -> None:
         self._gap, self._next = gap, 0.0
@@ -138,11 +174,26 @@ class Pace:
 
 
 class Process:
-    """One run of the program. To the runner it is a nest that serves one trial and needs no start."""
+    """One run of the program. To the runner it is a nest that serves one trial and needs no
+    start.
+    """
 
-    def __init__(self, program: Program, interpreter: Interpreter, control: Path, environment: Mapping[str, str],
-                 pace: Pace | None = None, sandboxed: "Sandboxed | None" = None, online: bool = False):
-        self.program, self.interpreter, self.control, self._pace = program, interpreter, control, pace
+    def __init__(
+        self,
+        program: Program,
+        interpreter: Interpreter,
+        control: Path,
+        environment: Mapping[str, str],
+        pace: Pace | None = None,
+        sandboxed: "Sandboxed | None" = None,
+        online: bool = False,
+    ):
+        self.program, self.interpreter, self.control, self._pace = (
+            program,
+            interpreter,
+            control,
+            pace,
+        )
         self._sandboxed, self._online = sandboxed, online
         self._environment = dict(environment)
         self._process: subprocess.Popen | None = None
@@ -165,18 +216,32 @@ class Process:
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
         temporary = self.control.parent / f"{request.trial:04}"
-        asked = request._replace(options={**request.options, "root": str(root), "origin": str(self.program.root),
-                                          "covered": self._covered(view),
-                                          "temporary": str(temporary)})
+        asked = request._replace(
+            options={
+                **request.options,
+                "root": str(root),
+                "origin": str(self.program.root),
+                "covered": self._covered(view),
+                "temporary": str(temporary),
+            }
+        )
         write_json(folder / protocol.REQUEST_FILE, asked._asdict())
-        write_json(folder / LAUNCH_FILE, {
-            "command": self.program.command(self.interpreter.path, root), "cwd": str(cwd),
-            "environment": self._variables(folder, temporary if request.pins else None), "timeout": request.timeout,
-            "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
-            "fixed_addresses": bool(request.options.get("fixed_addresses")),
-            "burners": _cores() if request.options.get("busy") else 0,
-            # Where the clock is pinned, two runs read the same time whenever they begin.
-            "wait": self._pace.wait() if self._pace is not None and CLOCK not in request.pins else 0.0})
+        write_json(
+            folder / LAUNCH_FILE,
+            {
+                "command": self.program.command(self.interpreter.path, root),
+                "cwd": str(cwd),
+                "environment": self._variables(folder, temporary if request.pins else None),
+                "timeout": request.timeout,
+                "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
+                "fixed_addresses": bool(request.options.get("fixed_addresses")),
+                "burners": _cores() if request.options.get("busy") else 0,
+                # Where the clock is pinned, two runs read the same time whenever they begin.
+                "wait": self._pace.wait()
+                if self._pace is not None and CLOCK not in request.pins
+                else 0.0,
+            },
+        )
         self._start(folder)
         return folder
 
@@ -188,25 +253,36 @@ class Process:
         if self._sandboxed is None:
             return View(self.program.root)
         options = request.options
-        start = Start(self.program.versions.get(options.get("version", ""), {}), tuple(options.get("without", ())),
-                      bool(options.get("left")))
+        start = Start(
+            self.program.versions.get(options.get("version", ""), {}),
+            tuple(options.get("without", ())),
+            bool(options.get("left")),
+        )
         self._plain = start == Start() and not request.pins and not request.loose
         return self._sandboxed.sandbox.view(folder, start)
 
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
-        """The trial's environment, with a ``temporary`` folder of its own where something is pinned: equal temporary
-        names must not meet in one folder."""
+        """The trial's environment, with a ``temporary`` folder of its own where something is
+        pinned: equal temporary names must not meet in one folder.
+        """
         site = folder / "site"
         site.mkdir()
         (site / "sitecustomize.py").symlink_to(GUEST / "script" / "sitecustomize.py")
         (site / "guest").symlink_to(GUEST)
-        path = os.pathsep.join(part for part in (str(site), self._environment.get("PYTHONPATH")) if part)
+        path = os.pathsep.join(
+            part for part in (str(site), self._environment.get("PYTHONPATH")) if part
+        )
         own = {} if self._online else trackers.variables(folder, self._environment)
         if temporary is not None:
             temporary.mkdir()
             own["TMPDIR"] = str(temporary)
-        return {**self._environment, **own, "PYTHONPATH": path, "DETAUDIT_TRIAL": str(folder),
-                "PYTHONDONTWRITEBYTECODE": "1"}
+        return {
+            **self._environment,
+            **own,
+            "PYTHONPATH": path,
+            "DETAUDIT_TRIAL": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
 
     def _start(self, folder: Path) -> None:
         reading, self._lifeline = os.pipe()
@@ -215,8 +291,12 @@ class Process:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "detaudit.script.supervise", str(folder), str(reading)],
                     cwd=folder,  # ``-m`` puts it first on the path: the user's own may hold a module of any name
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, pass_fds=(reading,),
-                    start_new_session=True)
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    pass_fds=(reading,),
+                    start_new_session=True,
+                )
         finally:
             os.close(reading)
         self._began = time.monotonic()
@@ -227,24 +307,38 @@ class Process:
         status = self._process.poll() if self._process else 0
         if path.exists():
             ended = json.loads(path.read_text(encoding="utf-8"))
-            fault = self._own_fault(folder, ended)  # before its layers are removed, which frees the disk
+            fault = self._own_fault(
+                folder, ended
+            )  # before its layers are removed, which frees the disk
             if self._sandboxed is not None:
                 self._sandboxed.settle(folder, self._plain and ended["status"] == 0)
             return {**ended, "own_fault": fault}
         if status is None:
             return None
         why = f"the process that looks after the script ended with status {status}: {_last_line(folder / 'supervisor')}"
-        return {"status": None, "signal": None, "timed_out": False, "seconds": 0.0, "own_fault": why}
+        return {
+            "status": None,
+            "signal": None,
+            "timed_out": False,
+            "seconds": 0.0,
+            "own_fault": why,
+        }
 
     def _own_fault(self, folder: Path, ended: Mapping[str, Any]) -> str:
-        """What went wrong in detaudit's own code, or in its folder, in the run that has ``ended``; else nothing."""
+        """What went wrong in detaudit's own code, or in its folder, in the run that has ``ended``;
+        else nothing.
+        """
         path = folder / protocol.FAULT_FILE
         if path.exists():
             return f"in its hooks: {_last_line(path)}"
         if ended["status"] == 0 or ended["timed_out"]:
             return ""
         places = self._sandboxed.sandbox.places() if self._sandboxed is not None else ()
-        full = [place for place in (self.control.parent, *places) if shutil.disk_usage(place).free < LEAST_SPACE]
+        full = [
+            place
+            for place in (self.control.parent, *places)
+            if shutil.disk_usage(place).free < LEAST_SPACE
+        ]
         return f"no space is left in its own folder, {full[0]}" if full else ""
 
     def said(self, folder: Path) -> str:
@@ -310,7 +404,8 @@ def _identities(*descriptors: int) -> set[tuple[int, int]]:
 
 
 def listing(root: Path) -> dict[str, tuple[int, int, int]]:
-    """Everything below ``root`` with its size, mode and the time of its last change: a change is seen by these.
+    """Everything below ``root`` with its size, mode and the time of its last change: a change is
+    seen by these.
 
     A file that detaudit's own output is redirected to is not the program's.
     """
@@ -324,7 +419,11 @@ def listing(root: Path) -> dict[str, tuple[int, int, int]]:
                 status = os.lstat(path)
                 if (status.st_dev, status.st_ino) in own:
                     continue
-                found[os.path.relpath(path, root)] = (status.st_size, status.st_mode, status.st_mtime_ns)
+                found[os.path.relpath(path, root)] = (
+                    status.st_size,
+                    status.st_mode,
+                    status.st_mtime_ns,
+                )
         if len(found) > 50_000:
             break
     return found

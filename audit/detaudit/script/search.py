@@ -1,9 +1,11 @@
 """A smallest set of pins that makes runs agree, by QuickXplain.
 
-Junker, "QuickXplain: preferred explanations and relaxations for over-constrained problems" (AAAI 2004): a minimal
-subset in at most 2k(1 + log2(n/k)) questions, for k pins needed among n, and of several the one that prefers pins
-that come earlier. A question is an experiment of its own, so the search is a generator as every experiment is.
+Junker, "QuickXplain: preferred explanations and relaxations for over-constrained problems" (AAAI
+2004): a minimal subset in at most 2k(1 + log2(n/k)) questions, for k pins needed among n, and of
+several the one that prefers pins that come earlier. A question is an experiment of its own, so the
+search is a generator as every experiment is.
 """
+
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -13,13 +15,17 @@ Question = Callable[[Pins], Generator[Any, Any, bool]]
 
 
 def smallest(agree: Question, pins: Sequence[str]) -> Generator[Any, Any, Pins]:
-    """A minimal subset of ``pins`` with which runs agree; with all of them they do, with none they do not."""
+    """A minimal subset of ``pins`` with which runs agree; with all of them they do, with none they
+    do not.
+    """
     found = yield from _needed(agree, (), False, tuple(pins))
     return tuple(pin for pin in pins if pin in found)
 
 
 def _needed(agree: Question, held: Pins, grown: bool, rest: Pins) -> Generator[Any, Any, Pins]:
-    """What of ``rest`` is needed besides ``held``. ``grown``: ``held`` has more than where it was last asked about."""
+    """What of ``rest`` is needed besides ``held``. ``grown``: ``held`` has more than where it was
+    last asked about.
+    """
     if grown and (yield from agree(held)):
         return ()
     if len(rest) == 1:

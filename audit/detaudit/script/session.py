@@ -1,4 +1,7 @@
-"""One ``detaudit run``: the interpreter is asked who it is, then the investigation runs over a runner."""
+"""One ``detaudit run``: the interpreter is asked who it is, then the investigation runs over a
+runner.
+"""
+
 import contextlib
 import os
 import re
@@ -61,9 +64,13 @@ class Options:
 
 
 def stop(given: str | None) -> str | None:
-    """``--stop-after``, checked: a number of steps, or of seconds with an ``s``. Raises UsageError."""
+    """``--stop-after``, checked: a number of steps, or of seconds with an ``s``. Raises
+    UsageError.
+    """
     if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
-        raise UsageError(f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}.")
+        raise UsageError(
+            f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
+        )
     return given
 
 
@@ -71,7 +78,9 @@ def spent(given: str | None) -> tuple[float | None, int | None]:
     """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
     if given is not None and (found is None or not float(found[1])):
-        raise UsageError(f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}.")
+        raise UsageError(
+            f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}."
+        )
     if found is None:
         return None, None
     return (None, int(float(found[1]))) if found[2] == "runs" else (float(found[1]), None)
@@ -92,19 +101,26 @@ def run(program: Program, options: Options, emit: Emit) -> RunAudit:
     keep = Path(options.keep).absolute() if options.keep else None
     with workspace(prefix=SHORT) as folder:
         folder.kept = keep is not None
-        audit = _Run(program, options, folder, emit, on_gpu=options.device != "cpu" and gpu.present(before)).audit()
+        audit = _Run(
+            program, options, folder, emit, on_gpu=options.device != "cpu" and gpu.present(before)
+        ).audit()
         if keep is not None:
             os.makedirs(keep.parent, exist_ok=True)
             shutil.move(folder.path, keep)  # to another file system, perhaps
-    return replace(audit, began=began, seconds=time.monotonic() - clock,
-                   machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())})
+    return replace(
+        audit,
+        began=began,
+        seconds=time.monotonic() - clock,
+        machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())},
+    )
 
 
 class _Run:
     """One run of the command while it is being done."""
 
-    def __init__(self, program: Program, options: Options, folder: Workspace, emit: Emit,
-                 on_gpu: bool) -> None:
+    def __init__(
+        self, program: Program, options: Options, folder: Workspace, emit: Emit, on_gpu: bool
+    ) -> None:
         self.program, self.options, self.folder, self.emit = program, options, folder, emit
         self.runner: Runner | None = None
         #: As Keras chooses it, where the script does not; what it took is seen in its runs.
@@ -116,7 +132,9 @@ class _Run:
         self.emit(Told(_forecast(self.program.title, self.options)))
         hello = ask(self.options.python)
         before = listing(self.program.root)
-        choice = choose(self.program.root, self.folder.path, self.options.isolation, self.program.beside)
+        choice = choose(
+            self.program.root, self.folder.path, self.options.isolation, self.program.beside
+        )
         self.sandboxed = Sandboxed(choice.sandbox)
         with contextlib.ExitStack() as ending:
             ending.callback(self._end)
@@ -127,25 +145,48 @@ class _Run:
         trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
         seen = {"framework": {"backend": backend_of(trials) or self.backend}}
         notes = audit.notes + _notes(trials, self.options.online)
-        return replace(audit, output=_printed(runner), trials=trials, notes=notes,
-                       isolation=self._isolation(choice, before, trials), cut=runner.cut,
-                       interrupted=interrupted, environment={**audit.environment, **seen})
+        return replace(
+            audit,
+            output=_printed(runner),
+            trials=trials,
+            notes=notes,
+            isolation=self._isolation(choice, before, trials),
+            cut=runner.cut,
+            interrupted=interrupted,
+            environment={**audit.environment, **seen},
+        )
 
     def _investigated(self, hello: Mapping[str, Any]) -> tuple[RunAudit, bool]:
-        """What the investigation showed, or what was known when it ended early; and whether it was interrupted."""
+        """What the investigation showed, or what was known when it ended early; and whether it was
+        interrupted.
+        """
         known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
         runner = self.runner = self._runner(hello["fingerprints"][0])
         blank = RunAudit(
-            program=self.program.title, options=self._replayable(), reproducible=None, reason="not decided",
+            program=self.program.title,
+            options=self._replayable(),
+            reproducible=None,
+            reason="not decided",
             environment={**hello["facts"], "variables": environment.describe(os.environ)},
-            strict=self.options.strict)
+            strict=self.options.strict,
+        )
         so_far = [blank]
         case = Case(
-            program=self.program, loose=self._loose(), known=known,
+            program=self.program,
+            loose=self._loose(),
+            known=known,
             sources=tuple(one for one in base.script_sources().values() if one.script is not None),
-            pins=self._pins(), pairs=self.options.pairs, search=self.options.search, emit=self.emit, alone=self._alone,
-            changed=lambda: tuple(sorted(self.sandboxed.written))[:MOST_NAMES], known_so_far=so_far.append,
-            depth=self.options.depth, price=self.options.price, backend=self.backend)
+            pins=self._pins(),
+            pairs=self.options.pairs,
+            search=self.options.search,
+            emit=self.emit,
+            alone=self._alone,
+            changed=lambda: tuple(sorted(self.sandboxed.written))[:MOST_NAMES],
+            known_so_far=so_far.append,
+            depth=self.options.depth,
+            price=self.options.price,
+            backend=self.backend,
+        )
         asking = Asking(investigate(case, blank))
         why, interrupted = "the budget ran out", False
         try:
@@ -159,7 +200,9 @@ class _Run:
         return (asking.finding if asking.done else _cut(so_far[-1], why)), interrupted
 
     def _end(self) -> None:
-        """End what runs, and leave the folder as it was: a further Ctrl-C must not stop half way."""
+        """End what runs, and leave the folder as it was: a further Ctrl-C must not stop half
+        way.
+        """
         with undisturbed():
             if self.runner is not None:
                 self.runner.close()
@@ -169,16 +212,33 @@ class _Run:
                 self.emit(Told(str(error)))
             replaced = getattr(self.sandboxed.sandbox, "replaced", None)
             if replaced is not None:
-                self.emit(Told("What changed in the folder during the audit, by its runs or by you, is kept in "
-                               f"{replaced}."))
+                self.emit(
+                    Told(
+                        "What changed in the folder during the audit, by its runs or by you, is kept in "
+                        f"{replaced}."
+                    )
+                )
 
-    def _isolation(self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]) -> Isolation:
-        elsewhere = {path for trial in trials if trial.trace is not None
-                     for path in trial.trace.measures.get("files", {}).get("elsewhere", ())}
+    def _isolation(
+        self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]
+    ) -> Isolation:
+        elsewhere = {
+            path
+            for trial in trials
+            if trial.trace is not None
+            for path in trial.trace.measures.get("files", {}).get("elsewhere", ())
+        }
         after = listing(self.program.root)
-        changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-        return Isolation(choice.sandbox.kind, choice.reason, getattr(choice.sandbox, "left_out", ())[:MOST_NAMES],
-                         tuple(sorted(elsewhere))[:MOST_NAMES], tuple(changed)[:MOST_NAMES])
+        changed = sorted(
+            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+        )
+        return Isolation(
+            choice.sandbox.kind,
+            choice.reason,
+            getattr(choice.sandbox, "left_out", ())[:MOST_NAMES],
+            tuple(sorted(elsewhere))[:MOST_NAMES],
+            tuple(changed)[:MOST_NAMES],
+        )
 
     def _runner(self, fingerprint: str) -> Runner:
         jobs = 1 if self.options.isolation == IN_PLACE else self.jobs
@@ -186,13 +246,29 @@ class _Run:
 
         pace = Pace()
 
-        def open_process(interpreter: Interpreter, control: Path, variables: Mapping[str, str]) -> Process:
-            return Process(self.program, interpreter, control, variables, pace, self.sandboxed, self.options.online)
+        def open_process(
+            interpreter: Interpreter, control: Path, variables: Mapping[str, str]
+        ) -> Process:
+            return Process(
+                self.program,
+                interpreter,
+                control,
+                variables,
+                pace,
+                self.sandboxed,
+                self.options.online,
+            )
 
         return Runner(
-            Interpreter(self.options.python, self.backend, fork=False), limits,
-            self.folder.path / RUNS, self._environment(), fingerprint=fingerprint,
-            keep_bytes=False, emit=self.emit, open_nest=open_process)
+            Interpreter(self.options.python, self.backend, fork=False),
+            limits,
+            self.folder.path / RUNS,
+            self._environment(),
+            fingerprint=fingerprint,
+            keep_bytes=False,
+            emit=self.emit,
+            open_nest=open_process,
+        )
 
     def _environment(self) -> dict[str, str]:
         """The user's own: it is their program that is run."""
@@ -207,9 +283,14 @@ class _Run:
         options: dict[str, Any] = {"every": self.options.every} if self.options.every != 1 else {}
         after = self.options.stop_after
         if after is not None:
-            options |= {"stop_seconds": float(after[:-1])} if after.endswith("s") else {"stop_steps": int(after)}
-        return Condition(self.backend, self.options.device, self.program.title,
-                         self.options.seed).with_options(options)
+            options |= (
+                {"stop_seconds": float(after[:-1])}
+                if after.endswith("s")
+                else {"stop_steps": int(after)}
+            )
+        return Condition(
+            self.backend, self.options.device, self.program.title, self.options.seed
+        ).with_options(options)
 
     def _pins(self) -> tuple[str, ...]:
         pins = list(sources.SCRIPT_PINS)
@@ -230,7 +311,9 @@ class _Run:
 def undisturbed() -> Iterator[None]:
     """Ignore what would interrupt, for a moment."""
     kept = {}
-    with contextlib.suppress(ValueError):  # in another thread than the first one signals are not ours to set
+    with contextlib.suppress(
+        ValueError
+    ):  # in another thread than the first one signals are not ours to set
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             kept[number] = signal.signal(number, signal.SIG_IGN)
     try:
@@ -247,16 +330,30 @@ def _cut(so_far: RunAudit, why: str) -> RunAudit:
     if so_far.fix is not None or so_far.no_fix:
         return replace(so_far, no_price=f"{why} before every pin was timed")
     missing = "a fix was tried" if so_far.causes else "the cause was found"
-    return replace(so_far, reason=f"{so_far.reason}; {why} before {missing}", no_fix=f"{why} before a fix was tried")
+    return replace(
+        so_far,
+        reason=f"{so_far.reason}; {why} before {missing}",
+        no_fix=f"{why} before a fix was tried",
+    )
 
 
 def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
-    """Sentences on settings that do nothing, in the environment and in the script, and on processes not watched."""
+    """Sentences on settings that do nothing, in the environment and in the script, and on processes
+    not watched.
+    """
     loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
     ids = {name for trace in loose for name in trace.measures.get("placebos", ())}
-    own = tuple(f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
-                for one in PLACEBOS if one.id in ids)
-    imported = {name for one in trials if one.trace is not None for name in one.trace.measures.get("trackers", ())}
+    own = tuple(
+        f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
+        for one in PLACEBOS
+        if one.id in ids
+    )
+    imported = {
+        name
+        for one in trials
+        if one.trace is not None
+        for name in one.trace.measures.get("trackers", ())
+    }
     offline = () if online else trackers.notes(imported)
     return environment.warnings(os.environ) + own + offline + _unwatched(trials)
 
@@ -265,15 +362,25 @@ def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
     """A sentence on Python processes that the script starts, where it starts some."""
     paths = [one.trace.folder / protocol.PROCESSES_FILE for one in trials if one.trace is not None]
     most = max((len(path.read_text().split()) for path in paths if path.exists()), default=0)
-    return (f"the script starts or forks processes, up to {most} in one run: those that run Python are pinned as it "
-            f"is, but not watched",) if most else ()
+    return (
+        (
+            f"the script starts or forks processes, up to {most} in one run: those that run Python are pinned as it "
+            f"is, but not watched",
+        )
+        if most
+        else ()
+    )
 
 
 def _printed(runner: Runner) -> str:
     """What the first run wrote to its standard output, at most a megabyte of it."""
     first = min(runner.finished.values(), key=lambda one: one.number, default=None)
     path = first.trace.folder / "stdout" if first is not None and first.trace is not None else None
-    return path.read_bytes()[:1_000_000].decode("utf-8", "replace") if path is not None and path.exists() else ""
+    return (
+        path.read_bytes()[:1_000_000].decode("utf-8", "replace")
+        if path is not None and path.exists()
+        else ""
+    )
 
 
 def _recovered(restored: in_place.Restored) -> str:
@@ -296,7 +403,11 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
 def _forecast(title: str, options: Options) -> str:
     """How often the program will run, before the first run."""
     few, many = 2 * (options.pairs or 3), 50 if options.price is False else 70
-    rest = f"; where its runs differ, some {many} times, or more if they differ rarely" if options.search else ""
+    rest = (
+        f"; where its runs differ, some {many} times, or more if they differ rarely"
+        if options.search
+        else ""
+    )
     return f"{title} will run some {few} times{rest}. What it writes outside of its folder is written each time."
 
 
@@ -309,7 +420,11 @@ def _announced(choice: Choice, program: Program) -> str:
     away = f" Not protected, though the script may take it for its own: {others}." if others else ""
     if kind == COPY:
         reason = f", for {choice.reason}" if choice.reason else ""
-        return (f"Each run works in a copy of its folder{reason}: an absolute path still leads to the folder "
-                f"itself.{away}")
-    return (f"Runs write into {root} itself, one at a time. It was saved and is restored after each; if the audit is "
-            f"killed, the next `detaudit run` restores it. Do not edit it meanwhile.{away}")
+        return (
+            f"Each run works in a copy of its folder{reason}: an absolute path still leads to the folder "
+            f"itself.{away}"
+        )
+    return (
+        f"Runs write into {root} itself, one at a time. It was saved and is restored after each; if the audit is "
+        f"killed, the next `detaudit run` restores it. Do not edit it meanwhile.{away}"
+    )

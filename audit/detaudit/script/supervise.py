@@ -2,10 +2,11 @@
 
 ``python -m detaudit.script.supervise FOLDER LIFELINE``.
 
-It starts the script in a process group of its own, ends it when its time is over or the engine is gone (the end of
-the inherited pipe), collects what it left behind, and says in ``exit.json`` how it ended. The script itself has no
-thread, no signal handler and no pipe of ours in it.
+It starts the script in a process group of its own, ends it when its time is over or the engine is
+gone (the end of the inherited pipe), collects what it left behind, and says in ``exit.json`` how it
+ended. The script itself has no thread, no signal handler and no pipe of ours in it.
 """
+
 import contextlib
 import ctypes
 import json
@@ -27,7 +28,7 @@ LAUNCH_FILE = "launch.json"
 OUR_FAULT = 70  # the exit status of a run that failed by a fault of ours
 #: Burns until its input ends, which it does when this process is gone, however that died.
 BURN = "import select\nwhile not select.select([0], [], [], 0)[0]: pass"
-_SUBREAPER = 36              # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
 _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 
 
@@ -35,7 +36,9 @@ def main(folder: Path, lifeline: int) -> int:
     launch = json.loads((folder / LAUNCH_FILE).read_text(encoding="utf-8"))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-    if select.select([lifeline], [], [], launch["wait"])[0]:  # nobody ever writes: the engine is gone
+    if select.select([lifeline], [], [], launch["wait"])[
+        0
+    ]:  # nobody ever writes: the engine is gone
         return 1
     began = time.monotonic()
     with burning(launch["burners"]):
@@ -44,11 +47,16 @@ def main(folder: Path, lifeline: int) -> int:
     _end(script.pid)
     _, status, usage = os.wait4(script.pid, 0)
     _end_orphans()
-    _write(folder / protocol.EXIT_FILE, {
-        "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-        "timed_out": timed_out, "seconds": time.monotonic() - began,
-        "max_rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)})
+    _write(
+        folder / protocol.EXIT_FILE,
+        {
+            "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            "timed_out": timed_out,
+            "seconds": time.monotonic() - began,
+            "max_rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        },
+    )
     return 0
 
 
@@ -57,7 +65,9 @@ def burning(count: int) -> Iterator[None]:
     """Keep so many processes busy meanwhile."""
     with contextlib.ExitStack() as gone:
         for _ in range(count):
-            burner = gone.enter_context(subprocess.Popen([sys.executable, "-I", "-c", BURN], stdin=subprocess.PIPE))
+            burner = gone.enter_context(
+                subprocess.Popen([sys.executable, "-I", "-c", BURN], stdin=subprocess.PIPE)
+            )
             gone.callback(burner.kill)
         yield
 
@@ -70,21 +80,39 @@ def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
         if launch["mounts"] is not None:
             try:
                 mounts.enter(launch["mounts"])
-                mounts.prepare(launch["mounts"]["root"], launch["mounts"]["texts"], launch["mounts"]["without"])
-                prepared = [mounts.states_in(layer["upper"]) for layer in launch["mounts"]["layers"]]
+                mounts.prepare(
+                    launch["mounts"]["root"], launch["mounts"]["texts"], launch["mounts"]["without"]
+                )
+                prepared = [
+                    mounts.states_in(layer["upper"]) for layer in launch["mounts"]["layers"]
+                ]
                 _write(Path(launch["mounts"]["prepared"]), prepared)
             except OSError as error:  # an exception's text does not reach the parent from here
-                (folder / protocol.FAULT_FILE).write_text(f"no sandbox: {error.strerror or error}\n", encoding="utf-8")
+                (folder / protocol.FAULT_FILE).write_text(
+                    f"no sandbox: {error.strerror or error}\n", encoding="utf-8"
+                )
                 os._exit(OUR_FAULT)
 
-    with open(folder / protocol.STDOUT_FILE, "wb") as out, open(folder / protocol.STDERR_FILE, "wb") as err:
+    with (
+        open(folder / protocol.STDOUT_FILE, "wb") as out,
+        open(folder / protocol.STDERR_FILE, "wb") as err,
+    ):
         return subprocess.Popen(
-            launch["command"], cwd=launch["cwd"], env=launch["environment"], stdin=subprocess.DEVNULL, stdout=out,
-            stderr=err, start_new_session=True, preexec_fn=prepare)
+            launch["command"],
+            cwd=launch["cwd"],
+            env=launch["environment"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            preexec_fn=prepare,
+        )
 
 
 def fix_addresses() -> None:
-    """Ask for a process without address space layout randomisation, which not every container allows."""
+    """Ask for a process without address space layout randomisation, which not every container
+    allows.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).personality(_NO_RANDOMISATION)
 

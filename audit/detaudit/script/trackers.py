@@ -1,9 +1,11 @@
-"""Experiment trackers and uploads: offline in trials, by their own variables, unless the user lets them upload.
+"""Experiment trackers and uploads: offline in trials, by their own variables, unless the user lets
+them upload.
 
-The variables are those that each library reads: WANDB_MODE (W&B), MLFLOW_TRACKING_URI (MLflow), HF_HUB_OFFLINE (Hugging
-Face Hub, which then loads from its cache alone), COMET_START_ONLINE (``comet_ml.start``) and CLEARML_OFFLINE_MODE
-(ClearML).
+The variables are those that each library reads: WANDB_MODE (W&B), MLFLOW_TRACKING_URI (MLflow),
+HF_HUB_OFFLINE (Hugging Face Hub, which then loads from its cache alone), COMET_START_ONLINE
+(``comet_ml.start``) and CLEARML_OFFLINE_MODE (ClearML).
 """
+
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,16 +20,27 @@ OFFLINE = {
 
 
 #: Values of the user's own under which a tracker is as quiet.
-QUIET = {"WANDB_MODE": ("disabled", "dryrun", "offline"), "HF_HUB_OFFLINE": ("1", "ON", "YES", "TRUE")}
+QUIET = {
+    "WANDB_MODE": ("disabled", "dryrun", "offline"),
+    "HF_HUB_OFFLINE": ("1", "ON", "YES", "TRUE"),
+}
 
 
 def variables(folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """What is set in a trial; what MLflow keeps goes to ``folder``. What keeps a tracker quiet already stays."""
-    return {name: value.format(folder=folder.as_uri()) for _, name, value in OFFLINE.values()
-            if inherited.get(name) not in QUIET.get(name, ())}
+    """What is set in a trial; what MLflow keeps goes to ``folder``. What keeps a tracker quiet
+    already stays.
+    """
+    return {
+        name: value.format(folder=folder.as_uri())
+        for _, name, value in OFFLINE.values()
+        if inherited.get(name) not in QUIET.get(name, ())
+    }
 
 
 def notes(imported: Iterable[str]) -> tuple[str, ...]:
     """A sentence for each tracker that the script has imported."""
-    return tuple(f"{OFFLINE[module][0]} was kept offline ({OFFLINE[module][1]}); --online lets it upload"
-                 for module in sorted(imported) if module in OFFLINE)
+    return tuple(
+        f"{OFFLINE[module][0]} was kept offline ({OFFLINE[module][1]}); --online lets it upload"
+        for module in sorted(imported)
+        if module in OFFLINE
+    )

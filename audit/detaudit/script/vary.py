@@ -1,4 +1,5 @@
 """What another machine may have otherwise: does the result rest on it?"""
+
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from detaudit.script.case import Case
 from detaudit.script.findings import Varied
 from detaudit.script.repeat import MOST, Comparing, compare_runs, counted, repeated
 
-AGAIN = 4     # further runs under a variation of which one run differed
+AGAIN = 4  # further runs under a variation of which one run differed
 LEVEL = 0.01  # of significance: several variations are tried, and one is picked because it differed
 
 
@@ -44,13 +45,16 @@ VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
 )
 
 
-def vary(case: Case, runs: Sequence[Finished], comparing: Comparing = compare_runs) -> Generator[
-        Sequence[Trial], dict[Trial, Finished], tuple[tuple[Varied, ...], list[Finished]]]:
-    """What became of runs under each variation, and all runs of the script as it is: ``runs``, and perhaps more.
+def vary(
+    case: Case, runs: Sequence[Finished], comparing: Comparing = compare_runs
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Varied, ...], list[Finished]]]:
+    """What became of runs under each variation, and all runs of the script as it is: ``runs``, and
+    perhaps more.
 
-    ``runs`` are pairs that match. A variation whose run differs is tried again: the result is said to depend on it only
-    where its runs differ from those of the script as it is, and these match each other, so often that it is no luck.
-    It ends where runs of the script as it is are seen to differ.
+    ``runs`` are pairs that match. A variation whose run differs is tried again: the result is said
+    to depend on it only where its runs differ from those of the script as it is, and these match
+    each other, so often that it is no luck. It ends where runs of the script as it is are seen to
+    differ.
     """
     trials = {source: Trial(change(case.loose), 1) for source, _, change in VARIATIONS}
     found = yield list(trials.values())
@@ -72,12 +76,17 @@ def vary(case: Case, runs: Sequence[Finished], comparing: Comparing = compare_ru
     return tuple(results), done
 
 
-def _repeated(case: Case, runs: Sequence[Finished], varied: Varied, condition: Condition, comparing: Comparing
-              ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Varied, list[Finished]]]:
-    """``varied``, if further runs under its ``condition`` differ too; else what they show; and the runs as it is."""
+def _repeated(
+    case: Case, runs: Sequence[Finished], varied: Varied, condition: Condition, comparing: Comparing
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Varied, list[Finished]]]:
+    """``varied``, if further runs under its ``condition`` differ too; else what they show; and the
+    runs as it is.
+    """
     trials = [Trial(condition, number) for number in range(2, 2 + AGAIN)]
     found = yield trials
-    compared = [comparing(runs[0], found[trial]) for trial in trials if found[trial].outcome.completed]
+    compared = [
+        comparing(runs[0], found[trial]) for trial in trials if found[trial].outcome.completed
+    ]
     differing = sum(isinstance(one, Divergence) for one in compared)
     needed = matches_needed(differing, len(compared), LEVEL)
     shown = needed is not None and needed <= MOST
@@ -85,7 +94,9 @@ def _repeated(case: Case, runs: Sequence[Finished], varied: Varied, condition: C
     extended = yield from repeated(case.loose, len(runs) // 2, comparing, most, runs)
     said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
     if counted(extended, comparing).parted:
-        return replace(varied, agrees=None, reason="the script as it is does not repeat itself"), extended
+        return replace(
+            varied, agrees=None, reason="the script as it is does not repeat itself"
+        ), extended
     if shown:
         return replace(varied, reason=said), extended
     return replace(varied, agrees=None, divergence=None, reason=f"not resolved: {said}"), extended

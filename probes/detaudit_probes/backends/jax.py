@@ -1,4 +1,5 @@
 """JAX, under Keras 3."""
+
 import os
 from typing import Any, Dict, List, Tuple
 
@@ -15,8 +16,8 @@ def configure(trial: Any) -> None:
     """Threads and devices, read from the environment when JAX first computes something.
 
     The CPU client makes as many threads as it may use cores, or as many as ``NPROC`` says
-    (``xla/pjrt/utils.cc``, ``DefaultThreadPoolSize``); one thread alone needs ``XLA_FLAGS`` as well. Raises
-    Unavailable where there is no such GPU.
+    (``xla/pjrt/utils.cc``, ``DefaultThreadPoolSize``); one thread alone needs ``XLA_FLAGS`` as
+    well. Raises Unavailable where there is no such GPU.
     """
     import jax
 
@@ -26,12 +27,15 @@ def configure(trial: Any) -> None:
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
         return
-    # Read when the runtime starts. JAX takes three quarters of a card at once, and trials share one.
+    # Read when the runtime starts. JAX takes three quarters of a card at once, and trials share
+    # one.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if device.startswith("gpu"):
         number = int(device.partition(":")[2] or 0)
         if number >= gpus():
-            raise Unavailable("only %d GPU is visible to JAX" % gpus() if gpus() else "no GPU is visible to JAX")
+            raise Unavailable(
+                "only %d GPU is visible to JAX" % gpus() if gpus() else "no GPU is visible to JAX"
+            )
         jax.config.update("jax_default_device", jax.devices("gpu")[number])
 
 
@@ -98,12 +102,15 @@ def dtype_name(value: Any) -> str:
 
 def on_card(variable: Any) -> bool:
     value = tensor(variable)
-    return getattr(value, "is_fully_addressable", False) and all(one.platform != "cpu" for one in value.devices())
+    return getattr(value, "is_fully_addressable", False) and all(
+        one.platform != "cpu" for one in value.devices()
+    )
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.lanes.of_array` of each array, where it lies, by one compiled function for those that lie
-    on the same cards in the same way: others cannot be given to one function."""
+    """:func:`detaudit_probes.lanes.of_array` of each array, where it lies, by one compiled function
+    for those that lie on the same cards in the same way: others cannot be given to one function.
+    """
     import jax
     import numpy
 
@@ -112,8 +119,13 @@ def lanes(values: List[Any]) -> List[Tuple[int, int]]:
     places: Dict[Any, List[int]] = {}
     for place, value in enumerate(values):
         places.setdefault(value.sharding, []).append(place)
-    found = {place: (int(a), int(b)) for some in places.values()
-             for place, (a, b) in zip(some, numpy.asarray(_compiled[0]([values[place] for place in some])))}
+    found = {
+        place: (int(a), int(b))
+        for some in places.values()
+        for place, (a, b) in zip(
+            some, numpy.asarray(_compiled[0]([values[place] for place in some]))
+        )
+    }
     return [found[place] for place in range(len(values))]
 
 
@@ -128,7 +140,9 @@ def _lanes(value: Any) -> Any:
     if value.dtype == bool:
         words = value.astype(jnp.uint32)
     else:
-        words = jax.lax.bitcast_convert_type(value, getattr(jnp, "uint%d" % width)).astype(jnp.uint32)
+        words = jax.lax.bitcast_convert_type(value, getattr(jnp, "uint%d" % width)).astype(
+            jnp.uint32
+        )
     words = words.reshape(-1)
     mixed = words + jax.lax.iota(jnp.uint32, len(words)) * jnp.uint32(algorithm.POSITION)
     for multiplier, shift in zip((algorithm.FIRST, algorithm.SECOND), algorithm.SHIFTS):
@@ -152,11 +166,18 @@ def sync(model: Any) -> None:
 
 
 def watch_step(model: Any, caught: List[keras3.Named]) -> None:
-    """The step computes its gradients inside of a transformation: they are taken where they come out of it."""
-    update_metrics, stateless_apply = model._update_metrics_variables, model.optimizer.stateless_apply
+    """The step computes its gradients inside of a transformation: they are taken where they come
+    out of it.
+    """
+    update_metrics, stateless_apply = (
+        model._update_metrics_variables,
+        model.optimizer.stateless_apply,
+    )
 
     def watched_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight):
-        caught.extend(("forward", name, value) for name, value in keras3.named("predictions", y_pred))
+        caught.extend(
+            ("forward", name, value) for name, value in keras3.named("predictions", y_pred)
+        )
         caught.append(("loss", "loss", unscaled_loss))
         return update_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight)
 
@@ -164,7 +185,10 @@ def watch_step(model: Any, caught: List[keras3.Named]) -> None:
         caught.extend(keras3.of_gradients(model.trainable_variables, grads, keras3.dense))
         return stateless_apply(optimizer_variables, grads, trainable_variables)
 
-    model._update_metrics_variables, model.optimizer.stateless_apply = watched_metrics, watched_apply
+    model._update_metrics_variables, model.optimizer.stateless_apply = (
+        watched_metrics,
+        watched_apply,
+    )
 
 
 def optimizer_variables(model: Any) -> List[Any]:
@@ -176,5 +200,9 @@ def facts() -> Dict[str, Any]:
     import jax
     import keras
 
-    return {"backend": "jax", "keras_backend": keras.backend.backend(), "platform": jax.default_backend(),
-            "prng": jax.config.jax_default_prng_impl}
+    return {
+        "backend": "jax",
+        "keras_backend": keras.backend.backend(),
+        "platform": jax.default_backend(),
+        "prng": jax.config.jax_default_prng_impl,
+    }

@@ -1,4 +1,5 @@
 """What Keras 2 does in the same way on several backends, and in several versions."""
+
 import os
 from typing import Any, List
 
@@ -9,8 +10,8 @@ from detaudit_probes.backends.keras3 import Named
 def watch_step(model: Any, caught: List[Named]) -> None:
     """The compiled function of a step is given the arrays of its batch and returns the loss first.
 
-    (``keras/engine/training.py``, ``_make_train_function``.) What it is given are the inputs, the targets, and a weight
-    for each sample.
+    (``keras/engine/training.py``, ``_make_train_function``.) What it is given are the inputs, the
+    targets, and a weight for each sample.
     """
     make = model._make_train_function
 
@@ -25,7 +26,9 @@ def watch_step(model: Any, caught: List[Named]) -> None:
             del caught[:]
             caught.extend(("data", "batch.%d" % place, value) for place, value in enumerate(inputs))
             outputs = given(inputs)
-            caught.append(("loss", "loss", outputs[0] if isinstance(outputs, (list, tuple)) else outputs))
+            caught.append(
+                ("loss", "loss", outputs[0] if isinstance(outputs, (list, tuple)) else outputs)
+            )
             return outputs
 
         return train_function
@@ -34,24 +37,32 @@ def watch_step(model: Any, caught: List[Named]) -> None:
 
 
 def watch_train_step(model: Any, caught: List[Named]) -> None:
-    """For a ``train_step(data)`` (TensorFlow 2.2 and newer) that computes its loss by ``compiled_loss``.
+    """For a ``train_step(data)`` (TensorFlow 2.2 and newer) that computes its loss by
+    ``compiled_loss``.
 
-    (``keras/engine/training.py``; the method ``compute_loss`` came with 2.9 and calls it.) Gradients are handed to the
-    optimizer's ``apply_gradients``.
+    (``keras/engine/training.py``; the method ``compute_loss`` came with 2.9 and calls it.)
+    Gradients are handed to the optimizer's ``apply_gradients``.
     """
     compiled, apply_gradients = model.compiled_loss, model.optimizer.apply_gradients
 
     class Watched(type(compiled)):  # type: ignore[misc]
         def __call__(self, y_true: Any, y_pred: Any, *arguments: Any, **named: Any) -> Any:
             loss = super().__call__(y_true, y_pred, *arguments, **named)
-            caught.extend(("forward", name, value) for name, value in keras3.named("predictions", y_pred))
+            caught.extend(
+                ("forward", name, value) for name, value in keras3.named("predictions", y_pred)
+            )
             caught.append(("loss", "loss", loss))
             return loss
 
     def watched_apply(grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
         pairs = list(grads_and_vars)
-        caught.extend(keras3.of_gradients([variable for _, variable in pairs], [gradient for gradient, _ in pairs],
-                                          tensorflow.flatten))
+        caught.extend(
+            keras3.of_gradients(
+                [variable for _, variable in pairs],
+                [gradient for gradient, _ in pairs],
+                tensorflow.flatten,
+            )
+        )
         return apply_gradients(pairs, *arguments, **named)
 
     compiled.__class__ = Watched
@@ -59,7 +70,9 @@ def watch_train_step(model: Any, caught: List[Named]) -> None:
 
 
 def optimizer_weights(model: Any) -> List[Any]:
-    """On Theano and TensorFlow 1; those of an optimizer of TensorFlow's own are not known to Keras."""
+    """On Theano and TensorFlow 1; those of an optimizer of TensorFlow's own are not known to
+    Keras.
+    """
     try:
         return list(getattr(model.optimizer, "weights", ()))
     except NotImplementedError:

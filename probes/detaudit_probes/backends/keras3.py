@@ -1,4 +1,5 @@
 """What Keras 3 does in the same way on every backend."""
+
 from typing import Any, Callable, List, Tuple
 
 Named = Tuple[str, str, Any]  # stage, name, tensor
@@ -20,8 +21,12 @@ def tensor(variable: Any) -> Any:
     return getattr(variable, "value", variable)
 
 
-def watch_step(model: Any, caught: List[Named], flatten: Callable[[str, Any], List[Tuple[str, Any]]]) -> None:
-    """For a ``train_step(data)`` that computes the loss by ``compute_loss`` and updates by ``optimizer.apply``."""
+def watch_step(
+    model: Any, caught: List[Named], flatten: Callable[[str, Any], List[Tuple[str, Any]]]
+) -> None:
+    """For a ``train_step(data)`` that computes the loss by ``compute_loss`` and updates by
+    ``optimizer.apply``.
+    """
     compute_loss, apply = model.compute_loss, model.optimizer.apply
 
     def watched_loss(x=None, y=None, y_pred=None, *args, **kwargs):
@@ -31,16 +36,25 @@ def watch_step(model: Any, caught: List[Named], flatten: Callable[[str, Any], Li
         return loss
 
     def watched_apply(gradients, trainable_variables=None):
-        variables = model.optimizer._trainable_variables if trainable_variables is None else trainable_variables
+        variables = (
+            model.optimizer._trainable_variables
+            if trainable_variables is None
+            else trainable_variables
+        )
         caught.extend(of_gradients(variables, gradients, flatten))
         return apply(gradients, trainable_variables)
 
     model.compute_loss, model.optimizer.apply = watched_loss, watched_apply
 
 
-def of_gradients(variables: Any, gradients: Any, flatten: Callable[[str, Any], List[Tuple[str, Any]]]) -> List[Named]:
-    return [("gradient", name, value) for variable, gradient in zip(variables, gradients)
-            for name, value in flatten(getattr(variable, "path", variable.name), gradient)]
+def of_gradients(
+    variables: Any, gradients: Any, flatten: Callable[[str, Any], List[Tuple[str, Any]]]
+) -> List[Named]:
+    return [
+        ("gradient", name, value)
+        for variable, gradient in zip(variables, gradients)
+        for name, value in flatten(getattr(variable, "path", variable.name), gradient)
+    ]
 
 
 def optimizer_variables(model: Any) -> List[Any]:

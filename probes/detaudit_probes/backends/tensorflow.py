@@ -1,4 +1,5 @@
 """TensorFlow, under Keras 3."""
+
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts as interpreter
@@ -27,9 +28,11 @@ def configure(trial: Any) -> None:
 
 
 def _choose_device(device: str) -> None:
-    """Show the runtime no GPU (``cpu``), the first or the N-th alone (``gpu``, ``gpu:N``), or all (``auto``).
+    """Show the runtime no GPU (``cpu``), the first or the N-th alone (``gpu``, ``gpu:N``), or all
+    (``auto``).
 
-    Raises Unavailable where there is no such GPU. Memory is taken as it is needed: two trials may share a card.
+    Raises Unavailable where there is no such GPU. Memory is taken as it is needed: two trials may
+    share a card.
     """
     import tensorflow as tf
 
@@ -40,9 +43,12 @@ def _choose_device(device: str) -> None:
     if device.startswith("gpu"):
         number = int(device.partition(":")[2] or 0)
         if number >= len(found):
-            raise Unavailable("only %d GPU is visible to TensorFlow" % len(found) if found
-                              else "no GPU is visible to TensorFlow")
-        found = found[number:number + 1]
+            raise Unavailable(
+                "only %d GPU is visible to TensorFlow" % len(found)
+                if found
+                else "no GPU is visible to TensorFlow"
+            )
+        found = found[number : number + 1]
         tf.config.set_visible_devices(found, "GPU")
     for gpu in found:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -85,14 +91,18 @@ def deterministic() -> bool:
 
 
 def intra_op_threads() -> int:
-    """How many intra-op threads the runtime uses: as set, or one a core where it was left to TensorFlow."""
+    """How many intra-op threads the runtime uses: as set, or one a core where it was left to
+    TensorFlow.
+    """
     import tensorflow as tf
 
     return tf.config.threading.get_intra_op_parallelism_threads() or interpreter.cores()
 
 
 def watch_draws() -> None:
-    """Count from now on how many random operations are built that take their seed from the global one."""
+    """Count from now on how many random operations are built that take their seed from the global
+    one.
+    """
     from tensorflow.python.framework import random_seed
 
     given = random_seed.get_seed
@@ -107,7 +117,9 @@ def watch_draws() -> None:
 
 
 def unseeded_draws() -> int:
-    """How many random operations were built without a seed of their own since :func:`watch_draws`."""
+    """How many random operations were built without a seed of their own since
+    :func:`watch_draws`.
+    """
     return _draws[-1]
 
 
@@ -117,7 +129,8 @@ def generator_states() -> List[Tuple[str, Any]]:
 
 
 def generator_state() -> Tuple[str, str]:
-    """The eager context's: operation seeds come from a Python generator that ``tf.random.set_seed`` resets.
+    """The eager context's: operation seeds come from a Python generator that ``tf.random.set_seed``
+    resets.
 
     (``tensorflow/python/eager/context.py``, ``internal_operation_seed``.)
     """
@@ -143,8 +156,10 @@ def on_card(variable: Any) -> bool:
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.lanes.of_array` of each tensor, computed where it lies, by operations that are executed at
-    once. Their kernels for unsigned integers, and the sum of int64, are those that a GPU's build has."""
+    """:func:`detaudit_probes.lanes.of_array` of each tensor, computed where it lies, by operations
+    that are executed at once. Their kernels for unsigned integers, and the sum of int64, are those
+    that a GPU's build has.
+    """
     import tensorflow as tf
 
     if not values:
@@ -167,14 +182,17 @@ def _lanes(value: Any) -> List[Any]:
         words = tf.reshape(words, [-1])
         sums = [tf.zeros([], tf.int64)] * 2
         for start in range(0, int(words.shape[0]), algorithm.BLOCK):
-            part = words[start:start + algorithm.BLOCK]
+            part = words[start : start + algorithm.BLOCK]
             places = tf.cast(tf.range(start, start + int(part.shape[0]), dtype=tf.int64), tf.uint32)
             mixed = part + places * _word(algorithm.POSITION)
             for multiplier, shift in zip((algorithm.FIRST, algorithm.SECOND), algorithm.SHIFTS):
                 mixed = _fold(mixed, shift) * _word(multiplier)
             mixed = _fold(mixed, algorithm.SHIFTS[2])
             again = _fold(mixed * _word(algorithm.THIRD), algorithm.SHIFTS[3])
-            sums = [total + tf.reduce_sum(tf.cast(one, tf.int64)) for total, one in zip(sums, (mixed, again))]
+            sums = [
+                total + tf.reduce_sum(tf.cast(one, tf.int64))
+                for total, one in zip(sums, (mixed, again))
+            ]
         return sums
 
 
@@ -191,7 +209,9 @@ def _word(number: int) -> Any:
 
 
 def read(variable: Any) -> Any:
-    """The bits of a Keras or TensorFlow variable or tensor as a NumPy array that nothing else writes to."""
+    """The bits of a Keras or TensorFlow variable or tensor as a NumPy array that nothing else
+    writes to.
+    """
     import numpy
 
     value = getattr(variable, "value", variable)
@@ -200,15 +220,17 @@ def read(variable: Any) -> Any:
 
 
 def watch_step(model: Any, caught: List[keras3.Named]) -> None:
-    """XLA fuses what nobody asks for: asked for its gradients, the text model's step ends on other bits. There
-    nothing is asked for but the batch, which is an input.
+    """XLA fuses what nobody asks for: asked for its gradients, the text model's step ends on other
+    bits. There nothing is asked for but the batch, which is an input.
     """
     if not model.jit_compile:
         keras3.watch_step(model, caught, flatten)
 
 
 def flatten(name: str, gradient: Any) -> List[Tuple[str, Any]]:
-    """A gradient as named tensors: the sparse gradient of an embedding is its values and its indices."""
+    """A gradient as named tensors: the sparse gradient of an embedding is its values and its
+    indices.
+    """
     import tensorflow as tf
 
     if isinstance(gradient, tf.IndexedSlices):
@@ -237,6 +259,8 @@ def build_facts() -> Dict[str, Any]:
     build = tf.sysconfig.get_build_info()
     return {
         "keras_backend": keras.backend.backend(),
-        "tensorflow_git": tf.version.GIT_VERSION, "cuda_build": bool(build.get("is_cuda_build")),
-        "cuda": build.get("cuda_version"), "cudnn": build.get("cudnn_version"),
+        "tensorflow_git": tf.version.GIT_VERSION,
+        "cuda_build": bool(build.get("is_cuda_build")),
+        "cuda": build.get("cuda_version"),
+        "cudnn": build.get("cudnn_version"),
     }

@@ -1,4 +1,5 @@
 """TensorFlow 1, under Keras 2.0 to 2.3: graphs that a session runs."""
+
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts as interpreter
@@ -13,16 +14,28 @@ _threads: List[int] = []
 
 
 def configure(trial: Any) -> None:
-    """A session of its own, with the threads that the trial asks for. Raises Unavailable for a GPU."""
+    """A session of its own, with the threads that the trial asks for. Raises Unavailable for a
+    GPU.
+    """
     import keras
     import tensorflow as tf
 
     if trial.request.device.startswith("gpu"):
         raise Unavailable("no GPU is used through TensorFlow 1")
-    intra, inter = trial.option("intra_op_threads") or 0, trial.option("inter_op_threads") or 0  # 0: one a core
+    intra, inter = (
+        trial.option("intra_op_threads") or 0,
+        trial.option("inter_op_threads") or 0,
+    )  # 0: one a core
     _threads.append(intra)
-    keras.backend.set_session(tf.Session(config=tf.ConfigProto(
-        intra_op_parallelism_threads=intra, inter_op_parallelism_threads=inter, device_count={"GPU": 0})))
+    keras.backend.set_session(
+        tf.Session(
+            config=tf.ConfigProto(
+                intra_op_parallelism_threads=intra,
+                inter_op_parallelism_threads=inter,
+                device_count={"GPU": 0},
+            )
+        )
+    )
 
 
 def gpus() -> int:
@@ -68,7 +81,9 @@ def read(variable: Any) -> Any:
     import keras
     import numpy
 
-    return numpy.array(keras.backend.get_value(variable) if hasattr(variable, "graph") else variable)
+    return numpy.array(
+        keras.backend.get_value(variable) if hasattr(variable, "graph") else variable
+    )
 
 
 def sync(model: Any) -> None:
@@ -88,5 +103,9 @@ def facts() -> Dict[str, Any]:
     import keras
     import tensorflow as tf
 
-    return {"backend": "tensorflow1", "keras_backend": keras.backend.backend(), "tensorflow_git": tf.GIT_VERSION,
-            "cuda_build": tf.test.is_built_with_cuda()}
+    return {
+        "backend": "tensorflow1",
+        "keras_backend": keras.backend.backend(),
+        "tensorflow_git": tf.GIT_VERSION,
+        "cuda_build": tf.test.is_built_with_cuda(),
+    }

@@ -1,4 +1,7 @@
-"""TensorFlow 2.3 to 2.6 with its own ``tf.keras``: no call seeds everything, ``tf.random.set_seed`` decides."""
+"""TensorFlow 2.3 to 2.6 with its own ``tf.keras``: no call seeds everything, ``tf.random.set_seed``
+decides.
+"""
+
 import sys
 from typing import Any, Dict, List, Tuple
 
@@ -20,11 +23,11 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
 IMPORTS = ("numpy", "tensorflow", "tensorflow.keras")
 
 
-
 def configure(trial: Any) -> None:
     """From here on ``import keras`` gives ``tf.keras``; then as on TensorFlow's later versions.
 
-    A package ``keras`` that is installed beside such a TensorFlow is another Keras, which its users do not train with.
+    A package ``keras`` that is installed beside such a TensorFlow is another Keras, which its users
+    do not train with.
     """
     import tensorflow as tf
 

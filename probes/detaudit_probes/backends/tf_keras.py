@@ -1,7 +1,10 @@
-"""Keras 2 from 2.7 on, on TensorFlow: the package ``keras`` beside TensorFlow 2.7 to 2.15, or ``tf_keras``.
+"""Keras 2 from 2.7 on, on TensorFlow: the package ``keras`` beside TensorFlow 2.7 to 2.15, or
+``tf_keras``.
 
-The latter is taken where ``TF_USE_LEGACY_KERAS`` makes TensorFlow take it; ``keras`` beside it is then Keras 3.
+The latter is taken where ``TF_USE_LEGACY_KERAS`` makes TensorFlow take it; ``keras`` beside it is
+then Keras 3.
 """
+
 import importlib.util
 import os
 import sys
@@ -23,7 +26,11 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
 )
 from detaudit_probes.declare import keras_2_is_chosen
 
-PACKAGE = "tf_keras" if keras_2_is_chosen(os.environ) and importlib.util.find_spec("tf_keras") else "keras"
+PACKAGE = (
+    "tf_keras"
+    if keras_2_is_chosen(os.environ) and importlib.util.find_spec("tf_keras")
+    else "keras"
+)
 IMPORTS = ("numpy", "tensorflow", PACKAGE)
 
 
@@ -40,7 +47,10 @@ def generator_states() -> List[Tuple[str, Any]]:
     """
     backend = keras2.backend_module()
     made = getattr(getattr(backend, "_SEED_GENERATOR", None), "generator", None)
-    return [tensorflow.generator_state(), ("keras", "none" if made is None else repr(made.getstate()))]
+    return [
+        tensorflow.generator_state(),
+        ("keras", "none" if made is None else repr(made.getstate())),
+    ]
 
 
 def watch_step(model: Any, caught: List[Named]) -> None:

@@ -1,4 +1,5 @@
 """Theano, under Keras 2: the backend of the 2017 tutorial."""
+
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends import keras2
@@ -58,7 +59,9 @@ def read(variable: Any) -> Any:
     """The bits of a shared variable, or of an array."""
     import numpy
 
-    return numpy.array(variable.get_value(borrow=True) if hasattr(variable, "get_value") else variable)
+    return numpy.array(
+        variable.get_value(borrow=True) if hasattr(variable, "get_value") else variable
+    )
 
 
 def sync(model: Any) -> None:
@@ -78,5 +81,11 @@ def facts() -> Dict[str, Any]:
     import keras
     import theano
 
-    return {"backend": "theano", "keras_backend": keras.backend.backend(), "theano": theano.__version__,
-            "floatx": keras.backend.floatx(), "blas": theano.config.blas.ldflags, "cxx": bool(theano.config.cxx)}
+    return {
+        "backend": "theano",
+        "keras_backend": keras.backend.backend(),
+        "theano": theano.__version__,
+        "floatx": keras.backend.floatx(),
+        "blas": theano.config.blas.ldflags,
+        "cxx": bool(theano.config.cxx),
+    }

@@ -1,4 +1,5 @@
 """Torch, under Keras 3."""
+
 import os
 from typing import Any, Dict, List, Tuple
 
@@ -11,7 +12,8 @@ IMPORTS = ("numpy", "torch", "keras")
 
 
 def configure(trial: Any) -> None:
-    """Threads must be set before the first operation; Keras places its tensors where it finds a GPU.
+    """Threads must be set before the first operation; Keras places its tensors where it finds a
+    GPU.
 
     Raises Unavailable where there is no such GPU.
     """
@@ -28,7 +30,11 @@ def configure(trial: Any) -> None:
     elif device.startswith("gpu"):
         number = int(device.partition(":")[2] or 0)
         if number >= gpus():
-            raise Unavailable("only %d GPU is visible to Torch" % gpus() if gpus() else "no GPU is visible to Torch")
+            raise Unavailable(
+                "only %d GPU is visible to Torch" % gpus()
+                if gpus()
+                else "no GPU is visible to Torch"
+            )
         _place("cuda:%d" % number)
 
 
@@ -69,7 +75,9 @@ def seed(value: int) -> None:
 
 
 def make_deterministic() -> None:
-    """Where a GPU is used, cuBLAS needs its workspace to be one of two, from the environment; Torch raises else."""
+    """Where a GPU is used, cuBLAS needs its workspace to be one of two, from the environment; Torch
+    raises else.
+    """
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -118,8 +126,10 @@ def on_card(variable: Any) -> bool:
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.lanes.of_array` of each tensor, computed where it lies. Torch shifts the sign to the right
-    and has no unsigned integers to do without: what it brings in is masked away."""
+    """:func:`detaudit_probes.lanes.of_array` of each tensor, computed where it lies. Torch shifts
+    the sign to the right and has no unsigned integers to do without: what it brings in is masked
+    away.
+    """
     import torch
 
     with torch.no_grad():
@@ -127,8 +137,11 @@ def lanes(values: List[Any]) -> List[Tuple[int, int]]:
         places: Dict[Any, List[int]] = {}
         for place, one in enumerate(sums):
             places.setdefault(one.device, []).append(place)
-        found = {place: (a & 0xFFFFFFFF, b & 0xFFFFFFFF) for some in places.values()
-                 for place, (a, b) in zip(some, torch.stack([sums[place] for place in some]).tolist())}
+        found = {
+            place: (a & 0xFFFFFFFF, b & 0xFFFFFFFF)
+            for some in places.values()
+            for place, (a, b) in zip(some, torch.stack([sums[place] for place in some]).tolist())
+        }
         return [found[place] for place in range(len(values))]
 
 
@@ -143,7 +156,7 @@ def _lanes(value: Any) -> Any:
         words = value.contiguous().reshape(-1).view(torch.int32)
     total = torch.zeros(2, dtype=torch.int64, device=value.device)
     for start in range(0, len(words), algorithm.BLOCK):
-        part = words[start:start + algorithm.BLOCK]
+        part = words[start : start + algorithm.BLOCK]
         mixed = torch.arange(start, start + len(part), device=value.device).to(torch.int32)
         mixed.mul_(_signed(algorithm.POSITION)).add_(part)
         for multiplier, shift in zip((algorithm.FIRST, algorithm.SECOND), algorithm.SHIFTS):
@@ -162,8 +175,9 @@ def _signed(number: int) -> int:
 
 
 def read(variable: Any) -> Any:
-    """A copy: what Torch hands out is live memory, which the next step overwrites. bfloat16, which NumPy lacks, by
-    its bits."""
+    """A copy: what Torch hands out is live memory, which the next step overwrites. bfloat16, which
+    NumPy lacks, by its bits.
+    """
     import numpy
     import torch
 
@@ -183,7 +197,9 @@ def sync(model: Any) -> None:
 
 
 def watch_step(model: Any, caught: List[keras3.Named]) -> None:
-    """Where the step is compiled, nothing is asked for but the batch: what is asked for may be fused otherwise."""
+    """Where the step is compiled, nothing is asked for but the batch: what is asked for may be
+    fused otherwise.
+    """
     if not model.jit_compile:
         keras3.watch_step(model, caught, keras3.dense)
 
@@ -198,7 +214,10 @@ def facts() -> Dict[str, Any]:
     import torch
 
     return {
-        "backend": "torch", "keras_backend": keras.backend.backend(), "torch_git": torch.version.git_version,
-        "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version() if torch.version.cuda else None,
+        "backend": "torch",
+        "keras_backend": keras.backend.backend(),
+        "torch_git": torch.version.git_version,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version() if torch.version.cuda else None,
         "mkldnn": torch.backends.mkldnn.is_available(),
     }

@@ -1,14 +1,19 @@
 """The tiny models: one file each, with the data it needs made from constants.
 
-``build(trial)`` gives a :class:`Tiny`. Each trains in well under a second once its framework is loaded.
+``build(trial)`` gives a :class:`Tiny`. Each trains in well under a second once its framework is
+loaded.
 """
+
 import importlib
 from typing import Any, NamedTuple, Sequence, Tuple
 
 NAMES: Tuple[str, ...] = ("mlp", "cnn", "text", "lstm", "attention")
 #: Where layers are missing, or each costs a minute to compile.
-_ON = {"theano": ("mlp",), "tensorflow1": ("mlp", "cnn", "text", "lstm"),
-       "tensorflow2": ("mlp", "cnn", "text", "lstm")}
+_ON = {
+    "theano": ("mlp",),
+    "tensorflow1": ("mlp", "cnn", "text", "lstm"),
+    "tensorflow2": ("mlp", "cnn", "text", "lstm"),
+}
 
 
 def names(backend: str) -> Tuple[str, ...]:
@@ -38,12 +43,16 @@ def build(name: str, trial: Any) -> Tiny:
 
 
 def stack(shape: Tuple[int, ...], layers: Sequence[Any], dtype: str = "float32") -> Any:
-    """A model of layers one upon the other, over inputs of this shape without the batch's length."""
+    """A model of layers one upon the other, over inputs of this shape without the batch's
+    length.
+    """
     import keras
 
     if keras.__version__.startswith("3."):
         return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
-    inputs = keras.layers.Input(shape=shape, dtype=dtype)  # before Keras 2.2.5 a Sequential takes no Input
+    inputs = keras.layers.Input(
+        shape=shape, dtype=dtype
+    )  # before Keras 2.2.5 a Sequential takes no Input
     outputs = inputs
     for layer in layers:
         outputs = layer(outputs)
@@ -51,11 +60,13 @@ def stack(shape: Tuple[int, ...], layers: Sequence[Any], dtype: str = "float32")
 
 
 def spread(*shape: int) -> Any:
-    """A float32 array with values in [0, 1) that look unordered: Weyl's sequence, no generator involved."""
+    """A float32 array with values in [0, 1) that look unordered: Weyl's sequence, no generator
+    involved.
+    """
     import numpy
 
     size = 1
     for length in shape:
         size *= length
-    numbers = (numpy.arange(size, dtype="uint64") * numpy.uint64(2654435761)) % numpy.uint64(2 ** 32)
-    return (numbers.astype("float64") / 2 ** 32).astype("float32").reshape(shape)
+    numbers = (numpy.arange(size, dtype="uint64") * numpy.uint64(2654435761)) % numpy.uint64(2**32)
+    return (numbers.astype("float64") / 2**32).astype("float32").reshape(shape)

@@ -1,4 +1,5 @@
 """One attention block with a residual connection and layer normalisation."""
+
 from detaudit_probes.models import Tiny, spread
 
 
@@ -10,4 +11,6 @@ def build(trial):
     hidden = keras.layers.LayerNormalization()(inputs + attended)
     hidden = keras.layers.Dense(32, activation="gelu")(hidden)
     outputs = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(hidden))
-    return Tiny(keras.Model(inputs, outputs), spread(32, 16, 32), spread(32, 1), batch_size=16, epochs=2)
+    return Tiny(
+        keras.Model(inputs, outputs), spread(32, 16, 32), spread(32, 1), batch_size=16, epochs=2
+    )

@@ -1,4 +1,5 @@
 """A recurrent network: sequences of eight steps, sixteen LSTM units."""
+
 from detaudit_probes.models import Tiny, spread, stack
 
 

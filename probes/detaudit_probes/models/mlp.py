@@ -1,4 +1,5 @@
 """The 2017 tutorial's network: nine points, ten hidden units, mean squared error, Adam."""
+
 from detaudit_probes.models import Tiny, stack
 
 

@@ -2,6 +2,7 @@
 
 Repeated indices are what makes the sparse update race (``sources/sparse_update.py``).
 """
+
 from detaudit_probes.models import Tiny, spread, stack
 
 
@@ -10,9 +11,13 @@ def build(trial):
 
     x = (spread(2000, 20) * 50).astype("int32")
     y = spread(2000, 1)
-    model = stack((20,), [
-        keras.layers.Embedding(50, 64),
-        keras.layers.GlobalAveragePooling1D(),
-        keras.layers.Dense(1),
-    ], dtype="int32")
+    model = stack(
+        (20,),
+        [
+            keras.layers.Embedding(50, 64),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(1),
+        ],
+        dtype="int32",
+    )
     return Tiny(model, x, y, optimizer="sgd", batch_size=2000, epochs=3)

@@ -1,1 +1,3 @@
-"""Single operations of a framework, replayed: what is in the catalogue, and how each is called again and again."""
+"""Single operations of a framework, replayed: what is in the catalogue, and how each is called
+again and again.
+"""

@@ -1,4 +1,5 @@
 """The shape of an entry of the catalogue, and what makes its inputs."""
+
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 #: The dtypes that an entry is tried in, where its kernels know them.
@@ -11,11 +12,12 @@ Make = Callable[["Inputs"], Tuple[Callable[..., Any], Tuple[Any, ...]]]
 class Operation(NamedTuple):
     """One operation as TensorFlow registers it, and a call that runs it.
 
-    ``make(inputs)`` gives ``(call, arguments)``: ``call(*arguments)`` returns a tensor, or a tuple of them, and does
-    the same each time. It is differentiated with regard to those arguments that are floats where ``gradients`` names
-    what its gradient runs. ``batch`` is whether the first axis of the first argument and of the first result counts
-    independent examples, and the other arguments have none. ``dtypes`` are those to try. ``unseeded`` makes the call of
-    a random operation as a user writes it by default, without a seed argument.
+    ``make(inputs)`` gives ``(call, arguments)``: ``call(*arguments)`` returns a tensor, or a tuple
+    of them, and does the same each time. It is differentiated with regard to those arguments that
+    are floats where ``gradients`` names what its gradient runs. ``batch`` is whether the first axis
+    of the first argument and of the first result counts independent examples, and the other
+    arguments have none. ``dtypes`` are those to try. ``unseeded`` makes the call of a random
+    operation as a user writes it by default, without a seed argument.
     """
 
     name: str
@@ -27,7 +29,8 @@ class Operation(NamedTuple):
 
 
 class Inputs:
-    """Tensors for one entry, the same in every process: drawn from a legacy generator of NumPy with a fixed seed.
+    """Tensors for one entry, the same in every process: drawn from a legacy generator of NumPy with
+    a fixed seed.
 
     ``tf`` is the framework, ``dtype`` the name of the dtype that is tried.
     """
@@ -40,7 +43,9 @@ class Inputs:
 
     def normal(self, *shape: int) -> Any:
         """Standard normal numbers of the dtype that is tried."""
-        return self.tf.cast(self.tf.constant(self._rng.standard_normal(shape).astype("float32")), self.dtype)
+        return self.tf.cast(
+            self.tf.constant(self._rng.standard_normal(shape).astype("float32")), self.dtype
+        )
 
     def uniform(self, *shape: int) -> Any:
         """Numbers of the dtype that is tried, above 0.05 and at most 1."""
@@ -53,7 +58,9 @@ class Inputs:
         return self.tf.cast(self.tf.constant(drawn.astype("float32")), self.dtype)
 
     def indices(self, limit: int, *shape: int, dtype: str = "int32") -> Any:
-        """Integers below ``limit``: many more are drawn than there are values, so that they repeat."""
+        """Integers below ``limit``: many more are drawn than there are values, so that they
+        repeat.
+        """
         return self.tf.constant(self._rng.randint(0, limit, size=shape).astype(dtype))
 
     def variable(self, *shape: int) -> Any:
@@ -64,8 +71,15 @@ class Inputs:
 Shape = Tuple[int, ...]
 
 
-def simple(name: str, function: Callable[..., Any], *shapes: Shape, gradients: Tuple[str, ...] = (),
-           batch: bool = False, draw: str = "normal", dtypes: Tuple[str, ...] = FLOATS) -> Operation:
+def simple(
+    name: str,
+    function: Callable[..., Any],
+    *shapes: Shape,
+    gradients: Tuple[str, ...] = (),
+    batch: bool = False,
+    draw: str = "normal",
+    dtypes: Tuple[str, ...] = FLOATS,
+) -> Operation:
     """An entry of which every input is a tensor of random numbers: ``function(tf, *tensors)``."""
 
     def make(inputs: Inputs) -> Tuple[Callable[..., Any], Tuple[Any, ...]]:

@@ -1,18 +1,21 @@
 """One executed operation as a value, and where several replays of a step part."""
+
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from detaudit_probes.protocol import NOT_KNOWN
 
 
 class Event(NamedTuple):
-    """One operation as it was executed. ``inputs`` and ``outputs`` are fingerprints, a variable's state among them.
+    """One operation as it was executed. ``inputs`` and ``outputs`` are fingerprints, a variable's
+    state among them.
 
-    ``shapes`` and ``results`` say what the inputs and outputs are; ``foreign`` are the places of those inputs that no
-    operation made: data, constants, and what Python code computed. ``limits`` are the least and the greatest element of
-    inputs that are integers. ``stage`` is one of ``forward``, ``gradient`` and ``update``, ``layer`` the layer or the
-    variable that it works for, ``line`` the user's that asked for it. ``python``: it calls Python code, and has its
-    results from there. ``call`` is how a reproducer calls it: (argument, places of its inputs), then (``attribute``
-    NAME, value); nothing where it cannot be called so.
+    ``shapes`` and ``results`` say what the inputs and outputs are; ``foreign`` are the places of
+    those inputs that no operation made: data, constants, and what Python code computed. ``limits``
+    are the least and the greatest element of inputs that are integers. ``stage`` is one of
+    ``forward``, ``gradient`` and ``update``, ``layer`` the layer or the variable that it works for,
+    ``line`` the user's that asked for it. ``python``: it calls Python code, and has its results
+    from there. ``call`` is how a reproducer calls it: (argument, places of its inputs), then
+    (``attribute`` NAME, value); nothing where it cannot be called so.
     """
 
     operation: str
@@ -34,9 +37,10 @@ class Event(NamedTuple):
 class Parting(NamedTuple):
     """The first operation that had equal inputs in all replays and ended on ``distinct`` results.
 
-    ``python``: or the first to which Python code, and no operation, gave so many distinct inputs, or attributes.
-    ``seen`` is what differs, replay by replay: two processes in which it is the same, in the same order, did not part
-    there; something was not set back before each replay, a counter of Python code for one.
+    ``python``: or the first to which Python code, and no operation, gave so many distinct inputs,
+    or attributes. ``seen`` is what differs, replay by replay: two processes in which it is the
+    same, in the same order, did not part there; something was not set back before each replay, a
+    counter of Python code for one.
     """
 
     event: Event
@@ -50,7 +54,8 @@ class Parting(NamedTuple):
 
 
 def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
-    """Where replays part first, in the order of execution; None where they do not, or the place is not watched.
+    """Where replays part first, in the order of execution; None where they do not, or the place is
+    not watched.
 
     What is told of the place is what the first replay knows of it.
     """
@@ -58,13 +63,19 @@ def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
         first = events[0]
         if len({(one.operation, len(one.inputs)) for one in events}) > 1:
             return None
-        if any(one.attributes != first.attributes for one in events):  # another call, which Python code made
+        if any(
+            one.attributes != first.attributes for one in events
+        ):  # another call, which Python code made
             return _parting(first, [str(one.attributes) for one in events], True)
         inputs = list(zip(*(one.inputs for one in events)))  # by place
         differing = [place for place, given in enumerate(inputs) if len(set(given)) > 1]
         if differing:
             python = set(differing) <= set(first.foreign)
-            return _parting(first, list(zip(*(inputs[place] for place in differing))), True) if python else None
+            return (
+                _parting(first, list(zip(*(inputs[place] for place in differing))), True)
+                if python
+                else None
+            )
         outputs = [one.outputs for one in events]
         if len(set(outputs)) > 1:
             return None if NOT_KNOWN in first.inputs else _parting(first, outputs, first.python)
@@ -77,8 +88,13 @@ def _parting(event: Event, seen: Sequence[Any], python: bool) -> Parting:
 
 def described(parting: Parting) -> Dict[str, Any]:
     """The parting as plain values, for a trace's notes."""
-    return dict(parting.event._asdict(), distinct=parting.distinct, replays=parting.replays,
-                seen=parting.seen, python=parting.python)
+    return dict(
+        parting.event._asdict(),
+        distinct=parting.distinct,
+        replays=parting.replays,
+        seen=parting.seen,
+        python=parting.python,
+    )
 
 
 def marks(event: Event) -> List[Any]:

@@ -2,6 +2,7 @@
 
 What is wrapped is wrapped while something is replayed, and given back afterwards.
 """
+
 import contextlib
 from typing import Any, Callable, Iterator
 
@@ -16,7 +17,8 @@ def _nothing(stage: str, layer: str) -> Any:
 def told_apart(watch: Watch, scope: Callable[[str, str], Any] = _nothing) -> Iterator[None]:
     """Let ``watch`` know, for each operation in the block, its stage and its layer.
 
-    The context ``scope(stage, layer)`` is entered besides, where a framework takes its names from there.
+    The context ``scope(stage, layer)`` is entered besides, where a framework takes its names from
+    there.
     """
     from keras.src.layers.layer import Layer
     from keras.src.losses.loss import Loss
@@ -24,7 +26,9 @@ def told_apart(watch: Watch, scope: Callable[[str, str], Any] = _nothing) -> Ite
     from keras.src.trainers.compile_utils import CompileLoss
 
     wrapped = [(owner, "__call__", owner.__call__) for owner in (Layer, Loss, CompileLoss)]
-    wrapped += [(BaseOptimizer, name, getattr(BaseOptimizer, name)) for name in ("apply", "apply_gradients")]
+    wrapped += [
+        (BaseOptimizer, name, getattr(BaseOptimizer, name)) for name in ("apply", "apply_gradients")
+    ]
 
     def calling(given: Any) -> Any:
         def called(layer: Any, *arguments: Any, **named: Any) -> Any:

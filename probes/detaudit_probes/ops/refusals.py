@@ -1,8 +1,10 @@
-"""What the installed library says of itself: the messages with which operations refuse to run under op determinism.
+"""What the installed library says of itself: the messages with which operations refuse to run under
+op determinism.
 
-They are read from the library's own strings, so the list is that of this very version. A message names operations in
-words that are not always their registered names; ``SAID`` translates.
+They are read from the library's own strings, so the list is that of this very version. A message
+names operations in words that are not always their registered names; ``SAID`` translates.
 """
+
 import glob
 import mmap
 import os
@@ -12,42 +14,69 @@ from typing import Any, Dict, List, Set, Tuple
 _WORD = re.compile(rb"[Dd]eterminis[mt]|[Dd]etermins")  # one message of TensorFlow 2.21 is misspelt
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 #: A string that says so is a refusal; what else contains the word is a name or a setting.
-_REFUSES = re.compile(r"implementation of .* not (currently )?available|not yet supported|"
-                      r"do not yet have a deterministic|is not deterministic\.|cannot be called when determinism|"
-                      r"[Nn]o deterministic")
+_REFUSES = re.compile(
+    r"implementation of .* not (currently )?available|not yet supported|"
+    r"do not yet have a deterministic|is not deterministic\.|cannot be called when determinism|"
+    r"[Nn]o deterministic"
+)
 LONGEST = 1000
 
 #: Words of a message, and the operations that they mean.
 SAID = (
-    ("fused batch-norm backprop", ("FusedBatchNormGrad", "FusedBatchNormGradV2", "FusedBatchNormGradV3")),
+    (
+        "fused batch-norm backprop",
+        ("FusedBatchNormGrad", "FusedBatchNormGradV2", "FusedBatchNormGradV3"),
+    ),
     ("DepthwiseConvBackpropFilter", ("DepthwiseConv2dNativeBackpropFilter",)),
     ("SparseTensorDenseMatmulOp", ("SparseTensorDenseMatMul",)),
     ("CropAndResizeBackpropBoxes", ("CropAndResizeGradBoxes",)),
     ("CropAndResizeBackpropImage", ("CropAndResizeGradImage",)),
-    ("unsorted segment reduction", ("UnsortedSegmentSum", "UnsortedSegmentProd", "UnsortedSegmentMax",
-                                    "UnsortedSegmentMin")),
-    ("of sorted segment reduction", ("SegmentSum", "SegmentMean", "SegmentProd", "SegmentMax", "SegmentMin")),
+    (
+        "unsorted segment reduction",
+        ("UnsortedSegmentSum", "UnsortedSegmentProd", "UnsortedSegmentMax", "UnsortedSegmentMin"),
+    ),
+    (
+        "of sorted segment reduction",
+        ("SegmentSum", "SegmentMean", "SegmentProd", "SegmentMax", "SegmentMin"),
+    ),
     ("MaxPool gradient ops", ("MaxPoolGrad", "MaxPoolGradGrad")),
-    ("Scatter ops with ref inputs", ("ScatterAdd", "ScatterSub", "ScatterMul", "ScatterDiv", "ScatterMin",
-                                     "ScatterMax", "ScatterUpdate")),
+    (
+        "Scatter ops with ref inputs",
+        (
+            "ScatterAdd",
+            "ScatterSub",
+            "ScatterMul",
+            "ScatterDiv",
+            "ScatterMin",
+            "ScatterMax",
+            "ScatterUpdate",
+        ),
+    ),
     ("SVD", ("Svd",)),
 )
 
 
 def found(tf: Any) -> List[Dict[str, Any]]:
-    """Every message of the installed library, with the ``operations`` that it means, sorted by message."""
+    """Every message of the installed library, with the ``operations`` that it means, sorted by
+    message.
+    """
     registered = {name for name in dir(tf.raw_ops) if not name.startswith("_")}
     messages = set()  # type: Set[str]
     for path in libraries(tf):
         messages |= _messages(path)
-    return [{"message": one, "operations": list(_meant(one, registered))} for one in sorted(messages)]
+    return [
+        {"message": one, "operations": list(_meant(one, registered))} for one in sorted(messages)
+    ]
 
 
 def libraries(tf: Any) -> List[str]:
     """The shared libraries that hold TensorFlow's kernels."""
     folder = os.path.dirname(tf.__file__)
-    names = [os.path.join(folder, "libtensorflow_cc.so*"), os.path.join(folder, "libtensorflow_cc*.dylib"),
-             os.path.join(folder, "python", "_pywrap_tensorflow_internal.*")]
+    names = [
+        os.path.join(folder, "libtensorflow_cc.so*"),
+        os.path.join(folder, "libtensorflow_cc*.dylib"),
+        os.path.join(folder, "python", "_pywrap_tensorflow_internal.*"),
+    ]
     return sorted({path for name in names for path in glob.glob(name) if os.path.getsize(path)})
 
 
@@ -55,12 +84,14 @@ def _messages(path: str) -> Set[str]:
     kept = set()  # type: Set[str]
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for match in _WORD.finditer(content):
-            around = content[max(0, match.start() - LONGEST):match.start() + LONGEST]
+            around = content[max(0, match.start() - LONGEST) : match.start() + LONGEST]
             middle = min(match.start(), LONGEST)
             before = _UNPRINTABLE.split(around[:middle])[-1]
             after = _UNPRINTABLE.split(around[middle:])[0]
             text = (before + after).decode("ascii")
-            if text[:1].isupper() and len(text) < LONGEST and _REFUSES.search(text):  # whole, not the end of one
+            if (
+                text[:1].isupper() and len(text) < LONGEST and _REFUSES.search(text)
+            ):  # whole, not the end of one
                 kept.add(text)
     return kept
 

@@ -1,8 +1,10 @@
-"""Replaying entries of the catalogue: the same call again and again on the same inputs, its results bit for bit.
+"""Replaying entries of the catalogue: the same call again and again on the same inputs, its results
+bit for bit.
 
-One trial replays several entries. What each call gave stands in the trace, a table for each entry and dtype and a row
-for each call. Of results that were seen before only the fingerprint is kept.
+One trial replays several entries. What each call gave stands in the trace, a table for each entry
+and dtype and a row for each call. Of results that were seen before only the fingerprint is kept.
 """
+
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -14,14 +16,23 @@ from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter
 CALLS = 3  # of a random operation, as a user calls it by default
-#: What a kernel that does not exist for a dtype ends in; under op determinism the same classes tell a refusal.
-REFUSALS = ("NotFoundError", "InvalidArgumentError", "UnimplementedError", "TypeError", "FailedPreconditionError")
+#: What a kernel that does not exist for a dtype ends in; under op determinism the same classes tell
+#: a refusal.
+REFUSALS = (
+    "NotFoundError",
+    "InvalidArgumentError",
+    "UnimplementedError",
+    "TypeError",
+    "FailedPreconditionError",
+)
 
 Results = List[Tuple[str, str, Any]]  # (stage, name, tensor)
 
 
 class Prepared(NamedTuple):
-    """One entry in one dtype: ``run`` calls it and takes its gradient; ``inputs`` are what it is called with."""
+    """One entry in one dtype: ``run`` calls it and takes its gradient; ``inputs`` are what it is
+    called with.
+    """
 
     run: Any
     call: Any
@@ -29,10 +40,11 @@ class Prepared(NamedTuple):
 
 
 def run(trial: Any, writer: TraceWriter) -> None:
-    """Replay the entries that the trial's options name (``operations``, comma-separated; ``repeats``; ``dtypes``).
+    """Replay the entries that the trial's options name (``operations``, comma-separated;
+    ``repeats``; ``dtypes``).
 
-    With the option ``refusals`` the library is asked for its own list besides. With ``unseeded`` the random ones among
-    the entries are called as a user calls them by default.
+    With the option ``refusals`` the library is asked for its own list besides. With ``unseeded``
+    the random ones among the entries are called as a user calls them by default.
     """
     import tensorflow as tf
 
@@ -52,21 +64,39 @@ def run(trial: Any, writer: TraceWriter) -> None:
                     _call_unseeded(tf, one, dtype, name, trial.request.seed, writer)
                 else:
                     _replay(tf, one, dtype, name, trial.option("repeats", 10), writer, hasher, told)
-            except Exception as error:  # told; whether a refusal was to be expected is for the engine to say
-                told["raised"][name] = {"type": type(error).__name__, "message": str(error)[:1000],
-                                        "refusal": type(error).__name__ in REFUSALS}
+            except (
+                Exception
+            ) as error:  # told; whether a refusal was to be expected is for the engine to say
+                told["raised"][name] = {
+                    "type": type(error).__name__,
+                    "message": str(error)[:1000],
+                    "refusal": type(error).__name__ in REFUSALS,
+                }
     writer.note("measures", {"operations": told})
 
 
-def _replay(tf: Any, one: entry.Operation, dtype: str, name: str, repeats: int, writer: TraceWriter,
-            hasher: fingerprint.Hasher, told: Dict[str, Dict[str, Any]]) -> None:
+def _replay(
+    tf: Any,
+    one: entry.Operation,
+    dtype: str,
+    name: str,
+    repeats: int,
+    writer: TraceWriter,
+    hasher: fingerprint.Hasher,
+    told: Dict[str, Dict[str, Any]],
+) -> None:
     prepared = prepare(tf, one, dtype)
     watch = tensorflow.Watch(hasher)
     with tensorflow.watching(watch):
         prepared.run()
     told["executed"][name] = sorted({event.operation for event in watch.events})
-    writer.once_each("data", [("%s input %d" % (name, place), tensor.numpy())
-                              for place, tensor in enumerate(prepared.inputs)])
+    writer.once_each(
+        "data",
+        [
+            ("%s input %d" % (name, place), tensor.numpy())
+            for place, tensor in enumerate(prepared.inputs)
+        ],
+    )
     seen, seconds, parted = set(), [], False  # type: Set[int], List[float], bool
     for number in range(repeats):
         began = _clock()
@@ -74,8 +104,14 @@ def _replay(tf: Any, one: entry.Operation, dtype: str, name: str, repeats: int, 
         seconds.append(_clock() - began)
         taken = writer.take_each([value for _, _, value in found])
         parted = parted or (number > 0 and any(one.fingerprint not in seen for one in taken))
-        writer.step(name, number, [(stage, part, one if one.fingerprint not in seen else _seen_before(one))
-                                   for (stage, part, _), one in zip(found, taken)])
+        writer.step(
+            name,
+            number,
+            [
+                (stage, part, one if one.fingerprint not in seen else _seen_before(one))
+                for (stage, part, _), one in zip(found, taken)
+            ],
+        )
         seen |= {one.fingerprint for one in taken}
     told["seconds"][name] = seconds
     if one.batch:
@@ -84,8 +120,12 @@ def _replay(tf: Any, one: entry.Operation, dtype: str, name: str, repeats: int, 
         told["guilty"][name] = _guilty(prepared, watch, repeats)
 
 
-def _call_unseeded(tf: Any, one: entry.Operation, dtype: str, name: str, seed: int, writer: TraceWriter) -> None:
-    """Call a random operation by its defaults, ``CALLS`` times after the global seeds have been set; a row a call."""
+def _call_unseeded(
+    tf: Any, one: entry.Operation, dtype: str, name: str, seed: int, writer: TraceWriter
+) -> None:
+    """Call a random operation by its defaults, ``CALLS`` times after the global seeds have been
+    set; a row a call.
+    """
     import keras
 
     if one.unseeded is None:
@@ -93,10 +133,14 @@ def _call_unseeded(tf: Any, one: entry.Operation, dtype: str, name: str, seed: i
     call, arguments = one.unseeded(entry.Inputs(tf, dtype))
     keras.utils.set_random_seed(seed)
     for number in range(CALLS):
-        results = [("forward", "result %d" % place, each.numpy())
-                   for place, each in enumerate(_listed(call(*arguments)))]
+        results = [
+            ("forward", "result %d" % place, each.numpy())
+            for place, each in enumerate(_listed(call(*arguments)))
+        ]
         taken = writer.take_each([value for _, _, value in results])
-        writer.step(name, number, [(stage, part, each) for (stage, part, _), each in zip(results, taken)])
+        writer.step(
+            name, number, [(stage, part, each) for (stage, part, _), each in zip(results, taken)]
+        )
 
 
 def _seen_before(one: Taken) -> Taken:
@@ -104,15 +148,24 @@ def _seen_before(one: Taken) -> Taken:
 
 
 def prepare(tf: Any, one: entry.Operation, dtype: str) -> Prepared:
-    """Make the inputs, and what is differentiated against: random gradients, for uniform ones hide reduction noise."""
+    """Make the inputs, and what is differentiated against: random gradients, for uniform ones hide
+    reduction noise.
+    """
     inputs = entry.Inputs(tf, dtype)
     call, arguments = one.make(inputs)
-    floats = [each for each in arguments if getattr(each, "dtype", tf.int32).is_floating] if one.gradients else []
+    floats = (
+        [each for each in arguments if getattr(each, "dtype", tf.int32).is_floating]
+        if one.gradients
+        else []
+    )
     upstream = []  # type: List[Any]
 
     def run() -> Results:
         if not floats:
-            return [("forward", "result %d" % place, each) for place, each in enumerate(_listed(call(*arguments)))]
+            return [
+                ("forward", "result %d" % place, each)
+                for place, each in enumerate(_listed(call(*arguments)))
+            ]
         with tf.GradientTape() as tape:
             tape.watch(floats)
             results = _listed(call(*arguments))
@@ -120,8 +173,11 @@ def prepare(tf: Any, one: entry.Operation, dtype: str) -> Prepared:
             upstream.extend(_random(inputs, each) for each in results)
         gradients = tape.gradient(results, floats, output_gradients=upstream)
         found = [("forward", "result %d" % place, each) for place, each in enumerate(results)]
-        return found + [("gradient", "input %d" % place, tf.convert_to_tensor(each))
-                        for place, each in enumerate(gradients) if each is not None]
+        return found + [
+            ("gradient", "input %d" % place, tf.convert_to_tensor(each))
+            for place, each in enumerate(gradients)
+            if each is not None
+        ]
 
     run()
     return Prepared(run, call, arguments)
@@ -139,11 +195,15 @@ def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> Non
     """The first example of a batch, and that example alone: the same bits?"""
     first, rest = prepared.inputs[0], prepared.inputs[1:]
     whole, alone = (_listed(prepared.call(one, *rest))[0] for one in (first, first[:1]))
-    writer.once_each("forward", [(name + " of the batch", whole[:1].numpy()), (name + " alone", alone.numpy())])
+    writer.once_each(
+        "forward", [(name + " of the batch", whole[:1].numpy()), (name + " alone", alone.numpy())]
+    )
 
 
 def _guilty(prepared: Prepared, watch: tensorflow.Watch, repeats: int) -> Optional[Dict[str, Any]]:
-    """The operation at which replays part, seen with every operation watched; None where they agree so."""
+    """The operation at which replays part, seen with every operation watched; None where they agree
+    so.
+    """
     replays = []
     for _ in range(repeats):
         with tensorflow.watching(watch):

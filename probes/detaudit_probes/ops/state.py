@@ -1,22 +1,27 @@
-"""Everything that a step changes and that can be set back: variables and generators, whoever made them.
+"""Everything that a step changes and that can be set back: variables and generators, whoever made
+them.
 
-Not only Keras' own: Python code in a step may draw from a generator of its own. What a step draws from and is not set
-back would look as if the step parted by itself.
+Not only Keras' own: Python code in a step may draw from a generator of its own. What a step draws
+from and is not set back would look as if the step parted by itself.
 """
+
 import gc
 import random
 import sys
 from typing import Any, Callable, List, Tuple
 
 Value = Any
-Way = Tuple[Callable[[], Value], Callable[[Value], None]]  # how to get a generator's state, and to put it back
+Way = Tuple[
+    Callable[[], Value], Callable[[Value], None]
+]  # how to get a generator's state, and to put it back
 
 
 class State:
-    """The state as it is now, of the ``variables`` of Keras that are given and of all else that is found.
+    """The state as it is now, of the ``variables`` of Keras that are given and of all else that is
+    found.
 
-    A subclass knows its framework: the classes of what is to be found besides, which are its variables, how one is
-    read and written, and which are its generators.
+    A subclass knows its framework: the classes of what is to be found besides, which are its
+    variables, how one is read and written, and which are its generators.
     """
 
     def __init__(self, variables: List[Any]) -> None:
@@ -39,7 +44,9 @@ class State:
 
     @classmethod
     def everything(cls, variables: List[Any]) -> List[Any]:
-        """The framework's variables behind those of Keras, in their order, then all others that have a value."""
+        """The framework's variables behind those of Keras, in their order, then all others that
+        have a value.
+        """
         return cls.chosen(variables, cls._found())
 
     @classmethod
@@ -67,7 +74,9 @@ class State:
 
     @staticmethod
     def generators(found: List[Any]) -> List[Way]:
-        """Those of the framework, and what else of it has a state to be got and put back, from what was found."""
+        """Those of the framework, and what else of it has a state to be got and put back, from what
+        was found.
+        """
         return []
 
     @classmethod
@@ -80,7 +89,9 @@ class State:
 
 
 def _of_numpy() -> Tuple[Tuple[type, ...], Tuple[type, ...]]:
-    """The class of NumPy's legacy generators, and that of the bit generators of the others; none where it has none."""
+    """The class of NumPy's legacy generators, and that of the bit generators of the others; none
+    where it has none.
+    """
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return (), ()
@@ -101,5 +112,7 @@ def _plain(found: List[Any]) -> List[Way]:
         elif issubclass(kind, legacy):
             ways.append((one.get_state, one.set_state))
         elif issubclass(kind, bits):  # of a numpy.random.Generator
-            ways.append(((lambda one=one: one.state), (lambda state, one=one: setattr(one, "state", state))))
+            ways.append(
+                ((lambda one=one: one.state), (lambda state, one=one: setattr(one, "state", state)))
+            )
     return ways

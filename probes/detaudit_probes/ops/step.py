@@ -1,10 +1,13 @@
-"""From "step 17 differs" to the operation: the state before that step is taken, and the step replayed, watched.
+"""From "step 17 differs" to the operation: the state before that step is taken, and the step
+replayed, watched.
 
-A step of ``fit``, of ``train_on_batch`` or of a ``tf.function`` is replayed after it has run: operation by operation,
-each fingerprinted, and as it was compiled, as a whole. A step of eager code is watched while it runs, once in each
-process. Afterwards everything is as it was, and the training goes on. What is the framework's own is in
+A step of ``fit``, of ``train_on_batch`` or of a ``tf.function`` is replayed after it has run:
+operation by operation, each fingerprinted, and as it was compiled, as a whole. A step of eager code
+is watched while it runs, once in each process. Afterwards everything is as it was, and the training
+goes on. What is the framework's own is in
 :mod:`detaudit_probes.ops.frameworks`.
 """
+
 import contextlib
 import os
 import time
@@ -26,15 +29,21 @@ _clock = time.perf_counter
 
 
 class Pinpoint:
-    """What is done at the step numbered ``step`` (from 0, over all models). ``found`` is what came of it.
+    """What is done at the step numbered ``step`` (from 0, over all models). ``found`` is what came
+    of it.
 
-    ``recorder`` counts the ``steps``, knows the variables that are ``alive()``, and leaves alone what happens while it
-    is ``paused``. ``watch`` is the framework's. ``algorithm`` is that of the fingerprints, ``users`` tells whether a
-    file is the user's.
+    ``recorder`` counts the ``steps``, knows the variables that are ``alive()``, and leaves alone
+    what happens while it is ``paused``. ``watch`` is the framework's. ``algorithm`` is that of the
+    fingerprints, ``users`` tells whether a file is the user's.
     """
 
-    def __init__(self, recorder: Any, step: int, algorithm: str,
-                 users: Callable[[str], bool] = lambda name: False) -> None:
+    def __init__(
+        self,
+        recorder: Any,
+        step: int,
+        algorithm: str,
+        users: Callable[[str], bool] = lambda name: False,
+    ) -> None:
         self.recorder, self.step = recorder, step
         self.found: Dict[str, Any] = {}
         self.replays: List[List[Event]] = []  # what was watched, all details in the first
@@ -51,7 +60,12 @@ class Pinpoint:
 
     def take(self) -> bool:
         """Whether the step that begins now is the one; its state is taken then."""
-        due = not self.found and self._before is None and self.recorder.recording and self.recorder.steps == self.step
+        due = (
+            not self.found
+            and self._before is None
+            and self.recorder.recording
+            and self.recorder.steps == self.step
+        )
         if due:
             try:
                 self._before = self.framework.State(self.recorder.alive())
@@ -63,18 +77,30 @@ class Pinpoint:
 
     def fail(self, reason: Any, kind: str = "fit") -> None:
         """The step cannot be replayed; the training goes on."""
-        told = "%s: %s" % (type(reason).__name__, reason) if isinstance(reason, Exception) else str(reason)
+        told = (
+            "%s: %s" % (type(reason).__name__, reason)
+            if isinstance(reason, Exception)
+            else str(reason)
+        )
         self.found = {"kind": kind, "operations": 0, "guilty": None, "failed": told[:500]}
         self.drop()
 
     def take_in_fit(self) -> bool:
-        """:meth:`take`, by who knows of a step of ``fit`` from its callbacks, where it is not met by :meth:`follow`."""
+        """:meth:`take`, by who knows of a step of ``fit`` from its callbacks, where it is not met
+        by :meth:`follow`.
+        """
         return not hasattr(self.framework, "stepping") and self.take()
 
     def follow(self, model: Any) -> None:
-        """Meet the steps of ``fit`` and ``train_on_batch`` where the model calls them, if the framework allows that."""
+        """Meet the steps of ``fit`` and ``train_on_batch`` where the model calls them, if the
+        framework allows that.
+        """
         given = model.train_function
-        if hasattr(self.framework, "stepping") and given is not None and not hasattr(given, FOLLOWED):
+        if (
+            hasattr(self.framework, "stepping")
+            and given is not None
+            and not hasattr(given, FOLLOWED)
+        ):
             model.train_function = self.framework.stepping(self, model, given)
             setattr(model.train_function, FOLLOWED, True)
 
@@ -83,17 +109,26 @@ class Pinpoint:
         self._before = None
 
     def tried(self, step: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of the step that was taken. Where it raises, it may be tried again, and is taken then."""
+        """The result of the step that was taken. Where it raises, it may be tried again, and is
+        taken then.
+        """
         try:
             return step(*arguments)
         except BaseException:
             self.drop()
             raise
 
-    def replay(self, kind: str, eager: Callable[[], Any], compiled: Optional[Callable[[], Any]],
-               returned: Any = None, bare: Optional[Callable[[], Any]] = None) -> None:
-        """Replay the step that has just run and has ``returned`` so: ``eager`` and ``compiled`` do it again, from the
-        state as it is. ``bare`` does so where nobody watches, if that is not ``eager``.
+    def replay(
+        self,
+        kind: str,
+        eager: Callable[[], Any],
+        compiled: Optional[Callable[[], Any]],
+        returned: Any = None,
+        bare: Optional[Callable[[], Any]] = None,
+    ) -> None:
+        """Replay the step that has just run and has ``returned`` so: ``eager`` and ``compiled`` do
+        it again, from the state as it is. ``bare`` does so where nobody watches, if that is not
+        ``eager``.
 
         What goes wrong is told (``failed``), and no reason to end the training.
         """
@@ -109,8 +144,15 @@ class Pinpoint:
             self.recorder.paused = False
             self._before = None
 
-    def _replay(self, kind: str, before: State, eager: Callable[[], Any],
-                compiled: Optional[Callable[[], Any]], returned: Any, bare: Callable[[], Any]) -> None:
+    def _replay(
+        self,
+        kind: str,
+        before: State,
+        eager: Callable[[], Any],
+        compiled: Optional[Callable[[], Any]],
+        returned: Any,
+        bare: Callable[[], Any],
+    ) -> None:
         after = self.framework.State(self.recorder.alive())
         before.add(after)  # what the step itself has made: an optimizer's state begins with zeros
         try:
@@ -118,8 +160,16 @@ class Pinpoint:
         finally:
             after.restore()
 
-    def _compare(self, kind: str, before: State, after: State, eager: Callable[[], Any],
-                 compiled: Optional[Callable[[], Any]], returned: Any, bare: Callable[[], Any]) -> None:
+    def _compare(
+        self,
+        kind: str,
+        before: State,
+        after: State,
+        eager: Callable[[], Any],
+        compiled: Optional[Callable[[], Any]],
+        returned: Any,
+        bare: Callable[[], Any],
+    ) -> None:
         framework = self.framework
         variables = self._others = after.variables
         ended, began = self._ends(variables, returned), _clock()
@@ -151,18 +201,26 @@ class Pinpoint:
             watched_ends = again(watched, REPLAYS)
             bare_ends = again(bare, len(watched_ends))
         compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
-        # Where the step ends on the same bits each time, what parted in it was of no consequence: memory that an
-        # operation has left as it found it, for one.
+        # Where the step ends on the same bits each time, what parted in it was of no consequence:
+        # memory that an operation has left as it found it, for one.
         parting = first_parting(replays) if len(set(wholes)) > 1 else None
         self.found = {
-            "kind": kind, "operations": len(replays[0]), "guilty": None if parting is None else described(parting),
-            "watched": _counted(watched_ends), "eager": _counted(bare_ends), "compiled": _counted(compiled_ends),
+            "kind": kind,
+            "operations": len(replays[0]),
+            "guilty": None if parting is None else described(parting),
+            "watched": _counted(watched_ends),
+            "eager": _counted(bare_ends),
+            "compiled": _counted(compiled_ends),
             "same_watched": same_ends(watched_ends, bare_ends),
             "same_eager": same_ends(bare_ends, compiled_ends) if compiled_ends else None,
-            "same_step": ended in (compiled_ends or bare_ends), "seconds": _clock() - began}
+            "same_step": ended in (compiled_ends or bare_ends),
+            "seconds": _clock() - began,
+        }
 
     def begin_live(self) -> bool:
-        """A step of eager code begins: watch it to its end, where it is the one. Whether that has begun now."""
+        """A step of eager code begins: watch it to its end, where it is the one. Whether that has
+        begun now.
+        """
         if self.found or self._live is not None or self.recorder.steps != self.step:
             return False
         self._others = self.framework.State.everything(self.recorder.alive())
@@ -172,7 +230,9 @@ class Pinpoint:
         return True
 
     def end_live(self) -> None:
-        """The step has ended: what was watched of it is what there is, where it could not be replayed."""
+        """The step has ended: what was watched of it is what there is, where it could not be
+        replayed.
+        """
         if not self._close() or self.found:
             return
         if self.watch.failed:
@@ -188,27 +248,42 @@ class Pinpoint:
         return live is not None
 
     def leave(self, folder: str) -> None:
-        """At the end of the process: the findings go to the trace, the events to a file in its folder."""
+        """At the end of the process: the findings go to the trace, the events to a file in its
+        folder.
+        """
         self._close()
         self.recorder.trace.note("measures", {"pinpoint": self.found})
         first = self.replays[0] if self.replays else []
         again = [[marks(one) for one in events] for events in self.replays[1:]]
-        write_json(os.path.join(folder, protocol.EVENTS_FILE),
-                   {"events": [one._asdict() for one in first], "again": again})
+        write_json(
+            os.path.join(folder, protocol.EVENTS_FILE),
+            {"events": [one._asdict() for one in first], "again": again},
+        )
 
     def _ends(self, variables: List[Any], returned: Any, whole: bool = False) -> Tuple[int, ...]:
-        return tuple(self._hasher(*fingerprint.canonical_view(one))
-                     for one in self.framework.ends(variables, returned, whole) if one is not None)
+        return tuple(
+            self._hasher(*fingerprint.canonical_view(one))
+            for one in self.framework.ends(variables, returned, whole)
+            if one is not None
+        )
 
     def _named(self) -> List[Tuple[str, Any]]:
-        mine = [(str(getattr(one, "path", None) or one.name), getattr(one, "_value", one))
-                for one in self.recorder.alive()]
+        mine = [
+            (str(getattr(one, "path", None) or one.name), getattr(one, "_value", one))
+            for one in self.recorder.alive()
+        ]
         known = {id(one) for _, one in mine}
-        return mine + [(str(getattr(one, "name", None) or ""), one) for one in self._others if id(one) not in known]
+        return mine + [
+            (str(getattr(one, "name", None) or ""), one)
+            for one in self._others
+            if id(one) not in known
+        ]
 
 
 def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Optional[bool]:
-    """Do two ways to run the step end on the same bits? Where one parts and they share none, that may be luck."""
+    """Do two ways to run the step end on the same bits? Where one parts and they share none, that
+    may be luck.
+    """
     if set(ends) & set(others):
         return True
     return False if len(set(ends)) == len(set(others)) == 1 else None
@@ -216,4 +291,3 @@ def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Opt
 
 def _counted(ends: List[Tuple[int, ...]]) -> Optional[Dict[str, int]]:
     return {"replays": len(ends), "distinct": len(set(ends))} if ends else None
-

@@ -1,4 +1,7 @@
-"""What every framework's watch has in common: the events of a step, and for whom an operation works."""
+"""What every framework's watch has in common: the events of a step, and for whom an operation
+works.
+"""
+
 import sys
 from typing import Any, Callable, List, Sequence, Tuple
 
@@ -11,12 +14,17 @@ _DEEPEST = 100  # frames that are looked at for the user's line
 class Watch:
     """Collects the events of what is executed while it watches.
 
-    ``users`` tells whether a file is the user's, ``variables`` (name, the framework's variable) what is there.
-    ``stage`` and ``layers`` are set by who knows them (:mod:`detaudit_probes.ops.places`).
+    ``users`` tells whether a file is the user's, ``variables`` (name, the framework's variable)
+    what is there. ``stage`` and ``layers`` are set by who knows them
+    (:mod:`detaudit_probes.ops.places`).
     """
 
-    def __init__(self, hasher: Hasher, users: Callable[[str], bool] = lambda name: False,
-                 variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: ()) -> None:
+    def __init__(
+        self,
+        hasher: Hasher,
+        users: Callable[[str], bool] = lambda name: False,
+        variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: (),
+    ) -> None:
         self.events: List[Event] = []
         self.detailed = True  # false: the fingerprints alone, for a replay of what is known already
         self.stage = "forward"

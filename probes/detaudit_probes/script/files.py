@@ -1,9 +1,12 @@
-"""The files that a script opens, makes, moves and removes: told to whoever follows, as they are used.
+"""The files that a script opens, makes, moves and removes: told to whoever follows, as they are
+used.
 
-What Python itself does is seen by an audit hook (Python 3.8 and newer; by ``open`` alone before). What a library does
-in C or C++ raises no event, so calls that are given a path there are wrapped: ``h5py.File``, ``torch.save``, and
-TensorFlow's file functions, checkpoints, saved models, summaries and data set caches.
+What Python itself does is seen by an audit hook (Python 3.8 and newer; by ``open`` alone before).
+What a library does in C or C++ raises no event, so calls that are given a path there are wrapped:
+``h5py.File``, ``torch.save``, and TensorFlow's file functions, checkpoints, saved models, summaries
+and data set caches.
 """
+
 import os
 import re
 import sys
@@ -13,19 +16,27 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 MOST = 200  # names that are kept of each kind
 RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing
 
-#: Events after which another file, or none, is at a path; and the places in their arguments of each path, and of the
-#: folder to which it is relative (Python's table of audit events).
-REPLACES = {"os.rename": ((0, 2), (1, 3)), "os.remove": ((0, 1),), "os.rmdir": ((0, 1),), "os.truncate": ((0, None),),
-            "os.link": ((1, 3),), "os.symlink": ((1, 2),), "shutil.rmtree": ((0, 1),)}
-#: Events that change something about the file at their first argument, and the place of the folder; a data base is read
-#: and written.
+#: Events after which another file, or none, is at a path; and the places in their arguments of each
+#: path, and of the folder to which it is relative (Python's table of audit events).
+REPLACES = {
+    "os.rename": ((0, 2), (1, 3)),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.truncate": ((0, None),),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "shutil.rmtree": ((0, 1),),
+}
+#: Events that change something about the file at their first argument, and the place of the folder;
+#: a data base is read and written.
 CHANGES = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "sqlite3.connect": None}
 
 
 class Use(NamedTuple):
-    """``reads`` and ``writes`` say what may be done with the file that was opened, ``empties`` that nothing is left of
-    what was in it. ``prefix``: the name begins those of several files (a checkpoint, a cache).
-    ``itself``: a link is meant, and not what it leads to."""
+    """``reads`` and ``writes`` say what may be done with the file that was opened, ``empties`` that
+    nothing is left of what was in it. ``prefix``: the name begins those of several files (a
+    checkpoint, a cache). ``itself``: a link is meant, and not what it leads to.
+    """
 
     path: str
     reads: bool = False
@@ -41,9 +52,13 @@ def follow(session: Any, tell: Callable[[Use], None]) -> None:
     def say(path: Any, *what: bool) -> None:
         try:
             name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
-            if name and not name.startswith((":", "file:")) and "://" not in name:  # a data base in memory, an address
+            if (
+                name and not name.startswith((":", "file:")) and "://" not in name
+            ):  # a data base in memory, an address
                 tell(Use(os.path.abspath(name), *what))
-        except Exception:  # the working folder is gone, say: the script is to have no trouble from us
+        except (
+            Exception
+        ):  # the working folder is gone, say: the script is to have no trouble from us
             pass
 
     if hasattr(sys, "addaudithook"):
@@ -67,7 +82,9 @@ def _heard(event: str, arguments: Any, say: Callable[..., None]) -> None:
 
 
 def _relative_to(arguments: Any, place: Optional[int]) -> bool:
-    """Whether a path is relative to an open folder, by its descriptor: what it is called is not known then."""
+    """Whether a path is relative to an open folder, by its descriptor: what it is called is not
+    known then.
+    """
     folder = arguments[place] if place is not None and place < len(arguments) else None
     return isinstance(folder, int) and folder >= 0
 
@@ -78,7 +95,11 @@ def _of_mode(mode: Any, flags: Any = None) -> List[bool]:
         access = flags & (os.O_WRONLY | os.O_RDWR)
         return [access != os.O_WRONLY, bool(access), bool(flags & os.O_TRUNC)]
     mode = str(mode)
-    return ["r" in mode or "+" in mode, any(letter in mode for letter in "wax+"), "w" in mode or "x" in mode]
+    return [
+        "r" in mode or "+" in mode,
+        any(letter in mode for letter in "wax+"),
+        "w" in mode or "x" in mode,
+    ]
 
 
 def _follow_open(session: Any, say: Callable[..., None]) -> None:
@@ -119,12 +140,20 @@ def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
     writes, whole, both = (False, True, True), (False, True, True, True), (True, True, False, True)
     _path_at(session, say, io, "write_file", 0, "filename", *writes)
     _path_at(session, say, io, "read_file", 0, "filename", True)
-    for name, place, word in (("copy", 1, "dst"), ("rename", 1, "dst"), ("remove", 0, "path"), ("rmtree", 0, "path")):
+    for name, place, word in (
+        ("copy", 1, "dst"),
+        ("rename", 1, "dst"),
+        ("remove", 0, "path"),
+        ("rmtree", 0, "path"),
+    ):
         _path_at(session, say, gfile, name, place, word, *writes)
     checkpoint = getattr(getattr(tf, "train", None), "Checkpoint", None)
-    for name, place, word, what in (("save", 1, "file_prefix", whole), ("write", 1, "file_prefix", whole),
-                                    ("restore", 1, "save_path", (True, False, False, True)),
-                                    ("read", 1, "save_path", (True, False, False, True))):
+    for name, place, word, what in (
+        ("save", 1, "file_prefix", whole),
+        ("write", 1, "file_prefix", whole),
+        ("restore", 1, "save_path", (True, False, False, True)),
+        ("read", 1, "save_path", (True, False, False, True)),
+    ):
         _path_at(session, say, checkpoint, name, place, word, *what)
     _path_at(session, say, getattr(tf, "saved_model", None), "save", 1, "export_dir", *whole)
     _path_at(session, say, getattr(tf, "summary", None), "create_file_writer", 0, "logdir", *whole)
@@ -133,9 +162,18 @@ def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
     _path_at(session, say, dataset, "save", 1, "path", *whole)
 
 
-def _path_at(session: Any, say: Callable[..., None], owner: Any, name: str, place: int, word: str,
-             *what: bool) -> None:
-    """Tell the path that ``owner.name`` is given, as its argument number ``place`` or by the name ``word``."""
+def _path_at(
+    session: Any,
+    say: Callable[..., None],
+    owner: Any,
+    name: str,
+    place: int,
+    word: str,
+    *what: bool,
+) -> None:
+    """Tell the path that ``owner.name`` is given, as its argument number ``place`` or by the name
+    ``word``.
+    """
 
     def making(given: Any) -> Any:
         def using(*arguments: Any, **named: Any) -> Any:
@@ -152,16 +190,25 @@ def _path_at(session: Any, say: Callable[..., None], owner: Any, name: str, plac
 class Record:
     """What a run has read below its own folder, and what it has written outside of that.
 
-    Left out of ``read`` are Python's own files; of ``elsewhere`` devices, detaudit's own files, and temporary ones that
-    are gone at the end or have a name of :mod:`tempfile`'s, which no other run can find.
+    Left out of ``read`` are Python's own files; of ``elsewhere`` devices, detaudit's own files, and
+    temporary ones that are gone at the end or have a name of :mod:`tempfile`'s, which no other run
+    can find.
     """
 
     def __init__(self, session: Any) -> None:
         self._root = os.path.realpath(session.option("root"))
         self._origin = os.path.realpath(session.option("origin") or session.option("root"))
         self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
-        ours = (*session.option("covered", ()), session.folder, session.option("temporary") or session.folder,
-                "/dev/null", "/dev/tty", "/dev/pts", "/proc", "/sys")
+        ours = (
+            *session.option("covered", ()),
+            session.folder,
+            session.option("temporary") or session.folder,
+            "/dev/null",
+            "/dev/tty",
+            "/dev/pts",
+            "/proc",
+            "/sys",
+        )
         self._ours = tuple(os.path.join(os.path.realpath(path), "") for path in ours)
         self._read: Set[str] = set()
         self._elsewhere: Set[str] = set()
@@ -175,12 +222,25 @@ class Record:
             self._known[use] = None
         try:
             folder, name = os.path.split(use.path)
-            path = os.path.join(os.path.realpath(folder), name) if use.itself else os.path.realpath(use.path)
+            path = (
+                os.path.join(os.path.realpath(folder), name)
+                if use.itself
+                else os.path.realpath(use.path)
+            )
             inside = self._inside(path)
-            if use.reads and inside is not None and not path.endswith((".py", ".pyc")) and len(self._read) < MOST:
+            if (
+                use.reads
+                and inside is not None
+                and not path.endswith((".py", ".pyc"))
+                and len(self._read) < MOST
+            ):
                 self._read.add(inside)
-            leads_back = self._root != self._origin and path.startswith(os.path.join(self._origin, ""))
-            if ((use.writes and inside is None) or leads_back) and not self._is_ours(path, leads_back):
+            leads_back = self._root != self._origin and path.startswith(
+                os.path.join(self._origin, "")
+            )
+            if ((use.writes and inside is None) or leads_back) and not self._is_ours(
+                path, leads_back
+            ):
                 self._elsewhere.add(path)
         except (OSError, ValueError):  # a path that is none
             pass
@@ -196,11 +256,14 @@ class Record:
         return not leads_back and os.path.join(path, "").startswith(self._ours)
 
     def measures(self) -> Dict[str, List[str]]:
-        elsewhere = [path for path in self._elsewhere
-                     if not os.path.join(path, "").startswith(self._temporary) or self._lasts(path)]
+        elsewhere = [
+            path
+            for path in self._elsewhere
+            if not os.path.join(path, "").startswith(self._temporary) or self._lasts(path)
+        ]
         return {"read": sorted(self._read), "elsewhere": sorted(elsewhere)}
 
     def _lasts(self, path: str) -> bool:
         """Whether a temporary file may be found by the next run."""
-        first = path[len(self._temporary):].split(os.sep, maxsplit=1)[0]
+        first = path[len(self._temporary) :].split(os.sep, maxsplit=1)[0]
         return bool(first) and os.path.lexists(path) and not RANDOM_NAME.match(first)

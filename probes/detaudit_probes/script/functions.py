@@ -1,9 +1,10 @@
-"""The functions that TensorFlow compiles for a script (``tf.function``): where one applies an optimizer, its call is a
-step. So it is under every Keras on TensorFlow 2.
+"""The functions that TensorFlow compiles for a script (``tf.function``): where one applies an
+optimizer, its call is a step. So it is under every Keras on TensorFlow 2.
 
-What a call has applied is known by the graphs that it ran, each of them traced for certain models: a function of many
-models has one for each. Nothing is kept alive that the graphs do not need.
+What a call has applied is known by the graphs that it ran, each of them traced for certain models:
+a function of many models has one for each. Nothing is kept alive that the graphs do not need.
 """
+
 import functools
 import importlib
 import threading
@@ -13,8 +14,11 @@ from typing import Any, Dict, Iterator, List
 from detaudit_probes.script.values import flat, is_data
 
 #: Where the class stands of what was traced, from TensorFlow 2.14 on, from 2.11 on, and before.
-CONCRETE = ("tensorflow.python.eager.polymorphic_function.concrete_function",
-            "tensorflow.python.eager.polymorphic_function.monomorphic_function", "tensorflow.python.eager.function")
+CONCRETE = (
+    "tensorflow.python.eager.polymorphic_function.concrete_function",
+    "tensorflow.python.eager.polymorphic_function.monomorphic_function",
+    "tensorflow.python.eager.function",
+)
 
 
 class State:
@@ -25,21 +29,30 @@ class State:
 
 
 class _Applied:
-    """An optimizer as a graph applies it. The graph needs its variables, and not the optimizer itself."""
+    """An optimizer as a graph applies it. The graph needs its variables, and not the optimizer
+    itself.
+    """
 
     def __init__(self, optimizer: Any, weights: List[Any], variables: List[Any]) -> None:
         self.optimizer = weakref.ref(optimizer)
-        self._weights, self._variables = [list(map(weakref.ref, some)) for some in (weights, variables)]
+        self._weights, self._variables = [
+            list(map(weakref.ref, some)) for some in (weights, variables)
+        ]
 
     def state(self) -> State:
-        variables, weights = [[one for one in (reference() for reference in some) if one is not None]
-                              for some in (self._variables, self._weights)]
+        variables, weights = [
+            [one for one in (reference() for reference in some) if one is not None]
+            for some in (self._variables, self._weights)
+        ]
         return State(variables, weights)
 
     def is_of(self, optimizer: Any, weights: List[Any]) -> bool:
         mine = self.state()._trainable_variables
-        return self.optimizer() is optimizer and len(mine) == len(weights) and all(
-            one is other for one, other in zip(mine, weights))
+        return (
+            self.optimizer() is optimizer
+            and len(mine) == len(weights)
+            and all(one is other for one, other in zip(mine, weights))
+        )
 
 
 class _Here(threading.local):
@@ -59,7 +72,9 @@ class Functions:
         self._here = _Here()
 
     def met(self, optimizer: Any, weights: List[Any], variables: List[Any]) -> None:
-        """An optimizer is applied in a graph: in the one that is being traced, and so in those around it."""
+        """An optimizer is applied in a graph: in the one that is being traced, and so in those
+        around it.
+        """
         graphs = list(_around())
         known = self._in(graphs[0]).values() if graphs else []
         applied = next((one for one in known if one.is_of(optimizer, weights)), None)
@@ -97,16 +112,27 @@ class Functions:
 
         recorder, here = self._recorder, self._here
 
-        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:  # by the name that TensorFlow gives it
-            if not recorder.counting or recorder.inside_fit or here.calling or not context.executing_eagerly():
+        def __call__(
+            self: Any, *arguments: Any, **named: Any
+        ) -> Any:  # by the name that TensorFlow gives it
+            if (
+                not recorder.counting
+                or recorder.inside_fit
+                or here.calling
+                or not context.executing_eagerly()
+            ):
                 return given(self, *arguments, **named)
-            return called(functools.partial(given, self, *arguments, **named), (*arguments, *named.values()))
+            return called(
+                functools.partial(given, self, *arguments, **named), (*arguments, *named.values())
+            )
 
         called = self._called
         return __call__
 
     def _running(self, given: Any) -> Any:
-        """For what was traced: a function's call comes to it, and a script may have asked for it to call it itself."""
+        """For what was traced: a function's call comes to it, and a script may have asked for it to
+        call it itself.
+        """
         from tensorflow.python.eager import context
 
         def _call_flat(concrete: Any, tensors: Any, *others: Any, **named: Any) -> Any:
@@ -127,8 +153,10 @@ class Functions:
                 return run()
             pinned = self._recorder.pinpoint if self._watching.replays else None
             if pinned is not None and pinned.take():
-                pinned.fail("of a function that was traced before (get_concrete_function) no operation is watched",
-                            "tf.function")
+                pinned.fail(
+                    "of a function that was traced before (get_concrete_function) no operation is watched",
+                    "tf.function",
+                )
             before = self._recorder.threads.steps
             result = run()
             self._done([concrete.graph], tensors, before)
@@ -156,15 +184,23 @@ class Functions:
 
     def _applied(self, ran: List[Any]) -> List[State]:
         """The optimizers that these graphs apply, each variable once."""
-        states = [one.state() for one in {key: one for graph in ran
-                                          for key, one in self._of_graph.get(graph, {}).items()}.values()]
+        states = [
+            one.state()
+            for one in {
+                key: one for graph in ran for key, one in self._of_graph.get(graph, {}).items()
+            }.values()
+        ]
         seen: Dict[int, Any] = {}
         for state in states:
-            state.variables = [one for one in state.variables if seen.setdefault(id(one), state) is state]
+            state.variables = [
+                one for one in state.variables if seen.setdefault(id(one), state) is state
+            ]
         return states
 
     def _done(self, ran: List[Any], arguments: Any, before: int) -> None:
-        """A script has run these graphs. What was executed eagerly has told of its step by itself."""
+        """A script has run these graphs. What was executed eagerly has told of its step by
+        itself.
+        """
         recorder, applied = self._recorder, self._applied(ran)
         if applied and recorder.threads.steps == before:
             if recorder.recording:
@@ -182,7 +218,9 @@ def _concrete() -> Any:
 
 
 def _around() -> Iterator[Any]:
-    """The graph that is being built, and those that it is built for: a function's, around that of its loop."""
+    """The graph that is being built, and those that it is built for: a function's, around that of
+    its loop.
+    """
     from tensorflow.python.framework import ops
 
     graph = ops.get_default_graph()
@@ -213,14 +251,17 @@ def follow_iterators(watching: Any) -> None:
 
 
 def follow_inputs(watching: Any, layer: Any) -> None:
-    """What layers are called with while a tape records: it goes into a step of the script's own. ``layer`` is the class
-    of all."""
+    """What layers are called with while a tape records: it goes into a step of the script's own.
+    ``layer`` is the class of all.
+    """
     from tensorflow.python.eager import context
 
     recorder, here = watching.recorder, _Here()
 
     def entering(given: Any) -> Any:
-        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:  # by the name that Keras gives it
+        def __call__(
+            self: Any, *arguments: Any, **named: Any
+        ) -> Any:  # by the name that Keras gives it
             outermost = recorder.recording and not recorder.inside_fit and not here.calling
             if not outermost or not context.executing_eagerly() or not _tape_records():
                 return given(self, *arguments, **named)
@@ -247,14 +288,18 @@ def _tape_records() -> bool:
 
 
 def is_replica() -> bool:
-    """Whether this thread trains for another, which waits for it: one that a strategy of TensorFlow's has started."""
+    """Whether this thread trains for another, which waits for it: one that a strategy of
+    TensorFlow's has started.
+    """
     import tensorflow as tf
 
     return bool(tf.distribute.has_strategy())
 
 
 def is_first_replica() -> bool:
-    """Whether this is no replica of a strategy of TensorFlow's, or the first: the step of all is one."""
+    """Whether this is no replica of a strategy of TensorFlow's, or the first: the step of all is
+    one.
+    """
     import tensorflow as tf
 
     context = tf.distribute.get_replica_context() if tf.distribute.has_strategy() else None

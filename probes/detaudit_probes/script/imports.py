@@ -1,4 +1,5 @@
 """Calling functions as soon as a module has been imported, whoever imports it."""
+
 import sys
 from typing import Any, Callable, Dict, List
 
@@ -6,10 +7,14 @@ Function = Callable[[], None]
 
 
 class Hooks:
-    """A finder that comes first: it finds what the others find, and runs functions after the module's own code."""
+    """A finder that comes first: it finds what the others find, and runs functions after the
+    module's own code.
+    """
 
     def __init__(self, failed: Function) -> None:
-        self._failed = failed  # called where a function raises, which must not pass for the script's own doing
+        self._failed = (
+            failed  # called where a function raises, which must not pass for the script's own doing
+        )
         self._waiting: Dict[str, List[Function]] = {}
         self._finding = False
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]

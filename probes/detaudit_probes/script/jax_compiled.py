@@ -1,4 +1,7 @@
-"""A function that a script lets JAX compile, in its place: what it does is the same, and its calls are looked at."""
+"""A function that a script lets JAX compile, in its place: what it does is the same, and its calls
+are looked at.
+"""
+
 import functools
 import inspect
 import operator
@@ -8,7 +11,8 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from detaudit_probes.script.plain_watch import traced
 
-#: The attribute of a function of the user's that holds what is known of its traces, so that both go together.
+#: The attribute of a function of the user's that holds what is known of its traces, so that both go
+#: together.
 FOLLOWED = "_detaudit_followed"
 
 
@@ -37,9 +41,10 @@ class ByIdentity:
 class Followed:
     """A function that JAX traces: ``traced`` is what JAX gets in its place, which does the same.
 
-    ``names`` are those of its results, by the signature of a call: "" for one that is no variable, and none at all
-    where no optimizer was applied. ``last`` are those of the last trace. ``results`` are the last call's with their
-    names, by their ids; they are kept alive, so that no other value has one of these.
+    ``names`` are those of its results, by the signature of a call: "" for one that is no variable,
+    and none at all where no optimizer was applied. ``last`` are those of the last trace.
+    ``results`` are the last call's with their names, by their ids; they are kept alive, so that no
+    other value has one of these.
     """
 
     def __init__(self, watching: Any, function: Any) -> None:
@@ -54,8 +59,11 @@ class Followed:
 
             before = watching.applications
             result = function(*arguments, **named)
-            self.last = [watching.names.get(one, "") for one in jax.tree.leaves(result)] \
-                if watching.applications > before else []
+            self.last = (
+                [watching.names.get(one, "") for one in jax.tree.leaves(result)]
+                if watching.applications > before
+                else []
+            )
             call = _signature(arguments, named)
             if call is not None:
                 self.names[call] = self.last
@@ -64,13 +72,16 @@ class Followed:
         inner = function
         while isinstance(inner, functools.partial):
             inner = inner.func
-        followed.__name__ = getattr(inner, "__name__", type(inner).__name__)  # as JAX calls what it compiles
+        followed.__name__ = getattr(
+            inner, "__name__", type(inner).__name__
+        )  # as JAX calls what it compiles
         vars(followed).pop(FOLLOWED, None)
         self.traced = followed
 
     def call(self, compiled: Any, arguments: Any, named: Any, call: Any, anew: Any) -> Any:
-        """The result of what JAX has ``compiled``. ``call`` is the call's signature, ``anew`` does the same and JAX has
-        not traced it."""
+        """The result of what JAX has ``compiled``. ``call`` is the call's signature, ``anew`` does
+        the same and JAX has not traced it.
+        """
         if call is not None and self.names.get(call) == []:
             import jax
 
@@ -84,15 +95,21 @@ class Followed:
         return {key: name for key, (name, _) in self.results.items()}
 
     def __reduce__(self) -> Any:
-        return type(None), ()  # where a function is copied with its attributes, into another process too
+        return type(
+            None
+        ), ()  # where a function is copied with its attributes, into another process too
 
 
 class Compiled:
-    """What ``jax.jit``, or ``jax.pmap``, makes of a function, as JAX's own in all but this: calls are looked at, where
-    it is a step."""
+    """What ``jax.jit``, or ``jax.pmap``, makes of a function, as JAX's own in all but this: calls
+    are looked at, where it is a step.
+    """
 
-    def __init__(self, followed: Followed, jit: Any, choices: Dict[str, Any], maps: bool = False) -> None:
-        # First, for it copies the attributes of what it wraps, which may be one of these: ``jax.grad`` of it, for one.
+    def __init__(
+        self, followed: Followed, jit: Any, choices: Dict[str, Any], maps: bool = False
+    ) -> None:
+        # First, for it copies the attributes of what it wraps, which may be one of these:
+        # ``jax.grad`` of it, for one.
         functools.update_wrapper(self, followed.function)
         vars(self).pop(FOLLOWED, None)
         self._followed = followed
@@ -100,7 +117,9 @@ class Compiled:
         self._jitted = jit(followed.traced, **choices)
         self._anew = followed.function
         if maps:  # what a card does is not what the call does
-            self._anew = jit(lambda *arguments, **named: followed.function(*arguments, **named), **choices)
+            self._anew = jit(
+                lambda *arguments, **named: followed.function(*arguments, **named), **choices
+            )
 
     def __getattr__(self, name: str) -> Any:
         if name == "_jitted":
@@ -116,8 +135,9 @@ class Compiled:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         if not self._followed.watching.looks():
             return self._jitted(*arguments, **named)
-        return self._followed.call(self._jitted, arguments, named, _signature(arguments, named, self._static),
-                                   self._anew)
+        return self._followed.call(
+            self._jitted, arguments, named, _signature(arguments, named, self._static), self._anew
+        )
 
     @property  # of the class, as ``isinstance`` asks for it, and of none where this JAX has none
     def trace(self) -> Any:
@@ -134,7 +154,9 @@ class Compiled:
         return functools.wraps(given)(ahead)
 
     def _ahead(self, make: Any, stage: Any, arguments: Any, named: Any) -> Any:
-        """What JAX makes of the function ahead of its calls, and of its names where it is traced for that."""
+        """What JAX makes of the function ahead of its calls, and of its names where it is traced
+        for that.
+        """
         before, self._followed.last = self._followed.last, None
         try:
             made = make(*arguments, **named)
@@ -145,9 +167,13 @@ class Compiled:
         return stage(self._followed, made, self._with_static(arguments, named), names)
 
     def _with_static(self, given: Any, named: Any) -> Any:
-        """The function, called as what is compiled ahead of its calls is: without its static arguments."""
+        """The function, called as what is compiled ahead of its calls is: without its static
+        arguments.
+        """
         kept = {name: one for name, one in named.items() if name in self._static}
-        places = [place in self._static for place in range(len(given))]  # the others are not kept alive
+        places = [
+            place in self._static for place in range(len(given))
+        ]  # the others are not kept alive
         static = [one for place, one in enumerate(given) if places[place]]
 
         def function(*arguments: Any, **named: Any) -> Any:
@@ -183,27 +209,37 @@ class _InItsPlace:
 class _Stage(_InItsPlace):
     """What is made of a function ahead of its calls, which are looked at as well."""
 
-    def __init__(self, followed: Followed, stage: Any, function: Any, names: Optional[List[str]]) -> None:
+    def __init__(
+        self, followed: Followed, stage: Any, function: Any, names: Optional[List[str]]
+    ) -> None:
         _InItsPlace.__init__(self, followed, stage, function)
         self._names = names
 
 
 class Traced(_Stage):
     def lower(self, *arguments: Any, **named: Any) -> Any:
-        return Lowered(self._followed, self._jaxs.lower(*arguments, **named), self._function, self._names)
+        return Lowered(
+            self._followed, self._jaxs.lower(*arguments, **named), self._function, self._names
+        )
 
 
 class Lowered(_Stage):
     def compile(self, *arguments: Any, **named: Any) -> Any:
-        return Ahead(self._followed, self._jaxs.compile(*arguments, **named), self._function, self._names)
+        return Ahead(
+            self._followed, self._jaxs.compile(*arguments, **named), self._function, self._names
+        )
 
 
 class Ahead(_InItsPlace):
     """A function compiled ahead of its calls, as JAX's own in all but this."""
 
-    def __init__(self, followed: Followed, compiled: Any, function: Any, names: Optional[List[str]]) -> None:
+    def __init__(
+        self, followed: Followed, compiled: Any, function: Any, names: Optional[List[str]]
+    ) -> None:
         _InItsPlace.__init__(self, followed, compiled, function)
-        self._call = object()  # its calls are of one trace, and what was static is no argument any more
+        self._call = (
+            object()
+        )  # its calls are of one trace, and what was static is no argument any more
         if names is not None:
             followed.names[self._call] = names
 
@@ -232,18 +268,27 @@ def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
 
 
 def _signature(arguments: Any, named: Any, static: Optional[Set[Any]] = None) -> Any:
-    """What calls have in common that are served by one trace: the arguments' structure and shapes, and what is static.
+    """What calls have in common that are served by one trace: the arguments' structure and shapes,
+    and what is static.
 
-    While a function is traced (no ``static``) every number that is left is static. None where it cannot be compared.
+    While a function is traced (no ``static``) every number that is left is static. None where it
+    cannot be compared.
     """
     import jax
 
     found: List[Any] = []
     for place, one in [*enumerate(arguments), *sorted(named.items())]:
         leaves, tree = jax.tree.flatten(one)
-        shapes = [tuple(leaf.shape) if is_array(leaf) or traced([leaf]) or isinstance(leaf, jax.ShapeDtypeStruct) else
-                  () if static is not None and place not in static and isinstance(leaf, (bool, int, float, complex))
-                  else leaf for leaf in leaves]
+        shapes = [
+            tuple(leaf.shape)
+            if is_array(leaf) or traced([leaf]) or isinstance(leaf, jax.ShapeDtypeStruct)
+            else ()
+            if static is not None
+            and place not in static
+            and isinstance(leaf, (bool, int, float, complex))
+            else leaf
+            for leaf in leaves
+        ]
         found.append((place, tree, *shapes))
     try:
         hash(tuple(found))
@@ -253,9 +298,12 @@ def _signature(arguments: Any, named: Any, static: Optional[Set[Any]] = None) ->
 
 
 def is_array(value: Any) -> bool:
-    """Whether it is an array whose bits are on this host. (A dtype, a loss and a model have a ``dtype`` too.)"""
+    """Whether it is an array whose bits are on this host. (A dtype, a loss and a model have a
+    ``dtype`` too.)
+    """
     import jax
     import numpy
 
     return isinstance(value, (numpy.ndarray, numpy.generic)) or (
-        isinstance(value, jax.Array) and not traced([value]) and value.is_fully_addressable)
+        isinstance(value, jax.Array) and not traced([value]) and value.is_fully_addressable
+    )

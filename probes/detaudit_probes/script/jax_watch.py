@@ -1,9 +1,12 @@
-"""Watching Keras 3 on JAX: steps that a script compiles by itself, and updates by an optimizer's ``stateless_apply``.
+"""Watching Keras 3 on JAX: steps that a script compiles by itself, and updates by an optimizer's
+``stateless_apply``.
 
-Such a step is a pure function, whose state goes in and comes out. It is known by what happens while JAX traces it: an
-optimizer of Keras is applied. Each call is a step from then on. What goes in, other than the last call's results, is
-its batch; what comes out is named by the variables that it stands for.
+Such a step is a pure function, whose state goes in and comes out. It is known by what happens while
+JAX traces it: an optimizer of Keras is applied. Each call is a step from then on. What goes in,
+other than the last call's results, is its batch; what comes out is named by the variables that it
+stands for.
 """
+
 import functools
 import sys
 import types
@@ -16,12 +19,15 @@ from detaudit_probes.script.plain_watch import Leaf, PlainWatching, Stated, trac
 
 #: Before the name of what belongs to an optimizer.
 OPTIMIZER = "optimizer/"
-#: Loops of JAX's: where the function stands that gives the next state, and its name. The loop's result is like its.
+#: Loops of JAX's: where the function stands that gives the next state, and its name. The loop's
+#: result is like its.
 LOOPS = {"scan": (0, "f"), "fori_loop": (2, "body_fun"), "while_loop": (1, "body_fun")}
 
 
 def prepare(session: Any, recorder: Any) -> None:
-    """From the moment that JAX is there: a script may take ``jit`` out of it before it imports Keras."""
+    """From the moment that JAX is there: a script may take ``jit`` out of it before it imports
+    Keras.
+    """
     import jax
 
     def once_followed(make: Callable[[JaxWatching, Any], Any], given: Any) -> Any:
@@ -29,16 +35,27 @@ def prepare(session: Any, recorder: Any) -> None:
 
         def function(*arguments: Any, **named: Any) -> Any:
             if not made:
-                made.extend(make(one, given) for one in recorder.following if isinstance(one, JaxWatching))
+                made.extend(
+                    make(one, given) for one in recorder.following if isinstance(one, JaxWatching)
+                )
             return (made[0] if made else given)(*arguments, **named)
 
         return function
 
     session.wrap(jax, "jit", functools.partial(once_followed, JaxWatching.jitting))
-    session.wrap(jax, "pmap", functools.partial(once_followed, functools.partial(JaxWatching.jitting, maps=True)))
+    session.wrap(
+        jax,
+        "pmap",
+        functools.partial(once_followed, functools.partial(JaxWatching.jitting, maps=True)),
+    )
     for name, (place, keyword) in LOOPS.items():
-        session.wrap(jax.lax, name, functools.partial(
-            once_followed, functools.partial(JaxWatching.looping, place=place, keyword=keyword)))
+        session.wrap(
+            jax.lax,
+            name,
+            functools.partial(
+                once_followed, functools.partial(JaxWatching.looping, place=place, keyword=keyword)
+            ),
+        )
 
 
 def _caller() -> str:
@@ -53,7 +70,8 @@ class JaxWatching(PlainWatching):
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
         self.applications = 0  # of optimizers, while functions were traced
-        # The names of what they gave. No tracer is kept alive: it holds its whole trace, and JAX looks for such.
+        # The names of what they gave. No tracer is kept alive: it holds its whole trace, and JAX
+        # looks for such.
         self.names = ByIdentity()
         self._given = ByIdentity()  # what functions that are followed gave
 
@@ -78,7 +96,9 @@ class JaxWatching(PlainWatching):
         return self._backend.read(value)
 
     def followed(self, function: Any, caller: str) -> Optional[Followed]:
-        """What is known of a function of the user's, or of any that the user's own code hands to JAX."""
+        """What is known of a function of the user's, or of any that the user's own code hands to
+        JAX.
+        """
         users = (bool(caller) and self.session.sites.is_users(caller)) or self._is_users(function)
         if not callable(function) or not users:
             return None
@@ -86,7 +106,9 @@ class JaxWatching(PlainWatching):
         if isinstance(found, Followed) and found.function is function:  # not that of what it wraps
             return found
         found = Followed(self, function)
-        if isinstance(getattr(function, "__dict__", None), dict) and not isinstance(function, types.MethodType):
+        if isinstance(getattr(function, "__dict__", None), dict) and not isinstance(
+            function, types.MethodType
+        ):
             vars(function)[FOLLOWED] = found  # past what a class does where an attribute is set
         return found
 
@@ -116,18 +138,23 @@ class JaxWatching(PlainWatching):
             followed = None if rest else self.followed(function, _caller())
             if followed is None:
                 return given(*arguments, **named)
-            return Compiled(followed, given, {name: one for name, one in named.items() if name != "fun"}, maps)
+            return Compiled(
+                followed, given, {name: one for name, one in named.items() if name != "fun"}, maps
+            )
 
         return jit
 
     def looping(self, given: Any, place: int, keyword: str) -> Any:
         def anew(followed: Followed, *arguments: Any, **named: Any) -> Any:
             """The loop, of a function that JAX has not traced."""
+
             def body(*turn: Any) -> Any:
                 return followed.function(*turn)
 
-            return given(*[body if one is followed.traced else one for one in arguments],
-                         **{name: body if one is followed.traced else one for name, one in named.items()})
+            return given(
+                *[body if one is followed.traced else one for one in arguments],
+                **{name: body if one is followed.traced else one for name, one in named.items()},
+            )
 
         def loop(*arguments: Any, **named: Any) -> Any:
             function = arguments[place] if len(arguments) > place else named.get(keyword)
@@ -135,19 +162,29 @@ class JaxWatching(PlainWatching):
             if followed is None:
                 return given(*arguments, **named)
             if len(arguments) > place:
-                arguments = arguments[:place] + (followed.traced,) + arguments[place + 1:]
+                arguments = arguments[:place] + (followed.traced,) + arguments[place + 1 :]
             else:
                 named[keyword] = followed.traced
-            return self.called(followed, given, arguments, named, None, functools.partial(anew, followed))
+            return self.called(
+                followed, given, arguments, named, None, functools.partial(anew, followed)
+            )
 
         return loop
 
-    def called(self, followed: Followed, function: Callable[..., Any], arguments: Any, named: Any, call: Any,
-               traced_anew: Callable[..., Any]) -> Any:
-        """The result of ``function``, which traces what is ``followed`` where it has not yet; a step, where that is.
+    def called(
+        self,
+        followed: Followed,
+        function: Callable[..., Any],
+        arguments: Any,
+        named: Any,
+        call: Any,
+        traced_anew: Callable[..., Any],
+    ) -> Any:
+        """The result of ``function``, which traces what is ``followed`` where it has not yet; a
+        step, where that is.
 
-        ``call`` is the call's signature (see :func:`_signature`), or None in a loop of JAX's. ``traced_anew`` does the
-        same, and JAX has not traced it.
+        ``call`` is the call's signature (see :func:`_signature`), or None in a loop of JAX's.
+        ``traced_anew`` does the same, and JAX has not traced it.
         """
         import jax
 
@@ -156,12 +193,25 @@ class JaxWatching(PlainWatching):
         before, followed.last = followed.last, None
         # Looked at before the call, which may be given the memory of what goes in.
         looks = known != [] and self.recorder.recording and not traced([one for _, one in given])
-        arrays = [("%s%s" % (protocol.ARGUMENT, jax.tree_util.keystr(path)), one) for path, one in given
-                  if is_array(one) and id(one) not in followed.results] if looks else []
+        arrays = (
+            [
+                ("%s%s" % (protocol.ARGUMENT, jax.tree_util.keystr(path)), one)
+                for path, one in given
+                if is_array(one) and id(one) not in followed.results
+            ]
+            if looks
+            else []
+        )
         # What another function that is followed gave, such as gradients, was not loaded.
-        computed = [("forward", name, self.read(one)) for name, one in arrays if self._given.get(one)]
+        computed = [
+            ("forward", name, self.read(one)) for name, one in arrays if self._given.get(one)
+        ]
         batch = [(name, self.read(one)) for name, one in arrays if not self._given.get(one)]
-        step = jax_calls.begun(self.recorder.pinpoint, arguments, named, followed.made(), is_array) if looks else None
+        step = (
+            jax_calls.begun(self.recorder.pinpoint, arguments, named, followed.made(), is_array)
+            if looks
+            else None
+        )
         try:
             result = function(*arguments, **named)
         except BaseException:
@@ -171,24 +221,33 @@ class JaxWatching(PlainWatching):
             raise
         if followed.last is None:  # it was traced before
             followed.last = before
-        elif call is not None:  # where it maps to cards, what is traced has other shapes than the call's
+        elif (
+            call is not None
+        ):  # where it maps to cards, what is traced has other shapes than the call's
             followed.names.setdefault(call, followed.last)
         names = followed.last if call is None else followed.names.get(call)
         results = jax.tree.leaves(result)
         self.gave(results)
         is_step = bool(names) and len(names) == len(results) and all(map(is_array, results))
         if step is not None and is_step:
-            weights = {place for place, name in enumerate(names) if name and not name.startswith(OPTIMIZER)}
+            weights = {
+                place for place, name in enumerate(names) if name and not name.startswith(OPTIMIZER)
+            }
             step.replay(traced_anew, function, result, weights or set(range(len(names))))
         elif step is not None:
             self.recorder.pinpoint.drop()
         if not names or len(names) != len(results):
             return result
-        if traced(results):  # by a function that is traced itself, perhaps with a trace of this one that is there
+        if traced(
+            results
+        ):  # by a function that is traced itself, perhaps with a trace of this one that is there
             self.applications += 1
             self.name(list(zip(names, results)))
         elif is_step:
-            first, followed.results = not followed.results, {id(one): (name, one) for name, one in zip(names, results)}
+            first, followed.results = (
+                not followed.results,
+                {id(one): (name, one) for name, one in zip(names, results)},
+            )
             self._returned(batch, computed, names, results, first)
         return result
 
@@ -198,24 +257,42 @@ class JaxWatching(PlainWatching):
             for one in filter(is_array, results):
                 self._given.put(one, True)
 
-    def _returned(self, batch: List[Tuple[str, Any]], computed: List[Tuple[str, str, Any]], names: List[str],
-                  results: List[Any], first: bool) -> None:
+    def _returned(
+        self,
+        batch: List[Tuple[str, Any]],
+        computed: List[Tuple[str, str, Any]],
+        names: List[str],
+        results: List[Any],
+        first: bool,
+    ) -> None:
         weights, state, others = [], [], []
         for place, (name, one) in enumerate(zip(names, results)):
             if name.startswith(OPTIMIZER):
-                state.append(Leaf(name[len(OPTIMIZER):], one))
+                state.append(Leaf(name[len(OPTIMIZER) :], one))
             elif name:
                 weights.append(Leaf(name, one))
             else:
                 others.append(Leaf("result.%d" % place, one))
         if not weights:  # what went through a function that is not followed bears no names
-            weights, others = [one for one in others if one.shape], [one for one in others if not one.shape]
-            # After the first call: has anything changed of what went in? Later ones are compared with the first's.
+            weights, others = (
+                [one for one in others if one.shape],
+                [one for one in others if not one.shape],
+            )
+            # After the first call: has anything changed of what went in? Later ones are compared
+            # with the first's.
             before = [array for _, array in batch] if first else []
             for one in map(self.read, [weight.value for weight in weights] if before else []):
-                alike = [array for array in before if (array.shape, array.dtype) == (one.shape, one.dtype)]
-                self.recorder.moved |= bool(alike) and all(array.tobytes() != one.tobytes() for array in alike)
-        returned = computed + [("forward" if one.shape else "loss", one.path, self.read(one)) for one in others]
+                alike = [
+                    array
+                    for array in before
+                    if (array.shape, array.dtype) == (one.shape, one.dtype)
+                ]
+                self.recorder.moved |= bool(alike) and all(
+                    array.tobytes() != one.tobytes() for array in alike
+                )
+        returned = computed + [
+            ("forward" if one.shape else "loss", one.path, self.read(one)) for one in others
+        ]
         if batch:
             self.recorder.batch(batch)
         self.step(returned, weights, [Stated(state)])

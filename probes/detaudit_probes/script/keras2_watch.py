@@ -1,9 +1,12 @@
-"""Watching Keras 2: a package with backends (2.0 to 2.3, on Theano and TensorFlow 1), then ``tf.keras`` (TensorFlow 2).
+"""Watching Keras 2: a package with backends (2.0 to 2.3, on Theano and TensorFlow 1), then
+``tf.keras`` (TensorFlow 2).
 
-What is seen of a step are its batch, the loss and the metrics that ``fit`` hands to callbacks, and the weights and the
-optimizer's state after it. A training loop of the user's own is met where ``train_on_batch`` is called and, on
-TensorFlow 2, where an optimizer's ``apply_gradients`` is, or the ``tf.function`` in which it is.
+What is seen of a step are its batch, the loss and the metrics that ``fit`` hands to callbacks, and
+the weights and the optimizer's state after it. A training loop of the user's own is met where
+``train_on_batch`` is called and, on TensorFlow 2, where an optimizer's ``apply_gradients`` is, or
+the ``tf.function`` in which it is.
 """
+
 import importlib
 import threading
 from typing import Any, List
@@ -41,7 +44,11 @@ class Keras2Watching(Watching):
         return self._backend.read(variable)
 
     def applied(self, model: Any) -> List[Any]:
-        return [State(self._backend.optimizer_variables(model), [])] if hasattr(model, "optimizer") else []
+        return (
+            [State(self._backend.optimizer_variables(model), [])]
+            if hasattr(model, "optimizer")
+            else []
+        )
 
     def variables(self) -> None:
         """Every weight that a layer makes. It has its first value at the first ``fit``."""
@@ -49,7 +56,9 @@ class Keras2Watching(Watching):
         def telling(given: Any) -> Any:
             def add_weight(layer: Any, *arguments: Any, **named: Any) -> Any:
                 variable = given(layer, *arguments, **named)
-                self.recorder.made("init", path_of(variable), variable, self, self.has_value(variable))
+                self.recorder.made(
+                    "init", path_of(variable), variable, self, self.has_value(variable)
+                )
                 return variable
 
             return add_weight
@@ -68,14 +77,18 @@ class Keras2Watching(Watching):
 
     @staticmethod
     def has_value(variable: Any) -> bool:
-        """A variable of a graph is read when its session runs anyway: asked for earlier, it would be filled earlier."""
+        """A variable of a graph is read when its session runs anyway: asked for earlier, it would
+        be filled earlier.
+        """
         return False
 
     def began(self, model: Any) -> None:
         self.recorder.filled()
 
     def ready(self, model: Any) -> None:
-        """Before a step of ``train_on_batch``: the variables are filled as that would fill them, and read."""
+        """Before a step of ``train_on_batch``: the variables are filled as that would fill them,
+        and read.
+        """
         model._make_train_function()
         self.began(model)
 
@@ -96,16 +109,22 @@ class Keras2Watching(Watching):
     def _told(self, given: Any) -> Any:
         def train_function(inputs: Any) -> Any:
             if self.recorder.recording:
-                self.recorder.batch([("batch.%d" % place, value) for place, value in enumerate(inputs)])
+                self.recorder.batch(
+                    [("batch.%d" % place, value) for place, value in enumerate(inputs)]
+                )
             return given(inputs)
 
         return train_function
 
     def loops(self) -> None:
-        """``train_on_batch``, whoever calls it: inside of ``fit_generator`` it is a step of that."""
+        """``train_on_batch``, whoever calls it: inside of ``fit_generator`` it is a step of
+        that.
+        """
 
         def done(model: Any) -> None:
-            self._step([State(self._backend.optimizer_variables(model), model.trainable_weights)], [])
+            self._step(
+                [State(self._backend.optimizer_variables(model), model.trainable_weights)], []
+            )
 
         self.session.wrap(self.trainer(), "train_on_batch", self.stepping(done, self.ready))
 
@@ -119,7 +138,9 @@ class TfKerasWatching(Keras2Watching):
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras, adapter)
         self.functions = Functions(self)
-        self._applying = threading.local()  # one optimizer's ``apply_gradients`` calls that of the class above
+        self._applying = (
+            threading.local()
+        )  # one optimizer's ``apply_gradients`` calls that of the class above
 
     def variables(self) -> None:
         super().variables()
@@ -140,14 +161,18 @@ class TfKerasWatching(Keras2Watching):
         def tapping(given: Any) -> Any:
             def __init__(data: Any, *arguments: Any, **named: Any) -> None:
                 given(data, *arguments, **named)
-                if self._feeding:  # the first of a fit is its training's; the others are for validation
+                if (
+                    self._feeding
+                ):  # the first of a fit is its training's; the others are for validation
                     self._feeding = False
                     data._dataset = tapped(data._dataset, self.look)
 
             return __init__
 
         def feeding(given: Any) -> Any:
-            def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
+            def train_on_batch(
+                model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
+            ) -> Any:
                 if self.recorder.recording and not self.recorder.inside_fit:
                     self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
                 return given(model, x, y, *arguments, **named)
@@ -165,7 +190,9 @@ class TfKerasWatching(Keras2Watching):
     def _module(self, name: str) -> Any:
         """A module beside the one that ``Model`` stands in: Keras moved twice."""
         try:
-            return importlib.import_module(self.trainer().__module__.rpartition(".")[0] + "." + name)
+            return importlib.import_module(
+                self.trainer().__module__.rpartition(".")[0] + "." + name
+            )
         except ImportError:
             return None
 
@@ -175,7 +202,9 @@ class TfKerasWatching(Keras2Watching):
         super().loops()
 
         def applying(given: Any) -> Any:
-            def apply_gradients(optimizer: Any, grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
+            def apply_gradients(
+                optimizer: Any, grads_and_vars: Any, *arguments: Any, **named: Any
+            ) -> Any:
                 pairs, outermost = list(grads_and_vars), not hasattr(self._applying, "now")
                 self._applying.now = True
                 try:
@@ -184,11 +213,20 @@ class TfKerasWatching(Keras2Watching):
                     if outermost:
                         del self._applying.now
                 if outermost:
-                    weights, state = [variable for _, variable in pairs], list(optimizer.variables())
+                    weights, state = (
+                        [variable for _, variable in pairs],
+                        list(optimizer.variables()),
+                    )
                     if not tf.executing_eagerly():
                         self.functions.met(optimizer, weights, state)
-                    elif self.recorder.counting and not self.recorder.inside_fit and is_first_replica():
-                        self._step([State(state, weights)], gradients([gradient for gradient, _ in pairs]))
+                    elif (
+                        self.recorder.counting
+                        and not self.recorder.inside_fit
+                        and is_first_replica()
+                    ):
+                        self._step(
+                            [State(state, weights)], gradients([gradient for gradient, _ in pairs])
+                        )
                 return result
 
             return apply_gradients
@@ -197,13 +235,19 @@ class TfKerasWatching(Keras2Watching):
             self.session.wrap(kind, "apply_gradients", applying)
 
 
-#: Where the classes stand that define ``apply_gradients``: from 2.11 on there are two, the older one as ``legacy``.
+#: Where the classes stand that define ``apply_gradients``: from 2.11 on there are two, the older
+#: one as ``legacy``.
 OPTIMIZERS = (
-    "tensorflow.python.keras.optimizer_v2.optimizer_v2", "keras.optimizer_v2.optimizer_v2",
-    "keras.optimizers.optimizer_v2.optimizer_v2", "keras.optimizers.legacy.optimizer_v2", "keras.optimizers.optimizer",
-    "keras.optimizers.optimizer_experimental.optimizer", "keras.src.optimizers.legacy.optimizer_v2",
+    "tensorflow.python.keras.optimizer_v2.optimizer_v2",
+    "keras.optimizer_v2.optimizer_v2",
+    "keras.optimizers.optimizer_v2.optimizer_v2",
+    "keras.optimizers.legacy.optimizer_v2",
+    "keras.optimizers.optimizer",
+    "keras.optimizers.optimizer_experimental.optimizer",
+    "keras.src.optimizers.legacy.optimizer_v2",
     "keras.src.optimizers.optimizer",
-    "tf_keras.src.optimizers.legacy.optimizer_v2", "tf_keras.src.optimizers.optimizer",
+    "tf_keras.src.optimizers.legacy.optimizer_v2",
+    "tf_keras.src.optimizers.optimizer",
 )
 
 

@@ -1,4 +1,5 @@
 """Whoever watches Keras on the backend that a script takes."""
+
 import sys
 from typing import Any, Optional
 
@@ -11,14 +12,22 @@ NAMES = ("keras", "tensorflow.keras", BESIDE)
 
 
 def watch(session: Any, recorder: Any, name: str) -> None:
-    """Called when Keras has been imported under one of its names: the first one counts, and ``tf_keras`` beside it.
+    """Called when Keras has been imported under one of its names: the first one counts, and
+    ``tf_keras`` beside it.
 
-    TensorFlow imports Keras 3 or ``tf_keras`` by itself: which of two a script takes is told by its first variable.
+    TensorFlow imports Keras 3 or ``tf_keras`` by itself: which of two a script takes is told by its
+    first variable.
     """
     keras = sys.modules[name]
-    if not hasattr(keras, "__version__") or not hasattr(keras, "backend") or not hasattr(keras, "models"):
+    if (
+        not hasattr(keras, "__version__")
+        or not hasattr(keras, "backend")
+        or not hasattr(keras, "models")
+    ):
         return  # a module of the user's own that is called so
-    package = BESIDE if name == BESIDE or keras.models.Model.__module__.startswith(BESIDE) else NAMES[0]
+    package = (
+        BESIDE if name == BESIDE or keras.models.Model.__module__.startswith(BESIDE) else NAMES[0]
+    )
     if package in recorder.followed:
         return
     first = not recorder.followed
@@ -27,7 +36,10 @@ def watch(session: Any, recorder: Any, name: str) -> None:
     if first:
         recorder.trace.note("measures", {"backend": adapter or keras.backend.backend()})
     if adapter is None:
-        recorder.trace.note("measures", {"unwatched": "Keras %s on %s" % (keras.__version__, keras.backend.backend())})
+        recorder.trace.note(
+            "measures",
+            {"unwatched": "Keras %s on %s" % (keras.__version__, keras.backend.backend())},
+        )
         return
     if first:
         recorder.imported()
@@ -69,7 +81,9 @@ def _made(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
 
 
 def adapter_of(keras: Any, name: str) -> Optional[str]:
-    """The adapter for the Keras and the backend that a script has imported, or None where there is none."""
+    """The adapter for the Keras and the backend that a script has imported, or None where there is
+    none.
+    """
     version, backend = keras.__version__, keras.backend.backend()
     if version.startswith("3."):
         return backend if backend in EVERY_BACKEND else None

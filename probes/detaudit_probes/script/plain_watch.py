@@ -1,9 +1,10 @@
 """Watching Keras 3 where a step is no graph of TensorFlow: on JAX and on Torch.
 
-Batches are looked at where the epoch's iterator hands them out. A step of the user's own is met where it calls the
-``apply`` or the ``stateless_apply`` of one of Keras' optimizers. What a script updates by other means (``torch.optim``)
-is read at exit, with the variables of Keras.
+Batches are looked at where the epoch's iterator hands them out. A step of the user's own is met
+where it calls the ``apply`` or the ``stateless_apply`` of one of Keras' optimizers. What a script
+updates by other means (``torch.optim``) is read at exit, with the variables of Keras.
 """
+
 from typing import Any, Callable, Iterator, List, Tuple
 
 from detaudit_probes import backends, lanes
@@ -13,14 +14,18 @@ from detaudit_probes.script.watching import STATES, Watching
 
 
 class PlainWatching(Watching):
-    _applying = False  # a ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
+    _applying = (
+        False  # a ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
+    )
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         self._backend = backends.get(keras.backend.backend())
         super().__init__(session, recorder, keras)
 
     def follow_steps(self, pinpoint: Any) -> None:
-        """``fit`` and ``train_on_batch`` call one function for a step; it is followed where it is made."""
+        """``fit`` and ``train_on_batch`` call one function for a step; it is followed where it is
+        made.
+        """
         from keras.src.models.model import Trainer
 
         def making(given: Any) -> Any:
@@ -53,7 +58,9 @@ class PlainWatching(Watching):
             def _initialize(variable: Any, value: Any) -> None:
                 given(variable, value)
                 path = path_of(variable)
-                self.recorder.made("rng" if path.endswith(STATES) else "init", path, variable, self, True)
+                self.recorder.made(
+                    "rng" if path.endswith(STATES) else "init", path, variable, self, True
+                )
 
             return _initialize
 
@@ -66,7 +73,9 @@ class PlainWatching(Watching):
         super().batches()
 
         def telling(given: Any) -> Any:
-            def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
+            def train_on_batch(
+                model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
+            ) -> Any:
                 if self.recorder.recording and not self.recorder.inside_fit:
                     self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
                 return given(model, x, y, *arguments, **named)
@@ -80,7 +89,9 @@ class PlainWatching(Watching):
         iterator._get_iterator = lambda: _Tapped(make(), self.look)
 
     def look(self, batch: Any) -> None:
-        self.recorder.batch([(name, self._backend.read(tensor)) for name, tensor in flat("batch", batch)])
+        self.recorder.batch(
+            [(name, self._backend.read(tensor)) for name, tensor in flat("batch", batch)]
+        )
 
     def loops(self) -> None:
         """Steps that no ``fit`` makes: ``train_on_batch``, and updates by an optimizer of Keras."""
@@ -103,23 +114,34 @@ class PlainWatching(Watching):
             return apply
 
         def applying_stateless(given: Any) -> Any:
-            def stateless_apply(optimizer: Any, optimizer_variables: Any, grads: Any, trainable_variables: Any) -> Any:
+            def stateless_apply(
+                optimizer: Any, optimizer_variables: Any, grads: Any, trainable_variables: Any
+            ) -> Any:
                 grads, outermost = list(grads), not self._applying
                 self._applying = True
                 try:
-                    weights, state = given(optimizer, optimizer_variables, grads, trainable_variables)
+                    weights, state = given(
+                        optimizer, optimizer_variables, grads, trainable_variables
+                    )
                 finally:
                     self._applying = not outermost
                 if outermost and self.recorder.counting and not self.recorder.inside_fit:
-                    self.applied_stateless(grads, _leaves(optimizer._trainable_variables, weights),
-                                           _leaves(optimizer.variables, state))
+                    self.applied_stateless(
+                        grads,
+                        _leaves(optimizer._trainable_variables, weights),
+                        _leaves(optimizer.variables, state),
+                    )
                 return weights, state
 
             return stateless_apply
 
         def entering(given: Any) -> Any:
             def __call__(layer: Any, *arguments: Any, **named: Any) -> Any:
-                if self.recorder.counting and not self.recorder.inside_fit and self.recorder.pinpoint.begin_live():
+                if (
+                    self.recorder.counting
+                    and not self.recorder.inside_fit
+                    and self.recorder.pinpoint.begin_live()
+                ):
                     return Layer.__call__(layer, *arguments, **named)  # told apart from now on
                 return given(layer, *arguments, **named)
 
@@ -127,20 +149,29 @@ class PlainWatching(Watching):
 
         if self.session.option("eager") and self.keras.backend.backend() == "torch":
             self.session.wrap(Layer, "__call__", entering)
-        self.session.wrap(Trainer, "train_on_batch", self.stepping(lambda model: self._step(self.applied(model), [])))
+        self.session.wrap(
+            Trainer,
+            "train_on_batch",
+            self.stepping(lambda model: self._step(self.applied(model), [])),
+        )
         self.session.wrap(BaseOptimizer, "apply", applying)
         for kind in (BaseOptimizer, LossScaleOptimizer):
             self.session.wrap(kind, "stateless_apply", applying_stateless)
 
-    def applied_stateless(self, grads: List[Any], weights: List["Leaf"], state: List["Leaf"]) -> None:
-        """A step that leaves the variables as they are, and returns what they shall be: the ``weights``, and the
-        optimizer's ``state``."""
+    def applied_stateless(
+        self, grads: List[Any], weights: List["Leaf"], state: List["Leaf"]
+    ) -> None:
+        """A step that leaves the variables as they are, and returns what they shall be: the
+        ``weights``, and the optimizer's ``state``.
+        """
         self.step(self._gradients(grads), weights, [Stated(state)])
 
     def _gradients(self, grads: List[Any]) -> List[Tuple[str, str, Any]]:
         there = [place for place, one in enumerate(grads) if one is not None]
-        return [("gradient", "gradient.%d" % place, value)
-                for place, value in zip(there, self.read_each([grads[place] for place in there]))]
+        return [
+            ("gradient", "gradient.%d" % place, value)
+            for place, value in zip(there, self.read_each([grads[place] for place in there]))
+        ]
 
 
 def traced(values: Any) -> bool:
@@ -149,7 +180,9 @@ def traced(values: Any) -> bool:
 
 
 class Leaf:
-    """One tensor of a state that a step returns, looked at as the variable is that it stands for (``path``)."""
+    """One tensor of a state that a step returns, looked at as the variable is that it stands for
+    (``path``).
+    """
 
     def __init__(self, path: str, value: Any) -> None:
         self.path, self.value, self.shape = path, value, value.shape
@@ -167,7 +200,9 @@ def _leaves(variables: Any, values: Any) -> List[Leaf]:
 
 
 class _Tapped:
-    """A loader whose batches are looked at. It begins a pass when it is asked to: Torch's draws a seed then."""
+    """A loader whose batches are looked at. It begins a pass when it is asked to: Torch's draws a
+    seed then.
+    """
 
     def __init__(self, loader: Any, look: Callable[[Any], None]) -> None:
         self._loader, self._look = loader, look

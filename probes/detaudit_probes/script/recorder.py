@@ -1,9 +1,10 @@
 """What is recorded of a user's own training: host-side reads only, nothing is added to its graph.
 
-Once: the generators' states, every variable's initial value. Each step: the batch, the updated weights, the optimizer's
-state, the loss and the metrics. At exit: what the weights are then, which is all that a *bare* trial
-(``watch`` false) reads.
+Once: the generators' states, every variable's initial value. Each step: the batch, the updated
+weights, the optimizer's state, the loss and the metrics. At exit: what the weights are then, which
+is all that a *bare* trial (``watch`` false) reads.
 """
+
 import contextlib
 import functools
 import gc
@@ -29,15 +30,17 @@ from detaudit_probes.trace import Taken, TraceWriter
 _clock = time.perf_counter  # taken at import, before a pin can replace it
 STOPPED = "stopped"
 AT_THE_END = "at the end"
-#: Batches that the script has loaded by itself and that a later step may still use; fewer where bytes are kept.
+#: Batches that the script has loaded by itself and that a later step may still use; fewer where
+#: bytes are kept.
 MOST_LOADED, MOST_LOADED_KEPT = 4096, 64
-#: Bytes of variables that are kept alive until exit, so that a model of a function that has returned can be read then.
-#: What is made beyond that is read only where the script itself still holds it.
+#: Bytes of variables that are kept alive until exit, so that a model of a function that has
+#: returned can be read then. What is made beyond that is read only where the script itself still
+#: holds it.
 MOST_HELD = 1 << 30
 #: Bytes of variables that are read at once.
 MOST_READ = 256 << 20
-#: An optimizer's state of more bytes than this is looked at in every ``SPARED``-th step only: what parts there parts
-#: the weights in the next step.
+#: An optimizer's state of more bytes than this is looked at in every ``SPARED``-th step only: what
+#: parts there parts the weights in the next step.
 LARGE_STATE, SPARED = 4 << 20, 16
 
 
@@ -47,14 +50,16 @@ class Loaded:
     def __init__(self, tensors: List[Tuple[str, Taken]], sizes: List[int]) -> None:
         self.tensors, self.used = tensors, False
         large = [taken.fingerprint for (_, taken), size in zip(tensors, sizes) if size > 1]
-        self.known_by = large or [taken.fingerprint for _, taken in tensors]  # numbers are equal by chance
+        self.known_by = large or [
+            taken.fingerprint for _, taken in tensors
+        ]  # numbers are equal by chance
 
 
 class Recorder:
     """Writes the observations of one process to its trace.
 
-    ``inside_fit`` is how deep the process is inside of ``fit``, whose callback records the steps by itself.
-    ``left`` is true in a forked child: nothing of it is recorded.
+    ``inside_fit`` is how deep the process is inside of ``fit``, whose callback records the steps by
+    itself. ``left`` is true in a forked child: nothing of it is recorded.
     """
 
     def __init__(self, session: Any, trace: TraceWriter) -> None:
@@ -64,7 +69,9 @@ class Recorder:
         self.left = False
         self.following: List[Any] = []  # who watches Keras, once it has been imported
         self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
-        self.of_graphs = False  # whether variables are read through a session, which a script may close
+        self.of_graphs = (
+            False  # whether variables are read through a session, which a script may close
+        )
         self.inside_fit = 0
         before = trace.earlier.get("measures", {})  # of the program that this one was started by
         self.steps, self.threads = int(before.get("steps", 0)), Threads()
@@ -72,28 +79,42 @@ class Recorder:
         self.began = self._imported = _clock()
         self.ending: Any = None
         self.before_the_end: List[Callable[[], None]] = []
-        self._variables: List[Tuple[str, Any, Any]] = []  # (name, a function that gives it or None, who reads it)
+        self._variables: List[
+            Tuple[str, Any, Any]
+        ] = []  # (name, a function that gives it or None, who reads it)
         self._held = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._loaded: Deque[Loaded] = deque()
-        self._of_tensor: Dict[int, Loaded] = {}  # by fingerprint: the batch that it was loaded in last
+        self._of_tensor: Dict[
+            int, Loaded
+        ] = {}  # by fingerprint: the batch that it was loaded in last
         self._inputs: Set[int] = set()  # fingerprints of what went into the next step
         self._beside: Dict[str, Any] = {}
         self._states: Dict[str, str] = {}  # in which the process's generators began
         self._results: Dict[Tuple[str, str], float] = {
-            (group, name): value for group, name, value in before.get("results", ())}
+            (group, name): value for group, name, value in before.get("results", ())
+        }
         self._lock = threading.Lock()
-        self._first: Dict[Tuple[str, bool], int] = {}  # by path, and by whether it was taken on a card
+        self._first: Dict[
+            Tuple[str, bool], int
+        ] = {}  # by path, and by whether it was taken on a card
         self._backend = ""  # of the first variable
         self.moved = bool(before.get("moved"))  # whether a weight was seen to change
         self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value as yet
         digests = trace.earlier.get("digests", {})
-        self._saved: Dict[str, str] = {name: digests[SAVED + name] for name in before.get("saved", ())}
+        self._saved: Dict[str, str] = {
+            name: digests[SAVED + name] for name in before.get("saved", ())
+        }
         self.paused = False  # while a step is replayed
-        self._alive: List[Any] = []  # weak references to every variable, generators' states among them
+        self._alive: List[
+            Any
+        ] = []  # weak references to every variable, generators' states among them
         step = session.option("pinpoint")
-        self.pinpoint = None if step is None else Pinpoint(self, int(step), session.request.fingerprint,
-                                                           session.sites.is_users)
+        self.pinpoint = (
+            None
+            if step is None
+            else Pinpoint(self, int(step), session.request.fingerprint, session.sites.is_users)
+        )
         self.generators("at the start")
 
     def leave(self) -> None:
@@ -107,10 +128,13 @@ class Recorder:
     @property
     def counting(self) -> bool:
         """Whether steps are met: a bare trial counts them where it is to be ended at one."""
-        stops = self.session.option("stop_steps") is not None or self.session.option("stop_seconds") is not None
+        stops = (
+            self.session.option("stop_steps") is not None
+            or self.session.option("stop_seconds") is not None
+        )
         return (self.watched or stops) and not self.left and not self.paused
 
-    # What happens once -----------------------------------------------------------------------------------------
+    # What happens once ----------------------------------------------------------------------------
 
     def generators(self, when: str) -> None:
         """The states of the generators that a seed can pin, of those that are there by now."""
@@ -139,18 +163,24 @@ class Recorder:
             self.trace.once(stage, name, value)
 
     def beside(self, kind: str, name: str, value: Any) -> None:
-        """Something that stands beside the training: whether it is the same in all runs is told, and not judged."""
+        """Something that stands beside the training: whether it is the same in all runs is told,
+        and not judged.
+        """
         if self.recording:
             self._note_beside(kind, name, self.trace.take(value))
 
     def _note_beside(self, kind: str, name: str, taken: Taken) -> None:
         name = "%s%s %s" % (BESIDE, kind, name)
         before = self.trace.earlier.get("digests", {}).get(name, "")
-        state = self._beside.setdefault(name, hashlib.blake2b(before.encode("ascii"), digest_size=16))
+        state = self._beside.setdefault(
+            name, hashlib.blake2b(before.encode("ascii"), digest_size=16)
+        )
         state.update(taken.fingerprint.to_bytes(8, "little"))
 
     def result(self, group: str, name: str, value: Any) -> None:
-        """A loss or a metric, as the script's author reads it. The last one of its ``group`` and name counts."""
+        """A loss or a metric, as the script's author reads it. The last one of its ``group`` and
+        name counts.
+        """
         try:
             number = float(value)
         except (TypeError, ValueError):
@@ -159,8 +189,10 @@ class Recorder:
             self._results[group, name] = number
 
     def made(self, stage: str, name: str, variable: Any, reading: Any, readable: bool) -> None:
-        """A variable of Keras is made, with its first value where that is ``readable`` (:meth:`filled` tells of the
-        others). It is looked at again at exit, by whoever is ``reading``."""
+        """A variable of Keras is made, with its first value where that is ``readable``
+        (:meth:`filled` tells of the others). It is looked at again at exit, by whoever is
+        ``reading``.
+        """
         if self.left:
             return
         if self.pinpoint is not None:
@@ -184,7 +216,9 @@ class Recorder:
     def alive(self) -> List[Any]:
         """Every variable of Keras that is there and has a value, where a step is to be replayed."""
         there = [one() for one in self._alive]
-        return [one for one in there if one is not None and getattr(one, "_value", None) is not None]
+        return [
+            one for one in there if one is not None and getattr(one, "_value", None) is not None
+        ]
 
     def filled(self) -> None:
         """Variables that were made without a value may have theirs now."""
@@ -210,21 +244,32 @@ class Recorder:
         if self.left or not values:
             return
         views = [fingerprint.canonical_view(value) for value in values]
-        if any(header.startswith(b"object|") for header, _ in views) or sum(len(data) for _, data in views) > MOST_HELD:
+        if (
+            any(header.startswith(b"object|") for header, _ in views)
+            or sum(len(data) for _, data in views) > MOST_HELD
+        ):
             return  # objects have no bits of their own
         earlier = [fingerprint.canonical(self._saved[name])] if name in self._saved else []
         self._saved[name] = fingerprint.sha256(earlier + views)
 
     def settle(self) -> None:
         """Take the variables' values as their last: what holds them is about to go."""
-        self._variables = [(name, functools.partial(lambda value: value, value), reading)
-                           for name, value, reading in self._last_values()]
+        self._variables = [
+            (name, functools.partial(lambda value: value, value), reading)
+            for name, value, reading in self._last_values()
+        ]
 
     def _last_values(self) -> List[Tuple[str, Any, Any]]:
-        """Of every variable that is still there, in the order in which they were made, with who has read it."""
+        """Of every variable that is still there, in the order in which they were made, with who has
+        read it.
+        """
         there = [(name, held(), reading) for name, held, reading in self._variables]
-        return [(name, value, reading) for name, variable, reading in there if variable is not None
-                for value in self._last_value(variable, reading)]
+        return [
+            (name, value, reading)
+            for name, variable, reading in there
+            if variable is not None
+            for value in self._last_value(variable, reading)
+        ]
 
     def _last_value(self, variable: Any, reading: Any) -> List[Any]:
         """Its value; nothing where the session is closed that it was in."""
@@ -235,7 +280,7 @@ class Recorder:
                 raise
             return []
 
-    # Steps -----------------------------------------------------------------------------------------------------
+    # Steps ----------------------------------------------------------------------------------------
 
     def batch(self, named: List[Tuple[str, Any]]) -> None:
         """A batch for the next step that has none, perhaps in another thread, perhaps ahead."""
@@ -245,12 +290,16 @@ class Recorder:
                 self._batches.append(taken)
 
     def loaded(self, named: List[Tuple[str, Any]]) -> None:
-        """The script has loaded a batch by itself, perhaps to look at it only. It belongs to the steps whose input it
-        is: known by their content, its tensors are looked for among what goes in."""
+        """The script has loaded a batch by itself, perhaps to look at it only. It belongs to the
+        steps whose input it is: known by their content, its tensors are looked for among what goes
+        in.
+        """
         if not self.recording or not named:
             return
-        batch = Loaded([(name, self.trace.take(value)) for name, value in named],
-                       [getattr(value, "size", 1) for _, value in named])
+        batch = Loaded(
+            [(name, self.trace.take(value)) for name, value in named],
+            [getattr(value, "size", 1) for _, value in named],
+        )
         with self._lock:
             self._loaded.append(batch)
             self._of_tensor.update({mark: batch for mark in batch.known_by})
@@ -272,7 +321,9 @@ class Recorder:
                 self._inputs |= marks
 
     def arguments(self, named: List[Tuple[str, Any]]) -> None:
-        """The step is a function's, which was called with these: they are its batch, where that was not loaded."""
+        """The step is a function's, which was called with these: they are its batch, where that was
+        not loaded.
+        """
         taken = [(name, self.trace.take(value)) for name, value in named]
         marks = {one.fingerprint for _, one in taken}
         with self._lock:
@@ -285,16 +336,28 @@ class Recorder:
         with self._lock:
             del self._batches[:]
 
-    def step(self, phase: str, step: int, batches: Optional[int], returned: List[Tuple[str, str, Any]],
-             weights: List[Any], optimizers: List[Any], reading: Any) -> None:
-        """One step has ended; ``batches`` are how many were used for it (None: all that were loaded since the last)."""
+    def step(
+        self,
+        phase: str,
+        step: int,
+        batches: Optional[int],
+        returned: List[Tuple[str, str, Any]],
+        weights: List[Any],
+        optimizers: List[Any],
+        reading: Any,
+    ) -> None:
+        """One step has ended; ``batches`` are how many were used for it (None: all that were loaded
+        since the last).
+        """
         if self.left:
             return
         if self.threads.step():
             self.side_by_side()
         self.steps += 1
         if self.recording and (self.steps - 1) % self.every == 0:
-            rows: List[Tuple[str, str, Any]] = [("data", name, taken) for name, taken in self._data(batches)]
+            rows: List[Tuple[str, str, Any]] = [
+                ("data", name, taken) for name, taken in self._data(batches)
+            ]
             rows += [one for one in returned if one[0] in ("forward", "loss", "gradient")]
             rows += self._updated(weights, optimizers, reading)
             rows += [one for one in returned if one[0] == "metric"]
@@ -304,7 +367,9 @@ class Recorder:
         self._stop_where_asked()
 
     def begins_fit(self) -> bool:
-        """Whether a training that begins now in this thread is to be followed: it is not, inside of another."""
+        """Whether a training that begins now in this thread is to be followed: it is not, inside of
+        another.
+        """
         if self.counting and self.inside_fit and not self.in_fit():
             self.side_by_side()
         return self.counting and not self.inside_fit
@@ -327,7 +392,9 @@ class Recorder:
         return bool(self.inside_fit) and self._fitting == threading.get_ident()
 
     def side_by_side(self) -> None:
-        """Threads train while others do: the order of steps is the machine's, and the script can't be audited."""
+        """Threads train while others do: the order of steps is the machine's, and the script can't
+        be audited.
+        """
         self.trace.note("measures", {"unwatched": "threads side by side"})
 
     def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
@@ -343,28 +410,45 @@ class Recorder:
             if not fed and mine:
                 fed = [one.tensors for one in self._loaded if any(one is other for other in mine)]
                 count = len(fed)
-        return [("%s%s" % (name, "" if count == 1 else " of %d" % place), taken)
-                for place, batch in enumerate(fed) for name, taken in batch]
+        return [
+            ("%s%s" % (name, "" if count == 1 else " of %d" % place), taken)
+            for place, batch in enumerate(fed)
+            for name, taken in batch
+        ]
 
-    def _updated(self, weights: List[Any], optimizers: List[Any], reading: Any) -> List[Tuple[str, str, Taken]]:
-        """The fingerprints of live variables, taken before the step returns: the next one updates them in place."""
+    def _updated(
+        self, weights: List[Any], optimizers: List[Any], reading: Any
+    ) -> List[Tuple[str, str, Taken]]:
+        """The fingerprints of live variables, taken before the step returns: the next one updates
+        them in place.
+        """
         named = [(path_of(variable), variable) for variable in weights]
         for optimizer in optimizers:
-            if self.steps % SPARED == 1 or sum(_size(one) for one in optimizer.variables) <= LARGE_STATE:
-                named += [("optimizer/" + path_of(variable), variable) for variable in optimizer.variables]
+            if (
+                self.steps % SPARED == 1
+                or sum(_size(one) for one in optimizer.variables) <= LARGE_STATE
+            ):
+                named += [
+                    ("optimizer/" + path_of(variable), variable) for variable in optimizer.variables
+                ]
         taken: List[Taken] = []
         on_card: List[bool] = []
         for some in _shares([variable for _, variable in named]):
             values = reading.read_each(some)
             on_card += [isinstance(one, OnCard) for one in values]
             taken += self.trace.take_each(values)
-        for (path, _), there, one in zip(named[:len(weights)], on_card, taken):
-            self.moved = self.moved or self._first.setdefault((path, there), one.fingerprint) != one.fingerprint
+        for (path, _), there, one in zip(named[: len(weights)], on_card, taken):
+            self.moved = (
+                self.moved
+                or self._first.setdefault((path, there), one.fingerprint) != one.fingerprint
+            )
         return [("update", path, one) for (path, _), one in zip(named, taken)]
 
     def _stop_where_asked(self) -> None:
         steps, seconds = self.session.option("stop_steps"), self.session.option("stop_seconds")
-        if (steps is not None and self.steps >= steps) or (seconds is not None and _clock() - self.began >= seconds):
+        if (steps is not None and self.steps >= steps) or (
+            seconds is not None and _clock() - self.began >= seconds
+        ):
             from detaudit_probes.script import start
 
             self.trace.note("measures", {STOPPED: self.steps})
@@ -372,10 +456,12 @@ class Recorder:
             start.flush()
             os._exit(0)
 
-    # The end ---------------------------------------------------------------------------------------------------
+    # The end --------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """What a bare trial reads too: every variable that is still there, in the order in which they were made."""
+        """What a bare trial reads too: every variable that is still there, in the order in which
+        they were made.
+        """
         ended = _clock()
         for function in self.before_the_end:
             function()
@@ -390,28 +476,49 @@ class Recorder:
         with self._lock:
             while self._loaded:
                 self._forget(self._loaded.popleft())
-        self.trace.note("digests", {name: state.hexdigest() for name, state in self._beside.items()})
-        self.trace.note("measures", {"saved": list(self._saved), "results": [
-            [group, name, value] for (group, name), value in self._results.items()]})
+        self.trace.note(
+            "digests", {name: state.hexdigest() for name, state in self._beside.items()}
+        )
+        self.trace.note(
+            "measures",
+            {
+                "saved": list(self._saved),
+                "results": [[group, name, value] for (group, name), value in self._results.items()],
+            },
+        )
         earlier = self.trace.earlier.get("measures", {}).get("after_import", 0.0)
-        self.trace.note("measures", {"steps": self.steps, "moved": self.moved, "max_rss": facts.max_rss(),
-                                     "after_import": earlier + ended - self._imported})
-        told = "pinpoint" in self.trace.earlier.get("measures", {})  # by the program that this one was started by
+        self.trace.note(
+            "measures",
+            {
+                "steps": self.steps,
+                "moved": self.moved,
+                "max_rss": facts.max_rss(),
+                "after_import": earlier + ended - self._imported,
+            },
+        )
+        told = "pinpoint" in self.trace.earlier.get(
+            "measures", {}
+        )  # by the program that this one was started by
         if self.pinpoint is not None and (self.pinpoint.replays or not told):
             self.pinpoint.leave(self.session.folder)
 
 
-#: A time or a random number in a model's name: two runs name one variable in two ways, and nothing differs.
+#: A time or a random number in a model's name: two runs name one variable in two ways, and nothing
+#: differs.
 STAMP = re.compile(r"\d[\d_.:T-]{4,}\d|[0-9a-f]{8}(?:-?[0-9a-f]{4,})+|(?=[a-f]*\d)[0-9a-f]{8,}")
 
 
 def path_of(variable: Any) -> str:
     """What the variable is called in the trace: its path, stamps left out."""
-    return STAMP.sub("#", str(getattr(variable, "path", None) or getattr(variable, "name", "variable")))
+    return STAMP.sub(
+        "#", str(getattr(variable, "path", None) or getattr(variable, "name", "variable"))
+    )
 
 
 def _shares(variables: List[Any]) -> List[List[Any]]:
-    """The variables in groups of which each may be in memory at once: what lies on a card is copied to be read."""
+    """The variables in groups of which each may be in memory at once: what lies on a card is copied
+    to be read.
+    """
     found: List[List[Any]] = []
     room = 0
     for variable in variables:
@@ -424,7 +531,9 @@ def _shares(variables: List[Any]) -> List[List[Any]]:
 
 
 def _size(variable: Any) -> int:
-    """Bytes, at four an element. (A shape of Theano's is itself to be computed; Keras keeps it as numbers.)"""
+    """Bytes, at four an element. (A shape of Theano's is itself to be computed; Keras keeps it as
+    numbers.)
+    """
     size = 4
     shape = getattr(variable, "_keras_shape", None)
     for length in tuple(shape if shape is not None else getattr(variable, "shape", ()) or ()):

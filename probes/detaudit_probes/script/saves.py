@@ -1,9 +1,11 @@
-"""What the script saves: ``save`` and ``save_weights`` of Keras, ``save`` and ``savez`` of NumPy, and files of h5py.
+"""What the script saves: ``save`` and ``save_weights`` of Keras, ``save`` and ``savez`` of NumPy,
+and files of h5py.
 
-Taken from what is handed to the call, not from the file, for archives have times in them; of a file of h5py, which is
-written piece by piece, from its arrays at the end. Whether two runs have saved the same arrays decides, as their
-training does.
+Taken from what is handed to the call, not from the file, for archives have times in them; of a file
+of h5py, which is written piece by piece, from its arrays at the end. Whether two runs have saved
+the same arrays decides, as their training does.
 """
+
 import functools
 import importlib
 import os
@@ -31,7 +33,9 @@ def _numpy(session: Any, recorder: Any) -> None:
         return [arguments[1] if len(arguments) > 1 else named["arr"]]
 
     def several(arguments: Any, named: Any) -> List[Any]:
-        return list(arguments[1:]) + [named[key] for key in sorted(named) if key not in ("file", "allow_pickle")]
+        return list(arguments[1:]) + [
+            named[key] for key in sorted(named) if key not in ("file", "allow_pickle")
+        ]
 
     _tell(session, recorder, numpy, ("save",), one)
     _tell(session, recorder, numpy, ("savez", "savez_compressed"), several)
@@ -51,7 +55,9 @@ def _keras(session: Any, recorder: Any, name: str) -> None:
     def state(arguments: Any, named: Any) -> List[Any]:
         optimizer = getattr(arguments[0] if arguments else named["model"], "optimizer", None)
         variables = getattr(optimizer, "variables", ())
-        return weights(arguments, named) + [read(one) for one in (variables() if callable(variables) else variables)]
+        return weights(arguments, named) + [
+            read(one) for one in (variables() if callable(variables) else variables)
+        ]
 
     for owner in (saving_api, getattr(keras, "saving", None), getattr(keras, "models", None)):
         _tell(session, recorder, owner, ("save_model",), state, place=1)
@@ -70,7 +76,9 @@ def _h5py(session: Any, recorder: Any) -> None:
                 called = _name(name, session.request.options["root"]) if file.mode != "r" else None
                 if called is not None:
                     written[called] = os.path.abspath(os.fspath(name)), weakref.ref(file)
-            except Exception:  # the script has opened it without trouble: it is to have none from us
+            except (
+                Exception
+            ):  # the script has opened it without trouble: it is to have none from us
                 pass
 
         return __init__
@@ -93,18 +101,30 @@ def _arrays(h5py: Any, path: str, still_open: Any) -> List[Any]:
         with h5py.File(path, "r") as file:
             return _arrays(h5py, path, file)
     found: List[Any] = []
-    still_open.visititems(lambda name, one: found.append(one) if isinstance(one, h5py.Dataset) else None)
+    still_open.visititems(
+        lambda name, one: found.append(one) if isinstance(one, h5py.Dataset) else None
+    )
     large = sum(one.size * one.dtype.itemsize for one in found) > MOST_HELD
     return [] if large else [one[()] for one in found if one.dtype.kind not in "OSV"]
 
 
-def _tell(session: Any, recorder: Any, owner: Any, names: Any, values: Callable[[Any, Any], List[Any]],
-          place: int = 0) -> None:
+def _tell(
+    session: Any,
+    recorder: Any,
+    owner: Any,
+    names: Any,
+    values: Callable[[Any, Any], List[Any]],
+    place: int = 0,
+) -> None:
     """Note ``values`` of every call; the file is its argument number ``place``."""
 
     def telling(given: Any) -> Any:
         def saving(*arguments: Any, **named: Any) -> Any:
-            file = arguments[place] if len(arguments) > place else named.get("file", named.get("filepath"))
+            file = (
+                arguments[place]
+                if len(arguments) > place
+                else named.get("file", named.get("filepath"))
+            )
             result = given(*arguments, **named)
             try:
                 name = _name(file, session.request.options["root"])
@@ -121,7 +141,8 @@ def _tell(session: Any, recorder: Any, owner: Any, names: Any, values: Callable[
 
 
 def _name(file: Any, root: str) -> Any:
-    """What the file is called below the program's folder, stamps left out; None for one that has no name to last.
+    """What the file is called below the program's folder, stamps left out; None for one that has no
+    name to last.
 
     Temporary files have other names in every run.
     """

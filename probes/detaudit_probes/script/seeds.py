@@ -1,28 +1,42 @@
-"""The seeds that a script sets by itself: where, and after how many draws from the source that is watched.
+"""The seeds that a script sets by itself: where, and after how many draws from the source that is
+watched.
 
-A seed may come too late, or reach another generator than the one that parts the runs; both are worth a sentence.
+A seed may come too late, or reach another generator than the one that parts the runs; both are
+worth a sentence.
 """
+
 import sys
 from typing import Any, List, Tuple
 
-#: What ``tf.keras`` is, from TensorFlow 2.6 on: each of these has names of its own for the same functions.
+#: What ``tf.keras`` is, from TensorFlow 2.6 on: each of these has names of its own for the same
+#: functions.
 TF_KERAS = ("keras.api._v2.keras", "tf_keras.api._v2.keras")
-#: (module after whose import it is there, the attributes down to the function's owner, its name, the sources it holds)
+#: (module after whose import it is there, the attributes down to the function's owner, its name,
+#: the sources it holds)
 FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
     ("random", (), "seed", ("python-random",)),
     ("numpy", ("random",), "seed", ("numpy-legacy",)),
     ("tensorflow", ("random",), "set_seed", ("tensorflow-seed",)),
     ("tensorflow", (), "set_random_seed", ("tensorflow-seed",)),
     ("torch", (), "manual_seed", ("torch-seed",)),
-    *((module, ("utils",), "set_random_seed", ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed"))
-      for module in ("keras", "tf_keras", *TF_KERAS)),
+    *(
+        (
+            module,
+            ("utils",),
+            "set_random_seed",
+            ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed"),
+        )
+        for module in ("keras", "tf_keras", *TF_KERAS)
+    ),
 )
 
 
 def watch(session: Any, found: List[Any]) -> None:
-    """Add to ``found`` every call of a seeding function from the user's code, in order. One without a seed is a draw.
+    """Add to ``found`` every call of a seeding function from the user's code, in order. One without
+    a seed is a draw.
 
-    Each says whether it ``reaches`` the source that is watched, and how many ``draws`` from it came before.
+    Each says whether it ``reaches`` the source that is watched, and how many ``draws`` from it came
+    before.
     """
 
     def telling(title: str, reaches: bool) -> Any:
@@ -31,8 +45,15 @@ def watch(session: Any, found: List[Any]) -> None:
                 place = session.sites.innermost()
                 given_one = any(one is not None for one in [*arguments, *named.values()])
                 if place is not None and given_one:
-                    found.append({"function": title, "file": place.file, "line": place.line, "reaches": reaches,
-                                  "draws": session.sites.drawn})
+                    found.append(
+                        {
+                            "function": title,
+                            "file": place.file,
+                            "line": place.line,
+                            "reaches": reaches,
+                            "draws": session.sites.drawn,
+                        }
+                    )
                 if reaches:
                     session.sites.seeded = given_one
                 return given(*arguments, **named)
@@ -44,8 +65,12 @@ def watch(session: Any, found: List[Any]) -> None:
     for module, path, name, holds in FUNCTIONS:
         shown = "tf.keras" if module in TF_KERAS else module
         telling_it = telling(".".join((shown,) + path + (name,)), session.spying in holds)
-        session.after_import(module, lambda module=module, path=path, name=name, telling_it=telling_it: session.wrap(
-            _owner(module, path), name, telling_it))
+        session.after_import(
+            module,
+            lambda module=module, path=path, name=name, telling_it=telling_it: session.wrap(
+                _owner(module, path), name, telling_it
+            ),
+        )
 
 
 def _owner(module: str, path: Tuple[str, ...]) -> Any:

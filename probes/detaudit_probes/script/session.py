@@ -1,4 +1,7 @@
-"""What a source's functions are given in a user's own process: the counterpart of a probe's ``Trial``."""
+"""What a source's functions are given in a user's own process: the counterpart of a probe's
+``Trial``.
+"""
+
 import functools
 import os
 import traceback
@@ -11,7 +14,9 @@ from detaudit_probes.script.sites import Sites
 
 
 def fault(folder: str) -> None:
-    """End the process, with the traceback of the exception at hand: a fault of ours must not pass for the script's."""
+    """End the process, with the traceback of the exception at hand: a fault of ours must not pass
+    for the script's.
+    """
     with open(os.path.join(folder, FAULT_FILE), "w", encoding="utf-8") as file:
         traceback.print_exc(file=file)
     os._exit(70)
@@ -20,14 +25,17 @@ def fault(folder: str) -> None:
 class Session(Given):
     """One process of the user's script: its request, what is held, and what is counted.
 
-    ``counts`` says how often each source was met, for ``touched``. Where the trial is there to find the lines
-    that drew from one source (``spying``), every :meth:`drew` of that source notes its call site as well. ``used`` are
-    the sources that were met other than by an installed module while it was imported.
+    ``counts`` says how often each source was met, for ``touched``. Where the trial is there to find
+    the lines that drew from one source (``spying``), every :meth:`drew` of that source notes its
+    call site as well. ``used`` are the sources that were met other than by an installed module
+    while it was imported.
     """
 
     def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
         super().__init__(request, folder, held)
-        self.remembered: Dict[str, Any] = {}  # what a source took down at the start, for its ``touched``
+        self.remembered: Dict[
+            str, Any
+        ] = {}  # what a source took down at the start, for its ``touched``
         self.hooks = Hooks(lambda: fault(folder))
         self.sites = Sites(root)
         self.used: Set[str] = set()
@@ -36,7 +44,8 @@ class Session(Given):
     def drew(self, source: str, makers: bool = False) -> None:
         """``source`` was drawn from just now, by whoever is up the stack.
 
-        ``makers``: where that is the ``__init__`` of a class of the user's, whoever made the object is told as well.
+        ``makers``: where that is the ``__init__`` of a class of the user's, whoever made the object
+        is told as well.
         """
         self.count(source)
         if source not in self.used and not self.sites.importing():
@@ -49,7 +58,8 @@ class Session(Given):
         self.hooks.after(module, function)
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and docstring.
+        """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and
+        docstring.
 
         ``owner`` is None where a version of its library does not have it.
         """

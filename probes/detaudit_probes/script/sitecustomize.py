@@ -1,9 +1,11 @@
-"""What the interpreter imports when it starts: begins to watch, then runs the environment's own ``sitecustomize``.
+"""What the interpreter imports when it starts: begins to watch, then runs the environment's own
+``sitecustomize``.
 
-It lies in a private folder that comes first in ``PYTHONPATH``, and so reaches every Python process that the script
-starts. The guest is loaded from the folder beside it under its own name, without a place in ``sys.path``: the script
-sees the path that it would see without us.
+It lies in a private folder that comes first in ``PYTHONPATH``, and so reaches every Python process
+that the script starts. The guest is loaded from the folder beside it under its own name, without a
+place in ``sys.path``: the script sees the path that it would see without us.
 """
+
 import importlib.machinery
 import importlib.util
 import os
@@ -12,7 +14,8 @@ import sys
 
 def _load_guest(folder):
     specification = importlib.util.spec_from_file_location(
-        "detaudit_probes", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
+        "detaudit_probes", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
     module = importlib.util.module_from_spec(specification)
     sys.modules["detaudit_probes"] = module
     specification.loader.exec_module(module)

@@ -1,12 +1,15 @@
-"""Call sites: which line of the user's code drew from a source, how often, and through which library."""
+"""Call sites: which line of the user's code drew from a source, how often, and through which
+library.
+"""
+
 import os
 import sys
 import sysconfig
 from typing import Any, Dict, List, NamedTuple, Optional
 
 MOST_SITES = 200
-DEEPEST = 200      # frames looked at for one draw
-SHOWN = 12         # frames kept of the first stack
+DEEPEST = 200  # frames looked at for one draw
+SHOWN = 12  # frames kept of the first stack
 
 
 class Place(NamedTuple):
@@ -18,17 +21,21 @@ class Place(NamedTuple):
 
 
 class Sites:
-    """``root`` is the folder of the user's code: what is installed, and this package, is not theirs.
+    """``root`` is the folder of the user's code: what is installed, and this package, is not
+    theirs.
 
-    ``seeded`` is whether the script has seeded what is watched by now: what is drawn then is as it was before.
-    ``drawn`` counts the draws before that from what such a seed reaches.
+    ``seeded`` is whether the script has seeded what is watched by now: what is drawn then is as it
+    was before. ``drawn`` counts the draws before that from what such a seed reaches.
     """
 
     def __init__(self, root: str) -> None:
         self._root = os.path.join(os.path.realpath(root), "")
         paths = sysconfig.get_paths()
-        self._installed = tuple(os.path.join(os.path.realpath(paths[name]), "") for name in
-                                ("stdlib", "platstdlib", "purelib", "platlib") if name in paths)
+        self._installed = tuple(
+            os.path.join(os.path.realpath(paths[name]), "")
+            for name in ("stdlib", "platstdlib", "purelib", "platlib")
+            if name in paths
+        )
         self._standard = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
         self._ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
         self._known: Dict[str, bool] = {}
@@ -39,8 +46,8 @@ class Sites:
     def note(self, makers: bool = False, private: bool = False) -> None:
         """Count one draw for the innermost line of the user's that led to it.
 
-        ``makers``: and for the lines outward of it, as long as they stand in an ``__init__``. ``private``: no seed
-        that the script sets reaches it.
+        ``makers``: and for the lines outward of it, as long as they stand in an ``__init__``.
+        ``private``: no seed that the script sets reaches it.
         """
         frame: Optional[Any] = sys._getframe(1)
         direct, stack = True, []  # type: bool, List[str]
@@ -57,9 +64,14 @@ class Sites:
                 return
             if name.endswith("traceback_utils.py"):
                 direct = False  # Keras' and TensorFlow's wrapper of every call: it says nothing
-            elif frame.f_globals.get("__name__") != "random" and not os.path.abspath(name).startswith(self._ours):
+            elif frame.f_globals.get("__name__") != "random" and not os.path.abspath(
+                name
+            ).startswith(self._ours):
                 direct = False
-                stack.append("%s:%d in %s" % ("/".join(name.split(os.sep)[-2:]), frame.f_lineno, frame.f_code.co_name))
+                stack.append(
+                    "%s:%d in %s"
+                    % ("/".join(name.split(os.sep)[-2:]), frame.f_lineno, frame.f_code.co_name)
+                )
             frame = frame.f_back
 
     def innermost(self) -> Optional[Place]:
@@ -75,12 +87,18 @@ class Sites:
     def _nearest(self) -> Optional[Any]:
         """The innermost frame that is the user's, or that imports."""
         frame: Optional[Any] = sys._getframe(2)
-        while frame is not None and not _imports(frame) and not self.is_users(frame.f_code.co_filename):
+        while (
+            frame is not None
+            and not _imports(frame)
+            and not self.is_users(frame.f_code.co_filename)
+        ):
             frame = frame.f_back
         return frame
 
     def led_here(self) -> bool:
-        """Whether the user's code is what called, with nothing but the standard library in between."""
+        """Whether the user's code is what called, with nothing but the standard library in
+        between.
+        """
         frame: Optional[Any] = sys._getframe(1)
         while frame is not None:
             name = os.path.abspath(frame.f_code.co_filename)
@@ -97,7 +115,9 @@ class Sites:
             path = os.path.realpath(name)
             ours = os.path.abspath(name).startswith(self._ours)
             installed = path.startswith(self._installed) or "site-packages" in path
-            known = not ours and not installed and path.startswith(self._root) and os.path.exists(path)
+            known = (
+                not ours and not installed and path.startswith(self._root) and os.path.exists(path)
+            )
             self._known[name] = known
         return known
 
@@ -106,18 +126,29 @@ class Sites:
         if found is None:
             if len(self._found) >= MOST_SITES:
                 return
-            found = self._found[place] = {"draws": 0, "seeded": 0, "in_user_code": direct, "stack": stack[-SHOWN:]}
+            found = self._found[place] = {
+                "draws": 0,
+                "seeded": 0,
+                "in_user_code": direct,
+                "stack": stack[-SHOWN:],
+            }
         found["draws"] += 1
         found["seeded"] += seeded
 
     def listed(self) -> List[Dict[str, Any]]:
-        """Every site in the order of its first draw; ``seeded`` of its draws came after the script's own seed."""
-        return [dict(found, file=place.file, line=place.line, function=place.function)
-                for place, found in self._found.items()]
+        """Every site in the order of its first draw; ``seeded`` of its draws came after the
+        script's own seed.
+        """
+        return [
+            dict(found, file=place.file, line=place.line, function=place.function)
+            for place, found in self._found.items()
+        ]
 
 
 def _imports(frame: Any) -> bool:
-    """Whether the frame is the import system's: what an installed module does meanwhile is no line of the user's."""
+    """Whether the frame is the import system's: what an installed module does meanwhile is no line
+    of the user's.
+    """
     return frame.f_code.co_filename.startswith("<frozen importlib")
 
 

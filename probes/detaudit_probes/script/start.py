@@ -1,8 +1,10 @@
-"""The beginning and the end of a watched process: pins before the script's first line, the trace after its last.
+"""The beginning and the end of a watched process: pins before the script's first line, the trace
+after its last.
 
-One process of a trial is the script's own; it is watched. Python processes that it starts, or forks, are pinned as it
-is and named, but not watched.
+One process of a trial is the script's own; it is watched. Python processes that it starts, or
+forks, are pinned as it is and named, but not watched.
 """
+
 import atexit
 import functools
 import json
@@ -48,7 +50,8 @@ def _begin(folder: str) -> None:
 
 
 def _claim(folder: str) -> bool:
-    """Whether this process is the script's own: the first to say so, or that one started anew by ``exec``.
+    """Whether this process is the script's own: the first to say so, or that one started anew by
+    ``exec``.
 
     Others leave their number.
     """
@@ -78,8 +81,16 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
 
     request = session.request
     keep = session.option("keep_from")
-    writer = trace.TraceWriter(session.folder, request.trial, request._asdict(), request.fingerprint,
-                               keep is not None, keep or 0, MOST_KEPT, Team.of_this_machine())
+    writer = trace.TraceWriter(
+        session.folder,
+        request.trial,
+        request._asdict(),
+        request.fingerprint,
+        keep is not None,
+        keep or 0,
+        MOST_KEPT,
+        Team.of_this_machine(),
+    )
     recorder = Recorder(session, writer)
     seeded: List[Dict[str, Any]] = []
     for module in modules:
@@ -89,8 +100,8 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
             module.spy(session)
     if session.spying is not None:
         seeds.watch(session, seeded)
-    # When Keras is imported the end is registered once more: what is registered last runs first, while TensorFlow
-    # can still be read.
+    # When Keras is imported the end is registered once more: what is registered last runs first,
+    # while TensorFlow can still be read.
     used = files.Record(session)
     files.follow(session, used)
     ending = _Ending(session, recorder, modules, seeded, used)
@@ -121,9 +132,20 @@ def _ids(module: ModuleType) -> List[str]:
 class _Ending:
     """Completes the trace, once, in the process that began it."""
 
-    def __init__(self, session: Session, recorder: Any, modules: Tuple[ModuleType, ...],
-                 seeded: List[Dict[str, Any]], used: Any) -> None:
-        self._session, self._recorder, self._modules, self._seeded = session, recorder, modules, seeded
+    def __init__(
+        self,
+        session: Session,
+        recorder: Any,
+        modules: Tuple[ModuleType, ...],
+        seeded: List[Dict[str, Any]],
+        used: Any,
+    ) -> None:
+        self._session, self._recorder, self._modules, self._seeded = (
+            session,
+            recorder,
+            modules,
+            seeded,
+        )
         self._files = used
         self._done, self._pid = False, _getpid()
         self._environment = dict(os.environ)
@@ -131,7 +153,10 @@ class _Ending:
         recorder.ending = self
 
     def before(self, given: Any) -> Any:
-        """For ``exec``, which ends this program, and not the process: the next one goes on with the trace."""
+        """For ``exec``, which ends this program, and not the process: the next one goes on with the
+        trace.
+        """
+
         def started(*arguments: Any, **named: Any) -> None:
             if _getpid() == self._pid:
                 self()
@@ -151,19 +176,32 @@ class _Ending:
         self._files.ended = True
         try:
             recorder.end()
-            recorder.trace.note("facts", {key: value for key, value in facts.of_interpreter().items()})
+            recorder.trace.note(
+                "facts", {key: value for key, value in facts.of_interpreter().items()}
+            )
             recorder.trace.note("evidence", self._evidence())
             before = recorder.trace.earlier.get("measures", {})
-            recorder.trace.note("measures", {"placebos": placebos.met(self._environment),
-                                             "used": sorted(session.used.union(before.get("used", ()))),
-                                             "files": self._files.measures(),
-                                             "trackers": [name for name in protocol.TRACKERS if name in sys.modules]})
+            recorder.trace.note(
+                "measures",
+                {
+                    "placebos": placebos.met(self._environment),
+                    "used": sorted(session.used.union(before.get("used", ()))),
+                    "files": self._files.measures(),
+                    "trackers": [name for name in protocol.TRACKERS if name in sys.modules],
+                },
+            )
             if session.spying is not None:
                 self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
-        except BaseException as error:  # what went wrong in us is told, and never as the script's own doing
-            outcome = {"kind": "own-fault", "type": type(error).__name__,
-                       "message": "%s, in the recorder: %s" % (str(error)[:1000], traceback.format_exc()[-800:])}
+        except (
+            BaseException
+        ) as error:  # what went wrong in us is told, and never as the script's own doing
+            outcome = {
+                "kind": "own-fault",
+                "type": type(error).__name__,
+                "message": "%s, in the recorder: %s"
+                % (str(error)[:1000], traceback.format_exc()[-800:]),
+            }
         recorder.trace.finish(outcome)
         recorder.left = True
 
@@ -171,8 +209,13 @@ class _Ending:
         if not self._sites and self._recorder.trace.earlier and os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 self._sites = json.load(file)  # of the program that this one was started by
-        trace.write_json(path, {"sites": self._sites.get("sites", []) + self._session.sites.listed(),
-                                "seeds": self._sites.get("seeds", []) + self._seeded})
+        trace.write_json(
+            path,
+            {
+                "sites": self._sites.get("sites", []) + self._session.sites.listed(),
+                "seeds": self._sites.get("seeds", []) + self._seeded,
+            },
+        )
 
     def _evidence(self) -> Dict[str, int]:
         found = dict(self._session.counts)

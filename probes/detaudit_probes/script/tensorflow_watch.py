@@ -1,14 +1,22 @@
-"""Watching Keras 3 on TensorFlow: its graphs, its datasets, and training loops with ``GradientTape``.
+"""Watching Keras 3 on TensorFlow: its graphs, its datasets, and training loops with
+``GradientTape``.
 
-Nothing is added to the graph of a training. The batches are looked at on their way out of ``tf.data``, before the step
-that uses them; a training loop of the user's own is met where it calls ``optimizer.apply``, or the ``tf.function`` in
-which it does.
+Nothing is added to the graph of a training. The batches are looked at on their way out of
+``tf.data``, before the step that uses them; a training loop of the user's own is met where it calls
+``optimizer.apply``, or the ``tf.function`` in which it does.
 """
+
 from typing import Any, Callable, List
 
 from detaudit_probes import lanes
 from detaudit_probes.backends import tensorflow
-from detaudit_probes.script.functions import Functions, follow_inputs, follow_iterators, is_first_replica, is_replica
+from detaudit_probes.script.functions import (
+    Functions,
+    follow_inputs,
+    follow_iterators,
+    is_first_replica,
+    is_replica,
+)
 from detaudit_probes.script.recorder import path_of
 from detaudit_probes.script.values import flat, gradients, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
@@ -52,14 +60,18 @@ class TensorFlowWatching(Watching):
         self.functions.follow()
 
     def batches(self) -> None:
-        """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script iterates by itself."""
+        """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script
+        iterates by itself.
+        """
         from keras.src.layers.layer import Layer
         from keras.src.models.model import Trainer
 
         super().batches()
 
         def telling(given: Any) -> Any:
-            def train_on_batch(model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any) -> Any:
+            def train_on_batch(
+                model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
+            ) -> Any:
                 if self.recorder.recording and not self.recorder.inside_fit:
                     self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
                 plain = not arguments and not set(named) - {"return_dict"}
@@ -91,7 +103,9 @@ class TensorFlowWatching(Watching):
             self.raw.append((dataset.element_spec, [tensor.copy() for tensor in tensors]))
 
     def loops(self) -> None:
-        """Steps that no ``fit`` makes: eager updates, and calls of a ``tf.function`` that updates."""
+        """Steps that no ``fit`` makes: eager updates, and calls of a ``tf.function`` that
+        updates.
+        """
         from keras.src.optimizers.base_optimizer import BaseOptimizer
         from tensorflow.python.eager import context
         from tensorflow.python.eager.backprop import GradientTape
@@ -101,7 +115,9 @@ class TensorFlowWatching(Watching):
                 grads = list(grads)
                 result = given(optimizer, grads, trainable_variables)
                 if not context.executing_eagerly():
-                    self.functions.met(optimizer, optimizer._trainable_variables, optimizer.variables)
+                    self.functions.met(
+                        optimizer, optimizer._trainable_variables, optimizer.variables
+                    )
                 elif self.recorder.counting and self.recorder.inside_fit:
                     self._met(optimizer)
                 elif self.recorder.counting and is_first_replica():
@@ -112,7 +128,11 @@ class TensorFlowWatching(Watching):
 
         def entering(given: Any) -> Any:
             def __enter__(tape: Any) -> Any:
-                if self.recorder.counting and context.executing_eagerly() and not self.recorder.inside_fit:
+                if (
+                    self.recorder.counting
+                    and context.executing_eagerly()
+                    and not self.recorder.inside_fit
+                ):
                     self.recorder.pinpoint.begin_live()
                 return given(tape)
 
@@ -123,22 +143,30 @@ class TensorFlowWatching(Watching):
         self.session.wrap(BaseOptimizer, "apply", applying)
 
     def replay_fit(self, model: Any, batches: int) -> None:
-        """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled as well."""
+        """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled
+        as well.
+        """
         import tensorflow as tf
 
         if not self.raw:
             return  # distributed by the user
         spec, tensors = self.raw[0]
-        data = tf.nest.pack_sequence_as(spec, [tf.constant(one) for one in tensors], expand_composites=True)
+        data = tf.nest.pack_sequence_as(
+            spec, [tf.constant(one) for one in tensors], expand_composites=True
+        )
 
         def compiled() -> Any:
             return model.train_function(iter(tf.data.Dataset.from_tensors(data).repeat()))
 
-        self.recorder.pinpoint.replay("fit", lambda: model.train_step(data), compiled if batches == 1 else None)
+        self.recorder.pinpoint.replay(
+            "fit", lambda: model.train_step(data), compiled if batches == 1 else None
+        )
 
 
 def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
-    """The dataset itself, each element looked at by a serial map at its very end: ``look(dataset, arrays)``."""
+    """The dataset itself, each element looked at by a serial map at its very end: ``look(dataset,
+    arrays)``.
+    """
     import tensorflow as tf
 
     if not isinstance(dataset, tf.data.Dataset):
@@ -151,8 +179,12 @@ def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
         look(dataset, tensors)
 
     def tap(*element: Any) -> Any:
-        whole = element if type(dataset.element_spec) is tuple else element[0]  # a named tuple comes as one
-        tensors = [one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)]
+        whole = (
+            element if type(dataset.element_spec) is tuple else element[0]
+        )  # a named tuple comes as one
+        tensors = [
+            one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)
+        ]
         with tf.control_dependencies([tf.numpy_function(looked, tensors, [])]):
             return tf.nest.map_structure(same, whole, expand_composites=True)
 
@@ -162,4 +194,6 @@ def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
 def _tensors(data: Any) -> Any:
     import tensorflow as tf
 
-    return tf.nest.map_structure(lambda one: None if one is None else tf.convert_to_tensor(one), data)
+    return tf.nest.map_structure(
+        lambda one: None if one is None else tf.convert_to_tensor(one), data
+    )

@@ -1,11 +1,16 @@
-"""Which threads of a script train: one after the other, or side by side, where the order of steps is the machine's."""
+"""Which threads of a script train: one after the other, or side by side, where the order of steps
+is the machine's.
+"""
+
 import threading
 import weakref
 from typing import Any
 
 
 class _Here(threading.local):
-    """Of one thread: how many steps it has made, and what Python calls it (None: no thread of Python's)."""
+    """Of one thread: how many steps it has made, and what Python calls it (None: no thread of
+    Python's).
+    """
 
     steps = 0
     thread: Any = None
@@ -22,14 +27,22 @@ class Threads:
         return self._here.steps
 
     def step(self) -> bool:
-        """A step of this thread's; whether another that trains goes on meanwhile. The main thread may be waiting for
-        one that begins to train; no other thread is."""
+        """A step of this thread's; whether another that trains goes on meanwhile. The main thread
+        may be waiting for one that begins to train; no other thread is.
+        """
         here = self._here
         if not here.steps:
-            here.thread = next((one for one in threading.enumerate() if one.ident == threading.get_ident()), None)
+            here.thread = next(
+                (one for one in threading.enumerate() if one.ident == threading.get_ident()), None
+            )
         last = self._last() if self._last is not None else None
         waiting = last is threading.main_thread() and not here.steps
         here.steps += 1
         if here.thread is not None:
             self._last = weakref.ref(here.thread)
-        return None not in (here.thread, last) and last is not here.thread and last.is_alive() and not waiting
+        return (
+            None not in (here.thread, last)
+            and last is not here.thread
+            and last.is_alive()
+            and not waiting
+        )

@@ -1,9 +1,12 @@
 """The content of variables and tensors as arrays, on the host; what has no bits is left out."""
+
 from typing import Any, List, Tuple
 
 
 def read(variable: Any) -> Any:
-    """A Keras or TensorFlow variable's content as an array: live memory on a CPU, to be read at once."""
+    """A Keras or TensorFlow variable's content as an array: live memory on a CPU, to be read at
+    once.
+    """
     import numpy
 
     value = getattr(variable, "_value", variable)
@@ -15,7 +18,9 @@ def read(variable: Any) -> Any:
 
 
 def gradients(grads: List[Any]) -> List[Tuple[str, str, Any]]:
-    """The gradients of an eager step; they belong to the variables in the order in which they were given."""
+    """The gradients of an eager step; they belong to the variables in the order in which they were
+    given.
+    """
     found: List[Tuple[str, str, Any]] = []
     for place, gradient in enumerate(grads):
         if gradient is None:
@@ -33,7 +38,9 @@ def array(tensor: Any) -> Any:
 
 
 def is_data(value: Any) -> bool:
-    """Whether it is made of arrays and tensors alone: no variable, which a step changes, and no model."""
+    """Whether it is made of arrays and tensors alone: no variable, which a step changes, and no
+    model.
+    """
     if isinstance(value, (tuple, list)):
         return all(is_data(one) for one in value)
     if isinstance(value, dict):
@@ -46,12 +53,16 @@ def is_plain(value: Any) -> bool:
 
 
 def is_readable(tensor: Any) -> bool:
-    """Whether NumPy can hold it: not a handle, nor what stands for a dataset or for nothing (a variant)."""
+    """Whether NumPy can hold it: not a handle, nor what stands for a dataset or for nothing (a
+    variant).
+    """
     return getattr(getattr(tensor, "dtype", None), "name", "") not in ("variant", "resource")
 
 
 def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
-    """The tensors of a nest of tuples, lists and dictionaries, each with a name; composite tensors in their parts."""
+    """The tensors of a nest of tuples, lists and dictionaries, each with a name; composite tensors
+    in their parts.
+    """
     if isinstance(structure, dict):
         items = sorted(structure.items(), key=lambda item: str(item[0]))
     elif isinstance(structure, (tuple, list)) and not hasattr(structure, "shape"):
@@ -60,8 +71,13 @@ def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
         import tensorflow as tf
 
         parts = tf.nest.flatten(structure, expand_composites=True)
-        return [("%s part %d" % (name, place) if len(parts) > 1 else name, array(part))
-                for place, part in enumerate(parts) if is_readable(part)]
+        return [
+            ("%s part %d" % (name, place) if len(parts) > 1 else name, array(part))
+            for place, part in enumerate(parts)
+            if is_readable(part)
+        ]
     else:
-        return [(name, array(structure))] if structure is not None and is_readable(structure) else []
+        return (
+            [(name, array(structure))] if structure is not None and is_readable(structure) else []
+        )
     return [found for key, value in items for found in flat("%s.%s" % (name, key), value)]

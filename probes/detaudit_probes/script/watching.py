@@ -1,7 +1,9 @@
-"""What is watched of Keras on every backend: ``fit`` gets one more callback, and results are looked at.
+"""What is watched of Keras on every backend: ``fit`` gets one more callback, and results are looked
+at.
 
 Nothing is added to what a training computes.
 """
+
 from typing import Any, Callable, List, Tuple
 
 from detaudit_probes.script.metrics import Metrics
@@ -14,10 +16,12 @@ COUNTS = ("batch", "size")
 
 
 class Watching:
-    """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit`` runs. ``first`` and
-    ``read_each`` give what is recorded of variables: where they lie on a card, it need not be their bits.
+    """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit``
+    runs. ``first`` and ``read_each`` give what is recorded of variables: where they lie on a card,
+    it need not be their bits.
 
-    ``callbacks_place`` says which methods train with callbacks, and where these are among the positional arguments.
+    ``callbacks_place`` says which methods train with callbacks, and where these are among the
+    positional arguments.
     """
 
     callbacks_place = {"fit": 6}
@@ -30,7 +34,9 @@ class Watching:
             self.follow_steps(recorder.pinpoint)
         self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
         self._feeding = False
-        self.raw: List[Any] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
+        self.raw: List[
+            Any
+        ] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
 
     def read(self, variable: Any) -> Any:
         raise NotImplementedError
@@ -71,7 +77,11 @@ class Watching:
                 return given(model, *arguments, **named)
             callback = _callback(self, model)
             if len(arguments) >= place:
-                before, mine, after = arguments[:place - 1], arguments[place - 1], arguments[place:]
+                before, mine, after = (
+                    arguments[: place - 1],
+                    arguments[place - 1],
+                    arguments[place:],
+                )
                 arguments = before + (_with(mine, callback),) + after
             else:
                 named["callbacks"] = _with(named.get("callbacks"), callback)
@@ -99,7 +109,9 @@ class Watching:
             self._optimizers.append(optimizer)
 
     def applied(self, model: Any) -> List[Any]:
-        """The optimizers of a model's training: its own, and others that its step was seen to apply."""
+        """The optimizers of a model's training: its own, and others that its step was seen to
+        apply.
+        """
         mine = [model.optimizer] if getattr(model, "optimizer", None) is not None else []
         mine = [getattr(one, "inner_optimizer", one) for one in mine]
         return mine + [one for one in self._optimizers if not any(one is other for other in mine)]
@@ -107,10 +119,16 @@ class Watching:
     def _step(self, optimizers: List[Any], returned: List[Tuple[str, str, Any]]) -> None:
         weights: List[Any] = []
         for optimizer in optimizers:
-            weights += [one for one in optimizer._trainable_variables if not any(one is other for other in weights)]
+            weights += [
+                one
+                for one in optimizer._trainable_variables
+                if not any(one is other for other in weights)
+            ]
         self.step(returned, weights, optimizers)
 
-    def step(self, returned: List[Tuple[str, str, Any]], weights: List[Any], optimizers: List[Any]) -> None:
+    def step(
+        self, returned: List[Tuple[str, str, Any]], weights: List[Any], optimizers: List[Any]
+    ) -> None:
         """A step that no ``fit`` has made."""
         recorder = self.recorder
         pinpoint = recorder.pinpoint
@@ -118,8 +136,12 @@ class Watching:
             pinpoint.end_live()
         recorder.step("loop", recorder.steps, None, returned, weights, optimizers, self)
 
-    def stepping(self, done: Callable[[Any], None], ready: Callable[[Any], None] = lambda model: None) -> Any:
-        """For ``train_on_batch``, where no ``fit`` calls it: ``ready(model)``, and ``done(model)`` after it, a step."""
+    def stepping(
+        self, done: Callable[[Any], None], ready: Callable[[Any], None] = lambda model: None
+    ) -> Any:
+        """For ``train_on_batch``, where no ``fit`` calls it: ``ready(model)``, and ``done(model)``
+        after it, a step.
+        """
 
         def telling(given: Any) -> Any:
             def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
@@ -155,7 +177,9 @@ class Watching:
         def tapping(given: Any) -> Any:
             def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
                 given(iterator, *arguments, **named)
-                if self._feeding:  # the first of a fit is its training's; the others are for validation
+                if (
+                    self._feeding
+                ):  # the first of a fit is its training's; the others are for validation
                     self._feeding = False
                     self.tap(iterator)
 
@@ -171,6 +195,7 @@ class Watching:
 
     def results(self) -> None:
         """What ``evaluate`` and ``predict`` return to the script."""
+
         def evaluating(given: Any) -> Any:
             def evaluate(model: Any, *arguments: Any, **named: Any) -> Any:
                 value = given(model, *arguments, **named)
@@ -207,7 +232,9 @@ class Watching:
 def _with(callbacks: Any, mine: Any) -> Any:
     if callbacks is None:
         return [mine]
-    if hasattr(callbacks, "append") and not isinstance(callbacks, list):  # a CallbackList of the user's own
+    if hasattr(callbacks, "append") and not isinstance(
+        callbacks, list
+    ):  # a CallbackList of the user's own
         callbacks.append(mine)
         mine.set_model(callbacks.model)
         return callbacks
@@ -229,23 +256,38 @@ def _callback(watching: Watching, model: Any) -> Any:
 
         def on_train_batch_begin(self, batch, logs=None):
             self.begun = batch
-            self.taken = watching.replays and recorder.pinpoint is not None and recorder.pinpoint.take_in_fit()
+            self.taken = (
+                watching.replays
+                and recorder.pinpoint is not None
+                and recorder.pinpoint.take_in_fit()
+            )
 
         def on_train_batch_end(self, batch, logs=None):
             if self.taken:
                 watching.replay_fit(model, batch - self.begun + 1)
-            del watching.raw[:batch - self.begun + 1]
-            returned = [("loss" if name == "loss" else "metric", name, value)
-                        for name, value in self._judged(logs, "train")]
+            del watching.raw[: batch - self.begun + 1]
+            returned = [
+                ("loss" if name == "loss" else "metric", name, value)
+                for name, value in self._judged(logs, "train")
+            ]
             watching.sync(model)
-            recorder.step("fit", recorder.steps, batch - self.begun + 1, returned, model.weights,
-                          watching.applied(model), watching)
+            recorder.step(
+                "fit",
+                recorder.steps,
+                batch - self.begun + 1,
+                returned,
+                model.weights,
+                watching.applied(model),
+                watching,
+            )
 
         # As Keras called them before 2.3; where both are known, these are not called.
         on_batch_begin, on_batch_end = on_train_batch_begin, on_train_batch_end
 
         def on_epoch_end(self, epoch, logs=None):
-            validated = {name: value for name, value in (logs or {}).items() if name.startswith("val_")}
+            validated = {
+                name: value for name, value in (logs or {}).items() if name.startswith("val_")
+            }
             for name, value in self._judged(validated, "validation"):
                 recorder.once("metric", "%s after an epoch" % name, value)
 

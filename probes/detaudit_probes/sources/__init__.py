@@ -3,6 +3,7 @@
 A new source is a new file here and one line in ``MODULES``. Importing this package imports the
 standard library only; the declarations are data, read by the engine and the guest alike.
 """
+
 import importlib.util
 import os
 import sys
@@ -125,10 +126,17 @@ MODULES = (
 )
 
 #: What only a user's own script can have: tried by ``detaudit run`` alone.
-SCRIPT_MODULES = MODULES + (thread_race, process_pool, wall_clock, address_order, input_changed, temporary_folder)
+SCRIPT_MODULES = MODULES + (
+    thread_race,
+    process_pool,
+    wall_clock,
+    address_order,
+    input_changed,
+    temporary_folder,
+)
 
-#: The pins that are tried from outside on a user's script, cheap and specific ones first: where two would do, the
-#: earlier is told.
+#: The pins that are tried from outside on a user's script, cheap and specific ones first: where two
+#: would do, the earlier is told.
 SCRIPT_PINS = (
     "hash-seed",
     "python-random",
@@ -152,8 +160,9 @@ SCRIPT_PINS = (
     "fixed-addresses",
 )
 
-#: What the base condition pins where it is there, in the order in which the pins are applied. No op determinism: it is
-#: a pin tried by itself, for unseeded random operations raise under it and it switches Keras' XLA off.
+#: What the base condition pins where it is there, in the order in which the pins are applied. No op
+#: determinism: it is a pin tried by itself, for unseeded random operations raise under it and it
+#: switches Keras' XLA off.
 BASE_PINS = (
     "keras-seed",
     "python-random",
@@ -175,7 +184,8 @@ GPU_BASE_PINS = ("op-determinism", "xla-deterministic")
 def declared(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Source, ModuleType]]:
     """Each source's id, in order, with its declaration and the module that holds it.
 
-    A module declares one ``SOURCE``, or ``SOURCES`` where one idea has many names (third-party libraries).
+    A module declares one ``SOURCE``, or ``SOURCES`` where one idea has many names (third-party
+    libraries).
     """
     found = {}
     for module in modules:
@@ -186,7 +196,11 @@ def declared(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Sourc
 
 def pins(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Pin, ModuleType]]:
     """Each pin's id with the pin and the module whose ``pin`` function applies it."""
-    return {pin.id: (pin, module) for source, module in declared(modules).values() for pin in source.pins}
+    return {
+        pin.id: (pin, module)
+        for source, module in declared(modules).values()
+        for pin in source.pins
+    }
 
 
 def with_third_party(folders: Sequence[str]) -> Tuple[ModuleType, ...]:
@@ -196,7 +210,9 @@ def with_third_party(folders: Sequence[str]) -> Tuple[ModuleType, ...]:
         for name in sorted(os.listdir(folder)):
             if name.endswith(".py") and not name.startswith("_"):
                 path = os.path.join(folder, name)
-                specification = importlib.util.spec_from_file_location("detaudit_third_party_" + name[:-3], path)
+                specification = importlib.util.spec_from_file_location(
+                    "detaudit_third_party_" + name[:-3], path
+                )
                 module = importlib.util.module_from_spec(specification)
                 sys.modules[specification.name] = module
                 specification.loader.exec_module(module)

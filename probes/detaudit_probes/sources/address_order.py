@@ -1,12 +1,16 @@
-"""Addresses: the default hash of an object, ``id()``, and so the order of a set of objects, is where it lies in memory.
+"""Addresses: the default hash of an object, ``id()``, and so the order of a set of objects, is
+where it lies in memory.
 
-The system loads every process elsewhere (address space layout randomisation), so a set of plain objects is iterated
-in another order in every run; the hash seed does not reach it. Even without the randomisation threads allocate memory
-in an order of their own, as TensorFlow's do. From outside it is held twice over: by a process without the
-randomisation, where that is allowed, and by numbers in place of addresses, wherever the script's own code asks for one:
-objects are numbered in the order in which they are first hashed, or asked for their ``id``. That reaches classes of the
-script that have no base, and what derives from these. A ``__deepcopy__`` that fills its memo by ``id`` may break.
+The system loads every process elsewhere (address space layout randomisation), so a set of plain
+objects is iterated in another order in every run; the hash seed does not reach it. Even without the
+randomisation threads allocate memory in an order of their own, as TensorFlow's do. From outside it
+is held twice over: by a process without the randomisation, where that is allowed, and by numbers in
+place of addresses, wherever the script's own code asks for one: objects are numbered in the order
+in which they are first hashed, or asked for their ``id``. That reaches classes of the script that
+have no base, and what derives from these. A ``__deepcopy__`` that fills its memo by ``id`` may
+break.
 """
+
 import builtins
 import itertools
 import sys
@@ -29,10 +33,16 @@ SOURCE = Source(
             id=PIN,
             holds=(ID,),
             options={"fixed_addresses": True},
-            lines={"*": ("# use a list, or give the class a __hash__ and __eq__ of its own values",)},
+            lines={
+                "*": ("# use a list, or give the class a __hash__ and __eq__ of its own values",)
+            },
         ),
     ),
-    links=(Link("object.__hash__", "https://docs.python.org/3/reference/datamodel.html#object.__hash__"),),
+    links=(
+        Link(
+            "object.__hash__", "https://docs.python.org/3/reference/datamodel.html#object.__hash__"
+        ),
+    ),
     advice="Keep objects in a list or a dictionary; a set of them has no order of its own.",
     script=InScript(PIN, told=False, direct=True),
 )
@@ -73,8 +83,10 @@ class _Numbers:
         try:
             alive = weakref.ref(thing, lambda reference: self._known.pop(key, None))
         except TypeError:
+
             def alive():
                 return thing  # kept: another object at its address would be taken for it
+
         self._known[key] = number, alive
         return number
 
@@ -96,7 +108,9 @@ def _replace(session, number):
 
         def __hash__(self):
             kinds = type(self).__mro__
-            for kind in kinds[kinds.index(Numbered) + 1:-1]:  # what comes before ``object`` decides, as without us
+            for kind in kinds[
+                kinds.index(Numbered) + 1 : -1
+            ]:  # what comes before ``object`` decides, as without us
                 if "__hash__" in vars(kind):
                     if kind.__hash__ is None:
                         raise TypeError("unhashable type: %r" % type(self).__name__)

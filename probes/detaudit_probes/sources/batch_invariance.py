@@ -1,11 +1,13 @@
 """Batch invariance: does one example get the same prediction alone as in a batch?
 
-Mathematically a row of a batch does not know the others (batch normalisation aside, which at inference uses its
-stored averages). The kernels do: how a matrix product or a convolution is split into blocks depends on the number
-of rows, so the order in which the terms of one row are added may depend on the company it keeps. The two settings
-here predict the same rows in one batch and one by one, with the same untrained weights; users expect them to agree
-(tensorflow/tensorflow#39663, keras-team/keras#13328). Nothing pins it in TensorFlow but one batch size everywhere.
+Mathematically a row of a batch does not know the others (batch normalisation aside, which at
+inference uses its stored averages). The kernels do: how a matrix product or a convolution is split
+into blocks depends on the number of rows, so the order in which the terms of one row are added may
+depend on the company it keeps. The two settings here predict the same rows in one batch and one by
+one, with the same untrained weights; users expect them to agree (tensorflow/tensorflow#39663,
+keras-team/keras#13328). Nothing pins it in TensorFlow but one batch size everywhere.
 """
+
 from detaudit_probes import models, training
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
 
@@ -26,12 +28,18 @@ SOURCE = Source(
         procedure=True,
     ),
     links=(
-        Link("TensorFlow issue 39663: the batch size makes the results different",
-             "https://github.com/tensorflow/tensorflow/issues/39663"),
-        Link("Keras issue 13328: output depends on the batch size",
-             "https://github.com/keras-team/keras/issues/13328"),
-        Link("Defeating nondeterminism in LLM inference",
-             "https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/"),
+        Link(
+            "TensorFlow issue 39663: the batch size makes the results different",
+            "https://github.com/tensorflow/tensorflow/issues/39663",
+        ),
+        Link(
+            "Keras issue 13328: output depends on the batch size",
+            "https://github.com/keras-team/keras/issues/13328",
+        ),
+        Link(
+            "Defeating nondeterminism in LLM inference",
+            "https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/",
+        ),
     ),
     advice="Predict with one batch size everywhere where predictions must agree to the bit.",
 )
@@ -45,7 +53,7 @@ def train(trial, recorder):
     training.compile_model(trial, tiny)
     recorder.initial(tiny.model)
     size = 1 if trial.option("one_by_one") else len(tiny.x)
-    batches = [tiny.x[start:start + size] for start in range(0, len(tiny.x), size)]
+    batches = [tiny.x[start : start + size] for start in range(0, len(tiny.x), size)]
     predicted = numpy.concatenate([tiny.model.predict_on_batch(batch) for batch in batches])
     trial.count(ID, len(batches))
     recorder.value("forward", "predictions", predicted, final=True)

@@ -1,11 +1,13 @@
 """The shuffle of ``fit``: in which order the rows of arrays come, and so what the batches are.
 
-``fit(shuffle=True)``, the default, orders the rows anew in every epoch. Which generator does it depends on the
-backend (``keras/src/trainers/data_adapters/array_data_adapter.py``): on TensorFlow ``tf.random.shuffle``, seeded by
-``tf.random.set_seed`` alone; on JAX and NumPy ``numpy.random.permutation``; on Torch its default generator. With
-TensorFlow's seed set, every epoch has the same order. In Keras' main branch after 3.15 the number of the
-epoch seeds the shuffle (read there, not tried). The probe's network has seeded initial weights and no dropout.
+``fit(shuffle=True)``, the default, orders the rows anew in every epoch. Which generator does it
+depends on the backend (``keras/src/trainers/data_adapters/array_data_adapter.py``): on TensorFlow
+``tf.random.shuffle``, seeded by ``tf.random.set_seed`` alone; on JAX and NumPy
+``numpy.random.permutation``; on Torch its default generator. With TensorFlow's seed set, every
+epoch has the same order. In Keras' main branch after 3.15 the number of the epoch seeds the shuffle
+(read there, not tried). The probe's network has seeded initial weights and no dropout.
 """
+
 from detaudit_probes import eras
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread, stack
@@ -18,12 +20,23 @@ SOURCE = Source(
     title="fit's shuffle",
     breaks="fit orders the rows of its arrays by an unseeded generator, so the batches differ.",
     backends=BACKENDS,
-    experiment=Loosen(models=("source:batch-shuffle",), loosens=("tensorflow-seed",),
-                      pins=("keras-seed", "tensorflow-seed")),
+    experiment=Loosen(
+        models=("source:batch-shuffle",),
+        loosens=("tensorflow-seed",),
+        pins=("keras-seed", "tensorflow-seed"),
+    ),
     per_backend={
-        "jax": Loosen(models=("source:batch-shuffle",), loosens=("numpy-legacy",), pins=("keras-seed", "numpy-legacy")),
+        "jax": Loosen(
+            models=("source:batch-shuffle",),
+            loosens=("numpy-legacy",),
+            pins=("keras-seed", "numpy-legacy"),
+        ),
         **eras.of_the_shuffle("source:batch-shuffle"),
-        "torch": Loosen(models=("source:batch-shuffle",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")),
+        "torch": Loosen(
+            models=("source:batch-shuffle",),
+            loosens=("torch-seed",),
+            pins=("keras-seed", "torch-seed"),
+        ),
     },
     links=(
         Link("keras.Model.fit", "https://keras.io/api/models/model_training_apis/#fit-method"),

@@ -1,15 +1,17 @@
 """The clock and the process id, where they serve as a seed.
 
-``seed = int(time.time())``, or the time mixed with ``os.getpid()``, is another number in every run. It is seldom
-in a script's own first lines and often in what it calls: Keras seeds the workers of a ``PyDataset`` with
-``random_seed + worker_proc.ident`` (``keras/src/trainers/data_adapters/py_dataset_adapter.py``).
-The pin replaces ``time.time`` and ``time.time_ns`` by a clock that moves on by a fixed tick at every call, so that
-a loop that waits for a later time still ends, and ``os.getpid`` by a fixed number. ``datetime.datetime.now`` and
-``time.monotonic`` go their own way in C and are not held. In a user's own script they are, in every thread by a clock
-of its own; what the standard library waits by keeps the true one, and so does Theano, which waits for its lock. The
-records of ``logging`` get their times from a clock that ticks for them alone: what is logged of waiting depends on the
-machine's load.
+``seed = int(time.time())``, or the time mixed with ``os.getpid()``, is another number in every run.
+It is seldom in a script's own first lines and often in what it calls: Keras seeds the workers of a
+``PyDataset`` with ``random_seed + worker_proc.ident``
+(``keras/src/trainers/data_adapters/py_dataset_adapter.py``). The pin replaces ``time.time`` and
+``time.time_ns`` by a clock that moves on by a fixed tick at every call, so that a loop that waits
+for a later time still ends, and ``os.getpid`` by a fixed number. ``datetime.datetime.now`` and
+``time.monotonic`` go their own way in C and are not held. In a user's own script they are, in every
+thread by a clock of its own; what the standard library waits by keeps the true one, and so does
+Theano, which waits for its lock. The records of ``logging`` get their times from a clock that ticks
+for them alone: what is logged of waiting depends on the machine's load.
 """
+
 import importlib
 import itertools
 import os
@@ -22,14 +24,23 @@ from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Sourc
 
 ID = "clock"
 
-START = 1500000000 * 10 ** 9  # nanoseconds since the epoch: a day in 2017
-TICK = 10 ** 7                # nanoseconds a call
-# On Linux no process has a number above 2**22 (<linux/threads.h>, PID_MAX_LIMIT): a signal that is sent to
-# this one finds nobody, where one sent to a plausible number would end a stranger.
-PID = 2 ** 22 + 1
+START = 1500000000 * 10**9  # nanoseconds since the epoch: a day in 2017
+TICK = 10**7  # nanoseconds a call
+# On Linux no process has a number above 2**22 (<linux/threads.h>, PID_MAX_LIMIT): a signal that is
+# sent to this one finds nobody, where one sent to a plausible number would end a stranger.
+PID = 2**22 + 1
 #: What waits in the standard library: some have their clock by name, others ask ``time`` for it.
-WAITING = ("threading", "queue", "subprocess", "selectors", "concurrent.futures._base", "multiprocessing.connection",
-           "multiprocessing.pool", "multiprocessing.queues", "multiprocessing.synchronize")
+WAITING = (
+    "threading",
+    "queue",
+    "subprocess",
+    "selectors",
+    "concurrent.futures._base",
+    "multiprocessing.connection",
+    "multiprocessing.pool",
+    "multiprocessing.queues",
+    "multiprocessing.synchronize",
+)
 CLOCKS = ("time", "perf_counter", "monotonic", "process_time")
 
 SOURCE = Source(
@@ -43,15 +54,17 @@ SOURCE = Source(
         Pin(
             id=ID,
             holds=(ID, "wall-clock"),
-            lines={"*": (
-                "import itertools",
-                "import os",
-                "import time",
-                "ticks = itertools.count(%d, %d)" % (START, TICK),
-                "time.time_ns = lambda: next(ticks)",
-                "time.time = lambda: next(ticks) / 1e9",
-                "os.getpid = lambda: %d" % PID,
-            )},
+            lines={
+                "*": (
+                    "import itertools",
+                    "import os",
+                    "import time",
+                    "ticks = itertools.count(%d, %d)" % (START, TICK),
+                    "time.time_ns = lambda: next(ticks)",
+                    "time.time = lambda: next(ticks) / 1e9",
+                    "os.getpid = lambda: %d" % PID,
+                )
+            },
             note="for experiments only: durations are no longer true; better to write a number in place of the time",
         ),
     ),
@@ -89,12 +102,16 @@ def _give(names, clock):
 
 
 def _of_theano():
-    """Theano times what it compiles, and waits for a lock: how often it asks is another number in every process."""
+    """Theano times what it compiles, and waits for a lock: how often it asks is another number in
+    every process.
+    """
     return [name for name in sys.modules if name.partition(".")[0] == "theano"]
 
 
 def _give_logging_its_own():
-    """Records get times that tick by themselves: a library that logs how long it had to wait moves no seed."""
+    """Records get times that tick by themselves: a library that logs how long it had to wait moves
+    no seed.
+    """
     own = _copy()
     own.__dict__.update(_ticking(itertools.count(START, TICK).__next__))
     importlib.import_module("logging")
@@ -116,12 +133,16 @@ def _number_processes():
     _replace_getpid(lambda: mine[0])
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         coming = []
-        os.register_at_fork(before=lambda: coming.append(next(numbers)),
-                            after_in_child=lambda: mine.__setitem__(0, coming[-1]))
+        os.register_at_fork(
+            before=lambda: coming.append(next(numbers)),
+            after_in_child=lambda: mine.__setitem__(0, coming[-1]),
+        )
 
 
 def _replace_getpid(getpid):
-    """``multiprocessing`` ends nothing that was made by a process of another number, and has kept the true function."""
+    """``multiprocessing`` ends nothing that was made by a process of another number, and has kept
+    the true function.
+    """
     from multiprocessing import util
 
     true, os.getpid = os.getpid, getpid
@@ -134,12 +155,14 @@ def feed(trial, x, y):
 
     trial.count(ID)
     now = time.time_ns() if hasattr(time, "time_ns") else int(time.time() * 1e9)
-    return batches.shuffled(x, y, numpy.random.RandomState((now ^ os.getpid()) % 2 ** 32).shuffle)
+    return batches.shuffled(x, y, numpy.random.RandomState((now ^ os.getpid()) % 2**32).shuffle)
 
 
 def hold(session, name):
-    """Every clock of ``time`` and ``datetime`` moves on by a tick at each call. What the standard library waits by
-    keeps the true one: how often it asks while it waits is another number in every run."""
+    """Every clock of ``time`` and ``datetime`` moves on by a tick at each call. What the standard
+    library waits by keeps the true one: how often it asks while it waits is another number in every
+    run.
+    """
     for name in WAITING:
         importlib.import_module(name)
     true = _copy()
@@ -159,8 +182,8 @@ def hold(session, name):
 def _clock_of_each_thread(session):
     """How late it is, in nanoseconds, a tick later at each call from the same thread.
 
-    A thread begins with the time of who started it. One clock for all would race: how often a pool's threads ask it
-    while they wait is another number in every run.
+    A thread begins with the time of who started it. One clock for all would race: how often a
+    pool's threads ask it while they wait is another number in every run.
     """
     import threading
 
@@ -202,8 +225,9 @@ def _replace_datetime(session, tick):
 
 
 def _for_users(session, make):
-    """``datetime`` asks the system in C. The user's modules get a class with other methods that passes for it; others
-    get the real one, for C extensions inherit from it."""
+    """``datetime`` asks the system in C. The user's modules get a class with other methods that
+    passes for it; others get the real one, for C extensions inherit from it.
+    """
     import datetime
 
     if sys.version_info < (3, 7):  # a module has no __getattr__ of its own
@@ -232,7 +256,9 @@ def _for_users(session, make):
 
 
 def spy(session):
-    session.tell(ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")])
+    session.tell(
+        ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")]
+    )
     session.tell(ID, os, "getpid")
 
     def make(real):

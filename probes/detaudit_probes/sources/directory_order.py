@@ -1,15 +1,17 @@
 """The order of a directory: ``os.listdir`` and ``glob`` give files in the order of the file system.
 
-"The list is in arbitrary order", says the documentation of ``os.listdir``; ``os.scandir``, ``glob``,
-``pathlib.Path.iterdir`` and ``os.walk`` inherit it. On one machine the order usually repeats itself, which is
-why nobody notices; a copy of the same folder, another file system or another machine lists it otherwise, and
-shards that are read in another order train another model. TensorFlow's own functions (``tf.io.gfile``, and
-``tf.data.Dataset.list_files``, which shuffles unless told not to) read directories in C++ and are not provoked.
+"The list is in arbitrary order", says the documentation of ``os.listdir``; ``os.scandir``,
+``glob``, ``pathlib.Path.iterdir`` and ``os.walk`` inherit it. On one machine the order usually
+repeats itself, which is why nobody notices; a copy of the same folder, another file system or
+another machine lists it otherwise, and shards that are read in another order train another model.
+TensorFlow's own functions (``tf.io.gfile``, and ``tf.data.Dataset.list_files``, which shuffles
+unless told not to) read directories in C++ and are not provoked.
 
 The probe writes shards of the data into a folder of the trial and reads them as users do, with
-``glob.glob``. Provoked, ``os.listdir`` and ``os.scandir`` give what is there in an order that depends on the
-trial's draw, as another machine's file system would.
+``glob.glob``. Provoked, ``os.listdir`` and ``os.scandir`` give what is there in an order that
+depends on the trial's draw, as another machine's file system would.
 """
+
 import os
 
 from detaudit_probes import batches
@@ -33,18 +35,36 @@ SOURCE = Source(
         ),
     ),
     links=(
-        Link("os.listdir: the list is in arbitrary order", "https://docs.python.org/3/library/os.html#os.listdir"),
-        Link("glob: whether the results are sorted depends on the file system",
-             "https://docs.python.org/3/library/glob.html"),
-        Link("Keras issue 2280: reproducible results", "https://github.com/keras-team/keras/issues/2280"),
+        Link(
+            "os.listdir: the list is in arbitrary order",
+            "https://docs.python.org/3/library/os.html#os.listdir",
+        ),
+        Link(
+            "glob: whether the results are sorted depends on the file system",
+            "https://docs.python.org/3/library/glob.html",
+        ),
+        Link(
+            "Keras issue 2280: reproducible results",
+            "https://github.com/keras-team/keras/issues/2280",
+        ),
     ),
-    script=InScript(PIN, edits=(
-        Edit("wrap", calls=("listdir", "glob", "iglob", "rglob", "iterdir", "scandir"), form="sorted({call})"),)),
+    script=InScript(
+        PIN,
+        edits=(
+            Edit(
+                "wrap",
+                calls=("listdir", "glob", "iglob", "rglob", "iterdir", "scandir"),
+                form="sorted({call})",
+            ),
+        ),
+    ),
 )
 
 
 class _Listing(object):
-    """What ``os.scandir`` returns: an iterator that can be closed and used in a ``with`` statement."""
+    """What ``os.scandir`` returns: an iterator that can be closed and used in a ``with``
+    statement.
+    """
 
     def __init__(self, entries):
         self._entries = iter(entries)
@@ -66,7 +86,9 @@ class _Listing(object):
 
 
 def provoke(trial):
-    """Make every listing a permutation: the same one for the same names, as one file system would give."""
+    """Make every listing a permutation: the same one for the same names, as one file system would
+    give.
+    """
     listdir, scandir = os.listdir, os.scandir
 
     def strange(names, key=None):
@@ -108,12 +130,16 @@ def feed(trial, x, y):
 
 
 def _write(folder, x, y):
-    """One file a row: as many files as the data allow, so that two orders are practically never the same."""
+    """One file a row: as many files as the data allow, so that two orders are practically never the
+    same.
+    """
     import numpy
 
     os.mkdir(folder)
     for row in range(len(x)):
-        numpy.savez(os.path.join(folder, "shard-%03d.npz" % row), x=x[row:row + 1], y=y[row:row + 1])
+        numpy.savez(
+            os.path.join(folder, "shard-%03d.npz" % row), x=x[row : row + 1], y=y[row : row + 1]
+        )
 
 
 def hold(session, name):

@@ -1,13 +1,15 @@
 """Dropout: the masks come from a seed generator of the layer's own.
 
-``keras.layers.Dropout`` without a seed makes a ``SeedGenerator`` whose seed is drawn from Python's ``random`` when
-the layer is made (``keras/src/layers/regularization/dropout.py``, ``keras/src/random/seed_generator.py``); each
-training step then takes the next state of it. The same holds for the other dropout and noise layers and for the
-dropout inside recurrent cells. On the Torch backend such a layer has a generator and does not use it: it calls Torch's
-own dropout, which draws from Torch's default generator (``keras/src/backend/torch/random.py``, "fast path, unseeded").
-In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. The probe's network has seeded initial
-weights and its rows keep their order, so that nothing but the masks can differ.
+``keras.layers.Dropout`` without a seed makes a ``SeedGenerator`` whose seed is drawn from Python's
+``random`` when the layer is made (``keras/src/layers/regularization/dropout.py``,
+``keras/src/random/seed_generator.py``); each training step then takes the next state of it. The
+same holds for the other dropout and noise layers and for the dropout inside recurrent cells. On the
+Torch backend such a layer has a generator and does not use it: it calls Torch's own dropout, which
+draws from Torch's default generator (``keras/src/backend/torch/random.py``, "fast path, unseeded").
+In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. The probe's network
+has seeded initial weights and its rows keep their order, so that nothing but the masks can differ.
 """
+
 from detaudit_probes import eras, layers
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread, stack
@@ -20,9 +22,13 @@ SOURCE = Source(
     title="dropout",
     breaks="The masks of an unseeded Dropout are others in every run, with equal initial weights and batches.",
     backends=BACKENDS,
-    experiment=Loosen(models=("source:dropout",), loosens=("python-random",), pins=("keras-seed", "python-random")),
+    experiment=Loosen(
+        models=("source:dropout",), loosens=("python-random",), pins=("keras-seed", "python-random")
+    ),
     per_backend={
-        "torch": Loosen(models=("source:dropout",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")),
+        "torch": Loosen(
+            models=("source:dropout",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")
+        ),
         **eras.of_layers("source:dropout"),
     },
     links=(
@@ -39,11 +45,16 @@ def see(trial):
     generator = {"torch": "torch", "theano": "numpy"}.get(trial.request.backend)
     if drawn or generator is None:
         return drawn
-    return int(any(layers.is_a(layer, kinds) for layer in layers.of_trial(trial)) and trial.moved(generator))
+    return int(
+        any(layers.is_a(layer, kinds) for layer in layers.of_trial(trial))
+        and trial.moved(generator)
+    )
 
 
 def model(trial):
     import keras
 
-    network = stack((4,), [seeded.dense(16, seed=1), keras.layers.Dropout(0.5), seeded.dense(1, seed=2)])
+    network = stack(
+        (4,), [seeded.dense(16, seed=1), keras.layers.Dropout(0.5), seeded.dense(1, seed=2)]
+    )
     return Tiny(network, spread(16, 4), spread(16, 1), shuffle=False)

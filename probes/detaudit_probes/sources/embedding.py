@@ -1,10 +1,12 @@
 """Embeddings: the initial vectors are random weights like any other.
 
-``keras.layers.Embedding`` starts from ``RandomUniform`` without a seed, which takes one from Python's ``random``
-(``keras/src/layers/core/embedding.py``). An embedding can part two runs in a second way that no seed holds: its
-sparse update with repeated indices is a race between threads (``sparse-update``). Here one thread computes, so
-that only the initial vectors can differ; the other weights are seeded and the rows keep their order.
+``keras.layers.Embedding`` starts from ``RandomUniform`` without a seed, which takes one from
+Python's ``random`` (``keras/src/layers/core/embedding.py``). An embedding can part two runs in a
+second way that no seed holds: its sparse update with repeated indices is a race between threads
+(``sparse-update``). Here one thread computes, so that only the initial vectors can differ; the
+other weights are seeded and the rows keep their order.
 """
+
 from detaudit_probes import eras, layers
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
 from detaudit_probes.models import Tiny, seeded, spread, stack
@@ -17,7 +19,11 @@ SOURCE = Source(
     title="initial embedding vectors",
     breaks="An Embedding built before the seeds are set starts from other vectors in every run.",
     backends=BACKENDS,
-    experiment=Loosen(models=("source:embedding",), loosens=("python-random",), pins=("keras-seed", "python-random")),
+    experiment=Loosen(
+        models=("source:embedding",),
+        loosens=("python-random",),
+        pins=("keras-seed", "python-random"),
+    ),
     per_backend=eras.of_layers("source:embedding"),
     links=(Link("keras.layers.Embedding", "https://keras.io/api/layers/core_layers/embedding/"),),
     advice="Set the seeds before the layer is made; with several threads hold the sparse update as well.",
@@ -25,13 +31,23 @@ SOURCE = Source(
 
 
 def see(trial):
-    return sum(len(layers.unseeded_initializers(layer)) for layer in layers.of_trial(trial)
-               if layers.is_a(layer, ("Embedding",)))
+    return sum(
+        len(layers.unseeded_initializers(layer))
+        for layer in layers.of_trial(trial)
+        if layers.is_a(layer, ("Embedding",))
+    )
 
 
 def model(trial):
     import keras
 
-    network = stack((6,), [keras.layers.Embedding(20, 8), keras.layers.GlobalAveragePooling1D(),
-                           seeded.dense(1, seed=1)], dtype="int32")
+    network = stack(
+        (6,),
+        [
+            keras.layers.Embedding(20, 8),
+            keras.layers.GlobalAveragePooling1D(),
+            seeded.dense(1, seed=1),
+        ],
+        dtype="int32",
+    )
     return Tiny(network, (spread(16, 6) * 20).astype("int32"), spread(16, 1), shuffle=False)

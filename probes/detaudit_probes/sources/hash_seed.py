@@ -1,13 +1,15 @@
 """The hash seed: the order in which a set of strings is iterated differs from process to process.
 
-Python salts the hash of every ``str`` and ``bytes`` with a number drawn when the interpreter starts, so the
-order of a set of strings, and every ``hash("...")`` that is used as a seed, differ between two processes
-(CPython 3.3 and newer; dictionaries keep their insertion order since 3.7). ``PYTHONHASHSEED`` fixes the salt,
-but only where it is set *before* the interpreter starts: assigned inside the script it is too late.
+Python salts the hash of every ``str`` and ``bytes`` with a number drawn when the interpreter
+starts, so the order of a set of strings, and every ``hash("...")`` that is used as a seed, differ
+between two processes (CPython 3.3 and newer; dictionaries keep their insertion order since 3.7).
+``PYTHONHASHSEED`` fixes the salt, but only where it is set *before* the interpreter starts:
+assigned inside the script it is too late.
 
-The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as many scripts write it: another
-order gives every word another token id, so another row of the embedding learns it.
+The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as many scripts write
+it: another order gives every word another token id, so another row of the embedding learns it.
 """
+
 from detaudit_probes.declare import BACKENDS, START, Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.models import Tiny, spread, stack
 
@@ -30,9 +32,17 @@ SOURCE = Source(
         ),
     ),
     links=(
-        Link("PYTHONHASHSEED", "https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED"),
-        Link("object.__hash__: why it is salted", "https://docs.python.org/3/reference/datamodel.html#object.__hash__"),
-        Link("Keras issue 2280: reproducible results", "https://github.com/keras-team/keras/issues/2280"),
+        Link(
+            "PYTHONHASHSEED", "https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED"
+        ),
+        Link(
+            "object.__hash__: why it is salted",
+            "https://docs.python.org/3/reference/datamodel.html#object.__hash__",
+        ),
+        Link(
+            "Keras issue 2280: reproducible results",
+            "https://github.com/keras-team/keras/issues/2280",
+        ),
     ),
     quick=True,
     advice="Better still, sort what is numbered: vocabulary = sorted(set(words)).",
@@ -52,13 +62,19 @@ def model(trial):
     import numpy
 
     texts = [sentence.split() for sentence in SENTENCES]
-    vocabulary = {word: number for number, word in enumerate({word for text in texts for word in text})}
+    vocabulary = {
+        word: number for number, word in enumerate({word for text in texts for word in text})
+    }
     trial.count(ID, len(vocabulary))  # the words that take their token id from the order of a set
     length = max(map(len, texts))
     tokens = [[vocabulary[word] for word in (text * 2)[:length]] for text in texts]
-    network = stack((length,), [
-        keras.layers.Embedding(len(vocabulary), 4),
-        keras.layers.GlobalAveragePooling1D(),
-        keras.layers.Dense(1),
-    ], dtype="int32")
+    network = stack(
+        (length,),
+        [
+            keras.layers.Embedding(len(vocabulary), 4),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(1),
+        ],
+        dtype="int32",
+    )
     return Tiny(network, numpy.array(tokens, dtype="int32"), spread(len(texts), 1), epochs=2)

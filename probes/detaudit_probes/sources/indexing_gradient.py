@@ -1,11 +1,13 @@
 """The gradient of an indexed tensor: Torch's threads add rows with the same index to one tensor.
 
-``table[rows]`` (and ``keras.ops.get_item``) takes rows of a tensor, the same row many times over. Its gradient is
-``aten::index_put`` with ``accumulate=True``, which shares the rows among the threads where they have 32,768 elements or
-more (Torch 2.13 on a CPU: 2,048 rows of 16 part, 2,047 do not). ``torch.use_deterministic_algorithms(True)`` holds it,
-and so does one thread. ``keras.layers.Embedding``, ``keras.ops.take``, ``index_select`` and ``gather`` repeat
-themselves there. On a GPU the operation is among those that Torch's documentation lists.
+``table[rows]`` (and ``keras.ops.get_item``) takes rows of a tensor, the same row many times over.
+Its gradient is ``aten::index_put`` with ``accumulate=True``, which shares the rows among the
+threads where they have 32,768 elements or more (Torch 2.13 on a CPU: 2,048 rows of 16 part, 2,047
+do not). ``torch.use_deterministic_algorithms(True)`` holds it, and so does one thread.
+``keras.layers.Embedding``, ``keras.ops.take``, ``index_select`` and ``gather`` repeat themselves
+there. On a GPU the operation is among those that Torch's documentation lists.
 """
+
 from detaudit_probes.declare import Link, Loosen, Source
 from detaudit_probes.models import Tiny, spread
 
@@ -17,11 +19,17 @@ SOURCE = Source(
     title="the gradient of an indexed tensor",
     breaks="Threads add rows with the same index to one tensor, in an order that is a race.",
     backends=("torch",),
-    experiment=Loosen(models=("source:" + ID,), race=True, options={"intra_op_threads": 8},
-                      pins=("op-determinism", "one-thread")),
+    experiment=Loosen(
+        models=("source:" + ID,),
+        race=True,
+        options={"intra_op_threads": 8},
+        pins=("op-determinism", "one-thread"),
+    ),
     links=(
-        Link("torch.use_deterministic_algorithms: what it changes",
-             "https://docs.pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html"),
+        Link(
+            "torch.use_deterministic_algorithms: what it changes",
+            "https://docs.pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html",
+        ),
     ),
     advice="Use keras.ops.take or an Embedding layer in place of table[rows], or Torch's deterministic algorithms.",
 )
@@ -41,5 +49,11 @@ def model(trial):
             return self.table.value[x.long()].mean(1)
 
     network = keras.Sequential([keras.Input((20,), dtype="int32"), Rows(), keras.layers.Dense(1)])
-    return Tiny(network, (spread(2000, 20) * 50).astype("int32"), spread(2000, 1), optimizer="sgd", batch_size=2000,
-                epochs=3)
+    return Tiny(
+        network,
+        (spread(2000, 20) * 50).astype("int32"),
+        spread(2000, 1),
+        optimizer="sgd",
+        batch_size=2000,
+        epochs=3,
+    )

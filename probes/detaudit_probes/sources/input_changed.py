@@ -1,8 +1,10 @@
-"""Input that a run itself changes: a cache, a checkpoint to warm-start from, a file that is appended to.
+"""Input that a run itself changes: a cache, a checkpoint to warm-start from, a file that is
+appended to.
 
-The second run then reads what the first has left, and is another training. No pin holds it; a sandbox
-gives every run the folder as it was.
+The second run then reads what the first has left, and is another training. No pin holds it; a
+sandbox gives every run the folder as it was.
 """
+
 import os
 
 from detaudit_probes.declare import Source
@@ -20,8 +22,10 @@ SOURCE = Source(
 
 
 def spy(session):
-    """The lines that read one of the option ``files`` while it is what an earlier run has left, and those that open it
-    after that. What is seen of libraries in C++ is what :mod:`~detaudit_probes.script.files` names."""
+    """The lines that read one of the option ``files`` while it is what an earlier run has left, and
+    those that open it after that. What is seen of libraries in C++ is what
+    :mod:`~detaudit_probes.script.files` names.
+    """
     from detaudit_probes.script import files
 
     root = session.request.options["root"]
@@ -32,8 +36,13 @@ def spy(session):
     def opened(use):
         path = os.path.realpath(use.path)
         for name in [one for one in left if one.startswith(path)] if use.prefix else [path]:
-            # What replaces a file, or writes to it, need not be seen; what adds to it leaves in it what was there.
-            if not use.empties and name in left and (name in added or _identity(name) == left[name]):
+            # What replaces a file, or writes to it, need not be seen; what adds to it leaves in it
+            # what was there.
+            if (
+                not use.empties
+                and name in left
+                and (name in added or _identity(name) == left[name])
+            ):
                 (used if use.reads else added).add(name)
             elif not use.prefix:
                 left.pop(name, None)

@@ -1,15 +1,17 @@
 """Inter-op threads: independent operations of one graph run at the same time.
 
-TensorFlow runs the operations of a ``tf.function`` whose inputs are ready on the threads of its inter-op pool
-(one a core where nothing is said; ``TF_NUM_INTEROP_THREADS``, or ``set_inter_op_parallelism_threads`` before the
-runtime starts). Operations that share nothing give the same bits in whatever order they run, so this source
-parts runs only where two of them do: variables that are updated and read in one step (TensorFlow 1 with Keras 2:
-``update-race``), random operations in the loop of a recurrent layer (keras-team/keras#17612: 14 of 1000 runs).
-Recurrent layers with ``recurrent_dropout`` in parallel branches are what the probe's own model is made of.
+TensorFlow runs the operations of a ``tf.function`` whose inputs are ready on the threads of its
+inter-op pool (one a core where nothing is said; ``TF_NUM_INTEROP_THREADS``, or
+``set_inter_op_parallelism_threads`` before the runtime starts). Operations that share nothing give
+the same bits in whatever order they run, so this source parts runs only where two of them do:
+variables that are updated and read in one step (TensorFlow 1 with Keras 2: ``update-race``), random
+operations in the loop of a recurrent layer (keras-team/keras#17612: 14 of 1000 runs). Recurrent
+layers with ``recurrent_dropout`` in parallel branches are what the probe's own model is made of.
 
-On TensorFlow 2.3 they part on one thread too (5 of 5 processes of a script without detaudit ended on other weights, all
-seeded; executed eagerly, 5 of 5 agreed).
+On TensorFlow 2.3 they part on one thread too (5 of 5 processes of a script without detaudit ended
+on other weights, all seeded; executed eagerly, 5 of 5 agreed).
 """
+
 from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
 from detaudit_probes.models import Tiny, spread
 
@@ -18,8 +20,11 @@ ID = "inter-op-threads"
 COUNTS = (1, 8)
 OWN = "source:" + ID
 SETTINGS = tuple(
-    Setting("%d thread%s" % (count, "s" if count > 1 else ""), without=(ID,),
-            options={"inter_op_threads": count, "intra_op_threads": 1})
+    Setting(
+        "%d thread%s" % (count, "s" if count > 1 else ""),
+        without=(ID,),
+        options={"inter_op_threads": count, "intra_op_threads": 1},
+    )
     for count in COUNTS
 )
 
@@ -31,28 +36,38 @@ SOURCE = Source(
     backends=("tensorflow",) + TF_KERAS,
     experiment=Compare(models=(OWN,), settings=SETTINGS),
     links=(
-        Link("tf.config.threading.set_inter_op_parallelism_threads",
-             "https://www.tensorflow.org/api_docs/python/tf/config/threading/set_inter_op_parallelism_threads"),
-        Link("Keras issue 17612: a recurrent layer that does not repeat itself",
-             "https://github.com/keras-team/keras/issues/17612"),
+        Link(
+            "tf.config.threading.set_inter_op_parallelism_threads",
+            "https://www.tensorflow.org/api_docs/python/tf/config/threading/set_inter_op_parallelism_threads",
+        ),
+        Link(
+            "Keras issue 17612: a recurrent layer that does not repeat itself",
+            "https://github.com/keras-team/keras/issues/17612",
+        ),
         Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
     ),
     advice="On TensorFlow 2.12 and 2.15 runs differed with several inter-op threads and matched with one: "
-           "tf.config.threading.set_inter_op_parallelism_threads(1). On TensorFlow 2.3 they differed with one as well; "
-           "there they matched with model.compile(run_eagerly=True) (5 of 5).",
+    "tf.config.threading.set_inter_op_parallelism_threads(1). On TensorFlow 2.3 they differed with one as well; "
+    "there they matched with model.compile(run_eagerly=True) (5 of 5).",
 )
 
 
 def see(trial):
     import tensorflow as tf
 
-    return tf.config.threading.get_inter_op_parallelism_threads() or trial.backend.intra_op_threads()
+    return (
+        tf.config.threading.get_inter_op_parallelism_threads() or trial.backend.intra_op_threads()
+    )
 
 
 def model(trial):
     import keras
 
     inputs = keras.Input((8, 4))
-    branches = [keras.layers.SimpleRNN(8, dropout=0.2, recurrent_dropout=0.2)(inputs) for _ in range(2)]
+    branches = [
+        keras.layers.SimpleRNN(8, dropout=0.2, recurrent_dropout=0.2)(inputs) for _ in range(2)
+    ]
     outputs = keras.layers.Dense(1)(keras.layers.Add()(branches))
-    return Tiny(keras.Model(inputs, outputs), spread(32, 8, 4), spread(32, 1), batch_size=16, epochs=2)
+    return Tiny(
+        keras.Model(inputs, outputs), spread(32, 8, 4), spread(32, 1), batch_size=16, epochs=2
+    )

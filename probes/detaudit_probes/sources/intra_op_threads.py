@@ -1,15 +1,25 @@
 """Intra-op threads: one operation split over several threads adds its terms in another order.
 
-A sum of floating-point numbers depends on the order of its terms. The number of intra-op threads decides
-how TensorFlow and Eigen split a reduction or a convolution, so another count may give other bits; each
-count usually repeats itself. It must be set before the runtime starts: by
+A sum of floating-point numbers depends on the order of its terms. The number of intra-op threads
+decides how TensorFlow and Eigen split a reduction or a convolution, so another count may give other
+bits; each count usually repeats itself. It must be set before the runtime starts: by
 ``tf.config.threading.set_intra_op_parallelism_threads`` or ``TF_NUM_INTRAOP_THREADS``.
 """
+
 import functools
 import os
 
 from detaudit_probes import backends, facts
-from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, InScript, Link, Pin, Setting, Source
+from detaudit_probes.declare import (
+    EVERY_BACKEND,
+    TF_KERAS,
+    Compare,
+    InScript,
+    Link,
+    Pin,
+    Setting,
+    Source,
+)
 
 ID = "intra-op-threads"
 
@@ -24,8 +34,11 @@ SOURCE = Source(
     experiment=Compare(
         models=("cnn", "mlp", "lstm", "attention"),
         settings=tuple(
-            Setting("%d thread%s" % (count, "s" if count > 1 else ""), options={"intra_op_threads": count},
-                    without=(ID,))
+            Setting(
+                "%d thread%s" % (count, "s" if count > 1 else ""),
+                options={"intra_op_threads": count},
+                without=(ID,),
+            )
             for count in COUNTS
         ),
     ),
@@ -34,30 +47,40 @@ SOURCE = Source(
             id="one-thread",
             holds=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
             options={"intra_op_threads": 1, "inter_op_threads": 1},
-            lines={**dict.fromkeys(("tensorflow",) + TF_KERAS, (
-                "import tensorflow as tf",
-                "tf.config.threading.set_intra_op_parallelism_threads(1)  # before the first operation",
-                "tf.config.threading.set_inter_op_parallelism_threads(1)",
-            )), "tensorflow1": (
-                "import keras",
-                "import tensorflow as tf",
-                "keras.backend.set_session(tf.Session(config=tf.ConfigProto(  # before the model is built",
-                "    intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)))",
-            ), "torch": (
-                "import torch",
-                "torch.set_num_threads(1)  # before the first operation",
-                "torch.set_num_interop_threads(1)",
-            ), "jax": (
-                "import os",
-                "os.environ[\"NPROC\"] = \"1\"  # before JAX computes anything",
-                "os.environ[\"XLA_FLAGS\"] = \"--xla_cpu_multi_thread_eigen=false\"",
-            )},
+            lines={
+                **dict.fromkeys(
+                    ("tensorflow",) + TF_KERAS,
+                    (
+                        "import tensorflow as tf",
+                        "tf.config.threading.set_intra_op_parallelism_threads(1)  # before the first operation",
+                        "tf.config.threading.set_inter_op_parallelism_threads(1)",
+                    ),
+                ),
+                "tensorflow1": (
+                    "import keras",
+                    "import tensorflow as tf",
+                    "keras.backend.set_session(tf.Session(config=tf.ConfigProto(  # before the model is built",
+                    "    intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)))",
+                ),
+                "torch": (
+                    "import torch",
+                    "torch.set_num_threads(1)  # before the first operation",
+                    "torch.set_num_interop_threads(1)",
+                ),
+                "jax": (
+                    "import os",
+                    'os.environ["NPROC"] = "1"  # before JAX computes anything',
+                    'os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"',
+                ),
+            },
             note="one core computes",
         ),
     ),
     links=(
-        Link("tf.config.threading.set_intra_op_parallelism_threads",
-             "https://www.tensorflow.org/api_docs/python/tf/config/threading/set_intra_op_parallelism_threads"),
+        Link(
+            "tf.config.threading.set_intra_op_parallelism_threads",
+            "https://www.tensorflow.org/api_docs/python/tf/config/threading/set_intra_op_parallelism_threads",
+        ),
         Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
     ),
     quick=True,
@@ -84,14 +107,18 @@ def vary(session):
 
 
 def _elsewhere(session, count):
-    """On the other backends, as soon as one of them is imported, and in the sessions of TensorFlow 1."""
+    """On the other backends, as soon as one of them is imported, and in the sessions of TensorFlow
+    1.
+    """
     for name in ("jax", "torch"):
         session.after_import(name, functools.partial(backends.get(name).set_threads, count))
     session.after_import("tensorflow", functools.partial(_in_sessions, session, count))
 
 
 def _in_sessions(session, count):
-    """TensorFlow 1 has its thread counts from each session's configuration; the variables came late to it."""
+    """TensorFlow 1 has its thread counts from each session's configuration; the variables came late
+    to it.
+    """
     import tensorflow as tf
 
     if not tf.__version__.startswith("1."):

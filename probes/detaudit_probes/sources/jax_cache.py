@@ -1,10 +1,12 @@
 """JAX's persistent compilation cache: the same program from the disk, or compiled anew.
 
-With ``JAX_COMPILATION_CACHE_DIR`` set, what XLA compiled in one process is read by the next one. It should compute the
-same bits; it need not where the cache was filled on another machine, whose instruction set XLA compiled for (the key of
-an entry names the platform and the compiler's version, ``jax/_src/cache_key.py``). The probe trains, forgets what is
-compiled, and trains again from the cache.
+With ``JAX_COMPILATION_CACHE_DIR`` set, what XLA compiled in one process is read by the next one. It
+should compute the same bits; it need not where the cache was filled on another machine, whose
+instruction set XLA compiled for (the key of an entry names the platform and the compiler's version,
+``jax/_src/cache_key.py``). The probe trains, forgets what is compiled, and trains again from the
+cache.
 """
+
 import os
 
 from detaudit_probes import models, training
@@ -24,7 +26,12 @@ SOURCE = Source(
         settings=(Setting("compiled anew"), Setting("from the cache", options={ID: True})),
         procedure=True,
     ),
-    links=(Link("JAX: persistent compilation cache", "https://docs.jax.dev/en/latest/persistent_compilation_cache.html"),),
+    links=(
+        Link(
+            "JAX: persistent compilation cache",
+            "https://docs.jax.dev/en/latest/persistent_compilation_cache.html",
+        ),
+    ),
     advice="Keep a cache for each type of machine.",
 )
 
@@ -41,7 +48,9 @@ def train(trial, recorder):
         compilation_cache.reset_cache()  # whether there is one is asked once, at the first compilation
         _train(trial, recorder)
         jax.clear_caches()
-        jax.monitoring.register_event_listener(lambda event, **_: trial.count(ID, int(event == HIT)))
+        jax.monitoring.register_event_listener(
+            lambda event, **_: trial.count(ID, int(event == HIT))
+        )
     _train(trial, recorder)
 
 

@@ -1,11 +1,13 @@
 """The flags of JAX's generator: one seed, other numbers.
 
-``jax.random`` derives its numbers from keys by Threefry. ``JAX_THREEFRY_PARTITIONABLE`` chooses in which order the
-counter is spent (on by default since JAX 0.5), ``JAX_ENABLE_X64`` makes keys and draws 64 bits wide: with either, the
-same keys give other numbers. Keras draws a ``Dropout``'s masks and the initial weights so on JAX, so the flags decide
-what a seeded training ends on; each of their values repeats itself. ``JAX_DEFAULT_PRNG_IMPL=rbg`` is no choice with
-Keras 3.15, whose keys are Threefry's: it raises "invalid PRNG key data".
+``jax.random`` derives its numbers from keys by Threefry. ``JAX_THREEFRY_PARTITIONABLE`` chooses in
+which order the counter is spent (on by default since JAX 0.5), ``JAX_ENABLE_X64`` makes keys and
+draws 64 bits wide: with either, the same keys give other numbers. Keras draws a ``Dropout``'s masks
+and the initial weights so on JAX, so the flags decide what a seeded training ends on; each of their
+values repeats itself. ``JAX_DEFAULT_PRNG_IMPL=rbg`` is no choice with Keras 3.15, whose keys are
+Threefry's: it raises "invalid PRNG key data".
 """
+
 from detaudit_probes import layers
 from detaudit_probes.declare import IMPORT, Compare, Link, Pin, Setting, Source
 from detaudit_probes.models import Tiny, spread, stack
@@ -22,7 +24,9 @@ SOURCE = Source(
         models=("source:" + ID,),
         settings=(
             Setting("as JAX chooses"),
-            Setting("JAX_THREEFRY_PARTITIONABLE=0", environment={"JAX_THREEFRY_PARTITIONABLE": "0"}),
+            Setting(
+                "JAX_THREEFRY_PARTITIONABLE=0", environment={"JAX_THREEFRY_PARTITIONABLE": "0"}
+            ),
             Setting("JAX_ENABLE_X64=1", environment={"JAX_ENABLE_X64": "1"}),
         ),
     ),
@@ -50,5 +54,7 @@ def see(trial):
 def model(trial):
     import keras
 
-    network = stack((4,), [keras.layers.Dense(16), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    network = stack(
+        (4,), [keras.layers.Dense(16), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    )
     return Tiny(network, spread(16, 4), spread(16, 1), shuffle=False)

@@ -1,13 +1,15 @@
 """Keras' global seed generator: made once, and then deaf to every seed but its own.
 
-``keras.random`` functions called without a seed draw from one global ``SeedGenerator``, which is made
-at its first use with a seed from Python's ``random`` (``keras/src/random/seed_generator.py``). Where a
-helper uses ``keras.random`` before the script seeds, the generator exists already: ``random.seed``,
-``numpy.random.seed`` and ``tf.random.set_seed`` do not reach it, only ``keras.utils.set_random_seed``
-resets it. The probe's model adds ``keras.random`` noise to its input, after such an early use. On JAX a compiled step
-may not draw from that generator ("When tracing a JAX function, you should only use seeded random ops"), so there the
-noise is added to the rows before ``fit``.
+``keras.random`` functions called without a seed draw from one global ``SeedGenerator``, which is
+made at its first use with a seed from Python's ``random`` (``keras/src/random/seed_generator.py``).
+Where a helper uses ``keras.random`` before the script seeds, the generator exists already:
+``random.seed``, ``numpy.random.seed`` and ``tf.random.set_seed`` do not reach it, only
+``keras.utils.set_random_seed`` resets it. The probe's model adds ``keras.random`` noise to its
+input, after such an early use. On JAX a compiled step may not draw from that generator ("When
+tracing a JAX function, you should only use seeded random ops"), so there the noise is added to the
+rows before ``fit``.
 """
+
 from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Pin, Source
 from detaudit_probes.models import Tiny, mlp
 from detaudit_probes.sources import third_party
@@ -25,18 +27,34 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "tfdata-shuffle")
-            + third_party.FROM_NUMPY + third_party.FROM_PYTHON,
+            holds=(
+                ID,
+                "python-random",
+                "numpy-legacy",
+                "tensorflow-seed",
+                "torch-seed",
+                "tfdata-shuffle",
+            )
+            + third_party.FROM_NUMPY
+            + third_party.FROM_PYTHON,
             lines={
-                "*": ("import keras", "keras.utils.set_random_seed({seed})  # first, before anything else"),
+                "*": (
+                    "import keras",
+                    "keras.utils.set_random_seed({seed})  # first, before anything else",
+                ),
                 # beside ``tf_keras`` the package ``keras`` is another Keras
-                "tf_keras": ("import tensorflow as tf",
-                             "tf.keras.utils.set_random_seed({seed})  # first, before anything else"),
+                "tf_keras": (
+                    "import tensorflow as tf",
+                    "tf.keras.utils.set_random_seed({seed})  # first, before anything else",
+                ),
             },
         ),
     ),
     links=(
-        Link("keras.utils.set_random_seed", "https://keras.io/api/utils/python_utils/#set_random_seed-function"),
+        Link(
+            "keras.utils.set_random_seed",
+            "https://keras.io/api/utils/python_utils/#set_random_seed-function",
+        ),
         Link("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),
     ),
     quick=True,
@@ -60,7 +78,9 @@ def see(trial):
 
 
 def noise(trial):
-    """Layers (one, or on JAX none) that add noise from ``keras.random`` without a seed, as a user's own would."""
+    """Layers (one, or on JAX none) that add noise from ``keras.random`` without a seed, as a user's
+    own would.
+    """
     import keras
 
     if trial.request.backend == "jax":
@@ -78,6 +98,12 @@ def model(trial):
 
     tiny = mlp.build(trial)
     layers = noise(trial)
-    x = tiny.x if layers else tiny.x + trial.backend.read(keras.random.normal(tiny.x.shape, stddev=0.1))
-    network = keras.Sequential([keras.Input((1,)), *layers, keras.layers.Dense(10), keras.layers.Dense(1)])
+    x = (
+        tiny.x
+        if layers
+        else tiny.x + trial.backend.read(keras.random.normal(tiny.x.shape, stddev=0.1))
+    )
+    network = keras.Sequential(
+        [keras.Input((1,)), *layers, keras.layers.Dense(10), keras.layers.Dense(1)]
+    )
     return Tiny(network, x, tiny.y, epochs=tiny.epochs)

@@ -1,9 +1,11 @@
-"""The machine's load: does a training give the same bits while every core is busy with something else?
+"""The machine's load: does a training give the same bits while every core is busy with something
+else?
 
-It should: load changes no value. But it changes who comes first, so it brings out races that an idle machine
-hides, and on a faulty machine heat and voltage. The probe trains on four threads, once as the machine is and once
-beside processes that keep every core busy.
+It should: load changes no value. But it changes who comes first, so it brings out races that an
+idle machine hides, and on a faulty machine heat and voltage. The probe trains on four threads, once
+as the machine is and once beside processes that keep every core busy.
 """
+
 import contextlib
 import subprocess
 import sys
@@ -30,9 +32,7 @@ SOURCE = Source(
         ),
         procedure=True,
     ),
-    links=(
-        Link("Silent data corruptions at scale", "https://arxiv.org/abs/2102.11245"),
-    ),
+    links=(Link("Silent data corruptions at scale", "https://arxiv.org/abs/2102.11245"),),
     advice="Where load decides the bits, look for a race that an idle machine hides, or test the hardware.",
 )
 
@@ -55,8 +55,13 @@ def burning(count):
     with contextlib.ExitStack() as gone:
         burners = []
         for _ in range(count):
-            burners.append(gone.enter_context(subprocess.Popen(
-                [sys.executable, "-c", _BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE)))
+            burners.append(
+                gone.enter_context(
+                    subprocess.Popen(
+                        [sys.executable, "-c", _BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                    )
+                )
+            )
             gone.callback(burners[-1].kill)
         for burner in burners:
             burner.stdout.read(1)
@@ -64,9 +69,13 @@ def burning(count):
 
 
 def train(trial, recorder):
-    """The standard training of the model, beside one burning process a core where the option says so."""
+    """The standard training of the model, beside one burning process a core where the option says
+    so.
+    """
     tiny = models.build(trial.request.model, trial)
     training.compile_model(trial, tiny)
     with burning(facts.cores() if trial.option("busy") else 0) as burners:
         training.fit(trial, recorder, tiny)
-        trial.count(ID, sum(burner.poll() is None for burner in burners))  # still burning at the end
+        trial.count(
+            ID, sum(burner.poll() is None for burner in burners)
+        )  # still burning at the end

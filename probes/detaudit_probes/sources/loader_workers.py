@@ -1,19 +1,30 @@
 """Several loader threads that share one generator: which batch gets which numbers is a race.
 
-``keras.utils.PyDataset(workers=4)`` loads its batches in a pool of threads; before Keras 3 it was a ``Sequence``, and
-``fit(workers=4)`` said how many. Keras hands them on in order, but where ``__getitem__`` draws from ``numpy.random``,
-the threads draw from one shared generator in whatever order they get there (keras-team/keras#11365, #1968). The seed is
-set and does not help; neither does op determinism. A generator of its own for each item does, whatever thread loads it.
+``keras.utils.PyDataset(workers=4)`` loads its batches in a pool of threads; before Keras 3 it was a
+``Sequence``, and ``fit(workers=4)`` said how many. Keras hands them on in order, but where
+``__getitem__`` draws from ``numpy.random``, the threads draw from one shared generator in whatever
+order they get there (keras-team/keras#11365, #1968). The seed is set and does not help; neither
+does op determinism. A generator of its own for each item does, whatever thread loads it.
 
-The probe's items cost unequal time before they draw, as files of unequal size do: each multiplies matrices
-whose size depends on its number, in NumPy, which lets the other threads run meanwhile.
+The probe's items cost unequal time before they draw, as files of unequal size do: each multiplies
+matrices whose size depends on its number, in NumPy, which lets the other threads run meanwhile.
 """
+
 import functools
 import sys
 import threading
 
 from detaudit_probes import batches
-from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import (
+    EVERY_BACKEND,
+    TF_KERAS,
+    Edit,
+    InScript,
+    Link,
+    Loosen,
+    Pin,
+    Source,
+)
 
 ID = "loader-workers"
 PER_ITEM = "generator-per-item"
@@ -28,30 +39,38 @@ SOURCE = Source(
     title="several loader threads",
     breaks="Threads that load batches draw from one generator: which batch gets which number is a race.",
     backends=EVERY_BACKEND + TF_KERAS,
-    experiment=Loosen(models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PER_ITEM, ONE_WORKER)),
+    experiment=Loosen(
+        models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PER_ITEM, ONE_WORKER)
+    ),
     pins=(
         Pin(
             id=PER_ITEM,
             holds=(ID,),
-            lines={"*": (
-                "# in __getitem__(self, index), in place of numpy.random:",
-                "generator = numpy.random.default_rng(({seed}, index))",
-            )},
+            lines={
+                "*": (
+                    "# in __getitem__(self, index), in place of numpy.random:",
+                    "generator = numpy.random.default_rng(({seed}, index))",
+                )
+            },
             note="add the epoch's number where every epoch shall draw anew",
         ),
         Pin(
             id=ONE_WORKER,
             holds=(ID,),
-            lines={"*": ("super().__init__(workers=1)  # in the __init__ of the PyDataset",),
-                   **dict.fromkeys(TF_KERAS, ("model.fit(dataset, workers=1)",))},
+            lines={
+                "*": ("super().__init__(workers=1)  # in the __init__ of the PyDataset",),
+                **dict.fromkeys(TF_KERAS, ("model.fit(dataset, workers=1)",)),
+            },
             note="nothing is loaded in parallel any more",
         ),
     ),
     links=(
         Link("keras.utils.PyDataset", "https://keras.io/api/utils/python_utils/#pydataset-class"),
         Link("Keras issue 11365", "https://github.com/keras-team/keras/issues/11365"),
-        Link("NumPy: parallel random number generation",
-             "https://numpy.org/doc/stable/reference/random/parallel.html"),
+        Link(
+            "NumPy: parallel random number generation",
+            "https://numpy.org/doc/stable/reference/random/parallel.html",
+        ),
     ),
     script=InScript(ONE_WORKER, race=True, edits=(Edit("set", form="workers", value="1"),)),
 )
@@ -69,7 +88,9 @@ def feed(trial, x, y):
 
     class Noisy(batches.dataset()):
         def __init__(self):
-            batches.of_workers(self, super().__init__, 1 if ONE_WORKER in trial.request.pins else WORKERS)
+            batches.of_workers(
+                self, super().__init__, 1 if ONE_WORKER in trial.request.pins else WORKERS
+            )
 
         def __len__(self):
             return BATCHES
@@ -78,7 +99,9 @@ def feed(trial, x, y):
             enter(+1)
             _work(index)
             if PER_ITEM in trial.request.pins:
-                noise = numpy.random.default_rng((trial.seed, index)).normal(scale=0.01, size=x.shape)
+                noise = numpy.random.default_rng((trial.seed, index)).normal(
+                    scale=0.01, size=x.shape
+                )
             else:
                 noise = numpy.random.normal(scale=0.01, size=x.shape)
             enter(-1)
@@ -95,7 +118,9 @@ def _work(index):
 
 
 def hold(session, name):
-    """In a user's process every ``PyDataset``, and every ``fit`` of Keras 2, loads with one thread."""
+    """In a user's process every ``PyDataset``, and every ``fit`` of Keras 2, loads with one
+    thread.
+    """
     _follow(session, lambda: None, one=True)
 
 
@@ -133,7 +158,9 @@ def _loaded(session, met, one, name, followed):
     def telling_fit(given):
         def fit(model, *arguments, **named):
             if "workers" in named:
-                named["workers"], processes = fewer(named["workers"], named.get("use_multiprocessing", False))
+                named["workers"], processes = fewer(
+                    named["workers"], named.get("use_multiprocessing", False)
+                )
                 if processes != named.get("use_multiprocessing", False):
                     named["use_multiprocessing"] = processes
             return given(model, *arguments, **named)
@@ -143,5 +170,12 @@ def _loaded(session, met, one, name, followed):
     if hasattr(keras.utils, "PyDataset"):
         session.wrap(keras.utils.PyDataset, "__init__", telling_dataset)
     else:
-        for method in ("fit", "evaluate", "predict", "fit_generator", "evaluate_generator", "predict_generator"):
+        for method in (
+            "fit",
+            "evaluate",
+            "predict",
+            "fit_generator",
+            "evaluate_generator",
+            "predict_generator",
+        ):
             session.wrap(keras.models.Model, method, telling_fit)

@@ -1,21 +1,42 @@
-"""NumPy's generators without a seed: ``numpy.random.default_rng()``, ``RandomState()``, ``SeedSequence()``.
+"""NumPy's generators without a seed: ``numpy.random.default_rng()``, ``RandomState()``,
+``SeedSequence()``.
 
-Since NumPy 1.17 ``default_rng`` makes a generator of its own. Without a seed it takes 128 bits from the
-operating system (``numpy/random/bit_generator.pyx``, ``SeedSequence``), and no global seed reaches it:
-``numpy.random.seed`` does not, and so ``keras.utils.set_random_seed`` does not either (keras-team/keras#19322).
-The pin is a seed for every such generator. Where the code is not the user's own, the operating system's
-entropy can be replaced (pin ``os-entropy``), which holds it too.
+Since NumPy 1.17 ``default_rng`` makes a generator of its own. Without a seed it takes 128 bits from
+the operating system (``numpy/random/bit_generator.pyx``, ``SeedSequence``), and no global seed
+reaches it: ``numpy.random.seed`` does not, and so ``keras.utils.set_random_seed`` does not either
+(keras-team/keras#19322). The pin is a seed for every such generator. Where the code is not the
+user's own, the operating system's entropy can be replaced (pin ``os-entropy``), which holds it too.
 """
+
 import os
 import zlib
 
 from detaudit_probes import batches
-from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import (
+    EVERY_BACKEND,
+    TF_KERAS,
+    Edit,
+    InScript,
+    Link,
+    Loosen,
+    Pin,
+    Source,
+)
 
 ID = "numpy-generator"
 #: What takes its seed from the operating system where it is given none.
-UNSEEDED = ("default_rng", "RandomState", "SeedSequence", "np.random.seed", "numpy.random.seed", "PCG64", "PCG64DXSM",
-            "MT19937", "Philox", "SFC64")
+UNSEEDED = (
+    "default_rng",
+    "RandomState",
+    "SeedSequence",
+    "np.random.seed",
+    "numpy.random.seed",
+    "PCG64",
+    "PCG64DXSM",
+    "MT19937",
+    "Philox",
+    "SFC64",
+)
 
 SOURCE = Source(
     id=ID,
@@ -28,15 +49,24 @@ SOURCE = Source(
         Pin(
             id=ID,
             holds=(ID,),
-            lines={"*": ("import numpy", "rng = numpy.random.default_rng({seed})  # and draw from rng alone")},
+            lines={
+                "*": (
+                    "import numpy",
+                    "rng = numpy.random.default_rng({seed})  # and draw from rng alone",
+                )
+            },
             note="every generator in the script needs a seed: there is no global one",
         ),
     ),
     links=(
-        Link("numpy.random.default_rng",
-             "https://numpy.org/doc/stable/reference/random/generator.html#numpy.random.default_rng"),
-        Link("Keras issue 19322: set_random_seed does not reach default_rng",
-             "https://github.com/keras-team/keras/issues/19322"),
+        Link(
+            "numpy.random.default_rng",
+            "https://numpy.org/doc/stable/reference/random/generator.html#numpy.random.default_rng",
+        ),
+        Link(
+            "Keras issue 19322: set_random_seed does not reach default_rng",
+            "https://github.com/keras-team/keras/issues/19322",
+        ),
     ),
     quick=True,
     script=InScript(ID, edits=(Edit("add", calls=UNSEEDED, form="{seed}"),)),
@@ -60,19 +90,29 @@ def watch(trial):
 def available(trial):
     import numpy
 
-    return None if hasattr(numpy.random, "default_rng") else "NumPy %s has no default_rng" % numpy.__version__
+    return (
+        None
+        if hasattr(numpy.random, "default_rng")
+        else "NumPy %s has no default_rng" % numpy.__version__
+    )
 
 
 def feed(trial, x, y):
     import numpy
 
     # The pin is the seed that a user writes; under the pin os-entropy the code stays unseeded.
-    rng = numpy.random.default_rng(trial.seed) if ID in trial.request.pins else numpy.random.default_rng()
+    rng = (
+        numpy.random.default_rng(trial.seed)
+        if ID in trial.request.pins
+        else numpy.random.default_rng()
+    )
     return batches.shuffled(x, y, rng.shuffle)
 
 
 def hold(session, name):
-    """The same entropy for one line of the script, whichever thread comes first; another one for another line."""
+    """The same entropy for one line of the script, whichever thread comes first; another one for
+    another line.
+    """
 
     def entropy(size):
         place = session.sites.innermost()
@@ -87,10 +127,11 @@ def touch(session):
 
 
 def _unseeded(session, met, entropy=None):
-    """Call ``met`` whenever NumPy seeds a generator from the operating system; ``entropy`` tells what it gets instead.
+    """Call ``met`` whenever NumPy seeds a generator from the operating system; ``entropy`` tells
+    what it gets instead.
 
-    ``default_rng()``, ``RandomState()``, ``SeedSequence()``, bit generators and ``numpy.random.seed()`` all ask one
-    function of ``secrets`` for it, since NumPy 1.18.
+    ``default_rng()``, ``RandomState()``, ``SeedSequence()``, bit generators and
+    ``numpy.random.seed()`` all ask one function of ``secrets`` for it, since NumPy 1.18.
     """
     import numpy
 

@@ -1,13 +1,16 @@
-"""NumPy's legacy generator, ``numpy.random.shuffle`` and its like: it decides what hand-written pipelines do.
+"""NumPy's legacy generator, ``numpy.random.shuffle`` and its like: it decides what hand-written
+pipelines do.
 
-The functions of ``numpy.random`` share one global ``RandomState``, seeded from the operating system when NumPy
-is imported. On the TensorFlow and Torch backends Keras 3 itself does not draw from it: ``numpy.random.seed``,
-which sufficed with Theano and which the recipe of 2017 begins with, pins neither the initial weights nor
-``fit``'s shuffle there; on the JAX and NumPy backends ``fit`` shuffles with ``numpy.random.permutation``
-(``keras/src/trainers/data_adapters/array_data_adapter.py``). What draws from it is the code around the model:
-a ``PyDataset`` that shuffles after every epoch, an augmentation, scikit-learn, pandas and ``scipy.stats``
-where no ``random_state`` is given.
+The functions of ``numpy.random`` share one global ``RandomState``, seeded from the operating system
+when NumPy is imported. On the TensorFlow and Torch backends Keras 3 itself does not draw from it:
+``numpy.random.seed``, which sufficed with Theano and which the recipe of 2017 begins with, pins
+neither the initial weights nor ``fit``'s shuffle there; on the JAX and NumPy backends ``fit``
+shuffles with ``numpy.random.permutation``
+(``keras/src/trainers/data_adapters/array_data_adapter.py``). What draws from it is the code around
+the model: a ``PyDataset`` that shuffles after every epoch, an augmentation, scikit-learn, pandas
+and ``scipy.stats`` where no ``random_state`` is given.
 """
+
 from detaudit_probes import batches
 from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.sources import third_party
@@ -29,16 +32,26 @@ SOURCE = Source(
         ),
     ),
     links=(
-        Link("numpy.random.seed", "https://numpy.org/doc/stable/reference/random/generated/numpy.random.seed.html"),
-        Link("Legacy random generation", "https://numpy.org/doc/stable/reference/random/legacy.html"),
-        Link("Keras issue 22620: NumPy and TensorFlow seeded, and still different",
-             "https://github.com/keras-team/keras/issues/22620"),
+        Link(
+            "numpy.random.seed",
+            "https://numpy.org/doc/stable/reference/random/generated/numpy.random.seed.html",
+        ),
+        Link(
+            "Legacy random generation", "https://numpy.org/doc/stable/reference/random/legacy.html"
+        ),
+        Link(
+            "Keras issue 22620: NumPy and TensorFlow seeded, and still different",
+            "https://github.com/keras-team/keras/issues/22620",
+        ),
     ),
     quick=True,
-    script=InScript(ID, edits=(
-        Edit("insert", ("numpy.random.seed({seed})",), after=("numpy",)),
-        Edit("insert", ("import numpy", "numpy.random.seed({seed})")),
-    )),
+    script=InScript(
+        ID,
+        edits=(
+            Edit("insert", ("numpy.random.seed({seed})",), after=("numpy",)),
+            Edit("insert", ("import numpy", "numpy.random.seed({seed})")),
+        ),
+    ),
 )
 
 
@@ -92,7 +105,11 @@ def _spy(session):
     import numpy
 
     legacy = numpy.random.mtrand._rand
-    names = [name for name in dir(numpy.random) if getattr(getattr(numpy.random, name), "__self__", None) is legacy]
+    names = [
+        name
+        for name in dir(numpy.random)
+        if getattr(getattr(numpy.random, name), "__self__", None) is legacy
+    ]
     names = [name for name in names if name not in ("seed", "get_state", "set_state")]
 
     def telling(name):

@@ -1,13 +1,16 @@
-"""The operating system's entropy: ``os.urandom``, and with it ``secrets``, ``uuid.uuid4`` and ``SystemRandom``.
+"""The operating system's entropy: ``os.urandom``, and with it ``secrets``, ``uuid.uuid4`` and
+``SystemRandom``.
 
-It cannot be seeded. It enters a training where a script names its files by ``uuid.uuid4()`` and reads them
-back in sorted order, makes a "random seed" with ``secrets``, or leaves a generator unseeded. Python's
-``uuid.uuid4`` and ``secrets`` call ``os.urandom`` and ``random._urandom`` (``Lib/uuid.py``, ``Lib/random.py``), so
-replacing these two repeats all of them, and ``numpy.random.default_rng()`` and ``RandomState()`` as well, which
-seed themselves through ``secrets``. ``random.seed()`` and ``random.Random()`` ask the operating system in C
-(``Modules/_randommodule.c``), TensorFlow's unseeded operations in C++: neither is reached. What was seeded when
-it was imported, as NumPy's legacy generator is, must be seeded by itself.
+It cannot be seeded. It enters a training where a script names its files by ``uuid.uuid4()`` and
+reads them back in sorted order, makes a "random seed" with ``secrets``, or leaves a generator
+unseeded. Python's ``uuid.uuid4`` and ``secrets`` call ``os.urandom`` and ``random._urandom``
+(``Lib/uuid.py``, ``Lib/random.py``), so replacing these two repeats all of them, and
+``numpy.random.default_rng()`` and ``RandomState()`` as well, which seed themselves through
+``secrets``. ``random.seed()`` and ``random.Random()`` ask the operating system in C
+(``Modules/_randommodule.c``), TensorFlow's unseeded operations in C++: neither is reached. What was
+seeded when it was imported, as NumPy's legacy generator is, must be seeded by itself.
 """
+
 import os
 import random
 
@@ -27,12 +30,14 @@ SOURCE = Source(
         Pin(
             id=ID,
             holds=(ID, "numpy-generator"),
-            lines={"*": (
-                "import os",
-                "import random",
-                "stream = random.Random({seed})",
-                "os.urandom = random._urandom = lambda size: bytes(stream.getrandbits(8) for _ in range(size))",
-            )},
+            lines={
+                "*": (
+                    "import os",
+                    "import random",
+                    "stream = random.Random({seed})",
+                    "os.urandom = random._urandom = lambda size: bytes(stream.getrandbits(8) for _ in range(size))",
+                )
+            },
             note="for experiments only: keys, tokens and uuids repeat; better to number the files and to pass a seed",
         ),
     ),
@@ -67,7 +72,9 @@ def _replace(trial, source):
 
 
 def feed(trial, x, y):
-    """The rows through files named by ``uuid4``, one row a file, read back in the order of the names."""
+    """The rows through files named by ``uuid4``, one row a file, read back in the order of the
+    names.
+    """
     import uuid
 
     import numpy
@@ -77,7 +84,9 @@ def feed(trial, x, y):
     for row in range(len(x)):
         numpy.savez(os.path.join(folder, "%s.npz" % uuid.uuid4()), x=x[row], y=y[row])
     shards = [numpy.load(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
-    return batches.in_order(numpy.stack([one["x"] for one in shards]), numpy.stack([one["y"] for one in shards]))
+    return batches.in_order(
+        numpy.stack([one["x"] for one in shards]), numpy.stack([one["y"] for one in shards])
+    )
 
 
 def hold(session, name):

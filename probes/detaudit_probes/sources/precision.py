@@ -1,11 +1,13 @@
 """Precision: the number format of the weights and of the arithmetic.
 
-A ``dtype_policy`` of Keras names two formats: that of the weights and that of the computation. ``mixed_bfloat16`` and
-``mixed_float16`` keep float32 weights and compute in sixteen bits; under ``mixed_float16`` Keras also wraps the
-optimizer in a ``LossScaleOptimizer``, which skips steps whose gradients overflow (``keras/src/trainers/trainer.py``,
-``compile``). Each repeats itself; none agrees with another. The policy must be set before the layers are made.
-Which sixteen-bit kernels run depends on the CPU besides (AVX512_BF16, AMX).
+A ``dtype_policy`` of Keras names two formats: that of the weights and that of the computation.
+``mixed_bfloat16`` and ``mixed_float16`` keep float32 weights and compute in sixteen bits; under
+``mixed_float16`` Keras also wraps the optimizer in a ``LossScaleOptimizer``, which skips steps
+whose gradients overflow (``keras/src/trainers/trainer.py``, ``compile``). Each repeats itself; none
+agrees with another. The policy must be set before the layers are made. Which sixteen-bit kernels
+run depends on the CPU besides (AVX512_BF16, AMX).
 """
+
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
 
 ID = "precision"

@@ -1,9 +1,11 @@
-"""Processes that the script starts: which worker takes which item, and which result comes first, is a race.
+"""Processes that the script starts: which worker takes which item, and which result comes first, is
+a race.
 
-``Pool.imap_unordered`` gives results as they are finished, and each worker has generators of its own, so that an item's
-random numbers depend on the worker that takes it. From outside it is held by pools of one process and results in the
-order in which they were asked for.
+``Pool.imap_unordered`` gives results as they are finished, and each worker has generators of its
+own, so that an item's random numbers depend on the worker that takes it. From outside it is held by
+pools of one process and results in the order in which they were asked for.
 """
+
 from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
 from detaudit_probes.sources import thread_race
 
@@ -20,14 +22,28 @@ SOURCE = Source(
         Pin(
             id=PIN,
             holds=(ID,),
-            lines={"*": ("results = pool.map(work, items)  # in order, a seed for each item in its arguments",)},
+            lines={
+                "*": (
+                    "results = pool.map(work, items)  # in order, a seed for each item in its arguments",
+                )
+            },
         ),
     ),
-    links=(Link("multiprocessing.pool.Pool.imap_unordered",
-                "https://docs.python.org/3/library/multiprocessing.html#multiprocessing.pool.Pool.imap_unordered"),),
+    links=(
+        Link(
+            "multiprocessing.pool.Pool.imap_unordered",
+            "https://docs.python.org/3/library/multiprocessing.html#multiprocessing.pool.Pool.imap_unordered",
+        ),
+    ),
     advice="Use pool.map, and give each item a seed of its own.",
-    script=InScript(PIN, race=True, edits=(Edit("rename", calls=("imap_unordered",), form="imap"),
-                                           Edit("rename", calls=("as_completed",), form="list({arguments})"))),
+    script=InScript(
+        PIN,
+        race=True,
+        edits=(
+            Edit("rename", calls=("imap_unordered",), form="imap"),
+            Edit("rename", calls=("as_completed",), form="list({arguments})"),
+        ),
+    ),
 )
 
 

@@ -1,11 +1,12 @@
 """Python's own generator, ``random``: on Keras 3 it decides the initial weights.
 
 Keras 3 takes the default seed of every initializer, of every ``Dropout`` and of its global seed
-generator from ``random.randint`` (``keras/src/random/seed_generator.py``, ``make_default_seed``), not
-from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`` and
+generator from ``random.randint`` (``keras/src/random/seed_generator.py``, ``make_default_seed``),
+not from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`` and
 ``tf.random.set_seed``, leaves it unseeded, so two processes start from different weights
 (keras-team/keras#22620). A fresh process seeds ``random`` from the operating system.
 """
+
 import random
 import sys
 
@@ -29,17 +30,25 @@ SOURCE = Source(
         ),
     ),
     links=(
-        Link("Keras issue 22620: seeded, and still different", "https://github.com/keras-team/keras/issues/22620"),
-        Link("random: bookkeeping functions",
-             "https://docs.python.org/3/library/random.html#bookkeeping-functions"),
+        Link(
+            "Keras issue 22620: seeded, and still different",
+            "https://github.com/keras-team/keras/issues/22620",
+        ),
+        Link(
+            "random: bookkeeping functions",
+            "https://docs.python.org/3/library/random.html#bookkeeping-functions",
+        ),
     ),
     quick=True,
-    script=InScript(ID, edits=(
-        Edit("add", calls=("Random", "random.seed"), form="{seed}"),
-        Edit("insert", ("import random", "random.seed({seed})")),
-        Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
-        Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
-    )),
+    script=InScript(
+        ID,
+        edits=(
+            Edit("add", calls=("Random", "random.seed"), form="{seed}"),
+            Edit("insert", ("import random", "random.seed({seed})")),
+            Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+            Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
+        ),
+    ),
 )
 
 
@@ -52,13 +61,17 @@ def see(trial):
 
 
 def hold(session, name):
-    """In a user's process: the global generator, and every other that is made, or seeded, with nothing."""
+    """In a user's process: the global generator, and every other that is made, or seeded, with
+    nothing.
+    """
     pin(session)
     _seeds_of_nothing(session, random.Random(session.seed))
 
 
 def _seeds_of_nothing(session, stream=None):
-    """Whoever seeds a generator with nothing asks the operating system in C: count it, or give it of ``stream``."""
+    """Whoever seeds a generator with nothing asks the operating system in C: count it, or give it
+    of ``stream``.
+    """
     given = random.Random.seed
 
     def seed(generator, a=None, version=2):
@@ -74,7 +87,9 @@ def _seeds_of_nothing(session, stream=None):
 
 
 def _names_files():
-    """Whether ``tempfile`` is who makes a generator: the names of its files are another source (temporary-folder)."""
+    """Whether ``tempfile`` is who makes a generator: the names of its files are another source
+    (temporary-folder).
+    """
     frame = sys._getframe(2)
     while frame is not None and frame.f_globals.get("__name__") == "random":
         frame = frame.f_back
@@ -93,5 +108,9 @@ def touched(session, name):
 
 
 def spy(session):
-    names = [name for name in random.__all__ if callable(getattr(random, name)) and name[0].islower()]
-    session.tell(ID, random, *[name for name in names if name not in ("seed", "getstate", "setstate")])
+    names = [
+        name for name in random.__all__ if callable(getattr(random, name)) and name[0].islower()
+    ]
+    session.tell(
+        ID, random, *[name for name in names if name not in ("seed", "getstate", "setstate")]
+    )

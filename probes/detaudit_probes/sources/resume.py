@@ -1,16 +1,19 @@
 """Resuming: half of a training saved, loaded and gone on with, against the same training in one go.
 
-A ``.keras`` file holds the weights and the optimizer's state, but not the states of the seed generators in
-dropout and augmentation layers: a layer without a seed is given another when it is loaded, one with a seed begins
-again at its first mask (``keras/src/random/seed_generator.py``; seen with Keras 3.15). A training without such layers
-goes on bit for bit. ``fit``'s shuffle does not part the two on TensorFlow while its seed is set, for then every epoch
-has the same order. The states are variables of the model, so they can be saved beside it; with that the resumed
-training ends on the bits of the one in one go, which the probe tries as well.
+A ``.keras`` file holds the weights and the optimizer's state, but not the states of the seed
+generators in dropout and augmentation layers: a layer without a seed is given another when it is
+loaded, one with a seed begins again at its first mask (``keras/src/random/seed_generator.py``; seen
+with Keras 3.15). A training without such layers goes on bit for bit. ``fit``'s shuffle does not
+part the two on TensorFlow while its seed is set, for then every epoch has the same order. The
+states are variables of the model, so they can be saved beside it; with that the resumed training
+ends on the bits of the one in one go, which the probe tries as well.
 
-The layers of Keras 2 on TensorFlow keep no such states: their random operations draw from TensorFlow's, by a global
-seed and a count of the operations that were built, and a loaded model is built anew. There two fits also shuffle
-otherwise than one of as many epochs, so that even a network without dropout ends on other bits (seen with 2.15).
+The layers of Keras 2 on TensorFlow keep no such states: their random operations draw from
+TensorFlow's, by a global seed and a count of the operations that were built, and a loaded model is
+built anew. There two fits also shuffle otherwise than one of as many epochs, so that even a network
+without dropout ends on other bits (seen with 2.15).
 """
+
 import os
 
 from detaudit_probes import models, training
@@ -45,19 +48,29 @@ SOURCE = Source(
             id="seed-states",
             holds=(ID,),
             options={ID: WITH_STATES},
-            lines=dict.fromkeys(EVERY_BACKEND, (
-                "states = [v.numpy() for v in model.variables if v.name == \"seed_generator_state\"]  # save beside it",
-                "kept = [v for v in model.variables if v.name == \"seed_generator_state\"]  # after loading",
-                "for variable, state in zip(kept, states): variable.assign(state)",
-            )),
+            lines=dict.fromkeys(
+                EVERY_BACKEND,
+                (
+                    'states = [v.numpy() for v in model.variables if v.name == "seed_generator_state"]'
+                    "  # save beside it",
+                    'kept = [v for v in model.variables if v.name == "seed_generator_state"]  # after loading',
+                    "for variable, state in zip(kept, states): variable.assign(state)",
+                ),
+            ),
         ),
     ),
     links=(
-        Link("Keras: serialization and saving", "https://keras.io/guides/serialization_and_saving/"),
-        Link("Keras issue 19796: dropout's variables are inconsistent across save and load",
-             "https://github.com/keras-team/keras/issues/19796"),
-        Link("TensorFlow issue 58925: a resumed training differs",
-             "https://github.com/tensorflow/tensorflow/issues/58925"),
+        Link(
+            "Keras: serialization and saving", "https://keras.io/guides/serialization_and_saving/"
+        ),
+        Link(
+            "Keras issue 19796: dropout's variables are inconsistent across save and load",
+            "https://github.com/keras-team/keras/issues/19796",
+        ),
+        Link(
+            "TensorFlow issue 58925: a resumed training differs",
+            "https://github.com/tensorflow/tensorflow/issues/58925",
+        ),
     ),
     advice="Train through; or, under Keras 3, save the states of the seed generators beside the model.",
 )
@@ -66,8 +79,14 @@ SOURCE = Source(
 def model(trial):
     import keras
 
-    network = keras.Sequential([
-        keras.Input((4,)), seeded.dense(16, seed=1), keras.layers.Dropout(0.5), seeded.dense(1, seed=2)])
+    network = keras.Sequential(
+        [
+            keras.Input((4,)),
+            seeded.dense(16, seed=1),
+            keras.layers.Dropout(0.5),
+            seeded.dense(1, seed=2),
+        ]
+    )
     return Tiny(network, spread(16, 4), spread(16, 1), epochs=4)
 
 

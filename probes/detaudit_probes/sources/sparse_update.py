@@ -1,14 +1,15 @@
 """The embedding race: several threads add rows with the same index to one variable.
 
-The gradient of an embedding is sparse: a row for each token that was read, the same index many times over. SGD
-without momentum, Adagrad and RMSprop apply it with ``ResourceScatterSub`` or ``ResourceScatterAdd``, whose CPU
-kernel splits the rows over the intra-op threads, and where two rows have one index, the order of the two
-additions is whichever thread comes first (TensorFlow 2.x; all seeds set, 4 of 4 runs differ with two threads).
-Adam, AdamW, Lion and SGD with momentum make the gradient dense first and repeat themselves. So do one intra-op
-thread, and op determinism.
+The gradient of an embedding is sparse: a row for each token that was read, the same index many
+times over. SGD without momentum, Adagrad and RMSprop apply it with ``ResourceScatterSub`` or
+``ResourceScatterAdd``, whose CPU kernel splits the rows over the intra-op threads, and where two
+rows have one index, the order of the two additions is whichever thread comes first (TensorFlow 2.x;
+all seeds set, 4 of 4 runs differ with two threads). Adam, AdamW, Lion and SGD with momentum make
+the gradient dense first and repeat themselves. So do one intra-op thread, and op determinism.
 
 The probe trains the text model: 40,000 rows, 50 indices, eight threads.
 """
+
 from detaudit_probes.declare import TF_KERAS, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.sources import op_determinism
 
@@ -22,14 +23,22 @@ SOURCE = Source(
     title="the sparse update of an embedding",
     breaks="Threads add rows with the same index to one variable, in an order that is a race.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(models=("text",), race=True, options={"intra_op_threads": 8, "epochs": 2},
-                      pins=("op-determinism", "one-thread", MOMENTUM)),
+    experiment=Loosen(
+        models=("text",),
+        race=True,
+        options={"intra_op_threads": 8, "epochs": 2},
+        pins=("op-determinism", "one-thread", MOMENTUM),
+    ),
     pins=(
         Pin(
             id=MOMENTUM,
             holds=(ID,),
             options={"momentum": 0.9},
-            lines={"*": ("optimizer = keras.optimizers.SGD(momentum=0.9)  # or Adam: their update is dense",)},
+            lines={
+                "*": (
+                    "optimizer = keras.optimizers.SGD(momentum=0.9)  # or Adam: their update is dense",
+                )
+            },
             note="trains another way than plain SGD",
         ),
         Pin(
@@ -39,9 +48,14 @@ SOURCE = Source(
         ),
     ),
     links=(
-        Link("tf.config.experimental.enable_op_determinism",
-             "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism"),
-        Link("tf.Variable.scatter_sub", "https://www.tensorflow.org/api_docs/python/tf/Variable#scatter_sub"),
+        Link(
+            "tf.config.experimental.enable_op_determinism",
+            "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism",
+        ),
+        Link(
+            "tf.Variable.scatter_sub",
+            "https://www.tensorflow.org/api_docs/python/tf/Variable#scatter_sub",
+        ),
     ),
     quick=True,
     script=InScript(DENSE, race=True, edits=op_determinism.EDITS),
@@ -65,7 +79,9 @@ def _counted(trial, scatter):
 
 
 def hold(session, name):
-    """In a user's process, alone of its pins: the rows of one index are added up before the variable is touched."""
+    """In a user's process, alone of its pins: the rows of one index are added up before the
+    variable is touched.
+    """
     if name == DENSE:
         session.after_import("tensorflow", lambda: _scatter(session, lambda: None, dense=True))
 
@@ -75,11 +91,15 @@ def touch(session):
 
 
 def _scatter(session, met, dense=False):
-    """Through the variable's methods: Keras 2 before 2.11 calls the operations by themselves, and is not met."""
+    """Through the variable's methods: Keras 2 before 2.11 calls the operations by themselves, and
+    is not met.
+    """
     import tensorflow as tf
     from tensorflow.python.ops import resource_variable_ops
 
-    BaseResourceVariable = getattr(resource_variable_ops, "BaseResourceVariable", None)  # since TensorFlow 1.14
+    BaseResourceVariable = getattr(
+        resource_variable_ops, "BaseResourceVariable", None
+    )  # since TensorFlow 1.14
 
     def told(assign):
         def telling(given):

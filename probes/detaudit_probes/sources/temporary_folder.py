@@ -1,8 +1,9 @@
 """The temporary folder: its path is another one on every machine, and the names in it are random.
 
-A path that is hashed into a seed, or files that are sorted by their whole path, make a result rest on it. Nothing needs
-to be pinned as long as a path stays a path.
+A path that is hashed into a seed, or files that are sorted by their whole path, make a result rest
+on it. Nothing needs to be pinned as long as a path stays a path.
 """
+
 import os
 import tempfile
 
@@ -17,7 +18,10 @@ SOURCE = Source(
     breaks="A path that is another one on every machine reaches the numbers.",
     experiment=None,
     links=(
-        Link("tempfile.gettempdir", "https://docs.python.org/3/library/tempfile.html#tempfile.gettempdir"),
+        Link(
+            "tempfile.gettempdir",
+            "https://docs.python.org/3/library/tempfile.html#tempfile.gettempdir",
+        ),
     ),
     advice="Let no path reach a seed or an order: sort by name, seed with a number.",
 )

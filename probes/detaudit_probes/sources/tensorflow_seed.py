@@ -1,11 +1,12 @@
 """TensorFlow's global seed: on Keras 3 it decides the order in which ``fit`` shuffles.
 
-Without ``tf.random.set_seed`` every stateful random operation takes its seed from the operating system
-(``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow backend ``fit(shuffle=True)``
-shuffles with ``tf.random.shuffle`` inside its ``tf.data`` pipeline
-(``keras/src/trainers/data_adapters/array_data_adapter.py``), so only this seed pins the order of the
-batches. A side effect: with the seed set, every epoch uses the same order.
+Without ``tf.random.set_seed`` every stateful random operation takes its seed from the operating
+system (``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow backend
+``fit(shuffle=True)`` shuffles with ``tf.random.shuffle`` inside its ``tf.data`` pipeline
+(``keras/src/trainers/data_adapters/array_data_adapter.py``), so only this seed pins the order of
+the batches. A side effect: with the seed set, every epoch uses the same order.
 """
+
 from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
 
 ID = "tensorflow-seed"
@@ -22,7 +23,10 @@ SOURCE = Source(
             id=ID,
             holds=(ID, "tfdata-shuffle"),
             lines={
-                **dict.fromkeys(("tensorflow",) + TF_KERAS, ("import tensorflow as tf", "tf.random.set_seed({seed})")),
+                **dict.fromkeys(
+                    ("tensorflow",) + TF_KERAS,
+                    ("import tensorflow as tf", "tf.random.set_seed({seed})"),
+                ),
                 "tensorflow1": ("import tensorflow as tf", "tf.set_random_seed({seed})"),
             },
             note="with the global seed set, fit shuffles in the same order in every epoch",
@@ -30,16 +34,21 @@ SOURCE = Source(
     ),
     links=(
         Link("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),
-        Link("TensorFlow issue 19238: operation seeds depend on how many came before",
-             "https://github.com/tensorflow/tensorflow/issues/19238"),
+        Link(
+            "TensorFlow issue 19238: operation seeds depend on how many came before",
+            "https://github.com/tensorflow/tensorflow/issues/19238",
+        ),
     ),
     quick=True,
-    script=InScript(ID, edits=(
-        Edit("rename", calls=("from_non_deterministic_state",), form="from_seed({seed})"),
-        Edit("insert", ("tf.random.set_seed({seed})",), after=("tensorflow",)),
-        Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
-        Edit("insert", ("import tensorflow", "tensorflow.random.set_seed({seed})")),
-    )),
+    script=InScript(
+        ID,
+        edits=(
+            Edit("rename", calls=("from_non_deterministic_state",), form="from_seed({seed})"),
+            Edit("insert", ("tf.random.set_seed({seed})",), after=("tensorflow",)),
+            Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+            Edit("insert", ("import tensorflow", "tensorflow.random.set_seed({seed})")),
+        ),
+    ),
 )
 
 
@@ -58,11 +67,17 @@ def hold(session, name):
 def _seed(session):
     import tensorflow as tf
 
-    if not hasattr(tf, "random") or not hasattr(tf.random, "set_seed"):  # TensorFlow 1: the seed of a graph
+    if not hasattr(tf, "random") or not hasattr(
+        tf.random, "set_seed"
+    ):  # TensorFlow 1: the seed of a graph
         tf.set_random_seed(session.seed)
         return
     tf.random.set_seed(session.seed)
-    _without_state(session, lambda: None, lambda kind, *alg, **named: kind.from_seed(session.seed, *alg, **named))
+    _without_state(
+        session,
+        lambda: None,
+        lambda kind, *alg, **named: kind.from_seed(session.seed, *alg, **named),
+    )
 
 
 def touch(session):
@@ -70,7 +85,9 @@ def touch(session):
 
 
 def _without_state(session, met, make=None):
-    """Call ``met`` for every ``tf.random.Generator`` whose state is the operating system's; ``make`` makes another."""
+    """Call ``met`` for every ``tf.random.Generator`` whose state is the operating system's;
+    ``make`` makes another.
+    """
     import tensorflow as tf
 
     if not hasattr(getattr(tf, "random", None), "Generator"):  # since TensorFlow 2.2
@@ -85,7 +102,9 @@ def _without_state(session, met, make=None):
 
 
 def _met(session, met):
-    """Call ``met`` for every random operation that is built without a seed of its own and without the global one."""
+    """Call ``met`` for every random operation that is built without a seed of its own and without
+    the global one.
+    """
     _without_state(session, met)
     from tensorflow.python.framework import random_seed
 

@@ -1,14 +1,18 @@
-"""A random operation in a parallel ``map``: seeds are set, and which element gets which number is a race.
+"""A random operation in a parallel ``map``: seeds are set, and which element gets which number is a
+race.
 
-Augmentation written with ``tf.random.*`` inside ``Dataset.map(num_parallel_calls=...)`` draws from one
-stateful generator from several threads at once. The numbers are those of the seed, but which element gets
-which of them depends on the threads, with ``deterministic=True`` too, for that keeps the order of the elements
-and not of the draws (TensorFlow 2.x; tensorflow/tensorflow#13932, #44491). Op determinism runs such a map
-serially. One inter-op thread does not help: ``tf.data`` has threads of its own, one a core.
+Augmentation written with ``tf.random.*`` inside ``Dataset.map(num_parallel_calls=...)`` draws from
+one stateful generator from several threads at once. The numbers are those of the seed, but which
+element gets which of them depends on the threads, with ``deterministic=True`` too, for that keeps
+the order of the elements and not of the draws (TensorFlow 2.x; tensorflow/tensorflow#13932,
+#44491). Op determinism runs such a map serially. One inter-op thread does not help: ``tf.data`` has
+threads of its own, one a core.
 
-The probe repeats its rows many times, adds noise to each in a map of eight parallel calls, and gives the
-pipeline a private pool of eight threads, so that they race on one core and on a busy machine too.
+The probe repeats its rows many times, adds noise to each in a map of eight parallel calls, and
+gives the pipeline a private pool of eight threads, so that they race on one core and on a busy
+machine too.
 """
+
 import inspect
 
 from detaudit_probes import batches
@@ -26,25 +30,32 @@ SOURCE = Source(
     title="a random operation in a parallel tf.data map",
     breaks="Parallel calls draw from one generator: which element gets which number is a race.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")),
+    experiment=Loosen(
+        models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")
+    ),
     pins=(
         Pin(
             id=PIN,
             holds=(ID,),
-            lines={"*": (
-                "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
-            )},
+            lines={
+                "*": (
+                    "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
+                )
+            },
             note="or number the elements (enumerate) and draw with tf.random.stateless_* from that number",
         ),
     ),
     links=(
         Link("TensorFlow issue 13932", "https://github.com/tensorflow/tensorflow/issues/13932"),
         Link("TensorFlow issue 44491", "https://github.com/tensorflow/tensorflow/issues/44491"),
-        Link("Random number generation: stateless operations",
-             "https://www.tensorflow.org/guide/random_numbers#stateless_rngs"),
+        Link(
+            "Random number generation: stateless operations",
+            "https://www.tensorflow.org/guide/random_numbers#stateless_rngs",
+        ),
     ),
-    script=InScript(PIN, race=True, edits=(
-        Edit("set", calls=("map", "interleave"), form="num_parallel_calls"),)),
+    script=InScript(
+        PIN, race=True, edits=(Edit("set", calls=("map", "interleave"), form="num_parallel_calls"),)
+    ),
 )
 
 
@@ -56,7 +67,11 @@ def feed(trial, x, y):
 
     # Only its own pin writes the serial form: op determinism must hold the parallel one by itself.
     calls = None if PIN in trial.request.pins else CALLS
-    noisy = tf.data.Dataset.from_tensor_slices((x, y)).repeat(COPIES).map(augment, num_parallel_calls=calls)
+    noisy = (
+        tf.data.Dataset.from_tensor_slices((x, y))
+        .repeat(COPIES)
+        .map(augment, num_parallel_calls=calls)
+    )
     trial.count(ID, len(x) * COPIES)  # the elements that one pass draws noise for
     return batches.on_threads(noisy.batch(126), CALLS)
 
@@ -70,9 +85,11 @@ def touch(session):
 
 
 def _parallel(session, met, serial=False):
-    """Call ``met`` where a parallel ``map`` or ``interleave`` is made of a function that draws at random.
+    """Call ``met`` where a parallel ``map`` or ``interleave`` is made of a function that draws at
+    random.
 
-    TensorFlow's operations ask for a seed when they are built, Keras' layers take one from their ``SeedGenerator``.
+    TensorFlow's operations ask for a seed when they are built, Keras' layers take one from their
+    ``SeedGenerator``.
     """
     from tensorflow.python.framework import random_seed
 

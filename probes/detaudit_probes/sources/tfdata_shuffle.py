@@ -1,10 +1,11 @@
 """``Dataset.shuffle`` without a seed: it follows TensorFlow's global seed, and without one, chance.
 
 ``Dataset.shuffle(buffer_size)`` takes its two seeds from the global seed and from its argument
-(``tensorflow/python/data/util/random_seed.py``); where neither is given, chance decides. With the global seed set,
-or with an argument, it repeats itself from process to process: in every epoch another order
-(``reshuffle_each_iteration``), each of them the same in both runs.
+(``tensorflow/python/data/util/random_seed.py``); where neither is given, chance decides. With the
+global seed set, or with an argument, it repeats itself from process to process: in every epoch
+another order (``reshuffle_each_iteration``), each of them the same in both runs.
 """
+
 from detaudit_probes.declare import TF_KERAS, Link, Loosen, Pin, Source
 
 ID = "tfdata-shuffle"
@@ -22,7 +23,9 @@ SOURCE = Source(
     breaks="Dataset.shuffle without a seed, and without TensorFlow's global seed, shuffles as chance has it.",
     backends=("tensorflow",) + TF_KERAS,
     experiment=_on("mlp"),
-    per_backend={"tensorflow2": _on("seeded")},  # there TensorFlow's seed decides initial weights besides
+    per_backend={
+        "tensorflow2": _on("seeded")
+    },  # there TensorFlow's seed decides initial weights besides
     pins=(
         Pin(
             id=PIN,
@@ -31,7 +34,10 @@ SOURCE = Source(
         ),
     ),
     links=(
-        Link("tf.data.Dataset.shuffle", "https://www.tensorflow.org/api_docs/python/tf/data/Dataset#shuffle"),
+        Link(
+            "tf.data.Dataset.shuffle",
+            "https://www.tensorflow.org/api_docs/python/tf/data/Dataset#shuffle",
+        ),
         Link("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),
     ),
 )

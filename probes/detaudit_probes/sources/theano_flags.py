@@ -1,11 +1,13 @@
 """Theano's own flags: OpenMP, and ``deterministic``.
 
-``openmp=True`` shares elementwise loops (of ``openmp_elemwise_minsize`` elements or more) and convolutions among
-threads that ``OMP_NUM_THREADS`` counts. It is off unless it is asked for, and Theano takes it back where the compiler
-has none. ``deterministic=more`` chooses deterministic algorithms for cuDNN's convolutions and pooling, on a GPU; on a
-CPU it does nothing. (Theano's documentation of ``config``.) The directory of compiled functions decides no bits by
-itself: two machines whose compilers differ compile other code, and here every scan has a directory of its own.
+``openmp=True`` shares elementwise loops (of ``openmp_elemwise_minsize`` elements or more) and
+convolutions among threads that ``OMP_NUM_THREADS`` counts. It is off unless it is asked for, and
+Theano takes it back where the compiler has none. ``deterministic=more`` chooses deterministic
+algorithms for cuDNN's convolutions and pooling, on a GPU; on a CPU it does nothing. (Theano's
+documentation of ``config``.) The directory of compiled functions decides no bits by itself: two
+machines whose compilers differ compile other code, and here every scan has a directory of its own.
 """
+
 import os
 
 from detaudit_probes.declare import THEANO, Compare, Link, Setting, Source
@@ -29,15 +31,19 @@ SOURCE = Source(
         race=True,
     ),
     links=(
-        Link("Theano: config.deterministic and config.openmp",
-             "https://theano-pymc.readthedocs.io/en/latest/library/config.html"),
+        Link(
+            "Theano: config.deterministic and config.openmp",
+            "https://theano-pymc.readthedocs.io/en/latest/library/config.html",
+        ),
     ),
     advice="Leave OpenMP off, as it is.",
 )
 
 
 def watch(trial):
-    """Set what the setting asks for, before anything is compiled. Raises Unavailable where Theano is older."""
+    """Set what the setting asks for, before anything is compiled. Raises Unavailable where Theano
+    is older.
+    """
     import theano
 
     if trial.option(ID) == "openmp":
@@ -51,9 +57,13 @@ def watch(trial):
 
 
 def see(trial):
-    """1 where the flags are what was asked for: Theano takes OpenMP back where the compiler has none."""
+    """1 where the flags are what was asked for: Theano takes OpenMP back where the compiler has
+    none.
+    """
     import theano
 
     deterministic = getattr(theano.config, "deterministic", "default") == "more"
-    return int((bool(theano.config.openmp), deterministic) ==
-               (trial.option(ID) == "openmp", trial.option(ID) == "deterministic"))
+    return int(
+        (bool(theano.config.openmp), deterministic)
+        == (trial.option(ID) == "openmp", trial.option(ID) == "deterministic")
+    )

@@ -1,17 +1,20 @@
-"""Random draws of other libraries in a training's input: one source a library, ``third-party:NAME``.
+"""Random draws of other libraries in a training's input: one source a library,
+``third-party:NAME``.
 
-Each is let loose by its own call without a seed, as most tutorials write it, and shapes the rows that a
-network with seeded weights is trained on. Where a library's unseeded draws come from was seen by experiment
-(scikit-learn 1.9, pandas 3.1, SciPy 1.17, NetworkX 3.6, Faker 40, Albumentations 2.0, PyTorch 2.13, LightGBM 4.7,
-XGBoost 3.2); it decides which seed reaches them:
+Each is let loose by its own call without a seed, as most tutorials write it, and shapes the rows
+that a network with seeded weights is trained on. Where a library's unseeded draws come from was
+seen by experiment (scikit-learn 1.9, pandas 3.1, SciPy 1.17, NetworkX 3.6, Faker 40, Albumentations
+2.0, PyTorch 2.13, LightGBM 4.7, XGBoost 3.2); it decides which seed reaches them:
 
 * NumPy's legacy generator: scikit-learn, pandas and the distributions of ``scipy.stats``, so
-  ``numpy.random.seed`` suffices. (``scipy.stats.qmc`` makes a ``default_rng()`` of its own: see ``numpy-generator``.)
+  ``numpy.random.seed`` suffices. (``scipy.stats.qmc`` makes a ``default_rng()`` of its own: see
+  ``numpy-generator``.)
 * Python's ``random``: NetworkX' random graphs. (Its layouts draw from NumPy's legacy generator.)
 * A generator of their own, seeded from the operating system, that no other seed reaches: Faker,
   Albumentations 2, PyTorch.
 * A constant: LightGBM and XGBoost have default seeds, so their bagging repeats without any.
 """
+
 import importlib.util
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
@@ -24,7 +27,8 @@ Arrays = Tuple[Any, Any]
 class Library(NamedTuple):
     """A library: ``rows(x, y, seed)`` draws by it, unseeded where ``seed`` is None.
 
-    ``global_pin`` is the pin of the generator that its unseeded draws come from, None where that is its own.
+    ``global_pin`` is the pin of the generator that its unseeded draws come from, None where that is
+    its own.
     """
 
     name: str
@@ -98,8 +102,15 @@ def _torch(x, y, seed):
 def _lightgbm(x, y, seed):
     import lightgbm
 
-    teacher = lightgbm.LGBMRegressor(n_estimators=5, subsample=0.5, subsample_freq=1, min_child_samples=1, n_jobs=1,
-                                     verbose=-1, random_state=seed)
+    teacher = lightgbm.LGBMRegressor(
+        n_estimators=5,
+        subsample=0.5,
+        subsample_freq=1,
+        min_child_samples=1,
+        n_jobs=1,
+        verbose=-1,
+        random_state=seed,
+    )
     return x, teacher.fit(x, y[:, 0]).predict(x).astype(y.dtype).reshape(y.shape)
 
 
@@ -112,54 +123,116 @@ def _xgboost(x, y, seed):
 
 LIBRARIES = (
     Library(
-        "scikit-learn", "sklearn", "sklearn.utils.shuffle and train_test_split without random_state.", _scikit_learn,
+        "scikit-learn",
+        "sklearn",
+        "sklearn.utils.shuffle and train_test_split without random_state.",
+        _scikit_learn,
         ("# scikit-learn: pass random_state={seed} to every function and estimator that takes it",),
-        Link("scikit-learn: controlling randomness",
-             "https://scikit-learn.org/stable/common_pitfalls.html#controlling-randomness"), "numpy-legacy"),
+        Link(
+            "scikit-learn: controlling randomness",
+            "https://scikit-learn.org/stable/common_pitfalls.html#controlling-randomness",
+        ),
+        "numpy-legacy",
+    ),
     Library(
-        "pandas", "pandas", "DataFrame.sample without random_state.", _pandas,
+        "pandas",
+        "pandas",
+        "DataFrame.sample without random_state.",
+        _pandas,
         ("# pandas: DataFrame.sample(..., random_state={seed})",),
-        Link("pandas.DataFrame.sample",
-             "https://pandas.pydata.org/docs/reference/api/pandas.DataFrame.sample.html"), "numpy-legacy"),
+        Link(
+            "pandas.DataFrame.sample",
+            "https://pandas.pydata.org/docs/reference/api/pandas.DataFrame.sample.html",
+        ),
+        "numpy-legacy",
+    ),
     Library(
-        "scipy", "scipy", "The rvs of a scipy.stats distribution without random_state.", _scipy,
+        "scipy",
+        "scipy",
+        "The rvs of a scipy.stats distribution without random_state.",
+        _scipy,
         ("# scipy.stats: norm.rvs(..., random_state={seed})",),
-        Link("scipy.stats.rv_continuous.rvs",
-             "https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.rv_continuous.rvs.html"),
-        "numpy-legacy"),
+        Link(
+            "scipy.stats.rv_continuous.rvs",
+            "https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.rv_continuous.rvs.html",
+        ),
+        "numpy-legacy",
+    ),
     Library(
-        "networkx", "networkx", "A random graph without a seed.", _networkx,
+        "networkx",
+        "networkx",
+        "A random graph without a seed.",
+        _networkx,
         ("# networkx: gnp_random_graph(..., seed={seed})",),
-        Link("NetworkX: randomness", "https://networkx.org/documentation/stable/reference/randomness.html"),
-        "python-random"),
+        Link(
+            "NetworkX: randomness",
+            "https://networkx.org/documentation/stable/reference/randomness.html",
+        ),
+        "python-random",
+    ),
     Library(
-        "faker", "faker", "Rows made up by a Faker without a seed.", _faker,
+        "faker",
+        "faker",
+        "Rows made up by a Faker without a seed.",
+        _faker,
         ("import faker", "faker.Faker.seed({seed})"),
-        Link("Faker: seeding the generator",
-             "https://faker.readthedocs.io/en/master/#seeding-the-generator")),
+        Link(
+            "Faker: seeding the generator",
+            "https://faker.readthedocs.io/en/master/#seeding-the-generator",
+        ),
+    ),
     Library(
-        "albumentations", "albumentations", "A Compose of random transforms without a seed.", _albumentations,
+        "albumentations",
+        "albumentations",
+        "A Compose of random transforms without a seed.",
+        _albumentations,
         ("# albumentations: Compose([...], seed={seed})",),
-        Link("Albumentations: reproducibility",
-             "https://albumentations.ai/docs/4-advanced-guides/reproducibility")),
+        Link(
+            "Albumentations: reproducibility",
+            "https://albumentations.ai/docs/4-advanced-guides/reproducibility",
+        ),
+    ),
     Library(
-        "torch", "torch", "A torch DataLoader that shuffles without a seed.", _torch,
+        "torch",
+        "torch",
+        "A torch DataLoader that shuffles without a seed.",
+        _torch,
         ("import torch", "torch.manual_seed({seed})"),
-        Link("PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"),
-        note="keras.utils.set_random_seed does it on the Torch backend only"),
+        Link(
+            "PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"
+        ),
+        note="keras.utils.set_random_seed does it on the Torch backend only",
+    ),
     Library(
-        "lightgbm", "lightgbm", "Bagging without random_state.", _lightgbm,
-        ("# lightgbm: LGBMRegressor(..., random_state={seed}, deterministic=True, force_row_wise=True)",),
-        Link("LightGBM: deterministic", "https://lightgbm.readthedocs.io/en/latest/Parameters.html#deterministic")),
+        "lightgbm",
+        "lightgbm",
+        "Bagging without random_state.",
+        _lightgbm,
+        (
+            "# lightgbm: LGBMRegressor(..., random_state={seed}, deterministic=True, force_row_wise=True)",
+        ),
+        Link(
+            "LightGBM: deterministic",
+            "https://lightgbm.readthedocs.io/en/latest/Parameters.html#deterministic",
+        ),
+    ),
     Library(
-        "xgboost", "xgboost", "Subsampling without random_state.", _xgboost,
+        "xgboost",
+        "xgboost",
+        "Subsampling without random_state.",
+        _xgboost,
         ("# xgboost: XGBRegressor(..., random_state={seed})",),
-        Link("XGBoost: seed", "https://xgboost.readthedocs.io/en/stable/parameter.html#learning-task-parameters")),
+        Link(
+            "XGBoost: seed",
+            "https://xgboost.readthedocs.io/en/stable/parameter.html#learning-task-parameters",
+        ),
+    ),
 )
 
 _BY_ID = {library.id: library for library in LIBRARIES}
 
-#: Sources whose unseeded draws are NumPy's legacy generator's, or Python's: its seed holds them too.
+#: Sources whose unseeded draws are NumPy's legacy generator's, or Python's: its seed holds them
+#: too.
 FROM_NUMPY = tuple(library.id for library in LIBRARIES if library.global_pin == "numpy-legacy")
 FROM_PYTHON = tuple(library.id for library in LIBRARIES if library.global_pin == "python-random")
 
@@ -187,7 +260,9 @@ SOURCES = tuple(_source(library) for library in LIBRARIES)
 
 def available(trial):
     asked = [_BY_ID[name] for name in trial.request.loose if name in _BY_ID]
-    missing = [library.name for library in asked if importlib.util.find_spec(library.module) is None]
+    missing = [
+        library.name for library in asked if importlib.util.find_spec(library.module) is None
+    ]
     return "%s is not installed under test" % missing[0] if missing else None
 
 

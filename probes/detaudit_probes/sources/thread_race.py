@@ -1,18 +1,25 @@
-"""Threads of the script's own: whose result comes first, and who draws first from a shared generator, is a race.
+"""Threads of the script's own: whose result comes first, and who draws first from a shared
+generator, is a race.
 
-``concurrent.futures.as_completed``, ``ThreadPool.imap_unordered`` and a list that several threads append to give their
-results in the order in which they are finished. No seed reaches it. From outside it is held by pools of one thread,
-results in the order in which they were asked for, and threads that are waited for, for a second at most, as soon as
-they are started.
+``concurrent.futures.as_completed``, ``ThreadPool.imap_unordered`` and a list that several threads
+append to give their results in the order in which they are finished. No seed reaches it. From
+outside it is held by pools of one thread, results in the order in which they were asked for, and
+threads that are waited for, for a second at most, as soon as they are started.
 """
+
 import threading
 
 from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
 
 ID = "thread-race"
 PIN = "one-pool-thread"
-_POOLS = ("multiprocessing.", "concurrent.futures.")  # they start threads for themselves, pools of processes too
-_PATIENCE = 1.0  # seconds: a thread that runs for longer serves the whole script, and is not waited for
+_POOLS = (
+    "multiprocessing.",
+    "concurrent.futures.",
+)  # they start threads for themselves, pools of processes too
+_PATIENCE = (
+    1.0  # seconds: a thread that runs for longer serves the whole script, and is not waited for
+)
 
 SOURCE = Source(
     id=ID,
@@ -24,19 +31,33 @@ SOURCE = Source(
         Pin(
             id=PIN,
             holds=(ID,),
-            lines={"*": ("# iterate over the futures in the order in which they were submitted, not as_completed",)},
+            lines={
+                "*": (
+                    "# iterate over the futures in the order in which they were submitted, not as_completed",
+                )
+            },
         ),
     ),
-    links=(Link("concurrent.futures.as_completed",
-                "https://docs.python.org/3/library/concurrent.futures.html#concurrent.futures.as_completed"),),
+    links=(
+        Link(
+            "concurrent.futures.as_completed",
+            "https://docs.python.org/3/library/concurrent.futures.html#concurrent.futures.as_completed",
+        ),
+    ),
     advice="Use results in the order in which they were asked for: executor.map, or a list of futures.",
-    script=InScript(PIN, race=True, edits=(
-        Edit("rename", calls=("as_completed",), form="list({arguments})"),
-        Edit("rename", calls=("imap_unordered",), form="imap"),
-        Edit("set", calls=("ThreadPoolExecutor",), form="max_workers", value="1"),
-        Edit("first", calls=("ThreadPoolExecutor", "ThreadPool"), value="1"),
-        Edit("wrap", calls=("start",), form="{call}, {owner}.join()"),  # of a thread: one after the other
-    )),
+    script=InScript(
+        PIN,
+        race=True,
+        edits=(
+            Edit("rename", calls=("as_completed",), form="list({arguments})"),
+            Edit("rename", calls=("imap_unordered",), form="imap"),
+            Edit("set", calls=("ThreadPoolExecutor",), form="max_workers", value="1"),
+            Edit("first", calls=("ThreadPoolExecutor", "ThreadPool"), value="1"),
+            Edit(
+                "wrap", calls=("start",), form="{call}, {owner}.join()"
+            ),  # of a thread: one after the other
+        ),
+    ),
 )
 
 
@@ -60,7 +81,11 @@ def tell_of_results(session, source):
 
 def hold(session, name):
     _pools(session, one=True)
-    _threads(session, lambda thread: None, lambda thread: None if thread.daemon else thread.join(_PATIENCE))
+    _threads(
+        session,
+        lambda thread: None,
+        lambda thread: None if thread.daemon else thread.join(_PATIENCE),
+    )
 
 
 def _pools(session, one):
@@ -91,7 +116,10 @@ def _threads(session, before, after=lambda thread: None):
     start = threading.Thread.start
 
     def started(thread):
-        whose = "%s %s" % (getattr(getattr(thread, "_target", None), "__module__", ""), type(thread).__module__)
+        whose = "%s %s" % (
+            getattr(getattr(thread, "_target", None), "__module__", ""),
+            type(thread).__module__,
+        )
         mine = not any(pool in whose for pool in _POOLS) and session.sites.led_here()
         if mine:
             before(thread)
@@ -103,7 +131,8 @@ def _threads(session, before, after=lambda thread: None):
 
 
 def ordered(session, pool, of_processes):
-    """Results in the order in which they were asked for: those of processes, or those of threads alone.
+    """Results in the order in which they were asked for: those of processes, or those of threads
+    alone.
 
     A future does not say where it runs, so those that a pool of processes is given are marked.
     """

@@ -1,11 +1,12 @@
 """``torch.compile``: the training step compiled as a whole, its operations fused.
 
-``compile(jit_compile=True)`` makes Keras hand its step on the Torch backend to ``torch.compile``, whose default
-compiler (Inductor) fuses operations, adds in another order, and on a CPU vectorises for the machine's own instruction
-set. So a compiled step ends on other bits than an eager one. ``jit_compile="auto"``, the default, is eager there
-(Keras 3.15, ``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile``). Compiling takes tens of seconds on a CPU
-and needs a C++ compiler.
+``compile(jit_compile=True)`` makes Keras hand its step on the Torch backend to ``torch.compile``,
+whose default compiler (Inductor) fuses operations, adds in another order, and on a CPU vectorises
+for the machine's own instruction set. So a compiled step ends on other bits than an eager one.
+``jit_compile="auto"``, the default, is eager there (Keras 3.15, ``keras/src/trainers/trainer.py``,
+``_resolve_auto_jit_compile``). Compiling takes tens of seconds on a CPU and needs a C++ compiler.
 """
+
 import os
 import shutil
 import sys
@@ -31,7 +32,10 @@ SOURCE = Source(
     ),
     links=(
         Link("torch.compile", "https://docs.pytorch.org/docs/stable/generated/torch.compile.html"),
-        Link("Model.compile: jit_compile", "https://keras.io/api/models/model_training_apis/#compile-method"),
+        Link(
+            "Model.compile: jit_compile",
+            "https://keras.io/api/models/model_training_apis/#compile-method",
+        ),
     ),
     advice="Compile in all runs that are compared, or in none, with one version of Torch and one instruction set.",
 )
@@ -41,7 +45,10 @@ def watch(trial):
     """Raises Unavailable where a step is to be compiled and cannot be."""
     compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++", "clang"]
     if trial.option("jit_compile") is True and not any(map(shutil.which, compilers)):
-        raise Unavailable("torch.compile needs a C++ compiler, and there is no %s on PATH" % " or ".join(compilers))
+        raise Unavailable(
+            "torch.compile needs a C++ compiler, and there is no %s on PATH"
+            % " or ".join(compilers)
+        )
 
 
 def see(trial):

@@ -1,13 +1,16 @@
 """cuDNN under Torch: which algorithm of a convolution is taken, and by whom.
 
-``torch.backends.cudnn.benchmark = True`` times the algorithms that cuDNN offers for each new shape and takes the
-fastest, a choice by the clock, which may fall differently in the next process; it is off by default, and then cuDNN's
-own heuristic chooses. ``torch.backends.cudnn.deterministic = True`` leaves only algorithms that repeat themselves, and
-``torch.use_deterministic_algorithms(True)`` implies it. ``torch.backends.cudnn.enabled = False`` takes Torch's own
-kernels. (Torch: reproducibility.)
+``torch.backends.cudnn.benchmark = True`` times the algorithms that cuDNN offers for each new shape
+and takes the fastest, a choice by the clock, which may fall differently in the next process; it is
+off by default, and then cuDNN's own heuristic chooses. ``torch.backends.cudnn.deterministic =
+True`` leaves only algorithms that repeat themselves, and
+``torch.use_deterministic_algorithms(True)`` implies it. ``torch.backends.cudnn.enabled = False``
+takes Torch's own kernels. (Torch: reproducibility.)
 
-This experiment has not run on a GPU yet; what is said of one is from the documentation linked below.
+This experiment has not run on a GPU yet; what is said of one is from the documentation linked
+below.
 """
+
 from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source
 
 ID = "torch-cudnn"
@@ -35,18 +38,25 @@ SOURCE = Source(
         Pin(
             id=DETERMINISTIC,
             holds=(ID,),
-            lines={"torch": (
-                "import torch",
-                "torch.backends.cudnn.deterministic = True",
-                "torch.backends.cudnn.benchmark = False",
-            )},
+            lines={
+                "torch": (
+                    "import torch",
+                    "torch.backends.cudnn.deterministic = True",
+                    "torch.backends.cudnn.benchmark = False",
+                )
+            },
             note="not run on a GPU yet; by the documentation for convolutions alone",
         ),
     ),
     needs=Needs(gpus=1),
     links=(
-        Link("PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"),
-        Link("torch.backends.cudnn", "https://docs.pytorch.org/docs/stable/backends.html#torch-backends-cudnn"),
+        Link(
+            "PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"
+        ),
+        Link(
+            "torch.backends.cudnn",
+            "https://docs.pytorch.org/docs/stable/backends.html#torch-backends-cudnn",
+        ),
     ),
     advice="Leave benchmark off, use deterministic algorithms, and one cuDNN version everywhere.",
 )

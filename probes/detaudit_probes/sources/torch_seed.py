@@ -1,10 +1,12 @@
 """Torch's default generator: on the Torch backend it decides the order in which ``fit`` shuffles.
 
-There ``fit(shuffle=True)`` takes its batches from a ``torch.utils.data.DataLoader`` whose ``RandomSampler`` draws from
-Torch's default generator (``keras/src/trainers/data_adapters/array_data_adapter.py``, ``get_torch_dataloader``),
-which a fresh process seeds from the operating system (``at::detail::getDefaultCPUGenerator``). So do Torch's own
-dropout and ``torch.rand``; Keras' layers draw from seed generators of their own.
+There ``fit(shuffle=True)`` takes its batches from a ``torch.utils.data.DataLoader`` whose
+``RandomSampler`` draws from Torch's default generator
+(``keras/src/trainers/data_adapters/array_data_adapter.py``, ``get_torch_dataloader``), which a
+fresh process seeds from the operating system (``at::detail::getDefaultCPUGenerator``). So do
+Torch's own dropout and ``torch.rand``; Keras' layers draw from seed generators of their own.
 """
+
 from detaudit_probes import backends
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 
@@ -25,22 +27,50 @@ SOURCE = Source(
         ),
     ),
     links=(
-        Link("torch.manual_seed", "https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html"),
-        Link("PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"),
+        Link(
+            "torch.manual_seed",
+            "https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html",
+        ),
+        Link(
+            "PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"
+        ),
     ),
     quick=True,
-    script=InScript(ID, edits=(
-        Edit("insert", ("torch.manual_seed({seed})",), after=("torch",)),
-        Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
-        Edit("insert", ("import torch", "torch.manual_seed({seed})")),
-    )),
+    script=InScript(
+        ID,
+        edits=(
+            Edit("insert", ("torch.manual_seed({seed})",), after=("torch",)),
+            Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+            Edit("insert", ("import torch", "torch.manual_seed({seed})")),
+        ),
+    ),
 )
 
 #: What draws from the default generator where it is given no other.
-_FUNCTIONS = ("bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
-              "randn_like", "randperm")
-_METHODS = ("bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial", "normal_",
-            "random_", "uniform_")
+_FUNCTIONS = (
+    "bernoulli",
+    "multinomial",
+    "normal",
+    "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randn",
+    "randn_like",
+    "randperm",
+)
+_METHODS = (
+    "bernoulli",
+    "bernoulli_",
+    "cauchy_",
+    "exponential_",
+    "geometric_",
+    "log_normal_",
+    "multinomial",
+    "normal_",
+    "random_",
+    "uniform_",
+)
 
 
 def pin(trial):
@@ -80,5 +110,13 @@ def _spy(session):
 
     session.tell(ID, torch, *_FUNCTIONS)
     session.tell(ID, torch.Tensor, *_METHODS)
-    session.tell(ID, torch.nn.functional, "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
-                 "feature_alpha_dropout")
+    session.tell(
+        ID,
+        torch.nn.functional,
+        "dropout",
+        "dropout1d",
+        "dropout2d",
+        "dropout3d",
+        "alpha_dropout",
+        "feature_alpha_dropout",
+    )

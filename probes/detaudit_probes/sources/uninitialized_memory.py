@@ -1,13 +1,16 @@
-"""Memory that is read before it is written: what ``torch.empty`` returns is whatever was left there.
+"""Memory that is read before it is written: what ``torch.empty`` returns is whatever was left
+there.
 
-A layer that reads such memory, or a kernel that leaves a part of its result unwritten, computes with the remains of
-other tensors, which differ from process to process. ``torch.use_deterministic_algorithms(True)`` fills what
-``torch.empty`` and its kin return, with NaN, or the largest integer, as long as
-``torch.utils.deterministic.fill_uninitialized_memory`` is True, its default: so a loss that turns into NaN under
-deterministic algorithms points here. Filling costs a pass over memory for every such tensor; those who have no such bug
-switch it off. The probe's layer leaves random numbers in memory that it frees, in every trial, pinned or not, and then
+A layer that reads such memory, or a kernel that leaves a part of its result unwritten, computes
+with the remains of other tensors, which differ from process to process.
+``torch.use_deterministic_algorithms(True)`` fills what ``torch.empty`` and its kin return, with
+NaN, or the largest integer, as long as ``torch.utils.deterministic.fill_uninitialized_memory`` is
+True, its default: so a loss that turns into NaN under deterministic algorithms points here. Filling
+costs a pass over memory for every such tensor; those who have no such bug switch it off. The
+probe's layer leaves random numbers in memory that it frees, in every trial, pinned or not, and then
 reads as much memory as it has freed.
 """
+
 from detaudit_probes.declare import Link, Loosen, Source
 from detaudit_probes.models import Tiny, spread
 
@@ -21,14 +24,17 @@ SOURCE = Source(
     backends=("torch",),
     experiment=Loosen(models=("source:" + ID,), pins=("op-determinism",)),
     links=(
-        Link("torch.utils.deterministic.fill_uninitialized_memory",
-             "https://docs.pytorch.org/docs/stable/deterministic.html"),
+        Link(
+            "torch.utils.deterministic.fill_uninitialized_memory",
+            "https://docs.pytorch.org/docs/stable/deterministic.html",
+        ),
         Link("torch.empty", "https://docs.pytorch.org/docs/stable/generated/torch.empty.html"),
     ),
     advice="Use torch.zeros where not every element is written before it is read.",
 )
 
-#: Elements: a tensor that the allocator takes from what was freed, not from new pages, which are zero.
+#: Elements: a tensor that the allocator takes from what was freed, not from new pages, which are
+#: zero.
 SIZE = 4096
 
 
@@ -46,7 +52,9 @@ def model(trial):
             del left
             found = torch.empty(SIZE, dtype=torch.int32)
             trial.count(ID)
-            return x + (found[SIZE // 2:].double().mean() % 1000 / 1000).to(x.dtype)
+            return x + (found[SIZE // 2 :].double().mean() % 1000 / 1000).to(x.dtype)
 
-    network = keras.Sequential([keras.Input((2,)), Remains(), keras.layers.Dense(4), keras.layers.Dense(1)])
+    network = keras.Sequential(
+        [keras.Input((2,)), Remains(), keras.layers.Dense(4), keras.layers.Dense(1)]
+    )
     return Tiny(network, spread(12, 2), spread(12, 1), optimizer="sgd", batch_size=4, epochs=2)

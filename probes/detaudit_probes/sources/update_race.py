@@ -1,14 +1,17 @@
-"""Keras 2's updates on TensorFlow 1: a variable is written while another's new value is computed from it.
+"""Keras 2's updates on TensorFlow 1: a variable is written while another's new value is computed
+from it.
 
-A step's graph computes Adam's moments, its learning rate from the count of steps, and the new weights, and assigns
-each of them as soon as it is known: nothing in the graph says that a variable must be read before it is written
-(``keras/optimizers.py``, ``get_updates``). On two cores runs of the 2017 tutorial differ, whatever is
-seeded (5 of 5 processes, on both versions below); a short training often matches all the same. With one thread Keras
-2.0.3 on TensorFlow 1.1 was seen to repeat itself (5 of 5), Keras 2.3.1 on TensorFlow 1.15 was not. With every new value
-computed before any is assigned, both did on eight threads (6 of 6 processes; without, 6 of 6 differ). Under
+A step's graph computes Adam's moments, its learning rate from the count of steps, and the new
+weights, and assigns each of them as soon as it is known: nothing in the graph says that a variable
+must be read before it is written (``keras/optimizers.py``, ``get_updates``). On two cores runs of
+the 2017 tutorial differ, whatever is seeded (5 of 5 processes, on both versions below); a short
+training often matches all the same. With one thread Keras 2.0.3 on TensorFlow 1.1 was seen to
+repeat itself (5 of 5), Keras 2.3.1 on TensorFlow 1.15 was not. With every new value computed before
+any is assigned, both did on eight threads (6 of 6 processes; without, 6 of 6 differ). Under
 ``tf.keras`` and on Theano processes of the tutorial matched once its generators were pinned
 (docs/explanation/tutorial-2017.md).
 """
+
 import sys
 
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
@@ -51,15 +54,27 @@ SOURCE = Source(
     title="the optimizer's updates on TensorFlow 1",
     breaks="A variable is written while another thread computes from it.",
     backends=("tensorflow1",),
-    experiment=Loosen(models=("source:" + ID,), race=True, options={"inter_op_threads": 8, "intra_op_threads": 1},
-                      pins=(PIN, "one-thread")),
+    experiment=Loosen(
+        models=("source:" + ID,),
+        race=True,
+        options={"inter_op_threads": 8, "intra_op_threads": 1},
+        pins=(PIN, "one-thread"),
+    ),
     pins=(Pin(id=PIN, holds=(ID,), lines={"tensorflow1": LINES}),),
     links=(
-        Link("Keras issue 2280: reproducible results", "https://github.com/keras-team/keras/issues/2280"),
-        Link("tf.control_dependencies", "https://www.tensorflow.org/api_docs/python/tf/control_dependencies"),
+        Link(
+            "Keras issue 2280: reproducible results",
+            "https://github.com/keras-team/keras/issues/2280",
+        ),
+        Link(
+            "tf.control_dependencies",
+            "https://www.tensorflow.org/api_docs/python/tf/control_dependencies",
+        ),
     ),
     advice="Order the updates, or train with one thread where that is seen to hold.",
-    script=InScript(PIN, race=True, sites=False, edits=(Edit("insert", LINES[1:], after=("keras",)),)),
+    script=InScript(
+        PIN, race=True, sites=False, edits=(Edit("insert", LINES[1:], after=("keras",)),)
+    ),
 )
 
 
@@ -68,12 +83,17 @@ def pin(trial):
 
 
 def hold(session, name):
-    session.after_import("keras", lambda: _each(session, lambda kind: exec("\n".join(LINES[:-2]) + "\nin_order(kind)",
-                                                                           {"kind": kind})))
+    session.after_import(
+        "keras",
+        lambda: _each(
+            session, lambda kind: exec("\n".join(LINES[:-2]) + "\nin_order(kind)", {"kind": kind})
+        ),
+    )
 
 
 def touch(session):
     """How many optimizers make their updates while TensorFlow 1 is what Keras trains with."""
+
     def telling(given):
         def get_updates(optimizer, *arguments, **named):
             session.drew(ID)
@@ -81,16 +101,26 @@ def touch(session):
 
         return get_updates
 
-    session.after_import("keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", telling)))
+    session.after_import(
+        "keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", telling))
+    )
 
 
 def _each(session, change):
-    """Every optimizer of Keras 2 that makes its own updates; under another Keras, or backend, there is none."""
+    """Every optimizer of Keras 2 that makes its own updates; under another Keras, or backend, there
+    is none.
+    """
     import keras
 
     tensorflow = sys.modules.get("tensorflow")
-    if keras.__version__.startswith("2.") and tensorflow is not None and tensorflow.__version__.startswith("1."):
-        kinds = {id(one): one for one in vars(keras.optimizers).values()}  # each has a second name: Adam, adam
+    if (
+        keras.__version__.startswith("2.")
+        and tensorflow is not None
+        and tensorflow.__version__.startswith("1.")
+    ):
+        kinds = {
+            id(one): one for one in vars(keras.optimizers).values()
+        }  # each has a second name: Adam, adam
         for kind in kinds.values():
             if isinstance(kind, type) and "get_updates" in vars(kind):
                 change(kind)

@@ -1,8 +1,10 @@
-"""A budget of time: a training that ends after so many seconds has another number of steps in every run.
+"""A budget of time: a training that ends after so many seconds has another number of steps in every
+run.
 
-It is the clock again, not as a seed but as an end. From outside it is held as the clock is: by one that moves on by a
-fixed tick at every call (pin ``clock``).
+It is the clock again, not as a seed but as an end. From outside it is held as the clock is: by one
+that moves on by a fixed tick at every call (pin ``clock``).
 """
+
 from detaudit_probes.declare import Link, Source
 
 ID = "wall-clock"

@@ -1,16 +1,21 @@
-"""Guilty on demand: a bit flipped in the live weights of a training, under the condition that ``plant.json`` names.
+"""Guilty on demand: a bit flipped in the live weights of a training, under the condition that
+``plant.json`` names.
 
-Loaded in a guest as a third party's file. The flip is made in the live variable, after the update and before it is
-read: the trace is never touched. ``plant.json`` lies beside the copy of this file that a test makes:
+Loaded in a guest as a third party's file. The flip is made in the live variable, after the update
+and before it is read: the trace is never touched. ``plant.json`` lies beside the copy of this file
+that a test makes:
 
 ``{"when": "always"}``               in every trial, at a place drawn from the operating system
-``{"when": "loose", "source": ID}``  likewise, but only where no pin of the trial's condition holds ID
-``{"when": "setting"}``              at a place that the trial's settings decide: each setting repeats itself
-``{"when": "option"}``               as the trial's option ``plant`` says, one bit of one variable at one step:
-                                     ``{"variable": N, "step": N, "element": N, "bit": N, "slot": false}`` as JSON
+``{"when": "loose", "source": ID}``  likewise, but only where no pin of the trial's condition holds
+ID ``{"when": "setting"}``              at a place that the trial's settings decide: each setting
+repeats itself ``{"when": "option"}``               as the trial's option ``plant`` says, one bit of
+one variable at one step:
+                                     ``{"variable": N, "step": N, "element": N, "bit": N, "slot":
+                                     false}`` as JSON
 
 ``"available": true`` besides: sources that need a GPU are tried on what is there.
 """
+
 import hashlib
 import json
 import os
@@ -22,8 +27,14 @@ with open(os.path.join(os.path.dirname(__file__), "plant.json")) as file:
     PLANT = json.load(file)
 
 #: A module declares a source; this one is never tried.
-SOURCE = Source(id="plant", family="generators", title="a plant", breaks="", experiment=Loosen(models=("mlp",)),
-                backends=())
+SOURCE = Source(
+    id="plant",
+    family="generators",
+    title="a plant",
+    breaks="",
+    experiment=Loosen(models=("mlp",)),
+    backends=(),
+)
 
 _real_urandom = os.urandom  # before a pin replaces it
 _trials = []
@@ -37,16 +48,23 @@ def place(step):
         return int.from_bytes(_real_urandom(4), "little")
     if when == "setting":
         request = trial.request
-        text = repr((sorted(request.options.items()), request.pins, _devices, variables_of_settings()))
+        text = repr(
+            (sorted(request.options.items()), request.pins, _devices, variables_of_settings())
+        )
         return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)
     chosen = chosen_place()
     return chosen["element"] * 32 + chosen["bit"] if step == chosen.get("step") else None
 
 
 def variables_of_settings():
-    """What a setting may set. The rest of the environment holds folders of this very run: a place would be luck."""
-    settings = [setting for source, _ in sources.declared().values()
-                for setting in getattr(source.experiment, "settings", ())]
+    """What a setting may set. The rest of the environment holds folders of this very run: a place
+    would be luck.
+    """
+    settings = [
+        setting
+        for source, _ in sources.declared().values()
+        for setting in getattr(source.experiment, "settings", ())
+    ]
     names = {name for setting in settings for name in setting.environment}
     names |= {name for pin, _ in sources.pins().values() for name in pin.environment}
     return [(name, os.environ.get(name)) for name in sorted(names)]
@@ -81,7 +99,11 @@ def spoil(model, step):
     if number is None:
         return
     chosen = chosen_place()
-    variables = floats(model.optimizer.variables)[1:] if chosen.get("slot") else floats(model.trainable_weights)
+    variables = (
+        floats(model.optimizer.variables)[1:]
+        if chosen.get("slot")
+        else floats(model.trainable_weights)
+    )
     flip(variables[chosen.get("variable", 0) % len(variables)], number)
 
 

@@ -1,7 +1,10 @@
-"""A backend without a framework, and a procedure that misbehaves on demand: for tests of our own error handling.
+"""A backend without a framework, and a procedure that misbehaves on demand: for tests of our own
+error handling.
 
-Loaded in a guest as a third party's file. The backend trains nothing; what is tried is everything around it.
+Loaded in a guest as a third party's file. The backend trains nothing; what is tried is everything
+around it.
 """
+
 import os
 import resource
 import signal
@@ -27,8 +30,14 @@ stub.read = lambda value: value
 sys.modules["detaudit_probes.backends.stub"] = stub
 backends.NAMES = backends.NAMES + ("stub",)
 
-SOURCE = Source(id="fault", family="generators", title="a fault", breaks="", backends=("stub",),
-                experiment=Loosen(models=("mlp",), procedure=True))
+SOURCE = Source(
+    id="fault",
+    family="generators",
+    title="a fault",
+    breaks="",
+    backends=("stub",),
+    experiment=Loosen(models=("mlp",), procedure=True),
+)
 
 SLEEP = "import time; time.sleep(600)"
 
@@ -88,8 +97,12 @@ def orphan(trial):
 
 def runaway(trial):
     """A grandchild that leaves the process group and loses its parent."""
-    command = [sys.executable, "-c", "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', %r], "
-               "start_new_session=True, stdout=subprocess.DEVNULL).pid)" % SLEEP]
+    command = [
+        sys.executable,
+        "-c",
+        "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', %r], "
+        "start_new_session=True, stdout=subprocess.DEVNULL).pid)" % SLEEP,
+    ]
     with open(trial.option("pids"), "wb") as file:
         file.write(subprocess.check_output(command))
 

@@ -1,4 +1,5 @@
 """Every operation that ``detaudit ops`` replays, by family: one file each."""
+
 from typing import Tuple
 
 from detaudit_probes.ops.catalogue import (
@@ -25,8 +26,27 @@ from detaudit_probes.ops.catalogue import (
 )
 from detaudit_probes.ops.entry import Operation
 
-FAMILIES = (matrices, convolutions, pooling, normalization, activations, arithmetic, reductions, losses, gathering,
-            scatters, segments, variables, optimizers, shaping, images, linear_algebra,
-            recurrent, sparse, random_numbers, others)
+FAMILIES = (
+    matrices,
+    convolutions,
+    pooling,
+    normalization,
+    activations,
+    arithmetic,
+    reductions,
+    losses,
+    gathering,
+    scatters,
+    segments,
+    variables,
+    optimizers,
+    shaping,
+    images,
+    linear_algebra,
+    recurrent,
+    sparse,
+    random_numbers,
+    others,
+)
 
 OPERATIONS: Tuple[Operation, ...] = tuple(one for family in FAMILIES for one in family.OPERATIONS)

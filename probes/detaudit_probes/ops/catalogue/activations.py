@@ -1,4 +1,5 @@
 """Activations, element by element."""
+
 from detaudit_probes.ops.entry import simple
 
 ROWS = (512, 512)

@@ -1,4 +1,5 @@
 """Reading rows by index: the gradient adds up the rows of one index."""
+
 from detaudit_probes.ops.entry import Operation
 
 ROWS, KINDS, WIDTH = 40000, 50, 16
@@ -16,7 +17,11 @@ def _gather_nd(inputs):
 
 def _resource(inputs):
     table, indices = inputs.variable(KINDS, WIDTH), inputs.indices(KINDS, ROWS)
-    return (lambda: inputs.tf.raw_ops.ResourceGather(resource=table.handle, indices=indices, dtype=table.dtype)), ()
+    return (
+        lambda: inputs.tf.raw_ops.ResourceGather(
+            resource=table.handle, indices=indices, dtype=table.dtype
+        )
+    ), ()
 
 
 def _one_hot(inputs):
@@ -27,7 +32,9 @@ def _one_hot(inputs):
 def _stitch(inputs):
     tf, parts = inputs.tf, inputs.indices(4, ROWS)
     places = tf.dynamic_partition(tf.range(ROWS), parts, 4)
-    return (lambda x: tf.dynamic_stitch(places, tf.dynamic_partition(x, parts, 4))), (inputs.normal(ROWS, WIDTH),)
+    return (lambda x: tf.dynamic_stitch(places, tf.dynamic_partition(x, parts, 4))), (
+        inputs.normal(ROWS, WIDTH),
+    )
 
 
 def _partition(inputs):

@@ -1,13 +1,19 @@
 """Pooling and its gradients: where windows overlap, a gradient is a sum over windows."""
+
 from detaudit_probes.ops.entry import simple
 
 IMAGES, RATIO = (16, 24, 24, 16), [1.0, 1.5, 1.5, 1.0]
 
 
 def _fractional(name, by_default):
-    """Windows of random sizes. ``by_default(tf)`` is what a user calls, whose seed is 0: one of the process's own."""
+    """Windows of random sizes. ``by_default(tf)`` is what a user calls, whose seed is 0: one of the
+    process's own.
+    """
+
     def seeded(tf, x):
-        return getattr(tf.raw_ops, name)(value=x, pooling_ratio=RATIO, deterministic=True, seed=1, seed2=2)[0]
+        return getattr(tf.raw_ops, name)(
+            value=x, pooling_ratio=RATIO, deterministic=True, seed=1, seed2=2
+        )[0]
 
     def unseeded(inputs):
         return (lambda x: by_default(inputs.tf)(x, RATIO)[0]), (inputs.normal(*IMAGES),)
@@ -17,14 +23,41 @@ def _fractional(name, by_default):
 
 
 OPERATIONS = (
-    simple("MaxPool", lambda tf, x: tf.nn.max_pool2d(x, 3, 2, "SAME"), IMAGES, gradients=("MaxPoolGrad",), batch=True),
-    simple("AvgPool", lambda tf, x: tf.nn.avg_pool2d(x, 3, 2, "SAME"), IMAGES, gradients=("AvgPoolGrad",), batch=True),
-    simple("MaxPool3D", lambda tf, x: tf.nn.max_pool3d(x, 3, 2, "SAME"), (4, 8, 16, 16, 8),
-           gradients=("MaxPool3DGrad",), batch=True),
-    simple("AvgPool3D", lambda tf, x: tf.nn.avg_pool3d(x, 3, 2, "SAME"), (4, 8, 16, 16, 8),
-           gradients=("AvgPool3DGrad",), batch=True),
-    simple("MaxPoolWithArgmax", lambda tf, x: tf.nn.max_pool_with_argmax(x, 3, 2, "SAME")[0], IMAGES,
-           gradients=("MaxPoolGradWithArgmax",), batch=True),
+    simple(
+        "MaxPool",
+        lambda tf, x: tf.nn.max_pool2d(x, 3, 2, "SAME"),
+        IMAGES,
+        gradients=("MaxPoolGrad",),
+        batch=True,
+    ),
+    simple(
+        "AvgPool",
+        lambda tf, x: tf.nn.avg_pool2d(x, 3, 2, "SAME"),
+        IMAGES,
+        gradients=("AvgPoolGrad",),
+        batch=True,
+    ),
+    simple(
+        "MaxPool3D",
+        lambda tf, x: tf.nn.max_pool3d(x, 3, 2, "SAME"),
+        (4, 8, 16, 16, 8),
+        gradients=("MaxPool3DGrad",),
+        batch=True,
+    ),
+    simple(
+        "AvgPool3D",
+        lambda tf, x: tf.nn.avg_pool3d(x, 3, 2, "SAME"),
+        (4, 8, 16, 16, 8),
+        gradients=("AvgPool3DGrad",),
+        batch=True,
+    ),
+    simple(
+        "MaxPoolWithArgmax",
+        lambda tf, x: tf.nn.max_pool_with_argmax(x, 3, 2, "SAME")[0],
+        IMAGES,
+        gradients=("MaxPoolGradWithArgmax",),
+        batch=True,
+    ),
     _fractional("FractionalMaxPool", lambda tf: tf.nn.fractional_max_pool),
     _fractional("FractionalAvgPool", lambda tf: tf.nn.fractional_avg_pool),
 )

@@ -1,4 +1,5 @@
 """Writing rows by index into new tensors: where indices repeat, the order of the sums may race."""
+
 from detaudit_probes.ops.entry import Operation
 
 ROWS, KINDS, WIDTH = 40000, 50, 16
@@ -7,22 +8,29 @@ ROWS, KINDS, WIDTH = 40000, 50, 16
 def _into(name, gradient=()):
     def make(inputs):
         tf, indices = inputs.tf, inputs.tf.expand_dims(inputs.indices(KINDS, ROWS), 1)
-        return (lambda tensor, updates: getattr(tf.raw_ops, name)(tensor=tensor, indices=indices, updates=updates)), (
-            inputs.normal(KINDS, WIDTH), inputs.normal(ROWS, WIDTH))
+        return (
+            lambda tensor, updates: getattr(tf.raw_ops, name)(
+                tensor=tensor, indices=indices, updates=updates
+            )
+        ), (inputs.normal(KINDS, WIDTH), inputs.normal(ROWS, WIDTH))
 
     return Operation(name, make, gradient)
 
 
 def _new(inputs):
     tf, indices = inputs.tf, inputs.tf.expand_dims(inputs.indices(KINDS, ROWS), 1)
-    return (lambda updates: tf.scatter_nd(indices, updates, (KINDS, WIDTH))), (inputs.normal(ROWS, WIDTH),)
+    return (lambda updates: tf.scatter_nd(indices, updates, (KINDS, WIDTH))), (
+        inputs.normal(ROWS, WIDTH),
+    )
 
 
 def _once(inputs):
     """Indices that repeat leave open which of the rows stays: none does, here."""
     tf, indices = inputs.tf, inputs.tf.expand_dims(inputs.tf.range(0, ROWS, 2), 1)
     return (lambda tensor, updates: tf.tensor_scatter_nd_update(tensor, indices, updates)), (
-        inputs.normal(ROWS, WIDTH), inputs.normal(ROWS // 2, WIDTH))
+        inputs.normal(ROWS, WIDTH),
+        inputs.normal(ROWS // 2, WIDTH),
+    )
 
 
 OPERATIONS = (

@@ -1,4 +1,5 @@
 """Sparse tensors: ordered, made dense, counted."""
+
 from detaudit_probes.ops.entry import FLOATS, Operation
 
 VALUES, SIDE, KINDS = 20000, 256, 50
@@ -6,30 +7,46 @@ VALUES, SIDE, KINDS = 20000, 256, 50
 
 def _places(inputs):
     tf = inputs.tf
-    return tf.cast(tf.stack((inputs.indices(SIDE, VALUES), inputs.indices(SIDE, VALUES)), 1), tf.int64)
+    return tf.cast(
+        tf.stack((inputs.indices(SIDE, VALUES), inputs.indices(SIDE, VALUES)), 1), tf.int64
+    )
 
 
 def _reorder(inputs):
     """Places repeat, so the order among equal ones shows in the values."""
     places = _places(inputs)
-    return (lambda values: inputs.tf.raw_ops.SparseReorder(
-        input_indices=places, input_values=values, input_shape=(SIDE, SIDE))[1]), (inputs.normal(VALUES),)
+    return (
+        lambda values: inputs.tf.raw_ops.SparseReorder(
+            input_indices=places, input_values=values, input_shape=(SIDE, SIDE)
+        )[1]
+    ), (inputs.normal(VALUES),)
 
 
 def _dense(inputs):
     """Places must not repeat: the kernel refuses them, or leaves open which value stays."""
     places = inputs.tf.expand_dims(inputs.tf.range(0, 4 * VALUES, 4), 1)
-    return (lambda values: inputs.tf.raw_ops.SparseToDense(
-        sparse_indices=places, output_shape=[4 * VALUES], sparse_values=values,
-        default_value=inputs.tf.cast(0, inputs.dtype))), (inputs.normal(VALUES),)
+    return (
+        lambda values: inputs.tf.raw_ops.SparseToDense(
+            sparse_indices=places,
+            output_shape=[4 * VALUES],
+            sparse_values=values,
+            default_value=inputs.tf.cast(0, inputs.dtype),
+        )
+    ), (inputs.normal(VALUES),)
 
 
 def _count(inputs):
     tf, places, numbers = inputs.tf, _places(inputs), inputs.indices(KINDS, VALUES)
     weights = inputs.normal(VALUES)
-    return (lambda: tf.raw_ops.SparseBincount(
-        indices=places, values=numbers, dense_shape=tf.constant([SIDE, SIDE], tf.int64), size=tf.constant(KINDS),
-        weights=weights)), ()
+    return (
+        lambda: tf.raw_ops.SparseBincount(
+            indices=places,
+            values=numbers,
+            dense_shape=tf.constant([SIDE, SIDE], tf.int64),
+            size=tf.constant(KINDS),
+            weights=weights,
+        )
+    ), ()
 
 
 OPERATIONS = (

@@ -1,4 +1,5 @@
 """Writing rows by index into variables: where indices repeat, the order of the writes may race."""
+
 from detaudit_probes.ops.entry import Operation
 
 ROWS, KINDS, WIDTH = 40000, 50, 16
@@ -39,7 +40,12 @@ def _strided(inputs):
     return call, (begin, inputs.normal(512, 256))
 
 
-OPERATIONS = tuple(_scatter("ResourceScatter" + word) for word in ("Add", "Sub", "Mul", "Div", "Min", "Max")) + (
-    _scatter("ResourceScatterNdAdd", nested=True), _scatter("ResourceScatterNdSub", nested=True),
-    _scatter("ResourceScatterUpdate"), _scatter("ResourceScatterNdUpdate", nested=True),
-    Operation("ResourceStridedSliceAssign", _strided))
+OPERATIONS = tuple(
+    _scatter("ResourceScatter" + word) for word in ("Add", "Sub", "Mul", "Div", "Min", "Max")
+) + (
+    _scatter("ResourceScatterNdAdd", nested=True),
+    _scatter("ResourceScatterNdSub", nested=True),
+    _scatter("ResourceScatterUpdate"),
+    _scatter("ResourceScatterNdUpdate", nested=True),
+    Operation("ResourceStridedSliceAssign", _strided),
+)

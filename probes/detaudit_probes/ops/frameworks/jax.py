@@ -1,9 +1,11 @@
 """JAX: the equations of a step, evaluated one by one, what goes into each and what comes out.
 
-A step of ``fit`` is a pure function: its state goes in and comes out. It is traced, and its equations are executed as
-``jax.core.eval_jaxpr`` does it, those of inner functions and each turn of a loop among them. What XLA fuses in the
-compiled step is executed apart so; whether the bits are the same is told.
+A step of ``fit`` is a pure function: its state goes in and comes out. It is traced, and its
+equations are executed as ``jax.core.eval_jaxpr`` does it, those of inner functions and each turn of
+a loop among them. What XLA fuses in the compiled step is executed apart so; whether the bits are
+the same is told.
 """
+
 import contextlib
 import functools
 import re
@@ -18,82 +20,150 @@ from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
 
 #: Equations that stand for a call of an inner function, executed equation by equation as well.
-_CALLS = ("pjit", "jit", "closed_call", "core_call", "call", "checkpoint", "remat", "remat2", "custom_jvp_call",
-          "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_vmap_call")
+_CALLS = (
+    "pjit",
+    "jit",
+    "closed_call",
+    "core_call",
+    "call",
+    "checkpoint",
+    "remat",
+    "remat2",
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "custom_vjp_call_jaxpr",
+    "custom_vmap_call",
+)
 _INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr", "call")  # where such an equation has its function
 _SCOPE = "detaudit:%s:%s"
 _SCOPES = re.compile(r"detaudit:(\w*):([^/()]*)")
 
 
 class Watch(BaseWatch):
-    def __init__(self, hasher: Hasher, users: Callable[[str], bool] = lambda name: False,
-                 variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: ()) -> None:
+    def __init__(
+        self,
+        hasher: Hasher,
+        users: Callable[[str], bool] = lambda name: False,
+        variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: (),
+    ) -> None:
         super().__init__(hasher, users, variables)
         self.watching = False
 
-    def evaluate(self, closed: Any, given: List[jaxprs.Value], scopes: str = "", line: str = "") -> List[jaxprs.Value]:
+    def evaluate(
+        self, closed: Any, given: List[jaxprs.Value], scopes: str = "", line: str = ""
+    ) -> List[jaxprs.Value]:
         """The results of a closed jaxpr, each equation an event while this watches.
 
         ``scopes`` and ``line`` are those of the equation that stands for it.
         """
         known: Dict[Any, jaxprs.Value] = {}
-        known.update(zip(closed.jaxpr.constvars, [jaxprs.Value(one, False) for one in closed.consts]))
+        known.update(
+            zip(closed.jaxpr.constvars, [jaxprs.Value(one, False) for one in closed.consts])
+        )
         known.update(zip(closed.jaxpr.invars, given))
 
         def look(variable: Any) -> jaxprs.Value:
-            return jaxprs.Value(variable.val, False) if hasattr(variable, "val") else known[variable]
+            return (
+                jaxprs.Value(variable.val, False) if hasattr(variable, "val") else known[variable]
+            )
 
         for equation, done in zip(closed.jaxpr.eqns, jaxprs.last_used(closed.jaxpr)):
             results = self._equation(equation, [look(one) for one in equation.invars], scopes, line)
             known.update(zip(equation.outvars, results))
             for one in done:
-                known.pop(one, None)  # a step's memory is not held longer than the step itself needs it
+                known.pop(
+                    one, None
+                )  # a step's memory is not held longer than the step itself needs it
         return [look(one) for one in closed.jaxpr.outvars]
 
-    def _equation(self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str) -> List[jaxprs.Value]:
+    def _equation(
+        self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str
+    ) -> List[jaxprs.Value]:
         name, parameters = equation.primitive.name, equation.params
         if self.watching and self.detailed:
-            scopes, line = "%s/%s" % (scopes, equation.source_info.name_stack), self._line(equation) or line
+            scopes, line = (
+                "%s/%s" % (scopes, equation.source_info.name_stack),
+                self._line(equation) or line,
+            )
         inner = functools.partial(self.evaluate, scopes=scopes, line=line)
-        called = next((parameters[key] for key in _INNER if hasattr(parameters.get(key), "eqns")), None)
+        called = next(
+            (parameters[key] for key in _INNER if hasattr(parameters.get(key), "eqns")), None
+        )
         if name in _CALLS and called is not None:
             return inner(jaxprs.closed(called), given)
         if name == "cond":
             return inner(parameters["branches"][int(given[0].array)], given[1:])
-        if name == "while" and not parameters["cond_jaxpr"].out_avals[0].shape:  # else each of a batch ends by itself
+        if (
+            name == "while" and not parameters["cond_jaxpr"].out_avals[0].shape
+        ):  # else each of a batch ends by itself
             return jaxprs.loop(inner, parameters, given)
         if name == "scan":
             return jaxprs.scan(inner, parameters, given)
         return self._execute(equation, given, scopes, line)
 
-    def _execute(self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str) -> List[jaxprs.Value]:
+    def _execute(
+        self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str
+    ) -> List[jaxprs.Value]:
         parameters = equation.primitive.get_bind_params(equation.params)
-        functions, parameters = parameters if isinstance(parameters, tuple) else ((), parameters)  # JAX 0.9 and before
+        functions, parameters = (
+            parameters if isinstance(parameters, tuple) else ((), parameters)
+        )  # JAX 0.9 and before
         with contextlib.ExitStack() as stack:
             if hasattr(equation, "ctx"):
                 stack.enter_context(equation.ctx.manager)
             found = equation.primitive.bind(*functions, *[one.array for one in given], **parameters)
-        results = [jaxprs.Value(one, True) for one in (found if equation.primitive.multiple_results else [found])]
+        results = [
+            jaxprs.Value(one, True)
+            for one in (found if equation.primitive.multiple_results else [found])
+        ]
         if self.watching:
-            self.events.append(Event(
-                equation.primitive.name, tuple(map(self._of, given)), tuple(map(self._of, results)),
-                python=jaxprs.calls_python(equation),
-                attributes={key: _plain(value) for key, value in equation.params.items() if _is_plain(value)},
-                **(self._details(equation, given, results, scopes, line) if self.detailed else {})))
+            self.events.append(
+                Event(
+                    equation.primitive.name,
+                    tuple(map(self._of, given)),
+                    tuple(map(self._of, results)),
+                    python=jaxprs.calls_python(equation),
+                    attributes={
+                        key: _plain(value)
+                        for key, value in equation.params.items()
+                        if _is_plain(value)
+                    },
+                    **(
+                        self._details(equation, given, results, scopes, line)
+                        if self.detailed
+                        else {}
+                    ),
+                )
+            )
         return results
 
-    def _details(self, equation: Any, given: List[jaxprs.Value], results: List[jaxprs.Value], scopes: str,
-                 line: str) -> Dict[str, Any]:
+    def _details(
+        self,
+        equation: Any,
+        given: List[jaxprs.Value],
+        results: List[jaxprs.Value],
+        scopes: str,
+        line: str,
+    ) -> Dict[str, Any]:
         named = _SCOPES.findall(scopes)
         layer = named[-1][1].replace("|", "/") if named else ""
-        stage = "update" if any(stage == "update" for stage, _ in named) else \
-            "gradient" if "transpose(" in scopes else "forward"
-        return {"shapes": tuple(_described(one.array) for one in given),
-                "results": tuple(_described(one.array) for one in results),
-                "foreign": tuple(place for place, one in enumerate(given) if not one.made),
-                "limits": tuple(_limits(one.array) for one in given), "device": _device(results),
-                "stage": stage, "line": line or self.place(),
-                "layer": layer or next((one.name for one in given if one.name), "")}
+        stage = (
+            "update"
+            if any(stage == "update" for stage, _ in named)
+            else "gradient"
+            if "transpose(" in scopes
+            else "forward"
+        )
+        return {
+            "shapes": tuple(_described(one.array) for one in given),
+            "results": tuple(_described(one.array) for one in results),
+            "foreign": tuple(place for place, one in enumerate(given) if not one.made),
+            "limits": tuple(_limits(one.array) for one in given),
+            "device": _device(results),
+            "stage": stage,
+            "line": line or self.place(),
+            "layer": layer or next((one.name for one in given if one.name), ""),
+        }
 
     def _of(self, value: jaxprs.Value) -> int:
         """The fingerprint of a value, which never changes."""
@@ -103,8 +173,9 @@ class Watch(BaseWatch):
         return value.mark
 
     def _line(self, equation: Any) -> str:
-        """The user's line that an equation was traced from, where it is among the few that JAX keeps. That of a
-        gradient is its forward operation's."""
+        """The user's line that an equation was traced from, where it is among the few that JAX
+        keeps. That of a gradient is its forward operation's.
+        """
         for frame in getattr(equation.source_info.traceback, "frames", ()):
             if self._users(frame.file_name):
                 return "%s:%d" % (frame.file_name, frame.line_num)
@@ -125,7 +196,10 @@ def _bits(value: Any) -> Optional[Any]:
 
 
 def _described(value: Any) -> str:
-    return "%s%s" % (getattr(value, "dtype", type(value).__name__), list(getattr(value, "shape", ())))
+    return "%s%s" % (
+        getattr(value, "dtype", type(value).__name__),
+        list(getattr(value, "shape", ())),
+    )
 
 
 def _limits(value: Any) -> Optional[Tuple[int, int]]:
@@ -137,7 +211,12 @@ def _limits(value: Any) -> Optional[Tuple[int, int]]:
 
 
 def _device(results: List[jaxprs.Value]) -> str:
-    devices = [str(device) for one in results[:1] if hasattr(one.array, "devices") for device in one.array.devices()]
+    devices = [
+        str(device)
+        for one in results[:1]
+        if hasattr(one.array, "devices")
+        for device in one.array.devices()
+    ]
     return devices[0] if devices else ""
 
 
@@ -165,7 +244,8 @@ def watching(watch: Watch) -> Iterator[Watch]:
 
 @contextlib.contextmanager
 def told_apart(watch: Watch) -> Iterator[None]:
-    """What is traced in the block carries stages, layers, and the weights that are updated, in the names of its scopes.
+    """What is traced in the block carries stages, layers, and the weights that are updated, in the
+    names of its scopes.
     """
     import jax
     from keras.src.optimizers.base_optimizer import BaseOptimizer
@@ -212,7 +292,9 @@ def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
 
 
 def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
-    """``model``'s train function ``given``, which replays the step that is to be, from a copy of its state."""
+    """``model``'s train function ``given``, which replays the step that is to be, from a copy of
+    its state.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -233,17 +315,29 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
             pinpoint.fail(error)
             return given(state, iter([data]))
         returned = pinpoint.tried(given, state, iter([data]))
-        names = [one.path for some in (model.trainable_variables, model.non_trainable_variables,
-                                       model.optimizer.variables, model.metrics_variables) for one in some]
+        names = [
+            one.path
+            for some in (
+                model.trainable_variables,
+                model.non_trainable_variables,
+                model.optimizer.variables,
+                model.metrics_variables,
+            )
+            for one in some
+        ]
         step: List[Any] = []  # traced where layers are told apart
 
         def equations() -> Any:
             if not step:
                 step.extend(_traced(model.train_step, before, data))
             closed, structure = step
-            values = [jaxprs.Value(one, True, name) for one, name in zip(jax.tree.leaves(before), names)]
+            values = [
+                jaxprs.Value(one, True, name) for one, name in zip(jax.tree.leaves(before), names)
+            ]
             values += [jaxprs.Value(one, False) for one in jax.tree.leaves(data)]
-            return jax.tree.unflatten(structure, [one.array for one in pinpoint.watch.evaluate(closed, values)])
+            return jax.tree.unflatten(
+                structure, [one.array for one in pinpoint.watch.evaluate(closed, values)]
+            )
 
         def again() -> Any:
             return given(jax.tree.map(jnp.copy, before), iter([data]))
@@ -260,7 +354,8 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
 def _traced(step: Any, state: Any, data: Any) -> Tuple[Any, Any]:
     """The step as a closed jaxpr, and the structure of what it returns.
 
-    A function of its own is traced: of ``step`` JAX would remember what it traced for the compiled one.
+    A function of its own is traced: of ``step`` JAX would remember what it traced for the compiled
+    one.
     """
     import jax
 

@@ -1,4 +1,7 @@
-"""A step that a script compiles by itself on JAX, replayed: the call of a pure function, its arguments copied."""
+"""A step that a script compiles by itself on JAX, replayed: the call of a pure function, its
+arguments copied.
+"""
+
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from detaudit_probes.ops.frameworks import jaxprs
@@ -7,23 +10,39 @@ from detaudit_probes.ops.frameworks import jaxprs
 class Call:
     """A call that is about to be made, and may be a step.
 
-    ``made`` are the names of what the last step gave, by its ids; ``is_array`` tells which leaves are traced.
+    ``made`` are the names of what the last step gave, by its ids; ``is_array`` tells which leaves
+    are traced.
     """
 
-    def __init__(self, pinpoint: Any, arguments: Tuple[Any, ...], named: Dict[str, Any], made: Dict[int, str],
-                 is_array: Callable[[Any], bool]) -> None:
+    def __init__(
+        self,
+        pinpoint: Any,
+        arguments: Tuple[Any, ...],
+        named: Dict[str, Any],
+        made: Dict[int, str],
+        is_array: Callable[[Any], bool],
+    ) -> None:
         import jax
 
         self._pinpoint = pinpoint
         leaves, self._structure = jax.tree.flatten((arguments, named))
-        self._given = [(place, made.get(id(one), ""), _copied(one)) for place, one in enumerate(leaves)
-                       if is_array(one)]
+        self._given = [
+            (place, made.get(id(one), ""), _copied(one))
+            for place, one in enumerate(leaves)
+            if is_array(one)
+        ]
         self._others = leaves
 
-    def replay(self, traced: Callable[..., Any], compiled: Callable[..., Any], returned: Any,
-               weights: Set[int]) -> None:
-        """Replay the call, which has ``returned`` so: ``traced`` equation by equation, ``compiled`` as a whole. The
-        leaves of its result at the places ``weights`` are what the step is judged by.
+    def replay(
+        self,
+        traced: Callable[..., Any],
+        compiled: Callable[..., Any],
+        returned: Any,
+        weights: Set[int],
+    ) -> None:
+        """Replay the call, which has ``returned`` so: ``traced`` equation by equation, ``compiled``
+        as a whole. The leaves of its result at the places ``weights`` are what the step is judged
+        by.
         """
         import jax
 
@@ -38,15 +57,29 @@ class Call:
 
         def equations() -> Any:
             if not step:  # a function of its own: JAX remembers what it has traced of another
-                step.append(jax.make_jaxpr(lambda arrays: jax.tree.leaves(again(arrays, lambda *some, **named: traced(
-                    *some, **named))))([array for _, _, array in self._given]))
-            values = [jaxprs.Value(array, True, name) for _, name, array in self._given]  # as they came in
-            return _shaped([one.array for one in self._pinpoint.watch.evaluate(step[0], values)], weights)
+                step.append(
+                    jax.make_jaxpr(
+                        lambda arrays: jax.tree.leaves(
+                            again(arrays, lambda *some, **named: traced(*some, **named))
+                        )
+                    )([array for _, _, array in self._given])
+                )
+            values = [
+                jaxprs.Value(array, True, name) for _, name, array in self._given
+            ]  # as they came in
+            return _shaped(
+                [one.array for one in self._pinpoint.watch.evaluate(step[0], values)], weights
+            )
 
         def whole() -> Any:
-            return _shaped(jax.tree.leaves(again([_copied(array) for _, _, array in self._given], compiled)), weights)
+            return _shaped(
+                jax.tree.leaves(again([_copied(array) for _, _, array in self._given], compiled)),
+                weights,
+            )
 
-        self._pinpoint.replay("jax.jit", equations, whole, _shaped(jax.tree.leaves(returned), weights))
+        self._pinpoint.replay(
+            "jax.jit", equations, whole, _shaped(jax.tree.leaves(returned), weights)
+        )
 
 
 def begun(pinpoint: Optional[Any], *given: Any) -> Optional[Call]:
@@ -62,8 +95,10 @@ def begun(pinpoint: Optional[Any], *given: Any) -> Optional[Call]:
 
 def _shaped(leaves: List[Any], weights: Set[int]) -> Tuple[Any, Tuple[List[Any]]]:
     """As a step of Keras returns it: what is reported, and a state that begins with the weights."""
-    return ([one for place, one in enumerate(leaves) if place not in weights],
-            ([one for place, one in enumerate(leaves) if place in weights],))
+    return (
+        [one for place, one in enumerate(leaves) if place not in weights],
+        ([one for place, one in enumerate(leaves) if place in weights],),
+    )
 
 
 def _copied(array: Any) -> Any:

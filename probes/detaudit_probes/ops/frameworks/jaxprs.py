@@ -1,12 +1,23 @@
-"""The equations of a jaxpr as they are executed: the values that go through them, and loops, turn by turn."""
+"""The equations of a jaxpr as they are executed: the values that go through them, and loops, turn
+by turn.
+"""
+
 from typing import Any, List, Optional
 
 #: Equations that call Python code.
-_PYTHON = ("pure_callback", "io_callback", "debug_callback", "python_callback", "buffer_callback", "debug_print")
+_PYTHON = (
+    "pure_callback",
+    "io_callback",
+    "debug_callback",
+    "python_callback",
+    "buffer_callback",
+    "debug_print",
+)
 
 
 class Value:
-    """An array, whether an operation or the step's state gave it, and its fingerprint once it was asked for.
+    """An array, whether an operation or the step's state gave it, and its fingerprint once it was
+    asked for.
 
     ``name`` is the variable's whose value it is.
     """
@@ -20,9 +31,15 @@ class Value:
 
 def calls_python(equation: Any) -> bool:
     """Does it call Python code, or does a function in it that is executed as one operation?"""
-    inner = [one for value in equation.params.values() for one in (value if isinstance(value, tuple) else (value,))
-             if hasattr(one, "eqns")]
-    return equation.primitive.name in _PYTHON or any(calls_python(each) for one in inner for each in one.eqns)
+    inner = [
+        one
+        for value in equation.params.values()
+        for one in (value if isinstance(value, tuple) else (value,))
+        if hasattr(one, "eqns")
+    ]
+    return equation.primitive.name in _PYTHON or any(
+        calls_python(each) for one in inner for each in one.eqns
+    )
 
 
 def last_used(jaxpr: Any) -> List[List[Any]]:
@@ -30,8 +47,11 @@ def last_used(jaxpr: Any) -> List[List[Any]]:
     seen = {id(one) for one in jaxpr.outvars}
     found: List[List[Any]] = []
     for equation in reversed(jaxpr.eqns):
-        mine = {id(one): one for one in [*equation.invars, *equation.outvars]
-                if not hasattr(one, "val") and id(one) not in seen}
+        mine = {
+            id(one): one
+            for one in [*equation.invars, *equation.outvars]
+            if not hasattr(one, "val") and id(one) not in seen
+        }
         seen.update(mine)
         found.append(list(mine.values()))
     return found[::-1]
@@ -45,7 +65,7 @@ def closed(jaxpr: Any) -> Any:
 
 def loop(inner: Any, parameters: Any, given: List[Value]) -> List[Value]:
     test, body = parameters["cond_nconsts"], parameters["body_nconsts"]
-    tested, bodied, carried = given[:test], given[test:test + body], given[test + body:]
+    tested, bodied, carried = given[:test], given[test : test + body], given[test + body :]
     while bool(inner(parameters["cond_jaxpr"], tested + carried)[0].array):
         carried = inner(parameters["body_jaxpr"], bodied + carried)
     return carried
@@ -55,16 +75,23 @@ def scan(inner: Any, parameters: Any, given: List[Value]) -> List[Value]:
     import jax.numpy as jnp
 
     consts, carry = parameters["num_consts"], parameters["num_carry"]
-    fixed, carried, sliced = given[:consts], given[consts:consts + carry], given[consts + carry:]
+    fixed, carried, sliced = given[:consts], given[consts : consts + carry], given[consts + carry :]
     turns = range(parameters["length"])
     stacked: List[List[Value]] = []
     for turn in reversed(turns) if parameters["reverse"] else turns:
-        results = inner(parameters["jaxpr"], fixed + carried + [Value(one.array[turn], one.made) for one in sliced])
+        results = inner(
+            parameters["jaxpr"],
+            fixed + carried + [Value(one.array[turn], one.made) for one in sliced],
+        )
         carried = results[:carry]
         stacked.append(results[carry:])
     if parameters["reverse"]:
         stacked.reverse()
     if not stacked:  # of no turn: XLA knows the shapes
-        whole = [jnp.zeros((0, *one.shape), one.dtype) for one in parameters["jaxpr"].out_avals[carry:]]
+        whole = [
+            jnp.zeros((0, *one.shape), one.dtype) for one in parameters["jaxpr"].out_avals[carry:]
+        ]
         return carried + [Value(one, True) for one in whole]
-    return carried + [Value(jnp.stack([one.array for one in column]), True) for column in zip(*stacked)]
+    return carried + [
+        Value(jnp.stack([one.array for one in column]), True) for column in zip(*stacked)
+    ]

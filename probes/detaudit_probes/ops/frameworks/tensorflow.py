@@ -1,9 +1,11 @@
-"""TensorFlow: every operation of eager code, what went in, what came out, what became of the variables.
+"""TensorFlow: every operation of eager code, what went in, what came out, what became of the
+variables.
 
-TensorFlow calls back after each eager operation (``tensorflow/python/framework/op_callbacks.py``). An operation on a
-resource has no output; its variable is fingerprinted instead, and what it was before is what it was after the last
-operation that touched it.
+TensorFlow calls back after each eager operation (``tensorflow/python/framework/op_callbacks.py``).
+An operation on a resource has no output; its variable is fingerprinted instead, and what it was
+before is what it was after the last operation that touched it.
 """
+
 import contextlib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
@@ -16,11 +18,17 @@ from detaudit_probes.protocol import NOT_KNOWN
 
 
 class Watch(BaseWatch):
-    def __init__(self, hasher: Hasher, users: Callable[[str], bool] = lambda name: False,
-                 variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: ()) -> None:
+    def __init__(
+        self,
+        hasher: Hasher,
+        users: Callable[[str], bool] = lambda name: False,
+        variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: (),
+    ) -> None:
         super().__init__(hasher, users, variables)
         self.line = ""  # of the forward operation whose gradient is being taken
-        self._uses: Dict[Tuple[str, int], List[int]] = {}  # an operation and a tensor of its: where in the forward pass
+        self._uses: Dict[
+            Tuple[str, int], List[int]
+        ] = {}  # an operation and a tensor of its: where in the forward pass
         self._made: Set[int] = set()
         self._marks: Dict[int, int] = {}
         self._states: Dict[int, int] = {}
@@ -30,16 +38,31 @@ class Watch(BaseWatch):
     def begin(self) -> None:
         super().begin()
         self._uses, self._made, self._marks, self._names = {}, set(), {}, {}
-        self._states = {variable.handle._id: self._of(variable.read_value()) for _, variable in self._variables()}
+        self._states = {
+            variable.handle._id: self._of(variable.read_value())
+            for _, variable in self._variables()
+        }
 
-    def __call__(self, operation: Any, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None,
-                 graph: Any = None) -> None:
+    def __call__(
+        self,
+        operation: Any,
+        inputs: Any,
+        attrs: Any,
+        outputs: Any,
+        op_name: Any = None,
+        graph: Any = None,
+    ) -> None:
         """The callback itself. It returns nothing, so the results stay the operation's own."""
         if graph is not None or self._looking:  # traced, not executed; or our own
             return
         self._looking = True
         try:
-            self._take(operation if isinstance(operation, str) else operation.decode(), inputs, attrs, outputs)
+            self._take(
+                operation if isinstance(operation, str) else operation.decode(),
+                inputs,
+                attrs,
+                outputs,
+            )
         finally:
             self._looking = False
 
@@ -48,7 +71,9 @@ class Watch(BaseWatch):
         for tensor in inputs:
             if _is_handle(tensor):
                 before = self._states.get(tensor._id, NOT_KNOWN)
-                still = operation in _READS and before != NOT_KNOWN  # it is as it was: nothing to look at
+                still = (
+                    operation in _READS and before != NOT_KNOWN
+                )  # it is as it was: nothing to look at
                 after = before if still else self._state(tensor)
                 went_in.append(after if before == NOT_KNOWN and operation in _READS else before)
                 if after is not None:
@@ -62,28 +87,56 @@ class Watch(BaseWatch):
         marks = operation, tuple(went_in), tuple(came_out)
         attributes = _attributes(attrs)
         details = self._details(operation, inputs, outputs) if self.detailed else {}
-        self.events.append(Event(*marks, attributes=attributes, call=_call(operation, attributes) if details else (),
-                                 **details))
+        self.events.append(
+            Event(
+                *marks,
+                attributes=attributes,
+                call=_call(operation, attributes) if details else (),
+                **details,
+            )
+        )
 
     def _details(self, operation: str, inputs: Any, outputs: Any) -> Dict[str, Any]:
         """What is told of an operation besides its fingerprints."""
-        foreign = [place for place, tensor in enumerate(inputs)
-                   if not _is_handle(tensor) and tensor._id not in self._made]
+        foreign = [
+            place
+            for place, tensor in enumerate(inputs)
+            if not _is_handle(tensor) and tensor._id not in self._made
+        ]
         self._made.update(tensor._id for tensor in outputs)
         if self.stage == "forward":
             for tensor in [*inputs, *outputs]:
                 self._uses.setdefault((operation, tensor._id), []).append(len(self.events))
-        variables = [name for name in (self._name(tensor._id) for tensor in inputs if _is_handle(tensor)) if name]
-        return {"shapes": tuple(map(_described, inputs)), "results": tuple(map(_described, outputs)),
-                "foreign": tuple(foreign), "limits": tuple(map(_limits, inputs)),
-                "device": next((tensor.device for tensor in outputs if tensor.device), ""),
-                "stage": self.stage, "line": self.place() or self.line,
-                "layer": self.layer or "".join(variables[:1])}
+        variables = [
+            name
+            for name in (self._name(tensor._id) for tensor in inputs if _is_handle(tensor))
+            if name
+        ]
+        return {
+            "shapes": tuple(map(_described, inputs)),
+            "results": tuple(map(_described, outputs)),
+            "foreign": tuple(foreign),
+            "limits": tuple(map(_limits, inputs)),
+            "device": next((tensor.device for tensor in outputs if tensor.device), ""),
+            "stage": self.stage,
+            "line": self.place() or self.line,
+            "layer": self.layer or "".join(variables[:1]),
+        }
 
     def forward(self, operation: str, tensors: Sequence[Any]) -> Optional[Event]:
-        """The event of the forward pass of an operation whose gradient is asked for, by what is left of its tensors."""
-        places = [place for tensor in tensors for place in self._uses.get((operation, getattr(tensor, "_id", -1)), ())]
-        return self.events[max(set(places), key=lambda place: (places.count(place), place))] if places else None
+        """The event of the forward pass of an operation whose gradient is asked for, by what is
+        left of its tensors.
+        """
+        places = [
+            place
+            for tensor in tensors
+            for place in self._uses.get((operation, getattr(tensor, "_id", -1)), ())
+        ]
+        return (
+            self.events[max(set(places), key=lambda place: (places.count(place), place))]
+            if places
+            else None
+        )
 
     def _name(self, handle: int) -> str:
         if handle not in self._names:
@@ -91,30 +144,44 @@ class Watch(BaseWatch):
         return self._names.get(handle, "")
 
     def _of(self, tensor: Any) -> int:
-        """The fingerprint of a tensor, which never changes: what was an output is known where it is an input."""
+        """The fingerprint of a tensor, which never changes: what was an output is known where it is
+        an input.
+        """
         if not hasattr(tensor, "numpy"):
             return NOT_KNOWN
         mark = self._marks.get(tensor._id)
         if mark is None:
-            view = tensor._numpy() if hasattr(tensor, "_numpy") else tensor.numpy()  # the former copies nothing
+            view = (
+                tensor._numpy() if hasattr(tensor, "_numpy") else tensor.numpy()
+            )  # the former copies nothing
             mark = self._marks[tensor._id] = self._hash(*canonical_view(view))
         return mark
 
     def _state(self, handle: Any) -> Optional[int]:
-        """The fingerprint of the variable behind a handle; None where it is none, or has no value yet."""
+        """The fingerprint of the variable behind a handle; None where it is none, or has no value
+        yet.
+        """
         import tensorflow as tf
 
         data = getattr(handle, "_handle_data", None)
         if data is None or not data.is_set or len(data.shape_and_type) != 1:
             return None
         try:
-            return self._of(tf.raw_ops.ReadVariableOp(resource=handle, dtype=data.shape_and_type[0].dtype))
+            return self._of(
+                tf.raw_ops.ReadVariableOp(resource=handle, dtype=data.shape_and_type[0].dtype)
+            )
         except tf.errors.OpError:
             return None
 
 
 #: They leave a variable as it is: what it is after one of them, it was before.
-_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp", "VariableShape")
+_READS = (
+    "ReadVariableOp",
+    "ResourceGather",
+    "ResourceGatherNd",
+    "VarIsInitializedOp",
+    "VariableShape",
+)
 
 
 def _is_handle(tensor: Any) -> bool:
@@ -150,7 +217,11 @@ def _plain(value: Any) -> Any:
         return value.decode("utf-8", "replace")
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
-    return value if isinstance(value, (bool, int, float, str, type(None))) else str(getattr(value, "name", value))[:200]
+    return (
+        value
+        if isinstance(value, (bool, int, float, str, type(None)))
+        else str(getattr(value, "name", value))[:200]
+    )
 
 
 @contextlib.contextmanager
@@ -185,8 +256,11 @@ class State(BaseState):
     def chosen(cls, variables: List[Any], found: List[Any]) -> List[Any]:
         mine = [getattr(one, "_value", one) for one in variables]
         known = {id(one) for one in mine}
-        return mine + [one for one in found
-                       if id(one) not in known and hasattr(one, "read_value") and _readable(one)]
+        return mine + [
+            one
+            for one in found
+            if id(one) not in known and hasattr(one, "read_value") and _readable(one)
+        ]
 
     @staticmethod
     def kinds() -> Tuple[type, ...]:
@@ -224,14 +298,17 @@ def _operation_seeds() -> Tuple[Any, Any]:
 
 @contextlib.contextmanager
 def told_apart(watch: Watch) -> Iterator[None]:
-    """Let ``watch`` know, for each operation in the block, its stage and its layer; of a gradient, those of the
-    operation whose gradient it is."""
+    """Let ``watch`` know, for each operation in the block, its stage and its layer; of a gradient,
+    those of the operation whose gradient it is.
+    """
     from tensorflow.python import pywrap_tfe
     from tensorflow.python.eager import backprop
 
     gradient = backprop._gradient_function
 
-    def differentiated(op_name: str, attr_tuple: Any, num_inputs: int, inputs: Any, outputs: Any, *rest: Any) -> Any:
+    def differentiated(
+        op_name: str, attr_tuple: Any, num_inputs: int, inputs: Any, outputs: Any, *rest: Any
+    ) -> Any:
         made = watch.forward(op_name, [*(inputs or ()), *(outputs or ())])
         before, watch.stage, line = watch.stage, "gradient", watch.line
         watch.layers.append(made.layer if made is not None else "")
@@ -264,12 +341,15 @@ def eagerly() -> Iterator[None]:
 
 
 def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
-    """What a step ends on, as arrays that may be live memory: the weights that are trained, or every variable and what
-    it has returned."""
+    """What a step ends on, as arrays that may be live memory: the weights that are trained, or
+    every variable and what it has returned.
+    """
     import tensorflow as tf
 
     found = [one.numpy() for one in variables if whole or one.trainable]
-    return found + [one.numpy() for one in tf.nest.flatten(returned) if whole and hasattr(one, "numpy")]
+    return found + [
+        one.numpy() for one in tf.nest.flatten(returned) if whole and hasattr(one, "numpy")
+    ]
 
 
 def _call(operation: str, attributes: Dict[str, Any]) -> Tuple[Tuple[str, Any], ...]:
@@ -290,8 +370,13 @@ def _call(operation: str, attributes: Dict[str, Any]) -> Tuple[Tuple[str, Any], 
             found.append((argument.name, place))
             place += 1
     named = {argument.name for argument in definition.input_arg}
-    inferred = {name for argument in definition.input_arg
-                for name in (argument.type_attr, argument.number_attr, argument.type_list_attr)}
+    inferred = {
+        name
+        for argument in definition.input_arg
+        for name in (argument.type_attr, argument.number_attr, argument.type_list_attr)
+    }
     return tuple(found) + tuple(
-        ("attribute " + attribute.name, attributes[attribute.name]) for attribute in definition.attr
-        if attribute.name in attributes and attribute.name not in inferred | named)
+        ("attribute " + attribute.name, attributes[attribute.name])
+        for attribute in definition.attr
+        if attribute.name in attributes and attribute.name not in inferred | named
+    )

@@ -1,9 +1,10 @@
 """Torch: every operation that reaches a kernel, what went in, what came out, and what it wrote.
 
 A dispatch mode sees each operation below autograd, those of the backward pass among them
-(``torch/utils/_python_dispatch.py``). An operation that writes into its inputs, and by ``out=``, is told by its schema;
-what it has written is an output. A view computes nothing and is no event.
+(``torch/utils/_python_dispatch.py``). An operation that writes into its inputs, and by ``out=``, is
+told by its schema; what it has written is an output. A view computes nothing and is no event.
 """
+
 import contextlib
 import copy
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
@@ -17,14 +18,32 @@ from detaudit_probes.ops.state import Way
 from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
 
-#: The fingerprint of memory that nothing has been written to yet. Who reads it gets whatever lies there.
+#: The fingerprint of memory that nothing has been written to yet. Who reads it gets whatever lies
+#: there.
 BLANK = 1
-_EMPTY = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided")
-#: Results that are notes of a kernel for its backward pass, some of their memory never written to, by their places.
-_SCRATCH = {"_ctc_loss": (1,), "mkldnn_rnn_layer": (3,), "_cudnn_rnn": (3, 4), "cudnn_batch_norm": (3,),
-            "_use_cudnn_ctc_loss": (1,), "_cudnn_ctc_loss": (1,), "_scaled_dot_product_flash_attention": (6, 7, 8),
-            "_scaled_dot_product_efficient_attention": (2, 3), "_scaled_dot_product_cudnn_attention": (6, 7, 8),
-            "_flash_attention_forward": (2, 3, 4), "_efficient_attention_forward": (2, 3)}
+_EMPTY = (
+    "empty",
+    "empty_like",
+    "empty_strided",
+    "empty_permuted",
+    "new_empty",
+    "new_empty_strided",
+)
+#: Results that are notes of a kernel for its backward pass, some of their memory never written to,
+#: by their places.
+_SCRATCH = {
+    "_ctc_loss": (1,),
+    "mkldnn_rnn_layer": (3,),
+    "_cudnn_rnn": (3, 4),
+    "cudnn_batch_norm": (3,),
+    "_use_cudnn_ctc_loss": (1,),
+    "_cudnn_ctc_loss": (1,),
+    "_scaled_dot_product_flash_attention": (6, 7, 8),
+    "_scaled_dot_product_efficient_attention": (2, 3),
+    "_scaled_dot_product_cudnn_attention": (6, 7, 8),
+    "_flash_attention_forward": (2, 3, 4),
+    "_efficient_attention_forward": (2, 3),
+}
 
 
 class _Noted(NamedTuple):
@@ -40,15 +59,25 @@ class _Noted(NamedTuple):
 
 
 class Watch(BaseWatch):
-    def __init__(self, hasher: Hasher, users: Callable[[str], bool] = lambda name: False,
-                 variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: ()) -> None:
+    def __init__(
+        self,
+        hasher: Hasher,
+        users: Callable[[str], bool] = lambda name: False,
+        variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: (),
+    ) -> None:
         super().__init__(hasher, users, variables)
-        self._forward: Dict[int, Tuple[str, str]] = {}  # layer and line of a forward operation, by sequence number
+        self._forward: Dict[
+            int, Tuple[str, str]
+        ] = {}  # layer and line of a forward operation, by sequence number
         self._sequence = 0  # how many nodes autograd had made at the last operation
-        self._storages: Dict[int, Any] = {}  # weak references: while there is one, no other has that address
+        self._storages: Dict[
+            int, Any
+        ] = {}  # weak references: while there is one, no other has that address
         self._made: Set[int] = set()  # those that an operation has written to
         self._blank: Set[int] = set()
-        self._unknown: Set[int] = set()  # those that were enlarged: what was there is, and the rest is blank
+        self._unknown: Set[int] = (
+            set()
+        )  # those that were enlarged: what was there is, and the rest is blank
         self._names: Dict[int, str] = {}
 
     def begin(self) -> None:
@@ -58,10 +87,16 @@ class Watch(BaseWatch):
         self._forward, self._storages = {}, {}
         self._made, self._blank, self._unknown = set(), set(), set()
         self._sequence = torch._C._autograd._get_sequence_nr()
-        self._names = {self._key(tensor): name for name, tensor in self._variables() if name and of.is_real(tensor)}
+        self._names = {
+            self._key(tensor): name
+            for name, tensor in self._variables()
+            if name and of.is_real(tensor)
+        }
 
     def execute(self, function: Any, arguments: Any, named: Any) -> Any:
-        """The operation, told as an event. What goes wrong while it is looked at ends the watch, not the training."""
+        """The operation, told as an event. What goes wrong while it is looked at ends the watch,
+        not the training.
+        """
         looked = not self.failed and hasattr(function, "_schema")
         noted = self._tried(self._before, function, arguments, named) if looked else None
         result = function(*arguments, **named)
@@ -85,11 +120,18 @@ class Watch(BaseWatch):
         if node is None and self.detailed:
             self._remember(torch, tensors)
         name = function.overloadpacket.__name__
-        silent = name in (*_EMPTY, "resize_") or of.is_view(function) or not all(of.is_real(one) for _, one in tensors)
+        silent = (
+            name in (*_EMPTY, "resize_")
+            or of.is_view(function)
+            or not all(of.is_real(one) for _, one in tensors)
+        )
         if silent:
             return _Noted(name, given, tensors, [], (), {}, True)
         generators = of.drawn_from(torch, function, given, tensors)
-        inputs = [BLANK if of.is_overwritten(name, argument) else self._of(one) for argument, one in tensors]
+        inputs = [
+            BLANK if of.is_overwritten(name, argument) else self._of(one)
+            for argument, one in tensors
+        ]
         inputs += [self._of_generator(one) for one in generators]
         details = self._details(node, name, given, tensors) if self.detailed else {}
         return _Noted(name, given, tensors, generators, tuple(inputs), details, False)
@@ -104,28 +146,43 @@ class Watch(BaseWatch):
             if noted.name not in _EMPTY and not of.is_view(function):
                 self._made.update(self._key(one) for one in results)
             return
-        written = [one for argument, one in noted.tensors
-                   if argument.alias_info is not None and argument.alias_info.is_write]
+        written = [
+            one
+            for argument, one in noted.tensors
+            if argument.alias_info is not None and argument.alias_info.is_write
+        ]
         mine = {id(one) for one in written}
         outputs = written + [one for one in results if id(one) not in mine]
-        scratch = [result[place] for place in _SCRATCH.get(noted.name, ()) if of.is_real(result[place])]
+        scratch = [
+            result[place] for place in _SCRATCH.get(noted.name, ()) if of.is_real(result[place])
+        ]
         for one in outputs:
             self._made.add(self._key(one))
             self._blank.discard(self._key(one))
             self._unknown.discard(self._key(one))
         self._blank.update(self._key(one) for one in scratch)
-        came_out = [self._of(one) for one in outputs] + [self._of_generator(one) for one in noted.generators]
+        came_out = [self._of(one) for one in outputs] + [
+            self._of_generator(one) for one in noted.generators
+        ]
         details = noted.details
         if details:
             more = len(noted.generators)
             details["results"] = tuple(map(of.described, outputs)) + (of.GENERATOR,) * more
             details["shapes"] += (of.GENERATOR,) * more
             details["limits"] += (None,) * more
-        self.events.append(Event(str(function), noted.inputs, tuple(came_out), attributes=of.attributes(noted.given),
-                                 **details))
+        self.events.append(
+            Event(
+                str(function),
+                noted.inputs,
+                tuple(came_out),
+                attributes=of.attributes(noted.given),
+                **details,
+            )
+        )
 
     def _remember(self, torch: Any, tensors: Any) -> None:
-        """For whom a forward operation works, by the number of the node that autograd has just made for it.
+        """For whom a forward operation works, by the number of the node that autograd has just made
+        for it.
 
         Where more than one was made, or the operation needs none, it is not known whose it is.
         """
@@ -142,12 +199,21 @@ class Watch(BaseWatch):
             layer, asked = self._forward.get(node._sequence_nr(), ("", ""))
             line = asked or line
         layer = layer or next((self._names[key] for key in keys if key in self._names), "")
-        foreign = [place for place, key in enumerate(keys)
-                   if key not in self._made and key not in self._names and key not in self._blank]
-        return {"shapes": tuple(of.described(one) for _, one in tensors), "foreign": tuple(foreign),
-                "limits": tuple(of.limits(one) for _, one in tensors), "stage": stage, "layer": layer, "line": line,
-                "device": next((str(one.device) for _, one in tensors), ""),
-                "call": () if name in _SCRATCH else of.call(given)}
+        foreign = [
+            place
+            for place, key in enumerate(keys)
+            if key not in self._made and key not in self._names and key not in self._blank
+        ]
+        return {
+            "shapes": tuple(of.described(one) for _, one in tensors),
+            "foreign": tuple(foreign),
+            "limits": tuple(of.limits(one) for _, one in tensors),
+            "stage": stage,
+            "layer": layer,
+            "line": line,
+            "device": next((str(one.device) for _, one in tensors), ""),
+            "call": () if name in _SCRATCH else of.call(given),
+        }
 
     def _key(self, tensor: Any) -> int:
         """The storage that a tensor is a view of."""
@@ -170,13 +236,17 @@ class Watch(BaseWatch):
 
 @contextlib.contextmanager
 def watching(watch: Watch) -> Iterator[Watch]:
-    """Every operation of this thread in the block, and of its backward passes, is told to ``watch``."""
+    """Every operation of this thread in the block, and of its backward passes, is told to
+    ``watch``.
+    """
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Mode(TorchDispatchMode):
         supports_higher_order_operators = True
 
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
             return watch.execute(func, args, kwargs or {})
 
     watch.begin()
@@ -201,8 +271,14 @@ class State(BaseState):
     def chosen(cls, variables: List[Any], found: List[Any]) -> List[Any]:
         """And the parameters and buffers of modules that are not Keras'."""
         mine = [one._value for one in variables]
-        mine += [one for module in found if hasattr(module, "_parameters")
-                 for own in (module._parameters, module._buffers) for one in own.values() if one is not None]
+        mine += [
+            one
+            for module in found
+            if hasattr(module, "_parameters")
+            for own in (module._parameters, module._buffers)
+            for one in own.values()
+            if one is not None
+        ]
         return [one for one in {id(one): one for one in mine}.values() if of.is_real(one)]
 
     @staticmethod
@@ -214,7 +290,10 @@ class State(BaseState):
     @staticmethod
     def read(variable: Any) -> Any:
         """Its value, and the gradient that lies there: a step may add to it."""
-        return _Kept(variable.detach().clone(), None if variable.grad is None else variable.grad.detach().clone())
+        return _Kept(
+            variable.detach().clone(),
+            None if variable.grad is None else variable.grad.detach().clone(),
+        )
 
     @staticmethod
     def write(variable: Any, value: Any) -> None:
@@ -227,7 +306,9 @@ class State(BaseState):
 
     @staticmethod
     def generators(found: List[Any]) -> List[Way]:
-        """The default generators (one of a script's own is known to nobody but the script), and Torch's optimizers."""
+        """The default generators (one of a script's own is known to nobody but the script), and
+        Torch's optimizers.
+        """
         import torch
 
         cards = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
@@ -235,8 +316,12 @@ class State(BaseState):
         ways: List[Way] = [(one.get_state, one.set_state) for one in own]
         for one in found:
             if isinstance(one, torch.optim.Optimizer):
-                ways.append(((lambda one=one: copy.deepcopy(one.state_dict())),
-                             (lambda state, one=one: one.load_state_dict(copy.deepcopy(state)))))
+                ways.append(
+                    (
+                        (lambda one=one: copy.deepcopy(one.state_dict())),
+                        (lambda state, one=one: one.load_state_dict(copy.deepcopy(state))),
+                    )
+                )
         return ways
 
 
@@ -247,18 +332,27 @@ class _Kept(NamedTuple):
 
 def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
     returned = list(returned.values()) if isinstance(returned, dict) else returned
-    return [of.bits(one) for one in variables if whole or one.requires_grad] + \
-        [of.bits(one) for one in of.tensors(returned) if whole and of.is_real(one)]
+    return [of.bits(one) for one in variables if whole or one.requires_grad] + [
+        of.bits(one) for one in of.tensors(returned) if whole and of.is_real(one)
+    ]
 
 
 def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
-    """``model``'s train function ``given``, which replays the step that is to be, each time on a copy of its batch."""
+    """``model``'s train function ``given``, which replays the step that is to be, each time on a
+    copy of its batch.
+    """
     import keras
     import numpy
     import torch
 
     def copied_one(one: Any) -> Any:
-        return one.clone() if isinstance(one, torch.Tensor) else one.copy() if isinstance(one, numpy.ndarray) else one
+        return (
+            one.clone()
+            if isinstance(one, torch.Tensor)
+            else one.copy()
+            if isinstance(one, numpy.ndarray)
+            else one
+        )
 
     def copied(data: Any) -> Any:
         return keras.tree.map_structure(copied_one, data)

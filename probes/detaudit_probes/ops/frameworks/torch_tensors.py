@@ -1,10 +1,24 @@
 """What an operation of Torch is given and gives: its arguments, its tensors, their bits."""
+
 from typing import Any, Dict, List, Optional, Tuple
 
 GENERATOR = "generator"
 #: Operations that overwrite what they are given, whatever it is.
-_OVERWRITES = ("copy_", "fill_", "zero_", "normal_", "uniform_", "bernoulli_", "random_", "exponential_", "cauchy_",
-               "geometric_", "log_normal_", "_foreach_copy_", "_foreach_zero_")
+_OVERWRITES = (
+    "copy_",
+    "fill_",
+    "zero_",
+    "normal_",
+    "uniform_",
+    "bernoulli_",
+    "random_",
+    "exponential_",
+    "cauchy_",
+    "geometric_",
+    "log_normal_",
+    "_foreach_copy_",
+    "_foreach_zero_",
+)
 
 
 def is_overwritten(name: str, argument: Any) -> bool:
@@ -16,12 +30,17 @@ def is_overwritten(name: str, argument: Any) -> bool:
 def given(function: Any, arguments: Any, named: Any) -> List[Tuple[Any, Any]]:
     """What the operation is given: (argument of its schema, value)."""
     schema = function._schema.arguments
-    return list(zip(schema, arguments)) + [(one, named[one.name]) for one in schema if one.name in named]
+    return list(zip(schema, arguments)) + [
+        (one, named[one.name]) for one in schema if one.name in named
+    ]
 
 
 def is_view(function: Any) -> bool:
     """Does what it returns share its memory with what it is given, unchanged?"""
-    return any(one.alias_info is not None and not one.alias_info.is_write for one in function._schema.returns)
+    return any(
+        one.alias_info is not None and not one.alias_info.is_write
+        for one in function._schema.returns
+    )
 
 
 def tensors(value: Any) -> List[Any]:
@@ -29,19 +48,28 @@ def tensors(value: Any) -> List[Any]:
 
     if isinstance(value, torch.Tensor):
         return [value]
-    return [each for one in value for each in tensors(one)] if isinstance(value, (list, tuple)) else []
+    return (
+        [each for one in value for each in tensors(one)] if isinstance(value, (list, tuple)) else []
+    )
 
 
 def is_real(tensor: Any) -> bool:
-    """Does it hold elements, in a storage of its own kind? Others (meta, fake, sparse) are not looked at."""
+    """Does it hold elements, in a storage of its own kind? Others (meta, fake, sparse) are not
+    looked at.
+    """
     import torch
 
-    return type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.layout == torch.strided \
+    return (
+        type(tensor) in (torch.Tensor, torch.nn.Parameter)
+        and tensor.layout == torch.strided
         and tensor.device.type != "meta"
+    )
 
 
 def bits(tensor: Any) -> Optional[Any]:
-    """The elements as an array that may be live memory; dtypes that NumPy lacks as integers of their size."""
+    """The elements as an array that may be live memory; dtypes that NumPy lacks as integers of
+    their size.
+    """
     import torch
 
     value = tensor.detach().resolve_conj().resolve_neg().cpu()
@@ -50,16 +78,23 @@ def bits(tensor: Any) -> Optional[Any]:
     try:
         return value.numpy()
     except TypeError:
-        return value.contiguous().view(torch.uint8).numpy() if value.dtype.is_floating_point else None
+        return (
+            value.contiguous().view(torch.uint8).numpy() if value.dtype.is_floating_point else None
+        )
 
 
 def drawn_from(torch: Any, function: Any, given: Any, tensors: Any) -> List[Any]:
-    """The generators whose state the operation takes and leaves: the one that it is given, or the default one."""
+    """The generators whose state the operation takes and leaves: the one that it is given, or the
+    default one.
+    """
     if torch.Tag.nondeterministic_seeded not in function.tags:
         return []
     mine = [value for _, value in given if isinstance(value, torch.Generator)]
     device = next((one.device for _, one in tensors), torch.device("cpu"))
-    device = next((torch.device(value) for argument, value in given if argument.name == "device" and value), device)
+    device = next(
+        (torch.device(value) for argument, value in given if argument.name == "device" and value),
+        device,
+    )
     if not mine and device.type == "cuda":
         return [torch.cuda.default_generators[device.index or 0]]
     return mine or [torch.default_generator]
@@ -71,7 +106,9 @@ def described(tensor: Any) -> str:
 
 def limits(tensor: Any) -> Optional[Tuple[int, int]]:
     """The least and the greatest element, of whole numbers."""
-    value = bits(tensor) if not tensor.dtype.is_floating_point and not tensor.dtype.is_complex else None
+    value = (
+        bits(tensor) if not tensor.dtype.is_floating_point and not tensor.dtype.is_complex else None
+    )
     whole = value is not None and value.dtype.kind in "iu" and value.size
     return (int(value.min()), int(value.max())) if whole and value is not None else None
 
@@ -82,7 +119,9 @@ def attributes(given: Any) -> Dict[str, Any]:
 
 
 def call(given: Any) -> Tuple[Tuple[str, Any], ...]:
-    """How ``torch.ops`` takes the operation: tensors by their places, of those in a list some may be None."""
+    """How ``torch.ops`` takes the operation: tensors by their places, of those in a list some may
+    be None.
+    """
     found, place = [], 0  # type: List[Tuple[str, Any]], int
     for argument, value in given:
         if isinstance(value, (list, tuple)) and tensors(value):
