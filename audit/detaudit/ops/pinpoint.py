@@ -10,8 +10,8 @@ from typing import Any
 
 from detaudit_probes import protocol
 
+from detaudit.core.experiment import Finished
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
-from detaudit.runner import Finished
 
 KERNEL, PYTHON = "kernel", "python"  # an operation of the framework; Python code between operations
 

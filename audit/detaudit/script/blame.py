@@ -11,7 +11,7 @@ from typing import Any
 from detaudit_probes import protocol
 
 from detaudit.condition import Condition, Trial
-from detaudit.runner import Finished
+from detaudit.core.experiment import Finished
 from detaudit.script import edits
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Site
