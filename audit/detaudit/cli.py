@@ -196,7 +196,7 @@ def scan_command(
         raise typer.Exit(scan_once(options, targets, verbose, quiet))
     if resume:
         raise UsageError("--resume goes on with one scan; --backend all makes several.")
-    found = under_test.installed(under_test.ask(options.python)["facts"])
+    found = under_test.installed(under_test.ask(options.python).facts)
     if not found:
         raise UsageError(f"None of {', '.join(BACKENDS[:3])} is installed for {options.python}.")
     codes = []
@@ -487,7 +487,7 @@ def report_command(
 @app.command("sources", epilog="Example: detaudit sources")
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
-    facts = under_test.ask(interpreter_path(python))["facts"]
+    facts = under_test.ask(interpreter_path(python)).facts
     adapter = under_test.adapter(one_of(backend, BACKENDS, "--backend"), facts)
     gpus = gpu.count(gpu.snapshot())
     Console().print(explain.listing(base.script_sources(adapter), facts, gpus))
@@ -525,7 +525,7 @@ def machine_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what is known of this machine and of the environment under test."""
-    described = inventory.everything(under_test.ask(interpreter_path(python))["facts"])
+    described = inventory.everything(under_test.ask(interpreter_path(python)).facts)
     if json:
         sys.stdout.write(write.plain_json(described))
     else:
