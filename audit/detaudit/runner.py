@@ -44,11 +44,10 @@ class _Running:
 
 @dataclass
 class Runner:
-    """Runs experiments over one interpreter. ``finished`` outlives an interruption: it is what is
-    saved.
+    """Runs experiments over one interpreter. ``finished`` outlives an interruption.
 
     ``base`` is the environment that every nest starts from, before a condition's variables.
-    ``open_host`` starts what runs trials.
+    ``open_host`` starts what runs trials. ``keep`` is given each trial as it ends.
     """
 
     interpreter: Interpreter
@@ -61,6 +60,7 @@ class Runner:
     finished: dict[str, Finished] = field(default_factory=dict)
     cut: bool = False
     open_host: OpenHost = Nest
+    keep: Callable[[Finished], None] = lambda finished: None
 
     def __post_init__(self) -> None:
         self._nests: dict[_NestKey, Host] = {}
@@ -100,11 +100,14 @@ class Runner:
                     return
             self._turn()
 
-    def renumber(self) -> None:
-        """Go on numbering above the trials taken up from a saved audit."""
+    def take_up(self, finished: Mapping[str, Finished]) -> None:
+        """Go on with the trials of a saved audit, numbering above them."""
+        self.finished.update(finished)
         self._numbers = itertools.count(
             1 + max((done.number for done in self.finished.values()), default=0)
         )
+        begun = [int(path.name.rpartition("-")[2]) for path in self.control.glob("nest-*")]
+        self._folders = itertools.count(1 + max(begun, default=-1))
 
     def greet(self, condition: Condition) -> Hello:
         """Start the condition's two nests and wait for both; what they said, checked to be the
@@ -175,7 +178,9 @@ class Runner:
             trace.steps() if trace else 0,
             run.host.said(run.folder),
         )
-        self.finished[run.trial.key()] = Finished(run.trial, run.number, outcome, trace)
+        finished = Finished(run.trial, run.number, outcome, trace)
+        self.finished[run.trial.key()] = finished
+        self.keep(finished)
         done = len(self.finished)
         known = done + len(self._queue) + len(self._running)
         self.emit(TrialEnded(done, known, run.trial.condition.model, outcome.kind))

@@ -22,7 +22,6 @@ from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.diff import Agreement
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.experiments.control import control
 from detaudit.experiments.tally import compare_finished
 from detaudit.runner import Limits, Runner
 from detaudit.verdict import Verdict
@@ -80,12 +79,12 @@ def _scan(
     runner: Runner, chosen: plan.Plan, condition: Condition, facts: dict
 ) -> dict[str, Verdict]:
     """Control, then everything else, as a scan does it; the verdicts by source."""
-    runner.run([Asking(control(condition, chosen.models, chosen.pairs))])
-    parts = [
-        Asking(one) for one in sections.experiments_of(chosen, condition, {}, facts, 0).values()
-    ]
-    runner.run(parts)
-    return {one.finding.source: one.finding for one in parts if isinstance(one.finding, Verdict)}
+    parts = sections.parts_of(chosen, condition, {}, facts, 0)
+    runner.run([parts.control])
+    runner.run(parts.after_control())
+    return {
+        name: asking.finding for name, asking in parts.sources.items() if asking.finding is not None
+    }
 
 
 def _against_fresh(

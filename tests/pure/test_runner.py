@@ -226,8 +226,7 @@ def test_what_is_finished_already_starts_no_process(runner):
 def test_numbers_go_on_above_those_of_a_saved_audit(runner):
     saved = {trial.key(): Finished(trial, 7, Outcome(COMPLETED), None) for trial in pair(BASE, 0)}
     work = runner()
-    work.finished.update(saved)
-    work.renumber()
+    work.take_up(saved)
     work.run([Asking(asking_for(list(pair(BASE, 1))))])
     assert sorted(request.trial for request in requests(work)) == [8, 9]
 

@@ -5,7 +5,7 @@ It never starts a process, so it can be tested with traces made by hand.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 from detaudit.condition import Trial
 from detaudit.outcome import Outcome
@@ -33,15 +33,15 @@ def ask_once(trial: Trial) -> Experiment[Finished]:
     return found[trial]
 
 
-class Asking:
+class Asking(Generic[Finding]):
     """An experiment that has begun: ``wanted`` is what it asks for now; ``finding`` is set once it
     is ``done``.
     """
 
-    def __init__(self, experiment: Generator):
+    def __init__(self, experiment: Experiment[Finding]):
         self._experiment = experiment
         self.wanted: Sequence[Trial] = ()
-        self.finding: Any = None
+        self.finding: Finding | None = None
         self.done = False
         self._step(lambda: next(experiment))
 

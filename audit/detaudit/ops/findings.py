@@ -77,3 +77,4 @@ class OpsAudit:
     asked: tuple[str, ...] = ()
     cut: bool = False
     interrupted: bool = False
+    resume: str | None = None

@@ -114,9 +114,14 @@ class InPlace:
     def places(self) -> tuple[Path, ...]:
         return ()
 
-    def keep_state(self, trial: Path) -> None:
+    def keep_state(self, trial: Path) -> Path:
         self._kept = trial / "left"
         self._unread = set(copy_tree(self.root, self._kept, moved=False))
+        _write_json(self._kept.with_suffix(".unread"), sorted(self._unread))
+        return self._kept
+
+    def begin_from(self, state: Path, written: Collection[str]) -> None:
+        self._kept, self._unread = state, set(_read_json(state.with_suffix(".unread")))
 
     def discard(self, trial: Path) -> None:
         batch, names = self.journal.batch(), self.written(trial)
@@ -147,7 +152,7 @@ class InPlace:
                 f"kept, and the next `detaudit run` tries again."
             ) from error
 
-    def close(self) -> None:
+    def close(self, keep: bool = False) -> None:
         """Raises SandboxFailed, and keeps the journal, where the folder cannot be restored."""
         if not self.journal.folder.exists():
             return
@@ -160,7 +165,7 @@ class InPlace:
         finally:
             self._pulse.stop()
             self.journal.release()
-            if self._kept is not None:
+            if self._kept is not None and not keep:
                 tree.remove(self._kept)
 
 

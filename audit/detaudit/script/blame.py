@@ -158,8 +158,8 @@ def _of_hash_seed(
 
     def agree(names: Pins) -> Generator:
         chosen = [one for one in found if _name(one) in names]
-        version = f"hash {' '.join(names)}"
-        case.program.versions[version] = _without(texts, chosen)
+        title = f"hash {' '.join(names)}"
+        version = case.program.add_version(title, _without(texts, chosen))
         answer = yield from ask(held.with_options({"version": version}), pairs)
         return answer.agree is True
 

@@ -243,6 +243,7 @@ class RunAudit:
     strict: bool = False
     cut: bool = False
     interrupted: bool = False
+    resume: str | None = None
     own_fault: bool = False
     began: str = ""
     seconds: float = 0.0

@@ -72,8 +72,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         number += 1
         if number == MOST_VERSIONS:
             break
-        version = f"fix {number}"
-        case.program.versions[version] = files
+        version = case.program.add_version(f"fix {number}", files)
         environment = tuple(sorted({item for way in ways for item in way.environment}))
         condition = case.loose.with_options({"version": version}).with_environment(
             dict(environment)

@@ -1,6 +1,7 @@
 """A user's program, and a process that runs it once under a condition."""
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -12,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import detaudit_probes
 from detaudit_probes import protocol
@@ -33,9 +35,9 @@ LEAST_SPACE = (
     1 << 20
 )  # bytes: where less is free in our folder, a run that fails says nothing of the script
 
-WRITTEN_FILE = (
-    "written.json"  # in a trial's folder: the names below the program's folder that it has written
-)
+# In a trial's folder: the names below the program's folder that it has written, and where what it
+# has left is kept, if that is.
+WRITTEN_FILE, STATE_FILE = "written.json", "state.json"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ class Program:
     cwd: Path
     root: Path
     versions: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def add_version(self, title: str, texts: Mapping[str, str]) -> str:
+        """The name of a version with these ``texts``. It holds a digest of them: a saved trial of
+        that name has seen the same.
+        """
+        digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+        name = f"{title} {digest[:12]}"
+        self.versions[name] = texts
+        return name
 
     @property
     def title(self) -> str:
@@ -127,34 +138,51 @@ def _own_folder(root: Path) -> Path:
 
 @dataclass
 class Sandboxed:
-    """The sandbox of an audit, and what runs have written in it: names below the program's
-    folder.
+    """The sandbox of an audit, and what a further run may begin from: what the first plain one has
+    left.
     """
 
     sandbox: Sandbox
-    written: set[str] = field(default_factory=set)
     _kept: bool = False
 
     def settle(self, trial: Path, plain: bool) -> None:
-        """A trial has ended. What the first ``plain`` one has left is kept: a further run may begin
-        from there.
-        """
-        names = self.sandbox.written(trial)
-        self.written.update(names)
-        write_json(trial / WRITTEN_FILE, list(names))
+        """A trial has ended; ``plain``: it was the program as it is, and completed."""
+        write_json(trial / WRITTEN_FILE, list(self.sandbox.written(trial)))
         if plain and not self._kept:
             self._kept = True
-            self.sandbox.keep_state(trial)
+            write_json(trial / STATE_FILE, str(self.sandbox.keep_state(trial)))
         self.sandbox.discard(trial)
+
+    def take_up(self, saved: Mapping[str, Finished]) -> dict[str, Finished]:
+        """Those of the runs of a saved audit that speak for this one.
+
+        Where what the first plain run has left is gone, that run is made again, and so are those
+        that began from it.
+        """
+        keys = [key for key, run in saved.items() if _read(run, STATE_FILE) is not None]
+        first = saved[keys[0]] if keys else None
+        state = Path(_read(first, STATE_FILE)) if first is not None else None
+        if first is not None and state is not None and state.exists():
+            self._kept = True
+            self.sandbox.begin_from(state, written_by(first))
+            return dict(saved)
+        return {
+            key: run
+            for key, run in saved.items()
+            if key not in keys and not dict(run.trial.condition.options).get("left")
+        }
 
 
 def written_by(run: Finished) -> tuple[str, ...]:
     """Names below the program's folder that a run has written; none where there was no sandbox."""
-    path = run.trace.folder / WRITTEN_FILE if run.trace is not None else None
+    return tuple(_read(run, WRITTEN_FILE) or ())
+
+
+def _read(run: Finished, name: str) -> Any:
+    """A file of JSON in a trial's folder; None where it is not there."""
+    path = run.trace.folder / name if run.trace is not None else None
     return (
-        tuple(json.loads(path.read_text(encoding="utf-8")))
-        if path is not None and path.exists()
-        else ()
+        json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else None
     )
 
 
