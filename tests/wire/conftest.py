@@ -12,6 +12,8 @@ from detaudit.condition import Condition, Trial, items
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner
+from detaudit.sandbox import choice
+from detaudit.sandbox.view import KINDS, OVERLAY
 
 PROBES = str(Path(__file__).parent / "probes")
 
@@ -65,3 +67,20 @@ def run(
         return asking.finding[0]
 
     return run_one
+
+
+@pytest.fixture(autouse=True)
+def journals(tmp_path, monkeypatch):
+    """Journals of in-place audits lie in the test's own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, tmp_path):
+    if request.param == OVERLAY:
+        (tmp_path / "try").mkdir()
+        (tmp_path / "ours").mkdir()
+        overlay, reason = choice.mountable(tmp_path / "try", tmp_path / "ours")
+        if overlay is None:
+            pytest.skip(f"no overlay can be mounted here: {reason}")
+    return request.param

@@ -42,22 +42,6 @@ def state_of(folder: Path) -> dict[str, tuple]:
     return found
 
 
-@pytest.fixture(autouse=True)
-def journals(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-@pytest.fixture(params=KINDS)
-def kind(request, tmp_path):
-    if request.param == OVERLAY:
-        (tmp_path / "try").mkdir()
-        (tmp_path / "ours").mkdir()
-        overlay, reason = choice.mountable(tmp_path / "try", tmp_path / "ours")
-        if overlay is None:
-            pytest.skip(f"no overlay can be mounted here: {reason}")
-    return request.param
-
-
 class Audited:
     """Runs of a script in ``folder``, under one isolation."""
 

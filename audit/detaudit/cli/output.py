@@ -40,9 +40,8 @@ def tell_how_to_go_on(
     """
     if audit.resume is not None:
         line = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
-        fail(
-            f"Interrupted. {len(audit.trials)} finished trials are saved; go on with: {line}", code
-        )
+        saved = f"{len(audit.trials)} finished trials are saved; go on" if audit.trials else "Go on"
+        fail(f"Interrupted. {saved} with: {line}", code)
 
 
 def hand_over(

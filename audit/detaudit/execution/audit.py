@@ -204,8 +204,8 @@ class Session:
 
     @property
     def resume(self) -> str | None:
-        """What ``--resume`` takes after an interruption; None where nothing is saved."""
-        if self._record is not None:
+        """What ``--resume`` takes after an interruption; None where nothing has finished."""
+        if self._record is not None and self.trials():
             return str(self._record.path)
         return str(self.saved.path) if self.saved is not None else None
 
