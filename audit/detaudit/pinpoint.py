@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from detaudit.core.notes import Executed
+
 
 @dataclass(frozen=True)
 class Replays:
@@ -33,24 +35,22 @@ class Guilty:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     device: str
-    attributes: dict[str, Any]
+    attributes: Mapping[str, Any]
     replays: Replays
     limits: tuple[tuple[int, int] | None, ...] = ()
     call: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
-    def of(cls, event: Mapping[str, Any], count: Replays) -> "Guilty":
-        """From the event as the guest wrote it (``watch.described_event``)."""
-        limits = tuple(tuple(one) if one is not None else None for one in event["limits"])
+    def of(cls, event: Executed, count: Replays) -> "Guilty":
         return cls(
-            event["operation"],
-            tuple(event["shapes"]),
-            tuple(event["results"]),
-            event["device"],
-            event["attributes"],
+            event.operation,
+            event.shapes,
+            event.results,
+            event.device,
+            event.attributes,
             count,
-            limits,
-            tuple((name, value) for name, value in event["call"]),
+            event.limits,
+            event.call,
         )
 
 

@@ -10,6 +10,7 @@ from io import StringIO
 import pytest
 from detaudit import base
 from detaudit.condition import Trial
+from detaudit.core.notes import Executed
 from detaudit.errors import UsageError
 from detaudit.ops import pinpoint, reproducer, session, sweep
 from detaudit.ops.conclusion import conclude
@@ -456,14 +457,8 @@ def test_exit_codes():
 
 def test_processes_are_compared_operation_by_operation():
     def event(inputs=(1,), outputs=(2,), foreign=(), operation="Add"):
-        return {
-            "operation": operation,
-            "shapes": ["f"],
-            "inputs": list(inputs),
-            "outputs": list(outputs),
-            "foreign": list(foreign),
-            "python": operation == "pure_callback",
-        }
+        python = operation == "pure_callback"
+        return Executed(operation, inputs, outputs, ("f",), foreign=foreign, python=python)
 
     same = event()
     assert pinpoint.between([same, same], [same, same]) == ("", None)
@@ -472,7 +467,7 @@ def test_processes_are_compared_operation_by_operation():
     assert pinpoint.between([event(inputs=(9,), foreign=(0,))], [same])[0] == "python"
     assert pinpoint.between([event(operation="Mul")], [same])[0] == "other"
     called = event(operation="pure_callback")  # its results are those of Python code
-    assert pinpoint.between([called], [{**called, "outputs": [3]}])[0] == "python"
+    assert pinpoint.between([called], [called._replace(outputs=(3,))])[0] == "python"
 
 
 def replay(*marks):
@@ -486,7 +481,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
         ("forward", "drop"),
         ("update", "dense/kernel"),
     ]
-    events = [{"stage": stage, "layer": layer, "foreign": []} for stage, layer in places]
+    events = [Executed("Op", stage=stage, layer=layer) for stage, layer in places]
     one = replay((1, 2), (2, 3), (3, 4), (4, 5))
     found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (3, 14), (14, 15)), one])
     assert found == (
@@ -495,7 +490,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
         Passage("update", "dense/kernel", 1, 2, 2),
     )
     # What Python code computed in a layer is born in that layer.
-    events[2]["foreign"] = [0]
+    events[2] = events[2]._replace(foreign=(0,))
     found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
     assert found[1] == Passage("forward", "drop", 1, 1, 2) and found[1].born_here
     # From where other operations are executed, nothing is said.
@@ -505,7 +500,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
 
 
 def test_the_layers_around_the_one_that_parts_are_kept():
-    events = [{"stage": "forward", "layer": str(place), "foreign": []} for place in range(3000)]
+    events = [Executed("Op", stage="forward", layer=str(place)) for place in range(3000)]
     one = replay(*((place, place + 1) for place in range(3000)))
     two = [*one[:2000], ("Op", (2000,), (9,)), *one[2001:]]
     found = pinpoint.passages(events, [one, two])

@@ -200,7 +200,7 @@ def _compiled(done: Finished) -> bool:
 
 def _same_every_epoch(done: Finished) -> bool:
     """Whether the first two epochs saw the same batches in the same order, by the fingerprints."""
-    tables = [table for table in done.trace.tables if table.kind == "steps"]
+    tables = done.trace.step_tables
     epochs = done.trace.measures.get("epochs") or 0
     if not tables or epochs < 2:
         return False
@@ -222,11 +222,7 @@ def _other_values(
         and not tallies[below.id, model].parted
         and not tallies[rung.id, model].parted
     ]
-    moved = [
-        model
-        for model in steady
-        if before[model].trace.digests.get("final") != now[model].trace.digests.get("final")
-    ]
+    moved = [model for model in steady if before[model].trace.final != now[model].trace.final]
     return [f"other values than without it ({', '.join(moved)})"] if moved else []
 
 

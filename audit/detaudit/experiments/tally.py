@@ -93,14 +93,12 @@ def compare_ends(a: Finished, b: Finished) -> diff.Comparison:
     """Compare what two completed trials end on, whatever their steps: their final weights or
     values.
     """
-    ends = [one.trace.digests.get("final") if one.trace else None for one in (a, b)]
-    if None in ends:
-        return Incomparable("a trial left nothing that it ended on")
-    return (
-        Agreement(1)
-        if ends[0] == ends[1]
-        else Divergence("update", None, "what the training ends on", "bits")
+    compared = (
+        diff.compare_finals(a.trace, b.trace, "what the training ends on")
+        if a.trace and b.trace
+        else None
     )
+    return compared or Incomparable("a trial left nothing that it ended on")
 
 
 def _least_evidence(done: Sequence[Finished]) -> dict[str, int]:

@@ -2,23 +2,19 @@
 put together.
 """
 
-import json
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
 from detaudit_probes import protocol
 
+from detaudit.core.notes import Executed, Marks
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.runner import Finished
 
 KERNEL, PYTHON = "kernel", "python"  # an operation of the framework; Python code between operations
 
 MOST = 500  # passages that are kept, before the first that parts and after it
-
-Event = dict[str, Any]
-Marks = tuple[str, Sequence[int], Sequence[int]]  # of one operation: its name, inputs, outputs
 
 
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
@@ -37,15 +33,15 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
     counts = {
         name: _sum([note.get(name) for note in notes]) for name in ("watched", "eager", "compiled")
     }
-    replays = [_replays(one) for one in done]
-    together = [replay for _, found in replays for replay in found]
+    replays = [one.trace.step_replays() for one in done if one.trace is not None]
+    together = [marks for replayed in replays for marks in replayed.marks]
     blank = Pinpoint(
         kind=first["kind"],
         operations=first["operations"],
         **counts,
         same_watched=_all(notes, "same_watched"),
         same_eager=_all(notes, "same_eager"),
-        passages=passages(replays[0][0], together),
+        passages=passages(replays[0].events, together),
         same_step=_faithful(notes),
     )
     own = next((note["guilty"] for note in notes if note["guilty"]), None)
@@ -54,26 +50,26 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
         return replace(
             blank,
             born=PYTHON if own["python"] else KERNEL,
-            guilty=Guilty.of(own, count),
+            guilty=Guilty.of(Executed.of(own), count),
             stage=own["stage"],
             layer=own["layer"],
             line=own["line"],
         )
-    for other, _ in replays[1:]:
-        born, event = between(replays[0][0], other)
+    for other in replays[1:]:
+        born, event = between(replays[0].events, other.events)
         if event is not None:
             return replace(
                 blank,
                 born=born,
                 guilty=Guilty.of(event, Replays(2, 2)),
-                stage=event["stage"],
-                layer=event["layer"],
-                line=event["line"],
+                stage=event.stage,
+                layer=event.layer,
+                line=event.line,
             )
     return blank
 
 
-def between(left: Sequence[Event], right: Sequence[Event]) -> tuple[str, Event | None]:
+def between(left: Sequence[Executed], right: Sequence[Executed]) -> tuple[str, Executed | None]:
     """The first operation at which two processes part, and how; nothing where they do not.
 
     ``state`` (equal inputs, other results), ``python`` (Python code gave it other inputs),
@@ -81,19 +77,19 @@ def between(left: Sequence[Event], right: Sequence[Event]) -> tuple[str, Event |
     operations).
     """
     for one, other in zip(left, right, strict=False):
-        if one["operation"] != other["operation"] or one["shapes"] != other["shapes"]:
+        if one.operation != other.operation or one.shapes != other.shapes:
             return "other", one
         differing = {
             place
-            for place, (a, b) in enumerate(zip(one["inputs"], other["inputs"], strict=True))
+            for place, (a, b) in enumerate(zip(one.inputs, other.inputs, strict=True))
             if a != b
         }
         if differing:
-            return PYTHON if differing <= set(one["foreign"]) else "input", one
-        if one["outputs"] != other["outputs"]:
-            if protocol.NOT_KNOWN in one["inputs"]:
+            return PYTHON if differing <= set(one.foreign) else "input", one
+        if one.outputs != other.outputs:
+            if protocol.NOT_KNOWN in one.inputs:
                 return "", None
-            return PYTHON if one["python"] else "state", one
+            return PYTHON if one.python else "state", one
     return "", None
 
 
@@ -115,7 +111,7 @@ def _kept(notes: Sequence[dict]) -> bool:
     )
 
 
-def passages(events: Sequence[Event], replays: Sequence[Sequence[Marks]]) -> tuple[Passage, ...]:
+def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> tuple[Passage, ...]:
     """The step, layer by layer, in the order of execution: ``events`` tells the layers, ``replays``
     what was seen.
 
@@ -125,8 +121,8 @@ def passages(events: Sequence[Event], replays: Sequence[Sequence[Marks]]) -> tup
     names = [{one[0] for one in marks} for marks in zip(*replays, strict=False)]
     alike = next((place for place, called in enumerate(names) if len(called) > 1), len(names))
     found, place = [], 0
-    for (stage, layer), group in groupby(events[:alike], lambda one: (one["stage"], one["layer"])):
-        end = place + len(foreign := [set(one["foreign"]) for one in group])
+    for (stage, layer), group in groupby(events[:alike], lambda one: (one.stage, one.layer)):
+        end = place + len(foreign := [set(one.foreign) for one in group])
         seen = [_through(replay[place:end], foreign) for replay in replays]
         found.append(
             Passage(stage, layer, end - place, *(len(set(one)) for one in zip(*seen, strict=True)))
@@ -146,20 +142,6 @@ def _through(
         into += [one for place, one in enumerate(inputs) if place not in mine and one not in made]
         made += outputs
     return tuple(into), tuple(made)
-
-
-def _replays(one: Finished) -> tuple[list[Event], list[list[Marks]]]:
-    """The events of the first watched run of the step, and what was seen in each."""
-    assert one.trace is not None
-    path = one.trace.folder / protocol.EVENTS_FILE
-    if not path.exists():
-        return [], []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    first = [(event["operation"], event["inputs"], event["outputs"]) for event in found["events"]]
-    return found["events"], [
-        first,
-        *([tuple(marks) for marks in replay] for replay in found["again"]),
-    ]
 
 
 def _faithful(notes: Sequence[dict]) -> bool | None:

@@ -221,9 +221,7 @@ def _of_failures(outcome: Outcome) -> str:
 
 
 def _said(done: Finished) -> str:
-    folder = done.trace.folder if done.trace else None
-    path = folder / "stderr" if folder else None
-    return path.read_bytes()[-4000:].decode("utf-8", "replace") if path and path.exists() else ""
+    return done.trace.stderr_end() if done.trace is not None else ""
 
 
 # The runs differ ----------------------------------------------------------------------------------

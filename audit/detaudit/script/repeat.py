@@ -106,18 +106,11 @@ def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
     """The steps of a run, those of each ``fit`` by themselves: what is observed, and the
     fingerprints.
     """
-    begins = [
-        int(table.sequence[row])
-        for table in trace.tables
-        if table.kind == "events"
-        for row in range(len(table.sequence))
-        if table.label(row, 0) == BEGINS
-    ]
-    for table in trace.tables:
-        if table.kind == "steps":
-            for cells in np.split(table.cells, np.unique(np.searchsorted(table.sequence, begins))):
-                if len(cells):
-                    yield table.columns, cells
+    begins = [event.sequence for event in trace.events(*BEGINS)]
+    for table in trace.step_tables:
+        for cells in np.split(table.cells, np.unique(np.searchsorted(table.sequence, begins))):
+            if len(cells):
+                yield table.columns, cells
 
 
 def parting(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
