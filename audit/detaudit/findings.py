@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence
 from detaudit.experiments.control import Control
-from detaudit.runner import Finished
 from detaudit.verdict import Count, Verdict
 
 

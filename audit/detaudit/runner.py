@@ -1,40 +1,22 @@
-"""Running trials: experiments ask for them, nests run them, each distinct trial once.
-
-An experiment is a generator. It yields the trials that it needs next, is sent what became of them,
-and returns its finding. It never starts a process, so it can be tested with traces made by hand.
-"""
+"""Running trials: experiments ask for them, nests run them, each distinct trial once."""
 
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from detaudit_probes import protocol
 
 from detaudit import confinement, traces
 from detaudit.condition import Condition, Trial, pair, with_variables
+from detaudit.core.experiment import Asking, Finished, Found
 from detaudit.errors import EnvironmentUnusable
 from detaudit.events import Emit, TrialEnded
 from detaudit.nests import Interpreter, Nest
 from detaudit.outcome import UNSTARTED, Outcome, of_child
-from detaudit.traces import Trace
 
-
-@dataclass(frozen=True)
-class Finished:
-    """What became of one trial: its outcome, and its trace where there is one."""
-
-    trial: Trial
-    number: int
-    outcome: Outcome
-    trace: Trace | None
-
-
-Found = Mapping[Trial, Finished]
-Finding = TypeVar("Finding")
-Experiment = Generator[Sequence[Trial], Found, Finding]
 _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
 
 
@@ -48,35 +30,6 @@ class Limits:
     timeout: float = 300.0
     budget: float | None = None
     most: int | None = None
-
-
-def ask_once(trial: Trial) -> Experiment[Finished]:
-    """What becomes of one trial."""
-    found = yield [trial]
-    return found[trial]
-
-
-class Asking:
-    """An experiment that has begun: ``wanted`` is what it asks for now; ``finding`` is set once it
-    is ``done``.
-    """
-
-    def __init__(self, experiment: Generator):
-        self._experiment = experiment
-        self.wanted: Sequence[Trial] = ()
-        self.finding: Any = None
-        self.done = False
-        self._step(lambda: next(experiment))
-
-    def give(self, found: Found) -> None:
-        """Give it what it asked for."""
-        self._step(lambda: self._experiment.send(found))
-
-    def _step(self, advance: Callable[[], Sequence[Trial]]) -> None:
-        try:
-            self.wanted = advance()
-        except StopIteration as end:
-            self.wanted, self.finding, self.done = (), end.value, True
 
 
 @dataclass

@@ -15,10 +15,10 @@ from typing import Any
 
 from detaudit import traces
 from detaudit.condition import Condition, Trial, items
+from detaudit.core.experiment import Finished
 from detaudit.errors import UsageError
 from detaudit.nests import write_json
 from detaudit.outcome import Outcome
-from detaudit.runner import Finished
 
 FORMAT, VERSION = "detaudit.resume", 1
 FILE = "resume.json"

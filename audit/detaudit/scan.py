@@ -22,6 +22,7 @@ from detaudit import (
     verify,
 )
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking, ask_once
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.events import Decided, Emit, Expected, Phase
 from detaudit.experiments.control import Control, control
@@ -31,7 +32,7 @@ from detaudit.findings import Audit, Recipe, Rung
 from detaudit.nests import Interpreter
 from detaudit.outcome import UNAVAILABLE
 from detaudit.plan import Plan
-from detaudit.runner import Asking, Limits, Runner, ask_once, default_jobs
+from detaudit.runner import Limits, Runner, default_jobs
 from detaudit.sections import experiments_of, lacking
 from detaudit.verdict import ERROR, Verdict
 from detaudit.workspace import Workspace, workspace

@@ -11,6 +11,7 @@ from detaudit_probes.placebos import PLACEBOS
 
 from detaudit import base as bases
 from detaudit.condition import Condition
+from detaudit.core.experiment import Experiment
 from detaudit.experiments import placebos, reach
 from detaudit.experiments.compare import compare
 from detaudit.experiments.ladder import ladder
@@ -18,7 +19,6 @@ from detaudit.experiments.locate import locate
 from detaudit.experiments.loosen import loosen
 from detaudit.experiments.matrix import matrix
 from detaudit.plan import Plan
-from detaudit.runner import Experiment
 from detaudit.verdict import SKIPPED, Verdict
 
 

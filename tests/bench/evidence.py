@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.outcome import COMPLETED, Outcome
-from detaudit.runner import Finished
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate

@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes import protocol
 

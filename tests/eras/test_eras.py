@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from detaudit import base, under_test
 from detaudit.condition import Trial
+from detaudit.core.experiment import Asking
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit_probes import models
 from detaudit_probes.declare import TF_KERAS
 

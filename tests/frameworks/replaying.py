@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking, Finished
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Finished, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes import sources
 

@@ -15,10 +15,11 @@ from dataclasses import replace
 import pytest
 from detaudit import base
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking
 from detaudit.diff import Agreement, compare
 from detaudit.experiments.matrix import matrix
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes.models import NAMES as MODELS
 

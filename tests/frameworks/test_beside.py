@@ -7,9 +7,10 @@ import sys
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking
 from detaudit.diff import Agreement, Divergence
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs, quantity

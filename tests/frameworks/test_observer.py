@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from detaudit.condition import Trial
-from detaudit.runner import Asking
+from detaudit.core.experiment import Asking
 
 from tests.guilty.conftest import MODELS, base_condition, make_runner  # noqa: F401  (a fixture)
 

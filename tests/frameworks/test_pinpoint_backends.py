@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition
+from detaudit.core.experiment import Finished
 from detaudit.ops import pinpoint, reproducer
-from detaudit.runner import Finished
 
 from tests.frameworks.replaying import held, runs_of
 from tests.interpreters import with_backend

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 
 from tests.frameworks.test_observer import ask

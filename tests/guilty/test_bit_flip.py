@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 from detaudit.condition import Trial
+from detaudit.core.experiment import Asking
 from detaudit.diff import Divergence
 from detaudit.experiments.tally import compare_finished
-from detaudit.runner import Asking
 
 from tests.guilty.conftest import MODELS, base_condition
 

@@ -8,6 +8,7 @@ one.
 from dataclasses import replace
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.counting import excluded_rate
 from detaudit.diff import Divergence
 from detaudit.experiments.control import Control
@@ -15,7 +16,6 @@ from detaudit.experiments.tally import Tally
 from detaudit.findings import Audit, Cell, Level, Placebo, Recipe, Rung
 from detaudit.outcome import COMPLETED, CRASHED, TIMED_OUT, Outcome
 from detaudit.report.privacy import Private
-from detaudit.runner import Finished
 from detaudit.ulp import Distance
 from detaudit.verdict import Count, Verdict
 from detaudit_probes.declare import Loosen, Pin, Source

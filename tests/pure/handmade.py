@@ -7,8 +7,8 @@ from typing import Any
 
 from detaudit import traces
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.outcome import COMPLETED, Outcome
-from detaudit.runner import Finished
 from detaudit_probes.trace import TraceWriter
 
 

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.diff import Agreement, Divergence
 from detaudit.errors import UsageError
 from detaudit.outcome import COMPLETED, FAILED, Outcome
-from detaudit.runner import Finished
 from detaudit.script import growth, session
 from detaudit.script.findings import Cause, Fix, Output, Quantity, Repeats, RunAudit
 from detaudit.script.origin import origin, suspects

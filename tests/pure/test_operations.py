@@ -10,6 +10,7 @@ from io import StringIO
 import pytest
 from detaudit import base
 from detaudit.condition import Trial
+from detaudit.core.experiment import Finished
 from detaudit.core.notes import Executed
 from detaudit.errors import UsageError
 from detaudit.ops import pinpoint, reproducer, session, sweep
@@ -19,7 +20,6 @@ from detaudit.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.report import build_ops, faces, markdown, read, v1, wording, write
 from detaudit.report.privacy import Private
-from detaudit.runner import Finished
 from detaudit_probes.ops import step
 from rich.console import Console
 

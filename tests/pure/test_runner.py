@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from detaudit.condition import Condition, Trial, pair, pairs
+from detaudit.core.experiment import Asking, Finished
 from detaudit.errors import EnvironmentUnusable
 from detaudit.events import TrialEnded
 from detaudit.nests import Interpreter
 from detaudit.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Outcome
-from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
+from detaudit.runner import Limits, Runner, default_jobs
 from detaudit_probes import protocol
 
 from tests.pure.handmade import Once, begin

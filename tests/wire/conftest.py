@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition, Trial, items
+from detaudit.core.experiment import Asking, Finished
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Finished, Limits, Runner
+from detaudit.runner import Limits, Runner
 
 PROBES = str(Path(__file__).parent / "probes")
 

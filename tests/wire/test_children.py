@@ -8,8 +8,8 @@ from pathlib import Path
 
 from detaudit import outcome
 from detaudit.condition import Trial, pair
+from detaudit.core.experiment import Asking
 from detaudit.experiments.tally import tally
-from detaudit.runner import Asking
 
 from tests.wire.conftest import ask, condition
 

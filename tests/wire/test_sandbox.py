@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking
 from detaudit.nests import Interpreter
 from detaudit.outcome import FAILED, OWN_FAULT
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.script import failures, program
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from detaudit.condition import Condition, pairs
+from detaudit.core.experiment import Experiment
 from detaudit.experiments.tally import Tally, tally
-from detaudit.runner import Experiment
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from detaudit.condition import Condition, Trial
-from detaudit.runner import Experiment, Finished
+from detaudit.core.experiment import Experiment, Finished
 
 ALTERNATIONS = 3
 #: Steps that build and compile the graph or warm caches: they are left out of the median.

@@ -9,12 +9,12 @@ from detaudit_probes.declare import Pin
 
 from detaudit import recipes
 from detaudit.condition import Condition, pairs
+from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.counting import excluded_rate
 from detaudit.experiments.loosen import IGNORED, RACE_PAIRS
 from detaudit.experiments.tally import Tally, tally
 from detaudit.findings import Recipe, Rung
 from detaudit.recipes import Known
-from detaudit.runner import Experiment, Finished, Found
 
 #: The model whose sparse update is a race: agreement on it needs a race's number of pairs.
 RACING_MODEL = "text"

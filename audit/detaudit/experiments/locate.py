@@ -6,9 +6,9 @@ from dataclasses import replace
 from detaudit_probes.declare import EVERY_BACKEND, Pin, Source
 
 from detaudit.condition import Condition, pair
+from detaudit.core.experiment import Experiment
 from detaudit.experiments.loosen import arms
 from detaudit.ops.pinpoint import judged
-from detaudit.runner import Experiment
 from detaudit.verdict import BROKEN, NEEDS_PIN, Verdict
 
 #: Where runs part before any operation of a step: there is none to be found.

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Loosen, Pin, Source
 
 from detaudit.condition import Condition, Trial, device_of, pairs
+from detaudit.core.experiment import Experiment
 from detaudit.counting import SIGNIFICANT, excluded_rate, fisher, pairs_needed
 from detaudit.experiments.tally import Tally, tally
-from detaudit.runner import Experiment
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, Verdict
 
 RACE_PAIRS = 5  # a side; 5 of 5 against 0 of 5 has a Fisher p of 0.004, 4 against 0 one of 0.024

@@ -6,11 +6,11 @@ from dataclasses import replace
 from detaudit_probes.declare import Pin, Source
 
 from detaudit.condition import Condition, pair
+from detaudit.core.experiment import Experiment, Finished
 from detaudit.diff import Agreement, Incomparable
 from detaudit.experiments.loosen import IGNORED
 from detaudit.experiments.tally import compare_finished
 from detaudit.findings import Cell
-from detaudit.runner import Experiment, Finished
 
 COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "augmentation", "embedding")
 GENERATORS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "keras-seed")

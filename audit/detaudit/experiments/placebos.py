@@ -7,11 +7,11 @@ from detaudit_probes.declare import Loosen, Pin, Source
 from detaudit_probes.placebos import Placebo
 
 from detaudit.condition import Condition, Trial, pair
+from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.diff import Agreement, Divergence, Incomparable
 from detaudit.experiments.loosen import IGNORED, arms
 from detaudit.experiments.tally import compare_finished
 from detaudit.findings import Placebo as Finding
-from detaudit.runner import Experiment, Finished, Found
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from detaudit import diff
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished, Found
 from detaudit.diff import Agreement, Divergence, Incomparable
 from detaudit.outcome import UNAVAILABLE
-from detaudit.runner import Finished, Found
 from detaudit.verdict import Count
 
 

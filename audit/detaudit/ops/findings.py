@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence
 from detaudit.pinpoint import Guilty, Replays
-from detaudit.runner import Finished
 
 
 @dataclass(frozen=True)

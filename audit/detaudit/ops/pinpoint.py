@@ -8,9 +8,9 @@ from itertools import groupby
 
 from detaudit_probes import protocol
 
+from detaudit.core.experiment import Finished
 from detaudit.core.notes import Executed, Marks
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
-from detaudit.runner import Finished
 
 KERNEL, PYTHON = "kernel", "python"  # an operation of the framework; Python code between operations
 

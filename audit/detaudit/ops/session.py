@@ -12,13 +12,14 @@ from detaudit_probes.ops import catalogue
 
 from detaudit import base, environment, gpu, machine
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking, ask_once
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.events import Emit, Phase, Told
 from detaudit.nests import Interpreter
 from detaudit.ops import sweep
 from detaudit.ops.findings import OpsAudit
 from detaudit.outcome import UNAVAILABLE
-from detaudit.runner import Asking, Limits, Runner, ask_once, default_jobs
+from detaudit.runner import Limits, Runner, default_jobs
 from detaudit.workspace import Workspace, workspace
 
 

@@ -14,10 +14,10 @@ from detaudit_probes import protocol
 from detaudit_probes.declare import Pin
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished, Found
 from detaudit.ops import replays
 from detaudit.ops.findings import Operation, Refusal
 from detaudit.ops.judge import DTYPES, Seen, judge
-from detaudit.runner import Finished, Found
 from detaudit.traces import Trace
 from detaudit.verdict import BROKEN
 

@@ -9,11 +9,11 @@ from detaudit_probes.declare import Pin, Source
 from detaudit import __version__, base, diff, findings, recipes
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
+from detaudit.core.experiment import Finished
 from detaudit.experiments.tally import Tally
 from detaudit.pinpoint import Guilty, Pinpoint, Replays
 from detaudit.report import v1
 from detaudit.report.privacy import Private
-from detaudit.runner import Finished
 from detaudit.verdict import Count, Verdict
 
 

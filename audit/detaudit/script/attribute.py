@@ -7,9 +7,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 from detaudit.condition import Trial
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence, Incomparable
 from detaudit.events import Phase
-from detaudit.runner import Finished
 from detaudit.script import blame, fix, growth, price
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.core.notes import Draw, Seeding
-from detaudit.runner import Finished
 from detaudit.script import edits
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Site

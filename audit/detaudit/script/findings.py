@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence
 from detaudit.pinpoint import Pinpoint
-from detaudit.runner import Finished
 
 PARTED = "two runs of one and the same program part"
 

@@ -6,8 +6,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from detaudit.condition import Condition, Trial, pair
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence, aligned
-from detaudit.runner import Finished
 from detaudit.script.findings import Growth, Repeats, RunAudit
 from detaudit.script.repeat import compare_runs
 from detaudit.traces import Table, Trace

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from detaudit.condition import Trial, items, pair
+from detaudit.core.experiment import Experiment, Finished
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
 from detaudit.events import Phase, Told
 from detaudit.outcome import TIMED_OUT, Outcome
-from detaudit.runner import Experiment, Finished
 from detaudit.script import attribute, failures, leftovers, vary
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Observer, RunAudit

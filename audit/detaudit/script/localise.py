@@ -9,9 +9,9 @@ from detaudit_probes import protocol
 from detaudit_probes.declare import EVERY_BACKEND
 
 from detaudit.condition import Trial, pair
+from detaudit.core.experiment import Finished
 from detaudit.events import Phase
 from detaudit.ops.pinpoint import judged
-from detaudit.runner import Finished
 from detaudit.script.blame import relative
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit

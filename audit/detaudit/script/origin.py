@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from detaudit_probes import protocol
 
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence, aligned
-from detaudit.runner import Finished
 from detaudit.script.repeat import parting
 from detaudit.traces import Table, Trace
 

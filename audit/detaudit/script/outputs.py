@@ -7,8 +7,8 @@ from itertools import zip_longest
 
 from detaudit_probes.protocol import BESIDE
 
+from detaudit.core.experiment import Finished
 from detaudit.diff import renamed
-from detaudit.runner import Finished
 from detaudit.script.findings import Output, Quantity
 from detaudit.script.judging import saved
 from detaudit.script.origin import GENERATORS

@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import median
 
 from detaudit.condition import Condition, Trial
-from detaudit.runner import Experiment, Finished
+from detaudit.core.experiment import Experiment, Finished
 from detaudit.script.case import Case
 from detaudit.script.findings import Cost, Price
 from detaudit.script.repeat import FRESH, MORE, ask

@@ -18,9 +18,9 @@ import detaudit_probes
 from detaudit_probes import protocol
 
 from detaudit import confinement
+from detaudit.core.experiment import Finished
 from detaudit.errors import UsageError
 from detaudit.nests import Interpreter, write_json
-from detaudit.runner import Finished
 from detaudit.sandbox.view import IGNORED, Sandbox, Start, View
 from detaudit.script import trackers
 from detaudit.script.supervise import LAUNCH_FILE

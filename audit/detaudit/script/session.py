@@ -19,10 +19,11 @@ from detaudit_probes.placebos import PLACEBOS
 
 from detaudit import base, environment, gpu, machine
 from detaudit.condition import Condition
+from detaudit.core.experiment import Asking, Finished
 from detaudit.errors import UsageError
 from detaudit.events import Emit, Told
 from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
+from detaudit.runner import Limits, Runner, default_jobs
 from detaudit.sandbox import in_place
 from detaudit.sandbox.choice import Choice, choose
 from detaudit.sandbox.errors import SandboxFailed

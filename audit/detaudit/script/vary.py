@@ -4,9 +4,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.counting import matches_needed
 from detaudit.diff import Agreement, Divergence, Incomparable
-from detaudit.runner import Finished
 from detaudit.script.case import Case
 from detaudit.script.findings import Varied
 from detaudit.script.repeat import MOST, Comparing, compare_runs, counted, repeated
