@@ -25,10 +25,10 @@ from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking, ask_once
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.events import Decided, Emit, Expected, Phase
-from detaudit.experiments.control import Control, control
+from detaudit.experiments.control import control
 from detaudit.experiments.cost import cost
 from detaudit.experiments.ladder import costs, refuted, weakest
-from detaudit.findings import Audit, Recipe, Rung
+from detaudit.findings import Audit, Control, Recipe, Rung
 from detaudit.nests import Interpreter
 from detaudit.outcome import UNAVAILABLE
 from detaudit.plan import Plan

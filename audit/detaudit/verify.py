@@ -13,7 +13,7 @@ from pathlib import Path
 
 from detaudit_probes.declare import TF_KERAS
 
-from detaudit.counting import excluded_rate
+from detaudit.core.counting import excluded_rate
 from detaudit.findings import Recipe, Rung
 from detaudit.verdict import Count
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from detaudit import diff
 from detaudit.condition import Condition
+from detaudit.core import pinpoint
 from detaudit.core.experiment import Finished
-from detaudit.ops import pinpoint
 from detaudit_probes.ops.event import Event, first_parting
 from detaudit_probes.protocol import NOT_KNOWN
 

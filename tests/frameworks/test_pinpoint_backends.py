@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition
+from detaudit.core import pinpoint
 from detaudit.core.experiment import Finished
-from detaudit.ops import pinpoint, reproducer
+from detaudit.ops import reproducer
 
 from tests.frameworks.replaying import held, runs_of
 from tests.interpreters import with_backend

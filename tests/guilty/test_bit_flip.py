@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from detaudit.condition import Trial
 from detaudit.core.experiment import Asking
+from detaudit.core.tally import compare_finished
 from detaudit.diff import Divergence
-from detaudit.experiments.tally import compare_finished
 
 from tests.guilty.conftest import MODELS, base_condition
 

@@ -8,12 +8,11 @@ one.
 from dataclasses import replace
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Finished
-from detaudit.counting import excluded_rate
+from detaudit.core.tally import Tally
 from detaudit.diff import Divergence
-from detaudit.experiments.control import Control
-from detaudit.experiments.tally import Tally
-from detaudit.findings import Audit, Cell, Level, Placebo, Recipe, Rung
+from detaudit.findings import Audit, Cell, Control, Level, Placebo, Recipe, Rung
 from detaudit.outcome import COMPLETED, CRASHED, TIMED_OUT, Outcome
 from detaudit.report.privacy import Private
 from detaudit.ulp import Distance

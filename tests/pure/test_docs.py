@@ -15,11 +15,10 @@ from detaudit import base, errors, reference
 from detaudit.cli.app import app
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
-from detaudit.counting import excluded_rate, fisher
-from detaudit.experiments.control import Control
-from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, SIGNIFICANT, arms
-from detaudit.experiments.tally import Tally
-from detaudit.findings import Audit
+from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher
+from detaudit.core.tally import Tally
+from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
+from detaudit.findings import Audit, Control
 from detaudit.plan import PAIRS
 from detaudit.report import answer, v1
 from detaudit.script.conclusion import conclude as conclude_run

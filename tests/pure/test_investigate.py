@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition
-from detaudit.counting import fisher
+from detaudit.core.counting import fisher
 from detaudit.diff import Agreement
 from detaudit.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit.script import repeat

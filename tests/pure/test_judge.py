@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 from detaudit.condition import Condition, Trial, items, pairs
-from detaudit.counting import excluded_rate, pairs_needed
+from detaudit.core.counting import excluded_rate, pairs_needed
+from detaudit.core.tally import tally
 from detaudit.experiments.compare import compare
 from detaudit.experiments.control import control
 from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms, loosen
-from detaudit.experiments.tally import tally
 from detaudit.outcome import CRASHED, FAILED, TIMED_OUT, UNAVAILABLE, Outcome
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 from detaudit_probes.declare import Compare, Loosen, Needs, Pin, Setting, Source

@@ -10,14 +10,15 @@ from io import StringIO
 import pytest
 from detaudit import base
 from detaudit.condition import Trial
+from detaudit.core import pinpoint
 from detaudit.core.experiment import Finished
 from detaudit.core.notes import Executed
+from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.errors import UsageError
-from detaudit.ops import pinpoint, reproducer, session, sweep
+from detaudit.ops import reproducer, session, sweep
 from detaudit.ops.conclusion import conclude
 from detaudit.ops.findings import Operation, OpsAudit, Refusal
 from detaudit.outcome import COMPLETED, CRASHED, Outcome
-from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.report import build_ops, faces, markdown, read, v1, wording, write
 from detaudit.report.privacy import Private
 from detaudit_probes.ops import step

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from detaudit.pinpoint import Guilty
+    from detaudit.core.pinpoint import Guilty
     from detaudit.report import v1
 
 #: What a reproducer's head names the versions of.

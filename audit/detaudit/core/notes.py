@@ -3,6 +3,7 @@ operations of a step.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 #: What of an executed operation is compared between replays: its name, and the fingerprints of its
@@ -72,7 +73,7 @@ class Executed(NamedTuple):
     foreign: tuple[int, ...] = ()
     limits: tuple[tuple[int, int] | None, ...] = ()
     device: str = ""
-    attributes: Mapping[str, Any] = {}
+    attributes: Mapping[str, Any] = MappingProxyType({})
     stage: str = ""
     layer: str = ""
     line: str = ""

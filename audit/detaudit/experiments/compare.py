@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Compare, Pin, Setting, Source
 
 from detaudit.condition import Condition, Trial, device_of, pairs
+from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Experiment, Finished, Found
-from detaudit.counting import excluded_rate
-from detaudit.diff import Agreement, Divergence, Incomparable
-from detaudit.experiments.loosen import IGNORED, RACE_PAIRS, acted, shown
-from detaudit.experiments.tally import Tally, compare_ends, compare_finished, tally
+from detaudit.core.tally import Tally, compare_ends, compare_finished, tally
+from detaudit.diff import IGNORED, Agreement, Divergence, Incomparable
+from detaudit.experiments.loosen import RACE_PAIRS, acted, shown
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
 
 

@@ -9,10 +9,11 @@ from detaudit_probes.declare import Pin
 
 from detaudit import recipes
 from detaudit.condition import Condition, pairs
+from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Experiment, Finished, Found
-from detaudit.counting import excluded_rate
-from detaudit.experiments.loosen import IGNORED, RACE_PAIRS
-from detaudit.experiments.tally import Tally, tally
+from detaudit.core.tally import Tally, tally
+from detaudit.diff import IGNORED
+from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.findings import Recipe, Rung
 from detaudit.recipes import Known
 

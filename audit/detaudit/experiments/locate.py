@@ -7,8 +7,8 @@ from detaudit_probes.declare import EVERY_BACKEND, Pin, Source
 
 from detaudit.condition import Condition, pair
 from detaudit.core.experiment import Experiment
+from detaudit.core.pinpoint import judged
 from detaudit.experiments.loosen import arms
-from detaudit.ops.pinpoint import judged
 from detaudit.verdict import BROKEN, NEEDS_PIN, Verdict
 
 #: Where runs part before any operation of a step: there is none to be found.

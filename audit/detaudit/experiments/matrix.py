@@ -7,9 +7,8 @@ from detaudit_probes.declare import Pin, Source
 
 from detaudit.condition import Condition, pair
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.diff import Agreement, Incomparable
-from detaudit.experiments.loosen import IGNORED
-from detaudit.experiments.tally import compare_finished
+from detaudit.core.tally import compare_finished
+from detaudit.diff import IGNORED, Agreement, Incomparable
 from detaudit.findings import Cell
 
 COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "augmentation", "embedding")

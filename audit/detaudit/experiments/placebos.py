@@ -8,9 +8,9 @@ from detaudit_probes.placebos import Placebo
 
 from detaudit.condition import Condition, Trial, pair
 from detaudit.core.experiment import Experiment, Finished, Found
-from detaudit.diff import Agreement, Divergence, Incomparable
-from detaudit.experiments.loosen import IGNORED, arms
-from detaudit.experiments.tally import compare_finished
+from detaudit.core.tally import compare_finished
+from detaudit.diff import IGNORED, Agreement, Divergence, Incomparable
+from detaudit.experiments.loosen import arms
 from detaudit.findings import Placebo as Finding
 
 

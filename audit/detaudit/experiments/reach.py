@@ -7,10 +7,9 @@ from detaudit_probes.declare import Compare, Pin, Source
 
 from detaudit.condition import Condition, Trial, pair
 from detaudit.core.experiment import Experiment, Finished, Found
-from detaudit.diff import Agreement, Divergence
+from detaudit.core.tally import compare_ends, compare_finished
+from detaudit.diff import IGNORED, Agreement, Divergence
 from detaudit.experiments.compare import condition_of
-from detaudit.experiments.loosen import IGNORED
-from detaudit.experiments.tally import compare_ends, compare_finished
 from detaudit.findings import Level
 
 

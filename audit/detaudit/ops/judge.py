@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from detaudit.counting import excluded_rate
+from detaudit.core.counting import excluded_rate
+from detaudit.core.pinpoint import Replays
 from detaudit.ops import replays
 from detaudit.ops.findings import Operation
-from detaudit.pinpoint import Replays
 from detaudit.traces import Trace
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from detaudit.core.notes import Executed
+from detaudit.core.pinpoint import Guilty, Replays
 from detaudit.diff import Divergence, difference
-from detaudit.pinpoint import Guilty, Replays
 from detaudit.traces import Table, Trace
 
 Row = tuple[tuple[tuple[str, str], ...], tuple[int, ...]]  # the columns, and their fingerprints

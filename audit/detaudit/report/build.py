@@ -10,8 +10,8 @@ from detaudit import __version__, base, diff, findings, recipes
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
 from detaudit.core.experiment import Finished
-from detaudit.experiments.tally import Tally
-from detaudit.pinpoint import Guilty, Pinpoint, Replays
+from detaudit.core.pinpoint import Guilty, Pinpoint, Replays
+from detaudit.core.tally import Tally
 from detaudit.report import v1
 from detaudit.report.privacy import Private
 from detaudit.verdict import Count, Verdict

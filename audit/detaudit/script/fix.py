@@ -12,8 +12,8 @@ from detaudit_probes.declare import TF_KERAS, Edit
 
 from detaudit import base
 from detaudit.condition import Trial
+from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Finished
-from detaudit.counting import excluded_rate
 from detaudit.script import edits, price
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Fix

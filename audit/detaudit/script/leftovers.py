@@ -13,10 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.counting import SIGNIFICANT, fisher
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.counting import fisher
 from detaudit.diff import Comparison, Divergence, Incomparable
-from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.sandbox.copies import ignored
 from detaudit.script import blame
 from detaudit.script.attribute import unresolved

@@ -10,8 +10,8 @@ from detaudit_probes.declare import EVERY_BACKEND
 
 from detaudit.condition import Trial, pair
 from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import judged
 from detaudit.events import Phase
-from detaudit.ops.pinpoint import judged
 from detaudit.script.blame import relative
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detaudit.condition import Condition, pair
+from detaudit.core.counting import SIGNIFICANT, matches_needed, pairs_needed
 from detaudit.core.experiment import Experiment, Finished, Found
-from detaudit.counting import SIGNIFICANT, matches_needed, pairs_needed
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
 from detaudit.outcome import TIMED_OUT, UNSTARTED
 from detaudit.script.findings import Repeats

@@ -4,8 +4,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.counting import matches_needed
 from detaudit.core.experiment import Finished
-from detaudit.counting import matches_needed
 from detaudit.diff import Agreement, Divergence, Incomparable
 from detaudit.script.case import Case
 from detaudit.script.findings import Varied
