@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from detaudit.condition import Condition, Trial, pair, with_variables
 from detaudit.core.experiment import Asking, Finished, Found
 from detaudit.errors import EnvironmentUnusable
 from detaudit.events import Emit, TrialEnded
-from detaudit.nests import Interpreter, Nest
-from detaudit.outcome import UNSTARTED, Outcome, of_child
+from detaudit.execution.host import Hello, Host, Interpreter, OpenHost
+from detaudit.nests import Nest
+from detaudit.outcome import UNSTARTED, Ended, Outcome, of_child
 
 _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
 
@@ -36,7 +37,7 @@ class Limits:
 class _Running:
     trial: Trial
     number: int
-    nest: Nest
+    host: Host
     folder: Path
     deadline: float
 
@@ -47,7 +48,7 @@ class Runner:
     saved.
 
     ``base`` is the environment that every nest starts from, before a condition's variables.
-    ``open_nest`` makes what runs trials, given the interpreter, a folder and an environment.
+    ``open_host`` starts what runs trials.
     """
 
     interpreter: Interpreter
@@ -59,10 +60,10 @@ class Runner:
     emit: Emit = lambda event: None
     finished: dict[str, Finished] = field(default_factory=dict)
     cut: bool = False
-    open_nest: Callable[[Interpreter, Path, Mapping[str, str]], Any] = Nest
+    open_host: OpenHost = Nest
 
     def __post_init__(self) -> None:
-        self._nests: dict[_NestKey, Nest] = {}
+        self._nests: dict[_NestKey, Host] = {}
         self._numbers = itertools.count(1)
         self._folders = itertools.count()
         self._began = time.monotonic()
@@ -105,7 +106,7 @@ class Runner:
             1 + max((done.number for done in self.finished.values()), default=0)
         )
 
-    def greet(self, condition: Condition) -> dict[str, Any]:
+    def greet(self, condition: Condition) -> Hello:
         """Start the condition's two nests and wait for both; what they said, checked to be the
         same.
 
@@ -117,7 +118,7 @@ class Runner:
         while not all(nest.answered() for nest in nests):
             time.sleep(0.01)
         first, second = (nest.hello() for nest in nests)
-        if first["facts"] != second["facts"]:
+        if first.facts != second.facts:
             raise EnvironmentUnusable(
                 f"{self.interpreter.path} describes itself in two ways when started twice."
             )
@@ -154,25 +155,25 @@ class Runner:
     def _turn(self) -> None:
         """Collect what has ended, start what can start, and rest a moment."""
         for run in list(self._running):
-            ended = run.nest.ended(run.folder)
+            ended = run.host.ended(run.folder)
             if ended is None and time.monotonic() > run.deadline:
-                run.nest.interrupt()  # the nest itself no longer answers
-                ended = {"timed_out": True, "seconds": self.limits.timeout}
+                run.host.interrupt()  # the nest itself no longer answers
+                ended = Ended(timed_out=True, seconds=self.limits.timeout)
             if ended is not None:
                 self._running.remove(run)
                 self._collect(run, ended)
         self._start()
         time.sleep(0.01)
 
-    def _collect(self, run: _Running, ended: dict[str, Any]) -> None:
+    def _collect(self, run: _Running, ended: Ended) -> None:
         trace = traces.read(run.folder)
         written = trace.document["outcome"] if trace else {}
         measured = trace.measures.get("max_rss", 0) if trace else 0
         outcome = of_child(
             written,
-            {"max_rss": measured, **ended},
+            replace(ended, max_rss=ended.max_rss or measured),
             trace.steps() if trace else 0,
-            run.nest.said(run.folder),
+            run.host.said(run.folder),
         )
         self.finished[run.trial.key()] = Finished(run.trial, run.number, outcome, trace)
         done = len(self.finished)
@@ -230,14 +231,14 @@ class Runner:
         """A trial that no process could be had for."""
         self.finished[trial.key()] = Finished(trial, next(self._numbers), outcome, None)
 
-    def _open(self, trial: Trial) -> Nest:
+    def _open(self, trial: Trial) -> Host:
         variables = with_variables(self.base, trial.environment())
         environment = {name: value for name, value in variables.items() if value is not None}
-        return self.open_nest(
+        return self.open_host(
             self.interpreter, self.control / f"nest-{next(self._folders):05}", environment
         )
 
-    def _run(self, trial: Trial, nest: Nest) -> None:
+    def _run(self, trial: Trial, nest: Host) -> None:
         condition, number = trial.condition, next(self._numbers)
         request = protocol.Request(
             trial=number,

@@ -25,11 +25,11 @@ from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking, ask_once
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.events import Decided, Emit, Expected, Phase
+from detaudit.execution.host import Hello, Interpreter
 from detaudit.experiments.control import control
 from detaudit.experiments.cost import cost
 from detaudit.experiments.ladder import costs, refuted, weakest
 from detaudit.findings import Audit, Control, Recipe, Rung
-from detaudit.nests import Interpreter
 from detaudit.outcome import UNAVAILABLE
 from detaudit.plan import Plan
 from detaudit.runner import Limits, Runner, default_jobs
@@ -68,7 +68,7 @@ def scan(options: Options, emit: Emit) -> Audit:
     if options.backend == "tensorflow":
         options = replace(
             options,
-            backend=under_test.adapter(options.backend, under_test.ask(options.python)["facts"]),
+            backend=under_test.adapter(options.backend, under_test.ask(options.python).facts),
         )
     chosen = plan.choose(options.backend, options.depth, options.only, options.skip, options.trials)
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
@@ -99,7 +99,7 @@ class _Scan:
     inherited: Mapping[str, str]
     gpus: gpu.Gpus
     found: dict[str, Any] = field(default_factory=dict)
-    hello: dict[str, Any] = field(default_factory=dict)
+    hello: Hello = field(default_factory=lambda: Hello({}, ()))
     cut: bool = False
     untried: tuple[str, ...] = ()
 
@@ -165,7 +165,7 @@ class _Scan:
         """
         self.emit(Phase(f"Starting {self.options.backend} in {self.options.python}"))
         self.hello = self.runner.greet(self.base)
-        self.runner.fingerprint = self.hello["fingerprints"][0]
+        self.runner.fingerprint = self.hello.fingerprints[0]
         if known is not None:
             changed = saved.changed(known[0], self._identity())
             if changed:
@@ -180,7 +180,7 @@ class _Scan:
         """What must be the same for saved trials to speak for this machine and this environment."""
         return {
             "interpreter": self.options.python,
-            "environment": self.hello.get("facts"),
+            "environment": self.hello.facts,
             "fingerprint": self.runner.fingerprint,
             "machine": machine.identity(),
             "seed": self.options.seed,
@@ -192,7 +192,7 @@ class _Scan:
     def _attribute(self, gpus: int) -> None:
         """Control, and only where it holds everything else."""
         first = {"control": Asking(control(self.base, self.plan.models, self.plan.pairs))}
-        facts = {**self.hello["facts"], "cpu_flags": machine.read().processor.flags}
+        facts = {**self.hello.facts, "cpu_flags": machine.read().processor.flags}
         self.untried = tuple(
             source.id for source in self.plan.untried if lacking(source, facts, gpus) is None
         )
@@ -307,7 +307,7 @@ class _Scan:
             ),
             machine={},
             environment={
-                **self.hello.get("facts", {}),
+                **self.hello.facts,
                 **self._framework_facts(),
                 "variables": environment.describe(self.inherited),
             },

@@ -22,8 +22,8 @@ from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.core.tally import compare_finished
 from detaudit.diff import Agreement
+from detaudit.execution.host import Hello, Interpreter
 from detaudit.experiments.control import control
-from detaudit.nests import Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.verdict import Verdict
 
@@ -36,16 +36,16 @@ def main() -> int:
         began = time.monotonic()
         nests = _runner(Path(folder) / "nests", fork=True, jobs=options.jobs)
         started = time.monotonic()
-        facts = nests.greet(condition)
+        hello = nests.greet(condition)
         imports = time.monotonic() - started
-        nests.fingerprint = facts["fingerprints"][0]
-        verdicts = _scan(nests, chosen, condition, facts["facts"])
+        nests.fingerprint = hello.fingerprints[0]
+        verdicts = _scan(nests, chosen, condition, hello.facts)
         took = time.monotonic() - began
         nests.close()
         wrong = _against_fresh(nests, Path(folder) / "fresh", options, took, imports)
         if options.verdicts:
             wrong += _judged_fresh(
-                Path(folder) / "judged", options, chosen, condition, facts, verdicts
+                Path(folder) / "judged", options, chosen, condition, hello, verdicts
             )
         return int(wrong > 0)
 
@@ -153,15 +153,15 @@ def _judged_fresh(
     options: argparse.Namespace,
     chosen: plan.Plan,
     condition: Condition,
-    facts: dict,
+    hello: Hello,
     verdicts: dict[str, Verdict],
 ) -> int:
     """Judge every source over fresh processes, and count the verdicts that are others."""
     fresh = _runner(folder, fork=False, jobs=options.jobs)
-    fresh.fingerprint = facts["fingerprints"][0]
+    fresh.fingerprint = hello.fingerprints[0]
     known = base.known_pins("tensorflow")
     asking = [
-        Asking(sections.of_source(source, condition, known, {}, facts["facts"], 0, chosen.pairs))
+        Asking(sections.of_source(source, condition, known, {}, hello.facts, 0, chosen.pairs))
         for source in chosen.sources
     ]
     fresh.run(asking)

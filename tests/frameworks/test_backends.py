@@ -17,8 +17,8 @@ from detaudit import base
 from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.diff import Agreement, compare
+from detaudit.execution.host import Interpreter
 from detaudit.experiments.matrix import matrix
-from detaudit.nests import Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes.models import NAMES as MODELS
@@ -47,7 +47,7 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
         {**environment, "KERAS_BACKEND": backend},
     )
     condition = base.base_condition(backend, "cpu", 1)
-    runner.fingerprint = runner.greet(condition)["fingerprints"][0]
+    runner.fingerprint = runner.greet(condition).fingerprints[0]
     yield backend, runner, condition
     runner.close()
 
@@ -120,7 +120,7 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pat
         tmp_path / "control",
         {**os.environ, "KERAS_BACKEND": backend},
         keep_bytes=False,
-        open_nest=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: program.Process(found, *given),
     )
     trials = [
         Trial(Condition(backend, "auto", "train.py", 1).with_options({"watch": watch}), 0)

@@ -9,7 +9,7 @@ import pytest
 from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.diff import Agreement, Divergence
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit.script.origin import origin
@@ -92,7 +92,7 @@ def run(tmp_path):
             tmp_path / "control",
             dict(os.environ),
             keep_bytes=False,
-            open_nest=lambda *given: program.Process(found, *given),
+            open_host=lambda *given: program.Process(found, *given),
         )
         condition = Condition("tensorflow", "auto", "train.py", 1)
         asking = Asking(ask([Trial(condition, number) for number in range(2)]))

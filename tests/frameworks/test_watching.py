@@ -9,7 +9,7 @@ import sys
 import pytest
 from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.script import program
 
@@ -107,7 +107,7 @@ def run(script, control, python=sys.executable, backend="tensorflow", **options)
         control,
         dict(os.environ),
         keep_bytes=False,
-        open_nest=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: program.Process(found, *given),
     )
     trials = [
         Trial(

@@ -5,15 +5,14 @@ often.
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from detaudit.condition import Condition, Trial, pair, pairs
 from detaudit.core.experiment import Asking, Finished
 from detaudit.errors import EnvironmentUnusable
 from detaudit.events import TrialEnded
-from detaudit.nests import Interpreter
-from detaudit.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Outcome
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Ended, Outcome
 from detaudit.runner import Limits, Runner, default_jobs
 from detaudit_probes import protocol
 
@@ -34,8 +33,8 @@ class InstantNest:
     def answered(self) -> bool:
         return True
 
-    def hello(self) -> dict[str, Any]:
-        return {"facts": {"python": "3.11.7"}}
+    def hello(self) -> Hello:
+        return Hello({"python": "3.11.7"}, ())
 
     def run(self, request: protocol.Request) -> Path:
         self.requests.append(request)
@@ -45,9 +44,9 @@ class InstantNest:
         begin(folder, [Once("init", "w", 1.0)]).finish({"kind": "completed"})
         return folder
 
-    def ended(self, folder: Path) -> dict[str, Any] | None:
+    def ended(self, folder: Path) -> Ended | None:
         self.running -= 1
-        return {"status": 0, "signal": None, "timed_out": False, "seconds": 0.5}
+        return Ended(0, seconds=0.5)
 
     def said(self, folder: Path) -> str:
         return ""
@@ -333,12 +332,12 @@ def test_closing_ends_every_nest_and_keeps_what_is_finished(runner):
 
 def test_greeting_starts_both_nests_and_wants_them_to_say_the_same(runner):
     work = runner()
-    assert work.greet(BASE) == {"facts": {"python": "3.11.7"}} and len(work.opened) == 2
+    assert work.greet(BASE).facts == {"python": "3.11.7"} and len(work.opened) == 2
 
     class Twofold(InstantRunner):
         def _open(self, trial):
             nest = super()._open(trial)
-            nest.hello = lambda: {"facts": {"side": trial.side}}
+            nest.hello = lambda: Hello({"side": trial.side}, ())
             return nest
 
     with pytest.raises(EnvironmentUnusable, match="two ways"):

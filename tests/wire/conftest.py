@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from detaudit.condition import Condition, Trial, items
 from detaudit.core.experiment import Asking, Finished
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner
 
 PROBES = str(Path(__file__).parent / "probes")

@@ -14,7 +14,7 @@ import os, sys
 from pathlib import Path
 from tests.wire.conftest import ask, condition
 from detaudit.condition import Trial
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Interpreter
 from detaudit.core.experiment import Asking
 from detaudit.runner import Limits, Runner
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.sandbox.errors import SandboxFailed
@@ -74,7 +74,7 @@ class Audited:
             self.ours / "run",
             dict(os.environ),
             keep_bytes=False,
-            open_nest=lambda *given: program.Process(self.program, *given, None, self.sandboxed),
+            open_host=lambda *given: program.Process(self.program, *given, None, self.sandboxed),
         )
 
     def finished(self, number: int = 0, **options):

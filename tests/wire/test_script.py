@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Interpreter
 from detaudit.outcome import FAILED, OWN_FAULT
 from detaudit.runner import Limits, Runner
 from detaudit.script import failures, program
@@ -65,7 +65,7 @@ def run(tmp_path):
             tmp_path / f"control-{len(runners)}",
             dict(os.environ),
             keep_bytes=False,
-            open_nest=lambda *given: program.Process(found, *given),
+            open_host=lambda *given: program.Process(found, *given),
         )
         runners.append(runner)
         experiment = Asking(asking([Trial(condition, number) for number in range(runs)]))
@@ -555,7 +555,7 @@ def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_
                 Limits(1, 60.0),
                 work.path / RUNS,
                 dict(os.environ),
-                open_nest=lambda *given: program.Process(found, *given),
+                open_host=lambda *given: program.Process(found, *given),
             )
             pinned = Condition("tensorflow", "auto", "train.py", 1).with_pin(PINS["python-random"])
             asking = Asking(ask([Trial(pinned, 0)]))
@@ -643,7 +643,7 @@ def test_an_interpreter_that_ignores_our_hooks_leaves_no_trace(run, monkeypatch,
         Limits(1, 60.0),
         tmp_path / "c",
         dict(os.environ),
-        open_nest=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: program.Process(found, *given),
     )
     monkeypatch.undo()
     asking = Asking(ask([Trial(Condition("tensorflow", "auto", "t.py", 1), 0)]))

@@ -14,7 +14,7 @@ def sources_command(python: Python = sys.executable, backend: Backend = "tensorf
     """List the sources, and whether each can be tried here."""
     from detaudit import base, explain, gpu, under_test
 
-    facts = under_test.ask(interpreter_path(python))["facts"]
+    facts = under_test.ask(interpreter_path(python)).facts
     adapter = under_test.adapter(one_of(backend, BACKENDS, "--backend"), facts)
     gpus = gpu.count(gpu.snapshot())
     Console().print(explain.listing(base.script_sources(adapter), facts, gpus))
@@ -55,7 +55,7 @@ def machine_command(
     from detaudit import inventory, under_test
     from detaudit.report import write
 
-    described = inventory.everything(under_test.ask(interpreter_path(python))["facts"])
+    described = inventory.everything(under_test.ask(interpreter_path(python)).facts)
     if json:
         sys.stdout.write(write.plain_json(described))
     else:

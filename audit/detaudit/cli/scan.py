@@ -103,7 +103,7 @@ def scan_command(
         raise typer.Exit(scan_once(options, targets, verbose, quiet))
     if resume:
         raise UsageError("--resume goes on with one scan; --backend all makes several.")
-    found = under_test.installed(under_test.ask(options.python)["facts"])
+    found = under_test.installed(under_test.ask(options.python).facts)
     if not found:
         raise UsageError(f"None of {', '.join(BACKENDS[:3])} is installed for {options.python}.")
     codes = []

@@ -15,7 +15,7 @@ from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking, ask_once
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.events import Emit, Phase, Told
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Interpreter
 from detaudit.ops import sweep
 from detaudit.ops.findings import OpsAudit
 from detaudit.outcome import UNAVAILABLE
@@ -106,8 +106,8 @@ class _Sweep:
         try:
             self.emit(Phase(f"Starting {options.backend} in {options.python}"))
             hello = runner.greet(conditions.default)
-            facts = {**hello["facts"], "variables": environment.describe(os.environ)}
-            runner.fingerprint = hello["fingerprints"][0]
+            facts = {**hello.facts, "variables": environment.describe(os.environ)}
+            runner.fingerprint = hello.fingerprints[0]
             if options.device == "gpu":
                 self._ask_for_gpu(runner, conditions.default)
             blank = self._found(runner, conditions, blank)

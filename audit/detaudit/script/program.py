@@ -10,9 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import detaudit_probes
 from detaudit_probes import protocol
@@ -20,7 +19,9 @@ from detaudit_probes import protocol
 from detaudit import confinement
 from detaudit.core.experiment import Finished
 from detaudit.errors import UsageError
-from detaudit.nests import Interpreter, write_json
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.nests import write_json
+from detaudit.outcome import Ended
 from detaudit.sandbox.view import IGNORED, Sandbox, Start, View
 from detaudit.script import trackers
 from detaudit.script.supervise import LAUNCH_FILE
@@ -174,9 +175,7 @@ class Pace:
 
 
 class Process:
-    """One run of the program. To the runner it is a nest that serves one trial and needs no
-    start.
-    """
+    """One run of the program: a host that serves one trial and needs no start."""
 
     def __init__(
         self,
@@ -203,8 +202,8 @@ class Process:
     def answered(self) -> bool:
         return True
 
-    def hello(self) -> dict[str, Any]:
-        return {}
+    def hello(self) -> Hello:
+        return Hello({}, ())
 
     def run(self, request: protocol.Request) -> Path:
         """Start the program; its folder, in which ``exit.json`` appears when it has ended."""
@@ -301,37 +300,30 @@ class Process:
             os.close(reading)
         self._began = time.monotonic()
 
-    def ended(self, folder: Path) -> dict[str, Any] | None:
-        """How the run in ``folder`` ended, or None while it goes on."""
-        path = folder / protocol.EXIT_FILE
+    def ended(self, folder: Path) -> Ended | None:
         status = self._process.poll() if self._process else 0
-        if path.exists():
-            ended = json.loads(path.read_text(encoding="utf-8"))
-            fault = self._own_fault(
-                folder, ended
-            )  # before its layers are removed, which frees the disk
+        ended = Ended.read(folder)
+        if ended is not None:
+            # Before its layers are removed, which frees the disk.
+            fault = self._own_fault(folder, ended)
             if self._sandboxed is not None:
-                self._sandboxed.settle(folder, self._plain and ended["status"] == 0)
-            return {**ended, "own_fault": fault}
+                self._sandboxed.settle(folder, self._plain and ended.status == 0)
+            return replace(ended, own_fault=fault)
         if status is None:
             return None
-        why = f"the process that looks after the script ended with status {status}: {_last_line(folder / 'supervisor')}"
-        return {
-            "status": None,
-            "signal": None,
-            "timed_out": False,
-            "seconds": 0.0,
-            "own_fault": why,
-        }
+        word = _last_line(folder / "supervisor")
+        return Ended(
+            own_fault=f"the process that looks after the script ended with status {status}: {word}"
+        )
 
-    def _own_fault(self, folder: Path, ended: Mapping[str, Any]) -> str:
+    def _own_fault(self, folder: Path, ended: Ended) -> str:
         """What went wrong in detaudit's own code, or in its folder, in the run that has ``ended``;
         else nothing.
         """
         path = folder / protocol.FAULT_FILE
         if path.exists():
             return f"in its hooks: {_last_line(path)}"
-        if ended["status"] == 0 or ended["timed_out"]:
+        if ended.status == 0 or ended.timed_out:
             return ""
         places = self._sandboxed.sandbox.places() if self._sandboxed is not None else ()
         full = [
@@ -350,7 +342,6 @@ class Process:
         return ""
 
     def interrupt(self) -> None:
-        """End the program, whatever it started, and the process that looks after it."""
         self._let_go()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from detaudit.condition import Condition
 from detaudit.core.experiment import Asking, Finished
 from detaudit.errors import UsageError
 from detaudit.events import Emit, Told
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Hello, Interpreter
 from detaudit.runner import Limits, Runner, default_jobs
 from detaudit.sandbox import in_place
 from detaudit.sandbox.choice import Choice, choose
@@ -157,18 +157,18 @@ class _Run:
             environment={**audit.environment, **seen},
         )
 
-    def _investigated(self, hello: Mapping[str, Any]) -> tuple[RunAudit, bool]:
+    def _investigated(self, hello: Hello) -> tuple[RunAudit, bool]:
         """What the investigation showed, or what was known when it ended early; and whether it was
         interrupted.
         """
         known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
-        runner = self.runner = self._runner(hello["fingerprints"][0])
+        runner = self.runner = self._runner(hello.fingerprints[0])
         blank = RunAudit(
             program=self.program.title,
             options=self._replayable(),
             reproducible=None,
             reason="not decided",
-            environment={**hello["facts"], "variables": environment.describe(os.environ)},
+            environment={**hello.facts, "variables": environment.describe(os.environ)},
             strict=self.options.strict,
         )
         so_far = [blank]
@@ -268,7 +268,7 @@ class _Run:
             fingerprint=fingerprint,
             keep_bytes=False,
             emit=self.emit,
-            open_nest=open_process,
+            open_host=open_process,
         )
 
     def _environment(self) -> dict[str, str]:
