@@ -16,8 +16,8 @@ from typing import Any
 from detaudit import traces
 from detaudit.condition import Condition, Trial, items
 from detaudit.core.experiment import Finished
+from detaudit.core.files import write_json
 from detaudit.errors import UsageError
-from detaudit.nests import write_json
 from detaudit.outcome import Outcome
 
 FORMAT, VERSION = "detaudit.resume", 1

@@ -21,7 +21,6 @@ from detaudit.core.notes import Sites, StepReplays
 
 Column = tuple[str, str]  # (stage, name)
 LARGEST_READ = 1 << 20  # bytes of a table that are read at once; a larger one is mapped
-WRITTEN_FILE = "written.json"  # names below the program's folder that the run has written
 
 #: A step that brings other names opens the next table of its phase: "fit 1 (1)" is phase "fit 1".
 _NEXT_TABLE = re.compile(r" \(\d+\)$")
@@ -216,20 +215,22 @@ class Trace:
         path = self.folder / protocol.PROCESSES_FILE
         return len(path.read_text().split()) if path.exists() else 0
 
-    def written(self) -> tuple[str, ...]:
-        """Names below the program's folder that it has written; none without a sandbox."""
-        path = self.folder / WRITTEN_FILE
-        return tuple(read_json(path)) if path.exists() else ()
-
     def sites(self) -> Sites:
         """The lines that drew from the generator that was watched, and those that set seeds."""
-        path = self.folder / protocol.SITES_FILE
-        return Sites.of(read_json(path)) if path.exists() else Sites()
+        found = self.note(protocol.SITES_FILE)
+        return Sites() if found is None else Sites.of(found)
 
     def step_replays(self) -> StepReplays:
         """The operations of the step that was replayed."""
-        path = self.folder / protocol.EVENTS_FILE
-        return StepReplays.of(read_json(path)) if path.exists() else StepReplays()
+        found = self.note(protocol.EVENTS_FILE)
+        return StepReplays() if found is None else StepReplays.of(found)
+
+    def note(self, name: str) -> Any:
+        """The JSON in the file ``name``, which whoever ran the trial may have put there; None where
+        there is no such file.
+        """
+        path = self.folder / name
+        return read_json(path) if path.exists() else None
 
 
 def read(folder: Path) -> Trace | None:
