@@ -119,12 +119,9 @@ class Pinpoint:
 
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
     """What processes in which the step was replayed say. None where one of them says nothing."""
-    notes = [
-        one.trace.measures.get("pinpoint")
-        for one in done
-        if one.outcome.completed and one.trace is not None
-    ]
-    if len(notes) < len(done) or not all(notes):
+    traces = [trace for one in done if (trace := one.completed_trace) is not None]
+    notes = [note for trace in traces if (note := trace.measures.get("pinpoint"))]
+    if len(notes) < len(done):
         return None
     first = notes[0]
     failed = next((note["failed"] for note in notes if note.get("failed")), "")
@@ -133,7 +130,7 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
     counts = {
         name: _sum([note.get(name) for note in notes]) for name in ("watched", "eager", "compiled")
     }
-    replays = [one.trace.step_replays() for one in done if one.trace is not None]
+    replays = [trace.step_replays() for trace in traces]
     together = [marks for replayed in replays for marks in replayed.marks]
     blank = Pinpoint(
         kind=first["kind"],

@@ -10,7 +10,7 @@ from detaudit_probes.declare import Compare, Pin, Setting, Source
 from detaudit.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Experiment, Finished, Found
-from detaudit.core.tally import Tally, compare_ends, compare_finished, tally
+from detaudit.core.tally import Tally, compare_finals, compare_finished, tally
 from detaudit.diff import IGNORED, Agreement, Divergence, Incomparable
 from detaudit.experiments.loosen import RACE_PAIRS, acted, shown
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
@@ -127,10 +127,10 @@ def _same(
     """
     assert a and b
     if plan.procedure:
-        return compare_ends(a, b)
+        return compare_finals(a, b)
     compared = compare_finished(a, b, IGNORED)
     return (
-        compare_ends(a, b)
+        compare_finals(a, b)
         if isinstance(compared, Divergence) and compared.kind == "missing"
         else compared
     )

@@ -34,7 +34,7 @@ def cost(
 
 def _step_time(done: Finished) -> float | None:
     """Seconds of a median step, or None where the trial did not complete."""
-    if not done.outcome.completed or done.trace is None:
+    if done.completed_trace is None:
         return None
-    seconds: Sequence[float] = done.trace.measures["step_seconds"][WARM_UP:]
+    seconds: Sequence[float] = done.completed_trace.measures["step_seconds"][WARM_UP:]
     return median(seconds) if seconds else None

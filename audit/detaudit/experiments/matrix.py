@@ -70,9 +70,6 @@ def _cell(
     loose: tuple[Finished, Finished],
 ) -> Cell:
     trials = tuple(one.number for one in (*held, *loose))
-    failed = [one.outcome.reason for one in (*held, *loose) if not one.outcome.completed]
-    if failed:
-        return Cell(component, generator, None, failed[0], trials)
     pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (held, loose))
     for compared in (pinned, free):
         if isinstance(compared, Incomparable):

@@ -7,9 +7,9 @@ from detaudit_probes.declare import Loosen, Pin, Source
 from detaudit_probes.placebos import Placebo
 
 from detaudit.condition import Condition, Trial, pair
-from detaudit.core.experiment import Experiment, Finished, Found
+from detaudit.core.experiment import Experiment, Found
 from detaudit.core.tally import compare_finished
-from detaudit.diff import IGNORED, Agreement, Divergence, Incomparable
+from detaudit.diff import IGNORED, Agreement, Comparison, Divergence, Incomparable
 from detaudit.experiments.loosen import arms
 from detaudit.findings import Placebo as Finding
 
@@ -118,7 +118,5 @@ def _finding(one: Placebo, does_nothing: bool | None, reason: str) -> Finding:
     return Finding(one.id, one.title, one.real, does_nothing, reason)
 
 
-def _compare(found: Found, left: Trial, right: Trial) -> Agreement | Divergence | Incomparable:
-    a, b = found[left], found[right]
-    failed: list[Finished] = [one for one in (a, b) if not one.outcome.completed]
-    return Incomparable(failed[0].outcome.reason) if failed else compare_finished(a, b, IGNORED)
+def _compare(found: Found, left: Trial, right: Trial) -> Comparison:
+    return compare_finished(found[left], found[right], IGNORED)

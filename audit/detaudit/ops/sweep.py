@@ -14,7 +14,7 @@ from detaudit_probes import protocol
 from detaudit_probes.declare import Pin
 
 from detaudit.condition import Condition, Trial
-from detaudit.core.experiment import Finished, Found
+from detaudit.core.experiment import Found
 from detaudit.ops import replays
 from detaudit.ops.findings import Operation, Refusal
 from detaudit.ops.judge import DTYPES, Seen, judge
@@ -69,9 +69,8 @@ def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[
     """What the installed library says on operations that refuse to run under op determinism."""
     trial = Trial(of(conditions.default, (), refusals=True), 0)
     done = (yield [trial])[trial]
-    listed = (
-        done.trace.measures.get("refusals", []) if done.outcome.completed and done.trace else []
-    )
+    trace = done.completed_trace
+    listed = trace.measures.get("refusals", []) if trace is not None else []
     return tuple(Refusal(one["message"], tuple(one["operations"])) for one in listed)
 
 
@@ -113,9 +112,10 @@ def _replayed(
     kept: list[dict[str, list[Trace]]] = [{}, {}, {}, {}]
     alone = {}
     for trial, (place, chunk) in wanted.items():
-        if _completed(found[trial]):
+        trace = found[trial].completed_trace
+        if trace is not None:
             for name in chunk:
-                kept[place].setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+                kept[place].setdefault(name, []).append(trace)
         else:
             alone.update(
                 {
@@ -127,8 +127,9 @@ def _replayed(
     if alone:
         found = yield list(alone)
         for trial, (place, name) in alone.items():
-            if _completed(found[trial]):
-                kept[place].setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+            trace = found[trial].completed_trace
+            if trace is not None:
+                kept[place].setdefault(name, []).append(trace)
             else:
                 outcome = found[trial].outcome
                 failed[name] = f"{outcome.kind}: {outcome.reason}"
@@ -147,14 +148,11 @@ def _unseeded(
     kept: dict[str, list[Trace]] = {}
     if asked:
         found = yield list(asked)
-        for trial in [trial for trial in asked if _completed(found[trial])]:
-            for name in asked[trial]:
-                kept.setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+        for trial, chunk in asked.items():
+            trace = found[trial].completed_trace
+            for name in chunk if trace is not None else ():
+                kept.setdefault(name, []).append(trace)
     return kept
-
-
-def _completed(done: Finished) -> bool:
-    return done.outcome.completed and done.trace is not None
 
 
 def _confirmed(
@@ -170,8 +168,9 @@ def _confirmed(
     found = yield list(asked)
     kept: list[dict[str, list[Trace]]] = [{}, {}]
     for trial, (place, name) in asked.items():
-        if _completed(found[trial]):
-            kept[place].setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+        trace = found[trial].completed_trace
+        if trace is not None:
+            kept[place].setdefault(name, []).append(trace)
     return Seen(kept[0], kept[1], {}, {}, {})
 
 
@@ -188,10 +187,8 @@ def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
             pair = []
             for condition in (conditions.default, conditions.deterministic):
                 trial = Trial(of(condition, chunk, dtypes=DTYPES[0]), 10 + 2 * number)
-                done = (yield [trial])[trial]
-                pair.append(
-                    replays.told(done.trace, "seconds") if _completed(done) and done.trace else {}
-                )
+                trace = (yield [trial])[trial].completed_trace
+                pair.append(replays.told(trace, "seconds") if trace is not None else {})
             for key in pair[0].keys() & pair[1].keys():
                 ratios.setdefault(key, []).append(median(pair[1][key]) / median(pair[0][key]))
     return tuple(_priced(one, ratios.get(f"{one.name} {one.dtype}", [])) for one in found)

@@ -25,7 +25,7 @@ def outputs(done: Sequence[Finished]) -> tuple[Output, ...]:
     """Each saved file, what stands beside the training, and the standard output: is it the same in
     every run that completed?
     """
-    traces = [one.trace for one in done if one.trace is not None and one.outcome.completed]
+    traces = [trace for one in done if (trace := one.completed_trace) is not None]
     if len(traces) < 2:
         return ()
     files = [saved(trace, traces[0]) for trace in traces]

@@ -146,6 +146,6 @@ def ratios(
 
 
 def _seconds(done: Finished) -> float | None:
-    if not done.outcome.completed or done.trace is None:
+    if done.completed_trace is None:
         return None
-    return done.trace.measures.get("after_import") or None
+    return done.completed_trace.measures.get("after_import") or None
