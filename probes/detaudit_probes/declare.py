@@ -40,6 +40,10 @@ OLD_KERAS = (THEANO, "tensorflow1")
 #: Keras 2 as ``tf.keras``: inside TensorFlow 2.3 to 2.6; and beside it as the package ``keras`` 2.7
 #: to 2.15, and as ``tf_keras`` later.
 TF_KERAS = ("tensorflow2", "tf_keras")
+#: The package of Keras 2 that may lie beside another Keras.
+KERAS_2_BESIDE = "tf_keras"
+#: What Keras is imported as; TensorFlow 2.0 to 2.6 contain it.
+KERAS_MODULES = ("keras", "tensorflow.keras", KERAS_2_BESIDE)
 #: Each is an adapter in ``backends/``.
 BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
 #: Those that bear the name that Keras and pip give them; the other adapters are for TensorFlow.

@@ -12,7 +12,6 @@ import hashlib
 import math
 import os
 import random
-import re
 import sys
 import threading
 import time
@@ -24,6 +23,8 @@ from detaudit_probes import facts, fingerprint
 from detaudit_probes.lanes import OnCard
 from detaudit_probes.ops.step import Pinpoint
 from detaudit_probes.protocol import BESIDE, SAVED
+from detaudit_probes.script import streams
+from detaudit_probes.script.names import path_of
 from detaudit_probes.script.threads import Threads
 from detaudit_probes.trace import Taken, TraceWriter
 
@@ -449,11 +450,9 @@ class Recorder:
         if (steps is not None and self.steps >= steps) or (
             seconds is not None and _clock() - self.began >= seconds
         ):
-            from detaudit_probes.script import start
-
             self.trace.note("measures", {STOPPED: self.steps})
             self.ending()
-            start.flush()
+            streams.flush()
             os._exit(0)
 
     # The end --------------------------------------------------------------------------------------
@@ -501,18 +500,6 @@ class Recorder:
         )  # by the program that this one was started by
         if self.pinpoint is not None and (self.pinpoint.replays or not told):
             self.pinpoint.leave(self.session.folder)
-
-
-#: A time or a random number in a model's name: two runs name one variable in two ways, and nothing
-#: differs.
-STAMP = re.compile(r"\d[\d_.:T-]{4,}\d|[0-9a-f]{8}(?:-?[0-9a-f]{4,})+|(?=[a-f]*\d)[0-9a-f]{8,}")
-
-
-def path_of(variable: Any) -> str:
-    """What the variable is called in the trace: its path, stamps left out."""
-    return STAMP.sub(
-        "#", str(getattr(variable, "path", None) or getattr(variable, "name", "variable"))
-    )
 
 
 def _shares(variables: List[Any]) -> List[List[Any]]:

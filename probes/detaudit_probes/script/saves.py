@@ -14,7 +14,8 @@ import tempfile
 import weakref
 from typing import Any, Callable, Dict, List, Tuple
 
-from detaudit_probes.script.recorder import MOST_HELD, STAMP
+from detaudit_probes.script.names import STAMP
+from detaudit_probes.script.recorder import MOST_HELD
 from detaudit_probes.script.values import read
 
 

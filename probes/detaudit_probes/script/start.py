@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts, placebos, protocol, sources, trace
+from detaudit_probes.declare import KERAS_MODULES
 from detaudit_probes.script.session import Session, fault
 from detaudit_probes.team import Team
 
@@ -76,7 +77,7 @@ def _leave_number(folder: str) -> None:
 
 
 def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.script import files, jax_watch, keras_watch, saves, seeds
+    from detaudit_probes.script import files, jax_watch, saves, seeds
     from detaudit_probes.script.recorder import Recorder
 
     request = session.request
@@ -111,7 +112,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     saves.watch(session, recorder)
     if recorder.counting:
         session.after_import("jax", functools.partial(jax_watch.prepare, session, recorder))
-    for name in keras_watch.NAMES:
+    for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         os.register_at_fork(after_in_child=recorder.leave)
@@ -224,12 +225,3 @@ class _Ending:
                 for name in _ids(module):
                     found[name] = int(module.touched(self._session, name))
         return {name: number for name, number in found.items() if number}
-
-
-def flush() -> None:
-    """What the script has printed, before a process ends without its own exit handlers."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue

@@ -17,6 +17,7 @@ import threading
 from detaudit_probes import batches
 from detaudit_probes.declare import (
     EVERY_BACKEND,
+    KERAS_MODULES,
     TF_KERAS,
     Edit,
     InScript,
@@ -129,10 +130,8 @@ def touch(session):
 
 
 def _follow(session, met, one=False):
-    from detaudit_probes.script.keras_watch import NAMES
-
     followed = []
-    for name in NAMES:
+    for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_loaded, session, met, one, name, followed))
 
 
