@@ -11,6 +11,10 @@ from detaudit_probes.protocol import Request
 _urandom = os.urandom
 
 
+class Unavailable(Exception):
+    """The source cannot be tried or exercised here; the message is the reason. Not a failure."""
+
+
 class Given:
     """The request of a trial, what its pins hold, and ``counts``: what the sources' own code has
     seen, by id.

@@ -1,10 +1,18 @@
 """The standard training of a tiny model: compile, ``fit``, and a recorder beside it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from detaudit_probes import batches
 from detaudit_probes.models import Tiny
-from detaudit_probes.trial import Fitted
+
+
+class Fitted(NamedTuple):
+    """What one ``fit`` of the trial trained, and in how many epochs it shuffled the rows of
+    arrays.
+    """
+
+    model: Any
+    shuffled_epochs: int
 
 
 def set_precision(trial: Any) -> None:

@@ -19,8 +19,9 @@ from detaudit_probes import (
     training,
 )
 from detaudit_probes.declare import CHILD, Pin, Source
+from detaudit_probes.given import Unavailable
 from detaudit_probes.ops import replay, step
-from detaudit_probes.trial import Trial, Unavailable
+from detaudit_probes.trial import Trial
 
 Declared = Dict[str, Tuple[Source, ModuleType]]
 

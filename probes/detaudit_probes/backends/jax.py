@@ -7,7 +7,7 @@ from detaudit_probes import facts as interpreter
 from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.backends.keras3 import tensor
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "jax", "keras")
 

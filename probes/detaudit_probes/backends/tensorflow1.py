@@ -6,7 +6,7 @@ from detaudit_probes import facts as interpreter
 from detaudit_probes.backends import keras2
 from detaudit_probes.backends.keras3 import Named
 from detaudit_probes.backends.tensorflow import unseeded_draws, watch_draws  # noqa: F401 (an adapter's functions)
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "tensorflow", "keras")
 

@@ -11,7 +11,6 @@ import gc
 import hashlib
 import math
 import os
-import random
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
 from detaudit_probes import facts, fingerprint
+from detaudit_probes.backends.generators import states_without_backend
 from detaudit_probes.lanes import OnCard
 from detaudit_probes.ops.step import Pinpoint
 from detaudit_probes.protocol import BESIDE, SAVED
@@ -141,11 +141,7 @@ class Recorder:
         """The states of the generators that a seed can pin, of those that are there by now."""
         if not self.recording:
             return
-        states = [("random", repr(random.getstate()))]
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and hasattr(numpy, "random"):
-            legacy = numpy.random.get_state()
-            states.append(("numpy", repr((legacy[1].tolist(), legacy[2:]))))
+        states = states_without_backend(sys.modules.get("numpy"))
         torch = sys.modules.get("torch")
         if torch is not None and hasattr(torch, "default_generator"):
             states.append(("torch", repr(torch.default_generator.get_state().tolist())))

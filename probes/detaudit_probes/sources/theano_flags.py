@@ -11,7 +11,7 @@ machines whose compilers differ compile other code, and here every scan has a di
 import os
 
 from detaudit_probes.declare import THEANO, Compare, Link, Setting, Source
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 ID = "theano-flags"
 

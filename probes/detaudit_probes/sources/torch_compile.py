@@ -12,7 +12,7 @@ import shutil
 import sys
 
 from detaudit_probes.declare import Compare, Link, Setting, Source
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 ID = "torch-compile"
 

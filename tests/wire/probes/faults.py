@@ -15,7 +15,7 @@ import types
 
 from detaudit_probes import backends
 from detaudit_probes.declare import Loosen, Source
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 stub = types.ModuleType("detaudit_probes.backends.stub")
 stub.IMPORTS = ()
