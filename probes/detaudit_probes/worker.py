@@ -20,7 +20,8 @@ from detaudit_probes import (
 )
 from detaudit_probes.declare import CHILD, Pin, Source
 from detaudit_probes.given import Unavailable
-from detaudit_probes.ops import replay, step
+from detaudit_probes.ops.catalogue import replay
+from detaudit_probes.ops.frameworks import step
 from detaudit_probes.trial import Trial
 
 Declared = Dict[str, Tuple[Source, ModuleType]]

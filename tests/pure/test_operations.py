@@ -19,7 +19,7 @@ from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.report import build_ops, faces, markdown, read, v1, wording, write
 from detaudit.report.privacy import Private
 from detaudit.runner import Finished
-from detaudit_probes.ops import step
+from detaudit_probes.ops.frameworks import step
 from rich.console import Console
 
 from tests.pure.handmade import Bench, Once, Step, written

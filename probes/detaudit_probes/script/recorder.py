@@ -21,7 +21,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set, Tu
 from detaudit_probes import facts, fingerprint
 from detaudit_probes.backends.generators import states_without_backend
 from detaudit_probes.lanes import OnCard
-from detaudit_probes.ops.step import Pinpoint
+from detaudit_probes.ops.frameworks.step import Pinpoint
 from detaudit_probes.protocol import BESIDE, SAVED
 from detaudit_probes.script import streams
 from detaudit_probes.script.names import path_of

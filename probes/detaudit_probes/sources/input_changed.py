@@ -26,8 +26,6 @@ def spy(session):
     those that open it after that. What is seen of libraries in C++ is what
     :mod:`~detaudit_probes.script.files` names.
     """
-    from detaudit_probes.script import files
-
     root = session.request.options["root"]
     names = {os.path.realpath(os.path.join(root, name)) for name in session.option("files", ())}
     left = {path: _identity(path) for path in names if os.path.exists(path)}
@@ -49,7 +47,7 @@ def spy(session):
         if path in used or (use.prefix and any(name.startswith(path) for name in used)):
             session.drew(ID)
 
-    files.follow(session, opened)
+    session.follow_files(opened)
 
 
 def _identity(path):
