@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import detaudit_probes
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
 from detaudit.errors import EnvironmentUnusable
 from detaudit.outcome import sentence
@@ -119,7 +119,7 @@ class Nest:
         """Start a trial; its folder, in which ``exit.json`` appears when it has ended."""
         folder = self.control / protocol.TRIALS_FOLDER / str(request.trial)
         folder.mkdir()
-        write_json(folder / protocol.REQUEST_FILE, request._asdict())
+        write_json(folder / protocol.REQUEST_FILE, codec.encode(request))
         with contextlib.suppress(BrokenPipeError):  # the nest has died: `ended` says so
             os.write(self._commands, f"run {request.trial}\n".encode())
         return folder

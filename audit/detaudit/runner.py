@@ -214,7 +214,7 @@ class Runner:
     def _collect(self, run: _Running, ended: dict[str, Any]) -> None:
         trace = traces.read(run.folder)
         written = trace.document["outcome"] if trace else {}
-        measured = trace.measures.get("max_rss", 0) if trace else 0
+        measured = trace.measures.max_rss if trace else 0
         outcome = of_child(
             written,
             {"max_rss": measured, **ended},
@@ -295,9 +295,10 @@ class Runner:
             model=condition.model,
             feed=condition.feed,
             procedure=condition.procedure,
-            pins=list(condition.pins),
-            loose=list(condition.loose),
-            options=dict(condition.options),
+            pins=condition.pins,
+            loose=condition.loose,
+            settings=condition.settings,
+            orders=condition.orders,
             fingerprint=self.fingerprint,
             keep_bytes=self.keep_bytes,
             timeout=self.limits.timeout,

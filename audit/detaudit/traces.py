@@ -7,11 +7,12 @@ last row that is incomplete is left out.
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
 Column = tuple[str, str]  # (stage, name)
 LARGEST_READ = 1 << 20  # bytes of a table that are read at once; a larger one is mapped
@@ -76,9 +77,15 @@ class Trace:
     def digests(self) -> dict[str, str]:
         return self.document["digests"]
 
-    @property
-    def measures(self) -> dict[str, Any]:
-        return self.document["measures"]
+    @cached_property
+    def measures(self) -> protocol.Measures:
+        """Raises ProtocolError where the guest has told what it may not."""
+        return codec.decode(protocol.Measures, self.document["measures"])
+
+    @cached_property
+    def request(self) -> protocol.Request:
+        """What the guest was asked for. Raises ProtocolError where that is no request."""
+        return codec.decode(protocol.Request, self.document["condition"])
 
     def observations(self) -> int:
         """How many observations there are, over all tables."""

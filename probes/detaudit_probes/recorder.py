@@ -83,9 +83,8 @@ class Recorder:
             name: fingerprint.sha256(records) for name, records in self._digests.items() if records
         }
         self.trace.note("digests", digests)
-        self.trace.note(
-            "measures",
-            {"steps": self.steps, "epochs": self.epochs, "step_seconds": self.step_seconds},
+        self.trace.measure(
+            steps=self.steps, epochs=self.epochs, step_seconds=tuple(self.step_seconds)
         )
 
     def callback(self, model: Any) -> Any:

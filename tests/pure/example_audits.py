@@ -19,6 +19,7 @@ from detaudit.runner import Finished
 from detaudit.ulp import Distance
 from detaudit.verdict import Count, Verdict
 from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 PRIVATE = Private(home="/home/ada", temporary="/var/tmp/ada", host="analytical-engine")
 MODELS = ("mlp", "cnn", "text", "lstm", "attention")
@@ -253,7 +254,7 @@ _BASE = Condition(
     "mlp",
     1,
     ("keras-seed", "python-random", "tensorflow-seed", "one-thread"),
-    options=(("inter_op_threads", 1), ("intra_op_threads", 1), ("jit_compile", False)),
+    settings=Settings(inter_op_threads=1, intra_op_threads=1, jit_compile=False),
     environment=(("PYTHONHASHSEED", "0"),),
 )
 

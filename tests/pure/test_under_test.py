@@ -4,6 +4,7 @@ import pytest
 from detaudit import base, cli, recipes
 from detaudit.errors import EnvironmentUnusable
 from detaudit.under_test import adapter, installed
+from detaudit_probes.protocol import NO_SETTINGS
 from typer.testing import CliRunner
 
 
@@ -103,7 +104,12 @@ def test_every_pin_of_an_era_has_its_lines_there(backend):
     for source in base.known_sources(backend).values():
         for name in getattr(source.experiment, "pins", ()) or (pin.id for pin in source.pins):
             pin = base.known_pins(backend)[name]
-            assert recipes.pin_lines(pin, backend) or pin.environment or pin.note or pin.options, (
+            assert (
+                recipes.pin_lines(pin, backend)
+                or pin.environment
+                or pin.note
+                or pin.settings != NO_SETTINGS
+            ), (
                 source.id,
                 name,
             )

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from detaudit_probes import protocol
+from detaudit_probes.protocol import Ends, StepReplayed
 
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.runner import Finished
@@ -24,31 +25,30 @@ Marks = tuple[str, Sequence[int], Sequence[int]]  # of one operation: its name, 
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
     """What processes in which the step was replayed say. None where one of them says nothing."""
     notes = [
-        one.trace.measures.get("pinpoint")
+        one.trace.measures.pinpoint
         for one in done
-        if one.outcome.completed and one.trace is not None
+        if one.outcome.completed and one.trace is not None and one.trace.measures.pinpoint
     ]
-    if len(notes) < len(done) or not all(notes):
+    if not notes or len(notes) < len(done):
         return None
     first = notes[0]
-    failed = next((note["failed"] for note in notes if note.get("failed")), "")
+    failed = next((note.failed for note in notes if note.failed), "")
     if failed:
-        return Pinpoint(kind=first["kind"], operations=0, failed=failed)
-    counts = {
-        name: _sum([note.get(name) for note in notes]) for name in ("watched", "eager", "compiled")
-    }
+        return Pinpoint(kind=first.kind, operations=0, failed=failed)
     replays = [_replays(one) for one in done]
     together = [replay for _, found in replays for replay in found]
     blank = Pinpoint(
-        kind=first["kind"],
-        operations=first["operations"],
-        **counts,
-        same_watched=_all(notes, "same_watched"),
-        same_eager=_all(notes, "same_eager"),
+        kind=first.kind,
+        operations=first.operations,
+        watched=_sum([note.watched for note in notes]),
+        eager=_sum([note.eager for note in notes]),
+        compiled=_sum([note.compiled for note in notes]),
+        same_watched=_all([note.same_watched for note in notes]),
+        same_eager=_all([note.same_eager for note in notes]),
         passages=passages(replays[0][0], together),
         same_step=_faithful(notes),
     )
-    own = next((note["guilty"] for note in notes if note["guilty"]), None)
+    own = next((note.guilty for note in notes if note.guilty), None)
     if own is not None and not _kept(notes):
         count = Replays(own["replays"], own["distinct"])
         return replace(
@@ -97,15 +97,15 @@ def between(left: Sequence[Event], right: Sequence[Event]) -> tuple[str, Event |
     return "", None
 
 
-def _kept(notes: Sequence[dict]) -> bool:
+def _kept(notes: Sequence[StepReplayed]) -> bool:
     """Did all processes part at the same place in the same way, replay by replay? Then they did not
     part.
 
     What a replay does not set back, such as a counter in Python code or an iterator, looks as if
     the step parted. One process may have had the time for more replays than another.
     """
-    guilty = [note["guilty"] for note in notes]
-    if len(notes) < 2 or not all(guilty):
+    guilty = [note.guilty for note in notes if note.guilty]
+    if len(notes) < 2 or len(guilty) < len(notes):
         return False
     shared = min(len(one["seen"]) for one in guilty)
     return all(
@@ -162,31 +162,30 @@ def _replays(one: Finished) -> tuple[list[Event], list[list[Marks]]]:
     ]
 
 
-def _faithful(notes: Sequence[dict]) -> bool | None:
+def _faithful(notes: Sequence[StepReplayed]) -> bool | None:
     """Do replays that repeat themselves end on the bits of the step itself? Where they part, luck
     decides.
     """
     seen = [
-        note["same_step"]
+        note.same_step
         for note in notes
-        for one in [note.get("compiled") or note.get("eager")]
-        if one and one["distinct"] == 1 and note.get("same_step") is not None
+        for ends in [note.compiled or note.eager]
+        if ends and ends.distinct == 1 and note.same_step is not None
     ]
     return all(seen) if seen else None
 
 
-def _sum(found: Sequence[dict | None]) -> Replays | None:
+def _sum(found: Sequence[Ends | None]) -> Replays | None:
     """The replays of both processes; of the distinct results the most in one, for each began from
     its own state.
     """
     known = [one for one in found if one]
     return (
-        Replays(sum(one["replays"] for one in known), max(one["distinct"] for one in known))
+        Replays(sum(one.replays for one in known), max(one.distinct for one in known))
         if known
         else None
     )
 
 
-def _all(notes: Sequence[dict], name: str) -> bool | None:
-    values = [note.get(name) for note in notes]
+def _all(values: Sequence[bool | None]) -> bool | None:
     return None if None in values else all(values)

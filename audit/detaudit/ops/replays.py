@@ -4,7 +4,6 @@ on values.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +16,6 @@ Row = tuple[tuple[tuple[str, str], ...], tuple[int, ...]]  # the columns, and th
 
 #: How ``trace.TraceWriter`` names the next table of a phase, where a call brings other results.
 _NEXT_TABLE = re.compile(r" \(\d+\)$")
-
-
-def told(trace: Trace, kind: str) -> dict[str, Any]:
-    """One of the notes of a trial that replayed: ``raised``, ``executed``, ``seconds``, ``guilty``,
-    by entry.
-    """
-    return trace.measures.get("operations", {}).get(kind, {})
 
 
 def tables(trace: Trace, name: str) -> list[Table]:
@@ -113,7 +105,7 @@ def _parted(begun: Table, first: int, table: Table, row: int, cell: int) -> Dive
 def guilty(traces: Iterable[Trace], name: str) -> Guilty | None:
     """The operation at which watched replays parted, where they did in one of the traces."""
     for trace in traces:
-        one = told(trace, "guilty").get(name)
+        one = trace.measures.operations.guilty.get(name)
         if one is not None:
             return Guilty.of(one, Replays(one["replays"], one["distinct"]))
     return None

@@ -51,8 +51,6 @@ def saved(trace: Trace, other: Trace | None = None) -> dict[str, str]:
         for name, digest in trace.digests.items()
         if name.startswith(SAVED)
     }
-    order: Sequence[str] = [
-        name for name in trace.measures.get("saved", ()) if name in found
-    ] or sorted(found)
+    order: Sequence[str] = [name for name in trace.measures.saved if name in found] or sorted(found)
     names = partners(list(saved(other)), order) if other is not None else {}
     return {names.get(name, name): found[name] for name in order}

@@ -21,8 +21,8 @@ def configure(trial: Any) -> None:
     """
     import jax
 
-    if trial.option("intra_op_threads") is not None:
-        set_threads(trial.option("intra_op_threads"))
+    if trial.settings.intra_op_threads is not None:
+        set_threads(trial.settings.intra_op_threads)
     device = trial.request.device
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")

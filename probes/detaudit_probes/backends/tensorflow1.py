@@ -23,8 +23,8 @@ def configure(trial: Any) -> None:
     if trial.request.device.startswith("gpu"):
         raise Unavailable("no GPU is used through TensorFlow 1")
     intra, inter = (
-        trial.option("intra_op_threads") or 0,
-        trial.option("inter_op_threads") or 0,
+        trial.settings.intra_op_threads or 0,
+        trial.settings.inter_op_threads or 0,
     )  # 0: one a core
     _threads.append(intra)
     keras.backend.set_session(

@@ -35,12 +35,10 @@ def watch(session: Any, recorder: Any, name: str) -> None:
     recorder.followed.add(package)
     adapter = adapter_of(keras, name)
     if first:
-        recorder.trace.note("measures", {"backend": adapter or keras.backend.backend()})
+        recorder.trace.measure(backend=adapter or keras.backend.backend())
     if adapter is None:
-        recorder.trace.note(
-            "measures",
-            {"unwatched": "Keras %s on %s" % (keras.__version__, keras.backend.backend())},
-        )
+        told = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
+        recorder.trace.measure(unwatched=told)
         return
     if first:
         recorder.imported()

@@ -147,7 +147,7 @@ class PlainWatching(Watching):
 
             return __call__
 
-        if self.session.option("eager") and self.keras.backend.backend() == "torch":
+        if self.session.orders.eager and self.keras.backend.backend() == "torch":
             self.session.wrap(Layer, "__call__", entering)
         self.session.wrap(
             Trainer,

@@ -40,7 +40,7 @@ class Session(Given):
         self.hooks = Hooks(lambda: fault(folder))
         self.sites = Sites(root)
         self.used: Set[str] = set()
-        self.spying: Optional[str] = request.options.get("spy")
+        self.spying: Optional[str] = request.orders.spy
 
     def drew(self, source: str, makers: bool = False) -> None:
         """``source`` was drawn from just now, by whoever is up the stack.

@@ -14,7 +14,7 @@ import traceback
 from types import ModuleType
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes import facts, placebos, protocol, sources, trace
+from detaudit_probes import codec, facts, placebos, protocol, sources, trace
 from detaudit_probes.declare import KERAS_MODULES
 from detaudit_probes.script.session import Session, fault
 from detaudit_probes.team import Team
@@ -34,14 +34,14 @@ def begin(folder: str) -> None:
 
 def _begin(folder: str) -> None:
     with open(os.path.join(folder, protocol.REQUEST_FILE), encoding="utf-8") as file:
-        request = protocol.Request(**json.load(file))
+        request = codec.decode(protocol.Request, json.load(file))
     modules = sources.SCRIPT_MODULES
-    pins = sources.pins(modules)
+    declared, pins = sources.declared(modules), sources.pins(modules)
+    protocol.check_own_settings(request.settings, declared)
     held = {source for name in request.pins for source in pins[name][0].holds}
-    session = Session(request, folder, held, request.options["root"])
+    session = Session(request, folder, held, request.orders.root)
     if _claim(folder):
         _watch(session, modules)
-    declared = sources.declared(modules)
     for name in request.loose:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
@@ -81,11 +81,11 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     from detaudit_probes.script.recorder import Recorder
 
     request = session.request
-    keep = session.option("keep_from")
+    keep = session.orders.keep_from
     writer = trace.TraceWriter(
         session.folder,
         request.trial,
-        request._asdict(),
+        codec.encode(request),
         request.fingerprint,
         keep is not None,
         keep or 0,
@@ -177,19 +177,13 @@ class _Ending:
         self._files.ended = True
         try:
             recorder.end()
-            recorder.trace.note(
-                "facts", {key: value for key, value in facts.of_interpreter().items()}
-            )
+            recorder.trace.note("facts", facts.of_interpreter())
             recorder.trace.note("evidence", self._evidence())
-            before = recorder.trace.earlier.get("measures", {})
-            recorder.trace.note(
-                "measures",
-                {
-                    "placebos": placebos.met(self._environment),
-                    "used": sorted(session.used.union(before.get("used", ()))),
-                    "files": self._files.measures(),
-                    "trackers": [name for name in protocol.TRACKERS if name in sys.modules],
-                },
+            recorder.trace.measure(
+                placebos=tuple(placebos.met(self._environment)),
+                used=tuple(sorted(session.used.union(recorder.trace.earlier_measures.used))),
+                files=self._files.listed(),
+                trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
             )
             if session.spying is not None:
                 self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))

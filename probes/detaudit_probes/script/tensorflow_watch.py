@@ -138,7 +138,7 @@ class TensorFlowWatching(Watching):
 
             return __enter__
 
-        if self.session.option("eager"):
+        if self.session.orders.eager:
             self.session.wrap(GradientTape, "__enter__", entering)
         self.session.wrap(BaseOptimizer, "apply", applying)
 

@@ -26,6 +26,7 @@ from detaudit_probes.declare import (
     Pin,
     Source,
 )
+from detaudit_probes.protocol import Settings
 
 ID = "loader-workers"
 PER_ITEM = "generator-per-item"
@@ -41,7 +42,11 @@ SOURCE = Source(
     breaks="Threads that load batches draw from one generator: which batch gets which number is a race.",
     backends=EVERY_BACKEND + TF_KERAS,
     experiment=Loosen(
-        models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PER_ITEM, ONE_WORKER)
+        models=("mlp",),
+        feed=True,
+        race=True,
+        settings=Settings(epochs=1),
+        pins=(PER_ITEM, ONE_WORKER),
     ),
     pins=(
         Pin(
