@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import detaudit_probes
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
 from detaudit.core.files import end_of, read_json, write_json
 from detaudit.errors import EnvironmentUnusable
@@ -94,7 +94,7 @@ class Nest:
     def run(self, request: protocol.Request) -> Path:
         folder = self.control / protocol.TRIALS_FOLDER / str(request.trial)
         folder.mkdir()
-        write_json(folder / protocol.REQUEST_FILE, request._asdict())
+        write_json(folder / protocol.REQUEST_FILE, codec.encode(request))
         with contextlib.suppress(BrokenPipeError):  # the nest has died: `ended` says so
             os.write(self._commands, f"run {request.trial}\n".encode())
         return folder

@@ -13,7 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from detaudit import traces
+from detaudit_probes import protocol
+
+from detaudit import base, traces
 from detaudit.condition import Condition, Trial, items
 from detaudit.core.experiment import Finished
 from detaudit.core.files import write_json
@@ -40,7 +42,7 @@ def save(folder: Path, identity: Mapping[str, Any], finished: Mapping[str, Finis
                 {
                     "number": one.number,
                     "draw": one.trial.draw,
-                    "condition": _condition(one.trial.condition),
+                    "condition": one.trial.condition.document(),
                     "outcome": asdict(one.outcome),
                     "folder": str(one.trace.folder.relative_to(folder)) if one.trace else None,
                 }
@@ -92,18 +94,12 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _condition(condition: Condition) -> dict[str, Any]:
-    return {
-        **vars(condition),
-        "options": dict(condition.options),
-        "environment": dict(condition.environment),
-    }
-
-
 def _finished(one: Mapping[str, Any], folder: Path) -> Finished:
     fields = dict(one["condition"])
-    for name in ("options", "environment"):
-        fields[name] = items(fields[name])
+    fields["settings"], fields["orders"] = protocol.from_flat(
+        fields.pop("options"), base.script_sources()
+    )
+    fields["environment"] = items(fields["environment"])
     for name in ("pins", "loose"):
         fields[name] = tuple(fields[name])
     outcome = Outcome(**one["outcome"])

@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
 from detaudit.core.files import end_of, read_json
 from detaudit.core.notes import Sites, StepReplays
@@ -138,14 +139,15 @@ class Trace:
     def evidence(self) -> dict[str, int]:
         return self.document["evidence"]
 
-    @property
-    def measures(self) -> dict[str, Any]:
-        return self.document["measures"]
+    @cached_property
+    def measures(self) -> protocol.Measures:
+        """Raises ProtocolError where the guest has told what it may not."""
+        return codec.decode(protocol.Measures, self.document["measures"])
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options of the trial as it was asked for."""
-        return self.document["condition"].get("options", {})
+    @cached_property
+    def request(self) -> protocol.Request:
+        """What the guest was asked for. Raises ProtocolError where that is no request."""
+        return codec.decode(protocol.Request, self.document["condition"])
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -193,7 +195,7 @@ class Trace:
             for name, digest in self.digests.items()
             if name.startswith(protocol.SAVED)
         }
-        order = [name for name in self.measures.get("saved", ()) if name in found]
+        order = [name for name in self.measures.saved if name in found]
         return {name: found[name] for name in order or sorted(found)}
 
     # Further files --------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from detaudit.report.privacy import Private
 from detaudit.ulp import Distance
 from detaudit.verdict import Count, Verdict
 from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 PRIVATE = Private(home="/home/ada", temporary="/var/tmp/ada", host="analytical-engine")
 MODELS = ("mlp", "cnn", "text", "lstm", "attention")
@@ -252,7 +253,7 @@ _BASE = Condition(
     "mlp",
     1,
     ("keras-seed", "python-random", "tensorflow-seed", "one-thread"),
-    options=(("inter_op_threads", 1), ("intra_op_threads", 1), ("jit_compile", False)),
+    settings=Settings(inter_op_threads=1, intra_op_threads=1, jit_compile=False),
     environment=(("PYTHONHASHSEED", "0"),),
 )
 

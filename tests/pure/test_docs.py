@@ -385,8 +385,8 @@ def test_the_example_of_a_source_is_one(tmp_path):
     two = arms(module.SOURCE, "mlp", base.base_condition("tensorflow", "cpu", 1), known)
     ((name, pinned),) = two.pinned
     assert set(pinned.pins) - set(two.loose.pins) == {name}
-    assert (pinned.options, pinned.environment, pinned.loose) == (
-        two.loose.options,
+    assert (pinned.settings, pinned.environment, pinned.loose) == (
+        two.loose.settings,
         two.loose.environment,
         two.loose.loose,
     )

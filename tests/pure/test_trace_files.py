@@ -9,6 +9,7 @@ from detaudit.diff import difference
 from detaudit.traces import Tensor
 from detaudit_probes import protocol
 from detaudit_probes.ops import event
+from detaudit_probes.protocol import Measures
 
 from tests.pure.handmade import Once, Step, written
 
@@ -50,7 +51,9 @@ def test_steps_that_bring_other_names_belong_to_the_same_phase(trace):
 
 def test_saved_files_are_told_in_the_order_in_which_they_were_saved(fresh_folder):
     digests = {"final": "f", "saved b.npy": "1", "saved a.npy": "2"}
-    trace = written(fresh_folder(), [], digests=digests, measures={"saved": ["b.npy", "a.npy"]})
+    trace = written(
+        fresh_folder(), [], digests=digests, measures=Measures(saved=("b.npy", "a.npy"))
+    )
     assert list(trace.saved_files().items()) == [("b.npy", "1"), ("a.npy", "2")]
     assert trace.final == "f"
     older = written(fresh_folder(), [], digests=digests)

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from detaudit_probes import protocol
+from detaudit_probes.protocol import Ends, StepReplayed
 
 from detaudit.core.experiment import Finished
 from detaudit.core.notes import Executed, Marks
@@ -120,28 +121,27 @@ class Pinpoint:
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
     """What processes in which the step was replayed say. None where one of them says nothing."""
     traces = [trace for one in done if (trace := one.completed_trace) is not None]
-    notes = [note for trace in traces if (note := trace.measures.get("pinpoint"))]
-    if len(notes) < len(done):
+    notes = [note for trace in traces if (note := trace.measures.pinpoint) is not None]
+    if not notes or len(notes) < len(done):
         return None
     first = notes[0]
-    failed = next((note["failed"] for note in notes if note.get("failed")), "")
+    failed = next((note.failed for note in notes if note.failed), "")
     if failed:
-        return Pinpoint(kind=first["kind"], operations=0, failed=failed)
-    counts = {
-        name: _sum([note.get(name) for note in notes]) for name in ("watched", "eager", "compiled")
-    }
+        return Pinpoint(kind=first.kind, operations=0, failed=failed)
     replays = [trace.step_replays() for trace in traces]
     together = [marks for replayed in replays for marks in replayed.marks]
     blank = Pinpoint(
-        kind=first["kind"],
-        operations=first["operations"],
-        **counts,
-        same_watched=_all(notes, "same_watched"),
-        same_eager=_all(notes, "same_eager"),
+        kind=first.kind,
+        operations=first.operations,
+        watched=_sum([note.watched for note in notes]),
+        eager=_sum([note.eager for note in notes]),
+        compiled=_sum([note.compiled for note in notes]),
+        same_watched=_all([note.same_watched for note in notes]),
+        same_eager=_all([note.same_eager for note in notes]),
         passages=passages(replays[0].events, together),
         same_step=_faithful(notes),
     )
-    own = next((note["guilty"] for note in notes if note["guilty"]), None)
+    own = next((note.guilty for note in notes if note.guilty), None)
     if own is not None and not _kept(notes):
         count = Replays(own["replays"], own["distinct"])
         return replace(
@@ -190,15 +190,15 @@ def between(left: Sequence[Executed], right: Sequence[Executed]) -> tuple[str, E
     return "", None
 
 
-def _kept(notes: Sequence[dict]) -> bool:
+def _kept(notes: Sequence[StepReplayed]) -> bool:
     """Did all processes part at the same place in the same way, replay by replay? Then they did not
     part.
 
     What a replay does not set back, such as a counter in Python code or an iterator, looks as if
     the step parted. One process may have had the time for more replays than another.
     """
-    guilty = [note["guilty"] for note in notes]
-    if len(notes) < 2 or not all(guilty):
+    guilty = [note.guilty for note in notes if note.guilty]
+    if len(notes) < 2 or len(guilty) < len(notes):
         return False
     shared = min(len(one["seen"]) for one in guilty)
     return all(
@@ -241,31 +241,30 @@ def _through(
     return tuple(into), tuple(made)
 
 
-def _faithful(notes: Sequence[dict]) -> bool | None:
+def _faithful(notes: Sequence[StepReplayed]) -> bool | None:
     """Do replays that repeat themselves end on the bits of the step itself? Where they part, luck
     decides.
     """
     seen = [
-        note["same_step"]
+        note.same_step
         for note in notes
-        for one in [note.get("compiled") or note.get("eager")]
-        if one and one["distinct"] == 1 and note.get("same_step") is not None
+        for ends in [note.compiled or note.eager]
+        if ends and ends.distinct == 1 and note.same_step is not None
     ]
     return all(seen) if seen else None
 
 
-def _sum(found: Sequence[dict | None]) -> Replays | None:
+def _sum(found: Sequence[Ends | None]) -> Replays | None:
     """The replays of both processes; of the distinct results the most in one, for each began from
     its own state.
     """
     known = [one for one in found if one]
     return (
-        Replays(sum(one["replays"] for one in known), max(one["distinct"] for one in known))
+        Replays(sum(one.replays for one in known), max(one.distinct for one in known))
         if known
         else None
     )
 
 
-def _all(notes: Sequence[dict], name: str) -> bool | None:
-    values = [note.get(name) for note in notes]
+def _all(values: Sequence[bool | None]) -> bool | None:
     return None if None in values else all(values)

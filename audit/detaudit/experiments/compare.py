@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Compare, Pin, Setting, Source
+from detaudit_probes.protocol import NO_ORDERS, flat
 
 from detaudit.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import excluded_rate
@@ -47,7 +48,9 @@ def condition_of(
     condition = base.without(setting.without, known)
     for pin in setting.pins:
         condition = condition.with_pin(known[pin])
-    condition = condition.with_options(setting.options).with_environment(setting.environment)
+    condition = condition.with_settings(setting.settings).with_environment(setting.environment)
+    if not plan.recorded:
+        condition = condition.with_orders(watch=False)
     return replace(
         condition,
         model=model,
@@ -263,6 +266,6 @@ def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
 
 def _is_pin(pin: Pin, setting: Setting) -> bool:
     """Whether the setting has a value that the pin gives, and none that it gives otherwise."""
-    given, chosen = ({**one.options, **one.environment} for one in (pin, setting))
+    given, chosen = ({**flat(one.settings, NO_ORDERS), **one.environment} for one in (pin, setting))
     common = given.keys() & chosen.keys()
     return bool(common) and all(given[name] == chosen[name] for name in common)

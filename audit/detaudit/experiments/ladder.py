@@ -202,7 +202,7 @@ def _compiled(done: Finished) -> bool:
 def _same_every_epoch(done: Finished) -> bool:
     """Whether the first two epochs saw the same batches in the same order, by the fingerprints."""
     tables = done.trace.step_tables
-    epochs = done.trace.measures.get("epochs") or 0
+    epochs = done.trace.measures.epochs
     if not tables or epochs < 2:
         return False
     columns = [place for place, (stage, _) in enumerate(tables[0].columns) if stage == "data"]

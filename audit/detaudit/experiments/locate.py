@@ -34,6 +34,6 @@ def locate(
         return verdict
     if where is None or where.step is None or where.stage in CAME_IN:
         return verdict
-    trials = pair(arms(source, parted, base, known).loose.with_options({"pinpoint": where.step}), 0)
+    trials = pair(arms(source, parted, base, known).loose.with_orders(pinpoint=where.step), 0)
     found = yield list(trials)
     return replace(verdict, pinpoint=judged([found[trial] for trial in trials]))

@@ -42,7 +42,9 @@ def arms(source: Source, model: str, base: Condition, known: Mapping[str, Pin]) 
     assert isinstance(plan, Loosen)
     loosened = plan.loosens or (source.id,)
     start = (
-        base.without(loosened, known).with_options(plan.options).with_environment(plan.environment)
+        base.without(loosened, known)
+        .with_settings(plan.settings)
+        .with_environment(plan.environment)
     )
     loose = replace(
         start,

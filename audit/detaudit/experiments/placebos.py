@@ -32,8 +32,9 @@ def arms_of(
         alone = arms(source, source.experiment.models[0], base, known).loose
     else:
         alone = replace(base, model=placebo.model).without((placebo.claims,), known)
-    options = {"placebo": placebo.id} if placebo.applied else {}
-    tried = alone.with_options(options).with_environment(placebo.environment)
+    tried = alone.with_environment(placebo.environment)
+    if placebo.applied:
+        tried = tried.with_orders(placebo=placebo.id)
     return Arms(alone, tried, alone.with_pin(known[placebo.real]))
 
 

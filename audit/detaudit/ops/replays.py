@@ -3,7 +3,6 @@ on values.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,13 +12,6 @@ from detaudit.diff import Divergence, difference
 from detaudit.traces import Table, Trace
 
 Row = tuple[tuple[tuple[str, str], ...], tuple[int, ...]]  # the columns, and their fingerprints
-
-
-def told(trace: Trace, kind: str) -> dict[str, Any]:
-    """One of the notes of a trial that replayed: ``raised``, ``executed``, ``seconds``, ``guilty``,
-    by entry.
-    """
-    return trace.measures.get("operations", {}).get(kind, {})
 
 
 def tables(trace: Trace, name: str) -> list[Table]:
@@ -96,7 +88,7 @@ def divergence(traces: Sequence[Trace], name: str) -> Divergence | None:
 def guilty(traces: Iterable[Trace], name: str) -> Guilty | None:
     """The operation at which watched replays parted, where they did in one of the traces."""
     for trace in traces:
-        one = told(trace, "guilty").get(name)
+        one = trace.measures.operations.guilty.get(name)
         if one is not None:
             return Guilty.of(Executed.of(one), Replays(one["replays"], one["distinct"]))
     return None

@@ -12,10 +12,10 @@ from statistics import median
 
 from detaudit_probes import protocol
 from detaudit_probes.declare import Pin
+from detaudit_probes.protocol import Settings
 
 from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Found
-from detaudit.ops import replays
 from detaudit.ops.findings import Operation, Refusal
 from detaudit.ops.judge import DTYPES, Seen, judge
 from detaudit.traces import Trace
@@ -44,8 +44,8 @@ class Conditions:
     def of(cls, base: Condition, known: Mapping[str, Pin]) -> "Conditions":
         """From the base condition, whose one thread makes way for several."""
         loose = replace(base, model=protocol.OPERATIONS).without(["sparse-update"], known)
-        loose = loose.with_options({"repeats": REPEATS})
-        several = loose.with_options({"intra_op_threads": THREADS, "inter_op_threads": 1})
+        loose = loose.with_orders(repeats=REPEATS)
+        several = loose.with_settings(Settings(intra_op_threads=THREADS, inter_op_threads=1))
         return cls(
             several,
             several.with_pin(known["op-determinism"]),
@@ -57,8 +57,8 @@ class Conditions:
         return self.default, self.deterministic, self.one_thread, self.onednn_off
 
 
-def of(condition: Condition, names: Sequence[str], **options: object) -> Condition:
-    return condition.with_options({"operations": ",".join(names), **options})
+def of(condition: Condition, names: Sequence[str], **orders: object) -> Condition:
+    return condition.with_orders(operations=",".join(names), **orders)
 
 
 def chunks(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -70,8 +70,8 @@ def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[
     trial = Trial(of(conditions.default, (), refusals=True), 0)
     done = (yield [trial])[trial]
     trace = done.completed_trace
-    listed = trace.measures.get("refusals", []) if trace is not None else []
-    return tuple(Refusal(one["message"], tuple(one["operations"])) for one in listed)
+    listed = trace.measures.refusals if trace is not None else ()
+    return tuple(Refusal(one.message, one.operations) for one in listed)
 
 
 def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] = ()) -> Asked:
@@ -188,7 +188,7 @@ def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
             for condition in (conditions.default, conditions.deterministic):
                 trial = Trial(of(condition, chunk, dtypes=DTYPES[0]), 10 + 2 * number)
                 trace = (yield [trial])[trial].completed_trace
-                pair.append(replays.told(trace, "seconds") if trace is not None else {})
+                pair.append(trace.measures.operations.seconds if trace is not None else {})
             for key in pair[0].keys() & pair[1].keys():
                 ratios.setdefault(key, []).append(median(pair[1][key]) / median(pair[0][key]))
     return tuple(_priced(one, ratios.get(f"{one.name} {one.dtype}", [])) for one in found)

@@ -106,7 +106,7 @@ class Shared:
             seed=one.seed,
             pins=self.names(one.pins),
             loose=self.names(one.loose),
-            options=self.private.facts(dict(one.options)),
+            options=self.private.facts(one.options),
             environment={name: self.maybe(value) for name, value in one.environment},
             feed=one.feed,
             procedure=one.procedure,

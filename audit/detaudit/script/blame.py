@@ -5,7 +5,6 @@ these.
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Finished
@@ -49,7 +48,7 @@ def openings(
     """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of
     ``condition``.
     """
-    seen, _, _ = yield from _listed(case, condition, "input-changed", {"files": tuple(files)})
+    seen, _, _ = yield from _listed(case, condition, "input-changed", files)
     return tuple(seen)
 
 
@@ -61,24 +60,25 @@ def _spied(
     """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
-    seen, seeds, root = yield from _listed(case, case.held(others), source.id, {})
+    seen, seeds, root = yield from _listed(case, case.held(others), source.id)
     direct = [one for one in seen if one.in_user_code]
     seen = direct if source.script is not None and source.script.direct else seen
     return tuple(seen), _of_seeds(source.id, seeds, root)
 
 
 def _listed(
-    case: Case, condition: Condition, source: str, options: Mapping[str, Any]
+    case: Case, condition: Condition, source: str, files: Sequence[str] = ()
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[list[Site], Sequence[Seeding], Path]]:
     """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder
     of its files.
     """
-    trial = Trial(condition.with_options({"spy": source, "watch": False, **options}), 0)
+    spied = condition.with_orders(spy=source, watch=False, files=tuple(files))
+    trial = Trial(spied, 0)
     done = (yield [trial])[trial]
     if done.trace is None:
         return [], (), case.program.root
     sites = done.trace.sites()
-    root = Path(done.trace.options.get("root", case.program.root)).resolve()
+    root = Path(done.trace.request.orders.root or case.program.root).resolve()
     listed = [
         Site(
             relative(draw.file, root),
@@ -146,7 +146,7 @@ def _of_hash_seed(
         chosen = [one for one in found if _name(one) in names]
         version = f"hash {' '.join(names)}"
         case.program.versions[version] = _without(texts, chosen)
-        answer = yield from ask(held.with_options({"version": version}), pairs)
+        answer = yield from ask(held.with_orders(version=version), pairs)
         return answer.agree is True
 
     sure = [one for one in found if one.sure]

@@ -75,9 +75,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         version = f"fix {number}"
         case.program.versions[version] = files
         environment = tuple(sorted({item for way in ways for item in way.environment}))
-        condition = case.loose.with_options({"version": version}).with_environment(
-            dict(environment)
-        )
+        condition = case.loose.with_orders(version=version).with_environment(dict(environment))
         answer = yield from ask(condition, pairs + (PAIRS if number else 0))
         if answer.agree is not True:
             last = answer.reason or "its runs differ"

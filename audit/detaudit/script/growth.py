@@ -25,7 +25,7 @@ def grown(
     Where that pair parts at the very place at which the first did, its distance there is told as
     well.
     """
-    some = pair(loose.with_options({"keep_from": 0}), 0)
+    some = pair(loose.with_orders(keep_from=0), 0)
     found = yield list(some)
     left, right = (found[trial] for trial in some)
     if left.trace is None or right.trace is None:

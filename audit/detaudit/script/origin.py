@@ -64,9 +64,7 @@ def suspects(done: Sequence[Finished]) -> set[str]:
     Generators that were in other states before the runs parted, and sources that were met by more
     than the import of an installed module.
     """
-    used = {
-        name for one in done if one.trace is not None for name in one.trace.measures.get("used", ())
-    }
+    used = {name for one in done if one.trace is not None for name in one.trace.measures.used}
     found = _first(done)
     if found is None:
         return used

@@ -88,7 +88,7 @@ def quantity(done: Sequence[Finished]) -> Quantity | None:
 
 
 def _results(trace: Trace) -> dict[tuple[str, str], float]:
-    return {(group, name): value for group, name, value in trace.measures.get("results", ())}
+    return {(group, name): value for group, name, value in trace.measures.results}
 
 
 def _is_loss(name: str) -> bool:

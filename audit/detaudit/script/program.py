@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import detaudit_probes
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
 from detaudit import confinement
 from detaudit.core.experiment import Finished
@@ -211,16 +211,14 @@ class Process:
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
         temporary = self.control.parent / f"{request.trial:04}"
-        asked = request._replace(
-            options={
-                **request.options,
-                "root": str(root),
-                "origin": str(self.program.root),
-                "covered": self._covered(view),
-                "temporary": str(temporary),
-            }
+        orders = request.orders._replace(
+            root=str(root),
+            origin=str(self.program.root),
+            covered=self._covered(view),
+            temporary=str(temporary),
         )
-        write_json(folder / protocol.REQUEST_FILE, asked._asdict())
+        asked = request._replace(orders=orders)
+        write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
         write_json(
             folder / LAUNCH_FILE,
             {
@@ -229,8 +227,8 @@ class Process:
                 "environment": self._variables(folder, temporary if request.pins else None),
                 "timeout": request.timeout,
                 "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
-                "fixed_addresses": bool(request.options.get("fixed_addresses")),
-                "burners": _burners() if request.options.get("busy") else 0,
+                "fixed_addresses": bool(request.settings.fixed_addresses),
+                "burners": _burners() if request.settings.busy else 0,
                 # Where the clock is pinned, two runs read the same time whenever they begin.
                 "wait": self._pace.wait()
                 if self._pace is not None and CLOCK not in request.pins
@@ -240,19 +238,15 @@ class Process:
         self._start(folder)
         return folder
 
-    def _covered(self, view: View) -> list[str]:
+    def _covered(self, view: View) -> tuple[str, ...]:
         """Folders besides the program's own that are protected as well."""
-        return [] if view.plan is None else [str(folder) for folder in self.program.beside]
+        return () if view.plan is None else tuple(map(str, self.program.beside))
 
     def _view(self, folder: Path, request: protocol.Request) -> View:
         if self._sandboxed is None:
             return View(self.program.root)
-        options = request.options
-        start = Start(
-            self.program.versions.get(options.get("version", ""), {}),
-            tuple(options.get("without", ())),
-            bool(options.get("left")),
-        )
+        orders = request.orders
+        start = Start(self.program.versions.get(orders.version, {}), orders.without, orders.left)
         self._plain = start == Start() and not request.pins and not request.loose
         return self._sandboxed.sandbox.view(folder, start)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from detaudit_probes.protocol import Measures
 
 from detaudit.condition import Condition, pair
 from detaudit.core.counting import SIGNIFICANT, matches_needed, pairs_needed
@@ -168,7 +169,7 @@ def ask(
     they should.
     """
     done: list[Finished] = []
-    recorded = dict(condition.options).get("watch", True)
+    recorded = condition.orders.watch
     for number in range(first, first + pairs):
         trials = pair(condition, number)
         found: Found = yield list(trials)
@@ -196,8 +197,8 @@ def _stands_still(run: Finished) -> bool:
     differ. (A script of which that is so without pins is refused before; an unrecorded run does not
     look.)
     """
-    measures = run.trace.measures if run.trace else {}
-    return bool(measures.get("steps")) and measures.get("moved") is False
+    measures = run.trace.measures if run.trace else Measures()
+    return bool(measures.steps) and measures.moved is False
 
 
 def repeated(

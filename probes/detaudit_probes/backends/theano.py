@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends import keras2
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "theano", "keras")
 

@@ -13,6 +13,8 @@ import sys
 import tempfile
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 
+from detaudit_probes.protocol import Files
+
 MOST = 200  # names that are kept of each kind
 RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing
 
@@ -196,13 +198,13 @@ class Record:
     """
 
     def __init__(self, session: Any) -> None:
-        self._root = os.path.realpath(session.option("root"))
-        self._origin = os.path.realpath(session.option("origin") or session.option("root"))
+        self._root = os.path.realpath(session.orders.root)
+        self._origin = os.path.realpath(session.orders.origin or session.orders.root)
         self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
         ours = (
-            *session.option("covered", ()),
+            *session.orders.covered,
             session.folder,
-            session.option("temporary") or session.folder,
+            session.orders.temporary or session.folder,
             "/dev/null",
             "/dev/tty",
             "/dev/pts",
@@ -255,13 +257,13 @@ class Record:
             return True
         return not leads_back and os.path.join(path, "").startswith(self._ours)
 
-    def measures(self) -> Dict[str, List[str]]:
+    def listed(self) -> Files:
         elsewhere = [
             path
             for path in self._elsewhere
             if not os.path.join(path, "").startswith(self._temporary) or self._lasts(path)
         ]
-        return {"read": sorted(self._read), "elsewhere": sorted(elsewhere)}
+        return Files(tuple(sorted(self._read)), tuple(sorted(elsewhere)))
 
     def _lasts(self, path: str) -> bool:
         """Whether a temporary file may be found by the next run."""

@@ -20,7 +20,7 @@ from detaudit_probes.script.functions import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.names import path_of
 from detaudit_probes.script.tensorflow_watch import tapped
 from detaudit_probes.script.values import flat, gradients
 from detaudit_probes.script.watching import Watching

@@ -8,7 +8,7 @@ updates by other means (``torch.optim``) is read at exit, with the variables of 
 from typing import Any, Callable, Iterator, List, Tuple
 
 from detaudit_probes import backends, lanes
-from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.names import path_of
 from detaudit_probes.script.values import flat
 from detaudit_probes.script.watching import STATES, Watching
 
@@ -147,7 +147,7 @@ class PlainWatching(Watching):
 
             return __call__
 
-        if self.session.option("eager") and self.keras.backend.backend() == "torch":
+        if self.session.orders.eager and self.keras.backend.backend() == "torch":
             self.session.wrap(Layer, "__call__", entering)
         self.session.wrap(
             Trainer,

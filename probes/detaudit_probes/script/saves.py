@@ -14,7 +14,8 @@ import tempfile
 import weakref
 from typing import Any, Callable, Dict, List, Tuple
 
-from detaudit_probes.script.recorder import MOST_HELD, STAMP
+from detaudit_probes.script.names import STAMP
+from detaudit_probes.script.recorder import MOST_HELD
 from detaudit_probes.script.values import read
 
 
@@ -73,7 +74,7 @@ def _h5py(session: Any, recorder: Any) -> None:
         def __init__(file: Any, name: Any, *arguments: Any, **named: Any) -> None:
             given(file, name, *arguments, **named)
             try:
-                called = _name(name, session.request.options["root"]) if file.mode != "r" else None
+                called = _name(name, session.orders.root) if file.mode != "r" else None
                 if called is not None:
                     written[called] = os.path.abspath(os.fspath(name)), weakref.ref(file)
             except (
@@ -127,7 +128,7 @@ def _tell(
             )
             result = given(*arguments, **named)
             try:
-                name = _name(file, session.request.options["root"])
+                name = _name(file, session.orders.root)
                 if name is not None:
                     recorder.saved(name, values(arguments, named))
             except Exception:  # the script has saved it without trouble: it is to have none from us

@@ -17,7 +17,7 @@ from detaudit_probes.script.functions import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.names import path_of
 from detaudit_probes.script.values import flat, gradients, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
 
@@ -138,7 +138,7 @@ class TensorFlowWatching(Watching):
 
             return __enter__
 
-        if self.session.option("eager"):
+        if self.session.orders.eager:
             self.session.wrap(GradientTape, "__enter__", entering)
         self.session.wrap(BaseOptimizer, "apply", applying)
 

@@ -17,6 +17,7 @@ import inspect
 
 from detaudit_probes import batches
 from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 ID = "tfdata-order"
 PIN = "ordered-map"
@@ -32,7 +33,11 @@ SOURCE = Source(
     breaks="A parallel map or interleave hands on whichever element is finished first.",
     backends=("tensorflow",) + TF_KERAS,
     experiment=Loosen(
-        models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")
+        models=("mlp",),
+        feed=True,
+        race=True,
+        settings=Settings(epochs=1),
+        pins=(PIN, "op-determinism"),
     ),
     pins=(
         Pin(

@@ -17,6 +17,7 @@ import inspect
 
 from detaudit_probes import batches
 from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 ID = "tfdata-random-map"
 PIN = "serial-map"
@@ -31,7 +32,11 @@ SOURCE = Source(
     breaks="Parallel calls draw from one generator: which element gets which number is a race.",
     backends=("tensorflow",) + TF_KERAS,
     experiment=Loosen(
-        models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")
+        models=("mlp",),
+        feed=True,
+        race=True,
+        settings=Settings(epochs=1),
+        pins=(PIN, "op-determinism"),
     ),
     pins=(
         Pin(
