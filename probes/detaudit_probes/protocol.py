@@ -153,7 +153,6 @@ class Settings(NamedTuple):
     optimizer: Optional[str] = None  # the name of Keras' class, in place of the model's own
     momentum: Optional[float] = None  # of that optimizer
     epochs: Optional[int] = None  # of each ``fit``, in place of the model's own
-    shuffle: Optional[bool] = None  # of ``fit``, in place of the model's own
     loader_workers: Optional[int] = None  # processes that load batches for Torch
     use_cudnn: Optional[bool] = None  # of an LSTM: whether it may use cuDNN's kernel
     one_by_one: Optional[bool] = None  # whether examples are predicted singly, not in one batch

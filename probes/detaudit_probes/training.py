@@ -66,11 +66,10 @@ def fit(
     import keras
 
     last = epochs or trial.settings.epochs or tiny.epochs
-    shuffle = trial.settings.shuffle if trial.settings.shuffle is not None else tiny.shuffle
     arguments = {
         "epochs": last,
         "initial_epoch": initial_epoch,
-        "shuffle": shuffle,
+        "shuffle": tiny.shuffle,
         "verbose": 0,
         "callbacks": [recorder.callback(tiny.model)],
     }
@@ -85,4 +84,6 @@ def fit(
         tiny.model.fit_generator(batches.endless(data), steps_per_epoch=len(data), **arguments)
     else:
         tiny.model.fit(**arguments)
-    trial.fitted.append(Fitted(tiny.model, last - initial_epoch if shuffle and data is None else 0))
+    trial.fitted.append(
+        Fitted(tiny.model, last - initial_epoch if tiny.shuffle and data is None else 0)
+    )

@@ -3,8 +3,8 @@
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts as interpreter
-from detaudit_probes.backends import keras2
-from detaudit_probes.backends.keras3 import Named
+from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
+from detaudit_probes.backends.keras2 import watch_step  # noqa: F401 (an adapter's functions)
 from detaudit_probes.backends.tensorflow import unseeded_draws, watch_draws  # noqa: F401 (an adapter's functions)
 from detaudit_probes.given import Unavailable
 
@@ -88,14 +88,6 @@ def read(variable: Any) -> Any:
 
 def sync(model: Any) -> None:
     """Nothing: the session holds the state."""
-
-
-def watch_step(model: Any, caught: List[Named]) -> None:
-    keras2.watch_step(model, caught)
-
-
-def optimizer_variables(model: Any) -> List[Any]:
-    return keras2.optimizer_weights(model)
 
 
 def facts() -> Dict[str, Any]:

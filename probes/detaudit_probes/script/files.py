@@ -14,6 +14,7 @@ import tempfile
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 
 from detaudit_probes.protocol import Files
+from detaudit_probes.script import h5py_files
 
 MOST = 200  # names that are kept of each kind
 RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing
@@ -67,7 +68,7 @@ def follow(session: Any, tell: Callable[[Use], None]) -> None:
         sys.addaudithook(lambda event, arguments: _heard(event, arguments, say))
     else:
         _follow_open(session, say)
-    session.after_import("h5py", lambda: _follow_h5py(session, say))
+    h5py_files.follow(session, before=lambda name, mode: say(name, *_of_h5py_mode(mode)))
     session.after_import("torch", lambda: _follow_torch(session, say))
     session.after_import("tensorflow", lambda: _follow_tensorflow(session, say))
 
@@ -119,16 +120,10 @@ def _follow_open(session: Any, say: Callable[..., None]) -> None:
     io.open = builtins.open
 
 
-def _follow_h5py(session: Any, say: Callable[..., None]) -> None:
-    def making(given: Any) -> Any:
-        def __init__(file: Any, name: Any, *arguments: Any, **named: Any) -> Any:
-            mode = str((arguments[0] if arguments else named.get("mode")) or "r")
-            say(name, not mode.startswith(("w", "x")), mode != "r", mode.startswith(("w", "x")))
-            return given(file, name, *arguments, **named)
-
-        return __init__
-
-    session.wrap(sys.modules["h5py"].File, "__init__", making)
+def _of_h5py_mode(mode: str) -> List[bool]:
+    """:func:`_of_mode` of a file of h5py."""
+    anew = mode.startswith(("w", "x"))
+    return [not anew, mode != "r", anew]
 
 
 def _follow_torch(session: Any, say: Callable[..., None]) -> None:

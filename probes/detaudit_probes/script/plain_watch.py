@@ -66,24 +66,6 @@ class PlainWatching(Watching):
 
         self.session.wrap(backend.Variable, "_initialize", telling)
 
-    def batches(self) -> None:
-        """The batches of ``fit`` and of ``train_on_batch``."""
-        from keras.src.models.model import Trainer
-
-        super().batches()
-
-        def telling(given: Any) -> Any:
-            def train_on_batch(
-                model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
-            ) -> Any:
-                if self.recorder.recording and not self.recorder.inside_fit:
-                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
-                return given(model, x, y, *arguments, **named)
-
-            return train_on_batch
-
-        self.session.wrap(Trainer, "train_on_batch", telling)
-
     def tap(self, iterator: Any) -> None:
         make = iterator._get_iterator
         iterator._get_iterator = lambda: _Tapped(make(), self.look)
