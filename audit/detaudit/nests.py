@@ -6,9 +6,7 @@ the nest sees the end of its lifeline and ends itself and its children.
 """
 
 import contextlib
-import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -16,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import detaudit_probes
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
+from detaudit.core.files import end_of, read_json, write_json
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.outcome import Ended, sentence
+from detaudit.execution.processes import end_group
+from detaudit.outcome import Ended, last_line, sentence
 
 GUEST = Path(detaudit_probes.__file__).parent
 
@@ -75,7 +75,7 @@ class Nest:
         path = self.control / protocol.HELLO_FILE
         gone = self._process.poll()
         if path.exists():
-            hello = json.loads(path.read_text(encoding="utf-8"))
+            hello = read_json(path)
             if not hello["ready"]:
                 raise EnvironmentUnusable(explain_failure(hello["failure"], self.interpreter))
             return Hello(hello["facts"], tuple(hello["fingerprints"]))
@@ -94,7 +94,7 @@ class Nest:
     def run(self, request: protocol.Request) -> Path:
         folder = self.control / protocol.TRIALS_FOLDER / str(request.trial)
         folder.mkdir()
-        write_json(folder / protocol.REQUEST_FILE, request._asdict())
+        write_json(folder / protocol.REQUEST_FILE, codec.encode(request))
         with contextlib.suppress(BrokenPipeError):  # the nest has died: `ended` says so
             os.write(self._commands, f"run {request.trial}\n".encode())
         return folder
@@ -111,11 +111,10 @@ class Nest:
         )
 
     def said(self, folder: Path) -> str:
-        path = folder / protocol.STDERR_FILE
-        return path.read_bytes()[-4000:].decode("utf-8", "replace") if path.exists() else ""
+        return end_of(folder / protocol.STDERR_FILE)
 
     def interrupt(self) -> None:
-        _kill_group(self._process.pid)
+        end_group(self._process.pid)
 
     def close(self) -> None:
         for name in ("_commands", "_lifeline"):
@@ -128,7 +127,7 @@ class Nest:
         except subprocess.TimeoutExpired:
             self.interrupt()
             self._process.wait()
-        _kill_group(self._process.pid)
+        end_group(self._process.pid)
 
 
 def _start(
@@ -164,14 +163,8 @@ def _start(
 
 def _said(control: Path) -> str:
     """The last line that the process wrote to stderr, as ``: "..."``."""
-    lines = (
-        (control / protocol.STDERR_FILE)
-        .read_bytes()[-4000:]
-        .decode("utf-8", "replace")
-        .strip()
-        .splitlines()
-    )
-    return f', after "{sentence(lines[-1])}"' if lines else ""
+    line = last_line(end_of(control / protocol.STDERR_FILE))
+    return f', after "{sentence(line)}"' if line else ""
 
 
 def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str:
@@ -190,14 +183,3 @@ def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str
         f"{interpreter.path} cannot import {failure['module']}: {failure['type']}: {failure['message']}. "
         f"Its installation is broken: mend it, then scan again."
     )
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def write_json(path: Path, document: Any) -> None:
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
-    os.replace(draft, path)

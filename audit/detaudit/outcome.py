@@ -1,6 +1,5 @@
 """An outcome is data about a child: how one trial ended."""
 
-import json
 import re
 import signal
 from dataclasses import dataclass
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from detaudit_probes import protocol
+
+from detaudit.core.files import read_json
 
 COMPLETED, UNAVAILABLE, FAILED = "completed", "unavailable", "failed"
 CRASHED, TIMED_OUT, UNSTARTED = "crashed", "timed-out", "unstarted"
@@ -52,7 +53,7 @@ class Ended:
     def read(cls, folder: Path) -> "Ended | None":
         """As the process that looked after the trial has written it; None before that."""
         path = folder / protocol.EXIT_FILE
-        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        return cls(**read_json(path)) if path.exists() else None
 
 
 def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = "") -> Outcome:
@@ -111,9 +112,14 @@ def sentence(text: str) -> str:
     return words if len(words) <= 500 else words[:499] + "\N{HORIZONTAL ELLIPSIS}"
 
 
+def last_line(text: str) -> str:
+    """The last line that is not blank; empty where there is none."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
 def _last(stderr: str) -> str:
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    return f": {sentence(lines[-1])}" if lines else ""
+    line = last_line(stderr)
+    return f": {sentence(line)}" if line else ""
 
 
 def signal_name(number: int) -> str:

@@ -170,8 +170,8 @@ class Runner:
 
     def _collect(self, run: _Running, ended: Ended) -> None:
         trace = traces.read(run.folder)
-        written = trace.document["outcome"] if trace else {}
-        measured = trace.measures.get("max_rss", 0) if trace else 0
+        written = trace.outcome if trace else {}
+        measured = trace.measures.max_rss if trace else 0
         outcome = of_child(
             written,
             replace(ended, max_rss=ended.max_rss or measured),
@@ -254,9 +254,10 @@ class Runner:
             model=condition.model,
             feed=condition.feed,
             procedure=condition.procedure,
-            pins=list(condition.pins),
-            loose=list(condition.loose),
-            options=dict(condition.options),
+            pins=condition.pins,
+            loose=condition.loose,
+            settings=condition.settings,
+            orders=condition.orders,
             fingerprint=self.fingerprint,
             keep_bytes=self.keep_bytes,
             timeout=self.limits.timeout,

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from detaudit_probes import codec, protocol
+
 from detaudit import __version__, traces
 from detaudit.condition import Condition, Trial, items
 from detaudit.core.experiment import Finished
@@ -88,17 +90,15 @@ class Record:
                 "draw": one.trial.draw,
                 "condition": _condition(one.trial.condition),
                 "outcome": asdict(one.outcome),
-                "folder": _below(one.trace.folder, self.path.parent) if one.trace else None,
+                "folder": os.path.relpath(one.trace.folder, self.path.parent)
+                if one.trace
+                else None,
             }
         )
 
 
 def _line(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True).encode() + b"\n"
-
-
-def _below(folder: Path, parent: Path) -> str:
-    return os.path.relpath(folder, parent)
 
 
 def load(path: Path) -> Saved:
@@ -142,15 +142,17 @@ def _read(path: Path) -> list[bytes]:
 def _condition(condition: Condition) -> dict[str, Any]:
     return {
         **vars(condition),
-        "options": dict(condition.options),
+        "settings": codec.encode(condition.settings),
+        "orders": codec.encode(condition.orders),
         "environment": dict(condition.environment),
     }
 
 
 def _finished(one: Mapping[str, Any], folder: Path) -> Finished:
     condition = dict(one["condition"])
-    for name in ("options", "environment"):
-        condition[name] = items({key: _value(each) for key, each in condition[name].items()})
+    condition["settings"] = codec.decode(protocol.Settings, condition["settings"])
+    condition["orders"] = codec.decode(protocol.Orders, condition["orders"])
+    condition["environment"] = items(condition["environment"])
     for name in ("pins", "loose"):
         condition[name] = tuple(condition[name])
     trace = traces.read(folder / one["folder"]) if one["folder"] else None
@@ -158,11 +160,6 @@ def _finished(one: Mapping[str, Any], folder: Path) -> Finished:
         raise ValueError(f"the trace of trial {one['number']} is gone")
     trial = Trial(Condition(**condition), int(one["draw"]))
     return Finished(trial, int(one["number"]), Outcome(**one["outcome"]), trace)
-
-
-def _value(given: Any) -> Any:
-    """An option's value, as it was before it was JSON."""
-    return tuple(given) if isinstance(given, list) else given
 
 
 def refuse_changed(saved: Saved, now: Identity) -> None:

@@ -15,12 +15,12 @@ from detaudit.condition import Condition
 from detaudit.core.experiment import Asking, Experiment, Finding
 from detaudit.experiments import placebos, reach
 from detaudit.experiments.compare import compare
-from detaudit.experiments.control import Control, control
+from detaudit.experiments.control import control
 from detaudit.experiments.ladder import ladder
 from detaudit.experiments.locate import locate
 from detaudit.experiments.loosen import loosen
 from detaudit.experiments.matrix import matrix
-from detaudit.findings import Cell, Level, Placebo, Rung
+from detaudit.findings import Cell, Control, Level, Placebo, Rung
 from detaudit.plan import Plan
 from detaudit.verdict import SKIPPED, Verdict
 

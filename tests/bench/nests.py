@@ -20,9 +20,9 @@ from statistics import mean
 from detaudit import base, plan, sections
 from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
+from detaudit.core.tally import compare_finished
 from detaudit.diff import Agreement
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.experiments.tally import compare_finished
 from detaudit.runner import Limits, Runner
 from detaudit.verdict import Verdict
 

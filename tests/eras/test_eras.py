@@ -177,7 +177,7 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
         condition = base.base_condition(backend, "cpu", 1)
         runner.fingerprint = runner.greet(condition).fingerprints[0]
         trials = {
-            (model, watch): Trial(replace(condition, model=model).with_options({"watch": watch}), 0)
+            (model, watch): Trial(replace(condition, model=model).with_orders(watch=watch), 0)
             for model in models.names(backend)
             for watch in (True, False)
         }

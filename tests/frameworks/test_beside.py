@@ -177,8 +177,6 @@ os.execv(sys.executable, [sys.executable, *sys.argv, "again"])
     compared = compare_runs(*done)
     assert isinstance(compared, Divergence) and compared.stage == "init"
     assert isinstance(compare_ends(*done), Divergence)
-    assert [one.trace.measures["steps"] for one in done] == [1, 1] and done[0].trace.measures[
-        "moved"
-    ]
+    assert [one.trace.measures.steps for one in done] == [1, 1] and done[0].trace.measures.moved
     found = quantity(done)
     assert found is not None and found.name == "mae" and found.first != found.second

@@ -15,11 +15,10 @@ from detaudit import base, errors, reference
 from detaudit.cli.app import app
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
-from detaudit.counting import excluded_rate, fisher
-from detaudit.experiments.control import Control
-from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, SIGNIFICANT, arms
-from detaudit.experiments.tally import Tally
-from detaudit.findings import Audit
+from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher
+from detaudit.core.tally import Tally
+from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
+from detaudit.findings import Audit, Control
 from detaudit.plan import PAIRS
 from detaudit.report import answer, v1
 from detaudit.script.conclusion import conclude as conclude_run
@@ -386,8 +385,8 @@ def test_the_example_of_a_source_is_one(tmp_path):
     two = arms(module.SOURCE, "mlp", base.base_condition("tensorflow", "cpu", 1), known)
     ((name, pinned),) = two.pinned
     assert set(pinned.pins) - set(two.loose.pins) == {name}
-    assert (pinned.options, pinned.environment, pinned.loose) == (
-        two.loose.options,
+    assert (pinned.settings, pinned.environment, pinned.loose) == (
+        two.loose.settings,
         two.loose.environment,
         two.loose.loose,
     )

@@ -10,15 +10,14 @@ from dataclasses import replace
 import pytest
 from detaudit import __version__, base, gpu, plan, recipes, verify
 from detaudit.conclusion import conclude
-from detaudit.counting import excluded_rate
+from detaudit.core.counting import excluded_rate
+from detaudit.core.tally import Tally
 from detaudit.execution.audit import Session
 from detaudit.execution.host import Hello
-from detaudit.experiments.control import Control
 from detaudit.experiments.ladder import ladder, weakest
 from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.experiments.matrix import matrix
-from detaudit.experiments.tally import Tally
-from detaudit.findings import Audit, Recipe, Rung
+from detaudit.findings import Audit, Control, Recipe, Rung
 from detaudit.report import build, terminal, wording
 from detaudit.saved import Identity
 from detaudit.scan import Options, _Scan

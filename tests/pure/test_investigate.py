@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition
-from detaudit.counting import fisher
+from detaudit.core.counting import fisher
 from detaudit.diff import Agreement
 from detaudit.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit.script import repeat
@@ -21,6 +21,7 @@ from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate
 from detaudit.script.program import Program
 from detaudit_probes import sources
+from detaudit_probes.protocol import NO_ORDERS, Files, Measures, Orders
 
 from tests.bench import evidence
 from tests.pure.handmade import Bench
@@ -30,7 +31,7 @@ SOURCES = tuple(
     source for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
 )
 SCRIPT = "import os\nimport keras\nimport numpy\nrng = numpy.random.default_rng()\nfor x in {1, 2}: pass\n"
-MEASURES = {"steps": 3, "moved": True}
+MEASURES = Measures(steps=3, moved=True)
 TOUCHED = {source.id: 1 for source in SOURCES}
 
 
@@ -53,21 +54,20 @@ def world(tmp_path, fresh_folder):
         seconds=0.0,
         pairs=None,
         search=True,
-        options=None,
+        orders=NO_ORDERS,
         alone=None,
         asking=lambda wanted: None,
         written=None,
     ):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
-        loose = Condition("tensorflow", "auto", "train.py", 1).with_options(options or {})
+        loose = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
         alone = [] if alone is None else alone
 
         def usual(trial):
             held = set(trial.condition.pins)
-            options = dict(trial.condition.options)
             if held & set(broken):
                 return Outcome(FAILED, "ended with status 1: UnimplementedError")
-            if set(parts) <= held or (options.get("version", "").startswith("fix") and fixable):
+            if set(parts) <= held or (trial.condition.orders.version.startswith("fix") and fixable):
                 return 1.0
             return float(next(numbers))
 
@@ -82,7 +82,7 @@ def world(tmp_path, fresh_folder):
 
         def answered(trial, number):
             done = answer(trial, number)
-            if sites is not None and "spy" in dict(trial.condition.options):
+            if sites is not None and trial.condition.orders.spy:
                 (done.trace.folder / "sites.json").write_text(json.dumps(sites))
             if written is not None and done.trace is not None:
                 (done.trace.folder / "written.json").write_text(json.dumps(written(trial)))
@@ -180,13 +180,8 @@ def test_the_lines_come_from_a_run_that_watches_the_cause_alone(world, tmp_path)
     (cause,) = audit.causes
     assert [(site.file, site.line, site.draws) for site in cause.sites] == [("train.py", 4, 2)]
     assert cause.note == "seeded too late: random.seed at train.py:2 comes after draws from it"
-    spied = [
-        trial
-        for wanted in bench.asked
-        for trial in wanted
-        if "spy" in dict(trial.condition.options)
-    ]
-    assert [dict(trial.condition.options)["spy"] for trial in spied] == ["python-random"]
+    spied = [trial for wanted in bench.asked for trial in wanted if trial.condition.orders.spy]
+    assert [trial.condition.orders.spy for trial in spied] == ["python-random"]
 
 
 def test_two_pins_that_are_needed_together(world):
@@ -220,7 +215,7 @@ def test_runs_that_a_pin_keeps_from_training_are_no_agreement(moved, agree):
         1,
         comparing=lambda *_: Agreement(1),
     )
-    trace = SimpleNamespace(measures={"steps": 3, "moved": moved})
+    trace = SimpleNamespace(measures=Measures(steps=3, moved=moved))
     done = SimpleNamespace(outcome=Outcome(COMPLETED), trace=trace)
     with pytest.raises(StopIteration) as ended:
         asking.send(dict.fromkeys(next(asking), done))
@@ -284,8 +279,8 @@ def test_what_no_run_has_met_is_not_tried(world):
 @pytest.mark.parametrize(
     ("measures", "said"),
     [
-        ({"steps": 0, "moved": False}, "trains nothing"),
-        ({"steps": 3, "moved": False}, "no weight changed"),
+        (Measures(steps=0, moved=False), "trains nothing"),
+        (Measures(steps=3, moved=False), "no weight changed"),
     ],
 )
 def test_a_script_that_trains_nothing_is_never_reproducible(world, measures, said):
@@ -317,24 +312,20 @@ def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_p
 def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(world):
     numbers = itertools.count()
     audit, _, _ = world(
-        behave=lambda trial: (
-            1.0 if dict(trial.condition.options).get("watch", True) else float(next(numbers))
-        )
+        behave=lambda trial: 1.0 if trial.condition.orders.watch else float(next(numbers))
     )
     assert audit.reproducible is False and "unrecorded runs differ" in audit.reason
 
 
 def test_watching_that_changes_the_bits_is_told(world):
-    audit, _, _ = world(
-        behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True) else 2.0
-    )
+    audit, _, _ = world(behave=lambda trial: 1.0 if trial.condition.orders.watch else 2.0)
     assert audit.reproducible is True and audit.observer.holds is False
     audit, _, _ = world()
     assert audit.observer.holds is True
 
 
 def begins_from_what_was_left(trial):
-    return dict(trial.condition.options).get("left", False)
+    return trial.condition.orders.left
 
 
 LINE = {
@@ -376,13 +367,13 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
     assert "model.keras" in audit.no_fix
     assert (audit.repeats.parted, audit.pinned.agreed, audit.pinned.parted) == (8, 3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
-    (options,) = [
-        dict(trial.condition.options)
+    (orders,) = [
+        trial.condition.orders
         for wanted in bench.asked
         for trial in wanted
-        if "spy" in dict(trial.condition.options)
+        if trial.condition.orders.spy
     ]
-    assert (options["spy"], tuple(options["files"]), options["left"]) == (
+    assert (orders.spy, orders.files, orders.left) == (
         "input-changed",
         ("model.keras",),
         True,
@@ -444,14 +435,14 @@ def test_where_both_differ_what_was_left_is_judged_with_the_causes_pinned(world)
 
 def finds(trial):
     """Whether the run finds the cache that lay in the folder."""
-    return "cache.npz" not in dict(trial.condition.options).get("without", ())
+    return "cache.npz" not in trial.condition.orders.without
 
 
 def reads_a_cache(world, tmp_path, behave, **how):
     (tmp_path / "cache.npz").write_text("made by an earlier run")
     return world(
         behave=behave,
-        measures={**MEASURES, "files": {"read": ["cache.npz"], "elsewhere": []}},
+        measures=MEASURES._replace(files=Files(read=("cache.npz",))),
         written=lambda trial: () if finds(trial) else ("cache.npz",),
         **how,
     )
@@ -487,18 +478,13 @@ def test_data_that_the_program_does_not_make_is_no_cache(world, tmp_path):
     (tmp_path / "data.csv").write_text("1,2")
     audit, bench, _ = world(
         behave=lambda trial: (
-            1.0
-            if "without" not in dict(trial.condition.options)
-            else Outcome(FAILED, "FileNotFoundError")
+            1.0 if not trial.condition.orders.without else Outcome(FAILED, "FileNotFoundError")
         ),
-        measures={**MEASURES, "files": {"read": ["data.csv"], "elsewhere": []}},
+        measures=MEASURES._replace(files=Files(read=("data.csv",))),
     )
     assert audit.reproducible is True
     assert (
-        sum(
-            "without" in dict(trial.condition.options) for wanted in bench.asked for trial in wanted
-        )
-        == 1
+        sum(bool(trial.condition.orders.without) for wanted in bench.asked for trial in wanted) == 1
     )
 
 
@@ -518,7 +504,7 @@ def test_the_line_that_lets_the_hash_seed_in_is_found_by_changing_it(world, tmp_
     numbers = itertools.count()
 
     def behave(trial):
-        version = dict(trial.condition.options).get("version", "")
+        version = trial.condition.orders.version
         held = (
             "hash-seed" in trial.condition.pins
             or "train.py:0" in version
@@ -545,10 +531,9 @@ def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
 def timed(**seconds):
     """Measures of runs that take as many seconds more than one as the pins they hold cost."""
     names = {name.replace("_", "-"): cost for name, cost in seconds.items()}
-    return lambda trial: {
-        **MEASURES,
-        "after_import": 1.0 + sum(names.get(pin, 0.0) for pin in trial.condition.pins),
-    }
+    return lambda trial: MEASURES._replace(
+        after_import=1.0 + sum(names.get(pin, 0.0) for pin in trial.condition.pins)
+    )
 
 
 def either(*sets):
@@ -557,7 +542,7 @@ def either(*sets):
     return lambda trial: (
         1.0
         if any(set(one) <= set(trial.condition.pins) for one in sets)
-        or dict(trial.condition.options).get("version")
+        or trial.condition.orders.version
         else float(next(numbers))
     )
 
@@ -590,10 +575,7 @@ def test_each_pin_that_was_tried_has_its_price_alone_and_so_have_all_that_are_ne
     runs = [
         wanted
         for wanted in bench.asked
-        if any(
-            trial.draw >= 200 and dict(trial.condition.options).get("watch") is False
-            for trial in wanted
-        )
+        if any(trial.draw >= 200 and trial.condition.orders.watch is False for trial in wanted)
     ]
     assert len(runs) > 20 and all(len(wanted) == 1 for wanted in runs)  # one run at a time
 
@@ -639,7 +621,7 @@ def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
     def seconds(trial):
         held = set(trial.condition.pins)
         slow = "dense-update" in held or {"python-random", "one-thread"} <= held
-        return {**MEASURES, "after_import": 2.0 if slow else 1.0}
+        return MEASURES._replace(after_import=2.0 if slow else 1.0)
 
     audit, _, _ = world(
         price=True,
@@ -651,7 +633,9 @@ def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
 
 def test_noise_finds_no_faster_set(world):
     turns = itertools.count()
-    noisy = lambda trial: {**MEASURES, "after_import": (1.0, 1.3, 0.9, 1.7, 1.1)[next(turns) % 5]}  # noqa: E731
+    noisy = lambda trial: MEASURES._replace(  # noqa: E731
+        after_import=(1.0, 1.3, 0.9, 1.7, 1.1)[next(turns) % 5]
+    )
     audit, _, _ = world(price=True, behave=either(["dense-update"], ["one-thread"]), measures=noisy)
     assert audit.price.faster is None and audit.price.tried == ()
 
@@ -731,7 +715,7 @@ def rarely(period):
 
 
 def recorded(trial):
-    return dict(trial.condition.options).get("watch", True)
+    return trial.condition.orders.watch
 
 
 def test_one_difference_is_final_and_accuses_nobody(world):
@@ -788,9 +772,7 @@ def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_
     base = itertools.count(1)
 
     def behave(trial):
-        if "hash-seed" in trial.condition.pins or dict(trial.condition.options).get(
-            "version", ""
-        ).startswith("fix"):
+        if "hash-seed" in trial.condition.pins or trial.condition.orders.version.startswith("fix"):
             return 0.0
         if trial.condition.pins == ("clock",):
             return float(trial.draw == 1)
@@ -861,9 +843,7 @@ def test_a_fix_runs_as_often_as_the_rate_demands_at_which_runs_differ(world):
     numbers = itertools.count(1)
 
     def behave(trial):
-        held = "python-random" in trial.condition.pins or dict(trial.condition.options).get(
-            "version"
-        )
+        held = "python-random" in trial.condition.pins or trial.condition.orders.version
         return 0.0 if held or next(numbers) % 5 else float(next(numbers))
 
     audit, _, _ = world(behave=behave)
@@ -875,11 +855,11 @@ def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
     """``moved`` is seen by the recorder alone."""
 
     def measured(trial):
-        return {"steps": 4, "moved": bool(recorded(trial)), "stopped": 4}
+        return Measures(steps=4, moved=bool(recorded(trial)), stopped=4)
 
-    audit, _, _ = world(measures=measured, options={"stop_seconds": 5.0})
+    audit, _, _ = world(measures=measured, orders=Orders(stop_seconds=5.0))
     assert (audit.reproducible, audit.steps, audit.bare.agreed) == (True, 4, 1)
-    audit, _, _ = world("python-random", measures=measured, options={"stop_steps": 4})
+    audit, _, _ = world("python-random", measures=measured, orders=Orders(stop_steps=4))
     assert (audit.reproducible, causes(audit), audit.steps) == (False, {"python-random": True}, 4)
 
 
@@ -894,7 +874,7 @@ def crowded(world, *parts, fails, **how):
     beside = {}
 
     def behave(trial):
-        held = set(parts) <= set(trial.condition.pins) or "version" in dict(trial.condition.options)
+        held = set(parts) <= set(trial.condition.pins) or trial.condition.orders.version
         if fails(trial, beside.get(trial, False) and not alone):
             return Outcome(FAILED, "OSError: Address already in use")
         return 1.0 if held else float(next(numbers))

@@ -11,6 +11,7 @@ from detaudit.outcome import (
     UNAVAILABLE,
     Ended,
     Outcome,
+    last_line,
     of_child,
     signal_name,
 )
@@ -96,3 +97,10 @@ def test_signals_by_name(number, name):
 
 def test_the_kernels_signal_for_want_of_memory_is_explained():
     assert signal_name(9) == "SIGKILL (killed, perhaps for want of memory)"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("", ""), ("\n \n", ""), ("first\n second \n\n", "second"), ("one", "one")]
+)
+def test_the_last_line_is_one_that_says_something(text, line):
+    assert last_line(text) == line

@@ -179,8 +179,9 @@ def test_without_forks_every_trial_has_a_process_that_is_closed_after_it(runner)
 
 def test_a_request_says_all_of_the_condition(runner):
     work = runner(fingerprint="xxh3_64", keep_bytes=False, limits=Limits(1, 12))
+    settings, orders = protocol.Settings(epochs=3), protocol.Orders(watch=False)
     condition = Condition(
-        "jax", "gpu", "cnn", 7, ("a", "b"), ("c",), (("threads", 1),), (("X", "1"),), "feed", "how"
+        "jax", "gpu", "cnn", 7, ("a", "b"), ("c",), settings, orders, (("X", "1"),), "feed", "how"
     )
     work.run([Asking(asking_for([Trial(condition, 5)]))])
     assert requests(work)[0] == protocol.Request(
@@ -192,9 +193,10 @@ def test_a_request_says_all_of_the_condition(runner):
         model="cnn",
         feed="feed",
         procedure="how",
-        pins=["a", "b"],
-        loose=["c"],
-        options={"threads": 1},
+        pins=("a", "b"),
+        loose=("c",),
+        settings=settings,
+        orders=orders,
         fingerprint="xxh3_64",
         keep_bytes=False,
         timeout=12,

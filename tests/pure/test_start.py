@@ -8,7 +8,14 @@ import sys
 import pytest
 
 #: Beside the command line's own: the version, the exceptions, and names that options print.
-LEAVES = {"detaudit", "detaudit.errors", "detaudit_probes", "detaudit_probes.declare"}
+LEAVES = {
+    "detaudit",
+    "detaudit.errors",
+    "detaudit_probes",
+    "detaudit_probes.codec",
+    "detaudit_probes.declare",
+    "detaudit_probes.protocol",
+}
 
 
 def modules_after(*arguments: str) -> set[str]:

@@ -5,7 +5,9 @@ from detaudit import base, recipes, under_test
 from detaudit.cli import scan
 from detaudit.cli.app import app
 from detaudit.errors import EnvironmentUnusable
+from detaudit.execution.host import Hello
 from detaudit.under_test import adapter, installed
+from detaudit_probes.protocol import NO_SETTINGS
 from typer.testing import CliRunner
 
 
@@ -105,7 +107,12 @@ def test_every_pin_of_an_era_has_its_lines_there(backend):
     for source in base.known_sources(backend).values():
         for name in getattr(source.experiment, "pins", ()) or (pin.id for pin in source.pins):
             pin = base.known_pins(backend)[name]
-            assert recipes.pin_lines(pin, backend) or pin.environment or pin.note or pin.options, (
+            assert (
+                recipes.pin_lines(pin, backend)
+                or pin.environment
+                or pin.note
+                or pin.settings != NO_SETTINGS
+            ), (
                 source.id,
                 name,
             )
@@ -124,7 +131,7 @@ def test_all_backends_are_those_that_are_installed_each_with_its_own_report(monk
 def test_the_worst_of_several_scans_is_the_exit_code(monkeypatch, codes, worst):
     given = iter(codes)
     facts = {"packages": dict.fromkeys(("tensorflow", "jax", "torch")[: len(codes)], "9.9")}
-    monkeypatch.setattr(under_test, "ask", lambda python: {"facts": facts})
+    monkeypatch.setattr(under_test, "ask", lambda python: Hello(facts, ()))
     scanned = []
     monkeypatch.setattr(
         scan, "scan_once", lambda options, *rest: scanned.append(options.backend) or next(given)

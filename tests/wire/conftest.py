@@ -2,24 +2,27 @@
 one.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition, Trial, items
+from detaudit.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.sandbox import choice
 from detaudit.sandbox.view import KINDS, OVERLAY
+from detaudit_probes.protocol import own_setting
 
 PROBES = str(Path(__file__).parent / "probes")
 
 
-def condition(**options: object) -> Condition:
-    return Condition("stub", "cpu", "mlp", 1, procedure="fault", options=items(options))
+def condition(**fault: object) -> Condition:
+    settings = own_setting("fault", json.dumps(fault, sort_keys=True))
+    return Condition("stub", "cpu", "mlp", 1, procedure="fault", settings=settings)
 
 
 def ask(wanted: list[Trial]):
@@ -58,11 +61,11 @@ def make_runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
 def run(
     request: pytest.FixtureRequest, make_runner: Callable[..., Runner]
 ) -> Callable[..., Finished]:
-    """Run one trial with the options given, both ways."""
+    """Run one trial with the fault given, both ways."""
 
-    def run_one(timeout: float = 60.0, **options: object) -> Finished:
+    def run_one(timeout: float = 60.0, **fault: object) -> Finished:
         runner = make_runner(fork=request.param, timeout=timeout)
-        asking = Asking(ask([Trial(condition(**options), 0)]))
+        asking = Asking(ask([Trial(condition(**fault), 0)]))
         runner.run([asking])
         return asking.finding[0]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from detaudit import outcome
 from detaudit.condition import Trial, pair
 from detaudit.core.experiment import Asking
-from detaudit.experiments.tally import tally
+from detaudit.core.tally import tally
 
 from tests.wire.conftest import ask, condition
 

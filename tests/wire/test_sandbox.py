@@ -62,7 +62,7 @@ class Audited:
         )
 
     def finished(self, number: int = 0, **options):
-        condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
+        condition = Condition("tensorflow", "auto", "train.py", 1).with_orders(**options)
         trial = Trial(condition, number)
         asking = Asking(ask([trial]))
         self.runner.run([asking])
@@ -238,13 +238,13 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
     )
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     audit = Audited(tmp_path, kind, folder)
-    files = audit.finished().trace.measures["files"]
+    files = audit.finished().trace.measures.files
     audit.close()
-    assert files["read"] == ["data.csv"]
+    assert files.read == ("data.csv",)
     back = (
         [str(folder / "data.csv")] if kind == COPY else []
     )  # an absolute path leads out of a copy
-    assert files["elsewhere"] == sorted(
+    assert list(files.elsewhere) == sorted(
         [
             *back,
             *(str(elsewhere / name) for name in ("gone", "gone.txt", "made", "model.bin")),
@@ -323,7 +323,7 @@ def test_a_script_behind_a_link_may_take_the_folder_of_the_real_one_for_its_own(
     run = audit.finished()
     audit.close()
     assert state_of(tmp_path / "real") == before
-    assert run.trace.measures["files"]["elsewhere"] == []  # nothing of it has left the sandbox
+    assert run.trace.measures.files.elsewhere == ()  # nothing of it has left the sandbox
     assert {"../real/new", "../real/data"} <= audit.written
 
 

@@ -22,6 +22,7 @@ from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
+from detaudit_probes.protocol import Settings
 
 from tests.wire.conftest import ask
 from tests.wire.test_children import alive
@@ -45,6 +46,7 @@ def run(tmp_path):
         module=None,
         python=sys.executable,
         files_changed=None,
+        busy=None,
         asking=ask,
         **options,
     ):
@@ -54,9 +56,10 @@ def run(tmp_path):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(textwrap.dedent(content))
         found = program.find(module or "train.py", module is not None, tuple(arguments), folder)
-        condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
+        condition = Condition("tensorflow", "auto", "train.py", 1).with_orders(**options)
+        condition = condition.with_settings(Settings(busy=busy))
         if files_changed is not None:
-            condition = condition.with_options({"files": files_changed})
+            condition = condition.with_orders(files=files_changed)
         for name in pins:
             condition = condition.with_pin(PINS[name])
         runner = Runner(

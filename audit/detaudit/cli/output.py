@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from detaudit.core.pinpoint import Guilty
     from detaudit.findings import Audit
     from detaudit.ops.findings import OpsAudit
-    from detaudit.pinpoint import Guilty
     from detaudit.report import v1
     from detaudit.script.findings import RunAudit
 

@@ -120,7 +120,7 @@ def run_command(
     verbose: Verbose = False,
 ) -> None:
     """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
-    from detaudit.ops.pinpoint import KERNEL
+    from detaudit.core.pinpoint import KERNEL
     from detaudit.progress import Drawing
     from detaudit.report import build_run, write
     from detaudit.sandbox.view import KINDS

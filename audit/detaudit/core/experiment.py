@@ -21,6 +21,11 @@ class Finished:
     outcome: Outcome
     trace: Trace | None
 
+    @property
+    def completed_trace(self) -> Trace | None:
+        """The trace of a trial that completed; that of another says nothing of its end."""
+        return self.trace if self.outcome.completed else None
+
 
 Found = Mapping[Trial, Finished]
 Finding = TypeVar("Finding")

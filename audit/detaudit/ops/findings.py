@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import Guilty, Replays
 from detaudit.diff import Divergence
-from detaudit.pinpoint import Guilty, Replays
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import Pinpoint
 from detaudit.diff import Divergence
-from detaudit.pinpoint import Pinpoint
 
 PARTED = "two runs of one and the same program part"
 

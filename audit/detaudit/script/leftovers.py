@@ -13,10 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.counting import SIGNIFICANT, fisher
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.counting import fisher
 from detaudit.diff import Comparison, Divergence, Incomparable
-from detaudit.experiments.loosen import SIGNIFICANT
 from detaudit.sandbox.copies import ignored
 from detaudit.script import blame
 from detaudit.script.attribute import unresolved
@@ -28,7 +27,6 @@ from detaudit.script.repeat import compare_runs, counted
 SOURCE, PIN = "input-changed", "fresh-folder"
 MOST = 8  # runs that begin from what an earlier one has left, to tell its effect from luck
 MOST_ALONE = 6  # files that are taken away one by one
-LEFT = {"left": True}
 
 
 def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
@@ -37,7 +35,7 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
     """
     if not case.changed():
         return None
-    trial = Trial(case.loose.with_options(LEFT), 0)
+    trial = Trial(case.loose.with_orders(left=True), 0)
     found = yield [trial]
     if not found[
         trial
@@ -48,7 +46,7 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
 
 def explain(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Experiment[RunAudit]:
     """Fresh runs match, and one that begins from what the first has left differs."""
-    changed, names = case.loose.with_options(LEFT), case.changed()
+    changed, names = case.loose.with_orders(left=True), case.changed()
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
         return _unresolved(
@@ -85,10 +83,10 @@ def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
     trials = [Trial(pinned, number) for number in range(MOST)]
     found = yield trials
     fresh = [found[trial] for trial in trials]
-    repeats = yield from _against(pinned.with_options(LEFT), fresh)
+    repeats = yield from _against(pinned.with_orders(left=True), fresh)
     if not _shown(repeats, counted(fresh)):
         return audit
-    sites = yield from blame.openings(case, case.changed(), pinned.with_options(LEFT))
+    sites = yield from blame.openings(case, case.changed(), pinned.with_orders(left=True))
     return replace(audit, causes=(*audit.causes, Cause(SOURCE, PIN, True, sites)))
 
 
@@ -143,7 +141,7 @@ def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, 
     if not candidates:
         return ()
     for names in [candidates, *([name] for name in candidates[:MOST_ALONE] if len(candidates) > 1)]:
-        trial = Trial(case.loose.with_options({"without": tuple(names)}), 0)
+        trial = Trial(case.loose.with_orders(without=tuple(names)), 0)
         done = (yield [trial])[trial]
         if done.outcome.completed:
             again = _made_again(names, written_by(done))
@@ -154,7 +152,7 @@ def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, 
 
 def without(case: Case, names: Sequence[str]) -> Case:
     """The case in a folder without these files."""
-    return replace(case, loose=case.loose.with_options({"without": tuple(names)}))
+    return replace(case, loose=case.loose.with_orders(without=tuple(names)))
 
 
 def differs(comparison: Comparison | None) -> bool:
@@ -176,7 +174,7 @@ def _read(root: Path, run: Finished) -> tuple[str, ...]:
     come first, as a cache is younger than what it was made from. Files of one cache begin with one
     name.
     """
-    names = run.trace.measures.get("files", {}).get("read", ()) if run.trace is not None else ()
+    names = run.trace.measures.files.read if run.trace is not None else ()
     paths: set[Path] = set()
     for name in names:
         paths.update(

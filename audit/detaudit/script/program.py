@@ -3,32 +3,33 @@
 import contextlib
 import hashlib
 import json
-import math
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import detaudit_probes
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
 from detaudit import confinement
 from detaudit.core.experiment import Finished
+from detaudit.core.files import end_of, write_json
 from detaudit.errors import UsageError
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.nests import write_json
-from detaudit.outcome import Ended
-from detaudit.sandbox.view import IGNORED, Sandbox, Start, View
+from detaudit.execution.processes import end_group
+from detaudit.outcome import Ended, last_line
+from detaudit.sandbox.tree import entries
+from detaudit.sandbox.view import Sandbox, Start, View
 from detaudit.script import trackers
 from detaudit.script.supervise import LAUNCH_FILE
 
 MOST_BURNERS = 8
+MOST_LISTED = 50_000  # names below the program's folder that are looked at for changes
 CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
 LEAST_SPACE = (
@@ -159,31 +160,28 @@ class Sandboxed:
         Where what the first plain run has left is gone, that run is made again, and so are those
         that began from it.
         """
-        keys = [key for key, run in saved.items() if _read(run, STATE_FILE) is not None]
-        first = saved[keys[0]] if keys else None
-        state = Path(_read(first, STATE_FILE)) if first is not None else None
+        first = next((key for key, run in saved.items() if _state_of(run) is not None), None)
+        state = _state_of(saved[first]) if first is not None else None
         if first is not None and state is not None and state.exists():
             self._kept = True
-            self.sandbox.begin_from(state, written_by(first))
+            self.sandbox.begin_from(state, written_by(saved[first]))
             return dict(saved)
         return {
             key: run
             for key, run in saved.items()
-            if key not in keys and not dict(run.trial.condition.options).get("left")
+            if key != first and not run.trial.condition.orders.left
         }
 
 
 def written_by(run: Finished) -> tuple[str, ...]:
     """Names below the program's folder that a run has written; none where there was no sandbox."""
-    return tuple(_read(run, WRITTEN_FILE) or ())
+    return tuple(run.trace.note(WRITTEN_FILE) or ()) if run.trace is not None else ()
 
 
-def _read(run: Finished, name: str) -> Any:
-    """A file of JSON in a trial's folder; None where it is not there."""
-    path = run.trace.folder / name if run.trace is not None else None
-    return (
-        json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else None
-    )
+def _state_of(run: Finished) -> Path | None:
+    """Where what a run has left was kept; None where it was not."""
+    place = run.trace.note(STATE_FILE) if run.trace is not None else None
+    return Path(place) if place is not None else None
 
 
 class Pace:
@@ -243,16 +241,14 @@ class Process:
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
         temporary = self.control.parent / f"{request.trial:04}"
-        asked = request._replace(
-            options={
-                **request.options,
-                "root": str(root),
-                "origin": str(self.program.root),
-                "covered": self._covered(view),
-                "temporary": str(temporary),
-            }
+        orders = request.orders._replace(
+            root=str(root),
+            origin=str(self.program.root),
+            covered=self._covered(view),
+            temporary=str(temporary),
         )
-        write_json(folder / protocol.REQUEST_FILE, asked._asdict())
+        asked = request._replace(orders=orders)
+        write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
         write_json(
             folder / LAUNCH_FILE,
             {
@@ -261,8 +257,8 @@ class Process:
                 "environment": self._variables(folder, temporary if request.pins else None),
                 "timeout": request.timeout,
                 "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
-                "fixed_addresses": bool(request.options.get("fixed_addresses")),
-                "burners": _cores() if request.options.get("busy") else 0,
+                "fixed_addresses": bool(request.settings.fixed_addresses),
+                "burners": _burners() if request.settings.busy else 0,
                 # Where the clock is pinned, two runs read the same time whenever they begin.
                 "wait": self._pace.wait()
                 if self._pace is not None and CLOCK not in request.pins
@@ -272,19 +268,15 @@ class Process:
         self._start(folder)
         return folder
 
-    def _covered(self, view: View) -> list[str]:
+    def _covered(self, view: View) -> tuple[str, ...]:
         """Folders besides the program's own that are protected as well."""
-        return [] if view.plan is None else [str(folder) for folder in self.program.beside]
+        return () if view.plan is None else tuple(map(str, self.program.beside))
 
     def _view(self, folder: Path, request: protocol.Request) -> View:
         if self._sandboxed is None:
             return View(self.program.root)
-        options = request.options
-        start = Start(
-            self.program.versions.get(options.get("version", ""), {}),
-            tuple(options.get("without", ())),
-            bool(options.get("left")),
-        )
+        orders = request.orders
+        start = Start(self.program.versions.get(orders.version, {}), orders.without, orders.left)
         self._plain = start == Start() and not request.pins and not request.loose
         return self._sandboxed.sandbox.view(folder, start)
 
@@ -339,7 +331,7 @@ class Process:
             return replace(ended, own_fault=fault)
         if status is None:
             return None
-        word = _last_line(folder / "supervisor")
+        word = _last_word(folder / "supervisor")
         return Ended(
             own_fault=f"the process that looks after the script ended with status {status}: {word}"
         )
@@ -350,7 +342,7 @@ class Process:
         """
         path = folder / protocol.FAULT_FILE
         if path.exists():
-            return f"in its hooks: {_last_line(path)}"
+            return f"in its hooks: {_last_word(path)}"
         if ended.status == 0 or ended.timed_out:
             return ""
         places = self._sandboxed.sandbox.places() if self._sandboxed is not None else ()
@@ -364,9 +356,9 @@ class Process:
     def said(self, folder: Path) -> str:
         """The end of what the script wrote to stderr, or why it did not start."""
         for name in (protocol.STDERR_FILE, "supervisor"):
-            path = folder / name
-            if path.exists() and path.stat().st_size:
-                return path.read_bytes()[-4000:].decode("utf-8", "replace").rstrip()
+            said = end_of(folder / name)
+            if said:
+                return said.rstrip()
         return ""
 
     def interrupt(self) -> None:
@@ -378,8 +370,7 @@ class Process:
             try:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
+                end_group(self._process.pid)
                 self._process.wait()
 
     def _let_go(self) -> None:
@@ -388,20 +379,17 @@ class Process:
             self._lifeline = None
 
 
-def _last_line(path: Path) -> str:
+def _last_word(path: Path) -> str:
     """The last line of what a process of ours has said; nothing where it could say nothing."""
-    if not path.exists():
-        return "it left no word"
-    lines = path.read_bytes()[-4000:].decode("utf-8", "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it left no word")
+    return last_line(end_of(path)) or "it left no word"
 
 
-def _cores() -> int:
+def _burners() -> int:
     """How many processes keep this machine busy; a few disturb a large one as well."""
-    cores = confinement.cores()
+    quota = None
     with contextlib.suppress(OSError, ValueError):
-        cores = min(cores, math.ceil(confinement.cpu_quota() or cores))
-    return min(cores, MOST_BURNERS)
+        quota = confinement.cpu_quota()
+    return min(confinement.usable(confinement.cores(), quota) or 1, MOST_BURNERS)
 
 
 def text_of(path: Path) -> str | None:
@@ -428,21 +416,9 @@ def listing(root: Path) -> dict[str, tuple[int, int, int]]:
 
     A file that detaudit's own output is redirected to is not the program's.
     """
-    found = {}
     own = _identities(1, 2)
-    for folder, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if name not in IGNORED)
-        for name in [*names, *files]:
-            with contextlib.suppress(OSError):
-                path = os.path.join(folder, name)
-                status = os.lstat(path)
-                if (status.st_dev, status.st_ino) in own:
-                    continue
-                found[os.path.relpath(path, root)] = (
-                    status.st_size,
-                    status.st_mode,
-                    status.st_mtime_ns,
-                )
-        if len(found) > 50_000:
-            break
-    return found
+    return {
+        name: (status.st_size, status.st_mode, status.st_mtime_ns)
+        for name, status in islice(entries(root), MOST_LISTED)
+        if (status.st_dev, status.st_ino) not in own
+    }

@@ -14,6 +14,7 @@ from typing import Any
 
 from detaudit_probes import protocol, sources
 from detaudit_probes.placebos import PLACEBOS
+from detaudit_probes.protocol import Orders
 
 from detaudit import base, environment
 from detaudit.condition import Condition
@@ -278,7 +279,7 @@ class _Run:
             path
             for trial in trials
             if trial.trace is not None
-            for path in trial.trace.measures.get("files", {}).get("elsewhere", ())
+            for path in trial.trace.measures.files.elsewhere
         }
         after = listing(self.program.root)
         changed = sorted(
@@ -331,17 +332,19 @@ class _Run:
         return own
 
     def _loose(self) -> Condition:
-        options: dict[str, Any] = {"every": self.options.every} if self.options.every != 1 else {}
+        orders = Orders(every=self.options.every)
         after = self.options.stop_after
-        if after is not None:
-            options |= (
-                {"stop_seconds": float(after[:-1])}
-                if after.endswith("s")
-                else {"stop_steps": int(after)}
-            )
+        if after is not None and after.endswith("s"):
+            orders = orders._replace(stop_seconds=float(after[:-1]))
+        elif after is not None:
+            orders = orders._replace(stop_steps=int(after))
         return Condition(
-            self.backend, self.options.device, self.program.title, self.options.seed
-        ).with_options(options)
+            self.backend,
+            self.options.device,
+            self.program.title,
+            self.options.seed,
+            orders=orders,
+        )
 
     def _pins(self) -> tuple[str, ...]:
         pins = list(sources.SCRIPT_PINS)
@@ -379,17 +382,14 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     not watched.
     """
     loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
-    ids = {name for trace in loose for name in trace.measures.get("placebos", ())}
+    ids = {name for trace in loose for name in trace.measures.placebos}
     own = tuple(
         f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
         for one in PLACEBOS
         if one.id in ids
     )
     imported = {
-        name
-        for one in trials
-        if one.trace is not None
-        for name in one.trace.measures.get("trackers", ())
+        name for one in trials if one.trace is not None for name in one.trace.measures.trackers
     }
     offline = () if online else trackers.notes(imported)
     return environment.warnings(os.environ) + own + offline + _unwatched(trials)
@@ -412,12 +412,7 @@ def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
 def _printed(trials: Sequence[Finished]) -> str:
     """What the first run wrote to its standard output, at most a megabyte of it."""
     first = trials[0].trace if trials else None
-    path = first.folder / protocol.STDOUT_FILE if first is not None else None
-    return (
-        path.read_bytes()[:1_000_000].decode("utf-8", "replace")
-        if path is not None and path.exists()
-        else ""
-    )
+    return first.stdout(1_000_000).decode("utf-8", "replace") if first is not None else ""
 
 
 def _recovered(restored: in_place.Restored) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
+from detaudit_probes.protocol import Settings
+
 from detaudit.condition import Condition, Trial
+from detaudit.core.counting import matches_needed
 from detaudit.core.experiment import Finished
-from detaudit.counting import matches_needed
 from detaudit.diff import Agreement, Divergence, Incomparable
 from detaudit.script.case import Case
 from detaudit.script.findings import Varied
@@ -20,7 +22,7 @@ def _hash_seed(loose: Condition) -> Condition:
 
 
 def _busy(loose: Condition) -> Condition:
-    return loose.with_options({"busy": True})
+    return loose.with_settings(Settings(busy=True))
 
 
 def _loosened(source: str) -> Callable[[Condition], Condition]:
