@@ -126,17 +126,24 @@ KILLED = """
             os.kill(os.getpid(), signal.SIGKILL)
 
     tempfile.tempdir = sys.argv[2]
+    if len(sys.argv) > 3:
+        test_resume.Project(test_resume.Path(sys.argv[3]), sys.argv[4]).audit(Killing(3))
     test_resume.audit(Killing(3))
 """
 
 
-def test_what_is_finished_outlives_a_kill(temporary):
+def killed(temporary: Path, *arguments: str) -> Path:
+    """What an audit has saved that was killed after three trials."""
     root = Path(__file__).parents[2]
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED), str(root), str(temporary)], check=False
-    )
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(root), str(temporary)]
+    ran = subprocess.run([*command, *arguments], check=False)
     assert ran.returncode == -signal.SIGKILL
     (saved,) = temporary.glob("*/resume.jsonl")
+    return saved
+
+
+def test_what_is_finished_outlives_a_kill(temporary):
+    saved = killed(temporary)
     with open(saved, "ab") as file:
         file.write(b'{"number": 4, "draw"')  # a line that was cut off
     again = Watching()
@@ -179,8 +186,9 @@ class Project:
 
     def __init__(self, folder: Path, kind: str):
         self.folder, self.kind, self.runs = folder / "project", kind, folder / "runs.txt"
-        self.folder.mkdir()
-        (self.folder / "train.py").write_text(textwrap.dedent(SCRIPT))
+        if not self.folder.exists():
+            self.folder.mkdir()
+            (self.folder / "train.py").write_text(textwrap.dedent(SCRIPT))
 
     def audit(self, emit, resume=None, arguments=(), reports=(), **options):
         """The audit, and how many runs of the program it took."""
@@ -207,6 +215,16 @@ def test_an_interrupted_run_goes_on_and_ends_on_the_same_report(project, tempora
     assert runs == 4 and told(after) == told(whole)
     same = {"trials": (), "machine": {}, "began": "", "seconds": 0.0}
     assert replace(after, **same) == replace(whole, **same)
+    assert not list(temporary.iterdir())
+
+
+def test_a_killed_run_goes_on_under_every_isolation(project, temporary, tmp_path):
+    (project.folder / "data").mkdir()
+    (project.folder / "data" / "large.csv").write_text("1,2")
+    saved = killed(temporary, str(tmp_path), project.kind)
+    after, runs = project.audit(Watching(), str(saved))
+    assert (runs, len(after.trials), after.interrupted) == (3, 6, False)
+    assert sorted(path.name for path in project.folder.iterdir()) == ["data", "train.py"]
     assert not list(temporary.iterdir())
 
 

@@ -91,6 +91,7 @@ class Copies:
                     f"in-place."
                 )
             pristine = self.store / "pristine" / self.root.name
+            remove(pristine)  # of a saved audit that was killed
             self.left_out = tuple(sorted(copy_tree(self.root, pristine, ours=self.store)))
             self._large = {
                 name: state(status)
