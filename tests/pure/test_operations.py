@@ -5,27 +5,25 @@ shows a fault.
 import ast
 import json
 from dataclasses import replace
-from io import StringIO
 
 import pytest
-from detaudit import base
 from detaudit.condition import Trial
 from detaudit.errors import UsageError
 from detaudit.ops import pinpoint, reproducer, session, sweep
 from detaudit.ops.conclusion import conclude
-from detaudit.ops.findings import Operation, OpsAudit, Refusal
+from detaudit.ops.findings import Operation, Refusal
 from detaudit.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.report import build_ops, faces, markdown, read, v1, wording, write
 from detaudit.report.privacy import Private
 from detaudit.runner import Finished
 from detaudit_probes.ops import step
-from rich.console import Console
 
+from tests.pure.example_sweeps import CONDITIONS, FOUND, GUILTY, document
+from tests.pure.golden import on_terminal as shown
 from tests.pure.handmade import Bench, Once, Step, written
 from tests.pure.test_report_faces import HOSTILE, poisoned
 
-CONDITIONS = sweep.Conditions.of(base.base_condition("tensorflow", "cpu", 1), base.known_pins())
 DETERMINISTIC, ONE_THREAD = "op-determinism", "one-thread"
 ADD = {
     "operation": "Add",
@@ -332,71 +330,6 @@ def test_an_operation_is_named_by_what_a_gradient_runs_too():
 
 
 # Its report ---------------------------------------------------------------------------------------
-
-GUILTY = Guilty(
-    "ResourceScatterAdd",
-    ("resource float32[5, 2]", "int32[40]", "float32[40, 2]"),
-    (),
-    "CPU:0",
-    {},
-    Replays(10, 4),
-    (None, (0, 4), None),
-    (("resource", 0), ("indices", 1), ("updates", 2)),
-)
-FOUND = OpsAudit(
-    {"seed": 1, "list_raising": False},
-    "cpu",
-    (
-        Operation(
-            "ResourceScatterAdd",
-            "float32",
-            "needs-pin",
-            "4 distinct results in 20 replays",
-            Replays(20, 4),
-            Replays(10, 1),
-            Replays(10, 1),
-            Replays(20, 5),
-            cost=1.5,
-            cost_range=(1.2, 1.9),
-            guilty=GUILTY,
-        ),
-        Operation("ResourceScatterAdd", "float16", "needs-pin", "the same", Replays(20, 4)),
-        Operation(
-            "MatMul",
-            "float32",
-            "varies",
-            "its bits change with oneDNN",
-            Replays(20, 1),
-            onednn_agrees=False,
-            batch_agrees=False,
-        ),
-        Operation("Relu", "float32", "reproducible", "20 replays agree", Replays(20, 1)),
-    ),
-    (
-        Refusal(
-            "Determinism is not yet supported for Dilation2DBackpropFilter.",
-            ("Dilation2DBackpropFilter",),
-            (),
-            ("Dilation2DBackpropFilter",),
-        ),
-    ),
-    trials=(
-        Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),
-    ),
-    environment={"python": "3.11.7"},
-    began="2026-01-02T03:04:05+00:00",
-    seconds=160.0,
-)
-
-
-def document(audit=FOUND):
-    return build_ops.document(audit, Private(home="/home/ada", temporary="/tmp", host="engine"))
-
-
-def shown(report, width=80, verbose=False):
-    console = Console(file=StringIO(), width=width, _environ={})
-    console.print(faces.on_screen(report, verbose), crop=False)
-    return console.file.getvalue()
 
 
 def test_what_does_not_repeat_comes_first_and_the_rest_where_asked_for():

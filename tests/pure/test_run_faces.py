@@ -3,136 +3,15 @@
 import json
 import re
 from dataclasses import replace
-from io import StringIO
 
 import pytest
-from detaudit.condition import Condition, Trial
-from detaudit.diff import Divergence
 from detaudit.errors import UsageError
-from detaudit.outcome import COMPLETED, Outcome
-from detaudit.report import build_run, faces, markdown_run, read, v1, write
-from detaudit.report.privacy import Private
-from detaudit.runner import Finished
-from detaudit.script.findings import (
-    Cause,
-    Cost,
-    Fix,
-    Growth,
-    Observer,
-    Output,
-    Price,
-    Quantity,
-    Repeats,
-    RunAudit,
-    Search,
-    Site,
-    Varied,
-)
-from detaudit.ulp import Distance
-from rich.console import Console
+from detaudit.report import faces, markdown_run, read, v1, write
+from detaudit.script.findings import Cause, Quantity
 
+from tests.pure.example_runs import AGREED, PARTED, document
+from tests.pure.golden import on_terminal as shown
 from tests.pure.test_report_faces import HOSTILE, poisoned
-
-LOOSE = Condition("tensorflow", "auto", "train.py", 1)
-SITES = (
-    Site(
-        "train.py", 7, "<module>", 2, False, ("core/dense.py:111 in __init__", "random.py:1 in get")
-    ),
-    Site("nets/model.py", 12, "make", 1, True),
-)
-PARTED = RunAudit(
-    "train.py",
-    {"seed": 1, "backend": "tensorflow", "python": "/home/ada/venv/bin/python"},
-    False,
-    "two runs of one and the same program part",
-    environment={"python": "3.11.7", "packages": {"tensorflow": "2.21.0", "keras": "3.15.1"}},
-    repeats=Repeats(
-        5,
-        0,
-        3,
-        Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5)),
-    ),
-    origin="it came in with the first values of this variable",
-    bare=Repeats(2, 0, 1),
-    pinned=Repeats(4, 2, 0),
-    growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
-    causes=(
-        Cause(
-            "python-random",
-            "python-random",
-            True,
-            SITES,
-            "the seeds that the script sets do not reach it: numpy.random.seed at train.py:3",
-        ),
-    ),
-    fix=Fix(
-        "--- a/train.py\n+++ b/train.py\n@@ -1,2 +1,4 @@\n+import random\n+random.seed(1)\n import keras\n x = 1\n",
-        (("PYTHONHASHSEED", "0"),),
-        True,
-        3,
-        "3 runs of the changed program agree to the last bit",
-        1.01,
-        (0.99, 1.03),
-    ),
-    price=Price(
-        3,
-        Cost((), (), 1.01, (0.98, 1.1)),
-        (
-            Cost(("python-random",), (), 1.31, (1.27, 1.4)),
-            Cost(("hash-seed",), (), 1.0, (0.96, 1.02)),
-            Cost(("clock",), (), 1.06, (1.04, 1.07)),
-            Cost(("python-random", "op-determinism"), ("python-random",)),
-        ),
-        Cost(("python-random",), (), 1.31, (1.27, 1.4)),
-        Cost(("os-entropy",), ("python-random",), 0.8, (0.75, 0.9)),
-        ("without python-random, of os-entropy: os-entropy will do too, and is faster",),
-    ),
-    observer=Observer(True, "pinned, watched and bare runs end on the same bits"),
-    search=Search(
-        24, 61.5, ("hash-seed: part", "python-random: agree"), ("clock",), ("one-worker",)
-    ),
-    trials=(Finished(Trial(LOOSE, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
-    began="2026-01-02T03:04:05+00:00",
-    seconds=93.0,
-)
-AGREED = RunAudit(
-    "train.py",
-    {"seed": 1},
-    True,
-    "the runs agree to the last bit",
-    repeats=Repeats(5, 2, 0),
-    bare=Repeats(2, 1, 0),
-    notes=("the script starts Python processes",),
-    outputs=(
-        Output("saved", "model.keras", True),
-        Output("metric", "seconds", False),
-        Output("data", "batches that no step used", False),
-        Output("name", "calm / brave", False),
-        Output("generator", "Python's random", False),
-        Output("printed", "standard output", False, 12),
-    ),
-    rests_on=(
-        Varied("hash-seed", "another hash seed", True, "the same bits"),
-        Varied(
-            "intra-op-threads",
-            "another thread count",
-            False,
-            "other bits",
-            Divergence("update", 3, "dense/kernel", "bits"),
-        ),
-    ),
-    strict=False,
-)
-
-
-def document(audit):
-    return build_run.document(audit, Private(home="/home/ada", temporary="/tmp", host="engine"))
-
-
-def shown(found, width=80, verbose=False, **options):
-    console = Console(file=StringIO(), width=width, _environ={}, **options)
-    console.print(faces.on_screen(found, verbose), crop=False)
-    return console.file.getvalue()
 
 
 def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
