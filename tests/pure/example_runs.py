@@ -6,8 +6,9 @@ from detaudit.condition import Condition, Trial
 from detaudit.diff import Divergence
 from detaudit.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
-from detaudit.report import build_run, v1
+from detaudit.report import build_run
 from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
 from detaudit.runner import Finished
 from detaudit.script.findings import (
     Cause,

@@ -9,8 +9,9 @@ from detaudit.ops import sweep
 from detaudit.ops.findings import Operation, OpsAudit, Refusal
 from detaudit.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.pinpoint import Guilty, Replays
-from detaudit.report import build_ops, v1
+from detaudit.report import build_ops
 from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
 from detaudit.runner import Finished
 from detaudit.ulp import Distance
 

@@ -8,7 +8,8 @@ from io import StringIO
 from pathlib import Path
 
 import msgspec
-from detaudit.report import build, faces, v1, write
+from detaudit.report import build, faces, write
+from detaudit.report.schema import v1
 from rich.console import Console
 
 from tests.pure import example_audits, example_runs, example_sweeps

@@ -11,9 +11,10 @@ import pytest
 from detaudit import counting
 from detaudit.diff import Divergence
 from detaudit.outcome import FAILED, Outcome
-from detaudit.report import build, read, v1, wording, write
+from detaudit.report import build, read, wording, write
 from detaudit.report.answer import answer
 from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
 from detaudit.ulp import Distance
 
 from tests.pure import example_audits, golden
@@ -31,7 +32,7 @@ def through_a_file(found: v1.Report) -> v1.Report:
 
 def test_schema_in_the_docs_is_that_of_the_types():
     assert SCHEMA.read_bytes() == v1.schema(), (
-        "python -m detaudit.report.v1 > docs/reference/report.schema.json"
+        "python -m detaudit.report.schema.v1 > docs/reference/report.schema.json"
     )
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from detaudit.errors import UsageError
-from detaudit.report import faces, markdown_run, read, v1, write
+from detaudit.report import faces, markdown_run, read, write
+from detaudit.report.schema import v1
 from detaudit.script.findings import Cause, Quantity
 
 from tests.pure.example_runs import AGREED, PARTED, document

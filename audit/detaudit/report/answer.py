@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from detaudit.report import v1
+from detaudit.report.schema import v1
 from detaudit.report.wording import cost, in_recipe, listed, number, short, where
 
 GOOD, BAD, UNSURE = "good", "bad", "unsure"

@@ -11,8 +11,8 @@ from detaudit.conclusion import conclude
 from detaudit.condition import Condition
 from detaudit.experiments.tally import Tally
 from detaudit.pinpoint import Guilty, Pinpoint, Replays
-from detaudit.report import v1
 from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
 from detaudit.runner import Finished
 from detaudit.verdict import Count, Verdict
 

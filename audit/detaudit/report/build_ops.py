@@ -3,9 +3,9 @@
 from detaudit import __version__, base
 from detaudit.ops import findings
 from detaudit.ops.conclusion import conclude
-from detaudit.report import v1
 from detaudit.report.build import Shared
 from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
 
 
 def document(audit: findings.OpsAudit, private: Private | None = None) -> v1.OpsReport:

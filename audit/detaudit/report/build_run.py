@@ -2,9 +2,9 @@
 
 from detaudit import __version__, base, environment
 from detaudit.counting import excluded_rate
-from detaudit.report import v1
 from detaudit.report.build import Shared
 from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
 from detaudit.script import findings
 from detaudit.script.conclusion import conclude
 

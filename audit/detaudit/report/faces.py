@@ -12,9 +12,9 @@ from detaudit.report import (
     terminal,
     terminal_ops,
     terminal_run,
-    v1,
     write,
 )
+from detaudit.report.schema import v1
 
 #: The faces of reports other than a scan's: (kind of report, on a terminal, as Markdown).
 _OTHERS = (

@@ -4,9 +4,10 @@ source.
 
 import xml.etree.ElementTree as ET
 
-from detaudit.report import v1, wording
+from detaudit.report import wording
 from detaudit.report.answer import answer
 from detaudit.report.escape import exports, xml
+from detaudit.report.schema import v1
 
 _SUITE = "detaudit"
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detaudit.report import v1, wording
+from detaudit.report import wording
 from detaudit.report.answer import answer
 from detaudit.report.escape import code, exports, fenced
 from detaudit.report.escape import markdown as text
+from detaudit.report.schema import v1
 
 LIMIT = 60_000  # characters; GitHub refuses an issue of more than 65,536
 _RESERVE = 4_000  # for what closes the page, and for the counts of what was left out

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
-from detaudit.report import v1, wording
+from detaudit.report import wording
 from detaudit.report import wording_ops as words
 from detaudit.report.escape import code
 from detaudit.report.escape import markdown as text
 from detaudit.report.markdown import LIMIT, facts_of
+from detaudit.report.schema import v1
 
 _HEAD = (
     "| operation | dtypes | verdict | as it is | op determinism | one thread | threads | oneDNN | batch | cost | "

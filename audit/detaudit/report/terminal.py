@@ -13,10 +13,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from detaudit.report import v1, wording
+from detaudit.report import wording
 from detaudit.report.answer import BAD, GOOD, UNSURE, answer
 from detaudit.report.drawing import Lines, Page, Signs, cleaned
 from detaudit.report.escape import exports, visible_line
+from detaudit.report.schema import v1
 
 STYLES = {
     "broken": "bold red",

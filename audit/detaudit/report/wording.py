@@ -8,7 +8,7 @@ from math import isclose
 from typing import Any
 
 from detaudit.counting import excluded_rate
-from detaudit.report import v1
+from detaudit.report.schema import v1
 
 #: Verdicts in the order in which a reader needs them.
 ORDER = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from detaudit.report import v1
+from detaudit.report.schema import v1
 from detaudit.report.wording import listed, number, spread, where, work
 from detaudit.report.wording_run import BAD, GOOD, UNSURE
 

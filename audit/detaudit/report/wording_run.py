@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from detaudit.report import v1
+from detaudit.report.schema import v1
 from detaudit.report.wording import cost, listed, number, operation, spread, where, work
 
 GOOD, BAD, UNSURE = "good", "bad", "unsure"

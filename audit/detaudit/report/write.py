@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from detaudit.errors import UsageError
-from detaudit.report import v1
 from detaudit.report.escape import visible
+from detaudit.report.schema import v1
 
 
 def to_json(report: v1.Document) -> str:

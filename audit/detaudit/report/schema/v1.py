@@ -5,7 +5,7 @@ A document is exactly what its version says. A field that is not listed here is 
 one is a new version with a step in ``read.UPGRADES``; so nothing is lost without a word when a
 report is read and written again. Lengths are bounded, for a report is somebody else's file.
 
-``python -m detaudit.report.v1`` prints the JSON Schema that ships as
+``python -m detaudit.report.schema.v1`` prints the JSON Schema that ships as
 docs/reference/report.schema.json.
 """
 
