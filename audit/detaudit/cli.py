@@ -21,7 +21,8 @@ from detaudit.ops.pinpoint import KERNEL
 from detaudit.ops.sweep import THREADS
 from detaudit.pinpoint import Guilty
 from detaudit.progress import Drawing
-from detaudit.report import build, build_ops, build_run, faces, read, write
+from detaudit.report import build, build_ops, build_run, read, write
+from detaudit.report.formats import registry as faces
 from detaudit.report.schema import v1
 from detaudit.sandbox.view import KINDS
 from detaudit.scan import Options, scan

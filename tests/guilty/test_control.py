@@ -7,7 +7,8 @@ import sys
 
 import pytest
 from detaudit.conclusion import conclude
-from detaudit.report import build, terminal
+from detaudit.report import build
+from detaudit.report.formats import terminal
 from detaudit.scan import Options, scan
 from rich.console import Console
 

@@ -8,7 +8,8 @@ from io import StringIO
 from pathlib import Path
 
 import msgspec
-from detaudit.report import build, faces, write
+from detaudit.report import build, write
+from detaudit.report.formats import registry as faces
 from detaudit.report.schema import v1
 from rich.console import Console
 

@@ -20,7 +20,7 @@ from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, SIGNIFICANT, arm
 from detaudit.experiments.tally import Tally
 from detaudit.findings import Audit
 from detaudit.plan import PAIRS
-from detaudit.report import answer
+from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1
 from detaudit.script.conclusion import conclude as conclude_run
 from detaudit.script.findings import RunAudit

@@ -17,7 +17,9 @@ from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.experiments.matrix import matrix
 from detaudit.experiments.tally import Tally
 from detaudit.findings import Audit, Recipe, Rung
-from detaudit.report import build, terminal, wording
+from detaudit.report import build
+from detaudit.report.formats import terminal
+from detaudit.report.pages import wording
 from detaudit.scan import Options, _Scan
 from detaudit.verdict import Count
 from detaudit.workspace import Workspace

@@ -14,7 +14,10 @@ from detaudit.ops.conclusion import conclude
 from detaudit.ops.findings import Operation, Refusal
 from detaudit.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
-from detaudit.report import build_ops, faces, markdown, read, wording, write
+from detaudit.report import build_ops, read, write
+from detaudit.report.formats import markdown
+from detaudit.report.formats import registry as faces
+from detaudit.report.pages import wording
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 from detaudit.runner import Finished

@@ -11,8 +11,9 @@ import pytest
 from detaudit import counting
 from detaudit.diff import Divergence
 from detaudit.outcome import FAILED, Outcome
-from detaudit.report import build, read, wording, write
-from detaudit.report.answer import answer
+from detaudit.report import build, read, write
+from detaudit.report.pages import wording
+from detaudit.report.pages.scan import answer
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 from detaudit.ulp import Distance

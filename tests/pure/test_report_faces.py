@@ -9,7 +9,8 @@ from unicodedata import category
 
 import msgspec
 import pytest
-from detaudit.report import build, escape, junit, markdown, read, terminal
+from detaudit.report import build, escape, read
+from detaudit.report.formats import junit, markdown, terminal
 from detaudit.report.schema import v1
 from hypothesis import given, settings
 from hypothesis import strategies as st

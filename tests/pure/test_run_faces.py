@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from detaudit.errors import UsageError
-from detaudit.report import faces, markdown_run, read, write
+from detaudit.report import markdown_run, read, write
+from detaudit.report.formats import registry as faces
 from detaudit.report.schema import v1
 from detaudit.script.findings import Cause, Quantity
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from detaudit.report import wording
-from detaudit.report import wording_ops as words
 from detaudit.report.escape import code
 from detaudit.report.escape import markdown as text
-from detaudit.report.markdown import LIMIT, facts_of
+from detaudit.report.formats.markdown import LIMIT, facts_of
+from detaudit.report.pages import ops as words
+from detaudit.report.pages import wording
 from detaudit.report.schema import v1
 
 _HEAD = (

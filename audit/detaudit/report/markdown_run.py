@@ -1,10 +1,10 @@
 """The report of ``detaudit run`` as Markdown for a public bug, under the same limit as a scan's."""
 
-from detaudit.report import wording
-from detaudit.report import wording_run as words
 from detaudit.report.escape import exports, fenced
 from detaudit.report.escape import markdown as text
-from detaudit.report.markdown import LIMIT, facts_of, layers_of
+from detaudit.report.formats.markdown import LIMIT, facts_of, layers_of
+from detaudit.report.pages import run as words
+from detaudit.report.pages import wording
 from detaudit.report.schema import v1
 
 LONGEST_DIFF = 20_000

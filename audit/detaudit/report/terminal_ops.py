@@ -10,11 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from detaudit.report import wording_ops as words
 from detaudit.report.drawing import Sheet
+from detaudit.report.pages import ops as words
+from detaudit.report.pages.run import TONES
+from detaudit.report.pages.wording import listed
 from detaudit.report.schema import v1
-from detaudit.report.wording import listed
-from detaudit.report.wording_run import TONES
 
 STYLES = {
     "broken": "bold red",

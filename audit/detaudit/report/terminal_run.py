@@ -7,9 +7,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from detaudit.report import wording_run as words
 from detaudit.report.drawing import Diff, Lines, Sheet
 from detaudit.report.escape import exports, visible_line
+from detaudit.report.pages import run as words
 from detaudit.report.schema import v1
 
 MOST_SITES, MOST_SITES_VERBOSE = 4, 40

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from detaudit.report.pages.wording import cost, listed, number, operation, spread, where, work
 from detaudit.report.schema import v1
-from detaudit.report.wording import cost, listed, number, operation, spread, where, work
 
 GOOD, BAD, UNSURE = "good", "bad", "unsure"
 TONES = {GOOD: "bold green", BAD: "bold red", UNSURE: "bold yellow"}

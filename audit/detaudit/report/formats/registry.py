@@ -3,17 +3,9 @@
 from rich.console import RenderableType
 
 from detaudit.errors import UsageError
-from detaudit.report import (
-    junit,
-    markdown,
-    markdown_ops,
-    markdown_run,
-    picture,
-    terminal,
-    terminal_ops,
-    terminal_run,
-    write,
-)
+from detaudit.report import markdown_ops, markdown_run, terminal_ops, terminal_run, write
+from detaudit.report.formats import junit, markdown, terminal
+from detaudit.report.formats import svg as picture
 from detaudit.report.schema import v1
 
 #: The faces of reports other than a scan's: (kind of report, on a terminal, as Markdown).

@@ -13,10 +13,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from detaudit.report import wording
-from detaudit.report.answer import BAD, GOOD, UNSURE, answer
 from detaudit.report.drawing import Lines, Page, Signs, cleaned
 from detaudit.report.escape import exports, visible_line
+from detaudit.report.pages import wording
+from detaudit.report.pages.scan import BAD, GOOD, UNSURE, answer
 from detaudit.report.schema import v1
 
 STYLES = {

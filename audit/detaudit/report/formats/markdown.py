@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detaudit.report import wording
-from detaudit.report.answer import answer
 from detaudit.report.escape import code, exports, fenced
 from detaudit.report.escape import markdown as text
+from detaudit.report.pages import wording
+from detaudit.report.pages.scan import answer
 from detaudit.report.schema import v1
 
 LIMIT = 60_000  # characters; GitHub refuses an issue of more than 65,536

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 
-from detaudit.report import terminal
+from detaudit.report.formats import terminal
 from detaudit.report.schema import v1
 
 WIDTH = 100

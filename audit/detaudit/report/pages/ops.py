@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from detaudit.report.pages.run import BAD, GOOD, UNSURE
+from detaudit.report.pages.wording import listed, number, spread, where, work
 from detaudit.report.schema import v1
-from detaudit.report.wording import listed, number, spread, where, work
-from detaudit.report.wording_run import BAD, GOOD, UNSURE
 
 #: The order in which operations are shown: what to act on first.
 ORDER = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from detaudit.report.pages.wording import cost, in_recipe, listed, number, short, where
 from detaudit.report.schema import v1
-from detaudit.report.wording import cost, in_recipe, listed, number, short, where
 
 GOOD, BAD, UNSURE = "good", "bad", "unsure"
 

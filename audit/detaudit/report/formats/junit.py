@@ -4,9 +4,9 @@ source.
 
 import xml.etree.ElementTree as ET
 
-from detaudit.report import wording
-from detaudit.report.answer import answer
 from detaudit.report.escape import exports, xml
+from detaudit.report.pages import wording
+from detaudit.report.pages.scan import answer
 from detaudit.report.schema import v1
 
 _SUITE = "detaudit"
