@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 from detaudit.report import build, write
-from detaudit.report.formats import registry as faces
+from detaudit.report.formats import registry
 from detaudit.report.schema import v1
 from rich.console import Console
 
@@ -48,7 +48,7 @@ def documents() -> dict[str, v1.Document]:
 def on_terminal(found: v1.Document, width: int = 80, verbose: bool = False, **options) -> str:
     """What a console of this width prints; by default a pipe."""
     console = Console(file=StringIO(), width=width, _environ={}, **options)
-    console.print(faces.on_screen(found, verbose), crop=False)
+    console.print(registry.on_screen(found, verbose), crop=False)
     return console.file.getvalue()
 
 
@@ -56,16 +56,11 @@ FACES: dict[str, Callable[[v1.Document], str]] = {
     "json": write.to_json,
     "80.txt": on_terminal,
     "120-verbose.txt": lambda found: on_terminal(found, 120, verbose=True),
-    "md": lambda found: faces.rendered(found, "markdown"),
-    "xml": lambda found: faces.rendered(found, "junit"),
+    "md": lambda found: registry.rendered(found, "markdown"),
+    "xml": lambda found: registry.rendered(found, "junit"),
 }
 DOCUMENTS = documents()
-NAMES = tuple(
-    f"{name}.{face}"
-    for name in DOCUMENTS
-    for face in FACES
-    if face != "xml" or name.startswith("report-")
-)
+NAMES = tuple(f"{name}.{face}" for name in DOCUMENTS for face in FACES)
 
 
 def rendered(name: str) -> str:

@@ -18,7 +18,7 @@ from detaudit.experiments.matrix import matrix
 from detaudit.experiments.tally import Tally
 from detaudit.findings import Audit, Recipe, Rung
 from detaudit.report import build
-from detaudit.report.formats import terminal
+from detaudit.report.formats import registry
 from detaudit.report.pages import wording
 from detaudit.scan import Options, _Scan
 from detaudit.verdict import Count
@@ -292,5 +292,5 @@ def test_a_quick_scan_says_what_it_has_not_tried():
 
 def terminal_text(audit: Audit) -> str:
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(terminal.render(build.document(audit)), crop=False)
+    console.print(registry.on_screen(build.document(audit), False), crop=False)
     return console.export_text()

@@ -5,9 +5,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from detaudit.errors import UsageError
-from detaudit.report import markdown_run, read, write
-from detaudit.report.formats import registry as faces
+from detaudit.report import read, write
+from detaudit.report.formats import registry
 from detaudit.report.schema import v1
 from detaudit.script.findings import Cause, Quantity
 
@@ -51,11 +50,11 @@ def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
         in text
     )
     assert "os-entropy is held by" in text
-    page = markdown_run.render(document(PARTED))
+    page = registry.rendered(document(PARTED), "markdown")
     for said in (
-        "price of clock: 1.06 times as long",
-        "noise: as it is, against itself: 1.01 times",
-        "beside python-random): a run did not complete",
+        "price of clock:** 1.06 times as long",
+        "noise:** as it is, against itself: 1.01 times",
+        "beside python-random):** a run did not complete",
         "will do too, and is faster",
     ):
         assert said in page, said
@@ -78,7 +77,7 @@ def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second,
     assert f"3 of 3 pairs of runs of train.py part, {said}; the fix below" in " ".join(
         shown(found).split()
     )
-    assert said in markdown_run.render(found)
+    assert said in registry.rendered(found, "markdown")
     assert json.loads(write.to_json(found))["quantity"] == {
         "name": "accuracy",
         "first": first,
@@ -124,7 +123,7 @@ def test_written_read_and_written_again_gives_equal_bytes_and_equal_faces(audit)
     assert isinstance(again, v1.RunReport) and again == found and write.to_json(again) == text
     assert json.loads(text)["command"] == "run"
     assert shown(again, verbose=True) == shown(found, verbose=True)
-    assert markdown_run.render(again) == markdown_run.render(found)
+    assert registry.rendered(again, "markdown") == registry.rendered(found, "markdown")
 
 
 def test_names_that_others_read_are_there():
@@ -163,13 +162,12 @@ def test_a_line_with_a_key_in_it_reaches_no_report():
     found = document(
         replace(PARTED, fix=replace(PARTED.fix, diff=diff), traceback=f"  {key}\nValueError: no\n")
     )
-    for text in (write.to_json(found), markdown_run.render(found), shown(found, verbose=True)):
+    for text in (
+        write.to_json(found),
+        registry.rendered(found, "markdown"),
+        shown(found, verbose=True),
+    ):
         assert "9f86d081" not in text and "set_random_seed(1)" in text
-
-
-def test_a_run_has_no_junit_form():
-    with pytest.raises(UsageError, match="no junit form"):
-        faces.rendered(document(PARTED), "junit")
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -181,6 +179,6 @@ def test_no_string_of_a_document_reaches_a_terminal_or_a_page_raw(text):
     assert all(one == "\n" or one.isprintable() for one in shown(found, verbose=True))
     coloured = shown(found, force_terminal=True, color_system="standard")
     assert all(one == "\n" or one.isprintable() for one in re.sub(r"\x1b\[[\d;]*m", "", coloured))
-    page = re.sub(r"```.*?```", "", markdown_run.render(found), flags=re.S)
+    page = re.sub(r"```.*?```", "", registry.rendered(found, "markdown"), flags=re.S)
     assert "<script" not in page and "<img" not in page and "@everyone" not in page
-    assert len(markdown_run.render(found)) < 60_000
+    assert len(registry.rendered(found, "markdown")) < 60_000

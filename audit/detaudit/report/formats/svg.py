@@ -1,4 +1,4 @@
-"""The report on a terminal, as an SVG picture."""
+"""A page on a terminal, as an SVG picture."""
 
 import io
 
@@ -6,12 +6,13 @@ from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 
 from detaudit.report.formats import terminal
+from detaudit.report.pages import registry
 from detaudit.report.schema import v1
 
 WIDTH = 100
 
 
-def render(report: v1.Report) -> str:
+def render(document: v1.Document) -> str:
     """What a terminal of ``WIDTH`` columns shows, as SVG; the same document gives the same
     bytes.
     """
@@ -23,5 +24,6 @@ def render(report: v1.Report) -> str:
         color_system="truecolor",
         legacy_windows=False,
     )
-    console.print(terminal.render(report), crop=False)
-    return console.export_svg(title="detaudit scan", theme=DIMMED_MONOKAI, unique_id="detaudit")
+    console.print(terminal.render(registry.page(document)), crop=False)
+    title = f"detaudit {document.command}"
+    return console.export_svg(title=title, theme=DIMMED_MONOKAI, unique_id="detaudit")

@@ -1,25 +1,26 @@
-"""The report on a terminal: the answer first, then one table of sources, then what else was found.
+"""A page on a terminal, drawn with rich.
 
-Drawn with rich from the document alone. Strings of the document become ``Text`` (never markup),
-cleaned of everything that could move a cursor; a terminal without Unicode gets plain signs.
+Every string becomes a ``Text`` (never markup) by ``_Drawing.text``, cleaned of everything that
+could move a cursor. A terminal without Unicode gets plain signs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from detaudit.report.drawing import Lines, Page, Signs, cleaned
-from detaudit.report.escape import exports, visible_line
-from detaudit.report.pages import wording
-from detaudit.report.pages.scan import BAD, GOOD, UNSURE, answer
-from detaudit.report.schema import v1
+from detaudit.report.escape import clipped, exports, visible_line
+from detaudit.report.pages import page as pages
+from detaudit.report.pages.page import Depth, Head
+from detaudit.report.pages.wording import listed
 
-STYLES = {
+TONES = {"good": "bold green", "bad": "bold red", "unsure": "bold yellow"}
+VERDICTS = {
     "broken": "bold red",
     "error": "red",
     "needs-pin": "yellow",
@@ -27,287 +28,258 @@ STYLES = {
     "reproducible": "green",
     "skipped": "dim",
 }
-TONES = {GOOD: "bold green", BAD: "bold red", UNSURE: "bold yellow"}
-LONGEST = 200  # characters of one sentence where the evidence is not asked for
-MOST_TRIALS = 100
+STYLES = {"": "", "strong": "bold", "quiet": "dim", "notice": "yellow", "name": "cyan"}
+LABELS = {**STYLES, "notice": "bold yellow"}
+#: How a sign is drawn, by what it is about and by its value.
+SIGNS = {
+    False: {True: ("\u2713", "green"), False: ("\u2717", "red"), None: ("\u2013", "dim")},
+    True: {True: ("\u2713", "bold yellow"), False: ("\u00b7", "dim"), None: ("?", "yellow")},
+}
+#: What stands for our own signs where a console knows ASCII alone.
+_ASCII = str.maketrans(
+    {"\u2713": "+", "\u2717": "x", "\u2013": "-", "\u00b7": ".", "\u2260": "!=", "\u2026": "..."}
+)
+_SENTENCE = 1000  # characters of an answer or of a labelled line
+_CELL, _CELL_VERBOSE = 300, 2000  # characters of a cell
+_MOST_UNDER = 40  # sentences under a labelled line
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
 
 
-def render(report: v1.Report, verbose: bool = False) -> RenderableType:
-    """The report as something that a rich console prints; ``verbose`` adds the evidence.
+def render(page: pages.Page, verbose: bool = False) -> RenderableType:
+    """The page as something that a rich console prints; ``verbose`` adds the details.
 
     Print it with ``crop=False``: lines to paste are never broken, however narrow the terminal.
     """
-    return Page(lambda signs, ascii, width: _Drawing(report, verbose, signs, ascii, width).parts())
+    return _Printed(page, verbose)
+
+
+@dataclass(frozen=True)
+class _Printed:
+    """A page, drawn when the width is known and whether signs are ASCII alone. It leaves no blanks
+    at the ends of lines.
+    """
+
+    page: pages.Page
+    verbose: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawing = _Drawing(self.verbose, options.ascii_only, options.max_width)
+        for part in drawing.whole(self.page):
+            if isinstance(part, _Whole):  # render_lines would crop it
+                yield from console.render(part, options)
+                continue
+            for line in console.render_lines(part, options, pad=False):
+                yield from _trimmed(line)
+                yield Segment.line()
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """Lines that are never broken, each with its style. A comment that would not fit stands above
+    its line instead.
+    """
+
+    lines: Sequence[tuple[str, str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line, style in self.lines:
+            code, mark, comment = line.partition("  # ")
+            if mark and style == "cyan" and len(line) > options.max_width:
+                yield Segment(f"# {comment}\n", console.get_style("dim"))
+                line = code
+            yield Segment(f"{line}\n", console.get_style(style))
 
 
 @dataclass(frozen=True)
 class _Drawing:
-    report: v1.Report
     verbose: bool
-    signs: Signs
     ascii: bool
     width: int
 
-    def parts(self) -> Iterator[RenderableType]:
-        yield from self._answer()
-        yield from self._sources()
-        yield from self._pins()
-        yield from self._ladder()
-        yield from self._matrix()
-        yield from self._reach()
-        yield from self._placebos()
-        if self.verbose:
-            yield from self._evidence()
-        yield from self._end()
-
-    def _text(self, value: str, style: str | Style = "", longest: int = 0) -> Text:
-        return cleaned(value, self.ascii, style, longest or (2000 if self.verbose else LONGEST))
-
-    def _lines(self, fix: v1.Fix | v1.Recipe) -> Lines:
-        """Variables as shell lines, then the lines of the script; where there are both, each says
-        where it goes.
-        """
-        found, lines = exports(fix.environment), [visible_line(line) for line in fix.lines]
-        if found and lines:
-            found = [
-                "# in the shell, before Python starts",
-                *found,
-                "",
-                "# at the top of the script",
-                *lines,
-            ]
-        else:
-            found += lines
-        if self.ascii:
-            found = [line.encode("ascii", "backslashreplace").decode() for line in found]
-        return Lines(tuple(found))
-
-    def _heading(self, title: str, remark: str = "") -> RenderableType:
-        return Text.assemble("\n", (title, "bold"), "  ", self._text(remark, "dim"))
-
-    def _answer(self) -> Iterator[RenderableType]:
-        found = answer(self.report)
-        yield Text.assemble(
-            (found.verdict, TONES[found.tone]), "  ", self._text(found.sentence, "bold", 1000)
-        )
-        recipe = self.report.recipe
-        if recipe is not None and recipe.rung != "none":
-            yield Text()
-            yield self._lines(recipe)
+    def whole(self, page: pages.Page) -> Iterator[RenderableType]:
+        for place, block in enumerate(page.blocks):
+            if self._is_shown(block.depth):
+                if place:
+                    yield Text()
+                yield from self._block(block)
         yield Text()
-        rows = [
-            (Text(label, "bold"), self._text(text, longest=1000)) for label, text in found.details
-        ]
-        rows += [
-            (Text("Warning", "bold yellow"), self._text(one, longest=500))
-            for one in self.report.warnings
-        ]
-        yield self._grid(
-            [*rows, (Text("Seen on", "dim"), self._text(wording.context(self.report), "dim", 500))]
-        )
+        yield self._closing(page.closing)
 
-    def _sources(self) -> Iterator[RenderableType]:
-        if not self.report.verdicts:
-            return
-        table = Table(
+    def text(self, value: str, style: str | Style = "", longest: int = 0) -> Text:
+        """A string of the document, clipped and harmless."""
+        return Text(self._plain(clipped(value, longest or self._longest)), style)
+
+    def _plain(self, shown: str) -> str:
+        if not self.ascii:
+            return shown
+        return shown.translate(_ASCII).encode("ascii", "backslashreplace").decode()
+
+    def _whole(self, lines: Iterable[str], style: str = "cyan") -> _Whole:
+        return _Whole([(self._plain(visible_line(line)), style) for line in lines])
+
+    @property
+    def _longest(self) -> int:
+        return _CELL_VERBOSE if self.verbose else _CELL
+
+    def _is_shown(self, depth: Depth) -> bool:
+        return depth in (Depth.OPEN, Depth.SECTION) or (self.verbose and depth is Depth.DETAIL)
+
+    def _block(self, block: pages.Block) -> Iterator[RenderableType]:
+        if block.title:
+            yield Text.assemble(
+                self.text(block.title, "bold"), "  ", self.text(block.remark, "dim", _SENTENCE)
+            )
+        match block:
+            case pages.Answer():
+                yield Text.assemble(
+                    self.text(block.verdict, TONES[block.tone]),
+                    "  ",
+                    self.text(block.sentence, "bold", _SENTENCE),
+                )
+            case pages.Lines():
+                yield self._lines(block)
+            case pages.Table():
+                yield self._table(block)
+            case pages.Paste():
+                yield from self._paste(block.snippets)
+            case pages.Diff():
+                yield from self._paste([pages.Snippet(environment=block.environment)])
+                yield self._diff(block.diff)
+            case pages.Code():
+                lines = block.lines if self.verbose else block.lines[-block.last :]
+                yield self._whole(lines, "dim")
+            case _:
+                raise TypeError(f"no terminal draws a {type(block).__name__}")
+
+    def _cell(self, cell: pages.Cell, style: str = "", longest: int = 0) -> Text:
+        match cell:
+            case tuple():
+                return Text().join(self._cell(one, style, longest) for one in cell)
+            case str():
+                return self.text(cell, style, longest)
+            case pages.Text(detail=True) if not self.verbose:
+                return Text()
+            case pages.Text(value, meaning):
+                return self.text(value, STYLES[meaning] or style, longest)
+            case pages.Id(name, meaning):
+                return self._id(name, STYLES[meaning] or style)
+            case pages.Verdict(word):
+                return self.text(word, VERDICTS.get(word, ""))
+            case pages.Sign(value, decides):
+                sign, colour = SIGNS[decides][value]
+                return Text(self._plain(sign), colour)
+            case pages.Several(sentences):
+                return Text("\n").join(self.text(one, style, longest) for one in sentences)
+            case pages.Names(names, most):
+                shown = listed(names, len(names) if self.verbose else most)
+                return self.text(shown, style, 4 * _SENTENCE)
+        raise TypeError(f"no terminal draws a {type(cell).__name__}")
+
+    def _id(self, name: str, style: str) -> Text:
+        """An id; a long one of two parts takes two lines where there is little room."""
+        shown = self.text(name, style, 60)
+        first, colon, second = shown.plain.partition(":")
+        if colon and self.width < 100 and len(name) > 18:
+            return Text(f"{first}{colon}\n  {second}", style)
+        return shown
+
+    def _lines(self, block: pages.Lines) -> Table:
+        grid = Table.grid(padding=(0, 2))
+        for line in block.lines:
+            label = self.text(line.label, LABELS[line.style])
+            value = self._cell(line.value, longest=_SENTENCE)
+            most = _MOST_UNDER if self.verbose else line.most
+            under = [self.text(f"  {one}", longest=_SENTENCE) for one in line.under[:most]]
+            if len(line.under) > most:
+                under.append(self.text(f"  and {len(line.under) - most} more", "dim"))
+            grid.add_row(label, Text("\n").join([value, *under]))
+        return grid
+
+    def _table(self, block: pages.Table) -> RenderableType:
+        kept = [place for place, one in enumerate(block.columns) if not one.in_files]
+        table = self._empty(block)
+        for place in kept:
+            column = block.columns[place]
+            if not column.joined:
+                verdicts = any(isinstance(row.cells[place], pages.Verdict) for row in block.rows)
+                table.add_column(
+                    self._cell(column.title) if block.head is Head.RULED else "",
+                    no_wrap=verdicts,
+                    overflow="fold",
+                )
+        if block.head is Head.PLAIN:
+            table.add_row(*(self._cell(one.title, "dim") for one in block.columns))
+        rows = [row for row in block.rows if self._is_shown(row.depth)]
+        previous = None
+        for row in rows:
+            verdict = next((one for one in row.cells if isinstance(one, pages.Verdict)), None)
+            if previous not in (None, verdict):
+                table.add_row()
+            previous = verdict
+            table.add_row(*self._joined(block.columns, row, kept))
+        if self.verbose and len(rows) < len(block.rows):
+            table.add_row(
+                "", Text(f"{len(block.rows) - len(rows):,} more in the JSON report", "dim")
+            )
+        return table
+
+    def _empty(self, block: pages.Table) -> Table:
+        if block.head is not Head.RULED:
+            return Table.grid(padding=(0, 2))
+        return Table(
             box=box.SIMPLE_HEAD,
             pad_edge=False,
             show_edge=False,
             padding=(0, 1, 0, 0),
             header_style="bold",
         )
-        for title in ("source", "verdict", "what was seen", "pin"):
-            table.add_column(title, no_wrap=title == "verdict", overflow="fold")
-        previous = None
-        for one in wording.ordered(self.report.verdicts):
-            if previous not in (None, one.verdict):
-                table.add_row()
-            previous = one.verdict
-            table.add_row(
-                self._id(one.source),
-                Text(one.verdict, STYLES[one.verdict]),
-                self._text(
-                    wording.seen(one, self.signs.unlike), "dim" if one.verdict == "skipped" else ""
-                ),
-                self._pin(one),
-            )
-        yield Text()
-        yield table
 
-    def _pin(self, one: v1.Verdict) -> Text:
-        if one.verdict != "needs-pin" or one.pin is None:
-            return Text()
-        return (
-            Text("the recipe", "dim")
-            if wording.in_recipe(self.report, one)
-            else self._id(one.pin, "cyan")
-        )
+    def _joined(
+        self, columns: Sequence[pages.Column], row: pages.Row, kept: Sequence[int]
+    ) -> list[Text]:
+        """The cells of a row, those of joined columns behind the ones before them."""
+        found: list[Text] = []
+        for place in kept:
+            cell, joined = self._cell(row.cells[place]), columns[place].joined
+            if not joined:
+                found.append(cell)
+            elif cell and found[-1]:
+                found[-1] = Text.assemble(found[-1], joined, cell)
+            elif cell:
+                found[-1] = cell
+        return found
 
-    def _id(self, name: str, style: str = "") -> Text:
-        """An id; a long one of two parts takes two lines where there is little room."""
-        shown = self._text(name, style, 60)
-        first, colon, second = shown.plain.partition(":")
-        return (
-            Text(f"{first}{colon}\n  {second}", style)
-            if colon and self.width < 100 and len(name) > 18
-            else shown
-        )
+    def _paste(self, snippets: Sequence[pages.Snippet]) -> Iterator[RenderableType]:
+        """Variables as shell lines, then the lines of the script; where there are both, each says
+        where it goes.
+        """
+        for snippet in snippets:
+            if not self._is_shown(snippet.depth):
+                continue
+            if snippet.caption:
+                note = f" ({snippet.note})" if snippet.note else ""
+                yield Text()
+                yield Text.assemble(self.text(snippet.caption, "bold"), self.text(note, "dim"))
+            shell, lines = exports(snippet.environment), list(snippet.lines)
+            if shell and lines:
+                shell.insert(0, "# in the shell, before Python starts")
+                lines[:0] = ["", "# at the top of the script"]
+            yield self._whole([*shell, *lines])
 
-    def _pins(self) -> Iterator[RenderableType]:
-        """Each pin once; those that the recipe makes needless only as evidence."""
-        wanted = [
-            one
-            for one in self.report.verdicts
-            if one.verdict == "needs-pin"
-            and one.fix is not None
-            and (self.verbose or not wording.in_recipe(self.report, one))
-        ]
-        if not wanted:
-            return
-        yield self._heading("Pins", "what to paste where your code uses the source")
-        for pin in dict.fromkeys(one.pin for one in wanted):
-            holders = [one for one in wanted if one.pin == pin]
-            fix = holders[0].fix
-            assert fix is not None
-            note = f"  ({fix.note})" if fix.note else ""
-            names = ", ".join(one.source for one in holders)
-            yield Text()
-            yield Text.assemble(self._text(names, "bold", 300), self._text(note, "dim", 300))
-            yield self._lines(fix)
+    def _diff(self, diff: str) -> _Whole:
+        lines = [self._plain(visible_line(line)) for line in diff.splitlines()]
+        return _Whole([(line, _DIFF_STYLES.get(line[:1], "none")) for line in lines])
 
-    def _ladder(self) -> Iterator[RenderableType]:
-        if not self.report.ladder:
-            return
-        chosen = self.report.recipe.rung if self.report.recipe else None
-        rows = []
-        for one in self.report.ladder:
-            price = f"; a step takes {wording.cost(one)}" if one.cost is not None else ""
-            also = (
-                f"; {'; '.join(one.changes)}"
-                if one.changes and (self.verbose or one.id == chosen)
-                else ""
-            )
-            rows.append(
-                (
-                    self._sign(one.holds),
-                    self._text(one.title, "bold" if one.id == chosen else ""),
-                    self._text(f"{wording.climbed(one)}{price}{also}", longest=1000),
-                )
-            )
-        yield self._heading("Recipes", f"weakest first, each on {wording.climbing(self.report)}")
-        yield self._grid(rows)
+    def _closing(self, closing: pages.Closing) -> Text:
+        more = () if self.verbose else (closing.more,)
+        whole = " \u00b7 ".join([*closing.sentences, *closing.hints, *more])
+        return self.text(whole, "dim", _SENTENCE)
 
-    def _matrix(self) -> Iterator[RenderableType]:
-        if not self.report.matrix:
-            return
-        cells = {(one.component, one.generator): one.decides for one in self.report.matrix}
-        generators = list(dict.fromkeys(one.generator for one in self.report.matrix))
-        table = Table.grid(padding=(0, 2))
-        for _ in range(1 + len(generators)):
-            table.add_column()
-        table.add_row("", *(self._text(name, "dim", 30) for name in generators))
-        for component in dict.fromkeys(one.component for one in self.report.matrix):
-            table.add_row(
-                self._text(component, longest=30),
-                *(self._decides(cells.get((component, name))) for name in generators),
-            )
-        yield self._heading(
-            "Which generator decides what",
-            f"{self.signs.yes} decides it, {self.signs.dot} does not, {self.signs.open} not seen",
-        )
-        yield table
 
-    def _decides(self, decides: bool | None) -> Text:
-        return {
-            True: Text(self.signs.yes, "bold yellow"),
-            False: Text(self.signs.dot, "dim"),
-            None: Text(self.signs.open, "yellow"),
-        }[decides]
-
-    def _reach(self) -> Iterator[RenderableType]:
-        if not self.report.reach:
-            return
-        rows = [
-            (
-                self._sign(one.agrees),
-                self._text(one.title),
-                self._text(one.reason, "" if one.agrees is not None else "dim"),
-            )
-            for one in self.report.reach
-        ]
-        yield self._heading("Reach", wording.farthest(self.report))
-        yield self._grid(rows)
-
-    def _placebos(self) -> Iterator[RenderableType]:
-        if not self.report.placebos:
-            return
-        rows = []
-        for one in self.report.placebos:
-            said = {True: "does nothing", False: "has an effect", None: "not shown"}[
-                one.does_nothing
-            ]
-            yours = ("; your environment has it", "bold yellow") if one.yours else ""
-            reason = (
-                [self._text(one.reason, "dim")] if self.verbose or one.does_nothing is None else []
-            )
-            rows.append(
-                (
-                    Text(said, "yellow" if one.does_nothing else "dim"),
-                    Group(Text.assemble(self._text(one.title), yours), *reason),
-                )
-            )
-        yield self._heading("Placebos", "settings that people rely on")
-        yield self._grid(rows)
-
-    def _sign(self, holds: bool | None) -> Text:
-        return {
-            True: Text(self.signs.yes, "green"),
-            False: Text(self.signs.no, "red"),
-            None: Text(self.signs.not_tried, "dim"),
-        }[holds]
-
-    def _grid(self, rows: Iterable[Sequence[RenderableType]]) -> Table:
-        grid = Table.grid(padding=(0, 2))
-        for row in rows:
-            grid.add_row(*row)
-        return grid
-
-    def _evidence(self) -> Iterator[RenderableType]:
-        """Per source: where runs part first, what each condition's pairs showed, which trials."""
-        control = self.report.control.models if self.report.control else ()
-        rows = [
-            (f"control, {wording.short(one.model)}", [wording.of_control(one)]) for one in control
-        ]
-        for one in wording.ordered(self.report.verdicts):
-            first = [wording.first(one)] if one.divergence else []
-            rows.append((one.source, [*first, *wording.evidence(one.counts, one.trial_numbers)]))
-        ended = [one for one in self.report.trials if one.outcome != "completed"]
-        rows += [
-            (f"trial {one.number}", [f"{one.outcome}: {one.reason}"]) for one in ended[:MOST_TRIALS]
-        ]
-        if len(ended) > MOST_TRIALS:
-            rows.append(
-                (
-                    "trials",
-                    [
-                        f"{len(ended) - MOST_TRIALS:,} more that did not complete: see the JSON report"
-                    ],
-                )
-            )
-        yield self._heading("Evidence", "where runs part first, the pairs that part, the trials")
-        yield self._grid(
-            (self._id(name), Group(*(self._text(line) for line in lines)))
-            for name, lines in rows
-            if lines
-        )
-
-    def _end(self) -> Iterator[RenderableType]:
-        code = self.report.exit_code
-        more = "" if self.verbose else f" {self.signs.dot} -v shows the evidence"
-        yield Text()
-        yield self._text(
-            f"{wording.work(self.report)} {self.signs.dot} exit code {code}: {self.report.reason} "
-            f"{self.signs.dot} detaudit explain ID tells more of a source{more}",
-            "dim",
-            1000,
-        )
+def _trimmed(line: Sequence[Segment]) -> Iterator[Segment]:
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    if kept:
+        yield from kept[:-1]
+        yield Segment(kept[-1].text.rstrip(), kept[-1].style)

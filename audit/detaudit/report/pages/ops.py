@@ -1,17 +1,47 @@
-"""The sentences that every face of a report on operations shares, from the document alone."""
+"""The page of a sweep over operations: what does not repeat first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from detaudit.report.pages.run import BAD, GOOD, UNSURE
-from detaudit.report.pages.wording import listed, number, spread, where, work
+from detaudit.report.pages import wording
+from detaudit.report.pages.page import (
+    Answer,
+    Block,
+    Cell,
+    Closing,
+    Column,
+    Depth,
+    Head,
+    Id,
+    Line,
+    Lines,
+    Names,
+    Page,
+    Row,
+    Table,
+    Text,
+    Verdict,
+)
+from detaudit.report.pages.wording import ORDER, listed, number, spread, where
 from detaudit.report.schema import v1
 
-#: The order in which operations are shown: what to act on first.
-ORDER = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")
+_TO_ACT_ON = ("broken", "error", "needs-pin")
+_COLUMNS = (
+    Column("operation"),
+    Column("dtypes", joined="\n"),
+    Column("verdict"),
+    Column("as it is", in_files=True),
+    Column("op determinism", in_files=True),
+    Column("one thread", in_files=True),
+    Column("threads", in_files=True),
+    Column("oneDNN", in_files=True),
+    Column("batch", in_files=True),
+    Column("cost", in_files=True),
+    Column("what was seen"),
+)
 
 
-class Line(NamedTuple):
+class Entry(NamedTuple):
     """Entries that are told alike, of one operation: ``dtypes`` in one line."""
 
     name: str
@@ -19,51 +49,129 @@ class Line(NamedTuple):
     one: v1.Operation
 
 
-def answer(report: v1.OpsReport) -> tuple[str, str, str]:
-    """(tone, verdict in capitals, one sentence)."""
-    names = {one.name for one in report.operations}
-    parting = [
-        name
-        for name in dict.fromkeys(
-            one.name for one in report.operations if one.verdict == "needs-pin"
-        )
-    ]
-    broken = list(dict.fromkeys(one.name for one in report.operations if one.verdict == "broken"))
-    if broken:
-        return (
-            BAD,
-            "BROKEN",
-            (
-                f"{len(broken)} of {number(len(names), 'operation')} give other results from equal "
-                f"inputs under op determinism, or whatever is pinned: {listed(broken)}."
-            ),
-        )
-    if report.outcome == "inconclusive":
-        return UNSURE, "NOT DECIDED", f"{report.reason}."
-    if parting:
-        return (
-            UNSURE,
-            "NEEDS A PIN",
-            (
-                f"{len(parting)} of {number(len(names), 'operation')} gave different results "
-                f"from equal inputs: {listed(parting)}."
-            ),
-        )
-    return (
-        GOOD,
-        "REPEATS",
-        f"{number(len(names), 'operation')}: replays gave the same bits, and so did two processes.",
+def page(report: v1.OpsReport) -> Page:
+    """The whole page."""
+    return Page(
+        "detaudit ops",
+        tuple(_blocks(report)),
+        Closing((wording.work(report), wording.decided(report)), "-v shows every operation"),
+        f"{report.tool.name} {report.tool.version}",
+        report.version,
     )
 
 
-def lines(report: v1.OpsReport, verdicts: Sequence[str] = ORDER) -> list[Line]:
+def _blocks(report: v1.OpsReport) -> Iterator[Block]:
+    asked = bool(report.options.get("list_raising"))
+    yield answer(report)
+    yield Lines(tuple(_details(report)))
+    if asked and report.refusals:
+        yield _refusals(report, Depth.OPEN)
+    acting = entries(report, _TO_ACT_ON)
+    if acting:
+        yield _table(acting)
+    others = entries(report, [verdict for verdict in ORDER if verdict not in _TO_ACT_ON])
+    if others:
+        yield _table(others, title="The other operations", depth=Depth.DETAIL)
+    if report.refusals and not asked:
+        yield _refusals(report, Depth.DETAIL)
+    yield from wording.records(report)
+
+
+def answer(report: v1.OpsReport) -> Answer:
+    """Do operations give the same results from equal inputs?"""
+    operations = number(len({one.name for one in report.operations}), "operation")
+    broken = _named(report, "broken")
+    if broken:
+        sentence = (
+            f"{len(broken)} of {operations} give other results from equal inputs under op "
+            f"determinism, or whatever is pinned: {listed(broken)}."
+        )
+        return Answer("bad", "BROKEN", sentence)
+    if report.outcome == "inconclusive":
+        return Answer("unsure", "NOT DECIDED", f"{report.reason}.")
+    parting = _named(report, "needs-pin")
+    if parting:
+        sentence = (
+            f"{len(parting)} of {operations} gave different results from equal inputs: "
+            f"{listed(parting)}."
+        )
+        return Answer("unsure", "NEEDS A PIN", sentence)
+    sentence = f"{operations}: replays gave the same bits, and so did two processes."
+    return Answer("good", "REPEATS", sentence)
+
+
+def _named(report: v1.OpsReport, verdict: str) -> list[str]:
+    return list(dict.fromkeys(one.name for one in report.operations if one.verdict == verdict))
+
+
+def _details(report: v1.OpsReport) -> Iterator[Line]:
+    operations = report.operations
+    if operations:
+        yield Line("Verdicts", counts(report))
+    unlike = {
+        "Other bits with the number of threads": [
+            one.name for one in operations if one.threads_agree is False
+        ],
+        "Other bits with oneDNN": [one.name for one in operations if one.onednn_agrees is False],
+        "Other bits with the size of the batch": [
+            one.name for one in operations if one.batch_agrees is False
+        ],
+        "Not as documented": [one.name for one in operations if one.contrary],
+    }
+    for label, names in unlike.items():
+        if names:
+            yield Line(label, Names(tuple(dict.fromkeys(names)), 8))
+    for one in report.warnings[: wording.MOST_WARNINGS]:
+        yield Line("Note", Text(one, "quiet"), "quiet")
+    yield from wording.seen_on(report)
+
+
+def _table(found: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN) -> Table:
+    def row(entry: Entry) -> Row:
+        one = entry.one
+        cells: tuple[Cell, ...] = (
+            Id(entry.name, "strong"),
+            Text(entry.dtypes, "quiet"),
+            Verdict(one.verdict),
+            distinct(one.default),
+            distinct(one.deterministic),
+            distinct(one.one_thread),
+            same(one.threads_agree),
+            same(one.onednn_agrees),
+            same(one.batch_agrees),
+            cost(one),
+            seen(one),
+        )
+        return Row(cells)
+
+    return Table(_COLUMNS, tuple(map(row, found)), Head.RULED, title=title, depth=depth)
+
+
+def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
+    """Messages of the library; those of which nothing was seen here only where all were asked
+    for.
+    """
+
+    def row(one: v1.Refusal) -> Row:
+        shown = depth is Depth.OPEN or one.seen or one.ran
+        return Row((Text(one.message, "name"), refusal(one)), Depth.OPEN if shown else Depth.RECORD)
+
+    return Table(
+        (Column("message"), Column("here")),
+        tuple(map(row, report.refusals)),
+        title="What this library says refuses to run under op determinism",
+        depth=depth,
+    )
+
+
+def entries(report: v1.OpsReport, verdicts: Sequence[str] = ORDER) -> list[Entry]:
     """The entries in the order of ``ORDER``; dtypes of one operation with one verdict together."""
     found: dict[tuple, list[v1.Operation]] = {}
     for one in report.operations:
         if one.verdict in verdicts:
             found.setdefault((ORDER.index(one.verdict), one.name), []).append(one)
     return [
-        Line(name, ", ".join(one.dtype for one in group), group[0])
+        Entry(name, ", ".join(one.dtype for one in group), group[0])
         for (_, name), group in sorted(found.items())
     ]
 
@@ -96,7 +204,7 @@ def distinct(one: v1.Replays | None) -> str:
     return "" if one is None else f"{one.distinct} of {one.replays}"
 
 
-def yes_no(value: bool | None) -> str:
+def same(value: bool | None) -> str:
     return {True: "same", False: "other", None: ""}[value]
 
 
@@ -110,13 +218,3 @@ def refusal(one: v1.Refusal) -> str:
     untried = [name for name in one.operations if name not in (*one.seen, *one.ran)]
     here += [f"not tried: {listed(untried)}"] if untried else []
     return "; ".join(here) or "names no operation"
-
-
-def unlike_batches(operations: Iterable[v1.Operation]) -> list[str]:
-    """Operations that give one example other bits when it stands in a batch."""
-    return list(dict.fromkeys(one.name for one in operations if one.batch_agrees is False))
-
-
-def end(report: v1.OpsReport, verbose: bool) -> str:
-    more = "" if verbose else " \u00b7 -v shows every operation"
-    return f"{work(report)} \u00b7 exit code {report.exit_code}: {report.reason}{more}"

@@ -1,48 +1,129 @@
-"""The sentences that every face of a run's report shares, from the document alone."""
+"""The page of a run: verdict, where, why and the fix."""
 
 from collections.abc import Iterator
 
-from detaudit.report.pages.wording import cost, listed, number, operation, spread, where, work
+from detaudit.report.pages import wording
+from detaudit.report.pages.page import (
+    Answer,
+    Block,
+    Closing,
+    Code,
+    Column,
+    Depth,
+    Diff,
+    Id,
+    Line,
+    Lines,
+    Page,
+    Paste,
+    Row,
+    Snippet,
+    Table,
+    Text,
+)
+from detaudit.report.pages.wording import cost, listed, number, operation, spread, where
 from detaudit.report.schema import v1
 
-GOOD, BAD, UNSURE = "good", "bad", "unsure"
-TONES = {GOOD: "bold green", BAD: "bold red", UNSURE: "bold yellow"}
+_AROUND = 30  # layers of a replayed step that are shown, before the first that differs and after it
 
 
-def answer(report: v1.RunReport) -> tuple[str, str, str]:
-    """(tone, verdict in capitals, one sentence)."""
+def page(report: v1.RunReport) -> Page:
+    """The whole page."""
+    searched = report.search.trials
+    search = f"; {number(searched, 'run')} for the search" if searched else ""
+    return Page(
+        f"detaudit run: {report.program}",
+        tuple(_blocks(report)),
+        Closing(
+            (f"{wording.work(report)}{search}", wording.decided(report)), "-v shows the evidence"
+        ),
+        f"{report.tool.name} {report.tool.version}",
+        report.version,
+    )
+
+
+def _blocks(report: v1.RunReport) -> Iterator[Block]:
+    yield answer(report)
+    lines = [Line(label, value) for label, value in details(report)]
+    lines += [_why(one) for one in report.causes]
+    yield Lines((*lines, *wording.seen_on(report)))
+    if report.fix is not None:
+        yield Diff(report.fix.diff, report.fix.environment, title="Fix", remark=fix(report.fix))
+    if report.price is not None:
+        for pin, one in report.price.fixes.items():
+            snippet = Snippet(one.lines, one.environment)
+            yield Paste((snippet,), title="Faster", remark=applied(pin, one))
+    if report.traceback:
+        depth = Depth.OPEN if report.reproducible is None else Depth.RECORD
+        title = "" if depth is Depth.OPEN else "What the script wrote last"
+        yield Code(tuple(report.traceback.splitlines()[-40:]), title=title, depth=depth)
+    yield Lines(
+        tuple(Line(label, value, "quiet") for label, value in evidence(report)),
+        title="Evidence",
+        depth=Depth.DETAIL,
+        priority=1,
+    )
+    if report.pinpoint is not None and report.pinpoint.passages:
+        yield layers(report.pinpoint)
+    yield from wording.records(report)
+
+
+def answer(report: v1.RunReport) -> Answer:
+    """Is the script reproducible?"""
     repeats = report.repeats
+    runs = f"of {report.program}"
     if report.reproducible and repeats.parted and report.bare is not None:
-        return (
-            GOOD,
-            "REPRODUCIBLE",
-            (
-                f"{number(report.bare.runs, 'run')} of {report.program}, not recorded, end on "
-                f"the same bits{extent(report)}{bound(report.bare)}; only recorded runs differ."
-            ),
-        )
+        same = f"{number(report.bare.runs, 'run')} {runs}, not recorded, end on the same bits"
+        sentence = f"{same}{extent(report)}{bound(report.bare)}; only recorded runs differ."
+        return Answer("good", "REPRODUCIBLE", sentence)
     if report.reproducible:
-        return (
-            GOOD,
-            "REPRODUCIBLE",
-            (
-                f"{number(repeats.runs, 'run')} of {report.program} end on the same bits, "
-                f"watched and bare{extent(report)}{bound(repeats)}."
-            ),
-        )
+        same = f"{number(repeats.runs, 'run')} {runs} end on the same bits, watched and bare"
+        return Answer("good", "REPRODUCIBLE", f"{same}{extent(report)}{bound(repeats)}.")
     if report.reproducible is None:
-        return UNSURE, "NOT DECIDED", f"{report.program}: {report.reason}."
-    if not report.repeats.parted:
-        return BAD, "NOT REPRODUCIBLE", f"{report.program}: {report.reason}."
-    parted = f"{repeats.parted} of {number(repeats.parted + repeats.agreed, 'pair')} of runs of {report.program} part"
+        return Answer("unsure", "NOT DECIDED", f"{report.program}: {report.reason}.")
+    return Answer("bad", "NOT REPRODUCIBLE", _differ(report))
+
+
+def _differ(report: v1.RunReport) -> str:
+    """How many pairs of runs differ, and what is known of it."""
+    repeats = report.repeats
+    if not repeats.parted:
+        return f"{report.program}: {report.reason}."
+    pairs = number(repeats.parted + repeats.agreed, "pair")
+    parted = f"{repeats.parted} of {pairs} of runs of {report.program} part"
     if report.quantity is not None:
         parted = f"{parted}, {quantity(report.quantity)}"
     parted += extent(report)
     if report.fix is not None and report.fix.verified:
-        return BAD, "NOT REPRODUCIBLE", f"{parted}; the fix below makes them agree to the last bit."
+        return f"{parted}; the fix below makes them agree to the last bit."
     if report.causes:
-        return BAD, "NOT REPRODUCIBLE", f"{parted}; the cause is known, a fix was not verified."
-    return BAD, "NOT REPRODUCIBLE", f"{parted}: {report.reason}."
+        return f"{parted}; the cause is known, a fix was not verified."
+    return f"{parted}: {report.reason}."
+
+
+def _why(one: v1.Cause) -> Line:
+    sites = tuple(site(place, one.source) for place in one.sites)
+    return Line("Why", (Id(one.source, "notice"), Text(f": {cause(one)}")), under=sites)
+
+
+def layers(found: v1.Pinpoint) -> Table:
+    """The replayed step, layer by layer: what repeats, where it differs first, what differs from
+    there on.
+    """
+    passages = wording.passages(found)
+    first = next((place for place, one in enumerate(passages) if one.outputs > 1), 0)
+    rows = [
+        Row((one.stage, one.layer, str(one.operations), wording.passage(one)))
+        for one in passages[max(0, first - _AROUND) : first + _AROUND]
+    ]
+    titles = ("stage", "layer or variable", "operations", "in all replays")
+    return Table(
+        tuple(map(Column, titles)),
+        tuple(rows),
+        title="The replayed step, layer by layer",
+        depth=Depth.RECORD,
+        priority=1,
+    )
 
 
 def extent(report: v1.RunReport) -> str:
@@ -274,11 +355,3 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for one in report.growth:
         far = f", up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
         yield f"step {one.step}", f"{one.elements:,} of {one.of:,} weights differ{far}"
-
-
-def end(report: v1.RunReport, verbose: bool) -> str:
-    asked = (
-        f"; {number(report.search.trials, 'run')} for the search" if report.search.trials else ""
-    )
-    more = "" if verbose else " \u00b7 -v shows the evidence"
-    return f"{work(report)}{asked} \u00b7 exit code {report.exit_code}: {report.reason}{more}"

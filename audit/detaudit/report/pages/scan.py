@@ -1,62 +1,243 @@
-"""The answer that a reader came for, from the document alone: it says no more than was seen."""
+"""The page of a scan: the answer first, then the sources, then what else was found."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from detaudit.report.pages import wording
+from detaudit.report.pages.page import (
+    Answer,
+    Block,
+    Closing,
+    Column,
+    Depth,
+    Head,
+    Id,
+    Inline,
+    Line,
+    Lines,
+    Page,
+    Paste,
+    Row,
+    Several,
+    Sign,
+    Snippet,
+    Table,
+    Text,
+    Tone,
+    Verdict,
+)
 from detaudit.report.pages.wording import cost, in_recipe, listed, number, short, where
 from detaudit.report.schema import v1
 
-GOOD, BAD, UNSURE = "good", "bad", "unsure"
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What a reader came for: ``verdict`` in capitals, one sentence, and labelled lines below
-    it.
-    """
-
-    tone: str
-    verdict: str
-    sentence: str
-    details: tuple[tuple[str, str], ...]
-
-
-def answer(report: v1.Report) -> Answer:
-    """Does training here give the same bits twice, what must be pinned, and which settings change
-    the answer?
-    """
-    tone, verdict, sentence = _same_bits(report)
-    return Answer(
-        tone,
-        verdict,
-        sentence,
-        tuple(
-            (label, text)
-            for label, text in (
-                ("Parts at", _parts_at(report)),
-                ("Recipe", _recipe(report)),
-                ("Unpinned", _unpinned(report)),
-                ("Pin too", _besides(report)),
-                ("Keep equal", _keep_equal(report)),
-                ("Not decided", _undecided(report)),
-                ("Not tried", _untried(report)),
-                ("Ended early", _early(report)),
-            )
-            if text
+def page(report: v1.Report) -> Page:
+    """The whole page."""
+    return Page(
+        "detaudit scan: training that repeats to the last bit",
+        tuple(_blocks(report)),
+        Closing(
+            (wording.work(report), wording.decided(report)),
+            "-v shows the evidence",
+            ("detaudit explain ID tells more of a source",),
         ),
+        f"{report.tool.name} {report.tool.version}",
+        report.version,
     )
 
 
-def _same_bits(report: v1.Report) -> tuple[str, str, str]:
+def answer(report: v1.Report) -> Answer:
+    """Does training here give the same bits twice?"""
+    tone, verdict, sentence = _same_bits(report)
+    return Answer(tone, verdict, sentence)
+
+
+def _blocks(report: v1.Report) -> Iterator[Block]:
+    yield answer(report)
+    if report.recipe is not None and report.recipe.rung != "none":
+        yield Paste((Snippet(report.recipe.lines, report.recipe.environment),))
+    yield _details(report)
+    if report.verdicts:
+        yield _sources(report)
+    yield from _pins(report)
+    if report.ladder:
+        yield _ladder(report)
+    if report.matrix:
+        yield _matrix(report)
+    if report.reach:
+        yield _reach(report)
+    if report.placebos:
+        yield _placebos(report)
+    yield _evidence(report)
+    yield from wording.records(report)
+
+
+def _details(report: v1.Report) -> Lines:
+    """Labelled lines below the answer: what must be pinned, which settings change the answer."""
+    said = {
+        "Parts at": _parts_at(report),
+        "Recipe": _recipe(report),
+        "Unpinned": _unpinned(report),
+        "Pin too": _besides(report),
+        "Keep equal": _keep_equal(report),
+        "Not decided": _undecided(report),
+        "Not tried": _untried(report),
+        "Ended early": _early(report),
+    }
+    lines = [Line(label, value) for label, value in said.items() if value]
+    lines += [Line("Warning", one, "notice") for one in report.warnings[: wording.MOST_WARNINGS]]
+    return Lines((*lines, *wording.seen_on(report)))
+
+
+def _sources(report: v1.Report) -> Table:
+    def pin(one: v1.Verdict) -> Inline:
+        if one.verdict != "needs-pin" or one.pin is None:
+            return ""
+        return Text("the recipe", "quiet") if in_recipe(report, one) else Id(one.pin, "name")
+
+    def row(one: v1.Verdict) -> Row:
+        seen = Text(wording.seen(one), "quiet" if one.verdict == "skipped" else "")
+        return Row((Id(one.source), Verdict(one.verdict), seen, pin(one)))
+
+    columns = tuple(map(Column, ("source", "verdict", "what was seen", "pin")))
+    return Table(columns, tuple(map(row, wording.ordered(report.verdicts))), Head.RULED)
+
+
+def _pins(report: v1.Report) -> Iterator[Paste]:
+    """Each pin once; those that the recipe makes needless are details."""
+    wanted = [one for one in report.verdicts if one.verdict == "needs-pin" and one.fix is not None]
+    besides = [one for one in wanted if not in_recipe(report, one)]
+    found = []
+    for pin in dict.fromkeys(one.pin for one in wanted):
+        sources = [one for one in wanted if one.pin == pin]
+        fix = sources[0].fix
+        assert fix is not None
+        found.append(
+            Snippet(
+                fix.lines,
+                fix.environment,
+                ", ".join(one.source for one in sources),
+                fix.note,
+                Depth.OPEN if any(one in besides for one in sources) else Depth.DETAIL,
+            )
+        )
+    if found:
+        yield Paste(
+            tuple(found),
+            title="Pins",
+            remark="what to paste where your code uses the source",
+            depth=Depth.SECTION if besides else Depth.DETAIL,
+        )
+
+
+def _ladder(report: v1.Report) -> Table:
+    chosen = report.recipe.rung if report.recipe else None
+
+    def row(one: v1.Rung) -> Row:
+        best = one.id == chosen
+        title = Text(one.title, "strong" if best else "")
+        changes = Text("; ".join(one.changes), detail=not best)
+        return Row((Sign(one.holds), title, wording.climbed(one), cost(one), changes))
+
+    return Table(
+        (
+            Column(""),
+            Column("recipe"),
+            Column("what was seen"),
+            Column("step time", joined="; a step takes "),
+            Column("changes besides", joined="; "),
+        ),
+        tuple(map(row, report.ladder)),
+        title="Recipes",
+        remark=f"weakest first, each on {wording.climbing(report)}",
+        depth=Depth.SECTION,
+    )
+
+
+def _matrix(report: v1.Report) -> Table:
+    generators = list(dict.fromkeys(one.generator for one in report.matrix))[:20]
+    cells = {(one.component, one.generator): one.decides for one in report.matrix}
+    rows = [
+        (Id(component), *(Sign(cells.get((component, name)), decides=True) for name in generators))
+        for component in dict.fromkeys(one.component for one in report.matrix)
+    ]
+    return Table(
+        (Column(""), *(Column(Id(name)) for name in generators)),
+        tuple(map(Row, rows)),
+        Head.PLAIN,
+        title="Which generator decides what",
+        remark="\u2713 decides it, \u00b7 does not, ? not seen",
+        depth=Depth.SECTION,
+    )
+
+
+def _reach(report: v1.Report) -> Table:
+    def row(one: v1.Level) -> Row:
+        first = f", first at {where(one.divergence)}" if one.divergence else ""
+        seen = (Text(one.reason, "" if one.agrees is not None else "quiet"), Text(first, "", True))
+        return Row((Sign(one.agrees), one.title, seen))
+
+    return Table(
+        (Column(""), Column("level"), Column("what was seen")),
+        tuple(map(row, report.reach)),
+        title="Reach",
+        remark=wording.farthest(report),
+        depth=Depth.SECTION,
+    )
+
+
+def _placebos(report: v1.Report) -> Table:
+    said = {True: "does nothing", False: "has an effect", None: "not shown"}
+
+    def row(one: v1.Placebo) -> Row:
+        yours = Text("; your environment has it" if one.yours else "", "notice")
+        shown = Text(said[one.does_nothing], "notice" if one.does_nothing else "quiet")
+        reason = Text(one.reason, "quiet", detail=one.does_nothing is not None)
+        return Row((shown, (one.title, yours), reason))
+
+    return Table(
+        (Column(""), Column("setting"), Column("what was seen", joined="\n")),
+        tuple(map(row, report.placebos)),
+        title="Placebos",
+        remark="settings that people rely on",
+        depth=Depth.SECTION,
+    )
+
+
+def _first(found: v1.Divergence | None) -> str:
+    return where(found) if found is not None else ""
+
+
+def _evidence(report: v1.Report) -> Table:
+    """Per source: where runs part first, what each condition's pairs showed, which trials."""
+    control = report.control.models if report.control else ()
+    rows = [
+        Row((f"control, {short(one.model)}", _first(one.divergence), wording.control_pairs(one)))
+        for one in control
+    ]
+    for one in wording.ordered(report.verdicts):
+        counts = Several(tuple(wording.evidence(one.counts, one.trial_numbers)))
+        if one.trials or one.divergence is not None:
+            rows.append(Row((Id(one.source), wording.first(one), counts)))
+    return Table(
+        (Column("source"), Column("where runs part first"), Column("pairs", joined="\n")),
+        tuple(rows),
+        title="Evidence",
+        remark="where runs part first, the pairs that part, the trials",
+        depth=Depth.DETAIL,
+        priority=1,
+    )
+
+
+def _same_bits(report: v1.Report) -> tuple[Tone, str, str]:
     control, recipe = report.control, report.recipe
     if control is None:
         return (
-            UNSURE,
+            "unsure",
             "NOT DECIDED",
             f"Whether training here gives the same bits twice was not seen: {report.reason}.",
         )
     if control.holds is False:
         return (
-            BAD,
+            "bad",
             "NO",
             (
                 "Two trainings here differ although everything is pinned. This machine or this build is "
@@ -66,7 +247,7 @@ def _same_bits(report: v1.Report) -> tuple[str, str, str]:
     broken = [one.source for one in report.verdicts if one.verdict == "broken"]
     if broken:
         return (
-            BAD,
+            "bad",
             "NO",
             (
                 f"Runs of one and the same condition part although everything is pinned: {listed(broken)}. "
@@ -75,7 +256,7 @@ def _same_bits(report: v1.Report) -> tuple[str, str, str]:
         )
     if control.holds is None:
         return (
-            UNSURE,
+            "unsure",
             "NOT DECIDED",
             f"Whether training here gives the same bits twice was not seen: {report.reason}.",
         )
@@ -83,30 +264,30 @@ def _same_bits(report: v1.Report) -> tuple[str, str, str]:
         return _without_recipe(report)
     if recipe.verified is False:
         return (
-            UNSURE,
+            "unsure",
             "NOT AS PRINTED",
             f"A recipe held trial by trial, but its own lines do not: {recipe.reason}.",
         )
     if recipe.verified is None:
         return (
-            UNSURE,
+            "unsure",
             "NOT DECIDED",
             f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}.",
         )
     if recipe.rung == "none":
-        return GOOD, "YES", "Training here gives the same bits twice, with nothing pinned."
-    return GOOD, "YES, ONCE PINNED", "Training here gives the same bits twice, with these lines:"
+        return "good", "YES", "Training here gives the same bits twice, with nothing pinned."
+    return "good", "YES, ONCE PINNED", "Training here gives the same bits twice, with these lines:"
 
 
-def _without_recipe(report: v1.Report) -> tuple[str, str, str]:
+def _without_recipe(report: v1.Report) -> tuple[Tone, str, str]:
     assert report.control is not None
     models = len(report.control.models)
     held = f"With everything pinned, two trainings agree to the last bit on {number(models, 'tiny model')}"
     if report.ladder and all(rung.holds is False for rung in report.ladder):
-        return UNSURE, "IN PART", f"{held}; but none of the known recipes holds on all of them."
+        return "unsure", "IN PART", f"{held}; but none of the known recipes holds on all of them."
     if report.ladder or report.interrupted or report.cut:
-        return UNSURE, "NOT FINISHED", f"{held}; which recipe suffices was not decided."
-    return GOOD, "YES, ONCE PINNED", f"{held}. This scan looked for no recipe."
+        return "unsure", "NOT FINISHED", f"{held}; which recipe suffices was not decided."
+    return "good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe."
 
 
 def _parts_at(report: v1.Report) -> str:

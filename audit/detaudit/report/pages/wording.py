@@ -3,11 +3,12 @@
 They are plain text with whatever the document holds in them: each face escapes them in its own way.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isclose
 from typing import Any
 
 from detaudit.counting import excluded_rate
+from detaudit.report.pages.page import Block, Code, Column, Depth, Line, Row, Table, Text
 from detaudit.report.schema import v1
 
 #: Verdicts in the order in which a reader needs them.
@@ -205,10 +206,15 @@ def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
 
 
 def of_control(one: v1.Controlled) -> str:
+    """What the pairs of one model showed with everything pinned, and where the first differs."""
+    found = control_pairs(one)
+    return f"{where(one.divergence)}; {found}" if one.divergence else found
+
+
+def control_pairs(one: v1.Controlled) -> str:
     """What the pairs of one model showed with everything pinned."""
     reasons = dict.fromkeys([*one.problems, *([one.unavailable] if one.unavailable else [])])
-    found = [f"{_share(one)} pairs part", *reasons, f"trials {spans(one.trial_numbers)}"]
-    return "; ".join([where(one.divergence), *found] if one.divergence else found)
+    return "; ".join([f"{_share(one)} pairs part", *reasons, f"trials {spans(one.trial_numbers)}"])
 
 
 def flat(facts: Any, name: str = "") -> list[str]:
@@ -324,6 +330,47 @@ def _at(facts: Any, *keys: str) -> Any:
     for key in keys:
         facts = facts.get(key) if isinstance(facts, dict) else None
     return facts
+
+
+MOST_WARNINGS = 20
+_MOST_FACTS = 150
+_LONGEST_FACT = 200
+_MOST_TRIALS = 100  # on a terminal
+
+
+def seen_on(report: v1.Document) -> tuple[Line, ...]:
+    """The line that says where it was seen, where that is known."""
+    seen = context(report)
+    return (Line("Seen on", Text(seen, "quiet"), "quiet"),) if seen else ()
+
+
+def records(report: v1.Document) -> Iterator[Block]:
+    """What every page has at its end: the facts, and the trials that did not complete."""
+    facts = flat(
+        {"machine": report.machine, "environment": report.environment, "options": report.options}
+    )
+    lines = [one[:_LONGEST_FACT] for one in facts[:_MOST_FACTS]]
+    if len(facts) > _MOST_FACTS:
+        lines.append(f"({len(facts) - _MOST_FACTS:,} more in the JSON report)")
+    yield Code(tuple(lines), title="Machine and environment", depth=Depth.RECORD, priority=2)
+    ended = [one for one in report.trials if one.outcome != "completed"]
+    if ended:
+        depths = [Depth.OPEN] * _MOST_TRIALS + [Depth.RECORD] * len(ended)
+        yield Table(
+            (Column("trial"), Column("outcome"), Column("reason", joined=": ")),
+            tuple(
+                Row((str(one.number), one.outcome, one.reason), depth)
+                for one, depth in zip(ended, depths, strict=False)
+            ),
+            title="Trials that did not complete",
+            depth=Depth.DETAIL,
+            priority=1,
+        )
+
+
+def decided(report: v1.Document) -> str:
+    """The exit code, and what decided it."""
+    return f"exit code {report.exit_code}: {report.reason}"
 
 
 def work(report: v1.Document) -> str:
