@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import typer
-from detaudit import base, cli, errors, reference
+from detaudit import base, errors, reference
+from detaudit.cli.app import app
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
 from detaudit.counting import excluded_rate, fisher
@@ -113,7 +114,7 @@ def commands(text: str) -> list[list[str]]:
 
 def parse(arguments: list[str]) -> None:
     """As the command line would, options, values and all, but nothing is run."""
-    root = typer.main.get_command(cli.app)
+    root = typer.main.get_command(app)
     try:
         if arguments[0].startswith("-"):
             root.make_context("detaudit", list(arguments))
@@ -148,7 +149,7 @@ def test_the_reference_of_a_command_has_its_options_and_defaults(name):
         for word in re.findall(r"`([\w-]+)", option)
     }
     expected = {"--help": "off"}
-    for one in typer.main.get_command(cli.app).commands[name].params:
+    for one in typer.main.get_command(app).commands[name].params:
         for word in one.opts if one.param_type_name == "option" else [one.metavar.strip("{}")]:
             expected[word] = ABSENT.get(word, "") if shown(one) is None else shown(one)
     assert told == expected
