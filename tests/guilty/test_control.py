@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from detaudit.conclusion import conclude
-from detaudit.report import build
+from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
 from detaudit.scan import Options, scan
 from rich.console import Console

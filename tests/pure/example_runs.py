@@ -6,7 +6,7 @@ from detaudit.condition import Condition, Trial
 from detaudit.diff import Divergence
 from detaudit.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
-from detaudit.report import build_run
+from detaudit.report.build import run as build_run
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 from detaudit.runner import Finished

@@ -9,7 +9,7 @@ from detaudit.ops import sweep
 from detaudit.ops.findings import Operation, OpsAudit, Refusal
 from detaudit.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.pinpoint import Guilty, Replays
-from detaudit.report import build_ops
+from detaudit.report.build import ops as build_ops
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 from detaudit.runner import Finished

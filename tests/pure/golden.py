@@ -8,7 +8,8 @@ from io import StringIO
 from pathlib import Path
 
 import msgspec
-from detaudit.report import build, write
+from detaudit.report import write
+from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
 from detaudit.report.schema import v1
 from rich.console import Console

@@ -17,7 +17,7 @@ from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.experiments.matrix import matrix
 from detaudit.experiments.tally import Tally
 from detaudit.findings import Audit, Recipe, Rung
-from detaudit.report import build
+from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
 from detaudit.report.pages import wording
 from detaudit.scan import Options, _Scan

@@ -15,7 +15,8 @@ from detaudit.ops.conclusion import conclude
 from detaudit.ops.findings import Operation, Refusal
 from detaudit.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
-from detaudit.report import build_ops, read, write
+from detaudit.report import read, write
+from detaudit.report.build import ops as build_ops
 from detaudit.report.formats import registry
 from detaudit.report.pages import wording
 from detaudit.report.privacy import Private

@@ -11,7 +11,8 @@ import pytest
 from detaudit import counting
 from detaudit.diff import Divergence
 from detaudit.outcome import FAILED, Outcome
-from detaudit.report import build, read, write
+from detaudit.report import read, write
+from detaudit.report.build import scan as build
 from detaudit.report.pages import wording
 from detaudit.report.pages.scan import answer
 from detaudit.report.privacy import Private

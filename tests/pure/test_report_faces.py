@@ -10,7 +10,8 @@ from unicodedata import category
 
 import msgspec
 import pytest
-from detaudit.report import build, escape, read
+from detaudit.report import escape, read
+from detaudit.report.build import scan as build
 from detaudit.report.formats import junit, markdown, registry
 from detaudit.report.schema import v1
 from hypothesis import given, settings

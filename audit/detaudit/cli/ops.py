@@ -62,7 +62,8 @@ def ops_command(
     from detaudit.ops import session
     from detaudit.ops.sweep import THREADS
     from detaudit.progress import Drawing
-    from detaudit.report import build_ops, write
+    from detaudit.report import write
+    from detaudit.report.build import ops as build_ops
 
     options = session.Options(
         python=interpreter_path(python),

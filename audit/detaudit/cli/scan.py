@@ -123,7 +123,8 @@ def scan_once(
 ) -> int:
     """One scan with its reports, and its exit code."""
     from detaudit.progress import Drawing
-    from detaudit.report import build, write
+    from detaudit.report import write
+    from detaudit.report.build import scan as build
     from detaudit.scan import scan
 
     for path in targets.values():

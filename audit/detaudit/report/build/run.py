@@ -2,7 +2,7 @@
 
 from detaudit import __version__, base, environment
 from detaudit.counting import excluded_rate
-from detaudit.report.build import Shared
+from detaudit.report.build.scan import Shared
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 from detaudit.script import findings

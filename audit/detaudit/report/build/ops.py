@@ -3,7 +3,7 @@
 from detaudit import __version__, base
 from detaudit.ops import findings
 from detaudit.ops.conclusion import conclude
-from detaudit.report.build import Shared
+from detaudit.report.build.scan import Shared
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 
