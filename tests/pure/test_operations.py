@@ -19,7 +19,6 @@ from detaudit.report import read, write
 from detaudit.report.build import ops as build_ops
 from detaudit.report.formats import registry
 from detaudit.report.pages import wording
-from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 from detaudit.runner import Finished
 from detaudit_probes.ops import step
@@ -412,6 +411,11 @@ def test_processes_are_compared_operation_by_operation():
     assert pinpoint.between([called], [{**called, "outputs": [3]}])[0] == "python"
 
 
+def built(found):
+    """What a document says of it."""
+    return example_runs.document(replace(example_runs.PARTED, pinpoint=found)).pinpoint
+
+
 def replay(*marks):
     return [("Op", (went_in,), (came_out,)) for went_in, came_out in marks]
 
@@ -522,7 +526,7 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh
     left = noted(fresh_folder(), [1, 2, 3], python=python)
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
     assert (found.born, found.guilty, found.watched.distinct) == ("", None, 3)
-    told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
+    told = wording.operation(built(found))
     assert told.startswith(
         "the step, replayed (fit), ends on 3 distinct results; which operation they"
     )
@@ -547,13 +551,13 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh
 )
 def test_replays_that_are_not_the_step_are_no_agreement(fresh_folder, seen, said):
     found = pinpoint.judged([noted(fresh_folder(), [], same_step=one) for one in seen])
-    assert said in wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found))
+    assert said in wording.operation(built(found))
 
 
 def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
     """An embedding whose step is a race, replayed: no more is said than what was seen."""
     found = pinpoint.judged([noted(fresh_folder(), [], same_step=False) for _ in range(2)])
-    assert wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(found)) == (
+    assert wording.operation(built(found)) == (
         "the step, replayed (fit), repeats itself, but ends on other bits than the step did"
     )
 
@@ -587,7 +591,7 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         True,
         False,
     )
-    told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(one))
+    told = wording.operation(built(one))
     assert told == (
         "ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
         "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
@@ -595,19 +599,15 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         "(3 distinct of 20)"
     )
     layer = replace(one, guilty=None, same_watched=None, same_eager=True)  # --depth layer
-    told = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(layer))
+    told = wording.operation(built(layer))
     assert told == (
         "the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
         "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
         "step as a whole parts too, on the same bits (3 distinct of 20)"
     )
-    failed = wording.operation(
-        build_ops._Builder(FOUND, Private()).pinpoint(
-            Pinpoint("fit", 0, failed="TypeError: not twice")
-        )
-    )
+    failed = wording.operation(built(Pinpoint("fit", 0, failed="TypeError: not twice")))
     assert failed == "the step could not be replayed (fit): TypeError: not twice"
-    none = wording.operation(build_ops._Builder(FOUND, Private()).pinpoint(Pinpoint("fit", 126)))
+    none = wording.operation(built(Pinpoint("fit", 126)))
     assert none.startswith(
         "the step, replayed (fit), repeats itself in two processes, all 126 operations"
     )
