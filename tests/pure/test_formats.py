@@ -1,5 +1,6 @@
 """No string of any document does harm in any format, whichever field it stands in."""
 
+import ast
 import re
 import sys
 import types
@@ -92,3 +93,20 @@ def test_the_example_of_a_format_is_one_file_and_one_line(monkeypatch):
     assert "needs-pin: hash-seed\n" in text and text.count("\n") == 31
     text = registry.rendered(golden.DOCUMENTS["ops-sweep"], "plain")
     assert text.startswith("broken: Dilation2DBackpropFilter\n")
+
+
+def imported(path) -> set[str]:
+    """The modules that a file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    found = {one.name for node in nodes if isinstance(node, ast.Import) for one in node.names}
+    return found | {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_a_page_knows_no_format_and_the_report_knows_rich_in_formats_alone():
+    report = golden.FOLDER.parents[1] / "audit" / "detaudit" / "report"
+    for path in report.rglob("*.py"):
+        modules = imported(path)
+        if path.parent.name != "formats":
+            assert not any(one.partition(".")[0] == "rich" for one in modules), path
+        if path.parent.name == "pages":
+            assert not any(".formats" in one or one.endswith(".escape") for one in modules), path

@@ -51,13 +51,9 @@ class Entry(NamedTuple):
 
 def page(report: v1.OpsReport) -> Page:
     """The whole page."""
-    return Page(
-        "detaudit ops",
-        tuple(_blocks(report)),
-        Closing((wording.work(report), wording.decided(report)), "-v shows every operation"),
-        f"{report.tool.name} {report.tool.version}",
-        report.version,
-    )
+    sentences = (wording.work(report), wording.decided(report))
+    closing = Closing(sentences, "-v shows every operation")
+    return wording.whole(report, "detaudit ops", _blocks(report), closing)
 
 
 def _blocks(report: v1.OpsReport) -> Iterator[Block]:
@@ -74,7 +70,6 @@ def _blocks(report: v1.OpsReport) -> Iterator[Block]:
         yield _table(others, title="The other operations", depth=Depth.DETAIL)
     if report.refusals and not asked:
         yield _refusals(report, Depth.DETAIL)
-    yield from wording.records(report)
 
 
 def answer(report: v1.OpsReport) -> Answer:

@@ -31,15 +31,9 @@ def page(report: v1.RunReport) -> Page:
     """The whole page."""
     searched = report.search.trials
     search = f"; {number(searched, 'run')} for the search" if searched else ""
-    return Page(
-        f"detaudit run: {report.program}",
-        tuple(_blocks(report)),
-        Closing(
-            (f"{wording.work(report)}{search}", wording.decided(report)), "-v shows the evidence"
-        ),
-        f"{report.tool.name} {report.tool.version}",
-        report.version,
-    )
+    work = f"{wording.work(report)}{search}"
+    closing = Closing((work, wording.decided(report)), "-v shows the evidence")
+    return wording.whole(report, f"detaudit run: {report.program}", _blocks(report), closing)
 
 
 def _blocks(report: v1.RunReport) -> Iterator[Block]:
@@ -65,7 +59,6 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
     )
     if report.pinpoint is not None and report.pinpoint.passages:
         yield layers(report.pinpoint)
-    yield from wording.records(report)
 
 
 def answer(report: v1.RunReport) -> Answer:

@@ -31,17 +31,13 @@ from detaudit.report.schema import v1
 
 def page(report: v1.Report) -> Page:
     """The whole page."""
-    return Page(
-        "detaudit scan: training that repeats to the last bit",
-        tuple(_blocks(report)),
-        Closing(
-            (wording.work(report), wording.decided(report)),
-            "-v shows the evidence",
-            ("detaudit explain ID tells more of a source",),
-        ),
-        f"{report.tool.name} {report.tool.version}",
-        report.version,
+    title = "detaudit scan: training that repeats to the last bit"
+    closing = Closing(
+        (wording.work(report), wording.decided(report)),
+        "-v shows the evidence",
+        ("detaudit explain ID tells more of a source",),
     )
+    return wording.whole(report, title, _blocks(report), closing)
 
 
 def answer(report: v1.Report) -> Answer:
@@ -67,7 +63,6 @@ def _blocks(report: v1.Report) -> Iterator[Block]:
     if report.placebos:
         yield _placebos(report)
     yield _evidence(report)
-    yield from wording.records(report)
 
 
 def _details(report: v1.Report) -> Lines:

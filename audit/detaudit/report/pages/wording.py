@@ -8,7 +8,18 @@ from math import isclose
 from typing import Any
 
 from detaudit.counting import excluded_rate
-from detaudit.report.pages.page import Block, Code, Column, Depth, Line, Row, Table, Text
+from detaudit.report.pages.page import (
+    Block,
+    Closing,
+    Code,
+    Column,
+    Depth,
+    Line,
+    Page,
+    Row,
+    Table,
+    Text,
+)
 from detaudit.report.schema import v1
 
 #: Verdicts in the order in which a reader needs them.
@@ -344,7 +355,13 @@ def seen_on(report: v1.Document) -> tuple[Line, ...]:
     return (Line("Seen on", Text(seen, "quiet"), "quiet"),) if seen else ()
 
 
-def records(report: v1.Document) -> Iterator[Block]:
+def whole(report: v1.Document, title: str, blocks: Iterable[Block], closing: Closing) -> Page:
+    """The page of a command: its own blocks, then what every page has."""
+    tool = f"{report.tool.name} {report.tool.version}"
+    return Page(title, (*blocks, *_records(report)), closing, tool, report.version)
+
+
+def _records(report: v1.Document) -> Iterator[Block]:
     """What every page has at its end: the facts, and the trials that did not complete."""
     facts = flat(
         {"machine": report.machine, "environment": report.environment, "options": report.options}
