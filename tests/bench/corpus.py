@@ -14,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from detaudit.report import build_run, write
+from detaudit.report import write
+from detaudit.report.build import run as build_run
 from detaudit.script import program, session
 
 CORPUS = Path(__file__).parents[1] / "corpus"

@@ -20,7 +20,8 @@ from detaudit.core.tally import Tally
 from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
 from detaudit.findings import Audit, Control
 from detaudit.plan import PAIRS
-from detaudit.report import answer, v1
+from detaudit.report.pages import scan as answer
+from detaudit.report.schema import v1
 from detaudit.script.conclusion import conclude as conclude_run
 from detaudit.script.findings import RunAudit
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
@@ -202,7 +203,7 @@ def test_generated_pages_are_up_to_date():
         "python -m detaudit.reference > docs/reference/sources.md"
     )
     assert (DOCS / "reference/report.schema.json").read_bytes() == v1.schema(), (
-        "python -m detaudit.report.v1 > ..."
+        "python -m detaudit.report.schema.v1 > ..."
     )
 
 

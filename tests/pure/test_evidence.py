@@ -18,7 +18,9 @@ from detaudit.experiments.ladder import ladder, weakest
 from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.experiments.matrix import matrix
 from detaudit.findings import Audit, Control, Recipe, Rung
-from detaudit.report import build, terminal, wording
+from detaudit.report.build import scan as build
+from detaudit.report.formats import registry
+from detaudit.report.pages import wording
 from detaudit.saved import Identity
 from detaudit.scan import Options, _Scan
 from detaudit.verdict import Count
@@ -293,5 +295,5 @@ def test_a_quick_scan_says_what_it_has_not_tried():
 
 def terminal_text(audit: Audit) -> str:
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(terminal.render(build.document(audit)), crop=False)
+    console.print(registry.on_screen(build.document(audit), False), crop=False)
     return console.export_text()

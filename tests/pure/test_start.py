@@ -11,6 +11,9 @@ import pytest
 LEAVES = {
     "detaudit",
     "detaudit.errors",
+    "detaudit.report",
+    "detaudit.report.formats",
+    "detaudit.report.formats.registry",
     "detaudit_probes",
     "detaudit_probes.codec",
     "detaudit_probes.declare",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from detaudit.core.pinpoint import Guilty
     from detaudit.findings import Audit
     from detaudit.ops.findings import OpsAudit
-    from detaudit.report import v1
+    from detaudit.report.schema import v1
     from detaudit.script.findings import RunAudit
 
 #: What a reproducer's head names the versions of.
@@ -48,13 +48,14 @@ def hand_over(
     document: "v1.Document", targets: Mapping[str, Path | None], verbose: bool, quiet: bool = False
 ) -> None:
     """The report on the screen, and in the files that it was asked for."""
-    from detaudit.report import faces, write
+    from detaudit.report import write
+    from detaudit.report.formats import registry
 
     if not quiet:
-        Console().print(faces.on_screen(document, verbose), crop=False)
+        Console().print(registry.on_screen(document, verbose), crop=False)
     for kind, path in targets.items():
         if path is not None:
-            write.save(path, faces.rendered(document, kind))
+            write.save(path, registry.rendered(document, kind))
 
 
 def reproduce(

@@ -14,6 +14,7 @@ from detaudit.cli.options import (
     DEVICES,
     Jobs,
     Json,
+    Junit,
     Markdown,
     Python,
     Resume,
@@ -68,9 +69,7 @@ def scan_command(
     strict: Strict = False,
     json: Json = None,
     markdown: Markdown = None,
-    junit: Annotated[
-        Path | None, typer.Option(metavar="F", help="Write the report as JUnit XML.")
-    ] = None,
+    junit: Junit = None,
     resume: Resume = None,
     verbose: Verbose = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
@@ -123,7 +122,8 @@ def scan_once(
 ) -> int:
     """One scan with its reports, and its exit code."""
     from detaudit.progress import Drawing
-    from detaudit.report import build, write
+    from detaudit.report import write
+    from detaudit.report.build import scan as build
     from detaudit.scan import scan
 
     for path in targets.values():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detaudit import environment
-from detaudit.report.v1 import LARGEST, NAME, TEXT
+from detaudit.report.schema.v1 import LARGEST, NAME, TEXT
 
 #: Keys of facts that would name a machine or a person.
 PRIVATE_KEYS = frozenset(
