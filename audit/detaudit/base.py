@@ -7,7 +7,7 @@ from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Loosen, Pin, Source
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import NO_SETTINGS, Settings
 
-from detaudit.condition import Condition
+from detaudit.core.condition import Condition
 
 #: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX
 #: is made to compile: without it every operation is dispatched by itself, which no user of it does.

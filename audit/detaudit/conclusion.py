@@ -3,8 +3,8 @@
 """
 
 from detaudit.core.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
 from detaudit.findings import Audit
-from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
 
 
 def conclude(audit: Audit) -> Conclusion:

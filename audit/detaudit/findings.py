@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.tally import Tally
-from detaudit.diff import Divergence
-from detaudit.verdict import Count, Verdict
+from detaudit.core.verdict import Count, Verdict
 
 
 @dataclass(frozen=True)

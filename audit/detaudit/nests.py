@@ -17,10 +17,10 @@ import detaudit_probes
 from detaudit_probes import codec, protocol
 
 from detaudit.core.files import end_of, read_json, write_json
+from detaudit.core.outcome import Ended, last_line, sentence
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
-from detaudit.outcome import Ended, last_line, sentence
 
 GUEST = Path(detaudit_probes.__file__).parent
 

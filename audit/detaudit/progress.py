@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from detaudit.events import Decided, Event, Expected, Phase, Told, TrialEnded
+from detaudit.core.events import Decided, Event, Expected, Phase, Told, TrialEnded
 
 #: In a pipe, one line for this share of the trials.
 _SHARE = 10

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Pin
 
-from detaudit.condition import Condition
+from detaudit.core.condition import Condition
 
 
 @dataclass(frozen=True)

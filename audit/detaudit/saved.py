@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 from detaudit_probes import codec, protocol
 
-from detaudit import __version__, traces
-from detaudit.condition import Condition, Trial, items
+from detaudit import __version__
+from detaudit.core import trace as traces
+from detaudit.core.condition import Condition, Trial, items
 from detaudit.core.experiment import Finished
+from detaudit.core.outcome import Outcome
 from detaudit.errors import UsageError
-from detaudit.outcome import Outcome
 
 FORMAT, VERSION = "detaudit.resume", 2
 FILE = "resume.jsonl"

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from detaudit import base, environment, gpu, machine, plan, recipes, under_test, verify
+from detaudit.core.events import Decided, Emit, Phase
 from detaudit.core.experiment import Asking
-from detaudit.events import Decided, Emit, Phase
+from detaudit.core.verdict import ERROR, Verdict
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.experiments.cost import cost
@@ -15,7 +16,6 @@ from detaudit.findings import Audit, Recipe, Rung
 from detaudit.plan import Plan
 from detaudit.runner import Limits, default_jobs
 from detaudit.sections import Parts, lacking, parts_of
-from detaudit.verdict import ERROR, Verdict
 
 _Row = TypeVar("_Row")
 

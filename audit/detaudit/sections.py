@@ -11,8 +11,9 @@ from detaudit_probes.declare import Compare, Needs, Pin, Setting, Source
 from detaudit_probes.placebos import PLACEBOS
 
 from detaudit import base as bases
-from detaudit.condition import Condition
+from detaudit.core.condition import Condition
 from detaudit.core.experiment import Asking, Experiment, Finding
+from detaudit.core.verdict import SKIPPED, Verdict
 from detaudit.experiments import placebos, reach
 from detaudit.experiments.compare import compare
 from detaudit.experiments.control import control
@@ -22,7 +23,6 @@ from detaudit.experiments.loosen import loosen
 from detaudit.experiments.matrix import matrix
 from detaudit.findings import Cell, Control, Level, Placebo, Rung
 from detaudit.plan import Plan
-from detaudit.verdict import SKIPPED, Verdict
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 from detaudit_probes.declare import TF_KERAS
 
 from detaudit.core.counting import excluded_rate
+from detaudit.core.outcome import last_line
+from detaudit.core.verdict import Count
 from detaudit.findings import Recipe, Rung
-from detaudit.outcome import last_line
-from detaudit.verdict import Count
 
 TEMPLATE = Path(__file__).with_name("templates") / "recipe_training.py.txt"
 AS_PRINTED = "as printed"

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
-from detaudit.outcome import COMPLETED, Outcome
+from detaudit.core.outcome import COMPLETED, Outcome
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate

@@ -18,13 +18,13 @@ from pathlib import Path
 from statistics import mean
 
 from detaudit import base, plan, sections
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement
 from detaudit.core.experiment import Asking, Finished
 from detaudit.core.tally import compare_finished
-from detaudit.diff import Agreement
+from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.runner import Limits, Runner
-from detaudit.verdict import Verdict
 
 
 def main() -> int:

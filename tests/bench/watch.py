@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from statistics import median, quantiles
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from detaudit import base, under_test
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import pytest
 from detaudit import base
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement, compare
 from detaudit.core.experiment import Asking
-from detaudit.diff import Agreement, compare
 from detaudit.execution.host import Interpreter
 from detaudit.experiments.matrix import matrix
 from detaudit.runner import Limits, Runner

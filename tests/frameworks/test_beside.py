@@ -6,9 +6,9 @@ import os
 import sys
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement, Divergence
 from detaudit.core.experiment import Asking
-from detaudit.diff import Agreement, Divergence
 from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.script import program

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from detaudit.diff import Agreement
+from detaudit.core.divergence import Agreement
 from detaudit.script.repeat import compare_runs
 
 from tests.frameworks.test_watching import run

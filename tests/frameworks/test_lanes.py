@@ -12,7 +12,7 @@ from pathlib import Path
 
 import detaudit_probes
 import pytest
-from detaudit.condition import Condition
+from detaudit.core.condition import Condition
 
 from tests.frameworks.replaying import runs_of
 from tests.interpreters import with_backend

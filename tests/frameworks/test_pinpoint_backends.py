@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition
 from detaudit.core import pinpoint
+from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 from detaudit.ops import reproducer
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner

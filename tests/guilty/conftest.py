@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from detaudit import base, sections
 from detaudit.core.experiment import Asking
+from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Interpreter
 from detaudit.plan import narrowed
 from detaudit.runner import Limits, Runner
-from detaudit.verdict import Verdict
 from detaudit_probes.declare import Source
 from detaudit_probes.models import NAMES as MODELS
 

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
-from detaudit.diff import Divergence
-from detaudit.outcome import COMPLETED, CRASHED, FAILED, Outcome
+from detaudit.core.ulp import Distance
 from detaudit.report.build import run as build_run
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
@@ -26,7 +27,6 @@ from detaudit.script.findings import (
     Site,
     Varied,
 )
-from detaudit.ulp import Distance
 
 PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
 

@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 from detaudit import base
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
+from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.core.pinpoint import Guilty, Replays
-from detaudit.diff import Divergence
+from detaudit.core.ulp import Distance
 from detaudit.ops import sweep
 from detaudit.ops.findings import Operation, OpsAudit, Refusal
-from detaudit.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.report.build import ops as build_ops
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
-from detaudit.ulp import Distance
 
 PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
 CONDITIONS = sweep.Conditions.of(base.base_condition("tensorflow", "cpu", 1), base.known_pins())

@@ -8,11 +8,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement, Divergence
 from detaudit.core.experiment import Finished
-from detaudit.diff import Agreement, Divergence
+from detaudit.core.outcome import COMPLETED, FAILED, Outcome
 from detaudit.errors import UsageError
-from detaudit.outcome import COMPLETED, FAILED, Outcome
 from detaudit.script import growth, session
 from detaudit.script.findings import Cause, Fix, Output, Quantity, Repeats, RunAudit
 from detaudit.script.origin import origin, suspects

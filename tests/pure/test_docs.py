@@ -14,9 +14,10 @@ import typer
 from detaudit import base, errors, reference
 from detaudit.cli.app import app
 from detaudit.conclusion import conclude
-from detaudit.condition import Condition
+from detaudit.core.condition import Condition
 from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher
 from detaudit.core.tally import Tally
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
 from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
 from detaudit.findings import Audit, Control
 from detaudit.plan import PAIRS
@@ -24,7 +25,6 @@ from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1
 from detaudit.script.conclusion import conclude as conclude_run
 from detaudit.script.findings import RunAudit
-from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
 from detaudit_probes import protocol, sources
 from detaudit_probes.placebos import PLACEBOS
 from packaging.requirements import Requirement

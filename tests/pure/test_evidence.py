@@ -12,6 +12,7 @@ from detaudit import __version__, base, gpu, plan, recipes, verify
 from detaudit.conclusion import conclude
 from detaudit.core.counting import excluded_rate
 from detaudit.core.tally import Tally
+from detaudit.core.verdict import Count
 from detaudit.execution.audit import Session
 from detaudit.execution.host import Hello
 from detaudit.experiments.ladder import ladder, weakest
@@ -23,7 +24,6 @@ from detaudit.report.formats import registry
 from detaudit.report.pages import wording
 from detaudit.saved import Identity
 from detaudit.scan import Options, _Scan
-from detaudit.verdict import Count
 from detaudit.workspace import Workspace
 from detaudit_probes import models
 from detaudit_probes.declare import BACKENDS

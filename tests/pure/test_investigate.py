@@ -10,10 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from detaudit.condition import Condition
+from detaudit.core.condition import Condition
 from detaudit.core.counting import fisher
-from detaudit.diff import Agreement
-from detaudit.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
+from detaudit.core.divergence import Agreement
+from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit.script import repeat
 from detaudit.script.case import Case
 from detaudit.script.conclusion import conclude

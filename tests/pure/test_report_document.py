@@ -9,15 +9,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 from detaudit.core import counting
-from detaudit.diff import Divergence
-from detaudit.outcome import FAILED, Outcome
+from detaudit.core.divergence import Divergence
+from detaudit.core.outcome import FAILED, Outcome
+from detaudit.core.ulp import Distance
 from detaudit.report import read, write
 from detaudit.report.build import scan as build
 from detaudit.report.pages import wording
 from detaudit.report.pages.scan import answer
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
-from detaudit.ulp import Distance
 
 from tests.pure import example_audits, golden
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detaudit import traces
+from detaudit.core import trace as traces
 from detaudit_probes import fingerprint, protocol
 from detaudit_probes import team as team_module
 from detaudit_probes.team import Team

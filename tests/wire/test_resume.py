@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
+from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
-from detaudit.events import TrialEnded
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
 from detaudit.ops.findings import OpsAudit

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner

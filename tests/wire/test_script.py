@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
+from detaudit.core.outcome import FAILED, OWN_FAULT
 from detaudit.execution.host import Interpreter
-from detaudit.outcome import FAILED, OWN_FAULT
 from detaudit.runner import Limits, Runner
 from detaudit.script import failures, program
 from detaudit.script.case import Case

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from detaudit import base, environment, gpu, machine
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.events import Emit, Expected, Phase, Told
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
+from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
-from detaudit.events import Emit, Expected, Phase, Told
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.outcome import UNAVAILABLE, Outcome
 from detaudit.runner import Limits, Runner
 from detaudit.saved import Identity, Record, Saved, load, refuse_changed
 from detaudit.workspace import LONG, Workspace, workspace

@@ -5,7 +5,7 @@ other.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detaudit.condition import Condition, pairs
+from detaudit.core.condition import Condition, pairs
 from detaudit.core.experiment import Experiment
 from detaudit.core.tally import tally
 from detaudit.findings import Control

@@ -5,7 +5,7 @@ from statistics import median
 
 from detaudit_probes.protocol import Settings
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Experiment, Finished
 
 ALTERNATIONS = 3

@@ -8,11 +8,11 @@ from dataclasses import replace
 from detaudit_probes.declare import Pin
 
 from detaudit import recipes
-from detaudit.condition import Condition, pairs
+from detaudit.core.condition import Condition, pairs
 from detaudit.core.counting import excluded_rate
+from detaudit.core.divergence import IGNORED
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import Tally, tally
-from detaudit.diff import IGNORED
 from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.findings import Recipe, Rung
 from detaudit.recipes import Known

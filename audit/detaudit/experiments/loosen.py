@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Loosen, Pin, Source
 
-from detaudit.condition import Condition, Trial, device_of, pairs
+from detaudit.core.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher, pairs_needed
+from detaudit.core.divergence import IGNORED
 from detaudit.core.experiment import Experiment
 from detaudit.core.tally import Tally, tally
-from detaudit.diff import IGNORED
-from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, Verdict
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, Verdict
 
 RACE_PAIRS = 5  # a side; 5 of 5 against 0 of 5 has a Fisher p of 0.004, 4 against 0 one of 0.024
 MOST_PAIRS = 20  # a race that parts too rarely for a verdict after these is inconclusive

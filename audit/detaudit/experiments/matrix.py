@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from detaudit_probes.declare import Pin, Source
 
-from detaudit.condition import Condition, pair
+from detaudit.core.condition import Condition, pair
+from detaudit.core.divergence import IGNORED, Agreement, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.tally import compare_finished
-from detaudit.diff import IGNORED, Agreement, Incomparable
 from detaudit.findings import Cell
 
 COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "augmentation", "embedding")

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Compare, Pin, Source
 
-from detaudit.condition import Condition, Trial, pair
+from detaudit.core.condition import Condition, Trial, pair
+from detaudit.core.divergence import IGNORED, Agreement, Comparison, Divergence
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import compare_finals, compare_finished
-from detaudit.diff import IGNORED, Agreement, Comparison, Divergence
 from detaudit.experiments.compare import condition_of
 from detaudit.findings import Level
 

@@ -7,10 +7,10 @@ from detaudit_probes.protocol import Raised
 
 from detaudit.core.counting import excluded_rate
 from detaudit.core.pinpoint import Replays
+from detaudit.core.trace import Trace
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 from detaudit.ops import replays
 from detaudit.ops.findings import Operation
-from detaudit.traces import Trace
-from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 
 #: What TensorFlow puts before a message: the node that it made for the call.
 _NODE = re.compile(r"\{\{function_node [^}]*\}\}\s*|\[Op:\w+\]\s*(name:)?\s*$")

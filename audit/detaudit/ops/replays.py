@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from detaudit.core.divergence import Divergence, difference
 from detaudit.core.notes import Executed
 from detaudit.core.pinpoint import Guilty, Replays
-from detaudit.diff import Divergence, difference
-from detaudit.traces import Table, Trace
+from detaudit.core.trace import Table, Trace
 
 Row = tuple[tuple[tuple[str, str], ...], tuple[int, ...]]  # the columns, and their fingerprints
 

@@ -7,8 +7,8 @@ from typing import Any
 from detaudit_probes.ops import catalogue
 
 from detaudit import base, environment
+from detaudit.core.events import Emit, Phase, Told
 from detaudit.errors import UsageError
-from detaudit.events import Emit, Phase, Told
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
 from detaudit.ops import sweep

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from detaudit.outcome import last_line
+from detaudit.core.outcome import last_line
 from detaudit.sandbox import mounts
 from detaudit.sandbox.copies import Copies
 from detaudit.sandbox.errors import SandboxFailed

@@ -6,10 +6,10 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
+from detaudit.core.divergence import Divergence, Incomparable
+from detaudit.core.events import Phase
 from detaudit.core.experiment import Finished
-from detaudit.diff import Divergence, Incomparable
-from detaudit.events import Phase
 from detaudit.script import blame, fix, growth, price
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search

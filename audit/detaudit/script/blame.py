@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.notes import Draw, Seeding
 from detaudit.script import edits

@@ -8,9 +8,9 @@ nothing of the script.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.outcome import CRASHED, FAILED, OWN_FAULT
+from detaudit.core.outcome import CRASHED, FAILED, OWN_FAULT
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import RunAudit
 

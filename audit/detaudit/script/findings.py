@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
-from detaudit.diff import Divergence
 
 PARTED = "two runs of one and the same program part"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from detaudit_probes.declare import TF_KERAS, Edit
 
 from detaudit import base
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Finished
 from detaudit.script import edits, price

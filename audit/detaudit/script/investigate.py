@@ -5,11 +5,11 @@ match, vary.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detaudit.condition import Trial, pair
+from detaudit.core.condition import Trial, pair
+from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.events import Phase, Told
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
-from detaudit.events import Phase, Told
-from detaudit.outcome import TIMED_OUT, Outcome
+from detaudit.core.outcome import TIMED_OUT, Outcome
 from detaudit.script import attribute, failures, leftovers, vary
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Observer, RunAudit

@@ -1,6 +1,6 @@
 """What of two runs is judged: the training, by whatever names, and the arrays that were saved."""
 
-from detaudit.diff import (
+from detaudit.core.divergence import (
     IGNORED,
     Comparison,
     Divergence,
@@ -9,7 +9,7 @@ from detaudit.diff import (
     compare_finals,
     partners,
 )
-from detaudit.traces import Trace
+from detaudit.core.trace import Trace
 
 
 def compare_trainings(left: Trace, right: Trace) -> Comparison:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import SIGNIFICANT, fisher
+from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.diff import Comparison, Divergence, Incomparable
 from detaudit.sandbox.copies import ignored
 from detaudit.script import blame
 from detaudit.script.attribute import unresolved

@@ -8,10 +8,10 @@ from dataclasses import replace
 from detaudit_probes import protocol
 from detaudit_probes.declare import EVERY_BACKEND
 
-from detaudit.condition import Trial, pair
+from detaudit.core.condition import Trial, pair
+from detaudit.core.events import Phase
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import judged
-from detaudit.events import Phase
 from detaudit.script.blame import relative
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit

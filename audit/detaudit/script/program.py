@@ -19,10 +19,10 @@ from detaudit_probes import codec, protocol
 from detaudit import confinement
 from detaudit.core.experiment import Finished
 from detaudit.core.files import end_of, write_json
+from detaudit.core.outcome import Ended, last_line
 from detaudit.errors import UsageError
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
-from detaudit.outcome import Ended, last_line
 from detaudit.sandbox.tree import entries
 from detaudit.sandbox.view import Sandbox, Start, View
 from detaudit.script import trackers

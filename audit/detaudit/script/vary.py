@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from detaudit_probes.protocol import Settings
 
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import matches_needed
+from detaudit.core.divergence import Agreement, Divergence, Incomparable
 from detaudit.core.experiment import Finished
-from detaudit.diff import Agreement, Divergence, Incomparable
 from detaudit.script.case import Case
 from detaudit.script.findings import Varied
 from detaudit.script.repeat import MOST, Comparing, compare_runs, counted, repeated

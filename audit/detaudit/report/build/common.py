@@ -7,9 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 from detaudit_probes.declare import Pin, Source
 
-from detaudit import __version__, diff, recipes
+from detaudit import __version__, recipes
 from detaudit.conclusion import Conclusion
-from detaudit.condition import Condition
+from detaudit.core import divergence
+from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 from detaudit.report.build.convert import Converter, Rules
 from detaudit.report.privacy import Private
@@ -86,7 +87,7 @@ def counted(trials: Sequence[int]) -> dict[str, Any]:
     return {"trials": len(trials), "trial_numbers": trials}
 
 
-def _divergence(_: Known, found: diff.Divergence) -> dict[str, Any]:
+def _divergence(_: Known, found: divergence.Divergence) -> dict[str, Any]:
     names = ("ulps_max", "elements", "of", "first", "max_abs")
     return {name: getattr(found.distance, name, None) for name in names}
 
@@ -114,7 +115,7 @@ def _trial(known: Known, done: Finished) -> dict[str, Any]:
 
 
 RULES: Rules = {
-    (v1.Divergence, diff.Divergence): _divergence,
+    (v1.Divergence, divergence.Divergence): _divergence,
     (v1.Fix, Pin): _fix,
     (v1.Trial, Finished): _trial,
 }

@@ -8,13 +8,13 @@ from detaudit_probes.declare import Source
 from detaudit import base, findings, recipes
 from detaudit.conclusion import conclude
 from detaudit.core.tally import Tally
+from detaudit.core.verdict import Verdict
 from detaudit.findings import Control
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted
 from detaudit.report.build.convert import Rules
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
-from detaudit.verdict import Verdict
 
 _MOST_PROBLEMS = 20
 

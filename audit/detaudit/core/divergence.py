@@ -10,8 +10,8 @@ from itertools import zip_longest
 
 import numpy as np
 
-from detaudit.traces import Table, Tensor, Trace
-from detaudit.ulp import Distance, distance
+from detaudit.core.trace import Table, Tensor, Trace
+from detaudit.core.ulp import Distance, distance
 
 #: The stages that do not count where a generator is unpinned: its own state differs at once, and
 #: what the training made of it is judged.
