@@ -9,7 +9,6 @@ from typing import Any
 
 from detaudit_probes import protocol
 
-from detaudit import confinement
 from detaudit.core import trace as traces
 from detaudit.core.condition import Condition, Trial, pair, with_variables
 from detaudit.core.events import Emit, TrialEnded
@@ -17,6 +16,7 @@ from detaudit.core.experiment import Asking, Finished, Found
 from detaudit.core.outcome import UNSTARTED, Ended, Outcome, of_child
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Host, Interpreter, OpenHost
+from detaudit.machine import confinement
 from detaudit.nests import Nest
 
 _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]

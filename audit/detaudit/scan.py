@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from detaudit import base, environment, gpu, machine, plan, recipes, under_test, verify
+from detaudit import base, plan, recipes, under_test, verify
 from detaudit.core.events import Decided, Emit, Phase
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import ERROR, Verdict
@@ -13,6 +13,7 @@ from detaudit.execution.host import Hello, Interpreter
 from detaudit.experiments.cost import cost
 from detaudit.experiments.ladder import costs, refuted, weakest
 from detaudit.findings import Audit, Recipe, Rung
+from detaudit.machine import gpu, system, variables
 from detaudit.plan import Plan
 from detaudit.runner import Limits, default_jobs
 from detaudit.sections import Parts, lacking, parts_of
@@ -100,7 +101,7 @@ class _Scan:
 
     def _attribute(self, hello: Hello, gpus: int) -> None:
         """Control, and only where it holds everything else."""
-        facts = {**hello.facts, "cpu_flags": machine.read().processor.flags}
+        facts = {**hello.facts, "cpu_flags": system.read().processor.flags}
         self.untried = tuple(
             source.id for source in self.plan.untried if lacking(source, facts, gpus) is None
         )
@@ -185,11 +186,11 @@ class _Scan:
             environment={
                 **(self.hello.facts if self.hello is not None else {}),
                 "framework": self.session.framework(),
-                "variables": environment.describe(self.session.variables),
+                "variables": variables.describe(self.session.variables),
             },
             control=None,
             recipe=self.recipe,
-            warnings=environment.warnings(self.session.variables),
+            warnings=variables.warnings(self.session.variables),
             asked=self.plan.asked,
             untried=self.untried,
             strict=options.strict,

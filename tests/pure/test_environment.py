@@ -2,7 +2,7 @@
 
 import pytest
 from detaudit import base
-from detaudit.environment import (
+from detaudit.machine.variables import (
     LEFT_OUT,
     Variables,
     describe,

@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from detaudit import gpu, inventory
+from detaudit.machine import gpu, inventory
 from rich.console import Console
 
 from tests.pure.test_gpu import Nvml, error

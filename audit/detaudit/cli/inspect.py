@@ -12,7 +12,8 @@ from detaudit.cli.options import Backend, Python, interpreter_path, one_of
 
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
-    from detaudit import base, explain, gpu, under_test
+    from detaudit import base, explain, under_test
+    from detaudit.machine import gpu
 
     facts = under_test.ask(interpreter_path(python)).facts
     adapter = under_test.adapter(one_of(backend, BACKENDS, "--backend"), facts)
@@ -52,7 +53,8 @@ def machine_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what is known of this machine and of the environment under test."""
-    from detaudit import inventory, under_test
+    from detaudit import under_test
+    from detaudit.machine import inventory
     from detaudit.report import write
 
     described = inventory.everything(under_test.ask(interpreter_path(python)).facts)

@@ -13,13 +13,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from detaudit import base, environment, gpu, machine
+from detaudit import base
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.events import Emit, Expected, Phase, Told
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.machine import gpu, system
+from detaudit.machine import variables as environment
 from detaudit.runner import Limits, Runner
 from detaudit.saved import Identity, Record, Saved, load, refuse_changed
 from detaudit.workspace import LONG, Workspace, workspace
@@ -175,7 +177,7 @@ class Session:
             interpreter=self.runner.interpreter.path,
             environment=hello.facts,
             fingerprint=self.runner.fingerprint,
-            machine=machine.identity(),
+            machine=system.identity(),
             seed=seed,
             isolate=not self.runner.interpreter.fork,
             variables=environment.describe(self.variables),
@@ -227,7 +229,7 @@ class Session:
         return replace(  # type: ignore[type-var]
             findings,
             trials=self.trials(),
-            machine={**machine.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
+            machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
             cut=cut,
             interrupted=self.interrupted,
             resume=self.resume if self.interrupted else None,

@@ -6,11 +6,12 @@ from typing import Any
 
 from detaudit_probes.ops import catalogue
 
-from detaudit import base, environment
+from detaudit import base
 from detaudit.core.events import Emit, Phase, Told
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
+from detaudit.machine import variables
 from detaudit.ops import sweep
 from detaudit.ops.findings import OpsAudit, Refusal
 from detaudit.runner import Limits, default_jobs
@@ -84,11 +85,11 @@ class _Sweep:
             options.device,
             strict=options.strict,
             asked=options.only,
-            warnings=environment.warnings(self.session.variables),
+            warnings=variables.warnings(self.session.variables),
         )
         with self.session.attended():
             facts = self.session.greet(conditions.default, "ops").facts
-            facts = {**facts, "variables": environment.describe(self.session.variables)}
+            facts = {**facts, "variables": variables.describe(self.session.variables)}
             if options.device == "gpu":
                 self.session.has_gpu(conditions.default, wanted=True)
             self._replay(conditions)

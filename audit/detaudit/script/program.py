@@ -16,13 +16,13 @@ from pathlib import Path
 import detaudit_probes
 from detaudit_probes import codec, protocol
 
-from detaudit import confinement
 from detaudit.core.experiment import Finished
 from detaudit.core.files import end_of, write_json
 from detaudit.core.outcome import Ended, last_line
 from detaudit.errors import UsageError
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
+from detaudit.machine import confinement
 from detaudit.sandbox.tree import entries
 from detaudit.sandbox.view import Sandbox, Start, View
 from detaudit.script import trackers

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from detaudit import base, environment
+from detaudit import base
 from detaudit.core.counting import excluded_rate
+from detaudit.machine import variables
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted
 from detaudit.report.build.convert import Rules
@@ -82,8 +83,8 @@ def _without_secrets(text: str) -> str:
     """
     return "".join(
         line
-        if not environment.looks_secret(line)
-        else f"{line[:1].strip() or ' '}{environment.LEFT_OUT}\n"
+        if not variables.looks_secret(line)
+        else f"{line[:1].strip() or ' '}{variables.LEFT_OUT}\n"
         for line in text.splitlines(keepends=True)
     )
 

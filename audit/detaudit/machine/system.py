@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from detaudit import confinement
-from detaudit.facts import Facts, said
+from detaudit.machine import confinement
+from detaudit.machine.reading import Facts, said
 
 #: Instruction sets for which kernels have paths of their own: they decide how a sum is split.
 FLAGS = (

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
 
-from detaudit.facts import Facts, reason, said
+from detaudit.machine.reading import Facts, reason, said
 
 #: ``nvmlClocksEventReasons``: why the clocks are as they are.
 REASONS = {

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from typing import TypeVar
 
-from detaudit.environment import shorten
+from detaudit.machine.variables import shorten
 
 Value = TypeVar("Value")
 

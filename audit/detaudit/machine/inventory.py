@@ -12,7 +12,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from detaudit import environment, gpu, machine
+from detaudit.machine import gpu, variables
+from detaudit.machine import system as machine
 from detaudit.report.escape import clipped
 
 UNKNOWN = "unknown"
@@ -26,7 +27,7 @@ def everything(facts: Mapping[str, Any]) -> dict[str, Any]:
     """
     return {
         "machine": {**machine.describe(), "gpu": gpu.document(gpu.snapshot())},
-        "environment": {**facts, "variables": environment.describe(os.environ)},
+        "environment": {**facts, "variables": variables.describe(os.environ)},
     }
 
 
