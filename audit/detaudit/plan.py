@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from detaudit_probes.declare import Compare, Source
 from detaudit_probes.models import names as models_of
 
-from detaudit import base
 from detaudit.errors import UsageError
+from detaudit.registry import base
 
 QUICK, DEFAULT, FULL = "quick", "default", "full"
 

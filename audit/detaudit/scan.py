@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from detaudit import base, plan, recipes, under_test, verify
+from detaudit import plan, under_test, verify
 from detaudit.core.events import Decided, Emit, Phase
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import ERROR, Verdict
@@ -15,6 +15,7 @@ from detaudit.experiments.ladder import costs, refuted, weakest
 from detaudit.findings import Audit, Recipe, Rung
 from detaudit.machine import gpu, system, variables
 from detaudit.plan import Plan
+from detaudit.registry import base, recipes
 from detaudit.runner import Limits, default_jobs
 from detaudit.sections import Parts, lacking, parts_of
 

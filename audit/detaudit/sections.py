@@ -10,7 +10,6 @@ from typing import Any
 from detaudit_probes.declare import Compare, Needs, Pin, Setting, Source
 from detaudit_probes.placebos import PLACEBOS
 
-from detaudit import base as bases
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Asking, Experiment, Finding
 from detaudit.core.verdict import SKIPPED, Verdict
@@ -23,6 +22,7 @@ from detaudit.experiments.loosen import loosen
 from detaudit.experiments.matrix import matrix
 from detaudit.findings import Cell, Control, Level, Placebo, Rung
 from detaudit.plan import Plan
+from detaudit.registry import base as bases
 
 
 @dataclass(frozen=True)

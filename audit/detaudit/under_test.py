@@ -8,9 +8,9 @@ from typing import Any
 
 from detaudit_probes.declare import NOT_TENSORFLOW, keras_2_is_chosen, under_keras_2
 
-from detaudit import base
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.registry import base
 from detaudit.runner import Limits, Runner
 from detaudit.workspace import workspace
 

@@ -17,13 +17,14 @@ import time
 from pathlib import Path
 from statistics import mean
 
-from detaudit import base, plan, sections
+from detaudit import plan, sections
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Agreement
 from detaudit.core.experiment import Asking, Finished
 from detaudit.core.tally import compare_finished
 from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.registry import base
 from detaudit.runner import Limits, Runner
 
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from detaudit import base, under_test
+from detaudit import under_test
 from detaudit.core.condition import Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
+from detaudit.registry import base
 from detaudit.runner import Limits, Runner
 from detaudit_probes import models
 from detaudit_probes.declare import TF_KERAS

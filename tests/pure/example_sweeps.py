@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from detaudit import base
 from detaudit.core.condition import Trial
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
@@ -11,6 +10,7 @@ from detaudit.core.pinpoint import Guilty, Replays
 from detaudit.core.ulp import Distance
 from detaudit.ops import sweep
 from detaudit.ops.findings import Operation, OpsAudit, Refusal
+from detaudit.registry import base
 from detaudit.report.build import ops as build_ops
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1

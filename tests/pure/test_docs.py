@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from detaudit import base, errors, reference
+from detaudit import errors
 from detaudit.cli.app import app
 from detaudit.conclusion import conclude
 from detaudit.core.condition import Condition
@@ -21,6 +21,7 @@ from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPE
 from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
 from detaudit.findings import Audit, Control
 from detaudit.plan import PAIRS
+from detaudit.registry import base, reference
 from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1
 from detaudit.script.conclusion import conclude as conclude_run
@@ -200,7 +201,7 @@ def test_no_pin_promises_what_was_not_tried():
 
 def test_generated_pages_are_up_to_date():
     assert page("reference/sources.md") == reference.page(), (
-        "python -m detaudit.reference > docs/reference/sources.md"
+        "python -m detaudit.registry.reference > docs/reference/sources.md"
     )
     assert (DOCS / "reference/report.schema.json").read_bytes() == v1.schema(), (
         "python -m detaudit.report.schema.v1 > ..."

@@ -1,7 +1,6 @@
 """Which variables are recorded, and that nothing private is."""
 
 import pytest
-from detaudit import base
 from detaudit.machine.variables import (
     LEFT_OUT,
     Variables,
@@ -12,6 +11,7 @@ from detaudit.machine.variables import (
     shorten,
     warnings,
 )
+from detaudit.registry import base
 
 HOME = {"HOME": "/home/ada", "TMPDIR": "/scratch/tmp"}
 

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from detaudit import __version__, base, plan, recipes, verify
+from detaudit import __version__, plan, verify
 from detaudit.conclusion import conclude
 from detaudit.core.counting import excluded_rate
 from detaudit.core.tally import Tally
@@ -20,6 +20,7 @@ from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.experiments.matrix import matrix
 from detaudit.findings import Audit, Control, Recipe, Rung
 from detaudit.machine import gpu
+from detaudit.registry import base, recipes
 from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
 from detaudit.report.pages import wording

@@ -1,11 +1,12 @@
 """Which adapter fits what is installed, and what is known on it."""
 
 import pytest
-from detaudit import base, recipes, under_test
+from detaudit import under_test
 from detaudit.cli import scan
 from detaudit.cli.app import app
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello
+from detaudit.registry import base, recipes
 from detaudit.under_test import adapter, installed
 from detaudit_probes.protocol import NO_SETTINGS
 from typer.testing import CliRunner

@@ -9,9 +9,9 @@ import textwrap
 import venv
 
 import pytest
-from detaudit.base import base_condition
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Interpreter
+from detaudit.registry.base import base_condition
 from detaudit.runner import Limits, Runner
 
 

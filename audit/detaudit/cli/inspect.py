@@ -12,13 +12,14 @@ from detaudit.cli.options import Backend, Python, interpreter_path, one_of
 
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
-    from detaudit import base, explain, under_test
+    from detaudit import under_test
     from detaudit.machine import gpu
+    from detaudit.registry import base, describe
 
     facts = under_test.ask(interpreter_path(python)).facts
     adapter = under_test.adapter(one_of(backend, BACKENDS, "--backend"), facts)
     gpus = gpu.count(gpu.snapshot())
-    Console().print(explain.listing(base.script_sources(adapter), facts, gpus))
+    Console().print(describe.listing(base.script_sources(adapter), facts, gpus))
 
 
 def explain_command(
@@ -37,7 +38,8 @@ def explain_command(
     ] = 1,
 ) -> None:
     """Say what a source is, how it breaks runs, and how to pin it."""
-    from detaudit import base, explain, plan
+    from detaudit import plan
+    from detaudit.registry import base, describe
 
     known = base.script_sources()
     plan.check_id(source, known)
@@ -45,7 +47,7 @@ def explain_command(
         one for name, one in known.items() if name.partition(":")[0] == source
     )
     asked = one_of(backend or chosen.backends[0], BACKENDS, "--backend")
-    Console().print(explain.about(base.on_backend(chosen, asked), asked, seed))
+    Console().print(describe.about(base.on_backend(chosen, asked), asked, seed))
 
 
 def machine_command(

@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from detaudit import base
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.events import Emit, Expected, Phase, Told
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
@@ -22,6 +21,7 @@ from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.machine import gpu, system
 from detaudit.machine import variables as environment
+from detaudit.registry import base
 from detaudit.runner import Limits, Runner
 from detaudit.saved import Identity, Record, Saved, load, refuse_changed
 from detaudit.workspace import LONG, Workspace, workspace

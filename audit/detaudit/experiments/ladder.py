@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from detaudit_probes.declare import Pin
 
-from detaudit import recipes
 from detaudit.core.condition import Condition, pairs
 from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import IGNORED
@@ -15,7 +14,8 @@ from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import Tally, tally
 from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.findings import Recipe, Rung
-from detaudit.recipes import Known
+from detaudit.registry import recipes
+from detaudit.registry.recipes import Known
 
 #: The model whose sparse update is a race: agreement on it needs a race's number of pairs.
 RACING_MODEL = "text"

@@ -6,7 +6,6 @@ from typing import Any
 
 from detaudit_probes.ops import catalogue
 
-from detaudit import base
 from detaudit.core.events import Emit, Phase, Told
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
@@ -14,6 +13,7 @@ from detaudit.execution.host import Interpreter
 from detaudit.machine import variables
 from detaudit.ops import sweep
 from detaudit.ops.findings import OpsAudit, Refusal
+from detaudit.registry import base
 from detaudit.runner import Limits, default_jobs
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from detaudit_probes.declare import TF_KERAS, Edit
 
-from detaudit import base
 from detaudit.core.condition import Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Finished
+from detaudit.registry import base
 from detaudit.script import edits, price
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Fix

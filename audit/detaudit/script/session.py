@@ -16,7 +16,6 @@ from detaudit_probes import protocol, sources
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import Orders
 
-from detaudit import base
 from detaudit.core.condition import Condition
 from detaudit.core.events import Emit, Told
 from detaudit.core.experiment import Finished
@@ -25,6 +24,7 @@ from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.machine import variables as environment
+from detaudit.registry import base
 from detaudit.runner import Limits, Runner, default_jobs
 from detaudit.sandbox import in_place, tree
 from detaudit.sandbox.choice import Choice, choose

@@ -7,11 +7,12 @@ from typing import Any, Protocol, TypeVar
 
 from detaudit_probes.declare import Pin, Source
 
-from detaudit import __version__, recipes
+from detaudit import __version__
 from detaudit.conclusion import Conclusion
 from detaudit.core import divergence
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
+from detaudit.registry import recipes
 from detaudit.report.build.convert import Converter, Rules
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from detaudit import base
 from detaudit.ops import findings
 from detaudit.ops.conclusion import conclude
+from detaudit.registry import base
 from detaudit.report.build import common
 from detaudit.report.build.common import Known
 from detaudit.report.build.convert import Rules

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from detaudit import base
 from detaudit.core.counting import excluded_rate
 from detaudit.machine import variables
+from detaudit.registry import base
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted
 from detaudit.report.build.convert import Rules

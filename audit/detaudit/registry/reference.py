@@ -1,4 +1,4 @@
-"""The reference of the sources, from their files: ``python -m detaudit.reference >
+"""The reference of the sources, from their files: ``python -m detaudit.registry.reference >
 docs/reference/sources.md``.
 """
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from detaudit_probes import sources
 from detaudit_probes.declare import FAMILIES, Pin, Source
 
-from detaudit.explain import pins_of, tried
+from detaudit.registry.describe import pins_of, tried
 
 _HEAD = """# Sources
 
 Everything that detaudit knows can make two runs differ. Generated from the files under
-`probes/detaudit_probes/sources/`; `python -m detaudit.reference` writes this page again.
+`probes/detaudit_probes/sources/`; `python -m detaudit.registry.reference` writes this page again.
 """
 
 

@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from detaudit.recipes import pin_lines
+from detaudit.registry.recipes import pin_lines
 from detaudit.sections import lacking
 
 
