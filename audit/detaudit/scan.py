@@ -4,19 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from detaudit import plan, under_test, verify
+from detaudit import plan, verify
 from detaudit.core.events import Decided, Emit, Phase
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import ERROR, Verdict
+from detaudit.execution import interpreter
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.runner import Limits, default_jobs
 from detaudit.experiments.cost import cost
 from detaudit.experiments.ladder import costs, refuted, weakest
 from detaudit.findings import Audit, Recipe, Rung
 from detaudit.machine import gpu, system, variables
 from detaudit.plan import Plan
 from detaudit.registry import base, recipes
-from detaudit.runner import Limits, default_jobs
 from detaudit.sections import Parts, lacking, parts_of
 
 _Row = TypeVar("_Row")
@@ -50,8 +51,8 @@ def scan(options: Options, emit: Emit) -> Audit:
     found, saved for ``--resume``.
     """
     if options.backend == "tensorflow":
-        facts = under_test.ask(options.python).facts
-        options = replace(options, backend=under_test.adapter(options.backend, facts))
+        facts = interpreter.ask(options.python).facts
+        options = replace(options, backend=interpreter.adapter(options.backend, facts))
     chosen = plan.choose(options.backend, options.depth, options.only, options.skip, options.trials)
     with session(emit, options.resume) as work:
         return _Scan(options, chosen, work).audit()

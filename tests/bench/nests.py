@@ -24,8 +24,8 @@ from detaudit.core.experiment import Asking, Finished
 from detaudit.core.tally import compare_finished
 from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.runner import Limits, Runner
 from detaudit.registry import base
-from detaudit.runner import Limits, Runner
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from statistics import median, quantiles
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
+from detaudit.execution.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes import protocol
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
+from detaudit.execution.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes import sources
 

@@ -17,9 +17,9 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Agreement, compare
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
+from detaudit.execution.runner import Limits, Runner
 from detaudit.experiments.matrix import matrix
 from detaudit.registry import base
-from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes.models import NAMES as MODELS
 

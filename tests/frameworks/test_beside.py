@@ -10,7 +10,7 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Agreement, Divergence
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
+from detaudit.execution.runner import Limits, Runner
 from detaudit.script import program
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs, quantity

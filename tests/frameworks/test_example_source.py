@@ -8,9 +8,9 @@ import sys
 import pytest
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
+from detaudit.execution.runner import Limits, Runner
 from detaudit.experiments.loosen import loosen
 from detaudit.registry import base
-from detaudit.runner import Limits, Runner
 from detaudit_probes import sources
 
 from tests.pure.test_docs import example_source

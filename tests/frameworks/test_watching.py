@@ -10,7 +10,7 @@ import pytest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
+from detaudit.execution.runner import Limits, Runner
 from detaudit.script import program
 
 from tests.frameworks.test_observer import ask

@@ -15,9 +15,9 @@ from detaudit import sections
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Interpreter
+from detaudit.execution.runner import Limits, Runner
 from detaudit.plan import narrowed
 from detaudit.registry import base
-from detaudit.runner import Limits, Runner
 from detaudit_probes.declare import Source
 from detaudit_probes.models import NAMES as MODELS
 

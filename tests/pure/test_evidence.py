@@ -15,6 +15,8 @@ from detaudit.core.tally import Tally
 from detaudit.core.verdict import Count
 from detaudit.execution.audit import Session
 from detaudit.execution.host import Hello
+from detaudit.execution.resume import Identity
+from detaudit.execution.workspace import Workspace
 from detaudit.experiments.ladder import ladder, weakest
 from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.experiments.matrix import matrix
@@ -24,9 +26,7 @@ from detaudit.registry import base, recipes
 from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
 from detaudit.report.pages import wording
-from detaudit.saved import Identity
 from detaudit.scan import Options, _Scan
-from detaudit.workspace import Workspace
 from detaudit_probes import models
 from detaudit_probes.declare import BACKENDS
 from rich.console import Console

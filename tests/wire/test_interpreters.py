@@ -11,8 +11,8 @@ import venv
 import pytest
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Interpreter
+from detaudit.execution.runner import Limits, Runner
 from detaudit.registry.base import base_condition
-from detaudit.runner import Limits, Runner
 
 
 def greet(tmp_path, python, environment=None, start_timeout=60.0, imports=True):

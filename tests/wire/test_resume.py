@@ -14,13 +14,13 @@ from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
+from detaudit.execution.runner import Limits
+from detaudit.execution.sandbox import choice
+from detaudit.execution.workspace import RUNS
 from detaudit.ops.findings import OpsAudit
-from detaudit.runner import Limits
-from detaudit.sandbox import choice
 from detaudit.script import program
 from detaudit.script.program import Sandboxed
 from detaudit.script.session import Options, run
-from detaudit.workspace import RUNS
 
 from tests.wire.conftest import PROBES, condition
 from tests.wire.test_sandbox import Audited

@@ -16,11 +16,11 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.core.outcome import FAILED, OWN_FAULT
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.workspace import RUNS, SHORT, workspace
 from detaudit.script import failures, program
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
-from detaudit.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
 from detaudit_probes.protocol import Settings
 

@@ -12,12 +12,12 @@ from detaudit.cli.options import Backend, Python, interpreter_path, one_of
 
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
-    from detaudit import under_test
+    from detaudit.execution import interpreter
     from detaudit.machine import gpu
     from detaudit.registry import base, describe
 
-    facts = under_test.ask(interpreter_path(python)).facts
-    adapter = under_test.adapter(one_of(backend, BACKENDS, "--backend"), facts)
+    facts = interpreter.ask(interpreter_path(python)).facts
+    adapter = interpreter.adapter(one_of(backend, BACKENDS, "--backend"), facts)
     gpus = gpu.count(gpu.snapshot())
     Console().print(describe.listing(base.script_sources(adapter), facts, gpus))
 
@@ -55,11 +55,11 @@ def machine_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what is known of this machine and of the environment under test."""
-    from detaudit import under_test
+    from detaudit.execution import interpreter
     from detaudit.machine import inventory
     from detaudit.report import write
 
-    described = inventory.everything(under_test.ask(interpreter_path(python)).facts)
+    described = inventory.everything(interpreter.ask(interpreter_path(python)).facts)
     if json:
         sys.stdout.write(write.plain_json(described))
     else:

@@ -66,9 +66,9 @@ def reproduce(
     threads: int | None = None,
 ) -> None:
     """Write the script that shows one operation's fault, if it does; else say why there is none."""
+    from detaudit.execution.workspace import workspace
     from detaudit.ops import reproducer
     from detaudit.report import write
-    from detaudit.workspace import workspace
 
     packages = {
         name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS

@@ -123,10 +123,10 @@ def run_command(
 ) -> None:
     """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
     from detaudit.core.pinpoint import KERNEL
+    from detaudit.execution.sandbox.view import KINDS
     from detaudit.progress import Drawing
     from detaudit.report import write
     from detaudit.report.build import run as build_run
-    from detaudit.sandbox.view import KINDS
     from detaudit.script import program, session
     from detaudit.script.localise import DEPTHS, OPERATION
 

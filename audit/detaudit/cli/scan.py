@@ -75,7 +75,8 @@ def scan_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Find what makes training non-reproducible on this machine, and the settings that fix it."""
-    from detaudit import plan, under_test
+    from detaudit import plan
+    from detaudit.execution import interpreter
     from detaudit.scan import Options
 
     if quick and full:
@@ -101,7 +102,7 @@ def scan_command(
         raise typer.Exit(scan_once(options, targets, verbose, quiet))
     if resume:
         raise UsageError("--resume goes on with one scan; --backend all makes several.")
-    found = under_test.installed(under_test.ask(options.python).facts)
+    found = interpreter.installed(interpreter.ask(options.python).facts)
     if not found:
         raise UsageError(f"None of {', '.join(BACKENDS[:3])} is installed for {options.python}.")
     codes = []

@@ -19,12 +19,12 @@ from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.workspace import LONG, Workspace, workspace
 from detaudit.machine import gpu, system
 from detaudit.machine import variables as environment
 from detaudit.registry import base
-from detaudit.runner import Limits, Runner
-from detaudit.saved import Identity, Record, Saved, load, refuse_changed
-from detaudit.workspace import LONG, Workspace, workspace
 
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
 # (docs/explanation/speed.md).
@@ -84,7 +84,7 @@ class Session:
         variables: Mapping[str, str],
         **how: Any,
     ) -> Runner:
-        """The runner of this audit; ``how`` as for :class:`detaudit.runner.Runner`."""
+        """The runner of this audit; ``how`` as for :class:`detaudit.execution.runner.Runner`."""
         runner = Runner(interpreter, limits, control, variables, emit=self.emit, **how)
         self.runner = runner
         self.ending.callback(runner.close)

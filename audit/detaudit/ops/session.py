@@ -10,11 +10,11 @@ from detaudit.core.events import Emit, Phase, Told
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
+from detaudit.execution.runner import Limits, default_jobs
 from detaudit.machine import variables
 from detaudit.ops import sweep
 from detaudit.ops.findings import OpsAudit, Refusal
 from detaudit.registry import base
-from detaudit.runner import Limits, default_jobs
 
 
 @dataclass(frozen=True)

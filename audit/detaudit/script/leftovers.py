@@ -16,7 +16,7 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import SIGNIFICANT, fisher
 from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.sandbox.copies import ignored
+from detaudit.execution.sandbox.copies import ignored
 from detaudit.script import blame
 from detaudit.script.attribute import unresolved
 from detaudit.script.case import Case

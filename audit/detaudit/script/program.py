@@ -22,9 +22,9 @@ from detaudit.core.outcome import Ended, last_line
 from detaudit.errors import UsageError
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
+from detaudit.execution.sandbox.tree import entries
+from detaudit.execution.sandbox.view import Sandbox, Start, View
 from detaudit.machine import confinement
-from detaudit.sandbox.tree import entries
-from detaudit.sandbox.view import Sandbox, Start, View
 from detaudit.script import trackers
 from detaudit.script.supervise import LAUNCH_FILE
 

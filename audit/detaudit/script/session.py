@@ -23,21 +23,21 @@ from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.interpreter import ask
+from detaudit.execution.runner import Limits, Runner, default_jobs
+from detaudit.execution.sandbox import in_place, tree
+from detaudit.execution.sandbox.choice import Choice, choose
+from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY
+from detaudit.execution.workspace import RUNS, SHORT
 from detaudit.machine import variables as environment
 from detaudit.registry import base
-from detaudit.runner import Limits, Runner, default_jobs
-from detaudit.sandbox import in_place, tree
-from detaudit.sandbox.choice import Choice, choose
-from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.view import COPY, IN_PLACE, OVERLAY
 from detaudit.script import trackers
 from detaudit.script.attribute import backend_of
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import Isolation, RunAudit
 from detaudit.script.investigate import investigate
 from detaudit.script.program import Pace, Process, Program, Sandboxed, listing, written_by
-from detaudit.under_test import ask
-from detaudit.workspace import RUNS, SHORT
 
 INTERRUPTED = "interrupted"
 MOST_NAMES = 50  # of files that runs have written

@@ -22,7 +22,7 @@ from detaudit_probes import protocol
 
 from detaudit.core.files import read_json, write_json
 from detaudit.execution.processes import adopt_orphans, end_group, end_orphans
-from detaudit.sandbox import mounts
+from detaudit.execution.sandbox import mounts
 
 LAUNCH_FILE = "launch.json"
 OUR_FAULT = 70  # the exit status of a run that failed by a fault of ours

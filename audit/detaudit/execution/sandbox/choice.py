@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detaudit.core.outcome import last_line
-from detaudit.sandbox import mounts
-from detaudit.sandbox.copies import Copies
-from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.in_place import InPlace
-from detaudit.sandbox.overlay import Overlay
-from detaudit.sandbox.view import COPY, IN_PLACE, OVERLAY, Sandbox, Start
+from detaudit.execution.sandbox import mounts
+from detaudit.execution.sandbox.copies import Copies
+from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.in_place import InPlace
+from detaudit.execution.sandbox.overlay import Overlay
+from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY, Sandbox, Start
 
 #: A memory file system that is there before we are: layers go there where TMPDIR's file system
 #: cannot have them (an overlay, NFS). Its size bounds them.
@@ -86,7 +86,7 @@ def _try(overlay: Overlay, folder: Path) -> str:
         plan.write_text(json.dumps(overlay.view(trial, Start()).plan), encoding="utf-8")
         # In a folder of ours: ``-m`` puts the working folder first on the path.
         tried = subprocess.run(
-            [sys.executable, "-m", "detaudit.sandbox.mounts", str(plan)],
+            [sys.executable, "-m", "detaudit.execution.sandbox.mounts", str(plan)],
             cwd=trial,
             capture_output=True,
             text=True,

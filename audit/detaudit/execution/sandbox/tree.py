@@ -12,9 +12,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from types import MappingProxyType
 
-from detaudit.sandbox import mounts
-from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.view import IGNORED
+from detaudit.execution.sandbox import mounts
+from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.view import IGNORED
 
 MARGIN = 512 * 2**20  # bytes of the disk that are left free
 _CLONE = 0x40049409  # FICLONE of <linux/fs.h>

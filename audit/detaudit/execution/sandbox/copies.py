@@ -17,9 +17,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from detaudit.sandbox import mounts
-from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.tree import (
+from detaudit.execution.sandbox import mounts
+from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.tree import (
     MARGIN,
     State,
     behind_link,
@@ -33,8 +33,8 @@ from detaudit.sandbox.tree import (
     state,
     states,
 )
-from detaudit.sandbox.tree import ignored as ignored  # noqa: PLC0414 - imported from here
-from detaudit.sandbox.view import COPY, Start, View
+from detaudit.execution.sandbox.tree import ignored as ignored  # noqa: PLC0414 - imported from here
+from detaudit.execution.sandbox.view import COPY, Start, View
 
 LARGE = 64 * 2**20  # bytes: what is as large is linked once no run is known to change it
 _COPY = "copy"

@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from detaudit.core.files import read_json, write_json
-from detaudit.sandbox import mounts, tree
-from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.tree import State, behind_link, copy_tree, entries
-from detaudit.sandbox.view import IN_PLACE, Start, View
+from detaudit.execution.sandbox import mounts, tree
+from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.tree import State, behind_link, copy_tree, entries
+from detaudit.execution.sandbox.view import IN_PLACE, Start, View
 
 LATE = 60.0  # seconds after an audit's last sign of life: no run of it still writes, what changes then is the user's
 _BEAT = 5.0  # seconds between signs of life

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detaudit.sandbox import mounts
-from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.view import OVERLAY, Start, View
+from detaudit.execution.sandbox import mounts
+from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.view import OVERLAY, Start, View
 
 _PREPARED = "prepared.json"  # what a view was begun with, in the trial's folder
 _LAYERS = "layers"  # in a trial's folder, or in the folder of that name in ``store``

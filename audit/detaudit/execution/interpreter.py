@@ -10,9 +10,9 @@ from detaudit_probes.declare import NOT_TENSORFLOW, keras_2_is_chosen, under_ker
 
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.workspace import workspace
 from detaudit.registry import base
-from detaudit.runner import Limits, Runner
-from detaudit.workspace import workspace
 
 #: The distributions that are TensorFlow.
 TENSORFLOW = (

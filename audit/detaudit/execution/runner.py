@@ -16,8 +16,8 @@ from detaudit.core.experiment import Asking, Finished, Found
 from detaudit.core.outcome import UNSTARTED, Ended, Outcome, of_child
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Host, Interpreter, OpenHost
+from detaudit.execution.nests import Nest
 from detaudit.machine import confinement
-from detaudit.nests import Nest
 
 _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
 

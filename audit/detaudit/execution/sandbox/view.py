@@ -44,7 +44,8 @@ class Start:
 @dataclass(frozen=True)
 class View:
     """Where the program's folder is for one trial. ``plan`` is for
-    :func:`detaudit.sandbox.mounts.enter`, JSON values alone; None where nothing is mounted.
+    :func:`detaudit.execution.sandbox.mounts.enter`, JSON values alone; None where nothing is
+    mounted.
     """
 
     root: Path
