@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from statistics import mean
 
-from detaudit import plan, sections
+from detaudit.commands.scan import plan, sections
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Agreement
 from detaudit.core.experiment import Asking, Finished

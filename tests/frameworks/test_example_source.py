@@ -6,10 +6,10 @@ import os
 import sys
 
 import pytest
+from detaudit.commands.scan.experiments.loosen import loosen
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
-from detaudit.experiments.loosen import loosen
 from detaudit.registry import base
 from detaudit_probes import sources
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from detaudit import sections
+from detaudit.commands.scan import sections
+from detaudit.commands.scan.plan import narrowed
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
-from detaudit.plan import narrowed
 from detaudit.registry import base
 from detaudit_probes.declare import Source
 from detaudit_probes.models import NAMES as MODELS

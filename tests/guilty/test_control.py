@@ -6,10 +6,10 @@ import shutil
 import sys
 
 import pytest
-from detaudit.conclusion import conclude
+from detaudit.commands.scan.conclusion import conclude
+from detaudit.commands.scan.session import Options, scan
 from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
-from detaudit.scan import Options, scan
 from rich.console import Console
 
 from tests.guilty.conftest import PLANT

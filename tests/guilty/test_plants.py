@@ -6,7 +6,7 @@ there is one.
 """
 
 import pytest
-from detaudit.experiments import compare, loosen
+from detaudit.commands.scan.experiments import compare, loosen
 from detaudit.registry import base
 from detaudit_probes.declare import Compare, Loosen
 

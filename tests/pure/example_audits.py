@@ -7,6 +7,7 @@ one.
 
 from dataclasses import replace
 
+from detaudit.commands.scan.findings import Audit, Cell, Control, Level, Placebo, Recipe, Rung
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import Divergence
@@ -15,7 +16,6 @@ from detaudit.core.outcome import COMPLETED, CRASHED, TIMED_OUT, Outcome
 from detaudit.core.tally import Tally
 from detaudit.core.ulp import Distance
 from detaudit.core.verdict import Count, Verdict
-from detaudit.findings import Audit, Cell, Control, Level, Placebo, Recipe, Rung
 from detaudit.report.privacy import Private
 from detaudit_probes.declare import Loosen, Pin, Source
 from detaudit_probes.protocol import Settings

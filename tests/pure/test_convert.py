@@ -9,7 +9,7 @@ from typing import Any, Union
 
 import msgspec
 import pytest
-from detaudit import findings
+from detaudit.commands.scan import findings
 from detaudit.core.trace import Trace
 from detaudit.ops import findings as of_ops
 from detaudit.report.build import common, ops, run, scan

@@ -13,14 +13,14 @@ import pytest
 import typer
 from detaudit import errors
 from detaudit.cli.app import app
-from detaudit.conclusion import conclude
+from detaudit.commands.scan.conclusion import conclude
+from detaudit.commands.scan.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
+from detaudit.commands.scan.findings import Audit, Control
+from detaudit.commands.scan.plan import PAIRS
 from detaudit.core.condition import Condition
 from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher
 from detaudit.core.tally import Tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
-from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
-from detaudit.findings import Audit, Control
-from detaudit.plan import PAIRS
 from detaudit.registry import base, reference
 from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1

@@ -8,8 +8,14 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from detaudit import __version__, plan, verify
-from detaudit.conclusion import conclude
+from detaudit import __version__
+from detaudit.commands.scan import plan, verify
+from detaudit.commands.scan.conclusion import conclude
+from detaudit.commands.scan.experiments.ladder import ladder, weakest
+from detaudit.commands.scan.experiments.loosen import RACE_PAIRS
+from detaudit.commands.scan.experiments.matrix import matrix
+from detaudit.commands.scan.findings import Audit, Control, Recipe, Rung
+from detaudit.commands.scan.session import Options, _Scan
 from detaudit.core.counting import excluded_rate
 from detaudit.core.tally import Tally
 from detaudit.core.verdict import Count
@@ -17,16 +23,11 @@ from detaudit.execution.audit import Session
 from detaudit.execution.host import Hello
 from detaudit.execution.resume import Identity
 from detaudit.execution.workspace import Workspace
-from detaudit.experiments.ladder import ladder, weakest
-from detaudit.experiments.loosen import RACE_PAIRS
-from detaudit.experiments.matrix import matrix
-from detaudit.findings import Audit, Control, Recipe, Rung
 from detaudit.machine import gpu
 from detaudit.registry import base, recipes
 from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
 from detaudit.report.pages import wording
-from detaudit.scan import Options, _Scan
 from detaudit_probes import models
 from detaudit_probes.declare import BACKENDS
 from rich.console import Console

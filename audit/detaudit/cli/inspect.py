@@ -38,7 +38,7 @@ def explain_command(
     ] = 1,
 ) -> None:
     """Say what a source is, how it breaks runs, and how to pin it."""
-    from detaudit import plan
+    from detaudit.commands.scan import plan
     from detaudit.registry import base, describe
 
     known = base.script_sources()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from detaudit.commands.scan.findings import Audit
     from detaudit.core.pinpoint import Guilty
-    from detaudit.findings import Audit
     from detaudit.ops.findings import OpsAudit
     from detaudit.report.schema import v1
     from detaudit.script.findings import RunAudit

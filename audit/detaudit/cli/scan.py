@@ -29,7 +29,7 @@ from detaudit.cli.output import hand_over, tell_how_to_go_on, warn
 from detaudit.errors import EnvironmentUnusable, UsageError
 
 if TYPE_CHECKING:
-    from detaudit.scan import Options
+    from detaudit.commands.scan.session import Options
 
 EXAMPLE = "Example: detaudit scan --quick --markdown report.md"
 #: A scan of each backend that is installed; the exit code is the first of these that one of them
@@ -75,9 +75,9 @@ def scan_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Find what makes training non-reproducible on this machine, and the settings that fix it."""
-    from detaudit import plan
+    from detaudit.commands.scan import plan
+    from detaudit.commands.scan.session import Options
     from detaudit.execution import interpreter
-    from detaudit.scan import Options
 
     if quick and full:
         raise UsageError("--quick and --full exclude each other.")
@@ -122,10 +122,10 @@ def scan_once(
     options: "Options", targets: Mapping[str, Path | None], verbose: bool, quiet: bool
 ) -> int:
     """One scan with its reports, and its exit code."""
+    from detaudit.commands.scan.session import scan
     from detaudit.progress import Drawing
     from detaudit.report import write
     from detaudit.report.build import scan as build
-    from detaudit.scan import scan
 
     for path in targets.values():
         write.check_target(path)

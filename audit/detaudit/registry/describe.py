@@ -12,8 +12,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from detaudit.commands.scan.sections import lacking
 from detaudit.registry.recipes import pin_lines
-from detaudit.sections import lacking
 
 
 def about(source: Source, backend: str, seed: int) -> RenderableType:

@@ -5,11 +5,11 @@ from typing import Any
 
 from detaudit_probes.declare import Source
 
-from detaudit import findings
-from detaudit.conclusion import conclude
+from detaudit.commands.scan import findings
+from detaudit.commands.scan.conclusion import conclude
+from detaudit.commands.scan.findings import Control
 from detaudit.core.tally import Tally
 from detaudit.core.verdict import Verdict
-from detaudit.findings import Control
 from detaudit.registry import base, recipes
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted

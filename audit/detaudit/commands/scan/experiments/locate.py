@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from detaudit_probes.declare import EVERY_BACKEND, Pin, Source
 
+from detaudit.commands.scan.experiments.loosen import arms
 from detaudit.core.condition import Condition, pair
 from detaudit.core.experiment import Experiment
 from detaudit.core.pinpoint import judged
 from detaudit.core.verdict import BROKEN, NEEDS_PIN, Verdict
-from detaudit.experiments.loosen import arms
 
 #: Where runs part before any operation of a step: there is none to be found.
 CAME_IN = ("rng", "data", "init")

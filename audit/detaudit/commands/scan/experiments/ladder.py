@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from detaudit_probes.declare import Pin
 
+from detaudit.commands.scan.experiments.loosen import RACE_PAIRS
+from detaudit.commands.scan.findings import Recipe, Rung
 from detaudit.core.condition import Condition, pairs
 from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import IGNORED
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import Tally, tally
-from detaudit.experiments.loosen import RACE_PAIRS
-from detaudit.findings import Recipe, Rung
 from detaudit.registry import recipes
 from detaudit.registry.recipes import Known
 

@@ -10,18 +10,18 @@ from typing import Any
 from detaudit_probes.declare import Compare, Needs, Pin, Setting, Source
 from detaudit_probes.placebos import PLACEBOS
 
+from detaudit.commands.scan.experiments import placebos, reach
+from detaudit.commands.scan.experiments.compare import compare
+from detaudit.commands.scan.experiments.control import control
+from detaudit.commands.scan.experiments.ladder import ladder
+from detaudit.commands.scan.experiments.locate import locate
+from detaudit.commands.scan.experiments.loosen import loosen
+from detaudit.commands.scan.experiments.matrix import matrix
+from detaudit.commands.scan.findings import Cell, Control, Level, Placebo, Rung
+from detaudit.commands.scan.plan import Plan
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Asking, Experiment, Finding
 from detaudit.core.verdict import SKIPPED, Verdict
-from detaudit.experiments import placebos, reach
-from detaudit.experiments.compare import compare
-from detaudit.experiments.control import control
-from detaudit.experiments.ladder import ladder
-from detaudit.experiments.locate import locate
-from detaudit.experiments.loosen import loosen
-from detaudit.experiments.matrix import matrix
-from detaudit.findings import Cell, Control, Level, Placebo, Rung
-from detaudit.plan import Plan
 from detaudit.registry import base as bases
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Loosen, Pin, Source
 from detaudit_probes.placebos import Placebo
 
+from detaudit.commands.scan.experiments.loosen import arms
+from detaudit.commands.scan.findings import Placebo as Finding
 from detaudit.core.condition import Condition, Trial, pair
 from detaudit.core.divergence import IGNORED, Agreement, Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Found
 from detaudit.core.tally import compare_finished
-from detaudit.experiments.loosen import arms
-from detaudit.findings import Placebo as Finding
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from detaudit import plan, verify
+from detaudit.commands.scan import plan, verify
+from detaudit.commands.scan.experiments.cost import cost
+from detaudit.commands.scan.experiments.ladder import costs, refuted, weakest
+from detaudit.commands.scan.findings import Audit, Recipe, Rung
+from detaudit.commands.scan.plan import Plan
+from detaudit.commands.scan.sections import Parts, lacking, parts_of
 from detaudit.core.events import Decided, Emit, Phase
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import ERROR, Verdict
@@ -12,13 +17,8 @@ from detaudit.execution import interpreter
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.runner import Limits, default_jobs
-from detaudit.experiments.cost import cost
-from detaudit.experiments.ladder import costs, refuted, weakest
-from detaudit.findings import Audit, Recipe, Rung
 from detaudit.machine import gpu, system, variables
-from detaudit.plan import Plan
 from detaudit.registry import base, recipes
-from detaudit.sections import Parts, lacking, parts_of
 
 _Row = TypeVar("_Row")
 

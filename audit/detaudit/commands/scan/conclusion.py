@@ -2,9 +2,9 @@
 (docs/reference/exit-codes.md).
 """
 
+from detaudit.commands.scan.findings import Audit
 from detaudit.core.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
-from detaudit.findings import Audit
 
 
 def conclude(audit: Audit) -> Conclusion:

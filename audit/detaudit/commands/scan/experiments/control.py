@@ -5,10 +5,10 @@ other.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from detaudit.commands.scan.findings import Control
 from detaudit.core.condition import Condition, pairs
 from detaudit.core.experiment import Experiment
 from detaudit.core.tally import tally
-from detaudit.findings import Control
 
 
 def control(base: Condition, models: Sequence[str], wanted: int) -> Experiment[Control]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Compare, Pin, Setting, Source
 from detaudit_probes.protocol import NO_ORDERS, flat
 
+from detaudit.commands.scan.experiments.loosen import RACE_PAIRS, acted, shown
 from detaudit.core.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import IGNORED, Agreement, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import Tally, compare_finals, compare_finished, tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
-from detaudit.experiments.loosen import RACE_PAIRS, acted, shown
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from detaudit_probes.declare import Pin, Source
 
+from detaudit.commands.scan.findings import Cell
 from detaudit.core.condition import Condition, pair
 from detaudit.core.divergence import IGNORED, Agreement, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.tally import compare_finished
-from detaudit.findings import Cell
 
 COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "augmentation", "embedding")
 GENERATORS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "keras-seed")

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Compare, Pin, Source
 
+from detaudit.commands.scan.experiments.compare import condition_of
+from detaudit.commands.scan.findings import Level
 from detaudit.core.condition import Condition, Trial, pair
 from detaudit.core.divergence import IGNORED, Agreement, Comparison, Divergence
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import compare_finals, compare_finished
-from detaudit.experiments.compare import condition_of
-from detaudit.findings import Level
 
 
 @dataclass(frozen=True)

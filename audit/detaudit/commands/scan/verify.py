@@ -13,10 +13,10 @@ from pathlib import Path
 
 from detaudit_probes.declare import TF_KERAS
 
+from detaudit.commands.scan.findings import Recipe, Rung
 from detaudit.core.counting import excluded_rate
 from detaudit.core.outcome import last_line
 from detaudit.core.verdict import Count
-from detaudit.findings import Recipe, Rung
 
 TEMPLATE = Path(__file__).with_name("templates") / "recipe_training.py.txt"
 AS_PRINTED = "as printed"
