@@ -14,9 +14,9 @@ import sys
 import time
 from pathlib import Path
 
+from detaudit.commands.run import program, session
 from detaudit.report import write
 from detaudit.report.build import run as build_run
-from detaudit.script import program, session
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 GROUPS = ("frozen", "causes", "clean")

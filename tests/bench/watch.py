@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 from statistics import median, quantiles
 
+from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
-from detaudit.script import program
 from detaudit_probes import protocol
 
 SCRIPT = """

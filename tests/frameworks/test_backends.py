@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from detaudit.commands.run import program
 from detaudit.commands.scan.experiments.matrix import matrix
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Agreement, compare
@@ -20,7 +21,6 @@ from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
 from detaudit.registry import base
-from detaudit.script import program
 from detaudit_probes.models import NAMES as MODELS
 
 from tests.frameworks.test_observer import ask

@@ -2,16 +2,7 @@
 
 from dataclasses import replace
 
-from detaudit.core.condition import Condition, Trial
-from detaudit.core.divergence import Divergence
-from detaudit.core.experiment import Finished
-from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
-from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
-from detaudit.core.ulp import Distance
-from detaudit.report.build import run as build_run
-from detaudit.report.privacy import Private
-from detaudit.report.schema import v1
-from detaudit.script.findings import (
+from detaudit.commands.run.findings import (
     Cause,
     Cost,
     Fix,
@@ -27,6 +18,15 @@ from detaudit.script.findings import (
     Site,
     Varied,
 )
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Divergence
+from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
+from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
+from detaudit.core.ulp import Distance
+from detaudit.report.build import run as build_run
+from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
 
 PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
 

@@ -9,6 +9,7 @@ from typing import Any, Union
 
 import msgspec
 import pytest
+from detaudit.commands.run import findings as of_run
 from detaudit.commands.scan import findings
 from detaudit.core.trace import Trace
 from detaudit.ops import findings as of_ops
@@ -16,7 +17,6 @@ from detaudit.report.build import common, ops, run, scan
 from detaudit.report.build.convert import Converter
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
-from detaudit.script import findings as of_run
 from detaudit_probes.declare import Loosen, Pin, Source
 
 from tests.pure import schema

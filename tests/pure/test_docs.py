@@ -13,6 +13,8 @@ import pytest
 import typer
 from detaudit import errors
 from detaudit.cli.app import app
+from detaudit.commands.run.conclusion import conclude as conclude_run
+from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.scan.conclusion import conclude
 from detaudit.commands.scan.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
 from detaudit.commands.scan.findings import Audit, Control
@@ -24,8 +26,6 @@ from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPE
 from detaudit.registry import base, reference
 from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1
-from detaudit.script.conclusion import conclude as conclude_run
-from detaudit.script.findings import RunAudit
 from detaudit_probes import protocol, sources
 from detaudit_probes.placebos import PLACEBOS
 from packaging.requirements import Requirement

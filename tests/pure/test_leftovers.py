@@ -7,9 +7,9 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from detaudit.commands.run import leftovers, trackers
 from detaudit.errors import UsageError
 from detaudit.report import write
-from detaudit.script import leftovers, trackers
 from detaudit_probes import protocol
 from detaudit_probes.protocol import Files, Measures
 

@@ -5,10 +5,10 @@ import re
 from dataclasses import replace
 
 import pytest
+from detaudit.commands.run.findings import Cause, Quantity
 from detaudit.report import read, write
 from detaudit.report.formats import registry
 from detaudit.report.schema import v1
-from detaudit.script.findings import Cause, Quantity
 
 from tests.pure.example_runs import AGREED, PARTED, document
 from tests.pure.golden import on_terminal as shown

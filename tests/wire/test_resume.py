@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from detaudit.commands.run import program
+from detaudit.commands.run.program import Sandboxed
+from detaudit.commands.run.session import Options, run
 from detaudit.core.condition import Trial
 from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
@@ -18,9 +21,6 @@ from detaudit.execution.runner import Limits
 from detaudit.execution.sandbox import choice
 from detaudit.execution.workspace import RUNS
 from detaudit.ops.findings import OpsAudit
-from detaudit.script import program
-from detaudit.script.program import Sandboxed
-from detaudit.script.session import Options, run
 
 from tests.wire.conftest import PROBES, condition
 from tests.wire.test_sandbox import Audited

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 import pytest
+from detaudit.commands.run import program, session
+from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
@@ -22,8 +24,6 @@ from detaudit.execution.runner import Limits, Runner
 from detaudit.execution.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
-from detaudit.script import program, session
-from detaudit.script.program import Program
 
 from tests.wire.conftest import ask
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from detaudit.commands.run.findings import RunAudit
     from detaudit.commands.scan.findings import Audit
     from detaudit.core.pinpoint import Guilty
     from detaudit.ops.findings import OpsAudit
     from detaudit.report.schema import v1
-    from detaudit.script.findings import RunAudit
 
 #: What a reproducer's head names the versions of.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from detaudit.commands.run import findings
+from detaudit.commands.run.conclusion import conclude
 from detaudit.core.counting import excluded_rate
 from detaudit.machine import variables
 from detaudit.registry import base
@@ -10,8 +12,6 @@ from detaudit.report.build.common import Known, counted
 from detaudit.report.build.convert import Rules
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
-from detaudit.script import findings
-from detaudit.script.conclusion import conclude
 
 LONGEST_TRACEBACK = 4000
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import detaudit_probes
 from detaudit_probes import codec, protocol
 
+from detaudit.commands.run import trackers
+from detaudit.commands.run.supervise import LAUNCH_FILE
 from detaudit.core.experiment import Finished
 from detaudit.core.files import end_of, write_json
 from detaudit.core.outcome import Ended, last_line
@@ -25,8 +27,6 @@ from detaudit.execution.processes import end_group
 from detaudit.execution.sandbox.tree import entries
 from detaudit.execution.sandbox.view import Sandbox, Start, View
 from detaudit.machine import confinement
-from detaudit.script import trackers
-from detaudit.script.supervise import LAUNCH_FILE
 
 MOST_BURNERS = 8
 MOST_LISTED = 50_000  # names below the program's folder that are looked at for changes
@@ -308,7 +308,13 @@ class Process:
         try:
             with open(folder / "supervisor", "wb") as said:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "detaudit.script.supervise", str(folder), str(reading)],
+                    [
+                        sys.executable,
+                        "-m",
+                        "detaudit.commands.run.supervise",
+                        str(folder),
+                        str(reading),
+                    ],
                     cwd=folder,  # ``-m`` puts it first on the path: the user's own may hold a module of any name
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

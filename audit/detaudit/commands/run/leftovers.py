@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from detaudit.commands.run import blame
+from detaudit.commands.run.attribute import unresolved
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import PARTED, Cause, Repeats, RunAudit
+from detaudit.commands.run.program import written_by
+from detaudit.commands.run.repeat import compare_runs, counted
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import SIGNIFICANT, fisher
 from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.execution.sandbox.copies import ignored
-from detaudit.script import blame
-from detaudit.script.attribute import unresolved
-from detaudit.script.case import Case
-from detaudit.script.findings import PARTED, Cause, Repeats, RunAudit
-from detaudit.script.program import written_by
-from detaudit.script.repeat import compare_runs, counted
 
 SOURCE, PIN = "input-changed", "fresh-folder"
 MOST = 8  # runs that begin from what an earlier one has left, to tell its effect from luck

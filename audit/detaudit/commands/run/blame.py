@@ -6,16 +6,16 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from detaudit.commands.run import edits
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Cause, Site
+from detaudit.commands.run.fix import SEEDS
+from detaudit.commands.run.program import text_of
+from detaudit.commands.run.repeat import ask
+from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.notes import Draw, Seeding
-from detaudit.script import edits
-from detaudit.script.case import Case
-from detaudit.script.findings import Cause, Site
-from detaudit.script.fix import SEEDS
-from detaudit.script.program import text_of
-from detaudit.script.repeat import ask
-from detaudit.script.search import Pins, smallest
 
 MOST_CANDIDATES = 32  # expressions that are tried
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Cost, Price
+from detaudit.commands.run.repeat import FRESH, MORE, ask
+from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.script.case import Case
-from detaudit.script.findings import Cost, Price
-from detaudit.script.repeat import FRESH, MORE, ask
-from detaudit.script.search import Pins, smallest
 
 ROUNDS = 3  # of every pin
 #: Rounds of two sets. The faster one is so in each of them, which luck brings about once in 32.

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from detaudit_probes import protocol
 
+from detaudit.commands.run.repeat import parting
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
-from detaudit.script.repeat import parting
 
 #: What the recorder calls the states of the process's own generators ("random at fit"): their
 #: sources, in words too.

@@ -8,15 +8,15 @@ from dataclasses import replace
 from detaudit_probes import protocol
 from detaudit_probes.declare import EVERY_BACKEND
 
+from detaudit.commands.run.blame import relative
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import RunAudit
+from detaudit.commands.run.origin import step_table
+from detaudit.commands.run.repeat import parting
 from detaudit.core.condition import Trial, pair
 from detaudit.core.events import Phase
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import judged
-from detaudit.script.blame import relative
-from detaudit.script.case import Case
-from detaudit.script.findings import RunAudit
-from detaudit.script.origin import step_table
-from detaudit.script.repeat import parting
 
 STEP, TENSOR, LAYER, OPERATION = "step", "tensor", "layer", "op"
 PAIRS = 3  # of processes, where the ones before say nothing

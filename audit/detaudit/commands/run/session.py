@@ -16,6 +16,12 @@ from detaudit_probes import protocol, sources
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import Orders
 
+from detaudit.commands.run import trackers
+from detaudit.commands.run.attribute import backend_of
+from detaudit.commands.run.case import Case, Investigation
+from detaudit.commands.run.findings import Isolation, RunAudit
+from detaudit.commands.run.investigate import investigate
+from detaudit.commands.run.program import Pace, Process, Program, Sandboxed, listing, written_by
 from detaudit.core.condition import Condition
 from detaudit.core.events import Emit, Told
 from detaudit.core.experiment import Finished
@@ -32,12 +38,6 @@ from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY
 from detaudit.execution.workspace import RUNS, SHORT
 from detaudit.machine import variables as environment
 from detaudit.registry import base
-from detaudit.script import trackers
-from detaudit.script.attribute import backend_of
-from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import Isolation, RunAudit
-from detaudit.script.investigate import investigate
-from detaudit.script.program import Pace, Process, Program, Sandboxed, listing, written_by
 
 INTERRUPTED = "interrupted"
 MOST_NAMES = 50  # of files that runs have written

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from detaudit_probes.protocol import Measures
 
+from detaudit.commands.run.findings import Repeats
+from detaudit.commands.run.judging import compare_last, compare_trainings
 from detaudit.core.condition import Condition, pair
 from detaudit.core.counting import SIGNIFICANT, matches_needed, pairs_needed
 from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.outcome import TIMED_OUT, UNSTARTED
 from detaudit.core.trace import Trace
-from detaudit.script.findings import Repeats
-from detaudit.script.judging import compare_last, compare_trainings
 
 BEGINS = ("rng", "random at fit")  # what the recorder notes when a ``fit`` begins
 SHORT = 20.0  # seconds: what takes less is run more often

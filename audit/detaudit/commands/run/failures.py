@@ -8,11 +8,11 @@ nothing of the script.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from detaudit.commands.run.case import Case, Investigation
+from detaudit.commands.run.findings import RunAudit
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import CRASHED, FAILED, OWN_FAULT
-from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import RunAudit
 
 AGAIN = 10_000  # the number of the first run that is made again
 

@@ -7,13 +7,13 @@ from itertools import zip_longest
 
 from detaudit_probes.protocol import BESIDE
 
+from detaudit.commands.run.findings import Output, Quantity
+from detaudit.commands.run.judging import saved
+from detaudit.commands.run.origin import GENERATORS
+from detaudit.commands.run.repeat import parting
 from detaudit.core.divergence import renamed
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Trace
-from detaudit.script.findings import Output, Quantity
-from detaudit.script.judging import saved
-from detaudit.script.origin import GENERATORS
-from detaudit.script.repeat import parting
 
 MOST_PRINTED = 10_000_000  # bytes of a run's standard output that are compared
 MOST_NAMES = 3  # that are reported of those that differ

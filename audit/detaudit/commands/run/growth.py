@@ -5,13 +5,13 @@ kept.
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
+from detaudit.commands.run.findings import Growth, Repeats, RunAudit
+from detaudit.commands.run.repeat import compare_runs
 from detaudit.core.condition import Condition, Trial, pair
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
 from detaudit.core.ulp import distance
-from detaudit.script.findings import Growth, Repeats, RunAudit
-from detaudit.script.repeat import compare_runs
 
 POINTS = 12  # of the curve that is shown
 

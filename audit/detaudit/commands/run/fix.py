@@ -10,15 +10,15 @@ from pathlib import Path
 
 from detaudit_probes.declare import TF_KERAS, Edit
 
+from detaudit.commands.run import edits, price
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Cause, Fix
+from detaudit.commands.run.program import text_of
+from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Finished
 from detaudit.registry import base
-from detaudit.script import edits, price
-from detaudit.script.case import Case
-from detaudit.script.findings import Cause, Fix
-from detaudit.script.program import text_of
-from detaudit.script.repeat import ask
 
 PAIRS = 3  # of runs that must match, at least
 MOST_VERSIONS = 6  # of the program that are tried

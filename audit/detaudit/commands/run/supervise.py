@@ -1,6 +1,6 @@
 """One run of a user's script, looked after by a process of ours.
 
-``python -m detaudit.script.supervise FOLDER LIFELINE``.
+``python -m detaudit.commands.run.supervise FOLDER LIFELINE``.
 
 It starts the script in a process group of its own, ends it when its time is over or the engine is
 gone (the end of the inherited pipe), collects what it left behind, and says in ``exit.json`` how it

@@ -6,15 +6,11 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from detaudit.core.condition import Trial
-from detaudit.core.divergence import Divergence, Incomparable
-from detaudit.core.events import Phase
-from detaudit.core.experiment import Finished
-from detaudit.script import blame, fix, growth, price
-from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search
-from detaudit.script.origin import suspects
-from detaudit.script.repeat import (
+from detaudit.commands.run import blame, fix, growth, price
+from detaudit.commands.run.case import Case, Investigation
+from detaudit.commands.run.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search
+from detaudit.commands.run.origin import suspects
+from detaudit.commands.run.repeat import (
     FRESH,
     MORE,
     MOST_MATCHES,
@@ -27,7 +23,11 @@ from detaudit.script.repeat import (
     pairs_for,
     repeated,
 )
-from detaudit.script.search import Pins, smallest
+from detaudit.commands.run.search import Pins, smallest
+from detaudit.core.condition import Trial
+from detaudit.core.divergence import Divergence, Incomparable
+from detaudit.core.events import Phase
+from detaudit.core.experiment import Finished
 
 #: Pins that may break a script: where all of them held together stop it, these are left out one by
 #: one.

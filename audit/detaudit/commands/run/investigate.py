@@ -5,18 +5,13 @@ match, vary.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detaudit.core.condition import Trial, pair
-from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
-from detaudit.core.events import Phase, Told
-from detaudit.core.experiment import Experiment, Finished
-from detaudit.core.outcome import TIMED_OUT, Outcome
-from detaudit.script import attribute, failures, leftovers, vary
-from detaudit.script.case import Case, Investigation
-from detaudit.script.findings import PARTED, Observer, RunAudit
-from detaudit.script.localise import localise
-from detaudit.script.origin import origin
-from detaudit.script.outputs import outputs, quantity
-from detaudit.script.repeat import (
+from detaudit.commands.run import attribute, failures, leftovers, vary
+from detaudit.commands.run.case import Case, Investigation
+from detaudit.commands.run.findings import PARTED, Observer, RunAudit
+from detaudit.commands.run.localise import localise
+from detaudit.commands.run.origin import origin
+from detaudit.commands.run.outputs import outputs, quantity
+from detaudit.commands.run.repeat import (
     MORE,
     MOST,
     Answer,
@@ -28,6 +23,11 @@ from detaudit.script.repeat import (
     matches_for,
     repeated,
 )
+from detaudit.core.condition import Trial, pair
+from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.events import Phase, Told
+from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.outcome import TIMED_OUT, Outcome
 
 #: Matching pairs that "reproducible" needs, by the seconds that one run takes at most.
 PAIRS = ((120.0, 3), (1800.0, 2))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from detaudit_probes.declare import Pin, Source
 
+from detaudit.commands.run.findings import RunAudit
+from detaudit.commands.run.program import Program
+from detaudit.commands.run.repeat import MOST
+from detaudit.commands.run.search import Pins
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.events import Emit
 from detaudit.core.experiment import Finished
-from detaudit.script.findings import RunAudit
-from detaudit.script.program import Program
-from detaudit.script.repeat import MOST
-from detaudit.script.search import Pins
 
 
 @dataclass(frozen=True)

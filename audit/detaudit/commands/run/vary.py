@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from detaudit_probes.protocol import Settings
 
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Varied
+from detaudit.commands.run.repeat import MOST, Comparing, compare_runs, counted, repeated
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import matches_needed
 from detaudit.core.divergence import Agreement, Divergence, Incomparable
 from detaudit.core.experiment import Finished
-from detaudit.script.case import Case
-from detaudit.script.findings import Varied
-from detaudit.script.repeat import MOST, Comparing, compare_runs, counted, repeated
 
 AGAIN = 4  # further runs under a variation of which one run differed
 LEVEL = 0.01  # of significance: several variations are tried, and one is picked because it differed

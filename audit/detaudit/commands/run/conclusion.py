@@ -2,8 +2,8 @@
 (docs/reference/exit-codes.md).
 """
 
+from detaudit.commands.run.findings import RunAudit
 from detaudit.core.conclusion import INCONCLUSIVE, OK, Conclusion
-from detaudit.script.findings import RunAudit
 
 PARTS = "not-reproducible"
 
