@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
+from detaudit.commands.ops import sweep
+from detaudit.commands.ops.findings import Operation, OpsAudit, Refusal
 from detaudit.core.condition import Trial
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.core.pinpoint import Guilty, Replays
 from detaudit.core.ulp import Distance
-from detaudit.ops import sweep
-from detaudit.ops.findings import Operation, OpsAudit, Refusal
 from detaudit.registry import base
 from detaudit.report.build import ops as build_ops
 from detaudit.report.privacy import Private

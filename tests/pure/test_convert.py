@@ -9,10 +9,10 @@ from typing import Any, Union
 
 import msgspec
 import pytest
+from detaudit.commands.ops import findings as of_ops
 from detaudit.commands.run import findings as of_run
 from detaudit.commands.scan import findings
 from detaudit.core.trace import Trace
-from detaudit.ops import findings as of_ops
 from detaudit.report.build import common, ops, run, scan
 from detaudit.report.build.convert import Converter
 from detaudit.report.privacy import Private

@@ -8,6 +8,9 @@ import re
 from dataclasses import replace
 
 import pytest
+from detaudit.commands.ops import reproducer, session, sweep
+from detaudit.commands.ops.conclusion import conclude
+from detaudit.commands.ops.findings import Operation, Refusal
 from detaudit.core import pinpoint
 from detaudit.core.condition import Trial
 from detaudit.core.experiment import Finished
@@ -15,9 +18,6 @@ from detaudit.core.notes import Executed
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.errors import UsageError
-from detaudit.ops import reproducer, session, sweep
-from detaudit.ops.conclusion import conclude
-from detaudit.ops.findings import Operation, Refusal
 from detaudit.report import read, write
 from detaudit.report.build import ops as build_ops
 from detaudit.report.formats import registry

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from detaudit.commands.ops.findings import OpsAudit
 from detaudit.commands.run import program
 from detaudit.commands.run.program import Sandboxed
 from detaudit.commands.run.session import Options, run
@@ -20,7 +21,6 @@ from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits
 from detaudit.execution.sandbox import choice
 from detaudit.execution.workspace import RUNS
-from detaudit.ops.findings import OpsAudit
 
 from tests.wire.conftest import PROBES, condition
 from tests.wire.test_sandbox import Audited

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from detaudit.commands.ops.findings import OpsAudit
     from detaudit.commands.run.findings import RunAudit
     from detaudit.commands.scan.findings import Audit
     from detaudit.core.pinpoint import Guilty
-    from detaudit.ops.findings import OpsAudit
     from detaudit.report.schema import v1
 
 #: What a reproducer's head names the versions of.
@@ -66,8 +66,8 @@ def reproduce(
     threads: int | None = None,
 ) -> None:
     """Write the script that shows one operation's fault, if it does; else say why there is none."""
+    from detaudit.commands.ops import reproducer
     from detaudit.execution.workspace import workspace
-    from detaudit.ops import reproducer
     from detaudit.report import write
 
     packages = {

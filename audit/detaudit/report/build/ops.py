@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from detaudit.ops import findings
-from detaudit.ops.conclusion import conclude
+from detaudit.commands.ops import findings
+from detaudit.commands.ops.conclusion import conclude
 from detaudit.registry import base
 from detaudit.report.build import common
 from detaudit.report.build.common import Known

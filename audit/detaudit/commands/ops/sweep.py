@@ -14,12 +14,12 @@ from detaudit_probes import protocol
 from detaudit_probes.declare import Pin
 from detaudit_probes.protocol import Settings
 
+from detaudit.commands.ops.findings import Operation, Refusal
+from detaudit.commands.ops.judge import DTYPES, Seen, judge
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Found
 from detaudit.core.trace import Trace
 from detaudit.core.verdict import BROKEN
-from detaudit.ops.findings import Operation, Refusal
-from detaudit.ops.judge import DTYPES, Seen, judge
 
 TOGETHER = 8  # entries that one trial replays
 REPEATS = 10  # calls of one entry in one trial

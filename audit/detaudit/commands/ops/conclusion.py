@@ -2,9 +2,9 @@
 (docs/reference/exit-codes.md).
 """
 
+from detaudit.commands.ops.findings import OpsAudit
 from detaudit.core.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
-from detaudit.ops.findings import OpsAudit
 
 
 def conclude(audit: OpsAudit) -> Conclusion:

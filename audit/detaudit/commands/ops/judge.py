@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from detaudit_probes.protocol import Raised
 
+from detaudit.commands.ops import replays
+from detaudit.commands.ops.findings import Operation
 from detaudit.core.counting import excluded_rate
 from detaudit.core.pinpoint import Replays
 from detaudit.core.trace import Trace
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
-from detaudit.ops import replays
-from detaudit.ops.findings import Operation
 
 #: What TensorFlow puts before a message: the node that it made for the call.
 _NODE = re.compile(r"\{\{function_node [^}]*\}\}\s*|\[Op:\w+\]\s*(name:)?\s*$")

@@ -6,14 +6,14 @@ from typing import Any
 
 from detaudit_probes.ops import catalogue
 
+from detaudit.commands.ops import sweep
+from detaudit.commands.ops.findings import OpsAudit, Refusal
 from detaudit.core.events import Emit, Phase, Told
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, default_jobs
 from detaudit.machine import variables
-from detaudit.ops import sweep
-from detaudit.ops.findings import OpsAudit, Refusal
 from detaudit.registry import base
 
 
