@@ -61,9 +61,9 @@ def ops_command(
     """Replay single operations: which give other bits, under what, and what does op determinism
     refuse or cost?
     """
+    from detaudit.cli.progress import Drawing
     from detaudit.commands.ops import session
     from detaudit.commands.ops.sweep import THREADS
-    from detaudit.progress import Drawing
     from detaudit.report import write
     from detaudit.report.build import ops as build_ops
 

@@ -122,11 +122,11 @@ def run_command(
     verbose: Verbose = False,
 ) -> None:
     """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
+    from detaudit.cli.progress import Drawing
     from detaudit.commands.run import program, session
     from detaudit.commands.run.localise import DEPTHS, OPERATION
     from detaudit.core.pinpoint import KERNEL
     from detaudit.execution.sandbox.view import KINDS
-    from detaudit.progress import Drawing
     from detaudit.report import write
     from detaudit.report.build import run as build_run
 

@@ -122,8 +122,8 @@ def scan_once(
     options: "Options", targets: Mapping[str, Path | None], verbose: bool, quiet: bool
 ) -> int:
     """One scan with its reports, and its exit code."""
+    from detaudit.cli.progress import Drawing
     from detaudit.commands.scan.session import scan
-    from detaudit.progress import Drawing
     from detaudit.report import write
     from detaudit.report.build import scan as build
 
