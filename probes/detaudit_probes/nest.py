@@ -13,8 +13,9 @@ import threading
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from detaudit_probes import backends, codec, facts, fingerprint, protocol, sources, worker
-from detaudit_probes.trace import write_json
+from detaudit_probes import backends, codec, protocol, sources, worker
+from detaudit_probes.recording import facts, fingerprint
+from detaudit_probes.recording.trace import write_json
 
 _PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 

@@ -9,9 +9,9 @@ step. That the watched training ends on the bits of a bare one is shown by
 import time
 from typing import Any, List, Tuple
 
-from detaudit_probes import fingerprint
 from detaudit_probes.backends import generators, keras3
-from detaudit_probes.trace import Named, TraceWriter
+from detaudit_probes.recording import fingerprint
+from detaudit_probes.recording.trace import Named, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
 RETURNED = "detaudit"

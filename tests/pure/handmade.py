@@ -11,7 +11,7 @@ from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, Outcome
 from detaudit_probes import codec
 from detaudit_probes.protocol import Measures, Request
-from detaudit_probes.trace import TraceWriter
+from detaudit_probes.recording.trace import TraceWriter
 
 
 @dataclass(frozen=True)

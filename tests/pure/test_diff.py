@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from detaudit.core import divergence, trace
 from detaudit.core.divergence import Agreement, Divergence, Incomparable
-from detaudit_probes.fingerprint import canonical
+from detaudit_probes.recording.fingerprint import canonical
 from hypothesis import given
 from hypothesis import strategies as st
 

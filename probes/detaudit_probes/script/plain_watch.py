@@ -7,7 +7,8 @@ updates by other means (``torch.optim``) is read at exit, with the variables of 
 
 from typing import Any, Callable, Iterator, List, Tuple
 
-from detaudit_probes import backends, lanes
+from detaudit_probes import backends
+from detaudit_probes.recording import on_device
 from detaudit_probes.script.names import path_of
 from detaudit_probes.script.values import flat
 from detaudit_probes.script.watching import STATES, Watching
@@ -42,10 +43,10 @@ class PlainWatching(Watching):
         return self._backend.read(variable)
 
     def first(self, variable: Any) -> Any:
-        return lanes.of_variable(self._backend, variable, self.read)
+        return on_device.of_variable(self._backend, variable, self.read)
 
     def read_each(self, variables: List[Any]) -> List[Any]:
-        return lanes.of_variables(self._backend, variables, self.read)
+        return on_device.of_variables(self._backend, variables, self.read)
 
     def sync(self, model: Any) -> None:
         self._backend.sync(model)

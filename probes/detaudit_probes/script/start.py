@@ -14,10 +14,11 @@ import traceback
 from types import ModuleType
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes import codec, facts, placebos, protocol, sources, trace
+from detaudit_probes import codec, placebos, protocol, sources
 from detaudit_probes.declare import KERAS_MODULES
+from detaudit_probes.recording import facts, trace
+from detaudit_probes.recording.thread_team import Team
 from detaudit_probes.script.session import Session, fault
-from detaudit_probes.team import Team
 
 #: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
 MOST_KEPT = 256 << 20

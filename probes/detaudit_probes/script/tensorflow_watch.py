@@ -8,8 +8,8 @@ Nothing is added to the graph of a training. The batches are looked at on their 
 
 from typing import Any, Callable, List
 
-from detaudit_probes import lanes
 from detaudit_probes.backends import tensorflow
+from detaudit_probes.recording import on_device
 from detaudit_probes.script.functions import (
     Functions,
     follow_inputs,
@@ -36,10 +36,10 @@ class TensorFlowWatching(Watching):
         return read(variable)
 
     def first(self, variable: Any) -> Any:
-        return lanes.of_variable(tensorflow, variable, read)
+        return on_device.of_variable(tensorflow, variable, read)
 
     def read_each(self, variables: List[Any]) -> List[Any]:
-        return lanes.of_variables(tensorflow, variables, read)
+        return on_device.of_variables(tensorflow, variables, read)
 
     def variables(self) -> None:
         """The first value of every variable that Keras makes, named by its path."""

@@ -12,7 +12,7 @@ import _thread
 import os
 from typing import Any, Callable, List, Sequence, Tuple
 
-from detaudit_probes import facts
+from detaudit_probes.recording import facts
 
 #: More do not help: memory is the limit.
 MOST = 4

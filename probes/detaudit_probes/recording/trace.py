@@ -11,9 +11,10 @@ import threading
 from array import array
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from detaudit_probes import codec, fingerprint, protocol
-from detaudit_probes.lanes import OnCard
-from detaudit_probes.team import Team
+from detaudit_probes import codec, protocol
+from detaudit_probes.recording import fingerprint
+from detaudit_probes.recording.on_device import OnCard
+from detaudit_probes.recording.thread_team import Team
 
 Named = Tuple[str, str, Any]  # (stage, name, value)
 

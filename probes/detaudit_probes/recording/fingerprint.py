@@ -5,7 +5,7 @@ audit.
 import hashlib
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from detaudit_probes.team import Team
+from detaudit_probes.recording.thread_team import Team
 
 
 def canonical(value: Any) -> Tuple[bytes, bytes]:

@@ -87,7 +87,7 @@ def of_variable(backend: Any, variable: Any, read: Callable[[Any], Any]) -> Any:
 
 
 def header(dtype: str, shape: Any) -> bytes:
-    """As :func:`detaudit_probes.fingerprint.canonical` writes it."""
+    """As :func:`detaudit_probes.recording.fingerprint.canonical` writes it."""
     return ("%s|%s" % (dtype, ",".join(str(int(size)) for size in shape))).encode("ascii")
 
 
