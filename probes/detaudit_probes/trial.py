@@ -4,8 +4,8 @@ from typing import Any, Dict, List, Set
 
 from detaudit_probes.backends import generators
 from detaudit_probes.given import Given
+from detaudit_probes.kit.training import Fitted
 from detaudit_probes.protocol import Request
-from detaudit_probes.training import Fitted
 
 
 class Trial(Given):

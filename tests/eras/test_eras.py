@@ -16,8 +16,8 @@ from detaudit.execution import interpreter
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
 from detaudit.registry import base
-from detaudit_probes import models
 from detaudit_probes.declare import TF_KERAS
+from detaudit_probes.kit import models
 
 from tests.end_to_end.conftest import detaudit  # noqa: F401  (a fixture)
 from tests.eras import environments

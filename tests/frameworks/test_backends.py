@@ -21,7 +21,7 @@ from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
 from detaudit.registry import base
-from detaudit_probes.models import NAMES as MODELS
+from detaudit_probes.kit.models import NAMES as MODELS
 
 from tests.frameworks.test_observer import ask
 from tests.interpreters import with_backend

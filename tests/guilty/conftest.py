@@ -19,7 +19,7 @@ from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
 from detaudit.registry import base
 from detaudit_probes.declare import Source
-from detaudit_probes.models import NAMES as MODELS
+from detaudit_probes.kit.models import NAMES as MODELS
 
 PLANT = Path(__file__).parent / "probes" / "plant.py"
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from detaudit_probes import models, sources
+from detaudit_probes import sources
 from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Loosen, Pin, Source
+from detaudit_probes.kit import models
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import NO_SETTINGS, Settings
 

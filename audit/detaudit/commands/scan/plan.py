@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detaudit_probes.declare import Compare, Source
-from detaudit_probes.models import names as models_of
+from detaudit_probes.kit.models import names as models_of
 
 from detaudit.errors import UsageError
 from detaudit.registry import base

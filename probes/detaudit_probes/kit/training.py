@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from detaudit_probes import batches
-from detaudit_probes.models import Tiny
+from detaudit_probes.kit import batches
+from detaudit_probes.kit.models import Tiny
 
 
 class Fitted(NamedTuple):

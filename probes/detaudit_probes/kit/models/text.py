@@ -3,7 +3,7 @@
 Repeated indices are what makes the sparse update race (``sources/sparse_update.py``).
 """
 
-from detaudit_probes.models import Tiny, spread, stack
+from detaudit_probes.kit.models import Tiny, spread, stack
 
 
 def build(trial):

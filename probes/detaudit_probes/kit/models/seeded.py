@@ -6,7 +6,7 @@ An initializer with an integer seed draws from no shared generator
 what is put into it.
 """
 
-from detaudit_probes.models import Tiny, spread, stack
+from detaudit_probes.kit.models import Tiny, spread, stack
 
 
 def dense(units, seed, **choices):

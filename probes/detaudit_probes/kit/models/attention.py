@@ -1,6 +1,6 @@
 """One attention block with a residual connection and layer normalisation."""
 
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.kit.models import Tiny, spread
 
 
 def build(trial):

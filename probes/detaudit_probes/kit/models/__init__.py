@@ -38,7 +38,7 @@ class Tiny(NamedTuple):
 
 
 def build(name: str, trial: Any) -> Tiny:
-    module = importlib.import_module("detaudit_probes.models." + name)
+    module = importlib.import_module("detaudit_probes.kit.models." + name)
     return module.build(trial)
 
 

@@ -1,6 +1,6 @@
 """A recurrent network: sequences of eight steps, sixteen LSTM units."""
 
-from detaudit_probes.models import Tiny, spread, stack
+from detaudit_probes.kit.models import Tiny, spread, stack
 
 
 def build(trial):

@@ -1,6 +1,6 @@
 """The 2017 tutorial's network: nine points, ten hidden units, mean squared error, Adam."""
 
-from detaudit_probes.models import Tiny, stack
+from detaudit_probes.kit.models import Tiny, stack
 
 
 def build(trial):

@@ -2,7 +2,7 @@
 3.
 """
 
-from detaudit_probes.models import Tiny, spread, stack
+from detaudit_probes.kit.models import Tiny, spread, stack
 
 
 def build(trial):
