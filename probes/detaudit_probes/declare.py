@@ -2,7 +2,7 @@
 
 A module under ``sources/`` holds a ``SOURCE`` of the type below and may define any of these
 functions. The engine reads ``SOURCE``; only the guest calls the functions, each with a
-:class:`~detaudit_probes.trial.Trial`:
+:class:`~detaudit_probes.trials.trial.Trial`:
 
 ``pin(trial)``       hold the source, in the child, before anything is built ``provoke(trial)``
 make the source as loose as another process or machine could ``watch(trial)``     begin to count, in

@@ -32,7 +32,7 @@ def bare_python(version: str) -> str:
 def test_every_module_of_the_guest_is_looked_at():
     assert {
         "detaudit_probes",
-        "detaudit_probes.worker",
+        "detaudit_probes.trials.worker",
         "detaudit_probes.sources.python_random",
     } <= set(MODULES)
 

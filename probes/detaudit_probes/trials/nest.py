@@ -13,9 +13,10 @@ import threading
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from detaudit_probes import backends, codec, protocol, sources, worker
+from detaudit_probes import backends, codec, protocol, sources
 from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.trace import write_json
+from detaudit_probes.trials import worker
 
 _PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 

@@ -7,14 +7,15 @@ import traceback
 from types import ModuleType
 from typing import Any, Dict, Tuple
 
-from detaudit_probes import backends, codec, placebos, protocol, recorder, sources
+from detaudit_probes import backends, codec, placebos, protocol, sources
 from detaudit_probes.declare import CHILD, Pin, Source
 from detaudit_probes.given import Unavailable
 from detaudit_probes.kit import models, training
 from detaudit_probes.ops.catalogue import replay
 from detaudit_probes.ops.frameworks import step
 from detaudit_probes.recording import facts, trace
-from detaudit_probes.trial import Trial
+from detaudit_probes.trials import recorder
+from detaudit_probes.trials.trial import Trial
 
 Declared = Dict[str, Tuple[Source, ModuleType]]
 
