@@ -15,7 +15,7 @@ often the source acted, as a count (0: it was not exercised); without this
 ``train(trial)``     a training procedure of its own, in place of one ``fit``
 
 In a user's own script (``detaudit run``) these are called, with a
-:class:`~detaudit_probes.script.session.Session`:
+:class:`~detaudit_probes.hooks.session.Session`:
 
 ``hold(session, pin)``      hold the source from outside, before the script's first line or when a
 module is imported ``touch(session)``          begin to count how often the script meets the source;

@@ -286,7 +286,7 @@ class Process:
         """
         site = folder / "site"
         site.mkdir()
-        (site / "sitecustomize.py").symlink_to(GUEST / "script" / "sitecustomize.py")
+        (site / "sitecustomize.py").symlink_to(GUEST / "hooks" / "sitecustomize.py")
         (site / "guest").symlink_to(GUEST)
         path = os.pathsep.join(
             part for part in (str(site), self._environment.get("PYTHONPATH")) if part

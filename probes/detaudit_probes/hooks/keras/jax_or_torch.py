@@ -8,10 +8,10 @@ updates by other means (``torch.optim``) is read at exit, with the variables of 
 from typing import Any, Callable, Iterator, List, Tuple
 
 from detaudit_probes import backends
+from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.names import path_of
+from detaudit_probes.hooks.values import flat
 from detaudit_probes.recording import on_device
-from detaudit_probes.script.names import path_of
-from detaudit_probes.script.values import flat
-from detaudit_probes.script.watching import STATES, Watching
 
 
 class PlainWatching(Watching):

@@ -6,8 +6,8 @@ Nothing is added to what a training computes.
 
 from typing import Any, Callable, List, Tuple
 
-from detaudit_probes.script.metrics import Metrics
-from detaudit_probes.script.values import array, flat, is_plain
+from detaudit_probes.hooks.keras.metrics import Metrics
+from detaudit_probes.hooks.values import array, flat, is_plain
 
 #: Keras makes these for itself, or keeps a generator's state in them: they are no results.
 STATES = ("seed_generator_state",)

@@ -9,7 +9,7 @@ import types
 import weakref
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from detaudit_probes.script.plain_watch import traced
+from detaudit_probes.hooks.keras.jax_or_torch import traced
 
 #: The attribute of a function of the user's that holds what is known of its traces, so that both go
 #: together.

@@ -8,10 +8,10 @@ import traceback
 from typing import Any, Callable, Dict, Optional, Set
 
 from detaudit_probes.given import Given
+from detaudit_probes.hooks import files
+from detaudit_probes.hooks.imports import Hooks
+from detaudit_probes.hooks.sites import Sites
 from detaudit_probes.protocol import FAULT_FILE, Request
-from detaudit_probes.script import files
-from detaudit_probes.script.imports import Hooks
-from detaudit_probes.script.sites import Sites
 
 
 def fault(folder: str) -> None:
@@ -60,7 +60,7 @@ class Session(Given):
 
     def follow_files(self, tell: Callable[[files.Use], None]) -> None:
         """Call ``tell`` with every use of a file from now on; see
-        :func:`~detaudit_probes.script.files.follow`.
+        :func:`~detaudit_probes.hooks.files.follow`.
         """
         files.follow(self, tell)
 

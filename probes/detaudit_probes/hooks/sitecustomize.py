@@ -36,7 +36,7 @@ def _begin():
     folder = os.environ.get("DETAUDIT_TRIAL")
     if folder:
         _load_guest(os.path.join(here, "guest"))
-        from detaudit_probes.script import start
+        from detaudit_probes.hooks import start
 
         start.begin(folder)
     _run_the_environments_own()

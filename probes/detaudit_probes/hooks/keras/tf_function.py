@@ -11,7 +11,7 @@ import threading
 import weakref
 from typing import Any, Dict, Iterator, List
 
-from detaudit_probes.script.values import flat, is_data
+from detaudit_probes.hooks.values import flat, is_data
 
 #: Where the class stands of what was traced, from TensorFlow 2.14 on, from 2.11 on, and before.
 CONCRETE = (

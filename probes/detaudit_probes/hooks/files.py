@@ -13,8 +13,8 @@ import sys
 import tempfile
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 
+from detaudit_probes.hooks import h5py_files
 from detaudit_probes.protocol import Files
-from detaudit_probes.script import h5py_files
 
 MOST = 200  # names that are kept of each kind
 RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing

@@ -14,10 +14,10 @@ import tempfile
 import weakref
 from typing import Any, Callable, Dict, List, Tuple
 
-from detaudit_probes.script import h5py_files
-from detaudit_probes.script.names import STAMP
-from detaudit_probes.script.recorder import MOST_HELD
-from detaudit_probes.script.values import read
+from detaudit_probes.hooks import h5py_files
+from detaudit_probes.hooks.names import STAMP
+from detaudit_probes.hooks.recorder import MOST_HELD
+from detaudit_probes.hooks.values import read
 
 
 def watch(session: Any, recorder: Any) -> None:

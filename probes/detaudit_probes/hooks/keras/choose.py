@@ -62,20 +62,20 @@ def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
 
 def _made(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
     if adapter == "tensorflow":
-        from detaudit_probes.script.tensorflow_watch import TensorFlowWatching
+        from detaudit_probes.hooks.keras.tensorflow import TensorFlowWatching
 
         return TensorFlowWatching(session, recorder, keras)
     if adapter == "jax":
-        from detaudit_probes.script.jax_watch import JaxWatching
+        from detaudit_probes.hooks.keras.jax import JaxWatching
 
         return JaxWatching(session, recorder, keras)
     if adapter in EVERY_BACKEND:
-        from detaudit_probes.script.plain_watch import PlainWatching
+        from detaudit_probes.hooks.keras.jax_or_torch import PlainWatching
 
         return PlainWatching(session, recorder, keras)
-    from detaudit_probes.script import keras2_watch
+    from detaudit_probes.hooks.keras import keras2
 
-    kind = keras2_watch.TfKerasWatching if adapter in TF_KERAS else keras2_watch.Keras2Watching
+    kind = keras2.TfKerasWatching if adapter in TF_KERAS else keras2.Keras2Watching
     return kind(session, recorder, keras, adapter)
 
 

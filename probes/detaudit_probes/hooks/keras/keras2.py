@@ -12,7 +12,8 @@ import threading
 from typing import Any, List
 
 from detaudit_probes import backends
-from detaudit_probes.script.functions import (
+from detaudit_probes.hooks.keras.tensorflow import tapped
+from detaudit_probes.hooks.keras.tf_function import (
     Functions,
     State,
     follow_inputs,
@@ -20,10 +21,9 @@ from detaudit_probes.script.functions import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.script.names import path_of
-from detaudit_probes.script.tensorflow_watch import tapped
-from detaudit_probes.script.values import gradients
-from detaudit_probes.script.watching import Watching
+from detaudit_probes.hooks.keras.watching import Watching
+from detaudit_probes.hooks.names import path_of
+from detaudit_probes.hooks.values import gradients
 
 
 class Keras2Watching(Watching):

@@ -13,9 +13,15 @@ import types
 from typing import Any, Callable, List, Optional, Tuple
 
 from detaudit_probes import protocol
+from detaudit_probes.hooks.keras.jax_compiled import (
+    FOLLOWED,
+    ByIdentity,
+    Compiled,
+    Followed,
+    is_array,
+)
+from detaudit_probes.hooks.keras.jax_or_torch import Leaf, PlainWatching, Stated, traced
 from detaudit_probes.ops.frameworks import jax_calls
-from detaudit_probes.script.jax_compiled import FOLLOWED, ByIdentity, Compiled, Followed, is_array
-from detaudit_probes.script.plain_watch import Leaf, PlainWatching, Stated, traced
 
 #: Before the name of what belongs to an optimizer.
 OPTIMIZER = "optimizer/"

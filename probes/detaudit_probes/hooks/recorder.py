@@ -19,14 +19,14 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
 from detaudit_probes.backends.generators import states_without_backend
+from detaudit_probes.hooks import streams
+from detaudit_probes.hooks.names import path_of
+from detaudit_probes.hooks.threads import Threads
 from detaudit_probes.ops.frameworks.step import Pinpoint
 from detaudit_probes.protocol import BESIDE, SAVED
 from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.on_device import OnCard
 from detaudit_probes.recording.trace import Taken, TraceWriter
-from detaudit_probes.script import streams
-from detaudit_probes.script.names import path_of
-from detaudit_probes.script.threads import Threads
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
 AT_THE_END = "at the end"

@@ -9,17 +9,17 @@ Nothing is added to the graph of a training. The batches are looked at on their 
 from typing import Any, Callable, List
 
 from detaudit_probes.backends import tensorflow
-from detaudit_probes.recording import on_device
-from detaudit_probes.script.functions import (
+from detaudit_probes.hooks.keras.tf_function import (
     Functions,
     follow_inputs,
     follow_iterators,
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.script.names import path_of
-from detaudit_probes.script.values import gradients, is_readable, read
-from detaudit_probes.script.watching import STATES, Watching
+from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.names import path_of
+from detaudit_probes.hooks.values import gradients, is_readable, read
+from detaudit_probes.recording import on_device
 
 
 class TensorFlowWatching(Watching):

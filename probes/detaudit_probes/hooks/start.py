@@ -16,9 +16,9 @@ from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import codec, placebos, protocol, sources
 from detaudit_probes.declare import KERAS_MODULES
+from detaudit_probes.hooks.session import Session, fault
 from detaudit_probes.recording import facts, trace
 from detaudit_probes.recording.thread_team import Team
-from detaudit_probes.script.session import Session, fault
 
 #: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
 MOST_KEPT = 256 << 20
@@ -78,8 +78,9 @@ def _leave_number(folder: str) -> None:
 
 
 def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.script import files, jax_watch, saves, seeds
-    from detaudit_probes.script.recorder import Recorder
+    from detaudit_probes.hooks import files, saves, seeds
+    from detaudit_probes.hooks.keras import jax
+    from detaudit_probes.hooks.recorder import Recorder
 
     request = session.request
     keep = session.orders.keep_from
@@ -112,7 +113,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
         session.wrap(os, name, ending.before)
     saves.watch(session, recorder)
     if recorder.counting:
-        session.after_import("jax", functools.partial(jax_watch.prepare, session, recorder))
+        session.after_import("jax", functools.partial(jax.prepare, session, recorder))
     for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
@@ -121,10 +122,10 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
 
 
 def _follow(session: Session, recorder: Any, ending: Any, name: str) -> None:
-    from detaudit_probes.script import keras_watch
+    from detaudit_probes.hooks.keras import choose
 
     atexit.register(ending)
-    keras_watch.watch(session, recorder, name)
+    choose.watch(session, recorder, name)
 
 
 def _ids(module: ModuleType) -> List[str]:
