@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from detaudit.commands.scan.sections import lacking
+from detaudit.registry.availability import lacking
 from detaudit.registry.recipes import pin_lines
 
 

@@ -2,12 +2,11 @@
 reach.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from detaudit_probes.declare import Compare, Needs, Pin, Setting, Source
+from detaudit_probes.declare import Compare, Pin, Setting, Source
 from detaudit_probes.placebos import PLACEBOS
 
 from detaudit.commands.scan.experiments import placebos, reach
@@ -23,6 +22,7 @@ from detaudit.core.condition import Condition
 from detaudit.core.experiment import Asking, Experiment, Finding
 from detaudit.core.verdict import SKIPPED, Verdict
 from detaudit.registry import base as bases
+from detaudit.registry.availability import _missing_flags, lacking
 
 
 @dataclass(frozen=True)
@@ -107,27 +107,6 @@ def of_source(
         )
         return compare(source, base, known, pairs, settings)
     return locate(loosen(source, base, known, pairs), source, base, known)
-
-
-def lacking(source: Source, facts: Mapping[str, Any], gpus: int) -> str | None:
-    """Why the source cannot be tried here, or None."""
-    needs = source.needs
-    if needs.gpus > gpus:
-        return f"needs {needs.gpus} GPU{'s' if needs.gpus > 1 else ''}, {gpus or 'none'} here"
-    missing = [name for name in needs.packages if name not in facts.get("packages", {})]
-    if missing:
-        return f"no {missing[0]} here"
-    flags = _missing_flags(needs, facts)
-    if flags:
-        return f"this CPU has no {flags[0].upper()}"
-    cores = int(facts.get("cpus") or os.cpu_count() or 1)
-    return f"needs {needs.cores} cores, {cores} here" if needs.cores > cores else None
-
-
-def _missing_flags(needs: Needs, facts: Mapping[str, Any]) -> list[str]:
-    """What this CPU lacks of the instructions needed; nothing where its flags are not known."""
-    flags = facts.get("cpu_flags")
-    return [] if flags is None else [name for name in needs.cpu_flags if name not in flags]
 
 
 def _with_your_own(plan: Compare, inherited: Mapping[str, str]) -> tuple[Setting, ...]:

@@ -9,7 +9,7 @@ from detaudit.commands.scan.experiments.cost import cost
 from detaudit.commands.scan.experiments.ladder import costs, refuted, weakest
 from detaudit.commands.scan.findings import Audit, Recipe, Rung
 from detaudit.commands.scan.plan import Plan
-from detaudit.commands.scan.sections import Parts, lacking, parts_of
+from detaudit.commands.scan.sections import Parts, parts_of
 from detaudit.core.events import Decided, Emit, Phase
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import ERROR, Verdict
@@ -19,6 +19,7 @@ from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.runner import Limits, default_jobs
 from detaudit.machine import gpu, system, variables
 from detaudit.registry import base, recipes
+from detaudit.registry.availability import lacking
 
 _Row = TypeVar("_Row")
 
