@@ -25,6 +25,7 @@ from detaudit.core.tally import compare_finished
 from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 
 
@@ -65,7 +66,7 @@ def _arguments() -> argparse.Namespace:
 def _runner(folder: Path, fork: bool, jobs: int) -> Runner:
     for name in ("keras", "theano", "tmp"):
         (folder / "private" / name).mkdir(parents=True)
-    environment = base.environment_for_nests(
+    environment = environment_for_nests(
         os.environ, base.controlled_variables(), str(folder / "private")
     )
     return Runner(

@@ -15,6 +15,7 @@ from detaudit.core.experiment import Asking
 from detaudit.execution import interpreter
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.declare import TF_KERAS
 from detaudit_probes.kit import models
@@ -165,7 +166,7 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
     backend = interpreter.adapter(environments.named(name).backend, interpreter.ask(old).facts)
     for part in ("keras", "theano", "tmp"):
         (tmp_path / "private" / part).mkdir(parents=True)
-    inherited = base.environment_for_nests(
+    inherited = environment_for_nests(
         os.environ, base.controlled_variables(), str(tmp_path / "private")
     )
     runner = Runner(

@@ -20,6 +20,7 @@ from detaudit.core.divergence import Agreement, compare
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.kit.models import NAMES as MODELS
 
@@ -37,7 +38,7 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
     folder = tmp_path_factory.mktemp(backend)
     for name in ("keras", "theano", "tmp"):
         (folder / "private" / name).mkdir(parents=True)
-    environment = base.environment_for_nests(
+    environment = environment_for_nests(
         os.environ, base.controlled_variables(), str(folder / "private")
     )
     runner = Runner(

@@ -23,6 +23,7 @@ from detaudit.core.condition import Condition
 from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher
 from detaudit.core.tally import Tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
+from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base, reference
 from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1
@@ -322,7 +323,7 @@ def test_placebos_traces_variables_and_modules_are_told():
         protocol.STAGES
     )
     assert all(f"`{one}`" in trace for one in protocol.FINGERPRINTS)
-    private, other = base.environment_for_nests({}, (), "x"), page("how-to/another-environment.md")
+    private, other = environment_for_nests({}, (), "x"), page("how-to/another-environment.md")
     assert {row[0].strip("`") for row in rows(other, "variable", "value", "why")} == {
         *private,
         "KERAS_BACKEND",

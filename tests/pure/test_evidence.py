@@ -22,6 +22,7 @@ from detaudit.core.verdict import Count
 from detaudit.execution.audit import Session
 from detaudit.execution.host import Hello
 from detaudit.execution.resume import Identity
+from detaudit.execution.variables import environment_for_nests
 from detaudit.execution.workspace import Workspace
 from detaudit.machine import gpu
 from detaudit.registry import base, recipes
@@ -75,7 +76,7 @@ def test_no_nest_inherits_what_would_pin_a_race_from_outside():
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
     }
-    inherited = base.environment_for_nests(outside, base.controlled_variables(), "private")
+    inherited = environment_for_nests(outside, base.controlled_variables(), "private")
     assert not outside.keys() & inherited.keys()
 
 

@@ -21,6 +21,7 @@ from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
 from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
 from detaudit.execution.workspace import LONG, Workspace, workspace
 from detaudit.machine import gpu, system
 from detaudit.machine import variables as environment
@@ -92,7 +93,7 @@ class Session:
 
     def start_nests(self, interpreter: Interpreter, limits: Limits) -> Runner:
         """:meth:`start` for trials of ours, which write to the audit's own folder alone."""
-        variables = base.environment_for_nests(
+        variables = environment_for_nests(
             self.variables, base.controlled_variables(), str(self.folder.private)
         )
         return self.start(

@@ -11,6 +11,7 @@ from detaudit_probes.declare import NOT_TENSORFLOW, keras_2_is_chosen, under_ker
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
 from detaudit.execution.workspace import workspace
 from detaudit.registry import base
 
@@ -34,7 +35,7 @@ def ask(python: str) -> Hello:
     Raises EnvironmentUnusable where it cannot be started, or is too old.
     """
     with workspace() as folder:
-        environment = base.environment_for_nests(os.environ, (), str(folder.private))
+        environment = environment_for_nests(os.environ, (), str(folder.private))
         runner = Runner(
             Interpreter(python, "tensorflow", imports=False),
             Limits(),
