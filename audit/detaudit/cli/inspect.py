@@ -12,14 +12,15 @@ from detaudit.cli.options import Backend, Python, interpreter_path, one_of
 
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
+    from detaudit.cli.describe_source import listing
     from detaudit.execution import interpreter
     from detaudit.machine import gpu
-    from detaudit.registry import base, describe
+    from detaudit.registry import base
 
     facts = interpreter.ask(interpreter_path(python)).facts
     adapter = interpreter.adapter(one_of(backend, BACKENDS, "--backend"), facts)
     gpus = gpu.count(gpu.snapshot())
-    Console().print(describe.listing(base.script_sources(adapter), facts, gpus))
+    Console().print(listing(base.script_sources(adapter), facts, gpus))
 
 
 def explain_command(
@@ -38,8 +39,9 @@ def explain_command(
     ] = 1,
 ) -> None:
     """Say what a source is, how it breaks runs, and how to pin it."""
+    from detaudit.cli.describe_source import about
     from detaudit.commands.scan import plan
-    from detaudit.registry import base, describe
+    from detaudit.registry import base
 
     known = base.script_sources()
     plan.check_id(source, known)
@@ -47,7 +49,7 @@ def explain_command(
         one for name, one in known.items() if name.partition(":")[0] == source
     )
     asked = one_of(backend or chosen.backends[0], BACKENDS, "--backend")
-    Console().print(describe.about(base.on_backend(chosen, asked), asked, seed))
+    Console().print(about(base.on_backend(chosen, asked), asked, seed))
 
 
 def machine_command(
