@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from detaudit.cli.describe_machine import render
 from detaudit.machine import gpu, inventory
 from rich.console import Console
 
@@ -19,7 +20,7 @@ FACTS = {
 
 def shown(document: dict, width: int = 200) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(inventory.render(document))
+    console.print(render(document))
     return console.file.getvalue()
 
 

@@ -57,6 +57,7 @@ def machine_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what is known of this machine and of the environment under test."""
+    from detaudit.cli.describe_machine import render
     from detaudit.execution import interpreter
     from detaudit.machine import inventory
     from detaudit.report import write
@@ -65,4 +66,4 @@ def machine_command(
     if json:
         sys.stdout.write(write.plain_json(described))
     else:
-        Console().print(inventory.render(described))
+        Console().print(render(described))
