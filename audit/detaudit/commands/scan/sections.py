@@ -22,7 +22,7 @@ from detaudit.core.condition import Condition
 from detaudit.core.experiment import Asking, Experiment, Finding
 from detaudit.core.verdict import SKIPPED, Verdict
 from detaudit.registry import base as bases
-from detaudit.registry.availability import _missing_flags, lacking
+from detaudit.registry.availability import lacking, missing_flags
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def of_source(
         settings = tuple(
             one
             for one in _with_your_own(source.experiment, inherited)
-            if not _missing_flags(one.needs, facts)
+            if not missing_flags(one.needs, facts)
         )
         return compare(source, base, known, pairs, settings)
     return locate(loosen(source, base, known, pairs), source, base, known)
