@@ -764,8 +764,8 @@ def test_an_audit_killed_while_it_restores_has_lost_nothing(tmp_path):
         Path("kept.txt").write_text("spoilt")
         Path("paper.tex").write_text("paper")
         from detaudit.execution.sandbox import tree
-        tree.copy_file = lambda origin, copy: (copy.write_text("half"), os.kill(os.getpid(),
-        signal.SIGKILL)) sandbox.discard(folder.parent / "trial")
+        tree.copy_file = lambda origin, copy: (copy.write_text("half"), os.kill(os.getpid(), signal.SIGKILL))
+        sandbox.discard(folder.parent / "trial")
     """,
     )
     (restored,) = in_place.recover()
