@@ -37,9 +37,8 @@ def fit():
 
 keras.utils.set_random_seed(1)
 rng = np.random.default_rng(1)
-x, y = rng.random((BATCH * STEPS, 1024), dtype="float32"), rng.random((BATCH * STEPS, 1),
-dtype="float32") model = keras.Sequential([keras.Input((1024,)), keras.layers.Dense(2048, "relu"),
-keras.layers.Dense(2048, "relu"),
+x, y = rng.random((BATCH * STEPS, 1024), dtype="float32"), rng.random((BATCH * STEPS, 1), dtype="float32")
+model = keras.Sequential([keras.Input((1024,)), keras.layers.Dense(2048, "relu"), keras.layers.Dense(2048, "relu"),
                           keras.layers.Dense(1)])
 model.compile(optimizer="OPTIMIZER", loss="mse")
 for turn in range(TURNS + 1):

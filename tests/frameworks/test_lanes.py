@@ -23,17 +23,16 @@ BACKENDS = ["tensorflow", "torch", "jax"]
 AGREE = """
 import sys
 import numpy as np
-from detaudit_probes import backends; from detaudit_probes.recording import on_device as lanes
+from detaudit_probes import backends
+from detaudit_probes.recording import on_device as lanes
 
 adapter = backends.get(sys.argv[1])
 lanes.BLOCK = 1000
 rng = np.random.default_rng(0)
-arrays = [rng.standard_normal(shape).astype(dtype) for shape in [(3,), (5, 7), (), (0,), (1000,),
-(2, 1001)]
+arrays = [rng.standard_normal(shape).astype(dtype) for shape in [(3,), (5, 7), (), (0,), (1000,), (2, 1001)]
           for dtype in ("float32", "float16")]
 arrays += [rng.integers(0, 255, 11).astype(dtype)
-           for dtype in ("int8", "uint8", "int16", "int32", "int64", "uint16", "uint32", "uint64",
-           "bool", "float64")]
+           for dtype in ("int8", "uint8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "bool", "float64")]
 if sys.argv[1] == "torch":
     import torch
     make, half = torch.as_tensor, lambda value: value.to(torch.bfloat16)
@@ -57,8 +56,8 @@ if sys.argv[1] == "jax":  # weights that lie on different cards, and one that li
     mesh = jax.sharding.Mesh(np.array([one, other]), ("cards",))
     spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("cards"))
     values = [np.arange(8, dtype="float32") + shift for shift in range(4)]
-    there = [jax.device_put(value, place) for value, place in zip(values, (one, other, spread,
-    one))] assert adapter.lanes(there) == [lanes.of_array(value) for value in values]
+    there = [jax.device_put(value, place) for value, place in zip(values, (one, other, spread, one))]
+    assert adapter.lanes(there) == [lanes.of_array(value) for value in values]
 print("agree", len(arrays))
 """
 
