@@ -108,7 +108,7 @@ def test_inputs_are_the_same_each_time_they_are_made(tf):
 
 
 def test_the_librarys_own_messages_are_found_with_the_operations_that_they_mean(tf):
-    found = {name: one["message"] for one in refusals.found(tf) for name in one["operations"]}
+    found = {name: refused.message for refused in refusals.found(tf) for name in refused.operations}
     for name in (
         "AdjustContrastv2",
         "ResizeNearestNeighborGrad",
