@@ -134,7 +134,9 @@ class Copies:
             else:
                 (copy / name).unlink()
         self._linked |= self._large.keys() - self._own - set(names)
-        self._kept = copy
+        former, self._kept = self._kept, copy
+        if former is not None:
+            remove(former.parent)
 
     def discard(self, trial: Path) -> None:
         copy = self._copy(trial)

@@ -107,7 +107,9 @@ class Overlay:
         return () if self.store is None else (self.store,)
 
     def keep_state(self, trial: Path) -> None:
-        self._kept = self._layers(trial)
+        former, self._kept = self._kept, self._layers(trial)
+        if former is not None:
+            _remove(former)
 
     def discard(self, trial: Path) -> None:
         layers = self._places.pop(trial, None)

@@ -72,7 +72,9 @@ class Sandbox(Protocol):
         """
 
     def keep_state(self, trial: Path) -> None:
-        """What this trial has left is what ``Start(left=True)`` begins from."""
+        """What this trial has left is what ``Start(left=True)`` begins from, and no longer what an
+        earlier one has.
+        """
 
     def discard(self, trial: Path) -> None:
         """The trial has ended: free what its view holds. Does nothing to one that is kept."""

@@ -16,6 +16,7 @@ from detaudit.script.findings import PARTED, Observer, RunAudit
 from detaudit.script.localise import localise
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs, quantity
+from detaudit.script.program import written_by
 from detaudit.script.repeat import (
     MORE,
     MOST,
@@ -51,12 +52,12 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
     audit = _described(case, blank, runs)
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
-    again = yield from leftovers.compare_again(case, runs[0])
-    audit = _with_note(audit, again)
+    again = (yield from leftovers.compare_again(case, runs[0])) if case.changed() else None
+    audit = _with_note(audit, again, case.changed())
     if audit.repeats.parted:
         return (yield from _differing(case, audit, runs, again))
     if leftovers.differs(again):
-        return (yield from leftovers.explain(case, audit, runs))
+        return (yield from leftovers.explain(case, audit, runs, case.changed()))
     made = yield from leftovers.made_earlier(case, runs)
     if made:
         audit = yield from _without(case, audit, runs, made)
@@ -65,8 +66,8 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
     return (yield from _matching(case, audit, runs))
 
 
-def _with_note(audit: RunAudit, again: Comparison | None) -> RunAudit:
-    """What a run did that found what the first has left: it failed, or repeated that one where
+def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -> RunAudit:
+    """What a run did that found what the first has ``left``: it failed, or repeated that one where
     fresh runs differ.
     """
     if isinstance(again, Incomparable):
@@ -75,7 +76,7 @@ def _with_note(audit: RunAudit, again: Comparison | None) -> RunAudit:
     if not (isinstance(again, Agreement) and audit.repeats.parted):
         return audit
     note = (
-        f"a run that begins from what the first one has left ({', '.join(audit.changed[:3])}) ends as that one "
+        f"a run that begins from what the first one has left ({', '.join(left[:3])}) ends as that one "
         f"did: it reads those files in place of its own data. Runs were compared in fresh folders"
     )
     return replace(audit, notes=(*audit.notes, note))
@@ -86,24 +87,40 @@ def _without(
 ) -> Experiment[RunAudit]:
     """The folder holds what the program makes itself: what of runs that do not find it?
 
-    Where these differ from each other, the program is not reproducible. Where they match, and end
-    elsewhere, what is there is an input like any other (a user edits a file that a program has
-    made): the report says so.
+    If these differ from each other, the program is not reproducible. If they match, and a run that
+    begins from what one of them has left differs, neither: what an earlier run leaves decides. If
+    that matches too, what is there is an input like any other (a user edits a file that a program
+    has made): the report says so.
     """
-    fresh = leftovers.without(case, made)
+    fresh, listed = leftovers.without(case, made), ", ".join(made[:3])
     trials = pair(fresh.loose, 0)
     found = yield list(trials)
-    pair_without = [found[trial] for trial in trials]
-    if counted(pair_without).parted:
+    fresh_runs = [found[trial] for trial in trials]
+    if counted(fresh_runs).problem:
+        return audit
+    again = yield from leftovers.compare_again(fresh, fresh_runs[0])
+    if leftovers.differs(again) and not counted(fresh_runs).parted:
+        pairs = max(audit.repeats.pairs, leftovers.LEAST)
+        fresh_runs = yield from further(fresh.loose, fresh_runs, pairs - 1)
+    left = written_by(fresh_runs[0])
+    if counted(fresh_runs).parted:
         note = (
-            f"the folder holds {', '.join(made[:3])}, which the program makes itself: runs that find it match, and "
+            f"the folder holds {listed}, which the program makes itself: runs that find it match, and "
             f"these runs did not find it"
         )
-        described = _described(fresh, replace(audit, notes=(*audit.notes, note)), pair_without)
-        return (yield from _differing(fresh, described, pair_without))
-    if leftovers.differs(compare_runs(runs[0], pair_without[0])):
+        described = _described(fresh, replace(audit, notes=(*audit.notes, note)), fresh_runs)
+        described = _with_note(described, again, left)
+        return (yield from _differing(fresh, described, fresh_runs, again))
+    if leftovers.differs(again):
         note = (
-            f"the result depends on what {', '.join(made[:3])} holds, which the program makes itself if it is not "
+            f"the folder held {listed} before the audit, which the program makes itself: runs that find it "
+            f"match each other, and so do runs that do not find it"
+        )
+        described = _described(fresh, replace(audit, notes=(*audit.notes, note)), fresh_runs)
+        return (yield from leftovers.explain(fresh, described, fresh_runs, left))
+    if leftovers.differs(compare_runs(runs[0], fresh_runs[0])):
+        note = (
+            f"the result depends on what {listed} holds, which the program makes itself if it is not "
             f"there: runs without it match each other, and end elsewhere"
         )
         return replace(audit, notes=(*audit.notes, note))

@@ -27,16 +27,14 @@ from detaudit.script.repeat import compare_runs, counted
 
 SOURCE, PIN = "input-changed", "fresh-folder"
 MOST = 8  # runs that begin from what an earlier one has left, to tell its effect from luck
-MOST_ALONE = 6  # files that are taken away one by one
+MOST_ALONE = 7  # folders and files that are taken away one by one
+MOST_NAMES = 1000  # in a folder that is taken away
+LEAST = 2  # pairs of fresh runs that ``MOST`` runs which differ from them are held against
 LEFT = {"left": True}
 
 
-def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
-    """A run in the sandbox that ``first`` has left, compared with it; None where that wrote
-    nothing.
-    """
-    if not case.changed():
-        return None
+def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
+    """A run in the sandbox that ``first`` has left, compared with it."""
     trial = Trial(case.loose.with_options(LEFT), 0)
     found = yield [trial]
     if not found[
@@ -46,9 +44,11 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
     return compare_runs(first, found[trial])
 
 
-def explain(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Experiment[RunAudit]:
-    """Fresh runs match, and one that begins from what the first has left differs."""
-    changed, names = case.loose.with_options(LEFT), case.changed()
+def explain(
+    case: Case, audit: RunAudit, runs: Sequence[Finished], names: Sequence[str]
+) -> Experiment[RunAudit]:
+    """Fresh runs match, and one that begins from what the first has left, ``names``, differs."""
+    changed = case.loose.with_options(LEFT)
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
         return _unresolved(
@@ -79,16 +79,21 @@ def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, seen: str) -> Run
 
 def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
     """Where fresh runs differ, and one that begins from an earlier one's files differs too: with
-    the causes pinned, does that still matter?
+    the causes pinned, in that earlier run as well, does that still matter?
     """
     pinned = case.held([cause.pin for cause in audit.causes])
     trials = [Trial(pinned, number) for number in range(MOST)]
     found = yield trials
     fresh = [found[trial] for trial in trials]
+    kept = Trial(pinned.with_options({"kept": True}), 0)
+    first = (yield [kept])[kept]
+    if not first.outcome.completed:
+        return audit
     repeats = yield from _against(pinned.with_options(LEFT), fresh)
     if not _shown(repeats, counted(fresh)):
         return audit
-    sites = yield from blame.openings(case, case.changed(), pinned.with_options(LEFT))
+    names = written_by(first) or case.changed()
+    sites = yield from blame.openings(case, names, pinned.with_options(LEFT))
     return replace(audit, causes=(*audit.causes, Cause(SOURCE, PIN, True, sites)))
 
 
@@ -127,29 +132,53 @@ def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice
 
 
 def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, ...]]:
-    """Names of files in the user's folder that the program reads and would make itself, were they
-    not there.
+    """Names in the user's folder that the program reads and would make itself, were they not there.
 
     Shown by a run without them, which makes them again. One that fails says nothing.
     """
-    root, own = case.program.root, case.program.script
-    untracked = _untracked(root)
-    read = _read(root, runs[0])
-    if untracked:
-        read = tuple(name for name in read if any(_lies_in(name, other) for other in untracked))
-    candidates = tuple(
-        name for name in read or untracked if own is None or not own.is_relative_to(root / name)
-    )
-    if not candidates:
-        return ()
-    for names in [candidates, *([name] for name in candidates[:MOST_ALONE] if len(candidates) > 1)]:
-        trial = Trial(case.loose.with_options({"without": tuple(names)}), 0)
+    for names in _attempts(case, runs[0]):
+        trial = Trial(without(case, names).loose, 0)
         done = (yield [trial])[trial]
         if done.outcome.completed:
             again = _made_again(names, written_by(done))
             if again:
                 return again
     return ()
+
+
+def _attempts(case: Case, run: Finished) -> list[tuple[str, ...]]:
+    """Sets of names to take away: all that may be made by the program, then what of these lies in
+    one folder, and each by itself.
+
+    What the program cannot do without need not be in the folder of a cache; and a cache may not
+    bear to lose one of its files. Outer folders come first, and then what was made last.
+    """
+    root, own = case.program.root, case.program.script
+    untracked = _untracked(root)
+    read = _read(root, run)
+    if untracked:
+        read = tuple(name for name in read if _is_below(name, untracked))
+    candidates = tuple(
+        name for name in read or untracked if own is None or not own.is_relative_to(root / name)
+    )
+    folders = dict.fromkeys(str(place) for name in candidates for place in Path(name).parents)
+    whole = [
+        name
+        for name in sorted(folders, key=lambda name: name.count(os.sep))
+        if name != "." and _may_go(root / name) and (not untracked or _is_below(name, untracked))
+    ]
+    attempts = [candidates, *((name,) for name in [*whole, *candidates][:MOST_ALONE])]
+    return [names for names in dict.fromkeys(attempts) if names]
+
+
+def _may_go(folder: Path) -> bool:
+    """Whether a folder holds no code, and so few names that taking it away takes no time."""
+    count = 0
+    for _, folders, files in os.walk(folder):
+        count += len(folders) + len(files)
+        if count > MOST_NAMES or any(name.endswith((".py", ".ipynb")) for name in files):
+            return False
+    return True
 
 
 def without(case: Case, names: Sequence[str]) -> Case:
@@ -161,8 +190,9 @@ def differs(comparison: Comparison | None) -> bool:
     return isinstance(comparison, Divergence)
 
 
-def _lies_in(name: str, other: str) -> bool:
-    return name == other or name.startswith(other + "/")
+def _is_below(name: str, others: Sequence[str]) -> bool:
+    """Whether it is one of these names, or of something in such a folder."""
+    return any(name == other or name.startswith(other + "/") for other in others)
 
 
 def _made_again(names: Sequence[str], written: Sequence[str]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from detaudit import confinement
 from detaudit.errors import UsageError
 from detaudit.nests import Interpreter, write_json
 from detaudit.runner import Finished
+from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.view import IGNORED, Sandbox, Start, View
 from detaudit.script import trackers
 from detaudit.script.supervise import LAUNCH_FILE
@@ -124,6 +125,16 @@ def _own_folder(root: Path) -> Path:
     return root
 
 
+@dataclass(frozen=True)
+class Begun:
+    """How a run began whose leftovers may matter: ``without`` these names, and under these
+    ``pins``.
+    """
+
+    without: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()
+
+
 @dataclass
 class Sandboxed:
     """The sandbox of an audit, and what runs have written in it: names below the program's
@@ -132,17 +143,25 @@ class Sandboxed:
 
     sandbox: Sandbox
     written: set[str] = field(default_factory=set)
-    _kept: bool = False
+    _known: list[Begun] = field(default_factory=list)  # whose state was kept, the last one is there
 
-    def settle(self, trial: Path, plain: bool) -> None:
-        """A trial has ended. What the first ``plain`` one has left is kept: a further run may begin
-        from there.
+    def view(self, trial: Path, start: Start, begun: Begun) -> View:
+        """Raises SandboxFailed if a run is to begin from what none has left."""
+        if start.left and (not self._known or self._known[-1] != begun):
+            raise SandboxFailed("No earlier run has left what this one is to begin from.")
+        return self.sandbox.view(trial, start)
+
+    def settle(self, trial: Path, begun: Begun | None) -> None:
+        """A trial has ended. If it completed without anything left by another, ``begun`` says how.
+
+        What the first one that began so has left is kept, in place of what was: a further run may
+        begin from there.
         """
         names = self.sandbox.written(trial)
         self.written.update(names)
         write_json(trial / WRITTEN_FILE, list(names))
-        if plain and not self._kept:
-            self._kept = True
+        if begun is not None and begun not in self._known:
+            self._known.append(begun)
             self.sandbox.keep_state(trial)
         self.sandbox.discard(trial)
 
@@ -253,13 +272,14 @@ class Process:
         if self._sandboxed is None:
             return View(self.program.root)
         options = request.options
-        start = Start(
-            self.program.versions.get(options.get("version", ""), {}),
-            tuple(options.get("without", ())),
-            bool(options.get("left")),
-        )
-        self._plain = start == Start() and not request.pins and not request.loose
-        return self._sandboxed.sandbox.view(folder, start)
+        left, without = bool(options.get("left")), tuple(options.get("without", ()))
+        begun = Begun(without, tuple(request.pins))
+        changed = left or "version" in options
+        wanted = not request.pins or bool(options.get("kept"))
+        self._begun = None if changed or request.loose or not wanted else begun
+        # What a run without these names has left holds what it has made of them.
+        texts = self.program.versions.get(options.get("version", ""), {})
+        return self._sandboxed.view(folder, Start(texts, () if left else without, left), begun)
 
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
         """The trial's environment, with a ``temporary`` folder of its own where something is
@@ -311,7 +331,7 @@ class Process:
                 folder, ended
             )  # before its layers are removed, which frees the disk
             if self._sandboxed is not None:
-                self._sandboxed.settle(folder, self._plain and ended["status"] == 0)
+                self._sandboxed.settle(folder, self._begun if ended["status"] == 0 else None)
             return {**ended, "own_fault": fault}
         if status is None:
             return None

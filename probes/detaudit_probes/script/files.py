@@ -3,8 +3,8 @@ used.
 
 What Python itself does is seen by an audit hook (Python 3.8 and newer; by ``open`` alone before).
 What a library does in C or C++ raises no event, so calls that are given a path there are wrapped:
-``h5py.File``, ``torch.save``, and TensorFlow's file functions, checkpoints, saved models, summaries
-and data set caches.
+``h5py.File``, ``torch.save``, and TensorFlow's files and file functions, checkpoints, saved models,
+summaries and data set caches.
 """
 
 import os
@@ -138,6 +138,7 @@ def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
     tf = sys.modules["tensorflow"]
     io, gfile = getattr(tf, "io", None), getattr(getattr(tf, "io", None), "gfile", None)
     writes, whole, both = (False, True, True), (False, True, True, True), (True, True, False, True)
+    _follow_gfile(session, say, getattr(gfile, "GFile", None))
     _path_at(session, say, io, "write_file", 0, "filename", *writes)
     _path_at(session, say, io, "read_file", 0, "filename", True)
     for name, place, word in (
@@ -160,6 +161,19 @@ def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
     dataset = getattr(getattr(tf, "data", None), "Dataset", None)
     _path_at(session, say, dataset, "cache", 1, "filename", *both)
     _path_at(session, say, dataset, "save", 1, "path", *whole)
+
+
+def _follow_gfile(session: Any, say: Callable[..., None], owner: Any) -> None:
+    """Files that are opened by TensorFlow, as Keras and KerasTuner do."""
+
+    def making(given: Any) -> Any:
+        def __init__(file: Any, name: Any, mode: Any = "r", *arguments: Any, **named: Any) -> Any:
+            say(name, *_of_mode(mode))
+            return given(file, name, mode, *arguments, **named)
+
+        return __init__
+
+    session.wrap(owner, "__init__", making)
 
 
 def _path_at(
