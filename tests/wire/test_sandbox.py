@@ -21,7 +21,8 @@ from detaudit.runner import Asking, Limits, Runner
 from detaudit.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
-from detaudit.script import program, session
+from detaudit.script import leftovers, program, session
+from detaudit.script.case import Case
 from detaudit.script.program import Program
 
 from tests.wire.conftest import ask
@@ -161,8 +162,63 @@ def test_what_an_earlier_run_has_left_can_be_begun_from_and_parts_of_it_taken_aw
     """)
     assert audit.run(0) == audit.run(1) == "False False\n"
     assert audit.run(left=True) == "True True\n"
-    assert audit.run(left=True, without=("cache",)) == "False True\n"
     assert audit.run(2) == "False False\n"
+
+
+KEEPS = """
+    import os
+    found = os.path.exists("tuning/best.json")
+    print(found, os.path.exists("tuning/old.json"), open("data.csv").read())
+    os.makedirs("tuning", exist_ok=True)
+    open("tuning/best.json", "w").write("1")
+    open("model.bin", "w").write("found" if found else "clean")
+"""
+
+
+def test_a_run_can_begin_from_what_one_that_did_not_find_some_files_has_left(audited, tmp_path):
+    """A folder that was taken away is not there again; the state of before is no longer kept."""
+    folder = tmp_path / "project"
+    (folder / "tuning").mkdir(parents=True)
+    for name in ("tuning/best.json", "tuning/old.json", "data.csv"):
+        (folder / name).write_text("1")
+    audit = audited(KEEPS)
+    before = state_of(folder)
+    assert audit.run() == audit.run(left=True) == "True True 1\n"
+    assert audit.run(without=("tuning",)) == "False False 1\n"
+    assert audit.run(left=True, without=("tuning",)) == "True False 1\n"
+    assert audit.run(1, without=("tuning",)) == "False False 1\n"  # and this changes nothing
+    assert audit.run(1, left=True, without=("tuning",)) == "True False 1\n"
+    assert audit.run(1) == "True True 1\n"
+    with pytest.raises(SandboxFailed, match="No earlier run has left"):
+        audit.run(2, left=True)
+    audit.close()
+    assert state_of(folder) == before and not list(tmp_path.glob("ours/**/best.json"))
+
+
+def test_a_run_never_begins_from_the_folder_as_it_was_in_place_of_what_another_has_left(audited):
+    audit = audited("print('fine')")
+    assert audit.run() == "fine\n"
+    with pytest.raises(SandboxFailed, match="No earlier run has left"):
+        audit.run(left=True, without=("tuning",))
+
+
+def test_what_a_program_made_before_the_audit_is_found_by_running_it_without(audited, tmp_path):
+    """With data beside it that the program must have, and code in a folder that stays."""
+    folder = tmp_path / "project"
+    for name in ("tuning/best.json", "tuning/old.json", "data.csv", "src/given.txt", "src/code.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("1")
+    os.utime(folder / "tuning" / "best.json", (2e9, 2e9))
+    audit = audited(KEEPS + '    open("tuning/best.json").read(); open("src/given.txt").read()\n')
+    case = Case(
+        audit.program,
+        Condition("tensorflow", "auto", "train.py", 1),
+        *({}, (), (), None, lambda event: None, lambda: None, lambda: ()),
+    )
+    asking = Asking(leftovers.made_earlier(case, [audit.finished()]))
+    audit.runner.run([asking])
+    assert asking.finding == ("tuning",)
+    assert audit.run(left=True, without=("tuning",)) == "True False 1\n"
 
 
 def test_a_changed_text_is_seen_by_its_own_runs_alone(audited, tmp_path):

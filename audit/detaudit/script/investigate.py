@@ -103,21 +103,22 @@ def _without(
         pairs = max(audit.repeats.pairs, leftovers.LEAST)
         fresh_runs = yield from further(fresh.loose, fresh_runs, pairs - 1)
     left = written_by(fresh_runs[0])
-    if counted(fresh_runs).parted:
+    described = _with_note(_described(fresh, audit, fresh_runs), again, left)
+    if described.repeats.parted:
         note = (
             f"the folder holds {listed}, which the program makes itself: runs that find it match, and "
             f"these runs did not find it"
         )
-        described = _described(fresh, replace(audit, notes=(*audit.notes, note)), fresh_runs)
-        described = _with_note(described, again, left)
+        described = replace(described, notes=(note, *described.notes))
         return (yield from _differing(fresh, described, fresh_runs, again))
     if leftovers.differs(again):
         note = (
             f"the folder held {listed} before the audit, which the program makes itself: runs that find it "
             f"match each other, and so do runs that do not find it"
         )
-        described = _described(fresh, replace(audit, notes=(*audit.notes, note)), fresh_runs)
+        described = replace(described, notes=(note, *described.notes))
         return (yield from leftovers.explain(fresh, described, fresh_runs, left))
+    audit = replace(audit, notes=described.notes)
     if leftovers.differs(compare_runs(runs[0], fresh_runs[0])):
         note = (
             f"the result depends on what {listed} holds, which the program makes itself if it is not "
