@@ -698,6 +698,65 @@ def test_what_is_left_under_the_pins_is_what_a_pinned_run_has_left(world):
     assert causes(audit) == {"numpy-generator": True}
 
 
+FEATURES = "/data/features.npy"
+
+
+def outside(made_by=lambda trial: trial.draw == 0, connected=False, **other):
+    """Measures of runs of which one makes a file outside of the folder, and the others read it."""
+
+    def measures(trial):
+        made = made_by(trial)
+        files = {
+            "read": [],
+            "elsewhere": [FEATURES],
+            "made": [FEATURES] if made else [],
+            "found": [] if made else [FEATURES],
+            "connected": connected,
+        }
+        return {**MEASURES, "files": {**files, **other}}
+
+    return measures
+
+
+def test_runs_that_read_what_the_first_has_computed_outside_of_the_folder_decide_nothing(world):
+    audit, _, _ = world(behave=lambda trial: 1.0, measures=outside())
+    assert audit.reproducible is None and conclude(audit).exit_code == 3
+    assert "later ones did not repeat what the first one did" in audit.reason
+    assert audit.notes == (
+        f"later runs read {FEATURES}, which the first run made outside of the folder: delete it between "
+        f"runs to see whether the script repeats without it",
+    )
+
+
+@pytest.mark.parametrize("every_run", [{"found": []}, {"made": []}, {"made": [FEATURES]}])
+def test_runs_that_read_what_was_there_or_what_they_make_themselves_do(world, every_run):
+    if every_run == {"made": [FEATURES]}:
+        every_run = {**every_run, "found": []}
+    audit, _, _ = world(behave=lambda trial: 1.0, measures=outside(**every_run))
+    assert (audit.reproducible, audit.notes) == (True, ())
+
+
+def test_a_data_set_that_the_first_run_has_fetched_is_told_and_runs_are_judged(world):
+    audit, _, _ = world(behave=lambda trial: 1.0, measures=outside(connected=True))
+    assert audit.reproducible is True and FEATURES in audit.notes[0]
+
+
+def test_where_the_first_run_differs_from_those_that_read_what_it_made_it_is_told(world):
+    audit, _, _ = world(behave=lambda trial: float(trial.draw == 0), measures=outside())
+    assert audit.reproducible is False and not audit.causes and FEATURES in audit.notes[0]
+
+
+def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
+    def told_where(trial):
+        return "stop_seconds" in dict(trial.condition.options)
+
+    def measures(trial):
+        return {**outside(told_where)(trial), "stopped": 5}
+
+    audit, _, _ = world(behave=lambda trial: 1.0, measures=measures, options={"stop_seconds": 2.0})
+    assert audit.reproducible is None and FEATURES in audit.reason
+
+
 def test_a_fix_whose_runs_part_is_not_told_as_one(world):
     audit, _, _ = world("python-random", fixable=False)
     assert audit.fix is None and "no change that was tried held" in audit.no_fix

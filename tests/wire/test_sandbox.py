@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition, Trial
@@ -24,6 +25,7 @@ from detaudit.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
 from detaudit.script import leftovers, program, session
 from detaudit.script.case import Case
 from detaudit.script.program import Program
+from detaudit_probes.script import files
 
 from tests.wire.conftest import ask
 
@@ -317,6 +319,108 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
             str(tmp_path / "tmp" / "features.npz"),
         ]
     )
+
+
+OUTSIDE = """
+    import os, pathlib, sqlite3
+    outside = pathlib.Path({outside!r})
+    cache = outside / "features.npy"
+    print(cache.read_text() if cache.exists() else "makes it")
+    cache.write_text("features")
+    for name in ("given.csv", "given.csv"):
+        (outside / name).read_text()
+    (outside / "model.h5").write_text("x")
+    (outside / "model.h5").read_text()
+    open(outside / "log.txt", "a").write("x")
+    open(outside / "run.lock", "a+").close()
+    (outside / "draft").write_text("x")
+    os.replace(outside / "draft", outside / "best.json")
+    (outside / "best.json").read_text()
+    base = sqlite3.connect(str(outside / "study.db"))
+    base.execute("create table if not exists trials (id)")
+    base.commit()
+    (outside / "__pycache__").mkdir(exist_ok=True)
+    (outside / "__pycache__" / "step.nbi").open("a+").write("compiled")
+    import library
+"""
+LIBRARY = """
+import pathlib
+config = pathlib.Path({outside!r}) / "library.json"
+if config.exists():
+    config.read_text()
+config.write_text("as it is by default")
+"""
+
+
+def test_what_one_run_makes_outside_of_the_folder_and_another_reads_is_noticed(tmp_path, kind):
+    """Not what was there before, what each run makes for itself, what is only added to, an empty
+    lock, compiled code, nor what a library keeps while it is imported.
+    """
+    folder, outside, installed = tmp_path / "project", tmp_path / "outside", tmp_path / "installed"
+    for path in (folder, outside, installed):
+        path.mkdir()
+    (outside / "given.csv").write_text("1")
+    os.utime(outside / "given.csv", (1, 1))
+    (installed / "library.py").write_text(LIBRARY.format(outside=str(outside)))
+    text = f"import sys; sys.path.append({str(installed)!r})\n" + textwrap.dedent(
+        OUTSIDE.format(outside=str(outside))
+    )
+    (folder / "train.py").write_text(text)
+    audit = Audited(tmp_path, kind, folder)
+    runs = [audit.finished(number) for number in range(3)]
+    audit.close()
+    first, *later = [run.trace.measures["files"] for run in runs]
+    made = {Path(path).name for path in first["made"]}
+    assert made >= {"features.npy", "model.h5", "log.txt", "best.json", "study.db"}
+    assert not made & {"given.csv", "step.nbi", "library.json"}
+    assert all(files["made"] == [] for files in later) and first["connected"] is False
+    read = leftovers.found_outside(runs)
+    assert [Path(path).name for path in read] == ["features.npy", "study.db"]
+
+
+def test_a_cache_of_tensorflow_s_that_lies_outside_is_one_name_for_its_files(tmp_path, monkeypatch):
+    """Python before 3.8 has no events: there, what was made may always come from another
+    machine.
+    """
+    (tmp_path / "features.index").write_text("1")
+    session = SimpleNamespace(
+        option=lambda name, default=None: {"root": str(tmp_path / "p"), "began": 1.0}.get(
+            name, default
+        ),
+        folder=str(tmp_path / "t"),
+        sites=SimpleNamespace(importing=lambda: False),
+    )
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    later = files.Record(session)
+    cached = files.Use(str(tmp_path / "features"), True, True, False, True)
+    later(cached)
+    assert later.measures()["found"] == [str(tmp_path / "features")]
+    (tmp_path / "features.index").unlink()
+    first = files.Record(session)
+    first(cached)
+    (tmp_path / "features.index").write_text("1")
+    told = first.measures()
+    assert told["made"] == told["elsewhere"] == [str(tmp_path / "features")]
+    assert (told["found"], told["connected"]) == ([], False)
+
+
+def test_a_connection_to_another_machine_is_noticed(tmp_path):
+    text = """
+        import socket
+        one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        one.settimeout(0.01)
+        try:
+            one.connect((%r, 9))
+        except OSError:
+            pass
+    """
+    for number, (address, far) in enumerate((("127.0.0.1", False), ("192.0.2.1", True))):
+        folder = tmp_path / str(number)
+        (folder / "project").mkdir(parents=True)
+        (folder / "project" / "train.py").write_text(textwrap.dedent(text % address))
+        audit = Audited(folder, COPY, folder / "project")
+        assert audit.finished().trace.measures["files"]["connected"] is far
+        audit.close()
 
 
 def test_what_is_taken_away_or_put_there_for_a_run_is_not_what_the_program_writes(

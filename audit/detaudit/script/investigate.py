@@ -45,11 +45,14 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
 
 def _investigation(case: Case, blank: RunAudit) -> Investigation:
     case.emit(Phase("The script as it is"))
-    case, blank = yield from _at_a_step(case, blank)
+    case, blank, earlier = yield from _at_a_step(case, blank)
     case, runs, refused = yield from _repeat(case, blank)
     if refused is not None:
         return refused
     audit = _described(case, blank, runs)
+    outside = leftovers.found_outside([*earlier, *runs])
+    if outside:
+        audit = replace(audit, notes=(*audit.notes, leftovers.outside_note(outside)))
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
     again = (yield from leftovers.compare_again(case, runs[0])) if case.changed() else None
@@ -63,7 +66,12 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
         audit = yield from _without(case, audit, runs, made)
         if audit.reproducible is False:
             return audit
-    return (yield from _matching(case, audit, runs))
+    if not outside or leftovers.may_be_fetched([*earlier, *runs][0]):
+        return (yield from _matching(case, audit, runs))
+    matched = yield from _matching(replace(case, search=False), audit, runs)
+    if not matched.reproducible:
+        return matched
+    return replace(matched, reproducible=None, reason=_rests_on_the_first(outside))
 
 
 def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -> RunAudit:
@@ -139,20 +147,21 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
     )
 
 
-def _at_a_step(case: Case, blank: RunAudit) -> Experiment[tuple[Case, RunAudit]]:
+def _at_a_step(
+    case: Case, blank: RunAudit
+) -> Experiment[tuple[Case, RunAudit, tuple[Finished, ...]]]:
     """Where runs are to be ended early, all are after as many steps as the first makes: the audit
-    speaks of these.
+    speaks of these. Third, the run that told it.
     """
     options = dict(case.loose.options)
     if "stop_steps" not in options and "stop_seconds" not in options:
-        return case, blank
+        return case, blank, ()
     first = (yield [Trial(case.loose, 0)])[Trial(case.loose, 0)]
     steps = first.trace.measures.get("stopped") if first.trace is not None else None
     if options.pop("stop_seconds", None) is not None and steps:
         options["stop_steps"] = steps
-    return replace(case, loose=replace(case.loose, options=items(options))), replace(
-        blank, steps=steps
-    )
+    stopped = replace(case, loose=replace(case.loose, options=items(options)))
+    return stopped, replace(blank, steps=steps), (first,)
 
 
 def _repeat(
@@ -332,6 +341,14 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
         audit = _described(case, replace(audit, observer=Observer()), more)
         return (yield from _differing(case, audit, more))
     return replace(matched, repeats=counted(more), rests_on=varied)
+
+
+def _rests_on_the_first(outside: Sequence[str]) -> str:
+    """Why runs decide nothing that all read what the first has computed."""
+    return (
+        f"the runs match, but later ones did not repeat what the first one did: they read what it made, "
+        f"{', '.join(outside[:3])}. Let the script write it into its own folder, where each run begins without it"
+    )
 
 
 def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:

@@ -8,9 +8,10 @@ folder before the audit is another: a run without the files that the program mak
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from detaudit.condition import Condition, Trial
 from detaudit.counting import fisher
@@ -206,7 +207,7 @@ def _read(root: Path, run: Finished) -> tuple[str, ...]:
     come first, as a cache is younger than what it was made from. Files of one cache begin with one
     name.
     """
-    names = run.trace.measures.get("files", {}).get("read", ()) if run.trace is not None else ()
+    names = _files(run).get("read", ())
     paths: set[Path] = set()
     for name in names:
         paths.update(
@@ -254,3 +255,31 @@ def _git(root: Path, *arguments: str) -> str:
         check=True,
     )
     return os.fsdecode(ran.stdout)
+
+
+# What lies outside of the folder ------------------------------------------------------------------
+
+
+def found_outside(runs: Sequence[Finished]) -> tuple[str, ...]:
+    """Paths outside of the folder that the first of these runs has made, and later ones have read:
+    no sandbox keeps them from it.
+    """
+    made, *found = [_files(run) for run in runs]
+    read = {path for files in found for path in files.get("found", ())}
+    return tuple(sorted(read.intersection(made.get("made", ()))))
+
+
+def may_be_fetched(run: Finished) -> bool:
+    """Whether what this run made may come from another machine, and not from its own work."""
+    return bool(_files(run).get("connected"))
+
+
+def outside_note(paths: Sequence[str]) -> str:
+    return (
+        f"later runs read {', '.join(paths[:3])}, which the first run made outside of the folder: delete it "
+        f"between runs to see whether the script repeats without it"
+    )
+
+
+def _files(run: Finished) -> Mapping[str, Any]:
+    return run.trace.measures.get("files", {}) if run.trace is not None else {}

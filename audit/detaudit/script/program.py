@@ -137,12 +137,13 @@ class Begun:
 
 @dataclass
 class Sandboxed:
-    """The sandbox of an audit, and what runs have written in it: names below the program's
-    folder.
+    """The sandbox of an audit that ``began`` then, and what runs have written in it: names below
+    the program's folder.
     """
 
     sandbox: Sandbox
     written: set[str] = field(default_factory=set)
+    began: float = field(default_factory=time.time)
     _known: list[Begun] = field(default_factory=list)  # whose state was kept, the last one is there
 
     def view(self, trial: Path, start: Start, begun: Begun) -> View:
@@ -242,6 +243,8 @@ class Process:
                 "origin": str(self.program.root),
                 "covered": self._covered(view),
                 "temporary": str(temporary),
+                # The same for all: a name more in the request would move what lies in memory.
+                "began": None if self._sandboxed is None else self._sandboxed.began,
             }
         )
         write_json(folder / protocol.REQUEST_FILE, asked._asdict())
