@@ -5,16 +5,17 @@ from collections.abc import Iterable, Mapping
 from detaudit_probes import models, sources
 from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Loosen, Pin, Source
 from detaudit_probes.placebos import PLACEBOS
+from detaudit_probes.protocol import NO_SETTINGS, Settings
 
 from detaudit.condition import Condition
 
 #: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX
 #: is made to compile: without it every operation is dispatched by itself, which no user of it does.
 #: Keras 2 compiles nothing by itself.
-OPTIONS: dict[str, dict[str, object]] = {
-    "tensorflow": {"jit_compile": False},
-    "jax": {"jit_compile": True},
-    "torch": {"jit_compile": False},
+SETTINGS: dict[str, Settings] = {
+    "tensorflow": Settings(jit_compile=False),
+    "jax": Settings(jit_compile=True),
+    "torch": Settings(jit_compile=False),
 }
 
 
@@ -85,7 +86,7 @@ def base_condition(
     runs of the control could be expected to match.
     """
     known = known_pins(backend)
-    condition = Condition(backend, device, model, seed).with_options(OPTIONS.get(backend, {}))
+    condition = Condition(backend, device, model, seed, settings=SETTINGS.get(backend, NO_SETTINGS))
     for name in (*sources.BASE_PINS, *(sources.GPU_BASE_PINS if on_gpu else ())):
         if name in known:
             condition = condition.with_pin(known[name])

@@ -2,19 +2,9 @@
 (docs/reference/exit-codes.md).
 """
 
-from dataclasses import dataclass
-
+from detaudit.core.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
 from detaudit.findings import Audit
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
-
-OK, UNFIT, INCONCLUSIVE = "ok", "broken", "inconclusive"
-
-
-@dataclass(frozen=True)
-class Conclusion:
-    outcome: str
-    exit_code: int
-    reason: str
 
 
 def conclude(audit: Audit) -> Conclusion:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from detaudit_probes import protocol
 from detaudit_probes.declare import Pin, Source
+from detaudit_probes.protocol import NO_ORDERS, NO_SETTINGS, Orders, Settings
 
 Items = tuple[tuple[str, Any], ...]
 
@@ -45,6 +47,10 @@ def without_flags(present: str, flags: str) -> str:
     return " ".join(flag for flag in present.split() if flag.partition("=")[0] not in names)
 
 
+#: Fields that documents have as one mapping, ``options``.
+_IN_OPTIONS = ("settings", "orders")
+
+
 @dataclass(frozen=True)
 class Condition:
     """``environment`` values may hold ``{draw}``; None means that the variable is taken away."""
@@ -55,24 +61,42 @@ class Condition:
     seed: int
     pins: tuple[str, ...] = ()
     loose: tuple[str, ...] = ()
-    options: Items = ()
+    settings: Settings = NO_SETTINGS
+    orders: Orders = NO_ORDERS
     environment: Items = ()
     feed: str | None = None
     procedure: str | None = None
 
-    def with_options(self, options: Mapping[str, Any]) -> "Condition":
-        return replace(self, options=items({**dict(self.options), **options}))
+    @property
+    def options(self) -> dict[str, Any]:
+        """Settings and orders together, by name, as documents have them."""
+        return protocol.flat(self.settings, self.orders)
+
+    def document(self) -> dict[str, Any]:
+        """As plain values: what a trial's key is made of."""
+        fields = {name: value for name, value in vars(self).items() if name not in _IN_OPTIONS}
+        return {**fields, "options": self.options, "environment": dict(self.environment)}
+
+    def with_settings(self, settings: Settings) -> "Condition":
+        """With these, which win over what is there."""
+        return replace(self, settings=settings.over(self.settings))
+
+    def with_orders(self, **orders: Any) -> "Condition":
+        """Raises ValueError for an order that there is not."""
+        return replace(self, orders=self.orders._replace(**orders))
 
     def with_environment(self, environment: Mapping[str, str | None]) -> "Condition":
         return replace(self, environment=items(with_variables(dict(self.environment), environment)))
 
     def with_pin(self, pin: Pin) -> "Condition":
-        """Held by ``pin`` besides: its options and variables win over what is there."""
+        """Held by ``pin`` besides: its settings and variables win over what is there."""
         pins = self.pins if pin.id in self.pins else (*self.pins, pin.id)
-        return replace(self, pins=pins).with_options(pin.options).with_environment(pin.environment)
+        return (
+            replace(self, pins=pins).with_settings(pin.settings).with_environment(pin.environment)
+        )
 
     def without(self, sources: Iterable[str], known: Mapping[str, Pin]) -> "Condition":
-        """Let ``sources`` loose: every pin that holds one of them goes, with its options and
+        """Let ``sources`` loose: every pin that holds one of them goes, with its settings and
         variables.
 
         What a pin that goes shares with one that stays, stays.
@@ -80,19 +104,16 @@ class Condition:
         loosed = set(sources)
         gone = [known[pin] for pin in self.pins if loosed & set(known[pin].holds)]
         kept = [known[pin] for pin in self.pins if not loosed & set(known[pin].holds)]
-        options, environment = dict(self.options), dict(self.environment)
+        settings, environment = self.settings, dict(self.environment)
         for pin in gone:
-            for name in pin.options:
-                options.pop(name, None)
+            settings = settings.without(pin.settings)
             for name, value in pin.environment.items():
                 left = (
                     without_flags(environment.get(name) or "", value) if name in FLAG_LISTS else ""
                 )
                 environment[name] = left or None
         for pin in kept:
-            options.update(
-                {name: value for name, value in pin.options.items() if name not in options}
-            )
+            settings = settings.over(pin.settings)
             environment.update(
                 {
                     name: value
@@ -103,7 +124,7 @@ class Condition:
         return replace(
             self,
             pins=tuple(pin.id for pin in kept),
-            options=items(options),
+            settings=settings,
             environment=items(environment),
         )
 
@@ -139,12 +160,9 @@ class Trial:
 
     @cached_property  # asked for by every look at the queue
     def _key(self) -> str:
-        text = json.dumps([self.draw, self.variables, _plain(self.condition)], sort_keys=True)
+        document = {**self.condition.document(), "environment": None}
+        text = json.dumps([self.draw, self.variables, document], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def _plain(condition: Condition) -> dict[str, Any]:
-    return {**vars(condition), "options": dict(condition.options), "environment": None}
 
 
 def device_of(source: Source, base: Condition) -> str:

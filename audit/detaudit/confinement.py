@@ -7,6 +7,7 @@ read, as the kernel documents them: https://docs.kernel.org/admin-guide/cgroup-v
 ``root`` is where ``/proc`` and ``/sys`` are looked for.
 """
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,14 @@ _CONTAINERS = ("docker", "kubepods", "containerd", "libpod", "lxc")
 def cores() -> int:
     """How many cores the process may run on, whatever its share of them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usable(cores: int | None, quota: float | None) -> int | None:
+    """How many cores can be kept busy: those that are there, within the ``quota`` of time. None
+    where neither is known.
+    """
+    limits = (cores, math.ceil(quota) if quota else None)
+    return min((limit for limit in limits if limit), default=None)
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:

@@ -4,21 +4,18 @@ Agreement is claimed only for two traces with the same non-zero observations and
 observation that is extra, missing or renamed, or one side that ends early, is a divergence there.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
 
-from detaudit.traces import Table, Trace
+from detaudit.traces import Table, Tensor, Trace
 from detaudit.ulp import Distance, distance
 
-Record = tuple[str, str, bytes]  # dtype, shape, elements
-
-# A step that brings other names opens the next table of its phase: "fit 1 (1)" is still phase "fit
-# 1".
-_NEXT_TABLE = re.compile(r" \(\d+\)$")
+#: The stages that do not count where a generator is unpinned: its own state differs at once, and
+#: what the training made of it is judged.
+IGNORED = ("rng",)
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
     )
     if differing:
         return Incomparable(f"the environments differ: {', '.join(differing)}")
-    if left.document["fingerprint"] != right.document["fingerprint"]:
+    if left.fingerprint != right.fingerprint:
         return Incomparable("fingerprinted by different algorithms")
     lefts, rights = _filtered(left, ignore), _filtered(right, ignore)
     row = _first_row(lefts, rights)
@@ -198,10 +195,9 @@ def _observations(tables: dict[str, Table], row: int) -> Iterator[_Seen]:
     names = sorted(tables)
     for number, place in zip(*(part[row:] for part in _order(tables, names)), strict=True):
         table, at = tables[names[number]], int(place)
-        phase = _NEXT_TABLE.sub("", table.name)
         for cell in range(table.cells.shape[1]):
             stage, name = table.label(at, cell)
-            yield (phase, stage, _step(table, at), name), table, at, cell
+            yield (table.phase, stage, _step(table, at), name), table, at, cell
 
 
 def _first_in(lefts: Iterator[_Seen], rights: Iterator[_Seen]) -> Divergence:
@@ -217,7 +213,7 @@ def _first_in(lefts: Iterator[_Seen], rights: Iterator[_Seen]) -> Divergence:
             )
             return _missing(right if a in later_right and b not in later_left else left)
         if table.cells[row, cell] != other.cells[other_row, other_cell]:
-            return _differs(a, table.record(row, cell), other.record(other_row, other_cell))
+            return difference(*a[1:], table.record(row, cell), other.record(other_row, other_cell))
     raise ValueError("the traces do not differ")
 
 
@@ -226,24 +222,38 @@ def _missing(seen: _Seen) -> Divergence:
     return Divergence(stage, step, name, "missing")
 
 
-def _differs(
-    label: tuple[str, str, int | None, str], a: Record | None, b: Record | None
+def difference(
+    stage: str, step: int | None, name: str, left: Tensor | None, right: Tensor | None
 ) -> Divergence:
-    _, stage, step, name = label
-    if a is None or b is None:
+    """The divergence at an observation whose fingerprints differ; the tensors are None where their
+    bytes were not kept.
+    """
+    if left is None or right is None:
         return Divergence(stage, step, name, "bits")
-    if a[:2] != b[:2]:
+    if not left.is_like(right):
         return Divergence(stage, step, name, "shape")
-    return Divergence(stage, step, name, "bits", _distance(a, b))
+    return Divergence(stage, step, name, "bits", _distance(left, right))
 
 
-def _distance(a: Record, b: Record) -> Distance | None:
+def _distance(left: Tensor, right: Tensor) -> Distance | None:
     """None where the bytes cannot be compared, or do not differ: then it was the fingerprint that
     went wrong.
     """
-    if a[0] == "object" or a[2] == b[2] or len(a[2]) != len(b[2]):
+    comparable = left.dtype != "object" and len(left.elements) == len(right.elements)
+    if not comparable or left.elements == right.elements:
         return None
-    return distance(a[2], b[2], a[0])
+    return distance(left.elements, right.elements, left.dtype)
+
+
+def compare_finals(left: Trace, right: Trace, name: str) -> Comparison | None:
+    """Compare the digests of what two trainings end on, which is called ``name``; None where one
+    has left no digest.
+    """
+    if left.final is None or right.final is None:
+        return None
+    if left.final == right.final:
+        return Agreement(1)
+    return Divergence("update", None, name, "bits")
 
 
 def _step(table: Table, row: int) -> int | None:

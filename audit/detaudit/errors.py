@@ -1,4 +1,4 @@
-"""Exceptions are about us: each message says what was seen and what to do. Only ``cli.py`` catches
+"""Exceptions are about us: each message says what was seen and what to do. Only ``cli`` catches
 them.
 
 What happens to a child is an outcome, and what is found about a machine a verdict; neither is here.

@@ -3,10 +3,31 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.experiment import Finished
+from detaudit.core.tally import Tally
 from detaudit.diff import Divergence
-from detaudit.experiments.control import Control
-from detaudit.runner import Finished
 from detaudit.verdict import Count, Verdict
+
+
+@dataclass(frozen=True)
+class Control:
+    """Everything pinned against everything pinned: one tally a model."""
+
+    tallies: tuple[Tally, ...]
+
+    @property
+    def parted(self) -> tuple[Tally, ...]:
+        return tuple(one for one in self.tallies if one.parted)
+
+    @property
+    def undecided(self) -> tuple[Tally, ...]:
+        return tuple(
+            one for one in self.tallies if not one.parted and (one.problems or not one.agreed)
+        )
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.tallies) and not self.parted and not self.undecided
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ A fact that cannot be read is None, with the reason under its name in ``Machine.
 makes another one fail. Neither the host's name nor the user's is ever read into it.
 """
 
-import math
 import os
 import platform
 import shutil
@@ -248,10 +247,8 @@ def _cores(facts: Facts, root: Path) -> Cores:
     physical = facts.read("physical", lambda: said(psutil.cpu_count(logical=False)))
     affinity = facts.read("affinity", lambda: len(psutil.Process().cpu_affinity()))
     quota = facts.read("quota", lambda: confinement.cpu_quota(root))
-    limits = [affinity or logical, math.ceil(quota) if quota else None]
-    return Cores(
-        logical, physical, affinity, quota, min((one for one in limits if one), default=None)
-    )
+    available = confinement.usable(affinity or logical, quota)
+    return Cores(logical, physical, affinity, quota, available)
 
 
 def _memory(facts: Facts, root: Path) -> Memory:

@@ -6,46 +6,27 @@ the nest sees the end of its lifeline and ends itself and its children.
 """
 
 import contextlib
-import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import detaudit_probes
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
+from detaudit.core.files import end_of, read_json, write_json
 from detaudit.errors import EnvironmentUnusable
-from detaudit.outcome import sentence
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.processes import end_group
+from detaudit.outcome import Ended, last_line, sentence
 
 GUEST = Path(detaudit_probes.__file__).parent
 
 
-@dataclass(frozen=True)
-class Interpreter:
-    """The interpreter under test. ``path`` is used as given: the link of a virtual environment
-    stays a link.
-
-    ``fork`` false starts a fresh process for every trial; ``imports`` false asks for the hello
-    alone.
-    """
-
-    path: str
-    backend: str
-    fork: bool = True
-    probes: tuple[str, ...] = ()
-    imports: bool = True
-    start_timeout: float = 300.0
-
-
 class Nest:
-    """One process, with one environment. Once it has :meth:`answered`, :meth:`run` starts
-    trials.
-    """
+    """One process with one environment: a :class:`detaudit.execution.host.Host`."""
 
     def __init__(self, interpreter: Interpreter, control: Path, environment: Mapping[str, str]):
         self.control = control
@@ -71,11 +52,10 @@ class Nest:
             os.close(commands)
             os.close(lifeline)
         self._began = time.monotonic()
-        self._hello: dict[str, Any] | None = None
+        self._hello: Hello | None = None
         self._failure: EnvironmentUnusable | None = None
 
     def answered(self) -> bool:
-        """Whether :meth:`hello` has an answer, good or bad, without waiting."""
         if self._hello is None and self._failure is None:
             try:
                 self._hello = self._read_hello()
@@ -83,11 +63,7 @@ class Nest:
                 self._failure = error
         return self._hello is not None or self._failure is not None
 
-    def hello(self) -> dict[str, Any]:
-        """What the nest said of itself, once it has answered.
-
-        Raises EnvironmentUnusable where it could not start, with what was seen.
-        """
+    def hello(self) -> Hello:
         if not self.answered():
             raise RuntimeError("asked before it answered")
         if self._failure is not None:
@@ -95,14 +71,14 @@ class Nest:
         assert self._hello is not None
         return self._hello
 
-    def _read_hello(self) -> dict[str, Any] | None:
+    def _read_hello(self) -> Hello | None:
         path = self.control / protocol.HELLO_FILE
         gone = self._process.poll()
         if path.exists():
-            hello = json.loads(path.read_text(encoding="utf-8"))
+            hello = read_json(path)
             if not hello["ready"]:
                 raise EnvironmentUnusable(explain_failure(hello["failure"], self.interpreter))
-            return hello
+            return Hello(hello["facts"], tuple(hello["fingerprints"]))
         if gone is not None:
             raise EnvironmentUnusable(
                 f"{self.interpreter.path} ended with status {gone} while it imported "
@@ -116,42 +92,31 @@ class Nest:
         return None
 
     def run(self, request: protocol.Request) -> Path:
-        """Start a trial; its folder, in which ``exit.json`` appears when it has ended."""
         folder = self.control / protocol.TRIALS_FOLDER / str(request.trial)
         folder.mkdir()
-        write_json(folder / protocol.REQUEST_FILE, request._asdict())
+        write_json(folder / protocol.REQUEST_FILE, codec.encode(request))
         with contextlib.suppress(BrokenPipeError):  # the nest has died: `ended` says so
             os.write(self._commands, f"run {request.trial}\n".encode())
         return folder
 
-    def ended(self, folder: Path) -> dict[str, Any] | None:
-        """How the trial in ``folder`` ended, or None while it runs."""
-        path = folder / protocol.EXIT_FILE
-        if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))
-        status = self._process.poll()
+    def ended(self, folder: Path) -> Ended | None:
+        ended = Ended.read(folder)
+        status = self._process.poll() if ended is None else None
         if status is None:
-            return None
-        if path.exists():  # written between the two looks
-            return json.loads(path.read_text(encoding="utf-8"))
-        return {
-            "status": status if status >= 0 else None,
-            "signal": -status if status < 0 else None,
-            "timed_out": False,
-            "seconds": time.monotonic() - self._began,
-        }
+            return ended
+        return Ended.read(folder) or Ended(  # written between the two looks
+            status if status >= 0 else None,
+            -status if status < 0 else None,
+            seconds=time.monotonic() - self._began,
+        )
 
     def said(self, folder: Path) -> str:
-        """The end of what the trial in ``folder`` wrote to stderr."""
-        path = folder / protocol.STDERR_FILE
-        return path.read_bytes()[-4000:].decode("utf-8", "replace") if path.exists() else ""
+        return end_of(folder / protocol.STDERR_FILE)
 
     def interrupt(self) -> None:
-        """End the process and all of its children now."""
-        _kill_group(self._process.pid)
+        end_group(self._process.pid)
 
     def close(self) -> None:
-        """End the nest, its children with it. Returns when it is gone."""
         for name in ("_commands", "_lifeline"):
             descriptor = getattr(self, name)
             if descriptor is not None:
@@ -162,7 +127,7 @@ class Nest:
         except subprocess.TimeoutExpired:
             self.interrupt()
             self._process.wait()
-        _kill_group(self._process.pid)
+        end_group(self._process.pid)
 
 
 def _start(
@@ -198,14 +163,8 @@ def _start(
 
 def _said(control: Path) -> str:
     """The last line that the process wrote to stderr, as ``: "..."``."""
-    lines = (
-        (control / protocol.STDERR_FILE)
-        .read_bytes()[-4000:]
-        .decode("utf-8", "replace")
-        .strip()
-        .splitlines()
-    )
-    return f', after "{sentence(lines[-1])}"' if lines else ""
+    line = last_line(end_of(control / protocol.STDERR_FILE))
+    return f', after "{sentence(line)}"' if line else ""
 
 
 def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str:
@@ -224,14 +183,3 @@ def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str
         f"{interpreter.path} cannot import {failure['module']}: {failure['type']}: {failure['message']}. "
         f"Its installation is broken: mend it, then scan again."
     )
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def write_json(path: Path, document: Any) -> None:
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
-    os.replace(draft, path)

@@ -3,7 +3,12 @@
 import re
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from detaudit_probes import protocol
+
+from detaudit.core.files import read_json
 
 COMPLETED, UNAVAILABLE, FAILED = "completed", "unavailable", "failed"
 CRASHED, TIMED_OUT, UNSTARTED = "crashed", "timed-out", "unstarted"
@@ -29,41 +34,60 @@ class Outcome:
         return self.kind == COMPLETED
 
 
-def of_child(
-    written: dict[str, Any], ended: dict[str, Any], steps: int, stderr: str = ""
-) -> Outcome:
+@dataclass(frozen=True)
+class Ended:
+    """How the process of a trial ended: with a ``status``, or by a ``signal``, or neither is known.
+
+    ``max_rss`` is in bytes, 0 where it was not measured. ``own_fault`` says what went wrong in
+    detaudit's own code; empty where nothing did.
+    """
+
+    status: int | None = None
+    signal: int | None = None
+    timed_out: bool = False
+    seconds: float = 0.0
+    max_rss: int = 0
+    own_fault: str = ""
+
+    @classmethod
+    def read(cls, folder: Path) -> "Ended | None":
+        """As the process that looked after the trial has written it; None before that."""
+        path = folder / protocol.EXIT_FILE
+        return cls(**read_json(path)) if path.exists() else None
+
+
+def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = "") -> Outcome:
     """The outcome of a child from what it wrote itself and how its process ended.
 
     A child's own word counts only where its process ended as that word says it would. ``stderr`` is
     the end of what it wrote there: the last line of a child that died is told.
-    ``ended["own_fault"]`` says what went wrong in detaudit's own code, whatever else is known of
-    the child.
+    ``ended.own_fault`` counts whatever else is known of the child.
     """
-    seconds, rss = float(ended.get("seconds") or 0), int(ended.get("max_rss") or 0)
+    seconds, rss = ended.seconds, ended.max_rss
     kind = written.get("kind")
-    if ended.get("own_fault"):
-        return Outcome(OWN_FAULT, sentence(str(ended["own_fault"])), seconds, rss)
+    if ended.own_fault:
+        return Outcome(OWN_FAULT, sentence(ended.own_fault), seconds, rss)
     if kind == OWN_FAULT:
         return Outcome(
             OWN_FAULT, sentence(f"{written.get('type')}: {written.get('message')}"), seconds, rss
         )
-    if ended.get("timed_out"):
+    if ended.timed_out:
         return Outcome(
             TIMED_OUT, f"ended by the timeout after {seconds:.0f} s and {steps} steps", seconds, rss
         )
-    if ended.get("signal") is not None:
+    if ended.signal is not None:
         return Outcome(
             CRASHED,
-            f"died of {signal_name(ended['signal'])} after {steps} steps{_last(stderr)}",
+            f"died of {signal_name(ended.signal)} after {steps} steps{_last(stderr)}",
             seconds,
             rss,
         )
-    if kind == COMPLETED and ended.get("status") == 0:
+    if kind == COMPLETED and ended.status == 0:
         return Outcome(COMPLETED, "", seconds, rss)
-    if kind == COMPLETED and ended.get(
-        "status"
+    if (
+        kind == COMPLETED and ended.status
     ):  # a script has its own exit status, whatever was recorded of it
-        return Outcome(FAILED, f"ended with status {ended['status']}{_last(stderr)}", seconds, rss)
+        return Outcome(FAILED, f"ended with status {ended.status}{_last(stderr)}", seconds, rss)
     if kind == UNAVAILABLE:
         return Outcome(UNAVAILABLE, str(written.get("reason")), seconds, rss)
     if kind == FAILED:
@@ -76,8 +100,7 @@ def of_child(
         )
     return Outcome(
         CRASHED,
-        f"ended with status {ended.get('status')} after {steps} steps, trace unfinished"
-        f"{_last(stderr)}",
+        f"ended with status {ended.status} after {steps} steps, trace unfinished{_last(stderr)}",
         seconds,
         rss,
     )
@@ -89,9 +112,14 @@ def sentence(text: str) -> str:
     return words if len(words) <= 500 else words[:499] + "\N{HORIZONTAL ELLIPSIS}"
 
 
+def last_line(text: str) -> str:
+    """The last line that is not blank; empty where there is none."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
 def _last(stderr: str) -> str:
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    return f": {sentence(lines[-1])}" if lines else ""
+    line = last_line(stderr)
+    return f": {sentence(line)}" if line else ""
 
 
 def signal_name(number: int) -> str:

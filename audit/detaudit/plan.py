@@ -1,7 +1,7 @@
 """What a scan is going to do: which sources, how many pairs, and how long that should take."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detaudit_probes.declare import Compare, Source
@@ -27,8 +27,6 @@ PROOF_PAIRS = {QUICK: 3, DEFAULT: 5, FULL: 5}
 
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
 # (docs/explanation/speed.md).
-TRIAL_SECONDS = 0.8
-START_SECONDS = 4.0
 COST_SECONDS = 8.0
 PROOF_SECONDS = 19.0
 
@@ -62,6 +60,11 @@ class Plan:
     def proof_pairs(self) -> int:
         """In how many pairs of fresh processes the recipe's own lines are tried."""
         return PROOF_PAIRS[self.depth] if self.ladder else 0
+
+    @property
+    def seconds_alone(self) -> float:
+        """A rough expectation for what runs with nothing beside it: the recipe's proof and cost."""
+        return COST_SECONDS + self.proof_pairs * PROOF_SECONDS if self.proof_pairs else 0.0
 
 
 def choose(
@@ -130,12 +133,3 @@ def check_id(name: str, known: Mapping[str, Source]) -> None:
     near = difflib.get_close_matches(name, sorted(ids), n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise UsageError(f"There is no source {name!r}.{hint} `detaudit sources` lists them.")
-
-
-def expected_seconds(
-    environments: Iterable[object], trials: int, jobs: int, fork: bool, proof_pairs: int
-) -> float:
-    """A rough expectation, told in the first line of a scan."""
-    starts = len(set(environments)) if fork else trials
-    alone = COST_SECONDS + proof_pairs * PROOF_SECONDS if proof_pairs else 0
-    return (trials * TRIAL_SECONDS + starts * START_SECONDS) / jobs + alone

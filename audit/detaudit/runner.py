@@ -1,40 +1,23 @@
-"""Running trials: experiments ask for them, nests run them, each distinct trial once.
-
-An experiment is a generator. It yields the trials that it needs next, is sent what became of them,
-and returns its finding. It never starts a process, so it can be tested with traces made by hand.
-"""
+"""Running trials: experiments ask for them, nests run them, each distinct trial once."""
 
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from detaudit_probes import protocol
 
 from detaudit import confinement, traces
 from detaudit.condition import Condition, Trial, pair, with_variables
+from detaudit.core.experiment import Asking, Finished, Found
 from detaudit.errors import EnvironmentUnusable
 from detaudit.events import Emit, TrialEnded
-from detaudit.nests import Interpreter, Nest
-from detaudit.outcome import UNSTARTED, Outcome, of_child
-from detaudit.traces import Trace
+from detaudit.execution.host import Hello, Host, Interpreter, OpenHost
+from detaudit.nests import Nest
+from detaudit.outcome import UNSTARTED, Ended, Outcome, of_child
 
-
-@dataclass(frozen=True)
-class Finished:
-    """What became of one trial: its outcome, and its trace where there is one."""
-
-    trial: Trial
-    number: int
-    outcome: Outcome
-    trace: Trace | None
-
-
-Found = Mapping[Trial, Finished]
-Finding = TypeVar("Finding")
-Experiment = Generator[Sequence[Trial], Found, Finding]
 _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
 
 
@@ -50,51 +33,21 @@ class Limits:
     most: int | None = None
 
 
-def ask_once(trial: Trial) -> Experiment[Finished]:
-    """What becomes of one trial."""
-    found = yield [trial]
-    return found[trial]
-
-
-class Asking:
-    """An experiment that has begun: ``wanted`` is what it asks for now; ``finding`` is set once it
-    is ``done``.
-    """
-
-    def __init__(self, experiment: Generator):
-        self._experiment = experiment
-        self.wanted: Sequence[Trial] = ()
-        self.finding: Any = None
-        self.done = False
-        self._step(lambda: next(experiment))
-
-    def give(self, found: Found) -> None:
-        """Give it what it asked for."""
-        self._step(lambda: self._experiment.send(found))
-
-    def _step(self, advance: Callable[[], Sequence[Trial]]) -> None:
-        try:
-            self.wanted = advance()
-        except StopIteration as end:
-            self.wanted, self.finding, self.done = (), end.value, True
-
-
 @dataclass
 class _Running:
     trial: Trial
     number: int
-    nest: Nest
+    host: Host
     folder: Path
     deadline: float
 
 
 @dataclass
 class Runner:
-    """Runs experiments over one interpreter. ``finished`` outlives an interruption: it is what is
-    saved.
+    """Runs experiments over one interpreter. ``finished`` outlives an interruption.
 
     ``base`` is the environment that every nest starts from, before a condition's variables.
-    ``open_nest`` makes what runs trials, given the interpreter, a folder and an environment.
+    ``open_host`` starts what runs trials. ``keep`` is given each trial as it ends.
     """
 
     interpreter: Interpreter
@@ -106,10 +59,11 @@ class Runner:
     emit: Emit = lambda event: None
     finished: dict[str, Finished] = field(default_factory=dict)
     cut: bool = False
-    open_nest: Callable[[Interpreter, Path, Mapping[str, str]], Any] = Nest
+    open_host: OpenHost = Nest
+    keep: Callable[[Finished], None] = lambda finished: None
 
     def __post_init__(self) -> None:
-        self._nests: dict[_NestKey, Nest] = {}
+        self._nests: dict[_NestKey, Host] = {}
         self._numbers = itertools.count(1)
         self._folders = itertools.count()
         self._began = time.monotonic()
@@ -146,13 +100,22 @@ class Runner:
                     return
             self._turn()
 
-    def renumber(self) -> None:
-        """Go on numbering above the trials taken up from a saved audit."""
+    def take_up(self, finished: Mapping[str, Finished]) -> None:
+        """Go on with the trials of a saved audit, numbering above them."""
+        self.finished.update(finished)
         self._numbers = itertools.count(
             1 + max((done.number for done in self.finished.values()), default=0)
         )
+        begun = [int(path.name.rpartition("-")[2]) for path in self.control.glob("nest-*")]
+        self._folders = itertools.count(1 + max(begun, default=-1))
 
-    def greet(self, condition: Condition) -> dict[str, Any]:
+    def go_back(self, finished: Mapping[str, Finished]) -> None:
+        """End what runs. Of what has finished, only this has."""
+        self.close()
+        self._queue.clear()
+        self.finished = dict(finished)
+
+    def greet(self, condition: Condition) -> Hello:
         """Start the condition's two nests and wait for both; what they said, checked to be the
         same.
 
@@ -164,7 +127,7 @@ class Runner:
         while not all(nest.answered() for nest in nests):
             time.sleep(0.01)
         first, second = (nest.hello() for nest in nests)
-        if first["facts"] != second["facts"]:
+        if first.facts != second.facts:
             raise EnvironmentUnusable(
                 f"{self.interpreter.path} describes itself in two ways when started twice."
             )
@@ -201,27 +164,29 @@ class Runner:
     def _turn(self) -> None:
         """Collect what has ended, start what can start, and rest a moment."""
         for run in list(self._running):
-            ended = run.nest.ended(run.folder)
+            ended = run.host.ended(run.folder)
             if ended is None and time.monotonic() > run.deadline:
-                run.nest.interrupt()  # the nest itself no longer answers
-                ended = {"timed_out": True, "seconds": self.limits.timeout}
+                run.host.interrupt()  # the nest itself no longer answers
+                ended = Ended(timed_out=True, seconds=self.limits.timeout)
             if ended is not None:
                 self._running.remove(run)
                 self._collect(run, ended)
         self._start()
         time.sleep(0.01)
 
-    def _collect(self, run: _Running, ended: dict[str, Any]) -> None:
+    def _collect(self, run: _Running, ended: Ended) -> None:
         trace = traces.read(run.folder)
-        written = trace.document["outcome"] if trace else {}
-        measured = trace.measures.get("max_rss", 0) if trace else 0
+        written = trace.outcome if trace else {}
+        measured = trace.measures.max_rss if trace else 0
         outcome = of_child(
             written,
-            {"max_rss": measured, **ended},
+            replace(ended, max_rss=ended.max_rss or measured),
             trace.steps() if trace else 0,
-            run.nest.said(run.folder),
+            run.host.said(run.folder),
         )
-        self.finished[run.trial.key()] = Finished(run.trial, run.number, outcome, trace)
+        finished = Finished(run.trial, run.number, outcome, trace)
+        self.finished[run.trial.key()] = finished
+        self.keep(finished)
         done = len(self.finished)
         known = done + len(self._queue) + len(self._running)
         self.emit(TrialEnded(done, known, run.trial.condition.model, outcome.kind))
@@ -277,14 +242,14 @@ class Runner:
         """A trial that no process could be had for."""
         self.finished[trial.key()] = Finished(trial, next(self._numbers), outcome, None)
 
-    def _open(self, trial: Trial) -> Nest:
+    def _open(self, trial: Trial) -> Host:
         variables = with_variables(self.base, trial.environment())
         environment = {name: value for name, value in variables.items() if value is not None}
-        return self.open_nest(
+        return self.open_host(
             self.interpreter, self.control / f"nest-{next(self._folders):05}", environment
         )
 
-    def _run(self, trial: Trial, nest: Nest) -> None:
+    def _run(self, trial: Trial, nest: Host) -> None:
         condition, number = trial.condition, next(self._numbers)
         request = protocol.Request(
             trial=number,
@@ -295,9 +260,10 @@ class Runner:
             model=condition.model,
             feed=condition.feed,
             procedure=condition.procedure,
-            pins=list(condition.pins),
-            loose=list(condition.loose),
-            options=dict(condition.options),
+            pins=condition.pins,
+            loose=condition.loose,
+            settings=condition.settings,
+            orders=condition.orders,
             fingerprint=self.fingerprint,
             keep_bytes=self.keep_bytes,
             timeout=self.limits.timeout,

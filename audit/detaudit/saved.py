@@ -1,120 +1,190 @@
-"""What is saved of an interrupted audit, and taken up again by ``--resume``.
+"""What is saved of an audit while it goes on, and taken up again by ``--resume``.
 
-A saved audit is a folder with the traces of the trials that had finished and ``resume.json``, which
-names them. Traces say nothing about a machine that has changed, so the file also holds what must be
-equal.
+A saved audit is a folder with the traces of the trials that had finished and ``resume.jsonl``: a
+line on the audit, then a line for each trial, added as it ends. So they outlive the audit however
+that ends; a last line that was cut off is left out. Traces say nothing about a machine that has
+changed, so the first line also holds what must be equal.
 
-Version history: 1, the first.
+Version history: 1, one document, written when an audit was interrupted; 2, a line for each trial.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from detaudit import traces
+from detaudit_probes import codec, protocol
+
+from detaudit import __version__, traces
 from detaudit.condition import Condition, Trial, items
+from detaudit.core.experiment import Finished
 from detaudit.errors import UsageError
-from detaudit.nests import write_json
 from detaudit.outcome import Outcome
-from detaudit.runner import Finished
 
-FORMAT, VERSION = "detaudit.resume", 1
-FILE = "resume.json"
-LARGEST = 50_000_000  # bytes; a saved audit of a thousand trials has about one million
+FORMAT, VERSION = "detaudit.resume", 2
+FILE = "resume.jsonl"
+LARGEST = 100_000_000  # bytes; a saved audit of a thousand trials has about one million
+AGAIN = "Begin again without --resume"
+MOST_NAMES = 3  # of changed files that are named
 
 
-def save(folder: Path, identity: Mapping[str, Any], finished: Mapping[str, Finished]) -> Path:
-    """Write ``resume.json``, with the trials that completed, into the audit's own folder; its
-    path.
+@dataclass(frozen=True)
+class Identity:
+    """What must be the same for saved trials to speak for an audit.
+
+    ``options`` are those of the command that change what a trial is, as a user spells them.
+    ``files`` are the program's, with what tells that one has changed.
     """
-    path = folder / FILE
-    write_json(
-        path,
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "identity": identity,
-            "trials": [
-                {
-                    "number": one.number,
-                    "draw": one.trial.draw,
-                    "condition": _condition(one.trial.condition),
-                    "outcome": asdict(one.outcome),
-                    "folder": str(one.trace.folder.relative_to(folder)) if one.trace else None,
-                }
-                for one in finished.values()
-                if one.outcome.completed
-            ],  # what failed is tried again
-        },
-    )
-    return path
+
+    command: str
+    interpreter: str
+    environment: Mapping[str, Any]
+    fingerprint: str
+    machine: Mapping[str, Any]
+    seed: int
+    isolate: bool
+    variables: Mapping[str, str]
+    arguments: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] = field(default_factory=dict)
+    detaudit: str = __version__
 
 
-def load(path: Path) -> tuple[dict[str, Any], dict[str, Finished]]:
-    """The identity and the finished trials of a saved audit, by key.
+class Saved(NamedTuple):
+    """A saved audit: the file that names it, its identity as JSON values, its trials by key."""
 
-    Raises UsageError where the file is not one, or its traces are gone.
+    path: Path
+    identity: Mapping[str, Any]
+    finished: dict[str, Finished]
+
+
+class Record:
+    """``resume.jsonl`` in an audit's own folder; of the trials, those that ``lasting`` is true
+    of.
     """
-    document = _read(path)
+
+    def __init__(self, folder: Path, identity: Identity, lasting: Callable[[Outcome], bool]):
+        self.path = folder / FILE
+        self._identity, self._lasting = identity, lasting
+
+    def write(self, finished: Iterable[Finished]) -> None:
+        """The whole of it, in the place of what is there."""
+        header = {"format": FORMAT, "version": VERSION, "identity": asdict(self._identity)}
+        draft = self.path.with_name(self.path.name + ".part")
+        draft.write_bytes(_line(header) + b"".join(map(self._line, finished)))
+        os.replace(draft, self.path)
+
+    def add(self, one: Finished) -> None:
+        """A trial that has ended. What is written is on the disk, or no line."""
+        with open(self.path, "ab", buffering=0) as file:
+            file.write(self._line(one))
+
+    def _line(self, one: Finished) -> bytes:
+        if not self._lasting(one.outcome):
+            return b""
+        return _line(
+            {
+                "number": one.number,
+                "draw": one.trial.draw,
+                "condition": _condition(one.trial.condition),
+                "outcome": asdict(one.outcome),
+                "folder": os.path.relpath(one.trace.folder, self.path.parent)
+                if one.trace
+                else None,
+            }
+        )
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True).encode() + b"\n"
+
+
+def load(path: Path) -> Saved:
+    """Raises UsageError where the file is no saved audit, or its traces are gone."""
+    header, *lines = _read(path)
     try:
-        finished = [_finished(one, path.parent) for one in document["trials"]]
+        finished = [_finished(json.loads(line), path.parent) for line in lines]
     except (KeyError, TypeError, ValueError, OSError) as error:
-        raise UsageError(
-            f"{path} is damaged ({type(error).__name__}: {error}). Scan again without --resume."
-        ) from None
-    return document["identity"], {one.trial.key(): one for one in finished}
+        raise UsageError(f"{path} is damaged ({type(error).__name__}: {error}). {AGAIN}.") from None
+    return Saved(path, json.loads(header)["identity"], {one.trial.key(): one for one in finished})
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> list[bytes]:
+    """Its whole lines, the first of them checked."""
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path} is too large to be a saved audit.")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        lines = path.read_bytes().split(b"\n")[:-1]
+        header = json.loads(lines[0]) if lines else None
     except OSError as error:
         raise UsageError(
             f"Cannot read {path}: {error.strerror}. --resume takes the file that the interrupted "
-            f"scan named."
+            f"audit named."
         ) from None
     except ValueError:
+        header = None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise UsageError(
-            f"{path} is not a saved audit: not JSON. --resume takes the file that the interrupted "
-            f"scan named."
-        ) from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise UsageError(f"{path} is not a saved audit (its format is not {FORMAT}).")
-    if document.get("version") != VERSION:
-        raise UsageError(
-            f"{path} was saved by another detaudit (version {document.get('version')} of the format, "
-            f"this one knows {VERSION}). Scan again without --resume."
+            f"{path} is not a saved audit. --resume takes the file that the interrupted audit named."
         )
-    return document
+    if header.get("version") != VERSION:
+        raise UsageError(
+            f"{path} was saved by another detaudit (version {header.get('version')} of the format, "
+            f"this one knows {VERSION}). {AGAIN}."
+        )
+    if not isinstance(header.get("identity"), dict):
+        raise UsageError(f"{path} is damaged: it does not say what was audited. {AGAIN}.")
+    return lines
 
 
 def _condition(condition: Condition) -> dict[str, Any]:
     return {
         **vars(condition),
-        "options": dict(condition.options),
+        "settings": codec.encode(condition.settings),
+        "orders": codec.encode(condition.orders),
         "environment": dict(condition.environment),
     }
 
 
 def _finished(one: Mapping[str, Any], folder: Path) -> Finished:
-    fields = dict(one["condition"])
-    for name in ("options", "environment"):
-        fields[name] = items(fields[name])
+    condition = dict(one["condition"])
+    condition["settings"] = codec.decode(protocol.Settings, condition["settings"])
+    condition["orders"] = codec.decode(protocol.Orders, condition["orders"])
+    condition["environment"] = items(condition["environment"])
     for name in ("pins", "loose"):
-        fields[name] = tuple(fields[name])
-    outcome = Outcome(**one["outcome"])
+        condition[name] = tuple(condition[name])
     trace = traces.read(folder / one["folder"]) if one["folder"] else None
-    if outcome.completed and trace is None:
+    if one["folder"] and trace is None:
         raise ValueError(f"the trace of trial {one['number']} is gone")
-    return Finished(
-        Trial(Condition(**fields), int(one["draw"])), int(one["number"]), outcome, trace
+    trial = Trial(Condition(**condition), int(one["draw"]))
+    return Finished(trial, int(one["number"]), Outcome(**one["outcome"]), trace)
+
+
+def refuse_changed(saved: Saved, now: Identity) -> None:
+    """Raise UsageError, with what has changed, where the saved trials speak for another audit."""
+    changed = _changed(saved.identity, json.loads(json.dumps(asdict(now))))
+    if changed:
+        raise UsageError(
+            f"Cannot go on with the saved audit: {', '.join(changed)} changed since. {AGAIN}."
+        )
+
+
+def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name in [one.name for one in fields(Identity)]:
+        before, after = then.get(name), now[name]
+        if name in ("options", "files"):
+            found += _named(before if isinstance(before, dict) else {}, after)
+        elif before != after:
+            found.append(name)
+    return found
+
+
+def _named(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    names = sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
     )
-
-
-def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What of the identity is no longer the same."""
-    return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    return [*names[:MOST_NAMES], *more]

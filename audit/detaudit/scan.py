@@ -1,40 +1,23 @@
 """A scan: control first, then every source by experiment, then what can only be measured alone."""
 
-import os
-import tempfile
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
-from detaudit import (
-    __version__,
-    base,
-    environment,
-    gpu,
-    machine,
-    plan,
-    recipes,
-    saved,
-    under_test,
-    verify,
-)
-from detaudit.condition import Condition, Trial
-from detaudit.errors import EnvironmentUnusable, UsageError
-from detaudit.events import Decided, Emit, Expected, Phase
-from detaudit.experiments.control import Control, control
+from detaudit import base, environment, gpu, machine, plan, recipes, under_test, verify
+from detaudit.core.experiment import Asking
+from detaudit.events import Decided, Emit, Phase
+from detaudit.execution.audit import Session, session
+from detaudit.execution.host import Hello, Interpreter
 from detaudit.experiments.cost import cost
 from detaudit.experiments.ladder import costs, refuted, weakest
 from detaudit.findings import Audit, Recipe, Rung
-from detaudit.nests import Interpreter
-from detaudit.outcome import UNAVAILABLE
 from detaudit.plan import Plan
-from detaudit.runner import Asking, Limits, Runner, ask_once, default_jobs
-from detaudit.sections import experiments_of, lacking
+from detaudit.runner import Limits, default_jobs
+from detaudit.sections import Parts, lacking, parts_of
 from detaudit.verdict import ERROR, Verdict
-from detaudit.workspace import Workspace, workspace
+
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True)
@@ -65,179 +48,86 @@ def scan(options: Options, emit: Emit) -> Audit:
     found, saved for ``--resume``.
     """
     if options.backend == "tensorflow":
-        options = replace(
-            options,
-            backend=under_test.adapter(options.backend, under_test.ask(options.python)["facts"]),
-        )
+        facts = under_test.ask(options.python).facts
+        options = replace(options, backend=under_test.adapter(options.backend, facts))
     chosen = plan.choose(options.backend, options.depth, options.only, options.skip, options.trials)
-    began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
-    resumed = Path(options.resume) if options.resume else None
-    known = saved.load(resumed) if resumed else None
-    before = gpu.snapshot()
-    with workspace(resumed.parent if resumed else None) as folder:
-        work = _Scan(options, chosen, folder, emit, os.environ, before)
-        audit = work.run(known)
-    return replace(
-        audit,
-        began=began,
-        seconds=time.monotonic() - clock,
-        machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())},
-    )
+    with session(emit, options.resume) as work:
+        return _Scan(options, chosen, work).audit()
 
 
-@dataclass
 class _Scan:
-    """One scan while it is being done. ``found`` holds what each part of it found, by the part's
-    name.
+    """One scan while it is being done. ``ladder`` and ``recipe`` are what the proof and the cost
+    have made of what the parts found.
     """
 
-    options: Options
-    plan: Plan
-    folder: Workspace
-    emit: Emit
-    inherited: Mapping[str, str]
-    gpus: gpu.Gpus
-    found: dict[str, Any] = field(default_factory=dict)
-    hello: dict[str, Any] = field(default_factory=dict)
-    cut: bool = False
-    untried: tuple[str, ...] = ()
+    def __init__(self, options: Options, chosen: Plan, work: Session) -> None:
+        self.options, self.plan, self.session = options, chosen, work
+        self.emit = work.emit
+        self.on_gpu = work.on_gpu(options.device)
+        self.hello: Hello | None = None
+        self.parts: Parts | None = None
+        self.ladder: tuple[Rung, ...] = ()
+        self.recipe: Recipe | None = None
+        self.untried: tuple[str, ...] = ()
+        fork = not (options.isolate or self.on_gpu)
+        self.runner = work.start_nests(
+            Interpreter(options.python, options.backend, fork, options.probes),
+            Limits(options.jobs or default_jobs(), options.timeout, options.budget),
+        )
+        self._choose_base(self.on_gpu)
 
-    def run(self, known: tuple[dict, dict] | None) -> Audit:
-        wanted = self.options.device == "gpu"
-        on_gpu = wanted or (self.options.device == "auto" and gpu.present(self.gpus))
-        self.base = self._base(on_gpu)
-        self.runner = self._runner(fork=not (self.options.isolate or on_gpu))
-        resume = None
-        try:
-            self._greet(known)
-            gpus = self._count_gpus(wanted) if on_gpu else 0
-            self.base = self._base(on_gpu=gpus > 0)
-            self._attribute(gpus)
-            self.folder.kept = False
-        except KeyboardInterrupt:
-            self.runner.close()
-            self.folder.kept = True
-            resume = str(saved.save(self.folder.path, self._identity(), self.runner.finished))
-        finally:
-            self.runner.close()
-        return self._audit(resume)
+    def audit(self) -> Audit:
+        with self.session.attended():
+            self.hello = self.session.greet(self.base, "scan")
+            gpus = self._count_gpus() if self.on_gpu else 0
+            self._choose_base(gpus > 0)
+            self._attribute(self.hello, gpus)
+        return self.session.complete(self._found())
 
-    def _base(self, on_gpu: bool) -> Condition:
+    def _choose_base(self, on_gpu: bool) -> None:
         options = self.options
-        return base.base_condition(options.backend, options.device, options.seed, on_gpu=on_gpu)
+        self.base = base.base_condition(
+            options.backend, options.device, options.seed, on_gpu=on_gpu
+        )
 
-    def _count_gpus(self, wanted: bool) -> int:
-        """How many GPUs can be used: one trial asks, for a driver may have cards that this build
-        cannot use.
-
-        Raises EnvironmentUnusable where there is none, and one is ``wanted``.
+    def _count_gpus(self) -> int:
+        """How many GPUs can be used. Raises EnvironmentUnusable where one is wanted and none is
+        there.
         """
         self.emit(Phase("Is there a GPU to train on?"))
-        asking = Asking(ask_once(Trial(replace(self.base, device="gpu"), 0)))
-        self.runner.run([asking])
-        if asking.done and asking.finding.outcome.kind == UNAVAILABLE:
-            if wanted:
-                raise EnvironmentUnusable(gpu.missing(asking.finding.outcome.reason, self.gpus))
-            return 0
-        return max(1, gpu.count(self.gpus))
+        there = self.session.has_gpu(self.base, self.options.device == "gpu")
+        return max(1, gpu.count(self.session.gpus)) if there else 0
 
-    def _runner(self, fork: bool) -> Runner:
-        limits = Limits(
-            self.options.jobs or default_jobs(), self.options.timeout, self.options.budget
-        )
-        interpreter = Interpreter(
-            self.options.python, self.options.backend, fork, self.options.probes
-        )
-        variables = base.controlled_variables()
-        nests = base.environment_for_nests(self.inherited, variables, str(self.folder.private))
-        return Runner(
-            interpreter,
-            limits,
-            Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)),
-            {**nests, "KERAS_BACKEND": base.keras_backend(self.options.backend)},
-            emit=self.emit,
-        )
-
-    def _greet(self, known: tuple[dict, dict] | None) -> None:
-        """Start the interpreter under test, and take up a saved audit where it is still the
-        same.
-        """
-        self.emit(Phase(f"Starting {self.options.backend} in {self.options.python}"))
-        self.hello = self.runner.greet(self.base)
-        self.runner.fingerprint = self.hello["fingerprints"][0]
-        if known is not None:
-            changed = saved.changed(known[0], self._identity())
-            if changed:
-                raise UsageError(
-                    f"Cannot go on with the saved audit: {', '.join(changed)} changed since. Scan again "
-                    f"without --resume."
-                )
-            self.runner.finished.update(known[1])
-            self.runner.renumber()
-
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for saved trials to speak for this machine and this environment."""
-        return {
-            "interpreter": self.options.python,
-            "environment": self.hello.get("facts"),
-            "fingerprint": self.runner.fingerprint,
-            "machine": machine.identity(),
-            "seed": self.options.seed,
-            "isolate": not self.runner.interpreter.fork,
-            "detaudit": __version__,
-            "variables": environment.describe(self.inherited),
-        }
-
-    def _attribute(self, gpus: int) -> None:
+    def _attribute(self, hello: Hello, gpus: int) -> None:
         """Control, and only where it holds everything else."""
-        first = {"control": Asking(control(self.base, self.plan.models, self.plan.pairs))}
-        facts = {**self.hello["facts"], "cpu_flags": machine.read().processor.flags}
+        facts = {**hello.facts, "cpu_flags": machine.read().processor.flags}
         self.untried = tuple(
             source.id for source in self.plan.untried if lacking(source, facts, gpus) is None
         )
-        parts = experiments_of(self.plan, self.base, self.inherited, facts, gpus)
-        rest = {name: Asking(one) for name, one in parts.items()}
-        self._expect({**first, **rest})
+        self.parts = parts = parts_of(self.plan, self.base, self.session.variables, facts, gpus)
+        self.session.forecast((parts.control, *parts.after_control()), self.plan.seconds_alone)
         self.emit(Phase("Control: everything pinned against everything pinned"))
-        self._run(first)
-        held: Control | None = self.found.get("control")
-        if held is None or held.parted:
+        self._run([parts.control])
+        if not self._decided():
             return
         self.emit(Phase("Every source by experiment"))
-        self._run(rest)
-        if self.plan.ladder and "ladder" in self.found:
-            self._measure_alone(self.found["ladder"])
+        self._run(parts.after_control())
+        self.ladder = _found_by(parts.ladder)
+        if self.ladder:
+            self._measure_alone()
 
-    def _expect(self, experiments: Mapping[str, Asking]) -> None:
-        """Tell how much work is known at the start, from what every experiment asks for first."""
-        wanted = {trial.key(): trial for one in experiments.values() for trial in one.wanted}
-        environments = {(trial.variables, trial.side) for trial in wanted.values()}
-        runner = self.runner
-        seconds = plan.expected_seconds(
-            environments,
-            len(wanted),
-            runner.limits.jobs,
-            runner.interpreter.fork,
-            self.plan.proof_pairs,
-        )
-        self.emit(Expected(len(wanted), len(environments), seconds))
-
-    def _run(self, experiments: Mapping[str, Asking]) -> None:
-        names = list(experiments)
-
+    def _run(self, parts: Sequence[Asking]) -> None:
         def settled(index: int, finding: Any) -> None:
-            self.found[names[index]] = finding
             if isinstance(finding, Verdict):
                 self.emit(Decided(finding.source, finding.verdict, finding.reason))
 
-        self.runner.run([experiments[name] for name in names], settled)
-        self.cut = self.cut or self.runner.cut
+        self.runner.run(parts, settled)
 
-    def _measure_alone(self, rungs: tuple[Rung, ...]) -> None:
+    def _measure_alone(self) -> None:
         """The recipe's proof and its price: with nothing of ours running beside them."""
-        if self.cut:
+        if self.runner.cut:
             return
-        rung = self._proven(rungs)
+        rung = self._proven()
         if rung is None or rung.id == "none":
             return
         self.emit(Phase(f"The price of the recipe, measured alone: {rung.title}"))
@@ -247,21 +137,18 @@ class _Scan:
         none, recipe = (
             recipes.condition(by_id[name], self.base, known, model) for name in ("none", rung.id)
         )
-        asking = Asking(cost(none, recipe))
-        self.runner.run([asking])
-        self.found["ladder"] = tuple(
-            costs(one, asking.finding or ()) if one is rung else one for one in self.found["ladder"]
-        )
+        ratios = self.session.ask(cost(none, recipe)) or ()
+        self.ladder = tuple(costs(one, ratios) if one is rung else one for one in self.ladder)
 
-    def _proven(self, rungs: tuple[Rung, ...]) -> Rung | None:
+    def _proven(self) -> Rung | None:
         """The weakest recipe whose own lines were not seen to differ. One pair that differs is
         final for a recipe: then the next one is tried. None where the budget is spent before
         that.
         """
         proof = None
-        while (rung := weakest(rungs)) is not None:
+        while (rung := weakest(self.ladder)) is not None:
             if self.runner.over_budget():
-                self.cut = True
+                self.runner.cut = True
                 return None
             self.emit(Phase(f"The printed lines, in a script of their own: {rung.title}"))
             proof = verify.verify(
@@ -270,14 +157,14 @@ class _Scan:
                 self.plan.models,
                 self.options.python,
                 self._plain_environment(),
-                self.folder.path / "recipe",
+                self.session.folder.path / "recipe",
                 self.options.timeout,
                 self.plan.proof_pairs,
             )
             if proof.verified is not False:
                 break
-            self.found["ladder"] = rungs = refuted(rungs, proof)
-        self.found["recipe"] = proof
+            self.ladder = refuted(self.ladder, proof)
+        self.recipe = proof
         return rung
 
     def _plain_environment(self) -> dict[str, str]:
@@ -289,61 +176,56 @@ class _Scan:
         hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if self.options.device == "cpu" else {}
         return {**self.runner.base, **hidden}
 
-    def _audit(self, resume: str | None) -> Audit:
-        verdicts = tuple(
-            self.found.get(f"source:{one.id}") or self._missing(one.id)
-            for one in self.plan.sources
-            if self._decided() or f"source:{one.id}" in self.found
-        )
-        rungs: tuple[Rung, ...] = self.found.get("ladder", ())
-        recipe: Recipe | None = self.found.get("recipe")
-        placebos = tuple(
-            finding for name, finding in self.found.items() if name.startswith("placebo:")
-        )
-        return Audit(
-            options=_replayable(
-                self.options, self.runner.limits.jobs, self.runner.interpreter.fork, self.plan.pairs
-            ),
+    def _found(self) -> Audit:
+        """What the parts that were done have found."""
+        parts, options = self.parts, self.options
+        blank = Audit(
+            options=self._replayable(),
             machine={},
             environment={
-                **self.hello.get("facts", {}),
-                **self._framework_facts(),
-                "variables": environment.describe(self.inherited),
+                **(self.hello.facts if self.hello is not None else {}),
+                "framework": self.session.framework(),
+                "variables": environment.describe(self.session.variables),
             },
-            control=self.found.get("control"),
-            verdicts=verdicts,
-            matrix=self.found.get("matrix") or (),
-            ladder=rungs,
-            recipe=recipe,
-            placebos=placebos,
-            reach=self.found.get("reach") or (),
-            trials=tuple(sorted(self.runner.finished.values(), key=lambda one: one.number)),
-            warnings=environment.warnings(self.inherited),
+            control=None,
+            recipe=self.recipe,
+            warnings=environment.warnings(self.session.variables),
             asked=self.plan.asked,
             untried=self.untried,
-            strict=self.options.strict,
-            cut=self.cut,
-            interrupted=resume is not None,
-            resume=resume,
+            strict=options.strict,
+        )
+        if parts is None:
+            return blank
+        return replace(
+            blank,
+            control=parts.control.finding,
+            verdicts=tuple(self._verdicts(parts)) if self._decided() else (),
+            matrix=_found_by(parts.matrix),
+            ladder=self.ladder or _found_by(parts.ladder),
+            placebos=tuple(one.finding for one in parts.placebos if one.finding is not None),
+            reach=_found_by(parts.reach),
         )
 
     def _decided(self) -> bool:
         """Whether the control allowed the sources to be tried."""
-        held: Control | None = self.found.get("control")
+        held = self.parts.control.finding if self.parts is not None else None
         return held is not None and not held.parted
 
-    def _missing(self, source: str) -> Verdict:
-        reason = (
-            "the budget ran out before it was decided" if self.cut else "the scan was interrupted"
-        )
-        return Verdict(source, ERROR, reason)
+    def _verdicts(self, parts: Parts) -> Iterator[Verdict]:
+        cut = self.runner.cut
+        reason = "the budget ran out before it was decided" if cut else "the scan was interrupted"
+        for source in self.plan.sources:
+            yield parts.sources[source.id].finding or Verdict(source.id, ERROR, reason)
 
-    def _framework_facts(self) -> dict[str, Any]:
-        for one in self.runner.finished.values():
-            if one.outcome.completed and one.trace:
-                return {"framework": one.trace.facts.get("framework", {})}
-        return {}
+    def _replayable(self) -> dict[str, Any]:
+        return {
+            **asdict(self.options),
+            "jobs": self.runner.limits.jobs,
+            "isolate": not self.runner.interpreter.fork,
+            "trials": self.plan.pairs,
+        }
 
 
-def _replayable(options: Options, jobs: int, fork: bool, pairs: int) -> dict[str, Any]:
-    return {**asdict(options), "jobs": jobs, "isolate": not fork, "trials": pairs}
+def _found_by(asking: Asking[tuple[_Row, ...]] | None) -> tuple[_Row, ...]:
+    """What a part of the scan has found; nothing where it was not asked, or not done."""
+    return asking.finding or () if asking is not None else ()

@@ -4,6 +4,7 @@ reach.
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from detaudit_probes.declare import Compare, Needs, Pin, Setting, Source
@@ -11,43 +12,71 @@ from detaudit_probes.placebos import PLACEBOS
 
 from detaudit import base as bases
 from detaudit.condition import Condition
+from detaudit.core.experiment import Asking, Experiment, Finding
 from detaudit.experiments import placebos, reach
 from detaudit.experiments.compare import compare
+from detaudit.experiments.control import control
 from detaudit.experiments.ladder import ladder
 from detaudit.experiments.locate import locate
 from detaudit.experiments.loosen import loosen
 from detaudit.experiments.matrix import matrix
+from detaudit.findings import Cell, Control, Level, Placebo, Rung
 from detaudit.plan import Plan
-from detaudit.runner import Experiment
 from detaudit.verdict import SKIPPED, Verdict
 
 
-def experiments_of(
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a scan, begun; each finds what its type says. None is one that the plan leaves
+    out.
+    """
+
+    control: Asking[Control]
+    ladder: Asking[tuple[Rung, ...]] | None
+    sources: Mapping[str, Asking[Verdict]]
+    matrix: Asking[tuple[Cell, ...]] | None = None
+    placebos: tuple[Asking[Placebo], ...] = ()
+    reach: Asking[tuple[Level, ...]] | None = None
+
+    def after_control(self) -> tuple[Asking, ...]:
+        """All but the control, the longest first."""
+        parts = (self.ladder, *self.sources.values(), self.matrix, *self.placebos, self.reach)
+        return tuple(one for one in parts if one is not None)
+
+
+def parts_of(
     plan: Plan, base: Condition, inherited: Mapping[str, str], facts: Mapping[str, Any], gpus: int
-) -> dict[str, Experiment]:
-    """Every part of the scan but the control, by name; the longest begins first.
+) -> Parts:
+    """Every part of the scan.
 
     ``inherited`` is the user's own environment, ``facts`` what the interpreter said of itself and,
     where it is known, ``cpu_flags``.
     """
     known, sources = bases.known_pins(base.backend), bases.known_sources(base.backend)
-    parts: dict[str, Experiment] = {}
-    if plan.ladder:
-        parts["ladder"] = ladder(base, known, plan.ladder_models, plan.pairs)
-    for source in sorted(plan.sources, key=_length, reverse=True):
-        parts[f"source:{source.id}"] = of_source(
-            source, base, known, inherited, facts, gpus, plan.pairs
-        )
-    if plan.sections:
-        parts["matrix"] = matrix(base, known, sources)
-        for one in [one for one in PLACEBOS if base.backend in one.backends]:
-            parts[f"placebo:{one.id}"] = (
+    parts = Parts(
+        Asking(control(base, plan.models, plan.pairs)),
+        Asking(ladder(base, known, plan.ladder_models, plan.pairs)) if plan.ladder else None,
+        {
+            source.id: Asking(of_source(source, base, known, inherited, facts, gpus, plan.pairs))
+            for source in sorted(plan.sources, key=_length, reverse=True)
+        },
+    )
+    if not plan.sections:
+        return parts
+    return replace(
+        parts,
+        matrix=Asking(matrix(base, known, sources)),
+        placebos=tuple(
+            Asking(
                 _settled(placebos.untried(one, "no GPU here", inherited))
                 if one.gpu and not gpus
                 else placebos.placebo(one, base, known, sources, inherited)
             )
-        parts["reach"] = reach.reach(reach.steps(base, known, sources, plan.models, gpus))
-    return parts
+            for one in PLACEBOS
+            if base.backend in one.backends
+        ),
+        reach=Asking(reach.reach(reach.steps(base, known, sources, plan.models, gpus))),
+    )
 
 
 def _length(source: Source) -> int:
@@ -115,7 +144,7 @@ def _with_your_own(plan: Compare, inherited: Mapping[str, str]) -> tuple[Setting
     return (*plan.settings, Setting(title, environment=dict(own)))
 
 
-def _settled(finding: Any) -> Experiment[Any]:
+def _settled(finding: Finding) -> Experiment[Finding]:
     """An experiment that needs no trial."""
     return finding
     yield  # a generator, as every experiment

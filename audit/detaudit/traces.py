@@ -1,20 +1,60 @@
 """Reading a trace: tables of fingerprints, memory-mapped; the bytes of a tensor where they were
-kept.
+kept; and what else a trial has left in its folder, read when it is asked for.
 
 The format is specified in ``detaudit_probes.protocol``. A trace may come from a child that died: a
-last row that is incomplete is left out.
+last row that is incomplete is left out. Nothing but this module opens a trial's folder.
 """
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
+
+from detaudit.core.files import end_of, read_json
+from detaudit.core.notes import Sites, StepReplays
 
 Column = tuple[str, str]  # (stage, name)
 LARGEST_READ = 1 << 20  # bytes of a table that are read at once; a larger one is mapped
+
+#: A step that brings other names opens the next table of its phase: "fit 1 (1)" is phase "fit 1".
+_NEXT_TABLE = re.compile(r" \(\d+\)$")
+
+
+class Tensor(NamedTuple):
+    """An observed value: its dtype, its shape as ``d0,d1`` (empty for a scalar), and its elements
+    in C order, little-endian.
+    """
+
+    dtype: str
+    shape: str
+    elements: bytes
+
+    def is_like(self, other: "Tensor") -> bool:
+        """Whether dtype and shape are the same."""
+        return self[:2] == other[:2]
+
+    @property
+    def size(self) -> int:
+        """How many elements it has."""
+        return prod(int(length) for length in self.shape.split(",") if length)
+
+
+class Event(NamedTuple):
+    """What happened once: its place in the trial's causal order, its stage, its name, and the
+    fingerprint (64 bits) of its value.
+    """
+
+    sequence: int
+    stage: str
+    name: str
+    fingerprint: int
 
 
 @dataclass(frozen=True)
@@ -37,11 +77,27 @@ class Table:
     base: Path
     kept: bool
 
+    @property
+    def phase(self) -> str:
+        """What was done in these steps, ``fit 1`` for instance; several tables may have one."""
+        return _NEXT_TABLE.sub("", self.name)
+
     def label(self, row: int, cell: int) -> Column:
         return self.columns[int(self.column[row])] if self.kind == "events" else self.columns[cell]
 
-    def record(self, row: int, cell: int) -> tuple[str, str, bytes] | None:
-        """(dtype, shape, elements) of one observation, or None where its bytes were not kept."""
+    def events(self, stage: str, name: str | None = None) -> Iterator[Event]:
+        """Of a table of events those of a stage, and of a ``name`` if one is given, in order."""
+        wanted = [
+            place
+            for place, column in enumerate(self.columns)
+            if column[0] == stage and name in (None, column[1])
+        ]
+        for row in np.flatnonzero(np.isin(self.column, wanted)):
+            label = self.label(row, 0)
+            yield Event(int(self.sequence[row]), *label, int(self.cells[row, 0]))
+
+    def record(self, row: int, cell: int) -> Tensor | None:
+        """One observation, or None where its bytes were not kept."""
         if not self.kept:
             return None
         width = 1 if self.kind == "events" else len(self.columns)
@@ -55,14 +111,25 @@ class Table:
             file.seek(offset)
             header = file.read(int.from_bytes(file.read(2), "little")).decode("ascii")
             dtype, _, shape = header.partition("|")
-            return dtype, shape, file.read(int.from_bytes(file.read(8), "little"))
+            return Tensor(dtype, shape, file.read(int.from_bytes(file.read(8), "little")))
 
 
 @dataclass(frozen=True)
 class Trace:
+    """What one trial has left in its ``folder``.
+
+    ``document`` is its ``trace.json``. The methods below ``digests`` read further files, each time
+    they are called; a file that is not there is an empty one.
+    """
+
     folder: Path
     document: dict[str, Any]
     tables: tuple[Table, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The algorithm of all fingerprints, one of ``protocol.FINGERPRINTS``."""
+        return self.document["fingerprint"]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -72,20 +139,100 @@ class Trace:
     def evidence(self) -> dict[str, int]:
         return self.document["evidence"]
 
-    @property
-    def digests(self) -> dict[str, str]:
-        return self.document["digests"]
+    @cached_property
+    def measures(self) -> protocol.Measures:
+        """Raises ProtocolError where the guest has told what it may not."""
+        return codec.decode(protocol.Measures, self.document["measures"])
+
+    @cached_property
+    def request(self) -> protocol.Request:
+        """What the guest was asked for. Raises ProtocolError where that is no request."""
+        return codec.decode(protocol.Request, self.document["condition"])
 
     @property
-    def measures(self) -> dict[str, Any]:
-        return self.document["measures"]
+    def outcome(self) -> dict[str, Any]:
+        """How the child itself says that it ended: ``kind`` and, if it failed, why."""
+        return self.document["outcome"]
 
     def observations(self) -> int:
         """How many observations there are, over all tables."""
         return sum(int(table.cells.size) for table in self.tables)
 
     def steps(self) -> int:
-        return sum(len(table.sequence) for table in self.tables if table.kind == "steps")
+        return sum(len(table.sequence) for table in self.step_tables)
+
+    @property
+    def step_tables(self) -> tuple[Table, ...]:
+        return tuple(table for table in self.tables if table.kind == "steps")
+
+    def events(self, stage: str, name: str | None = None) -> Iterator[Event]:
+        """What happened once in a stage, in the order of the tables and in causal order within
+        each; what is called ``name``, if one is given.
+        """
+        for table in self.tables:
+            if table.kind == "events":
+                yield from table.events(stage, name)
+
+    # Digests --------------------------------------------------------------------------------------
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return self.document["digests"]
+
+    @property
+    def final(self) -> str | None:
+        """The digest of the weights, or values, that the training ends on; None where there is
+        none.
+        """
+        return self.digests.get("final")
+
+    def saved_files(self) -> dict[str, str]:
+        """The digest of the arrays in each file that the script has saved, in the order in which
+        they were saved.
+        """
+        found = {
+            name[len(protocol.SAVED) :]: digest
+            for name, digest in self.digests.items()
+            if name.startswith(protocol.SAVED)
+        }
+        order = [name for name in self.measures.saved if name in found]
+        return {name: found[name] for name in order or sorted(found)}
+
+    # Further files --------------------------------------------------------------------------------
+
+    def stdout(self, most: int) -> bytes:
+        """The first ``most`` bytes that the program has written to its standard output."""
+        path = self.folder / protocol.STDOUT_FILE
+        if not path.exists():
+            return b""
+        with open(path, "rb") as file:
+            return file.read(most)
+
+    def stderr_end(self) -> str:
+        """The end of what the program has written to its standard error."""
+        return end_of(self.folder / protocol.STDERR_FILE)
+
+    def other_processes(self) -> int:
+        """How many further Python processes the program has started or forked."""
+        path = self.folder / protocol.PROCESSES_FILE
+        return len(path.read_text().split()) if path.exists() else 0
+
+    def sites(self) -> Sites:
+        """The lines that drew from the generator that was watched, and those that set seeds."""
+        found = self.note(protocol.SITES_FILE)
+        return Sites() if found is None else Sites.of(found)
+
+    def step_replays(self) -> StepReplays:
+        """The operations of the step that was replayed."""
+        found = self.note(protocol.EVENTS_FILE)
+        return StepReplays() if found is None else StepReplays.of(found)
+
+    def note(self, name: str) -> Any:
+        """The JSON in the file ``name``, which whoever ran the trial may have put there; None where
+        there is no such file.
+        """
+        path = self.folder / name
+        return read_json(path) if path.exists() else None
 
 
 def read(folder: Path) -> Trace | None:
@@ -93,9 +240,10 @@ def read(folder: Path) -> Trace | None:
     path = folder / protocol.TRACE_FILE
     if not path.exists():
         return None
-    document = json.loads(path.read_text(encoding="utf-8"))
     return Trace(
-        folder, document, tuple(_table(folder, described) for described in _described(folder))
+        folder,
+        read_json(path),
+        tuple(_table(folder, described) for described in _described(folder)),
     )
 
 

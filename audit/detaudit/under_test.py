@@ -10,7 +10,7 @@ from detaudit_probes.declare import NOT_TENSORFLOW, keras_2_is_chosen, under_ker
 
 from detaudit import base
 from detaudit.errors import EnvironmentUnusable
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Hello, Interpreter
 from detaudit.runner import Limits, Runner
 from detaudit.workspace import workspace
 
@@ -28,9 +28,8 @@ TENSORFLOW = (
 )
 
 
-def ask(python: str) -> dict[str, Any]:
-    """What an interpreter says of itself without importing a framework: ``facts`` and
-    ``fingerprints``.
+def ask(python: str) -> Hello:
+    """What an interpreter says of itself without importing a framework.
 
     Raises EnvironmentUnusable where it cannot be started, or is too old.
     """

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from detaudit.core.pinpoint import Pinpoint
 from detaudit.diff import Divergence
-from detaudit.pinpoint import Pinpoint
 
 REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN = "reproducible", "needs-pin", "varies", "broken"
 SKIPPED, ERROR = "skipped", "error"

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from detaudit_probes.declare import TF_KERAS
 
-from detaudit.counting import excluded_rate
+from detaudit.core.counting import excluded_rate
 from detaudit.findings import Recipe, Rung
+from detaudit.outcome import last_line
 from detaudit.verdict import Count
 
 TEMPLATE = Path(__file__).with_name("templates") / "recipe_training.py.txt"
@@ -136,7 +137,7 @@ def _wait(process: subprocess.Popen, out: Path, deadline: float) -> _Ended:
     except subprocess.TimeoutExpired:
         process.kill()
         status = process.wait()
-    lines = out.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    words = [line.split() for line in lines if line.startswith("digest ")]
+    text = out.read_text(encoding="utf-8", errors="replace")
+    words = [line.split() for line in text.splitlines() if line.startswith("digest ")]
     digests = {parts[1]: parts[2] for parts in words if len(parts) == 3}
-    return _Ended(status, lines[-1][:300] if lines else "no output", digests)
+    return _Ended(status, last_line(text)[:300] or "no output", digests)

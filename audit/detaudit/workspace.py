@@ -17,10 +17,10 @@ PRIVATE = "private"
 #: Of an audit of a user's script: the names of a socket's folder and of the socket need 32
 #: characters of the 107 that a path may have. So what is added to TMPDIR is short:
 #: ``d-4ve4u4ow/r/0012``.
-SHORT, RUNS = "d-", "r"
+SHORT, LONG, RUNS = "d-", "detaudit-", "r"
 
 #: What an audit makes in its folder. Nothing else is ever removed from a folder that a user named.
-OWN = (PRIVATE, RUNS, "run-*", "recipe", "resume.json")
+OWN = (PRIVATE, RUNS, "run-*", "recipe", "resume.jsonl*")
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Workspace:
 
 
 @contextmanager
-def workspace(saved: Path | None = None, prefix: str = "detaudit-") -> Iterator[Workspace]:
+def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspace]:
     """A new folder, whose name begins with ``prefix``, or that of a saved audit.
 
     Its contents are removed at the end unless they are kept. A saved audit outlives a resumption

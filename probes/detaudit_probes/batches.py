@@ -2,6 +2,7 @@
 ``keras.utils.PyDataset``.
 """
 
+import inspect
 from typing import Any, Callable, Iterator, Optional
 
 BATCH_SIZE = 4
@@ -55,6 +56,24 @@ def dataset_class() -> Any:
     except ImportError:
         return None
     return getattr(dataset_ops, "DatasetV2", None)
+
+
+def follow_calls(session: Any, around: Callable[..., Any], *names: str) -> None:
+    """Let ``around(arguments, call)`` stand in for these methods of ``tf.data`` pipelines: what it
+    changes in the mapping ``arguments`` is what ``call()`` calls the method with.
+    """
+
+    def following(given: Any) -> Any:
+        signature = inspect.signature(given)
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            bound = signature.bind(*arguments, **named)
+            return around(bound.arguments, lambda: given(*bound.args, **bound.kwargs))
+
+        return called
+
+    for name in names:
+        session.wrap(dataset_class(), name, following)
 
 
 def endless(rows: Any) -> Iterator[Any]:

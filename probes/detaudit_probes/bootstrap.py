@@ -36,7 +36,7 @@ def refuse(control, message):
     with open(draft, "w") as file:
         json.dump(
             {
-                "protocol": 1,
+                "protocol": 2,
                 "pid": os.getpid(),
                 "ready": False,
                 "facts": {},

@@ -25,7 +25,9 @@ that is not judged, where ``touch`` is too cheap to ``vary(session)``           
 another value, as another machine could
 """
 
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union
+
+from detaudit_probes.protocol import NO_SETTINGS, Settings
 
 START = "start"  # takes effect when the interpreter starts: selects the nest
 IMPORT = "import"  # takes effect when the framework is imported: selects the nest
@@ -40,6 +42,10 @@ OLD_KERAS = (THEANO, "tensorflow1")
 #: Keras 2 as ``tf.keras``: inside TensorFlow 2.3 to 2.6; and beside it as the package ``keras`` 2.7
 #: to 2.15, and as ``tf_keras`` later.
 TF_KERAS = ("tensorflow2", "tf_keras")
+#: The package of Keras 2 that may lie beside another Keras.
+KERAS_2_BESIDE = "tf_keras"
+#: What Keras is imported as; TensorFlow 2.0 to 2.6 contain it.
+KERAS_MODULES = ("keras", "tensorflow.keras", KERAS_2_BESIDE)
 #: Each is an adapter in ``backends/``.
 BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
 #: Those that bear the name that Keras and pip give them; the other adapters are for TensorFlow.
@@ -69,14 +75,14 @@ class Pin(NamedTuple):
 
     ``holds`` lists *every* source that it holds: loosing one of them takes the pin away. ``lines``
     are what a user pastes, per backend (``"*"``: on every backend); an environment pin is pasted as
-    ``environment``. ``options`` are settings of a training that are the pin.
+    ``environment``. ``settings`` of a training may be the pin.
     """
 
     id: str
     holds: Tuple[str, ...]
     takes_effect: str = CHILD
     environment: Dict[str, str] = {}
-    options: Dict[str, Any] = {}
+    settings: Settings = NO_SETTINGS
     lines: Dict[str, Tuple[str, ...]] = {}
     note: str = ""
 
@@ -98,7 +104,7 @@ class Loosen(NamedTuple):
     procedure: bool = False
     race: bool = False
     environment: Dict[str, str] = {}
-    options: Dict[str, Any] = {}
+    settings: Settings = NO_SETTINGS
     pins: Tuple[str, ...] = ()
     steps: Optional[int] = None
 
@@ -124,7 +130,7 @@ class Setting(NamedTuple):
 
     name: str
     environment: Dict[str, Optional[str]] = {}
-    options: Dict[str, Any] = {}
+    settings: Settings = NO_SETTINGS
     pins: Tuple[str, ...] = ()
     without: Tuple[str, ...] = ()
     models: Tuple[str, ...] = ()
@@ -133,13 +139,18 @@ class Setting(NamedTuple):
 
 
 class Compare(NamedTuple):
-    """The experiment of a source with settings: each repeats itself, or not; they agree, or not."""
+    """The experiment of a source with settings: each repeats itself, or not; they agree, or not.
+
+    ``recorded`` false says that the runs are unrecorded: initial and final weights alone are
+    compared.
+    """
 
     models: Tuple[str, ...]
     settings: Tuple[Setting, ...]
     feed: bool = False
     procedure: bool = False
     race: bool = False
+    recorded: bool = True
     pins: Tuple[str, ...] = ()
     steps: Optional[int] = None
 

@@ -2,23 +2,28 @@
 
 import os
 import random
-from typing import Any, Dict, Set
+from typing import Any, Dict, Optional, Set
 
-from detaudit_probes.protocol import Request
+from detaudit_probes.protocol import Request, Value
 
 # Taken at import, before any pin replaces it: a loosened generator is reseeded from real entropy,
 # as a fresh process would be, whatever is pinned beside it.
 _urandom = os.urandom
 
 
+class Unavailable(Exception):
+    """The source cannot be tried or exercised here; the message is the reason. Not a failure."""
+
+
 class Given:
-    """The request of a trial, what its pins hold, and ``counts``: what the sources' own code has
-    seen, by id.
+    """The request of a trial with its settings and orders, what its pins hold, and ``counts``: what
+    the sources' own code has seen, by id.
     """
 
     def __init__(self, request: Request, folder: str, held: Set[str]) -> None:
         self.request = request
         self.folder = folder
+        self.settings, self.orders = request.settings, request.orders
         self.seed = request.seed
         self.draw = request.draw
         self.counts: Dict[str, Any] = {}
@@ -28,9 +33,9 @@ class Given:
         """Whether a pin of this trial's condition holds ``source``."""
         return source in self._held
 
-    def option(self, name: str, default: Any = None) -> Any:
-        """A setting of the training, such as ``optimizer`` or ``intra_op_threads``."""
-        return self.request.options.get(name, default)
+    def own_setting(self, source: str) -> Optional[Value]:
+        """The value that a setting of ``source`` gives it; None where there is none."""
+        return dict(self.settings.own).get(source)
 
     def count(self, source: str, number: int = 1) -> None:
         self.counts[source] = self.counts.get(source, 0) + number

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from detaudit_probes import backends, facts, fingerprint, protocol, sources, worker
+from detaudit_probes import backends, codec, facts, fingerprint, protocol, sources, worker
 from detaudit_probes.trace import write_json
 
 _PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
@@ -113,7 +113,7 @@ def _alone(control: str, plan: Dict[str, Any]) -> int:
 
 def _run_trial(folder: str, plan: Dict[str, Any]) -> bool:
     with open(os.path.join(folder, protocol.REQUEST_FILE), encoding="utf-8") as file:
-        request = protocol.Request(**json.load(file))
+        request = codec.decode(protocol.Request, json.load(file))
     _redirect(folder)
     return worker.run(request, folder, sources.with_third_party(plan["probes"]))
 

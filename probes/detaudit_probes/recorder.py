@@ -6,28 +6,15 @@ step. That the watched training ends on the bits of a bare one is shown by
 ``tests/frameworks/test_observer.py``.
 """
 
-import random
 import time
 from typing import Any, List, Tuple
 
 from detaudit_probes import fingerprint
-from detaudit_probes.backends import keras3
+from detaudit_probes.backends import generators, keras3
 from detaudit_probes.trace import Named, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
 RETURNED = "detaudit"
-
-
-def generator_states(backend: Any) -> List[Tuple[str, Any]]:
-    """(name, state) of every generator that a seed can pin."""
-    import numpy
-
-    legacy = numpy.random.get_state()
-    states = [
-        ("random", repr(random.getstate())),
-        ("numpy", repr((legacy[1].tolist(), legacy[2:]))),
-    ]
-    return states + list(backend.generator_states())
 
 
 class Recorder:
@@ -63,7 +50,7 @@ class Recorder:
         return list({id(one): one for one in found}.values())
 
     def generators(self, when: str) -> None:
-        states = generator_states(self.backend)
+        states = generators.generator_states(self.backend)
         self.trace.once_each("rng", [("%s %s" % (name, when), state) for name, state in states])
 
     def initial(self, model: Any) -> None:
@@ -96,9 +83,8 @@ class Recorder:
             name: fingerprint.sha256(records) for name, records in self._digests.items() if records
         }
         self.trace.note("digests", digests)
-        self.trace.note(
-            "measures",
-            {"steps": self.steps, "epochs": self.epochs, "step_seconds": self.step_seconds},
+        self.trace.measure(
+            steps=self.steps, epochs=self.epochs, step_seconds=tuple(self.step_seconds)
         )
 
     def callback(self, model: Any) -> Any:

@@ -11,7 +11,7 @@ import threading
 from array import array
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from detaudit_probes import fingerprint, protocol
+from detaudit_probes import codec, fingerprint, protocol
 from detaudit_probes.lanes import OnCard
 from detaudit_probes.team import Team
 
@@ -26,7 +26,7 @@ _open, _write, _close = (
 
 
 #: Of the document: what :meth:`TraceWriter.note` adds to.
-FIELDS = ("facts", "evidence", "digests", "measures")
+FIELDS = ("facts", "evidence", "digests")
 
 
 def write_json(path: str, document: Any) -> None:
@@ -156,7 +156,7 @@ class TraceWriter:
 
     Where the process has begun a trace in this folder already, as another program, that is
     continued: the tables of this one are further ones. ``earlier`` is the document that it left,
-    else empty.
+    else empty, and ``earlier_measures`` are its measures.
     """
 
     def __init__(
@@ -197,6 +197,8 @@ class TraceWriter:
             "outcome": {"kind": "running"},
         }
         self._document.update({field: dict(self.earlier.get(field, {})) for field in FIELDS})
+        self.earlier_measures = codec.decode(protocol.Measures, self.earlier.get("measures", {}))
+        self._measures = self.earlier_measures
         self.save()
 
     @property
@@ -206,12 +208,20 @@ class TraceWriter:
 
     def save(self) -> None:
         with self._lock:
+            self._document["measures"] = codec.encode(self._measures)
             write_json(os.path.join(self._folder, protocol.TRACE_FILE), self._document)
 
     def note(self, field: str, values: Dict[str, Any]) -> None:
-        """Add to one of ``facts``, ``evidence``, ``digests`` or ``measures``."""
+        """Add to one of ``facts``, ``evidence`` or ``digests``."""
         with self._lock:
             self._document[field].update(values)
+
+    def measure(self, **measures: Any) -> None:
+        """Set fields of the :class:`~detaudit_probes.protocol.Measures`. Raises ValueError for one
+        that is none of them.
+        """
+        with self._lock:
+            self._measures = self._measures._replace(**measures)
 
     def finish(self, outcome: Dict[str, Any]) -> None:
         with self._lock:

@@ -1,30 +1,37 @@
 """The standard training of a tiny model: compile, ``fit``, and a recorder beside it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from detaudit_probes import batches
 from detaudit_probes.models import Tiny
-from detaudit_probes.trial import Fitted
+
+
+class Fitted(NamedTuple):
+    """What one ``fit`` of the trial trained, and in how many epochs it shuffled the rows of
+    arrays.
+    """
+
+    model: Any
+    shuffled_epochs: int
 
 
 def set_precision(trial: Any) -> None:
-    """Make the dtype policy that the option names the global one: layers take it when they are
+    """Make the dtype policy that the settings name the global one: layers take it when they are
     built.
     """
-    if trial.option("dtype_policy") is not None:
+    if trial.settings.dtype_policy is not None:
         import keras
 
-        keras.mixed_precision.set_global_policy(trial.option("dtype_policy"))
+        keras.mixed_precision.set_global_policy(trial.settings.dtype_policy)
 
 
 def compile_model(trial: Any, tiny: Tiny) -> None:
-    """``jit_compile`` and ``run_eagerly`` are left to Keras' own defaults where no option names
+    """``jit_compile`` and ``run_eagerly`` are left to Keras' own defaults where no setting names
     them.
     """
-    choices = {}
-    for option in ("jit_compile", "run_eagerly"):
-        if trial.option(option) is not None:
-            choices[option] = trial.option(option)
+    settings = trial.settings
+    asked = {"jit_compile": settings.jit_compile, "run_eagerly": settings.run_eagerly}
+    choices = {name: value for name, value in asked.items() if value is not None}
     tiny.model.compile(optimizer=optimizer(trial, tiny), loss=tiny.loss, **choices)
     # Otherwise the first step creates the optimizer's variables inside its graph, and is traced
     # twice: a third of a tiny trial's time.
@@ -35,13 +42,11 @@ def compile_model(trial: Any, tiny: Tiny) -> None:
 
 
 def optimizer(trial: Any, tiny: Tiny) -> Any:
-    """The optimizer named by the option, else the model's. Keyword options go with it
-    (``momentum``).
-    """
+    """The optimizer that the settings name, else the model's, with their ``momentum``."""
     import keras
 
-    name = trial.option("optimizer", tiny.optimizer)
-    choices = {"momentum": trial.option("momentum")} if trial.option("momentum") is not None else {}
+    name = trial.settings.optimizer or tiny.optimizer
+    choices = {"momentum": trial.settings.momentum} if trial.settings.momentum is not None else {}
     return keras.optimizers.get({"class_name": name, "config": choices} if choices else name)
 
 
@@ -60,12 +65,11 @@ def fit(
     """
     import keras
 
-    last = epochs or trial.option("epochs", tiny.epochs)
-    shuffle = trial.option("shuffle", tiny.shuffle)
+    last = epochs or trial.settings.epochs or tiny.epochs
     arguments = {
         "epochs": last,
         "initial_epoch": initial_epoch,
-        "shuffle": shuffle,
+        "shuffle": tiny.shuffle,
         "verbose": 0,
         "callbacks": [recorder.callback(tiny.model)],
     }
@@ -80,4 +84,6 @@ def fit(
         tiny.model.fit_generator(batches.endless(data), steps_per_epoch=len(data), **arguments)
     else:
         tiny.model.fit(**arguments)
-    trial.fitted.append(Fitted(tiny.model, last - initial_epoch if shuffle and data is None else 0))
+    trial.fitted.append(
+        Fitted(tiny.model, last - initial_epoch if tiny.shuffle and data is None else 0)
+    )

@@ -1,23 +1,11 @@
 """What a source's functions are given: the trial they act on."""
 
-from typing import Any, Dict, List, NamedTuple, Set
+from typing import Any, Dict, List, Set
 
-from detaudit_probes import recorder
+from detaudit_probes.backends import generators
 from detaudit_probes.given import Given
 from detaudit_probes.protocol import Request
-
-
-class Unavailable(Exception):
-    """The source cannot be tried or exercised here; the message is the reason. Not a failure."""
-
-
-class Fitted(NamedTuple):
-    """What one ``fit`` of the trial trained, and in how many epochs it shuffled the rows of
-    arrays.
-    """
-
-    model: Any
-    shuffled_epochs: int
+from detaudit_probes.training import Fitted
 
 
 class Trial(Given):
@@ -35,11 +23,11 @@ class Trial(Given):
 
     def remember_generators(self) -> None:
         """Take the generators' states as those before the training, for :meth:`moved`."""
-        self._before = dict(recorder.generator_states(self.backend))
+        self._before = dict(generators.generator_states(self.backend))
 
     def moved(self, generator: str) -> int:
         """1 where the generator (``random``, ``numpy``, ``tensorflow``, ``keras``) was drawn from,
         else 0.
         """
-        now = dict(recorder.generator_states(self.backend))
+        now = dict(generators.generator_states(self.backend))
         return int(now.get(generator) != self._before.get(generator))

@@ -9,6 +9,7 @@ from typing import Any, Dict, Tuple
 
 from detaudit_probes import (
     backends,
+    codec,
     facts,
     models,
     placebos,
@@ -19,8 +20,10 @@ from detaudit_probes import (
     training,
 )
 from detaudit_probes.declare import CHILD, Pin, Source
-from detaudit_probes.ops import replay, step
-from detaudit_probes.trial import Trial, Unavailable
+from detaudit_probes.given import Unavailable
+from detaudit_probes.ops.catalogue import replay
+from detaudit_probes.ops.frameworks import step
+from detaudit_probes.trial import Trial
 
 Declared = Dict[str, Tuple[Source, ModuleType]]
 
@@ -28,7 +31,7 @@ Declared = Dict[str, Tuple[Source, ModuleType]]
 def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...]) -> bool:
     """Run the trial and leave its trace in ``folder``; true where it completed."""
     writer = trace.TraceWriter(
-        folder, request.trial, request._asdict(), request.fingerprint, request.keep_bytes
+        folder, request.trial, codec.encode(request), request.fingerprint, request.keep_bytes
     )
     try:
         _train(request, folder, modules, writer)
@@ -65,6 +68,7 @@ def _train(
     writer: trace.TraceWriter,
 ) -> None:
     declared, pins = sources.declared(modules), sources.pins(modules)
+    protocol.check_own_settings(request.settings, declared)
     backend = backends.get(request.backend)
     held = {source for pin in request.pins for source in pins[pin][0].holds}
     trial = Trial(request, folder, backend, held)
@@ -74,12 +78,12 @@ def _train(
     _watch(trial, declared)
     _provoke(trial, declared)
     _pin(trial, pins)
-    if trial.option("placebo") is not None:
-        placebos.apply(trial.option("placebo"), trial)
+    if trial.orders.placebo is not None:
+        placebos.apply(trial.orders.placebo, trial)
     writer.note("facts", facts.of_environment(backend))
-    watch = recorder.Recorder(writer, backend, watched=trial.option("watch", True))
-    if trial.option("pinpoint") is not None:
-        watch.pinpoint = step.Pinpoint(watch, trial.option("pinpoint"), request.fingerprint)
+    watch = recorder.Recorder(writer, backend, watched=trial.orders.watch)
+    if trial.orders.pinpoint is not None:
+        watch.pinpoint = step.Pinpoint(watch, trial.orders.pinpoint, request.fingerprint)
         watch.pinpoint.on(request.backend)
     trial.remember_generators()
     backend.watch_draws()
@@ -93,7 +97,7 @@ def _train(
             for name, (_, module) in _here(trial, declared).items()
         },
     )
-    writer.note("measures", {"max_rss": facts.max_rss()})
+    writer.measure(max_rss=facts.max_rss())
     watch.close()
     if watch.pinpoint is not None:
         watch.pinpoint.leave(folder)
@@ -137,7 +141,11 @@ def _pin(trial: Trial, pins: Dict[str, Tuple[Pin, ModuleType]]) -> None:
     """Apply the pins in the order of the request: a later seed wins over an earlier, wider one."""
     for name in trial.request.pins:
         pin, module = pins[name]
-        if pin.takes_effect == CHILD and not pin.options and hasattr(module, "pin"):
+        if (
+            pin.takes_effect == CHILD
+            and pin.settings == protocol.NO_SETTINGS
+            and hasattr(module, "pin")
+        ):
             module.pin(trial)
 
 

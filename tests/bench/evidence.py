@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.outcome import COMPLETED, Outcome
-from detaudit.runner import Finished
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate
 from detaudit.script.program import Program
 from detaudit_probes import sources
+from detaudit_probes.protocol import Measures
 
 from tests.pure.handmade import Once, Step, written
 
@@ -86,7 +87,11 @@ class Simulation:
             folder = self.folder / f"trace-{len(self.traces)}"
             folder.mkdir()
             trace = written(
-                folder, acts, TOUCHED, {"final": repr(value)}, measures={"steps": 1, "moved": True}
+                folder,
+                acts,
+                TOUCHED,
+                {"final": repr(value)},
+                measures=Measures(steps=1, moved=True),
             )
             self.traces[value] = Finished(trial, 1, Outcome(COMPLETED), trace)
         return Finished(trial, 1, Outcome(COMPLETED), self.traces[value].trace)
@@ -96,7 +101,7 @@ def planted(pin: str, rate: float) -> Behaviour:
     """Pairs of runs differ at this rate, unless the pin is held, or the program is fixed."""
 
     def behave(trial: Trial, numbers: random.Random) -> float:
-        fixed = str(dict(trial.condition.options).get("version", "")).startswith("fix")
+        fixed = trial.condition.orders.version.startswith("fix")
         if pin in trial.condition.pins or fixed:
             return 0.0
         return _apart(rate, numbers)
@@ -126,7 +131,7 @@ def _apart(rate: float, numbers: random.Random) -> float:
 def hashed(trial: Trial, numbers: random.Random) -> float:
     """``if hash('a') % 8 == 0: y = y + 1``, of which a seed for the hash decides."""
     seeded = dict(trial.condition.environment).get("PYTHONHASHSEED") is not None
-    fixed = str(dict(trial.condition.options).get("version", "")).startswith("fix")
+    fixed = trial.condition.orders.version.startswith("fix")
     return 0.0 if seeded or fixed else float(numbers.random() < 1 / 8)
 
 

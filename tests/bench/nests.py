@@ -19,11 +19,11 @@ from statistics import mean
 
 from detaudit import base, plan, sections
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking, Finished
+from detaudit.core.tally import compare_finished
 from detaudit.diff import Agreement
-from detaudit.experiments.control import control
-from detaudit.experiments.tally import compare_finished
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Finished, Limits, Runner
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.runner import Limits, Runner
 from detaudit.verdict import Verdict
 
 
@@ -35,16 +35,16 @@ def main() -> int:
         began = time.monotonic()
         nests = _runner(Path(folder) / "nests", fork=True, jobs=options.jobs)
         started = time.monotonic()
-        facts = nests.greet(condition)
+        hello = nests.greet(condition)
         imports = time.monotonic() - started
-        nests.fingerprint = facts["fingerprints"][0]
-        verdicts = _scan(nests, chosen, condition, facts["facts"])
+        nests.fingerprint = hello.fingerprints[0]
+        verdicts = _scan(nests, chosen, condition, hello.facts)
         took = time.monotonic() - began
         nests.close()
         wrong = _against_fresh(nests, Path(folder) / "fresh", options, took, imports)
         if options.verdicts:
             wrong += _judged_fresh(
-                Path(folder) / "judged", options, chosen, condition, facts, verdicts
+                Path(folder) / "judged", options, chosen, condition, hello, verdicts
             )
         return int(wrong > 0)
 
@@ -79,12 +79,12 @@ def _scan(
     runner: Runner, chosen: plan.Plan, condition: Condition, facts: dict
 ) -> dict[str, Verdict]:
     """Control, then everything else, as a scan does it; the verdicts by source."""
-    runner.run([Asking(control(condition, chosen.models, chosen.pairs))])
-    parts = [
-        Asking(one) for one in sections.experiments_of(chosen, condition, {}, facts, 0).values()
-    ]
-    runner.run(parts)
-    return {one.finding.source: one.finding for one in parts if isinstance(one.finding, Verdict)}
+    parts = sections.parts_of(chosen, condition, {}, facts, 0)
+    runner.run([parts.control])
+    runner.run(parts.after_control())
+    return {
+        name: asking.finding for name, asking in parts.sources.items() if asking.finding is not None
+    }
 
 
 def _against_fresh(
@@ -152,15 +152,15 @@ def _judged_fresh(
     options: argparse.Namespace,
     chosen: plan.Plan,
     condition: Condition,
-    facts: dict,
+    hello: Hello,
     verdicts: dict[str, Verdict],
 ) -> int:
     """Judge every source over fresh processes, and count the verdicts that are others."""
     fresh = _runner(folder, fork=False, jobs=options.jobs)
-    fresh.fingerprint = facts["fingerprints"][0]
+    fresh.fingerprint = hello.fingerprints[0]
     known = base.known_pins("tensorflow")
     asking = [
-        Asking(sections.of_source(source, condition, known, {}, facts["facts"], 0, chosen.pairs))
+        Asking(sections.of_source(source, condition, known, {}, hello.facts, 0, chosen.pairs))
         for source in chosen.sources
     ]
     fresh.run(asking)

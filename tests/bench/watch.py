@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from detaudit.condition import Condition, Trial
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.core.experiment import Asking
+from detaudit.execution.host import Interpreter
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes import protocol
 
@@ -87,7 +88,7 @@ def steps_of(script: Path, fingerprint: str) -> list[tuple[float, float]]:
             dict(os.environ),
             fingerprint=fingerprint,
             keep_bytes=False,
-            open_nest=lambda *given: program.Process(found, *given),
+            open_host=lambda *given: program.Process(found, *given),
         )
         trial = Trial(Condition("tensorflow", "auto", script.name, 1), 0)
 

@@ -76,6 +76,7 @@ def test_a_misspelt_source_offers_the_nearest(detaudit, arguments):
         ("report", "nowhere.json"),
         ("report", __file__),
         ("scan", "--resume", "nowhere.json"),
+        ("ops", "--resume", "nowhere.json"),
         ("scan", "--json", "/nowhere/at/all.json"),
         ("scan", "--only", "xla", "--skip", "xla"),
     ],

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -168,8 +169,45 @@ def test_an_interruption_leaves_no_process_and_no_folder(tmp_path):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_an_interrupted_audit_says_how_to_go_on_and_goes_on(tmp_path):
+    """The script trains nothing, which three pairs of runs decide."""
+    work, runs = tmp_path / "work", tmp_path / "two words.txt"
+    for folder in (work, tmp_path / "tmp"):
+        folder.mkdir()
+    (work / "train.py").write_text("import sys\nopen(sys.argv[1], 'a').write('x')\n")
+    place = {
+        "cwd": work,
+        "text": True,
+        "env": {**os.environ, "NO_COLOR": "1", "TMPDIR": str(tmp_path / "tmp")},
+    }
+    audit = subprocess.Popen(
+        [command(), "run", "--json", "r.json", "train.py", str(runs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **place,
+    )
+    lines = []
+    while not any("One run takes" in line for line in lines):
+        lines.append(audit.stderr.readline())
+        assert lines[-1], "the audit ended early"
+    audit.send_signal(signal.SIGINT)
+    _, err = audit.communicate(timeout=60)
+    assert audit.returncode == 130 and "Traceback" not in err
+    told = shlex.split(err.split("go on with: ")[1])
+    assert told[:3] == ["detaudit", "run", "--resume"] and told[4:] == ["train.py", str(runs)]
+
+    refused = subprocess.run([command(), *told[1:]], capture_output=True, check=False, **place)
+    assert refused.returncode == 2 and "r.json changed since" in " ".join(refused.stderr.split())
+    going_on = [command(), "run", "--json", "r.json", *told[2:]]
+    done = subprocess.run(going_on, capture_output=True, check=False, **place)
+    report = json.loads((work / "r.json").read_text())
+    assert (done.returncode, report["interrupted"], len(report["trials"])) == (3, False, 6)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_usage(detaudit):
     assert detaudit("run", "nowhere.py").code == 2
+    assert detaudit("run", "--resume", "nowhere.jsonl", __file__).code == 2
     assert detaudit("run", "--stop-after", "soon", "x.py").code == 2
     assert "nbconvert" in detaudit("run", "x.ipynb").err
     assert "--depth op" in detaudit("run", "--depth", "layer", "--reproducer", "f.py", "x.py").err

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from detaudit import base, under_test
 from detaudit.condition import Trial
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.core.experiment import Asking
+from detaudit.execution.host import Interpreter
+from detaudit.runner import Limits, Runner
 from detaudit_probes import models
 from detaudit_probes.declare import TF_KERAS
 
@@ -160,7 +161,7 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
     old = built(name, folder)
     for variable, value in environments.named(name).variables.items():
         monkeypatch.setenv(variable, value)
-    backend = under_test.adapter(environments.named(name).backend, under_test.ask(old)["facts"])
+    backend = under_test.adapter(environments.named(name).backend, under_test.ask(old).facts)
     for part in ("keras", "theano", "tmp"):
         (tmp_path / "private" / part).mkdir(parents=True)
     inherited = base.environment_for_nests(
@@ -174,9 +175,9 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
     )
     try:
         condition = base.base_condition(backend, "cpu", 1)
-        runner.fingerprint = runner.greet(condition)["fingerprints"][0]
+        runner.fingerprint = runner.greet(condition).fingerprints[0]
         trials = {
-            (model, watch): Trial(replace(condition, model=model).with_options({"watch": watch}), 0)
+            (model, watch): Trial(replace(condition, model=model).with_orders(watch=watch), 0)
             for model in models.names(backend)
             for watch in (True, False)
         }
@@ -204,7 +205,7 @@ def test_the_steps_of_compiled_functions_are_seen_there(folder, name, tmp_path):
         "from tensorflow import keras",
         tmp_path,
         python=built(name, folder),
-        backend=under_test.adapter("tensorflow", under_test.ask(built(name, folder))["facts"]),
+        backend=under_test.adapter("tensorflow", under_test.ask(built(name, folder)).facts),
     )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from detaudit.condition import Condition, Trial
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Finished, Limits, Runner
+from detaudit.core.experiment import Asking, Finished
+from detaudit.execution.host import Interpreter
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes import sources
 
@@ -37,7 +38,7 @@ def runs_of(
         control,
         {**os.environ, **variables},
         keep_bytes=False,
-        open_nest=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: program.Process(found, *given),
     )
     asking = Asking(ask([Trial(condition, draw) for draw in range(number)]))
     runner.run([asking])

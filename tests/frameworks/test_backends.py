@@ -15,10 +15,11 @@ from dataclasses import replace
 import pytest
 from detaudit import base
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking
 from detaudit.diff import Agreement, compare
+from detaudit.execution.host import Interpreter
 from detaudit.experiments.matrix import matrix
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit_probes.models import NAMES as MODELS
 
@@ -46,7 +47,7 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
         {**environment, "KERAS_BACKEND": backend},
     )
     condition = base.base_condition(backend, "cpu", 1)
-    runner.fingerprint = runner.greet(condition)["fingerprints"][0]
+    runner.fingerprint = runner.greet(condition).fingerprints[0]
     yield backend, runner, condition
     runner.close()
 
@@ -54,9 +55,7 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
 def test_a_watched_training_ends_on_the_bits_of_a_bare_one_and_repeats(on):
     backend, runner, condition = on
     trials = {
-        (model, watch): Trial(
-            replace(condition, model=model).with_options({"watch": watch}), int(watch)
-        )
+        (model, watch): Trial(replace(condition, model=model).with_orders(watch=watch), int(watch))
         for model in MODELS
         for watch in (True, False)
     }
@@ -119,10 +118,10 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pat
         tmp_path / "control",
         {**os.environ, "KERAS_BACKEND": backend},
         keep_bytes=False,
-        open_nest=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: program.Process(found, *given),
     )
     trials = [
-        Trial(Condition(backend, "auto", "train.py", 1).with_options({"watch": watch}), 0)
+        Trial(Condition(backend, "auto", "train.py", 1).with_orders(watch=watch), 0)
         for watch in (True, False)
     ]
     asking = Asking(ask(trials))
@@ -132,7 +131,7 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pat
     assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
     assert len({(one.trace.folder / "stdout").read_text() for one in (watched, bare)}) == 1
     assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures["steps"] == STEPS and watched.trace.measures["backend"] == backend
+    assert watched.trace.measures.steps == STEPS and watched.trace.measures.backend == backend
     tables = [table for table in watched.trace.tables if table.kind == "steps"]
     assert sum(len(table.step) for table in tables) == STEPS
     seen = {stage for table in tables for stage, _ in table.columns}

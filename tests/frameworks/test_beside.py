@@ -7,9 +7,10 @@ import sys
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking
 from detaudit.diff import Agreement, Divergence
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.execution.host import Interpreter
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 from detaudit.script.origin import origin
 from detaudit.script.outputs import outputs, quantity
@@ -91,7 +92,7 @@ def run(tmp_path):
             tmp_path / "control",
             dict(os.environ),
             keep_bytes=False,
-            open_nest=lambda *given: program.Process(found, *given),
+            open_host=lambda *given: program.Process(found, *given),
         )
         condition = Condition("tensorflow", "auto", "train.py", 1)
         asking = Asking(ask([Trial(condition, number) for number in range(2)]))
@@ -176,8 +177,6 @@ os.execv(sys.executable, [sys.executable, *sys.argv, "again"])
     compared = compare_runs(*done)
     assert isinstance(compared, Divergence) and compared.stage == "init"
     assert isinstance(compare_ends(*done), Divergence)
-    assert [one.trace.measures["steps"] for one in done] == [1, 1] and done[0].trace.measures[
-        "moved"
-    ]
+    assert [one.trace.measures.steps for one in done] == [1, 1] and done[0].trace.measures.moved
     found = quantity(done)
     assert found is not None and found.name == "mae" and found.first != found.second

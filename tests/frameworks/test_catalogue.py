@@ -7,7 +7,8 @@ from collections import Counter
 import numpy
 import pytest
 from detaudit_probes.fingerprint import Hasher
-from detaudit_probes.ops import catalogue, refusals, replay
+from detaudit_probes.ops import catalogue, refusals
+from detaudit_probes.ops.catalogue import replay
 from detaudit_probes.ops.entry import Inputs
 from detaudit_probes.ops.frameworks.tensorflow import Watch, watching
 

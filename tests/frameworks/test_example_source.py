@@ -7,9 +7,10 @@ import sys
 
 import pytest
 from detaudit import base
+from detaudit.core.experiment import Asking
+from detaudit.execution.host import Interpreter
 from detaudit.experiments.loosen import loosen
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit_probes import sources
 
 from tests.pure.test_docs import example_source

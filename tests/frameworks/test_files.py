@@ -1,15 +1,14 @@
 """Files that a framework opens in C++ are seen as those that Python opens."""
 
-import json
 import os
 import sys
 
 import pytest
 from detaudit.condition import Condition, Trial
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.core.experiment import Asking
+from detaudit.execution.host import Interpreter
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
-from detaudit_probes import protocol
 
 from tests.wire.conftest import ask
 
@@ -42,16 +41,16 @@ def test_what_tensorflow_reads_and_writes_is_told_with_its_lines(tmp_path):
         tmp_path / "control",
         dict(os.environ),
         keep_bytes=False,
-        open_nest=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: program.Process(found, *given),
     )
     plain = Condition("tensorflow", "auto", "train.py", 1)
-    spied = plain.with_options({"spy": "input-changed", "files": ("trial.json", "input.txt")})
+    spied = plain.with_orders(spy="input-changed", files=("trial.json", "input.txt"))
     asking = Asking(ask([Trial(plain, 0), Trial(spied, 0)]))
     runner.run([asking])
     runner.close()
     recorded, told = (one.trace for one in asking.finding)
-    files = recorded.measures["files"]
-    assert files["read"] == ["input.txt", "trial.json"]
-    assert files["elsewhere"] == [str(tmp_path / "elsewhere.txt")]
-    sites = json.loads((told.folder / protocol.SITES_FILE).read_text())["sites"]
-    assert {(one["line"], one["function"]) for one in sites} == {(3, "load"), (11, "<module>")}
+    files = recorded.measures.files
+    assert files.read == ("input.txt", "trial.json")
+    assert files.elsewhere == (str(tmp_path / "elsewhere.txt"),)
+    draws = told.sites().draws
+    assert {(draw.line, draw.function) for draw in draws} == {(3, "load"), (11, "<module>")}

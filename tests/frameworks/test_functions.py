@@ -141,7 +141,7 @@ def followed(imported, folder, **where):
     for done in (watched, bare):
         assert (done.trace.folder / "stdout").read_text() == plain
     assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures["steps"] == len(steps) and watched.trace.measures["moved"]
+    assert watched.trace.measures.steps == len(steps) and watched.trace.measures.moved
     rows = sorted(
         (
             (int(number), table)
@@ -208,7 +208,7 @@ def test_threads_that_train_side_by_side_are_told_and_not_disturbed(how, tmp_pat
     script = tmp_path / "train.py"
     script.write_text(THREADS.replace("WHAT", BESIDE[how]))
     watched, _ = run(script, tmp_path / "control")
-    assert watched.trace.measures["unwatched"] == "threads side by side"
+    assert watched.trace.measures.unwatched == "threads side by side"
     assert (watched.trace.folder / "stdout").read_text() == "done\n"
     assert (watched.trace.folder / "stderr").read_text().count("Traceback") == 0
 
@@ -224,7 +224,7 @@ def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
     )
     done = [run(script, tmp_path / name)[0] for name in ("first", "second")]
     assert all(
-        "unwatched" not in one.trace.measures and one.trace.measures["steps"] == 200 for one in done
+        one.trace.measures.unwatched is None and one.trace.measures.steps == 200 for one in done
     )
     assert isinstance(compare_runs(*done), Agreement)
 
@@ -254,10 +254,6 @@ def test_a_step_that_fails_and_is_tried_again_can_be_replayed(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(TRIED_AGAIN)
     watched, _ = run(script, tmp_path / "control", pinpoint=1)
-    found = watched.trace.measures["pinpoint"]
-    assert (found["kind"], found["guilty"], found.get("failed")) == ("tf.function", None, None)
-    assert (
-        found["operations"] > 5
-        and found["same_step"] is True
-        and watched.trace.measures["steps"] == 2
-    )
+    found = watched.trace.measures.pinpoint
+    assert (found.kind, found.guilty, found.failed) == ("tf.function", None, "")
+    assert found.operations > 5 and found.same_step is True and watched.trace.measures.steps == 2

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 from detaudit import base
 from detaudit.condition import Trial
+from detaudit.core.experiment import Asking
+from detaudit.core.tally import compare_finished
 from detaudit.diff import Agreement
-from detaudit.experiments.tally import compare_finished
-from detaudit.runner import Asking
 
 from tests.frameworks.test_observer import ask
 from tests.guilty.conftest import MODELS, base_condition, judge, make_runner  # noqa: F401  (a fixture)

@@ -128,11 +128,11 @@ def test_a_training_that_is_fingerprinted_on_its_card(python, tmp_path):
     backend, interpreter = python
     one, again = train(tmp_path, backend, interpreter, "1", "0.01")
     assert (one.trace.folder / "stdout").read_text() == "True calls\n"
-    assert cells(one) == cells(again) and one.trace.measures["moved"]
+    assert cells(one) == cells(again) and one.trace.measures.moved
     assert cells(train(tmp_path, backend, interpreter, "2", "0.01")[0]) != cells(one)
     assert sum(len(rows) for _, rows in cells(one)) == 8
     still = train(tmp_path, backend, interpreter, "1", "0.0")[0]
-    assert not still.trace.measures["moved"] and len(cells(still)) == len(cells(one))
+    assert not still.trace.measures.moved and len(cells(still)) == len(cells(one))
     host = train(tmp_path, backend, interpreter, "1", "0.01", card=False)[0]
     assert (host.trace.folder / "stdout").read_text() == "False calls\n"
     assert host.trace.digests["final"] == one.trace.digests["final"]

@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import pytest
 from detaudit.condition import Trial
-from detaudit.runner import Asking
+from detaudit.core.experiment import Asking
+from detaudit_probes.protocol import NO_SETTINGS, Settings
 
 from tests.guilty.conftest import MODELS, base_condition, make_runner  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.framework
 
 WAYS = {
-    "compiled": {},
-    "xla": {"jit_compile": True},
-    "eager": {"run_eagerly": True},
-    "two threads": {"intra_op_threads": 2},
+    "compiled": NO_SETTINGS,
+    "xla": Settings(jit_compile=True),
+    "eager": Settings(run_eagerly=True),
+    "two threads": Settings(intra_op_threads=2),
 }
 
 
@@ -29,11 +30,11 @@ def ask(trials):
 def trained(make_runner):  # noqa: F811
     """Every model in every way, watched and bare, the two in different nests."""
     conditions = {
-        (model, way, watch): replace(base_condition(), model=model).with_options(
-            {**options, "watch": watch}
-        )
+        (model, way, watch): replace(base_condition(), model=model)
+        .with_settings(settings)
+        .with_orders(watch=watch)
         for model in MODELS
-        for way, options in WAYS.items()
+        for way, settings in WAYS.items()
         for watch in (True, False)
         if not (model == "text" and way == "two threads")
     }  # that is the embedding race

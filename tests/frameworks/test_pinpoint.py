@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from detaudit import diff
 from detaudit.condition import Condition
-from detaudit.ops import pinpoint
-from detaudit.runner import Finished
+from detaudit.core import pinpoint
+from detaudit.core.experiment import Finished
 from detaudit_probes.ops.event import Event, first_parting
 from detaudit_probes.protocol import NOT_KNOWN
 
@@ -128,8 +128,8 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
     def run(
         way: str, planted: str, *pins: str, step: int = 0, runs: int = 2, **options: object
     ) -> list[Finished]:
-        condition = Condition("tensorflow", "auto", "train.py", 1).with_options(
-            {"pinpoint": step, "eager": way in ("function", "loop"), **options}
+        condition = Condition("tensorflow", "auto", "train.py", 1).with_orders(
+            pinpoint=step, eager=way in ("function", "loop"), **options
         )
         if not pins:  # more threads than cores make a race likely
             condition = condition.with_environment({"TF_NUM_INTRAOP_THREADS": "8"})
@@ -258,11 +258,11 @@ def test_a_replay_leaves_the_training_as_it_was(replayed):
     for way in ("compiled", "function", "train_on_batch"):
         (with_replay,) = replayed(way, "noise", *pins, runs=1)
         (without,) = replayed(way, "noise", *pins, runs=1, step=NEVER)
-        assert with_replay.trace.measures["pinpoint"]["watched"]["replays"] == 10
+        assert with_replay.trace.measures.pinpoint.watched.replays == 10
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
         assert with_replay.trace.digests["final"] == without.trace.digests["final"]
-        assert with_replay.trace.measures["steps"] == without.trace.measures["steps"] == 4
+        assert with_replay.trace.measures.steps == without.trace.measures.steps == 4
 
 
 def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition
-from detaudit.ops import pinpoint, reproducer
-from detaudit.runner import Finished
+from detaudit.core import pinpoint
+from detaudit.core.experiment import Finished
+from detaudit.ops import reproducer
 
 from tests.frameworks.replaying import held, runs_of
 from tests.interpreters import with_backend
@@ -195,8 +196,8 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
     ) -> list[Finished]:
         python = with_backend(backend)
         (tmp_path / "train.py").write_text(SCRIPTS[backend])
-        condition = Condition(backend, "auto", "train.py", 1).with_options(
-            {"pinpoint": step, "eager": way in ("loop", "stateless")}
+        condition = Condition(backend, "auto", "train.py", 1).with_orders(
+            pinpoint=step, eager=way in ("loop", "stateless")
         )
         return runs_of(
             tmp_path / "train.py",
@@ -280,20 +281,17 @@ def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, ba
     for way in ("fit", "train_on_batch", *(["jit", "ahead", "pmap"] if backend == "jax" else [])):
         with_replay, another = replayed(backend, way, planted, *pins, step=1)
         (without,) = replayed(backend, way, planted, *pins, runs=1, step=NEVER)
-        seen = with_replay.trace.measures["pinpoint"]
+        seen = with_replay.trace.measures.pinpoint
         assert (
-            seen["watched"]["replays"] >= 2
-            and seen["same_step"]
-            and seen["same_watched"]
-            and "failed" not in seen
+            seen.watched.replays >= 2 and seen.same_step and seen.same_watched and not seen.failed
         )
-        assert seen["guilty"] is None and another.trace.measures["pinpoint"]["guilty"] is None
+        assert seen.guilty is None and another.trace.measures.pinpoint.guilty is None
         found = pinpoint.judged([with_replay, another])
         assert found.guilty is None and found.watched.distinct == found.eager.distinct == 1
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
         assert with_replay.trace.digests["final"] == without.trace.digests["final"]
-        assert with_replay.trace.measures["steps"] == without.trace.measures["steps"] == 4
+        assert with_replay.trace.measures.steps == without.trace.measures.steps == 4
 
 
 @pytest.mark.parametrize("planted", ["once"])
@@ -302,7 +300,7 @@ def test_a_replay_that_fails_is_told_and_the_training_goes_on_as_it_was(replayed
     with_replay, another = replayed("torch", "fit", planted, *pins)
     (without,) = replayed("torch", "fit", planted, *pins, runs=1, step=NEVER)
     assert "once too often" in pinpoint.judged([with_replay, another]).failed
-    assert with_replay.trace.measures["steps"] == without.trace.measures["steps"] == 4
+    assert with_replay.trace.measures.steps == without.trace.measures.steps == 4
     assert with_replay.trace.digests["final"] == without.trace.digests["final"]
 
 

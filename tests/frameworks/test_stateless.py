@@ -127,7 +127,7 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
             script,
             (way, rate),
             python,
-            condition.with_options(options),
+            condition.with_orders(**options),
             number,
             tmp_path / name,
             {"KERAS_BACKEND": backend},
@@ -135,7 +135,7 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
 
     watched, again = run("watched", number=2)
     (bare,) = run("bare", watch=False)
-    assert watched.trace.measures["steps"] == 8 and watched.trace.measures["moved"]
+    assert watched.trace.measures.steps == 8 and watched.trace.measures.moved
     assert watched.trace.digests["final"] == bare.trace.digests["final"]
     said = [(one.trace.folder / "stdout").read_text() for one in (watched, bare)]
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
@@ -154,7 +154,7 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
     else:
         assert {"gradient", "update"} <= {stage for stage, _ in columns}
     (still,) = run("still", rate="0.0")
-    assert still.trace.measures["steps"] == 8 and not still.trace.measures["moved"]
+    assert still.trace.measures.steps == 8 and not still.trace.measures.moved
 
 
 #: What stands in the place of the training above: how it is written, and how many steps are to be
@@ -336,7 +336,7 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
             script,
             ("plain", "0.01"),
             python,
-            condition.with_options(options),
+            condition.with_orders(**options),
             number,
             tmp_path / name,
             {"KERAS_BACKEND": "jax"},
@@ -348,7 +348,7 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
     said = [(one.trace.folder / "stdout").read_text() for one in (watched, bare)]
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
     tables = [table for table in watched.trace.tables if table.kind == "steps"]
-    assert watched.trace.measures["steps"] == sum(len(table.sequence) for table in tables) == steps
+    assert watched.trace.measures.steps == sum(len(table.sequence) for table in tables) == steps
     assert [table.cells.tolist() for table in tables] == [
         table.cells.tolist() for table in again.trace.tables if table.kind == "steps"
     ]
@@ -358,7 +358,7 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
             for stage, name in tables[-1].columns
             if stage == "update"
         }
-        assert watched.trace.measures["moved"] and "first/kernel" in columns
+        assert watched.trace.measures.moved and "first/kernel" in columns
         assert (
             all(any(stage == "data" for stage, _ in table.columns) for table in tables)
             or "gradients" in written
@@ -391,7 +391,7 @@ print(float(losses[-1]))
             tmp_path / str(number),
             {"KERAS_BACKEND": "jax"},
         )
-        assert one.trace.measures["steps"] == 1 and one.trace.measures["moved"]
+        assert one.trace.measures.steps == 1 and one.trace.measures.moved
         (table,) = [table for table in one.trace.tables if table.kind == "steps"]
         names = {name for stage, name in table.columns if stage == "update"}
         assert any("kernel" in name for name in names) == (number == 0)
@@ -421,7 +421,7 @@ train = jax.jit(clipped)
         tmp_path / rate,
         {"KERAS_BACKEND": "jax"},
     )
-    assert one.trace.measures["steps"] == 8 and one.trace.measures["moved"] is moves
+    assert one.trace.measures.steps == 8 and one.trace.measures.moved is moves
 
 
 def test_a_step_is_where_a_run_was_asked_to_end(tmp_path):
@@ -433,12 +433,10 @@ def test_a_step_is_where_a_run_was_asked_to_end(tmp_path):
             script,
             ("plain", "0.01"),
             python,
-            Condition("jax", "auto", script.name, 1).with_options(
-                {"watch": watch, "stop_steps": 5}
-            ),
+            Condition("jax", "auto", script.name, 1).with_orders(watch=watch, stop_steps=5),
             1,
             tmp_path / str(watch),
             {"KERAS_BACKEND": "jax"},
         )
-        assert ended.trace.measures["stopped"] == 5
+        assert ended.trace.measures.stopped == 5
         assert (ended.trace.folder / "stdout").read_text().count("\n") == 1

@@ -93,8 +93,8 @@ def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(
     for done in (watched, bare):
         assert (done.trace.folder / "stdout").read_text() == plain
     assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures["steps"] == STEPS and watched.trace.measures["moved"]
-    assert watched.trace.measures["backend"] == "tf_keras"
+    assert watched.trace.measures.steps == STEPS and watched.trace.measures.moved
+    assert watched.trace.measures.backend == "tf_keras"
     steps = [[(stage, name) for stage, name in table.columns] for table in watched.trace.tables]
     last = steps[-1]
     assert {stage for stage, _ in last} >= {"data", "update"}

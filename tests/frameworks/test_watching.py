@@ -8,8 +8,9 @@ import sys
 
 import pytest
 from detaudit.condition import Condition, Trial
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.core.experiment import Asking
+from detaudit.execution.host import Interpreter
+from detaudit.runner import Limits, Runner
 from detaudit.script import program
 
 from tests.frameworks.test_observer import ask
@@ -106,13 +107,11 @@ def run(script, control, python=sys.executable, backend="tensorflow", **options)
         control,
         dict(os.environ),
         keep_bytes=False,
-        open_nest=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: program.Process(found, *given),
     )
     trials = [
         Trial(
-            Condition("tensorflow", "auto", "train.py", 1).with_options(
-                {**options, "watch": watch}
-            ),
+            Condition("tensorflow", "auto", "train.py", 1).with_orders(**options, watch=watch),
             0,
         )
         for watch in (True, False)
@@ -133,7 +132,7 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp
     for done in (watched, bare):
         assert (done.trace.folder / "stdout").read_text() == plain
     assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures["steps"] == STEPS and watched.trace.measures["moved"]
+    assert watched.trace.measures.steps == STEPS and watched.trace.measures.moved
     seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
     assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= seen
     (once,) = [table for table in watched.trace.tables if table.kind == "events"]
@@ -166,5 +165,5 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp
 
 def test_watched_and_bare_runs_end_at_the_step_that_was_asked_for(script, tmp_path):
     watched, bare = run(script, tmp_path / "control", stop_steps=5)
-    assert watched.trace.measures["stopped"] == bare.trace.measures["stopped"] == 5
+    assert watched.trace.measures.stopped == bare.trace.measures.stopped == 5
     assert watched.trace.digests["final"] == bare.trace.digests["final"]

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from detaudit import base, sections
-from detaudit.nests import Interpreter
+from detaudit.core.experiment import Asking
+from detaudit.execution.host import Interpreter
 from detaudit.plan import narrowed
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.verdict import Verdict
 from detaudit_probes.declare import Source
 from detaudit_probes.models import NAMES as MODELS
@@ -48,7 +49,7 @@ def make_runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
             {**environment, "KERAS_BACKEND": "tensorflow"},
         )
         made.append(runner)
-        runner.fingerprint = runner.greet(base_condition())["fingerprints"][0]
+        runner.fingerprint = runner.greet(base_condition()).fingerprints[0]
         return runner
 
     yield make
@@ -63,7 +64,7 @@ def base_condition():
 def judge(runner: Runner, sources: list[Source], gpus: int = 0) -> dict[str, Verdict]:
     """The verdicts on the sources, each tried as a quick scan tries it."""
     known = base.known_pins("tensorflow")
-    facts = runner.greet(base_condition())["facts"]
+    facts = runner.greet(base_condition()).facts
     asking = [
         Asking(sections.of_source(narrowed(source), base_condition(), known, {}, facts, gpus, 1))
         for source in sources

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 from detaudit.condition import Trial
+from detaudit.core.experiment import Asking
+from detaudit.core.tally import compare_finished
 from detaudit.diff import Divergence
-from detaudit.experiments.tally import compare_finished
-from detaudit.runner import Asking
+from detaudit_probes.protocol import Settings, own_setting
 
 from tests.guilty.conftest import MODELS, base_condition
 
@@ -52,10 +53,12 @@ def runner(make_runner):
 )
 def test_a_flipped_bit_is_found_where_it_was_flipped(runner, flip):
     # Adam has slots; the text model's own SGD has none.
-    condition = replace(base_condition(), model=flip["model"]).with_options({"optimizer": "adam"})
+    condition = replace(base_condition(), model=flip["model"]).with_settings(
+        Settings(optimizer="adam")
+    )
     clean = run(runner, condition)
     found = compare_finished(
-        clean, run(runner, condition.with_options({"plant": json.dumps(flip)}))
+        clean, run(runner, condition.with_settings(own_setting("plant", json.dumps(flip))))
     )
     assert isinstance(found, Divergence)
     assert (found.stage, found.step, found.kind) == ("update", flip["step"], "bits")

@@ -8,17 +8,17 @@ one.
 from dataclasses import replace
 
 from detaudit.condition import Condition, Trial
-from detaudit.counting import excluded_rate
+from detaudit.core.counting import excluded_rate
+from detaudit.core.experiment import Finished
+from detaudit.core.tally import Tally
 from detaudit.diff import Divergence
-from detaudit.experiments.control import Control
-from detaudit.experiments.tally import Tally
-from detaudit.findings import Audit, Cell, Level, Placebo, Recipe, Rung
+from detaudit.findings import Audit, Cell, Control, Level, Placebo, Recipe, Rung
 from detaudit.outcome import COMPLETED, CRASHED, TIMED_OUT, Outcome
 from detaudit.report.privacy import Private
-from detaudit.runner import Finished
 from detaudit.ulp import Distance
 from detaudit.verdict import Count, Verdict
 from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 PRIVATE = Private(home="/home/ada", temporary="/var/tmp/ada", host="analytical-engine")
 MODELS = ("mlp", "cnn", "text", "lstm", "attention")
@@ -253,7 +253,7 @@ _BASE = Condition(
     "mlp",
     1,
     ("keras-seed", "python-random", "tensorflow-seed", "one-thread"),
-    options=(("inter_op_threads", 1), ("intra_op_threads", 1), ("jit_compile", False)),
+    settings=Settings(inter_op_threads=1, intra_op_threads=1, jit_compile=False),
     environment=(("PYTHONHASHSEED", "0"),),
 )
 

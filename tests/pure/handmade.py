@@ -1,14 +1,16 @@
 """Traces and trials made by hand: what a child would have left, without a child."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from detaudit import traces
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.outcome import COMPLETED, Outcome
-from detaudit.runner import Finished
+from detaudit_probes import codec
+from detaudit_probes.protocol import Measures, Request
 from detaudit_probes.trace import TraceWriter
 
 
@@ -32,6 +34,21 @@ class Step:
 
 Act = Once | Step
 FACTS = {"python": "3.11.7", "cpus": 2}
+REQUEST = Request(
+    trial=1,
+    draw=0,
+    seed=1,
+    backend="tensorflow",
+    device="cpu",
+    model="mlp",
+    feed=None,
+    procedure=None,
+    pins=(),
+    loose=(),
+    fingerprint="blake2b_64",
+    keep_bytes=True,
+    timeout=60.0,
+)
 
 
 def begin(
@@ -42,7 +59,7 @@ def begin(
     facts: dict[str, Any] | None = None,
 ) -> TraceWriter:
     """A trace that is still being written."""
-    writer = TraceWriter(str(folder), 1, {"model": "mlp"}, algorithm, kept)
+    writer = TraceWriter(str(folder), 1, codec.encode(REQUEST), algorithm, kept)
     writer.note("facts", FACTS if facts is None else facts)
     for act in acts:
         if isinstance(act, Once):
@@ -57,18 +74,26 @@ def written(
     acts: Iterable[Act],
     evidence: dict[str, int] | None = None,
     digests: dict[str, str] | None = None,
-    measures: dict[str, Any] | None = None,
+    measures: Measures = Measures(),  # noqa: B008 - an immutable value
     **how: Any,
 ) -> traces.Trace:
     """A trace of ``acts``, completed, and read back."""
     writer = begin(folder, acts, **how)
-    writer.note("measures", measures or {})
+    writer.measure(**measures._asdict())
     writer.note("evidence", evidence or {})
     writer.note("digests", digests or {})
     writer.finish({"kind": "completed"})
     trace = traces.read(folder)
     assert trace is not None
     return trace
+
+
+def with_measures(done: Finished, **measures: Any) -> Finished:
+    """The finished trial with other measures in its trace."""
+    assert done.trace is not None
+    changed = codec.encode(done.trace.measures._replace(**measures))
+    trace = replace(done.trace, document={**done.trace.document, "measures": changed})
+    return replace(done, trace=trace)
 
 
 @dataclass
@@ -84,7 +109,7 @@ class Bench:
     behave: Callable[[Trial], Any]
     evidence: dict[str, int] = field(default_factory=dict)
     facts: Callable[[Trial], dict[str, Any]] = lambda trial: FACTS
-    measures: dict[str, Any] | Callable[[Trial], dict[str, Any]] = field(default_factory=dict)
+    measures: Measures | Callable[[Trial], Measures] = field(default_factory=Measures)
     seconds: float = 0.0
     asked: list[list[Trial]] = field(default_factory=list)
     answered: dict[Trial, Finished] = field(default_factory=dict)

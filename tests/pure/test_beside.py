@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.diff import Agreement, Divergence
 from detaudit.errors import UsageError
 from detaudit.outcome import COMPLETED, FAILED, Outcome
-from detaudit.runner import Finished
 from detaudit.script import growth, session
 from detaudit.script.findings import Cause, Fix, Output, Quantity, Repeats, RunAudit
 from detaudit.script.origin import origin, suspects
@@ -20,7 +20,7 @@ from detaudit.script.outputs import outputs, quantity
 from detaudit.script.repeat import compare_ends, compare_runs, counted
 from detaudit_probes import placebos
 
-from tests.pure.handmade import Once, Step, written
+from tests.pure.handmade import Once, Step, with_measures, written
 
 TRIAL = Trial(Condition("tensorflow", "auto", "train.py", 1), 0)
 
@@ -154,14 +154,8 @@ def test_the_pair_is_the_one_whose_divergence_is_told(runs):
 def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(runs):
     assert suspects(runs(training(1.0, 3.0), training(2.0, 4.0, loss=1.0))) == {"python-random"}
     assert suspects(runs(training(1.0, 1.0), training(2.0, 2.0, loss=1.0))) == set()
-    used = written_with({"used": ["thread-race"]}, runs(training(), training()))
+    used = [with_measures(one, used=("thread-race",)) for one in runs(training(), training())]
     assert suspects(used) == {"thread-race"}
-
-
-def written_with(measures, some):
-    for one in some:
-        one.trace.measures.update(measures)
-    return some
 
 
 @pytest.mark.parametrize(("seen", "told"), [("loss", 1.0), ("other", None)])
@@ -171,7 +165,7 @@ def test_the_distance_is_told_of_a_further_pair_that_parts_at_the_same_place(run
     )
     experiment = growth.grown(TRIAL.condition, known)
     left, right = next(experiment)
-    assert dict(left.condition.options)["keep_from"] == 0
+    assert left.condition.orders.keep_from == 0
     with pytest.raises(StopIteration) as end:
         experiment.send(dict(zip((left, right), runs(training(), training(loss=1.0)), strict=True)))
     audit = end.value.value
@@ -279,9 +273,10 @@ def test_the_arrays_that_are_saved_decide_by_whatever_name(runs, one, other, sai
         (training(), {"final": "x", **{f"saved {name}": digest for name, digest in files}}, b"")
         for files in (one, other)
     ]
-    done = runs(*each)
-    for run, files in zip(done, (one, other), strict=True):
-        run.trace.measures["saved"] = [name for name, _ in files]
+    done = [
+        with_measures(run, saved=tuple(name for name, _ in files))
+        for run, files in zip(runs(*each), (one, other), strict=True)
+    ]
     found = None if said is None else Divergence("output", None, *said)
     assert [
         compared if isinstance(compared, Divergence) else None
@@ -296,11 +291,13 @@ def test_the_quantity_is_a_metric_of_the_last_evaluation_where_one_differs(runs)
     def trained(loss, **results):
         (done,) = runs(training(loss=loss))
         listed = [name.split("__") for name in results]
-        done.trace.measures["results"] = [
-            [group, name, value]
-            for (group, name), value in zip(listed, results.values(), strict=True)
-        ]
-        return done
+        return with_measures(
+            done,
+            results=tuple(
+                (group, name, value)
+                for (group, name), value in zip(listed, results.values(), strict=True)
+            ),
+        )
 
     first = trained(
         0.0,

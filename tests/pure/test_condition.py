@@ -9,20 +9,24 @@ from detaudit import base
 from detaudit.condition import Condition, Trial, device_of, items, pair, pairs
 from detaudit.experiments import compare, loosen
 from detaudit_probes.declare import Loosen, Needs, Pin, Source
+from detaudit_probes.protocol import Orders, Settings, own_setting
 from hypothesis import given
 from hypothesis import strategies as st
 
 SEED = Pin("seed", ("seed", "shuffle"))
 ONE_THREAD = Pin(
-    "one-thread", ("threads", "race"), options={"intra": 1, "inter": 1}, environment={"OMP": "1"}
+    "one-thread",
+    ("threads", "race"),
+    settings=Settings(intra_op_threads=1, inter_op_threads=1),
+    environment={"OMP": "1"},
 )
-ONE_INTRA = Pin("one-intra", ("threads",), options={"intra": 1})
+ONE_INTRA = Pin("one-intra", ("threads",), settings=Settings(intra_op_threads=1))
 OP_DETERMINISM = Pin(
-    "op-determinism", ("race",), options={"deterministic": True}, environment={"TF_DET": "1"}
+    "op-determinism", ("race",), settings=own_setting("race", True), environment={"TF_DET": "1"}
 )
 HASH = Pin("hash", ("hash",), environment={"PYTHONHASHSEED": "0"})
 KNOWN = {pin.id: pin for pin in (SEED, ONE_THREAD, ONE_INTRA, OP_DETERMINISM, HASH)}
-PLAIN = Condition("tensorflow", "cpu", "mlp", 1).with_options({"jit": False})
+PLAIN = Condition("tensorflow", "cpu", "mlp", 1).with_settings(Settings(jit_compile=False))
 
 
 def pinned(*names: str) -> Condition:
@@ -32,16 +36,18 @@ def pinned(*names: str) -> Condition:
     return condition
 
 
-def test_a_pin_brings_its_options_and_variables():
+def test_a_pin_brings_its_settings_and_variables():
     condition = pinned("one-thread")
     assert condition.pins == ("one-thread",)
-    assert dict(condition.options) == {"jit": False, "intra": 1, "inter": 1}
+    assert condition.settings == Settings(jit_compile=False, intra_op_threads=1, inter_op_threads=1)
     assert dict(condition.environment) == {"OMP": "1"}
 
 
 def test_a_pin_wins_over_what_is_there():
-    condition = PLAIN.with_options({"intra": 8}).with_environment({"OMP": "8"}).with_pin(ONE_THREAD)
-    assert dict(condition.options)["intra"] == 1 and dict(condition.environment)["OMP"] == "1"
+    condition = PLAIN.with_settings(Settings(intra_op_threads=8))
+    condition = condition.with_environment({"OMP": "8"}).with_pin(ONE_THREAD)
+    assert condition.settings.intra_op_threads == 1
+    assert dict(condition.environment)["OMP"] == "1"
 
 
 def test_a_pin_is_applied_once_and_the_order_is_kept():
@@ -53,15 +59,18 @@ def test_conditions_are_values():
     before.with_pin(ONE_THREAD)
     before.without(["seed"], KNOWN)
     assert before == pinned("seed") and hash(before) == hash(pinned("seed"))
-    assert pinned("hash").with_options({"a": 1, "b": 2}) == pinned("hash").with_options(
-        {"b": 2}
-    ).with_options({"a": 1})
+    one, other = own_setting("a", 1), own_setting("b", 2)
+    both = [
+        pinned("hash").with_settings(one).with_settings(other),
+        pinned("hash").with_settings(other).with_settings(one),
+    ]
+    assert both[0] == both[1] and both[0].options == {"a": 1, "b": 2, "jit_compile": False}
 
 
 def test_loosing_a_source_removes_every_pin_that_holds_it():
     loose = pinned("seed", "one-thread", "op-determinism", "hash").without(["race"], KNOWN)
     assert loose.pins == ("seed", "hash")
-    assert dict(loose.options) == {"jit": False}
+    assert loose.settings == Settings(jit_compile=False)
     variables = dict(loose.environment)
     assert variables["PYTHONHASHSEED"] == "0"
     assert variables["OMP"] is None and variables["TF_DET"] is None
@@ -74,7 +83,7 @@ def test_a_pin_that_stays_keeps_what_it_shares_with_one_that_goes():
     for order in (("one-thread", "one-intra"), ("one-intra", "one-thread")):
         loose = pinned(*order).without(["race"], KNOWN)
         assert loose.pins == ("one-intra",)
-        assert dict(loose.options) == {"jit": False, "intra": 1}
+        assert loose.settings == Settings(jit_compile=False, intra_op_threads=1)
 
 
 def test_a_variable_that_two_pins_set_stays_with_the_one_that_stays():
@@ -87,11 +96,11 @@ def test_a_variable_that_two_pins_set_stays_with_the_one_that_stays():
 def test_what_was_set_over_a_pin_that_stays_is_left():
     condition = (
         pinned("one-intra", "hash", "op-determinism")
-        .with_options({"intra": 4})
+        .with_settings(Settings(intra_op_threads=4))
         .with_environment({"PYTHONHASHSEED": "random"})
     )
     loose = condition.without(["race"], KNOWN)
-    assert dict(loose.options) == {"jit": False, "intra": 4}
+    assert loose.settings == Settings(jit_compile=False, intra_op_threads=4)
     assert dict(loose.environment) == {"PYTHONHASHSEED": "random", "TF_DET": None}
 
 
@@ -107,7 +116,7 @@ def test_after_loosing_no_pin_holds_a_loosed_source_and_all_others_are_left(name
     loose = pinned(*names).without(sources, KNOWN)
     assert [name for name in names if not sources & set(KNOWN[name].holds)] == list(loose.pins)
     for name in loose.pins:
-        assert KNOWN[name].options.items() <= dict(loose.options).items()
+        assert KNOWN[name].settings.over(loose.settings) == loose.settings
         assert KNOWN[name].environment.items() <= dict(loose.environment).items()
 
 
@@ -144,7 +153,8 @@ def test_equal_trials_have_equal_keys_and_any_difference_gives_another():
         {"model": "cnn"},
         {"seed": 2},
         {"loose": ("seed",)},
-        {"options": items({"jit": True})},
+        {"settings": Settings(jit_compile=True)},
+        {"orders": Orders(watch=False)},
         {"environment": items({"A": "1"})},
         {"feed": "x"},
         {"procedure": "x"},

@@ -7,7 +7,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from detaudit.counting import excluded_rate, fisher, matches_needed, pairs_needed
+from detaudit.core.counting import excluded_rate, fisher, matches_needed, pairs_needed
 from hypothesis import given
 from hypothesis import strategies as st
 

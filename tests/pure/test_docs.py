@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 import typer
-from detaudit import base, cli, errors, reference
+from detaudit import base, errors, reference
+from detaudit.cli.app import app
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
-from detaudit.counting import excluded_rate, fisher
-from detaudit.experiments.control import Control
-from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, SIGNIFICANT, arms
-from detaudit.experiments.tally import Tally
-from detaudit.findings import Audit
+from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher
+from detaudit.core.tally import Tally
+from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
+from detaudit.findings import Audit, Control
 from detaudit.plan import PAIRS
 from detaudit.report import answer, v1
 from detaudit.script.conclusion import conclude as conclude_run
@@ -112,7 +112,7 @@ def commands(text: str) -> list[list[str]]:
 
 def parse(arguments: list[str]) -> None:
     """As the command line would, options, values and all, but nothing is run."""
-    root = typer.main.get_command(cli.app)
+    root = typer.main.get_command(app)
     try:
         if arguments[0].startswith("-"):
             root.make_context("detaudit", list(arguments))
@@ -147,7 +147,7 @@ def test_the_reference_of_a_command_has_its_options_and_defaults(name):
         for word in re.findall(r"`([\w-]+)", option)
     }
     expected = {"--help": "off"}
-    for one in typer.main.get_command(cli.app).commands[name].params:
+    for one in typer.main.get_command(app).commands[name].params:
         for word in one.opts if one.param_type_name == "option" else [one.metavar.strip("{}")]:
             expected[word] = ABSENT.get(word, "") if shown(one) is None else shown(one)
     assert told == expected
@@ -385,8 +385,8 @@ def test_the_example_of_a_source_is_one(tmp_path):
     two = arms(module.SOURCE, "mlp", base.base_condition("tensorflow", "cpu", 1), known)
     ((name, pinned),) = two.pinned
     assert set(pinned.pins) - set(two.loose.pins) == {name}
-    assert (pinned.options, pinned.environment, pinned.loose) == (
-        two.loose.options,
+    assert (pinned.settings, pinned.environment, pinned.loose) == (
+        two.loose.settings,
         two.loose.environment,
         two.loose.loose,
     )

@@ -8,16 +8,18 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from detaudit import base, gpu, plan, recipes, verify
+from detaudit import __version__, base, gpu, plan, recipes, verify
 from detaudit.conclusion import conclude
-from detaudit.counting import excluded_rate
-from detaudit.experiments.control import Control
+from detaudit.core.counting import excluded_rate
+from detaudit.core.tally import Tally
+from detaudit.execution.audit import Session
+from detaudit.execution.host import Hello
 from detaudit.experiments.ladder import ladder, weakest
 from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.experiments.matrix import matrix
-from detaudit.experiments.tally import Tally
-from detaudit.findings import Audit, Recipe, Rung
+from detaudit.findings import Audit, Control, Recipe, Rung
 from detaudit.report import build, terminal, wording
+from detaudit.saved import Identity
 from detaudit.scan import Options, _Scan
 from detaudit.verdict import Count
 from detaudit.workspace import Workspace
@@ -73,24 +75,24 @@ def test_no_nest_inherits_what_would_pin_a_race_from_outside():
 
 
 def scanning(tmp_path, inherited, **options) -> _Scan:
-    work = _Scan(
-        Options("python", **options),
-        None,
+    work = Session(
         Workspace(tmp_path),
         lambda event: None,
-        inherited,
         gpu.Gpus(None, None, (), None, {}),
+        variables=inherited,
     )
-    work.runner = work._runner(fork=True)
-    return work
+    return _Scan(Options("python", **options), None, work)
 
 
-def test_a_saved_audit_speaks_for_one_environment_and_one_detaudit(tmp_path, monkeypatch):
-    then = scanning(tmp_path, {})._identity()
-    assert scanning(tmp_path, {"EDITOR": "vi"})._identity() == then
-    assert scanning(tmp_path, {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2"})._identity() != then
-    monkeypatch.setattr("detaudit.scan.__version__", "99")
-    assert scanning(tmp_path, {})._identity() != then
+def identity(tmp_path, inherited) -> Identity:
+    return scanning(tmp_path, inherited).session.identity(Hello({}, ()), 1, "scan")
+
+
+def test_a_saved_audit_speaks_for_one_environment_and_one_detaudit(tmp_path):
+    then = identity(tmp_path, {})
+    assert identity(tmp_path, {"EDITOR": "vi"}) == then
+    assert identity(tmp_path, {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2"}) != then
+    assert then.detaudit == __version__
 
 
 def test_a_resumed_audit_has_a_folder_of_its_own_though_the_process_has_the_same_number(tmp_path):
@@ -241,11 +243,11 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
         )
 
     monkeypatch.setattr(verify, "verify", proof)
-    work.found["ladder"] = rungs
-    assert work._proven(rungs).id == ORDERED
+    work.ladder = rungs
+    assert work._proven().id == ORDERED
     assert tried == [(SEEDS, 3), (HASHED, 3), (ORDERED, 3)]
-    assert [rung.holds for rung in work.found["ladder"]] == [False, False, False, True, True]
-    assert work.found["ladder"][1].reason == "pair 1 differs on mlp"
+    assert [rung.holds for rung in work.ladder] == [False, False, False, True, True]
+    assert work.ladder[1].reason == "pair 1 differs on mlp"
 
 
 def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(
@@ -255,8 +257,9 @@ def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(
     work.plan = plan.choose("tensorflow1", "quick", (), (), None)
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
     monkeypatch.setattr(verify, "verify", lambda *given: pytest.fail("it was begun"))
-    assert work._proven(rungs) is None
-    assert work.cut and "recipe" not in work.found
+    work.ladder = rungs
+    assert work._proven() is None
+    assert work.runner.cut and work.recipe is None
 
 
 def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypatch, fresh_folder):
@@ -270,9 +273,9 @@ def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypa
             rung.id, rung.lines, rung.environment, False, 2, "pair 1 differs on mlp"
         ),
     )
-    work.found["ladder"] = rungs
-    assert work._proven(rungs) is None
-    audit = replace(HELD, recipe=work.found["recipe"], ladder=work.found["ladder"])
+    work.ladder = rungs
+    assert work._proven() is None
+    audit = replace(HELD, recipe=work.recipe, ladder=work.ladder)
     assert conclude(audit).exit_code == 3
     assert terminal_text(audit).startswith("NOT AS PRINTED")
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition
-from detaudit.counting import fisher
+from detaudit.core.counting import fisher
 from detaudit.diff import Agreement
 from detaudit.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit.script import repeat
@@ -21,6 +21,7 @@ from detaudit.script.findings import RunAudit
 from detaudit.script.investigate import investigate
 from detaudit.script.program import Program
 from detaudit_probes import sources
+from detaudit_probes.protocol import NO_ORDERS, Files, Measures, Orders
 
 from tests.bench import evidence
 from tests.pure.handmade import Bench
@@ -30,7 +31,7 @@ SOURCES = tuple(
     source for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
 )
 SCRIPT = "import os\nimport keras\nimport numpy\nrng = numpy.random.default_rng()\nfor x in {1, 2}: pass\n"
-MEASURES = {"steps": 3, "moved": True}
+MEASURES = Measures(steps=3, moved=True)
 TOUCHED = {source.id: 1 for source in SOURCES}
 
 
@@ -53,21 +54,20 @@ def world(tmp_path, fresh_folder):
         seconds=0.0,
         pairs=None,
         search=True,
-        options=None,
+        orders=NO_ORDERS,
         alone=None,
         asking=lambda wanted: None,
         written=None,
     ):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
-        loose = Condition("tensorflow", "auto", "train.py", 1).with_options(options or {})
+        loose = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
         alone = [] if alone is None else alone
 
         def usual(trial):
             held = set(trial.condition.pins)
-            options = dict(trial.condition.options)
             if held & set(broken):
                 return Outcome(FAILED, "ended with status 1: UnimplementedError")
-            if set(parts) <= held or (options.get("version", "").startswith("fix") and fixable):
+            if set(parts) <= held or (trial.condition.orders.version.startswith("fix") and fixable):
                 return 1.0
             return float(next(numbers))
 
@@ -82,7 +82,7 @@ def world(tmp_path, fresh_folder):
 
         def answered(trial, number):
             done = answer(trial, number)
-            if sites is not None and "spy" in dict(trial.condition.options):
+            if sites is not None and trial.condition.orders.spy:
                 (done.trace.folder / "sites.json").write_text(json.dumps(sites))
             if written is not None and done.trace is not None:
                 (done.trace.folder / "written.json").write_text(json.dumps(written(trial)))
@@ -180,13 +180,8 @@ def test_the_lines_come_from_a_run_that_watches_the_cause_alone(world, tmp_path)
     (cause,) = audit.causes
     assert [(site.file, site.line, site.draws) for site in cause.sites] == [("train.py", 4, 2)]
     assert cause.note == "seeded too late: random.seed at train.py:2 comes after draws from it"
-    spied = [
-        trial
-        for wanted in bench.asked
-        for trial in wanted
-        if "spy" in dict(trial.condition.options)
-    ]
-    assert [dict(trial.condition.options)["spy"] for trial in spied] == ["python-random"]
+    spied = [trial for wanted in bench.asked for trial in wanted if trial.condition.orders.spy]
+    assert [trial.condition.orders.spy for trial in spied] == ["python-random"]
 
 
 def test_two_pins_that_are_needed_together(world):
@@ -220,7 +215,7 @@ def test_runs_that_a_pin_keeps_from_training_are_no_agreement(moved, agree):
         1,
         comparing=lambda *_: Agreement(1),
     )
-    trace = SimpleNamespace(measures={"steps": 3, "moved": moved})
+    trace = SimpleNamespace(measures=Measures(steps=3, moved=moved))
     done = SimpleNamespace(outcome=Outcome(COMPLETED), trace=trace)
     with pytest.raises(StopIteration) as ended:
         asking.send(dict.fromkeys(next(asking), done))
@@ -284,8 +279,8 @@ def test_what_no_run_has_met_is_not_tried(world):
 @pytest.mark.parametrize(
     ("measures", "said"),
     [
-        ({"steps": 0, "moved": False}, "trains nothing"),
-        ({"steps": 3, "moved": False}, "no weight changed"),
+        (Measures(steps=0, moved=False), "trains nothing"),
+        (Measures(steps=3, moved=False), "no weight changed"),
     ],
 )
 def test_a_script_that_trains_nothing_is_never_reproducible(world, measures, said):
@@ -317,24 +312,20 @@ def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_p
 def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(world):
     numbers = itertools.count()
     audit, _, _ = world(
-        behave=lambda trial: (
-            1.0 if dict(trial.condition.options).get("watch", True) else float(next(numbers))
-        )
+        behave=lambda trial: 1.0 if trial.condition.orders.watch else float(next(numbers))
     )
     assert audit.reproducible is False and "unrecorded runs differ" in audit.reason
 
 
 def test_watching_that_changes_the_bits_is_told(world):
-    audit, _, _ = world(
-        behave=lambda trial: 1.0 if dict(trial.condition.options).get("watch", True) else 2.0
-    )
+    audit, _, _ = world(behave=lambda trial: 1.0 if trial.condition.orders.watch else 2.0)
     assert audit.reproducible is True and audit.observer.holds is False
     audit, _, _ = world()
     assert audit.observer.holds is True
 
 
 def begins_from_what_was_left(trial):
-    return dict(trial.condition.options).get("left", False)
+    return trial.condition.orders.left
 
 
 LINE = {
@@ -376,13 +367,13 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
     assert "model.keras" in audit.no_fix
     assert (audit.repeats.parted, audit.pinned.agreed, audit.pinned.parted) == (8, 3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
-    (options,) = [
-        dict(trial.condition.options)
+    (orders,) = [
+        trial.condition.orders
         for wanted in bench.asked
         for trial in wanted
-        if "spy" in dict(trial.condition.options)
+        if trial.condition.orders.spy
     ]
-    assert (options["spy"], tuple(options["files"]), options["left"]) == (
+    assert (orders.spy, orders.files, orders.left) == (
         "input-changed",
         ("model.keras",),
         True,
@@ -444,14 +435,14 @@ def test_where_both_differ_what_was_left_is_judged_with_the_causes_pinned(world)
 
 def finds(trial):
     """Whether the run finds the cache that lay in the folder."""
-    return "cache.npz" not in dict(trial.condition.options).get("without", ())
+    return "cache.npz" not in trial.condition.orders.without
 
 
 def reads_a_cache(world, tmp_path, behave, **how):
     (tmp_path / "cache.npz").write_text("made by an earlier run")
     return world(
         behave=behave,
-        measures={**MEASURES, "files": {"read": ["cache.npz"], "elsewhere": []}},
+        measures=MEASURES._replace(files=Files(read=("cache.npz",))),
         written=lambda trial: () if finds(trial) else ("cache.npz",),
         **how,
     )
@@ -487,18 +478,13 @@ def test_data_that_the_program_does_not_make_is_no_cache(world, tmp_path):
     (tmp_path / "data.csv").write_text("1,2")
     audit, bench, _ = world(
         behave=lambda trial: (
-            1.0
-            if "without" not in dict(trial.condition.options)
-            else Outcome(FAILED, "FileNotFoundError")
+            1.0 if not trial.condition.orders.without else Outcome(FAILED, "FileNotFoundError")
         ),
-        measures={**MEASURES, "files": {"read": ["data.csv"], "elsewhere": []}},
+        measures=MEASURES._replace(files=Files(read=("data.csv",))),
     )
     assert audit.reproducible is True
     assert (
-        sum(
-            "without" in dict(trial.condition.options) for wanted in bench.asked for trial in wanted
-        )
-        == 1
+        sum(bool(trial.condition.orders.without) for wanted in bench.asked for trial in wanted) == 1
     )
 
 
@@ -513,10 +499,9 @@ class Folder:
         self.made = {}  # names that each trial has made or changed
 
     def behave(self, trial):
-        options = dict(trial.condition.options)
-        without = tuple(options.get("without", ()))
-        files = dict(self.left[without]) if options.get("left") else dict(self.files)
-        if not options.get("left"):
+        orders, without = trial.condition.orders, trial.condition.orders.without
+        files = dict(self.left[without]) if orders.left else dict(self.files)
+        if not orders.left:
             files = {name: value for name, value in files.items() if name not in without}
         before = dict(files)
         result = self.run(files, trial)
@@ -532,10 +517,10 @@ class Folder:
         for name, content in self.files.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(str(content))
-        reads = list(self.files) if reads is None else reads
+        reads = tuple(self.files) if reads is None else reads
         return world(
             behave=self.behave,
-            measures={**MEASURES, "files": {"read": reads, "elsewhere": []}},
+            measures=MEASURES._replace(files=Files(read=reads)),
             written=self.written,
             **how,
         )
@@ -549,7 +534,7 @@ def begun_without(bench, left):
         trial
         for wanted in bench.asked
         for trial in wanted
-        if "without" in dict(trial.condition.options) and begins_from_what_was_left(trial) == left
+        if trial.condition.orders.without and begins_from_what_was_left(trial) == left
     ]
 
 
@@ -575,12 +560,12 @@ def test_what_an_earlier_run_has_left_before_the_audit_is_named_with_its_lines(w
     assert (audit.pinned.agreed, audit.pinned.parted) == (3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     assert "tuned.json before the audit, which the program makes itself" in audit.notes[0]
-    (options,) = [
-        dict(trial.condition.options)
+    (orders,) = [
+        trial.condition.orders
         for trial in begun_without(bench, left=True)
-        if "spy" in dict(trial.condition.options)
+        if trial.condition.orders.spy
     ]
-    assert (options["files"], options["without"]) == (("tuned.json",), ("tuned.json",))
+    assert (orders.files, orders.without) == (("tuned.json",), ("tuned.json",))
 
 
 def test_that_takes_few_runs_where_one_pair_was_asked_for(world, tmp_path):
@@ -686,11 +671,11 @@ def test_what_is_left_under_the_pins_is_what_a_pinned_run_has_left(world):
     kept = []
 
     def cached(trial):
-        options, pinned = dict(trial.condition.options), "numpy-generator" in trial.condition.pins
+        pinned = "numpy-generator" in trial.condition.pins
         if begins_from_what_was_left(trial):
             return kept[-1] if pinned else float(next(numbers)) + 2
         result = 1.0 if pinned else float(next(numbers)) + 2
-        if options.get("kept") or not kept:
+        if trial.condition.orders.kept or not kept:
             kept.append(result)
         return result
 
@@ -706,14 +691,13 @@ def outside(made_by=lambda trial: trial.draw == 0, connected=False, **other):
 
     def measures(trial):
         made = made_by(trial)
-        files = {
-            "read": [],
-            "elsewhere": [FEATURES],
-            "made": [FEATURES] if made else [],
-            "found": [] if made else [FEATURES],
-            "connected": connected,
-        }
-        return {**MEASURES, "files": {**files, **other}}
+        files = Files(
+            elsewhere=(FEATURES,),
+            made=(FEATURES,) if made else (),
+            found=() if made else (FEATURES,),
+            connected=connected,
+        )
+        return MEASURES._replace(files=files._replace(**other))
 
     return measures
 
@@ -728,10 +712,10 @@ def test_runs_that_read_what_the_first_has_computed_outside_of_the_folder_decide
     )
 
 
-@pytest.mark.parametrize("every_run", [{"found": []}, {"made": []}, {"made": [FEATURES]}])
+@pytest.mark.parametrize("every_run", [{"found": ()}, {"made": ()}, {"made": (FEATURES,)}])
 def test_runs_that_read_what_was_there_or_what_they_make_themselves_do(world, every_run):
-    if every_run == {"made": [FEATURES]}:
-        every_run = {**every_run, "found": []}
+    if every_run == {"made": (FEATURES,)}:
+        every_run = {**every_run, "found": ()}
     audit, _, _ = world(behave=lambda trial: 1.0, measures=outside(**every_run))
     assert (audit.reproducible, audit.notes) == (True, ())
 
@@ -748,12 +732,14 @@ def test_where_the_first_run_differs_from_those_that_read_what_it_made_it_is_tol
 
 def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
     def told_where(trial):
-        return "stop_seconds" in dict(trial.condition.options)
+        return trial.condition.orders.stop_seconds is not None
 
     def measures(trial):
-        return {**outside(told_where)(trial), "stopped": 5}
+        return outside(told_where)(trial)._replace(stopped=5)
 
-    audit, _, _ = world(behave=lambda trial: 1.0, measures=measures, options={"stop_seconds": 2.0})
+    audit, _, _ = world(
+        behave=lambda trial: 1.0, measures=measures, orders=Orders(stop_seconds=2.0)
+    )
     assert audit.reproducible is None and FEATURES in audit.reason
 
 
@@ -773,7 +759,7 @@ def test_the_line_that_lets_the_hash_seed_in_is_found_by_changing_it(world, tmp_
     numbers = itertools.count()
 
     def behave(trial):
-        version = dict(trial.condition.options).get("version", "")
+        version = trial.condition.orders.version
         held = (
             "hash-seed" in trial.condition.pins
             or "train.py:0" in version
@@ -800,10 +786,9 @@ def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
 def timed(**seconds):
     """Measures of runs that take as many seconds more than one as the pins they hold cost."""
     names = {name.replace("_", "-"): cost for name, cost in seconds.items()}
-    return lambda trial: {
-        **MEASURES,
-        "after_import": 1.0 + sum(names.get(pin, 0.0) for pin in trial.condition.pins),
-    }
+    return lambda trial: MEASURES._replace(
+        after_import=1.0 + sum(names.get(pin, 0.0) for pin in trial.condition.pins)
+    )
 
 
 def either(*sets):
@@ -812,7 +797,7 @@ def either(*sets):
     return lambda trial: (
         1.0
         if any(set(one) <= set(trial.condition.pins) for one in sets)
-        or dict(trial.condition.options).get("version")
+        or trial.condition.orders.version
         else float(next(numbers))
     )
 
@@ -845,10 +830,7 @@ def test_each_pin_that_was_tried_has_its_price_alone_and_so_have_all_that_are_ne
     runs = [
         wanted
         for wanted in bench.asked
-        if any(
-            trial.draw >= 200 and dict(trial.condition.options).get("watch") is False
-            for trial in wanted
-        )
+        if any(trial.draw >= 200 and trial.condition.orders.watch is False for trial in wanted)
     ]
     assert len(runs) > 20 and all(len(wanted) == 1 for wanted in runs)  # one run at a time
 
@@ -894,7 +876,7 @@ def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
     def seconds(trial):
         held = set(trial.condition.pins)
         slow = "dense-update" in held or {"python-random", "one-thread"} <= held
-        return {**MEASURES, "after_import": 2.0 if slow else 1.0}
+        return MEASURES._replace(after_import=2.0 if slow else 1.0)
 
     audit, _, _ = world(
         price=True,
@@ -906,7 +888,9 @@ def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
 
 def test_noise_finds_no_faster_set(world):
     turns = itertools.count()
-    noisy = lambda trial: {**MEASURES, "after_import": (1.0, 1.3, 0.9, 1.7, 1.1)[next(turns) % 5]}  # noqa: E731
+    noisy = lambda trial: MEASURES._replace(  # noqa: E731
+        after_import=(1.0, 1.3, 0.9, 1.7, 1.1)[next(turns) % 5]
+    )
     audit, _, _ = world(price=True, behave=either(["dense-update"], ["one-thread"]), measures=noisy)
     assert audit.price.faster is None and audit.price.tried == ()
 
@@ -986,7 +970,7 @@ def rarely(period):
 
 
 def recorded(trial):
-    return dict(trial.condition.options).get("watch", True)
+    return trial.condition.orders.watch
 
 
 def test_one_difference_is_final_and_accuses_nobody(world):
@@ -1043,9 +1027,7 @@ def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_
     base = itertools.count(1)
 
     def behave(trial):
-        if "hash-seed" in trial.condition.pins or dict(trial.condition.options).get(
-            "version", ""
-        ).startswith("fix"):
+        if "hash-seed" in trial.condition.pins or trial.condition.orders.version.startswith("fix"):
             return 0.0
         if trial.condition.pins == ("clock",):
             return float(trial.draw == 1)
@@ -1116,9 +1098,7 @@ def test_a_fix_runs_as_often_as_the_rate_demands_at_which_runs_differ(world):
     numbers = itertools.count(1)
 
     def behave(trial):
-        held = "python-random" in trial.condition.pins or dict(trial.condition.options).get(
-            "version"
-        )
+        held = "python-random" in trial.condition.pins or trial.condition.orders.version
         return 0.0 if held or next(numbers) % 5 else float(next(numbers))
 
     audit, _, _ = world(behave=behave)
@@ -1130,11 +1110,11 @@ def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
     """``moved`` is seen by the recorder alone."""
 
     def measured(trial):
-        return {"steps": 4, "moved": bool(recorded(trial)), "stopped": 4}
+        return Measures(steps=4, moved=bool(recorded(trial)), stopped=4)
 
-    audit, _, _ = world(measures=measured, options={"stop_seconds": 5.0})
+    audit, _, _ = world(measures=measured, orders=Orders(stop_seconds=5.0))
     assert (audit.reproducible, audit.steps, audit.bare.agreed) == (True, 4, 1)
-    audit, _, _ = world("python-random", measures=measured, options={"stop_steps": 4})
+    audit, _, _ = world("python-random", measures=measured, orders=Orders(stop_steps=4))
     assert (audit.reproducible, causes(audit), audit.steps) == (False, {"python-random": True}, 4)
 
 
@@ -1149,7 +1129,7 @@ def crowded(world, *parts, fails, **how):
     beside = {}
 
     def behave(trial):
-        held = set(parts) <= set(trial.condition.pins) or "version" in dict(trial.condition.options)
+        held = set(parts) <= set(trial.condition.pins) or trial.condition.orders.version
         if fails(trial, beside.get(trial, False) and not alone):
             return Outcome(FAILED, "OSError: Address already in use")
         return 1.0 if held else float(next(numbers))

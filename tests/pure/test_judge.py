@@ -5,19 +5,20 @@ hand.
 from dataclasses import replace
 
 import pytest
-from detaudit.condition import Condition, Trial, items, pairs
-from detaudit.counting import excluded_rate, pairs_needed
+from detaudit.condition import Condition, Trial, pairs
+from detaudit.core.counting import excluded_rate, pairs_needed
+from detaudit.core.tally import tally
 from detaudit.experiments.compare import compare
 from detaudit.experiments.control import control
 from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms, loosen
-from detaudit.experiments.tally import tally
 from detaudit.outcome import CRASHED, FAILED, TIMED_OUT, UNAVAILABLE, Outcome
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 from detaudit_probes.declare import Compare, Loosen, Needs, Pin, Setting, Source
+from detaudit_probes.protocol import NO_SETTINGS, Settings, own_setting
 
 from tests.pure.handmade import FACTS, Bench
 
-HOLD = Pin("hold", ("leak",), options={"held": True})
+HOLD = Pin("hold", ("leak",), settings=own_setting("leak", True))
 WIDE = Pin("wide", ("leak", "other"), environment={"WIDE": "1"})
 OTHER = Pin("other", ("other",))
 KNOWN = {pin.id: pin for pin in (HOLD, WIDE, OTHER)}
@@ -32,7 +33,7 @@ def leak(own: tuple[Pin, ...] = (HOLD,), **plan) -> Source:
 
 def knob(*settings: Setting, pins: tuple[Pin, ...] = (), **plan) -> Source:
     chosen = settings or tuple(
-        Setting(name, options={"value": name}) for name in ("one", "two", "three")
+        Setting(name, settings=own_setting("knob", name)) for name in ("one", "two", "three")
     )
     return Source(
         "knob",
@@ -50,7 +51,7 @@ def held(trial: Trial) -> bool:
 
 def value(trial: Trial) -> str:
     """The setting under which a trial runs."""
-    return dict(trial.condition.options)["value"]
+    return dict(trial.condition.settings.own)["knob"]
 
 
 def number(trial: Trial) -> int:
@@ -369,12 +370,17 @@ def test_more_pairs_never_repeat_those_that_were_run(bench):
 
 
 def test_loose_and_pinned_differ_by_the_pin_alone():
-    source = leak((HOLD, WIDE), options={"threads": 4}, environment={"ORDER": "{draw}"}, feed=True)
+    source = leak(
+        (HOLD, WIDE),
+        settings=Settings(intra_op_threads=4),
+        environment={"ORDER": "{draw}"},
+        feed=True,
+    )
     tried = arms(source, "cnn", BASE, KNOWN)
     assert tried.loose.pins == ("other",) and tried.loose.loose == ("leak",)
     assert (tried.loose.model, tried.loose.feed, tried.loose.procedure) == ("cnn", "leak", None)
     assert (
-        dict(tried.loose.options) == {"threads": 4}
+        tried.loose.settings == Settings(intra_op_threads=4)
         and dict(tried.loose.environment)["ORDER"] == "{draw}"
     )
     for name, condition in tried.pinned:
@@ -428,7 +434,7 @@ def test_models_on_which_settings_agree_are_not_accused(bench):
 
 def test_a_setting_that_does_not_repeat_itself_needs_one_that_does(bench):
     lab = bench(lambda trial: trial.draw if value(trial) == "two" else 0)
-    pin = Pin("first", ("knob",), options={"value": "one"})
+    pin = Pin("first", ("knob",), settings=own_setting("knob", "one"))
     found = lab.drive(compare(knob(pins=(pin,)), BASE, KNOWN, 2))
     assert (found.verdict, found.pin) == (
         NEEDS_PIN,
@@ -439,18 +445,20 @@ def test_a_setting_that_does_not_repeat_itself_needs_one_that_does(bench):
 
 def test_the_pin_of_the_setting_that_repeats_itself_is_named(bench):
     settings = (
-        Setting("off", options={"value": "off"}),
-        Setting("on", options={"value": "on"}, pins=("wide",)),
+        Setting("off", settings=own_setting("knob", "off")),
+        Setting("on", settings=own_setting("knob", "on"), pins=("wide",)),
     )
     lab = bench(lambda trial: trial.draw if value(trial) == "off" else 0)
     assert lab.drive(compare(knob(*settings, pins=(HOLD,)), BASE, KNOWN, 2)).pin == "wide"
 
 
-@pytest.mark.parametrize("given", [{"value": "two"}, {"value": "four"}, {}])
+@pytest.mark.parametrize(
+    "given", [own_setting("knob", "two"), own_setting("knob", "four"), NO_SETTINGS]
+)
 def test_a_pin_that_no_steady_setting_tried_is_not_named(bench, given):
     lab = bench(lambda trial: trial.draw if value(trial) == "two" else 0)
     found = lab.drive(
-        compare(knob(pins=(Pin("untried", ("knob",), options=given),)), BASE, KNOWN, 2)
+        compare(knob(pins=(Pin("untried", ("knob",), settings=given),)), BASE, KNOWN, 2)
     )
     assert (found.verdict, found.pin) == (NEEDS_PIN, None)
 
@@ -552,7 +560,7 @@ def test_empty_traces_of_settings_are_no_agreement(bench):
 
 def test_one_setting_alone_says_nothing(bench):
     found = bench(lambda trial: 0).drive(
-        compare(knob(Setting("one", options={"value": "one"})), BASE, KNOWN, 2)
+        compare(knob(Setting("one", settings=own_setting("knob", "one"))), BASE, KNOWN, 2)
     )
     assert found.verdict == ERROR and "no two settings" in found.reason
 
@@ -603,12 +611,12 @@ def test_a_procedure_that_left_no_digest_is_not_compared(bench, fresh_folder):
 
 def test_each_setting_has_its_own_condition(bench):
     settings = (
-        Setting("a", options={"value": 1}, without=("leak",), pins=("wide",)),
+        Setting("a", settings=own_setting("knob", 1), without=("leak",), pins=("wide",)),
         Setting("b", environment={"X": None, "Y": "1"}, device="gpu:1"),
     )
     lab = bench(lambda trial: 0)
     lab.drive(compare(knob(*settings, models=("cnn",), feed=True), BASE, KNOWN, 1))
-    a = BASE.without(["leak"], KNOWN).with_pin(WIDE).with_options({"value": 1})
+    a = BASE.without(["leak"], KNOWN).with_pin(WIDE).with_settings(own_setting("knob", 1))
     b = BASE.with_environment({"X": None, "Y": "1"})
     assert lab.conditions() == {
         replace(a, model="cnn", feed="knob"),
@@ -618,9 +626,9 @@ def test_each_setting_has_its_own_condition(bench):
 
 def test_a_setting_is_tried_on_its_own_models_only(bench):
     settings = (
-        Setting("a", options={"value": "a"}),
-        Setting("b", options={"value": "b"}, models=("cnn",)),
-        Setting("c", options={"value": "c"}),
+        Setting("a", settings=own_setting("knob", "a")),
+        Setting("b", settings=own_setting("knob", "b"), models=("cnn",)),
+        Setting("c", settings=own_setting("knob", "c")),
     )
     lab = bench(lambda trial: 0)
     found = lab.drive(compare(knob(*settings, models=("mlp", "cnn")), BASE, KNOWN, 1))
@@ -628,7 +636,7 @@ def test_a_setting_is_tried_on_its_own_models_only(bench):
 
 
 def test_a_users_own_value_is_one_of_the_settings(bench):
-    own = Setting("yours", options={"value": "yours"})
+    own = Setting("yours", settings=own_setting("knob", "yours"))
     lab = bench(lambda trial: value(trial) == "yours")
     found = lab.drive(compare(knob(), BASE, KNOWN, 1, (*knob().experiment.settings, own)))
     assert found.settings == (("mlp", (("one", "two", "three"), ("yours",))),)
@@ -704,4 +712,4 @@ def test_a_control_of_nothing_does_not_hold(bench, models, wanted):
 def test_options_are_part_of_what_is_asked(bench):
     lab = bench(lambda trial: 0)
     lab.drive(control(BASE, ("mlp",), 2))
-    assert lab.conditions() == {BASE} and items({"held": True}) == BASE.options
+    assert lab.conditions() == {BASE} and BASE.options == {"leak": True}

@@ -11,6 +11,7 @@ from detaudit.errors import UsageError
 from detaudit.report import write
 from detaudit.script import leftovers, trackers
 from detaudit_probes import protocol
+from detaudit_probes.protocol import Files, Measures
 
 
 def git(folder, *arguments):
@@ -46,7 +47,7 @@ def test_the_files_of_a_cache_are_those_that_begin_with_its_name(tmp_path):
     for name in ("f[1].data-0", "f[1].index", "other"):
         (tmp_path / name).write_text("")
 
-    run = SimpleNamespace(trace=SimpleNamespace(measures={"files": {"read": ["f[1]"]}}))
+    run = SimpleNamespace(trace=SimpleNamespace(measures=Measures(files=Files(read=("f[1]",)))))
     os.utime(tmp_path / "f[1].data-0", (1, 1))
     assert leftovers._read(tmp_path, run) == ("f[1].index", "f[1].data-0")  # the youngest first
 

@@ -10,19 +10,22 @@ from io import StringIO
 import pytest
 from detaudit import base
 from detaudit.condition import Trial
+from detaudit.core import pinpoint
+from detaudit.core.experiment import Finished
+from detaudit.core.notes import Executed
+from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.errors import UsageError
-from detaudit.ops import pinpoint, reproducer, session, sweep
+from detaudit.ops import reproducer, session, sweep
 from detaudit.ops.conclusion import conclude
 from detaudit.ops.findings import Operation, OpsAudit, Refusal
 from detaudit.outcome import COMPLETED, CRASHED, Outcome
-from detaudit.pinpoint import Guilty, Passage, Pinpoint, Replays
 from detaudit.report import build_ops, faces, markdown, read, v1, wording, write
 from detaudit.report.privacy import Private
-from detaudit.runner import Finished
-from detaudit_probes.ops import step
+from detaudit_probes.ops.frameworks import step
+from detaudit_probes.protocol import Ends, Measures, OperationsReplayed, Raised, StepReplayed
 from rich.console import Console
 
-from tests.pure.handmade import Bench, Once, Step, written
+from tests.pure.handmade import Bench, Once, Step, with_measures, written
 from tests.pure.test_report_faces import HOSTILE, poisoned
 
 CONDITIONS = sweep.Conditions.of(base.base_condition("tensorflow", "cpu", 1), base.known_pins())
@@ -48,36 +51,31 @@ class Operations(Bench):
     """
 
     def _run(self, trial, number):
-        options, acts = dict(trial.condition.options), []
-        told = {kind: {} for kind in ("raised", "executed", "seconds", "guilty")}
-        for name in options["operations"].split(","):
+        orders, acts = trial.condition.orders, []
+        told = OperationsReplayed({}, {}, {}, {})
+        for name in orders.operations.split(","):
             key = f"{name} float32"
-            values = [self.behave(trial, name, place) for place in range(options["repeats"])]
+            values = [self.behave(trial, name, place) for place in range(orders.repeats)]
             if isinstance(values[0], Outcome):
                 return Finished(trial, number, values[0], None)
             if isinstance(values[0], Exception):
-                told["raised"][key] = {
-                    "type": "NotFoundError",
-                    "message": str(values[0]),
-                    "refusal": True,
-                }
+                told.raised[key] = Raised("NotFoundError", str(values[0]), refusal=True)
                 continue
             acts.append(Once("data", f"{key} input 0", 1.0))
             acts += [
                 Step(place, (("forward", "result 0", value),), key)
                 for place, value in enumerate(values)
             ]
-            told["executed"][key] = [name]
-            told["seconds"][key] = [2.0 if DETERMINISTIC in trial.condition.pins else 1.0] * len(
-                values
-            )
+            told.executed[key] = (name,)
+            seconds = 2.0 if DETERMINISTIC in trial.condition.pins else 1.0
+            told.seconds[key] = (seconds,) * len(values)
             if len(set(values)) > 1:
-                told["guilty"][key] = {**ADD, "distinct": len(set(values)), "replays": len(values)}
+                told.guilty[key] = {**ADD, "distinct": len(set(values)), "replays": len(values)}
         return Finished(
             trial,
             number,
             Outcome(COMPLETED),
-            written(self.folder(), acts, measures={"operations": told}),
+            written(self.folder(), acts, measures=Measures(operations=told)),
         )
 
 
@@ -156,7 +154,7 @@ def test_two_processes_that_disagree_have_parted(found):
 
 
 def unseeded(trial):
-    return dict(trial.condition.options).get("unseeded", False)
+    return trial.condition.orders.unseeded
 
 
 def test_a_random_operation_that_differs_without_a_seed_argument_needs_one(found):
@@ -181,7 +179,7 @@ def test_a_random_operation_that_differs_without_a_seed_argument_needs_one(found
     )
     assert (operations["Add"].verdict, operations["Add"].unseeded) == ("reproducible", None)
     asked = [trial for wanted in bench.asked for trial in wanted if unseeded(trial)]
-    assert {dict(trial.condition.options)["operations"] for trial in asked} == {"Pool"}
+    assert {trial.condition.orders.operations for trial in asked} == {"Pool"}
     assert sorted(trial.side for trial in asked) == [0, 0, 1, 1]
     document = build_ops.document(replace(FOUND, operations=(pool,)))
     assert document.operations[0].unseeded == v1.Replays(replays=4, distinct=4)
@@ -246,7 +244,7 @@ def test_one_entry_that_ends_its_process_spoils_no_other(found):
     operations, _ = found(
         lambda trial, name, number: (
             Outcome(CRASHED, "died of SIGSEGV")
-            if "Bad" in dict(trial.condition.options)["operations"] and not pins(trial)
+            if "Bad" in trial.condition.orders.operations and not pins(trial)
             else 1.0
         ),
         "Add",
@@ -266,8 +264,9 @@ def test_a_call_that_does_not_execute_its_operation_is_no_pass(found, monkeypatc
 
     def without(self, trial, number):
         done = run(self, trial, number)
-        done.trace.measures["operations"]["executed"] = {"Add float32": ["Identity"]}
-        return done
+        told = done.trace.measures.operations
+        executed = {"Add float32": ("Identity",)}
+        return with_measures(done, operations=told._replace(executed=executed))
 
     monkeypatch.setattr(Operations, "_run", without)
     operations, _ = found(lambda trial, name, number: 1.0)
@@ -456,14 +455,8 @@ def test_exit_codes():
 
 def test_processes_are_compared_operation_by_operation():
     def event(inputs=(1,), outputs=(2,), foreign=(), operation="Add"):
-        return {
-            "operation": operation,
-            "shapes": ["f"],
-            "inputs": list(inputs),
-            "outputs": list(outputs),
-            "foreign": list(foreign),
-            "python": operation == "pure_callback",
-        }
+        python = operation == "pure_callback"
+        return Executed(operation, inputs, outputs, ("f",), foreign=foreign, python=python)
 
     same = event()
     assert pinpoint.between([same, same], [same, same]) == ("", None)
@@ -472,7 +465,7 @@ def test_processes_are_compared_operation_by_operation():
     assert pinpoint.between([event(inputs=(9,), foreign=(0,))], [same])[0] == "python"
     assert pinpoint.between([event(operation="Mul")], [same])[0] == "other"
     called = event(operation="pure_callback")  # its results are those of Python code
-    assert pinpoint.between([called], [{**called, "outputs": [3]}])[0] == "python"
+    assert pinpoint.between([called], [called._replace(outputs=(3,))])[0] == "python"
 
 
 def replay(*marks):
@@ -486,7 +479,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
         ("forward", "drop"),
         ("update", "dense/kernel"),
     ]
-    events = [{"stage": stage, "layer": layer, "foreign": []} for stage, layer in places]
+    events = [Executed("Op", stage=stage, layer=layer) for stage, layer in places]
     one = replay((1, 2), (2, 3), (3, 4), (4, 5))
     found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (3, 14), (14, 15)), one])
     assert found == (
@@ -495,7 +488,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
         Passage("update", "dense/kernel", 1, 2, 2),
     )
     # What Python code computed in a layer is born in that layer.
-    events[2]["foreign"] = [0]
+    events[2] = events[2]._replace(foreign=(0,))
     found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
     assert found[1] == Passage("forward", "drop", 1, 1, 2) and found[1].born_here
     # From where other operations are executed, nothing is said.
@@ -505,7 +498,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
 
 
 def test_the_layers_around_the_one_that_parts_are_kept():
-    events = [{"stage": "forward", "layer": str(place), "foreign": []} for place in range(3000)]
+    events = [Executed("Op", stage="forward", layer=str(place)) for place in range(3000)]
     one = replay(*((place, place + 1) for place in range(3000)))
     two = [*one[:2000], ("Op", (2000,), (9,)), *one[2001:]]
     found = pinpoint.passages(events, [one, two])
@@ -557,23 +550,23 @@ def noted(folder, seen, operation="Sub", python=True, same_step=None):
         if seen
         else None
     )
-    counts = {"replays": 3, "distinct": max(1, len(set(seen)))}
+    counts = Ends(3, max(1, len(set(seen))))
     trace = written(
         folder,
         [],
-        measures={
-            "pinpoint": {
-                "kind": "fit",
-                "operations": 9,
-                "guilty": guilty,
-                "watched": counts,
-                "eager": counts,
-                "compiled": counts,
-                "same_watched": True,
-                "same_eager": True,
-                "same_step": same_step,
-            }
-        },
+        measures=Measures(
+            pinpoint=StepReplayed(
+                kind="fit",
+                operations=9,
+                guilty=guilty,
+                watched=counts,
+                eager=counts,
+                compiled=counts,
+                same_watched=True,
+                same_eager=True,
+                same_step=same_step,
+            )
+        ),
     )
     return Finished(Trial(CONDITIONS.default, 0), 1, Outcome(COMPLETED), trace)
 

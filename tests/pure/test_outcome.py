@@ -1,5 +1,7 @@
 """What became of a child, from its own word and from how its process ended."""
 
+from dataclasses import replace
+
 import pytest
 from detaudit.outcome import (
     COMPLETED,
@@ -7,12 +9,14 @@ from detaudit.outcome import (
     FAILED,
     TIMED_OUT,
     UNAVAILABLE,
+    Ended,
     Outcome,
+    last_line,
     of_child,
     signal_name,
 )
 
-GOOD = {"status": 0, "signal": None, "timed_out": False, "seconds": 1.5, "max_rss": 1024}
+GOOD = Ended(0, None, False, 1.5, 1024)
 
 
 def test_completed_is_what_says_so_and_ends_so():
@@ -28,9 +32,9 @@ def test_completed_is_what_says_so_and_ends_so():
 @pytest.mark.parametrize(
     ("written", "ended"),
     [
-        ({"kind": "completed"}, {**GOOD, "status": 1}),
-        ({"kind": "completed"}, {**GOOD, "status": None, "signal": 11}),
-        ({"kind": "completed"}, {**GOOD, "timed_out": True}),
+        ({"kind": "completed"}, replace(GOOD, status=1)),
+        ({"kind": "completed"}, replace(GOOD, status=None, signal=11)),
+        ({"kind": "completed"}, replace(GOOD, timed_out=True)),
         ({"kind": "running"}, GOOD),
         ({}, GOOD),
         ({"kind": "something new"}, GOOD),
@@ -42,18 +46,18 @@ def test_nothing_else_is_completed(written, ended):
 
 def test_a_signal_is_told_with_its_name_and_the_steps():
     found = of_child(
-        {"kind": "failed", "type": "ValueError"}, {**GOOD, "status": None, "signal": 11}, 12
+        {"kind": "failed", "type": "ValueError"}, replace(GOOD, status=None, signal=11), 12
     )
     assert (found.kind, found.reason) == (CRASHED, "died of SIGSEGV after 12 steps")
 
 
 def test_a_timeout_is_told_before_the_signal_that_ended_it():
-    found = of_child({"kind": "running"}, {"timed_out": True, "signal": 9, "seconds": 30.2}, 4)
+    found = of_child({"kind": "running"}, Ended(None, 9, True, 30.2), 4)
     assert (found.kind, found.reason) == (TIMED_OUT, "ended by the timeout after 30 s and 4 steps")
 
 
 def test_an_unfinished_trace_is_a_crash_with_the_status():
-    found = of_child({"kind": "running"}, {**GOOD, "status": 70}, 2)
+    found = of_child({"kind": "running"}, replace(GOOD, status=70), 2)
     assert (found.kind, found.reason) == (
         CRASHED,
         "ended with status 70 after 2 steps, trace unfinished",
@@ -67,21 +71,21 @@ def test_a_failure_is_told_in_the_childs_own_words():
         "message": "no such thing",
         "where": "a/b.py:3 in f",
     }
-    found = of_child(written, {**GOOD, "status": 1}, 0)
+    found = of_child(written, replace(GOOD, status=1), 0)
     assert (found.kind, found.reason) == (FAILED, "ValueError: no such thing (a/b.py:3 in f)")
     assert (
-        of_child({**written, "where": ""}, {**GOOD, "status": 1}, 0).reason
+        of_child({**written, "where": ""}, replace(GOOD, status=1), 0).reason
         == "ValueError: no such thing"
     )
 
 
 def test_what_is_unavailable_keeps_its_reason():
-    found = of_child({"kind": "unavailable", "reason": "no GPU here"}, {**GOOD, "status": 1}, 0)
+    found = of_child({"kind": "unavailable", "reason": "no GPU here"}, replace(GOOD, status=1), 0)
     assert (found.kind, found.reason) == (UNAVAILABLE, "no GPU here")
 
 
 def test_a_child_that_nobody_measured_has_zero_seconds():
-    found = of_child({}, {"status": 1, "seconds": None}, 0)
+    found = of_child({}, Ended(1), 0)
     assert (found.seconds, found.max_rss) == (0.0, 0)
     assert Outcome(CRASHED) == Outcome(CRASHED, "", 0.0, 0)
 
@@ -93,3 +97,10 @@ def test_signals_by_name(number, name):
 
 def test_the_kernels_signal_for_want_of_memory_is_explained():
     assert signal_name(9) == "SIGKILL (killed, perhaps for want of memory)"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("", ""), ("\n \n", ""), ("first\n second \n\n", "second"), ("one", "one")]
+)
+def test_the_last_line_is_one_that_says_something(text, line):
+    assert last_line(text) == line

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from detaudit import counting
+from detaudit.core import counting
 from detaudit.diff import Divergence
 from detaudit.outcome import FAILED, Outcome
 from detaudit.report import build, read, v1, wording, write

@@ -7,12 +7,12 @@ from io import StringIO
 
 import pytest
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence
 from detaudit.errors import UsageError
 from detaudit.outcome import COMPLETED, Outcome
 from detaudit.report import build_run, faces, markdown_run, read, v1, write
 from detaudit.report.privacy import Private
-from detaudit.runner import Finished
 from detaudit.script.findings import (
     Cause,
     Cost,

@@ -5,15 +5,15 @@ often.
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from detaudit.condition import Condition, Trial, pair, pairs
+from detaudit.core.experiment import Asking, Finished
 from detaudit.errors import EnvironmentUnusable
 from detaudit.events import TrialEnded
-from detaudit.nests import Interpreter
-from detaudit.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Outcome
-from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Ended, Outcome
+from detaudit.runner import Limits, Runner, default_jobs
 from detaudit_probes import protocol
 
 from tests.pure.handmade import Once, begin
@@ -33,8 +33,8 @@ class InstantNest:
     def answered(self) -> bool:
         return True
 
-    def hello(self) -> dict[str, Any]:
-        return {"facts": {"python": "3.11.7"}}
+    def hello(self) -> Hello:
+        return Hello({"python": "3.11.7"}, ())
 
     def run(self, request: protocol.Request) -> Path:
         self.requests.append(request)
@@ -44,9 +44,9 @@ class InstantNest:
         begin(folder, [Once("init", "w", 1.0)]).finish({"kind": "completed"})
         return folder
 
-    def ended(self, folder: Path) -> dict[str, Any] | None:
+    def ended(self, folder: Path) -> Ended | None:
         self.running -= 1
-        return {"status": 0, "signal": None, "timed_out": False, "seconds": 0.5}
+        return Ended(0, seconds=0.5)
 
     def said(self, folder: Path) -> str:
         return ""
@@ -179,8 +179,9 @@ def test_without_forks_every_trial_has_a_process_that_is_closed_after_it(runner)
 
 def test_a_request_says_all_of_the_condition(runner):
     work = runner(fingerprint="xxh3_64", keep_bytes=False, limits=Limits(1, 12))
+    settings, orders = protocol.Settings(epochs=3), protocol.Orders(watch=False)
     condition = Condition(
-        "jax", "gpu", "cnn", 7, ("a", "b"), ("c",), (("threads", 1),), (("X", "1"),), "feed", "how"
+        "jax", "gpu", "cnn", 7, ("a", "b"), ("c",), settings, orders, (("X", "1"),), "feed", "how"
     )
     work.run([Asking(asking_for([Trial(condition, 5)]))])
     assert requests(work)[0] == protocol.Request(
@@ -192,9 +193,10 @@ def test_a_request_says_all_of_the_condition(runner):
         model="cnn",
         feed="feed",
         procedure="how",
-        pins=["a", "b"],
-        loose=["c"],
-        options={"threads": 1},
+        pins=("a", "b"),
+        loose=("c",),
+        settings=settings,
+        orders=orders,
         fingerprint="xxh3_64",
         keep_bytes=False,
         timeout=12,
@@ -226,8 +228,7 @@ def test_what_is_finished_already_starts_no_process(runner):
 def test_numbers_go_on_above_those_of_a_saved_audit(runner):
     saved = {trial.key(): Finished(trial, 7, Outcome(COMPLETED), None) for trial in pair(BASE, 0)}
     work = runner()
-    work.finished.update(saved)
-    work.renumber()
+    work.take_up(saved)
     work.run([Asking(asking_for(list(pair(BASE, 1))))])
     assert sorted(request.trial for request in requests(work)) == [8, 9]
 
@@ -332,12 +333,12 @@ def test_closing_ends_every_nest_and_keeps_what_is_finished(runner):
 
 def test_greeting_starts_both_nests_and_wants_them_to_say_the_same(runner):
     work = runner()
-    assert work.greet(BASE) == {"facts": {"python": "3.11.7"}} and len(work.opened) == 2
+    assert work.greet(BASE).facts == {"python": "3.11.7"} and len(work.opened) == 2
 
     class Twofold(InstantRunner):
         def _open(self, trial):
             nest = super()._open(trial)
-            nest.hello = lambda: {"facts": {"side": trial.side}}
+            nest.hello = lambda: Hello({"side": trial.side}, ())
             return nest
 
     with pytest.raises(EnvironmentUnusable, match="two ways"):

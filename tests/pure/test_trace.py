@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tests.pure.handmade import Once, Step, begin, written
+from tests.pure.handmade import REQUEST, Once, Step, begin, written
 
 DTYPES = ["float64", "float32", "float16", "int64", "int8", "uint16", "bool", "complex64"]
 SHAPES = arrays.array_shapes(min_dims=0, min_side=0)
@@ -325,10 +325,11 @@ def test_the_document_tells_what_the_writer_noted(fresh_folder):
         evidence={"python-random": 1},
         digests={"init": "ab"},
     )
-    assert (trace.evidence, trace.digests, trace.measures) == (
+    assert (trace.evidence, trace.digests, trace.measures, trace.request) == (
         {"python-random": 1},
         {"init": "ab"},
-        {},
+        protocol.Measures(),
+        REQUEST,
     )
     assert trace.facts == {"python": "3.11.7", "cpus": 2}
     document = json.loads((trace.folder / protocol.TRACE_FILE).read_text())

@@ -1,9 +1,13 @@
 """Which adapter fits what is installed, and what is known on it."""
 
 import pytest
-from detaudit import base, cli, recipes
+from detaudit import base, recipes, under_test
+from detaudit.cli import scan
+from detaudit.cli.app import app
 from detaudit.errors import EnvironmentUnusable
+from detaudit.execution.host import Hello
 from detaudit.under_test import adapter, installed
+from detaudit_probes.protocol import NO_SETTINGS
 from typer.testing import CliRunner
 
 
@@ -103,7 +107,12 @@ def test_every_pin_of_an_era_has_its_lines_there(backend):
     for source in base.known_sources(backend).values():
         for name in getattr(source.experiment, "pins", ()) or (pin.id for pin in source.pins):
             pin = base.known_pins(backend)[name]
-            assert recipes.pin_lines(pin, backend) or pin.environment or pin.note or pin.options, (
+            assert (
+                recipes.pin_lines(pin, backend)
+                or pin.environment
+                or pin.note
+                or pin.settings != NO_SETTINGS
+            ), (
                 source.id,
                 name,
             )
@@ -114,18 +123,18 @@ def test_all_backends_are_those_that_are_installed_each_with_its_own_report(monk
         {"packages": {"tensorflow-cpu": "2.15.1", "torch": "2.13.0", "jaxlib": "0.10.2"}}
     ) == ("tensorflow", "torch")
     assert installed({}) == ()
-    assert cli.beside(tmp_path / "scan.json", "jax") == tmp_path / "scan-jax.json"
-    assert cli.beside(None, "jax") is None
+    assert scan.beside(tmp_path / "scan.json", "jax") == tmp_path / "scan-jax.json"
+    assert scan.beside(None, "jax") is None
 
 
 @pytest.mark.parametrize(("codes", "worst"), [((0, 3, 1), 1), ((0, 3), 3), ((0, 0), 0)])
 def test_the_worst_of_several_scans_is_the_exit_code(monkeypatch, codes, worst):
     given = iter(codes)
     facts = {"packages": dict.fromkeys(("tensorflow", "jax", "torch")[: len(codes)], "9.9")}
-    monkeypatch.setattr(cli.under_test, "ask", lambda python: {"facts": facts})
+    monkeypatch.setattr(under_test, "ask", lambda python: Hello(facts, ()))
     scanned = []
     monkeypatch.setattr(
-        cli, "scan_once", lambda options, *rest: scanned.append(options.backend) or next(given)
+        scan, "scan_once", lambda options, *rest: scanned.append(options.backend) or next(given)
     )
-    assert CliRunner().invoke(cli.app, ["scan", "--backend", "all"]).exit_code == worst
+    assert CliRunner().invoke(app, ["scan", "--backend", "all"]).exit_code == worst
     assert scanned == ["tensorflow", "jax", "torch"][: len(codes)]

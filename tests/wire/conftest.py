@@ -2,21 +2,27 @@
 one.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition, Trial, items
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Finished, Limits, Runner
+from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking, Finished
+from detaudit.execution.host import Interpreter
+from detaudit.runner import Limits, Runner
+from detaudit.sandbox import choice
+from detaudit.sandbox.view import KINDS, OVERLAY
+from detaudit_probes.protocol import own_setting
 
 PROBES = str(Path(__file__).parent / "probes")
 
 
-def condition(**options: object) -> Condition:
-    return Condition("stub", "cpu", "mlp", 1, procedure="fault", options=items(options))
+def condition(**fault: object) -> Condition:
+    settings = own_setting("fault", json.dumps(fault, sort_keys=True))
+    return Condition("stub", "cpu", "mlp", 1, procedure="fault", settings=settings)
 
 
 def ask(wanted: list[Trial]):
@@ -55,12 +61,29 @@ def make_runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
 def run(
     request: pytest.FixtureRequest, make_runner: Callable[..., Runner]
 ) -> Callable[..., Finished]:
-    """Run one trial with the options given, both ways."""
+    """Run one trial with the fault given, both ways."""
 
-    def run_one(timeout: float = 60.0, **options: object) -> Finished:
+    def run_one(timeout: float = 60.0, **fault: object) -> Finished:
         runner = make_runner(fork=request.param, timeout=timeout)
-        asking = Asking(ask([Trial(condition(**options), 0)]))
+        asking = Asking(ask([Trial(condition(**fault), 0)]))
         runner.run([asking])
         return asking.finding[0]
 
     return run_one
+
+
+@pytest.fixture(autouse=True)
+def journals(tmp_path, monkeypatch):
+    """Journals of in-place audits lie in the test's own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, tmp_path):
+    if request.param == OVERLAY:
+        (tmp_path / "try").mkdir()
+        (tmp_path / "ours").mkdir()
+        overlay, reason = choice.mountable(tmp_path / "try", tmp_path / "ours")
+        if overlay is None:
+            pytest.skip(f"no overlay can be mounted here: {reason}")
+    return request.param

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from detaudit import outcome
 from detaudit.condition import Trial, pair
-from detaudit.experiments.tally import tally
-from detaudit.runner import Asking
+from detaudit.core.experiment import Asking
+from detaudit.core.tally import tally
 
 from tests.wire.conftest import ask, condition
 

@@ -11,7 +11,7 @@ import venv
 import pytest
 from detaudit.base import base_condition
 from detaudit.errors import EnvironmentUnusable
-from detaudit.nests import Interpreter
+from detaudit.execution.host import Interpreter
 from detaudit.runner import Limits, Runner
 
 
@@ -135,7 +135,7 @@ def test_an_interpreter_that_is_too_old(tmp_path):
 
 def test_the_oldest_that_can_be_audited_answers(tmp_path):
     hello = greet(tmp_path, old_interpreter("3.6"), imports=False)
-    assert hello["facts"]["python"].startswith("3.6.")
+    assert hello.facts["python"].startswith("3.6.")
 
 
 def test_the_link_of_a_virtual_environment_stays_a_link(tmp_path, bare):

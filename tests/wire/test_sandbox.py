@@ -17,14 +17,16 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.condition import Condition, Trial
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.core.experiment import Asking
+from detaudit.execution.host import Interpreter
+from detaudit.runner import Limits, Runner
 from detaudit.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
 from detaudit.script import leftovers, program, session
 from detaudit.script.case import Case
 from detaudit.script.program import Program
+from detaudit_probes.protocol import Orders
 from detaudit_probes.script import files
 
 from tests.wire.conftest import ask
@@ -44,22 +46,6 @@ def state_of(folder: Path) -> dict[str, tuple]:
     return found
 
 
-@pytest.fixture(autouse=True)
-def journals(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-@pytest.fixture(params=KINDS)
-def kind(request, tmp_path):
-    if request.param == OVERLAY:
-        (tmp_path / "try").mkdir()
-        (tmp_path / "ours").mkdir()
-        overlay, reason = choice.mountable(tmp_path / "try", tmp_path / "ours")
-        if overlay is None:
-            pytest.skip(f"no overlay can be mounted here: {reason}")
-    return request.param
-
-
 class Audited:
     """Runs of a script in ``folder``, under one isolation."""
 
@@ -76,11 +62,11 @@ class Audited:
             self.ours / "run",
             dict(os.environ),
             keep_bytes=False,
-            open_nest=lambda *given: program.Process(self.program, *given, None, self.sandboxed),
+            open_host=lambda *given: program.Process(self.program, *given, None, self.sandboxed),
         )
 
     def finished(self, number: int = 0, **options):
-        condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
+        condition = Condition("tensorflow", "auto", "train.py", 1).with_orders(**options)
         trial = Trial(condition, number)
         asking = Asking(ask([trial]))
         self.runner.run([asking])
@@ -90,6 +76,11 @@ class Audited:
 
     def run(self, number: int = 0, **options):
         return (self.finished(number, **options).trace.folder / "stdout").read_text()
+
+    @property
+    def written(self) -> set[str]:
+        runs = self.runner.finished.values()
+        return {name for run in runs for name in program.written_by(run)}
 
     def close(self):
         self.runner.close()
@@ -149,8 +140,8 @@ def test_the_folder_is_what_it_was_and_every_run_begins_from_it(audited, tmp_pat
         "moved.txt",
         "model.keras",
         "train.py",
-    } <= audit.sandboxed.written
-    assert any(name.startswith("old") for name in audit.sandboxed.written)
+    } <= audit.written
+    assert any(name.startswith("old") for name in audit.written)
     audit.close()
     assert state_of(folder) == before
 
@@ -306,13 +297,13 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
     )
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     audit = Audited(tmp_path, kind, folder)
-    files = audit.finished().trace.measures["files"]
+    files = audit.finished().trace.measures.files
     audit.close()
-    assert files["read"] == ["data.csv"]
+    assert files.read == ("data.csv",)
     back = (
         [str(folder / "data.csv")] if kind == COPY else []
     )  # an absolute path leads out of a copy
-    assert files["elsewhere"] == sorted(
+    assert list(files.elsewhere) == sorted(
         [
             *back,
             *(str(elsewhere / name) for name in ("gone", "gone.txt", "made", "model.bin")),
@@ -369,11 +360,11 @@ def test_what_one_run_makes_outside_of_the_folder_and_another_reads_is_noticed(t
     audit = Audited(tmp_path, kind, folder)
     runs = [audit.finished(number) for number in range(3)]
     audit.close()
-    first, *later = [run.trace.measures["files"] for run in runs]
-    made = {Path(path).name for path in first["made"]}
+    first, *later = [run.trace.measures.files for run in runs]
+    made = {Path(path).name for path in first.made}
     assert made >= {"features.npy", "model.h5", "log.txt", "best.json", "study.db"}
     assert not made & {"given.csv", "step.nbi", "library.json"}
-    assert all(files["made"] == [] for files in later) and first["connected"] is False
+    assert all(files.made == () for files in later) and first.connected is False
     read = leftovers.found_outside(runs)
     assert [Path(path).name for path in read] == ["features.npy", "study.db"]
 
@@ -384,9 +375,7 @@ def test_a_cache_of_tensorflow_s_that_lies_outside_is_one_name_for_its_files(tmp
     """
     (tmp_path / "features.index").write_text("1")
     session = SimpleNamespace(
-        option=lambda name, default=None: {"root": str(tmp_path / "p"), "began": 1.0}.get(
-            name, default
-        ),
+        orders=Orders(root=str(tmp_path / "p"), began=1.0),
         folder=str(tmp_path / "t"),
         sites=SimpleNamespace(importing=lambda: False),
     )
@@ -394,14 +383,14 @@ def test_a_cache_of_tensorflow_s_that_lies_outside_is_one_name_for_its_files(tmp
     later = files.Record(session)
     cached = files.Use(str(tmp_path / "features"), True, True, False, True)
     later(cached)
-    assert later.measures()["found"] == [str(tmp_path / "features")]
+    assert later.listed().found == (str(tmp_path / "features"),)
     (tmp_path / "features.index").unlink()
     first = files.Record(session)
     first(cached)
     (tmp_path / "features.index").write_text("1")
-    told = first.measures()
-    assert told["made"] == told["elsewhere"] == [str(tmp_path / "features")]
-    assert (told["found"], told["connected"]) == ([], False)
+    told = first.listed()
+    assert told.made == told.elsewhere == (str(tmp_path / "features"),)
+    assert (told.found, told.connected) == ((), False)
 
 
 def test_a_connection_to_another_machine_is_noticed(tmp_path):
@@ -419,7 +408,7 @@ def test_a_connection_to_another_machine_is_noticed(tmp_path):
         (folder / "project").mkdir(parents=True)
         (folder / "project" / "train.py").write_text(textwrap.dedent(text % address))
         audit = Audited(folder, COPY, folder / "project")
-        assert audit.finished().trace.measures["files"]["connected"] is far
+        assert audit.finished().trace.measures.files.connected is far
         audit.close()
 
 
@@ -493,8 +482,8 @@ def test_a_script_behind_a_link_may_take_the_folder_of_the_real_one_for_its_own(
     run = audit.finished()
     audit.close()
     assert state_of(tmp_path / "real") == before
-    assert run.trace.measures["files"]["elsewhere"] == []  # nothing of it has left the sandbox
-    assert {"../real/new", "../real/data"} <= audit.sandboxed.written
+    assert run.trace.measures.files.elsewhere == ()  # nothing of it has left the sandbox
+    assert {"../real/new", "../real/data"} <= audit.written
 
 
 # Overlay ------------------------------------------------------------------------------------------
@@ -515,7 +504,7 @@ def test_under_an_overlay_the_folder_has_its_own_path_and_ours_may_lie_in_it(tmp
     )
     audit = Audited(tmp_path, OVERLAY, tmp_path)  # our own folder is below the program's
     assert audit.run() == f"{tmp_path} {tmp_path / 'train.py'}\n"
-    assert audit.sandboxed.written == {"x"} and not (tmp_path / "x").exists()
+    assert audit.written == {"x"} and not (tmp_path / "x").exists()
     audit.close()
 
 
@@ -550,7 +539,7 @@ if library.mount(b"none", os.fsencode(folder / "data"), b"tmpfs", ctypes.c_ulong
 from tests.wire.test_sandbox import Audited
 audit = Audited(Path({str(tmp_path)!r}), "overlay", folder)
 print(audit.run(0) + audit.run(1), end="")
-print((folder / "data" / "a").read_text(), sorted(audit.sandboxed.written))
+print((folder / "data" / "a").read_text(), sorted(audit.written))
 """
     ran = subprocess.run(
         [sys.executable, "-c", inside], capture_output=True, text=True, check=False

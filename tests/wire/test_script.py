@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 from detaudit.condition import Condition, Trial
-from detaudit.nests import Interpreter
+from detaudit.core.experiment import Asking
+from detaudit.execution.host import Interpreter
 from detaudit.outcome import FAILED, OWN_FAULT
-from detaudit.runner import Asking, Limits, Runner
+from detaudit.runner import Limits, Runner
 from detaudit.script import failures, program
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
 from detaudit.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
+from detaudit_probes.protocol import Settings
 
 from tests.wire.conftest import ask
 from tests.wire.test_children import alive
@@ -44,6 +46,7 @@ def run(tmp_path):
         module=None,
         python=sys.executable,
         files_changed=None,
+        busy=None,
         asking=ask,
         **options,
     ):
@@ -53,9 +56,10 @@ def run(tmp_path):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(textwrap.dedent(content))
         found = program.find(module or "train.py", module is not None, tuple(arguments), folder)
-        condition = Condition("tensorflow", "auto", "train.py", 1).with_options(options)
+        condition = Condition("tensorflow", "auto", "train.py", 1).with_orders(**options)
+        condition = condition.with_settings(Settings(busy=busy))
         if files_changed is not None:
-            condition = condition.with_options({"files": files_changed})
+            condition = condition.with_orders(files=files_changed)
         for name in pins:
             condition = condition.with_pin(PINS[name])
         runner = Runner(
@@ -64,7 +68,7 @@ def run(tmp_path):
             tmp_path / f"control-{len(runners)}",
             dict(os.environ),
             keep_bytes=False,
-            open_nest=lambda *given: program.Process(found, *given),
+            open_host=lambda *given: program.Process(found, *given),
         )
         runners.append(runner)
         experiment = Asking(asking([Trial(condition, number) for number in range(runs)]))
@@ -554,7 +558,7 @@ def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_
                 Limits(1, 60.0),
                 work.path / RUNS,
                 dict(os.environ),
-                open_nest=lambda *given: program.Process(found, *given),
+                open_host=lambda *given: program.Process(found, *given),
             )
             pinned = Condition("tensorflow", "auto", "train.py", 1).with_pin(PINS["python-random"])
             asking = Asking(ask([Trial(pinned, 0)]))
@@ -642,7 +646,7 @@ def test_an_interpreter_that_ignores_our_hooks_leaves_no_trace(run, monkeypatch,
         Limits(1, 60.0),
         tmp_path / "c",
         dict(os.environ),
-        open_nest=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: program.Process(found, *given),
     )
     monkeypatch.undo()
     asking = Asking(ask([Trial(Condition("tensorflow", "auto", "t.py", 1), 0)]))

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Compare, Pin, Setting, Source
+from detaudit_probes.protocol import NO_ORDERS, flat
 
 from detaudit.condition import Condition, Trial, device_of, pairs
-from detaudit.counting import excluded_rate
-from detaudit.diff import Agreement, Divergence, Incomparable
-from detaudit.experiments.loosen import IGNORED, RACE_PAIRS, acted, shown
-from detaudit.experiments.tally import Tally, compare_ends, compare_finished, tally
-from detaudit.runner import Experiment, Finished, Found
+from detaudit.core.counting import excluded_rate
+from detaudit.core.experiment import Experiment, Finished, Found
+from detaudit.core.tally import Tally, compare_finals, compare_finished, tally
+from detaudit.diff import IGNORED, Agreement, Divergence, Incomparable
+from detaudit.experiments.loosen import RACE_PAIRS, acted, shown
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
 
 
@@ -47,7 +48,9 @@ def condition_of(
     condition = base.without(setting.without, known)
     for pin in setting.pins:
         condition = condition.with_pin(known[pin])
-    condition = condition.with_options(setting.options).with_environment(setting.environment)
+    condition = condition.with_settings(setting.settings).with_environment(setting.environment)
+    if not plan.recorded:
+        condition = condition.with_orders(watch=False)
     return replace(
         condition,
         model=model,
@@ -127,10 +130,10 @@ def _same(
     """
     assert a and b
     if plan.procedure:
-        return compare_ends(a, b)
+        return compare_finals(a, b)
     compared = compare_finished(a, b, IGNORED)
     return (
-        compare_ends(a, b)
+        compare_finals(a, b)
         if isinstance(compared, Divergence) and compared.kind == "missing"
         else compared
     )
@@ -263,6 +266,6 @@ def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
 
 def _is_pin(pin: Pin, setting: Setting) -> bool:
     """Whether the setting has a value that the pin gives, and none that it gives otherwise."""
-    given, chosen = ({**one.options, **one.environment} for one in (pin, setting))
+    given, chosen = ({**flat(one.settings, NO_ORDERS), **one.environment} for one in (pin, setting))
     common = given.keys() & chosen.keys()
     return bool(common) and all(given[name] == chosen[name] for name in common)

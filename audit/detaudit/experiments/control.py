@@ -3,32 +3,12 @@ other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from detaudit.condition import Condition, pairs
-from detaudit.experiments.tally import Tally, tally
-from detaudit.runner import Experiment
-
-
-@dataclass(frozen=True)
-class Control:
-    """One tally a model."""
-
-    tallies: tuple[Tally, ...]
-
-    @property
-    def parted(self) -> tuple[Tally, ...]:
-        return tuple(one for one in self.tallies if one.parted)
-
-    @property
-    def undecided(self) -> tuple[Tally, ...]:
-        return tuple(
-            one for one in self.tallies if not one.parted and (one.problems or not one.agreed)
-        )
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.tallies) and not self.parted and not self.undecided
+from detaudit.core.experiment import Experiment
+from detaudit.core.tally import tally
+from detaudit.findings import Control
 
 
 def control(base: Condition, models: Sequence[str], wanted: int) -> Experiment[Control]:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from statistics import median
 
+from detaudit_probes.protocol import Settings
+
 from detaudit.condition import Condition, Trial
-from detaudit.runner import Experiment, Finished
+from detaudit.core.experiment import Experiment, Finished
 
 ALTERNATIONS = 3
 #: Steps that build and compile the graph or warm caches: they are left out of the median.
@@ -19,12 +21,13 @@ def cost(
 
     Each trial is asked for only when the one before has ended, so that nothing else runs beside it.
     """
-    options = {"watch": False, "epochs": EPOCHS.get(none.model, 20)}
+    epochs = Settings(epochs=EPOCHS.get(none.model, 20))
     ratios = []
     for number in range(alternations):
         pair = []
         for condition in (none, recipe):
-            trial = Trial(condition.with_options(options), 2 * number)
+            timed = condition.with_settings(epochs).with_orders(watch=False)
+            trial = Trial(timed, 2 * number)
             found = yield [trial]
             pair.append(_step_time(found[trial]))
         if pair[0] and pair[1]:
@@ -34,7 +37,7 @@ def cost(
 
 def _step_time(done: Finished) -> float | None:
     """Seconds of a median step, or None where the trial did not complete."""
-    if not done.outcome.completed or done.trace is None:
+    if done.completed_trace is None:
         return None
-    seconds: Sequence[float] = done.trace.measures["step_seconds"][WARM_UP:]
+    seconds: Sequence[float] = done.completed_trace.measures.step_seconds[WARM_UP:]
     return median(seconds) if seconds else None

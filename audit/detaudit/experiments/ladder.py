@@ -9,12 +9,13 @@ from detaudit_probes.declare import Pin
 
 from detaudit import recipes
 from detaudit.condition import Condition, pairs
-from detaudit.counting import excluded_rate
-from detaudit.experiments.loosen import IGNORED, RACE_PAIRS
-from detaudit.experiments.tally import Tally, tally
+from detaudit.core.counting import excluded_rate
+from detaudit.core.experiment import Experiment, Finished, Found
+from detaudit.core.tally import Tally, tally
+from detaudit.diff import IGNORED
+from detaudit.experiments.loosen import RACE_PAIRS
 from detaudit.findings import Recipe, Rung
 from detaudit.recipes import Known
-from detaudit.runner import Experiment, Finished, Found
 
 #: The model whose sparse update is a race: agreement on it needs a race's number of pairs.
 RACING_MODEL = "text"
@@ -200,8 +201,8 @@ def _compiled(done: Finished) -> bool:
 
 def _same_every_epoch(done: Finished) -> bool:
     """Whether the first two epochs saw the same batches in the same order, by the fingerprints."""
-    tables = [table for table in done.trace.tables if table.kind == "steps"]
-    epochs = done.trace.measures.get("epochs") or 0
+    tables = done.trace.step_tables
+    epochs = done.trace.measures.epochs
     if not tables or epochs < 2:
         return False
     columns = [place for place, (stage, _) in enumerate(tables[0].columns) if stage == "data"]
@@ -222,11 +223,7 @@ def _other_values(
         and not tallies[below.id, model].parted
         and not tallies[rung.id, model].parted
     ]
-    moved = [
-        model
-        for model in steady
-        if before[model].trace.digests.get("final") != now[model].trace.digests.get("final")
-    ]
+    moved = [model for model in steady if before[model].trace.final != now[model].trace.final]
     return [f"other values than without it ({', '.join(moved)})"] if moved else []
 
 

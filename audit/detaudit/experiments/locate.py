@@ -6,9 +6,9 @@ from dataclasses import replace
 from detaudit_probes.declare import EVERY_BACKEND, Pin, Source
 
 from detaudit.condition import Condition, pair
+from detaudit.core.experiment import Experiment
+from detaudit.core.pinpoint import judged
 from detaudit.experiments.loosen import arms
-from detaudit.ops.pinpoint import judged
-from detaudit.runner import Experiment
 from detaudit.verdict import BROKEN, NEEDS_PIN, Verdict
 
 #: Where runs part before any operation of a step: there is none to be found.
@@ -34,6 +34,6 @@ def locate(
         return verdict
     if where is None or where.step is None or where.stage in CAME_IN:
         return verdict
-    trials = pair(arms(source, parted, base, known).loose.with_options({"pinpoint": where.step}), 0)
+    trials = pair(arms(source, parted, base, known).loose.with_orders(pinpoint=where.step), 0)
     found = yield list(trials)
     return replace(verdict, pinpoint=judged([found[trial] for trial in trials]))

@@ -10,17 +10,14 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Loosen, Pin, Source
 
 from detaudit.condition import Condition, Trial, device_of, pairs
-from detaudit.counting import SIGNIFICANT, excluded_rate, fisher, pairs_needed
-from detaudit.experiments.tally import Tally, tally
-from detaudit.runner import Experiment
+from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher, pairs_needed
+from detaudit.core.experiment import Experiment
+from detaudit.core.tally import Tally, tally
+from detaudit.diff import IGNORED
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, Verdict
 
 RACE_PAIRS = 5  # a side; 5 of 5 against 0 of 5 has a Fisher p of 0.004, 4 against 0 one of 0.024
 MOST_PAIRS = 20  # a race that parts too rarely for a verdict after these is inconclusive
-
-# The generators' own states differ as soon as one is let loose; what training made of them is
-# judged.
-IGNORED = ("rng",)
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,9 @@ def arms(source: Source, model: str, base: Condition, known: Mapping[str, Pin]) 
     assert isinstance(plan, Loosen)
     loosened = plan.loosens or (source.id,)
     start = (
-        base.without(loosened, known).with_options(plan.options).with_environment(plan.environment)
+        base.without(loosened, known)
+        .with_settings(plan.settings)
+        .with_environment(plan.environment)
     )
     loose = replace(
         start,

@@ -6,11 +6,10 @@ from dataclasses import replace
 from detaudit_probes.declare import Pin, Source
 
 from detaudit.condition import Condition, pair
-from detaudit.diff import Agreement, Incomparable
-from detaudit.experiments.loosen import IGNORED
-from detaudit.experiments.tally import compare_finished
+from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.tally import compare_finished
+from detaudit.diff import IGNORED, Agreement, Incomparable
 from detaudit.findings import Cell
-from detaudit.runner import Experiment, Finished
 
 COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "augmentation", "embedding")
 GENERATORS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "keras-seed")
@@ -71,9 +70,6 @@ def _cell(
     loose: tuple[Finished, Finished],
 ) -> Cell:
     trials = tuple(one.number for one in (*held, *loose))
-    failed = [one.outcome.reason for one in (*held, *loose) if not one.outcome.completed]
-    if failed:
-        return Cell(component, generator, None, failed[0], trials)
     pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (held, loose))
     for compared in (pinned, free):
         if isinstance(compared, Incomparable):

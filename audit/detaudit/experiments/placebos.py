@@ -7,11 +7,11 @@ from detaudit_probes.declare import Loosen, Pin, Source
 from detaudit_probes.placebos import Placebo
 
 from detaudit.condition import Condition, Trial, pair
-from detaudit.diff import Agreement, Divergence, Incomparable
-from detaudit.experiments.loosen import IGNORED, arms
-from detaudit.experiments.tally import compare_finished
+from detaudit.core.experiment import Experiment, Found
+from detaudit.core.tally import compare_finished
+from detaudit.diff import IGNORED, Agreement, Comparison, Divergence, Incomparable
+from detaudit.experiments.loosen import arms
 from detaudit.findings import Placebo as Finding
-from detaudit.runner import Experiment, Finished, Found
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ def arms_of(
         alone = arms(source, source.experiment.models[0], base, known).loose
     else:
         alone = replace(base, model=placebo.model).without((placebo.claims,), known)
-    options = {"placebo": placebo.id} if placebo.applied else {}
-    tried = alone.with_options(options).with_environment(placebo.environment)
+    tried = alone.with_environment(placebo.environment)
+    if placebo.applied:
+        tried = tried.with_orders(placebo=placebo.id)
     return Arms(alone, tried, alone.with_pin(known[placebo.real]))
 
 
@@ -118,7 +119,5 @@ def _finding(one: Placebo, does_nothing: bool | None, reason: str) -> Finding:
     return Finding(one.id, one.title, one.real, does_nothing, reason)
 
 
-def _compare(found: Found, left: Trial, right: Trial) -> Agreement | Divergence | Incomparable:
-    a, b = found[left], found[right]
-    failed: list[Finished] = [one for one in (a, b) if not one.outcome.completed]
-    return Incomparable(failed[0].outcome.reason) if failed else compare_finished(a, b, IGNORED)
+def _compare(found: Found, left: Trial, right: Trial) -> Comparison:
+    return compare_finished(found[left], found[right], IGNORED)

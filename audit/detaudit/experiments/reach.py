@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Compare, Pin, Source
 
 from detaudit.condition import Condition, Trial, pair
-from detaudit.diff import Agreement, Divergence
+from detaudit.core.experiment import Experiment, Finished, Found
+from detaudit.core.tally import compare_finals, compare_finished
+from detaudit.diff import IGNORED, Agreement, Comparison, Divergence
 from detaudit.experiments.compare import condition_of
-from detaudit.experiments.loosen import IGNORED
-from detaudit.experiments.tally import compare_ends, compare_finished
 from detaudit.findings import Level
-from detaudit.runner import Experiment, Finished, Found
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def _level(level: Step, found: Found) -> Level:
         elif isinstance(same, Agreement):
             agreeing.add(model.removeprefix("source:"))
         else:
-            problems.append(same)
+            problems.append(same.reason)
     if parted:
         return Level(
             level.id,
@@ -183,9 +182,5 @@ def _level(level: Step, found: Found) -> Level:
     )
 
 
-def _same(level: Step, a: Finished, b: Finished) -> Agreement | Divergence | str:
-    for one in (a, b):
-        if not one.outcome.completed or one.trace is None:
-            return one.outcome.reason or "no trace"
-    compared = compare_ends(a, b) if level.by_end else compare_finished(a, b, IGNORED)
-    return compared if isinstance(compared, (Agreement, Divergence)) else compared.reason
+def _same(level: Step, a: Finished, b: Finished) -> Comparison:
+    return compare_finals(a, b) if level.by_end else compare_finished(a, b, IGNORED)

@@ -2,7 +2,7 @@
 (docs/reference/exit-codes.md).
 """
 
-from detaudit.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
+from detaudit.core.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
 from detaudit.ops.findings import OpsAudit
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
 

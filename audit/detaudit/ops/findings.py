@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import Guilty, Replays
 from detaudit.diff import Divergence
-from detaudit.pinpoint import Guilty, Replays
-from detaudit.runner import Finished
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,4 @@ class OpsAudit:
     asked: tuple[str, ...] = ()
     cut: bool = False
     interrupted: bool = False
+    resume: str | None = None

@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from detaudit.counting import excluded_rate
+from detaudit_probes.protocol import Raised
+
+from detaudit.core.counting import excluded_rate
+from detaudit.core.pinpoint import Replays
 from detaudit.ops import replays
 from detaudit.ops.findings import Operation
-from detaudit.pinpoint import Replays
 from detaudit.traces import Trace
 from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 
@@ -35,8 +37,8 @@ class Seen:
         known = [
             key.rpartition(" ")[2]
             for trace in self.default.get(name, [])
-            for kind in ("executed", "raised")
-            for key in replays.told(trace, kind)
+            for told in [trace.measures.operations]
+            for key in [*told.executed, *told.raised]
             if key in tried
         ]
         return sorted(set(known), key=DTYPES.index) or [DTYPES[0]]
@@ -55,7 +57,7 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
             {
                 operation
                 for trace in default
-                for operation in replays.told(trace, "executed").get(key, ())
+                for operation in trace.measures.operations.executed.get(key, ())
             }
         )
     )
@@ -72,9 +74,7 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
         *counts,
         confirmed=confirmed,
         executed=executed,
-        refused=""
-        if refused is None
-        else f"{refused['type']}: {_NODE.sub('', refused['message'])}",
+        refused="" if refused is None else f"{refused.type}: {_NODE.sub('', refused.message)}",
         threads_agree=_same(default, one_thread, key),
         onednn_agrees=_same(default, onednn_off, key),
         batch_agrees=replays.batch_agrees(default[0], key) if default else None,
@@ -114,14 +114,14 @@ def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
 
 def _verdict(
     one: Operation,
-    raised: dict | None,
+    raised: Raised | None,
     failed: str | None,
     same_inputs: bool,
     still: Replays | None,
 ) -> tuple[str, str]:
     if raised is not None:
-        said = f"{raised['type']}: {raised['message']}"
-        refused = raised["refusal"] and one.default is None  # an error after its replays is another
+        said = f"{raised.type}: {raised.message}"
+        refused = raised.refusal and one.default is None  # an error after its replays is another
         return (SKIPPED, f"no kernel for {one.dtype} here: {said}") if refused else (ERROR, said)
     if failed is not None or one.default is None:
         return ERROR, failed or "it was not replayed"
@@ -173,10 +173,9 @@ def _told(count: Replays) -> str:
     return f"{count.distinct} distinct results in {count.replays} replays"
 
 
-def _raised(traces: list[Trace], key: str) -> dict | None:
-    return next(
-        (found for trace in traces if (found := replays.told(trace, "raised").get(key))), None
-    )
+def _raised(traces: list[Trace], key: str) -> Raised | None:
+    raised = (trace.measures.operations.raised.get(key) for trace in traces)
+    return next((one for one in raised if one is not None), None)
 
 
 def _same(default: list[Trace], other: list[Trace], key: str) -> bool | None:

@@ -2,36 +2,21 @@
 on values.
 """
 
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
-from detaudit.diff import Divergence
-from detaudit.pinpoint import Guilty, Replays
+from detaudit.core.notes import Executed
+from detaudit.core.pinpoint import Guilty, Replays
+from detaudit.diff import Divergence, difference
 from detaudit.traces import Table, Trace
-from detaudit.ulp import distance
 
 Row = tuple[tuple[tuple[str, str], ...], tuple[int, ...]]  # the columns, and their fingerprints
 
-#: How ``trace.TraceWriter`` names the next table of a phase, where a call brings other results.
-_NEXT_TABLE = re.compile(r" \(\d+\)$")
-
-
-def told(trace: Trace, kind: str) -> dict[str, Any]:
-    """One of the notes of a trial that replayed: ``raised``, ``executed``, ``seconds``, ``guilty``,
-    by entry.
-    """
-    return trace.measures.get("operations", {}).get(kind, {})
-
 
 def tables(trace: Trace, name: str) -> list[Table]:
-    return [
-        table
-        for table in trace.tables
-        if table.kind == "steps" and _NEXT_TABLE.sub("", table.name) == name
-    ]
+    """The tables of an entry's calls; one that brings other results begins the next."""
+    return [table for table in trace.step_tables if table.phase == name]
 
 
 def rows(traces: Iterable[Trace], name: str) -> list[Row]:
@@ -61,14 +46,11 @@ def by_process(traces: Sequence[Trace], name: str) -> Replays | None:
 
 def once(trace: Trace, stage: str, start: str) -> dict[str, int]:
     """The fingerprints of what happened once, of names that begin with ``start``."""
-    found = {}
-    for table in trace.tables:
-        if table.kind == "events":
-            for row in range(len(table.sequence)):
-                of, name = table.label(row, 0)
-                if of == stage and name.startswith(start):
-                    found[name] = int(table.cells[row, 0])
-    return found
+    return {
+        event.name: event.fingerprint
+        for event in trace.events(stage)
+        if event.name.startswith(start)
+    }
 
 
 def inputs(trace: Trace, name: str) -> dict[str, int]:
@@ -97,23 +79,16 @@ def divergence(traces: Sequence[Trace], name: str) -> Divergence | None:
             return Divergence("forward", row, name, "missing")
         differing = np.flatnonzero(table.cells[row] != begun.cells[first])
         if len(differing):
-            return _parted(begun, first, table, row, int(differing[0]))
+            cell = int(differing[0])
+            stage, part = table.columns[cell]
+            return difference(stage, row, part, begun.record(first, cell), table.record(row, cell))
     return None
-
-
-def _parted(begun: Table, first: int, table: Table, row: int, cell: int) -> Divergence:
-    stage, part = table.columns[cell]
-    a, b = begun.record(first, cell), table.record(row, cell)
-    if a is not None and b is not None and a[:2] != b[:2]:
-        return Divergence(stage, row, part, "shape")
-    known = a is not None and b is not None and a[0] != "object" and a[2] != b[2]
-    return Divergence(stage, row, part, "bits", distance(a[2], b[2], a[0]) if known else None)  # type: ignore[index]
 
 
 def guilty(traces: Iterable[Trace], name: str) -> Guilty | None:
     """The operation at which watched replays parted, where they did in one of the traces."""
     for trace in traces:
-        one = told(trace, "guilty").get(name)
+        one = trace.measures.operations.guilty.get(name)
         if one is not None:
-            return Guilty.of(one, Replays(one["replays"], one["distinct"]))
+            return Guilty.of(Executed.of(one), Replays(one["replays"], one["distinct"]))
     return None

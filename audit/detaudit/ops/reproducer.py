@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from detaudit import __version__
-from detaudit.pinpoint import Guilty
+from detaudit.core.pinpoint import Guilty
 
 CALLS = 50
 TIMEOUT = 300.0

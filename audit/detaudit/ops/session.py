@@ -1,25 +1,19 @@
 """One ``detaudit ops``: the sweep over a runner, then what must be timed with nothing beside it."""
 
-import os
-import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
-from pathlib import Path
+from typing import Any
 
 from detaudit_probes.ops import catalogue
 
-from detaudit import base, environment, gpu, machine
-from detaudit.condition import Condition, Trial
-from detaudit.errors import EnvironmentUnusable, UsageError
+from detaudit import base, environment
+from detaudit.errors import UsageError
 from detaudit.events import Emit, Phase, Told
-from detaudit.nests import Interpreter
+from detaudit.execution.audit import Session, session
+from detaudit.execution.host import Interpreter
 from detaudit.ops import sweep
-from detaudit.ops.findings import OpsAudit
-from detaudit.outcome import UNAVAILABLE
-from detaudit.runner import Asking, Limits, Runner, ask_once, default_jobs
-from detaudit.workspace import Workspace, workspace
+from detaudit.ops.findings import OpsAudit, Refusal
+from detaudit.runner import Limits, default_jobs
 
 
 @dataclass(frozen=True)
@@ -59,126 +53,77 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
     ) or tuple(known)
 
 
-def run(options: Options, emit: Emit) -> OpsAudit:
+def run(options: Options, emit: Emit, resume: str | None = None) -> OpsAudit:
     """Replay the operations. Raises UsageError and EnvironmentUnusable; an interruption gives what
-    had been found.
+    had been found, saved for ``resume``.
     """
     names = chosen(options.only)
-    began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
-    before = gpu.snapshot()
-    with workspace() as folder:
-        audit = _Sweep(options, names, folder, emit, before).run()
-    return replace(
-        audit,
-        began=began,
-        seconds=time.monotonic() - clock,
-        machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())},
-    )
+    with session(emit, resume) as work:
+        return _Sweep(options, names, work).audit()
 
 
-@dataclass
 class _Sweep:
-    options: Options
-    names: tuple[str, ...]
-    folder: Workspace
-    emit: Emit
-    gpus: gpu.Gpus
+    """One run of the command while it is being done."""
 
-    @property
-    def on_gpu(self) -> bool:
-        return self.options.device != "cpu" and gpu.present(self.gpus)
+    def __init__(self, options: Options, names: tuple[str, ...], work: Session) -> None:
+        self.options, self.names, self.session, self.emit = options, names, work, work.emit
+        self.on_gpu = work.on_gpu(options.device)
+        self.runner = work.start_nests(
+            Interpreter(options.python, options.backend, fork=not self.on_gpu),
+            Limits(options.jobs or default_jobs(), options.timeout, options.budget),
+        )
 
-    def run(self) -> OpsAudit:
+    def audit(self) -> OpsAudit:
         options = self.options
-        blank = OpsAudit(
+        conditions = sweep.Conditions.of(
+            base.base_condition(options.backend, options.device, options.seed), base.known_pins()
+        )
+        facts: dict[str, Any] = {}
+        self.found = OpsAudit(
             {**asdict(options), "operations": len(self.names)},
             options.device,
             strict=options.strict,
             asked=options.only,
-            warnings=environment.warnings(os.environ),
+            warnings=environment.warnings(self.session.variables),
         )
-        runner = self._runner(fork=not self.on_gpu)
-        conditions = sweep.Conditions.of(
-            base.base_condition(options.backend, options.device, options.seed), base.known_pins()
-        )
-        interrupted, facts = False, {}
-        try:
-            self.emit(Phase(f"Starting {options.backend} in {options.python}"))
-            hello = runner.greet(conditions.default)
-            facts = {**hello["facts"], "variables": environment.describe(os.environ)}
-            runner.fingerprint = hello["fingerprints"][0]
+        with self.session.attended():
+            facts = self.session.greet(conditions.default, "ops").facts
+            facts = {**facts, "variables": environment.describe(self.session.variables)}
             if options.device == "gpu":
-                self._ask_for_gpu(runner, conditions.default)
-            blank = self._found(runner, conditions, blank)
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            runner.close()
-        trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
-        framework = next(
-            (
-                one.trace.facts.get("framework", {})
-                for one in trials
-                if one.outcome.completed and one.trace
-            ),
-            {},
-        )
-        return replace(
-            blank,
-            trials=trials,
-            environment={**facts, "framework": framework},
-            cut=runner.cut,
-            interrupted=interrupted,
+                self.session.has_gpu(conditions.default, wanted=True)
+            self._replay(conditions)
+        return self.session.complete(
+            replace(self.found, environment={**facts, "framework": self.session.framework()})
         )
 
-    def _ask_for_gpu(self, runner: Runner, condition: Condition) -> None:
-        """Raise EnvironmentUnusable where the framework has no GPU."""
-        asking = Asking(ask_once(Trial(condition, 0)))
-        runner.run([asking])
-        if asking.done and asking.finding.outcome.kind == UNAVAILABLE:
-            raise EnvironmentUnusable(gpu.missing(asking.finding.outcome.reason, self.gpus))
-
-    def _found(self, runner: Runner, conditions: sweep.Conditions, audit: OpsAudit) -> OpsAudit:
-        listing = Asking(sweep.refusals(conditions))
+    def _replay(self, conditions: sweep.Conditions) -> None:
+        """Fill in ``found`` as it becomes known."""
         self.emit(Phase("What the library says of its operations"))
-        runner.run([listing])
-        names = self.names
-        if self.options.list_raising:
-            named = {name for one in listing.finding or () for name in one.operations}
-            names = tuple(
-                one.name
-                for one in catalogue.OPERATIONS
-                if one.name in self.names and {one.name, *one.gradients} & named
-            )
+        said = self.session.ask(sweep.refusals(conditions)) or ()
+        names = self._listed(said)
         self.emit(
             Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions")
         )
         self.emit(Phase("Replaying"))
         random = {one.name for one in catalogue.OPERATIONS if one.unseeded is not None}
-        replaying = Asking(sweep.sweep(conditions, names, random))
-        runner.run([replaying])
-        said = listing.finding or ()
-        operations = tuple(
-            sweep.documented(one, said, self.on_gpu) for one in replaying.finding or ()
+        replayed = self.session.ask(sweep.sweep(conditions, names, random)) or ()
+        operations = tuple(sweep.documented(one, said, self.on_gpu) for one in replayed)
+        self.found = replace(
+            self.found, operations=operations, refusals=sweep.matched(said, operations)
         )
-        audit = replace(audit, operations=operations, refusals=sweep.matched(said, operations))
         if self.options.price and not self.options.list_raising and operations:
             self.emit(Phase("The price of op determinism, measured alone"))
-            pricing = Asking(sweep.costs(conditions, operations))
-            runner.limits = replace(runner.limits, jobs=1)
-            runner.run([pricing])
-            audit = replace(audit, operations=pricing.finding or operations)
-        return audit
+            self.runner.limits = replace(self.runner.limits, jobs=1)
+            priced = self.session.ask(sweep.costs(conditions, operations))
+            self.found = replace(self.found, operations=priced or operations)
 
-    def _runner(self, fork: bool) -> Runner:
-        options = self.options
-        limits = Limits(options.jobs or default_jobs(), options.timeout, options.budget)
-        variables = base.controlled_variables()
-        nests = base.environment_for_nests(os.environ, variables, str(self.folder.private))
-        return Runner(
-            Interpreter(options.python, options.backend, fork),
-            limits,
-            Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)),
-            {**nests, "KERAS_BACKEND": options.backend},
-            emit=self.emit,
+    def _listed(self, said: Sequence[Refusal]) -> tuple[str, ...]:
+        """The entries to replay; with ``--list-raising`` those alone that the library names."""
+        if not self.options.list_raising:
+            return self.names
+        named = {name for one in said for name in one.operations}
+        return tuple(
+            one.name
+            for one in catalogue.OPERATIONS
+            if one.name in self.names and {one.name, *one.gradients} & named
         )

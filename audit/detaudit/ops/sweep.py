@@ -12,12 +12,12 @@ from statistics import median
 
 from detaudit_probes import protocol
 from detaudit_probes.declare import Pin
+from detaudit_probes.protocol import Settings
 
 from detaudit.condition import Condition, Trial
-from detaudit.ops import replays
+from detaudit.core.experiment import Found
 from detaudit.ops.findings import Operation, Refusal
 from detaudit.ops.judge import DTYPES, Seen, judge
-from detaudit.runner import Finished, Found
 from detaudit.traces import Trace
 from detaudit.verdict import BROKEN
 
@@ -44,8 +44,8 @@ class Conditions:
     def of(cls, base: Condition, known: Mapping[str, Pin]) -> "Conditions":
         """From the base condition, whose one thread makes way for several."""
         loose = replace(base, model=protocol.OPERATIONS).without(["sparse-update"], known)
-        loose = loose.with_options({"repeats": REPEATS})
-        several = loose.with_options({"intra_op_threads": THREADS, "inter_op_threads": 1})
+        loose = loose.with_orders(repeats=REPEATS)
+        several = loose.with_settings(Settings(intra_op_threads=THREADS, inter_op_threads=1))
         return cls(
             several,
             several.with_pin(known["op-determinism"]),
@@ -57,8 +57,8 @@ class Conditions:
         return self.default, self.deterministic, self.one_thread, self.onednn_off
 
 
-def of(condition: Condition, names: Sequence[str], **options: object) -> Condition:
-    return condition.with_options({"operations": ",".join(names), **options})
+def of(condition: Condition, names: Sequence[str], **orders: object) -> Condition:
+    return condition.with_orders(operations=",".join(names), **orders)
 
 
 def chunks(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -69,10 +69,9 @@ def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[
     """What the installed library says on operations that refuse to run under op determinism."""
     trial = Trial(of(conditions.default, (), refusals=True), 0)
     done = (yield [trial])[trial]
-    listed = (
-        done.trace.measures.get("refusals", []) if done.outcome.completed and done.trace else []
-    )
-    return tuple(Refusal(one["message"], tuple(one["operations"])) for one in listed)
+    trace = done.completed_trace
+    listed = trace.measures.refusals if trace is not None else ()
+    return tuple(Refusal(one.message, one.operations) for one in listed)
 
 
 def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] = ()) -> Asked:
@@ -113,9 +112,10 @@ def _replayed(
     kept: list[dict[str, list[Trace]]] = [{}, {}, {}, {}]
     alone = {}
     for trial, (place, chunk) in wanted.items():
-        if _completed(found[trial]):
+        trace = found[trial].completed_trace
+        if trace is not None:
             for name in chunk:
-                kept[place].setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+                kept[place].setdefault(name, []).append(trace)
         else:
             alone.update(
                 {
@@ -127,8 +127,9 @@ def _replayed(
     if alone:
         found = yield list(alone)
         for trial, (place, name) in alone.items():
-            if _completed(found[trial]):
-                kept[place].setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+            trace = found[trial].completed_trace
+            if trace is not None:
+                kept[place].setdefault(name, []).append(trace)
             else:
                 outcome = found[trial].outcome
                 failed[name] = f"{outcome.kind}: {outcome.reason}"
@@ -147,14 +148,11 @@ def _unseeded(
     kept: dict[str, list[Trace]] = {}
     if asked:
         found = yield list(asked)
-        for trial in [trial for trial in asked if _completed(found[trial])]:
-            for name in asked[trial]:
-                kept.setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+        for trial, chunk in asked.items():
+            trace = found[trial].completed_trace
+            for name in chunk if trace is not None else ():
+                kept.setdefault(name, []).append(trace)
     return kept
-
-
-def _completed(done: Finished) -> bool:
-    return done.outcome.completed and done.trace is not None
 
 
 def _confirmed(
@@ -170,8 +168,9 @@ def _confirmed(
     found = yield list(asked)
     kept: list[dict[str, list[Trace]]] = [{}, {}]
     for trial, (place, name) in asked.items():
-        if _completed(found[trial]):
-            kept[place].setdefault(name, []).append(found[trial].trace)  # type: ignore[arg-type]
+        trace = found[trial].completed_trace
+        if trace is not None:
+            kept[place].setdefault(name, []).append(trace)
     return Seen(kept[0], kept[1], {}, {}, {})
 
 
@@ -188,10 +187,8 @@ def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
             pair = []
             for condition in (conditions.default, conditions.deterministic):
                 trial = Trial(of(condition, chunk, dtypes=DTYPES[0]), 10 + 2 * number)
-                done = (yield [trial])[trial]
-                pair.append(
-                    replays.told(done.trace, "seconds") if _completed(done) and done.trace else {}
-                )
+                trace = (yield [trial])[trial].completed_trace
+                pair.append(trace.measures.operations.seconds if trace is not None else {})
             for key in pair[0].keys() & pair[1].keys():
                 ratios.setdefault(key, []).append(median(pair[1][key]) / median(pair[0][key]))
     return tuple(_priced(one, ratios.get(f"{one.name} {one.dtype}", [])) for one in found)

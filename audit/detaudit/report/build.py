@@ -9,11 +9,11 @@ from detaudit_probes.declare import Pin, Source
 from detaudit import __version__, base, diff, findings, recipes
 from detaudit.conclusion import conclude
 from detaudit.condition import Condition
-from detaudit.experiments.tally import Tally
-from detaudit.pinpoint import Guilty, Pinpoint, Replays
+from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import Guilty, Pinpoint, Replays
+from detaudit.core.tally import Tally
 from detaudit.report import v1
 from detaudit.report.privacy import Private
-from detaudit.runner import Finished
 from detaudit.verdict import Count, Verdict
 
 
@@ -106,7 +106,7 @@ class Shared:
             seed=one.seed,
             pins=self.names(one.pins),
             loose=self.names(one.loose),
-            options=self.private.facts(dict(one.options)),
+            options=self.private.facts(one.options),
             environment={name: self.maybe(value) for name, value in one.environment},
             feed=one.feed,
             procedure=one.procedure,

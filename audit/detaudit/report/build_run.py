@@ -1,7 +1,7 @@
 """From what ``detaudit run`` found to its document."""
 
 from detaudit import __version__, base, environment
-from detaudit.counting import excluded_rate
+from detaudit.core.counting import excluded_rate
 from detaudit.report import v1
 from detaudit.report.build import Shared
 from detaudit.report.privacy import Private

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from math import isclose
 from typing import Any
 
-from detaudit.counting import excluded_rate
+from detaudit.core.counting import excluded_rate
 from detaudit.report import v1
 
 #: Verdicts in the order in which a reader needs them.

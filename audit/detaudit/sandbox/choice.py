@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from detaudit.outcome import last_line
 from detaudit.sandbox import mounts
 from detaudit.sandbox.copies import Copies
 from detaudit.sandbox.errors import SandboxFailed
@@ -93,9 +94,7 @@ def _try(overlay: Overlay, folder: Path) -> str:
             check=False,
         )
         if tried.returncode != 0:
-            return (
-                tried.stderr.strip().splitlines() or [f"it ended with status {tried.returncode}"]
-            )[-1]
+            return last_line(tried.stderr) or f"it ended with status {tried.returncode}"
         caught = mounts.TRY in overlay.written(trial)
         outside = os.path.lexists(overlay.root / mounts.TRY)
         return "" if caught and not outside else "what is written to it reaches the folder"

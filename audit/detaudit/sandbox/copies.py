@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,6 +91,7 @@ class Copies:
                     f"in-place."
                 )
             pristine = self.store / "pristine" / self.root.name
+            remove(pristine)  # of a saved audit that was killed
             self.left_out = tuple(sorted(copy_tree(self.root, pristine, ours=self.store)))
             self._large = {
                 name: state(status)
@@ -126,7 +128,7 @@ class Copies:
     def places(self) -> tuple[Path, ...]:
         return ()
 
-    def keep_state(self, trial: Path) -> None:
+    def keep_state(self, trial: Path) -> Path:
         names, copy = self.written(trial), self._copy(trial)
         for name in self._written_through(trial):  # as this trial has left it
             if os.path.lexists(self._take() / name):
@@ -137,6 +139,12 @@ class Copies:
         former, self._kept = self._kept, copy
         if former is not None:
             remove(former.parent)
+        return copy
+
+    def begin_from(self, state: Path, written: Collection[str]) -> None:
+        self._take()
+        self._linked |= self._large.keys() - set(written)
+        self._kept = state
 
     def discard(self, trial: Path) -> None:
         copy = self._copy(trial)
@@ -165,11 +173,11 @@ class Copies:
             else:
                 self._large[name] = state(os.lstat(pristine / name))
 
-    def close(self) -> None:
+    def close(self, keep: bool = False) -> None:
         copies = {self._copy(trial) for trial in self._before}
         if self._kept is not None:
             copies.add(self._kept)
-        for copy in copies:
+        for copy in copies - ({self._kept} if keep else set()):
             remove(copy.parent)
         remove(self.store / "pristine")
         self._before.clear()

@@ -15,7 +15,6 @@ have changed. All else is kept.
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import shutil
 import stat
@@ -24,8 +23,9 @@ import threading
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from detaudit.core.files import read_json, write_json
 from detaudit.sandbox import mounts, tree
 from detaudit.sandbox.errors import SandboxFailed
 from detaudit.sandbox.tree import State, behind_link, copy_tree, entries
@@ -114,11 +114,16 @@ class InPlace:
     def places(self) -> tuple[Path, ...]:
         return ()
 
-    def keep_state(self, trial: Path) -> None:
+    def keep_state(self, trial: Path) -> Path:
         former, self._kept = self._kept, trial / "left"
         if former is not None:
             tree.remove(former)
         self._unread = set(copy_tree(self.root, self._kept, moved=False))
+        write_json(self._kept.with_suffix(".unread"), sorted(self._unread))
+        return self._kept
+
+    def begin_from(self, state: Path, written: Collection[str]) -> None:
+        self._kept, self._unread = state, set(read_json(state.with_suffix(".unread")))
 
     def discard(self, trial: Path) -> None:
         batch, names = self.journal.batch(), self.written(trial)
@@ -149,7 +154,7 @@ class InPlace:
                 f"kept, and the next `detaudit run` tries again."
             ) from error
 
-    def close(self) -> None:
+    def close(self, keep: bool = False) -> None:
         """Raises SandboxFailed, and keeps the journal, where the folder cannot be restored."""
         if not self.journal.folder.exists():
             return
@@ -162,7 +167,7 @@ class InPlace:
         finally:
             self._pulse.stop()
             self.journal.release()
-            if self._kept is not None:
+            if self._kept is not None and not keep:
                 tree.remove(self._kept)
 
 
@@ -270,7 +275,7 @@ class Journal:
         self._write(names, unsaved)
 
     def _write(self, names: dict[str, Entry], unsaved: Iterable[str]) -> None:
-        _write_json(
+        write_json(
             self.folder / _RECORD,
             {
                 "root": str(self.root),
@@ -279,10 +284,11 @@ class Journal:
                 "names": names,
                 "unsaved": list(unsaved),
             },
+            durable=True,
         )
 
     def _read(self) -> tuple[dict[str, Entry], set[str]]:
-        record = _read_json(self.folder / _RECORD)
+        record = read_json(self.folder / _RECORD)
         names = {
             name: Entry(tuple(fields[0]), *fields[1:]) for name, fields in record["names"].items()
         }
@@ -325,9 +331,8 @@ class Journal:
             if behind_link(self.root, name) or not os.path.lexists(path):
                 continue
             aside.append((name, os.lstat(path.parent).st_mtime_ns))
-            _write_json(
-                self.folder / _ASIDE_RECORD, aside
-            )  # first: a name that is aside is never unknown
+            # First: a name that is aside is never unknown.
+            write_json(self.folder / _ASIDE_RECORD, aside, durable=True)
             try:
                 os.rename(path, self.folder / _ASIDE / str(len(aside) - 1))
             except OSError as error:
@@ -342,7 +347,7 @@ class Journal:
 
     def _aside(self) -> list[tuple[str, int]]:
         path = self.folder / _ASIDE_RECORD
-        return [(name, modified) for name, modified in _read_json(path)] if path.exists() else []
+        return [(name, modified) for name, modified in read_json(path)] if path.exists() else []
 
     def _holds(self, name: str) -> bool:
         """Whether the name, and all that is in it, is saved as it is now."""
@@ -506,7 +511,7 @@ class Journal:
 
     def trouble(self) -> str:
         """Why the folder cannot be restored now; empty where it can be tried."""
-        record = _read_json(self.folder / _RECORD)
+        record = read_json(self.folder / _RECORD)
         if not self.root.parent.is_dir():
             return f"{self.root.parent} is not there"
         if not os.path.lexists(self.root):
@@ -741,16 +746,3 @@ def _put_back(saved: Path, path: Path) -> None:
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
-
-
-def _write_json(path: Path, document: Any) -> None:
-    draft = path.with_name(path.name + ".part")
-    with open(draft, "w", encoding="utf-8") as file:
-        json.dump(document, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))

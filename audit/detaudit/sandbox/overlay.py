@@ -2,10 +2,12 @@
 layer of its own.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,21 +108,29 @@ class Overlay:
     def places(self) -> tuple[Path, ...]:
         return () if self.store is None else (self.store,)
 
-    def keep_state(self, trial: Path) -> None:
+    def keep_state(self, trial: Path) -> Path:
         former, self._kept = self._kept, self._layers(trial)
         if former is not None:
             _remove(former)
+        return self._kept
+
+    def begin_from(self, state: Path, written: Collection[str]) -> None:
+        self._kept = state
 
     def discard(self, trial: Path) -> None:
         layers = self._places.pop(trial, None)
         if layers is not None and layers != self._kept:
             _remove(layers)
 
-    def close(self) -> None:
-        for layers in {*self._places.values(), *([self._kept] if self._kept is not None else [])}:
-            _remove(layers)
+    def close(self, keep: bool = False) -> None:
+        kept = self._kept if keep else None
+        layers = {*self._places.values(), *([self._kept] if self._kept is not None else [])}
+        for folder in layers - {kept}:
+            _remove(folder)
+            with contextlib.suppress(OSError):  # the store of an earlier audit, if it is empty now
+                folder.parent.rmdir()
         self._places.clear()
-        if self.store is not None:
+        if self.store is not None and (kept is None or kept.parent != self.store):
             _remove(self.store)
 
 

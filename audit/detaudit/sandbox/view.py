@@ -2,7 +2,7 @@
 read as JSON.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,13 +71,21 @@ class Sandbox(Protocol):
         program's.
         """
 
-    def keep_state(self, trial: Path) -> None:
+    def keep_state(self, trial: Path) -> Path:
         """What this trial has left is what ``Start(left=True)`` begins from, and no longer what an
-        earlier one has.
+        earlier one has, which is removed. Where it lies.
+        """
+
+    def begin_from(self, state: Path, written: Collection[str]) -> None:
+        """As :meth:`keep_state`, with what another sandbox of this kind and folder has kept.
+
+        ``written`` are the names that the trial wrote.
         """
 
     def discard(self, trial: Path) -> None:
         """The trial has ended: free what its view holds. Does nothing to one that is kept."""
 
-    def close(self) -> None:
-        """The audit has ended: the user's folder is as it was."""
+    def close(self, keep: bool = False) -> None:
+        """The audit has ended: the user's folder is as it was. ``keep`` leaves the kept state
+        there.
+        """

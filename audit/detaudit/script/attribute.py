@@ -7,9 +7,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 from detaudit.condition import Trial
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence, Incomparable
 from detaudit.events import Phase
-from detaudit.runner import Finished
 from detaudit.script import blame, fix, growth, price
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search
@@ -171,9 +171,9 @@ def backend_of(done: Sequence[Finished]) -> str | None:
     """The Keras backend that the script was seen to take."""
     return next(
         (
-            one.trace.measures["backend"]
+            one.trace.measures.backend
             for one in done
-            if one.trace is not None and "backend" in one.trace.measures
+            if one.trace is not None and one.trace.measures.backend is not None
         ),
         None,
     )
@@ -342,7 +342,7 @@ def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, F
     for number in range(OBSERVED):
         recorded, unrecorded = (
             Trial(condition, number),
-            Trial(condition.with_options({"watch": False}), number),
+            Trial(condition.with_orders(watch=False), number),
         )
         found = yield [recorded, unrecorded]
         compared.append(compare_ends(found[recorded], found[unrecorded]))

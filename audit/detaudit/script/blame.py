@@ -2,16 +2,13 @@
 these.
 """
 
-import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from detaudit_probes import protocol
 
 from detaudit.condition import Condition, Trial
-from detaudit.runner import Finished
+from detaudit.core.experiment import Finished
+from detaudit.core.notes import Draw, Seeding
 from detaudit.script import edits
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Site
@@ -51,7 +48,7 @@ def openings(
     """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of
     ``condition``.
     """
-    seen, _, _ = yield from _listed(case, condition, "input-changed", {"files": tuple(files)})
+    seen, _, _ = yield from _listed(case, condition, "input-changed", files)
     return tuple(seen)
 
 
@@ -63,66 +60,55 @@ def _spied(
     """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
-    seen, seeds, root = yield from _listed(case, case.held(others), source.id, {})
+    seen, seeds, root = yield from _listed(case, case.held(others), source.id)
     direct = [one for one in seen if one.in_user_code]
     seen = direct if source.script is not None and source.script.direct else seen
     return tuple(seen), _of_seeds(source.id, seeds, root)
 
 
 def _listed(
-    case: Case, condition: Condition, source: str, options: Mapping[str, Any]
-) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[list[Site], list[dict], Path]]:
+    case: Case, condition: Condition, source: str, files: Sequence[str] = ()
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[list[Site], Sequence[Seeding], Path]]:
     """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder
     of its files.
     """
-    trial = Trial(condition.with_options({"spy": source, "watch": False, **options}), 0)
+    spied = condition.with_orders(spy=source, watch=False, files=tuple(files))
+    trial = Trial(spied, 0)
     done = (yield [trial])[trial]
     if done.trace is None:
-        return [], [], case.program.root
-    path = done.trace.folder / protocol.SITES_FILE
-    listed = (
-        json.loads(path.read_text(encoding="utf-8"))
-        if path.exists()
-        else {"sites": [], "seeds": []}
-    )
-    root = Path(
-        done.trace.document["condition"].get("options", {}).get("root", case.program.root)
-    ).resolve()
-    return (
-        [
-            Site(
-                relative(one["file"], root),
-                one["line"],
-                one["function"],
-                one["draws"],
-                one["in_user_code"],
-                tuple(one["stack"]),
-            )
-            for one in _unseeded(listed["sites"])
-        ],
-        listed["seeds"],
-        root,
-    )
+        return [], (), case.program.root
+    sites = done.trace.sites()
+    root = Path(done.trace.request.orders.root or case.program.root).resolve()
+    listed = [
+        Site(
+            relative(draw.file, root),
+            draw.line,
+            draw.function,
+            draw.draws,
+            draw.in_user_code,
+            draw.stack,
+        )
+        for draw in _unseeded(sites.draws)
+    ]
+    return listed, sites.seeds, root
 
 
-def _unseeded(sites: Sequence[dict]) -> Sequence[dict]:
+def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:
     """Those that drew before the script seeded the source; all where each came after, for then that
     seed is no help.
     """
-    return [one for one in sites if one["draws"] > one["seeded"]] or sites
+    return [one for one in draws if one.draws > one.seeded] or draws
 
 
-def _of_seeds(source: str, seeds: Sequence[dict], root: Path) -> str:
+def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:
     """A seed that the script sets too late, or for another generator than this one."""
     if source not in SEEDS or not seeds:
         return ""
-    told = [
-        f"{one['function']} at {relative(one['file'], root)}:{one['line']}" for one in seeds[:4]
-    ]
-    late = [text for text, one in zip(told, seeds, strict=False) if one["reaches"] and one["draws"]]
+    told = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
+    late = [text for text, one in zip(told, seeds, strict=False) if one.reaches and one.draws]
     if late:
         return f"seeded too late: {late[0]} comes after draws from it"
-    if not any(one["reaches"] for one in seeds):
+    if not any(one.reaches for one in seeds):
         return f"the seeds that the script sets do not reach it: {', '.join(told)}"
     return ""
 
@@ -158,9 +144,9 @@ def _of_hash_seed(
 
     def agree(names: Pins) -> Generator:
         chosen = [one for one in found if _name(one) in names]
-        version = f"hash {' '.join(names)}"
-        case.program.versions[version] = _without(texts, chosen)
-        answer = yield from ask(held.with_options({"version": version}), pairs)
+        title = f"hash {' '.join(names)}"
+        version = case.program.add_version(title, _without(texts, chosen))
+        answer = yield from ask(held.with_orders(version=version), pairs)
         return answer.agree is True
 
     sure = [one for one in found if one.sure]

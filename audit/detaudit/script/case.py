@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from detaudit_probes.declare import Pin, Source
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished
 from detaudit.events import Emit
-from detaudit.runner import Finished
 from detaudit.script.findings import RunAudit
 from detaudit.script.program import Program
 from detaudit.script.repeat import MOST

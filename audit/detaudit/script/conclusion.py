@@ -2,7 +2,7 @@
 (docs/reference/exit-codes.md).
 """
 
-from detaudit.conclusion import INCONCLUSIVE, OK, Conclusion
+from detaudit.core.conclusion import INCONCLUSIVE, OK, Conclusion
 from detaudit.script.findings import RunAudit
 
 PARTS = "not-reproducible"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Experiment, Finished
 from detaudit.outcome import CRASHED, FAILED, OWN_FAULT
-from detaudit.runner import Experiment, Finished
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import RunAudit
 

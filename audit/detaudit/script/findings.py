@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import Pinpoint
 from detaudit.diff import Divergence
-from detaudit.pinpoint import Pinpoint
-from detaudit.runner import Finished
 
 PARTED = "two runs of one and the same program part"
 
@@ -243,6 +243,7 @@ class RunAudit:
     strict: bool = False
     cut: bool = False
     interrupted: bool = False
+    resume: str | None = None
     own_fault: bool = False
     began: str = ""
     seconds: float = 0.0

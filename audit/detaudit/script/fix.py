@@ -12,8 +12,8 @@ from detaudit_probes.declare import TF_KERAS, Edit
 
 from detaudit import base
 from detaudit.condition import Trial
-from detaudit.counting import excluded_rate
-from detaudit.runner import Finished
+from detaudit.core.counting import excluded_rate
+from detaudit.core.experiment import Finished
 from detaudit.script import edits, price
 from detaudit.script.case import Case
 from detaudit.script.findings import Cause, Fix
@@ -72,12 +72,9 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         number += 1
         if number == MOST_VERSIONS:
             break
-        version = f"fix {number}"
-        case.program.versions[version] = files
+        version = case.program.add_version(f"fix {number}", files)
         environment = tuple(sorted({item for way in ways for item in way.environment}))
-        condition = case.loose.with_options({"version": version}).with_environment(
-            dict(environment)
-        )
+        condition = case.loose.with_orders(version=version).with_environment(dict(environment))
         answer = yield from ask(condition, pairs + (PAIRS if number else 0))
         if answer.agree is not True:
             last = answer.reason or "its runs differ"

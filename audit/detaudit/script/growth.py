@@ -6,8 +6,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from detaudit.condition import Condition, Trial, pair
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence, aligned
-from detaudit.runner import Finished
 from detaudit.script.findings import Growth, Repeats, RunAudit
 from detaudit.script.repeat import compare_runs
 from detaudit.traces import Table, Trace
@@ -25,7 +25,7 @@ def grown(
     Where that pair parts at the very place at which the first did, its distance there is told as
     well.
     """
-    some = pair(loose.with_options({"keep_from": 0}), 0)
+    some = pair(loose.with_orders(keep_from=0), 0)
     found = yield list(some)
     left, right = (found[trial] for trial in some)
     if left.trace is None or right.trace is None:
@@ -51,10 +51,10 @@ def _with_distance(repeats: Repeats, other: object) -> Repeats:
 def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
     """The distance of all updated weights after each step that both traces have kept."""
     points = []
-    rights = {table.name: table for table in aligned(left, right).tables if table.kind == "steps"}
-    for table in left.tables:
+    rights = {table.name: table for table in aligned(left, right).step_tables}
+    for table in left.step_tables:
         other = rights.get(table.name)
-        if table.kind != "steps" or other is None or other.columns != table.columns:
+        if other is None or other.columns != table.columns:
             continue
         for row in range(min(len(table.cells), len(other.cells))):
             point = _point(table, other, row, len(points))
@@ -75,20 +75,13 @@ def _point(table: Table, other: Table, row: int, step: int) -> Growth | None:
         if stage != "update" or name.startswith("optimizer/"):
             continue
         a, b = table.record(row, cell), other.record(row, cell)
-        if a is None or b is None or a[:2] != b[:2]:
+        if a is None or b is None or not a.is_like(b):
             return None
-        if a[2] == b[2]:
-            total += _size(a[1])
+        if a.elements == b.elements:
+            total += a.size
             continue
-        far = distance(a[2], b[2], a[0])
+        far = distance(a.elements, b.elements, a.dtype)
         elements, total = elements + far.elements, total + far.of
         ulps = max(ulps or 0, far.ulps_max) if far.ulps_max is not None else ulps
         gap = max(gap or 0.0, far.max_abs) if far.max_abs is not None else gap
     return Growth(step, elements, total, ulps, gap)
-
-
-def _size(shape: str) -> int:
-    size = 1
-    for length in shape.split(","):
-        size *= int(length) if length else 1
-    return size

@@ -5,11 +5,11 @@ match, vary.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detaudit.condition import Trial, items, pair
+from detaudit.condition import Trial, pair
+from detaudit.core.experiment import Experiment, Finished
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
 from detaudit.events import Phase, Told
 from detaudit.outcome import TIMED_OUT, Outcome
-from detaudit.runner import Experiment, Finished
 from detaudit.script import attribute, failures, leftovers, vary
 from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import PARTED, Observer, RunAudit
@@ -153,15 +153,17 @@ def _at_a_step(
     """Where runs are to be ended early, all are after as many steps as the first makes: the audit
     speaks of these. Third, the run that told it.
     """
-    options = dict(case.loose.options)
-    if "stop_steps" not in options and "stop_seconds" not in options:
+    orders = case.loose.orders
+    if orders.stop_steps is None and orders.stop_seconds is None:
         return case, blank, ()
     first = (yield [Trial(case.loose, 0)])[Trial(case.loose, 0)]
-    steps = first.trace.measures.get("stopped") if first.trace is not None else None
-    if options.pop("stop_seconds", None) is not None and steps:
-        options["stop_steps"] = steps
-    stopped = replace(case, loose=replace(case.loose, options=items(options)))
-    return stopped, replace(blank, steps=steps), (first,)
+    steps = first.trace.measures.stopped if first.trace is not None else None
+    if orders.stop_seconds is not None:
+        case = replace(
+            case,
+            loose=case.loose.with_orders(stop_seconds=None, stop_steps=steps or orders.stop_steps),
+        )
+    return case, replace(blank, steps=steps), (first,)
 
 
 def _repeat(
@@ -205,9 +207,9 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
         )
     unwatched = next(
         (
-            one.trace.measures["unwatched"]
+            one.trace.measures.unwatched
             for one in completed
-            if one.trace and "unwatched" in one.trace.measures
+            if one.trace and one.trace.measures.unwatched is not None
         ),
         None,
     )
@@ -216,12 +218,12 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
             blank,
             reason=f"the script trains with {unwatched}, which detaudit run does not watch yet",
         )
-    if not any(one.trace.measures.get("steps") for one in completed if one.trace):
+    if not any(one.trace.measures.steps for one in completed if one.trace):
         return replace(
             blank,
             reason="the script trains nothing that was seen: no fit, no train_on_batch, no optimizer",
         )
-    still = [one for one in completed if one.trace and not one.trace.measures.get("moved")]
+    still = [one for one in completed if one.trace and not one.trace.measures.moved]
     if still:
         return replace(blank, reason="no weight changed in any step, so nothing was trained")
     return None
@@ -248,9 +250,7 @@ def _of_failures(outcome: Outcome) -> str:
 
 
 def _said(done: Finished) -> str:
-    folder = done.trace.folder if done.trace else None
-    path = folder / "stderr" if folder else None
-    return path.read_bytes()[-4000:].decode("utf-8", "replace") if path and path.exists() else ""
+    return done.trace.stderr_end() if done.trace is not None else ""
 
 
 # The runs differ ----------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
     """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not
     decided if rarely.
     """
-    condition = case.loose.with_options({"watch": False})
+    condition = case.loose.with_orders(watch=False)
     answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
     if not answer.agree:
         return answer
@@ -316,7 +316,7 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
 
 def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
     """An unrecorded pair too, and then what another machine may have otherwise."""
-    unrecorded = case.loose.with_options({"watch": False})
+    unrecorded = case.loose.with_orders(watch=False)
     bare = yield from ask(unrecorded, 1, comparing=compare_ends)
     audit = replace(audit, bare=bare.repeats)
     if bare.agree is None:
@@ -355,7 +355,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder
     hide it?
     """
-    condition = case.loose.with_options({"watch": False})
+    condition = case.loose.with_orders(watch=False)
     unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
     bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
     needed = matches_for(bare, RECORDER, MOST)
@@ -378,7 +378,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
 
 def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[Observer, Answer]]:
     """Do unrecorded runs end on the bits of recorded ones? If not, more of them are asked."""
-    unrecorded = case.loose.with_options({"watch": False})
+    unrecorded = case.loose.with_orders(watch=False)
     found = yield [Trial(unrecorded, 0)]
     if not isinstance(compare_ends(recorded, found[Trial(unrecorded, 0)]), Divergence):
         return Observer(True, "recorded and unrecorded runs end on the same bits"), bare

@@ -1,15 +1,15 @@
 """What of two runs is judged: the training, by whatever names, and the arrays that were saved."""
 
-from collections.abc import Sequence
-
-from detaudit_probes.protocol import SAVED
-
-from detaudit.diff import Agreement, Comparison, Divergence, aligned, compare, partners
+from detaudit.diff import (
+    IGNORED,
+    Comparison,
+    Divergence,
+    aligned,
+    compare,
+    compare_finals,
+    partners,
+)
 from detaudit.traces import Trace
-
-#: The generators' own states differ as soon as one is unpinned: what the training made of them is
-#: judged.
-IGNORED = ("rng",)
 
 
 def compare_trainings(left: Trace, right: Trace) -> Comparison:
@@ -22,19 +22,17 @@ def compare_last(left: Trace, right: Trace) -> Comparison | None:
     """The weights at exit, and what was saved: all that an unrecorded run tells. None where it
     tells no weights.
     """
-    ends = [trace.digests.get("final") for trace in (left, right)]
-    if None in ends:
-        return None
-    if ends[0] != ends[1]:
-        return Divergence("update", None, "the weights at exit", "bits")
-    return compare_saved(left, right) or Agreement(1)
+    compared = compare_finals(left, right, "the weights at exit")
+    if compared is None or isinstance(compared, Divergence):
+        return compared
+    return compare_saved(left, right) or compared
 
 
 def compare_saved(left: Trace, right: Trace) -> Divergence | None:
     """The first file, in the order in which they were saved, whose arrays are not the same in both
     runs.
     """
-    lefts, rights = saved(left), saved(right, left)
+    lefts, rights = left.saved_files(), saved(right, left)
     for name in [*lefts, *(name for name in rights if name not in lefts)]:
         if lefts.get(name) != rights.get(name):
             kind = "bits" if name in lefts and name in rights else "missing"
@@ -42,17 +40,10 @@ def compare_saved(left: Trace, right: Trace) -> Divergence | None:
     return None
 
 
-def saved(trace: Trace, other: Trace | None = None) -> dict[str, str]:
+def saved(trace: Trace, other: Trace) -> dict[str, str]:
     """The digest of each saved file, in the order in which they were saved, by the name that
     ``other`` has for it.
     """
-    found = {
-        name[len(SAVED) :]: digest
-        for name, digest in trace.digests.items()
-        if name.startswith(SAVED)
-    }
-    order: Sequence[str] = [
-        name for name in trace.measures.get("saved", ()) if name in found
-    ] or sorted(found)
-    names = partners(list(saved(other)), order) if other is not None else {}
-    return {names.get(name, name): found[name] for name in order}
+    found = trace.saved_files()
+    names = partners(list(other.saved_files()), list(found))
+    return {names.get(name, name): digest for name, digest in found.items()}

@@ -8,22 +8,20 @@ folder before the audit is another: a run without the files that the program mak
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from detaudit.condition import Condition, Trial
-from detaudit.counting import fisher
+from detaudit.core.counting import SIGNIFICANT, fisher
+from detaudit.core.experiment import Experiment, Finished
 from detaudit.diff import Comparison, Divergence, Incomparable
-from detaudit.experiments.loosen import SIGNIFICANT
-from detaudit.runner import Experiment, Finished
 from detaudit.sandbox.copies import ignored
 from detaudit.script import blame
 from detaudit.script.attribute import unresolved
 from detaudit.script.case import Case
 from detaudit.script.findings import PARTED, Cause, Repeats, RunAudit
-from detaudit.script.program import written_by
+from detaudit.script.program import files_of, written_by
 from detaudit.script.repeat import compare_runs, counted
 
 SOURCE, PIN = "input-changed", "fresh-folder"
@@ -31,12 +29,11 @@ MOST = 8  # runs that begin from what an earlier one has left, to tell its effec
 MOST_ALONE = 7  # folders and files that are taken away one by one
 MOST_NAMES = 1000  # in a folder that is taken away
 LEAST = 2  # pairs of fresh runs that ``MOST`` runs which differ from them are held against
-LEFT = {"left": True}
 
 
 def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
     """A run in the sandbox that ``first`` has left, compared with it."""
-    trial = Trial(case.loose.with_options(LEFT), 0)
+    trial = Trial(case.loose.with_orders(left=True), 0)
     found = yield [trial]
     if not found[
         trial
@@ -49,7 +46,7 @@ def explain(
     case: Case, audit: RunAudit, runs: Sequence[Finished], names: Sequence[str]
 ) -> Experiment[RunAudit]:
     """Fresh runs match, and one that begins from what the first has left, ``names``, differs."""
-    changed = case.loose.with_options(LEFT)
+    changed = case.loose.with_orders(left=True)
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
         return _unresolved(
@@ -86,15 +83,15 @@ def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
     trials = [Trial(pinned, number) for number in range(MOST)]
     found = yield trials
     fresh = [found[trial] for trial in trials]
-    kept = Trial(pinned.with_options({"kept": True}), 0)
+    kept = Trial(pinned.with_orders(kept=True), 0)
     first = (yield [kept])[kept]
     if not first.outcome.completed:
         return audit
-    repeats = yield from _against(pinned.with_options(LEFT), fresh)
+    repeats = yield from _against(pinned.with_orders(left=True), fresh)
     if not _shown(repeats, counted(fresh)):
         return audit
     names = written_by(first) or case.changed()
-    sites = yield from blame.openings(case, names, pinned.with_options(LEFT))
+    sites = yield from blame.openings(case, names, pinned.with_orders(left=True))
     return replace(audit, causes=(*audit.causes, Cause(SOURCE, PIN, True, sites)))
 
 
@@ -184,7 +181,7 @@ def _may_go(folder: Path) -> bool:
 
 def without(case: Case, names: Sequence[str]) -> Case:
     """The case in a folder without these files."""
-    return replace(case, loose=case.loose.with_options({"without": tuple(names)}))
+    return replace(case, loose=case.loose.with_orders(without=tuple(names)))
 
 
 def differs(comparison: Comparison | None) -> bool:
@@ -207,7 +204,7 @@ def _read(root: Path, run: Finished) -> tuple[str, ...]:
     come first, as a cache is younger than what it was made from. Files of one cache begin with one
     name.
     """
-    names = _files(run).get("read", ())
+    names = files_of(run).read
     paths: set[Path] = set()
     for name in names:
         paths.update(
@@ -264,14 +261,14 @@ def found_outside(runs: Sequence[Finished]) -> tuple[str, ...]:
     """Paths outside of the folder that the first of these runs has made, and later ones have read:
     no sandbox keeps them from it.
     """
-    made, *found = [_files(run) for run in runs]
-    read = {path for files in found for path in files.get("found", ())}
-    return tuple(sorted(read.intersection(made.get("made", ()))))
+    first, *later = [files_of(run) for run in runs]
+    read = {path for files in later for path in files.found}
+    return tuple(sorted(read.intersection(first.made)))
 
 
 def may_be_fetched(run: Finished) -> bool:
     """Whether what this run made may come from another machine, and not from its own work."""
-    return bool(_files(run).get("connected"))
+    return files_of(run).connected
 
 
 def outside_note(paths: Sequence[str]) -> str:
@@ -279,7 +276,3 @@ def outside_note(paths: Sequence[str]) -> str:
         f"later runs read {', '.join(paths[:3])}, which the first run made outside of the folder: delete it "
         f"between runs to see whether the script repeats without it"
     )
-
-
-def _files(run: Finished) -> Mapping[str, Any]:
-    return run.trace.measures.get("files", {}) if run.trace is not None else {}

@@ -9,9 +9,9 @@ from detaudit_probes import protocol
 from detaudit_probes.declare import EVERY_BACKEND
 
 from detaudit.condition import Trial, pair
+from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import judged
 from detaudit.events import Phase
-from detaudit.ops.pinpoint import judged
-from detaudit.runner import Finished
 from detaudit.script.blame import relative
 from detaudit.script.case import Case
 from detaudit.script.findings import RunAudit
@@ -38,21 +38,21 @@ def localise(
         or found is None
     ):
         return audit
-    if found[1].trace is None or found[1].trace.measures.get("backend") not in EVERY_BACKEND:
+    if found[1].trace is None or found[1].trace.measures.backend not in EVERY_BACKEND:
         return audit
     if divergence.stage == "data" or divergence.name.startswith(protocol.ARGUMENT):
         return audit  # what went in differed
     table = step_table(found[1].trace, divergence)
-    options = {
-        "pinpoint": divergence.step,
-        "every": 1,
-        "eager": table is None or not table.name.startswith("fit"),
-    }
+    replayed = case.loose.with_orders(
+        pinpoint=divergence.step,
+        every=1,
+        eager=table is None or not table.name.startswith("fit"),
+    )
     case.emit(Phase(f"Step {divergence.step}, operation by operation"))
     runs: list[Finished] = []
     found_there = None
     for number in range(PAIRS):
-        trials = pair(case.loose.with_options(options), number)
+        trials = pair(replayed, number)
         seen = yield list(trials)
         runs += [seen[trial] for trial in trials]
         found_there = judged(runs)

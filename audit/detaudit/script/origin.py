@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from detaudit_probes import protocol
 
+from detaudit.core.experiment import Finished
 from detaudit.diff import Divergence, aligned
-from detaudit.runner import Finished
 from detaudit.script.repeat import parting
 from detaudit.traces import Table, Trace
 
@@ -64,9 +64,7 @@ def suspects(done: Sequence[Finished]) -> set[str]:
     Generators that were in other states before the runs parted, and sources that were met by more
     than the import of an installed module.
     """
-    used = {
-        name for one in done if one.trace is not None for name in one.trace.measures.get("used", ())
-    }
+    used = {name for one in done if one.trace is not None for name in one.trace.measures.used}
     found = _first(done)
     if found is None:
         return used
@@ -103,14 +101,11 @@ def _differing(left: Trace, right: Trace, found: Divergence) -> tuple[list[str],
 
 def _states(trace: Trace, before: float) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for table in trace.tables:
-        for row in range(len(table.sequence)) if table.kind == "events" else ():
-            stage, name = table.label(row, 0)
-            if stage == "rng" and int(table.sequence[row]) < before:
-                word = name.partition(" at ")[0]
-                found.setdefault(word if word in GENERATORS else name, []).append(
-                    int(table.cells[row, 0])
-                )
+    for event in trace.events("rng"):
+        if event.sequence < before:
+            word = event.name.partition(" at ")[0]
+            name = word if word in GENERATORS else event.name
+            found.setdefault(name, []).append(event.fingerprint)
     return found
 
 
@@ -119,9 +114,8 @@ def step_table(trace: Trace, found: Divergence) -> Table | None:
     return next(
         (
             table
-            for table in trace.tables
-            if table.kind == "steps"
-            and found.step is not None
+            for table in trace.step_tables
+            if found.step is not None
             and (found.stage, found.name) in table.columns
             and found.step in table.step
         ),
@@ -134,17 +128,12 @@ def _sequence(left: Trace, right: Trace, found: Divergence) -> float:
     table = step_table(left, found)
     if table is not None:
         return int(table.sequence[table.step == found.step][0])
-    lefts, rights = (
-        [
-            (int(table.sequence[row]), int(table.cells[row, 0]))
-            for table in trace.tables
-            if table.kind == "events"
-            for row in range(len(table.sequence))
-            if table.label(row, 0) == (found.stage, found.name)
-        ]
-        for trace in (left, right)
-    )
+    lefts, rights = (trace.events(found.stage, found.name) for trace in (left, right))
     return next(
-        (place for (place, mark), (_, other) in zip(lefts, rights, strict=False) if mark != other),
+        (
+            event.sequence
+            for event, other in zip(lefts, rights, strict=False)
+            if event.fingerprint != other.fingerprint
+        ),
         math.inf,
     )

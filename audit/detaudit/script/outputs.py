@@ -4,13 +4,11 @@ author's unit.
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from pathlib import Path
 
-from detaudit_probes import protocol
 from detaudit_probes.protocol import BESIDE
 
+from detaudit.core.experiment import Finished
 from detaudit.diff import renamed
-from detaudit.runner import Finished
 from detaudit.script.findings import Output, Quantity
 from detaudit.script.judging import saved
 from detaudit.script.origin import GENERATORS
@@ -27,7 +25,7 @@ def outputs(done: Sequence[Finished]) -> tuple[Output, ...]:
     """Each saved file, what stands beside the training, and the standard output: is it the same in
     every run that completed?
     """
-    traces = [one.trace for one in done if one.trace is not None and one.outcome.completed]
+    traces = [trace for one in done if (trace := one.completed_trace) is not None]
     if len(traces) < 2:
         return ()
     files = [saved(trace, traces[0]) for trace in traces]
@@ -36,7 +34,7 @@ def outputs(done: Sequence[Finished]) -> tuple[Output, ...]:
         for name in sorted({name for one in files for name in one})
     ]
     found += _beside(traces) + _names(traces)
-    printed = [_printed(trace.folder / protocol.STDOUT_FILE) for trace in traces]
+    printed = [trace.stdout(MOST_PRINTED).splitlines() for trace in traces]
     lines = [line for other in printed[1:] if (line := _first_other(printed[0], other)) is not None]
     if any(printed):
         found.append(Output("printed", "standard output", not lines, min(lines, default=None)))
@@ -64,7 +62,7 @@ def _names(traces: Sequence[Trace]) -> list[Output]:
                 if stage == "init"
             }
         )
-        mine, theirs = list(saved(traces[0])), list(saved(other))
+        mine, theirs = list(traces[0].saved_files()), list(other.saved_files())
         if len(mine) == len(theirs):
             pairs.update(
                 {name: new for name, new in zip(mine, theirs, strict=True) if new not in mine}
@@ -90,18 +88,11 @@ def quantity(done: Sequence[Finished]) -> Quantity | None:
 
 
 def _results(trace: Trace) -> dict[tuple[str, str], float]:
-    return {(group, name): value for group, name, value in trace.measures.get("results", ())}
+    return {(group, name): value for group, name, value in trace.measures.results}
 
 
 def _is_loss(name: str) -> bool:
     return name.rpartition("_")[2] == "loss"
-
-
-def _printed(path: Path) -> list[bytes]:
-    if not path.exists():
-        return []
-    with open(path, "rb") as file:
-        return file.read(MOST_PRINTED).splitlines()
 
 
 def _first_other(left: Sequence[bytes], right: Sequence[bytes]) -> int | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import median
 
 from detaudit.condition import Condition, Trial
-from detaudit.runner import Experiment, Finished
+from detaudit.core.experiment import Experiment, Finished
 from detaudit.script.case import Case
 from detaudit.script.findings import Cost, Price
 from detaudit.script.repeat import FRESH, MORE, ask
@@ -126,7 +126,7 @@ def timed(
                 continue
             again = conditions[:place].count(conditions[place])
             trial = Trial(
-                conditions[place].with_options({"watch": False}), first + number + again * rounds
+                conditions[place].with_orders(watch=False), first + number + again * rounds
             )
             done = (yield [trial])[trial]  # asked for by itself, so that nothing runs beside it
             took = _seconds(done)
@@ -146,6 +146,6 @@ def ratios(
 
 
 def _seconds(done: Finished) -> float | None:
-    if not done.outcome.completed or done.trace is None:
+    if done.completed_trace is None:
         return None
-    return done.trace.measures.get("after_import") or None
+    return done.completed_trace.measures.after_import or None

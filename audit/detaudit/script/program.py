@@ -1,41 +1,47 @@
 """A user's program, and a process that runs it once under a condition."""
 
 import contextlib
+import hashlib
 import json
-import math
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import detaudit_probes
-from detaudit_probes import protocol
+from detaudit_probes import codec, protocol
 
 from detaudit import confinement
+from detaudit.condition import Condition
+from detaudit.core.experiment import Finished
+from detaudit.core.files import end_of, write_json
 from detaudit.errors import UsageError
-from detaudit.nests import Interpreter, write_json
-from detaudit.runner import Finished
-from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.view import IGNORED, Sandbox, Start, View
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.processes import end_group
+from detaudit.outcome import Ended, last_line
+from detaudit.sandbox.errors import SandboxFailed, StateGone
+from detaudit.sandbox.tree import entries
+from detaudit.sandbox.view import Sandbox, Start, View
 from detaudit.script import trackers
 from detaudit.script.supervise import LAUNCH_FILE
 
 MOST_BURNERS = 8
+MOST_LISTED = 50_000  # names below the program's folder that are looked at for changes
 CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
 LEAST_SPACE = (
     1 << 20
 )  # bytes: where less is free in our folder, a run that fails says nothing of the script
 
-WRITTEN_FILE = (
-    "written.json"  # in a trial's folder: the names below the program's folder that it has written
-)
+# In a trial's folder: the names below the program's folder that it has written, and where what it
+# has left is kept, if that is.
+WRITTEN_FILE, STATE_FILE = "written.json", "state.json"
+REMOVED = ""  # there, of a state that a later one has replaced
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,15 @@ class Program:
     cwd: Path
     root: Path
     versions: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def add_version(self, title: str, texts: Mapping[str, str]) -> str:
+        """The name of a version with these ``texts``. It holds a digest of them: a saved trial of
+        that name has seen the same.
+        """
+        digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+        name = f"{title} {digest[:12]}"
+        self.versions[name] = texts
+        return name
 
     @property
     def title(self) -> str:
@@ -134,22 +149,29 @@ class Begun:
     without: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, asked: Condition | protocol.Request) -> "Begun":
+        return cls(asked.orders.without, asked.pins)
+
 
 @dataclass
 class Sandboxed:
-    """The sandbox of an audit that ``began`` then, and what runs have written in it: names below
-    the program's folder.
+    """The sandbox of an audit that ``began`` then, and what a further run may begin from: what an
+    earlier one has left.
     """
 
     sandbox: Sandbox
-    written: set[str] = field(default_factory=set)
     began: float = field(default_factory=time.time)
-    _known: list[Begun] = field(default_factory=list)  # whose state was kept, the last one is there
+    _known: set[Begun] = field(default_factory=set)  # how runs began whose state was kept
+    _there: Begun | None = None  # how the one began whose state is kept now
+    _holder: Path | None = None  # the folder of that trial
 
     def view(self, trial: Path, start: Start, begun: Begun) -> View:
-        """Raises SandboxFailed if a run is to begin from what none has left."""
-        if start.left and (not self._known or self._known[-1] != begun):
-            raise SandboxFailed("No earlier run has left what this one is to begin from.")
+        """Raises StateGone if a run is to begin from what none has left, or from what is no longer
+        kept.
+        """
+        if start.left and begun != self._there:
+            raise StateGone("No earlier run has left what this one is to begin from.")
         return self.sandbox.view(trial, start)
 
     def settle(self, trial: Path, begun: Begun | None) -> None:
@@ -158,23 +180,88 @@ class Sandboxed:
         What the first one that began so has left is kept, in place of what was: a further run may
         begin from there.
         """
-        names = self.sandbox.written(trial)
-        self.written.update(names)
-        write_json(trial / WRITTEN_FILE, list(names))
+        write_json(trial / WRITTEN_FILE, list(self.sandbox.written(trial)))
         if begun is not None and begun not in self._known:
-            self._known.append(begun)
-            self.sandbox.keep_state(trial)
+            self._keep_state(trial, begun)
         self.sandbox.discard(trial)
+
+    def _keep_state(self, trial: Path, begun: Begun) -> None:
+        if self._holder is not None:
+            # Noted before it is so: a saved audit must not begin from half of a state.
+            write_json(self._holder / STATE_FILE, REMOVED)
+        self._there = None
+        write_json(trial / STATE_FILE, str(self.sandbox.keep_state(trial)))
+        self._there, self._holder = begun, trial
+        self._known.add(begun)
+
+    def take_up(self, saved: Mapping[str, Finished]) -> dict[str, Finished]:
+        """Those of the runs of a saved audit that speak for this one.
+
+        If the state that was kept last is gone, see :meth:`begin_anew`. Raises SandboxFailed.
+        """
+        began = (run.trace.request.orders.began for run in saved.values() if run.trace is not None)
+        self.began = min((time for time in began if time is not None), default=self.began)
+        holders = {_begun(run): run for run in saved.values() if _has_left(run)}
+        last = next((run for run in holders.values() if _state_of(run) is not None), None)
+        if last is None:
+            return self.begin_anew(saved)
+        assert last.trace is not None
+        self._known, self._there, self._holder = set(holders), _begun(last), last.trace.folder
+        state = _state_of(last)
+        assert state is not None
+        self.sandbox.begin_from(state, written_by(last))
+        return {
+            key: run
+            for key, run in saved.items()
+            if not run.trial.condition.orders.left or _begun(run) in holders
+        }
+
+    def begin_anew(self, saved: Mapping[str, Finished]) -> dict[str, Finished]:
+        """Of the saved runs, those that neither begin from a state nor have left one that was kept:
+        the others are made again, in their order, and with them every state.
+
+        Raises SandboxFailed where the first run made something outside of the folder, which a
+        further one would find: that it was made by a run would not be known.
+        """
+        self._known, self._there = set(), None
+        first = min(saved.values(), key=lambda run: run.number, default=None)
+        made = files_of(first).made if first is not None and _has_left(first) else ()
+        outside = [path for path in made if os.path.lexists(path)]
+        if outside:
+            raise SandboxFailed(
+                f"What the first run has left is gone, and it made {outside[0]} outside of the folder: "
+                f"delete that, and begin again without --resume."
+            )
+        return {
+            key: run
+            for key, run in saved.items()
+            if not run.trial.condition.orders.left and not _has_left(run)
+        }
 
 
 def written_by(run: Finished) -> tuple[str, ...]:
     """Names below the program's folder that a run has written; none where there was no sandbox."""
-    path = run.trace.folder / WRITTEN_FILE if run.trace is not None else None
-    return (
-        tuple(json.loads(path.read_text(encoding="utf-8")))
-        if path is not None and path.exists()
-        else ()
-    )
+    return tuple(run.trace.note(WRITTEN_FILE) or ()) if run.trace is not None else ()
+
+
+def files_of(run: Finished) -> protocol.Files:
+    """The files that a run has used; none where that was not seen."""
+    return run.trace.measures.files if run.trace is not None else protocol.Files()
+
+
+def _begun(run: Finished) -> Begun:
+    return Begun.of(run.trial.condition)
+
+
+def _has_left(run: Finished) -> bool:
+    """Whether what a run has left was kept, were it only until another's was."""
+    return run.trace is not None and run.trace.note(STATE_FILE) is not None
+
+
+def _state_of(run: Finished) -> Path | None:
+    """Where what a run has left is kept; None where it is not, or no longer."""
+    place = run.trace.note(STATE_FILE) if run.trace is not None else None
+    return Path(place) if place and os.path.isdir(place) else None
 
 
 class Pace:
@@ -194,9 +281,7 @@ class Pace:
 
 
 class Process:
-    """One run of the program. To the runner it is a nest that serves one trial and needs no
-    start.
-    """
+    """One run of the program: a host that serves one trial and needs no start."""
 
     def __init__(
         self,
@@ -223,8 +308,8 @@ class Process:
     def answered(self) -> bool:
         return True
 
-    def hello(self) -> dict[str, Any]:
-        return {}
+    def hello(self) -> Hello:
+        return Hello({}, ())
 
     def run(self, request: protocol.Request) -> Path:
         """Start the program; its folder, in which ``exit.json`` appears when it has ended."""
@@ -236,18 +321,16 @@ class Process:
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
         temporary = self.control.parent / f"{request.trial:04}"
-        asked = request._replace(
-            options={
-                **request.options,
-                "root": str(root),
-                "origin": str(self.program.root),
-                "covered": self._covered(view),
-                "temporary": str(temporary),
-                # The same for all: a name more in the request would move what lies in memory.
-                "began": None if self._sandboxed is None else self._sandboxed.began,
-            }
+        orders = request.orders._replace(
+            root=str(root),
+            origin=str(self.program.root),
+            covered=self._covered(view),
+            temporary=str(temporary),
+            # The same for all: a name more in the request would move what lies in memory.
+            began=None if self._sandboxed is None else self._sandboxed.began,
         )
-        write_json(folder / protocol.REQUEST_FILE, asked._asdict())
+        asked = request._replace(orders=orders)
+        write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
         write_json(
             folder / LAUNCH_FILE,
             {
@@ -256,8 +339,8 @@ class Process:
                 "environment": self._variables(folder, temporary if request.pins else None),
                 "timeout": request.timeout,
                 "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
-                "fixed_addresses": bool(request.options.get("fixed_addresses")),
-                "burners": _cores() if request.options.get("busy") else 0,
+                "fixed_addresses": bool(request.settings.fixed_addresses),
+                "burners": _burners() if request.settings.busy else 0,
                 # Where the clock is pinned, two runs read the same time whenever they begin.
                 "wait": self._pace.wait()
                 if self._pace is not None and CLOCK not in request.pins
@@ -267,22 +350,21 @@ class Process:
         self._start(folder)
         return folder
 
-    def _covered(self, view: View) -> list[str]:
+    def _covered(self, view: View) -> tuple[str, ...]:
         """Folders besides the program's own that are protected as well."""
-        return [] if view.plan is None else [str(folder) for folder in self.program.beside]
+        return () if view.plan is None else tuple(map(str, self.program.beside))
 
     def _view(self, folder: Path, request: protocol.Request) -> View:
         if self._sandboxed is None:
             return View(self.program.root)
-        options = request.options
-        left, without = bool(options.get("left")), tuple(options.get("without", ()))
-        begun = Begun(without, tuple(request.pins))
-        changed = left or "version" in options
-        wanted = not request.pins or bool(options.get("kept"))
-        self._begun = None if changed or request.loose or not wanted else begun
+        orders, begun = request.orders, Begun.of(request)
+        changed = orders.left or bool(orders.version) or bool(request.loose)
+        wanted = not request.pins or orders.kept
+        self._begun = begun if wanted and not changed else None
         # What a run without these names has left holds what it has made of them.
-        texts = self.program.versions.get(options.get("version", ""), {})
-        return self._sandboxed.view(folder, Start(texts, () if left else without, left), begun)
+        without = () if orders.left else orders.without
+        start = Start(self.program.versions.get(orders.version, {}), without, orders.left)
+        return self._sandboxed.view(folder, start, begun)
 
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
         """The trial's environment, with a ``temporary`` folder of its own where something is
@@ -324,37 +406,30 @@ class Process:
             os.close(reading)
         self._began = time.monotonic()
 
-    def ended(self, folder: Path) -> dict[str, Any] | None:
-        """How the run in ``folder`` ended, or None while it goes on."""
-        path = folder / protocol.EXIT_FILE
+    def ended(self, folder: Path) -> Ended | None:
         status = self._process.poll() if self._process else 0
-        if path.exists():
-            ended = json.loads(path.read_text(encoding="utf-8"))
-            fault = self._own_fault(
-                folder, ended
-            )  # before its layers are removed, which frees the disk
+        ended = Ended.read(folder)
+        if ended is not None:
+            # Before its layers are removed, which frees the disk.
+            fault = self._own_fault(folder, ended)
             if self._sandboxed is not None:
-                self._sandboxed.settle(folder, self._begun if ended["status"] == 0 else None)
-            return {**ended, "own_fault": fault}
+                self._sandboxed.settle(folder, self._begun if ended.status == 0 else None)
+            return replace(ended, own_fault=fault)
         if status is None:
             return None
-        why = f"the process that looks after the script ended with status {status}: {_last_line(folder / 'supervisor')}"
-        return {
-            "status": None,
-            "signal": None,
-            "timed_out": False,
-            "seconds": 0.0,
-            "own_fault": why,
-        }
+        word = _last_word(folder / "supervisor")
+        return Ended(
+            own_fault=f"the process that looks after the script ended with status {status}: {word}"
+        )
 
-    def _own_fault(self, folder: Path, ended: Mapping[str, Any]) -> str:
+    def _own_fault(self, folder: Path, ended: Ended) -> str:
         """What went wrong in detaudit's own code, or in its folder, in the run that has ``ended``;
         else nothing.
         """
         path = folder / protocol.FAULT_FILE
         if path.exists():
-            return f"in its hooks: {_last_line(path)}"
-        if ended["status"] == 0 or ended["timed_out"]:
+            return f"in its hooks: {_last_word(path)}"
+        if ended.status == 0 or ended.timed_out:
             return ""
         places = self._sandboxed.sandbox.places() if self._sandboxed is not None else ()
         full = [
@@ -367,13 +442,12 @@ class Process:
     def said(self, folder: Path) -> str:
         """The end of what the script wrote to stderr, or why it did not start."""
         for name in (protocol.STDERR_FILE, "supervisor"):
-            path = folder / name
-            if path.exists() and path.stat().st_size:
-                return path.read_bytes()[-4000:].decode("utf-8", "replace").rstrip()
+            said = end_of(folder / name)
+            if said:
+                return said.rstrip()
         return ""
 
     def interrupt(self) -> None:
-        """End the program, whatever it started, and the process that looks after it."""
         self._let_go()
 
     def close(self) -> None:
@@ -382,8 +456,7 @@ class Process:
             try:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
+                end_group(self._process.pid)
                 self._process.wait()
 
     def _let_go(self) -> None:
@@ -392,20 +465,17 @@ class Process:
             self._lifeline = None
 
 
-def _last_line(path: Path) -> str:
+def _last_word(path: Path) -> str:
     """The last line of what a process of ours has said; nothing where it could say nothing."""
-    if not path.exists():
-        return "it left no word"
-    lines = path.read_bytes()[-4000:].decode("utf-8", "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it left no word")
+    return last_line(end_of(path)) or "it left no word"
 
 
-def _cores() -> int:
+def _burners() -> int:
     """How many processes keep this machine busy; a few disturb a large one as well."""
-    cores = confinement.cores()
+    quota = None
     with contextlib.suppress(OSError, ValueError):
-        cores = min(cores, math.ceil(confinement.cpu_quota() or cores))
-    return min(cores, MOST_BURNERS)
+        quota = confinement.cpu_quota()
+    return min(confinement.usable(confinement.cores(), quota) or 1, MOST_BURNERS)
 
 
 def text_of(path: Path) -> str | None:
@@ -432,21 +502,9 @@ def listing(root: Path) -> dict[str, tuple[int, int, int]]:
 
     A file that detaudit's own output is redirected to is not the program's.
     """
-    found = {}
     own = _identities(1, 2)
-    for folder, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if name not in IGNORED)
-        for name in [*names, *files]:
-            with contextlib.suppress(OSError):
-                path = os.path.join(folder, name)
-                status = os.lstat(path)
-                if (status.st_dev, status.st_ino) in own:
-                    continue
-                found[os.path.relpath(path, root)] = (
-                    status.st_size,
-                    status.st_mode,
-                    status.st_mtime_ns,
-                )
-        if len(found) > 50_000:
-            break
-    return found
+    return {
+        name: (status.st_size, status.st_mode, status.st_mtime_ns)
+        for name, status in islice(entries(root), MOST_LISTED)
+        if (status.st_dev, status.st_ino) not in own
+    }

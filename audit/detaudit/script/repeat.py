@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from detaudit_probes.protocol import Measures
 
 from detaudit.condition import Condition, pair
-from detaudit.counting import SIGNIFICANT, matches_needed, pairs_needed
+from detaudit.core.counting import SIGNIFICANT, matches_needed, pairs_needed
+from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.diff import Agreement, Comparison, Divergence, Incomparable
 from detaudit.outcome import TIMED_OUT, UNSTARTED
-from detaudit.runner import Experiment, Finished, Found
 from detaudit.script.findings import Repeats
 from detaudit.script.judging import compare_last, compare_trainings
 from detaudit.traces import Trace
@@ -106,18 +107,11 @@ def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
     """The steps of a run, those of each ``fit`` by themselves: what is observed, and the
     fingerprints.
     """
-    begins = [
-        int(table.sequence[row])
-        for table in trace.tables
-        if table.kind == "events"
-        for row in range(len(table.sequence))
-        if table.label(row, 0) == BEGINS
-    ]
-    for table in trace.tables:
-        if table.kind == "steps":
-            for cells in np.split(table.cells, np.unique(np.searchsorted(table.sequence, begins))):
-                if len(cells):
-                    yield table.columns, cells
+    begins = [event.sequence for event in trace.events(*BEGINS)]
+    for table in trace.step_tables:
+        for cells in np.split(table.cells, np.unique(np.searchsorted(table.sequence, begins))):
+            if len(cells):
+                yield table.columns, cells
 
 
 def parting(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
@@ -175,7 +169,7 @@ def ask(
     they should.
     """
     done: list[Finished] = []
-    recorded = dict(condition.options).get("watch", True)
+    recorded = condition.orders.watch
     for number in range(first, first + pairs):
         trials = pair(condition, number)
         found: Found = yield list(trials)
@@ -203,8 +197,8 @@ def _stands_still(run: Finished) -> bool:
     differ. (A script of which that is so without pins is refused before; an unrecorded run does not
     look.)
     """
-    measures = run.trace.measures if run.trace else {}
-    return bool(measures.get("steps")) and measures.get("moved") is False
+    measures = run.trace.measures if run.trace else Measures()
+    return bool(measures.steps) and measures.moved is False
 
 
 def repeated(

@@ -2,42 +2,46 @@
 runner.
 """
 
-import contextlib
+import hashlib
 import os
 import re
 import shutil
-import signal
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import stat
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from detaudit_probes import protocol, sources
 from detaudit_probes.placebos import PLACEBOS
+from detaudit_probes.protocol import Orders
 
-from detaudit import base, environment, gpu, machine
+from detaudit import base, environment
 from detaudit.condition import Condition
+from detaudit.core.experiment import Finished
 from detaudit.errors import UsageError
 from detaudit.events import Emit, Told
-from detaudit.nests import Interpreter
-from detaudit.runner import Asking, Finished, Limits, Runner, default_jobs
-from detaudit.sandbox import in_place
+from detaudit.execution.audit import Session, session
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.outcome import COMPLETED, CRASHED, FAILED, Outcome
+from detaudit.runner import Limits, Runner, default_jobs
+from detaudit.sandbox import in_place, tree
 from detaudit.sandbox.choice import Choice, choose
-from detaudit.sandbox.errors import SandboxFailed
+from detaudit.sandbox.errors import SandboxFailed, StateGone
 from detaudit.sandbox.view import COPY, IN_PLACE, OVERLAY
 from detaudit.script import trackers
 from detaudit.script.attribute import backend_of
-from detaudit.script.case import Case
+from detaudit.script.case import Case, Investigation
 from detaudit.script.findings import Isolation, RunAudit
 from detaudit.script.investigate import investigate
-from detaudit.script.program import Pace, Process, Program, Sandboxed, listing
+from detaudit.script.program import Pace, Process, Program, Sandboxed, listing, written_by
 from detaudit.under_test import ask
-from detaudit.workspace import RUNS, SHORT, Workspace, workspace
+from detaudit.workspace import RUNS, SHORT
 
 INTERRUPTED = "interrupted"
 MOST_NAMES = 50  # of files that runs have written
+#: Signals that a batch system or the kernel sends, and not the script.
+FROM_OUTSIDE = ("SIGINT", "SIGHUP", "SIGTERM", "SIGKILL")
 
 
 @dataclass(frozen=True)
@@ -92,85 +96,129 @@ def budget(given: str | None) -> str | None:
     return given
 
 
-def run(program: Program, options: Options, emit: Emit) -> RunAudit:
-    """Investigate the program. Raises UsageError and EnvironmentUnusable."""
-    began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
-    before = gpu.snapshot()
+def run(
+    program: Program,
+    options: Options,
+    emit: Emit,
+    resume: str | None = None,
+    reports: Collection[Path] = (),
+) -> RunAudit:
+    """Investigate the program. An interruption gives what had been found, saved for ``resume``.
+
+    Raises UsageError and EnvironmentUnusable.
+    ``reports`` are files that will be written for the user: below the program's folder, they are
+    not the program's.
+    """
     for restored in in_place.recover():
         emit(Told(_recovered(restored)))
-    keep = Path(options.keep).absolute() if options.keep else None
-    with workspace(prefix=SHORT) as folder:
-        folder.kept = keep is not None
-        audit = _Run(
-            program, options, folder, emit, on_gpu=options.device != "cpu" and gpu.present(before)
-        ).audit()
-        if keep is not None:
+    with session(emit, resume, SHORT) as work:
+        audit = _Run(program, options, work, reports).audit()
+        if options.keep is not None and not audit.interrupted:
+            keep = Path(options.keep).absolute()
             os.makedirs(keep.parent, exist_ok=True)
-            shutil.move(folder.path, keep)  # to another file system, perhaps
-    return replace(
-        audit,
-        began=began,
-        seconds=time.monotonic() - clock,
-        machine={**machine.describe(), "gpu": gpu.report(before, gpu.snapshot())},
-    )
+            shutil.move(work.folder.path, keep)  # to another file system, perhaps
+    return audit
 
 
 class _Run:
     """One run of the command while it is being done."""
 
     def __init__(
-        self, program: Program, options: Options, folder: Workspace, emit: Emit, on_gpu: bool
+        self, program: Program, options: Options, work: Session, reports: Collection[Path]
     ) -> None:
-        self.program, self.options, self.folder, self.emit = program, options, folder, emit
-        self.runner: Runner | None = None
+        self.program, self.options, self.session, self.emit = program, options, work, work.emit
+        self.reports = [Path(os.path.realpath(path)) for path in reports]
         #: As Keras chooses it, where the script does not; what it took is seen in its runs.
         self.backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
         # Two trainings at a time may not find room on one card.
-        self.jobs = options.jobs or (1 if on_gpu else default_jobs())
+        self.jobs = options.jobs or (1 if work.on_gpu(options.device) else default_jobs())
+        self.so_far: list[RunAudit] = []
+        self.written: set[str] = set()
 
     def audit(self) -> RunAudit:
         self.emit(Told(_forecast(self.program.title, self.options)))
         hello = ask(self.options.python)
         before = listing(self.program.root)
         choice = choose(
-            self.program.root, self.folder.path, self.options.isolation, self.program.beside
+            self.program.root,
+            self.session.folder.path,
+            self.options.isolation,
+            self.program.beside,
         )
         self.sandboxed = Sandboxed(choice.sandbox)
-        with contextlib.ExitStack() as ending:
-            ending.callback(self._end)
+        self.session.ending.callback(self._leave)
+        self.runner = self._start(hello.fingerprints[0])
+        audit = self._blank(hello)
+        with self.session.attended():
             self.emit(Told(_announced(choice, self.program)))
-            audit, interrupted = self._investigated(hello)
-        runner = self.runner
-        assert runner is not None
-        trials = tuple(sorted(runner.finished.values(), key=lambda one: one.number))
+            self._go_on(hello, before)
+            audit = self._investigated(audit)
+        if self.session.interrupted:
+            audit = _cut(self.so_far[-1] if self.so_far else audit, INTERRUPTED)
+        trials = self.session.trials()
         seen = {"framework": {"backend": backend_of(trials) or self.backend}}
-        notes = audit.notes + _notes(trials, self.options.online)
-        return replace(
+        audit = replace(
             audit,
-            output=_printed(runner),
-            trials=trials,
-            notes=notes,
+            output=_printed(trials),
+            notes=audit.notes + _notes(trials, self.options.online),
             isolation=self._isolation(choice, before, trials),
-            cut=runner.cut,
-            interrupted=interrupted,
             environment={**audit.environment, **seen},
         )
+        return self.session.complete(audit)
 
-    def _investigated(self, hello: Mapping[str, Any]) -> tuple[RunAudit, bool]:
-        """What the investigation showed, or what was known when it ended early; and whether it was
-        interrupted.
-        """
-        known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
-        runner = self.runner = self._runner(hello["fingerprints"][0])
-        blank = RunAudit(
+    def _blank(self, hello: Hello) -> RunAudit:
+        return RunAudit(
             program=self.program.title,
-            options=self._replayable(),
+            options={**asdict(self.options), "jobs": self.jobs},
             reproducible=None,
             reason="not decided",
-            environment={**hello["facts"], "variables": environment.describe(os.environ)},
+            environment={**hello.facts, "variables": environment.describe(os.environ)},
             strict=self.options.strict,
         )
-        so_far = [blank]
+
+    def _go_on(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
+        """Take up what a saved audit of the same program has run."""
+        options, program = self.options, self.program
+        command = [program.title, str(program.cwd), str(program.root), *program.arguments]
+        identity = self.session.identity(
+            hello,
+            options.seed,
+            "run",
+            # A digest: arguments may hold secrets.
+            arguments=hashlib.sha256("\0".join(command).encode()).hexdigest(),
+            options={
+                "--backend": options.backend,
+                "--device": options.device,
+                "--isolation": self.sandboxed.sandbox.kind,
+                "--online": options.online,
+            },
+            files={
+                name: status
+                for name, status in files.items()
+                if not stat.S_ISDIR(status[1]) and not self._is_ours(name)
+            },
+        )
+        self.session.go_on(identity, _is_its_own, self._usable)
+
+    def _is_ours(self, name: str) -> bool:
+        path = Path(os.path.realpath(self.program.root), name)
+        return path in self.reports or path.is_relative_to(self.session.folder.path)
+
+    def _usable(self, saved: Mapping[str, Finished]) -> Mapping[str, Finished]:
+        """The saved runs that can be taken up. What others have begun goes, its numbers are given
+        again.
+        """
+        usable = self.sandboxed.take_up(saved)
+        folders = {run.trace.folder for run in usable.values() if run.trace is not None}
+        for path in self.runner.control.iterdir():
+            if not any(folder.is_relative_to(path) for folder in folders):
+                tree.remove(path)
+        return usable
+
+    def _investigated(self, blank: RunAudit) -> RunAudit:
+        """What the investigation showed, or what was known when it ended early."""
+        known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
+        self.so_far.append(blank)
         case = Case(
             program=self.program,
             loose=self._loose(),
@@ -181,43 +229,63 @@ class _Run:
             search=self.options.search,
             emit=self.emit,
             alone=self._alone,
-            changed=lambda: tuple(sorted(self.sandboxed.written))[:MOST_NAMES],
-            known_so_far=so_far.append,
+            changed=lambda: tuple(sorted(self.written))[:MOST_NAMES],
+            known_so_far=self.so_far.append,
             depth=self.options.depth,
             price=self.options.price,
             backend=self.backend,
         )
-        asking = Asking(investigate(case, blank))
-        why, interrupted = "the budget ran out", False
+        why = "the budget ran out"
         try:
-            runner.run([asking])
-        except KeyboardInterrupt:
-            why, interrupted = INTERRUPTED, True
+            audit = self._found(case, blank)
         except SandboxFailed as error:
-            if not runner.finished:
+            if not self.runner.finished:
                 raise
-            why = str(error).rstrip(".")
-        return (asking.finding if asking.done else _cut(so_far[-1], why)), interrupted
+            audit, why = None, str(error).rstrip(".")
+        return audit if audit is not None else _cut(self.so_far[-1], why)
 
-    def _end(self) -> None:
-        """End what runs, and leave the folder as it was: a further Ctrl-C must not stop half
-        way.
+    def _found(self, case: Case, blank: RunAudit) -> RunAudit | None:
+        """What the investigation finds; None where the budget is spent before.
+
+        A resumed one may ask for a run that begins from what is no longer kept. Then that is made
+        once more, and so is what depends on it.
         """
-        with undisturbed():
-            if self.runner is not None:
-                self.runner.close()
-            try:
-                self.sandboxed.sandbox.close()
-            except SandboxFailed as error:  # what is known is still reported; the journal is kept
-                self.emit(Told(str(error)))
-            replaced = getattr(self.sandboxed.sandbox, "replaced", None)
-            if replaced is not None:
-                self.emit(
-                    Told(
-                        "What changed in the folder during the audit, by its runs or by you, is kept in "
-                        f"{replaced}."
-                    )
+        try:
+            return self.session.ask(self._noting(investigate(case, blank)))
+        except StateGone:
+            if self.session.saved is None:
+                raise
+        self.emit(Told("What runs of the saved audit have left is gone: these are made again."))
+        self.session.go_back(self.sandboxed.begin_anew(self.runner.finished))
+        return self.session.ask(self._noting(investigate(case, blank)))
+
+    def _noting(self, investigation: Investigation) -> Investigation:
+        """The investigation, with what the runs that it is given have written noted."""
+        try:
+            wanted = next(investigation)
+            while True:
+                found = yield wanted
+                for run in found.values():
+                    self.written.update(written_by(run))
+                wanted = investigation.send(found)
+        except StopIteration as end:
+            return end.value
+
+    def _leave(self) -> None:
+        """Leave the user's folder as it was."""
+        sandbox = self.sandboxed.sandbox
+        try:
+            sandbox.close(keep=self.session.interrupted)
+        except SandboxFailed as error:  # what is known is still reported; the journal is kept
+            self.emit(Told(str(error)))
+        replaced = getattr(sandbox, "replaced", None)
+        if replaced is not None:
+            self.emit(
+                Told(
+                    "What changed in the folder during the audit, by its runs or by you, is kept in "
+                    f"{replaced}."
                 )
+            )
 
     def _isolation(
         self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]
@@ -226,7 +294,7 @@ class _Run:
             path
             for trial in trials
             if trial.trace is not None
-            for path in trial.trace.measures.get("files", {}).get("elsewhere", ())
+            for path in trial.trace.measures.files.elsewhere
         }
         after = listing(self.program.root)
         changed = sorted(
@@ -240,10 +308,8 @@ class _Run:
             tuple(changed)[:MOST_NAMES],
         )
 
-    def _runner(self, fingerprint: str) -> Runner:
+    def _start(self, fingerprint: str) -> Runner:
         jobs = 1 if self.options.isolation == IN_PLACE else self.jobs
-        limits = Limits(jobs, self.options.timeout, *spent(self.options.budget))
-
         pace = Pace()
 
         def open_process(
@@ -259,15 +325,16 @@ class _Run:
                 self.options.online,
             )
 
-        return Runner(
+        control = self.session.folder.path / RUNS
+        control.mkdir(exist_ok=True)
+        return self.session.start(
             Interpreter(self.options.python, self.backend, fork=False),
-            limits,
-            self.folder.path / RUNS,
+            Limits(jobs, self.options.timeout, *spent(self.options.budget)),
+            control,
             self._environment(),
             fingerprint=fingerprint,
             keep_bytes=False,
-            emit=self.emit,
-            open_nest=open_process,
+            open_host=open_process,
         )
 
     def _environment(self) -> dict[str, str]:
@@ -280,17 +347,19 @@ class _Run:
         return own
 
     def _loose(self) -> Condition:
-        options: dict[str, Any] = {"every": self.options.every} if self.options.every != 1 else {}
+        orders = Orders(every=self.options.every)
         after = self.options.stop_after
-        if after is not None:
-            options |= (
-                {"stop_seconds": float(after[:-1])}
-                if after.endswith("s")
-                else {"stop_steps": int(after)}
-            )
+        if after is not None and after.endswith("s"):
+            orders = orders._replace(stop_seconds=float(after[:-1]))
+        elif after is not None:
+            orders = orders._replace(stop_steps=int(after))
         return Condition(
-            self.backend, self.options.device, self.program.title, self.options.seed
-        ).with_options(options)
+            self.backend,
+            self.options.device,
+            self.program.title,
+            self.options.seed,
+            orders=orders,
+        )
 
     def _pins(self) -> tuple[str, ...]:
         pins = list(sources.SCRIPT_PINS)
@@ -300,27 +369,13 @@ class _Run:
 
     def _alone(self) -> None:
         """Trials that write where others read must not run side by side."""
-        assert self.runner is not None
         self.runner.limits = replace(self.runner.limits, jobs=1)
 
-    def _replayable(self) -> dict[str, Any]:
-        return {**asdict(self.options), "jobs": self.jobs}
 
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ignore what would interrupt, for a moment."""
-    kept = {}
-    with contextlib.suppress(
-        ValueError
-    ):  # in another thread than the first one signals are not ours to set
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            kept[number] = signal.signal(number, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+def _is_its_own(outcome: Outcome) -> bool:
+    """Whether a run ended by the script's own doing: another run might end otherwise."""
+    ended = outcome.kind in (COMPLETED, FAILED, CRASHED)
+    return ended and not any(name in outcome.reason for name in FROM_OUTSIDE)
 
 
 def _cut(so_far: RunAudit, why: str) -> RunAudit:
@@ -342,17 +397,14 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     not watched.
     """
     loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
-    ids = {name for trace in loose for name in trace.measures.get("placebos", ())}
+    ids = {name for trace in loose for name in trace.measures.placebos}
     own = tuple(
         f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
         for one in PLACEBOS
         if one.id in ids
     )
     imported = {
-        name
-        for one in trials
-        if one.trace is not None
-        for name in one.trace.measures.get("trackers", ())
+        name for one in trials if one.trace is not None for name in one.trace.measures.trackers
     }
     offline = () if online else trackers.notes(imported)
     return environment.warnings(os.environ) + own + offline + _unwatched(trials)
@@ -372,15 +424,10 @@ def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
     )
 
 
-def _printed(runner: Runner) -> str:
+def _printed(trials: Sequence[Finished]) -> str:
     """What the first run wrote to its standard output, at most a megabyte of it."""
-    first = min(runner.finished.values(), key=lambda one: one.number, default=None)
-    path = first.trace.folder / "stdout" if first is not None and first.trace is not None else None
-    return (
-        path.read_bytes()[:1_000_000].decode("utf-8", "replace")
-        if path is not None and path.exists()
-        else ""
-    )
+    first = trials[0].trace if trials else None
+    return first.stdout(1_000_000).decode("utf-8", "replace") if first is not None else ""
 
 
 def _recovered(restored: in_place.Restored) -> str:

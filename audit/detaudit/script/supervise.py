@@ -9,10 +9,8 @@ ended. The script itself has no thread, no signal handler and no pipe of ours in
 
 import contextlib
 import ctypes
-import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -22,20 +20,20 @@ from typing import Any
 
 from detaudit_probes import protocol
 
+from detaudit.core.files import read_json, write_json
+from detaudit.execution.processes import adopt_orphans, end_group, end_orphans
 from detaudit.sandbox import mounts
 
 LAUNCH_FILE = "launch.json"
 OUR_FAULT = 70  # the exit status of a run that failed by a fault of ours
 #: Burns until its input ends, which it does when this process is gone, however that died.
 BURN = "import select\nwhile not select.select([0], [], [], 0)[0]: pass"
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
 _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 
 
 def main(folder: Path, lifeline: int) -> int:
-    launch = json.loads((folder / LAUNCH_FILE).read_text(encoding="utf-8"))
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    launch = read_json(folder / LAUNCH_FILE)
+    adopt_orphans()
     if select.select([lifeline], [], [], launch["wait"])[
         0
     ]:  # nobody ever writes: the engine is gone
@@ -44,10 +42,10 @@ def main(folder: Path, lifeline: int) -> int:
     with burning(launch["burners"]):
         script = _start(folder, launch)
         timed_out = _wait(script, lifeline, began + launch["timeout"])
-    _end(script.pid)
+    end_group(script.pid)
     _, status, usage = os.wait4(script.pid, 0)
-    _end_orphans()
-    _write(
+    end_orphans()
+    write_json(
         folder / protocol.EXIT_FILE,
         {
             "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
@@ -86,7 +84,7 @@ def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
                 prepared = [
                     mounts.states_in(layer["upper"]) for layer in launch["mounts"]["layers"]
                 ]
-                _write(Path(launch["mounts"]["prepared"]), prepared)
+                write_json(Path(launch["mounts"]["prepared"]), prepared)
             except OSError as error:  # an exception's text does not reach the parent from here
                 (folder / protocol.FAULT_FILE).write_text(
                     f"no sandbox: {error.strerror or error}\n", encoding="utf-8"
@@ -123,37 +121,12 @@ def _wait(script: subprocess.Popen, lifeline: int, deadline: float) -> bool:
         if os.waitid(os.P_PID, script.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return False
         if select.select([lifeline], [], [], 0.02)[0]:  # nobody ever writes: the engine is gone
-            _end(script.pid)
+            end_group(script.pid)
             os.waitpid(script.pid, 0)
-            _end_orphans()
+            end_orphans()
             os._exit(1)
         if time.monotonic() > deadline:
             return True
-
-
-def _end(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _end_orphans() -> None:
-    """What the script has left running in groups of its own: it hangs from this process now."""
-    listing = Path(f"/proc/self/task/{os.getpid()}/children")
-    for _ in range(20):
-        pids = listing.read_text().split() if listing.exists() else []
-        if not pids:
-            return
-        for pid in map(int, pids):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, 0)
-
-
-def _write(path: Path, document: Any) -> None:
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
-    os.replace(draft, path)
 
 
 if __name__ == "__main__":

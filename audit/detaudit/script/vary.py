@@ -3,10 +3,12 @@
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
+from detaudit_probes.protocol import Settings
+
 from detaudit.condition import Condition, Trial
-from detaudit.counting import matches_needed
+from detaudit.core.counting import matches_needed
+from detaudit.core.experiment import Finished
 from detaudit.diff import Agreement, Divergence, Incomparable
-from detaudit.runner import Finished
 from detaudit.script.case import Case
 from detaudit.script.findings import Varied
 from detaudit.script.repeat import MOST, Comparing, compare_runs, counted, repeated
@@ -20,7 +22,7 @@ def _hash_seed(loose: Condition) -> Condition:
 
 
 def _busy(loose: Condition) -> Condition:
-    return loose.with_options({"busy": True})
+    return loose.with_settings(Settings(busy=True))
 
 
 def _loosened(source: str) -> Callable[[Condition], Condition]:

@@ -7,7 +7,7 @@ from detaudit_probes import facts as interpreter
 from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.backends.keras3 import tensor
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "jax", "keras")
 
@@ -21,8 +21,8 @@ def configure(trial: Any) -> None:
     """
     import jax
 
-    if trial.option("intra_op_threads") is not None:
-        set_threads(trial.option("intra_op_threads"))
+    if trial.settings.intra_op_threads is not None:
+        set_threads(trial.settings.intra_op_threads)
     device = trial.request.device
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")

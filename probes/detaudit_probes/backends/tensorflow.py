@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Tuple
 from detaudit_probes import facts as interpreter
 from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "tensorflow", "keras")
 
@@ -16,14 +16,14 @@ def configure(trial: Any) -> None:
     """Threads and devices. They must be set before the runtime starts, so before any operation."""
     import tensorflow as tf
 
-    if trial.option("intra_op_threads") is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(trial.option("intra_op_threads"))
-    if trial.option("inter_op_threads") is not None:
-        tf.config.threading.set_inter_op_parallelism_threads(trial.option("inter_op_threads"))
+    if trial.settings.intra_op_threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(trial.settings.intra_op_threads)
+    if trial.settings.inter_op_threads is not None:
+        tf.config.threading.set_inter_op_parallelism_threads(trial.settings.inter_op_threads)
     _choose_device(trial.request.device)
-    if trial.option("logical_cpus") is not None:
+    if trial.settings.logical_cpus is not None:
         cpu = tf.config.list_physical_devices("CPU")[0]
-        configuration = [tf.config.LogicalDeviceConfiguration()] * trial.option("logical_cpus")
+        configuration = [tf.config.LogicalDeviceConfiguration()] * trial.settings.logical_cpus
         tf.config.set_logical_device_configuration(cpu, configuration)
 
 

@@ -3,10 +3,10 @@
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import facts as interpreter
-from detaudit_probes.backends import keras2
-from detaudit_probes.backends.keras3 import Named
+from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
+from detaudit_probes.backends.keras2 import watch_step  # noqa: F401 (an adapter's functions)
 from detaudit_probes.backends.tensorflow import unseeded_draws, watch_draws  # noqa: F401 (an adapter's functions)
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "tensorflow", "keras")
 
@@ -23,8 +23,8 @@ def configure(trial: Any) -> None:
     if trial.request.device.startswith("gpu"):
         raise Unavailable("no GPU is used through TensorFlow 1")
     intra, inter = (
-        trial.option("intra_op_threads") or 0,
-        trial.option("inter_op_threads") or 0,
+        trial.settings.intra_op_threads or 0,
+        trial.settings.inter_op_threads or 0,
     )  # 0: one a core
     _threads.append(intra)
     keras.backend.set_session(
@@ -88,14 +88,6 @@ def read(variable: Any) -> Any:
 
 def sync(model: Any) -> None:
     """Nothing: the session holds the state."""
-
-
-def watch_step(model: Any, caught: List[Named]) -> None:
-    keras2.watch_step(model, caught)
-
-
-def optimizer_variables(model: Any) -> List[Any]:
-    return keras2.optimizer_weights(model)
 
 
 def facts() -> Dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes.backends import keras2
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
+from detaudit_probes.backends.keras2 import watch_step  # noqa: F401 (an adapter's functions)
+from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "theano", "keras")
 
@@ -66,14 +67,6 @@ def read(variable: Any) -> Any:
 
 def sync(model: Any) -> None:
     """Nothing: the variables hold the state while ``fit`` runs."""
-
-
-def watch_step(model: Any, caught: List[keras2.Named]) -> None:
-    keras2.watch_step(model, caught)
-
-
-def optimizer_variables(model: Any) -> List[Any]:
-    return keras2.optimizer_weights(model)
 
 
 def facts() -> Dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Tuple
 from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.backends.keras3 import tensor
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "torch", "keras")
 
@@ -19,10 +19,10 @@ def configure(trial: Any) -> None:
     """
     import torch
 
-    if trial.option("intra_op_threads") is not None:
-        set_threads(trial.option("intra_op_threads"))
-    if trial.option("inter_op_threads") is not None:
-        torch.set_num_interop_threads(trial.option("inter_op_threads"))
+    if trial.settings.intra_op_threads is not None:
+        set_threads(trial.settings.intra_op_threads)
+    if trial.settings.inter_op_threads is not None:
+        torch.set_num_interop_threads(trial.settings.inter_op_threads)
     device = trial.request.device
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -9,7 +9,9 @@ import glob
 import mmap
 import os
 import re
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, List, Set, Tuple
+
+from detaudit_probes.protocol import Refused
 
 _WORD = re.compile(rb"[Dd]eterminis[mt]|[Dd]etermins")  # one message of TensorFlow 2.21 is misspelt
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
@@ -56,17 +58,13 @@ SAID = (
 )
 
 
-def found(tf: Any) -> List[Dict[str, Any]]:
-    """Every message of the installed library, with the ``operations`` that it means, sorted by
-    message.
-    """
+def found(tf: Any) -> Tuple[Refused, ...]:
+    """The messages of the installed library, with the operations that each means, sorted."""
     registered = {name for name in dir(tf.raw_ops) if not name.startswith("_")}
     messages = set()  # type: Set[str]
     for path in libraries(tf):
         messages |= _messages(path)
-    return [
-        {"message": one, "operations": list(_meant(one, registered))} for one in sorted(messages)
-    ]
+    return tuple(Refused(one, _meant(one, registered)) for one in sorted(messages))
 
 
 def libraries(tf: Any) -> List[str]:

@@ -14,6 +14,9 @@ import sys
 import tempfile
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 
+from detaudit_probes.protocol import Files
+from detaudit_probes.script import h5py_files
+
 MOST = 200  # names that are kept of each kind
 RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing
 LATE = 600.0  # seconds by which the clock of a file server may be behind
@@ -80,7 +83,7 @@ def follow(
         _follow_open(session, say)
         if connected is not None:
             connected()
-    session.after_import("h5py", lambda: _follow_h5py(session, say))
+    h5py_files.follow(session, before=lambda name, mode: say(name, *_of_h5py_mode(mode)))
     session.after_import("torch", lambda: _follow_torch(session, say))
     session.after_import("tensorflow", lambda: _follow_tensorflow(session, say))
 
@@ -146,16 +149,10 @@ def _follow_open(session: Any, say: Callable[..., None]) -> None:
     io.open = builtins.open
 
 
-def _follow_h5py(session: Any, say: Callable[..., None]) -> None:
-    def making(given: Any) -> Any:
-        def __init__(file: Any, name: Any, *arguments: Any, **named: Any) -> Any:
-            mode = str((arguments[0] if arguments else named.get("mode")) or "r")
-            say(name, not mode.startswith(("w", "x")), mode != "r", mode.startswith(("w", "x")))
-            return given(file, name, *arguments, **named)
-
-        return __init__
-
-    session.wrap(sys.modules["h5py"].File, "__init__", making)
+def _of_h5py_mode(mode: str) -> List[bool]:
+    """:func:`_of_mode` of a file of h5py."""
+    anew = mode.startswith(("w", "x"))
+    return [not anew, mode != "r", anew]
 
 
 def _follow_torch(session: Any, say: Callable[..., None]) -> None:
@@ -245,13 +242,13 @@ class Record:
 
     def __init__(self, session: Any) -> None:
         self._sites = session.sites
-        self._root = os.path.realpath(session.option("root"))
-        self._origin = os.path.realpath(session.option("origin") or session.option("root"))
+        self._root = os.path.realpath(session.orders.root)
+        self._origin = os.path.realpath(session.orders.origin or session.orders.root)
         self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
         ours = (
-            *session.option("covered", ()),
+            *session.orders.covered,
             session.folder,
-            session.option("temporary") or session.folder,
+            session.orders.temporary or session.folder,
             "/dev/null",
             "/dev/tty",
             "/dev/pts",
@@ -259,7 +256,8 @@ class Record:
             "/sys",
         )
         self._ours = tuple(os.path.join(os.path.realpath(path), "") for path in ours)
-        self._since = float(session.option("began") or "inf")
+        began = session.orders.began
+        self._since = float("inf") if began is None else began
         self._read: Set[str] = set()
         self._elsewhere: Set[str] = set()
         self._made: Set[str] = set()
@@ -342,15 +340,15 @@ class Record:
             return True
         return not leads_back and os.path.join(path, "").startswith(self._ours)
 
-    def measures(self) -> Dict[str, Any]:
+    def listed(self) -> Files:
         elsewhere = [path for path in self._elsewhere if self._lasts(path)]
-        return {
-            "read": sorted(self._read),
-            "elsewhere": sorted(elsewhere),
-            "made": sorted(self._made.intersection(elsewhere)),
-            "found": sorted(self._found),
-            "connected": self._connected,
-        }
+        return Files(
+            read=tuple(sorted(self._read)),
+            elsewhere=tuple(sorted(elsewhere)),
+            made=tuple(sorted(self._made.intersection(elsewhere))),
+            found=tuple(sorted(self._found)),
+            connected=self._connected,
+        )
 
     def _lasts(self, path: str) -> bool:
         """Whether a file may be found by the next run, if it is a temporary one."""

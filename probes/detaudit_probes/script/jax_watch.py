@@ -248,7 +248,7 @@ class JaxWatching(PlainWatching):
                 not followed.results,
                 {id(one): (name, one) for name, one in zip(names, results)},
             )
-            self._returned(batch, computed, names, results, first)
+            self._stepped(batch, computed, names, results, first)
         return result
 
     def gave(self, results: List[Any]) -> None:
@@ -257,7 +257,7 @@ class JaxWatching(PlainWatching):
             for one in filter(is_array, results):
                 self._given.put(one, True)
 
-    def _returned(
+    def _stepped(
         self,
         batch: List[Tuple[str, Any]],
         computed: List[Tuple[str, str, Any]],

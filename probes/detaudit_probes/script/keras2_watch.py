@@ -20,9 +20,9 @@ from detaudit_probes.script.functions import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.names import path_of
 from detaudit_probes.script.tensorflow_watch import tapped
-from detaudit_probes.script.values import flat, gradients
+from detaudit_probes.script.values import gradients
 from detaudit_probes.script.watching import Watching
 
 
@@ -156,33 +156,13 @@ class TfKerasWatching(Keras2Watching):
         return tf.executing_eagerly() and hasattr(variable, "numpy")
 
     def batches(self) -> None:
-        handler = getattr(self._module("data_adapter"), "DataHandler", None)  # since TensorFlow 2.2
-
-        def tapping(given: Any) -> Any:
-            def __init__(data: Any, *arguments: Any, **named: Any) -> None:
-                given(data, *arguments, **named)
-                if (
-                    self._feeding
-                ):  # the first of a fit is its training's; the others are for validation
-                    self._feeding = False
-                    data._dataset = tapped(data._dataset, self.look)
-
-            return __init__
-
-        def feeding(given: Any) -> Any:
-            def train_on_batch(
-                model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
-            ) -> Any:
-                if self.recorder.recording and not self.recorder.inside_fit:
-                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
-                return given(model, x, y, *arguments, **named)
-
-            return train_on_batch
-
-        self.session.wrap(handler, "__init__", tapping)
-        self.session.wrap(self.trainer(), "train_on_batch", feeding)
+        self.tap_first(getattr(self._module("data_adapter"), "DataHandler", None))  # since 2.2
+        self.batches_given()
         follow_iterators(self)
         follow_inputs(self, self.keras.layers.Layer)
+
+    def tap(self, iterator: Any) -> None:
+        iterator._dataset = tapped(iterator._dataset, self.look)
 
     def look(self, dataset: Any, tensors: Any) -> None:
         self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])

@@ -3,12 +3,14 @@
 import sys
 from typing import Any, Optional
 
-from detaudit_probes.declare import EVERY_BACKEND, OLD_KERAS, TF_KERAS, under_keras_2
-
-#: Keras 2, where another Keras may lie beside it.
-BESIDE = "tf_keras"
-#: What Keras is imported as: TensorFlow 2.0 to 2.6 have it inside.
-NAMES = ("keras", "tensorflow.keras", BESIDE)
+from detaudit_probes.declare import (
+    EVERY_BACKEND,
+    KERAS_2_BESIDE,
+    KERAS_MODULES,
+    OLD_KERAS,
+    TF_KERAS,
+    under_keras_2,
+)
 
 
 def watch(session: Any, recorder: Any, name: str) -> None:
@@ -25,21 +27,18 @@ def watch(session: Any, recorder: Any, name: str) -> None:
         or not hasattr(keras, "models")
     ):
         return  # a module of the user's own that is called so
-    package = (
-        BESIDE if name == BESIDE or keras.models.Model.__module__.startswith(BESIDE) else NAMES[0]
-    )
+    is_keras_2 = keras.models.Model.__module__.startswith(KERAS_2_BESIDE)
+    package = KERAS_2_BESIDE if name == KERAS_2_BESIDE or is_keras_2 else KERAS_MODULES[0]
     if package in recorder.followed:
         return
     first = not recorder.followed
     recorder.followed.add(package)
     adapter = adapter_of(keras, name)
     if first:
-        recorder.trace.note("measures", {"backend": adapter or keras.backend.backend()})
+        recorder.trace.measure(backend=adapter or keras.backend.backend())
     if adapter is None:
-        recorder.trace.note(
-            "measures",
-            {"unwatched": "Keras %s on %s" % (keras.__version__, keras.backend.backend())},
-        )
+        told = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
+        recorder.trace.measure(unwatched=told)
         return
     if first:
         recorder.imported()

@@ -8,7 +8,7 @@ updates by other means (``torch.optim``) is read at exit, with the variables of 
 from typing import Any, Callable, Iterator, List, Tuple
 
 from detaudit_probes import backends, lanes
-from detaudit_probes.script.recorder import path_of
+from detaudit_probes.script.names import path_of
 from detaudit_probes.script.values import flat
 from detaudit_probes.script.watching import STATES, Watching
 
@@ -65,24 +65,6 @@ class PlainWatching(Watching):
             return _initialize
 
         self.session.wrap(backend.Variable, "_initialize", telling)
-
-    def batches(self) -> None:
-        """The batches of ``fit`` and of ``train_on_batch``."""
-        from keras.src.models.model import Trainer
-
-        super().batches()
-
-        def telling(given: Any) -> Any:
-            def train_on_batch(
-                model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
-            ) -> Any:
-                if self.recorder.recording and not self.recorder.inside_fit:
-                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
-                return given(model, x, y, *arguments, **named)
-
-            return train_on_batch
-
-        self.session.wrap(Trainer, "train_on_batch", telling)
 
     def tap(self, iterator: Any) -> None:
         make = iterator._get_iterator
@@ -147,7 +129,7 @@ class PlainWatching(Watching):
 
             return __call__
 
-        if self.session.option("eager") and self.keras.backend.backend() == "torch":
+        if self.session.orders.eager and self.keras.backend.backend() == "torch":
             self.session.wrap(Layer, "__call__", entering)
         self.session.wrap(
             Trainer,

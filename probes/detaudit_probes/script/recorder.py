@@ -11,8 +11,6 @@ import gc
 import hashlib
 import math
 import os
-import random
-import re
 import sys
 import threading
 import time
@@ -21,14 +19,16 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
 from detaudit_probes import facts, fingerprint
+from detaudit_probes.backends.generators import states_without_backend
 from detaudit_probes.lanes import OnCard
-from detaudit_probes.ops.step import Pinpoint
+from detaudit_probes.ops.frameworks.step import Pinpoint
 from detaudit_probes.protocol import BESIDE, SAVED
+from detaudit_probes.script import streams
+from detaudit_probes.script.names import path_of
 from detaudit_probes.script.threads import Threads
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
-STOPPED = "stopped"
 AT_THE_END = "at the end"
 #: Batches that the script has loaded by itself and that a later step may still use; fewer where
 #: bytes are kept.
@@ -64,8 +64,8 @@ class Recorder:
 
     def __init__(self, session: Any, trace: TraceWriter) -> None:
         self.session, self.trace = session, trace
-        self.watched = bool(session.option("watch", True))
-        self.every = int(session.option("every", 1))
+        self.watched = session.orders.watch
+        self.every = session.orders.every
         self.left = False
         self.following: List[Any] = []  # who watches Keras, once it has been imported
         self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
@@ -73,8 +73,8 @@ class Recorder:
             False  # whether variables are read through a session, which a script may close
         )
         self.inside_fit = 0
-        before = trace.earlier.get("measures", {})  # of the program that this one was started by
-        self.steps, self.threads = int(before.get("steps", 0)), Threads()
+        before = trace.earlier_measures  # of the program that this one was started by
+        self.steps, self.threads = before.steps, Threads()
         self._fitting: Any = None  # which thread is inside of ``fit``
         self.began = self._imported = _clock()
         self.ending: Any = None
@@ -92,24 +92,22 @@ class Recorder:
         self._beside: Dict[str, Any] = {}
         self._states: Dict[str, str] = {}  # in which the process's generators began
         self._results: Dict[Tuple[str, str], float] = {
-            (group, name): value for group, name, value in before.get("results", ())
+            (group, name): value for group, name, value in before.results
         }
         self._lock = threading.Lock()
         self._first: Dict[
             Tuple[str, bool], int
         ] = {}  # by path, and by whether it was taken on a card
         self._backend = ""  # of the first variable
-        self.moved = bool(before.get("moved"))  # whether a weight was seen to change
+        self.moved = bool(before.moved)  # whether a weight was seen to change
         self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value as yet
         digests = trace.earlier.get("digests", {})
-        self._saved: Dict[str, str] = {
-            name: digests[SAVED + name] for name in before.get("saved", ())
-        }
+        self._saved: Dict[str, str] = {name: digests[SAVED + name] for name in before.saved}
         self.paused = False  # while a step is replayed
         self._alive: List[
             Any
         ] = []  # weak references to every variable, generators' states among them
-        step = session.option("pinpoint")
+        step = session.orders.pinpoint
         self.pinpoint = (
             None
             if step is None
@@ -129,8 +127,8 @@ class Recorder:
     def counting(self) -> bool:
         """Whether steps are met: a bare trial counts them where it is to be ended at one."""
         stops = (
-            self.session.option("stop_steps") is not None
-            or self.session.option("stop_seconds") is not None
+            self.session.orders.stop_steps is not None
+            or self.session.orders.stop_seconds is not None
         )
         return (self.watched or stops) and not self.left and not self.paused
 
@@ -140,11 +138,7 @@ class Recorder:
         """The states of the generators that a seed can pin, of those that are there by now."""
         if not self.recording:
             return
-        states = [("random", repr(random.getstate()))]
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and hasattr(numpy, "random"):
-            legacy = numpy.random.get_state()
-            states.append(("numpy", repr((legacy[1].tolist(), legacy[2:]))))
+        states = states_without_backend(sys.modules.get("numpy"))
         torch = sys.modules.get("torch")
         if torch is not None and hasattr(torch, "default_generator"):
             states.append(("torch", repr(torch.default_generator.get_state().tolist())))
@@ -186,7 +180,7 @@ class Recorder:
         except (TypeError, ValueError):
             return
         if self.recording and math.isfinite(number):
-            self._results[group, name] = number
+            self._results[group, str(name)] = number
 
     def made(self, stage: str, name: str, variable: Any, reading: Any, readable: bool) -> None:
         """A variable of Keras is made, with its first value where that is ``readable``
@@ -205,7 +199,7 @@ class Recorder:
             self._variables.append((name, held, reading))
         if not self._backend:
             self._backend = reading.adapter
-            self.trace.note("measures", {"backend": self._backend})
+            self.trace.measure(backend=self._backend)
         if not self.recording:
             return
         if readable:
@@ -395,7 +389,7 @@ class Recorder:
         """Threads train while others do: the order of steps is the machine's, and the script can't
         be audited.
         """
-        self.trace.note("measures", {"unwatched": "threads side by side"})
+        self.trace.measure(unwatched="threads side by side")
 
     def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         """What went into the step that has ended."""
@@ -445,15 +439,13 @@ class Recorder:
         return [("update", path, one) for (path, _), one in zip(named, taken)]
 
     def _stop_where_asked(self) -> None:
-        steps, seconds = self.session.option("stop_steps"), self.session.option("stop_seconds")
+        steps, seconds = self.session.orders.stop_steps, self.session.orders.stop_seconds
         if (steps is not None and self.steps >= steps) or (
             seconds is not None and _clock() - self.began >= seconds
         ):
-            from detaudit_probes.script import start
-
-            self.trace.note("measures", {STOPPED: self.steps})
+            self.trace.measure(stopped=self.steps)
             self.ending()
-            start.flush()
+            streams.flush()
             os._exit(0)
 
     # The end --------------------------------------------------------------------------------------
@@ -469,8 +461,8 @@ class Recorder:
         named = [(name + " at the end", value) for name, value, _ in self._last_values()]
         self.generators(AT_THE_END)
         records = self.trace.once_each("update", named)
-        before = self.trace.earlier.get("digests", {}).get("final")
-        ends = ([fingerprint.canonical(before)] if before else []) + records
+        earlier = self.trace.earlier.get("digests", {}).get("final")
+        ends = ([fingerprint.canonical(earlier)] if earlier else []) + records
         self.trace.note("digests", {"final": fingerprint.sha256(ends)} if records else {})
         self.trace.note("digests", {SAVED + name: digest for name, digest in self._saved.items()})
         with self._lock:
@@ -479,40 +471,17 @@ class Recorder:
         self.trace.note(
             "digests", {name: state.hexdigest() for name, state in self._beside.items()}
         )
-        self.trace.note(
-            "measures",
-            {
-                "saved": list(self._saved),
-                "results": [[group, name, value] for (group, name), value in self._results.items()],
-            },
+        before = self.trace.earlier_measures  # of the program that this one was started by
+        self.trace.measure(
+            saved=tuple(self._saved),
+            results=tuple((group, name, value) for (group, name), value in self._results.items()),
+            steps=self.steps,
+            moved=self.moved,
+            max_rss=facts.max_rss(),
+            after_import=(before.after_import or 0.0) + ended - self._imported,
         )
-        earlier = self.trace.earlier.get("measures", {}).get("after_import", 0.0)
-        self.trace.note(
-            "measures",
-            {
-                "steps": self.steps,
-                "moved": self.moved,
-                "max_rss": facts.max_rss(),
-                "after_import": earlier + ended - self._imported,
-            },
-        )
-        told = "pinpoint" in self.trace.earlier.get(
-            "measures", {}
-        )  # by the program that this one was started by
-        if self.pinpoint is not None and (self.pinpoint.replays or not told):
+        if self.pinpoint is not None and (self.pinpoint.replays or before.pinpoint is None):
             self.pinpoint.leave(self.session.folder)
-
-
-#: A time or a random number in a model's name: two runs name one variable in two ways, and nothing
-#: differs.
-STAMP = re.compile(r"\d[\d_.:T-]{4,}\d|[0-9a-f]{8}(?:-?[0-9a-f]{4,})+|(?=[a-f]*\d)[0-9a-f]{8,}")
-
-
-def path_of(variable: Any) -> str:
-    """What the variable is called in the trace: its path, stamps left out."""
-    return STAMP.sub(
-        "#", str(getattr(variable, "path", None) or getattr(variable, "name", "variable"))
-    )
 
 
 def _shares(variables: List[Any]) -> List[List[Any]]:

@@ -14,7 +14,9 @@ import tempfile
 import weakref
 from typing import Any, Callable, Dict, List, Tuple
 
-from detaudit_probes.script.recorder import MOST_HELD, STAMP
+from detaudit_probes.script import h5py_files
+from detaudit_probes.script.names import STAMP
+from detaudit_probes.script.recorder import MOST_HELD
 from detaudit_probes.script.values import read
 
 
@@ -23,7 +25,7 @@ def watch(session: Any, recorder: Any) -> None:
     session.after_import("numpy", lambda: _numpy(session, recorder))
     for name in ("keras", "tf_keras"):
         session.after_import(name, functools.partial(_keras, session, recorder, name))
-    session.after_import("h5py", lambda: _h5py(session, recorder))
+    _h5py(session, recorder)
 
 
 def _numpy(session: Any, recorder: Any) -> None:
@@ -65,41 +67,35 @@ def _keras(session: Any, recorder: Any, name: str) -> None:
 
 
 def _h5py(session: Any, recorder: Any) -> None:
-    import h5py
-
     written: Dict[str, Tuple[str, Any]] = {}  # by name: the path, and a weak reference to the file
 
-    def opening(given: Any) -> Any:
-        def __init__(file: Any, name: Any, *arguments: Any, **named: Any) -> None:
-            given(file, name, *arguments, **named)
-            try:
-                called = _name(name, session.request.options["root"]) if file.mode != "r" else None
-                if called is not None:
-                    written[called] = os.path.abspath(os.fspath(name)), weakref.ref(file)
-            except (
-                Exception
-            ):  # the script has opened it without trouble: it is to have none from us
-                pass
-
-        return __init__
+    def opened(name: Any, file: Any) -> None:
+        try:
+            called = _name(name, session.orders.root) if file.mode != "r" else None
+            if called is not None:
+                written[called] = os.path.abspath(os.fspath(name)), weakref.ref(file)
+        except Exception:  # the script has opened it without trouble: it is to have none from us
+            pass
 
     def at_the_end() -> None:
         for name, (path, reference) in written.items():
             try:
                 if not recorder.has_saved(name):  # by Keras
-                    recorder.saved(name, _arrays(h5py, path, reference()))
+                    recorder.saved(name, _arrays(path, reference()))
             except Exception:  # it is not there any more, or no file of arrays
                 continue
 
-    session.wrap(h5py.File, "__init__", opening)
+    h5py_files.follow(session, after=opened)
     recorder.before_the_end.append(at_the_end)
 
 
-def _arrays(h5py: Any, path: str, still_open: Any) -> List[Any]:
+def _arrays(path: str, still_open: Any) -> List[Any]:
     """Every array of a file, in the order of their names."""
+    import h5py
+
     if not still_open:
         with h5py.File(path, "r") as file:
-            return _arrays(h5py, path, file)
+            return _arrays(path, file)
     found: List[Any] = []
     still_open.visititems(
         lambda name, one: found.append(one) if isinstance(one, h5py.Dataset) else None
@@ -127,7 +123,7 @@ def _tell(
             )
             result = given(*arguments, **named)
             try:
-                name = _name(file, session.request.options["root"])
+                name = _name(file, session.orders.root)
                 if name is not None:
                     recorder.saved(name, values(arguments, named))
             except Exception:  # the script has saved it without trouble: it is to have none from us

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Optional, Set
 
 from detaudit_probes.given import Given
 from detaudit_probes.protocol import FAULT_FILE, Request
+from detaudit_probes.script import files
 from detaudit_probes.script.imports import Hooks
 from detaudit_probes.script.sites import Sites
 
@@ -39,7 +40,7 @@ class Session(Given):
         self.hooks = Hooks(lambda: fault(folder))
         self.sites = Sites(root)
         self.used: Set[str] = set()
-        self.spying: Optional[str] = request.options.get("spy")
+        self.spying: Optional[str] = request.orders.spy
 
     def drew(self, source: str, makers: bool = False) -> None:
         """``source`` was drawn from just now, by whoever is up the stack.
@@ -56,6 +57,14 @@ class Session(Given):
     def after_import(self, module: str, function: Callable[[], None]) -> None:
         """Call ``function`` once ``module`` has been imported, whoever imports it."""
         self.hooks.after(module, function)
+
+    def follow_files(
+        self, tell: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None
+    ) -> None:
+        """Call ``tell`` with every use of a file from now on, and ``connected`` at a
+        connection; see :func:`~detaudit_probes.script.files.follow`.
+        """
+        files.follow(self, tell, connected)
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and

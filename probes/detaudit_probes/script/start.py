@@ -14,7 +14,8 @@ import traceback
 from types import ModuleType
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes import facts, placebos, protocol, sources, trace
+from detaudit_probes import codec, facts, placebos, protocol, sources, trace
+from detaudit_probes.declare import KERAS_MODULES
 from detaudit_probes.script.session import Session, fault
 from detaudit_probes.team import Team
 
@@ -33,14 +34,14 @@ def begin(folder: str) -> None:
 
 def _begin(folder: str) -> None:
     with open(os.path.join(folder, protocol.REQUEST_FILE), encoding="utf-8") as file:
-        request = protocol.Request(**json.load(file))
+        request = codec.decode(protocol.Request, json.load(file))
     modules = sources.SCRIPT_MODULES
-    pins = sources.pins(modules)
+    declared, pins = sources.declared(modules), sources.pins(modules)
+    protocol.check_own_settings(request.settings, declared)
     held = {source for name in request.pins for source in pins[name][0].holds}
-    session = Session(request, folder, held, request.options["root"])
+    session = Session(request, folder, held, request.orders.root)
     if _claim(folder):
         _watch(session, modules)
-    declared = sources.declared(modules)
     for name in request.loose:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
@@ -76,15 +77,15 @@ def _leave_number(folder: str) -> None:
 
 
 def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.script import files, jax_watch, keras_watch, saves, seeds
+    from detaudit_probes.script import files, jax_watch, saves, seeds
     from detaudit_probes.script.recorder import Recorder
 
     request = session.request
-    keep = session.option("keep_from")
+    keep = session.orders.keep_from
     writer = trace.TraceWriter(
         session.folder,
         request.trial,
-        request._asdict(),
+        codec.encode(request),
         request.fingerprint,
         keep is not None,
         keep or 0,
@@ -103,7 +104,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     # When Keras is imported the end is registered once more: what is registered last runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)
-    files.follow(session, used, used.connected)
+    session.follow_files(used, used.connected)
     ending = _Ending(session, recorder, modules, seeded, used)
     atexit.register(ending)
     for name in ("execv", "execve"):  # which the others of their kind call
@@ -111,7 +112,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     saves.watch(session, recorder)
     if recorder.counting:
         session.after_import("jax", functools.partial(jax_watch.prepare, session, recorder))
-    for name in keras_watch.NAMES:
+    for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         os.register_at_fork(after_in_child=recorder.leave)
@@ -176,19 +177,13 @@ class _Ending:
         self._files.ended = True
         try:
             recorder.end()
-            recorder.trace.note(
-                "facts", {key: value for key, value in facts.of_interpreter().items()}
-            )
+            recorder.trace.note("facts", facts.of_interpreter())
             recorder.trace.note("evidence", self._evidence())
-            before = recorder.trace.earlier.get("measures", {})
-            recorder.trace.note(
-                "measures",
-                {
-                    "placebos": placebos.met(self._environment),
-                    "used": sorted(session.used.union(before.get("used", ()))),
-                    "files": self._files.measures(),
-                    "trackers": [name for name in protocol.TRACKERS if name in sys.modules],
-                },
+            recorder.trace.measure(
+                placebos=tuple(placebos.met(self._environment)),
+                used=tuple(sorted(session.used.union(recorder.trace.earlier_measures.used))),
+                files=self._files.listed(),
+                trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
             )
             if session.spying is not None:
                 self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
@@ -224,12 +219,3 @@ class _Ending:
                 for name in _ids(module):
                     found[name] = int(module.touched(self._session, name))
         return {name: number for name, number in found.items() if number}
-
-
-def flush() -> None:
-    """What the script has printed, before a process ends without its own exit handlers."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue

@@ -17,8 +17,8 @@ from detaudit_probes.script.functions import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.script.recorder import path_of
-from detaudit_probes.script.values import flat, gradients, is_readable, read
+from detaudit_probes.script.names import path_of
+from detaudit_probes.script.values import gradients, is_readable, read
 from detaudit_probes.script.watching import STATES, Watching
 
 
@@ -64,34 +64,27 @@ class TensorFlowWatching(Watching):
         iterates by itself.
         """
         from keras.src.layers.layer import Layer
-        from keras.src.models.model import Trainer
 
         super().batches()
-
-        def telling(given: Any) -> Any:
-            def train_on_batch(
-                model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
-            ) -> Any:
-                if self.recorder.recording and not self.recorder.inside_fit:
-                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
-                plain = not arguments and not set(named) - {"return_dict"}
-                pinned = self.recorder.pinpoint if plain and not self.recorder.inside_fit else None
-                taken = pinned is not None and pinned.take()
-                if not taken:
-                    return given(model, x, y, *arguments, **named)
-
-                def again() -> Any:
-                    return given(model, x, y, **named)
-
-                result = pinned.tried(again)
-                pinned.replay("train_on_batch", lambda: model.train_step(_tensors((x, y))), again)
-                return result
-
-            return train_on_batch
-
-        self.session.wrap(Trainer, "train_on_batch", telling)
         follow_iterators(self)
         follow_inputs(self, Layer)
+
+    def train_on_batch(
+        self, given: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
+    ) -> Any:
+        """The step; where it is the one to be replayed, it is replayed after it."""
+        plain = not arguments and not set(named) - {"return_dict"}
+        pinned = self.recorder.pinpoint if plain and not self.recorder.inside_fit else None
+        taken = pinned is not None and pinned.take()
+        if not taken:
+            return given(model, x, y, *arguments, **named)
+
+        def again() -> Any:
+            return given(model, x, y, **named)
+
+        result = pinned.tried(again)
+        pinned.replay("train_on_batch", lambda: model.train_step(_tensors((x, y))), again)
+        return result
 
     def tap(self, iterator: Any) -> None:
         make = iterator.data_adapter.get_tf_dataset
@@ -138,7 +131,7 @@ class TensorFlowWatching(Watching):
 
             return __enter__
 
-        if self.session.option("eager"):
+        if self.session.orders.eager:
             self.session.wrap(GradientTape, "__enter__", entering)
         self.session.wrap(BaseOptimizer, "apply", applying)
 

@@ -171,24 +171,53 @@ class Watching:
                 self.recorder.result("train", name, value)
 
     def batches(self) -> None:
-        """The batches of ``fit`` are looked at where its iterator has them from (:meth:`tap`)."""
+        """The batches of ``fit`` are looked at where its iterator has them from (:meth:`tap`),
+        those of ``train_on_batch`` where it is given them.
+        """
         from keras.src.trainers.epoch_iterator import EpochIterator
+
+        self.tap_first(EpochIterator)
+        self.batches_given()
+
+    def tap_first(self, owner: Any) -> None:
+        """:meth:`tap` the first iterator that ``fit`` makes: it is the training's, and the others
+        are for validation.
+        """
 
         def tapping(given: Any) -> Any:
             def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
                 given(iterator, *arguments, **named)
-                if (
-                    self._feeding
-                ):  # the first of a fit is its training's; the others are for validation
+                if self._feeding:
                     self._feeding = False
                     self.tap(iterator)
 
             return __init__
 
-        self.session.wrap(EpochIterator, "__init__", tapping)
+        self.session.wrap(owner, "__init__", tapping)
 
     def tap(self, iterator: Any) -> None:
         raise NotImplementedError
+
+    def batches_given(self) -> None:
+        """What ``train_on_batch`` is given is the batch of its step."""
+
+        def telling(given: Any) -> Any:
+            def train_on_batch(
+                model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
+            ) -> Any:
+                if self.recorder.recording and not self.recorder.inside_fit:
+                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
+                return self.train_on_batch(given, model, x, y, *arguments, **named)
+
+            return train_on_batch
+
+        self.session.wrap(self.trainer(), "train_on_batch", telling)
+
+    def train_on_batch(
+        self, given: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
+    ) -> Any:
+        """The step itself, by Keras' own method ``given``."""
+        return given(model, x, y, *arguments, **named)
 
     def replay_fit(self, model: Any, batches: int) -> None:
         raise NotImplementedError

@@ -17,6 +17,7 @@ import sys
 import weakref
 
 from detaudit_probes.declare import InScript, Link, Pin, Source
+from detaudit_probes.protocol import Settings
 
 ID = "address-order"
 MOST_KNOWN = 100000  # objects that are numbered at one time: what allows no weak reference is kept alive by it
@@ -32,7 +33,7 @@ SOURCE = Source(
         Pin(
             id=PIN,
             holds=(ID,),
-            options={"fixed_addresses": True},
+            settings=Settings(fixed_addresses=True),
             lines={
                 "*": ("# use a list, or give the class a __hash__ and __eq__ of its own values",)
             },

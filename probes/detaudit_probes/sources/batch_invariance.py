@@ -10,6 +10,7 @@ keras-team/keras#13328). Nothing pins it in TensorFlow but one batch size everyw
 
 from detaudit_probes import models, training
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
+from detaudit_probes.protocol import Settings
 
 ID = "batch-invariance"
 
@@ -22,8 +23,8 @@ SOURCE = Source(
     experiment=Compare(
         models=("mlp", "cnn", "lstm", "attention"),
         settings=(
-            Setting("in one batch", options={"one_by_one": False}),
-            Setting("one by one", options={"one_by_one": True}),
+            Setting("in one batch", settings=Settings(one_by_one=False)),
+            Setting("one by one", settings=Settings(one_by_one=True)),
         ),
         procedure=True,
     ),
@@ -52,7 +53,7 @@ def train(trial, recorder):
     tiny = models.build(trial.request.model, trial)
     training.compile_model(trial, tiny)
     recorder.initial(tiny.model)
-    size = 1 if trial.option("one_by_one") else len(tiny.x)
+    size = 1 if trial.settings.one_by_one else len(tiny.x)
     batches = [tiny.x[start : start + size] for start in range(0, len(tiny.x), size)]
     predicted = numpy.concatenate([tiny.model.predict_on_batch(batch) for batch in batches])
     trial.count(ID, len(batches))

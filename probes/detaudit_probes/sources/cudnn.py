@@ -18,6 +18,7 @@ threads linked below.
 """
 
 from detaudit_probes.declare import IMPORT, Compare, Link, Needs, Pin, Setting, Source
+from detaudit_probes.protocol import Settings
 
 ID = "cudnn"
 GPU_KERNELS = "gpu-kernels"  # the base condition pins them, by op determinism, which is one of the settings here
@@ -51,13 +52,13 @@ SOURCE = Source(
             Setting(
                 "use_cudnn=False",
                 without=(GPU_KERNELS,),
-                options={"use_cudnn": False},
+                settings=Settings(use_cudnn=False),
                 models=("lstm",),
             ),
             Setting(
                 "XLA without libraries",
                 without=(GPU_KERNELS,),
-                options={"jit_compile": True, "use_cudnn": False},
+                settings=Settings(jit_compile=True, use_cudnn=False),
                 environment={"XLA_FLAGS": _WITHOUT_LIBRARIES},
                 models=("lstm",),
             ),

@@ -16,6 +16,7 @@ import os
 
 from detaudit_probes import batches
 from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 ID = "directory-order"
 PIN = "sorted-listing"
@@ -26,7 +27,7 @@ SOURCE = Source(
     title="the order of a directory",
     breaks="Files are read in the order in which the file system happens to list them.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True, options={"epochs": 1}),
+    experiment=Loosen(models=("mlp",), feed=True, settings=Settings(epochs=1)),
     pins=(
         Pin(
             id=PIN,

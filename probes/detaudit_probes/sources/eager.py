@@ -8,6 +8,7 @@ dense network does not.
 """
 
 from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
+from detaudit_probes.protocol import Settings
 
 ID = "eager"
 
@@ -20,8 +21,8 @@ SOURCE = Source(
     experiment=Compare(
         models=("cnn", "attention"),
         settings=(
-            Setting("run_eagerly=False", options={"run_eagerly": False}),
-            Setting("run_eagerly=True", options={"run_eagerly": True}),
+            Setting("run_eagerly=False", settings=Settings(run_eagerly=False)),
+            Setting("run_eagerly=True", settings=Settings(run_eagerly=True)),
         ),
     ),
     links=(

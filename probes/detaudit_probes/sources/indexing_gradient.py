@@ -10,6 +10,7 @@ there. On a GPU the operation is among those that Torch's documentation lists.
 
 from detaudit_probes.declare import Link, Loosen, Source
 from detaudit_probes.models import Tiny, spread
+from detaudit_probes.protocol import Settings
 
 ID = "indexing-gradient"
 
@@ -22,7 +23,7 @@ SOURCE = Source(
     experiment=Loosen(
         models=("source:" + ID,),
         race=True,
-        options={"intra_op_threads": 8},
+        settings=Settings(intra_op_threads=8),
         pins=("op-determinism", "one-thread"),
     ),
     links=(

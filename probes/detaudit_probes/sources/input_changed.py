@@ -22,14 +22,12 @@ SOURCE = Source(
 
 
 def spy(session):
-    """The lines that read one of the option ``files`` while it is what an earlier run has left, and
-    those that open it after that. What is seen of libraries in C++ is what
+    """The lines that read one of the ``files`` of the orders while it is what an earlier run has
+    left, and those that open it after that. What is seen of libraries in C++ is what
     :mod:`~detaudit_probes.script.files` names.
     """
-    from detaudit_probes.script import files
-
-    root = session.request.options["root"]
-    names = {os.path.realpath(os.path.join(root, name)) for name in session.option("files", ())}
+    orders = session.orders
+    names = {os.path.realpath(os.path.join(orders.root, name)) for name in orders.files}
     left = {path: _identity(path) for path in names if os.path.exists(path)}
     used, added = set(), set()
 
@@ -49,7 +47,7 @@ def spy(session):
         if path in used or (use.prefix and any(name.startswith(path) for name in used)):
             session.drew(ID)
 
-    files.follow(session, opened)
+    session.follow_files(opened)
 
 
 def _identity(path):

@@ -14,6 +14,7 @@ on other weights, all seeded; executed eagerly, 5 of 5 agreed).
 
 from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
 from detaudit_probes.models import Tiny, spread
+from detaudit_probes.protocol import Settings
 
 ID = "inter-op-threads"
 
@@ -23,7 +24,7 @@ SETTINGS = tuple(
     Setting(
         "%d thread%s" % (count, "s" if count > 1 else ""),
         without=(ID,),
-        options={"inter_op_threads": count, "intra_op_threads": 1},
+        settings=Settings(inter_op_threads=count, intra_op_threads=1),
     )
     for count in COUNTS
 )

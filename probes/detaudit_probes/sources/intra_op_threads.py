@@ -20,6 +20,7 @@ from detaudit_probes.declare import (
     Setting,
     Source,
 )
+from detaudit_probes.protocol import Settings
 
 ID = "intra-op-threads"
 
@@ -36,7 +37,7 @@ SOURCE = Source(
         settings=tuple(
             Setting(
                 "%d thread%s" % (count, "s" if count > 1 else ""),
-                options={"intra_op_threads": count},
+                settings=Settings(intra_op_threads=count),
                 without=(ID,),
             )
             for count in COUNTS
@@ -46,7 +47,7 @@ SOURCE = Source(
         Pin(
             id="one-thread",
             holds=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
-            options={"intra_op_threads": 1, "inter_op_threads": 1},
+            settings=Settings(intra_op_threads=1, inter_op_threads=1),
             lines={
                 **dict.fromkeys(
                     ("tensorflow",) + TF_KERAS,
@@ -90,7 +91,7 @@ SOURCE = Source(
 
 
 def see(trial):
-    return trial.option("intra_op_threads") or trial.backend.intra_op_threads()
+    return trial.settings.intra_op_threads or trial.backend.intra_op_threads()
 
 
 def hold(session, name):

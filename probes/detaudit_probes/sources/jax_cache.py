@@ -11,6 +11,7 @@ import os
 
 from detaudit_probes import models, training
 from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.protocol import own_setting
 
 ID = "jax-cache"
 HIT = "/jax/compilation_cache/cache_hits"  # what jax.monitoring calls a program that was read
@@ -23,7 +24,10 @@ SOURCE = Source(
     backends=("jax",),
     experiment=Compare(
         models=("mlp", "cnn"),
-        settings=(Setting("compiled anew"), Setting("from the cache", options={ID: True})),
+        settings=(
+            Setting("compiled anew"),
+            Setting("from the cache", settings=own_setting(ID, True)),
+        ),
         procedure=True,
     ),
     links=(
@@ -41,7 +45,7 @@ def train(trial, recorder):
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    if trial.option(ID):
+    if trial.own_setting(ID):
         jax.config.update("jax_compilation_cache_dir", os.path.join(trial.folder, "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

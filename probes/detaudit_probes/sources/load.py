@@ -12,11 +12,12 @@ import sys
 
 from detaudit_probes import facts, models, training
 from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, Link, Setting, Source
+from detaudit_probes.protocol import Settings
 
 ID = "load"
 
 # More than one thread, or there is nothing that load could disturb.
-_THREADED = {"intra_op_threads": 4, "inter_op_threads": 4}
+_THREADED = Settings(intra_op_threads=4, inter_op_threads=4)
 
 SOURCE = Source(
     id=ID,
@@ -27,8 +28,8 @@ SOURCE = Source(
     experiment=Compare(
         models=("cnn",),
         settings=(
-            Setting("idle", options=dict(_THREADED, busy=False), without=("intra-op-threads",)),
-            Setting("busy", options=dict(_THREADED, busy=True), without=("intra-op-threads",)),
+            Setting("idle", settings=_THREADED._replace(busy=False), without=("intra-op-threads",)),
+            Setting("busy", settings=_THREADED._replace(busy=True), without=("intra-op-threads",)),
         ),
         procedure=True,
     ),
@@ -69,12 +70,12 @@ def burning(count):
 
 
 def train(trial, recorder):
-    """The standard training of the model, beside one burning process a core where the option says
-    so.
+    """The standard training of the model, beside one burning process a core where the settings
+    say so.
     """
     tiny = models.build(trial.request.model, trial)
     training.compile_model(trial, tiny)
-    with burning(facts.cores() if trial.option("busy") else 0) as burners:
+    with burning(facts.cores() if trial.settings.busy else 0) as burners:
         training.fit(trial, recorder, tiny)
         trial.count(
             ID, sum(burner.poll() is None for burner in burners)

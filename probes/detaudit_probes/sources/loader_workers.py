@@ -17,6 +17,7 @@ import threading
 from detaudit_probes import batches
 from detaudit_probes.declare import (
     EVERY_BACKEND,
+    KERAS_MODULES,
     TF_KERAS,
     Edit,
     InScript,
@@ -25,6 +26,7 @@ from detaudit_probes.declare import (
     Pin,
     Source,
 )
+from detaudit_probes.protocol import Settings
 
 ID = "loader-workers"
 PER_ITEM = "generator-per-item"
@@ -40,7 +42,11 @@ SOURCE = Source(
     breaks="Threads that load batches draw from one generator: which batch gets which number is a race.",
     backends=EVERY_BACKEND + TF_KERAS,
     experiment=Loosen(
-        models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PER_ITEM, ONE_WORKER)
+        models=("mlp",),
+        feed=True,
+        race=True,
+        settings=Settings(epochs=1),
+        pins=(PER_ITEM, ONE_WORKER),
     ),
     pins=(
         Pin(
@@ -129,10 +135,8 @@ def touch(session):
 
 
 def _follow(session, met, one=False):
-    from detaudit_probes.script.keras_watch import NAMES
-
     followed = []
-    for name in NAMES:
+    for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_loaded, session, met, one, name, followed))
 
 

@@ -9,6 +9,7 @@ run depends on the CPU besides (AVX512_BF16, AMX).
 """
 
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
+from detaudit_probes.protocol import Settings
 
 ID = "precision"
 
@@ -22,9 +23,9 @@ SOURCE = Source(
         models=("mlp", "cnn"),
         settings=(
             Setting("float32"),
-            Setting("mixed_bfloat16", options={"dtype_policy": "mixed_bfloat16"}),
-            Setting("mixed_float16", options={"dtype_policy": "mixed_float16"}),
-            Setting("bfloat16", options={"dtype_policy": "bfloat16"}),
+            Setting("mixed_bfloat16", settings=Settings(dtype_policy="mixed_bfloat16")),
+            Setting("mixed_float16", settings=Settings(dtype_policy="mixed_float16")),
+            Setting("bfloat16", settings=Settings(dtype_policy="bfloat16")),
         ),
     ),
     links=(

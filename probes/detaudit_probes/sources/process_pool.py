@@ -70,9 +70,7 @@ def _pools(session, one):
             if not thread_pool:
                 session.drew(ID)
             if one and not thread_pool:
-                named.pop("max_workers", None)
-                named.pop("processes", None)
-                arguments = (1,) + arguments[1:]
+                arguments = thread_race.of_one_worker(arguments, named)
             return given(pool, *arguments, **named)
 
         return __init__

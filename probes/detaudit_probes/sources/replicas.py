@@ -13,6 +13,7 @@ tried by them.
 
 from detaudit_probes import models, training
 from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.protocol import Settings
 
 ID = "replicas"
 
@@ -21,15 +22,16 @@ SOURCE = Source(
     family="parallel arithmetic",
     title="replicas (MirroredStrategy)",
     breaks="Gradients of parts of a batch are added up in another order than those of the whole.",
+    # A strategy's variables live on several devices: the step is not asked for more than it
+    # returns.
     experiment=Compare(
         models=("mlp", "attention"),
         settings=(
-            # A strategy's variables live on several devices: the step is not asked for more than it
-            # returns.
-            Setting("one device", options={"watch": False}),
-            Setting("two replicas", options={"watch": False, "logical_cpus": 2}),
+            Setting("one device"),
+            Setting("two replicas", settings=Settings(logical_cpus=2)),
         ),
         procedure=True,
+        recorded=False,
     ),
     links=(
         Link(
@@ -51,7 +53,7 @@ def train(trial, recorder):
     """
     import tensorflow as tf
 
-    count = trial.option("logical_cpus", 1)
+    count = trial.settings.logical_cpus or 1
     devices = ["CPU:%d" % number for number in range(count)]
     strategy = (
         tf.distribute.MirroredStrategy(devices) if count > 1 else tf.distribute.get_strategy()

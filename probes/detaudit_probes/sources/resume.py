@@ -19,6 +19,7 @@ import os
 from detaudit_probes import models, training
 from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, Link, Pin, Setting, Source
 from detaudit_probes.models import Tiny, seeded, spread
+from detaudit_probes.protocol import own_setting
 
 ID = "resume"
 
@@ -27,9 +28,9 @@ THROUGH, TWICE, SAVED, WITH_STATES = "through", "two fits", "saved", "saved with
 _EXPERIMENT = Compare(
     models=("mlp", "source:resume"),
     settings=(
-        Setting("trained through", options={ID: THROUGH}),
-        Setting("saved and resumed", options={ID: SAVED}),
-        Setting("in two fits", options={ID: TWICE}),
+        Setting("trained through", settings=own_setting(ID, THROUGH)),
+        Setting("saved and resumed", settings=own_setting(ID, SAVED)),
+        Setting("in two fits", settings=own_setting(ID, TWICE)),
         Setting("saved with the seed states", pins=("seed-states",)),
     ),
     procedure=True,
@@ -47,7 +48,7 @@ SOURCE = Source(
         Pin(
             id="seed-states",
             holds=(ID,),
-            options={ID: WITH_STATES},
+            settings=own_setting(ID, WITH_STATES),
             lines=dict.fromkeys(
                 EVERY_BACKEND,
                 (
@@ -97,7 +98,7 @@ def train(trial, recorder):
     name = trial.request.model
     tiny = model(trial) if name == "source:" + ID else models.build(name, trial)
     training.compile_model(trial, tiny)
-    order = trial.option(ID)
+    order = trial.own_setting(ID)
     if order == THROUGH:
         training.fit(trial, recorder, tiny)
         return

@@ -14,6 +14,7 @@ them: unseeded initial weights, dropout, ``fit``'s shuffle and, where Keras has 
 from detaudit_probes import training
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
 from detaudit_probes.models import Tiny, spread
+from detaudit_probes.protocol import own_setting
 from detaudit_probes.sources import keras_seed
 
 ID = "second-fit"
@@ -29,10 +30,10 @@ SOURCE = Source(
     experiment=Compare(
         models=("source:second-fit",),
         settings=(
-            Setting("first fit", options={ID: FIRST}),
-            Setting("fit again, seed set again", options={ID: AGAIN}),
-            Setting("fit again, clear_session and the seed", options={ID: CLEARED}),
-            Setting("fit again, clear_session alone", options={ID: CLEARED_ALONE}),
+            Setting("first fit", settings=own_setting(ID, FIRST)),
+            Setting("fit again, seed set again", settings=own_setting(ID, AGAIN)),
+            Setting("fit again, clear_session and the seed", settings=own_setting(ID, CLEARED)),
+            Setting("fit again, clear_session alone", settings=own_setting(ID, CLEARED_ALONE)),
         ),
         procedure=True,
     ),
@@ -78,7 +79,7 @@ def train(trial, recorder):
     """Seed, build and fit; a second fit does so after a first one in the same process."""
     import keras
 
-    order = trial.option(ID)
+    order = trial.own_setting(ID)
     keras.utils.set_random_seed(trial.seed)
     _build_and_fit(trial, recorder)
     if order == FIRST:

@@ -11,6 +11,7 @@ The probe trains the text model: 40,000 rows, 50 indices, eight threads.
 """
 
 from detaudit_probes.declare import TF_KERAS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 from detaudit_probes.sources import op_determinism
 
 ID = "sparse-update"
@@ -26,14 +27,14 @@ SOURCE = Source(
     experiment=Loosen(
         models=("text",),
         race=True,
-        options={"intra_op_threads": 8, "epochs": 2},
+        settings=Settings(intra_op_threads=8, epochs=2),
         pins=("op-determinism", "one-thread", MOMENTUM),
     ),
     pins=(
         Pin(
             id=MOMENTUM,
             holds=(ID,),
-            options={"momentum": 0.9},
+            settings=Settings(momentum=0.9),
             lines={
                 "*": (
                     "optimizer = keras.optimizers.SGD(momentum=0.9)  # or Adam: their update is dense",

@@ -29,7 +29,7 @@ SOURCE = Source(
 
 def vary(session):
     """Another folder than the machine's own."""
-    path = session.option("temporary")
+    path = session.orders.temporary
     os.makedirs(path, exist_ok=True)
     os.environ["TMPDIR"] = path
     tempfile.tempdir = None

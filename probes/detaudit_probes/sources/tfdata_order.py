@@ -13,10 +13,9 @@ several shards are interleaved, each row is multiplied up and added to as nothin
 of eight threads, which keeps the race going on one core and on a busy machine too.
 """
 
-import inspect
-
 from detaudit_probes import batches
 from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 ID = "tfdata-order"
 PIN = "ordered-map"
@@ -32,7 +31,11 @@ SOURCE = Source(
     breaks="A parallel map or interleave hands on whichever element is finished first.",
     backends=("tensorflow",) + TF_KERAS,
     experiment=Loosen(
-        models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")
+        models=("mlp",),
+        feed=True,
+        race=True,
+        settings=Settings(epochs=1),
+        pins=(PIN, "op-determinism"),
     ),
     pins=(
         Pin(
@@ -115,19 +118,12 @@ def _unordered(session, met, ordered=False):
     """Call ``met`` where a script asks for elements in any order, and give it an order where
     ``ordered`` says so.
     """
-    pipeline = batches.dataset_class()
 
-    def told(given):
-        signature = inspect.signature(given)
-
-        def transformed(*arguments, **named):
-            bound = signature.bind(*arguments, **named)
-            if bound.arguments.get("deterministic") is False:
-                met()
-                bound.arguments["deterministic"] = ordered
-            return given(*bound.args, **bound.kwargs)
-
-        return transformed
+    def transformed(arguments, call):
+        if arguments.get("deterministic") is False:
+            met()
+            arguments["deterministic"] = ordered
+        return call()
 
     def with_options_told(given):
         def with_options(dataset, options, *arguments, **named):
@@ -143,6 +139,6 @@ def _unordered(session, met, ordered=False):
 
         return with_options
 
-    for name in ("map", "interleave", "batch", "padded_batch", "ragged_batch"):
-        session.wrap(pipeline, name, told)
-    session.wrap(pipeline, "with_options", with_options_told)
+    methods = ("map", "interleave", "batch", "padded_batch", "ragged_batch")
+    batches.follow_calls(session, transformed, *methods)
+    session.wrap(batches.dataset_class(), "with_options", with_options_told)

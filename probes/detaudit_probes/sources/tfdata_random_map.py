@@ -13,10 +13,9 @@ gives the pipeline a private pool of eight threads, so that they race on one cor
 machine too.
 """
 
-import inspect
-
 from detaudit_probes import batches
 from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 ID = "tfdata-random-map"
 PIN = "serial-map"
@@ -31,7 +30,11 @@ SOURCE = Source(
     breaks="Parallel calls draw from one generator: which element gets which number is a race.",
     backends=("tensorflow",) + TF_KERAS,
     experiment=Loosen(
-        models=("mlp",), feed=True, race=True, options={"epochs": 1}, pins=(PIN, "op-determinism")
+        models=("mlp",),
+        feed=True,
+        race=True,
+        settings=Settings(epochs=1),
+        pins=(PIN, "op-determinism"),
     ),
     pins=(
         Pin(
@@ -102,22 +105,15 @@ def _parallel(session, met, serial=False):
 
         return draw
 
-    def told(given):
-        signature = inspect.signature(given)
-
-        def transformed(*arguments, **named):
-            bound = signature.bind(*arguments, **named)
-            chosen = bound.arguments
-            if serial and chosen.get("num_parallel_calls") is not None:
-                chosen["num_parallel_calls"] = None
-                chosen.pop("deterministic", None)
-            before = drawn[0]
-            made = given(*bound.args, **bound.kwargs)
-            if chosen.get("num_parallel_calls") is not None and drawn[0] > before:
-                met()
-            return made
-
-        return transformed
+    def transformed(arguments, call):
+        if serial and arguments.get("num_parallel_calls") is not None:
+            arguments["num_parallel_calls"] = None
+            arguments.pop("deterministic", None)
+        before = drawn[0]
+        made = call()
+        if arguments.get("num_parallel_calls") is not None and drawn[0] > before:
+            met()
+        return made
 
     def keras_generators():
         from keras.src.random.seed_generator import SeedGenerator
@@ -126,5 +122,4 @@ def _parallel(session, met, serial=False):
 
     session.after_import("keras.src.random.seed_generator", keras_generators)
     session.wrap(random_seed, "get_seed", counting)
-    session.wrap(batches.dataset_class(), "map", told)
-    session.wrap(batches.dataset_class(), "interleave", told)
+    batches.follow_calls(session, transformed, "map", "interleave")

@@ -7,13 +7,16 @@ another order (``reshuffle_each_iteration``), each of them the same in both runs
 """
 
 from detaudit_probes.declare import TF_KERAS, Link, Loosen, Pin, Source
+from detaudit_probes.protocol import Settings
 
 ID = "tfdata-shuffle"
 PIN = "shuffle-seed"
 
 
 def _on(model):
-    return Loosen(models=(model,), feed=True, options={"epochs": 2}, pins=(PIN, "tensorflow-seed"))
+    return Loosen(
+        models=(model,), feed=True, settings=Settings(epochs=2), pins=(PIN, "tensorflow-seed")
+    )
 
 
 SOURCE = Source(

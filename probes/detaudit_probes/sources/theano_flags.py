@@ -11,7 +11,8 @@ machines whose compilers differ compile other code, and here every scan has a di
 import os
 
 from detaudit_probes.declare import THEANO, Compare, Link, Setting, Source
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
+from detaudit_probes.protocol import own_setting
 
 ID = "theano-flags"
 
@@ -25,8 +26,8 @@ SOURCE = Source(
         models=("mlp",),
         settings=(
             Setting("as it is"),
-            Setting("openmp, 2 threads", options={ID: "openmp"}),
-            Setting("deterministic=more", options={ID: "deterministic"}),
+            Setting("openmp, 2 threads", settings=own_setting(ID, "openmp")),
+            Setting("deterministic=more", settings=own_setting(ID, "deterministic")),
         ),
         race=True,
     ),
@@ -46,11 +47,11 @@ def watch(trial):
     """
     import theano
 
-    if trial.option(ID) == "openmp":
+    if trial.own_setting(ID) == "openmp":
         os.environ["OMP_NUM_THREADS"] = "2"
         theano.config.openmp = True
         theano.config.openmp_elemwise_minsize = 0
-    elif trial.option(ID) == "deterministic":
+    elif trial.own_setting(ID) == "deterministic":
         if not hasattr(theano.config, "deterministic"):
             raise Unavailable("Theano has no flag deterministic before 1.0")
         theano.config.deterministic = "more"
@@ -65,5 +66,5 @@ def see(trial):
     deterministic = getattr(theano.config, "deterministic", "default") == "more"
     return int(
         (bool(theano.config.openmp), deterministic)
-        == (trial.option(ID) == "openmp", trial.option(ID) == "deterministic")
+        == (trial.own_setting(ID) == "openmp", trial.own_setting(ID) == "deterministic")
     )

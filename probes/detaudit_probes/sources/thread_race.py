@@ -98,9 +98,7 @@ def _pools(session, one):
             if session.sites.led_here():
                 session.drew(ID)
                 if one:
-                    named.pop("max_workers", None)
-                    named.pop("processes", None)
-                    arguments = (1,) + arguments[1:]
+                    arguments = of_one_worker(arguments, named)
             return given(pool, *arguments, **named)
 
         return __init__
@@ -109,6 +107,13 @@ def _pools(session, one):
     session.wrap(multiprocessing.pool.ThreadPool, "__init__", telling)
     if one:
         ordered(session, multiprocessing.pool.ThreadPool, of_processes=False)
+
+
+def of_one_worker(arguments, named):
+    """The arguments of a pool that shall have one worker: what names another number goes."""
+    named.pop("max_workers", None)
+    named.pop("processes", None)
+    return (1,) + arguments[1:]
 
 
 def _threads(session, before, after=lambda thread: None):

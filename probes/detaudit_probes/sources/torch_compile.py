@@ -12,7 +12,8 @@ import shutil
 import sys
 
 from detaudit_probes.declare import Compare, Link, Setting, Source
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
+from detaudit_probes.protocol import Settings
 
 ID = "torch-compile"
 
@@ -25,9 +26,9 @@ SOURCE = Source(
     experiment=Compare(
         models=("mlp",),
         settings=(
-            Setting("jit_compile=False", options={"jit_compile": False}),
-            Setting("jit_compile=True", options={"jit_compile": True}),
-            Setting('jit_compile="auto"', options={"jit_compile": "auto"}),
+            Setting("jit_compile=False", settings=Settings(jit_compile=False)),
+            Setting("jit_compile=True", settings=Settings(jit_compile=True)),
+            Setting('jit_compile="auto"', settings=Settings(jit_compile="auto")),
         ),
     ),
     links=(
@@ -44,7 +45,7 @@ SOURCE = Source(
 def watch(trial):
     """Raises Unavailable where a step is to be compiled and cannot be."""
     compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++", "clang"]
-    if trial.option("jit_compile") is True and not any(map(shutil.which, compilers)):
+    if trial.settings.jit_compile is True and not any(map(shutil.which, compilers)):
         raise Unavailable(
             "torch.compile needs a C++ compiler, and there is no %s on PATH"
             % " or ".join(compilers)

@@ -12,6 +12,7 @@ below.
 """
 
 from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source
+from detaudit_probes.protocol import own_setting
 
 ID = "torch-cudnn"
 GPU_KERNELS = "gpu-kernels"  # the base condition pins them, by op determinism, which is one of the settings here
@@ -27,10 +28,10 @@ SOURCE = Source(
         models=("cnn", "lstm"),
         settings=(
             Setting("as it is", without=(GPU_KERNELS,)),
-            Setting("benchmark", without=(GPU_KERNELS,), options={ID: "benchmark"}),
+            Setting("benchmark", without=(GPU_KERNELS,), settings=own_setting(ID, "benchmark")),
             Setting("deterministic", without=(GPU_KERNELS,), pins=(DETERMINISTIC,)),
             Setting("op determinism", pins=("op-determinism",)),
-            Setting("without cuDNN", without=(GPU_KERNELS,), options={ID: "off"}),
+            Setting("without cuDNN", without=(GPU_KERNELS,), settings=own_setting(ID, "off")),
         ),
         race=True,
     ),
@@ -66,9 +67,9 @@ def watch(trial):
     """Set what the setting asks for."""
     import torch
 
-    if trial.option(ID) == "benchmark":
+    if trial.own_setting(ID) == "benchmark":
         torch.backends.cudnn.benchmark = True
-    elif trial.option(ID) == "off":
+    elif trial.own_setting(ID) == "off":
         torch.backends.cudnn.enabled = False
 
 

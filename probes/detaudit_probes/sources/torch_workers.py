@@ -9,9 +9,9 @@ is reached by no seed.
 """
 
 from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.protocol import Settings
 
 ID = "torch-workers"
-WORKERS = "loader_workers"
 
 SOURCE = Source(
     id=ID,
@@ -22,9 +22,9 @@ SOURCE = Source(
     experiment=Compare(
         models=("mlp",),
         settings=(
-            Setting("2 workers", options={WORKERS: 2}),
-            Setting("1 worker", options={WORKERS: 1}),
-            Setting("no worker", options={WORKERS: 0}),
+            Setting("2 workers", settings=Settings(loader_workers=2)),
+            Setting("1 worker", settings=Settings(loader_workers=1)),
+            Setting("no worker", settings=Settings(loader_workers=0)),
         ),
         feed=True,
     ),
@@ -59,5 +59,6 @@ def feed(trial, x, y):
                 y[row]
             )
 
-    trial.count(ID, trial.option(WORKERS))
-    return torch.utils.data.DataLoader(Noisy(), batch_size=4, num_workers=trial.option(WORKERS))
+    workers = trial.settings.loader_workers
+    trial.count(ID, workers)
+    return torch.utils.data.DataLoader(Noisy(), batch_size=4, num_workers=workers)

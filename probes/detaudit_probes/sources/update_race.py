@@ -16,6 +16,7 @@ import sys
 
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
 from detaudit_probes.models import mlp
+from detaudit_probes.protocol import Settings
 
 ID = "update-race"
 PIN = "ordered-updates"
@@ -57,7 +58,7 @@ SOURCE = Source(
     experiment=Loosen(
         models=("source:" + ID,),
         race=True,
-        options={"inter_op_threads": 8, "intra_op_threads": 1},
+        settings=Settings(inter_op_threads=8, intra_op_threads=1),
         pins=(PIN, "one-thread"),
     ),
     pins=(Pin(id=PIN, holds=(ID,), lines={"tensorflow1": LINES}),),

@@ -12,6 +12,7 @@ operation, each of which XLA compiles by itself (``keras/src/backend/jax/trainer
 """
 
 from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.protocol import Settings
 
 ID = "xla"
 STEP = "train_step"  # the method of a model that Keras has compiled
@@ -25,9 +26,9 @@ SOURCE = Source(
     experiment=Compare(
         models=("mlp", "lstm"),
         settings=(
-            Setting("jit_compile=False", options={"jit_compile": False}),
-            Setting("jit_compile=True", options={"jit_compile": True}),
-            Setting('jit_compile="auto"', options={"jit_compile": "auto"}),
+            Setting("jit_compile=False", settings=Settings(jit_compile=False)),
+            Setting("jit_compile=True", settings=Settings(jit_compile=True)),
+            Setting('jit_compile="auto"', settings=Settings(jit_compile="auto")),
         ),
     ),
     links=(

@@ -49,7 +49,7 @@ def place(step):
     if when == "setting":
         request = trial.request
         text = repr(
-            (sorted(request.options.items()), request.pins, _devices, variables_of_settings())
+            (request.settings, request.orders, request.pins, _devices, variables_of_settings())
         )
         return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)
     chosen = chosen_place()
@@ -72,7 +72,7 @@ def variables_of_settings():
 
 def chosen_place():
     """The place that the trial's own option names, or an empty one."""
-    return json.loads(_trials[-1].option("plant", "{}"))
+    return json.loads(_trials[-1].own_setting("plant") or "{}")
 
 
 def flip(variable, number):

@@ -5,6 +5,7 @@ Loaded in a guest as a third party's file. The backend trains nothing; what is t
 around it.
 """
 
+import json
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ import types
 
 from detaudit_probes import backends
 from detaudit_probes.declare import Loosen, Source
-from detaudit_probes.trial import Unavailable
+from detaudit_probes.given import Unavailable
 
 stub = types.ModuleType("detaudit_probes.backends.stub")
 stub.IMPORTS = ()
@@ -42,14 +43,19 @@ SOURCE = Source(
 SLEEP = "import time; time.sleep(600)"
 
 
+def asked(trial):
+    """The own setting, JSON: which ``fault``, after how many ``steps``, and where ``pids`` go."""
+    return json.loads(trial.own_setting("fault") or "{}")
+
+
 def see(trial):
     return 1
 
 
 def train(trial, recorder):
-    for step in range(trial.option("steps", 3)):
+    for step in range(asked(trial).get("steps", 3)):
         recorder.trace.step("fit 1", step, [("update", "weight", [1.0 * step])])
-    getattr(sys.modules[__name__], trial.option("fault", "nothing"))(trial)
+    getattr(sys.modules[__name__], asked(trial).get("fault", "nothing"))(trial)
 
 
 def nothing(trial):
@@ -103,7 +109,7 @@ def runaway(trial):
         "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', %r], "
         "start_new_session=True, stdout=subprocess.DEVNULL).pid)" % SLEEP,
     ]
-    with open(trial.option("pids"), "wb") as file:
+    with open(asked(trial)["pids"], "wb") as file:
         file.write(subprocess.check_output(command))
 
 
@@ -115,5 +121,5 @@ def full_disk(trial):
 
 def _grandchild(trial):
     child = subprocess.Popen([sys.executable, "-c", SLEEP])
-    with open(trial.option("pids"), "w") as file:
+    with open(asked(trial)["pids"], "w") as file:
         file.write("%d" % child.pid)

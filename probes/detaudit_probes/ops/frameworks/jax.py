@@ -9,9 +9,9 @@ the same is told.
 import contextlib
 import functools
 import re
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from detaudit_probes.fingerprint import Hasher, canonical_view
+from detaudit_probes.fingerprint import canonical_view
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import jaxprs
 from detaudit_probes.ops.places import told_apart as of_keras
@@ -40,13 +40,8 @@ _SCOPES = re.compile(r"detaudit:(\w*):([^/()]*)")
 
 
 class Watch(BaseWatch):
-    def __init__(
-        self,
-        hasher: Hasher,
-        users: Callable[[str], bool] = lambda name: False,
-        variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: (),
-    ) -> None:
-        super().__init__(hasher, users, variables)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         self.watching = False
 
     def evaluate(

@@ -7,9 +7,9 @@ before is what it was after the last operation that touched it.
 """
 
 import contextlib
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from detaudit_probes.fingerprint import Hasher, canonical_view
+from detaudit_probes.fingerprint import canonical_view
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.places import told_apart as of_keras
 from detaudit_probes.ops.state import State as BaseState
@@ -18,13 +18,8 @@ from detaudit_probes.protocol import NOT_KNOWN
 
 
 class Watch(BaseWatch):
-    def __init__(
-        self,
-        hasher: Hasher,
-        users: Callable[[str], bool] = lambda name: False,
-        variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: (),
-    ) -> None:
-        super().__init__(hasher, users, variables)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         self.line = ""  # of the forward operation whose gradient is being taken
         self._uses: Dict[
             Tuple[str, int], List[int]

@@ -7,9 +7,9 @@ told by its schema; what it has written is an output. A view computes nothing an
 
 import contextlib
 import copy
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set, Tuple
 
-from detaudit_probes.fingerprint import Hasher, canonical_view
+from detaudit_probes.fingerprint import canonical_view
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import torch_tensors as of
 from detaudit_probes.ops.places import told_apart as of_keras
@@ -59,13 +59,8 @@ class _Noted(NamedTuple):
 
 
 class Watch(BaseWatch):
-    def __init__(
-        self,
-        hasher: Hasher,
-        users: Callable[[str], bool] = lambda name: False,
-        variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: (),
-    ) -> None:
-        super().__init__(hasher, users, variables)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         self._forward: Dict[
             int, Tuple[str, str]
         ] = {}  # layer and line of a forward operation, by sequence number

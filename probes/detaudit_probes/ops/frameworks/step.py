@@ -11,12 +11,13 @@ goes on. What is the framework's own is in
 import contextlib
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from detaudit_probes import fingerprint, protocol
 from detaudit_probes.ops import frameworks
 from detaudit_probes.ops.event import Event, described, first_parting, marks
 from detaudit_probes.ops.state import State
+from detaudit_probes.protocol import Ends, StepReplayed
 from detaudit_probes.team import Team
 from detaudit_probes.trace import write_json
 
@@ -45,7 +46,7 @@ class Pinpoint:
         users: Callable[[str], bool] = lambda name: False,
     ) -> None:
         self.recorder, self.step = recorder, step
-        self.found: Dict[str, Any] = {}
+        self.found: Optional[StepReplayed] = None
         self.replays: List[List[Event]] = []  # what was watched, all details in the first
         self._hasher = fingerprint.Hasher(algorithm, Team.of_this_machine())
         self._users = users
@@ -82,7 +83,7 @@ class Pinpoint:
             if isinstance(reason, Exception)
             else str(reason)
         )
-        self.found = {"kind": kind, "operations": 0, "guilty": None, "failed": told[:500]}
+        self.found = StepReplayed(kind, 0, failed=told[:500])
         self.drop()
 
     def take_in_fit(self) -> bool:
@@ -204,18 +205,18 @@ class Pinpoint:
         # Where the step ends on the same bits each time, what parted in it was of no consequence:
         # memory that an operation has left as it found it, for one.
         parting = first_parting(replays) if len(set(wholes)) > 1 else None
-        self.found = {
-            "kind": kind,
-            "operations": len(replays[0]),
-            "guilty": None if parting is None else described(parting),
-            "watched": _counted(watched_ends),
-            "eager": _counted(bare_ends),
-            "compiled": _counted(compiled_ends),
-            "same_watched": same_ends(watched_ends, bare_ends),
-            "same_eager": same_ends(bare_ends, compiled_ends) if compiled_ends else None,
-            "same_step": ended in (compiled_ends or bare_ends),
-            "seconds": _clock() - began,
-        }
+        self.found = StepReplayed(
+            kind,
+            len(replays[0]),
+            guilty=None if parting is None else described(parting),
+            watched=_counted(watched_ends),
+            eager=_counted(bare_ends),
+            compiled=_counted(compiled_ends),
+            same_watched=same_ends(watched_ends, bare_ends),
+            same_eager=same_ends(bare_ends, compiled_ends) if compiled_ends else None,
+            same_step=ended in (compiled_ends or bare_ends),
+            seconds=_clock() - began,
+        )
 
     def begin_live(self) -> bool:
         """A step of eager code begins: watch it to its end, where it is the one. Whether that has
@@ -239,7 +240,7 @@ class Pinpoint:
             self.fail(self.watch.failed, LIVE)
         else:
             self.replays.append(self.watch.events)
-            self.found = {"kind": LIVE, "operations": len(self.watch.events), "guilty": None}
+            self.found = StepReplayed(LIVE, len(self.watch.events))
 
     def _close(self) -> bool:
         live, self._live = self._live, None
@@ -252,7 +253,7 @@ class Pinpoint:
         folder.
         """
         self._close()
-        self.recorder.trace.note("measures", {"pinpoint": self.found})
+        self.recorder.trace.measure(pinpoint=self.found)
         first = self.replays[0] if self.replays else []
         again = [[marks(one) for one in events] for events in self.replays[1:]]
         write_json(
@@ -289,5 +290,5 @@ def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Opt
     return False if len(set(ends)) == len(set(others)) == 1 else None
 
 
-def _counted(ends: List[Tuple[int, ...]]) -> Optional[Dict[str, int]]:
-    return {"replays": len(ends), "distinct": len(set(ends))} if ends else None
+def _counted(ends: List[Tuple[int, ...]]) -> Optional[Ends]:
+    return Ends(len(ends), len(set(ends))) if ends else None

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from detaudit import diff
 from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Finished, Found
 from detaudit.diff import Agreement, Divergence, Incomparable
 from detaudit.outcome import UNAVAILABLE
-from detaudit.runner import Finished, Found
 from detaudit.verdict import Count
 
 
@@ -83,27 +83,31 @@ def tally(
 
 
 def compare_finished(a: Finished, b: Finished, ignore: Collection[str] = ()) -> diff.Comparison:
-    """Compare the traces of two completed trials."""
-    if a.trace is None or b.trace is None:
-        return Incomparable("a completed trial left no trace")
-    return diff.compare(a.trace, b.trace, ignore)
-
-
-def compare_ends(a: Finished, b: Finished) -> diff.Comparison:
-    """Compare what two completed trials end on, whatever their steps: their final weights or
-    values.
+    """Compare the traces of two trials. One that did not complete is incomparable, with its own
+    reason.
     """
-    ends = [one.trace.digests.get("final") if one.trace else None for one in (a, b)]
-    if None in ends:
-        return Incomparable("a trial left nothing that it ended on")
-    return (
-        Agreement(1)
-        if ends[0] == ends[1]
-        else Divergence("update", None, "what the training ends on", "bits")
-    )
+    left, right = a.completed_trace, b.completed_trace
+    if left is None or right is None:
+        return Incomparable(_why_not(a, b))
+    return diff.compare(left, right, ignore)
+
+
+def compare_finals(a: Finished, b: Finished) -> diff.Comparison:
+    """Compare what two trials end on, whatever their steps: their final weights or values."""
+    left, right = a.completed_trace, b.completed_trace
+    if left is None or right is None:
+        return Incomparable(_why_not(a, b))
+    compared = diff.compare_finals(left, right, "what the training ends on")
+    return compared or Incomparable("a trial left nothing that it ended on")
+
+
+def _why_not(a: Finished, b: Finished) -> str:
+    """Why two trials, of which one has no completed trace, cannot be compared."""
+    failed = next((done for done in (a, b) if not done.outcome.completed), None)
+    return failed.outcome.reason if failed else "a completed trial left no trace"
 
 
 def _least_evidence(done: Sequence[Finished]) -> dict[str, int]:
-    traces = [one.trace for one in done if one.outcome.completed and one.trace]
+    traces = [trace for one in done if (trace := one.completed_trace) is not None]
     names = {name for trace in traces for name in trace.evidence}
     return {name: min(trace.evidence.get(name, 0) for trace in traces) for name in sorted(names)}

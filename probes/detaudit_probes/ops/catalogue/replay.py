@@ -12,9 +12,11 @@ from detaudit_probes import fingerprint
 from detaudit_probes.ops import catalogue, entry, refusals
 from detaudit_probes.ops.event import described, first_parting
 from detaudit_probes.ops.frameworks import tensorflow
+from detaudit_probes.protocol import OperationsReplayed, Raised
 from detaudit_probes.trace import Taken, TraceWriter
 
 _clock = time.perf_counter
+REPEATS = 10  # calls of an entry, where no other number is ordered
 CALLS = 3  # of a random operation, as a user calls it by default
 #: What a kernel that does not exist for a dtype ends in; under op determinism the same classes tell
 #: a refusal.
@@ -40,19 +42,20 @@ class Prepared(NamedTuple):
 
 
 def run(trial: Any, writer: TraceWriter) -> None:
-    """Replay the entries that the trial's options name (``operations``, comma-separated;
+    """Replay the entries that the trial's orders name (``operations``, comma-separated;
     ``repeats``; ``dtypes``).
 
-    With the option ``refusals`` the library is asked for its own list besides. With ``unseeded``
+    With ``refusals`` the library is asked for its own list besides. With ``unseeded``
     the random ones among the entries are called as a user calls them by default.
     """
     import tensorflow as tf
 
-    if trial.option("refusals"):
-        writer.note("measures", {"refusals": refusals.found(tf)})
-    chosen = trial.option("operations").split(",")
-    dtypes = trial.option("dtypes", ",".join(entry.FLOATS)).split(",")
-    told = {"raised": {}, "executed": {}, "seconds": {}, "guilty": {}}  # type: Dict[str, Dict[str, Any]]
+    orders = trial.orders
+    if orders.refusals:
+        writer.measure(refusals=refusals.found(tf))
+    chosen = orders.operations.split(",")
+    dtypes = orders.dtypes.split(",") if orders.dtypes is not None else entry.FLOATS
+    told = OperationsReplayed({}, {}, {}, {})
     hasher = fingerprint.Hasher(trial.request.fingerprint)
     for one in catalogue.OPERATIONS:
         if one.name not in chosen:
@@ -60,19 +63,16 @@ def run(trial: Any, writer: TraceWriter) -> None:
         for dtype in [dtype for dtype in one.dtypes if dtype in dtypes]:
             name = "%s %s" % (one.name, dtype)
             try:
-                if trial.option("unseeded"):
+                if orders.unseeded:
                     _call_unseeded(tf, one, dtype, name, trial.request.seed, writer)
                 else:
-                    _replay(tf, one, dtype, name, trial.option("repeats", 10), writer, hasher, told)
+                    _replay(tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, told)
             except (
                 Exception
             ) as error:  # told; whether a refusal was to be expected is for the engine to say
-                told["raised"][name] = {
-                    "type": type(error).__name__,
-                    "message": str(error)[:1000],
-                    "refusal": type(error).__name__ in REFUSALS,
-                }
-    writer.note("measures", {"operations": told})
+                kind = type(error).__name__
+                told.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
+    writer.measure(operations=told)
 
 
 def _replay(
@@ -83,13 +83,13 @@ def _replay(
     repeats: int,
     writer: TraceWriter,
     hasher: fingerprint.Hasher,
-    told: Dict[str, Dict[str, Any]],
+    told: OperationsReplayed,
 ) -> None:
     prepared = prepare(tf, one, dtype)
     watch = tensorflow.Watch(hasher)
     with tensorflow.watching(watch):
         prepared.run()
-    told["executed"][name] = sorted({event.operation for event in watch.events})
+    told.executed[name] = tuple(sorted({event.operation for event in watch.events}))
     writer.once_each(
         "data",
         [
@@ -113,11 +113,11 @@ def _replay(
             ],
         )
         seen |= {one.fingerprint for one in taken}
-    told["seconds"][name] = seconds
+    told.seconds[name] = tuple(seconds)
     if one.batch:
         _one_of_the_batch(prepared, name, writer)
     if parted:
-        told["guilty"][name] = _guilty(prepared, watch, repeats)
+        told.guilty[name] = _guilty(prepared, watch, repeats)
 
 
 def _call_unseeded(

@@ -1,0 +1,95 @@
+"""What a command leaves: a report on the screen and in files, a reproducer, a message, an exit
+code.
+"""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from detaudit.core.pinpoint import Guilty
+    from detaudit.findings import Audit
+    from detaudit.ops.findings import OpsAudit
+    from detaudit.report import v1
+    from detaudit.script.findings import RunAudit
+
+#: What a reproducer's head names the versions of.
+FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
+
+
+def fail(message: str, code: int) -> NoReturn:
+    warn(message)
+    sys.exit(code)
+
+
+def warn(message: str) -> None:
+    Console(stderr=True).print(
+        message, style="bold red", highlight=False, markup=False, soft_wrap=True
+    )
+
+
+def tell_how_to_go_on(
+    command: str, audit: "Audit | RunAudit | OpsAudit", code: int, program: Sequence[str] = ()
+) -> None:
+    """Of an interrupted audit that was saved: the command that goes on with it. Exits with
+    ``code``.
+    """
+    if audit.resume is not None:
+        line = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
+        saved = f"{len(audit.trials)} finished trials are saved; go on" if audit.trials else "Go on"
+        fail(f"Interrupted. {saved} with: {line}", code)
+
+
+def hand_over(
+    document: "v1.Document", targets: Mapping[str, Path | None], verbose: bool, quiet: bool = False
+) -> None:
+    """The report on the screen, and in the files that it was asked for."""
+    from detaudit.report import faces, write
+
+    if not quiet:
+        Console().print(faces.on_screen(document, verbose), crop=False)
+    for kind, path in targets.items():
+        if path is not None:
+            write.save(path, faces.rendered(document, kind))
+
+
+def reproduce(
+    path: Path,
+    guilty: "Guilty | None",
+    facts: Mapping[str, Any],
+    python: str,
+    threads: int | None = None,
+) -> None:
+    """Write the script that shows one operation's fault, if it does; else say why there is none."""
+    from detaudit.ops import reproducer
+    from detaudit.report import write
+    from detaudit.workspace import workspace
+
+    packages = {
+        name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS
+    }
+    backend = facts.get("framework", {}).get("backend", "tensorflow")
+    text = None if guilty is None else reproducer.text(guilty, packages, threads, backend)
+    if text is None:
+        print(
+            "No reproducer: no operation was seen to give other results from equal inputs in one process."
+            if guilty is None
+            else f"No reproducer: {guilty.operation} cannot be called alone, on inputs that are "
+            f"made up.",
+            file=sys.stderr,
+        )
+        return
+    with workspace() as folder:
+        shown = reproducer.shows(text, python, folder.private)
+    if shown:
+        write.save(path, text)
+        print(f"Reproducer: {path}, run, and the fault shows.", file=sys.stderr)
+    else:
+        print(
+            "No reproducer: with random inputs the operation alone was not seen to part.",
+            file=sys.stderr,
+        )

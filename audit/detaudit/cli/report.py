@@ -1,0 +1,30 @@
+"""``detaudit report``: render a saved report again."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from detaudit.cli.options import Verbose, one_of
+
+EXAMPLE = "Example: detaudit report scan.json --format markdown"
+FORMATS = ("terminal", "json", "markdown", "junit", "svg")
+
+
+def report_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A report written with --json.")],
+    form: Annotated[
+        str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
+    ] = "terminal",
+    verbose: Verbose = False,
+) -> None:
+    """Render a saved report again."""
+    from detaudit.report import faces, read
+
+    document = read.load(file)
+    if one_of(form, FORMATS, "--format") == "terminal":
+        Console().print(faces.on_screen(document, verbose), crop=False)
+    else:
+        sys.stdout.write(faces.rendered(document, form))

@@ -1,0 +1,185 @@
+"""``detaudit run``: a program of the user's own."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from detaudit.cli.options import (
+    IN_SCRIPTS,
+    Json,
+    Markdown,
+    Python,
+    Reproducer,
+    Resume,
+    Verbose,
+    interpreter_path,
+    one_of,
+)
+from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.errors import UsageError
+
+EXAMPLE = "Example: detaudit run train.py --epochs 3"
+SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
+
+
+def run_command(
+    target: Annotated[
+        str, typer.Argument(metavar="SCRIPT", help="The script, or with -m the module.")
+    ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="ARGS", help="The script's own.")
+    ] = None,
+    module: Annotated[
+        bool, typer.Option("-m", help="SCRIPT is a module, as for python -m.")
+    ] = False,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            show_default="as the script takes", help=f"The Keras backend: {', '.join(IN_SCRIPTS)}."
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="Train on cpu or on what the script takes (auto).")
+    ] = "auto",
+    python: Python = sys.executable,
+    pairs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            show_default="3; 2 of a long script",
+            help="Pairs of runs of the script as it is.",
+        ),
+    ] = None,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search/--no-search",
+            help="Look for the causes and a fix; without, the verdict alone.",
+        ),
+    ] = True,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="The seed of every pin, and in the fix.")
+    ] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, show_default="cores, as memory allows", help="Runs at a time."
+        ),
+    ] = None,
+    timeout: Annotated[float, typer.Option(metavar="S", min=1, help="Seconds for one run.")] = 3600,
+    budget: Annotated[
+        str | None, typer.Option(metavar="S", help="Seconds for everything (40runs: runs).")
+    ] = None,
+    stop_after: Annotated[
+        str | None, typer.Option(metavar="N", help="End each run after N steps (60s: seconds).")
+    ] = None,
+    every: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Look at the weights in every N-th step.")
+    ] = 1,
+    isolation: Annotated[
+        str | None,
+        typer.Option(
+            show_default="overlay, or copy where none can be mounted",
+            help="Keep what runs write from the folder by an overlay, by a copy, or restore it (in-place).",
+        ),
+    ] = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Let experiment trackers upload.")
+    ] = False,
+    depth: Annotated[
+        str, typer.Option(help="Follow a divergence to the step, tensor, layer or op.")
+    ] = "op",
+    price: Annotated[
+        bool | None,
+        typer.Option(
+            "--price/--no-price",
+            show_default="where a run takes under 20 s",
+            help="Time what the pins cost.",
+        ),
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the traces and outputs there.")
+    ] = None,
+    show_output: Annotated[
+        bool, typer.Option("--show-output", help="Show what the first run printed.")
+    ] = False,
+    write_fix: Annotated[
+        Path | None, typer.Option(metavar="F", help="Write the fix as a diff.")
+    ] = None,
+    reproducer: Reproducer = None,
+    resume: Resume = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 too where the result rests on the machine.")
+    ] = False,
+    json: Json = None,
+    markdown: Markdown = None,
+    verbose: Verbose = False,
+) -> None:
+    """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
+    from detaudit.core.pinpoint import KERNEL
+    from detaudit.progress import Drawing
+    from detaudit.report import build_run, write
+    from detaudit.sandbox.view import KINDS
+    from detaudit.script import program, session
+    from detaudit.script.localise import DEPTHS, OPERATION
+
+    options = session.Options(
+        python=interpreter_path(python),
+        device=one_of(device, ("auto", "cpu"), "--device"),
+        backend=None if backend is None else one_of(backend, IN_SCRIPTS, "--backend"),
+        pairs=pairs,
+        jobs=jobs,
+        timeout=timeout,
+        budget=session.budget(budget),
+        seed=seed,
+        stop_after=session.stop(stop_after),
+        every=every,
+        isolation=None if isolation is None else one_of(isolation, KINDS, "--isolation"),
+        online=online,
+        keep=str(keep) if keep else None,
+        strict=strict,
+        depth=one_of(depth, DEPTHS, "--depth"),
+        price=price,
+        search=search,
+    )
+    if reproducer is not None and depth != OPERATION:
+        raise UsageError(f"--reproducer needs the operation: --depth {OPERATION}.")
+    targets = {"json": json, "markdown": markdown}
+    reports = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
+    for path in reports:
+        write.check_target(path)
+    found = program.find(target, module, tuple(arguments or ()), working_folder())
+    write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise UsageError(f"--keep needs a new folder: {keep} is there already.")
+    with Drawing(Console(stderr=True), searching=True) as drawing:
+        audit = session.run(found, options, drawing, str(resume) if resume else None, reports)
+    document = build_run.document(audit)
+    if show_output:
+        sys.stdout.write(audit.output)
+    hand_over(document, targets, verbose)
+    if write_fix is not None and audit.fix is not None:
+        write.save(write_fix, write.FIX_HEADER + audit.fix.diff)
+    if reproducer is not None:
+        found = (
+            audit.pinpoint.guilty
+            if audit.pinpoint is not None and audit.pinpoint.born == KERNEL
+            else None
+        )
+        reproduce(reproducer, found, audit.environment, options.python)
+    command = [*(["-m"] if module else []), target, *(arguments or ())]
+    tell_how_to_go_on("run", audit, document.exit_code, command)
+    raise typer.Exit(document.exit_code)
+
+
+def working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "The working folder is not there any more: change to another one."
+        ) from None

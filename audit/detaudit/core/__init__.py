@@ -1,0 +1,1 @@
+"""Values, and functions on values: no process, no terminal."""

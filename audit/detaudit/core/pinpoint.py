@@ -1,0 +1,270 @@
+"""The operation at which runs part: what processes that replayed a step showed, put together."""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from detaudit_probes import protocol
+from detaudit_probes.protocol import Ends, StepReplayed
+
+from detaudit.core.experiment import Finished
+from detaudit.core.notes import Executed, Marks
+
+KERNEL, PYTHON = "kernel", "python"  # an operation of the framework; Python code between operations
+
+MOST = 500  # passages that are kept, before the first that parts and after it
+
+
+@dataclass(frozen=True)
+class Replays:
+    """So many calls on the same inputs under one condition, and how many distinct results they
+    gave.
+    """
+
+    replays: int
+    distinct: int
+
+    @property
+    def parted(self) -> bool:
+        return self.distinct > 1
+
+
+@dataclass(frozen=True)
+class Guilty:
+    """The operation at which replays parted, seen with every operation of the call watched.
+
+    ``limits`` are the least and greatest elements of inputs that are integers. ``call`` is how
+    ``tf.raw_ops`` takes it: (argument, places of its inputs), then (``attribute`` NAME, value).
+    """
+
+    operation: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    device: str
+    attributes: dict[str, Any]
+    replays: Replays
+    limits: tuple[tuple[int, int] | None, ...] = ()
+    call: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, event: Executed, count: Replays) -> "Guilty":
+        return cls(
+            event.operation,
+            event.shapes,
+            event.results,
+            event.device,
+            dict(event.attributes),
+            count,
+            event.limits,
+            event.call,
+        )
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Consecutive operations of one stage that work for one layer or variable, one call of a layer
+    for instance.
+
+    ``inputs`` and ``outputs`` say how many distinct ones there were in all replays: one, where they
+    repeat.
+    """
+
+    stage: str
+    layer: str
+    operations: int
+    inputs: int
+    outputs: int
+
+    @property
+    def born_here(self) -> bool:
+        return self.inputs == 1 < self.outputs
+
+
+@dataclass(frozen=True)
+class Pinpoint:
+    """The operation at which a replayed step parts; ``guilty`` is None where only the layer was
+    asked for.
+
+    ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an
+    ``eager loop`` was watched once in each process.
+
+    ``born``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs, other
+    results in another process), ``python`` (Python code, no operation, gave it other inputs),
+    ``input`` (what the operation was given differed between the processes already), ``other`` (they
+    execute other operations from there on), or nothing. ``watched``, ``eager`` and ``compiled`` are
+    the replays of the step as a whole: with every operation watched, without, and as it was
+    compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that the
+    step has without? None where that was not seen. ``passages`` is the watched step, layer by
+    layer, in order. ``failed`` says why the step could not be replayed. ``same_step``: does a
+    replay that repeats itself end on the bits on which the step itself ended? Null where replays
+    part.
+    """
+
+    kind: str
+    operations: int
+    born: str = ""
+    guilty: Guilty | None = None
+    stage: str = ""
+    layer: str = ""
+    line: str = ""
+    watched: Replays | None = None
+    eager: Replays | None = None
+    compiled: Replays | None = None
+    same_watched: bool | None = None
+    same_eager: bool | None = None
+    passages: tuple[Passage, ...] = ()
+    failed: str = ""
+    same_step: bool | None = None
+
+
+def judged(done: Sequence[Finished]) -> Pinpoint | None:
+    """What processes in which the step was replayed say. None where one of them says nothing."""
+    traces = [trace for one in done if (trace := one.completed_trace) is not None]
+    notes = [note for trace in traces if (note := trace.measures.pinpoint) is not None]
+    if not notes or len(notes) < len(done):
+        return None
+    first = notes[0]
+    failed = next((note.failed for note in notes if note.failed), "")
+    if failed:
+        return Pinpoint(kind=first.kind, operations=0, failed=failed)
+    replays = [trace.step_replays() for trace in traces]
+    together = [marks for replayed in replays for marks in replayed.marks]
+    blank = Pinpoint(
+        kind=first.kind,
+        operations=first.operations,
+        watched=_sum([note.watched for note in notes]),
+        eager=_sum([note.eager for note in notes]),
+        compiled=_sum([note.compiled for note in notes]),
+        same_watched=_all([note.same_watched for note in notes]),
+        same_eager=_all([note.same_eager for note in notes]),
+        passages=passages(replays[0].events, together),
+        same_step=_faithful(notes),
+    )
+    own = next((note.guilty for note in notes if note.guilty), None)
+    if own is not None and not _kept(notes):
+        count = Replays(own["replays"], own["distinct"])
+        return replace(
+            blank,
+            born=PYTHON if own["python"] else KERNEL,
+            guilty=Guilty.of(Executed.of(own), count),
+            stage=own["stage"],
+            layer=own["layer"],
+            line=own["line"],
+        )
+    for other in replays[1:]:
+        born, event = between(replays[0].events, other.events)
+        if event is not None:
+            return replace(
+                blank,
+                born=born,
+                guilty=Guilty.of(event, Replays(2, 2)),
+                stage=event.stage,
+                layer=event.layer,
+                line=event.line,
+            )
+    return blank
+
+
+def between(left: Sequence[Executed], right: Sequence[Executed]) -> tuple[str, Executed | None]:
+    """The first operation at which two processes part, and how; nothing where they do not.
+
+    ``state`` (equal inputs, other results), ``python`` (Python code gave it other inputs),
+    ``input`` (what it was given differs already), ``other`` (from there on they execute other
+    operations).
+    """
+    for one, other in zip(left, right, strict=False):
+        if one.operation != other.operation or one.shapes != other.shapes:
+            return "other", one
+        differing = {
+            place
+            for place, (a, b) in enumerate(zip(one.inputs, other.inputs, strict=True))
+            if a != b
+        }
+        if differing:
+            return PYTHON if differing <= set(one.foreign) else "input", one
+        if one.outputs != other.outputs:
+            if protocol.NOT_KNOWN in one.inputs:
+                return "", None
+            return PYTHON if one.python else "state", one
+    return "", None
+
+
+def _kept(notes: Sequence[StepReplayed]) -> bool:
+    """Did all processes part at the same place in the same way, replay by replay? Then they did not
+    part.
+
+    What a replay does not set back, such as a counter in Python code or an iterator, looks as if
+    the step parted. One process may have had the time for more replays than another.
+    """
+    guilty = [note.guilty for note in notes if note.guilty]
+    if len(notes) < 2 or len(guilty) < len(notes):
+        return False
+    shared = min(len(one["seen"]) for one in guilty)
+    return all(
+        one["operation"] == guilty[0]["operation"]
+        and one["seen"][:shared] == guilty[0]["seen"][:shared]
+        for one in guilty
+    )
+
+
+def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> tuple[Passage, ...]:
+    """The step, layer by layer, in the order of execution: ``events`` tells the layers, ``replays``
+    what was seen.
+
+    The inputs of a passage are what operations before it made. What Python code in a layer computed
+    is born there. The list ends where replays execute other operations.
+    """
+    names = [{one[0] for one in marks} for marks in zip(*replays, strict=False)]
+    alike = next((place for place, called in enumerate(names) if len(called) > 1), len(names))
+    found, place = [], 0
+    for (stage, layer), group in groupby(events[:alike], lambda one: (one.stage, one.layer)):
+        end = place + len(foreign := [set(one.foreign) for one in group])
+        seen = [_through(replay[place:end], foreign) for replay in replays]
+        found.append(
+            Passage(stage, layer, end - place, *(len(set(one)) for one in zip(*seen, strict=True)))
+        )
+        place = end
+    parted = next((number for number, one in enumerate(found) if one.outputs > 1), 0)
+    return tuple(found[max(0, parted - MOST) : parted + MOST])
+
+
+def _through(
+    marks: Sequence[Marks], foreign: Sequence[Set[int]]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What goes into consecutive operations from others, and what comes out of each of them."""
+    into: list[int] = []
+    made: list[int] = []
+    for (_, inputs, outputs), mine in zip(marks, foreign, strict=True):
+        into += [one for place, one in enumerate(inputs) if place not in mine and one not in made]
+        made += outputs
+    return tuple(into), tuple(made)
+
+
+def _faithful(notes: Sequence[StepReplayed]) -> bool | None:
+    """Do replays that repeat themselves end on the bits of the step itself? Where they part, luck
+    decides.
+    """
+    seen = [
+        note.same_step
+        for note in notes
+        for ends in [note.compiled or note.eager]
+        if ends and ends.distinct == 1 and note.same_step is not None
+    ]
+    return all(seen) if seen else None
+
+
+def _sum(found: Sequence[Ends | None]) -> Replays | None:
+    """The replays of both processes; of the distinct results the most in one, for each began from
+    its own state.
+    """
+    known = [one for one in found if one]
+    return (
+        Replays(sum(one.replays for one in known), max(one.distinct for one in known))
+        if known
+        else None
+    )
+
+
+def _all(values: Sequence[bool | None]) -> bool | None:
+    return None if None in values else all(values)

@@ -1,0 +1,258 @@
+"""What every command does around its trials: a folder, a clock, a runner, and going on after an
+interruption.
+"""
+
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeVar
+
+from detaudit import base, environment, gpu, machine
+from detaudit.condition import Condition, Trial
+from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
+from detaudit.errors import EnvironmentUnusable
+from detaudit.events import Emit, Expected, Phase, Told
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.outcome import UNAVAILABLE, Outcome
+from detaudit.runner import Limits, Runner
+from detaudit.saved import Identity, Record, Saved, load, refuse_changed
+from detaudit.workspace import LONG, Workspace, workspace
+
+# Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
+# (docs/explanation/speed.md).
+TRIAL_SECONDS = 0.8
+START_SECONDS = 4.0
+
+Findings = TypeVar("Findings")
+
+
+@contextlib.contextmanager
+def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
+    """A new audit, or with ``resume`` a saved one. Raises UsageError where that cannot be read."""
+    began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
+    saved = load(Path(resume)) if resume else None
+    gpus = gpu.snapshot()
+    with workspace(saved.path.parent if saved else None, prefix) as folder:
+        work = Session(folder, emit, gpus, saved, began=began, clock=clock)
+        try:
+            yield work
+        finally:
+            work.end()
+
+
+@dataclass
+class Session:
+    """One audit while it is being done. ``gpus`` are as they were before it, ``variables`` the
+    user's own.
+
+    ``ending`` is called at the end of the trials, however they end, while nothing interrupts.
+    """
+
+    folder: Workspace
+    emit: Emit
+    gpus: gpu.Gpus
+    saved: Saved | None = None
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    began: str = ""
+    clock: float = field(default_factory=time.monotonic)
+    interrupted: bool = False
+    ending: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __post_init__(self) -> None:
+        self.runner: Runner | None = None
+        self._record: Record | None = None
+
+    def on_gpu(self, device: str) -> bool:
+        """Whether trials may train on a GPU."""
+        return device == "gpu" or (device == "auto" and gpu.present(self.gpus))
+
+    # Running trials -------------------------------------------------------------------------------
+
+    def start(
+        self,
+        interpreter: Interpreter,
+        limits: Limits,
+        control: Path,
+        variables: Mapping[str, str],
+        **how: Any,
+    ) -> Runner:
+        """The runner of this audit; ``how`` as for :class:`detaudit.runner.Runner`."""
+        runner = Runner(interpreter, limits, control, variables, emit=self.emit, **how)
+        self.runner = runner
+        self.ending.callback(runner.close)
+        return runner
+
+    def start_nests(self, interpreter: Interpreter, limits: Limits) -> Runner:
+        """:meth:`start` for trials of ours, which write to the audit's own folder alone."""
+        variables = base.environment_for_nests(
+            self.variables, base.controlled_variables(), str(self.folder.private)
+        )
+        return self.start(
+            interpreter,
+            limits,
+            Path(tempfile.mkdtemp(prefix="run-", dir=self.folder.path)),
+            {**variables, "KERAS_BACKEND": base.keras_backend(interpreter.backend)},
+        )
+
+    @contextlib.contextmanager
+    def attended(self) -> Iterator[None]:
+        """Where trials run. An interruption ends them; what had been found stands, and is saved."""
+        try:
+            yield
+            self.folder.kept = False
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.folder.kept = self.resume is not None
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """End what runs, once: a further interruption must not stop half way."""
+        with undisturbed():
+            if self.interrupted and self._record is not None:
+                self._record.write(self.trials())
+            self.ending.close()
+
+    def greet(self, condition: Condition, command: str) -> Hello:
+        """Start the interpreter under test, and take up a saved audit where it is still the
+        same.
+        """
+        assert self.runner is not None
+        interpreter = self.runner.interpreter
+        self.emit(Phase(f"Starting {interpreter.backend} in {interpreter.path}"))
+        hello = self.runner.greet(condition)
+        self.runner.fingerprint = hello.fingerprints[0]
+        self.go_on(self.identity(hello, condition.seed, command))
+        return hello
+
+    def ask(self, experiment: Experiment[Finding]) -> Finding | None:
+        """What the experiment finds; None where the budget is spent before."""
+        assert self.runner is not None
+        asking = Asking(experiment)
+        self.runner.run([asking])
+        return asking.finding
+
+    def has_gpu(self, condition: Condition, wanted: bool) -> bool:
+        """Whether the framework can use a GPU: one trial asks, for a driver may have cards that
+        this build cannot use.
+
+        Raises EnvironmentUnusable where there is none, and one is ``wanted``.
+        """
+        asked = self.ask(ask_once(Trial(replace(condition, device="gpu"), 0)))
+        if asked is None or asked.outcome.kind != UNAVAILABLE:
+            return True
+        if wanted:
+            raise EnvironmentUnusable(gpu.missing(asked.outcome.reason, self.gpus))
+        return False
+
+    def forecast(self, asked: Iterable[Asking], alone: float) -> None:
+        """Tell how much work is known at the start, from what every experiment asks for first.
+
+        ``alone`` are the seconds of what is done with nothing beside it.
+        """
+        assert self.runner is not None
+        wanted = {trial.key(): trial for one in asked for trial in one.wanted}
+        environments = {(trial.variables, trial.side) for trial in wanted.values()}
+        starts = len(environments) if self.runner.interpreter.fork else len(wanted)
+        seconds = len(wanted) * TRIAL_SECONDS + starts * START_SECONDS
+        self.emit(
+            Expected(len(wanted), len(environments), seconds / self.runner.limits.jobs + alone)
+        )
+
+    # Saving, and going on -------------------------------------------------------------------------
+
+    def identity(self, hello: Hello, seed: int, command: str, **more: Any) -> Identity:
+        """``more`` are the fields that the command alone has."""
+        assert self.runner is not None
+        return Identity(
+            command=command,
+            interpreter=self.runner.interpreter.path,
+            environment=hello.facts,
+            fingerprint=self.runner.fingerprint,
+            machine=machine.identity(),
+            seed=seed,
+            isolate=not self.runner.interpreter.fork,
+            variables=environment.describe(self.variables),
+            **more,
+        )
+
+    def go_on(
+        self,
+        identity: Identity,
+        lasting: Callable[[Outcome], bool] = lambda outcome: outcome.completed,
+        usable: Callable[[Mapping[str, Finished]], Mapping[str, Finished]] = lambda saved: saved,
+    ) -> None:
+        """Take up the trials of the saved audit, if there is one, and save from now on.
+
+        Trials whose outcome is not ``lasting`` are tried again, and so are saved ones that
+        ``usable`` leaves out. Raises UsageError where the audit is not the same.
+        """
+        assert self.runner is not None
+        if self.saved is not None:
+            refuse_changed(self.saved, identity)
+            self.runner.take_up(usable(self.saved.finished))
+            self.emit(Told(f"Finished trials that are taken up: {len(self.runner.finished)}"))
+        self._record = Record(self.folder.path, identity, lasting)
+        self._record.write(self.trials())
+        self.runner.keep = self._record.add
+
+    def go_back(self, finished: Mapping[str, Finished]) -> None:
+        """Of the trials that have finished, only these speak for the audit from now on."""
+        assert self.runner is not None
+        self.runner.go_back(finished)
+        if self._record is not None:
+            self._record.write(self.trials())
+
+    @property
+    def resume(self) -> str | None:
+        """What ``--resume`` takes after an interruption; None where nothing has finished."""
+        if self._record is not None and self.trials():
+            return str(self._record.path)
+        return str(self.saved.path) if self.saved is not None else None
+
+    # What every report tells ----------------------------------------------------------------------
+
+    def trials(self) -> tuple[Finished, ...]:
+        finished: Collection[Finished] = self.runner.finished.values() if self.runner else ()
+        return tuple(sorted(finished, key=lambda one: one.number))
+
+    def framework(self) -> dict[str, Any]:
+        """What the framework says of itself in the first trial that completed."""
+        traces = (one.trace for one in self.trials() if one.outcome.completed and one.trace)
+        first = next(traces, None)
+        return first.facts.get("framework", {}) if first is not None else {}
+
+    def complete(self, findings: Findings) -> Findings:
+        """The findings of a command with what every report tells besides."""
+        cut = self.runner is not None and self.runner.cut
+        return replace(  # type: ignore[type-var]
+            findings,
+            trials=self.trials(),
+            machine={**machine.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
+            cut=cut,
+            interrupted=self.interrupted,
+            resume=self.resume if self.interrupted else None,
+            began=self.began,
+            seconds=time.monotonic() - self.clock,
+        )
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore what would interrupt, for a moment."""
+    kept = {}
+    # In another thread than the first one signals are not ours to set.
+    with contextlib.suppress(ValueError):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            kept[number] = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -1,0 +1,385 @@
+"""An audit that was interrupted, or killed, goes on where it was: only what is missing is run."""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from detaudit.condition import Trial
+from detaudit.errors import UsageError
+from detaudit.events import TrialEnded
+from detaudit.execution.audit import session
+from detaudit.execution.host import Interpreter
+from detaudit.ops.findings import OpsAudit
+from detaudit.runner import Limits
+from detaudit.sandbox import choice
+from detaudit.sandbox.errors import SandboxFailed, StateGone
+from detaudit.script import program
+from detaudit.script import session as script_session
+from detaudit.script.program import Sandboxed
+from detaudit.script.session import Options, run
+from detaudit.workspace import RUNS
+
+from tests.wire.conftest import PROBES, condition
+from tests.wire.test_sandbox import Audited
+
+TRIALS = 4
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    """Audits make their folders here."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+class Watching:
+    """Counts the trials that end, and interrupts, once so many have."""
+
+    def __init__(self, most: int | None = None):
+        self.most, self.ended = most, 0
+
+    def __call__(self, event: object) -> None:
+        self.ended += isinstance(event, TrialEnded)
+        if isinstance(event, TrialEnded) and self.ended == self.most:
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        raise KeyboardInterrupt
+
+
+# Trials of ours, as scan and ops ask for them -----------------------------------------------------
+
+
+def one_by_one(seed: int):
+    """An experiment whose next trial depends on the one before."""
+    found = []
+    for number in range(TRIALS):
+        trial = Trial(replace(condition(fault="nothing"), seed=seed), number)
+        found.append((yield [trial])[trial].outcome.kind)
+    return tuple(found)
+
+
+def audit(emit, resume=None, seed=1, command="ops", where=PROBES):
+    with session(emit, resume) as work:
+        work.start_nests(
+            Interpreter(sys.executable, "stub", imports=False, probes=(where,)), Limits(1, 60.0)
+        )
+        found = None
+        with work.attended():
+            work.greet(replace(condition(), seed=seed), command)
+            found = work.ask(one_by_one(seed))
+        return found, work.complete(OpsAudit({}, "cpu"))
+
+
+def told(audited) -> list[tuple]:
+    """What two audits must agree on of their trials."""
+    return [(one.number, one.trial.key(), one.outcome.kind) for one in audited.trials]
+
+
+def test_an_interrupted_audit_goes_on_and_runs_only_what_is_missing(temporary):
+    found, whole = audit(Watching())
+    assert found == ("completed",) * TRIALS and not list(temporary.iterdir())
+
+    interrupted, cut = audit(Watching(2))
+    assert interrupted is None and cut.interrupted and len(cut.trials) == 2
+    again = Watching()
+    resumed, after = audit(again, cut.resume)
+    assert again.ended == TRIALS - 2 and resumed == found
+    assert told(after) == told(whole) and not after.interrupted and after.resume is None
+    assert not list(temporary.iterdir())  # nothing of ours is left behind once it is done
+
+
+def test_an_audit_may_be_interrupted_again_and_again():
+    resume = None
+    for number in range(1, TRIALS):
+        _, cut = audit(Watching(1), resume)
+        assert len(cut.trials) == number
+        resume = cut.resume
+    last = Watching()
+    assert audit(last, resume)[0] == ("completed",) * TRIALS and last.ended == 1
+
+
+def test_a_saved_audit_speaks_for_what_it_was_alone(monkeypatch):
+    _, cut = audit(Watching(2))
+    for change, name in (({"seed": 2}, "seed"), ({"command": "scan"}, "command")):
+        with pytest.raises(UsageError, match=f"{name} changed since"):
+            audit(Watching(), cut.resume, **change)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    with pytest.raises(UsageError, match="variables changed since"):
+        audit(Watching(), cut.resume)
+    assert Path(cut.resume).exists()  # a resumption that is refused takes nothing away
+    monkeypatch.undo()
+
+
+KILLED = """
+    import os, signal, sys, tempfile
+    sys.path.insert(0, sys.argv[1])
+    from tests.wire import test_resume
+
+    class Killing(test_resume.Watching):
+        def interrupt(self):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    tempfile.tempdir = sys.argv[2]
+    if len(sys.argv) > 3:
+        test_resume.Project(test_resume.Path(sys.argv[3]), sys.argv[4]).audit(Killing(3))
+    test_resume.audit(Killing(3))
+"""
+
+
+def killed(temporary: Path, *arguments: str) -> Path:
+    """What an audit has saved that was killed after three trials."""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(root), str(temporary)]
+    ran = subprocess.run([*command, *arguments], check=False)
+    assert ran.returncode == -signal.SIGKILL
+    (saved,) = temporary.glob("*/resume.jsonl")
+    return saved
+
+
+def test_what_is_finished_outlives_a_kill(temporary):
+    saved = killed(temporary)
+    with open(saved, "ab") as file:
+        file.write(b'{"number": 4, "draw"')  # a line that was cut off
+    again = Watching()
+    found, _ = audit(again, str(saved))
+    assert found == ("completed",) * TRIALS and again.ended == TRIALS - 3
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ("", "not a saved audit"),
+        ("[]\n", "not a saved audit"),
+        ('{"format": "detaudit.resume", "version": 1}\n', "another detaudit"),
+        ('{"format": "detaudit.resume", "version": 2}\n', "does not say what"),
+        ('{"format": "detaudit.resume", "version": 2, "identity": {}}\n{"a": 1}\n', "damaged"),
+    ],
+)
+def test_a_file_that_is_no_saved_audit_is_refused(tmp_path, content, said):
+    path = tmp_path / "resume.jsonl"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=said):
+        audit(Watching(), str(path))
+    assert path.exists()
+
+
+# A program of the user's --------------------------------------------------------------------------
+
+SCRIPT = """
+    import os, sys
+    with open(sys.argv[1], "a") as file:
+        print("run", file=file)
+    with open("left.txt", "a") as file:
+        print("left", file=file)
+    print(len(open("left.txt").readlines()))
+"""
+
+
+class Project:
+    """A program that trains nothing, so that detaudit runs it in three pairs and refuses it."""
+
+    def __init__(self, folder: Path, kind: str):
+        self.folder, self.kind, self.runs = folder / "project", kind, folder / "runs.txt"
+        if not self.folder.exists():
+            self.folder.mkdir()
+            (self.folder / "train.py").write_text(textwrap.dedent(SCRIPT))
+
+    def audit(self, emit, resume=None, arguments=(), reports=(), **options):
+        """The audit, and how many runs of the program it took."""
+        self.runs.write_text("")
+        found = program.find("train.py", False, (str(self.runs), *arguments), self.folder)
+        chosen = Options(sys.executable, isolation=self.kind, jobs=1, **options)
+        audited = run(found, chosen, emit, resume, reports)
+        return audited, len(self.runs.read_text().splitlines())
+
+
+@pytest.fixture
+def project(tmp_path, kind):
+    return Project(tmp_path, kind)
+
+
+def test_an_interrupted_run_goes_on_and_ends_on_the_same_report(project, temporary):
+    whole, runs = project.audit(Watching())
+    assert runs == 6 and "trains nothing" in whole.reason and not list(temporary.iterdir())
+
+    cut, runs = project.audit(Watching(2))
+    assert (runs, cut.interrupted, cut.reason) == (2, True, "interrupted")
+    assert not (project.folder / "left.txt").exists()
+    after, runs = project.audit(Watching(), cut.resume)
+    assert runs == 4 and told(after) == told(whole)
+    same = {"trials": (), "machine": {}, "began": "", "seconds": 0.0}
+    assert replace(after, **same) == replace(whole, **same)
+    assert not list(temporary.iterdir())
+
+
+def test_a_killed_run_goes_on_under_every_isolation(project, temporary, tmp_path):
+    (project.folder / "data").mkdir()
+    (project.folder / "data" / "large.csv").write_text("1,2")
+    saved = killed(temporary, str(tmp_path), project.kind)
+    after, runs = project.audit(Watching(), str(saved))
+    assert (runs, len(after.trials), after.interrupted) == (3, 6, False)
+    assert sorted(path.name for path in project.folder.iterdir()) == ["data", "train.py"]
+    assert not list(temporary.iterdir())
+
+
+def test_a_run_of_another_program_is_refused(project, monkeypatch):
+    cut, _ = project.audit(Watching(2))
+
+    def refused(name, **how):
+        with pytest.raises(UsageError, match=f"{name} changed since"):
+            project.audit(Watching(), cut.resume, **how)
+        assert Path(cut.resume).exists()
+
+    refused("arguments", arguments=("--lr",))
+    refused("--online", online=True)
+    refused("seed", seed=2)
+    with monkeypatch.context() as changed:
+        changed.setenv("OMP_NUM_THREADS", "3")
+        refused("variables")
+    report = project.folder / "report.json"
+    report.write_text("{}")
+    refused("report.json")
+    assert project.audit(Watching(1), cut.resume, reports=[report])[1] == 1
+    (project.folder / "train.py").write_text("print(1)")
+    refused("report.json, train.py")
+
+
+def test_the_traces_of_an_interrupted_run_are_kept_once_it_is_complete(project, tmp_path):
+    kept = tmp_path / "kept"
+    cut, _ = project.audit(Watching(2), keep=str(kept))
+    assert not kept.exists() and Path(cut.resume).exists()
+    project.audit(Watching(), cut.resume, keep=str(kept))
+    assert len(list((kept / RUNS).glob("nest-*"))) == 6
+
+
+COUNTS = """
+    with open("left.txt", "a") as file:
+        print("left", file=file)
+    print(len(open("left.txt").readlines()))
+"""
+
+
+def test_a_further_run_begins_from_what_the_first_of_the_saved_audit_has_left(tmp_path, kind):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(textwrap.dedent(COUNTS))
+    before = Audited(tmp_path, kind, folder)
+    assert (before.run(), before.run(left=True)) == ("1\n", "2\n")
+    saved = dict(before.runner.finished)
+    before.runner.close()
+    before.sandboxed.sandbox.close(keep=True)
+    assert not (folder / "left.txt").exists()
+
+    after = Audited(tmp_path, kind, folder)
+    after.runner.control = tmp_path / "ours" / "again"
+    assert after.sandboxed.take_up(saved) == saved
+    assert (after.run(1), after.run(1, left=True)) == ("1\n", "2\n")
+    after.close()
+
+    # What that run has left is gone with this audit: it, and what began from it, are made again.
+    gone = Sandboxed(choice.choose(folder, tmp_path / "ours", kind).sandbox)
+    assert gone.take_up(saved) == {}
+    gone.sandbox.close()
+
+
+def test_a_saved_audit_knows_whose_state_it_holds(tmp_path, kind):
+    """That of the run without a file, which has replaced the first run's."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(textwrap.dedent(COUNTS))
+    (folder / "left.txt").write_text("left\n")
+    before = Audited(tmp_path, kind, folder)
+    clean = {"without": ("left.txt",)}
+    assert (before.run(), before.run(left=True), before.run(**clean)) == ("2\n", "3\n", "1\n")
+    saved = dict(before.runner.finished)
+    before.runner.close()
+    before.sandboxed.sandbox.close(keep=True)
+
+    after = Audited(tmp_path, kind, folder)
+    after.runner.control = tmp_path / "ours" / "again"
+    assert after.sandboxed.take_up(saved) == saved
+    assert after.sandboxed.began == before.sandboxed.began
+    assert (after.run(1), after.run(1, **clean)) == ("2\n", "1\n")  # these replace nothing
+    assert after.run(1, left=True, **clean) == "2\n"
+    with pytest.raises(StateGone):
+        after.run(1, left=True)
+    after.close()
+
+
+def test_a_state_that_was_being_replaced_when_the_audit_was_killed_is_not_begun_from(
+    tmp_path, kind, monkeypatch
+):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(textwrap.dedent(COUNTS))
+    before = Audited(tmp_path, kind, folder)
+    assert before.run() == "1\n"
+    saved = dict(before.runner.finished)
+    with monkeypatch.context() as killing:
+        killing.setattr(before.sandboxed.sandbox, "keep_state", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            before.run(without=("left.txt",))
+    before.runner.close()
+    before.sandboxed.sandbox.close(keep=True)
+    after = Sandboxed(choice.choose(folder, tmp_path / "ours", kind).sandbox)
+    assert after.take_up(saved) == {}
+    after.sandbox.close()
+
+
+def interrupted(trial):
+    raise KeyboardInterrupt
+
+
+def test_a_first_run_is_not_made_again_where_it_would_find_what_it_made(tmp_path, kind):
+    """It would not be seen that other runs read what a run had made."""
+    folder, outside = tmp_path / "project", tmp_path / "features.npy"
+    folder.mkdir()
+    (folder / "train.py").write_text(f"open({str(outside)!r}, 'w').write('1')")
+    before = Audited(tmp_path, kind, folder)
+    saved = {"first": before.finished()}
+    before.close()
+    after = Sandboxed(choice.choose(folder, tmp_path / "ours", kind).sandbox)
+    with pytest.raises(SandboxFailed, match=r"features\.npy outside of the folder: delete that"):
+        after.take_up(saved)
+    outside.unlink()
+    assert after.take_up(saved) == {}
+    after.sandbox.close()
+
+
+def four_ways(case, blank):
+    """As it is, and without a file; each then from what that has left."""
+    clean = {"without": ("left.txt",)}
+    said = b""
+    for orders in ({}, {"left": True}, clean, {"left": True, **clean}):
+        trial = Trial(case.loose.with_orders(**orders), 0)
+        said += (yield [trial])[trial].trace.stdout(10)
+    return replace(blank, reason=said.decode())
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_a_run_begins_from_is_made_again_where_another_has_replaced_it(
+    project, temporary, monkeypatch, lost
+):
+    """``lost``: a run that was timed out is not saved, and begins from what the first has left."""
+    monkeypatch.setattr(script_session, "investigate", four_ways)
+    project.folder.joinpath("left.txt").write_text("left\n")
+    whole, runs = project.audit(Watching())
+    assert (runs, whole.reason.split()) == (4, ["2", "3", "1", "2"])
+    cut, runs = project.audit(Watching(3))
+    assert runs == 3
+    if lost:
+        saved = Path(cut.resume)
+        lines = saved.read_text().splitlines(keepends=True)
+        saved.write_text("".join(line for line in lines if json.loads(line).get("number") != 2))
+    after, runs = project.audit(Watching(), cut.resume)
+    assert (runs, after.reason) == (4 if lost else 1, whole.reason)
+    assert len(after.trials) == 4 and not list(temporary.iterdir())
