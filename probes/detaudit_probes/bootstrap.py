@@ -26,7 +26,7 @@ def main():
         )
         return 1
     sys.path.append(guest)
-    from detaudit_probes import nest
+    from detaudit_probes.trials import nest
 
     return nest.main(control)
 

@@ -2,7 +2,7 @@
 
 A module under ``sources/`` holds a ``SOURCE`` of the type below and may define any of these
 functions. The engine reads ``SOURCE``; only the guest calls the functions, each with a
-:class:`~detaudit_probes.trial.Trial`:
+:class:`~detaudit_probes.trials.trial.Trial`:
 
 ``pin(trial)``       hold the source, in the child, before anything is built ``provoke(trial)``
 make the source as loose as another process or machine could ``watch(trial)``     begin to count, in
@@ -15,7 +15,7 @@ often the source acted, as a count (0: it was not exercised); without this
 ``train(trial)``     a training procedure of its own, in place of one ``fit``
 
 In a user's own script (``detaudit run``) these are called, with a
-:class:`~detaudit_probes.script.session.Session`:
+:class:`~detaudit_probes.hooks.session.Session`:
 
 ``hold(session, pin)``      hold the source from outside, before the script's first line or when a
 module is imported ``touch(session)``          begin to count how often the script meets the source;

@@ -232,7 +232,7 @@ NO_ORDERS = Orders()
 
 class Files(NamedTuple):
     """What a run has read below its own folder, and what it has written, made and found outside of
-    that (:class:`detaudit_probes.script.files.Record`). ``connected``: to another machine.
+    that (:class:`detaudit_probes.hooks.files.Record`). ``connected``: to another machine.
     """
 
     read: Tuple[str, ...] = ()

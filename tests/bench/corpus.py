@@ -14,8 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from detaudit.report import build_run, write
-from detaudit.script import program, session
+from detaudit.commands.run import program, session
+from detaudit.report import write
+from detaudit.report.build import run as build_run
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 GROUPS = ("frozen", "causes", "clean")

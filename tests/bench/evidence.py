@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import RunAudit
+from detaudit.commands.run.investigate import investigate
+from detaudit.commands.run.program import Program
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
-from detaudit.outcome import COMPLETED, Outcome
-from detaudit.script.case import Case
-from detaudit.script.findings import RunAudit
-from detaudit.script.investigate import investigate
-from detaudit.script.program import Program
+from detaudit.core.outcome import COMPLETED, Outcome
 from detaudit_probes import sources
 from detaudit_probes.protocol import Measures
 

@@ -21,12 +21,12 @@ import time
 from pathlib import Path
 
 import psutil
-from detaudit.sandbox.view import IN_PLACE, KINDS
+from detaudit.execution.sandbox.view import IN_PLACE, KINDS
 
 from tests.bench import corpus
 from tests.wire.test_sandbox import state_of
 
-RECOVER = "from detaudit.sandbox import in_place; print(len(list(in_place.recover())))"
+RECOVER = "from detaudit.execution.sandbox import in_place; print(len(list(in_place.recover())))"
 SPOILS = """
 import os, shutil, time
 for turn in range(4):

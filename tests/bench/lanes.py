@@ -16,8 +16,9 @@ from statistics import median, quantiles
 from typing import Any
 
 import numpy as np
-from detaudit_probes import backends, fingerprint
-from detaudit_probes.team import Team
+from detaudit_probes import backends
+from detaudit_probes.recording import fingerprint
+from detaudit_probes.recording.thread_team import Team
 
 
 def main() -> int:

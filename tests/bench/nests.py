@@ -17,14 +17,16 @@ import time
 from pathlib import Path
 from statistics import mean
 
-from detaudit import base, plan, sections
-from detaudit.condition import Condition, Trial
+from detaudit.commands.scan import plan, sections
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement
 from detaudit.core.experiment import Asking, Finished
 from detaudit.core.tally import compare_finished
-from detaudit.diff import Agreement
+from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.runner import Limits, Runner
-from detaudit.verdict import Verdict
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
+from detaudit.registry import base
 
 
 def main() -> int:
@@ -64,7 +66,7 @@ def _arguments() -> argparse.Namespace:
 def _runner(folder: Path, fork: bool, jobs: int) -> Runner:
     for name in ("keras", "theano", "tmp"):
         (folder / "private" / name).mkdir(parents=True)
-    environment = base.environment_for_nests(
+    environment = environment_for_nests(
         os.environ, base.controlled_variables(), str(folder / "private")
     )
     return Runner(

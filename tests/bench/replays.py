@@ -15,9 +15,9 @@ def main() -> int:
     import keras
     import numpy as np
     import tensorflow as tf
-    from detaudit_probes import fingerprint
     from detaudit_probes.ops.frameworks.tensorflow import Watch, told_apart, watching
-    from detaudit_probes.team import Team
+    from detaudit_probes.recording import fingerprint
+    from detaudit_probes.recording.thread_team import Team
 
     tf.config.run_functions_eagerly(True)
     keras.utils.set_random_seed(1)

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from detaudit.ops import session
+from detaudit.commands.ops import session
 
 from tests.bench import corpus
 

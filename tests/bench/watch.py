@@ -14,18 +14,18 @@ import tempfile
 from pathlib import Path
 from statistics import median, quantiles
 
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run import program
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
-from detaudit.script import program
+from detaudit.execution.runner import Limits, Runner
 from detaudit_probes import protocol
 
 SCRIPT = """
 import time
 import keras
 import numpy as np
-from detaudit_probes.script.recorder import Recorder
+from detaudit_probes.hooks.recorder import Recorder
 
 on = False
 Recorder.counting = Recorder.recording = property(lambda recorder: on)

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from detaudit.base import script_sources as known_sources
-from detaudit.recipes import pin_lines
+from detaudit.registry.base import script_sources as known_sources
+from detaudit.registry.recipes import pin_lines
 
 COMMANDS = ("scan", "run", "sources", "explain", "machine", "report")
 

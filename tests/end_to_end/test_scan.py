@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from detaudit import gpu
+from detaudit.machine import gpu
 
 from tests.end_to_end.conftest import SHORT, command
 from tests.wire.test_children import alive

@@ -14,7 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from detaudit.report import read, v1, wording
+from detaudit.report import read
+from detaudit.report.pages import wording
+from detaudit.report.schema import v1
 
 from tests.eras import environments
 from tests.eras.environments import ENVIRONMENTS, CannotBuild, Environment

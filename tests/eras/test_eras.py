@@ -10,13 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from detaudit import base, under_test
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
 from detaudit.core.experiment import Asking
+from detaudit.execution import interpreter
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
-from detaudit_probes import models
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
+from detaudit.registry import base
 from detaudit_probes.declare import TF_KERAS
+from detaudit_probes.kit import models
 
 from tests.end_to_end.conftest import detaudit  # noqa: F401  (a fixture)
 from tests.eras import environments
@@ -161,10 +163,10 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
     old = built(name, folder)
     for variable, value in environments.named(name).variables.items():
         monkeypatch.setenv(variable, value)
-    backend = under_test.adapter(environments.named(name).backend, under_test.ask(old).facts)
+    backend = interpreter.adapter(environments.named(name).backend, interpreter.ask(old).facts)
     for part in ("keras", "theano", "tmp"):
         (tmp_path / "private" / part).mkdir(parents=True)
-    inherited = base.environment_for_nests(
+    inherited = environment_for_nests(
         os.environ, base.controlled_variables(), str(tmp_path / "private")
     )
     runner = Runner(
@@ -205,7 +207,7 @@ def test_the_steps_of_compiled_functions_are_seen_there(folder, name, tmp_path):
         "from tensorflow import keras",
         tmp_path,
         python=built(name, folder),
-        backend=under_test.adapter("tensorflow", under_test.ask(built(name, folder)).facts),
+        backend=interpreter.adapter("tensorflow", interpreter.ask(built(name, folder)).facts),
     )
 
 

@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run import program
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
-from detaudit.script import program
+from detaudit.execution.runner import Limits, Runner
 from detaudit_probes import sources
 
 from tests.frameworks.test_observer import ask

@@ -13,15 +13,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from detaudit import base
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run import program
+from detaudit.commands.scan.experiments.matrix import matrix
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement, compare
 from detaudit.core.experiment import Asking
-from detaudit.diff import Agreement, compare
 from detaudit.execution.host import Interpreter
-from detaudit.experiments.matrix import matrix
-from detaudit.runner import Limits, Runner
-from detaudit.script import program
-from detaudit_probes.models import NAMES as MODELS
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
+from detaudit.registry import base
+from detaudit_probes.kit.models import NAMES as MODELS
 
 from tests.frameworks.test_observer import ask
 from tests.interpreters import with_backend
@@ -37,7 +38,7 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
     folder = tmp_path_factory.mktemp(backend)
     for name in ("keras", "theano", "tmp"):
         (folder / "private" / name).mkdir(parents=True)
-    environment = base.environment_for_nests(
+    environment = environment_for_nests(
         os.environ, base.controlled_variables(), str(folder / "private")
     )
     runner = Runner(

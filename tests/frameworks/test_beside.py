@@ -6,15 +6,15 @@ import os
 import sys
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run import program
+from detaudit.commands.run.origin import origin
+from detaudit.commands.run.outputs import outputs, quantity
+from detaudit.commands.run.repeat import compare_ends, compare_runs
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement, Divergence
 from detaudit.core.experiment import Asking
-from detaudit.diff import Agreement, Divergence
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
-from detaudit.script import program
-from detaudit.script.origin import origin
-from detaudit.script.outputs import outputs, quantity
-from detaudit.script.repeat import compare_ends, compare_runs
+from detaudit.execution.runner import Limits, Runner
 
 from tests.wire.conftest import ask
 

@@ -6,11 +6,11 @@ from collections import Counter
 
 import numpy
 import pytest
-from detaudit_probes.fingerprint import Hasher
 from detaudit_probes.ops import catalogue, refusals
 from detaudit_probes.ops.catalogue import replay
 from detaudit_probes.ops.entry import Inputs
 from detaudit_probes.ops.frameworks.tensorflow import Watch, watching
+from detaudit_probes.recording.fingerprint import Hasher
 
 pytestmark = pytest.mark.framework
 ENTRIES = {one.name: one for one in catalogue.OPERATIONS}

@@ -6,11 +6,11 @@ import os
 import sys
 
 import pytest
-from detaudit import base
+from detaudit.commands.scan.experiments.loosen import loosen
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.experiments.loosen import loosen
-from detaudit.runner import Limits, Runner
+from detaudit.execution.runner import Limits, Runner
+from detaudit.registry import base
 from detaudit_probes import sources
 
 from tests.pure.test_docs import example_source

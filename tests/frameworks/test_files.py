@@ -4,11 +4,11 @@ import os
 import sys
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run import program
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
-from detaudit.script import program
+from detaudit.execution.runner import Limits, Runner
 
 from tests.wire.conftest import ask
 

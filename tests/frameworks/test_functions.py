@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from detaudit.diff import Agreement
-from detaudit.script.repeat import compare_runs
+from detaudit.commands.run.repeat import compare_runs
+from detaudit.core.divergence import Agreement
 
 from tests.frameworks.test_watching import run
 

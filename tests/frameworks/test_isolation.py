@@ -9,11 +9,11 @@ import random
 from dataclasses import replace
 
 import pytest
-from detaudit import base
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
+from detaudit.core.divergence import Agreement
 from detaudit.core.experiment import Asking
 from detaudit.core.tally import compare_finished
-from detaudit.diff import Agreement
+from detaudit.registry import base
 
 from tests.frameworks.test_observer import ask
 from tests.guilty.conftest import MODELS, base_condition, judge, make_runner  # noqa: F401  (a fixture)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import detaudit_probes
 import pytest
-from detaudit.condition import Condition
+from detaudit.core.condition import Condition
 
 from tests.frameworks.replaying import runs_of
 from tests.interpreters import with_backend
@@ -23,7 +23,8 @@ BACKENDS = ["tensorflow", "torch", "jax"]
 AGREE = """
 import sys
 import numpy as np
-from detaudit_probes import backends, lanes
+from detaudit_probes import backends
+from detaudit_probes.recording import on_device as lanes
 
 adapter = backends.get(sys.argv[1])
 lanes.BLOCK = 1000

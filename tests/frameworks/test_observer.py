@@ -5,7 +5,7 @@ model.
 from dataclasses import replace
 
 import pytest
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
 from detaudit.core.experiment import Asking
 from detaudit_probes.protocol import NO_SETTINGS, Settings
 

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from detaudit import diff
-from detaudit.condition import Condition
-from detaudit.core import pinpoint
+from detaudit.core import divergence, pinpoint
+from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 from detaudit_probes.ops.event import Event, first_parting
 from detaudit_probes.protocol import NOT_KNOWN
@@ -241,7 +240,7 @@ BEFORE = {
 def test_what_parts_before_a_step_is_told_by_stage_name_and_line(replayed, planted, way):
     stage, name, source, mark = BEFORE[planted]
     left, right = replayed(way, planted, step=NEVER)
-    found = diff.compare(left.trace, right.trace, ignore=("rng",))
+    found = divergence.compare(left.trace, right.trace, ignore=("rng",))
     assert (found.stage, found.name) == (stage, name), found
     (spied,) = replayed(way, planted, runs=1, step=NEVER, spy=source)
     sites = json.loads((spied.trace.folder / "sites.json").read_text())["sites"]

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition
+from detaudit.commands.ops import reproducer
 from detaudit.core import pinpoint
+from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
-from detaudit.ops import reproducer
 
 from tests.frameworks.replaying import held, runs_of
 from tests.interpreters import with_backend

@@ -6,7 +6,7 @@ Tried on JAX and Torch, where they are installed beside the tests, or in the int
 """
 
 import pytest
-from detaudit.condition import Condition
+from detaudit.core.condition import Condition
 
 from tests.frameworks.replaying import runs_of
 from tests.interpreters import with_backend

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detaudit import base
+from detaudit.registry import base
 from detaudit_probes.declare import EVERY_BACKEND
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from detaudit import base, sections
+from detaudit.commands.scan import sections
+from detaudit.commands.scan.plan import narrowed
 from detaudit.core.experiment import Asking
+from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Interpreter
-from detaudit.plan import narrowed
-from detaudit.runner import Limits, Runner
-from detaudit.verdict import Verdict
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
+from detaudit.registry import base
 from detaudit_probes.declare import Source
-from detaudit_probes.models import NAMES as MODELS
+from detaudit_probes.kit.models import NAMES as MODELS
 
 PLANT = Path(__file__).parent / "probes" / "plant.py"
 
@@ -39,7 +41,7 @@ def make_runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
             shutil.copy(PLANT, folder / "probes")
             (folder / "probes" / "plant.json").write_text(json.dumps(plant))
             probes = (str(folder / "probes"),)
-        environment = base.environment_for_nests(
+        environment = environment_for_nests(
             os.environ, base.controlled_variables(), str(folder / "private")
         )
         runner = Runner(

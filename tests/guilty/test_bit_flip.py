@@ -7,10 +7,10 @@ import random
 from dataclasses import replace
 
 import pytest
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
+from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Asking
 from detaudit.core.tally import compare_finished
-from detaudit.diff import Divergence
 from detaudit_probes.protocol import Settings, own_setting
 
 from tests.guilty.conftest import MODELS, base_condition

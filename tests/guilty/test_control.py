@@ -6,9 +6,10 @@ import shutil
 import sys
 
 import pytest
-from detaudit.conclusion import conclude
-from detaudit.report import build, terminal
-from detaudit.scan import Options, scan
+from detaudit.commands.scan.conclusion import conclude
+from detaudit.commands.scan.session import Options, scan
+from detaudit.report.build import scan as build
+from detaudit.report.formats import registry
 from rich.console import Console
 
 from tests.guilty.conftest import PLANT
@@ -37,5 +38,5 @@ def test_a_control_that_parts_ends_the_scan_and_accuses_no_source(tmp_path):
     document = build.document(audit)
     assert document.exit_code == 1
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(terminal.render(document))
+    console.print(registry.on_screen(document, False))
     assert "differ although everything is pinned" in console.export_text().splitlines()[0]

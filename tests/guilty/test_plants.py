@@ -6,8 +6,8 @@ there is one.
 """
 
 import pytest
-from detaudit import base
-from detaudit.experiments import compare, loosen
+from detaudit.commands.scan.experiments import compare, loosen
+from detaudit.registry import base
 from detaudit_probes.declare import Compare, Loosen
 
 from tests.guilty.conftest import judge

@@ -1,7 +1,7 @@
 """What the real sources show on a CPU, on the installed TensorFlow and Keras."""
 
 import pytest
-from detaudit import base
+from detaudit.registry import base
 
 from tests.guilty.conftest import judge
 

@@ -7,16 +7,16 @@ one.
 
 from dataclasses import replace
 
-from detaudit.condition import Condition, Trial
+from detaudit.commands.scan.findings import Audit, Cell, Control, Level, Placebo, Recipe, Rung
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
+from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, CRASHED, TIMED_OUT, Outcome
 from detaudit.core.tally import Tally
-from detaudit.diff import Divergence
-from detaudit.findings import Audit, Cell, Control, Level, Placebo, Recipe, Rung
-from detaudit.outcome import COMPLETED, CRASHED, TIMED_OUT, Outcome
+from detaudit.core.ulp import Distance
+from detaudit.core.verdict import Count, Verdict
 from detaudit.report.privacy import Private
-from detaudit.ulp import Distance
-from detaudit.verdict import Count, Verdict
 from detaudit_probes.declare import Loosen, Pin, Source
 from detaudit_probes.protocol import Settings
 

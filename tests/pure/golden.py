@@ -8,41 +8,66 @@ from io import StringIO
 from pathlib import Path
 
 import msgspec
-from detaudit.report import build, junit, markdown, terminal, v1, write
+from detaudit.report import write
+from detaudit.report.build import scan as build
+from detaudit.report.formats import registry
+from detaudit.report.schema import v1
 from rich.console import Console
 
-from tests.pure.example_audits import AUDITS, PRIVATE, declared
+from tests.pure import example_audits, example_runs, example_sweeps
 
 FOLDER = Path(__file__).parents[1] / "golden"
 
 
 def report(name: str) -> v1.Report:
-    """The document of one of the example audits; a release of detaudit moves no golden file."""
-    found = build.document(AUDITS[name](), declared=declared(), private=PRIVATE)
+    """The document of one of the example audits of a scan."""
+    found = build.document(
+        example_audits.AUDITS[name](),
+        declared=example_audits.declared(),
+        private=example_audits.PRIVATE,
+    )
+    return unreleased(found)
+
+
+def unreleased(found: v1.Document) -> v1.Document:
+    """The document as of no version: a release of detaudit moves no golden file."""
     return msgspec.structs.replace(found, tool=v1.Tool(name="detaudit", version="0.0.0"))
 
 
-def on_terminal(found: v1.Report, width: int = 80, verbose: bool = False, **options) -> str:
+def documents() -> dict[str, v1.Document]:
+    """The documents of all example audits by the names of their golden files."""
+    found: dict[str, v1.Document] = {
+        f"report-{name}": report(name) for name in example_audits.AUDITS
+    }
+    for name, audit in example_runs.AUDITS.items():
+        found[f"run-{name}"] = unreleased(example_runs.document(audit))
+    for name, audit in example_sweeps.AUDITS.items():
+        found[f"ops-{name}"] = unreleased(example_sweeps.document(audit))
+    return found
+
+
+def on_terminal(found: v1.Document, width: int = 80, verbose: bool = False, **options) -> str:
     """What a console of this width prints; by default a pipe."""
     console = Console(file=StringIO(), width=width, _environ={}, **options)
-    console.print(terminal.render(found, verbose), crop=False)
+    console.print(registry.on_screen(found, verbose), crop=False)
     return console.file.getvalue()
 
 
-FACES: dict[str, Callable[[v1.Report], str]] = {
+FACES: dict[str, Callable[[v1.Document], str]] = {
     "json": write.to_json,
     "80.txt": on_terminal,
     "120-verbose.txt": lambda found: on_terminal(found, 120, verbose=True),
-    "md": markdown.render,
-    "xml": junit.render,
+    "md": lambda found: registry.rendered(found, "markdown"),
+    "xml": lambda found: registry.rendered(found, "junit"),
 }
-NAMES = tuple(f"report-{audit}.{face}" for audit in AUDITS for face in FACES)
+DOCUMENTS = documents()
+NAMES = tuple(f"{name}.{face}" for name in DOCUMENTS for face in FACES)
 
 
 def rendered(name: str) -> str:
     """What the golden file of this name should hold."""
-    audit, _, face = name.removeprefix("report-").partition(".")
-    return FACES[face](report(audit))
+    document, _, face = name.partition(".")
+    return FACES[face](DOCUMENTS[document])
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from detaudit import traces
-from detaudit.condition import Condition, Trial
+from detaudit.core import trace as traces
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
-from detaudit.outcome import COMPLETED, Outcome
+from detaudit.core.outcome import COMPLETED, Outcome
 from detaudit_probes import codec
 from detaudit_probes.protocol import Measures, Request
-from detaudit_probes.trace import TraceWriter
+from detaudit_probes.recording.trace import TraceWriter
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run import growth, session
+from detaudit.commands.run.findings import Cause, Fix, Output, Quantity, Repeats, RunAudit
+from detaudit.commands.run.origin import origin, suspects
+from detaudit.commands.run.outputs import outputs, quantity
+from detaudit.commands.run.repeat import compare_ends, compare_runs, counted
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement, Divergence
 from detaudit.core.experiment import Finished
-from detaudit.diff import Agreement, Divergence
+from detaudit.core.outcome import COMPLETED, FAILED, Outcome
 from detaudit.errors import UsageError
-from detaudit.outcome import COMPLETED, FAILED, Outcome
-from detaudit.script import growth, session
-from detaudit.script.findings import Cause, Fix, Output, Quantity, Repeats, RunAudit
-from detaudit.script.origin import origin, suspects
-from detaudit.script.outputs import outputs, quantity
-from detaudit.script.repeat import compare_ends, compare_runs, counted
 from detaudit_probes import placebos
 
 from tests.pure.handmade import Once, Step, with_measures, written
@@ -329,7 +329,7 @@ def test_the_quantity_is_a_metric_of_the_last_evaluation_where_one_differs(runs)
 def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(tmp_path):
     (tmp_path / "theirs.txt").write_text("a")
     code = (
-        "from pathlib import Path; from detaudit.script import program; "
+        "from pathlib import Path; from detaudit.commands.run import program; "
         f"print(program.listing(Path({str(tmp_path)!r})))"
     )
     with open(tmp_path / "ours.txt", "w") as ours:

@@ -5,9 +5,9 @@ trials the same.
 from dataclasses import replace
 
 import pytest
-from detaudit import base
-from detaudit.condition import Condition, Trial, device_of, items, pair, pairs
-from detaudit.experiments import compare, loosen
+from detaudit.commands.scan.experiments import compare, loosen
+from detaudit.core.condition import Condition, Trial, device_of, items, pair, pairs
+from detaudit.registry import base
 from detaudit_probes.declare import Loosen, Needs, Pin, Source
 from detaudit_probes.protocol import Orders, Settings, own_setting
 from hypothesis import given

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detaudit import diff, traces
-from detaudit.diff import Agreement, Divergence, Incomparable
-from detaudit_probes.fingerprint import canonical
+from detaudit.core import divergence, trace
+from detaudit.core.divergence import Agreement, Divergence, Incomparable
+from detaudit_probes.recording.fingerprint import canonical
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,11 +22,13 @@ Flat = list[tuple[tuple, tuple[bytes, bytes]]]
 
 def compared(
     folder: Folder, left: list[Act], right: list[Act], ignore: tuple[str, ...] = (), **how
-) -> diff.Comparison:
-    return diff.compare(written(folder(), left, **how), written(folder(), right, **how), ignore)
+) -> divergence.Comparison:
+    return divergence.compare(
+        written(folder(), left, **how), written(folder(), right, **how), ignore
+    )
 
 
-def both_ways(folder: Folder, left: list[Act], right: list[Act]) -> diff.Comparison:
+def both_ways(folder: Folder, left: list[Act], right: list[Act]) -> divergence.Comparison:
     """The comparison, which does not depend on which side is called left."""
     found, mirrored = compared(folder, left, right), compared(folder, right, left)
     if isinstance(found, Divergence) and isinstance(mirrored, Divergence):
@@ -173,7 +175,7 @@ def _flip(act: Act, data: st.DataObject) -> tuple[Act, str]:
 # --- what counts as a difference
 
 
-def one_value(folder: Folder, left: object, right: object) -> diff.Comparison:
+def one_value(folder: Folder, left: object, right: object) -> divergence.Comparison:
     return both_ways(folder, [Once("init", "w", left)], [Once("init", "w", right)])
 
 
@@ -327,7 +329,7 @@ def test_other_facts_cannot_be_compared(fresh_folder):
     acts = [Once("init", "w", 1)]
     left = written(fresh_folder(), acts, facts={"python": "3.11.7", "cpus": 2, "here": 1})
     right = written(fresh_folder(), acts, facts={"python": "3.11.7", "cpus": 4})
-    found = diff.compare(left, right)
+    found = divergence.compare(left, right)
     assert isinstance(found, Incomparable) and "cpus" in found.reason and "here" in found.reason
     assert "python" not in found.reason
 
@@ -337,7 +339,7 @@ def test_other_algorithms_cannot_be_compared(fresh_folder):
     left, right = (
         written(fresh_folder(), acts, algorithm=name) for name in ("blake2b_64", "xxh3_64")
     )
-    assert diff.compare(left, right) == Incomparable("fingerprinted by different algorithms")
+    assert divergence.compare(left, right) == Incomparable("fingerprinted by different algorithms")
 
 
 def test_ignored_stages_do_not_count_and_the_rest_does(fresh_folder):
@@ -372,5 +374,5 @@ def test_a_fingerprint_that_parts_from_its_own_bytes_is_a_divergence_without_a_d
     rows = bytearray((folder / "0.rows").read_bytes())
     rows[16] ^= 1
     (folder / "0.rows").write_bytes(bytes(rows))
-    found = diff.compare(traces.read(folder), written(fresh_folder(), acts))
+    found = divergence.compare(trace.read(folder), written(fresh_folder(), acts))
     assert found == Divergence("init", None, "w", "bits")

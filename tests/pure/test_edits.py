@@ -2,7 +2,7 @@
 
 import ast
 
-from detaudit.script import edits
+from detaudit.commands.run import edits
 from detaudit_probes import sources
 from detaudit_probes.declare import Edit
 from hypothesis import given

@@ -1,8 +1,7 @@
 """Which variables are recorded, and that nothing private is."""
 
 import pytest
-from detaudit import base
-from detaudit.environment import (
+from detaudit.machine.variables import (
     LEFT_OUT,
     Variables,
     describe,
@@ -12,6 +11,7 @@ from detaudit.environment import (
     shorten,
     warnings,
 )
+from detaudit.registry import base
 
 HOME = {"HOME": "/home/ada", "TMPDIR": "/scratch/tmp"}
 

@@ -8,23 +8,29 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from detaudit import __version__, base, gpu, plan, recipes, verify
-from detaudit.conclusion import conclude
+from detaudit import __version__
+from detaudit.commands.scan import plan, verify
+from detaudit.commands.scan.conclusion import conclude
+from detaudit.commands.scan.experiments.ladder import ladder, weakest
+from detaudit.commands.scan.experiments.loosen import RACE_PAIRS
+from detaudit.commands.scan.experiments.matrix import matrix
+from detaudit.commands.scan.findings import Audit, Control, Recipe, Rung
+from detaudit.commands.scan.session import Options, _Scan
 from detaudit.core.counting import excluded_rate
 from detaudit.core.tally import Tally
+from detaudit.core.verdict import Count
 from detaudit.execution.audit import Session
 from detaudit.execution.host import Hello
-from detaudit.experiments.ladder import ladder, weakest
-from detaudit.experiments.loosen import RACE_PAIRS
-from detaudit.experiments.matrix import matrix
-from detaudit.findings import Audit, Control, Recipe, Rung
-from detaudit.report import build, terminal, wording
-from detaudit.saved import Identity
-from detaudit.scan import Options, _Scan
-from detaudit.verdict import Count
-from detaudit.workspace import Workspace
-from detaudit_probes import models
+from detaudit.execution.resume import Identity
+from detaudit.execution.variables import environment_for_nests
+from detaudit.execution.workspace import Workspace
+from detaudit.machine import gpu
+from detaudit.registry import base, recipes
+from detaudit.report.build import scan as build
+from detaudit.report.formats import registry
+from detaudit.report.pages import wording
 from detaudit_probes.declare import BACKENDS
+from detaudit_probes.kit import models
 from rich.console import Console
 
 from tests.pure.handmade import FACTS, Bench
@@ -70,7 +76,7 @@ def test_no_nest_inherits_what_would_pin_a_race_from_outside():
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
     }
-    inherited = base.environment_for_nests(outside, base.controlled_variables(), "private")
+    inherited = environment_for_nests(outside, base.controlled_variables(), "private")
     assert not outside.keys() & inherited.keys()
 
 
@@ -293,5 +299,5 @@ def test_a_quick_scan_says_what_it_has_not_tried():
 
 def terminal_text(audit: Audit) -> str:
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(terminal.render(build.document(audit)), crop=False)
+    console.print(registry.on_screen(build.document(audit), False), crop=False)
     return console.export_text()

@@ -6,7 +6,7 @@ import json
 import types
 
 import pytest
-from detaudit import gpu
+from detaudit.machine import gpu
 
 pynvml = pytest.importorskip("pynvml")
 GIB = 1 << 30

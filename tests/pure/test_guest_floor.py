@@ -1,4 +1,4 @@
-"""The wall: what the guest may need, what the engine may import. (Starts an old interpreter, once,
+"""The wall: what the guest may need. (Starts an old interpreter, once,
 for a second.)
 """
 
@@ -32,7 +32,7 @@ def bare_python(version: str) -> str:
 def test_every_module_of_the_guest_is_looked_at():
     assert {
         "detaudit_probes",
-        "detaudit_probes.worker",
+        "detaudit_probes.trials.worker",
         "detaudit_probes.sources.python_random",
     } <= set(MODULES)
 
@@ -152,21 +152,3 @@ def i():
     import j
 """
     assert set(imports_at_module_level(ast.parse(text))) == {"a", "c", "f", "h"}
-
-
-def test_the_contracts_of_the_architecture_hold():
-    """pyproject.toml, section tool.importlinter. In a process of its own: import-linter takes over
-    the terminal.
-    """
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from importlinter.cli import lint_imports_command as c; c()",
-            "--no-cache",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0 and "kept, 0 broken" in done.stdout, done.stdout + done.stderr

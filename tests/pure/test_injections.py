@@ -4,7 +4,7 @@ import ast
 import json
 
 import pytest
-from detaudit import base
+from detaudit.registry import base
 from detaudit_probes.sources import SCRIPT_PINS
 
 from tests.bench import corpus, injected, injections, places

@@ -4,7 +4,8 @@ import io
 import json
 
 import pytest
-from detaudit import gpu, inventory
+from detaudit.cli.describe_machine import render
+from detaudit.machine import gpu, inventory
 from rich.console import Console
 
 from tests.pure.test_gpu import Nvml, error
@@ -19,7 +20,7 @@ FACTS = {
 
 def shown(document: dict, width: int = 200) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(inventory.render(document))
+    console.print(render(document))
     return console.file.getvalue()
 
 

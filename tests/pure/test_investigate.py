@@ -10,16 +10,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from detaudit.condition import Condition
+from detaudit.commands.run import repeat
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.conclusion import conclude
+from detaudit.commands.run.findings import RunAudit
+from detaudit.commands.run.investigate import investigate
+from detaudit.commands.run.program import Program
+from detaudit.core.condition import Condition
 from detaudit.core.counting import fisher
-from detaudit.diff import Agreement
-from detaudit.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
-from detaudit.script import repeat
-from detaudit.script.case import Case
-from detaudit.script.conclusion import conclude
-from detaudit.script.findings import RunAudit
-from detaudit.script.investigate import investigate
-from detaudit.script.program import Program
+from detaudit.core.divergence import Agreement
+from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit_probes import sources
 from detaudit_probes.protocol import NO_ORDERS, Files, Measures, Orders
 

@@ -5,14 +5,14 @@ hand.
 from dataclasses import replace
 
 import pytest
-from detaudit.condition import Condition, Trial, pairs
+from detaudit.commands.scan.experiments.compare import compare
+from detaudit.commands.scan.experiments.control import control
+from detaudit.commands.scan.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms, loosen
+from detaudit.core.condition import Condition, Trial, pairs
 from detaudit.core.counting import excluded_rate, pairs_needed
+from detaudit.core.outcome import CRASHED, FAILED, TIMED_OUT, UNAVAILABLE, Outcome
 from detaudit.core.tally import tally
-from detaudit.experiments.compare import compare
-from detaudit.experiments.control import control
-from detaudit.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms, loosen
-from detaudit.outcome import CRASHED, FAILED, TIMED_OUT, UNAVAILABLE, Outcome
-from detaudit.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 from detaudit_probes.declare import Compare, Loosen, Needs, Pin, Setting, Source
 from detaudit_probes.protocol import NO_SETTINGS, Settings, own_setting
 

@@ -4,7 +4,8 @@ with.
 
 import numpy as np
 import pytest
-from detaudit_probes import fingerprint, lanes
+from detaudit_probes.recording import fingerprint
+from detaudit_probes.recording import on_device as lanes
 
 
 @pytest.fixture(params=["float32", "float64", "float16", "int64", "int8", "bool"])
@@ -101,8 +102,8 @@ def test_only_what_lies_on_a_card_is_fingerprinted_there():
 
 
 def test_a_trace_keeps_the_bytes_of_what_was_fingerprinted_on_a_card(fresh_folder):
-    from detaudit import traces
-    from detaudit_probes.trace import TraceWriter
+    from detaudit.core import trace
+    from detaudit_probes.recording.trace import TraceWriter
 
     array = np.arange(6, dtype="float32").reshape(2, 3)
     (value,) = lanes.of_variables(Backend({2}), [array], lambda one: one)
@@ -113,7 +114,7 @@ def test_a_trace_keeps_the_bytes_of_what_was_fingerprinted_on_a_card(fresh_folde
         writer.step("fit", 0, [("update", "w", value)])
         marks.append(writer.take(value).fingerprint)
         writer.finish({"kind": "completed"})
-        (table,) = traces.read(folder).tables
+        (table,) = trace.read(folder).tables
         assert int(table.cells[0, 0]) == marks[-1]
         assert table.record(0, 0) == (("float32", "2,3", array.tobytes()) if kept else None)
     assert marks[0] == marks[1]

@@ -7,11 +7,13 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from detaudit.commands.run import leftovers, trackers
 from detaudit.errors import UsageError
 from detaudit.report import write
-from detaudit.script import leftovers, trackers
 from detaudit_probes import protocol
 from detaudit_probes.protocol import Files, Measures
+
+from tests.pure import golden
 
 
 def git(folder, *arguments):
@@ -71,6 +73,7 @@ def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):
         ("README.md", "markdown", "# Notes\nAudited with detaudit."),
         ("their.patch", "fix", "--- a/x\n+++ b/x\n"),
         ("tool.py", "reproducer", "print()"),
+        ("tests.xml", "junit", '<testsuites name="pytest tests"/>'),
     ],
 )
 def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, text):
@@ -84,11 +87,13 @@ def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, t
 
 def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
     (tmp_path / "r.json").write_text('{"format": "detaudit.report"}')
+    (tmp_path / "r.xml").write_text(golden.rendered("run-parted.xml"))
     (tmp_path / "empty.md").write_text("")
     write.refuse_files_of(
         tmp_path,
         {
             "json": tmp_path / "r.json",
+            "junit": tmp_path / "r.xml",
             "markdown": tmp_path / "empty.md",
             "fix": tmp_path / "new.diff",
             "reproducer": None,

@@ -9,7 +9,8 @@ import types
 
 import psutil
 import pytest
-from detaudit import confinement, machine
+from detaudit.machine import confinement
+from detaudit.machine import system as machine
 
 CPUINFO = """processor\t: 0
 vendor_id\t: GenuineIntel

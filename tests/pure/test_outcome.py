@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from detaudit.outcome import (
+from detaudit.core.outcome import (
     COMPLETED,
     CRASHED,
     FAILED,

@@ -5,7 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from detaudit_probes.script.metrics import Metrics
+from detaudit_probes.hooks.keras.metrics import Metrics
 
 
 class Plain:

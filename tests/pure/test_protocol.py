@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from detaudit import traces
-from detaudit.condition import Condition
+from detaudit.core import trace as traces
+from detaudit.core.condition import Condition
 from detaudit_probes import codec, protocol, sources
 from detaudit_probes.protocol import (
     Ends,

@@ -9,12 +9,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 from detaudit.core import counting
-from detaudit.diff import Divergence
-from detaudit.outcome import FAILED, Outcome
-from detaudit.report import build, read, v1, wording, write
-from detaudit.report.answer import answer
+from detaudit.core.divergence import Divergence
+from detaudit.core.outcome import FAILED, Outcome
+from detaudit.core.ulp import Distance
+from detaudit.report import read, write
+from detaudit.report.build import scan as build
+from detaudit.report.pages import wording
+from detaudit.report.pages.scan import answer
 from detaudit.report.privacy import Private
-from detaudit.ulp import Distance
+from detaudit.report.schema import v1
 
 from tests.pure import example_audits, golden
 
@@ -31,7 +34,7 @@ def through_a_file(found: v1.Report) -> v1.Report:
 
 def test_schema_in_the_docs_is_that_of_the_types():
     assert SCHEMA.read_bytes() == v1.schema(), (
-        "python -m detaudit.report.v1 > docs/reference/report.schema.json"
+        "python -m detaudit.report.schema.v1 > docs/reference/report.schema.json"
     )
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from detaudit.errors import ReportUnreadable
-from detaudit.report import junit, markdown, read, v1, write
+from detaudit.report import read, write
+from detaudit.report.formats import junit, markdown
+from detaudit.report.schema import v1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

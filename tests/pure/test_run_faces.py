@@ -3,136 +3,16 @@
 import json
 import re
 from dataclasses import replace
-from io import StringIO
 
 import pytest
-from detaudit.condition import Condition, Trial
-from detaudit.core.experiment import Finished
-from detaudit.diff import Divergence
-from detaudit.errors import UsageError
-from detaudit.outcome import COMPLETED, Outcome
-from detaudit.report import build_run, faces, markdown_run, read, v1, write
-from detaudit.report.privacy import Private
-from detaudit.script.findings import (
-    Cause,
-    Cost,
-    Fix,
-    Growth,
-    Observer,
-    Output,
-    Price,
-    Quantity,
-    Repeats,
-    RunAudit,
-    Search,
-    Site,
-    Varied,
-)
-from detaudit.ulp import Distance
-from rich.console import Console
+from detaudit.commands.run.findings import Cause, Quantity
+from detaudit.report import read, write
+from detaudit.report.formats import registry
+from detaudit.report.schema import v1
 
+from tests.pure.example_runs import AGREED, PARTED, document
+from tests.pure.golden import on_terminal as shown
 from tests.pure.test_report_faces import HOSTILE, poisoned
-
-LOOSE = Condition("tensorflow", "auto", "train.py", 1)
-SITES = (
-    Site(
-        "train.py", 7, "<module>", 2, False, ("core/dense.py:111 in __init__", "random.py:1 in get")
-    ),
-    Site("nets/model.py", 12, "make", 1, True),
-)
-PARTED = RunAudit(
-    "train.py",
-    {"seed": 1, "backend": "tensorflow", "python": "/home/ada/venv/bin/python"},
-    False,
-    "two runs of one and the same program part",
-    environment={"python": "3.11.7", "packages": {"tensorflow": "2.21.0", "keras": "3.15.1"}},
-    repeats=Repeats(
-        5,
-        0,
-        3,
-        Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5)),
-    ),
-    origin="it came in with the first values of this variable",
-    bare=Repeats(2, 0, 1),
-    pinned=Repeats(4, 2, 0),
-    growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
-    causes=(
-        Cause(
-            "python-random",
-            "python-random",
-            True,
-            SITES,
-            "the seeds that the script sets do not reach it: numpy.random.seed at train.py:3",
-        ),
-    ),
-    fix=Fix(
-        "--- a/train.py\n+++ b/train.py\n@@ -1,2 +1,4 @@\n+import random\n+random.seed(1)\n import keras\n x = 1\n",
-        (("PYTHONHASHSEED", "0"),),
-        True,
-        3,
-        "3 runs of the changed program agree to the last bit",
-        1.01,
-        (0.99, 1.03),
-    ),
-    price=Price(
-        3,
-        Cost((), (), 1.01, (0.98, 1.1)),
-        (
-            Cost(("python-random",), (), 1.31, (1.27, 1.4)),
-            Cost(("hash-seed",), (), 1.0, (0.96, 1.02)),
-            Cost(("clock",), (), 1.06, (1.04, 1.07)),
-            Cost(("python-random", "op-determinism"), ("python-random",)),
-        ),
-        Cost(("python-random",), (), 1.31, (1.27, 1.4)),
-        Cost(("os-entropy",), ("python-random",), 0.8, (0.75, 0.9)),
-        ("without python-random, of os-entropy: os-entropy will do too, and is faster",),
-    ),
-    observer=Observer(True, "pinned, watched and bare runs end on the same bits"),
-    search=Search(
-        24, 61.5, ("hash-seed: part", "python-random: agree"), ("clock",), ("one-worker",)
-    ),
-    trials=(Finished(Trial(LOOSE, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
-    began="2026-01-02T03:04:05+00:00",
-    seconds=93.0,
-)
-AGREED = RunAudit(
-    "train.py",
-    {"seed": 1},
-    True,
-    "the runs agree to the last bit",
-    repeats=Repeats(5, 2, 0),
-    bare=Repeats(2, 1, 0),
-    notes=("the script starts Python processes",),
-    outputs=(
-        Output("saved", "model.keras", True),
-        Output("metric", "seconds", False),
-        Output("data", "batches that no step used", False),
-        Output("name", "calm / brave", False),
-        Output("generator", "Python's random", False),
-        Output("printed", "standard output", False, 12),
-    ),
-    rests_on=(
-        Varied("hash-seed", "another hash seed", True, "the same bits"),
-        Varied(
-            "intra-op-threads",
-            "another thread count",
-            False,
-            "other bits",
-            Divergence("update", 3, "dense/kernel", "bits"),
-        ),
-    ),
-    strict=False,
-)
-
-
-def document(audit):
-    return build_run.document(audit, Private(home="/home/ada", temporary="/tmp", host="engine"))
-
-
-def shown(found, width=80, verbose=False, **options):
-    console = Console(file=StringIO(), width=width, _environ={}, **options)
-    console.print(faces.on_screen(found, verbose), crop=False)
-    return console.file.getvalue()
 
 
 def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
@@ -170,11 +50,11 @@ def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
         in text
     )
     assert "os-entropy is held by" in text
-    page = markdown_run.render(document(PARTED))
+    page = registry.rendered(document(PARTED), "markdown")
     for said in (
-        "price of clock: 1.06 times as long",
-        "noise: as it is, against itself: 1.01 times",
-        "beside python-random): a run did not complete",
+        "price of clock:** 1.06 times as long",
+        "noise:** as it is, against itself: 1.01 times",
+        "beside python-random):** a run did not complete",
         "will do too, and is faster",
     ):
         assert said in page, said
@@ -197,7 +77,7 @@ def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second,
     assert f"3 of 3 pairs of runs of train.py part, {said}; the fix below" in " ".join(
         shown(found).split()
     )
-    assert said in markdown_run.render(found)
+    assert said in registry.rendered(found, "markdown")
     assert json.loads(write.to_json(found))["quantity"] == {
         "name": "accuracy",
         "first": first,
@@ -243,7 +123,7 @@ def test_written_read_and_written_again_gives_equal_bytes_and_equal_faces(audit)
     assert isinstance(again, v1.RunReport) and again == found and write.to_json(again) == text
     assert json.loads(text)["command"] == "run"
     assert shown(again, verbose=True) == shown(found, verbose=True)
-    assert markdown_run.render(again) == markdown_run.render(found)
+    assert registry.rendered(again, "markdown") == registry.rendered(found, "markdown")
 
 
 def test_names_that_others_read_are_there():
@@ -282,13 +162,12 @@ def test_a_line_with_a_key_in_it_reaches_no_report():
     found = document(
         replace(PARTED, fix=replace(PARTED.fix, diff=diff), traceback=f"  {key}\nValueError: no\n")
     )
-    for text in (write.to_json(found), markdown_run.render(found), shown(found, verbose=True)):
+    for text in (
+        write.to_json(found),
+        registry.rendered(found, "markdown"),
+        shown(found, verbose=True),
+    ):
         assert "9f86d081" not in text and "set_random_seed(1)" in text
-
-
-def test_a_run_has_no_junit_form():
-    with pytest.raises(UsageError, match="no junit form"):
-        faces.rendered(document(PARTED), "junit")
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -300,6 +179,6 @@ def test_no_string_of_a_document_reaches_a_terminal_or_a_page_raw(text):
     assert all(one == "\n" or one.isprintable() for one in shown(found, verbose=True))
     coloured = shown(found, force_terminal=True, color_system="standard")
     assert all(one == "\n" or one.isprintable() for one in re.sub(r"\x1b\[[\d;]*m", "", coloured))
-    page = re.sub(r"```.*?```", "", markdown_run.render(found), flags=re.S)
+    page = re.sub(r"```.*?```", "", registry.rendered(found, "markdown"), flags=re.S)
     assert "<script" not in page and "<img" not in page and "@everyone" not in page
-    assert len(markdown_run.render(found)) < 60_000
+    assert len(registry.rendered(found, "markdown")) < 60_000

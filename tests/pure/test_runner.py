@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition, Trial, pair, pairs
+from detaudit.core.condition import Condition, Trial, pair, pairs
+from detaudit.core.events import TrialEnded
 from detaudit.core.experiment import Asking, Finished
+from detaudit.core.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Ended, Outcome
 from detaudit.errors import EnvironmentUnusable
-from detaudit.events import TrialEnded
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Ended, Outcome
-from detaudit.runner import Limits, Runner, default_jobs
+from detaudit.execution.runner import Limits, Runner, default_jobs
 from detaudit_probes import protocol
 
 from tests.pure.handmade import Once, begin

@@ -4,7 +4,7 @@ from itertools import combinations
 from math import log2
 
 import pytest
-from detaudit.script.search import smallest
+from detaudit.commands.run.search import smallest
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detaudit import traces
-from detaudit_probes import fingerprint, protocol
-from detaudit_probes import team as team_module
-from detaudit_probes.team import Team
+from detaudit.core import trace as traces
+from detaudit_probes import protocol
+from detaudit_probes.recording import fingerprint
+from detaudit_probes.recording import thread_team as team_module
+from detaudit_probes.recording.thread_team import Team
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from detaudit.core import files
+from detaudit.core.divergence import difference
 from detaudit.core.notes import Draw, Executed, Seeding, Sites, StepReplays
-from detaudit.diff import difference
-from detaudit.traces import Tensor
+from detaudit.core.trace import Tensor
 from detaudit_probes import protocol
 from detaudit_probes.ops import event
 from detaudit_probes.protocol import Measures

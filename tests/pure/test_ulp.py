@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from detaudit.ulp import WIDTHS, Distance, distance
+from detaudit.core.ulp import WIDTHS, Distance, distance
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 

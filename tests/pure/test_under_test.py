@@ -1,12 +1,13 @@
 """Which adapter fits what is installed, and what is known on it."""
 
 import pytest
-from detaudit import base, recipes, under_test
 from detaudit.cli import scan
 from detaudit.cli.app import app
 from detaudit.errors import EnvironmentUnusable
+from detaudit.execution import interpreter
 from detaudit.execution.host import Hello
-from detaudit.under_test import adapter, installed
+from detaudit.execution.interpreter import adapter, installed
+from detaudit.registry import base, recipes
 from detaudit_probes.protocol import NO_SETTINGS
 from typer.testing import CliRunner
 
@@ -131,7 +132,7 @@ def test_all_backends_are_those_that_are_installed_each_with_its_own_report(monk
 def test_the_worst_of_several_scans_is_the_exit_code(monkeypatch, codes, worst):
     given = iter(codes)
     facts = {"packages": dict.fromkeys(("tensorflow", "jax", "torch")[: len(codes)], "9.9")}
-    monkeypatch.setattr(under_test, "ask", lambda python: Hello(facts, ()))
+    monkeypatch.setattr(interpreter, "ask", lambda python: Hello(facts, ()))
     scanned = []
     monkeypatch.setattr(
         scan, "scan_once", lambda options, *rest: scanned.append(options.backend) or next(given)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
-from detaudit.sandbox import choice
-from detaudit.sandbox.view import KINDS, OVERLAY
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.sandbox import choice
+from detaudit.execution.sandbox.view import KINDS, OVERLAY
 from detaudit_probes.protocol import own_setting
 
 PROBES = str(Path(__file__).parent / "probes")

@@ -6,8 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from detaudit import outcome
-from detaudit.condition import Trial, pair
+from detaudit.core import outcome
+from detaudit.core.condition import Trial, pair
 from detaudit.core.experiment import Asking
 from detaudit.core.tally import tally
 

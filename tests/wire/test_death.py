@@ -13,13 +13,14 @@ ENGINE = """
 import os, sys
 from pathlib import Path
 from tests.wire.conftest import ask, condition
-from detaudit.condition import Trial
+from detaudit.core.condition import Trial
 from detaudit.execution.host import Interpreter
 from detaudit.core.experiment import Asking
-from detaudit.runner import Limits, Runner
+from detaudit.execution.runner import Limits, Runner
 
 folder, probes, fork = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "fork"
-runner = Runner(Interpreter(sys.executable, "stub", fork, (probes,), imports=False), Limits(2, 600), folder / "control",
+runner = Runner(Interpreter(sys.executable, "stub", fork, (probes,), imports=False), Limits(2, 600),
+folder / "control",
                 dict(os.environ))
 runner.run([Asking(ask([Trial(condition(fault="hang", pids=str(folder / "pids")), 0)]))])
 """

@@ -9,10 +9,10 @@ import textwrap
 import venv
 
 import pytest
-from detaudit.base import base_condition
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
+from detaudit.execution.runner import Limits, Runner
+from detaudit.registry.base import base_condition
 
 
 def greet(tmp_path, python, environment=None, start_timeout=60.0, imports=True):

@@ -10,20 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Trial
+from detaudit.commands.ops.findings import OpsAudit
+from detaudit.commands.run import program
+from detaudit.commands.run import session as run_session
+from detaudit.commands.run.program import Sandboxed
+from detaudit.commands.run.session import Options, run
+from detaudit.core.condition import Trial
+from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
-from detaudit.events import TrialEnded
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
-from detaudit.ops.findings import OpsAudit
-from detaudit.runner import Limits
-from detaudit.sandbox import choice
-from detaudit.sandbox.errors import SandboxFailed, StateGone
-from detaudit.script import program
-from detaudit.script import session as script_session
-from detaudit.script.program import Sandboxed
-from detaudit.script.session import Options, run
-from detaudit.workspace import RUNS
+from detaudit.execution.runner import Limits
+from detaudit.execution.sandbox import choice
+from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
+from detaudit.execution.workspace import RUNS
 
 from tests.wire.conftest import PROBES, condition
 from tests.wire.test_sandbox import Audited
@@ -370,7 +370,7 @@ def test_what_a_run_begins_from_is_made_again_where_another_has_replaced_it(
     project, temporary, monkeypatch, lost
 ):
     """``lost``: a run that was timed out is not saved, and begins from what the first has left."""
-    monkeypatch.setattr(script_session, "investigate", four_ways)
+    monkeypatch.setattr(run_session, "investigate", four_ways)
     project.folder.joinpath("left.txt").write_text("left\n")
     whole, runs = project.audit(Watching())
     assert (runs, whole.reason.split()) == (4, ["2", "3", "1", "2"])

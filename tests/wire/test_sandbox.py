@@ -16,18 +16,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run import leftovers, program, session
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.program import Program
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.runner import Limits, Runner
-from detaudit.sandbox import choice, copies, in_place, mounts, tree
-from detaudit.sandbox.errors import SandboxFailed
-from detaudit.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
-from detaudit.script import leftovers, program, session
-from detaudit.script.case import Case
-from detaudit.script.program import Program
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.sandbox import choice, copies, in_place, mounts, tree
+from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
+from detaudit_probes.hooks import files
 from detaudit_probes.protocol import Orders
-from detaudit_probes.script import files
 
 from tests.wire.conftest import ask
 
@@ -737,8 +737,8 @@ def killed(folder: Path, lines: str = "", start: str = "") -> None:
         f"""
 import os, shutil, signal
 from pathlib import Path
-from detaudit.sandbox.in_place import InPlace
-from detaudit.sandbox.view import Start
+from detaudit.execution.sandbox.in_place import InPlace
+from detaudit.execution.sandbox.view import Start
 folder = Path({str(folder)!r})
 sandbox = InPlace(folder)
 sandbox.view(folder.parent / "trial", Start({start}))
@@ -922,7 +922,7 @@ def test_an_audit_killed_while_it_restores_has_lost_nothing(tmp_path):
         """
         Path("kept.txt").write_text("spoilt")
         Path("paper.tex").write_text("paper")
-        from detaudit.sandbox import tree
+        from detaudit.execution.sandbox import tree
         tree.copy_file = lambda origin, copy: (copy.write_text("half"), os.kill(os.getpid(), signal.SIGKILL))
         sandbox.discard(folder.parent / "trial")
     """,

@@ -12,15 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
-from detaudit.condition import Condition, Trial
+from detaudit.commands.run import failures, program
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import RunAudit
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
+from detaudit.core.outcome import FAILED, OWN_FAULT
 from detaudit.execution.host import Interpreter
-from detaudit.outcome import FAILED, OWN_FAULT
-from detaudit.runner import Limits, Runner
-from detaudit.script import failures, program
-from detaudit.script.case import Case
-from detaudit.script.findings import RunAudit
-from detaudit.workspace import RUNS, SHORT, workspace
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
 from detaudit_probes.protocol import Settings
 

@@ -12,12 +12,15 @@ from detaudit.cli.options import Backend, Python, interpreter_path, one_of
 
 def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
     """List the sources, and whether each can be tried here."""
-    from detaudit import base, explain, gpu, under_test
+    from detaudit.cli.describe_source import listing
+    from detaudit.execution import interpreter
+    from detaudit.machine import gpu
+    from detaudit.registry import base
 
-    facts = under_test.ask(interpreter_path(python)).facts
-    adapter = under_test.adapter(one_of(backend, BACKENDS, "--backend"), facts)
+    facts = interpreter.ask(interpreter_path(python)).facts
+    adapter = interpreter.adapter(one_of(backend, BACKENDS, "--backend"), facts)
     gpus = gpu.count(gpu.snapshot())
-    Console().print(explain.listing(base.script_sources(adapter), facts, gpus))
+    Console().print(listing(base.script_sources(adapter), facts, gpus))
 
 
 def explain_command(
@@ -36,7 +39,9 @@ def explain_command(
     ] = 1,
 ) -> None:
     """Say what a source is, how it breaks runs, and how to pin it."""
-    from detaudit import base, explain, plan
+    from detaudit.cli.describe_source import about
+    from detaudit.commands.scan import plan
+    from detaudit.registry import base
 
     known = base.script_sources()
     plan.check_id(source, known)
@@ -44,7 +49,7 @@ def explain_command(
         one for name, one in known.items() if name.partition(":")[0] == source
     )
     asked = one_of(backend or chosen.backends[0], BACKENDS, "--backend")
-    Console().print(explain.about(base.on_backend(chosen, asked), asked, seed))
+    Console().print(about(base.on_backend(chosen, asked), asked, seed))
 
 
 def machine_command(
@@ -52,11 +57,13 @@ def machine_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what is known of this machine and of the environment under test."""
-    from detaudit import inventory, under_test
+    from detaudit.cli.describe_machine import render
+    from detaudit.execution import interpreter
+    from detaudit.machine import inventory
     from detaudit.report import write
 
-    described = inventory.everything(under_test.ask(interpreter_path(python)).facts)
+    described = inventory.everything(interpreter.ask(interpreter_path(python)).facts)
     if json:
         sys.stdout.write(write.plain_json(described))
     else:
-        Console().print(inventory.render(described))
+        Console().print(render(described))

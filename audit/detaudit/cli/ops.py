@@ -11,6 +11,7 @@ from detaudit.cli.options import (
     Backend,
     Jobs,
     Json,
+    Junit,
     Markdown,
     Python,
     Reproducer,
@@ -54,15 +55,17 @@ def ops_command(
     strict: Strict = False,
     json: Json = None,
     markdown: Markdown = None,
+    junit: Junit = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show every operation.")] = False,
 ) -> None:
     """Replay single operations: which give other bits, under what, and what does op determinism
     refuse or cost?
     """
-    from detaudit.ops import session
-    from detaudit.ops.sweep import THREADS
-    from detaudit.progress import Drawing
-    from detaudit.report import build_ops, write
+    from detaudit.cli.progress import Drawing
+    from detaudit.commands.ops import session
+    from detaudit.commands.ops.sweep import THREADS
+    from detaudit.report import write
+    from detaudit.report.build import ops as build_ops
 
     options = session.Options(
         python=interpreter_path(python),
@@ -77,7 +80,7 @@ def ops_command(
         budget=budget,
         strict=strict,
     )
-    targets = {"json": json, "markdown": markdown}
+    targets = {"json": json, "markdown": markdown, "junit": junit}
     for path in (*targets.values(), reproducer):
         write.check_target(path)
     with Drawing(Console(stderr=True), searching=True) as drawing:

@@ -36,6 +36,7 @@ Json = Annotated[Path | None, typer.Option(metavar="F", help="Write the report a
 Markdown = Annotated[
     Path | None, typer.Option(metavar="F", help="Write the report for a bug issue.")
 ]
+Junit = Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JUnit XML.")]
 Reproducer = Annotated[
     Path | None,
     typer.Option(

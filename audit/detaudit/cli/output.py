@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from detaudit.commands.ops.findings import OpsAudit
+    from detaudit.commands.run.findings import RunAudit
+    from detaudit.commands.scan.findings import Audit
     from detaudit.core.pinpoint import Guilty
-    from detaudit.findings import Audit
-    from detaudit.ops.findings import OpsAudit
-    from detaudit.report import v1
-    from detaudit.script.findings import RunAudit
+    from detaudit.report.schema import v1
 
 #: What a reproducer's head names the versions of.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
@@ -48,13 +48,14 @@ def hand_over(
     document: "v1.Document", targets: Mapping[str, Path | None], verbose: bool, quiet: bool = False
 ) -> None:
     """The report on the screen, and in the files that it was asked for."""
-    from detaudit.report import faces, write
+    from detaudit.report import write
+    from detaudit.report.formats import registry
 
     if not quiet:
-        Console().print(faces.on_screen(document, verbose), crop=False)
+        Console().print(registry.on_screen(document, verbose), crop=False)
     for kind, path in targets.items():
         if path is not None:
-            write.save(path, faces.rendered(document, kind))
+            write.save(path, registry.rendered(document, kind))
 
 
 def reproduce(
@@ -65,9 +66,9 @@ def reproduce(
     threads: int | None = None,
 ) -> None:
     """Write the script that shows one operation's fault, if it does; else say why there is none."""
-    from detaudit.ops import reproducer
+    from detaudit.commands.ops import reproducer
+    from detaudit.execution.workspace import workspace
     from detaudit.report import write
-    from detaudit.workspace import workspace
 
     packages = {
         name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS

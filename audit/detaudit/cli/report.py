@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 
 from detaudit.cli.options import Verbose, one_of
+from detaudit.report.formats import registry
 
 EXAMPLE = "Example: detaudit report scan.json --format markdown"
-FORMATS = ("terminal", "json", "markdown", "junit", "svg")
+FORMATS = ("terminal", *registry.FORMATS)
 
 
 def report_command(
@@ -21,10 +22,10 @@ def report_command(
     verbose: Verbose = False,
 ) -> None:
     """Render a saved report again."""
-    from detaudit.report import faces, read
+    from detaudit.report import read
 
     document = read.load(file)
     if one_of(form, FORMATS, "--format") == "terminal":
-        Console().print(faces.on_screen(document, verbose), crop=False)
+        Console().print(registry.on_screen(document, verbose), crop=False)
     else:
-        sys.stdout.write(faces.rendered(document, form))
+        sys.stdout.write(registry.rendered(document, form))

@@ -10,6 +10,7 @@ from rich.console import Console
 from detaudit.cli.options import (
     IN_SCRIPTS,
     Json,
+    Junit,
     Markdown,
     Python,
     Reproducer,
@@ -117,15 +118,17 @@ def run_command(
     ] = False,
     json: Json = None,
     markdown: Markdown = None,
+    junit: Junit = None,
     verbose: Verbose = False,
 ) -> None:
     """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
+    from detaudit.cli.progress import Drawing
+    from detaudit.commands.run import program, session
+    from detaudit.commands.run.localise import DEPTHS, OPERATION
     from detaudit.core.pinpoint import KERNEL
-    from detaudit.progress import Drawing
-    from detaudit.report import build_run, write
-    from detaudit.sandbox.view import KINDS
-    from detaudit.script import program, session
-    from detaudit.script.localise import DEPTHS, OPERATION
+    from detaudit.execution.sandbox.view import KINDS
+    from detaudit.report import write
+    from detaudit.report.build import run as build_run
 
     options = session.Options(
         python=interpreter_path(python),
@@ -148,7 +151,7 @@ def run_command(
     )
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs the operation: --depth {OPERATION}.")
-    targets = {"json": json, "markdown": markdown}
+    targets = {"json": json, "markdown": markdown, "junit": junit}
     reports = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
     for path in reports:
         write.check_target(path)

@@ -14,6 +14,7 @@ from detaudit.cli.options import (
     DEVICES,
     Jobs,
     Json,
+    Junit,
     Markdown,
     Python,
     Resume,
@@ -28,7 +29,7 @@ from detaudit.cli.output import hand_over, tell_how_to_go_on, warn
 from detaudit.errors import EnvironmentUnusable, UsageError
 
 if TYPE_CHECKING:
-    from detaudit.scan import Options
+    from detaudit.commands.scan.session import Options
 
 EXAMPLE = "Example: detaudit scan --quick --markdown report.md"
 #: A scan of each backend that is installed; the exit code is the first of these that one of them
@@ -68,16 +69,15 @@ def scan_command(
     strict: Strict = False,
     json: Json = None,
     markdown: Markdown = None,
-    junit: Annotated[
-        Path | None, typer.Option(metavar="F", help="Write the report as JUnit XML.")
-    ] = None,
+    junit: Junit = None,
     resume: Resume = None,
     verbose: Verbose = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Find what makes training non-reproducible on this machine, and the settings that fix it."""
-    from detaudit import plan, under_test
-    from detaudit.scan import Options
+    from detaudit.commands.scan import plan
+    from detaudit.commands.scan.session import Options
+    from detaudit.execution import interpreter
 
     if quick and full:
         raise UsageError("--quick and --full exclude each other.")
@@ -102,7 +102,7 @@ def scan_command(
         raise typer.Exit(scan_once(options, targets, verbose, quiet))
     if resume:
         raise UsageError("--resume goes on with one scan; --backend all makes several.")
-    found = under_test.installed(under_test.ask(options.python).facts)
+    found = interpreter.installed(interpreter.ask(options.python).facts)
     if not found:
         raise UsageError(f"None of {', '.join(BACKENDS[:3])} is installed for {options.python}.")
     codes = []
@@ -122,9 +122,10 @@ def scan_once(
     options: "Options", targets: Mapping[str, Path | None], verbose: bool, quiet: bool
 ) -> int:
     """One scan with its reports, and its exit code."""
-    from detaudit.progress import Drawing
-    from detaudit.report import build, write
-    from detaudit.scan import scan
+    from detaudit.cli.progress import Drawing
+    from detaudit.commands.scan.session import scan
+    from detaudit.report import write
+    from detaudit.report.build import scan as build
 
     for path in targets.values():
         write.check_target(path)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from detaudit.condition import Trial
-from detaudit.outcome import Outcome
-from detaudit.traces import Trace
+from detaudit.core.condition import Trial
+from detaudit.core.outcome import Outcome
+from detaudit.core.trace import Trace
 
 
 @dataclass(frozen=True)

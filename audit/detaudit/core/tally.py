@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from detaudit import diff
-from detaudit.condition import Condition, Trial
+from detaudit.core import divergence as diff
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Agreement, Divergence, Incomparable
 from detaudit.core.experiment import Finished, Found
-from detaudit.diff import Agreement, Divergence, Incomparable
-from detaudit.outcome import UNAVAILABLE
-from detaudit.verdict import Count
+from detaudit.core.outcome import UNAVAILABLE
+from detaudit.core.verdict import Count
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from detaudit import base, environment, gpu, machine
-from detaudit.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.events import Emit, Expected, Phase, Told
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
+from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
-from detaudit.events import Emit, Expected, Phase, Told
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.outcome import UNAVAILABLE, Outcome
-from detaudit.runner import Limits, Runner
-from detaudit.saved import Identity, Record, Saved, load, refuse_changed
-from detaudit.workspace import LONG, Workspace, workspace
+from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
+from detaudit.execution.workspace import LONG, Workspace, workspace
+from detaudit.machine import gpu, system
+from detaudit.machine import variables as environment
+from detaudit.registry import base
 
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
 # (docs/explanation/speed.md).
@@ -82,7 +85,7 @@ class Session:
         variables: Mapping[str, str],
         **how: Any,
     ) -> Runner:
-        """The runner of this audit; ``how`` as for :class:`detaudit.runner.Runner`."""
+        """The runner of this audit; ``how`` as for :class:`detaudit.execution.runner.Runner`."""
         runner = Runner(interpreter, limits, control, variables, emit=self.emit, **how)
         self.runner = runner
         self.ending.callback(runner.close)
@@ -90,7 +93,7 @@ class Session:
 
     def start_nests(self, interpreter: Interpreter, limits: Limits) -> Runner:
         """:meth:`start` for trials of ours, which write to the audit's own folder alone."""
-        variables = base.environment_for_nests(
+        variables = environment_for_nests(
             self.variables, base.controlled_variables(), str(self.folder.private)
         )
         return self.start(
@@ -175,7 +178,7 @@ class Session:
             interpreter=self.runner.interpreter.path,
             environment=hello.facts,
             fingerprint=self.runner.fingerprint,
-            machine=machine.identity(),
+            machine=system.identity(),
             seed=seed,
             isolate=not self.runner.interpreter.fork,
             variables=environment.describe(self.variables),
@@ -234,7 +237,7 @@ class Session:
         return replace(  # type: ignore[type-var]
             findings,
             trials=self.trials(),
-            machine={**machine.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
+            machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
             cut=cut,
             interrupted=self.interrupted,
             resume=self.resume if self.interrupted else None,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from detaudit_probes import protocol
 
-from detaudit.outcome import Ended
+from detaudit.core.outcome import Ended
 
 
 @dataclass(frozen=True)

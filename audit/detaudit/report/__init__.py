@@ -1,5 +1,6 @@
-"""The report: one versioned JSON document, and its faces.
+"""The report: one versioned JSON document, and what is rendered from it.
 
-``v1`` is the document's schema, ``build`` makes it from an audit, ``write`` and ``read`` carry it
-to a file and back, and ``terminal``, ``markdown`` and ``junit`` draw it from the document alone.
+``schema`` has the document's types, ``build`` makes it from what an audit found, ``write`` and
+``read`` carry it to a file and back. ``pages`` says it in blocks, and ``formats`` makes text of
+them; both know the document alone.
 """

@@ -52,12 +52,17 @@ def code(text: str, longest: int = 300) -> str:
     return f"`{text}`" if len(text) <= longest and _ID.fullmatch(text) else markdown(text, longest)
 
 
-def fenced(lines: Iterable[str], language: str, longest_line: int = 500) -> str:
-    """``lines`` as a fenced block that none of them can close."""
-    shown = [visible_line(line)[:longest_line] for line in lines]
-    longest = max((len(run) for line in shown for run in _BACKTICKS.findall(line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return "\n".join([fence + language, *shown, fence])
+def html(text: str, longest: int = 300) -> str:
+    """``text`` within HTML in a page of Markdown: no tag, no entity, no mention and no address."""
+    shown = clipped(text, longest)
+    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _LINKED.sub(lambda found: f"{found[0]}\u200b", shown)
+
+
+def fence(lines: Iterable[str]) -> str:
+    """The mark above and below a fenced block that none of ``lines`` can close."""
+    longest = max((len(run) for line in lines for run in _BACKTICKS.findall(line)), default=0)
+    return "`" * max(3, longest + 1)
 
 
 def visible_line(line: str) -> str:

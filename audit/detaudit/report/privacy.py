@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detaudit import environment
-from detaudit.report.v1 import LARGEST, NAME, TEXT
+from detaudit.machine import variables
+from detaudit.report.schema.v1 import LARGEST, NAME, TEXT
 
 #: Keys of facts that would name a machine or a person.
 PRIVATE_KEYS = frozenset(
@@ -48,7 +48,7 @@ class Private:
         encodable.
         """
         shown = str(value)[: 4 * longest].encode("utf-8", "replace").decode("utf-8")
-        shown = environment.shorten(shown, self.home, self.temporary)
+        shown = variables.shorten(shown, self.home, self.temporary)
         for host in (
             self.host,
             self.host.partition(".")[0],
@@ -76,7 +76,7 @@ class Private:
         return {
             name: self._variables(value) if isinstance(value, Mapping) else value
             for name, value in found.items()
-            if not isinstance(value, str) or environment.is_listed(name) or name in self.listed
+            if not isinstance(value, str) or variables.is_listed(name) or name in self.listed
         }
 
     def _fact(self, value: Any, depth: int) -> Any:

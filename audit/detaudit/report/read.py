@@ -13,8 +13,8 @@ import msgspec
 
 from detaudit import __version__
 from detaudit.errors import ReportUnreadable
-from detaudit.report import v1
 from detaudit.report.escape import visible
+from detaudit.report.schema import v1
 
 LARGEST = 20_000_000  # bytes; a full audit's report has about one million
 DEEPEST = 32  # objects and lists within one another; a report has at most 20

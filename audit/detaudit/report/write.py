@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from detaudit.errors import UsageError
-from detaudit.report import v1
 from detaudit.report.escape import visible
+from detaudit.report.schema import v1
 
 
 def to_json(report: v1.Document) -> str:
@@ -67,7 +67,11 @@ def check_target(path: str | Path | None) -> None:
 FIX_HEADER = "# Written by detaudit run: apply it with patch -p1.\n"
 #: What detaudit has written begins so, or (JSON, whose keys are sorted; a program) has this in it.
 BEGINS = {"markdown": b"### detaudit ", "fix": FIX_HEADER.encode()}
-HOLDS = {"json": b'"format": "detaudit.report"', "reproducer": b"Written by detaudit"}
+HOLDS = {
+    "json": b'"format": "detaudit.report"',
+    "junit": b'<testsuites name="detaudit"',
+    "reproducer": b"Written by detaudit",
+}
 _LARGEST_OF_OURS = 20_000_000
 
 

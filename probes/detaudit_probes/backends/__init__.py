@@ -16,7 +16,8 @@ their seed from the global generator ``generator_states()``          (name, stat
 and of Keras', without making one ``read(variable)``              the bits as a NumPy array that
 nothing else writes to ``tensor(variable)``, ``dtype_name(value)``, ``on_card(variable)``,
 ``lanes(values)``
-                                (Keras 3) what a variable holds, and :mod:`detaudit_probes.lanes` of
+                                (Keras 3) what a variable holds, and
+                                :mod:`detaudit_probes.recording.on_device` of
 what lies on a card ``sync(model)``                 bring a model's variables up to date while
 ``fit`` runs ``watch_step(model, caught)``   let a step leave (stage, name, tensor) of what it
 computes in ``caught`` ``optimizer_variables(model)``  the optimizer's state ``facts()``

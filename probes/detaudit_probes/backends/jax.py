@@ -3,11 +3,11 @@
 import os
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes import facts as interpreter
-from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.backends.keras3 import tensor
 from detaudit_probes.given import Unavailable
+from detaudit_probes.recording import facts as interpreter
+from detaudit_probes.recording import on_device as algorithm
 
 IMPORTS = ("numpy", "jax", "keras")
 
@@ -108,8 +108,9 @@ def on_card(variable: Any) -> bool:
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.lanes.of_array` of each array, where it lies, by one compiled function
-    for those that lie on the same cards in the same way: others cannot be given to one function.
+    """:func:`detaudit_probes.recording.on_device.of_array` of each array, where it lies, by one
+    compiled function for those that lie on the same cards in the same way: others cannot be given
+    to one function.
     """
     import jax
     import numpy

@@ -2,10 +2,10 @@
 
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes import facts as interpreter
-from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.given import Unavailable
+from detaudit_probes.recording import facts as interpreter
+from detaudit_probes.recording import on_device as algorithm
 
 IMPORTS = ("numpy", "tensorflow", "keras")
 
@@ -156,9 +156,9 @@ def on_card(variable: Any) -> bool:
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.lanes.of_array` of each tensor, computed where it lies, by operations
-    that are executed at once. Their kernels for unsigned integers, and the sum of int64, are those
-    that a GPU's build has.
+    """:func:`detaudit_probes.recording.on_device.of_array` of each tensor, computed where it lies,
+    by operations that are executed at once. Their kernels for unsigned integers, and the sum of
+    int64, are those that a GPU's build has.
     """
     import tensorflow as tf
 

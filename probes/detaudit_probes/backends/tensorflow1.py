@@ -2,11 +2,11 @@
 
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes import facts as interpreter
 from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
 from detaudit_probes.backends.keras2 import watch_step  # noqa: F401 (an adapter's functions)
 from detaudit_probes.backends.tensorflow import unseeded_draws, watch_draws  # noqa: F401 (an adapter's functions)
 from detaudit_probes.given import Unavailable
+from detaudit_probes.recording import facts as interpreter
 
 IMPORTS = ("numpy", "tensorflow", "keras")
 

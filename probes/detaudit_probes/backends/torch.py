@@ -3,10 +3,10 @@
 import os
 from typing import Any, Dict, List, Tuple
 
-from detaudit_probes import lanes as algorithm
 from detaudit_probes.backends import keras3
 from detaudit_probes.backends.keras3 import tensor
 from detaudit_probes.given import Unavailable
+from detaudit_probes.recording import on_device as algorithm
 
 IMPORTS = ("numpy", "torch", "keras")
 
@@ -126,9 +126,9 @@ def on_card(variable: Any) -> bool:
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.lanes.of_array` of each tensor, computed where it lies. Torch shifts
-    the sign to the right and has no unsigned integers to do without: what it brings in is masked
-    away.
+    """:func:`detaudit_probes.recording.on_device.of_array` of each tensor, computed where it lies.
+    Torch shifts the sign to the right and has no unsigned integers to do without: what it brings in
+    is masked away.
     """
     import torch
 

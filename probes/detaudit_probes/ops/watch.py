@@ -5,8 +5,8 @@ works.
 import sys
 from typing import Any, Callable, List, Sequence, Tuple
 
-from detaudit_probes.fingerprint import Hasher
 from detaudit_probes.ops.event import Event
+from detaudit_probes.recording.fingerprint import Hasher
 
 _DEEPEST = 100  # frames that are looked at for the user's line
 

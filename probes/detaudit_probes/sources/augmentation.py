@@ -9,9 +9,9 @@ hand-written augmentation under whatever it draws from. The probe's network has 
 weights, and its rows keep their order.
 """
 
-from detaudit_probes import layers
 from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
-from detaudit_probes.models import Tiny, seeded, spread
+from detaudit_probes.kit import layers
+from detaudit_probes.kit.models import Tiny, seeded, spread
 
 ID = "augmentation"
 

@@ -8,8 +8,8 @@ one, with the same untrained weights; users expect them to agree (tensorflow/ten
 keras-team/keras#13328). Nothing pins it in TensorFlow but one batch size everywhere.
 """
 
-from detaudit_probes import models, training
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
+from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import Settings
 
 ID = "batch-invariance"

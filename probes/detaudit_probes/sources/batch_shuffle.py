@@ -10,7 +10,7 @@ epoch has the same order. In Keras' main branch after 3.15 the number of the epo
 
 from detaudit_probes import eras
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
-from detaudit_probes.models import Tiny, seeded, spread, stack
+from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
 ID = "batch-shuffle"
 

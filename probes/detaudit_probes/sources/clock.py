@@ -19,8 +19,8 @@ import sys
 import time
 import types
 
-from detaudit_probes import batches
 from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.kit import batches
 
 ID = "clock"
 

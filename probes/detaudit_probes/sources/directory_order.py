@@ -14,8 +14,8 @@ depends on the trial's draw, as another machine's file system would.
 
 import os
 
-from detaudit_probes import batches
 from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
 ID = "directory-order"

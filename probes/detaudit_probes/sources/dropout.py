@@ -10,9 +10,10 @@ In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. 
 has seeded initial weights and its rows keep their order, so that nothing but the masks can differ.
 """
 
-from detaudit_probes import eras, layers
+from detaudit_probes import eras
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
-from detaudit_probes.models import Tiny, seeded, spread, stack
+from detaudit_probes.kit import layers
+from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
 ID = "dropout"
 

@@ -7,9 +7,10 @@ second way that no seed holds: its sparse update with repeated indices is a race
 other weights are seeded and the rows keep their order.
 """
 
-from detaudit_probes import eras, layers
+from detaudit_probes import eras
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
-from detaudit_probes.models import Tiny, seeded, spread, stack
+from detaudit_probes.kit import layers
+from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
 ID = "embedding"
 

@@ -25,7 +25,7 @@ from detaudit_probes.declare import (
     Pin,
     Source,
 )
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.kit.models import Tiny, spread
 
 ID = "gpu-kernels"
 

@@ -11,7 +11,7 @@ it: another order gives every word another token id, so another row of the embed
 """
 
 from detaudit_probes.declare import BACKENDS, START, Edit, InScript, Link, Loosen, Pin, Source
-from detaudit_probes.models import Tiny, spread, stack
+from detaudit_probes.kit.models import Tiny, spread, stack
 
 ID = "hash-seed"
 

@@ -9,7 +9,7 @@ there. On a GPU the operation is among those that Torch's documentation lists.
 """
 
 from detaudit_probes.declare import Link, Loosen, Source
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.kit.models import Tiny, spread
 from detaudit_probes.protocol import Settings
 
 ID = "indexing-gradient"

@@ -24,7 +24,7 @@ SOURCE = Source(
 def spy(session):
     """The lines that read one of the ``files`` of the orders while it is what an earlier run has
     left, and those that open it after that. What is seen of libraries in C++ is what
-    :mod:`~detaudit_probes.script.files` names.
+    :mod:`~detaudit_probes.hooks.files` names.
     """
     orders = session.orders
     names = {os.path.realpath(os.path.join(orders.root, name)) for name in orders.files}

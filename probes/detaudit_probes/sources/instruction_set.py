@@ -31,7 +31,7 @@ from detaudit_probes.declare import (
     Setting,
     Source,
 )
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.kit.models import Tiny, spread
 
 ID = "instruction-set"
 OWN = "source:" + ID

@@ -13,7 +13,7 @@ on other weights, all seeded; executed eagerly, 5 of 5 agreed).
 """
 
 from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.kit.models import Tiny, spread
 from detaudit_probes.protocol import Settings
 
 ID = "inter-op-threads"

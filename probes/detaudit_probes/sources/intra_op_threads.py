@@ -9,7 +9,7 @@ bits; each count usually repeats itself. It must be set before the runtime start
 import functools
 import os
 
-from detaudit_probes import backends, facts
+from detaudit_probes import backends
 from detaudit_probes.declare import (
     EVERY_BACKEND,
     TF_KERAS,
@@ -21,6 +21,7 @@ from detaudit_probes.declare import (
     Source,
 )
 from detaudit_probes.protocol import Settings
+from detaudit_probes.recording import facts
 
 ID = "intra-op-threads"
 

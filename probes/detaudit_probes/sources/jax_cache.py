@@ -9,8 +9,8 @@ cache.
 
 import os
 
-from detaudit_probes import models, training
 from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import own_setting
 
 ID = "jax-cache"

@@ -8,9 +8,9 @@ values repeats itself. ``JAX_DEFAULT_PRNG_IMPL=rbg`` is no choice with Keras 3.1
 Threefry's: it raises "invalid PRNG key data".
 """
 
-from detaudit_probes import layers
 from detaudit_probes.declare import IMPORT, Compare, Link, Pin, Setting, Source
-from detaudit_probes.models import Tiny, spread, stack
+from detaudit_probes.kit import layers
+from detaudit_probes.kit.models import Tiny, spread, stack
 
 ID = "jax-generator"
 

@@ -11,7 +11,7 @@ rows before ``fit``.
 """
 
 from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Pin, Source
-from detaudit_probes.models import Tiny, mlp
+from detaudit_probes.kit.models import Tiny, mlp
 from detaudit_probes.sources import third_party
 
 ID = "keras-seed"

@@ -10,9 +10,10 @@ import contextlib
 import subprocess
 import sys
 
-from detaudit_probes import facts, models, training
 from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, Link, Setting, Source
+from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import Settings
+from detaudit_probes.recording import facts
 
 ID = "load"
 

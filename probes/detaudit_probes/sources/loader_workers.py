@@ -14,7 +14,6 @@ import functools
 import sys
 import threading
 
-from detaudit_probes import batches
 from detaudit_probes.declare import (
     EVERY_BACKEND,
     KERAS_MODULES,
@@ -26,6 +25,7 @@ from detaudit_probes.declare import (
     Pin,
     Source,
 )
+from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
 ID = "loader-workers"

@@ -11,7 +11,6 @@ user's own, the operating system's entropy can be replaced (pin ``os-entropy``),
 import os
 import zlib
 
-from detaudit_probes import batches
 from detaudit_probes.declare import (
     EVERY_BACKEND,
     TF_KERAS,
@@ -22,6 +21,7 @@ from detaudit_probes.declare import (
     Pin,
     Source,
 )
+from detaudit_probes.kit import batches
 
 ID = "numpy-generator"
 #: What takes its seed from the operating system where it is given none.

@@ -11,8 +11,8 @@ the model: a ``PyDataset`` that shuffles after every epoch, an augmentation, sci
 and ``scipy.stats`` where no ``random_state`` is given.
 """
 
-from detaudit_probes import batches
 from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.kit import batches
 from detaudit_probes.sources import third_party
 
 ID = "numpy-legacy"

@@ -14,8 +14,8 @@ seeded when it was imported, as NumPy's legacy generator is, must be seeded by i
 import os
 import random
 
-from detaudit_probes import batches
 from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.kit import batches
 
 ID = "os-entropy"
 

@@ -11,8 +11,8 @@ logical devices of one CPU stand for two GPUs; the order of a GPU's own all-redu
 tried by them.
 """
 
-from detaudit_probes import models, training
 from detaudit_probes.declare import Compare, Link, Setting, Source
+from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import Settings
 
 ID = "replicas"

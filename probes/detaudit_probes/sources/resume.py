@@ -16,9 +16,9 @@ without dropout ends on other bits (seen with 2.15).
 
 import os
 
-from detaudit_probes import models, training
 from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, Link, Pin, Setting, Source
-from detaudit_probes.models import Tiny, seeded, spread
+from detaudit_probes.kit import models, training
+from detaudit_probes.kit.models import Tiny, seeded, spread
 from detaudit_probes.protocol import own_setting
 
 ID = "resume"

@@ -11,9 +11,9 @@ them: unseeded initial weights, dropout, ``fit``'s shuffle and, where Keras has 
 ``keras.random``.
 """
 
-from detaudit_probes import training
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.kit import training
+from detaudit_probes.kit.models import Tiny, spread
 from detaudit_probes.protocol import own_setting
 from detaudit_probes.sources import keras_seed
 

@@ -13,8 +13,8 @@ several shards are interleaved, each row is multiplied up and added to as nothin
 of eight threads, which keeps the race going on one core and on a busy machine too.
 """
 
-from detaudit_probes import batches
 from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
 ID = "tfdata-order"

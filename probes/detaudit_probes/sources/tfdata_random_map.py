@@ -13,8 +13,8 @@ gives the pipeline a private pool of eight threads, so that they race on one cor
 machine too.
 """
 
-from detaudit_probes import batches
 from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
 ID = "tfdata-random-map"

@@ -18,8 +18,8 @@ seen by experiment (scikit-learn 1.9, pandas 3.1, SciPy 1.17, NetworkX 3.6, Fake
 import importlib.util
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
-from detaudit_probes import batches
 from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Needs, Pin, Source
+from detaudit_probes.kit import batches
 
 Arrays = Tuple[Any, Any]
 

@@ -12,7 +12,7 @@ reads as much memory as it has freed.
 """
 
 from detaudit_probes.declare import Link, Loosen, Source
-from detaudit_probes.models import Tiny, spread
+from detaudit_probes.kit.models import Tiny, spread
 
 ID = "uninitialized-memory"
 

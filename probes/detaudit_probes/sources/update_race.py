@@ -15,7 +15,7 @@ any is assigned, both did on eight threads (6 of 6 processes; without, 6 of 6 di
 import sys
 
 from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
-from detaudit_probes.models import mlp
+from detaudit_probes.kit.models import mlp
 from detaudit_probes.protocol import Settings
 
 ID = "update-race"

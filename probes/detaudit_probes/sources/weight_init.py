@@ -9,9 +9,10 @@ TensorFlow's seed decided. The probe's network has nothing else that is random: 
 rows keep their order.
 """
 
-from detaudit_probes import eras, layers
+from detaudit_probes import eras
 from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
-from detaudit_probes.models import mlp
+from detaudit_probes.kit import layers
+from detaudit_probes.kit.models import mlp
 
 ID = "weight-init"
 

@@ -20,8 +20,9 @@ import hashlib
 import json
 import os
 
-from detaudit_probes import backends, recorder, sources, worker
+from detaudit_probes import backends, sources
 from detaudit_probes.declare import Loosen, Source
+from detaudit_probes.trials import recorder, worker
 
 with open(os.path.join(os.path.dirname(__file__), "plant.json")) as file:
     PLANT = json.load(file)

@@ -8,12 +8,12 @@ and dtype and a row for each call. Of results that were seen before only the fin
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from detaudit_probes import fingerprint
 from detaudit_probes.ops import catalogue, entry, refusals
 from detaudit_probes.ops.event import described, first_parting
 from detaudit_probes.ops.frameworks import tensorflow
 from detaudit_probes.protocol import OperationsReplayed, Raised
-from detaudit_probes.trace import Taken, TraceWriter
+from detaudit_probes.recording import fingerprint
+from detaudit_probes.recording.trace import Taken, TraceWriter
 
 _clock = time.perf_counter
 REPEATS = 10  # calls of an entry, where no other number is ordered

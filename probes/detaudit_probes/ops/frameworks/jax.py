@@ -11,13 +11,13 @@ import functools
 import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from detaudit_probes.fingerprint import canonical_view
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import jaxprs
 from detaudit_probes.ops.places import told_apart as of_keras
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
+from detaudit_probes.recording.fingerprint import canonical_view
 
 #: Equations that stand for a call of an inner function, executed equation by equation as well.
 _CALLS = (

@@ -13,13 +13,14 @@ import os
 import time
 from typing import Any, Callable, List, Optional, Tuple
 
-from detaudit_probes import fingerprint, protocol
+from detaudit_probes import protocol
 from detaudit_probes.ops import frameworks
 from detaudit_probes.ops.event import Event, described, first_parting, marks
 from detaudit_probes.ops.state import State
 from detaudit_probes.protocol import Ends, StepReplayed
-from detaudit_probes.team import Team
-from detaudit_probes.trace import write_json
+from detaudit_probes.recording import fingerprint
+from detaudit_probes.recording.thread_team import Team
+from detaudit_probes.recording.trace import write_json
 
 REPLAYS = 10
 LIVE = "eager loop"  # what is watched while it runs

@@ -9,12 +9,12 @@ before is what it was after the last operation that touched it.
 import contextlib
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from detaudit_probes.fingerprint import canonical_view
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.places import told_apart as of_keras
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
+from detaudit_probes.recording.fingerprint import canonical_view
 
 
 class Watch(BaseWatch):

@@ -9,7 +9,6 @@ import contextlib
 import copy
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set, Tuple
 
-from detaudit_probes.fingerprint import canonical_view
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import torch_tensors as of
 from detaudit_probes.ops.places import told_apart as of_keras
@@ -17,6 +16,7 @@ from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.state import Way
 from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
+from detaudit_probes.recording.fingerprint import canonical_view
 
 #: The fingerprint of memory that nothing has been written to yet. Who reads it gets whatever lies
 #: there.

@@ -1,0 +1,1 @@
+"""One folder a command. None imports another."""

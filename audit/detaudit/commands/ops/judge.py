@@ -1,0 +1,198 @@
+"""From the replays of one operation to its verdict. A function on values."""
+
+import re
+from dataclasses import dataclass, field, replace
+
+from detaudit_probes.protocol import Raised
+
+from detaudit.commands.ops import replays
+from detaudit.commands.ops.findings import Operation
+from detaudit.core.counting import excluded_rate
+from detaudit.core.pinpoint import Replays
+from detaudit.core.trace import Trace
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
+
+#: What TensorFlow puts before a message: the node that it made for the call.
+_NODE = re.compile(r"\{\{function_node [^}]*\}\}\s*|\[Op:\w+\]\s*(name:)?\s*$")
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The completed traces of each condition, by entry; ``failed`` says why one has none.
+
+    ``unseeded`` are those in which it was called without a seed argument.
+    """
+
+    default: dict[str, list[Trace]]
+    deterministic: dict[str, list[Trace]]
+    one_thread: dict[str, list[Trace]]
+    onednn_off: dict[str, list[Trace]]
+    failed: dict[str, str]
+    unseeded: dict[str, list[Trace]] = field(default_factory=dict)
+
+    def dtypes(self, name: str) -> list[str]:
+        """The dtypes in which the entry was tried, or a float where it never got so far."""
+        tried = {f"{name} {dtype}": dtype for dtype in DTYPES}
+        known = [
+            key.rpartition(" ")[2]
+            for trace in self.default.get(name, [])
+            for told in [trace.measures.operations]
+            for key in [*told.executed, *told.raised]
+            if key in tried
+        ]
+        return sorted(set(known), key=DTYPES.index) or [DTYPES[0]]
+
+
+def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Operation:
+    """The finding on one entry in one dtype; ``further`` are the replays that confirm."""
+    key = f"{name} {dtype}"
+    default, deterministic, one_thread, onednn_off = (
+        kept.get(name, [])
+        for kept in (seen.default, seen.deterministic, seen.one_thread, seen.onednn_off)
+    )
+    everything = [*default, *deterministic, *one_thread, *onednn_off]
+    executed = tuple(
+        sorted(
+            {
+                operation
+                for trace in default
+                for operation in trace.measures.operations.executed.get(key, ())
+            }
+        )
+    )
+    counts = [replays.counted(traces, key) for traces in (default, deterministic, one_thread)]
+    confirmed = replays.counted(further.default.get(name, []), key) if further else None
+    refused = (
+        None if _raised(default, key) else _raised(deterministic, key)
+    )  # a kernel that is missing refuses nothing
+    blank = Operation(
+        name,
+        dtype,
+        ERROR,
+        "",
+        *counts,
+        confirmed=confirmed,
+        executed=executed,
+        refused="" if refused is None else f"{refused.type}: {_NODE.sub('', refused.message)}",
+        threads_agree=_same(default, one_thread, key),
+        onednn_agrees=_same(default, onednn_off, key),
+        batch_agrees=replays.batch_agrees(default[0], key) if default else None,
+        guilty=replays.guilty([*default, *(further.default.get(name, []) if further else [])], key),
+        divergence=replays.divergence(default, key) or replays.divergence(deterministic, key),
+    )
+    verdict, reason = _verdict(
+        blank,
+        _raised(default, key),
+        seen.failed.get(name),
+        _one_input(everything, key),
+        replays.counted(further.deterministic.get(name, []), key) if further else None,
+    )
+    return _with_unseeded(
+        replace(blank, verdict=verdict, reason=reason),
+        replays.by_process(seen.unseeded.get(name, []), key),
+    )
+
+
+def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
+    """What the processes showed that called it without a seed argument. What they differ by is the
+    seed, where replays with one match.
+    """
+    if unseeded is None or unseeded.replays < 2:
+        return one
+    one = replace(one, unseeded=unseeded)
+    where = f"without a seed argument, the global seeds set, {unseeded.replays} processes"
+    if not unseeded.parted:
+        return replace(one, reason=f"{one.reason}; {where} match")
+    seen = f"{where} give {unseeded.distinct} distinct results"
+    if one.verdict not in (REPRODUCIBLE, VARIES):
+        return replace(one, reason=f"{one.reason}; {seen}")
+    return replace(
+        one, verdict=NEEDS_PIN, reason=f"{seen}: it needs a seed argument; with one, {one.reason}"
+    )
+
+
+def _verdict(
+    one: Operation,
+    raised: Raised | None,
+    failed: str | None,
+    same_inputs: bool,
+    still: Replays | None,
+) -> tuple[str, str]:
+    if raised is not None:
+        said = f"{raised.type}: {raised.message}"
+        refused = raised.refusal and one.default is None  # an error after its replays is another
+        return (SKIPPED, f"no kernel for {one.dtype} here: {said}") if refused else (ERROR, said)
+    if failed is not None or one.default is None:
+        return ERROR, failed or "it was not replayed"
+    if not same_inputs:
+        return ERROR, "its inputs differ between processes, so its results say nothing"
+    if one.name not in one.executed:
+        return ERROR, f"the call did not execute {one.name}"
+    if one.deterministic is not None and one.deterministic.parted:
+        told = f"{_told(one.deterministic)} under op determinism"
+        alone = one.one_thread is not None and not one.one_thread.parted
+        if still is not None and still.parted:
+            return (
+                BROKEN,
+                f"{told}, and again {_told(still)}{'; one thread holds it' if alone else ''}",
+            )
+        return ERROR, f"{told}, but further replays agree: not confirmed"
+    if one.default.parted:
+        return _parting(one, one.default)
+    changes = [
+        what
+        for what, agrees in (
+            ("the number of threads", one.threads_agree),
+            ("oneDNN", one.onednn_agrees),
+        )
+        if agrees is False
+    ]
+    if changes:
+        return VARIES, f"repeats itself; its bits change with {' and '.join(changes)}"
+    rate = excluded_rate(one.default.replays // 2)
+    return REPRODUCIBLE, f"{one.default.replays} replays agree (rate above {rate:.0%} excluded)"
+
+
+def _parting(one: Operation, default: Replays) -> tuple[str, str]:
+    if one.confirmed is None or not one.confirmed.parted:
+        return ERROR, f"{_told(default)}, but further replays agree: not confirmed"
+    held = [
+        pin
+        for pin, count in (("op determinism", one.deterministic), ("one thread", one.one_thread))
+        if count is not None and not count.parted
+    ]
+    if held:
+        return NEEDS_PIN, f"{_told(default)}; held by {' and by '.join(held)}"
+    if one.refused:
+        return NEEDS_PIN, f"{_told(default)}; nothing holds it: op determinism refuses it"
+    return BROKEN, f"{_told(default)}; nothing that was tried holds it"
+
+
+def _told(count: Replays) -> str:
+    return f"{count.distinct} distinct results in {count.replays} replays"
+
+
+def _raised(traces: list[Trace], key: str) -> Raised | None:
+    raised = (trace.measures.operations.raised.get(key) for trace in traces)
+    return next((one for one in raised if one is not None), None)
+
+
+def _same(default: list[Trace], other: list[Trace], key: str) -> bool | None:
+    """Whether two conditions, of which each repeats itself, give the same bits."""
+    pair = [set(replays.rows(traces, key)) for traces in (default, other)]
+    return pair[0] == pair[1] if all(len(rows) == 1 for rows in pair) else None
+
+
+def _one_input(traces: list[Trace], key: str) -> bool:
+    """Whether every process was given the same inputs: that is what makes results comparable."""
+    return (
+        len(
+            {
+                tuple(sorted(found.items()))
+                for trace in traces
+                if (found := replays.inputs(trace, key))
+            }
+        )
+        <= 1
+    )

@@ -1,0 +1,94 @@
+"""What replays left in their traces: distinct results, and how far apart two of them are. Functions
+on values.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from detaudit.core.divergence import Divergence, difference
+from detaudit.core.notes import Executed
+from detaudit.core.pinpoint import Guilty, Replays
+from detaudit.core.trace import Table, Trace
+
+Row = tuple[tuple[tuple[str, str], ...], tuple[int, ...]]  # the columns, and their fingerprints
+
+
+def tables(trace: Trace, name: str) -> list[Table]:
+    """The tables of an entry's calls; one that brings other results begins the next."""
+    return [table for table in trace.step_tables if table.phase == name]
+
+
+def rows(traces: Iterable[Trace], name: str) -> list[Row]:
+    """What each call of an entry gave, in the order of the traces."""
+    return [
+        (table.columns, tuple(map(int, cells)))
+        for trace in traces
+        for table in tables(trace, name)
+        for cells in table.cells
+    ]
+
+
+def counted(traces: Sequence[Trace], name: str) -> Replays | None:
+    """How many distinct results an entry gave over the traces; None where it gave none."""
+    found = rows(traces, name)
+    return Replays(len(found), len(set(found))) if found else None
+
+
+def by_process(traces: Sequence[Trace], name: str) -> Replays | None:
+    """How many distinct results processes gave, all calls of one together; None where they gave
+    none.
+    """
+    found = [tuple(rows([trace], name)) for trace in traces]
+    called = [each for each in found if each]
+    return Replays(len(called), len(set(called))) if called else None
+
+
+def once(trace: Trace, stage: str, start: str) -> dict[str, int]:
+    """The fingerprints of what happened once, of names that begin with ``start``."""
+    return {
+        event.name: event.fingerprint
+        for event in trace.events(stage)
+        if event.name.startswith(start)
+    }
+
+
+def inputs(trace: Trace, name: str) -> dict[str, int]:
+    return once(trace, "data", f"{name} input ")
+
+
+def batch_agrees(trace: Trace, name: str) -> bool | None:
+    """Whether the first example of a batch has the same bits alone; None where that was not
+    tried.
+    """
+    pair = [once(trace, "forward", f"{name} {ending}") for ending in ("of the batch", "alone")]
+    return None if not all(pair) else [*pair[0].values()] == [*pair[1].values()]
+
+
+def divergence(traces: Sequence[Trace], name: str) -> Divergence | None:
+    """The first call that gave another result than the first one, and how far apart they are."""
+    found = [
+        (table, row)
+        for trace in traces
+        for table in tables(trace, name)
+        for row in range(len(table.cells))
+    ]
+    for table, row in found[1:]:
+        begun, first = found[0]
+        if table.columns != begun.columns:
+            return Divergence("forward", row, name, "missing")
+        differing = np.flatnonzero(table.cells[row] != begun.cells[first])
+        if len(differing):
+            cell = int(differing[0])
+            stage, part = table.columns[cell]
+            return difference(stage, row, part, begun.record(first, cell), table.record(row, cell))
+    return None
+
+
+def guilty(traces: Iterable[Trace], name: str) -> Guilty | None:
+    """The operation at which watched replays parted, where they did in one of the traces."""
+    for trace in traces:
+        one = trace.measures.operations.guilty.get(name)
+        if one is not None:
+            return Guilty.of(Executed.of(one), Replays(one["replays"], one["distinct"]))
+    return None

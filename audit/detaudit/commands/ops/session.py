@@ -1,0 +1,130 @@
+"""One ``detaudit ops``: the sweep over a runner, then what must be timed with nothing beside it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from detaudit_probes.ops import catalogue
+
+from detaudit.commands.ops import sweep
+from detaudit.commands.ops.findings import OpsAudit, Refusal
+from detaudit.core.events import Emit, Phase, Told
+from detaudit.errors import UsageError
+from detaudit.execution.audit import Session, session
+from detaudit.execution.host import Interpreter
+from detaudit.execution.runner import Limits, default_jobs
+from detaudit.machine import variables
+from detaudit.registry import base
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; it stands in the report."""
+
+    python: str
+    backend: str = "tensorflow"
+    device: str = "auto"
+    only: tuple[str, ...] = ()
+    list_raising: bool = False
+    price: bool = True
+    jobs: int | None = None
+    timeout: float = 300.0
+    budget: float | None = None
+    seed: int = 1
+    strict: bool = False
+
+
+def chosen(only: Sequence[str]) -> tuple[str, ...]:
+    """The entries of the catalogue to replay, by name; all where none is named. Raises
+    UsageError.
+    """
+    known = [one.name for one in catalogue.OPERATIONS]
+    by_what_they_run = {name: one.name for one in catalogue.OPERATIONS for name in one.gradients}
+    by_lower = {name.lower(): name for name in [*by_what_they_run, *known]}
+    unknown = [name for name in only if name.lower() not in by_lower]
+    if unknown:
+        import difflib
+
+        near = difflib.get_close_matches(unknown[0].lower(), by_lower, 3)
+        hint = f" Did you mean {', '.join(by_lower[one] for one in near)}?" if near else ""
+        raise UsageError(f"No operation {unknown[0]} in the catalogue.{hint}")
+    named = [by_lower[name.lower()] for name in only]
+    return tuple(
+        dict.fromkeys(name if name in known else by_what_they_run[name] for name in named)
+    ) or tuple(known)
+
+
+def run(options: Options, emit: Emit, resume: str | None = None) -> OpsAudit:
+    """Replay the operations. Raises UsageError and EnvironmentUnusable; an interruption gives what
+    had been found, saved for ``resume``.
+    """
+    names = chosen(options.only)
+    with session(emit, resume) as work:
+        return _Sweep(options, names, work).audit()
+
+
+class _Sweep:
+    """One run of the command while it is being done."""
+
+    def __init__(self, options: Options, names: tuple[str, ...], work: Session) -> None:
+        self.options, self.names, self.session, self.emit = options, names, work, work.emit
+        self.on_gpu = work.on_gpu(options.device)
+        self.runner = work.start_nests(
+            Interpreter(options.python, options.backend, fork=not self.on_gpu),
+            Limits(options.jobs or default_jobs(), options.timeout, options.budget),
+        )
+
+    def audit(self) -> OpsAudit:
+        options = self.options
+        conditions = sweep.Conditions.of(
+            base.base_condition(options.backend, options.device, options.seed), base.known_pins()
+        )
+        facts: dict[str, Any] = {}
+        self.found = OpsAudit(
+            {**asdict(options), "operations": len(self.names)},
+            options.device,
+            strict=options.strict,
+            asked=options.only,
+            warnings=variables.warnings(self.session.variables),
+        )
+        with self.session.attended():
+            facts = self.session.greet(conditions.default, "ops").facts
+            facts = {**facts, "variables": variables.describe(self.session.variables)}
+            if options.device == "gpu":
+                self.session.has_gpu(conditions.default, wanted=True)
+            self._replay(conditions)
+        return self.session.complete(
+            replace(self.found, environment={**facts, "framework": self.session.framework()})
+        )
+
+    def _replay(self, conditions: sweep.Conditions) -> None:
+        """Fill in ``found`` as it becomes known."""
+        self.emit(Phase("What the library says of its operations"))
+        said = self.session.ask(sweep.refusals(conditions)) or ()
+        names = self._listed(said)
+        self.emit(
+            Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions")
+        )
+        self.emit(Phase("Replaying"))
+        random = {one.name for one in catalogue.OPERATIONS if one.unseeded is not None}
+        replayed = self.session.ask(sweep.sweep(conditions, names, random)) or ()
+        operations = tuple(sweep.documented(one, said, self.on_gpu) for one in replayed)
+        self.found = replace(
+            self.found, operations=operations, refusals=sweep.matched(said, operations)
+        )
+        if self.options.price and not self.options.list_raising and operations:
+            self.emit(Phase("The price of op determinism, measured alone"))
+            self.runner.limits = replace(self.runner.limits, jobs=1)
+            priced = self.session.ask(sweep.costs(conditions, operations))
+            self.found = replace(self.found, operations=priced or operations)
+
+    def _listed(self, said: Sequence[Refusal]) -> tuple[str, ...]:
+        """The entries to replay; with ``--list-raising`` those alone that the library names."""
+        if not self.options.list_raising:
+            return self.names
+        named = {name for one in said for name in one.operations}
+        return tuple(
+            one.name
+            for one in catalogue.OPERATIONS
+            if one.name in self.names and {one.name, *one.gradients} & named
+        )

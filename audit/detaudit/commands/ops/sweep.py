@@ -1,0 +1,244 @@
+"""The experiment over operations: each is called again and again on the same inputs, under one
+condition at a time.
+
+The conditions: as it is, with more threads than there are cores to make a race likely; under op
+determinism; with one thread; without oneDNN. What parts is replayed further, in processes of its
+own, before it is accused.
+"""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from detaudit_probes import protocol
+from detaudit_probes.declare import Pin
+from detaudit_probes.protocol import Settings
+
+from detaudit.commands.ops.findings import Operation, Refusal
+from detaudit.commands.ops.judge import DTYPES, Seen, judge
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.experiment import Found
+from detaudit.core.trace import Trace
+from detaudit.core.verdict import BROKEN
+
+TOGETHER = 8  # entries that one trial replays
+REPEATS = 10  # calls of one entry in one trial
+FURTHER = (2, 3)  # the draws of the trials that confirm: two more processes
+UNSEEDED = range(4)  # the draws of the trials without a seed argument: two pairs of processes
+THREADS = 8
+ALTERNATIONS = 3  # of the trials that time
+
+Asked = Generator[Sequence[Trial], Found, tuple[Operation, ...]]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The same replays with one thing changed at a time."""
+
+    default: Condition
+    deterministic: Condition
+    one_thread: Condition
+    onednn_off: Condition
+
+    @classmethod
+    def of(cls, base: Condition, known: Mapping[str, Pin]) -> "Conditions":
+        """From the base condition, whose one thread makes way for several."""
+        loose = replace(base, model=protocol.OPERATIONS).without(["sparse-update"], known)
+        loose = loose.with_orders(repeats=REPEATS)
+        several = loose.with_settings(Settings(intra_op_threads=THREADS, inter_op_threads=1))
+        return cls(
+            several,
+            several.with_pin(known["op-determinism"]),
+            loose.with_pin(known["one-thread"]),
+            several.with_pin(known["onednn-off"]),
+        )
+
+    def all(self) -> tuple[Condition, ...]:
+        return self.default, self.deterministic, self.one_thread, self.onednn_off
+
+
+def of(condition: Condition, names: Sequence[str], **orders: object) -> Condition:
+    return condition.with_orders(operations=",".join(names), **orders)
+
+
+def chunks(names: Sequence[str]) -> list[tuple[str, ...]]:
+    return [tuple(names[start : start + TOGETHER]) for start in range(0, len(names), TOGETHER)]
+
+
+def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[Refusal, ...]]:
+    """What the installed library says on operations that refuse to run under op determinism."""
+    trial = Trial(of(conditions.default, (), refusals=True), 0)
+    done = (yield [trial])[trial]
+    trace = done.completed_trace
+    listed = trace.measures.refusals if trace is not None else ()
+    return tuple(Refusal(one.message, one.operations) for one in listed)
+
+
+def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] = ()) -> Asked:
+    """Every entry of ``names`` in every dtype, judged by its replays; those that are ``random``
+    without a seed argument besides.
+    """
+    seen = yield from _replayed(conditions, names)
+    unseeded = yield from _unseeded(conditions, [name for name in names if name in random])
+    seen = replace(seen, unseeded=unseeded)
+    found = [judge(name, dtype, seen) for name in names for dtype in seen.dtypes(name)]
+    accused = [
+        one
+        for one in found
+        if (one.default and one.default.parted) or (one.deterministic and one.deterministic.parted)
+    ]
+    if accused:
+        further = yield from _confirmed(
+            conditions, list(dict.fromkeys(one.name for one in accused))
+        )
+        found = [
+            judge(one.name, one.dtype, seen, further) if one in accused else one for one in found
+        ]
+    return tuple(found)
+
+
+def _replayed(
+    conditions: Conditions, names: Sequence[str]
+) -> Generator[Sequence[Trial], Found, Seen]:
+    """All conditions; a trial that did not complete is split into its entries, to find the one that
+    ended it.
+    """
+    wanted = {}
+    for chunk in chunks(names):
+        for place, condition in enumerate(conditions.all()):
+            for draw in range(2 if place == 0 else 1):
+                wanted[Trial(of(condition, chunk), draw)] = (place, chunk)
+    found = yield list(wanted)
+    kept: list[dict[str, list[Trace]]] = [{}, {}, {}, {}]
+    alone = {}
+    for trial, (place, chunk) in wanted.items():
+        trace = found[trial].completed_trace
+        if trace is not None:
+            for name in chunk:
+                kept[place].setdefault(name, []).append(trace)
+        else:
+            alone.update(
+                {
+                    Trial(of(conditions.all()[place], (name,)), trial.draw): (place, name)
+                    for name in chunk
+                }
+            )
+    failed = {}
+    if alone:
+        found = yield list(alone)
+        for trial, (place, name) in alone.items():
+            trace = found[trial].completed_trace
+            if trace is not None:
+                kept[place].setdefault(name, []).append(trace)
+            else:
+                outcome = found[trial].outcome
+                failed[name] = f"{outcome.kind}: {outcome.reason}"
+    return Seen(*kept, failed=failed)
+
+
+def _unseeded(
+    conditions: Conditions, names: Sequence[str]
+) -> Generator[Sequence[Trial], Found, dict[str, list[Trace]]]:
+    """Random operations as a user calls them by default: what completed, by entry."""
+    asked = {
+        Trial(of(conditions.default, chunk, unseeded=True), draw): chunk
+        for chunk in chunks(names)
+        for draw in UNSEEDED
+    }
+    kept: dict[str, list[Trace]] = {}
+    if asked:
+        found = yield list(asked)
+        for trial, chunk in asked.items():
+            trace = found[trial].completed_trace
+            for name in chunk if trace is not None else ():
+                kept.setdefault(name, []).append(trace)
+    return kept
+
+
+def _confirmed(
+    conditions: Conditions, names: Sequence[str]
+) -> Generator[Sequence[Trial], Found, Seen]:
+    """Further replays of what parted, as it is and under op determinism, in other processes."""
+    asked = {
+        Trial(of(condition, (name,)), draw): (place, name)
+        for name in names
+        for draw in FURTHER
+        for place, condition in enumerate((conditions.default, conditions.deterministic))
+    }
+    found = yield list(asked)
+    kept: list[dict[str, list[Trace]]] = [{}, {}]
+    for trial, (place, name) in asked.items():
+        trace = found[trial].completed_trace
+        if trace is not None:
+            kept[place].setdefault(name, []).append(trace)
+    return Seen(kept[0], kept[1], {}, {}, {})
+
+
+def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
+    """The price of op determinism: medians of the calls' times, in alternation, with nothing beside
+    them.
+    """
+    ratios: dict[str, list[float]] = {}
+    names = list(
+        dict.fromkeys(one.name for one in found if one.dtype == DTYPES[0] and one.deterministic)
+    )
+    for chunk in chunks(names):
+        for number in range(ALTERNATIONS):
+            pair = []
+            for condition in (conditions.default, conditions.deterministic):
+                trial = Trial(of(condition, chunk, dtypes=DTYPES[0]), 10 + 2 * number)
+                trace = (yield [trial])[trial].completed_trace
+                pair.append(trace.measures.operations.seconds if trace is not None else {})
+            for key in pair[0].keys() & pair[1].keys():
+                ratios.setdefault(key, []).append(median(pair[1][key]) / median(pair[0][key]))
+    return tuple(_priced(one, ratios.get(f"{one.name} {one.dtype}", [])) for one in found)
+
+
+def _priced(one: Operation, ratios: Sequence[float]) -> Operation:
+    if not ratios:
+        return one
+    return replace(
+        one,
+        cost=round(median(ratios), 3),
+        cost_range=(round(min(ratios), 3), round(max(ratios), 3)),
+    )
+
+
+def matched(found: Sequence[Refusal], operations: Sequence[Operation]) -> tuple[Refusal, ...]:
+    """The library's messages with what became here of the operations that they name."""
+    refused = {name for one in operations if one.refused for name in _named(one)}
+    ran = {name for one in operations if one.deterministic for name in one.executed}
+    return tuple(
+        replace(
+            one,
+            seen=tuple(name for name in one.operations if name in refused),
+            ran=tuple(name for name in one.operations if name in ran - refused),
+        )
+        for one in found
+    )
+
+
+def _named(one: Operation) -> tuple[str, ...]:
+    return (one.name, *one.executed)
+
+
+#: Words of a message that holds in some circumstances alone: nothing is contrary to it elsewhere.
+_CONDITIONAL = (" when ", " with ", "XLA")
+
+
+def documented(one: Operation, found: Sequence[Refusal], on_gpu: bool) -> Operation:
+    """The finding beside what the installed library says: its message, and where it was seen
+    otherwise.
+    """
+    messages = [refusal.message for refusal in found if set(refusal.operations) & set(_named(one))]
+    here = [text for text in messages if on_gpu or "GPU" not in text]
+    contrary = ""
+    if one.deterministic is not None and any(
+        not any(word in text for word in _CONDITIONAL) for text in here
+    ):
+        contrary = "the library says, of no device, that it refuses to run under op determinism; it ran here"
+    elif one.refused and one.default is not None and not messages:
+        contrary = "it refuses to run under op determinism, and no message of the library was found that says so"
+    elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.parted:
+        contrary = "against the documentation of op determinism"
+    return replace(one, said=" ".join(messages), contrary=contrary)

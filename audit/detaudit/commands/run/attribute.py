@@ -1,0 +1,362 @@
+"""Why runs of a program part: control, search, necessity, lines, fix. No cause is named that was
+not shown.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+from detaudit.commands.run import blame, fix, growth, price
+from detaudit.commands.run.case import Case, Investigation
+from detaudit.commands.run.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search
+from detaudit.commands.run.origin import suspects
+from detaudit.commands.run.repeat import (
+    FRESH,
+    MORE,
+    MOST_MATCHES,
+    SHORT,
+    Answer,
+    ask,
+    compare_ends,
+    counted,
+    matches_for,
+    pairs_for,
+    repeated,
+)
+from detaudit.commands.run.search import Pins, smallest
+from detaudit.core.condition import Trial
+from detaudit.core.divergence import Divergence, Incomparable
+from detaudit.core.events import Phase
+from detaudit.core.experiment import Finished
+
+#: Pins that may break a script: where all of them held together stop it, these are left out one by
+#: one.
+RISKY = (
+    "op-determinism",
+    "xla-deterministic",
+    "fixed-addresses",
+    "one-pool-thread",
+    "one-process",
+    "clock",
+    "os-entropy",
+    "one-thread",
+    "one-worker",
+    "serial-map",
+    "dense-update",
+    "ordered-updates",
+)
+COPIES = 8  # pairs of runs that each have a copy of the folder
+ROUNDS = 4  # searches, each with more pairs than the one before
+EVERYTHING = "the runs differ with everything pinned: no source that detaudit can pin from outside explains it"
+CAUSE = (
+    0.01  # the level of significance at which one is named: four pairs that differ, five that match
+)
+DOUBTFUL = 3  # pins of a set whose need could not be shown: the other pins of it are not tried
+OBSERVED = 3  # unrecorded runs that all end on other bits than recorded ones
+
+
+def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
+    """``audit`` with the causes, their lines and a fix; or with what was observed, where none can
+    be named.
+    """
+    audit = replace(audit, reproducible=False, reason=PARTED)
+    case = replace(case, backend=backend_of(done) or case.backend)
+    began, counter = time.monotonic(), _Counter()
+    pins, untouched = _relevant(case, done)
+    pairs, matching = pairs_for(audit.repeats), matches_for(audit.repeats)
+    if matching is None:
+        audit = yield from growth.grown(case.loose, audit)
+        rate = f"{audit.repeats.parted} of {audit.repeats.pairs} pairs differ"
+        return replace(
+            audit,
+            open=pins,
+            search=Search(untouched=untouched),
+            reason=unresolved(case, f"{rate}, too rarely for a search"),
+        )
+    case.known_so_far(replace(audit, open=pins))
+    case.emit(Phase("Control: everything pinned from outside"))
+    often = pairs if audit.repeats.parted == audit.repeats.pairs else max(pairs, matching)
+    control, pins, invalid = yield from counter.of(_control(case, pins, often))
+    search = Search(untouched=untouched, invalid=invalid)
+    audit = replace(audit, pinned=control.repeats)
+    if control.agree is None:
+        return replace(
+            audit,
+            search=counter.told(search, began),
+            open=pins,
+            reason=unresolved(
+                case, f"the cause was not found: with everything pinned a run {control.reason}"
+            ),
+        )
+    if not control.agree:
+        audit = yield from growth.grown(case.loose, audit)
+        return replace(
+            audit,
+            search=counter.told(search, began),
+            open=pins,
+            reason=unresolved(case, EVERYTHING),
+        )
+    case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
+    case.emit(Phase("Which pins are needed"))
+    found = yield from counter.of(_search(case, pins, done, audit.repeats, control.repeats.agreed))
+    search = counter.told(replace(search, tried=found.tried), began)
+    if found.causes is None:
+        why = "no set of pins was found with which fresh runs match"
+        if set(found.needed) == set(pins):
+            why = EVERYTHING
+        return replace(audit, search=search, open=found.needed, reason=unresolved(case, why))
+    causes = tuple(
+        replace(cause, source=_source_of(case, cause.pin, repeats, audit.repeats.divergence))
+        for cause, repeats in found.causes
+    )
+    doubtful = tuple(cause.pin for cause in causes if cause.necessary is False)
+    if doubtful:
+        return replace(
+            audit,
+            causes=tuple(cause for cause in causes if cause.necessary),
+            search=search,
+            open=doubtful,
+            reason=unresolved(
+                case, f"without {', '.join(doubtful)} runs differ too rarely to tell it from luck"
+            ),
+        )
+    case.known_so_far(replace(audit, causes=causes, search=search))
+    observer = yield from _observe(case, pins)
+    audit = yield from growth.grown(case.loose, audit)
+    case.emit(Phase("The lines that drew"))
+    causes = yield from blame.sites(case, causes, max(pairs, MORE))
+    audit = replace(audit, causes=causes, search=search, observer=observer)
+    case.known_so_far(audit)
+    case.emit(Phase("The fix, on a copy"))
+    mended, why = yield from fix.fix(case, causes, max(matching, fix.PAIRS))
+    audit = replace(audit, fix=mended, no_fix=why)
+    case.known_so_far(audit)
+    timed = _worth_timing(case, pins, found.needed, found.asked)
+    return (yield from _priced(case, audit, done, found.needed, timed, pairs))
+
+
+def unresolved(case: Case, why: str) -> str:
+    """What is said where no source is named."""
+    return f"not resolved, {case.runs()} runs: {why}"
+
+
+def _priced(
+    case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins, pairs: int
+) -> Investigation:
+    """``audit`` with the price of the pins; where the script is long, only if that was asked
+    for.
+    """
+    seconds = done[0].outcome.seconds
+    if not (seconds < SHORT if case.price is None else case.price):
+        why = (
+            ""
+            if case.price is False
+            else f"one run takes {seconds:.0f} s: --price times the pins all the same"
+        )
+        return replace(audit, no_price=why)
+    case.emit(Phase("The price, one run at a time"))
+    return replace(audit, price=(yield from price.price(case, needed, tried, pairs)))
+
+
+def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -> Pins:
+    """The pins that were tried by fewer than all at once, and those that hold a source which a
+    needed one holds.
+    """
+    sources = {source for pin in needed for source in case.known[pin].holds}
+    tried = {pin for held in asked for pin in held}
+    return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].holds))
+
+
+def backend_of(done: Sequence[Finished]) -> str | None:
+    """The Keras backend that the script was seen to take."""
+    return next(
+        (
+            one.trace.measures.backend
+            for one in done
+            if one.trace is not None and one.trace.measures.backend is not None
+        ),
+        None,
+    )
+
+
+class _Counter:
+    """Counts the trials that an experiment asks for."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+
+    def of(self, experiment: Generator) -> Generator:
+        """The experiment itself, its trials counted."""
+        wanted = next(experiment)
+        while True:
+            self._keys |= {trial.key() for trial in wanted}
+            try:
+                wanted = experiment.send((yield wanted))
+            except StopIteration as end:
+                return end.value
+
+    def told(self, search: Search, began: float) -> Search:
+        return replace(search, trials=len(self._keys), seconds=round(time.monotonic() - began, 1))
+
+
+def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
+    """The pins worth trying, and those whose source no run has met."""
+    met: set[str] = set()
+    for one in done:
+        if one.trace is not None:
+            met |= {name for name, count in one.trace.evidence.items() if count}
+    trying, untouched = [], []
+    for pin in case.pins:
+        source = case.of_pin(pin)
+        told = source.script is not None and source.script.told
+        (trying if not told or source.id in met else untouched).append(pin)
+    return tuple(trying), tuple(untouched)
+
+
+def _control(
+    case: Case, pins: Pins, pairs: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Answer, Pins, Pins]]:
+    """Everything pinned; the pins that then stop the script are left out, and no others."""
+    answer = yield from ask(case.held(pins), pairs)
+    if answer.agree is not None:
+        return answer, pins, ()
+    kept = tuple(pin for pin in pins if pin not in RISKY)
+    for risky in [pin for pin in pins if pin in RISKY]:
+        more = (*kept, risky)
+        if (yield from ask(case.held(more), 1)).agree is not None:
+            kept = more
+    kept = tuple(pin for pin in pins if pin in kept)
+    again = yield from ask(case.held(kept), pairs)
+    return again, kept, tuple(pin for pin in pins if pin not in kept)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A set of pins with which fresh runs matched, each with the runs that it was left out of;
+    ``causes`` None: there is no such set, and ``needed`` are the pins of the last that was tried.
+    ``asked`` are the sets of the search.
+    """
+
+    needed: Pins
+    causes: tuple[tuple[Cause, Repeats], ...] | None
+    asked: tuple[Pins, ...]
+    tried: tuple[str, ...]
+
+
+def _search(
+    case: Case, pins: Pins, done: Sequence[Finished], base: Repeats, most: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], _Found]:
+    """A smallest set of pins, shown in fresh runs; where these refute it, searched again with more
+    pairs.
+
+    Runs of a set that differed once have refuted it, and each of its subsets, for good. All pins
+    together matched in ``most`` pairs.
+    """
+    refuted: list[frozenset[str]] = []
+    asked: list[Pins] = []
+    tried: list[str] = []
+    pairs, needed, causes = pairs_for(base), pins, None
+
+    def agree(held: Pins) -> Generator:
+        if any(refutation.issuperset(held) for refutation in refuted):
+            return False
+        answer = yield from ask(case.held(held), pairs)
+        if answer.agree is False:
+            refuted.append(frozenset(held))
+        asked.append(held)
+        said = {True: "match", False: "differ", None: "invalid"}[answer.agree]
+        tried.append(f"{', '.join(held) or 'nothing'}: {said}")
+        return answer.agree is True
+
+    suspected = suspects(done)
+    first = tuple(pin for pin in pins if case.of_pin(pin).id in suspected)
+    few = 0 < len(first) <= len(pins) // 2
+    for _ in range(ROUNDS):
+        needed = yield from smallest(agree, first if few and (yield from agree(first)) else pins)
+        causes = yield from _shown(case, needed, max(pairs, MORE))
+        if causes is not None:
+            break
+        tried.append(f"{', '.join(needed)}, in fresh runs: differ")
+        refuted.append(frozenset(needed))
+        pairs = min(2 * pairs, max(most, 2 * MORE))
+        if (yield from ask(case.held(pins), pairs, FRESH)).agree is not True:
+            tried.append("all pins, in fresh runs: differ")
+            return _Found(pins, None, tuple(asked), tuple(tried))
+    return _Found(needed, causes, tuple(asked), tuple(tried))
+
+
+def _shown(
+    case: Case, needed: Pins, pairs: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Cause, Repeats], ...] | None]:
+    """Each pin left out by itself, in fresh runs: do they differ again, and so often that it is no
+    luck?
+
+    As many pairs as that takes, and at least ``pairs``, must match with all of them held; None:
+    they do not. Where a script fails without the pin, as one without seeds does under op
+    determinism, its need is not known.
+    """
+    if (yield from ask(case.held(needed), pairs, FRESH)).agree is not True:
+        return None
+    left_out = []
+    level = CAUSE / len(needed)  # each pin is another chance to be wrong
+    for pin in needed:
+        if (
+            sum(matching is None and not repeats.problem for _, repeats, matching in left_out)
+            == DOUBTFUL
+        ):
+            left_out.append(
+                (pin, Repeats(0, 0, 0), None)
+            )  # the set itself is luck: the rest is not tried
+            continue
+        without = case.held([other for other in needed if other != pin])
+        most = min(MOST_MATCHES, 2 * case.most)
+        repeats = counted((yield from repeated(without, FRESH, most=most, level=level)))
+        left_out.append((pin, repeats, matches_for(repeats, level)))
+    most = max((matching for _, _, matching in left_out if matching is not None), default=0)
+    if most > pairs and (yield from ask(case.held(needed), most, FRESH)).agree is not True:
+        return None
+    causes = []
+    for pin, repeats, matching in left_out:
+        need = None if repeats.problem else matching is not None
+        causes.append((Cause(case.of_pin(pin).id, pin, need), repeats))
+    return tuple(causes)
+
+
+def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None) -> str:
+    """The source that the pin holds. A clock that ends the training shows in runs of unequal
+    length.
+    """
+    where = repeats.divergence or first
+    missing = where is not None and where.kind == "missing" and where.step is not None
+    return (
+        "wall-clock" if pin == "clock" and (missing or repeats.cut_short) else case.of_pin(pin).id
+    )
+
+
+def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
+    """With all pins held, do unrecorded runs end on the bits of recorded ones? One that does not is
+    run again.
+    """
+    condition = case.held(pins)
+    compared = []
+    for number in range(OBSERVED):
+        recorded, unrecorded = (
+            Trial(condition, number),
+            Trial(condition.with_orders(watch=False), number),
+        )
+        found = yield [recorded, unrecorded]
+        compared.append(compare_ends(found[recorded], found[unrecorded]))
+        if not isinstance(compared[-1], Divergence):
+            break
+    if isinstance(compared[-1], Incomparable):
+        return Observer(None, "an unrecorded run could not be compared")
+    if isinstance(compared[-1], Divergence):
+        return Observer(
+            False, "with everything pinned, recorded runs end on other bits than unrecorded ones"
+        )
+    if len(compared) > 1:
+        return Observer(
+            None,
+            "pinned, recorded and unrecorded runs ended on other bits once, and on the same then",
+        )
+    return Observer(True, "pinned, recorded and unrecorded runs end on the same bits")

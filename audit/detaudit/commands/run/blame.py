@@ -1,0 +1,208 @@
+"""Which lines drew: in trials of their own, after the cause is known. No bits are judged by
+these.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from detaudit.commands.run import edits
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Cause, Site
+from detaudit.commands.run.fix import SEEDS
+from detaudit.commands.run.program import text_of
+from detaudit.commands.run.repeat import ask
+from detaudit.commands.run.search import Pins, smallest
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.experiment import Finished
+from detaudit.core.notes import Draw, Seeding
+
+MOST_CANDIDATES = 32  # expressions that are tried
+
+Blaming = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]
+
+
+def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
+    """The causes with the lines that drew from each; ``pairs`` must match where a line is changed
+    to find it.
+    """
+    found = []
+    for cause in causes:
+        script = case.of_pin(cause.pin).script
+        assert script is not None
+        if script.sites:
+            seen, note = yield from _spied(case, causes, cause)
+            found.append(replace(cause, sites=seen, note=note))
+        elif cause.source == "hash-seed":
+            found.append(
+                replace(cause, sites=(yield from _of_hash_seed(case, causes, cause, pairs)))
+            )
+        else:
+            found.append(cause)
+    return tuple(found)
+
+
+def openings(
+    case: Case, files: Sequence[str], condition: Condition
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+    """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of
+    ``condition``.
+    """
+    seen, _, _ = yield from _listed(case, condition, "input-changed", files)
+    return tuple(seen)
+
+
+def _spied(
+    case: Case, causes: Sequence[Cause], cause: Cause
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Site, ...], str]]:
+    """One run with every other cause held, watching this one alone; and a note on the seeds that
+    the script sets.
+    """
+    others = [one.pin for one in causes if one is not cause]
+    source = case.of_pin(cause.pin)
+    seen, seeds, root = yield from _listed(case, case.held(others), source.id)
+    direct = [one for one in seen if one.in_user_code]
+    seen = direct if source.script is not None and source.script.direct else seen
+    return tuple(seen), _of_seeds(source.id, seeds, root)
+
+
+def _listed(
+    case: Case, condition: Condition, source: str, files: Sequence[str] = ()
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[list[Site], Sequence[Seeding], Path]]:
+    """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder
+    of its files.
+    """
+    spied = condition.with_orders(spy=source, watch=False, files=tuple(files))
+    trial = Trial(spied, 0)
+    done = (yield [trial])[trial]
+    if done.trace is None:
+        return [], (), case.program.root
+    sites = done.trace.sites()
+    root = Path(done.trace.request.orders.root or case.program.root).resolve()
+    listed = [
+        Site(
+            relative(draw.file, root),
+            draw.line,
+            draw.function,
+            draw.draws,
+            draw.in_user_code,
+            draw.stack,
+        )
+        for draw in _unseeded(sites.draws)
+    ]
+    return listed, sites.seeds, root
+
+
+def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:
+    """Those that drew before the script seeded the source; all where each came after, for then that
+    seed is no help.
+    """
+    return [one for one in draws if one.draws > one.seeded] or draws
+
+
+def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:
+    """A seed that the script sets too late, or for another generator than this one."""
+    if source not in SEEDS or not seeds:
+        return ""
+    told = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
+    late = [text for text, one in zip(told, seeds, strict=False) if one.reaches and one.draws]
+    if late:
+        return f"seeded too late: {late[0]} comes after draws from it"
+    if not any(one.reaches for one in seeds):
+        return f"the seeds that the script sets do not reach it: {', '.join(told)}"
+    return ""
+
+
+def relative(file: str, root: Path) -> str:
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An expression through which the hash seed may reach a result; ``sure`` where it is a set, or
+    a call of hash.
+    """
+
+    file: str
+    place: int
+    line: int
+    sure: bool
+
+
+def _of_hash_seed(
+    case: Case, causes: Sequence[Cause], cause: Cause, pairs: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+    """Lines that the hash seed reaches a result by: changed in a copy, a smallest set of them holds
+    it.
+
+    Expressions that are sets to the eye are tried first; then those too that may stand for one.
+    """
+    held = case.held([one.pin for one in causes if one is not cause])
+    texts = _texts(case)
+    found = _candidates(texts)[:MOST_CANDIDATES]
+
+    def agree(names: Pins) -> Generator:
+        chosen = [one for one in found if _name(one) in names]
+        title = f"hash {' '.join(names)}"
+        version = case.program.add_version(title, _without(texts, chosen))
+        answer = yield from ask(held.with_orders(version=version), pairs)
+        return answer.agree is True
+
+    sure = [one for one in found if one.sure]
+    for tried in [sure, found] if 0 < len(sure) < len(found) else [found]:
+        names = tuple(_name(one) for one in tried)
+        if names and (yield from agree(names)):
+            needed = yield from smallest(agree, names)
+            return tuple(
+                Site(one.file, one.line, "", 1, True) for one in tried if _name(one) in needed
+            )
+    return ()
+
+
+def _name(one: _Candidate) -> str:
+    return f"{one.file}:{one.place}"
+
+
+def _candidates(texts: Mapping[str, str]) -> list[_Candidate]:
+    """In every file, the likeliest first."""
+    found = []
+    for file, text in texts.items():
+        sure = len(edits.hash_ordered(text, unknown=False))
+        found += [
+            _Candidate(file, place, one.lineno, place < sure)
+            for place, one in enumerate(edits.hash_ordered(text))
+        ]
+    return sorted(found, key=lambda one: not one.sure)
+
+
+def _without(texts: Mapping[str, str], chosen: Sequence[_Candidate]) -> dict[str, str]:
+    changed = {}
+    for file in dict.fromkeys(one.file for one in chosen):
+        expressions = edits.hash_ordered(texts[file])
+        mine = [expressions[one.place] for one in chosen if one.file == file]
+        changed[file] = edits.without_hash_seed(texts[file], mine)
+    return changed
+
+
+def _texts(case: Case) -> dict[str, str]:
+    """The Python files of the program by name, the script's own first."""
+    root = case.program.root
+    files = [path for path in sorted(root.rglob("*.py")) if not _foreign(path.relative_to(root))][
+        :50
+    ]
+    if case.program.script in files:
+        files.remove(case.program.script)
+        files.insert(0, case.program.script)
+    return {
+        str(path.relative_to(root)): text
+        for path in files
+        if case.program.holds(str(path.relative_to(root))) and (text := text_of(path)) is not None
+    }
+
+
+def _foreign(path: Path) -> bool:
+    return any(
+        part in ("site-packages", "node_modules", "venv") or part.startswith(".")
+        for part in path.parts
+    )

@@ -1,0 +1,27 @@
+"""From what was found to the outcome and the exit code of ``detaudit run``
+(docs/reference/exit-codes.md).
+"""
+
+from detaudit.commands.run.findings import RunAudit
+from detaudit.core.conclusion import INCONCLUSIVE, OK, Conclusion
+
+PARTS = "not-reproducible"
+
+
+def conclude(audit: RunAudit) -> Conclusion:
+    """0 reproducible (with ``strict`` 1 where the result rests on the machine), 1 not, whether or
+    not a fix was verified, 3 not decided, 70 where a fault of our own kept it from being decided,
+    130 interrupted.
+    """
+    if audit.reproducible is False:
+        return Conclusion(PARTS, 1, audit.reason)
+    if audit.interrupted:
+        return Conclusion(INCONCLUSIVE, 130, "interrupted")
+    if audit.own_fault and audit.reproducible is None:
+        return Conclusion(INCONCLUSIVE, 70, audit.reason)
+    if audit.reproducible is None:
+        return Conclusion(INCONCLUSIVE, 3, audit.reason)
+    resting = [one.source for one in audit.rests_on if one.agrees is False]
+    if audit.strict and resting:
+        return Conclusion(OK, 1, f"strict: the result rests on {', '.join(resting)}")
+    return Conclusion(OK, 0, audit.reason)

@@ -1,0 +1,249 @@
+"""What ``detaudit run`` found, as values: the report is built from these and from nothing else."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from detaudit.core.divergence import Divergence
+from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import Pinpoint
+
+PARTED = "two runs of one and the same program part"
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Runs of one and the same condition: disjoint pairs of them, and where the first that parted
+    did.
+
+    ``cut_short``: one of these two made more steps than the other, and those that both made are
+    equal.
+    """
+
+    runs: int
+    agreed: int
+    parted: int
+    divergence: Divergence | None = None
+    problem: str | None = None
+    cut_short: bool = False
+
+    @property
+    def pairs(self) -> int:
+        return self.agreed + self.parted
+
+
+@dataclass(frozen=True)
+class Site:
+    """A line that drew from a source. ``in_user_code``: that line itself, not a library called from
+    it.
+    """
+
+    file: str
+    line: int
+    function: str
+    draws: int
+    in_user_code: bool
+    stack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A source that must be pinned. ``necessary``: with its pin alone left out, runs were seen to
+    part.
+    """
+
+    source: str
+    pin: str
+    necessary: bool | None
+    sites: tuple[Site, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A change of the user's own program. ``verified`` only after ``runs`` runs of it matched to
+    the last bit.
+
+    They exclude at 95 % that more than ``excluded`` of its pairs differ.
+
+    ``diff`` is a unified diff, ``environment`` what must be set besides; ``cost`` and
+    ``cost_range`` as for a pin.
+    """
+
+    diff: str
+    environment: tuple[tuple[str, str], ...]
+    verified: bool | None
+    runs: int
+    reason: str
+    cost: float | None = None
+    cost_range: tuple[float, float] | None = None
+    excluded: float | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of
+    ``base``.
+
+    The median of some rounds, with the least and the greatest; None where a run did not complete.
+    """
+
+    pins: tuple[str, ...]
+    base: tuple[str, ...] = ()
+    cost: float | None = None
+    cost_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Price:
+    """What the pins that were tried cost, each ``alone``, and those that were ``found`` together.
+
+    ``noise`` is the script as it is against itself. ``faster`` is another set that holds the runs,
+    against the one before: it was faster in every round. None where there is none; ``tried`` says
+    in words where one was looked for.
+    """
+
+    rounds: int
+    noise: Cost
+    alone: tuple[Cost, ...]
+    found: Cost
+    faster: Cost | None = None
+    tried: tuple[str, ...] = ()
+
+    @property
+    def fastest(self) -> tuple[str, ...]:
+        """The fastest set that was seen to hold the runs."""
+        return self.faster.pins if self.faster is not None else self.found.pins
+
+
+@dataclass(frozen=True)
+class Varied:
+    """What another machine may have otherwise. ``agrees`` None: it could not be tried."""
+
+    source: str
+    title: str
+    agrees: bool | None
+    reason: str
+    divergence: Divergence | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """What runs have ``saved`` under a name, or ``printed``; ``line`` is the first that they
+    printed differently.
+
+    Other kinds stand beside the training: a ``metric``, ``data`` that no step used, a ``generator``
+    at the end, a ``name``.
+    """
+
+    kind: str
+    name: str
+    agrees: bool
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A loss or a metric, as the script's author reads it, that was not the same in two runs."""
+
+    name: str
+    first: float
+    second: float
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How far two runs are apart after one step: of all weights, the share that differs and the
+    largest gaps.
+    """
+
+    step: int
+    elements: int
+    of: int
+    ulps_max: int | None
+    max_abs: float | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the search for the causes took: trials, seconds, and its steps in words, in order."""
+
+    trials: int = 0
+    seconds: float = 0.0
+    tried: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()
+    untouched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Whether watching changes what is watched. ``holds`` None: it was not tried."""
+
+    holds: bool | None = None
+    reason: str = "not tried"
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What kept runs from the user's folder: its ``kind``, and the ``reason`` where a better one
+    could not be had.
+
+    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it
+    that they wrote to, ``not_restored`` names below it that are not what they were before the
+    audit.
+    """
+
+    kind: str = ""
+    reason: str = ""
+    left_out: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    not_restored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunAudit:
+    """Everything that one ``detaudit run`` found. ``reproducible`` is None where it was not
+    decided.
+
+    ``steps`` are those of which it speaks, where runs were ended early; ``own_fault`` says that a
+    fault of detaudit's own has ended it.
+    """
+
+    program: str
+    options: dict[str, Any]
+    reproducible: bool | None
+    reason: str
+    machine: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    repeats: Repeats = Repeats(0, 0, 0)
+    bare: Repeats | None = None
+    pinned: Repeats | None = None
+    growth: tuple[Growth, ...] = ()
+    pinpoint: Pinpoint | None = None
+    causes: tuple[Cause, ...] = ()
+    fix: Fix | None = None
+    no_fix: str = ""
+    price: Price | None = None
+    no_price: str = ""
+    rests_on: tuple[Varied, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    origin: str = ""
+    quantity: Quantity | None = None
+    observer: Observer = Observer()
+    search: Search = Search()
+    open: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    isolation: Isolation = Isolation()
+    notes: tuple[str, ...] = ()
+    traceback: str = ""
+    output: str = (
+        ""  # what the first run printed; it is shown where asked for, and stands in no report
+    )
+    trials: tuple[Finished, ...] = ()
+    steps: int | None = None
+    strict: bool = False
+    cut: bool = False
+    interrupted: bool = False
+    resume: str | None = None
+    own_fault: bool = False
+    began: str = ""
+    seconds: float = 0.0

@@ -1,0 +1,199 @@
+"""The fix as a diff against the user's own files, applied to a copy and run: printed as verified
+only if it was.
+"""
+
+import difflib
+import itertools
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detaudit_probes.declare import TF_KERAS, Edit
+
+from detaudit.commands.run import edits, price
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Cause, Fix
+from detaudit.commands.run.program import text_of
+from detaudit.commands.run.repeat import ask
+from detaudit.core.condition import Trial
+from detaudit.core.counting import excluded_rate
+from detaudit.core.experiment import Finished
+from detaudit.registry import base
+
+PAIRS = 3  # of runs that must match, at least
+MOST_VERSIONS = 6  # of the program that are tried
+#: The sources behind each of which stands one generator of the process, that one call seeds.
+SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")
+ONE_SEED = (
+    Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+    Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
+    Edit("insert", ("import keras", "keras.utils.set_random_seed({seed})")),
+)
+#: One thread is set before a script starts, as the backend reads it.
+ONE_THREAD = {
+    **dict.fromkeys(
+        ("tensorflow", *TF_KERAS),
+        (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
+    ),
+    "jax": (("NPROC", "1"), ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")),
+    "torch": (("OMP_NUM_THREADS", "1"),),
+}
+
+Files = Mapping[str, str]
+Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str]]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to hold one cause or several: an edit at some lines of a file, or variables."""
+
+    edit: Edit | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    places: tuple[tuple[str, int], ...] = ()
+
+
+def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
+    """The first combination of ways whose runs match, or None and why there is none.
+
+    ``pairs`` of runs must, as many as the rate demands at which the program's own differ; a version
+    that is not the first tried is run more often.
+    """
+    unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
+    if unwritten:
+        return (
+            None,
+            f"no line can express the pin of {', '.join(unwritten)}: {_advice(causes, unwritten)}",
+        )
+    last, number = "", -1
+    for ways in _combinations(case, causes):
+        files = _applied(case, ways)
+        if files is None:
+            continue
+        number += 1
+        if number == MOST_VERSIONS:
+            break
+        version = case.program.add_version(f"fix {number}", files)
+        environment = tuple(sorted({item for way in ways for item in way.environment}))
+        condition = case.loose.with_orders(version=version).with_environment(dict(environment))
+        answer = yield from ask(condition, pairs + (PAIRS if number else 0))
+        if answer.agree is not True:
+            last = answer.reason or "its runs differ"
+        else:
+            before, after = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
+            excluded = excluded_rate(answer.repeats.agreed)
+            return Fix(
+                diff(case.program.root, files),
+                environment,
+                True,
+                answer.repeats.runs,
+                f"{answer.repeats.runs} runs of the changed program match to the last bit (a rate above "
+                f"{excluded:.0%} is excluded)",
+                *price.ratios(before, after),
+                excluded,
+            ), ""
+    advice = _advice(causes, [cause.source for cause in causes])
+    return (
+        None,
+        f"no change that was tried held: {last or 'none of the edits fits these lines'}. {advice}".strip(),
+    )
+
+
+def _ways(case: Case, cause: Cause) -> Iterator[Way]:
+    script = case.of_pin(cause.pin).script
+    assert script is not None
+    places = tuple((site.file, site.line) for site in cause.sites)
+    for edit in script.edits:
+        if edit.kind == "insert" or places:
+            yield Way(edit, places=places)
+    # What no line of a script can pin is set before it starts.
+    own = tuple(case.known[cause.pin].environment.items()) if cause.pin in case.known else ()
+    variables = ONE_THREAD.get(case.backend, ()) if cause.pin == "one-thread" else own
+    if variables:
+        yield Way(environment=variables)
+
+
+def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
+    """One way for each cause; where several seeds are needed, the one call that sets them all comes
+    first.
+    """
+    seeded = [cause for cause in causes if cause.source in SEEDS]
+    if len(seeded) > 1:
+        rest = [list(_ways(case, cause)) for cause in causes if cause not in seeded]
+        for edit in ONE_SEED:
+            for others in itertools.product(*rest):
+                yield (Way(edit), *others)
+    yield from itertools.product(*(list(_ways(case, cause)) for cause in causes))
+
+
+def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
+    """The changed files; None where one of the ways fits no line.
+
+    Edits at seen lines come first: insertions would move the lines.
+    """
+    files: dict[str, str] = {}
+    main = main_file(case)
+    ordered = sorted(ways, key=lambda way: way.edit is not None and way.edit.kind == "insert")
+    for way in ordered:
+        if way.edit is None:
+            continue
+        if way.edit.kind == "insert":
+            names = [main] if main else []
+        else:
+            names = list(dict.fromkeys(file for file, _ in way.places))
+        changed = False
+        for name in filter(case.program.holds, names):
+            text = files.get(name) or text_of(case.program.root / name)
+            lines = [line for file, line in way.places if file == name]
+            new = _edited(text, way.edit, lines, case.loose.seed) if text is not None else None
+            if new is not None:
+                files[name] = new
+                changed = True
+        if not changed:
+            return None
+    return files
+
+
+def _edited(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
+    if edit.kind == "order":
+        found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
+        sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]
+        return edits.without_hash_seed(text, sure or found) if found else None
+    return edits.apply(text, edit, lines, seed)
+
+
+def main_file(case: Case) -> str | None:
+    """The file that the interpreter starts, below the program's root."""
+    program = case.program
+    if program.script is not None:
+        return str(program.relative(program.script))
+    assert program.module is not None
+    path = Path(*program.module.split("."))
+    for name in (path.with_suffix(".py"), path / "__main__.py"):
+        if (program.root / name).is_file():
+            return str(name)
+    return None
+
+
+def diff(root: Path, files: Files) -> str:
+    """A unified diff that ``patch -p1`` takes in the program's folder."""
+    parts = []
+    for name, text in sorted(files.items()):
+        before = text_of(root / name) or ""
+        parts += difflib.unified_diff(
+            edits.lines_of(before), edits.lines_of(text), f"a/{name}", f"b/{name}"
+        )
+    return "".join(
+        part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts
+    )
+
+
+def _advice(causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
+    by_id = base.script_sources()
+    said = [by_id[name].advice for name in unwritten if name in by_id and by_id[name].advice]
+    where = [
+        f"{site.file}:{site.line}"
+        for cause in causes
+        if cause.source in unwritten
+        for site in cause.sites[:3]
+    ]
+    return " ".join(said) + (f" ({', '.join(where)})" if where else "")

@@ -1,0 +1,87 @@
+"""How far two runs drift apart, step by step: from a further pair, in which the tensors' bytes are
+kept.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from detaudit.commands.run.findings import Growth, Repeats, RunAudit
+from detaudit.commands.run.repeat import compare_runs
+from detaudit.core.condition import Condition, Trial, pair
+from detaudit.core.divergence import Divergence, aligned
+from detaudit.core.experiment import Finished
+from detaudit.core.trace import Table, Trace
+from detaudit.core.ulp import distance
+
+POINTS = 12  # of the curve that is shown
+
+
+def grown(
+    loose: Condition, audit: RunAudit
+) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
+    """``audit`` with the curve of one pair, empty where it agreed, did not complete, or was too
+    large to be kept.
+
+    Where that pair parts at the very place at which the first did, its distance there is told as
+    well.
+    """
+    some = pair(loose.with_orders(keep_from=0), 0)
+    found = yield list(some)
+    left, right = (found[trial] for trial in some)
+    if left.trace is None or right.trace is None:
+        return audit
+    return replace(
+        audit,
+        growth=curve(left.trace, right.trace),
+        repeats=_with_distance(audit.repeats, compare_runs(left, right)),
+    )
+
+
+def _with_distance(repeats: Repeats, other: object) -> Repeats:
+    known = repeats.divergence
+    if (
+        known is None
+        or not isinstance(other, Divergence)
+        or replace(other, distance=None) != replace(known, distance=None)
+    ):
+        return repeats
+    return replace(repeats, divergence=other)
+
+
+def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
+    """The distance of all updated weights after each step that both traces have kept."""
+    points = []
+    rights = {table.name: table for table in aligned(left, right).step_tables}
+    for table in left.step_tables:
+        other = rights.get(table.name)
+        if other is None or other.columns != table.columns:
+            continue
+        for row in range(min(len(table.cells), len(other.cells))):
+            point = _point(table, other, row, len(points))
+            if point is not None:
+                points.append(point)
+    differing = [point for point in points if point.elements]
+    if len(differing) <= POINTS:
+        return tuple(differing)
+    places = sorted({round(place * (len(differing) - 1) / (POINTS - 1)) for place in range(POINTS)})
+    return tuple(differing[place] for place in places)
+
+
+def _point(table: Table, other: Table, row: int, step: int) -> Growth | None:
+    elements = total = 0
+    ulps: int | None = None
+    gap: float | None = None
+    for cell, (stage, name) in enumerate(table.columns):
+        if stage != "update" or name.startswith("optimizer/"):
+            continue
+        a, b = table.record(row, cell), other.record(row, cell)
+        if a is None or b is None or not a.is_like(b):
+            return None
+        if a.elements == b.elements:
+            total += a.size
+            continue
+        far = distance(a.elements, b.elements, a.dtype)
+        elements, total = elements + far.elements, total + far.of
+        ulps = max(ulps or 0, far.ulps_max) if far.ulps_max is not None else ulps
+        gap = max(gap or 0.0, far.max_abs) if far.max_abs is not None else gap
+    return Growth(step, elements, total, ulps, gap)

@@ -1,0 +1,391 @@
+"""The whole of ``detaudit run`` as one experiment: repeat; where runs differ, explain; where they
+match, vary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from detaudit.commands.run import attribute, failures, leftovers, vary
+from detaudit.commands.run.case import Case, Investigation
+from detaudit.commands.run.findings import PARTED, Observer, RunAudit
+from detaudit.commands.run.localise import localise
+from detaudit.commands.run.origin import origin
+from detaudit.commands.run.outputs import outputs, quantity
+from detaudit.commands.run.program import written_by
+from detaudit.commands.run.repeat import (
+    MORE,
+    MOST,
+    Answer,
+    ask,
+    compare_ends,
+    compare_runs,
+    counted,
+    further,
+    matches_for,
+    repeated,
+)
+from detaudit.core.condition import Trial, pair
+from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.events import Phase, Told
+from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.outcome import TIMED_OUT, Outcome
+
+#: Matching pairs that "reproducible" needs, by the seconds that one run takes at most.
+PAIRS = ((120.0, 3), (1800.0, 2))
+MOST_OF_LONG = 8  # pairs of a script that is long, where ``MOST`` are run of a short one
+UNRECORDED = 3  # matching pairs that decide, where recorded runs differ and unrecorded runs do not
+RECORDER = 0.0005  # of significance, at which the recorder is named: these runs were picked because they differ
+MATCHED = "the runs match to the last bit"
+
+
+def investigate(case: Case, blank: RunAudit) -> Investigation:
+    """``blank`` with everything that the runs show filled in."""
+    return (yield from failures.owned(case, blank, _investigation))
+
+
+def _investigation(case: Case, blank: RunAudit) -> Investigation:
+    case.emit(Phase("The script as it is"))
+    case, blank, earlier = yield from _at_a_step(case, blank)
+    case, runs, refused = yield from _repeat(case, blank)
+    if refused is not None:
+        return refused
+    audit = _described(case, blank, runs)
+    outside = leftovers.found_outside([*earlier, *runs])
+    if outside:
+        audit = replace(audit, notes=(*audit.notes, leftovers.outside_note(outside)))
+    if audit.repeats.problem:
+        return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
+    again = (yield from leftovers.compare_again(case, runs[0])) if case.changed() else None
+    audit = _with_note(audit, again, case.changed())
+    if audit.repeats.parted:
+        return (yield from _differing(case, audit, runs, again))
+    if leftovers.differs(again):
+        return (yield from leftovers.explain(case, audit, runs, case.changed()))
+    made = yield from leftovers.made_earlier(case, runs)
+    if made:
+        audit = yield from _without(case, audit, runs, made)
+        if audit.reproducible is False:
+            return audit
+    if not outside or leftovers.may_be_fetched([*earlier, *runs][0]):
+        return (yield from _matching(case, audit, runs))
+    matched = yield from _matching(replace(case, search=False), audit, runs)
+    if not matched.reproducible:
+        return matched
+    return replace(matched, reproducible=None, reason=_rests_on_the_first(outside))
+
+
+def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -> RunAudit:
+    """What a run did that found what the first has ``left``: it failed, or repeated that one where
+    fresh runs differ.
+    """
+    if isinstance(again, Incomparable):
+        note = f"a run that begins from what an earlier one has left fails: {again.reason}"
+        return replace(audit, notes=(*audit.notes, note))
+    if not (isinstance(again, Agreement) and audit.repeats.parted):
+        return audit
+    note = (
+        f"a run that begins from what the first one has left ({', '.join(left[:3])}) ends as that one "
+        f"did: it reads those files in place of its own data. Runs were compared in fresh folders"
+    )
+    return replace(audit, notes=(*audit.notes, note))
+
+
+def _without(
+    case: Case, audit: RunAudit, runs: Sequence[Finished], made: Sequence[str]
+) -> Experiment[RunAudit]:
+    """The folder holds what the program makes itself: what of runs that do not find it?
+
+    If these differ from each other, the program is not reproducible. If they match, and a run that
+    begins from what one of them has left differs, neither: what an earlier run leaves decides. If
+    that matches too, what is there is an input like any other (a user edits a file that a program
+    has made): the report says so.
+    """
+    fresh, listed = leftovers.without(case, made), ", ".join(made[:3])
+    trials = pair(fresh.loose, 0)
+    found = yield list(trials)
+    fresh_runs = [found[trial] for trial in trials]
+    if counted(fresh_runs).problem:
+        return audit
+    again = yield from leftovers.compare_again(fresh, fresh_runs[0])
+    if leftovers.differs(again) and not counted(fresh_runs).parted:
+        pairs = max(audit.repeats.pairs, leftovers.LEAST)
+        fresh_runs = yield from further(fresh.loose, fresh_runs, pairs - 1)
+    left = written_by(fresh_runs[0])
+    described = _with_note(_described(fresh, audit, fresh_runs), again, left)
+    if described.repeats.parted:
+        note = (
+            f"the folder holds {listed}, which the program makes itself: runs that find it match, and "
+            f"these runs did not find it"
+        )
+        described = replace(described, notes=(note, *described.notes))
+        return (yield from _differing(fresh, described, fresh_runs, again))
+    if leftovers.differs(again):
+        note = (
+            f"the folder held {listed} before the audit, which the program makes itself: runs that find it "
+            f"match each other, and so do runs that do not find it"
+        )
+        described = replace(described, notes=(note, *described.notes))
+        return (yield from leftovers.explain(fresh, described, fresh_runs, left))
+    audit = replace(audit, notes=described.notes)
+    if leftovers.differs(compare_runs(runs[0], fresh_runs[0])):
+        note = (
+            f"the result depends on what {listed} holds, which the program makes itself if it is not "
+            f"there: runs without it match each other, and end elsewhere"
+        )
+        return replace(audit, notes=(*audit.notes, note))
+    return audit
+
+
+def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudit:
+    return replace(
+        audit,
+        repeats=counted(runs),
+        changed=case.changed(),
+        outputs=outputs(runs),
+        origin=origin(runs),
+        quantity=quantity(runs),
+    )
+
+
+def _at_a_step(
+    case: Case, blank: RunAudit
+) -> Experiment[tuple[Case, RunAudit, tuple[Finished, ...]]]:
+    """Where runs are to be ended early, all are after as many steps as the first makes: the audit
+    speaks of these. Third, the run that told it.
+    """
+    orders = case.loose.orders
+    if orders.stop_steps is None and orders.stop_seconds is None:
+        return case, blank, ()
+    first = (yield [Trial(case.loose, 0)])[Trial(case.loose, 0)]
+    steps = first.trace.measures.stopped if first.trace is not None else None
+    if orders.stop_seconds is not None:
+        case = replace(
+            case,
+            loose=case.loose.with_orders(stop_seconds=None, stop_steps=steps or orders.stop_steps),
+        )
+    return case, replace(blank, steps=steps), (first,)
+
+
+def _repeat(
+    case: Case, blank: RunAudit
+) -> Experiment[tuple[Case, list[Finished], RunAudit | None]]:
+    """The first pairs of runs; or an audit that ends here, because the script fails or trains
+    nothing.
+
+    A run is made alone first, so that a failure in it is the script's own.
+    """
+    one, other = pair(case.loose, 0)
+    first = (yield [one])[one]
+    case.emit(Told(f"One run takes {first.outcome.seconds:.0f} s."))
+    short = first.outcome.seconds < PAIRS[0][0]
+    case = replace(case, most=MOST if short else MOST_OF_LONG)
+    done = [first, (yield [other])[other]]
+    wanted = case.pairs or _pairs_for(first.outcome.seconds)
+    for number in range(1, wanted):
+        completed = [run for run in done if run.outcome.completed]
+        if not completed or counted(done).parted:
+            break
+        trials = pair(case.loose, number)
+        found = yield list(trials)
+        done += [found[trial] for trial in trials]
+    return case, done, _refused(blank, done)
+
+
+def _pairs_for(seconds: float) -> int:
+    return next((pairs for most, pairs in PAIRS if seconds < most), 1)
+
+
+def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
+    completed = [one for one in done if one.outcome.completed]
+    if not completed:
+        return replace(blank, reason=_of_failures(done[0].outcome), traceback=_said(done[0]))
+    if any(one.trace is None for one in completed):
+        return replace(
+            blank,
+            reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
+            "modules are switched off; nothing of the training was seen",
+        )
+    unwatched = next(
+        (
+            one.trace.measures.unwatched
+            for one in completed
+            if one.trace and one.trace.measures.unwatched is not None
+        ),
+        None,
+    )
+    if unwatched:
+        return replace(
+            blank,
+            reason=f"the script trains with {unwatched}, which detaudit run does not watch yet",
+        )
+    if not any(one.trace.measures.steps for one in completed if one.trace):
+        return replace(
+            blank,
+            reason="the script trains nothing that was seen: no fit, no train_on_batch, no optimizer",
+        )
+    still = [one for one in completed if one.trace and not one.trace.measures.moved]
+    if still:
+        return replace(blank, reason="no weight changed in any step, so nothing was trained")
+    return None
+
+
+def _of_failures(outcome: Outcome) -> str:
+    if outcome.kind == TIMED_OUT:
+        return (
+            f"the script does not end: {outcome.reason}. Give --timeout more seconds, or --stop-after a number of "
+            f"steps if it never ends"
+        )
+    if "EOFError" in outcome.reason:
+        return (
+            f"the script reads standard input, which is empty in an audit: {outcome.reason}. Give it its input in "
+            f"a file or in arguments"
+        )
+    hint = "Invalid cross-device link" in outcome.reason
+    advice = (
+        ". An overlay may refuse to rename a folder that was there before: try --isolation copy"
+        if hint
+        else ""
+    )
+    return f"the script fails every time: {outcome.reason}{advice}"
+
+
+def _said(done: Finished) -> str:
+    return done.trace.stderr_end() if done.trace is not None else ""
+
+
+# The runs differ ----------------------------------------------------------------------------------
+
+
+def _differing(
+    case: Case, audit: RunAudit, runs: Sequence[Finished], again: Comparison | None = None
+) -> Investigation:
+    """Is it the program that differs, or the recorder? Then how often, and why.
+
+    Where what differs does not reach the end of the runs, unrecorded ones cannot tell.
+    """
+    ends = counted(runs, compare_ends)
+    if ends.parted and not ends.problem:
+        case.emit(Phase("Without the recorder"))
+        unrecorded = yield from _unrecorded(case, runs)
+        audit = replace(audit, bare=unrecorded.repeats)
+        if unrecorded.agree:
+            said = "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them differ"
+            return replace(
+                audit,
+                reproducible=True,
+                observer=Observer(False, said),
+                reason=f"{MATCHED} where they are not recorded",
+            )
+    audit = replace(audit, reproducible=False, reason=PARTED)
+    if not case.search:
+        return replace(audit, no_fix="--no-search: no cause and no fix was looked for")
+    case.known_so_far(audit)
+    runs = yield from repeated(case.loose, len(runs) // 2, most=case.most, runs=runs)
+    audit = _described(case, audit, runs)
+    audit = yield from localise(case, audit, runs)
+    case.known_so_far(audit)
+    explained = yield from attribute.explain(case, audit, runs)
+    if explained.causes and leftovers.differs(again):
+        return (yield from leftovers.add_under_pins(case, explained))
+    return explained
+
+
+def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
+    """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not
+    decided if rarely.
+    """
+    condition = case.loose.with_orders(watch=False)
+    answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
+    if not answer.agree:
+        return answer
+    more = yield from repeated(case.loose, len(runs) // 2, compare_ends, case.most, runs)
+    recorded = counted((yield from further(case.loose, more, MORE)), compare_ends)
+    needed = matches_for(recorded, RECORDER, MOST)
+    answer = yield from ask(condition, max(needed or 0, UNRECORDED), comparing=compare_ends)
+    if answer.agree and needed is None:
+        return replace(
+            answer,
+            agree=None,
+            reason="recorded runs differ too rarely to tell them from unrecorded ones",
+        )
+    return answer
+
+
+# The runs match -----------------------------------------------------------------------------------
+
+
+def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
+    """An unrecorded pair too, and then what another machine may have otherwise."""
+    unrecorded = case.loose.with_orders(watch=False)
+    bare = yield from ask(unrecorded, 1, comparing=compare_ends)
+    audit = replace(audit, bare=bare.repeats)
+    if bare.agree is None:
+        return replace(audit, reason=f"the unrecorded runs could not be compared: {bare.reason}")
+    if not bare.agree:
+        return (yield from _hidden(case, audit, runs))
+    observer, bare = yield from _same_end(case, runs[0], bare)
+    audit = replace(audit, bare=bare.repeats, observer=observer)
+    if bare.agree is not True:
+        return (yield from _hidden(case, audit, runs))
+    if audit.repeats.pairs < 2 and case.pairs is None:
+        return replace(
+            audit,
+            reason="matched once: one pair excludes little; --pairs 2 decides, --pairs 1 takes it",
+        )
+    matched = replace(audit, reproducible=True, reason=MATCHED)
+    if not case.search:
+        return matched
+    case.emit(Phase("What the result depends on"))
+    varied, more = yield from vary.vary(case, runs)
+    if counted(more).parted:
+        audit = _described(case, replace(audit, observer=Observer()), more)
+        return (yield from _differing(case, audit, more))
+    return replace(matched, repeats=counted(more), rests_on=varied)
+
+
+def _rests_on_the_first(outside: Sequence[str]) -> str:
+    """Why runs decide nothing that all read what the first has computed."""
+    return (
+        f"the runs match, but later ones did not repeat what the first one did: they read what it made, "
+        f"{', '.join(outside[:3])}. Let the script write it into its own folder, where each run begins without it"
+    )
+
+
+def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
+    """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder
+    hide it?
+    """
+    condition = case.loose.with_orders(watch=False)
+    unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
+    bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
+    needed = matches_for(bare, RECORDER, MOST)
+    more = yield from repeated(case.loose, len(runs) // 2, most=needed or case.most, runs=runs)
+    audit = replace(_described(case, audit, more), bare=bare)
+    if audit.repeats.parted:
+        return (yield from _differing(case, audit, more))
+    if needed is not None and not audit.repeats.problem:
+        return replace(
+            audit,
+            reproducible=False,
+            open=("observer",),
+            reason=(
+                "recorded runs match, but unrecorded runs differ: the recorder hides the difference"
+            ),
+        )
+    reason = "unrecorded runs differ, and no recorded run has differed yet"
+    return replace(audit, reproducible=False, reason=attribute.unresolved(case, reason))
+
+
+def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[Observer, Answer]]:
+    """Do unrecorded runs end on the bits of recorded ones? If not, more of them are asked."""
+    unrecorded = case.loose.with_orders(watch=False)
+    found = yield [Trial(unrecorded, 0)]
+    if not isinstance(compare_ends(recorded, found[Trial(unrecorded, 0)]), Divergence):
+        return Observer(True, "recorded and unrecorded runs end on the same bits"), bare
+    bare = yield from ask(unrecorded, UNRECORDED, comparing=compare_ends)
+    if bare.agree is not True:
+        return Observer(), bare
+    return Observer(
+        False,
+        "recorded runs match, and so do unrecorded ones, but on other bits: recording changes them",
+    ), bare

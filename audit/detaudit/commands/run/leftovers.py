@@ -1,0 +1,278 @@
+"""What an earlier run has left in the folder: is a run that finds it another training than one that
+does not?
+
+Every run of an audit begins from the folder as it was, so what a second run of the user's would
+read is an experiment of its own: a run in the sandbox that the first one left. What lay in the
+folder before the audit is another: a run without the files that the program makes itself.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from detaudit.commands.run import blame
+from detaudit.commands.run.attribute import unresolved
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import PARTED, Cause, Repeats, RunAudit
+from detaudit.commands.run.program import files_of, written_by
+from detaudit.commands.run.repeat import compare_runs, counted
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.counting import SIGNIFICANT, fisher
+from detaudit.core.divergence import Comparison, Divergence, Incomparable
+from detaudit.core.experiment import Experiment, Finished
+from detaudit.execution.sandbox.copies import ignored
+
+SOURCE, PIN = "input-changed", "fresh-folder"
+MOST = 8  # runs that begin from what an earlier one has left, to tell its effect from luck
+MOST_ALONE = 7  # folders and files that are taken away one by one
+MOST_NAMES = 1000  # in a folder that is taken away
+LEAST = 2  # pairs of fresh runs that ``MOST`` runs which differ from them are held against
+
+
+def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
+    """A run in the sandbox that ``first`` has left, compared with it."""
+    trial = Trial(case.loose.with_orders(left=True), 0)
+    found = yield [trial]
+    if not found[
+        trial
+    ].outcome.completed:  # it may refuse to write over what is there: that is no other training
+        return Incomparable(found[trial].outcome.reason)
+    return compare_runs(first, found[trial])
+
+
+def explain(
+    case: Case, audit: RunAudit, runs: Sequence[Finished], names: Sequence[str]
+) -> Experiment[RunAudit]:
+    """Fresh runs match, and one that begins from what the first has left, ``names``, differs."""
+    changed = case.loose.with_orders(left=True)
+    repeats = yield from _against(changed, runs)
+    if not _shown(repeats, audit.repeats):
+        return _unresolved(
+            case, audit, repeats, "a run that begins from what an earlier one has left differed"
+        )
+    sites = yield from blame.openings(case, names, changed)
+    return _caused(
+        audit,
+        repeats,
+        sites,
+        "a second run reads what the first one has left",
+        f"it writes {', '.join(names[:3])}: write to a new folder in every run, or remove what an earlier "
+        f"run has left",
+    )
+
+
+def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, seen: str) -> RunAudit:
+    return replace(
+        audit,
+        reproducible=False,
+        repeats=repeats,
+        reason=unresolved(
+            case,
+            f"{seen} in {repeats.parted} of {repeats.pairs} pairs, and runs from a fresh folder match",
+        ),
+    )
+
+
+def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
+    """Where fresh runs differ, and one that begins from an earlier one's files differs too: with
+    the causes pinned, in that earlier run as well, does that still matter?
+    """
+    pinned = case.held([cause.pin for cause in audit.causes])
+    trials = [Trial(pinned, number) for number in range(MOST)]
+    found = yield trials
+    fresh = [found[trial] for trial in trials]
+    kept = Trial(pinned.with_orders(kept=True), 0)
+    first = (yield [kept])[kept]
+    if not first.outcome.completed:
+        return audit
+    repeats = yield from _against(pinned.with_orders(left=True), fresh)
+    if not _shown(repeats, counted(fresh)):
+        return audit
+    names = written_by(first) or case.changed()
+    sites = yield from blame.openings(case, names, pinned.with_orders(left=True))
+    return replace(audit, causes=(*audit.causes, Cause(SOURCE, PIN, True, sites)))
+
+
+def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repeats]:
+    """Runs of ``condition``, each paired with one of ``runs``; a run that matches ends it."""
+    pairs: list[Finished] = []
+    for number in range(MOST):
+        trial = Trial(condition, number)
+        found = yield [trial]
+        if not found[trial].outcome.completed:
+            break
+        pairs += [runs[number % len(runs)], found[trial]]
+        if counted(pairs).agreed:
+            break
+    return counted(pairs)
+
+
+def _shown(changed: Repeats, fresh: Repeats) -> bool:
+    differing = fisher(changed.parted, changed.pairs, fresh.parted, fresh.pairs) < SIGNIFICANT
+    return differing and not changed.problem and not fresh.parted
+
+
+def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice: str) -> RunAudit:
+    return replace(
+        audit,
+        reproducible=False,
+        repeats=repeats,
+        pinned=audit.repeats,
+        causes=(Cause(SOURCE, PIN, True, sites),),
+        reason=f"{PARTED}: {reason}",
+        no_fix=advice,
+    )
+
+
+# What lay there before ----------------------------------------------------------------------------
+
+
+def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, ...]]:
+    """Names in the user's folder that the program reads and would make itself, were they not there.
+
+    Shown by a run without them, which makes them again. One that fails says nothing.
+    """
+    for names in _attempts(case, runs[0]):
+        trial = Trial(without(case, names).loose, 0)
+        done = (yield [trial])[trial]
+        if done.outcome.completed:
+            again = _made_again(names, written_by(done))
+            if again:
+                return again
+    return ()
+
+
+def _attempts(case: Case, run: Finished) -> list[tuple[str, ...]]:
+    """Sets of names to take away: all that may be made by the program, then what of these lies in
+    one folder, and each by itself.
+
+    What the program cannot do without need not be in the folder of a cache; and a cache may not
+    bear to lose one of its files. Outer folders come first, and then what was made last.
+    """
+    root, own = case.program.root, case.program.script
+    untracked = _untracked(root)
+    read = _read(root, run)
+    if untracked:
+        read = tuple(name for name in read if _is_below(name, untracked))
+    candidates = tuple(
+        name for name in read or untracked if own is None or not own.is_relative_to(root / name)
+    )
+    folders = dict.fromkeys(str(place) for name in candidates for place in Path(name).parents)
+    whole = [
+        name
+        for name in sorted(folders, key=lambda name: name.count(os.sep))
+        if name != "." and _may_go(root / name) and (not untracked or _is_below(name, untracked))
+    ]
+    attempts = [candidates, *((name,) for name in [*whole, *candidates][:MOST_ALONE])]
+    return [names for names in dict.fromkeys(attempts) if names]
+
+
+def _may_go(folder: Path) -> bool:
+    """Whether a folder holds no code, and so few names that taking it away takes no time."""
+    count = 0
+    for _, folders, files in os.walk(folder):
+        count += len(folders) + len(files)
+        if count > MOST_NAMES or any(name.endswith((".py", ".ipynb")) for name in files):
+            return False
+    return True
+
+
+def without(case: Case, names: Sequence[str]) -> Case:
+    """The case in a folder without these files."""
+    return replace(case, loose=case.loose.with_orders(without=tuple(names)))
+
+
+def differs(comparison: Comparison | None) -> bool:
+    return isinstance(comparison, Divergence)
+
+
+def _is_below(name: str, others: Sequence[str]) -> bool:
+    """Whether it is one of these names, or of something in such a folder."""
+    return any(name == other or name.startswith(other + "/") for other in others)
+
+
+def _made_again(names: Sequence[str], written: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names`` that a run has written, or has written a file below."""
+    places = {str(place) for name in written for place in (Path(name), *Path(name).parents)}
+    return tuple(name for name in names if name in places)
+
+
+def _read(root: Path, run: Finished) -> tuple[str, ...]:
+    """Files below the folder that a run has read, Python's own left out; those that were made last
+    come first, as a cache is younger than what it was made from. Files of one cache begin with one
+    name.
+    """
+    names = files_of(run).read
+    paths: set[Path] = set()
+    for name in names:
+        paths.update(
+            path.relative_to(root) for path in root.glob(f"{_plain(name)}*") if path.is_file()
+        )
+    kept = [path for path in paths if not _is_ignored(path)]
+    return tuple(
+        str(path)
+        for path in sorted(kept, key=lambda path: (-(root / path).lstat().st_mtime_ns, path))
+    )
+
+
+def _is_ignored(path: Path) -> bool:
+    return any(ignored(part) for part in path.parts)
+
+
+def _plain(name: str) -> str:
+    """A name as a pattern that stands for itself."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _untracked(root: Path) -> tuple[str, ...]:
+    """What git does not track or ignores below the folder; nothing outside of a work tree."""
+    try:
+        listed = _git(root, "status", "--porcelain", "-z", "--ignored", "--", ".")
+        prefix = _git(root, "rev-parse", "--show-prefix").strip()
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    names = [
+        line[3:].removeprefix(prefix).rstrip("/")
+        for line in listed.split("\0")
+        if line[:2] in ("??", "!!")
+    ]
+    return tuple(
+        name for name in names if name and not name.endswith(".py") and not _is_ignored(Path(name))
+    )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git prints; it takes no lock, and so writes nothing."""
+    ran = subprocess.run(
+        ["git", "--no-optional-locks", "-C", str(root), *arguments],
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    return os.fsdecode(ran.stdout)
+
+
+# What lies outside of the folder ------------------------------------------------------------------
+
+
+def found_outside(runs: Sequence[Finished]) -> tuple[str, ...]:
+    """Paths outside of the folder that the first of these runs has made, and later ones have read:
+    no sandbox keeps them from it.
+    """
+    first, *later = [files_of(run) for run in runs]
+    read = {path for files in later for path in files.found}
+    return tuple(sorted(read.intersection(first.made)))
+
+
+def may_be_fetched(run: Finished) -> bool:
+    """Whether what this run made may come from another machine, and not from its own work."""
+    return files_of(run).connected
+
+
+def outside_note(paths: Sequence[str]) -> str:
+    return (
+        f"later runs read {', '.join(paths[:3])}, which the first run made outside of the folder: delete it "
+        f"between runs to see whether the script repeats without it"
+    )

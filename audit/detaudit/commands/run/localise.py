@@ -1,0 +1,71 @@
+"""From the step at which runs part to the operation: the step replayed in two processes, and what
+was seen in them.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from detaudit_probes import protocol
+from detaudit_probes.declare import EVERY_BACKEND
+
+from detaudit.commands.run.blame import relative
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import RunAudit
+from detaudit.commands.run.origin import step_table
+from detaudit.commands.run.repeat import parting
+from detaudit.core.condition import Trial, pair
+from detaudit.core.events import Phase
+from detaudit.core.experiment import Finished
+from detaudit.core.pinpoint import judged
+
+STEP, TENSOR, LAYER, OPERATION = "step", "tensor", "layer", "op"
+PAIRS = 3  # of processes, where the ones before say nothing
+DEPTHS = (STEP, TENSOR, LAYER, OPERATION)
+
+
+def localise(
+    case: Case, audit: RunAudit, done: Sequence[Finished]
+) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
+    """``audit`` with the operation, or the layer alone, at which its runs part, where the step can
+    be replayed or watched.
+    """
+    found = parting(done)
+    divergence = audit.repeats.divergence
+    if (
+        case.depth not in (LAYER, OPERATION)
+        or divergence is None
+        or divergence.step is None
+        or found is None
+    ):
+        return audit
+    if found[1].trace is None or found[1].trace.measures.backend not in EVERY_BACKEND:
+        return audit
+    if divergence.stage == "data" or divergence.name.startswith(protocol.ARGUMENT):
+        return audit  # what went in differed
+    table = step_table(found[1].trace, divergence)
+    replayed = case.loose.with_orders(
+        pinpoint=divergence.step,
+        every=1,
+        eager=table is None or not table.name.startswith("fit"),
+    )
+    case.emit(Phase(f"Step {divergence.step}, operation by operation"))
+    runs: list[Finished] = []
+    found_there = None
+    for number in range(PAIRS):
+        trials = pair(replayed, number)
+        seen = yield list(trials)
+        runs += [seen[trial] for trial in trials]
+        found_there = judged(runs)
+        if found_there is None or found_there.guilty is not None:
+            break
+    if found_there is not None:
+        found_there = replace(found_there, line=_shown(found_there.line, case))
+        if case.depth == LAYER:
+            found_there = replace(found_there, guilty=None)
+    return replace(audit, pinpoint=found_there)
+
+
+def _shown(line: str, case: Case) -> str:
+    """``file:line`` with the file as the sites of a cause name it."""
+    file, _, number = line.rpartition(":")
+    return f"{relative(file, case.program.root.resolve())}:{number}" if file else ""

@@ -1,0 +1,139 @@
+"""Whether the first divergence came in with what went into the step, or was born in it."""
+
+import math
+from collections.abc import Sequence
+
+from detaudit_probes import protocol
+
+from detaudit.commands.run.repeat import parting
+from detaudit.core.divergence import Divergence, aligned
+from detaudit.core.experiment import Finished
+from detaudit.core.trace import Table, Trace
+
+#: What the recorder calls the states of the process's own generators ("random at fit"): their
+#: sources, in words too.
+GENERATORS = {
+    "random": ("python-random", "Python's random"),
+    "numpy": ("numpy-legacy", "NumPy's global generator"),
+    "torch": ("torch-seed", "Torch's default generator"),
+}
+
+
+def origin(done: Sequence[Finished]) -> str:
+    """One sentence on the first pair of runs that part, or nothing where none does or it cannot be
+    told.
+    """
+    found = _first(done)
+    if found is None or found[0].kind == "missing":
+        return ""
+    divergence, left, right = found
+    if divergence.stage == "output":
+        return (
+            "what was recorded of the training is equal; the arrays that the script saves are not"
+        )
+    if divergence.stage == "data":
+        return "it came in with the data: other batches went into the same step"
+    if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
+        return "it came in with what another function of the script's had computed"
+    if divergence.stage == "init":
+        return "it came in with the first values of this variable"
+    table = step_table(left, divergence)
+    if table is None or not any(stage == "data" for stage, _ in table.columns):
+        return "what was recorded before it is equal; the batches that went in were not seen"
+    differing, untouched = _differing(left, right, divergence)
+    if differing:
+        return (
+            f"equal batches and weights went in; the state of {_told(differing)} differed by then"
+        )
+    if untouched:
+        return (
+            f"it was born there: the batches and the weights were equal before; the state of {_told(untouched)}, "
+            f"from which nothing had been drawn by then, was not"
+        )
+    return "it was born there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join(GENERATORS[name][1] if name in GENERATORS else name for name in names[:3])
+
+
+def suspects(done: Sequence[Finished]) -> set[str]:
+    """Sources that the runs themselves speak against: to be asked about first, and no more than
+    that.
+
+    Generators that were in other states before the runs parted, and sources that were met by more
+    than the import of an installed module.
+    """
+    used = {name for one in done if one.trace is not None for name in one.trace.measures.used}
+    found = _first(done)
+    if found is None:
+        return used
+    divergence, left, right = found
+    apart, _ = _differing(left, right, divergence)
+    return used | {source for word, (source, _) in GENERATORS.items() if word in apart}
+
+
+def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
+    found = parting(done)
+    if found is None or found[1].trace is None or found[2].trace is None:
+        return None
+    return found[0], found[1].trace, aligned(found[1].trace, found[2].trace)
+
+
+def _differing(left: Trace, right: Trace, found: Divergence) -> tuple[list[str], list[str]]:
+    """Generators whose last state before the divergence differs: those drawn from, or seeded, by
+    then; the others.
+
+    Python, NumPy and Torch begin every process with a state of its own: that alone makes no
+    difference, but to who draws from it in the very step.
+    """
+    before = _sequence(left, right, found)
+    lefts, rights = _states(left, before), _states(right, before)
+    differing: list[str] = []
+    untouched: list[str] = []
+    for name, states in lefts.items():
+        others = rights.get(name, [])
+        still = name in GENERATORS and len({*states}) == 1 and len({*others}) == 1
+        if others and states[-1] != others[-1]:
+            (untouched if still else differing).append(name)
+    return differing, untouched
+
+
+def _states(trace: Trace, before: float) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for event in trace.events("rng"):
+        if event.sequence < before:
+            word = event.name.partition(" at ")[0]
+            name = word if word in GENERATORS else event.name
+            found.setdefault(name, []).append(event.fingerprint)
+    return found
+
+
+def step_table(trace: Trace, found: Divergence) -> Table | None:
+    """The step table that holds the divergence."""
+    return next(
+        (
+            table
+            for table in trace.step_tables
+            if found.step is not None
+            and (found.stage, found.name) in table.columns
+            and found.step in table.step
+        ),
+        None,
+    )
+
+
+def _sequence(left: Trace, right: Trace, found: Divergence) -> float:
+    """The place of the divergence in the left trace's causal order."""
+    table = step_table(left, found)
+    if table is not None:
+        return int(table.sequence[table.step == found.step][0])
+    lefts, rights = (trace.events(found.stage, found.name) for trace in (left, right))
+    return next(
+        (
+            event.sequence
+            for event, other in zip(lefts, rights, strict=False)
+            if event.fingerprint != other.fingerprint
+        ),
+        math.inf,
+    )

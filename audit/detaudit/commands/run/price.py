@@ -1,0 +1,151 @@
+"""What pins cost on the user's own script, and whether a faster set of them holds its runs as well.
+
+Timed runs are bare, alone on the machine and in alternation: each round has one run as it is and
+one of every condition, every other round in the opposite order. Compared is what a run takes after
+Keras was imported. The script as it is is timed against itself too: what its own ratios reach is
+noise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Cost, Price
+from detaudit.commands.run.repeat import FRESH, MORE, ask
+from detaudit.commands.run.search import Pins, smallest
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.experiment import Experiment, Finished
+
+ROUNDS = 3  # of every pin
+#: Rounds of two sets. The faster one is so in each of them, which luck brings about once in 32.
+DUEL = 5
+#: The numbers of the first runs that are timed, ten apart: none is a run that is there already.
+FIX, FIRST, BESIDE, DUELS = 200, 210, 1000, 2000
+
+
+def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price]:
+    """What each of ``tried`` costs by itself and ``needed`` together; then a faster set, found as
+    ``needed`` was.
+
+    ``pairs`` are as many as a question of the search took.
+    """
+    sets = list(dict.fromkeys([*((pin,) for pin in tried), needed]))
+    before, again, *after = yield from timed(
+        [case.loose, case.loose, *map(case.held, sets)], ROUNDS, FIRST
+    )
+    costs = {
+        pins: Cost(pins, (), *ratios(before, seconds))
+        for pins, seconds in zip(sets, after, strict=True)
+    }
+    alone = {pin: costs[(pin,)] for pin in tried}
+    for place, pin in enumerate(tried):
+        if alone[pin].cost is None:
+            alone[pin] = yield from _beside(
+                case, pin, tuple(one for one in needed if one != pin), 10 * place
+            )
+    found = Price(
+        ROUNDS, Cost((), (), *ratios(before, again)), tuple(alone.values()), costs[needed]
+    )
+    for place, pin in enumerate(needed):
+        if pin in found.fastest:
+            found = yield from _without(case, pin, found, alone, pairs, 10 * place)
+    return found
+
+
+def _beside(case: Case, pin: str, others: Pins, place: int) -> Experiment[Cost]:
+    """A pin that stops the script by itself (op determinism does, without seeds): its cost with
+    others held too.
+    """
+    both = (*others, pin)
+    before, after = yield from timed([case.held(others), case.held(both)], ROUNDS, BESIDE + place)
+    return Cost(both, others, *ratios(before, after))
+
+
+def _without(
+    case: Case, pin: str, found: Price, alone: Mapping[str, Cost], pairs: int, place: int
+) -> Experiment[Price]:
+    """``found`` with a set in which cheaper pins stand in for ``pin``, where there is one and it is
+    faster.
+    """
+    rest = tuple(one for one in found.fastest if one != pin)
+    cheaper = sorted(
+        (one for one in alone if one not in found.fastest and _cheaper(alone[one], alone[pin])),
+        key=lambda one: alone[one].cost or 0.0,
+    )
+    if not cheaper:
+        return found
+    asked = f"without {pin}, of {', '.join((*rest, *cheaper))}"
+
+    def agree(held: Pins) -> Experiment[bool]:
+        return (yield from ask(case.held(held), pairs)).agree is True
+
+    if not (yield from agree((*rest, *cheaper))):
+        return replace(found, tried=(*found.tried, f"{asked}: not even all together hold the runs"))
+    other = yield from smallest(agree, (*rest, *cheaper))
+    name = ", ".join(other)
+    if (yield from ask(case.held(other), max(pairs, MORE), FRESH)).agree is not True:
+        return replace(found, tried=(*found.tried, f"{asked}: with {name} fresh runs part"))
+    before, after = yield from timed(
+        [case.held(found.fastest), case.held(other)], DUEL, DUELS + place
+    )
+    cost = Cost(other, found.fastest, *ratios(before, after))
+    if cost.cost_range is None or cost.cost_range[1] >= 1:
+        return replace(
+            found, tried=(*found.tried, f"{asked}: {name} will do too, and is not faster")
+        )
+    return replace(
+        found, faster=cost, tried=(*found.tried, f"{asked}: {name} will do too, and is faster")
+    )
+
+
+def _cheaper(one: Cost, other: Cost) -> bool:
+    """Whether every ratio of the one lies below every ratio of the other."""
+    return (
+        one.cost_range is not None
+        and other.cost_range is not None
+        and one.cost_range[1] < other.cost_range[0]
+    )
+
+
+# Timing -------------------------------------------------------------------------------------------
+
+
+def timed(
+    conditions: Sequence[Condition], rounds: int, first: int
+) -> Experiment[list[list[float]]]:
+    """Seconds of each condition, one a round; none where a run of it did not complete. One that
+    stands there twice is run twice in each round.
+    """
+    seconds: list[list[float]] = [[] for _ in conditions]
+    failed: set[Condition] = set()
+    for number in range(rounds):
+        places = range(len(conditions)) if number % 2 == 0 else range(len(conditions) - 1, -1, -1)
+        for place in places:
+            if conditions[place] in failed:
+                continue
+            again = conditions[:place].count(conditions[place])
+            trial = Trial(
+                conditions[place].with_orders(watch=False), first + number + again * rounds
+            )
+            done = (yield [trial])[trial]  # asked for by itself, so that nothing runs beside it
+            took = _seconds(done)
+            if took is None:
+                failed.add(conditions[place])
+            else:
+                seconds[place].append(took)
+    return [[] if one in failed else found for one, found in zip(conditions, seconds, strict=True)]
+
+
+def ratios(
+    before: Sequence[float], after: Sequence[float]
+) -> tuple[float | None, tuple[float, float] | None]:
+    """The median of the rounds' ratios, and their least and greatest."""
+    found = sorted(round(late / early, 3) for early, late in zip(before, after, strict=False))
+    return (median(found), (found[0], found[-1])) if found else (None, None)
+
+
+def _seconds(done: Finished) -> float | None:
+    if done.completed_trace is None:
+        return None
+    return done.completed_trace.measures.after_import or None

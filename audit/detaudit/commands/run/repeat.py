@@ -1,0 +1,267 @@
+"""Running one condition of a program several times: do the runs agree?"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from detaudit_probes.protocol import Measures
+
+from detaudit.commands.run.findings import Repeats
+from detaudit.commands.run.judging import compare_last, compare_trainings
+from detaudit.core.condition import Condition, pair
+from detaudit.core.counting import SIGNIFICANT, matches_needed, pairs_needed
+from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.experiment import Experiment, Finished, Found
+from detaudit.core.outcome import TIMED_OUT, UNSTARTED
+from detaudit.core.trace import Trace
+
+BEGINS = ("rng", "random at fit")  # what the recorder notes when a ``fit`` begins
+SHORT = 20.0  # seconds: what takes less is run more often
+MORE = 5  # pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
+FRESH = 100  # the number of the first pair of a condition that is run again, after the search
+MOST = 30  # pairs of one condition that are run until enough of them differ
+MOST_MATCHES = (
+    60  # pairs: a source that takes more of them to be shown differs too rarely to be searched for
+)
+
+Comparing = Callable[[Finished, Finished], Comparison]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``agree`` None: a run did not complete, with the reason; nothing is known then."""
+
+    agree: bool | None
+    repeats: Repeats
+    reason: str = ""
+
+
+def compare_runs(left: Finished, right: Finished) -> Comparison:
+    """Two runs of a script. One that fails where the other completes has parted from it.
+
+    One that ran out of time, or was killed, has not: that is the machine's doing, and says nothing.
+    """
+    done = [one for one in (left, right) if one.outcome.completed]
+    if len(done) == 1:
+        failed = right if done[0] is left else left
+        if failed.outcome.kind in (TIMED_OUT, UNSTARTED) or "SIGKILL" in failed.outcome.reason:
+            return Incomparable(failed.outcome.reason)
+        return Divergence("metric", None, f"one run {failed.outcome.reason}", "missing")
+    if not done:
+        return Incomparable(left.outcome.reason)
+    if left.trace is None or right.trace is None:
+        return Incomparable("a completed run left no trace")
+    return compare_trainings(left.trace, right.trace)
+
+
+def compare_ends(left: Finished, right: Finished) -> Comparison:
+    """Only what two runs end on: an unrecorded run has recorded nothing else. A failure counts as
+    in compare_runs.
+    """
+    if not (left.outcome.completed and right.outcome.completed):
+        return compare_runs(left, right)
+    if left.trace is None or right.trace is None:
+        return Incomparable("no weights at exit")
+    return compare_last(left.trace, right.trace) or Incomparable("no weights at exit")
+
+
+def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Repeats:
+    """Disjoint pairs of runs, compared; an odd last run is compared with the first, and counts only
+    if it differs.
+
+    Where the two runs of every pair match, each is compared with one of the next pair instead: side
+    by side, the two may share more than they should.
+    """
+    agreed = parted = 0
+    divergence, problem, cut = None, None, False
+    for left, right, compared in _compared(done, comparing):
+        if isinstance(compared, Incomparable):
+            problem = problem or compared.reason
+        elif isinstance(compared, Divergence):
+            parted += 1
+            if divergence is None:
+                divergence, cut = compared, _cut_short(left, right)
+        else:
+            agreed += 1
+    return Repeats(len(done), agreed, parted, divergence, problem, cut)
+
+
+def _cut_short(left: Finished, right: Finished) -> bool:
+    """Did the first training that is not equal go on in one run when it had ended in the other, and
+    differ in nothing?
+    """
+    if left.trace is None or right.trace is None:
+        return False
+    for (columns, cells), (names, others) in zip(
+        _trainings(left.trace), _trainings(right.trace), strict=False
+    ):
+        both = min(len(cells), len(others))
+        if columns != names or not (cells[:both] == others[:both]).all():
+            return False
+        if len(cells) != len(others):
+            return True
+    return False
+
+
+def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
+    """The steps of a run, those of each ``fit`` by themselves: what is observed, and the
+    fingerprints.
+    """
+    begins = [event.sequence for event in trace.events(*BEGINS)]
+    for table in trace.step_tables:
+        for cells in np.split(table.cells, np.unique(np.searchsorted(table.sequence, begins))):
+            if len(cells):
+                yield table.columns, cells
+
+
+def parting(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
+    """The first two runs that differ, in the order in which :func:`counted` compares them."""
+    return next(
+        (
+            (compared, left, right)
+            for left, right, compared in _compared(done, compare_runs)
+            if isinstance(compared, Divergence)
+        ),
+        None,
+    )
+
+
+def _compared(
+    done: Sequence[Finished], comparing: Comparing
+) -> list[tuple[Finished, Finished, Comparison]]:
+    """(one run, another, what comes of comparing them) for disjoint pairs of runs."""
+    firsts, seconds = done[0::2], done[1::2]
+    within = [
+        (left, right, comparing(left, right)) for left, right in zip(firsts, seconds, strict=False)
+    ]
+    if not all(isinstance(compared, Agreement) for _, _, compared in within):
+        return within
+    last = comparing(done[0], done[-1]) if len(done) > 2 and len(done) % 2 else None
+    if isinstance(last, Divergence):
+        return [*within, (done[0], done[-1], last)]
+    if len(within) < 2:
+        return within
+    turned = [*seconds[1:], seconds[0]]
+    across = [
+        (left, right, comparing(left, right)) for left, right in zip(firsts, turned, strict=False)
+    ]
+    return across if any(isinstance(compared, Divergence) for _, _, compared in across) else within
+
+
+def pairs_for(repeats: Repeats) -> int:
+    """How many matching pairs answer one question of the search, from how often unpinned runs
+    differed.
+
+    Where every unpinned pair differed, two; else as many as exclude at 95 % that it was luck. What
+    the search names is run again afterwards, more often.
+    """
+    if repeats.parted == repeats.pairs:
+        return 2
+    return pairs_needed(max(repeats.parted, 1) / (repeats.pairs + 1))
+
+
+def ask(
+    condition: Condition, pairs: int, first: int = 0, comparing: Comparing = compare_runs
+) -> Experiment[Answer]:
+    """``pairs`` pairs of the condition, one after the other: a difference, or a failure, ends it.
+
+    Runs of two pairs must match as well: side by side, the two runs of a pair may share more than
+    they should.
+    """
+    done: list[Finished] = []
+    recorded = condition.orders.watch
+    for number in range(first, first + pairs):
+        trials = pair(condition, number)
+        found: Found = yield list(trials)
+        done += [found[trial] for trial in trials]
+        failed = next((run for run in done[-2:] if not run.outcome.completed), None)
+        if failed:
+            return Answer(None, counted(done, comparing), failed.outcome.reason)
+        if recorded and any(_stands_still(run) for run in done[-2:]):
+            return Answer(
+                None,
+                counted(done, comparing),
+                "trains nothing: with these pins the weights stand still",
+            )
+        compared = [comparing(done[-2], done[-1]), comparing(done[0], done[-2])]
+        if any(isinstance(one, Divergence) for one in compared):
+            return Answer(False, counted(done, comparing))
+        problem = next((one for one in compared if isinstance(one, Incomparable)), None)
+        if problem is not None:
+            return Answer(None, counted(done, comparing), problem.reason)
+    return Answer(True, Repeats(len(done), pairs, 0))
+
+
+def _stands_still(run: Finished) -> bool:
+    """Whether its steps left every weight as it was: such runs match whatever makes the others
+    differ. (A script of which that is so without pins is refused before; an unrecorded run does not
+    look.)
+    """
+    measures = run.trace.measures if run.trace else Measures()
+    return bool(measures.steps) and measures.moved is False
+
+
+def repeated(
+    condition: Condition,
+    first: int = 0,
+    comparing: Comparing = compare_runs,
+    most: int = MOST,
+    runs: Sequence[Finished] = (),
+    level: float = SIGNIFICANT,
+) -> Experiment[list[Finished]]:
+    """Runs of the condition, a pair at a time, until enough of the pairs differ, or ``most`` are
+    there.
+
+    Enough are two of two, or so many that as many pairs of another condition, if they match, make
+    it no luck at ``level``. ``runs`` are whole pairs that are there already, ``first`` is the
+    number of the first that is not. A pair that cannot be compared ends it.
+    """
+    done, number = list(runs), first
+    comparing = _remembered(comparing)
+    repeats = counted(done, comparing)
+    while not _enough(repeats, level) and not repeats.problem and len(done) < 2 * most:
+        trials = pair(condition, number)
+        found: Found = yield list(trials)
+        done += [found[trial] for trial in trials]
+        repeats, number = counted(done, comparing), number + 1
+    return done
+
+
+def further(
+    condition: Condition, runs: Sequence[Finished], pairs: int
+) -> Experiment[list[Finished]]:
+    """``runs``, whole pairs from the first on, and so many pairs more."""
+    first = len(runs) // 2
+    trials = [trial for number in range(first, first + pairs) for trial in pair(condition, number)]
+    found: Found = yield trials
+    return [*runs, *(found[trial] for trial in trials)]
+
+
+def _remembered(comparing: Comparing) -> Comparing:
+    """``comparing``, that compares two runs once: of runs that grow by a pair at a time, the most
+    are there already.
+    """
+    known: dict[tuple[int, int], Comparison] = {}
+
+    def compared(left: Finished, right: Finished) -> Comparison:
+        key = (id(left), id(right))
+        if key not in known:
+            known[key] = comparing(left, right)
+        return known[key]
+
+    return compared
+
+
+def _enough(repeats: Repeats, level: float) -> bool:
+    needed = matches_needed(repeats.parted, repeats.pairs, level)
+    return needed is not None and needed <= max(MORE, repeats.pairs)
+
+
+def matches_for(
+    repeats: Repeats, level: float = SIGNIFICANT, most: int = MOST_MATCHES
+) -> int | None:
+    """How many matching pairs of another condition make it no luck that so many differ here; None:
+    over ``most``.
+    """
+    needed = matches_needed(repeats.parted, repeats.pairs, level)
+    return needed if needed is not None and needed <= most else None

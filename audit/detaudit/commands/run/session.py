@@ -1,0 +1,478 @@
+"""One ``detaudit run``: the interpreter is asked who it is, then the investigation runs over a
+runner.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from detaudit_probes import protocol, sources
+from detaudit_probes.placebos import PLACEBOS
+from detaudit_probes.protocol import Orders
+
+from detaudit.commands.run import trackers
+from detaudit.commands.run.attribute import backend_of
+from detaudit.commands.run.case import Case, Investigation
+from detaudit.commands.run.findings import Isolation, RunAudit
+from detaudit.commands.run.investigate import investigate
+from detaudit.commands.run.program import Pace, Process, Program, Sandboxed, listing, written_by
+from detaudit.core.condition import Condition
+from detaudit.core.events import Emit, Told
+from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
+from detaudit.errors import UsageError
+from detaudit.execution.audit import Session, session
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.interpreter import ask
+from detaudit.execution.runner import Limits, Runner, default_jobs
+from detaudit.execution.sandbox import in_place, tree
+from detaudit.execution.sandbox.choice import Choice, choose
+from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
+from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY
+from detaudit.execution.workspace import RUNS, SHORT
+from detaudit.machine import variables as environment
+from detaudit.registry import base
+
+INTERRUPTED = "interrupted"
+MOST_NAMES = 50  # of files that runs have written
+#: Signals that a batch system or the kernel sends, and not the script.
+FROM_OUTSIDE = ("SIGINT", "SIGHUP", "SIGTERM", "SIGKILL")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; it stands in the report."""
+
+    python: str
+    backend: str | None = None
+    device: str = "auto"
+    pairs: int | None = None
+    jobs: int | None = None
+    timeout: float = 600.0
+    budget: str | None = None
+    seed: int = 1
+    stop_after: str | None = None
+    every: int = 1
+    isolation: str | None = None
+    online: bool = False
+    keep: str | None = None
+    strict: bool = False
+    depth: str = "op"
+    price: bool | None = None
+    search: bool = True
+
+
+def stop(given: str | None) -> str | None:
+    """``--stop-after``, checked: a number of steps, or of seconds with an ``s``. Raises
+    UsageError.
+    """
+    if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
+        raise UsageError(
+            f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
+        )
+    return given
+
+
+def spent(given: str | None) -> tuple[float | None, int | None]:
+    """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
+    if given is not None and (found is None or not float(found[1])):
+        raise UsageError(
+            f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}."
+        )
+    if found is None:
+        return None, None
+    return (None, int(float(found[1]))) if found[2] == "runs" else (float(found[1]), None)
+
+
+def budget(given: str | None) -> str | None:
+    """``--budget``, checked. Raises UsageError."""
+    spent(given)
+    return given
+
+
+def run(
+    program: Program,
+    options: Options,
+    emit: Emit,
+    resume: str | None = None,
+    reports: Collection[Path] = (),
+) -> RunAudit:
+    """Investigate the program. An interruption gives what had been found, saved for ``resume``.
+
+    Raises UsageError and EnvironmentUnusable.
+    ``reports`` are files that will be written for the user: below the program's folder, they are
+    not the program's.
+    """
+    for restored in in_place.recover():
+        emit(Told(_recovered(restored)))
+    with session(emit, resume, SHORT) as work:
+        audit = _Run(program, options, work, reports).audit()
+        if options.keep is not None and not audit.interrupted:
+            keep = Path(options.keep).absolute()
+            os.makedirs(keep.parent, exist_ok=True)
+            shutil.move(work.folder.path, keep)  # to another file system, perhaps
+    return audit
+
+
+class _Run:
+    """One run of the command while it is being done."""
+
+    def __init__(
+        self, program: Program, options: Options, work: Session, reports: Collection[Path]
+    ) -> None:
+        self.program, self.options, self.session, self.emit = program, options, work, work.emit
+        self.reports = [Path(os.path.realpath(path)) for path in reports]
+        #: As Keras chooses it, where the script does not; what it took is seen in its runs.
+        self.backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+        # Two trainings at a time may not find room on one card.
+        self.jobs = options.jobs or (1 if work.on_gpu(options.device) else default_jobs())
+        self.so_far: list[RunAudit] = []
+        self.written: set[str] = set()
+
+    def audit(self) -> RunAudit:
+        self.emit(Told(_forecast(self.program.title, self.options)))
+        hello = ask(self.options.python)
+        before = listing(self.program.root)
+        choice = choose(
+            self.program.root,
+            self.session.folder.path,
+            self.options.isolation,
+            self.program.beside,
+        )
+        self.sandboxed = Sandboxed(choice.sandbox)
+        self.session.ending.callback(self._leave)
+        self.runner = self._start(hello.fingerprints[0])
+        audit = self._blank(hello)
+        with self.session.attended():
+            self.emit(Told(_announced(choice, self.program)))
+            self._go_on(hello, before)
+            audit = self._investigated(audit)
+        if self.session.interrupted:
+            audit = _cut(self.so_far[-1] if self.so_far else audit, INTERRUPTED)
+        trials = self.session.trials()
+        seen = {"framework": {"backend": backend_of(trials) or self.backend}}
+        audit = replace(
+            audit,
+            output=_printed(trials),
+            notes=audit.notes + _notes(trials, self.options.online),
+            isolation=self._isolation(choice, before, trials),
+            environment={**audit.environment, **seen},
+        )
+        return self.session.complete(audit)
+
+    def _blank(self, hello: Hello) -> RunAudit:
+        return RunAudit(
+            program=self.program.title,
+            options={**asdict(self.options), "jobs": self.jobs},
+            reproducible=None,
+            reason="not decided",
+            environment={**hello.facts, "variables": environment.describe(os.environ)},
+            strict=self.options.strict,
+        )
+
+    def _go_on(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
+        """Take up what a saved audit of the same program has run."""
+        options, program = self.options, self.program
+        command = [program.title, str(program.cwd), str(program.root), *program.arguments]
+        identity = self.session.identity(
+            hello,
+            options.seed,
+            "run",
+            # A digest: arguments may hold secrets.
+            arguments=hashlib.sha256("\0".join(command).encode()).hexdigest(),
+            options={
+                "--backend": options.backend,
+                "--device": options.device,
+                "--isolation": self.sandboxed.sandbox.kind,
+                "--online": options.online,
+            },
+            files={
+                name: status
+                for name, status in files.items()
+                if not stat.S_ISDIR(status[1]) and not self._is_ours(name)
+            },
+        )
+        self.session.go_on(identity, _is_its_own, self._usable)
+
+    def _is_ours(self, name: str) -> bool:
+        path = Path(os.path.realpath(self.program.root), name)
+        return path in self.reports or path.is_relative_to(self.session.folder.path)
+
+    def _usable(self, saved: Mapping[str, Finished]) -> Mapping[str, Finished]:
+        """The saved runs that can be taken up. What others have begun goes, its numbers are given
+        again.
+        """
+        usable = self.sandboxed.take_up(saved)
+        folders = {run.trace.folder for run in usable.values() if run.trace is not None}
+        for path in self.runner.control.iterdir():
+            if not any(folder.is_relative_to(path) for folder in folders):
+                tree.remove(path)
+        return usable
+
+    def _investigated(self, blank: RunAudit) -> RunAudit:
+        """What the investigation showed, or what was known when it ended early."""
+        known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
+        self.so_far.append(blank)
+        case = Case(
+            program=self.program,
+            loose=self._loose(),
+            known=known,
+            sources=tuple(one for one in base.script_sources().values() if one.script is not None),
+            pins=self._pins(),
+            pairs=self.options.pairs,
+            search=self.options.search,
+            emit=self.emit,
+            alone=self._alone,
+            changed=lambda: tuple(sorted(self.written))[:MOST_NAMES],
+            known_so_far=self.so_far.append,
+            depth=self.options.depth,
+            price=self.options.price,
+            backend=self.backend,
+        )
+        why = "the budget ran out"
+        try:
+            audit = self._found(case, blank)
+        except SandboxFailed as error:
+            if not self.runner.finished:
+                raise
+            audit, why = None, str(error).rstrip(".")
+        return audit if audit is not None else _cut(self.so_far[-1], why)
+
+    def _found(self, case: Case, blank: RunAudit) -> RunAudit | None:
+        """What the investigation finds; None where the budget is spent before.
+
+        A resumed one may ask for a run that begins from what is no longer kept. Then that is made
+        once more, and so is what depends on it.
+        """
+        try:
+            return self.session.ask(self._noting(investigate(case, blank)))
+        except StateGone:
+            if self.session.saved is None:
+                raise
+        self.emit(Told("What runs of the saved audit have left is gone: these are made again."))
+        self.session.go_back(self.sandboxed.begin_anew(self.runner.finished))
+        return self.session.ask(self._noting(investigate(case, blank)))
+
+    def _noting(self, investigation: Investigation) -> Investigation:
+        """The investigation, with what the runs that it is given have written noted."""
+        try:
+            wanted = next(investigation)
+            while True:
+                found = yield wanted
+                for run in found.values():
+                    self.written.update(written_by(run))
+                wanted = investigation.send(found)
+        except StopIteration as end:
+            return end.value
+
+    def _leave(self) -> None:
+        """Leave the user's folder as it was."""
+        sandbox = self.sandboxed.sandbox
+        try:
+            sandbox.close(keep=self.session.interrupted)
+        except SandboxFailed as error:  # what is known is still reported; the journal is kept
+            self.emit(Told(str(error)))
+        replaced = getattr(sandbox, "replaced", None)
+        if replaced is not None:
+            self.emit(
+                Told(
+                    "What changed in the folder during the audit, by its runs or by you, is kept in "
+                    f"{replaced}."
+                )
+            )
+
+    def _isolation(
+        self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]
+    ) -> Isolation:
+        elsewhere = {
+            path
+            for trial in trials
+            if trial.trace is not None
+            for path in trial.trace.measures.files.elsewhere
+        }
+        after = listing(self.program.root)
+        changed = sorted(
+            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+        )
+        return Isolation(
+            choice.sandbox.kind,
+            choice.reason,
+            getattr(choice.sandbox, "left_out", ())[:MOST_NAMES],
+            tuple(sorted(elsewhere))[:MOST_NAMES],
+            tuple(changed)[:MOST_NAMES],
+        )
+
+    def _start(self, fingerprint: str) -> Runner:
+        jobs = 1 if self.options.isolation == IN_PLACE else self.jobs
+        pace = Pace()
+
+        def open_process(
+            interpreter: Interpreter, control: Path, variables: Mapping[str, str]
+        ) -> Process:
+            return Process(
+                self.program,
+                interpreter,
+                control,
+                variables,
+                pace,
+                self.sandboxed,
+                self.options.online,
+            )
+
+        control = self.session.folder.path / RUNS
+        control.mkdir(exist_ok=True)
+        return self.session.start(
+            Interpreter(self.options.python, self.backend, fork=False),
+            Limits(jobs, self.options.timeout, *spent(self.options.budget)),
+            control,
+            self._environment(),
+            fingerprint=fingerprint,
+            keep_bytes=False,
+            open_host=open_process,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """The user's own: it is their program that is run."""
+        own = dict(os.environ)
+        if self.options.device == "cpu":
+            own["CUDA_VISIBLE_DEVICES"] = "-1"
+        if self.options.backend is not None:
+            own["KERAS_BACKEND"] = self.options.backend
+        return own
+
+    def _loose(self) -> Condition:
+        orders = Orders(every=self.options.every)
+        after = self.options.stop_after
+        if after is not None and after.endswith("s"):
+            orders = orders._replace(stop_seconds=float(after[:-1]))
+        elif after is not None:
+            orders = orders._replace(stop_steps=int(after))
+        return Condition(
+            self.backend,
+            self.options.device,
+            self.program.title,
+            self.options.seed,
+            orders=orders,
+        )
+
+    def _pins(self) -> tuple[str, ...]:
+        pins = list(sources.SCRIPT_PINS)
+        if os.environ.get("PYTHONHASHSEED", "random") != "random":
+            pins.remove("hash-seed")  # the user's own environment holds it
+        return tuple(pins)
+
+    def _alone(self) -> None:
+        """Trials that write where others read must not run side by side."""
+        self.runner.limits = replace(self.runner.limits, jobs=1)
+
+
+def _is_its_own(outcome: Outcome) -> bool:
+    """Whether a run ended by the script's own doing: another run might end otherwise."""
+    ended = outcome.kind in (COMPLETED, FAILED, CRASHED)
+    return ended and not any(name in outcome.reason for name in FROM_OUTSIDE)
+
+
+def _cut(so_far: RunAudit, why: str) -> RunAudit:
+    """What was known when the investigation ended before its end."""
+    if so_far.reproducible is None:
+        return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
+    if so_far.fix is not None or so_far.no_fix:
+        return replace(so_far, no_price=f"{why} before every pin was timed")
+    missing = "a fix was tried" if so_far.causes else "the cause was found"
+    return replace(
+        so_far,
+        reason=f"{so_far.reason}; {why} before {missing}",
+        no_fix=f"{why} before a fix was tried",
+    )
+
+
+def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
+    """Sentences on settings that do nothing, in the environment and in the script, and on processes
+    not watched.
+    """
+    loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
+    ids = {name for trace in loose for name in trace.measures.placebos}
+    own = tuple(
+        f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
+        for one in PLACEBOS
+        if one.id in ids
+    )
+    imported = {
+        name for one in trials if one.trace is not None for name in one.trace.measures.trackers
+    }
+    offline = () if online else trackers.notes(imported)
+    return environment.warnings(os.environ) + own + offline + _unwatched(trials)
+
+
+def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
+    """A sentence on Python processes that the script starts, where it starts some."""
+    paths = [one.trace.folder / protocol.PROCESSES_FILE for one in trials if one.trace is not None]
+    most = max((len(path.read_text().split()) for path in paths if path.exists()), default=0)
+    return (
+        (
+            f"the script starts or forks processes, up to {most} in one run: those that run Python are pinned as it "
+            f"is, but not watched",
+        )
+        if most
+        else ()
+    )
+
+
+def _printed(trials: Sequence[Finished]) -> str:
+    """What the first run wrote to its standard output, at most a megabyte of it."""
+    first = trials[0].trace if trials else None
+    return first.stdout(1_000_000).decode("utf-8", "replace") if first is not None else ""
+
+
+def _recovered(restored: in_place.Restored) -> str:
+    """What became of a folder in which an audit was killed."""
+    said = [f"An audit of {restored.root} was killed."]
+    if restored.names:
+        said.append(f"Restored: {_listed(restored.names)}.")
+    if restored.where is not None:
+        said.append(f"What was there in their place is kept in {restored.where}.")
+    if restored.left:
+        said.append(f"Changed since, and left as it is: {_listed(restored.left)}.")
+    return " ".join([*said, *([restored.problem] if restored.problem else [])])
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _forecast(title: str, options: Options) -> str:
+    """How often the program will run, before the first run."""
+    few, many = 2 * (options.pairs or 3), 50 if options.price is False else 70
+    rest = (
+        f"; where its runs differ, some {many} times, or more if they differ rarely"
+        if options.search
+        else ""
+    )
+    return f"{title} will run some {few} times{rest}. What it writes outside of its folder is written each time."
+
+
+def _announced(choice: Choice, program: Program) -> str:
+    """What becomes of the user's folder, before the first run."""
+    kind, root = choice.sandbox.kind, program.root
+    if kind == OVERLAY:
+        return "Each run sees its folder through an overlay: what it writes there is thrown away."
+    others = ", ".join(map(str, program.beside))
+    away = f" Not protected, though the script may take it for its own: {others}." if others else ""
+    if kind == COPY:
+        reason = f", for {choice.reason}" if choice.reason else ""
+        return (
+            f"Each run works in a copy of its folder{reason}: an absolute path still leads to the folder "
+            f"itself.{away}"
+        )
+    return (
+        f"Runs write into {root} itself, one at a time. It was saved and is restored after each; if the audit is "
+        f"killed, the next `detaudit run` restores it. Do not edit it meanwhile.{away}"
+    )

@@ -1,0 +1,133 @@
+"""One run of a user's script, looked after by a process of ours.
+
+``python -m detaudit.commands.run.supervise FOLDER LIFELINE``.
+
+It starts the script in a process group of its own, ends it when its time is over or the engine is
+gone (the end of the inherited pipe), collects what it left behind, and says in ``exit.json`` how it
+ended. The script itself has no thread, no signal handler and no pipe of ours in it.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from detaudit_probes import protocol
+
+from detaudit.core.files import read_json, write_json
+from detaudit.execution.processes import adopt_orphans, end_group, end_orphans
+from detaudit.execution.sandbox import mounts
+
+LAUNCH_FILE = "launch.json"
+OUR_FAULT = 70  # the exit status of a run that failed by a fault of ours
+#: Burns until its input ends, which it does when this process is gone, however that died.
+BURN = "import select\nwhile not select.select([0], [], [], 0)[0]: pass"
+_NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
+
+
+def main(folder: Path, lifeline: int) -> int:
+    launch = read_json(folder / LAUNCH_FILE)
+    adopt_orphans()
+    if select.select([lifeline], [], [], launch["wait"])[
+        0
+    ]:  # nobody ever writes: the engine is gone
+        return 1
+    began = time.monotonic()
+    with burning(launch["burners"]):
+        script = _start(folder, launch)
+        timed_out = _wait(script, lifeline, began + launch["timeout"])
+    end_group(script.pid)
+    _, status, usage = os.wait4(script.pid, 0)
+    end_orphans()
+    write_json(
+        folder / protocol.EXIT_FILE,
+        {
+            "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            "timed_out": timed_out,
+            "seconds": time.monotonic() - began,
+            "max_rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        },
+    )
+    return 0
+
+
+@contextlib.contextmanager
+def burning(count: int) -> Iterator[None]:
+    """Keep so many processes busy meanwhile."""
+    with contextlib.ExitStack() as gone:
+        for _ in range(count):
+            burner = gone.enter_context(
+                subprocess.Popen([sys.executable, "-I", "-c", BURN], stdin=subprocess.PIPE)
+            )
+            gone.callback(burner.kill)
+        yield
+
+
+def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
+    def prepare() -> None:
+        """In the child, before it becomes the program."""
+        if launch["fixed_addresses"]:
+            fix_addresses()
+        if launch["mounts"] is not None:
+            try:
+                mounts.enter(launch["mounts"])
+                mounts.prepare(
+                    launch["mounts"]["root"], launch["mounts"]["texts"], launch["mounts"]["without"]
+                )
+                prepared = [
+                    mounts.states_in(layer["upper"]) for layer in launch["mounts"]["layers"]
+                ]
+                write_json(Path(launch["mounts"]["prepared"]), prepared)
+            except OSError as error:  # an exception's text does not reach the parent from here
+                (folder / protocol.FAULT_FILE).write_text(
+                    f"no sandbox: {error.strerror or error}\n", encoding="utf-8"
+                )
+                os._exit(OUR_FAULT)
+
+    with (
+        open(folder / protocol.STDOUT_FILE, "wb") as out,
+        open(folder / protocol.STDERR_FILE, "wb") as err,
+    ):
+        return subprocess.Popen(
+            launch["command"],
+            cwd=launch["cwd"],
+            env=launch["environment"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            preexec_fn=prepare,
+        )
+
+
+def fix_addresses() -> None:
+    """Ask for a process without address space layout randomisation, which not every container
+    allows.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).personality(_NO_RANDOMISATION)
+
+
+def _wait(script: subprocess.Popen, lifeline: int, deadline: float) -> bool:
+    """Wait until the script has ended, without collecting it; whether its time was over."""
+    while True:
+        if os.waitid(os.P_PID, script.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return False
+        if select.select([lifeline], [], [], 0.02)[0]:  # nobody ever writes: the engine is gone
+            end_group(script.pid)
+            os.waitpid(script.pid, 0)
+            end_orphans()
+            os._exit(1)
+        if time.monotonic() > deadline:
+            return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,104 @@
+"""What another machine may have otherwise: does the result rest on it?"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+
+from detaudit_probes.protocol import Settings
+
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Varied
+from detaudit.commands.run.repeat import MOST, Comparing, compare_runs, counted, repeated
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.counting import matches_needed
+from detaudit.core.divergence import Agreement, Divergence, Incomparable
+from detaudit.core.experiment import Finished
+
+AGAIN = 4  # further runs under a variation of which one run differed
+LEVEL = 0.01  # of significance: several variations are tried, and one is picked because it differed
+
+
+def _hash_seed(loose: Condition) -> Condition:
+    return loose.with_environment({"PYTHONHASHSEED": "4321"})
+
+
+def _busy(loose: Condition) -> Condition:
+    return loose.with_settings(Settings(busy=True))
+
+
+def _loosened(source: str) -> Callable[[Condition], Condition]:
+    def varied(loose: Condition) -> Condition:
+        return Condition(**{**vars(loose), "loose": (*loose.loose, source)})
+
+    return varied
+
+
+def _pinned(pin: str) -> Callable[[Condition], Condition]:
+    return lambda loose: Condition(**{**vars(loose), "pins": (*loose.pins, pin)})
+
+
+#: (source, what is varied, the condition that varies it)
+VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
+    ("hash-seed", "another hash seed", _hash_seed),
+    ("directory-order", "directories listed in another order", _loosened("directory-order")),
+    ("intra-op-threads", "another thread count", _loosened("intra-op-threads")),
+    ("clock", "another clock and process id", _pinned("clock")),
+    ("load", "every core busy", _busy),
+    ("temporary-folder", "another temporary folder", _loosened("temporary-folder")),
+)
+
+
+def vary(
+    case: Case, runs: Sequence[Finished], comparing: Comparing = compare_runs
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Varied, ...], list[Finished]]]:
+    """What became of runs under each variation, and all runs of the script as it is: ``runs``, and
+    perhaps more.
+
+    ``runs`` are pairs that match. A variation whose run differs is tried again: the result is said
+    to depend on it only where its runs differ from those of the script as it is, and these match
+    each other, so often that it is no luck. It ends where runs of the script as it is are seen to
+    differ.
+    """
+    trials = {source: Trial(change(case.loose), 1) for source, _, change in VARIATIONS}
+    found = yield list(trials.values())
+    done, results = list(runs), []
+    for source, title, change in VARIATIONS:
+        first = found[trials[source]]
+        compared = comparing(runs[0], first)
+        if isinstance(compared, Agreement):
+            results.append(Varied(source, title, True, "the same bits"))
+        elif isinstance(compared, Divergence) and first.outcome.completed:
+            varied = Varied(source, title, False, "", compared)
+            varied, done = yield from _repeated(case, done, varied, change(case.loose), comparing)
+            results.append(varied)
+            if counted(done, comparing).parted:
+                break
+        else:
+            reason = compared.reason if isinstance(compared, Incomparable) else first.outcome.reason
+            results.append(Varied(source, title, None, reason))
+    return tuple(results), done
+
+
+def _repeated(
+    case: Case, runs: Sequence[Finished], varied: Varied, condition: Condition, comparing: Comparing
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Varied, list[Finished]]]:
+    """``varied``, if further runs under its ``condition`` differ too; else what they show; and the
+    runs as it is.
+    """
+    trials = [Trial(condition, number) for number in range(2, 2 + AGAIN)]
+    found = yield trials
+    compared = [
+        comparing(runs[0], found[trial]) for trial in trials if found[trial].outcome.completed
+    ]
+    differing = sum(isinstance(one, Divergence) for one in compared)
+    needed = matches_needed(differing, len(compared), LEVEL)
+    shown = needed is not None and needed <= MOST
+    most = needed if needed is not None and shown else case.most
+    extended = yield from repeated(case.loose, len(runs) // 2, comparing, most, runs)
+    said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
+    if counted(extended, comparing).parted:
+        return replace(
+            varied, agrees=None, reason="the script as it is does not repeat itself"
+        ), extended
+    if shown:
+        return replace(varied, reason=said), extended
+    return replace(varied, agrees=None, divergence=None, reason=f"not resolved: {said}"), extended

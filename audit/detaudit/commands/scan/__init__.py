@@ -1,0 +1,1 @@
+"""``detaudit scan``: the sources, tried on tiny models."""

@@ -1,0 +1,67 @@
+"""From what was found to the outcome and the exit code of an audit
+(docs/reference/exit-codes.md).
+"""
+
+from detaudit.commands.scan.findings import Audit
+from detaudit.core.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
+
+
+def conclude(audit: Audit) -> Conclusion:
+    """0 nothing broken, 1 something is (with ``strict`` also needs-pin or varies), 3 not decided,
+    130 interrupted. 1 wins over 3.
+    """
+    broken = broken_by(audit)
+    if broken:
+        return Conclusion(UNFIT, 1, broken)
+    undecided = undecided_by(audit)
+    strict = (
+        [one for one in audit.verdicts if one.verdict in (NEEDS_PIN, VARIES)]
+        if audit.strict
+        else []
+    )
+    outcome = INCONCLUSIVE if undecided else OK
+    if audit.interrupted:
+        return Conclusion(INCONCLUSIVE, 130, "interrupted")
+    if strict:
+        return Conclusion(outcome, 1, f"strict: {strict[0].source} is {strict[0].verdict}")
+    return Conclusion(outcome, 3 if undecided else 0, undecided or "nothing is broken")
+
+
+def broken_by(audit: Audit) -> str | None:
+    """What is broken, or None."""
+    if audit.control and audit.control.parted:
+        models = ", ".join(one.condition.model for one in audit.control.parted)
+        return f"the control parts on {models}: runs differ with everything pinned"
+    found = [one.source for one in audit.verdicts if one.verdict == BROKEN]
+    return f"broken: {', '.join(found)}" if found else None
+
+
+def undecided_by(audit: Audit) -> str | None:
+    """Why the audit is not decided, or None."""
+    if audit.control is None:
+        return "the control was not run"
+    if audit.control.undecided:
+        one = audit.control.undecided[0]
+        return f"the control on {one.condition.model} could not be compared: {(*one.problems, one.unavailable)[0]}"
+    errors = [one.source for one in audit.verdicts if one.verdict == ERROR]
+    if errors:
+        return f"not decided: {', '.join(errors)}"
+    asked = [
+        one.source for one in audit.verdicts if one.verdict == SKIPPED and one.source in audit.asked
+    ]
+    if asked:
+        return f"asked for, but could not be tried: {', '.join(asked)}"
+    return "cut by the budget" if audit.cut else _recipe_undecided(audit)
+
+
+def _recipe_undecided(audit: Audit) -> str | None:
+    """Why no recipe can be vouched for though one was looked for, or None. That none holds is an
+    answer.
+    """
+    if audit.recipe is not None:
+        return (
+            None if audit.recipe.verified else f"the recipe is not verified: {audit.recipe.reason}"
+        )
+    undecided = next((rung for rung in audit.ladder if rung.holds is None), None)
+    return f"no recipe was decided: {undecided.title}: {undecided.reason}" if undecided else None

@@ -1,0 +1,271 @@
+"""A source with settings: does each setting repeat itself, and do the settings agree with each
+other?
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from detaudit_probes.declare import Compare, Pin, Setting, Source
+from detaudit_probes.protocol import NO_ORDERS, flat
+
+from detaudit.commands.scan.experiments.loosen import RACE_PAIRS, acted, shown
+from detaudit.core.condition import Condition, Trial, device_of, pairs
+from detaudit.core.counting import excluded_rate
+from detaudit.core.divergence import IGNORED, Agreement, Divergence, Incomparable
+from detaudit.core.experiment import Experiment, Finished, Found
+from detaudit.core.tally import Tally, compare_finals, compare_finished, tally
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One setting on one model: its pairs, and one completed trial to compare with other
+    settings.
+    """
+
+    setting: Setting
+    tally: Tally
+    example: Finished | None
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """One model's settings: what each showed, and which gave the same bits."""
+
+    model: str
+    tried: tuple[Tried, ...]
+    groups: tuple[tuple[str, ...], ...]
+    divergence: Divergence | None
+    problem: str | None
+
+
+def condition_of(
+    source: Source, setting: Setting, model: str, base: Condition, known: Mapping[str, Pin]
+) -> Condition:
+    """The base condition under one setting."""
+    plan = source.experiment
+    assert isinstance(plan, Compare)
+    condition = base.without(setting.without, known)
+    for pin in setting.pins:
+        condition = condition.with_pin(known[pin])
+    condition = condition.with_settings(setting.settings).with_environment(setting.environment)
+    if not plan.recorded:
+        condition = condition.with_orders(watch=False)
+    return replace(
+        condition,
+        model=model,
+        feed=source.id if plan.feed else None,
+        procedure=source.id if plan.procedure else None,
+        device=setting.device or device_of(source, base),
+    )
+
+
+def compare(
+    source: Source,
+    base: Condition,
+    known: Mapping[str, Pin],
+    wanted: int,
+    settings: Sequence[Setting] = (),
+) -> Experiment[Verdict]:
+    """The experiment: ``wanted`` pairs of every setting on every model, more for a race.
+
+    ``settings`` replaces the declared ones (a user's own value is one of them).
+    """
+    plan = source.experiment
+    assert isinstance(plan, Compare)
+    chosen = tuple(settings) or plan.settings
+    count = max(wanted, RACE_PAIRS) if plan.race else wanted
+    asked = {
+        (model, setting.name): pairs(condition_of(source, setting, model, base, known), count)
+        for model in plan.models
+        for setting in chosen
+        if not setting.models or model in setting.models
+    }
+    found = yield [trial for some in asked.values() for one in some for trial in one]
+    return judge(source, [_grouped(plan, model, chosen, asked, found) for model in plan.models])
+
+
+def _grouped(
+    plan: Compare,
+    model: str,
+    settings: Sequence[Setting],
+    asked: Mapping[tuple[str, str], Sequence[tuple[Trial, Trial]]],
+    found: Found,
+) -> Grouped:
+    tried = []
+    for setting in settings:
+        if (model, setting.name) not in asked:
+            continue
+        some = asked[model, setting.name]
+        done = [found[trial] for one in some for trial in one]
+        example = next((one for one in done if one.outcome.completed), None)
+        tried.append(Tried(setting, tally(some[0][0].condition, some, found, IGNORED), example))
+    groups: list[list[Tried]] = []
+    divergence, problem = None, None
+    for one in tried:
+        if one.example is None or not one.tally.agreed or one.tally.parted:
+            continue
+        for group in groups:
+            same = _same(plan, group[0].example, one.example)
+            if isinstance(same, Agreement):
+                group.append(one)
+                break
+            if isinstance(same, Incomparable):  # it belongs to no group, and is no group of its own
+                problem = problem or same.reason
+                break
+            divergence = divergence or same
+        else:
+            groups.append([one])
+    names = tuple(tuple(one.setting.name for one in group) for group in groups)
+    return Grouped(model, tuple(tried), names, divergence, problem)
+
+
+def _same(
+    plan: Compare, a: Finished | None, b: Finished | None
+) -> Agreement | Divergence | Incomparable:
+    """Whether two settings gave the same bits.
+
+    Two procedures (resumed or through) need not have the same steps, and under XLA less is observed
+    than without: there what they end on is compared.
+    """
+    assert a and b
+    if plan.procedure:
+        return compare_finals(a, b)
+    compared = compare_finished(a, b, IGNORED)
+    return (
+        compare_finals(a, b)
+        if isinstance(compared, Divergence) and compared.kind == "missing"
+        else compared
+    )
+
+
+def judge(source: Source, seen: list[Grouped]) -> Verdict:
+    """The verdict on a source with settings, from what every model showed."""
+    tried = [(one, model.model) for model in seen for one in model.tried]
+    base = Verdict(
+        source.id,
+        ERROR,
+        "",
+        trials=tuple(sorted({number for one, _ in tried for number in one.tally.trials})),
+        counts=tuple(one.tally.count(one.setting.name) for one, _ in tried),
+        settings=tuple((model.model, model.groups) for model in seen),
+    )
+    parting = [(one, model) for one, model in tried if one.tally.parted]
+    if parting:
+        return _parting(source, seen, base)
+    unavailable = [one.tally.unavailable for one, _ in tried if one.tally.unavailable]
+    usable = [model for model in seen if sum(bool(one.tally.agreed) for one in model.tried) > 1]
+    problems = [reason for one, _ in tried for reason in one.tally.problems]
+    problems += [model.problem for model in seen if model.problem]
+    if not usable and unavailable and not problems:
+        return replace(base, verdict=SKIPPED, reason=unavailable[0])
+    disagreeing = [model for model in seen if len(model.groups) > 1 and model.divergence]
+    if disagreeing:
+        first = disagreeing[0]
+        return replace(
+            base,
+            verdict=VARIES,
+            divergence=first.divergence,
+            reason=_which(disagreeing, problems + unavailable),
+        )
+    if problems or not usable:
+        return replace(
+            base, reason=problems[0] if problems else "no two settings could be compared"
+        )
+    exercised = [one for one, _ in tried if acted(source, one.tally)]
+    if not exercised:
+        return replace(
+            base,
+            verdict=SKIPPED,
+            reason=("not exercised: nothing in these trainings touched it" + _untried(unavailable)),
+        )
+    agreed = min(one.tally.agreed for one, _ in tried if one.tally.agreed)
+    return replace(
+        base,
+        verdict=REPRODUCIBLE,
+        excluded=excluded_rate(agreed),
+        reason=(
+            f"every setting gives the same bits on {len(usable)} models; not observed in {agreed} pairs a setting "
+            f"(a rate above {excluded_rate(agreed):.0%} is excluded)" + _untried(unavailable)
+        ),
+    )
+
+
+def _which(disagreeing: list[Grouped], problems: list[str]) -> str:
+    first = disagreeing[0]
+    groups = " / ".join(" = ".join(group) for group in first.groups)
+    models = ", ".join(model.model.removeprefix("source:") for model in disagreeing)
+    return (
+        f"each setting repeats itself, but on {models} they disagree: {groups}{_untried(problems)}"
+    )
+
+
+def _untried(reasons: list[str]) -> str:
+    return f"; not tried: {reasons[0]}" if reasons else ""
+
+
+def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
+    """Some setting does not repeat itself: one that does, on the same model, is the pin."""
+    guilty = [model for model in seen if any(one.tally.parted for one in model.tried)]
+    model = next(
+        (model for model in guilty if all(one.tally.parted for one in model.tried)), guilty[0]
+    )
+    parted = [one for one in model.tried if one.tally.parted]
+    steady = [
+        one
+        for one in model.tried
+        if one.tally.agreed and not one.tally.parted and not one.tally.problems
+    ]
+    names, short = (
+        ", ".join(one.setting.name for one in parted),
+        model.model.removeprefix("source:"),
+    )
+    counts = f"{parted[0].tally.parted} of {parted[0].tally.pairs} pairs part"
+    base = replace(base, divergence=parted[0].tally.divergence)
+    if len(parted) == len(model.tried):
+        return replace(
+            base,
+            verdict=BROKEN,
+            reason=(
+                f"{names} on {short}: {counts} although everything is pinned, and no setting repeats itself"
+            ),
+        )
+    if not steady:
+        reasons = [
+            reason
+            for one in model.tried
+            for reason in (*one.tally.problems, one.tally.unavailable)
+            if reason
+        ]
+        return replace(
+            base,
+            reason=f"{names} on {short}: {counts}, but no other setting could be compared: "
+            f"{(reasons or ['nothing was tried'])[0]}",
+        )
+    if source.experiment.race:
+        steady = [one for one in steady if any(shown(other.tally, one.tally) for other in parted)]
+    if not steady:
+        return replace(
+            base,
+            reason=f"inconclusive: {names} on {short} does not repeat itself ({counts}), "
+            f"too few to tell the others from luck",
+        )
+    # A setting may be a pin that it does not name (one thread); one that was seen to part is never
+    # advised.
+    held = next(
+        (pin for one in steady for pin in one.setting.pins),
+        next((pin.id for pin in source.pins for one in steady if _is_pin(pin, one.setting)), None),
+    )
+    return replace(
+        base,
+        verdict=NEEDS_PIN,
+        pin=held,
+        reason=f"{names} on {short} does not repeat itself ({counts}); {steady[0].setting.name} does",
+    )
+
+
+def _is_pin(pin: Pin, setting: Setting) -> bool:
+    """Whether the setting has a value that the pin gives, and none that it gives otherwise."""
+    given, chosen = ({**flat(one.settings, NO_ORDERS), **one.environment} for one in (pin, setting))
+    common = given.keys() & chosen.keys()
+    return bool(common) and all(given[name] == chosen[name] for name in common)

@@ -1,0 +1,39 @@
+"""From the step at which a source parts runs to the operation: a further pair replays that step."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from detaudit_probes.declare import EVERY_BACKEND, Pin, Source
+
+from detaudit.commands.scan.experiments.loosen import arms
+from detaudit.core.condition import Condition, pair
+from detaudit.core.experiment import Experiment
+from detaudit.core.pinpoint import judged
+from detaudit.core.verdict import BROKEN, NEEDS_PIN, Verdict
+
+#: Where runs part before any operation of a step: there is none to be found.
+CAME_IN = ("rng", "data", "init")
+
+
+def locate(
+    experiment: Experiment[Verdict], source: Source, base: Condition, known: Mapping[str, Pin]
+) -> Experiment[Verdict]:
+    """The verdict of ``experiment`` with the operation at which loose runs part, where they part in
+    a step.
+
+    A source that trains in its own way numbers its steps in its own way: it is left as it is.
+    """
+    verdict = yield from experiment
+    where = verdict.divergence
+    parted = next(
+        (count.model for count in verdict.counts if count.name == "loose" and count.parted), None
+    )
+    if verdict.verdict not in (NEEDS_PIN, BROKEN) or parted is None or source.experiment.procedure:
+        return verdict
+    if base.backend not in EVERY_BACKEND:
+        return verdict
+    if where is None or where.step is None or where.stage in CAME_IN:
+        return verdict
+    trials = pair(arms(source, parted, base, known).loose.with_orders(pinpoint=where.step), 0)
+    found = yield list(trials)
+    return replace(verdict, pinpoint=judged([found[trial] for trial in trials]))

@@ -1,0 +1,242 @@
+"""Loose pairs against pinned pairs: does this source part two runs, and does its pin hold it?
+
+The two conditions differ by the pin alone. What provokes the source stays on in both, so a pin that
+holds has held against the same provocation that parted the loose runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from detaudit_probes.declare import Loosen, Pin, Source
+
+from detaudit.core.condition import Condition, Trial, device_of, pairs
+from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher, pairs_needed
+from detaudit.core.divergence import IGNORED
+from detaudit.core.experiment import Experiment
+from detaudit.core.tally import Tally, tally
+from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, Verdict
+
+RACE_PAIRS = 5  # a side; 5 of 5 against 0 of 5 has a Fisher p of 0.004, 4 against 0 one of 0.024
+MOST_PAIRS = 20  # a race that parts too rarely for a verdict after these is inconclusive
+
+
+@dataclass(frozen=True)
+class Arms:
+    """One model's conditions: let loose, and held by each of the pins that are tried, by pin id."""
+
+    loose: Condition
+    pinned: tuple[tuple[str, Condition], ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one model showed."""
+
+    loose: Tally
+    pinned: tuple[tuple[str, Tally], ...]
+
+
+def arms(source: Source, model: str, base: Condition, known: Mapping[str, Pin]) -> Arms:
+    """The conditions of the experiment on one model."""
+    plan = source.experiment
+    assert isinstance(plan, Loosen)
+    loosened = plan.loosens or (source.id,)
+    start = (
+        base.without(loosened, known)
+        .with_settings(plan.settings)
+        .with_environment(plan.environment)
+    )
+    loose = replace(
+        start,
+        model=model,
+        loose=loosened,
+        feed=source.id if plan.feed else None,
+        procedure=source.id if plan.procedure else None,
+        device=device_of(source, base),
+    )
+    tried = plan.pins or tuple(pin.id for pin in source.pins)
+    return Arms(loose, tuple((name, loose.with_pin(known[name])) for name in tried))
+
+
+def loosen(
+    source: Source, base: Condition, known: Mapping[str, Pin], wanted: int
+) -> Experiment[Verdict]:
+    """The experiment: ``wanted`` pairs a side, more for a race."""
+    plan = source.experiment
+    assert isinstance(plan, Loosen)
+    tried = [arms(source, model, base, known) for model in plan.models]
+    count = max(wanted, RACE_PAIRS) if plan.race else wanted
+    while True:
+        conditions = [
+            one for arm in tried for one in (arm.loose, *(held for _, held in arm.pinned))
+        ]
+        asked = {condition: pairs(condition, count) for condition in conditions}
+        found = yield [trial for some in asked.values() for one in some for trial in one]
+
+        def look(
+            condition: Condition, asked: dict = asked, found: Mapping[Trial, object] = found
+        ) -> Tally:
+            return tally(condition, asked[condition], found, IGNORED)
+
+        seen = [
+            Seen(look(arm.loose), tuple((name, look(held)) for name, held in arm.pinned))
+            for arm in tried
+        ]
+        if not plan.race or not any(_rare(plan, one) for one in seen) or count >= MOST_PAIRS:
+            return judge(source, seen)
+        count = min(
+            MOST_PAIRS, max(count + RACE_PAIRS, pairs_needed(max(_rate(one) for one in seen)))
+        )
+
+
+def _rate(seen: Seen) -> float:
+    return max(seen.loose.parted / max(seen.loose.pairs, 1), 0.1)
+
+
+def _rare(plan: Loosen, seen: Seen) -> bool:
+    """Parted, but not often enough to tell a pin from luck: more pairs may do so."""
+    if not seen.loose.parted or any(_holds(plan, seen.loose, held) for _, held in seen.pinned):
+        return False
+    return any(not held.parted and not held.problems for _, held in seen.pinned)
+
+
+def shown(loose: Tally, held: Tally) -> bool:
+    """Whether it is more than luck that a race parted here and not there."""
+    return fisher(loose.parted, loose.pairs, held.parted, held.pairs) < SIGNIFICANT
+
+
+def judge(source: Source, seen: list[Seen]) -> Verdict:
+    """The verdict on a source from what every model showed."""
+    plan = source.experiment
+    assert isinstance(plan, Loosen)
+    base = Verdict(
+        source.id,
+        ERROR,
+        "",
+        counts=_counts(seen),
+        trials=tuple(
+            sorted({number for one in seen for held in _tallies(one) for number in held.trials})
+        ),
+    )
+    parted = [one for one in seen if one.loose.parted]
+    if not parted:
+        return _none_parted(source, seen, base)
+    guilty = next((one for one in parted if _holding(plan, one, seen)), parted[0])
+    base = replace(base, divergence=guilty.loose.divergence)
+    where = f"{guilty.loose.parted} of {guilty.loose.pairs} loose pairs of {_name(guilty)} part"
+    holding = _holding(plan, guilty, seen)
+    if holding:
+        return replace(
+            base,
+            verdict=NEEDS_PIN,
+            pin=holding[0],
+            other_pins=tuple(holding[1:]),
+            reason=f"{where}; with the pin, 0 of {dict(guilty.pinned)[holding[0]].pairs} do",
+        )
+    if not guilty.pinned:
+        return replace(base, reason=f"{where}, and no pin is known that could be tried")
+    failing = next(
+        (one for one in seen if one.pinned and all(held.parted for _, held in one.pinned)), None
+    )
+    if failing:
+        name, held = failing.pinned[0]
+        return replace(
+            base,
+            verdict=BROKEN,
+            reason=f"{where}, and {held.parted} of {held.pairs} do with {name} "
+            f"pinned on {_name(failing)}: nothing holds it",
+        )
+    problems = [reason for one in parted for _, held in one.pinned for reason in _problems(held)]
+    if problems:
+        return replace(
+            base, reason=f"{where}, but not every pinned pair could be compared: {problems[0]}"
+        )
+    if any(held.parted for one in seen for _, held in one.pinned):
+        return replace(base, reason=f"inconclusive: {where}, and no one pin holds on every model")
+    return replace(base, reason=f"inconclusive: {where}, too few to tell its pin from luck")
+
+
+def _holding(plan: Loosen, guilty: Seen, seen: list[Seen]) -> list[str]:
+    """The pins that are seen to hold what parted on this model, and that part on no other."""
+    return [
+        name
+        for name, held in guilty.pinned
+        if _holds(plan, guilty.loose, held)
+        and not any(dict(one.pinned)[name].parted for one in seen)
+    ]
+
+
+def _holds(plan: Loosen, loose: Tally, held: Tally) -> bool:
+    """Whether the pinned pairs of one model all agree, and for a race not by luck."""
+    steady = held.agreed > 0 and not held.parted and not held.problems
+    return steady and (not plan.race or shown(loose, held))
+
+
+def _none_parted(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
+    broken = [(name, held) for one in seen for name, held in one.pinned if held.parted]
+    if broken:
+        name, held = broken[0]
+        plan = source.experiment
+        if plan.race and not any(
+            one.pinned and all(held.parted for _, held in one.pinned) for one in seen
+        ):
+            return replace(
+                base,
+                divergence=held.divergence,
+                reason=(
+                    f"inconclusive: no loose pair parts, but {held.parted} of {held.pairs} do with {name} pinned; "
+                    f"another pin may hold"
+                ),
+            )
+        return replace(
+            base,
+            verdict=BROKEN,
+            divergence=held.divergence,
+            reason=f"{held.parted} of {held.pairs} pairs part with {name} pinned",
+        )
+    problems = [reason for one in seen for held in _tallies(one) for reason in held.problems]
+    if problems:
+        return replace(base, reason=problems[0])
+    unavailable = [held.unavailable for one in seen for held in _tallies(one) if held.unavailable]
+    if unavailable:
+        return replace(base, verdict=SKIPPED, reason=unavailable[0])
+    exercised = [one for one in seen if acted(source, one.loose)]
+    if not exercised:
+        return replace(
+            base, verdict=SKIPPED, reason="not exercised: nothing in these trainings touched it"
+        )
+    agreed = max(one.loose.agreed for one in exercised)  # of one model: pairs of one condition
+    return replace(
+        base,
+        verdict=REPRODUCIBLE,
+        excluded=excluded_rate(agreed),
+        reason=f"not observed in {agreed} pairs (a rate above {excluded_rate(agreed):.0%} is excluded)",
+    )
+
+
+def acted(source: Source, seen: Tally) -> bool:
+    """Whether the source was exercised in every trial of the tally, by what the trace shows."""
+    return seen.evidence.get(source.id, 0) > 0
+
+
+def _problems(held: Tally) -> tuple[str, ...]:
+    return held.problems + ((held.unavailable,) if held.unavailable else ())
+
+
+def _tallies(seen: Seen) -> list[Tally]:
+    return [seen.loose, *(held for _, held in seen.pinned)]
+
+
+def _counts(seen: list[Seen]) -> tuple:
+    return tuple(
+        count
+        for one in seen
+        for count in (
+            one.loose.count("loose"),
+            *(held.count(f"pinned by {name}") for name, held in one.pinned),
+        )
+    )
+
+
+def _name(seen: Seen) -> str:
+    return seen.loose.condition.model.removeprefix("source:")

@@ -1,0 +1,81 @@
+"""Source x component: which generator decides the initial weights, dropout, the shuffle ...?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from detaudit_probes.declare import Pin, Source
+
+from detaudit.commands.scan.findings import Cell
+from detaudit.core.condition import Condition, pair
+from detaudit.core.divergence import IGNORED, Agreement, Incomparable
+from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.tally import compare_finished
+
+COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "augmentation", "embedding")
+GENERATORS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "keras-seed")
+
+
+def matrix(
+    base: Condition,
+    known: Mapping[str, Pin],
+    sources: Mapping[str, Source],
+    components: Sequence[str] = COMPONENTS,
+    generators: Sequence[str] = GENERATORS,
+) -> Experiment[tuple[Cell, ...]]:
+    """One pair a cell, everything pinned but that generator; and one with nothing loose a
+    component.
+
+    Components and generators that are no ``sources`` of this backend are left out. A generator is
+    reseeded from the operating system in each trial, so one agreeing pair says that the component
+    does not draw from it.
+    """
+    generators = [name for name in generators if name in sources]
+    components = [name for name in components if name in sources]
+    held = {component: _condition(base, sources[component], ()) for component in components}
+    cells = {
+        (component, generator): _condition(
+            base.without((generator,), known), sources[component], (generator,)
+        )
+        for component in components
+        for generator in generators
+    }
+    asked = {condition: pair(condition, 0) for condition in (*held.values(), *cells.values())}
+    found = yield [trial for one in asked.values() for trial in one]
+
+    def look(condition: Condition) -> tuple[Finished, Finished]:
+        left, right = asked[condition]
+        return found[left], found[right]
+
+    return tuple(
+        _cell(component, generator, look(held[component]), look(condition))
+        for (component, generator), condition in cells.items()
+    )
+
+
+def _condition(base: Condition, source: Source, loose: tuple[str, ...]) -> Condition:
+    plan = source.experiment
+    return replace(
+        base,
+        model=plan.models[0],
+        loose=loose,
+        feed=source.id if plan.feed else None,
+        procedure=source.id if plan.procedure else None,
+    )
+
+
+def _cell(
+    component: str,
+    generator: str,
+    held: tuple[Finished, Finished],
+    loose: tuple[Finished, Finished],
+) -> Cell:
+    trials = tuple(one.number for one in (*held, *loose))
+    pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (held, loose))
+    for compared in (pinned, free):
+        if isinstance(compared, Incomparable):
+            return Cell(component, generator, None, compared.reason, trials)
+    if not isinstance(pinned, Agreement):
+        return Cell(component, generator, None, "differs with every generator pinned", trials)
+    decides = not isinstance(free, Agreement)
+    reason = "loose, the pair parts" if decides else "loose, the pair still agrees"
+    return Cell(component, generator, decides, reason, trials)

@@ -1,0 +1,135 @@
+"""What a scan is going to do: which sources, how many pairs, and how long that should take."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from detaudit_probes.declare import Compare, Source
+from detaudit_probes.kit.models import names as models_of
+
+from detaudit.errors import UsageError
+from detaudit.registry import base
+
+QUICK, DEFAULT, FULL = "quick", "default", "full"
+
+#: Models on which a quick scan climbs the ladder.
+QUICK_MODELS = ("mlp", "text")
+
+#: In a quick scan a source is tried on so many of its models and settings, the most telling first,
+#: and on its advised pin.
+QUICK_LOOSEN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
+
+#: Pairs of each condition; races take more (``experiments.loosen.RACE_PAIRS``).
+PAIRS = {QUICK: 1, DEFAULT: 2, FULL: 5}
+
+#: Pairs of fresh processes in which the recipe's own lines must give the same bits.
+PROOF_PAIRS = {QUICK: 3, DEFAULT: 5, FULL: 5}
+
+# Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
+# (docs/explanation/speed.md).
+COST_SECONDS = 8.0
+PROOF_SECONDS = 19.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit
+    undecided.
+
+    ``untried`` are the sources that this depth leaves out.
+    """
+
+    depth: str
+    sources: tuple[Source, ...]
+    models: tuple[str, ...]
+    ladder_models: tuple[str, ...]
+    pairs: int
+    asked: tuple[str, ...] = ()
+    untried: tuple[Source, ...] = ()
+
+    @property
+    def sections(self) -> bool:
+        """Whether the matrix, the placebos and reach are part of the audit."""
+        return self.depth != QUICK and not self.asked
+
+    @property
+    def ladder(self) -> bool:
+        return not self.asked
+
+    @property
+    def proof_pairs(self) -> int:
+        """In how many pairs of fresh processes the recipe's own lines are tried."""
+        return PROOF_PAIRS[self.depth] if self.ladder else 0
+
+    @property
+    def seconds_alone(self) -> float:
+        """A rough expectation for what runs with nothing beside it: the recipe's proof and cost."""
+        return COST_SECONDS + self.proof_pairs * PROOF_SECONDS if self.proof_pairs else 0.0
+
+
+def choose(
+    backend: str, depth: str, only: Sequence[str], skip: Sequence[str], pairs: int | None
+) -> Plan:
+    """The plan for a scan. Raises UsageError for an id that no source has, with the nearest right
+    one.
+    """
+    known = base.known_sources(backend)
+    for name in (*only, *skip):
+        check_id(name, base.known_sources())
+    elsewhere = [
+        name for name in only if not any(_named(source, [name]) for source in known.values())
+    ]
+    if elsewhere:
+        raise UsageError(
+            f"{elsewhere[0]} is no source on {backend}; `detaudit explain {elsewhere[0]}` says where."
+        )
+    wanted = [source for source in known.values() if not _named(source, skip)]
+    chosen = wanted
+    if only:
+        chosen = [source for source in chosen if _named(source, only)]
+    elif depth == QUICK:
+        chosen = [source for source in chosen if source.quick]
+    untried = tuple(source for source in wanted if source not in chosen and not only)
+    if depth == QUICK:
+        chosen = [narrowed(source) for source in chosen]
+    if not chosen:
+        raise UsageError("No source is left to be tried: --skip takes away all that --only names.")
+    models = models_of(backend)
+    few = tuple(name for name in models if name in QUICK_MODELS)
+    return Plan(
+        depth,
+        tuple(chosen),
+        models,
+        few if depth == QUICK else models,
+        pairs or PAIRS[depth],
+        tuple(source.id for source in chosen) if only else (),
+        untried,
+    )
+
+
+def narrowed(source: Source) -> Source:
+    """The source as a quick scan tries it."""
+    plan = source.experiment
+    if isinstance(plan, Compare):
+        return source._replace(
+            experiment=plan._replace(
+                models=plan.models[:QUICK_COMPARE], settings=plan.settings[:QUICK_SETTINGS]
+            )
+        )
+    pins = (plan.pins or tuple(pin.id for pin in source.pins))[:1]
+    return source._replace(experiment=plan._replace(models=plan.models[:QUICK_LOOSEN], pins=pins))
+
+
+def _named(source: Source, names: Sequence[str]) -> bool:
+    """``third-party`` names every ``third-party:NAME``."""
+    return source.id in names or source.id.partition(":")[0] in names
+
+
+def check_id(name: str, known: Mapping[str, Source]) -> None:
+    """Raise UsageError where no source has this id, and offer the nearest."""
+    ids = {*known, *(one.partition(":")[0] for one in known)}
+    if name in ids:
+        return
+    near = difflib.get_close_matches(name, sorted(ids), n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise UsageError(f"There is no source {name!r}.{hint} `detaudit sources` lists them.")

@@ -1,0 +1,235 @@
+"""A scan: control first, then every source by experiment, then what can only be measured alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
+
+from detaudit.commands.scan import plan, verify
+from detaudit.commands.scan.experiments.cost import cost
+from detaudit.commands.scan.experiments.ladder import costs, refuted, weakest
+from detaudit.commands.scan.findings import Audit, Recipe, Rung
+from detaudit.commands.scan.plan import Plan
+from detaudit.commands.scan.sections import Parts, parts_of
+from detaudit.core.events import Decided, Emit, Phase
+from detaudit.core.experiment import Asking
+from detaudit.core.verdict import ERROR, Verdict
+from detaudit.execution import interpreter
+from detaudit.execution.audit import Session, session
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.runner import Limits, default_jobs
+from detaudit.machine import gpu, system, variables
+from detaudit.registry import base, recipes
+from detaudit.registry.availability import lacking
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; it stands in the report, so that an audit can be replayed."""
+
+    python: str
+    backend: str = "tensorflow"
+    device: str = "auto"
+    depth: str = plan.DEFAULT
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    trials: int | None = None
+    seed: int = 1
+    jobs: int | None = None
+    timeout: float = 300.0
+    budget: float | None = None
+    isolate: bool = False
+    strict: bool = False
+    resume: str | None = None
+    probes: tuple[str, ...] = ()
+
+
+def scan(options: Options, emit: Emit) -> Audit:
+    """Audit the machine and the interpreter under test.
+
+    Raises UsageError and EnvironmentUnusable. An interruption gives an audit of what had been
+    found, saved for ``--resume``.
+    """
+    if options.backend == "tensorflow":
+        facts = interpreter.ask(options.python).facts
+        options = replace(options, backend=interpreter.adapter(options.backend, facts))
+    chosen = plan.choose(options.backend, options.depth, options.only, options.skip, options.trials)
+    with session(emit, options.resume) as work:
+        return _Scan(options, chosen, work).audit()
+
+
+class _Scan:
+    """One scan while it is being done. ``ladder`` and ``recipe`` are what the proof and the cost
+    have made of what the parts found.
+    """
+
+    def __init__(self, options: Options, chosen: Plan, work: Session) -> None:
+        self.options, self.plan, self.session = options, chosen, work
+        self.emit = work.emit
+        self.on_gpu = work.on_gpu(options.device)
+        self.hello: Hello | None = None
+        self.parts: Parts | None = None
+        self.ladder: tuple[Rung, ...] = ()
+        self.recipe: Recipe | None = None
+        self.untried: tuple[str, ...] = ()
+        fork = not (options.isolate or self.on_gpu)
+        self.runner = work.start_nests(
+            Interpreter(options.python, options.backend, fork, options.probes),
+            Limits(options.jobs or default_jobs(), options.timeout, options.budget),
+        )
+        self._choose_base(self.on_gpu)
+
+    def audit(self) -> Audit:
+        with self.session.attended():
+            self.hello = self.session.greet(self.base, "scan")
+            gpus = self._count_gpus() if self.on_gpu else 0
+            self._choose_base(gpus > 0)
+            self._attribute(self.hello, gpus)
+        return self.session.complete(self._found())
+
+    def _choose_base(self, on_gpu: bool) -> None:
+        options = self.options
+        self.base = base.base_condition(
+            options.backend, options.device, options.seed, on_gpu=on_gpu
+        )
+
+    def _count_gpus(self) -> int:
+        """How many GPUs can be used. Raises EnvironmentUnusable where one is wanted and none is
+        there.
+        """
+        self.emit(Phase("Is there a GPU to train on?"))
+        there = self.session.has_gpu(self.base, self.options.device == "gpu")
+        return max(1, gpu.count(self.session.gpus)) if there else 0
+
+    def _attribute(self, hello: Hello, gpus: int) -> None:
+        """Control, and only where it holds everything else."""
+        facts = {**hello.facts, "cpu_flags": system.read().processor.flags}
+        self.untried = tuple(
+            source.id for source in self.plan.untried if lacking(source, facts, gpus) is None
+        )
+        self.parts = parts = parts_of(self.plan, self.base, self.session.variables, facts, gpus)
+        self.session.forecast((parts.control, *parts.after_control()), self.plan.seconds_alone)
+        self.emit(Phase("Control: everything pinned against everything pinned"))
+        self._run([parts.control])
+        if not self._decided():
+            return
+        self.emit(Phase("Every source by experiment"))
+        self._run(parts.after_control())
+        self.ladder = _found_by(parts.ladder)
+        if self.ladder:
+            self._measure_alone()
+
+    def _run(self, parts: Sequence[Asking]) -> None:
+        def settled(index: int, finding: Any) -> None:
+            if isinstance(finding, Verdict):
+                self.emit(Decided(finding.source, finding.verdict, finding.reason))
+
+        self.runner.run(parts, settled)
+
+    def _measure_alone(self) -> None:
+        """The recipe's proof and its price: with nothing of ours running beside them."""
+        if self.runner.cut:
+            return
+        rung = self._proven()
+        if rung is None or rung.id == "none":
+            return
+        self.emit(Phase(f"The price of the recipe, measured alone: {rung.title}"))
+        known = base.known_pins(self.options.backend)
+        by_id = {one.id: one for one in recipes.rungs(known)}
+        model = self.plan.ladder_models[-1] if self.plan.depth == plan.QUICK else "cnn"
+        none, recipe = (
+            recipes.condition(by_id[name], self.base, known, model) for name in ("none", rung.id)
+        )
+        ratios = self.session.ask(cost(none, recipe)) or ()
+        self.ladder = tuple(costs(one, ratios) if one is rung else one for one in self.ladder)
+
+    def _proven(self) -> Rung | None:
+        """The weakest recipe whose own lines were not seen to differ. One pair that differs is
+        final for a recipe: then the next one is tried. None where the budget is spent before
+        that.
+        """
+        proof = None
+        while (rung := weakest(self.ladder)) is not None:
+            if self.runner.over_budget():
+                self.runner.cut = True
+                return None
+            self.emit(Phase(f"The printed lines, in a script of their own: {rung.title}"))
+            proof = verify.verify(
+                rung,
+                self.options.backend,
+                self.plan.models,
+                self.options.python,
+                self._plain_environment(),
+                self.session.folder.path / "recipe",
+                self.options.timeout,
+                self.plan.proof_pairs,
+            )
+            if proof.verified is not False:
+                break
+            self.ladder = refuted(self.ladder, proof)
+        self.recipe = proof
+        return rung
+
+    def _plain_environment(self) -> dict[str, str]:
+        """For the script that verifies a recipe: as every nest, without a condition's variables.
+
+        The ladder hides a GPU from the framework in the child; a plain script is not to meet one
+        either.
+        """
+        hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if self.options.device == "cpu" else {}
+        return {**self.runner.base, **hidden}
+
+    def _found(self) -> Audit:
+        """What the parts that were done have found."""
+        parts, options = self.parts, self.options
+        blank = Audit(
+            options=self._replayable(),
+            machine={},
+            environment={
+                **(self.hello.facts if self.hello is not None else {}),
+                "framework": self.session.framework(),
+                "variables": variables.describe(self.session.variables),
+            },
+            control=None,
+            recipe=self.recipe,
+            warnings=variables.warnings(self.session.variables),
+            asked=self.plan.asked,
+            untried=self.untried,
+            strict=options.strict,
+        )
+        if parts is None:
+            return blank
+        return replace(
+            blank,
+            control=parts.control.finding,
+            verdicts=tuple(self._verdicts(parts)) if self._decided() else (),
+            matrix=_found_by(parts.matrix),
+            ladder=self.ladder or _found_by(parts.ladder),
+            placebos=tuple(one.finding for one in parts.placebos if one.finding is not None),
+            reach=_found_by(parts.reach),
+        )
+
+    def _decided(self) -> bool:
+        """Whether the control allowed the sources to be tried."""
+        held = self.parts.control.finding if self.parts is not None else None
+        return held is not None and not held.parted
+
+    def _verdicts(self, parts: Parts) -> Iterator[Verdict]:
+        cut = self.runner.cut
+        reason = "the budget ran out before it was decided" if cut else "the scan was interrupted"
+        for source in self.plan.sources:
+            yield parts.sources[source.id].finding or Verdict(source.id, ERROR, reason)
+
+    def _replayable(self) -> dict[str, Any]:
+        return {
+            **asdict(self.options),
+            "jobs": self.runner.limits.jobs,
+            "isolate": not self.runner.interpreter.fork,
+            "trials": self.plan.pairs,
+        }
+
+
+def _found_by(asking: Asking[tuple[_Row, ...]] | None) -> tuple[_Row, ...]:
+    """What a part of the scan has found; nothing where it was not asked, or not done."""
+    return asking.finding or () if asking is not None else ()

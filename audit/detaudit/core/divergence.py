@@ -1,0 +1,260 @@
+"""Comparing two traces: the first observation, in causal order, at which they part.
+
+Agreement is claimed only for two traces with the same non-zero observations and equal facts. An
+observation that is extra, missing or renamed, or one side that ends early, is a divergence there.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+import numpy as np
+
+from detaudit.core.trace import Table, Tensor, Trace
+from detaudit.core.ulp import Distance, distance
+
+#: The stages that do not count where a generator is unpinned: its own state differs at once, and
+#: what the training made of it is judged.
+IGNORED = ("rng",)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first pair of observations that differ. ``step`` is None for what happens once.
+
+    ``kind`` is ``bits``, ``missing`` (only one side has it) or ``shape`` (dtype or shape differ).
+    ``distance`` is None where the bytes were not kept or cannot be compared.
+    """
+
+    stage: str
+    step: int | None
+    name: str
+    kind: str
+    distance: Distance | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    observations: int
+
+
+@dataclass(frozen=True)
+class Incomparable:
+    """Two traces that say nothing about each other, and why."""
+
+    reason: str
+
+
+Comparison = Agreement | Divergence | Incomparable
+_Seen = tuple[
+    tuple[str, str, int | None, str], Table, int, int
+]  # what it is (its label); table, row, cell
+
+
+def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparison:
+    """Compare two completed traces; observations of the stages in ``ignore`` do not count."""
+    differing = sorted(
+        key
+        for key in left.facts.keys() | right.facts.keys()
+        if left.facts.get(key) != right.facts.get(key)
+    )
+    if differing:
+        return Incomparable(f"the environments differ: {', '.join(differing)}")
+    if left.fingerprint != right.fingerprint:
+        return Incomparable("fingerprinted by different algorithms")
+    lefts, rights = _filtered(left, ignore), _filtered(right, ignore)
+    row = _first_row(lefts, rights)
+    if row is not None:
+        return _first_in(_observations(lefts, row), _observations(rights, row))
+    count = sum(int(table.cells.size) for table in lefts.values())
+    return Agreement(count) if count else Incomparable("nothing was observed")
+
+
+def aligned(left: Trace, right: Trace) -> Trace:
+    """``right`` by the names of ``left``: see :func:`renamed`."""
+    names = renamed(left, right)
+    tables = [
+        replace(
+            table,
+            columns=tuple((stage, names.get((stage, name), name)) for stage, name in table.columns),
+        )
+        for table in right.tables
+    ]
+    return replace(right, tables=tuple(tables)) if names else right
+
+
+def renamed(left: Trace, right: Trace) -> dict[tuple[str, str], str]:
+    """What has another name on the left, by its stage and its name on the right.
+
+    Observations of one stage without one of their name on the other side are the same by their
+    order, where there are as many of them on both sides. (Where their shapes differ, so do their
+    fingerprints.)
+    """
+    lefts, rights = _names(left), _names(right)
+    pairs = {stage: partners(names, rights.get(stage, ())) for stage, names in lefts.items()}
+    return {(stage, name): other for stage, found in pairs.items() for name, other in found.items()}
+
+
+def partners(lefts: Sequence[str], rights: Sequence[str]) -> dict[str, str]:
+    """The name on the left of each on the right that has another there."""
+    known, others = set(lefts), set(rights)
+    alone = [name for name in lefts if name not in others]
+    unknown = [name for name in rights if name not in known]
+    return dict(zip(unknown, alone, strict=True)) if len(alone) == len(unknown) else {}
+
+
+def _names(trace: Trace) -> dict[str, list[str]]:
+    """The names of each stage, each once, in the order in which they were first observed."""
+    found: dict[str, dict[str, None]] = {}
+    for stage, name in (column for table in trace.tables for column in table.columns):
+        found.setdefault(stage, {}).setdefault(name)
+    return {stage: list(names) for stage, names in found.items()}
+
+
+def _filtered(trace: Trace, ignore: Collection[str]) -> dict[str, Table]:
+    kept = ((table.name, _without(table, ignore)) for table in trace.tables)
+    return {name: table for name, table in kept if table.cells.size}
+
+
+def _without(table: Table, ignore: Collection[str]) -> Table:
+    if not ignore or not any(stage in ignore for stage, _ in table.columns):
+        return table
+    if table.kind != "events":
+        raise ValueError("a step table is compared whole")
+    keep = np.array(
+        [table.columns[int(column)][0] not in ignore for column in table.column], dtype=bool
+    )
+    return replace(
+        table,
+        sequence=table.sequence[keep],
+        step=table.step[keep],
+        column=table.column[keep],
+        cells=table.cells[keep],
+        origin=table.origin[keep],
+    )
+
+
+def _first_row(lefts: dict[str, Table], rights: dict[str, Table]) -> int | None:
+    """The first row, counted in causal order over all tables, in which the two sides differ in any
+    way.
+
+    Up to it the k-th row of a table is the k-th on both sides, so tables can be compared row by
+    row.
+    """
+    names = sorted(lefts.keys() | rights.keys())
+    left, right = _order(lefts, names)[0], _order(rights, names)[0]
+    both = min(len(left), len(right))
+    found = (
+        [int(np.argmax(left[:both] != right[:both]))] if (left[:both] != right[:both]).any() else []
+    )
+    if len(left) != len(right):
+        found.append(both)
+    for number, name in enumerate(names):
+        if name in lefts and name in rights:
+            row = _first_row_of(lefts[name], rights[name])
+            if row is not None:
+                found.append(int(np.flatnonzero(left == number)[row]))
+    return min(found, default=None)
+
+
+def _order(tables: dict[str, Table], names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of all tables in causal order: the table of each, by its place in ``names``, and its
+    row there.
+    """
+    there = [(number, tables[name]) for number, name in enumerate(names) if name in tables]
+    if not there:
+        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    causal = np.argsort(np.concatenate([table.sequence for _, table in there]), kind="stable")
+    which = np.concatenate([np.full(len(table.sequence), number) for number, table in there])
+    rows = np.concatenate([np.arange(len(table.sequence)) for _, table in there])
+    return which[causal], rows[causal]
+
+
+def _first_row_of(left: Table, right: Table) -> int | None:
+    """The first row that differs in the part that both tables have, or None."""
+    rows = min(len(left.cells), len(right.cells))
+    if left.kind != right.kind or (left.kind == "steps" and left.columns != right.columns):
+        return 0
+    known = {
+        label: number for number, label in enumerate(dict.fromkeys(left.columns + right.columns))
+    }
+    differ = (left.cells[:rows] != right.cells[:rows]).any(axis=1) | (
+        left.step[:rows] != right.step[:rows]
+    )
+    if left.kind == "events":
+        a, b = (
+            np.array([known[label] for label in table.columns])[table.column[:rows].astype(int)]
+            for table in (left, right)
+        )
+        differ |= a != b
+    return int(np.argmax(differ)) if differ.any() else None
+
+
+def _observations(tables: dict[str, Table], row: int) -> Iterator[_Seen]:
+    """Every observation from a row on, in causal order."""
+    names = sorted(tables)
+    for number, place in zip(*(part[row:] for part in _order(tables, names)), strict=True):
+        table, at = tables[names[number]], int(place)
+        for cell in range(table.cells.shape[1]):
+            stage, name = table.label(at, cell)
+            yield (table.phase, stage, _step(table, at), name), table, at, cell
+
+
+def _first_in(lefts: Iterator[_Seen], rights: Iterator[_Seen]) -> Divergence:
+    """The first observation of two sequences that is not the same. They are known to differ."""
+    for left, right in zip_longest(lefts, rights):
+        if left is None or right is None:
+            return _missing(left or right)
+        (a, table, row, cell), (b, other, other_row, other_cell) = left, right
+        if a != b:
+            later_left, later_right = (
+                {a, *(seen[0] for seen in lefts)},
+                {b, *(seen[0] for seen in rights)},
+            )
+            return _missing(right if a in later_right and b not in later_left else left)
+        if table.cells[row, cell] != other.cells[other_row, other_cell]:
+            return difference(*a[1:], table.record(row, cell), other.record(other_row, other_cell))
+    raise ValueError("the traces do not differ")
+
+
+def _missing(seen: _Seen) -> Divergence:
+    _, stage, step, name = seen[0]
+    return Divergence(stage, step, name, "missing")
+
+
+def difference(
+    stage: str, step: int | None, name: str, left: Tensor | None, right: Tensor | None
+) -> Divergence:
+    """The divergence at an observation whose fingerprints differ; the tensors are None where their
+    bytes were not kept.
+    """
+    if left is None or right is None:
+        return Divergence(stage, step, name, "bits")
+    if not left.is_like(right):
+        return Divergence(stage, step, name, "shape")
+    return Divergence(stage, step, name, "bits", _distance(left, right))
+
+
+def _distance(left: Tensor, right: Tensor) -> Distance | None:
+    """None where the bytes cannot be compared, or do not differ: then it was the fingerprint that
+    went wrong.
+    """
+    comparable = left.dtype != "object" and len(left.elements) == len(right.elements)
+    if not comparable or left.elements == right.elements:
+        return None
+    return distance(left.elements, right.elements, left.dtype)
+
+
+def compare_finals(left: Trace, right: Trace, name: str) -> Comparison | None:
+    """Compare the digests of what two trainings end on, which is called ``name``; None where one
+    has left no digest.
+    """
+    if left.final is None or right.final is None:
+        return None
+    if left.final == right.final:
+        return Agreement(1)
+    return Divergence("update", None, name, "bits")
+
+
+def _step(table: Table, row: int) -> int | None:
+    return None if table.kind == "events" else int(table.step[row])

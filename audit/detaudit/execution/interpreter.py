@@ -1,0 +1,95 @@
+"""The interpreter under test, before anything is imported in it: what is installed there, and which
+adapter fits.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from detaudit_probes.declare import NOT_TENSORFLOW, keras_2_is_chosen, under_keras_2
+
+from detaudit.errors import EnvironmentUnusable
+from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.variables import environment_for_nests
+from detaudit.execution.workspace import workspace
+from detaudit.registry import base
+
+#: The distributions that are TensorFlow.
+TENSORFLOW = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-gpu",
+    "tensorflow-intel",
+    "tensorflow-macos",
+    "tensorflow-rocm",
+    "intel-tensorflow",
+    "tf-nightly",
+    "tf-nightly-cpu",
+)
+
+
+def ask(python: str) -> Hello:
+    """What an interpreter says of itself without importing a framework.
+
+    Raises EnvironmentUnusable where it cannot be started, or is too old.
+    """
+    with workspace() as folder:
+        environment = environment_for_nests(os.environ, (), str(folder.private))
+        runner = Runner(
+            Interpreter(python, "tensorflow", imports=False),
+            Limits(),
+            folder.path / "run-asked",
+            environment,
+        )
+        try:
+            return runner.greet(base.base_condition("tensorflow", "cpu", 1))
+        finally:
+            runner.close()
+
+
+def adapter(
+    backend: str, facts: Mapping[str, Any], variables: Mapping[str, str] = os.environ
+) -> str:
+    """The adapter for a backend of the user's: where TensorFlow is old, or Keras is, another than
+    ``tensorflow``.
+
+    Keras is old by its version, or where ``variables`` make TensorFlow take the package
+    ``tf_keras``.
+
+    Raises EnvironmentUnusable where TensorFlow is not there and another backend is, and for
+    TensorFlow 2.0 to 2.2.
+    """
+    packages = facts.get("packages", {})
+    release = next((_release(packages[name]) for name in TENSORFLOW if name in packages), None)
+    if backend != "tensorflow":
+        return backend
+    if release is None:
+        others = [name for name in NOT_TENSORFLOW if name in packages]
+        if others:
+            raise EnvironmentUnusable(
+                f"There is no TensorFlow in this environment, but {' and '.join(others)}: "
+                f"give --backend {others[0]}."
+            )
+        return backend
+    if (2, 0) <= release < (2, 3):
+        raise EnvironmentUnusable(
+            f"TensorFlow {release[0]}.{release[1]} is followed in no way: 1.x is, and 2.3 and "
+            f"newer."
+        )
+    # Before 2.7 the Keras of TensorFlow's users is 2, whatever else is installed.
+    legacy = "tf-keras" in packages and keras_2_is_chosen(variables)
+    old = release < (2, 7) or _release(packages.get("keras", "3.0")) < (3, 0) or legacy
+    return under_keras_2(release) if old else "tensorflow"
+
+
+def installed(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The backends that are there, as a user names them."""
+    packages = facts.get("packages", {})
+    tensorflow = ("tensorflow",) if any(name in packages for name in TENSORFLOW) else ()
+    return (*tensorflow, *(name for name in NOT_TENSORFLOW if name in packages))
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = (*version.split("."), "0")[:2]
+    return int(major), int(minor)

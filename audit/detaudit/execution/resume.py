@@ -1,0 +1,191 @@
+"""What is saved of an audit while it goes on, and taken up again by ``--resume``.
+
+A saved audit is a folder with the traces of the trials that had finished and ``resume.jsonl``: a
+line on the audit, then a line for each trial, added as it ends. So they outlive the audit however
+that ends; a last line that was cut off is left out. Traces say nothing about a machine that has
+changed, so the first line also holds what must be equal.
+
+Version history: 1, one document, written when an audit was interrupted; 2, a line for each trial.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from detaudit_probes import codec, protocol
+
+from detaudit import __version__
+from detaudit.core import trace as traces
+from detaudit.core.condition import Condition, Trial, items
+from detaudit.core.experiment import Finished
+from detaudit.core.outcome import Outcome
+from detaudit.errors import UsageError
+
+FORMAT, VERSION = "detaudit.resume", 2
+FILE = "resume.jsonl"
+LARGEST = 100_000_000  # bytes; a saved audit of a thousand trials has about one million
+AGAIN = "Begin again without --resume"
+MOST_NAMES = 3  # of changed files that are named
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must be the same for saved trials to speak for an audit.
+
+    ``options`` are those of the command that change what a trial is, as a user spells them.
+    ``files`` are the program's, with what tells that one has changed.
+    """
+
+    command: str
+    interpreter: str
+    environment: Mapping[str, Any]
+    fingerprint: str
+    machine: Mapping[str, Any]
+    seed: int
+    isolate: bool
+    variables: Mapping[str, str]
+    arguments: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] = field(default_factory=dict)
+    detaudit: str = __version__
+
+
+class Saved(NamedTuple):
+    """A saved audit: the file that names it, its identity as JSON values, its trials by key."""
+
+    path: Path
+    identity: Mapping[str, Any]
+    finished: dict[str, Finished]
+
+
+class Record:
+    """``resume.jsonl`` in an audit's own folder; of the trials, those that ``lasting`` is true
+    of.
+    """
+
+    def __init__(self, folder: Path, identity: Identity, lasting: Callable[[Outcome], bool]):
+        self.path = folder / FILE
+        self._identity, self._lasting = identity, lasting
+
+    def write(self, finished: Iterable[Finished]) -> None:
+        """The whole of it, in the place of what is there."""
+        header = {"format": FORMAT, "version": VERSION, "identity": asdict(self._identity)}
+        draft = self.path.with_name(self.path.name + ".part")
+        draft.write_bytes(_line(header) + b"".join(map(self._line, finished)))
+        os.replace(draft, self.path)
+
+    def add(self, one: Finished) -> None:
+        """A trial that has ended. What is written is on the disk, or no line."""
+        with open(self.path, "ab", buffering=0) as file:
+            file.write(self._line(one))
+
+    def _line(self, one: Finished) -> bytes:
+        if not self._lasting(one.outcome):
+            return b""
+        return _line(
+            {
+                "number": one.number,
+                "draw": one.trial.draw,
+                "condition": _condition(one.trial.condition),
+                "outcome": asdict(one.outcome),
+                "folder": os.path.relpath(one.trace.folder, self.path.parent)
+                if one.trace
+                else None,
+            }
+        )
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True).encode() + b"\n"
+
+
+def load(path: Path) -> Saved:
+    """Raises UsageError where the file is no saved audit, or its traces are gone."""
+    header, *lines = _read(path)
+    try:
+        finished = [_finished(json.loads(line), path.parent) for line in lines]
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise UsageError(f"{path} is damaged ({type(error).__name__}: {error}). {AGAIN}.") from None
+    return Saved(path, json.loads(header)["identity"], {one.trial.key(): one for one in finished})
+
+
+def _read(path: Path) -> list[bytes]:
+    """Its whole lines, the first of them checked."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"{path} is too large to be a saved audit.")
+        lines = path.read_bytes().split(b"\n")[:-1]
+        header = json.loads(lines[0]) if lines else None
+    except OSError as error:
+        raise UsageError(
+            f"Cannot read {path}: {error.strerror}. --resume takes the file that the interrupted "
+            f"audit named."
+        ) from None
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise UsageError(
+            f"{path} is not a saved audit. --resume takes the file that the interrupted audit named."
+        )
+    if header.get("version") != VERSION:
+        raise UsageError(
+            f"{path} was saved by another detaudit (version {header.get('version')} of the format, "
+            f"this one knows {VERSION}). {AGAIN}."
+        )
+    if not isinstance(header.get("identity"), dict):
+        raise UsageError(f"{path} is damaged: it does not say what was audited. {AGAIN}.")
+    return lines
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    return {
+        **vars(condition),
+        "settings": codec.encode(condition.settings),
+        "orders": codec.encode(condition.orders),
+        "environment": dict(condition.environment),
+    }
+
+
+def _finished(one: Mapping[str, Any], folder: Path) -> Finished:
+    condition = dict(one["condition"])
+    condition["settings"] = codec.decode(protocol.Settings, condition["settings"])
+    condition["orders"] = codec.decode(protocol.Orders, condition["orders"])
+    condition["environment"] = items(condition["environment"])
+    for name in ("pins", "loose"):
+        condition[name] = tuple(condition[name])
+    trace = traces.read(folder / one["folder"]) if one["folder"] else None
+    if one["folder"] and trace is None:
+        raise ValueError(f"the trace of trial {one['number']} is gone")
+    trial = Trial(Condition(**condition), int(one["draw"]))
+    return Finished(trial, int(one["number"]), Outcome(**one["outcome"]), trace)
+
+
+def refuse_changed(saved: Saved, now: Identity) -> None:
+    """Raise UsageError, with what has changed, where the saved trials speak for another audit."""
+    changed = _changed(saved.identity, json.loads(json.dumps(asdict(now))))
+    if changed:
+        raise UsageError(
+            f"Cannot go on with the saved audit: {', '.join(changed)} changed since. {AGAIN}."
+        )
+
+
+def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name in [one.name for one in fields(Identity)]:
+        before, after = then.get(name), now[name]
+        if name in ("options", "files"):
+            found += _named(before if isinstance(before, dict) else {}, after)
+        elif before != after:
+            found.append(name)
+    return found
+
+
+def _named(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    names = sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    )
+    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    return [*names[:MOST_NAMES], *more]

@@ -1,0 +1,309 @@
+"""Running trials: experiments ask for them, nests run them, each distinct trial once."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from detaudit_probes import protocol
+
+from detaudit.core import trace as traces
+from detaudit.core.condition import Condition, Trial, pair, with_variables
+from detaudit.core.events import Emit, TrialEnded
+from detaudit.core.experiment import Asking, Finished, Found
+from detaudit.core.outcome import UNSTARTED, Ended, Outcome, of_child
+from detaudit.errors import EnvironmentUnusable
+from detaudit.execution.host import Hello, Host, Interpreter, OpenHost
+from detaudit.execution.nests import Nest
+from detaudit.machine import confinement
+
+_NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole
+    audit; at ``most`` so many trials in it.
+    """
+
+    jobs: int = 2
+    timeout: float = 300.0
+    budget: float | None = None
+    most: int | None = None
+
+
+@dataclass
+class _Running:
+    trial: Trial
+    number: int
+    host: Host
+    folder: Path
+    deadline: float
+
+
+@dataclass
+class Runner:
+    """Runs experiments over one interpreter. ``finished`` outlives an interruption.
+
+    ``base`` is the environment that every nest starts from, before a condition's variables.
+    ``open_host`` starts what runs trials. ``keep`` is given each trial as it ends.
+    """
+
+    interpreter: Interpreter
+    limits: Limits
+    control: Path
+    base: Mapping[str, str]
+    fingerprint: str = "blake2b_64"
+    keep_bytes: bool = True
+    emit: Emit = lambda event: None
+    finished: dict[str, Finished] = field(default_factory=dict)
+    cut: bool = False
+    open_host: OpenHost = Nest
+    keep: Callable[[Finished], None] = lambda finished: None
+
+    def __post_init__(self) -> None:
+        self._nests: dict[_NestKey, Host] = {}
+        self._numbers = itertools.count(1)
+        self._folders = itertools.count()
+        self._began = time.monotonic()
+        self._queue: list[Trial] = []
+        self._running: list[_Running] = []
+        self._spent = False
+
+    def run(
+        self,
+        asking: Sequence[Asking],
+        settled: Callable[[int, Any], None] = lambda index, finding: None,
+    ) -> None:
+        """Run until every experiment is done, or the budget is spent: those then stay undone.
+
+        ``settled`` is told each finding as it is reached, with the place of its experiment.
+        """
+        waiting = dict(enumerate(asking))
+        for one in asking:
+            self._enqueue(one.wanted)
+        served = -1
+        while waiting:
+            if served != len(self.finished):  # nothing new, nothing to serve
+                served = len(self.finished)
+                for index, one in list(waiting.items()):
+                    self._serve(one)
+                    if one.done:
+                        settled(index, one.finding)
+                        del waiting[index]
+                self._retire()
+            if self.over_budget():
+                self.cut = self.cut or bool(waiting)
+                self._queue.clear()
+                if not self._running:
+                    return
+            self._turn()
+
+    def take_up(self, finished: Mapping[str, Finished]) -> None:
+        """Go on with the trials of a saved audit, numbering above them."""
+        self.finished.update(finished)
+        self._numbers = itertools.count(
+            1 + max((done.number for done in self.finished.values()), default=0)
+        )
+        begun = [int(path.name.rpartition("-")[2]) for path in self.control.glob("nest-*")]
+        self._folders = itertools.count(1 + max(begun, default=-1))
+
+    def go_back(self, finished: Mapping[str, Finished]) -> None:
+        """End what runs. Of what has finished, only this has."""
+        self.close()
+        self._queue.clear()
+        self.finished = dict(finished)
+
+    def greet(self, condition: Condition) -> Hello:
+        """Start the condition's two nests and wait for both; what they said, checked to be the
+        same.
+
+        Raises EnvironmentUnusable where the interpreter under test cannot be audited.
+        """
+        nests = [self._open(trial) for trial in pair(condition, 0)]
+        for trial, nest in zip(pair(condition, 0), nests, strict=True):
+            self._nests[self._key(trial)] = nest
+        while not all(nest.answered() for nest in nests):
+            time.sleep(0.01)
+        first, second = (nest.hello() for nest in nests)
+        if first.facts != second.facts:
+            raise EnvironmentUnusable(
+                f"{self.interpreter.path} describes itself in two ways when started twice."
+            )
+        return first
+
+    def _serve(self, one: Asking) -> None:
+        """Give an experiment what it asked for, as long as all of that is there."""
+        while not one.done and (found := self._found(one.wanted)) is not None:
+            one.give(found)
+            self._enqueue(one.wanted)
+
+    def _found(self, wanted: Iterable[Trial]) -> Found | None:
+        found = {trial: self.finished.get(trial.key()) for trial in wanted}
+        return None if any(done is None for done in found.values()) else found  # type: ignore[return-value]
+
+    def _enqueue(self, wanted: Iterable[Trial]) -> None:
+        known = {trial.key() for trial in self._queue} | {run.trial.key() for run in self._running}
+        for trial in wanted:
+            if trial.key() not in known and trial.key() not in self.finished:
+                known.add(trial.key())
+                self._queue.append(trial)
+
+    def over_budget(self) -> bool:
+        """Whether the time, or the number of trials, that the user allows is spent."""
+        seconds, most = self.limits.budget, self.limits.most
+        used = len(self.finished) + len(self._running)
+        self._spent = (
+            self._spent
+            or (seconds is not None and time.monotonic() - self._began > seconds)
+            or (most is not None and used >= most and bool(self._queue))
+        )
+        return self._spent
+
+    def _turn(self) -> None:
+        """Collect what has ended, start what can start, and rest a moment."""
+        for run in list(self._running):
+            ended = run.host.ended(run.folder)
+            if ended is None and time.monotonic() > run.deadline:
+                run.host.interrupt()  # the nest itself no longer answers
+                ended = Ended(timed_out=True, seconds=self.limits.timeout)
+            if ended is not None:
+                self._running.remove(run)
+                self._collect(run, ended)
+        self._start()
+        time.sleep(0.01)
+
+    def _collect(self, run: _Running, ended: Ended) -> None:
+        trace = traces.read(run.folder)
+        written = trace.outcome if trace else {}
+        measured = trace.measures.max_rss if trace else 0
+        outcome = of_child(
+            written,
+            replace(ended, max_rss=ended.max_rss or measured),
+            trace.steps() if trace else 0,
+            run.host.said(run.folder),
+        )
+        finished = Finished(run.trial, run.number, outcome, trace)
+        self.finished[run.trial.key()] = finished
+        self.keep(finished)
+        done = len(self.finished)
+        known = done + len(self._queue) + len(self._running)
+        self.emit(TrialEnded(done, known, run.trial.condition.model, outcome.kind))
+        if not self.interpreter.fork:
+            self._nests.pop(self._key(run.trial)).close()
+
+    def _key(self, trial: Trial) -> _NestKey:
+        """Trials with one key share a nest; without forks every trial has its own."""
+        whose = trial.side if self.interpreter.fork else trial.key()
+        return trial.variables, whose
+
+    def _start(self) -> None:
+        free = self.limits.jobs - len(self._running) - self._starting()
+        if self.limits.most is not None:
+            free = min(free, self.limits.most - len(self.finished) - len(self._running))
+        waiting: list[Trial] = []
+        for position, trial in enumerate(self._queue):
+            if free <= 0:
+                waiting += self._queue[position:]
+                break
+            free -= self._place(trial, waiting)
+        self._queue = waiting
+
+    def _starting(self) -> int:
+        return sum(not nest.answered() for nest in self._nests.values())
+
+    def _place(self, trial: Trial, waiting: list[Trial]) -> int:
+        """Run the trial in its nest, or start that and let the trial wait. The processes it took: 0
+        or 1.
+        """
+        key = self._key(trial)
+        if key not in self._nests:
+            try:
+                self._nests[key] = self._open(trial)
+            except EnvironmentUnusable as error:
+                self._settle(trial, Outcome(UNSTARTED, str(error)))
+                return 0
+            waiting.append(trial)
+            return 1
+        nest = self._nests[key]
+        if not nest.answered():
+            waiting.append(trial)
+            return 0
+        try:
+            nest.hello()
+        except EnvironmentUnusable as error:
+            self._settle(trial, Outcome(UNSTARTED, str(error)))
+            return 0
+        self._run(trial, nest)
+        return 1
+
+    def _settle(self, trial: Trial, outcome: Outcome) -> None:
+        """A trial that no process could be had for."""
+        self.finished[trial.key()] = Finished(trial, next(self._numbers), outcome, None)
+
+    def _open(self, trial: Trial) -> Host:
+        variables = with_variables(self.base, trial.environment())
+        environment = {name: value for name, value in variables.items() if value is not None}
+        return self.open_host(
+            self.interpreter, self.control / f"nest-{next(self._folders):05}", environment
+        )
+
+    def _run(self, trial: Trial, nest: Host) -> None:
+        condition, number = trial.condition, next(self._numbers)
+        request = protocol.Request(
+            trial=number,
+            draw=trial.draw,
+            seed=condition.seed,
+            backend=condition.backend,
+            device=condition.device,
+            model=condition.model,
+            feed=condition.feed,
+            procedure=condition.procedure,
+            pins=condition.pins,
+            loose=condition.loose,
+            settings=condition.settings,
+            orders=condition.orders,
+            fingerprint=self.fingerprint,
+            keep_bytes=self.keep_bytes,
+            timeout=self.limits.timeout,
+        )
+        grace = 30.0
+        self._running.append(
+            _Running(
+                trial,
+                number,
+                nest,
+                nest.run(request),
+                time.monotonic() + self.limits.timeout + grace,
+            )
+        )
+
+    def _retire(self) -> None:
+        """Close a nest when no known trial needs it: memory for those that run."""
+        if len(self._nests) <= self.limits.jobs:
+            return
+        needed = {self._key(trial) for trial in self._queue} | {
+            self._key(run.trial) for run in self._running
+        }
+        for key in [key for key in self._nests if key not in needed]:
+            self._nests.pop(key).close()
+
+    def close(self) -> None:
+        """End every process. What has finished stays in ``finished``."""
+        for nest in self._nests.values():
+            nest.interrupt()
+        for nest in self._nests.values():
+            nest.close()
+        self._nests.clear()
+        self._running.clear()
+
+
+def default_jobs() -> int:
+    """As many processes as there are cores to run on, and as free memory allows at 0.7 GiB a
+    process.
+    """
+    import psutil
+
+    return max(1, min(confinement.cores(), int(psutil.virtual_memory().available / 0.7e9)))

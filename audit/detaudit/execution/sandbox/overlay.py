@@ -1,0 +1,139 @@
+"""An overlay over the user's folder: a trial sees it at its own path, and what it writes goes to a
+layer of its own.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detaudit.execution.sandbox import mounts
+from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.view import OVERLAY, Start, View
+
+_PREPARED = "prepared.json"  # what a view was begun with, in the trial's folder
+_LAYERS = "layers"  # in a trial's folder, or in the folder of that name in ``store``
+
+
+@dataclass
+class Overlay:
+    """Layers lie in the trial's folder, or below ``store`` where that is on a file system that
+    cannot have them. ``keep`` are folders of ours that may lie below ``root``. ``beside`` are
+    covered too: a working folder elsewhere, the folder that a link to the script leads to.
+    """
+
+    root: Path
+    keep: tuple[Path, ...]
+    store: Path | None = None
+    beside: tuple[Path, ...] = ()
+    kind: str = field(default=OVERLAY, init=False)
+
+    def __post_init__(self) -> None:
+        self._kept: Path | None = None
+        self._places: dict[Path, Path] = {}  # of the layers of each trial that has a view
+        self._points: dict[Path, list[str]] = {}
+
+    def view(self, trial: Path, start: Start) -> View:
+        """Raises SandboxFailed where a folder that is to be covered cannot be read."""
+        points = self._points[trial] = self._covered()
+        try:
+            layers = [
+                self._layer(trial, number, point, start.left) for number, point in enumerate(points)
+            ]
+        except OSError as error:
+            raise SandboxFailed(
+                f"No overlay can be mounted on {self.root}: {error.strerror}."
+            ) from None
+        return View(
+            self.root,
+            {
+                "layers": layers,
+                "keep": [str(folder) for folder in self.keep],
+                "cwd": str(self.root),
+                "texts": dict(start.texts),
+                "without": list(start.without),
+                "root": str(self.root),
+                "prepared": str(trial / _PREPARED),
+            },
+        )
+
+    def _covered(self) -> list[str]:
+        """Every mount point that trials must not write to, outer ones first."""
+        points: list[str] = []
+        for folder in (self.root, *self.beside):
+            real = os.path.realpath(folder)
+            points += [real, *mounts.below(real)]
+        return sorted(set(points))
+
+    def _layer(self, trial: Path, number: int, point: str, left: bool) -> dict[str, Any]:
+        folder = self._layers(trial) / str(number)
+        names = ("upper", "work", "bind")
+        for name in names:
+            (folder / name).mkdir(parents=True)
+        shutil.copystat(point, folder / "upper")  # the covered folder's own mode and time
+        lower: list[str | None] = [None]
+        if left and self._kept is not None:
+            lower.insert(0, str(self._kept / str(number) / "upper"))
+        return {"path": point, "lower": lower, **{name: str(folder / name) for name in names}}
+
+    def _layers(self, trial: Path) -> Path:
+        if trial not in self._places:
+            own = trial / _LAYERS
+            self._places[trial] = (
+                own if self.store is None else Path(tempfile.mkdtemp(dir=self.store))
+            )
+        return self._places[trial]
+
+    def written(self, trial: Path) -> tuple[str, ...]:
+        path = trial / _PREPARED
+        prepared = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        names: list[str] = []
+        for number, point in enumerate(self._points[trial]):
+            upper = self._layers(trial) / str(number) / "upper"
+            before = prepared[number] if number < len(prepared) else {}
+            states = mounts.states_in(str(upper))
+            inside = os.path.relpath(point, os.path.realpath(self.root))
+            names += [
+                os.path.normpath(os.path.join(inside, name))
+                for name, state in states.items()
+                if before.get(name) != state
+            ]
+        return tuple(sorted(names))
+
+    def places(self) -> tuple[Path, ...]:
+        return () if self.store is None else (self.store,)
+
+    def keep_state(self, trial: Path) -> Path:
+        former, self._kept = self._kept, self._layers(trial)
+        if former is not None:
+            _remove(former)
+        return self._kept
+
+    def begin_from(self, state: Path, written: Collection[str]) -> None:
+        self._kept = state
+
+    def discard(self, trial: Path) -> None:
+        layers = self._places.pop(trial, None)
+        if layers is not None and layers != self._kept:
+            _remove(layers)
+
+    def close(self, keep: bool = False) -> None:
+        kept = self._kept if keep else None
+        layers = {*self._places.values(), *([self._kept] if self._kept is not None else [])}
+        for folder in layers - {kept}:
+            _remove(folder)
+            with contextlib.suppress(OSError):  # the store of an earlier audit, if it is empty now
+                folder.parent.rmdir()
+        self._places.clear()
+        if self.store is not None and (kept is None or kept.parent != self.store):
+            _remove(self.store)
+
+
+def _remove(folder: Path) -> None:
+    mounts.removable(str(folder))
+    shutil.rmtree(folder, ignore_errors=True)

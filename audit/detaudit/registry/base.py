@@ -1,0 +1,127 @@
+"""The base condition: seeds, hash seed, orders and one thread pinned, and no op determinism."""
+
+from collections.abc import Iterable
+
+from detaudit_probes import sources
+from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Loosen, Pin, Source
+from detaudit_probes.kit import models
+from detaudit_probes.placebos import PLACEBOS
+from detaudit_probes.protocol import NO_SETTINGS, Settings
+
+from detaudit.core.condition import Condition
+
+#: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX
+#: is made to compile: without it every operation is dispatched by itself, which no user of it does.
+#: Keras 2 compiles nothing by itself.
+SETTINGS: dict[str, Settings] = {
+    "tensorflow": Settings(jit_compile=False),
+    "jax": Settings(jit_compile=True),
+    "torch": Settings(jit_compile=False),
+}
+
+
+def keras_backend(backend: str) -> str:
+    """What Keras calls the backend: several adapters are for TensorFlow, with one Keras or
+    another.
+    """
+    return backend if backend in NOT_TENSORFLOW else "tensorflow"
+
+
+def known_pins(backend: str | None = None) -> dict[str, Pin]:
+    """The pins of all sources, or of those that exist on a backend."""
+    return {
+        pin.id: pin
+        for source, _ in sources.declared().values()
+        if backend is None or backend in source.backends
+        for pin in source.pins
+    }
+
+
+def script_sources(backend: str | None = None) -> dict[str, Source]:
+    """The sources of a scan, and those that only a user's own script can have: all, or those of a
+    backend.
+    """
+    return {
+        name: source
+        for name, (source, _) in sources.declared(sources.SCRIPT_MODULES).items()
+        if backend is None or backend in source.backends
+    }
+
+
+def known_sources(backend: str | None = None) -> dict[str, Source]:
+    """The sources of a scan, all of them, or those that exist on a backend with the experiment that
+    they have there.
+    """
+    found = {name: source for name, (source, _) in sources.declared().items()}
+    if backend is None:
+        return found
+    there = {
+        name: on_backend(source, backend)
+        for name, source in found.items()
+        if backend in source.backends
+    }
+    return {name: source for name, source in there.items() if source.experiment is not None}
+
+
+def on_backend(source: Source, backend: str) -> Source:
+    """The source with the experiment that it has on a backend, on those of the tiny models that are
+    trained there.
+    """
+    experiment = source.per_backend.get(backend, source.experiment)
+    if experiment is None:
+        return source._replace(experiment=None)
+    trained = tuple(
+        name
+        for name in experiment.models
+        if name not in models.NAMES or name in models.names(backend)
+    )
+    return source._replace(experiment=experiment._replace(models=trained))
+
+
+def base_condition(
+    backend: str, device: str, seed: int, model: str = "mlp", on_gpu: bool = False
+) -> Condition:
+    """Everything pinned that detaudit can pin without changing what is computed.
+
+    On a GPU one thread silences nothing: there deterministic kernels are pinned as well, or no two
+    runs of the control could be expected to match.
+    """
+    known = known_pins(backend)
+    condition = Condition(backend, device, model, seed, settings=SETTINGS.get(backend, NO_SETTINGS))
+    for name in (*sources.BASE_PINS, *(sources.GPU_BASE_PINS if on_gpu else ())):
+        if name in known:
+            condition = condition.with_pin(known[name])
+    return condition
+
+
+#: Variables that pin what a source lets loose. Inherited, they would hold a race that is told "not
+#: observed", and a recipe whose lines do not name them. (TensorFlow reads them in
+#: ``tensorflow/core/util/determinism.cc`` and ``tensorflow/core/common_runtime/process_util.cc``.)
+OUTSIDE_PINS = frozenset(
+    {"TF_DETERMINISTIC_OPS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"}
+)
+
+
+def controlled_variables() -> set[str]:
+    """The environment variables that a condition controls: what some source or placebo sets or
+    unsets, and pins from outside.
+    """
+    return (
+        OUTSIDE_PINS
+        | declared_variables(known_sources().values())
+        | {name for one in PLACEBOS for name in one.environment}
+    )
+
+
+def declared_variables(declared: Iterable[Source]) -> set[str]:
+    """The variables in the declarations of ``declared``."""
+    names: set[str] = set()
+    for source in declared:
+        for pin in source.pins:
+            names |= pin.environment.keys()
+        for experiment in (source.experiment, *source.per_backend.values()):
+            if isinstance(experiment, Loosen):
+                names |= experiment.environment.keys()
+            elif isinstance(experiment, Compare):
+                names |= {name for setting in experiment.settings for name in setting.environment}
+    return names

@@ -1,0 +1,39 @@
+"""What is known of one source, for people: read from its one file."""
+
+import inspect
+
+from detaudit_probes.declare import Compare, Loosen, Source
+
+
+def pins_of(source: Source) -> tuple[str, ...]:
+    """The ids of the pins that a source's experiment tries, the advised one first."""
+    own = tuple(pin.id for pin in source.pins)
+    return (
+        tuple(dict.fromkeys((*source.experiment.pins, *own)))
+        if source.experiment is not None
+        else own
+    )
+
+
+def tried(source: Source) -> str:
+    """The experiment in a sentence."""
+    plan = source.experiment
+    if plan is None:
+        return "By detaudit run alone, on your own script."
+    models = ", ".join(name.removeprefix("source:") for name in plan.models)
+    race = " It is a race: at least 5 pairs a side." if plan.race else ""
+    if isinstance(plan, Compare):
+        settings = ", ".join(one.name for one in plan.settings)
+        return f"Settings {settings} on {models}, each against itself and the others.{race}"
+    assert isinstance(plan, Loosen)
+    return f"Loose pairs against pinned pairs on {models}.{race}"
+
+
+def prose(docstring: str) -> str:
+    """A docstring with its paragraphs unwrapped, for a terminal of any width; indented lines stay
+    as they are.
+    """
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    return "\n\n".join(
+        one if one.startswith((" ", "*", "-")) else " ".join(one.split("\n")) for one in paragraphs
+    ).replace("``", "")

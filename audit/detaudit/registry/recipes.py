@@ -1,0 +1,100 @@
+"""The known recipes against irreproducible training, from weakest to strongest: the ladder's rungs.
+
+Each rung is a list of pins, so its lines to paste are those that the sources declare.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from detaudit_probes.declare import Pin
+
+from detaudit.core.condition import Condition
+
+
+@dataclass(frozen=True)
+class Known:
+    """A recipe that people use: ``pins`` in the order in which they are applied."""
+
+    id: str
+    title: str
+    pins: tuple[str, ...]
+
+
+RUNGS = (
+    Known("none", "nothing", ()),
+    Known(
+        "tutorial-2017",
+        "the 2017 tutorial: NumPy's seed and the backend's",
+        ("numpy-legacy", "tensorflow-seed", "torch-seed"),
+    ),
+    Known("set-random-seed", "keras.utils.set_random_seed", ("keras-seed",)),
+    Known("op-determinism", "+ op determinism", ("keras-seed", "op-determinism")),
+    Known("hash-seed", "+ PYTHONHASHSEED", ("keras-seed", "op-determinism", "hash-seed")),
+    # TensorFlow 1 alone has the next pin. One thread is no rung of its own there: what it holds on
+    # one version of Keras parts on another, and too seldom for the few steps of this ladder.
+    Known(
+        "ordered-updates",
+        "+ ordered updates",
+        ("keras-seed", "op-determinism", "hash-seed", "ordered-updates"),
+    ),
+    Known(
+        "one-thread",
+        "+ one thread",
+        ("keras-seed", "op-determinism", "hash-seed", "ordered-updates", "one-thread"),
+    ),
+)
+
+
+def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
+    """The rungs with those of their pins that are known, on the backend at hand; one that adds
+    nothing is left out.
+    """
+    found: list[Known] = []
+    for rung in RUNGS:
+        # Where Keras has no call that seeds everything, the seeds one by one stand for it.
+        seeds = RUNGS[1].pins if "keras-seed" in rung.pins and "keras-seed" not in known else ()
+        pins = tuple(name for name in (*seeds, *rung.pins) if name in known)
+        if not found or pins != found[-1].pins:
+            found.append(replace(rung, pins=pins))
+    return tuple(found)
+
+
+def includes(stronger: Known, weaker: Known, known: Mapping[str, Pin]) -> bool:
+    """Whether the ``stronger`` recipe holds every source that the ``weaker`` one holds, and
+    more.
+    """
+    return _held(weaker, known) < _held(stronger, known)
+
+
+def _held(rung: Known, known: Mapping[str, Pin]) -> set[str]:
+    return {source for pin in rung.pins for source in known[pin].holds}
+
+
+def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str) -> Condition:
+    """A training as a user writes it, Keras' own defaults throughout, with nothing but the rung's
+    pins.
+    """
+    bare = Condition(base.backend, base.device, model, base.seed)
+    for pin in rung.pins:
+        bare = bare.with_pin(known[pin])
+    return bare
+
+
+def lines(rung: Known, known: Mapping[str, Pin], backend: str, seed: int) -> tuple[str, ...]:
+    """The rung as lines to paste at the top of a script: imports first, each once."""
+    found = [
+        line.format(seed=seed) for name in rung.pins for line in pin_lines(known[name], backend)
+    ]
+    unique = list(dict.fromkeys(found))
+    imports = [line for line in unique if line.startswith("import ")]
+    return (*imports, *(line for line in unique if line not in imports))
+
+
+def pin_lines(pin: Pin, backend: str) -> tuple[str, ...]:
+    """The lines of one pin on one backend; ``{seed}`` stands for the seed."""
+    return pin.lines.get(backend) or pin.lines.get("*") or ()
+
+
+def environment(rung: Known, known: Mapping[str, Pin]) -> tuple[tuple[str, str], ...]:
+    """The variables that must be set before the script starts."""
+    return tuple(item for name in rung.pins for item in known[name].environment.items())

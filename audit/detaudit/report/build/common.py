@@ -1,0 +1,122 @@
+"""What the documents of all commands have alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+from detaudit_probes.declare import Pin, Source
+
+from detaudit import __version__
+from detaudit.commands.scan.conclusion import Conclusion
+from detaudit.core import divergence
+from detaudit.core.condition import Condition
+from detaudit.core.experiment import Finished
+from detaudit.registry import recipes
+from detaudit.report.build.convert import Converter, Rules
+from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
+
+Document = TypeVar("Document", bound=v1.Document)
+
+
+class Audit(Protocol):
+    """What every command's findings have."""
+
+    options: dict[str, Any]
+    trials: tuple[Finished, ...]
+    began: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """What rules need besides the finding that they are about: the audit, and what was
+    ``declared``.
+    """
+
+    audit: Any
+    declared: Mapping[str, Source]
+
+    @cached_property
+    def pins(self) -> dict[str, Pin]:
+        return {pin.id: pin for source in self.declared.values() for pin in source.pins}
+
+    @cached_property
+    def conditions(self) -> dict[Condition, int]:
+        """The conditions of all trials, each with its place."""
+        found = dict.fromkeys(done.trial.condition for done in self.audit.trials)
+        return {condition: place for place, condition in enumerate(found)}
+
+
+def document(
+    kind: type[Document],
+    audit: Audit,
+    declared: Mapping[str, Source],
+    private: Private,
+    rules: Rules,
+) -> Document:
+    """The document of an audit."""
+    return Converter(private, {**RULES, **rules}, Known(audit, declared)).part(kind, audit)
+
+
+def whole(known: Known, concluded: Conclusion) -> dict[str, Any]:
+    """The fields of every document that are not an audit's own."""
+    audit: Audit = known.audit
+    outcomes = [done.outcome for done in audit.trials]
+    traces = [done.trace for done in audit.trials if done.trace is not None]
+    return {
+        "format": v1.FORMAT,
+        "version": v1.VERSION,
+        "tool": v1.Tool(name="detaudit", version=__version__),
+        "header": v1.Header(
+            began=audit.began,
+            seconds=round(audit.seconds, 3),
+            trial_seconds=round(sum((one.seconds for one in outcomes), 0.0), 3),
+            peak_memory=max((one.max_rss for one in outcomes), default=0),
+        ),
+        "fingerprint": traces[0].fingerprint if traces else None,
+        "outcome": concluded.outcome,
+        "exit_code": concluded.exit_code,
+        "reason": concluded.reason,
+        "conditions": tuple(known.conditions),
+    }
+
+
+def counted(trials: Sequence[int]) -> dict[str, Any]:
+    """How many trials something rests on, and which."""
+    return {"trials": len(trials), "trial_numbers": trials}
+
+
+def _divergence(_: Known, found: divergence.Divergence) -> dict[str, Any]:
+    names = ("ulps_max", "elements", "of", "first", "max_abs")
+    return {name: getattr(found.distance, name, None) for name in names}
+
+
+def _fix(known: Known, pin: Pin) -> dict[str, Any]:
+    options = known.audit.options
+    seed, backend = options.get("seed", 1), options.get("backend", "tensorflow")
+    return {
+        "lines": tuple(line.format(seed=seed) for line in recipes.pin_lines(pin, backend)),
+        "environment": {name: value.format(seed=seed) for name, value in pin.environment.items()},
+    }
+
+
+def _trial(known: Known, done: Finished) -> dict[str, Any]:
+    trace = done.trace
+    return {
+        "condition": known.conditions[done.trial.condition],
+        "draw": done.trial.draw,
+        "outcome": done.outcome.kind,
+        "reason": done.outcome.reason,
+        "steps": trace.steps() if trace else 0,
+        "observations": trace.observations() if trace else 0,
+        "digests": trace.digests if trace else {},
+    }
+
+
+RULES: Rules = {
+    (v1.Divergence, divergence.Divergence): _divergence,
+    (v1.Fix, Pin): _fix,
+    (v1.Trial, Finished): _trial,
+}

@@ -1,0 +1,26 @@
+"""The document of a sweep over operations."""
+
+from typing import Any
+
+from detaudit.commands.ops import findings
+from detaudit.commands.ops.conclusion import conclude
+from detaudit.registry import base
+from detaudit.report.build import common
+from detaudit.report.build.common import Known
+from detaudit.report.build.convert import Rules
+from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
+
+
+def document(audit: findings.OpsAudit, private: Private | None = None) -> v1.OpsReport:
+    """The document of a sweep over operations."""
+    known = base.known_sources()
+    hide = private or Private.of_here(base.declared_variables(known.values()))
+    return common.document(v1.OpsReport, audit, known, hide, RULES)
+
+
+def _report(known: Known, audit: findings.OpsAudit) -> dict[str, Any]:
+    return {**common.whole(known, conclude(audit)), "verdicts": (), "notes": {}}
+
+
+RULES: Rules = {(v1.OpsReport, findings.OpsAudit): _report}

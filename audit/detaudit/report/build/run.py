@@ -1,0 +1,99 @@
+"""The document of a run."""
+
+from typing import Any
+
+from detaudit.commands.run import findings
+from detaudit.commands.run.conclusion import conclude
+from detaudit.core.counting import excluded_rate
+from detaudit.machine import variables
+from detaudit.registry import base
+from detaudit.report.build import common
+from detaudit.report.build.common import Known, counted
+from detaudit.report.build.convert import Rules
+from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
+
+LONGEST_TRACEBACK = 4000
+
+
+def document(audit: findings.RunAudit, private: Private | None = None) -> v1.RunReport:
+    """The document of an audit of a user's script."""
+    hide = private or Private.of_here()
+    return common.document(v1.RunReport, audit, base.script_sources(), hide, RULES)
+
+
+def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
+    return {
+        **common.whole(known, conclude(audit)),
+        "verdicts": audit.causes,
+        "warnings": audit.notes,
+        "notes": {},
+        "first_divergence": audit.repeats.divergence,
+        "traceback": _without_secrets(audit.traceback[-LONGEST_TRACEBACK:]),
+    }
+
+
+def _repeats(_: Known, one: findings.Repeats) -> dict[str, Any]:
+    match = one.agreed > 0 and not one.parted
+    return {"excluded": excluded_rate(one.agreed) if match else None}
+
+
+def _cause(known: Known, one: findings.Cause) -> dict[str, Any]:
+    source = known.declared[one.source]
+    return {"title": source.title, "advice": source.advice}
+
+
+def _verdict(known: Known, one: findings.Cause) -> dict[str, Any]:
+    """What stands for a cause among the verdicts."""
+    source, audit = known.declared[one.source], known.audit
+    reason = "runs of the script agree with its pin held"
+    if one.necessary:
+        reason = (
+            "runs of the script agree with its pin and the other causes' held, and part without it"
+        )
+    pinned = [done.number for done in audit.trials if one.pin in done.trial.condition.pins]
+    return {
+        "family": source.family,
+        "title": source.title,
+        "verdict": "needs-pin",
+        "reason": reason,
+        "other_pins": (),
+        "fix": known.pins.get(one.pin),
+        "divergence": audit.repeats.divergence,
+        "pinpoint": None,
+        "settings": (),
+        "counts": (),
+        "excluded": None,
+        **counted(pinned),
+    }
+
+
+def _change(_: Known, one: findings.Fix) -> dict[str, Any]:
+    return {"diff": _without_secrets(one.diff), "trials": one.runs}
+
+
+def _price(known: Known, one: findings.Price) -> dict[str, Any]:
+    added = [pin for pin in one.fastest if pin not in one.found.pins]
+    return {"fixes": {pin: known.pins[pin] for pin in added if pin in known.pins}}
+
+
+def _without_secrets(text: str) -> str:
+    """``text`` without the lines that look as if a key or a password stood in them: a report may be
+    made public.
+    """
+    return "".join(
+        line
+        if not variables.looks_secret(line)
+        else f"{line[:1].strip() or ' '}{variables.LEFT_OUT}\n"
+        for line in text.splitlines(keepends=True)
+    )
+
+
+RULES: Rules = {
+    (v1.RunReport, findings.RunAudit): _report,
+    (v1.Repeats, findings.Repeats): _repeats,
+    (v1.Cause, findings.Cause): _cause,
+    (v1.Verdict, findings.Cause): _verdict,
+    (v1.Change, findings.Fix): _change,
+    (v1.Price, findings.Price): _price,
+}

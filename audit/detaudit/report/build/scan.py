@@ -1,0 +1,108 @@
+"""The document of a scan."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from detaudit_probes.declare import Source
+
+from detaudit.commands.scan import findings
+from detaudit.commands.scan.conclusion import conclude
+from detaudit.commands.scan.findings import Control
+from detaudit.core.tally import Tally
+from detaudit.core.verdict import Verdict
+from detaudit.registry import base, recipes
+from detaudit.report.build import common
+from detaudit.report.build.common import Known, counted
+from detaudit.report.build.convert import Rules
+from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
+
+_MOST_PROBLEMS = 20
+
+
+def document(
+    audit: findings.Audit,
+    declared: Mapping[str, Source] | None = None,
+    private: Private | None = None,
+) -> v1.Report:
+    """The document of an audit. ``declared`` are the sources that it knew, ours where none are
+    given.
+    """
+    known = base.known_sources() if declared is None else declared
+    hide = private or Private.of_here(base.declared_variables(known.values()))
+    return common.document(v1.Report, audit, known, hide, RULES)
+
+
+def _report(known: Known, audit: findings.Audit) -> dict[str, Any]:
+    return common.whole(known, conclude(audit))
+
+
+def _control(_: Known, found: Control) -> dict[str, Any]:
+    return {
+        "holds": False if found.parted else True if found.holds else None,
+        "models": found.tallies,
+    }
+
+
+def _controlled(_: Known, one: Tally) -> dict[str, Any]:
+    return {
+        "model": one.condition.model,
+        "problems": one.problems[:_MOST_PROBLEMS],
+        **counted(one.trials),
+    }
+
+
+def _verdict(known: Known, one: Verdict) -> dict[str, Any]:
+    source = known.declared.get(one.source)
+    return {
+        "family": source.family if source else "other",
+        "title": source.title if source else one.source,
+        "fix": known.pins.get(one.pin or ""),
+        **counted(one.trials),
+    }
+
+
+def _settings(_: Known, pair: tuple[str, tuple[tuple[str, ...], ...]]) -> dict[str, Any]:
+    model, groups = pair
+    return {"model": model, "groups": groups}
+
+
+def _recipe(known: Known, found: findings.Recipe) -> dict[str, Any]:
+    audit: findings.Audit = known.audit
+    pins = next((rung.pins for rung in recipes.RUNGS if rung.id == found.rung), ())
+    holds = {source for name in pins if name in known.pins for source in known.pins[name].holds}
+    # And what one of them was seen to hold: a place where randomness is used draws from what it
+    # pins.
+    holds |= {one.source for one in audit.verdicts if {one.pin, *one.other_pins} & set(pins)}
+    title = _whole_titles(audit.ladder).get(found.rung, found.rung)
+    return {"title": title, "holds": tuple(sorted(holds))}
+
+
+def _whole_titles(rungs: Iterable[findings.Rung]) -> dict[str, str]:
+    """Each rung's title by itself: one that begins with ``+`` adds to the rung below it."""
+    titles: dict[str, str] = {}
+    below = ""
+    for rung in rungs:
+        below = f"{below} {rung.title}" if rung.title.startswith("+") and below else rung.title
+        titles[rung.id] = below
+    return titles
+
+
+def _rests_on(
+    _: Known, one: findings.Cell | findings.Rung | findings.Placebo | findings.Level
+) -> dict[str, Any]:
+    return counted(one.trials)
+
+
+RULES: Rules = {
+    (v1.Report, findings.Audit): _report,
+    (v1.Control, Control): _control,
+    (v1.Controlled, Tally): _controlled,
+    (v1.Verdict, Verdict): _verdict,
+    (v1.Settings, tuple): _settings,
+    (v1.Cell, findings.Cell): _rests_on,
+    (v1.Rung, findings.Rung): _rests_on,
+    (v1.Recipe, findings.Recipe): _recipe,
+    (v1.Placebo, findings.Placebo): _rests_on,
+    (v1.Level, findings.Level): _rests_on,
+}

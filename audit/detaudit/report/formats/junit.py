@@ -1,0 +1,223 @@
+"""A report as JUnit XML, for a build server: one test case for each finding.
+
+It reads the document's findings and not the page: ``broken`` is a failure, and with ``--strict`` so
+are ``needs-pin`` and ``varies``; ``error`` is an error, ``skipped`` is skipped, and every other
+verdict passes with what was seen as its output.
+"""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from detaudit.report.escape import exports, xml
+from detaudit.report.pages import ops, run, scan, wording
+from detaudit.report.pages.page import Answer
+from detaudit.report.schema import v1
+
+_SUITE = "detaudit"
+_TAGS = ("failure", "error", "skipped")
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A test case: ``tag`` says how it ended (empty: it passed), in a ``message`` and a longer
+    ``text``.
+    """
+
+    group: str
+    name: str
+    text: str
+    tag: Literal["", "failure", "error", "skipped"] = ""
+    message: str = ""
+    kind: str = ""
+
+
+def render(document: v1.Document) -> str:
+    """The XML with its declaration, ending in a newline. The same document gives the same text."""
+    cases = list(_cases(document))
+    counts = {tag: str(sum(case.tag == tag for case in cases)) for tag in _TAGS}
+    numbers = {
+        "tests": str(len(cases)),
+        "failures": counts["failure"],
+        "errors": counts["error"],
+        "skipped": counts["skipped"],
+        "time": f"{document.header.seconds:.3f}",
+    }
+    root = ET.Element("testsuites", {"name": _SUITE, **numbers})
+    name = {"name": xml(f"{_SUITE} {document.command}")}
+    suite = ET.SubElement(root, "testsuite", {**name, **numbers, **_timestamp(document)})
+    properties = ET.SubElement(suite, "properties")
+    for key, value in _properties(document):
+        ET.SubElement(properties, "property", {"name": key, "value": xml(value)})
+    suite.extend(map(_element, cases))
+    ET.indent(root, " ")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _element(case: _Case) -> ET.Element:
+    """Every string of a case goes through ``escape.xml`` here."""
+    names = {"classname": xml(f"{_SUITE}.{case.group}"), "name": xml(case.name)}
+    element = ET.Element("testcase", names)
+    if not case.tag:
+        ET.SubElement(element, "system-out").text = xml(case.text)
+        return element
+    kind = {"type": xml(case.kind)} if case.kind else {}
+    end = ET.SubElement(element, case.tag, {"message": xml(case.message), **kind})
+    end.text = xml(case.text) or None
+    return element
+
+
+def _timestamp(document: v1.Document) -> dict[str, str]:
+    """ISO 8601 without a zone, as the format has it."""
+    began = document.header.began[:19]
+    return {"timestamp": xml(began)} if began else {}
+
+
+def _properties(document: v1.Document) -> list[tuple[str, str]]:
+    answer = _answer(document)
+    found = [
+        ("outcome", document.outcome),
+        ("exit_code", str(document.exit_code)),
+        ("reason", document.reason),
+        ("answer", f"{answer.verdict}: {answer.sentence}"),
+    ]
+    if isinstance(document, v1.Report):
+        found.append(("recipe", "\n".join(document.recipe.lines) if document.recipe else ""))
+    return [*found, ("environment", wording.context(document))]
+
+
+def _answer(document: v1.Document) -> Answer:
+    match document:
+        case v1.Report():
+            return scan.answer(document)
+        case v1.RunReport():
+            return run.answer(document)
+        case v1.OpsReport():
+            return ops.answer(document)
+    raise TypeError(f"JUnit knows no report of {document.command}")
+
+
+def _cases(document: v1.Document) -> Iterator[_Case]:
+    match document:
+        case v1.Report():
+            yield _control(document)
+            for verdict in document.verdicts:
+                yield _source(verdict, document.strict)
+        case v1.RunReport():
+            yield _reproducible(document)
+            yield from map(_cause, document.causes)
+            yield from _fix(document)
+            yield from map(_output, document.outputs)
+            for varied in document.rests_on:
+                yield _setting(varied, document.strict)
+        case v1.OpsReport():
+            for operation in document.operations:
+                yield _operation(operation, document.strict)
+
+
+def _judged(
+    group: str, name: str, verdict: v1.Kind, seen: str, more: str, strict: bool = False
+) -> _Case:
+    """A case from a verdict, what was seen in a sentence, and ``more`` of it."""
+    said = f"{verdict}: {seen}"
+    if verdict == "broken" or (strict and verdict in ("needs-pin", "varies")):
+        return _Case(group, name, more, "failure", said, verdict)
+    if verdict == "error":
+        return _Case(group, name, more, "error", said, verdict)
+    if verdict == "skipped":
+        return _Case(group, name, "", "skipped", said)
+    return _Case(group, name, f"{said}\n{more}".rstrip("\n"))
+
+
+def _lines(*groups: Iterable[str]) -> str:
+    return "\n".join(line for group in groups for line in group)
+
+
+def _control(report: v1.Report) -> _Case:
+    control = report.control
+    if control is None:
+        return _Case("control", "control", "", "error", f"not run: {report.reason}")
+    seen = _lines(
+        f"{wording.short(one.model)}: {wording.of_control(one)}" for one in control.models
+    )
+    if control.holds is None:
+        return _Case("control", "control", seen, "error", "undecided")
+    if not control.holds:
+        return _Case("control", "control", seen, "failure", "runs part with everything pinned")
+    return _Case("control", "control", seen)
+
+
+def _source(one: v1.Verdict, strict: bool) -> _Case:
+    """Where it parts, what the pairs showed, and how to pin it."""
+    first = [f"parts first at {wording.where(one.divergence)}"] if one.divergence else []
+    fix = [*exports(one.fix.environment), *one.fix.lines] if one.fix else []
+    more = _lines(first, wording.evidence(one.counts, one.trial_numbers), fix)
+    group = one.family.replace(" ", "-")
+    return _judged(group, one.source, one.verdict, wording.seen(one), more, strict)
+
+
+def _reproducible(report: v1.RunReport) -> _Case:
+    answer = run.answer(report)
+    details = _lines(f"{label}: {value}" for label, value in run.details(report))
+    if report.reproducible is None:
+        more = _lines([details] if details else [], report.traceback.splitlines())
+        return _Case("run", "reproducible", more, "error", answer.sentence)
+    if not report.reproducible:
+        return _Case("run", "reproducible", details, "failure", answer.sentence, "not-reproducible")
+    return _Case("run", "reproducible", _lines([answer.sentence], [details] if details else []))
+
+
+def _cause(one: v1.Cause) -> _Case:
+    sites = _lines(run.site(site, one.source) for site in one.sites)
+    return _Case("cause", one.source, sites, "failure", f"needs-pin: {run.cause(one)}", "needs-pin")
+
+
+def _fix(report: v1.RunReport) -> Iterator[_Case]:
+    """Whether the fix works, where the script needs one."""
+    fix = report.fix
+    if fix is None:
+        if report.causes:
+            yield _Case("fix", "fix", "", "skipped", report.no_fix or "none was found")
+        return
+    said, change = run.fix(fix), _lines(exports(fix.environment), fix.diff.splitlines())
+    if fix.verified is None:
+        yield _Case("fix", "fix", change, "error", said)
+    elif not fix.verified:
+        yield _Case("fix", "fix", change, "failure", said)
+    else:
+        yield _Case("fix", "fix", f"{said}\n{change}")
+
+
+def _output(one: v1.Output) -> _Case:
+    """The arrays that a script saves decide; of what else differs, that is only said."""
+    name = f"{one.kind} {one.name}"
+    if one.agrees:
+        return _Case("output", name, "the same in all runs")
+    if one.kind == "saved":
+        return _Case("output", name, "", "failure", run.output(one))
+    return _Case("output", name, f"{run.output(one)}: not judged, the training is")
+
+
+def _setting(one: v1.Varied, strict: bool) -> _Case:
+    """What another machine may have otherwise."""
+    seen = f"{one.title}: {one.reason}"
+    first = f"parts first at {wording.where(one.divergence)}" if one.divergence else ""
+    if one.agrees is None:
+        return _Case("setting", one.source, "", "skipped", seen)
+    if not one.agrees and strict:
+        return _Case("setting", one.source, first, "failure", seen, "varies")
+    return _Case("setting", one.source, f"{seen}\n{first}".rstrip("\n"))
+
+
+def _operation(one: v1.Operation, strict: bool) -> _Case:
+    replays = {
+        "as it is": one.default,
+        "op determinism": one.deterministic,
+        "one thread": one.one_thread,
+    }
+    more = _lines(
+        f"{label}: {ops.distinct(count)} distinct" for label, count in replays.items() if count
+    )
+    name = f"{one.name} {one.dtype}"
+    return _judged("operation", name, one.verdict, ops.seen(one), more, strict)

@@ -1,0 +1,188 @@
+"""A page as Markdown for a public bug: under 60,000 characters, whatever it holds.
+
+Every string is escaped by ``_text``, ``_cell`` or ``escape.fenced``, wherever a block has it. What
+stands open is the answer and what is to be done; everything else is folded into ``<details>``.
+Blocks are given room by their priority, then in their order; what does not fit is counted, never
+cut in the middle.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from detaudit.report.escape import code, exports, fence, html, markdown, visible_line
+from detaudit.report.pages import page as pages
+from detaudit.report.pages import registry
+from detaudit.report.pages.page import Depth
+from detaudit.report.pages.wording import listed, number
+from detaudit.report.schema import v1
+
+LIMIT = 60_000  # characters; GitHub refuses an issue of more than 65,536
+_RESERVE = 4_000  # for what closes the page, and for the counts of what was left out
+_SENTENCE, _CELL = 1000, 600  # characters of a sentence, of a cell
+_LONGEST_LINE = 500
+_MOST_LINES, _MOST_VARIABLES = 40, 20  # of a snippet
+_MOST_OF_A_DIFF = 20_000
+_MOST_UNDER = 20
+SIGNS = {
+    False: {True: "\u2713", False: "\u2717", None: "\u2013"},
+    True: {True: "\u2713", False: "\u00b7", None: "?"},
+}
+
+
+class _Part(NamedTuple):
+    """A block: as many rows as there is room for, between ``before`` and ``after``."""
+
+    before: str
+    rows: Sequence[str]
+    after: str = ""
+
+
+def render(document: v1.Document) -> str:
+    """The page, ending in a newline. The same document gives the same text."""
+    return draw(registry.page(document))
+
+
+def draw(page: pages.Page) -> str:
+    """The page of any command."""
+    heading = f"### {_text(page.title)}\n\n"
+    parts = [(block, _part(block)) for block in page.blocks]
+    drawn = _shared_out(parts, LIMIT - _RESERVE - len(heading))
+    left_out = sum(
+        bool(part.rows) and not text for (_, part), text in zip(parts, drawn, strict=True)
+    )
+    missing = (
+        f"{number(left_out, 'section')} left out for want of room: see the JSON report.\n\n"
+        if left_out
+        else ""
+    )
+    return f"{heading}{''.join(drawn)}{missing}{_closing(page)}\n"
+
+
+def _shared_out(parts: Sequence[tuple[pages.Block, _Part]], room: int) -> list[str]:
+    """The blocks in at most ``room`` characters: at first each may take half of what is left, then
+    what nobody needed goes to those that were cut.
+    """
+    drawn = [""] * len(parts)
+    order = sorted(range(len(parts)), key=lambda place: parts[place][0].priority)
+    for share in (2, 1):
+        for place in order:
+            room += len(drawn[place])
+            drawn[place] = _fitted(*parts[place], room // share)
+            room -= len(drawn[place])
+    return drawn
+
+
+def _closing(page: pages.Page) -> str:
+    said = "; ".join(_text(one) for one in page.closing.sentences)
+    return f"{said}. Written by {_text(page.tool, 120)}, report version {page.version}."
+
+
+def _fitted(block: pages.Block, part: _Part, room: int) -> str:
+    """The block in at most ``room`` characters, or nothing where no row fits."""
+    folded = block.depth is not Depth.OPEN
+    heading, end = _heading(block), "\n\n</details>" if folded else ""
+    free = room - len(heading) - len(part.before) - len(part.after) - 100
+    kept: list[str] = []
+    for row in part.rows:
+        if len(row) + 1 > free:
+            break
+        kept.append(row)
+        free -= len(row) + 1
+    if not kept:
+        return "" if part.rows or folded else heading
+    missing = len(part.rows) - len(kept)
+    note = f"\n\n{missing:,} more in the JSON report." if missing else ""
+    body = (part.before + "\n".join(kept)).rstrip("\n") + part.after
+    return f"{heading}{body}{note}{end}\n\n"
+
+
+def _heading(block: pages.Block) -> str:
+    if block.depth is not Depth.OPEN:
+        title = f"{block.title}: {block.remark}" if block.remark else block.title
+        return f"<details><summary>{html(title)}</summary>\n\n"
+    if not block.title:
+        return ""
+    remark = f" {_text(block.remark, _SENTENCE)}" if block.remark else ""
+    return f"**{_text(block.title)}:**{remark}\n\n"
+
+
+def _part(block: pages.Block) -> _Part:
+    match block:
+        case pages.Answer():
+            said = _text(block.sentence, _SENTENCE)
+            return _Part("", [f"**{_text(block.verdict)}.** {said}"])
+        case pages.Lines():
+            return _Part("", [row for line in block.lines for row in _line(line)])
+        case pages.Table():
+            titles = [_cell(one.title) for one in block.columns]
+            head = f"{_row(titles)}\n|{' --- |' * len(titles)}\n"
+            return _Part(head, [_row([_cell(one) for one in row.cells]) for row in block.rows])
+        case pages.Paste():
+            return _Part("", [_snippet(one) for one in block.snippets])
+        case pages.Diff():
+            setting = _snippet(pages.Snippet(environment=block.environment))
+            if not block.diff:
+                return _Part("", [setting] if setting else [])
+            found = _fenced(block.diff[:_MOST_OF_A_DIFF].splitlines(), "diff")
+            return found._replace(before=f"{setting}\n\n{found.before}".lstrip("\n"))
+        case pages.Code():
+            return _fenced(block.lines, "text")
+    raise TypeError(f"Markdown draws no {type(block).__name__}")
+
+
+def _text(value: str, longest: int = _CELL) -> str:
+    return markdown(value, longest)
+
+
+def _cell(cell: pages.Cell, longest: int = _CELL) -> str:
+    match cell:
+        case tuple():
+            return "".join(_cell(one, longest) for one in cell)
+        case str():
+            return _text(cell, longest)
+        case pages.Text(value):
+            return _text(value, longest)
+        case pages.Id(name):
+            return code(name)
+        case pages.Verdict(word):
+            return _text(word)
+        case pages.Sign(value, decides):
+            return SIGNS[decides][value]
+        case pages.Several(sentences):
+            return _text("; ".join(sentences), longest)
+        case pages.Names(names):
+            return _text(listed(names, len(names)), 4 * _SENTENCE)
+    raise TypeError(f"Markdown draws no {type(cell).__name__}")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _line(line: pages.Line) -> Iterator[str]:
+    yield f"- **{_text(line.label)}:** {_cell(line.value, _SENTENCE)}"
+    for one in line.under[:_MOST_UNDER]:
+        yield f"  - {_text(one)}"
+    if len(line.under) > _MOST_UNDER:
+        yield f"  - and {len(line.under) - _MOST_UNDER} more"
+
+
+def _snippet(one: pages.Snippet) -> str:
+    """Variables as shell lines, and the lines of the script, below what they are for."""
+    note = f" ({_text(one.note)})" if one.note else ""
+    parts = [f"For {_text(one.caption)}{note}:"] if one.caption else []
+    for lines, language, most in (
+        (exports(one.environment), "sh", _MOST_VARIABLES),
+        (one.lines, "python", _MOST_LINES),
+    ):
+        if lines:
+            part = _fenced(lines[:most], language)
+            more = [f"# {len(lines) - most} more in the JSON report"] if len(lines) > most else []
+            parts.append(part.before + "\n".join([*part.rows, *more]) + part.after)
+    return "\n\n".join(parts) + ("\n" if one.caption else "")
+
+
+def _fenced(lines: Sequence[str], language: str) -> _Part:
+    shown = [visible_line(line)[:_LONGEST_LINE] for line in lines]
+    mark = fence(shown)
+    return _Part(f"{mark}{language}\n", shown, f"\n{mark}")

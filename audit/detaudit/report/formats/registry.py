@@ -1,0 +1,31 @@
+"""The formats: one file and one line each (docs/how-to/add-a-format.md)."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from detaudit.report.schema import v1
+
+#: Each is a module beside this one with ``render(document) -> str``.
+FORMATS = (
+    "json",
+    "markdown",
+    "junit",
+    "svg",
+)
+
+
+def on_screen(document: "v1.Document", verbose: bool) -> "RenderableType":
+    """What a rich console prints, with ``crop=False``."""
+    from detaudit.report.formats import terminal
+    from detaudit.report.pages.registry import page
+
+    return terminal.render(page(document), verbose)
+
+
+def rendered(document: "v1.Document", name: str) -> str:
+    """The document as text in one of ``FORMATS``."""
+    text: str = import_module(f"detaudit.report.formats.{name}").render(document)
+    return text

@@ -1,0 +1,29 @@
+"""A page on a terminal, as an SVG picture."""
+
+import io
+
+from rich.console import Console
+from rich.terminal_theme import DIMMED_MONOKAI
+
+from detaudit.report.formats import terminal
+from detaudit.report.pages import registry
+from detaudit.report.schema import v1
+
+WIDTH = 100
+
+
+def render(document: v1.Document) -> str:
+    """What a terminal of ``WIDTH`` columns shows, as SVG; the same document gives the same
+    bytes.
+    """
+    console = Console(
+        record=True,
+        width=WIDTH,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+    )
+    console.print(terminal.render(registry.page(document)), crop=False)
+    title = f"detaudit {document.command}"
+    return console.export_svg(title=title, theme=DIMMED_MONOKAI, unique_id="detaudit")

@@ -1,0 +1,285 @@
+"""A page on a terminal, drawn with rich.
+
+Every string becomes a ``Text`` (never markup) by ``_Drawing.text``, cleaned of everything that
+could move a cursor. A terminal without Unicode gets plain signs.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from detaudit.report.escape import clipped, exports, visible_line
+from detaudit.report.pages import page as pages
+from detaudit.report.pages.page import Depth, Head
+from detaudit.report.pages.wording import listed
+
+TONES = {"good": "bold green", "bad": "bold red", "unsure": "bold yellow"}
+VERDICTS = {
+    "broken": "bold red",
+    "error": "red",
+    "needs-pin": "yellow",
+    "varies": "magenta",
+    "reproducible": "green",
+    "skipped": "dim",
+}
+STYLES = {"": "", "strong": "bold", "quiet": "dim", "notice": "yellow", "name": "cyan"}
+LABELS = {**STYLES, "notice": "bold yellow"}
+#: How a sign is drawn, by what it is about and by its value.
+SIGNS = {
+    False: {True: ("\u2713", "green"), False: ("\u2717", "red"), None: ("\u2013", "dim")},
+    True: {True: ("\u2713", "bold yellow"), False: ("\u00b7", "dim"), None: ("?", "yellow")},
+}
+#: What stands for our own signs where a console knows ASCII alone.
+_ASCII = str.maketrans(
+    {"\u2713": "+", "\u2717": "x", "\u2013": "-", "\u00b7": ".", "\u2260": "!=", "\u2026": "..."}
+)
+_SENTENCE = 1000  # characters of an answer or of a labelled line
+_CELL, _CELL_VERBOSE = 300, 2000  # characters of a cell
+_MOST_UNDER = 40  # sentences under a labelled line
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
+
+
+def render(page: pages.Page, verbose: bool = False) -> RenderableType:
+    """The page as something that a rich console prints; ``verbose`` adds the details.
+
+    Print it with ``crop=False``: lines to paste are never broken, however narrow the terminal.
+    """
+    return _Printed(page, verbose)
+
+
+@dataclass(frozen=True)
+class _Printed:
+    """A page, drawn when the width is known and whether signs are ASCII alone. It leaves no blanks
+    at the ends of lines.
+    """
+
+    page: pages.Page
+    verbose: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawing = _Drawing(self.verbose, options.ascii_only, options.max_width)
+        for part in drawing.whole(self.page):
+            if isinstance(part, _Whole):  # render_lines would crop it
+                yield from console.render(part, options)
+                continue
+            for line in console.render_lines(part, options, pad=False):
+                yield from _trimmed(line)
+                yield Segment.line()
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """Lines that are never broken, each with its style. A comment that would not fit stands above
+    its line instead.
+    """
+
+    lines: Sequence[tuple[str, str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line, style in self.lines:
+            code, mark, comment = line.partition("  # ")
+            if mark and style == "cyan" and len(line) > options.max_width:
+                yield Segment(f"# {comment}\n", console.get_style("dim"))
+                line = code
+            yield Segment(f"{line}\n", console.get_style(style))
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    verbose: bool
+    ascii: bool
+    width: int
+
+    def whole(self, page: pages.Page) -> Iterator[RenderableType]:
+        for place, block in enumerate(page.blocks):
+            if self._is_shown(block.depth):
+                if place:
+                    yield Text()
+                yield from self._block(block)
+        yield Text()
+        yield self._closing(page.closing)
+
+    def text(self, value: str, style: str | Style = "", longest: int = 0) -> Text:
+        """A string of the document, clipped and harmless."""
+        return Text(self._plain(clipped(value, longest or self._longest)), style)
+
+    def _plain(self, shown: str) -> str:
+        if not self.ascii:
+            return shown
+        return shown.translate(_ASCII).encode("ascii", "backslashreplace").decode()
+
+    def _whole(self, lines: Iterable[str], style: str = "cyan") -> _Whole:
+        return _Whole([(self._plain(visible_line(line)), style) for line in lines])
+
+    @property
+    def _longest(self) -> int:
+        return _CELL_VERBOSE if self.verbose else _CELL
+
+    def _is_shown(self, depth: Depth) -> bool:
+        return depth in (Depth.OPEN, Depth.SECTION) or (self.verbose and depth is Depth.DETAIL)
+
+    def _block(self, block: pages.Block) -> Iterator[RenderableType]:
+        if block.title:
+            yield Text.assemble(
+                self.text(block.title, "bold"), "  ", self.text(block.remark, "dim", _SENTENCE)
+            )
+        match block:
+            case pages.Answer():
+                yield Text.assemble(
+                    self.text(block.verdict, TONES[block.tone]),
+                    "  ",
+                    self.text(block.sentence, "bold", _SENTENCE),
+                )
+            case pages.Lines():
+                yield self._lines(block)
+            case pages.Table():
+                yield self._table(block)
+            case pages.Paste():
+                yield from self._paste(block.snippets)
+            case pages.Diff():
+                yield from self._paste([pages.Snippet(environment=block.environment)])
+                yield self._diff(block.diff)
+            case pages.Code():
+                lines = block.lines if self.verbose else block.lines[-block.last :]
+                yield self._whole(lines, "dim")
+            case _:
+                raise TypeError(f"no terminal draws a {type(block).__name__}")
+
+    def _cell(self, cell: pages.Cell, style: str = "", longest: int = 0) -> Text:
+        match cell:
+            case tuple():
+                return Text().join(self._cell(one, style, longest) for one in cell)
+            case str():
+                return self.text(cell, style, longest)
+            case pages.Text(detail=True) if not self.verbose:
+                return Text()
+            case pages.Text(value, meaning):
+                return self.text(value, STYLES[meaning] or style, longest)
+            case pages.Id(name, meaning):
+                return self._id(name, STYLES[meaning] or style)
+            case pages.Verdict(word):
+                return self.text(word, VERDICTS.get(word, ""))
+            case pages.Sign(value, decides):
+                sign, colour = SIGNS[decides][value]
+                return Text(self._plain(sign), colour)
+            case pages.Several(sentences):
+                return Text("\n").join(self.text(one, style, longest) for one in sentences)
+            case pages.Names(names, most):
+                shown = listed(names, len(names) if self.verbose else most)
+                return self.text(shown, style, 4 * _SENTENCE)
+        raise TypeError(f"no terminal draws a {type(cell).__name__}")
+
+    def _id(self, name: str, style: str) -> Text:
+        """An id; a long one of two parts takes two lines where there is little room."""
+        shown = self.text(name, style, 60)
+        first, colon, second = shown.plain.partition(":")
+        if colon and self.width < 100 and len(name) > 18:
+            return Text(f"{first}{colon}\n  {second}", style)
+        return shown
+
+    def _lines(self, block: pages.Lines) -> Table:
+        grid = Table.grid(padding=(0, 2))
+        for line in block.lines:
+            label = self.text(line.label, LABELS[line.style])
+            value = self._cell(line.value, longest=_SENTENCE)
+            most = _MOST_UNDER if self.verbose else line.most
+            under = [self.text(f"  {one}", longest=_SENTENCE) for one in line.under[:most]]
+            if len(line.under) > most:
+                under.append(self.text(f"  and {len(line.under) - most} more", "dim"))
+            grid.add_row(label, Text("\n").join([value, *under]))
+        return grid
+
+    def _table(self, block: pages.Table) -> RenderableType:
+        kept = [place for place, one in enumerate(block.columns) if not one.in_files]
+        table = self._empty(block)
+        for place in kept:
+            column = block.columns[place]
+            if not column.joined:
+                verdicts = any(isinstance(row.cells[place], pages.Verdict) for row in block.rows)
+                table.add_column(
+                    self._cell(column.title) if block.head is Head.RULED else "",
+                    no_wrap=verdicts,
+                    overflow="fold",
+                )
+        if block.head is Head.PLAIN:
+            table.add_row(*(self._cell(one.title, "dim") for one in block.columns))
+        rows = [row for row in block.rows if self._is_shown(row.depth)]
+        previous = None
+        for row in rows:
+            verdict = next((one for one in row.cells if isinstance(one, pages.Verdict)), None)
+            if previous not in (None, verdict):
+                table.add_row()
+            previous = verdict
+            table.add_row(*self._joined(block.columns, row, kept))
+        if self.verbose and len(rows) < len(block.rows):
+            table.add_row(
+                "", Text(f"{len(block.rows) - len(rows):,} more in the JSON report", "dim")
+            )
+        return table
+
+    def _empty(self, block: pages.Table) -> Table:
+        if block.head is not Head.RULED:
+            return Table.grid(padding=(0, 2))
+        return Table(
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            show_edge=False,
+            padding=(0, 1, 0, 0),
+            header_style="bold",
+        )
+
+    def _joined(
+        self, columns: Sequence[pages.Column], row: pages.Row, kept: Sequence[int]
+    ) -> list[Text]:
+        """The cells of a row, those of joined columns behind the ones before them."""
+        found: list[Text] = []
+        for place in kept:
+            cell, joined = self._cell(row.cells[place]), columns[place].joined
+            if not joined:
+                found.append(cell)
+            elif cell and found[-1]:
+                found[-1] = Text.assemble(found[-1], joined, cell)
+            elif cell:
+                found[-1] = cell
+        return found
+
+    def _paste(self, snippets: Sequence[pages.Snippet]) -> Iterator[RenderableType]:
+        """Variables as shell lines, then the lines of the script; where there are both, each says
+        where it goes.
+        """
+        for snippet in snippets:
+            if not self._is_shown(snippet.depth):
+                continue
+            if snippet.caption:
+                note = f" ({snippet.note})" if snippet.note else ""
+                yield Text()
+                yield Text.assemble(self.text(snippet.caption, "bold"), self.text(note, "dim"))
+            shell, lines = exports(snippet.environment), list(snippet.lines)
+            if shell and lines:
+                shell.insert(0, "# in the shell, before Python starts")
+                lines[:0] = ["", "# at the top of the script"]
+            yield self._whole([*shell, *lines])
+
+    def _diff(self, diff: str) -> _Whole:
+        lines = [self._plain(visible_line(line)) for line in diff.splitlines()]
+        return _Whole([(line, _DIFF_STYLES.get(line[:1], "none")) for line in lines])
+
+    def _closing(self, closing: pages.Closing) -> Text:
+        more = () if self.verbose else (closing.more,)
+        whole = " \u00b7 ".join([*closing.sentences, *closing.hints, *more])
+        return self.text(whole, "dim", _SENTENCE)
+
+
+def _trimmed(line: Sequence[Segment]) -> Iterator[Segment]:
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    if kept:
+        yield from kept[:-1]
+        yield Segment(kept[-1].text.rstrip(), kept[-1].style)

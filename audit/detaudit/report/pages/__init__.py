@@ -1,0 +1,1 @@
+"""From a document to a page: what is said, in blocks, for whatever format."""

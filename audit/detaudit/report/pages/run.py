@@ -1,0 +1,350 @@
+"""The page of a run: verdict, where, why and the fix."""
+
+from collections.abc import Iterator
+
+from detaudit.report.pages import wording
+from detaudit.report.pages.page import (
+    Answer,
+    Block,
+    Closing,
+    Code,
+    Column,
+    Depth,
+    Diff,
+    Id,
+    Line,
+    Lines,
+    Page,
+    Paste,
+    Row,
+    Snippet,
+    Table,
+    Text,
+)
+from detaudit.report.pages.wording import cost, listed, number, operation, spread, where
+from detaudit.report.schema import v1
+
+_AROUND = 30  # layers of a replayed step that are shown, before the first that differs and after it
+
+
+def page(report: v1.RunReport) -> Page:
+    """The whole page."""
+    searched = report.search.trials
+    search = f"; {number(searched, 'run')} for the search" if searched else ""
+    work = f"{wording.work(report)}{search}"
+    closing = Closing((work, wording.decided(report)), "-v shows the evidence")
+    return wording.whole(report, f"detaudit run: {report.program}", _blocks(report), closing)
+
+
+def _blocks(report: v1.RunReport) -> Iterator[Block]:
+    yield answer(report)
+    lines = [Line(label, value) for label, value in details(report)]
+    lines += [_why(one) for one in report.causes]
+    yield Lines((*lines, *wording.seen_on(report)))
+    if report.fix is not None:
+        yield Diff(report.fix.diff, report.fix.environment, title="Fix", remark=fix(report.fix))
+    if report.price is not None:
+        for pin, one in report.price.fixes.items():
+            snippet = Snippet(one.lines, one.environment)
+            yield Paste((snippet,), title="Faster", remark=applied(pin, one))
+    if report.traceback:
+        depth = Depth.OPEN if report.reproducible is None else Depth.RECORD
+        title = "" if depth is Depth.OPEN else "What the script wrote last"
+        yield Code(tuple(report.traceback.splitlines()[-40:]), title=title, depth=depth)
+    yield Lines(
+        tuple(Line(label, value, "quiet") for label, value in evidence(report)),
+        title="Evidence",
+        depth=Depth.DETAIL,
+        priority=1,
+    )
+    if report.pinpoint is not None and report.pinpoint.passages:
+        yield layers(report.pinpoint)
+
+
+def answer(report: v1.RunReport) -> Answer:
+    """Is the script reproducible?"""
+    repeats = report.repeats
+    runs = f"of {report.program}"
+    if report.reproducible and repeats.parted and report.bare is not None:
+        same = f"{number(report.bare.runs, 'run')} {runs}, not recorded, end on the same bits"
+        sentence = f"{same}{extent(report)}{bound(report.bare)}; only recorded runs differ."
+        return Answer("good", "REPRODUCIBLE", sentence)
+    if report.reproducible:
+        same = f"{number(repeats.runs, 'run')} {runs} end on the same bits, watched and bare"
+        return Answer("good", "REPRODUCIBLE", f"{same}{extent(report)}{bound(repeats)}.")
+    if report.reproducible is None:
+        return Answer("unsure", "NOT DECIDED", f"{report.program}: {report.reason}.")
+    return Answer("bad", "NOT REPRODUCIBLE", _differ(report))
+
+
+def _differ(report: v1.RunReport) -> str:
+    """How many pairs of runs differ, and what is known of it."""
+    repeats = report.repeats
+    if not repeats.parted:
+        return f"{report.program}: {report.reason}."
+    pairs = number(repeats.parted + repeats.agreed, "pair")
+    parted = f"{repeats.parted} of {pairs} of runs of {report.program} part"
+    if report.quantity is not None:
+        parted = f"{parted}, {quantity(report.quantity)}"
+    parted += extent(report)
+    if report.fix is not None and report.fix.verified:
+        return f"{parted}; the fix below makes them agree to the last bit."
+    if report.causes:
+        return f"{parted}; the cause is known, a fix was not verified."
+    return f"{parted}: {report.reason}."
+
+
+def _why(one: v1.Cause) -> Line:
+    sites = tuple(site(place, one.source) for place in one.sites)
+    return Line("Why", (Id(one.source, "notice"), Text(f": {cause(one)}")), under=sites)
+
+
+def layers(found: v1.Pinpoint) -> Table:
+    """The replayed step, layer by layer: what repeats, where it differs first, what differs from
+    there on.
+    """
+    passages = wording.passages(found)
+    first = next((place for place, one in enumerate(passages) if one.outputs > 1), 0)
+    rows = [
+        Row((one.stage, one.layer, str(one.operations), wording.passage(one)))
+        for one in passages[max(0, first - _AROUND) : first + _AROUND]
+    ]
+    titles = ("stage", "layer or variable", "operations", "in all replays")
+    return Table(
+        tuple(map(Column, titles)),
+        tuple(rows),
+        title="The replayed step, layer by layer",
+        depth=Depth.RECORD,
+        priority=1,
+    )
+
+
+def extent(report: v1.RunReport) -> str:
+    """Of how many steps the report speaks, where runs were ended early."""
+    return f" in their first {number(report.steps, 'step')}" if report.steps else ""
+
+
+def bound(repeats: v1.Repeats) -> str:
+    return (
+        f" (a parting rate above {repeats.excluded:.0%} is excluded)"
+        if repeats.excluded is not None
+        else ""
+    )
+
+
+def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+    """Labelled lines below the answer."""
+    if report.first_divergence is not None:
+        yield "Where", where(report.first_divergence) + drift(report)
+        if report.origin:
+            yield "Origin", report.origin
+    if report.pinpoint is not None:
+        layer = report.pinpoint.born and report.pinpoint.guilty is None
+        yield "Layer" if layer else "Operation", operation(report.pinpoint)
+    resting = [one.title for one in report.rests_on if one.agrees is False]
+    if report.reproducible:
+        free = [one.title for one in report.rests_on if one.agrees]
+        if resting:
+            yield "Rests on", f"other bits with {listed(resting)}"
+        if free:
+            yield "Holds with", listed(free)
+        unsure = [f"{one.title} ({one.reason})" for one in report.rests_on if one.agrees is None]
+        if unsure:
+            yield "Not known", listed(unsure)
+        unlike = [output(one) for one in report.outputs if not one.agrees and one.kind != "saved"]
+        if unlike:
+            yield "Beside it", f"{listed(unlike)}: not judged, the training is"
+    yield from folder(report)
+    if report.observer.holds is False:
+        yield "Observer", report.observer.reason
+    for one in report.warnings:
+        yield "Note", one
+    if len(report.causes) > 1 and all(one.necessary for one in report.causes):
+        yield (
+            "Together",
+            f"all {len(report.causes)} pins are needed: with any one of them left out, runs part",
+        )
+    if report.open:
+        yield "Open", listed(report.open)
+    if report.search.invalid:
+        yield "Left out", f"pins that stop the script: {listed(report.search.invalid)}"
+    if report.causes and report.fix is None and report.no_fix:
+        yield "No fix", report.no_fix
+    yield from price(report)
+
+
+#: What became of what runs wrote below the program's folder.
+KEPT_FROM = {
+    "": "it was kept",
+    "overlay": "an overlay took it",
+    "copy": "copies took it",
+    "in-place": "it was restored, but for what is in .git and in virtual environments",
+}
+
+
+def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+    """What runs wrote, and whether the user's files are what they were."""
+    isolation = report.isolation
+    if report.changed:
+        whole = isolation.kind != "in-place" and not isolation.not_restored
+        restored = ", and the folder is as it was" if whole else ""
+        yield (
+            "Writes",
+            f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}",
+        )
+    if isolation.not_restored:
+        yield (
+            "Changed",
+            f"in the folder itself, during the audit: {listed(isolation.not_restored, 5)}",
+        )
+    if isolation.elsewhere:
+        yield (
+            "Also writes",
+            f"{listed(isolation.elsewhere, 5)}: outside of its folder, not protected",
+        )
+    if isolation.left_out:
+        yield "Not copied", f"{listed(isolation.left_out, 5)}: runs did not see it"
+
+
+def quantity(one: v1.Quantity) -> str:
+    """The two values with as many digits as tell them apart, three at least."""
+    pairs = ((f"{one.first:.{digits}g}", f"{one.second:.{digits}g}") for digits in range(3, 18))
+    first, second = next(
+        (pair for pair in pairs if pair[0] != pair[1]), (str(one.first), str(one.second))
+    )
+    return f"{one.name} {first} in one run, {second} in the other"
+
+
+#: What is called otherwise, or differs, beside the training; ``{}`` is its name.
+BESIDE = {
+    "metric": "the metric {} differs",
+    "data": "the {} differ",
+    "name": "names differ ({})",
+    "generator": "the state of {} at the end differs",
+}
+
+
+def output(one: v1.Output) -> str:
+    """What differs from run to run, though the training does not."""
+    if one.kind == "printed":
+        return f"what it prints differs, from line {one.line} on"
+    return (
+        BESIDE[one.kind].format(one.name)
+        if one.kind in BESIDE
+        else f"other contents were saved as {one.name}"
+    )
+
+
+def drift(report: v1.RunReport) -> str:
+    """How far apart the runs are at last, where bytes were kept."""
+    if not report.growth:
+        return ""
+    last = report.growth[-1]
+    gap = f", by up to {last.max_abs:.2g}" if last.max_abs is not None else ""
+    return f"; after step {last.step} {last.elements:,} of {last.of:,} weights differ{gap}"
+
+
+def cause(one: v1.Cause) -> str:
+    shown = {
+        True: "without its pin alone runs part",
+        False: "not needed after all",
+        None: "its need was not tried",
+    }
+    note = f"; {one.note}" if one.note else ""
+    return f"{one.title}; {shown[one.necessary]}{note}"
+
+
+def site(one: v1.Site, source: str) -> str:
+    through = (
+        ""
+        if one.in_user_code or not one.stack
+        else f", through {one.stack[-1].rpartition(' in ')[2]}"
+    )
+    function = f" in {one.function}" if one.function and one.function != "<module>" else ""
+    what = "opening" if source == "input-changed" else "draw"
+    return f"{one.file}:{one.line}{function}, {number(one.draws, what)}{through}"
+
+
+def fix(one: v1.Change) -> str:
+    said = f"verified: {one.reason}" if one.verified else f"not verified: {one.reason}"
+    return f"{said}; it takes {cost(one)}" if one.cost is not None else said
+
+
+def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+    """What the pins cost, those first that can be told from noise; and the set that is faster than
+    the one found.
+    """
+    one = report.price
+    if one is None:
+        if report.no_price:
+            yield "Price", f"not measured: {report.no_price}"
+        return
+    told = [row for row in one.alone if _told(row, one.noise)]
+    parts = [f"{_held(row)} {cost(row)}" for row in sorted(told, key=lambda row: -(row.cost or 0))]
+    quiet = [row for row in one.alone if row.cost_range is not None and row not in told]
+    if quiet:
+        parts.append(
+            f"{listed([_held(row) for row in quiet], 20)} nothing that can be told from noise"
+            f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}"
+        )
+    if len(one.found.pins) > 1 and one.found.cost is not None:
+        parts.append(f"all {len(one.found.pins)} that are needed together {cost(one.found)}")
+    yield "Price", "; ".join(parts) or "not measured: no timed run completed"
+    if one.faster is not None:
+        yield (
+            "Faster",
+            (
+                f"{listed(one.faster.pins)} will do as well, and takes {cost(one.faster)} as "
+                f"{listed(one.faster.base)}"
+            ),
+        )
+
+
+def applied(pin: str, fix: v1.Fix) -> str:
+    note = f" ({fix.note})" if fix.note else ""
+    return f"{pin} is held by{note}:" if fix.lines or fix.environment else f"{pin}{note}"
+
+
+def _told(row: v1.Cost, noise: v1.Cost) -> bool:
+    """Whether a pin's ratios all lie beyond 1, and beyond all that the script has against
+    itself.
+    """
+    least, greatest = noise.cost_range or (1.0, 1.0)
+    if row.cost_range is None:
+        return False
+    return row.cost_range[0] > max(1.0, greatest) or row.cost_range[1] < min(1.0, least)
+
+
+def _held(row: v1.Cost) -> str:
+    added = listed([pin for pin in row.pins if pin not in row.base])
+    return f"{added} (beside {listed(row.base)})" if row.base else added
+
+
+def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+    for label, one in (
+        ("as it is", report.repeats),
+        ("bare", report.bare),
+        ("all pinned", report.pinned),
+    ):
+        if one is not None:
+            pairs = number(one.agreed + one.parted, "pair")
+            yield (
+                label,
+                f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.parted} part",
+            )
+    yield "observer", report.observer.reason
+    for one in report.outputs:
+        yield one.kind, f"{one.name}: {'the same in all runs' if one.agrees else output(one)}"
+    for place, tried in enumerate(report.search.tried, 1):
+        yield f"question {place}", tried
+    if report.price is not None:
+        yield "noise", f"as it is, against itself: {cost(report.price.noise)}"
+        for row in report.price.alone:
+            yield f"price of {_held(row)}", cost(row) or "a run did not complete"
+        for line in report.price.tried:
+            yield "a faster set", line
+    if report.search.untouched:
+        yield "not tried", f"no run has met their source: {listed(report.search.untouched, 20)}"
+    for one in report.growth:
+        far = f", up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
+        yield f"step {one.step}", f"{one.elements:,} of {one.of:,} weights differ{far}"

@@ -1,0 +1,363 @@
+"""The page of a scan: the answer first, then the sources, then what else was found."""
+
+from collections.abc import Iterator
+
+from detaudit.report.pages import wording
+from detaudit.report.pages.page import (
+    Answer,
+    Block,
+    Closing,
+    Column,
+    Depth,
+    Head,
+    Id,
+    Inline,
+    Line,
+    Lines,
+    Page,
+    Paste,
+    Row,
+    Several,
+    Sign,
+    Snippet,
+    Table,
+    Text,
+    Tone,
+    Verdict,
+)
+from detaudit.report.pages.wording import cost, in_recipe, listed, number, short, where
+from detaudit.report.schema import v1
+
+
+def page(report: v1.Report) -> Page:
+    """The whole page."""
+    title = "detaudit scan: training that repeats to the last bit"
+    closing = Closing(
+        (wording.work(report), wording.decided(report)),
+        "-v shows the evidence",
+        ("detaudit explain ID tells more of a source",),
+    )
+    return wording.whole(report, title, _blocks(report), closing)
+
+
+def answer(report: v1.Report) -> Answer:
+    """Does training here give the same bits twice?"""
+    tone, verdict, sentence = _same_bits(report)
+    return Answer(tone, verdict, sentence)
+
+
+def _blocks(report: v1.Report) -> Iterator[Block]:
+    yield answer(report)
+    if report.recipe is not None and report.recipe.rung != "none":
+        yield Paste((Snippet(report.recipe.lines, report.recipe.environment),))
+    yield _details(report)
+    if report.verdicts:
+        yield _sources(report)
+    yield from _pins(report)
+    if report.ladder:
+        yield _ladder(report)
+    if report.matrix:
+        yield _matrix(report)
+    if report.reach:
+        yield _reach(report)
+    if report.placebos:
+        yield _placebos(report)
+    yield _evidence(report)
+
+
+def _details(report: v1.Report) -> Lines:
+    """Labelled lines below the answer: what must be pinned, which settings change the answer."""
+    said = {
+        "Parts at": _parts_at(report),
+        "Recipe": _recipe(report),
+        "Unpinned": _unpinned(report),
+        "Pin too": _besides(report),
+        "Keep equal": _keep_equal(report),
+        "Not decided": _undecided(report),
+        "Not tried": _untried(report),
+        "Ended early": _early(report),
+    }
+    lines = [Line(label, value) for label, value in said.items() if value]
+    lines += [Line("Warning", one, "notice") for one in report.warnings[: wording.MOST_WARNINGS]]
+    return Lines((*lines, *wording.seen_on(report)))
+
+
+def _sources(report: v1.Report) -> Table:
+    def pin(one: v1.Verdict) -> Inline:
+        if one.verdict != "needs-pin" or one.pin is None:
+            return ""
+        return Text("the recipe", "quiet") if in_recipe(report, one) else Id(one.pin, "name")
+
+    def row(one: v1.Verdict) -> Row:
+        seen = Text(wording.seen(one), "quiet" if one.verdict == "skipped" else "")
+        return Row((Id(one.source), Verdict(one.verdict), seen, pin(one)))
+
+    columns = tuple(map(Column, ("source", "verdict", "what was seen", "pin")))
+    return Table(columns, tuple(map(row, wording.ordered(report.verdicts))), Head.RULED)
+
+
+def _pins(report: v1.Report) -> Iterator[Paste]:
+    """Each pin once; those that the recipe makes needless are details."""
+    wanted = [one for one in report.verdicts if one.verdict == "needs-pin" and one.fix is not None]
+    besides = [one for one in wanted if not in_recipe(report, one)]
+    found = []
+    for pin in dict.fromkeys(one.pin for one in wanted):
+        sources = [one for one in wanted if one.pin == pin]
+        fix = sources[0].fix
+        assert fix is not None
+        found.append(
+            Snippet(
+                fix.lines,
+                fix.environment,
+                ", ".join(one.source for one in sources),
+                fix.note,
+                Depth.OPEN if any(one in besides for one in sources) else Depth.DETAIL,
+            )
+        )
+    if found:
+        yield Paste(
+            tuple(found),
+            title="Pins",
+            remark="what to paste where your code uses the source",
+            depth=Depth.SECTION if besides else Depth.DETAIL,
+        )
+
+
+def _ladder(report: v1.Report) -> Table:
+    chosen = report.recipe.rung if report.recipe else None
+
+    def row(one: v1.Rung) -> Row:
+        best = one.id == chosen
+        title = Text(one.title, "strong" if best else "")
+        changes = Text("; ".join(one.changes), detail=not best)
+        return Row((Sign(one.holds), title, wording.climbed(one), cost(one), changes))
+
+    return Table(
+        (
+            Column(""),
+            Column("recipe"),
+            Column("what was seen"),
+            Column("step time", joined="; a step takes "),
+            Column("changes besides", joined="; "),
+        ),
+        tuple(map(row, report.ladder)),
+        title="Recipes",
+        remark=f"weakest first, each on {wording.climbing(report)}",
+        depth=Depth.SECTION,
+    )
+
+
+def _matrix(report: v1.Report) -> Table:
+    generators = list(dict.fromkeys(one.generator for one in report.matrix))[:20]
+    cells = {(one.component, one.generator): one.decides for one in report.matrix}
+    rows = [
+        (Id(component), *(Sign(cells.get((component, name)), decides=True) for name in generators))
+        for component in dict.fromkeys(one.component for one in report.matrix)
+    ]
+    return Table(
+        (Column(""), *(Column(Id(name)) for name in generators)),
+        tuple(map(Row, rows)),
+        Head.PLAIN,
+        title="Which generator decides what",
+        remark="\u2713 decides it, \u00b7 does not, ? not seen",
+        depth=Depth.SECTION,
+    )
+
+
+def _reach(report: v1.Report) -> Table:
+    def row(one: v1.Level) -> Row:
+        first = f", first at {where(one.divergence)}" if one.divergence else ""
+        seen = (Text(one.reason, "" if one.agrees is not None else "quiet"), Text(first, "", True))
+        return Row((Sign(one.agrees), one.title, seen))
+
+    return Table(
+        (Column(""), Column("level"), Column("what was seen")),
+        tuple(map(row, report.reach)),
+        title="Reach",
+        remark=wording.farthest(report),
+        depth=Depth.SECTION,
+    )
+
+
+def _placebos(report: v1.Report) -> Table:
+    said = {True: "does nothing", False: "has an effect", None: "not shown"}
+
+    def row(one: v1.Placebo) -> Row:
+        yours = Text("; your environment has it" if one.yours else "", "notice")
+        shown = Text(said[one.does_nothing], "notice" if one.does_nothing else "quiet")
+        reason = Text(one.reason, "quiet", detail=one.does_nothing is not None)
+        return Row((shown, (one.title, yours), reason))
+
+    return Table(
+        (Column(""), Column("setting"), Column("what was seen", joined="\n")),
+        tuple(map(row, report.placebos)),
+        title="Placebos",
+        remark="settings that people rely on",
+        depth=Depth.SECTION,
+    )
+
+
+def _first(found: v1.Divergence | None) -> str:
+    return where(found) if found is not None else ""
+
+
+def _evidence(report: v1.Report) -> Table:
+    """Per source: where runs part first, what each condition's pairs showed, which trials."""
+    control = report.control.models if report.control else ()
+    rows = [
+        Row((f"control, {short(one.model)}", _first(one.divergence), wording.control_pairs(one)))
+        for one in control
+    ]
+    for one in wording.ordered(report.verdicts):
+        counts = Several(tuple(wording.evidence(one.counts, one.trial_numbers)))
+        if one.trials or one.divergence is not None:
+            rows.append(Row((Id(one.source), wording.first(one), counts)))
+    return Table(
+        (Column("source"), Column("where runs part first"), Column("pairs", joined="\n")),
+        tuple(rows),
+        title="Evidence",
+        remark="where runs part first, the pairs that part, the trials",
+        depth=Depth.DETAIL,
+        priority=1,
+    )
+
+
+def _same_bits(report: v1.Report) -> tuple[Tone, str, str]:
+    control, recipe = report.control, report.recipe
+    if control is None:
+        return (
+            "unsure",
+            "NOT DECIDED",
+            f"Whether training here gives the same bits twice was not seen: {report.reason}.",
+        )
+    if control.holds is False:
+        return (
+            "bad",
+            "NO",
+            (
+                "Two trainings here differ although everything is pinned. This machine or this build is "
+                "at fault; attach this report to a bug. No cause was looked for: it would be guesswork."
+            ),
+        )
+    broken = [one.source for one in report.verdicts if one.verdict == "broken"]
+    if broken:
+        return (
+            "bad",
+            "NO",
+            (
+                f"Runs of one and the same condition part although everything is pinned: {listed(broken)}. "
+                f"This machine or this build is at fault; attach this report to a bug."
+            ),
+        )
+    if control.holds is None:
+        return (
+            "unsure",
+            "NOT DECIDED",
+            f"Whether training here gives the same bits twice was not seen: {report.reason}.",
+        )
+    if recipe is None:
+        return _without_recipe(report)
+    if recipe.verified is False:
+        return (
+            "unsure",
+            "NOT AS PRINTED",
+            f"A recipe held trial by trial, but its own lines do not: {recipe.reason}.",
+        )
+    if recipe.verified is None:
+        return (
+            "unsure",
+            "NOT DECIDED",
+            f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}.",
+        )
+    if recipe.rung == "none":
+        return "good", "YES", "Training here gives the same bits twice, with nothing pinned."
+    return "good", "YES, ONCE PINNED", "Training here gives the same bits twice, with these lines:"
+
+
+def _without_recipe(report: v1.Report) -> tuple[Tone, str, str]:
+    assert report.control is not None
+    models = len(report.control.models)
+    held = f"With everything pinned, two trainings agree to the last bit on {number(models, 'tiny model')}"
+    if report.ladder and all(rung.holds is False for rung in report.ladder):
+        return "unsure", "IN PART", f"{held}; but none of the known recipes holds on all of them."
+    if report.ladder or report.interrupted or report.cut:
+        return "unsure", "NOT FINISHED", f"{held}; which recipe suffices was not decided."
+    return "good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe."
+
+
+def _parts_at(report: v1.Report) -> str:
+    """Where runs part that should not: the first such place on each model, or of each broken
+    source.
+    """
+    models = [
+        (short(one.model), one.divergence)
+        for one in (report.control.models if report.control else ())
+    ]
+    broken = [(one.source, one.divergence) for one in report.verdicts if one.verdict == "broken"]
+    return "; ".join(
+        f"{name}: {where(found)}" for name, found in [*models, *broken][:20] if found is not None
+    )
+
+
+def _unpinned(report: v1.Report) -> str:
+    none = next((rung for rung in report.ladder if rung.id == "none"), None)
+    if none is None or none.holds is not False:
+        return ""
+    parted = list(dict.fromkeys(count.model for count in none.counts if count.parted))
+    return f"two runs part on {len(parted)} of {number(len(none.counts), 'tiny model')}"
+
+
+def _recipe(report: v1.Report) -> str:
+    recipe = report.recipe
+    if recipe is None:
+        return ""
+    said = {True: _verified(recipe), False: f"not verified: {recipe.reason}", None: "not verified"}[
+        recipe.verified
+    ]
+    rung = next((one for one in report.ladder if one.id == recipe.rung), None)
+    price = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
+    return f"{recipe.title}; {said}{price}"
+
+
+def _verified(recipe: v1.Recipe) -> str:
+    """What the proof showed; a report of before has no bound."""
+    if recipe.excluded is None:
+        return f"verified in {number(recipe.runs, 'fresh process', 'fresh processes')}"
+    models = number(len(recipe.counts), "tiny model")
+    return (
+        f"verified: {number(recipe.runs // 2, 'pair')} of fresh processes match on {models} "
+        f"(rate above {recipe.excluded:.0%} excluded)"
+    )
+
+
+def _besides(report: v1.Report) -> str:
+    """Sources that the recipe does not hold, but that part the runs of code which uses them."""
+    if report.recipe is None:
+        return ""
+    names = [
+        one.source
+        for one in report.verdicts
+        if one.verdict == "needs-pin" and not in_recipe(report, one)
+    ]
+    return f"where your code uses it: {listed(names, 20)}" if names else ""
+
+
+def _keep_equal(report: v1.Report) -> str:
+    names = [one.source for one in report.verdicts if one.verdict == "varies"]
+    return f"each of these changes the bits: {listed(names, 20)}" if names else ""
+
+
+def _undecided(report: v1.Report) -> str:
+    return listed([one.source for one in report.verdicts if one.verdict == "error"])
+
+
+def _untried(report: v1.Report) -> str:
+    depth = report.options.get("depth")
+    return f"in --{depth}: {listed(report.untried, 60)}" if report.untried else ""
+
+
+def _early(report: v1.Report) -> str:
+    if report.interrupted:
+        going_on = f"; go on with --resume {report.resume}" if report.resume else ""
+        return f"the scan was interrupted{going_on}"
+    return "the budget ran out; what it left is not decided" if report.cut else ""

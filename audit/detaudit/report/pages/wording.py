@@ -1,0 +1,422 @@
+"""The sentences that every face of a report shares, from the document alone.
+
+They are plain text with whatever the document holds in them: each face escapes them in its own way.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import isclose
+from typing import Any
+
+from detaudit.core.counting import excluded_rate
+from detaudit.report.pages.page import (
+    Block,
+    Closing,
+    Code,
+    Column,
+    Depth,
+    Line,
+    Page,
+    Row,
+    Table,
+    Text,
+)
+from detaudit.report.schema import v1
+
+#: Verdicts in the order in which a reader needs them.
+ORDER = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")
+
+
+def in_recipe(report: v1.Report, verdict: v1.Verdict) -> bool:
+    """Whether the recipe holds this source."""
+    return report.recipe is not None and verdict.source in report.recipe.holds
+
+
+def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
+    """What needs the reader first; within one verdict as declared."""
+    return sorted(verdicts, key=lambda one: ORDER.index(one.verdict))
+
+
+def seen(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
+    """What the experiment showed, as one sentence without a full stop; ``unlike`` stands between
+    settings.
+    """
+    if verdict.verdict == "needs-pin":
+        return _arms(verdict) or verdict.reason
+    if verdict.verdict == "reproducible":
+        return _unobserved(verdict) or verdict.reason
+    if verdict.verdict != "varies" or not any(len(one.groups) > 1 for one in verdict.settings):
+        return verdict.reason
+    return "; ".join(_grouped(verdict.settings, unlike))
+
+
+def _arms(verdict: v1.Verdict) -> str:
+    """Loose against pinned, on the model that the verdict rests on; empty where it rests on
+    settings.
+    """
+    loose = next((one for one in verdict.counts if one.name == "loose" and one.parted), None)
+    pinned = next(
+        (
+            one
+            for one in verdict.counts
+            if one.name == f"pinned by {verdict.pin}"
+            and loose is not None
+            and one.model == loose.model
+        ),
+        None,
+    )
+    if loose is None or pinned is None:
+        return ""
+    return f"{_share(loose)} pairs part, pinned {_share(pinned)}"
+
+
+def _share(count: v1.Count | v1.Controlled) -> str:
+    return f"{count.parted}/{count.agreed + count.parted}"
+
+
+def _unobserved(verdict: v1.Verdict) -> str:
+    """How many pairs agreed, and what that excludes; empty where the counts do not bear the rate
+    out.
+    """
+    if verdict.excluded is None:
+        return ""
+    agreed = next(
+        (
+            one.agreed
+            for one in verdict.counts
+            if one.agreed and isclose(excluded_rate(one.agreed), verdict.excluded)
+        ),
+        None,
+    )
+    if agreed is None:
+        return ""
+    start, each = ("every setting agrees; ", " each") if verdict.settings else ("", "")
+    return f"{start}not observed in {number(agreed, 'pair')}{each} (rate above {verdict.excluded:.0%} excluded)"
+
+
+def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
+    """``mlp, cnn: 1 thread = 2 threads != 4 threads``: models that show the same are told once."""
+    models: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for one in settings:
+        if one.groups:
+            models.setdefault(one.groups, []).append(short(one.model))
+    disagree = [
+        f"{', '.join(names)}: {f' {unlike} '.join(' = '.join(group) for group in groups)}"
+        for groups, names in models.items()
+        if len(groups) > 1
+    ]
+    agree = [name for groups, names in models.items() if len(groups) == 1 for name in names]
+    return [*disagree, f"all equal on {', '.join(agree)}"] if agree else disagree
+
+
+def where(found: v1.Divergence) -> str:
+    """Where two runs part first, and how far."""
+    step = "" if found.step is None else f", step {found.step}"
+    place = f"{found.stage}{step}, {found.name}"
+    if found.kind != "bits":
+        return f"{place} ({'only one run has it' if found.kind == 'missing' else 'another dtype or shape'})"
+    if found.elements is None:
+        return place
+    far = "" if found.ulps_max is None else f", by up to {number(found.ulps_max, 'ULP')}"
+    return f"{place} ({found.elements:,} of {number(found.of or found.elements, 'element')} differ{far})"
+
+
+def first(verdict: v1.Verdict) -> str:
+    """Where runs part first, and by which operation where that was found."""
+    found = verdict.pinpoint
+    by = f": {operation(found)}" if found is not None and found.guilty is not None else ""
+    return f"{where(verdict.divergence)}{by}" if verdict.divergence is not None else ""
+
+
+_BORN = {
+    "kernel": "from equal inputs, replayed in one process, it gives other results",
+    "state": "from equal inputs it gives other results in another process",
+    "python": "Python code, not an operation, gave it other inputs",
+    "input": "what it is given differs between two processes already",
+    "other": "from here on two processes execute other operations",
+}
+
+
+def operation(one: v1.Pinpoint) -> str:
+    """The operation at which the step parts, or the layer where no more was asked, and what was
+    seen.
+    """
+    if one.failed:
+        return f"the step could not be replayed ({one.kind}): {one.failed}"
+    if not one.born and one.watched is not None and one.watched.distinct > 1:
+        return (
+            f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results; which operation "
+            f"they come from was not established"
+        )
+    if not one.born and one.same_step is False:
+        return f"the step, replayed ({one.kind}), repeats itself, but ends on other bits than the step did"
+    if not one.born:
+        return (
+            f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
+            f"of it"
+        )
+    count = one.guilty.replays if one.guilty is not None else one.watched
+    alone = (
+        one.born in ("kernel", "python") and count is not None and count.replays > 2
+    )  # seen in one process
+    times = (
+        f": {count.distinct} distinct of {count.replays} replays"
+        if alone and count is not None
+        else ""
+    )
+    what = f"{one.guilty.operation} in the" if one.guilty is not None else "the"
+    place = f" of {one.layer}" if one.layer else ""
+    line = f", asked for by {one.line}" if one.line else ""
+    stage = "update" if one.stage == "update" else f"{one.stage} pass"
+    return f"{what} {stage}{place}{line}; {_BORN[one.born]}{times}" + (
+        f"; {_whole(one)}" if alone else ""
+    )
+
+
+def passages(one: v1.Pinpoint) -> list[v1.Passage]:
+    """The passages that are worth a row: of a named layer or variable, or the first that parts."""
+    first = next((each for each in one.passages if each.inputs == 1 < each.outputs), None)
+    return [each for each in one.passages if each.layer or each is first]
+
+
+def passage(one: v1.Passage) -> str:
+    """What was seen of one layer's operations."""
+    if one.outputs == 1:
+        return "repeats"
+    if one.inputs == 1:
+        return f"parts here: {one.outputs} distinct results from equal inputs"
+    return f"differs already: {one.inputs} distinct inputs"
+
+
+def _whole(one: v1.Pinpoint) -> str:
+    """Whether what was seen eagerly, every operation watched, holds for the step as it is
+    compiled.
+    """
+    unchanged = {
+        True: ", where watching changes no bits",
+        False: ", where watching changes its bits",
+        None: "",
+    }
+    seen = f"seen in eager execution{unchanged[one.same_watched]}"
+    if one.compiled is None:
+        return seen
+    parts = "parts too" if one.compiled.distinct > 1 else "repeats itself"
+    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[one.same_eager]
+    return (
+        f"{seen}; the compiled step as a whole {parts}{bits} ({one.compiled.distinct} distinct of "
+        f"{one.compiled.replays})"
+    )
+
+
+def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
+    """What each model's pairs showed, a model a line, and the trials that this rests on."""
+    models: dict[str, list[str]] = {}
+    for one in counts:
+        models.setdefault(short(one.model), []).append(f"{one.name} {_share(one)}")
+    found = [f"{model}, pairs that part: {', '.join(said)}" for model, said in models.items()]
+    return [*found, f"trials {spans(numbers)}"] if numbers else found
+
+
+def of_control(one: v1.Controlled) -> str:
+    """What the pairs of one model showed with everything pinned, and where the first differs."""
+    found = control_pairs(one)
+    return f"{where(one.divergence)}; {found}" if one.divergence else found
+
+
+def control_pairs(one: v1.Controlled) -> str:
+    """What the pairs of one model showed with everything pinned."""
+    reasons = dict.fromkeys([*one.problems, *([one.unavailable] if one.unavailable else [])])
+    return "; ".join([f"{_share(one)} pairs part", *reasons, f"trials {spans(one.trial_numbers)}"])
+
+
+def flat(facts: Any, name: str = "") -> list[str]:
+    """Facts as sorted lines, ``processor.brand: Xeon``; a list stands in one line."""
+    if isinstance(facts, dict) and facts:
+        inner = sorted(facts.items())
+        return [
+            line for key, value in inner for line in flat(value, f"{name}.{key}" if name else key)
+        ]
+    if isinstance(facts, list):
+        return [f"{name}: {', '.join(str(one) for one in facts)}"]
+    return [f"{name}: {'not known' if facts is None or facts == {} else facts}"]
+
+
+def climbing(report: v1.Report) -> str:
+    """On how many models the recipes were tried."""
+    return number(len({one.model for rung in report.ladder for one in rung.counts}), "tiny model")
+
+
+def climbed(rung: v1.Rung) -> str:
+    """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
+    if rung.holds is None:
+        return rung.reason
+    pairs = sum(one.agreed + one.parted for one in rung.counts)
+    parted = [short(one.model) for one in rung.counts if one.parted]
+    on = (
+        f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})"
+        if parted
+        else ""
+    )
+    other = (
+        f"; {rung.reason}" if rung.holds is False and not parted else ""
+    )  # why it does not work all the same
+    return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
+
+
+def cost(one: v1.Rung | v1.Change | v1.Cost) -> str:
+    """How many times as long it takes, and over which range that was measured."""
+    if one.cost is None:
+        return ""
+    return f"{one.cost:.2f} times as long{spread(one.cost_range)}"
+
+
+def spread(found: tuple[float, float] | None) -> str:
+    return f" ({found[0]:.2f} to {found[1]:.2f})" if found else ""
+
+
+def farthest(report: v1.Report) -> str:
+    """How far the bits reach: the last level before the first that parts."""
+    held = ""
+    for level in report.reach:
+        if level.agrees is False:
+            return (
+                f"the same bits up to: {held}"
+                if held
+                else "the bits part at the first level already"
+            )
+        held = level.title if level.agrees else held
+    return f"the same bits at every level tried, up to: {held}" if held else ""
+
+
+def context(report: v1.Document) -> str:
+    """The environment and the machine in one line, of whatever facts are there."""
+    packages = _at(report.environment, "packages")
+    versions = [
+        f"{title} {version}"
+        for title, version in (
+            ("Python", _at(report.environment, "python")),
+            _backend(report, packages),
+            _keras(report, packages),
+        )
+        if isinstance(version, str)
+    ]
+    brand, cores = (
+        _at(report.machine, "processor", "brand"),
+        _at(report.machine, "cores", "available"),
+    )
+    hardware = [brand] if isinstance(brand, str) else []
+    hardware += [number(cores, "core")] if isinstance(cores, int) else []
+    return ", ".join([*versions, *hardware])
+
+
+_BACKENDS = {
+    "tensorflow": "TensorFlow",
+    "jax": "JAX",
+    "torch": "Torch",
+    "theano": "Theano",
+    "tensorflow1": "TensorFlow",
+    "tensorflow2": "TensorFlow",
+    "tf_keras": "TensorFlow",
+}
+
+
+def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
+    """The framework under Keras, and its version where that is known."""
+    name = _at(report.environment, "framework", "backend")
+    name = name if isinstance(name, str) and name in _BACKENDS else "tensorflow"
+    return _BACKENDS[name], _at(packages, _BACKENDS[name].lower()) or _at(
+        packages, "tensorflow-cpu"
+    )
+
+
+def _keras(report: v1.Document, packages: Any) -> tuple[str, Any]:
+    """The Keras that was audited: ``tf_keras`` lies beside another."""
+    version = _at(packages, "keras")
+    beside = _at(report.environment, "framework", "backend") == "tf_keras" and str(
+        version
+    ).startswith("3.")
+    return ("tf_keras", _at(packages, "tf-keras")) if beside else ("Keras", version)
+
+
+def _at(facts: Any, *keys: str) -> Any:
+    for key in keys:
+        facts = facts.get(key) if isinstance(facts, dict) else None
+    return facts
+
+
+MOST_WARNINGS = 20
+_MOST_FACTS = 150
+_LONGEST_FACT = 200
+_MOST_TRIALS = 100  # on a terminal
+
+
+def seen_on(report: v1.Document) -> tuple[Line, ...]:
+    """The line that says where it was seen, where that is known."""
+    seen = context(report)
+    return (Line("Seen on", Text(seen, "quiet"), "quiet"),) if seen else ()
+
+
+def whole(report: v1.Document, title: str, blocks: Iterable[Block], closing: Closing) -> Page:
+    """The page of a command: its own blocks, then what every page has."""
+    tool = f"{report.tool.name} {report.tool.version}"
+    return Page(title, (*blocks, *_records(report)), closing, tool, report.version)
+
+
+def _records(report: v1.Document) -> Iterator[Block]:
+    """What every page has at its end: the facts, and the trials that did not complete."""
+    facts = flat(
+        {"machine": report.machine, "environment": report.environment, "options": report.options}
+    )
+    lines = [one[:_LONGEST_FACT] for one in facts[:_MOST_FACTS]]
+    if len(facts) > _MOST_FACTS:
+        lines.append(f"({len(facts) - _MOST_FACTS:,} more in the JSON report)")
+    yield Code(tuple(lines), title="Machine and environment", depth=Depth.RECORD, priority=2)
+    ended = [one for one in report.trials if one.outcome != "completed"]
+    if ended:
+        depths = [Depth.OPEN] * _MOST_TRIALS + [Depth.RECORD] * len(ended)
+        yield Table(
+            (Column("trial"), Column("outcome"), Column("reason", joined=": ")),
+            tuple(
+                Row((str(one.number), one.outcome, one.reason), depth)
+                for one, depth in zip(ended, depths, strict=False)
+            ),
+            title="Trials that did not complete",
+            depth=Depth.DETAIL,
+            priority=1,
+        )
+
+
+def decided(report: v1.Document) -> str:
+    """The exit code, and what decided it."""
+    return f"exit code {report.exit_code}: {report.reason}"
+
+
+def work(report: v1.Document) -> str:
+    """How much was done."""
+    done = sum(one.outcome == "completed" for one in report.trials)
+    undone = f" ({len(report.trials) - done} did not complete)" if done < len(report.trials) else ""
+    return f"{number(len(report.trials), 'trial')}{undone} in {report.header.seconds:,.0f} s"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """``1-4, 7``."""
+    found: list[list[int]] = []
+    for one in sorted(set(numbers)):
+        if found and one == found[-1][1] + 1:
+            found[-1][1] = one
+        else:
+            found.append([one, one])
+    return listed([str(a) if a == b else f"{a}-{b}" for a, b in found])
+
+
+def short(model: str) -> str:
+    return model.removeprefix("source:")
+
+
+def number(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in one line, the first ``most`` of them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,1 @@
+"""The document's types, one module a version."""

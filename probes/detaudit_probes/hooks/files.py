@@ -1,0 +1,369 @@
+"""The files that a script opens, makes, moves and removes: told to whoever follows, as they are
+used.
+
+What Python itself does is seen by an audit hook (Python 3.8 and newer; by ``open`` alone before).
+What a library does in C or C++ raises no event, so calls that are given a path there are wrapped:
+``h5py.File``, ``torch.save``, and TensorFlow's files and file functions, checkpoints, saved models,
+summaries and data set caches.
+"""
+
+import glob
+import os
+import re
+import sys
+import tempfile
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
+
+from detaudit_probes.hooks import h5py_files
+from detaudit_probes.protocol import Files
+
+MOST = 200  # names that are kept of each kind
+RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing
+LATE = 600.0  # seconds by which the clock of a file server may be behind
+#: Folders of compiled code, and of what is read to compute faster and never to compute another
+#: thing.
+COMPILED = re.compile(
+    r"/(__pycache__|\.nv|\.triton|\.theano|torchinductor_[^/]*|inductor|numba[^/]*|jax[^/]*cache|xla[^/]*cache)/"
+)
+
+#: Events after which another file, or none, is at a path; and the places in their arguments of each
+#: path, and of the folder to which it is relative (Python's table of audit events).
+REPLACES = {
+    "os.rename": ((0, 2), (1, 3)),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.truncate": ((0, None),),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "shutil.rmtree": ((0, 1),),
+}
+#: Events that change something about the file at their first argument, and the place of the folder;
+#: a data base is read and written.
+CHANGES = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "sqlite3.connect": None}
+
+
+class Use(NamedTuple):
+    """``reads`` and ``writes`` say what may be done with the file that was opened, ``empties`` that
+    nothing is left of what was in it. ``prefix``: the name begins those of several files (a
+    checkpoint, a cache). ``itself``: a link is meant, and not what it leads to.
+    """
+
+    path: str
+    reads: bool = False
+    writes: bool = False
+    empties: bool = False
+    prefix: bool = False
+    itself: bool = False
+
+
+def follow(
+    session: Any, tell: Callable[[Use], None], connected: Optional[Callable[[], None]] = None
+) -> None:
+    """Call ``tell`` with every use from now on, in the thread that makes it. It must not raise.
+
+    ``connected`` is called when the program connects to another machine; where that is not seen
+    (Python before 3.8), once.
+    """
+
+    def say(path: Any, *what: bool) -> None:
+        try:
+            name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
+            if (
+                name and not name.startswith((":", "file:")) and "://" not in name
+            ):  # a data base in memory, an address
+                tell(Use(os.path.abspath(name), *what))
+        except (
+            Exception
+        ):  # the working folder is gone, say: the script is to have no trouble from us
+            pass
+
+    if hasattr(sys, "addaudithook"):
+        sys.addaudithook(lambda event, arguments: _heard(event, arguments, say, connected))
+    else:
+        _follow_open(session, say)
+        if connected is not None:
+            connected()
+    h5py_files.follow(session, before=lambda name, mode: say(name, *_of_h5py_mode(mode)))
+    session.after_import("torch", lambda: _follow_torch(session, say))
+    session.after_import("tensorflow", lambda: _follow_tensorflow(session, say))
+
+
+def _heard(
+    event: str,
+    arguments: Any,
+    say: Callable[..., None],
+    connected: Optional[Callable[[], None]] = None,
+) -> None:
+    if event == "open":
+        say(arguments[0], *_of_mode(*arguments[1:]))
+    elif event == "socket.connect":
+        if connected is not None and _is_far(arguments[1]):
+            connected()
+    elif event in REPLACES:
+        for place, folder in REPLACES[event]:
+            if not _relative_to(arguments, folder):
+                say(arguments[place], False, True, True, False, True)
+    elif event in CHANGES and not _relative_to(arguments, CHANGES[event]):
+        say(arguments[0], event == "sqlite3.connect", True)
+
+
+def _is_far(address: Any) -> bool:
+    """Whether a socket's address is of another machine."""
+    host = str(address[0]) if isinstance(address, tuple) and address else ""
+    return not (host in ("", "::1", "localhost", "0.0.0.0") or host.startswith("127."))
+
+
+def _relative_to(arguments: Any, place: Optional[int]) -> bool:
+    """Whether a path is relative to an open folder, by its descriptor: what it is called is not
+    known then.
+    """
+    folder = arguments[place] if place is not None and place < len(arguments) else None
+    return isinstance(folder, int) and folder >= 0
+
+
+def _of_mode(mode: Any, flags: Any = None) -> List[bool]:
+    """Whether what is in a file that is opened so is read, can be written, and is emptied."""
+    if isinstance(flags, int):
+        access = flags & (os.O_WRONLY | os.O_RDWR)
+        return [access != os.O_WRONLY, bool(access), bool(flags & os.O_TRUNC)]
+    mode = str(mode)
+    return [
+        "r" in mode or "+" in mode,
+        any(letter in mode for letter in "wax+"),
+        "w" in mode or "x" in mode,
+    ]
+
+
+def _follow_open(session: Any, say: Callable[..., None]) -> None:
+    import builtins
+    import io
+
+    def making(given: Any) -> Any:
+        def opening(file: Any, mode: Any = "r", *arguments: Any, **named: Any) -> Any:
+            say(file, *_of_mode(mode))
+            return given(file, mode, *arguments, **named)
+
+        return opening
+
+    session.wrap(builtins, "open", making)
+    io.open = builtins.open
+
+
+def _of_h5py_mode(mode: str) -> List[bool]:
+    """:func:`_of_mode` of a file of h5py."""
+    anew = mode.startswith(("w", "x"))
+    return [not anew, mode != "r", anew]
+
+
+def _follow_torch(session: Any, say: Callable[..., None]) -> None:
+    _path_at(session, say, sys.modules["torch"], "save", 1, "f", False, True, True)
+
+
+def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
+    """Paths that TensorFlow's own library reads and writes."""
+    tf = sys.modules["tensorflow"]
+    io, gfile = getattr(tf, "io", None), getattr(getattr(tf, "io", None), "gfile", None)
+    writes, whole, both = (False, True, True), (False, True, True, True), (True, True, False, True)
+    _follow_gfile(session, say, getattr(gfile, "GFile", None))
+    _path_at(session, say, io, "write_file", 0, "filename", *writes)
+    _path_at(session, say, io, "read_file", 0, "filename", True)
+    for name, place, word in (
+        ("copy", 1, "dst"),
+        ("rename", 1, "dst"),
+        ("remove", 0, "path"),
+        ("rmtree", 0, "path"),
+    ):
+        _path_at(session, say, gfile, name, place, word, *writes)
+    checkpoint = getattr(getattr(tf, "train", None), "Checkpoint", None)
+    for name, place, word, what in (
+        ("save", 1, "file_prefix", whole),
+        ("write", 1, "file_prefix", whole),
+        ("restore", 1, "save_path", (True, False, False, True)),
+        ("read", 1, "save_path", (True, False, False, True)),
+    ):
+        _path_at(session, say, checkpoint, name, place, word, *what)
+    _path_at(session, say, getattr(tf, "saved_model", None), "save", 1, "export_dir", *whole)
+    _path_at(session, say, getattr(tf, "summary", None), "create_file_writer", 0, "logdir", *whole)
+    dataset = getattr(getattr(tf, "data", None), "Dataset", None)
+    _path_at(session, say, dataset, "cache", 1, "filename", *both)
+    _path_at(session, say, dataset, "save", 1, "path", *whole)
+
+
+def _follow_gfile(session: Any, say: Callable[..., None], owner: Any) -> None:
+    """Files that are opened by TensorFlow, as Keras and KerasTuner do."""
+
+    def making(given: Any) -> Any:
+        def __init__(file: Any, name: Any, mode: Any = "r", *arguments: Any, **named: Any) -> Any:
+            say(name, *_of_mode(mode))
+            return given(file, name, mode, *arguments, **named)
+
+        return __init__
+
+    session.wrap(owner, "__init__", making)
+
+
+def _path_at(
+    session: Any,
+    say: Callable[..., None],
+    owner: Any,
+    name: str,
+    place: int,
+    word: str,
+    *what: bool,
+) -> None:
+    """Tell the path that ``owner.name`` is given, as its argument number ``place`` or by the name
+    ``word``.
+    """
+
+    def making(given: Any) -> Any:
+        def using(*arguments: Any, **named: Any) -> Any:
+            path = arguments[place] if len(arguments) > place else named.get(word)
+            if path:  # an empty name is a cache in memory
+                say(path, *what)
+            return given(*arguments, **named)
+
+        return using
+
+    session.wrap(owner, name, making)
+
+
+class Record:
+    """What a run has read below its own folder, and what it has made, written and read outside of
+    that.
+
+    Left out of ``read`` are Python's own files; of ``elsewhere`` devices, detaudit's own files, and
+    temporary ones that are gone at the end or have a name of :mod:`tempfile`'s, which no other run
+    can find.
+
+    ``made`` are those of ``elsewhere`` that were not there before this run, and ``found`` such as
+    another run of the audit may have made: the run has read them before it wrote anything of its
+    own there. Compiled code is none of them, nor what a library keeps while it is imported.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._sites = session.sites
+        self._root = os.path.realpath(session.orders.root)
+        self._origin = os.path.realpath(session.orders.origin or session.orders.root)
+        self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+        ours = (
+            *session.orders.covered,
+            session.folder,
+            session.orders.temporary or session.folder,
+            "/dev/null",
+            "/dev/tty",
+            "/dev/pts",
+            "/proc",
+            "/sys",
+        )
+        self._ours = tuple(os.path.join(os.path.realpath(path), "") for path in ours)
+        began = session.orders.began
+        self._since = float("inf") if began is None else began
+        self._read: Set[str] = set()
+        self._elsewhere: Set[str] = set()
+        self._made: Set[str] = set()
+        self._found: Set[str] = set()
+        self._own: Set[str] = set()  # of elsewhere: what this run has made, emptied or replaced
+        self._prefixes: Set[str] = set()
+        self._known: Dict[Use, None] = {}
+        self._connected = False
+        self.ended = False  # what is opened after that is opened by us
+
+    def connected(self) -> None:
+        self._connected = True
+
+    def __call__(self, use: Use) -> None:
+        if self.ended or use in self._known:
+            return
+        if len(self._known) < 50 * MOST:
+            self._known[use] = None
+        try:
+            folder, name = os.path.split(use.path)
+            path = (
+                os.path.join(os.path.realpath(folder), name)
+                if use.itself
+                else os.path.realpath(use.path)
+            )
+            inside = self._inside(path)
+            if (
+                use.reads
+                and inside is not None
+                and not path.endswith((".py", ".pyc"))
+                and len(self._read) < MOST
+            ):
+                self._read.add(inside)
+            leads_back = self._root != self._origin and path.startswith(
+                os.path.join(self._origin, "")
+            )
+            if (inside is None or leads_back) and not self._is_ours(path, leads_back):
+                if leads_back and len(self._elsewhere) < MOST:
+                    self._elsewhere.add(path)
+                self._note_elsewhere(use, path)
+        except (OSError, ValueError):  # a path that is none
+            pass
+
+    def _note_elsewhere(self, use: Use, path: str) -> None:
+        status = _status(path, use.prefix)
+        if use.prefix:
+            self._prefixes.add(path)
+        if use.reads and not use.empties and self._is_anothers(path, status):
+            self._found.add(path)
+        if use.writes and len(self._elsewhere) < MOST:
+            self._elsewhere.add(path)
+            if status is None and not self._is_library(path):
+                self._made.add(path)
+            if status is None or use.empties:
+                self._own.add(path)
+
+    def _is_anothers(self, path: str, status: Optional[os.stat_result]) -> bool:
+        """Whether another run of the audit may have made what is read there."""
+        return (
+            status is not None
+            and status.st_size > 0
+            and status.st_ctime > self._since - LATE
+            and path not in self._own
+            and len(self._found) < MOST
+            and not path.endswith(".py")
+            and not self._is_library(path)
+        )
+
+    def _is_library(self, path: str) -> bool:
+        """Whether it is a library's own: compiled code, or what is used while it is imported."""
+        return COMPILED.search(path) is not None or self._sites.importing()
+
+    def _inside(self, path: str) -> Optional[str]:
+        if path.startswith(os.path.join(self._root, "")):
+            return os.path.relpath(path, self._root)
+        return None
+
+    def _is_ours(self, path: str, leads_back: bool) -> bool:
+        if path.endswith(".pyc"):
+            return True
+        return not leads_back and os.path.join(path, "").startswith(self._ours)
+
+    def listed(self) -> Files:
+        elsewhere = [path for path in self._elsewhere if self._lasts(path)]
+        return Files(
+            read=tuple(sorted(self._read)),
+            elsewhere=tuple(sorted(elsewhere)),
+            made=tuple(sorted(self._made.intersection(elsewhere))),
+            found=tuple(sorted(self._found)),
+            connected=self._connected,
+        )
+
+    def _lasts(self, path: str) -> bool:
+        """Whether a file may be found by the next run, if it is a temporary one."""
+        if not os.path.join(path, "").startswith(self._temporary):
+            return True
+        first = path[len(self._temporary) :].split(os.sep, maxsplit=1)[0]
+        lasts = _status(path, path in self._prefixes) is not None
+        return bool(first) and lasts and not RANDOM_NAME.match(first)
+
+
+def _status(path: str, prefix: bool) -> Optional[os.stat_result]:
+    """Of the file at a path, or of the first one whose name begins so; None if there is none."""
+    if prefix:
+        path = next(iter(sorted(glob.glob(glob.escape(path) + "*"))), path)
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None

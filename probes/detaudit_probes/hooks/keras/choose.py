@@ -1,0 +1,95 @@
+"""Whoever watches Keras on the backend that a script takes."""
+
+import sys
+from typing import Any, Optional
+
+from detaudit_probes.declare import (
+    EVERY_BACKEND,
+    KERAS_2_BESIDE,
+    KERAS_MODULES,
+    OLD_KERAS,
+    TF_KERAS,
+    under_keras_2,
+)
+
+
+def watch(session: Any, recorder: Any, name: str) -> None:
+    """Called when Keras has been imported under one of its names: the first one counts, and
+    ``tf_keras`` beside it.
+
+    TensorFlow imports Keras 3 or ``tf_keras`` by itself: which of two a script takes is told by its
+    first variable.
+    """
+    keras = sys.modules[name]
+    if (
+        not hasattr(keras, "__version__")
+        or not hasattr(keras, "backend")
+        or not hasattr(keras, "models")
+    ):
+        return  # a module of the user's own that is called so
+    is_keras_2 = keras.models.Model.__module__.startswith(KERAS_2_BESIDE)
+    package = KERAS_2_BESIDE if name == KERAS_2_BESIDE or is_keras_2 else KERAS_MODULES[0]
+    if package in recorder.followed:
+        return
+    first = not recorder.followed
+    recorder.followed.add(package)
+    adapter = adapter_of(keras, name)
+    if first:
+        recorder.trace.measure(backend=adapter or keras.backend.backend())
+    if adapter is None:
+        told = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
+        recorder.trace.measure(unwatched=told)
+        return
+    if first:
+        recorder.imported()
+    watching = _watching(session, recorder, keras, adapter)
+    recorder.following.append(watching)
+    watching.variables()
+    if recorder.counting:
+        watching.fit()
+        watching.loops()
+    if recorder.watched:
+        watching.batches()
+        watching.results()
+
+
+def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
+    """Whoever watches, with the name of its ``adapter``."""
+    made = _made(session, recorder, keras, adapter)
+    made.adapter = adapter
+    return made
+
+
+def _made(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
+    if adapter == "tensorflow":
+        from detaudit_probes.hooks.keras.tensorflow import TensorFlowWatching
+
+        return TensorFlowWatching(session, recorder, keras)
+    if adapter == "jax":
+        from detaudit_probes.hooks.keras.jax import JaxWatching
+
+        return JaxWatching(session, recorder, keras)
+    if adapter in EVERY_BACKEND:
+        from detaudit_probes.hooks.keras.jax_or_torch import PlainWatching
+
+        return PlainWatching(session, recorder, keras)
+    from detaudit_probes.hooks.keras import keras2
+
+    kind = keras2.TfKerasWatching if adapter in TF_KERAS else keras2.Keras2Watching
+    return kind(session, recorder, keras, adapter)
+
+
+def adapter_of(keras: Any, name: str) -> Optional[str]:
+    """The adapter for the Keras and the backend that a script has imported, or None where there is
+    none.
+    """
+    version, backend = keras.__version__, keras.backend.backend()
+    if version.startswith("3."):
+        return backend if backend in EVERY_BACKEND else None
+    if backend != "tensorflow":
+        return backend if backend in OLD_KERAS else None
+    major, minor = sys.modules["tensorflow"].__version__.split(".")[:2]
+    release = int(major), int(minor)
+    if release >= (2, 0) and name == "keras" and version.startswith(("2.2.", "2.3.")):
+        return None  # the package with backends, whose sessions are TensorFlow 1's, on TensorFlow 2
+    return under_keras_2(release)

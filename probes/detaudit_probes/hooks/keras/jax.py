@@ -1,0 +1,304 @@
+"""Watching Keras 3 on JAX: steps that a script compiles by itself, and updates by an optimizer's
+``stateless_apply``.
+
+Such a step is a pure function, whose state goes in and comes out. It is known by what happens while
+JAX traces it: an optimizer of Keras is applied. Each call is a step from then on. What goes in,
+other than the last call's results, is its batch; what comes out is named by the variables that it
+stands for.
+"""
+
+import functools
+import sys
+import types
+from typing import Any, Callable, List, Optional, Tuple
+
+from detaudit_probes import protocol
+from detaudit_probes.hooks.keras.jax_compiled import (
+    FOLLOWED,
+    ByIdentity,
+    Compiled,
+    Followed,
+    is_array,
+)
+from detaudit_probes.hooks.keras.jax_or_torch import Leaf, PlainWatching, Stated, traced
+from detaudit_probes.ops.frameworks import jax_calls
+
+#: Before the name of what belongs to an optimizer.
+OPTIMIZER = "optimizer/"
+#: Loops of JAX's: where the function stands that gives the next state, and its name. The loop's
+#: result is like its.
+LOOPS = {"scan": (0, "f"), "fori_loop": (2, "body_fun"), "while_loop": (1, "body_fun")}
+
+
+def prepare(session: Any, recorder: Any) -> None:
+    """From the moment that JAX is there: a script may take ``jit`` out of it before it imports
+    Keras.
+    """
+    import jax
+
+    def once_followed(make: Callable[[JaxWatching, Any], Any], given: Any) -> Any:
+        made: List[Any] = []
+
+        def function(*arguments: Any, **named: Any) -> Any:
+            if not made:
+                made.extend(
+                    make(one, given) for one in recorder.following if isinstance(one, JaxWatching)
+                )
+            return (made[0] if made else given)(*arguments, **named)
+
+        return function
+
+    session.wrap(jax, "jit", functools.partial(once_followed, JaxWatching.jitting))
+    session.wrap(
+        jax,
+        "pmap",
+        functools.partial(once_followed, functools.partial(JaxWatching.jitting, maps=True)),
+    )
+    for name, (place, keyword) in LOOPS.items():
+        session.wrap(
+            jax.lax,
+            name,
+            functools.partial(
+                once_followed, functools.partial(JaxWatching.looping, place=place, keyword=keyword)
+            ),
+        )
+
+
+def _caller() -> str:
+    """The file of the innermost code that is not this module's."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return "" if frame is None else str(frame.f_code.co_filename)
+
+
+class JaxWatching(PlainWatching):
+    def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
+        super().__init__(session, recorder, keras)
+        self.applications = 0  # of optimizers, while functions were traced
+        # The names of what they gave. No tracer is kept alive: it holds its whole trace, and JAX
+        # looks for such.
+        self.names = ByIdentity()
+        self._given = ByIdentity()  # what functions that are followed gave
+
+    def applied_stateless(self, grads: List[Any], weights: List[Leaf], state: List[Leaf]) -> None:
+        if not traced(grads + [one.value for one in weights + state]):
+            return super().applied_stateless(grads, weights, state)
+        self.applications += 1
+        self.name([(one.path, one.value) for one in weights])
+        return self.name([(OPTIMIZER + one.path, one.value) for one in state])
+
+    def name(self, tracers: List[Tuple[str, Any]]) -> None:
+        for name, value in tracers:
+            if name and traced([value]):
+                self.names.put(value, name)
+
+    def read(self, variable: Any) -> Any:
+        import jax
+
+        value = self._backend.tensor(variable)
+        if hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+            value = jax.random.key_data(value)
+        return self._backend.read(value)
+
+    def followed(self, function: Any, caller: str) -> Optional[Followed]:
+        """What is known of a function of the user's, or of any that the user's own code hands to
+        JAX.
+        """
+        users = (bool(caller) and self.session.sites.is_users(caller)) or self._is_users(function)
+        if not callable(function) or not users:
+            return None
+        found = getattr(function, FOLLOWED, None)
+        if isinstance(found, Followed) and found.function is function:  # not that of what it wraps
+            return found
+        found = Followed(self, function)
+        if isinstance(getattr(function, "__dict__", None), dict) and not isinstance(
+            function, types.MethodType
+        ):
+            vars(function)[FOLLOWED] = found  # past what a class does where an attribute is set
+        return found
+
+    def _is_users(self, function: Any) -> bool:
+        while function is not None:
+            if isinstance(function, functools.partial):
+                function = function.func
+            code = getattr(getattr(function, "__func__", function), "__code__", None)
+            if code is not None and self.session.sites.is_users(code.co_filename):
+                return True
+            function = getattr(function, "__wrapped__", None)
+        return False
+
+    def looks(self) -> bool:
+        """Whether calls may be steps now."""
+        return bool(self.recorder.counting) and not self.recorder.inside_fit
+
+    def jitting(self, given: Any, maps: bool = False) -> Any:
+        def jit(*arguments: Any, **named: Any) -> Any:
+            if maps and not arguments and "fun" not in named:
+                return given(**named)  # which JAX does not know
+            if not arguments and "fun" not in named:  # a decorator with its choices
+                return functools.partial(jit, **named)
+            function, rest = (arguments[0], arguments[1:]) if arguments else (named["fun"], ())
+            if maps and len(rest) == 1 and "axis_name" not in named:
+                named, rest = dict(named, axis_name=rest[0]), ()
+            followed = None if rest else self.followed(function, _caller())
+            if followed is None:
+                return given(*arguments, **named)
+            return Compiled(
+                followed, given, {name: one for name, one in named.items() if name != "fun"}, maps
+            )
+
+        return jit
+
+    def looping(self, given: Any, place: int, keyword: str) -> Any:
+        def anew(followed: Followed, *arguments: Any, **named: Any) -> Any:
+            """The loop, of a function that JAX has not traced."""
+
+            def body(*turn: Any) -> Any:
+                return followed.function(*turn)
+
+            return given(
+                *[body if one is followed.traced else one for one in arguments],
+                **{name: body if one is followed.traced else one for name, one in named.items()},
+            )
+
+        def loop(*arguments: Any, **named: Any) -> Any:
+            function = arguments[place] if len(arguments) > place else named.get(keyword)
+            followed = self.followed(function, "") if self.looks() else None
+            if followed is None:
+                return given(*arguments, **named)
+            if len(arguments) > place:
+                arguments = arguments[:place] + (followed.traced,) + arguments[place + 1 :]
+            else:
+                named[keyword] = followed.traced
+            return self.called(
+                followed, given, arguments, named, None, functools.partial(anew, followed)
+            )
+
+        return loop
+
+    def called(
+        self,
+        followed: Followed,
+        function: Callable[..., Any],
+        arguments: Any,
+        named: Any,
+        call: Any,
+        traced_anew: Callable[..., Any],
+    ) -> Any:
+        """The result of ``function``, which traces what is ``followed`` where it has not yet; a
+        step, where that is.
+
+        ``call`` is the call's signature (see :func:`_signature`), or None in a loop of JAX's.
+        ``traced_anew`` does the same, and JAX has not traced it.
+        """
+        import jax
+
+        given = jax.tree_util.tree_flatten_with_path((arguments, named))[0]
+        known = followed.last if call is None else followed.names.get(call)
+        before, followed.last = followed.last, None
+        # Looked at before the call, which may be given the memory of what goes in.
+        looks = known != [] and self.recorder.recording and not traced([one for _, one in given])
+        arrays = (
+            [
+                ("%s%s" % (protocol.ARGUMENT, jax.tree_util.keystr(path)), one)
+                for path, one in given
+                if is_array(one) and id(one) not in followed.results
+            ]
+            if looks
+            else []
+        )
+        # What another function that is followed gave, such as gradients, was not loaded.
+        computed = [
+            ("forward", name, self.read(one)) for name, one in arrays if self._given.get(one)
+        ]
+        batch = [(name, self.read(one)) for name, one in arrays if not self._given.get(one)]
+        step = (
+            jax_calls.begun(self.recorder.pinpoint, arguments, named, followed.made(), is_array)
+            if looks
+            else None
+        )
+        try:
+            result = function(*arguments, **named)
+        except BaseException:
+            followed.last = before
+            if step is not None:
+                self.recorder.pinpoint.drop()
+            raise
+        if followed.last is None:  # it was traced before
+            followed.last = before
+        elif (
+            call is not None
+        ):  # where it maps to cards, what is traced has other shapes than the call's
+            followed.names.setdefault(call, followed.last)
+        names = followed.last if call is None else followed.names.get(call)
+        results = jax.tree.leaves(result)
+        self.gave(results)
+        is_step = bool(names) and len(names) == len(results) and all(map(is_array, results))
+        if step is not None and is_step:
+            weights = {
+                place for place, name in enumerate(names) if name and not name.startswith(OPTIMIZER)
+            }
+            step.replay(traced_anew, function, result, weights or set(range(len(names))))
+        elif step is not None:
+            self.recorder.pinpoint.drop()
+        if not names or len(names) != len(results):
+            return result
+        if traced(
+            results
+        ):  # by a function that is traced itself, perhaps with a trace of this one that is there
+            self.applications += 1
+            self.name(list(zip(names, results)))
+        elif is_step:
+            first, followed.results = (
+                not followed.results,
+                {id(one): (name, one) for name, one in zip(names, results)},
+            )
+            self._stepped(batch, computed, names, results, first)
+        return result
+
+    def gave(self, results: List[Any]) -> None:
+        """A function that is followed gave these; they are not kept alive."""
+        if self.recorder.recording:
+            for one in filter(is_array, results):
+                self._given.put(one, True)
+
+    def _stepped(
+        self,
+        batch: List[Tuple[str, Any]],
+        computed: List[Tuple[str, str, Any]],
+        names: List[str],
+        results: List[Any],
+        first: bool,
+    ) -> None:
+        weights, state, others = [], [], []
+        for place, (name, one) in enumerate(zip(names, results)):
+            if name.startswith(OPTIMIZER):
+                state.append(Leaf(name[len(OPTIMIZER) :], one))
+            elif name:
+                weights.append(Leaf(name, one))
+            else:
+                others.append(Leaf("result.%d" % place, one))
+        if not weights:  # what went through a function that is not followed bears no names
+            weights, others = (
+                [one for one in others if one.shape],
+                [one for one in others if not one.shape],
+            )
+            # After the first call: has anything changed of what went in? Later ones are compared
+            # with the first's.
+            before = [array for _, array in batch] if first else []
+            for one in map(self.read, [weight.value for weight in weights] if before else []):
+                alike = [
+                    array
+                    for array in before
+                    if (array.shape, array.dtype) == (one.shape, one.dtype)
+                ]
+                self.recorder.moved |= bool(alike) and all(
+                    array.tobytes() != one.tobytes() for array in alike
+                )
+        returned = computed + [
+            ("forward" if one.shape else "loss", one.path, self.read(one)) for one in others
+        ]
+        if batch:
+            self.recorder.batch(batch)
+        self.step(returned, weights, [Stated(state)])

@@ -1,0 +1,309 @@
+"""A function that a script lets JAX compile, in its place: what it does is the same, and its calls
+are looked at.
+"""
+
+import functools
+import inspect
+import operator
+import types
+import weakref
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from detaudit_probes.hooks.keras.jax_or_torch import traced
+
+#: The attribute of a function of the user's that holds what is known of its traces, so that both go
+#: together.
+FOLLOWED = "_detaudit_followed"
+
+
+class ByIdentity:
+    """What is told of objects that have no hash, as long as they live: none is kept alive."""
+
+    def __init__(self) -> None:
+        self._told: Dict[int, Tuple[Any, Any]] = {}  # a weak reference, and what is told
+
+    def put(self, one: Any, told: Any) -> None:
+        try:
+            reference = weakref.ref(one, functools.partial(self._forget, id(one)))
+        except TypeError:  # a scalar of NumPy, which a function that is not compiled may return
+            return
+        self._told[id(one)] = reference, told
+
+    def get(self, one: Any, default: Any = None) -> Any:
+        reference, told = self._told.get(id(one), (None, None))
+        return told if reference is not None and reference() is one else default
+
+    def _forget(self, key: int, reference: Any) -> None:
+        if self._told.get(key, (None, None))[0] is reference:
+            del self._told[key]
+
+
+class Followed:
+    """A function that JAX traces: ``traced`` is what JAX gets in its place, which does the same.
+
+    ``names`` are those of its results, by the signature of a call: "" for one that is no variable,
+    and none at all where no optimizer was applied. ``last`` are those of the last trace.
+    ``results`` are the last call's with their names, by their ids; they are kept alive, so that no
+    other value has one of these.
+    """
+
+    def __init__(self, watching: Any, function: Any) -> None:
+        self.watching, self.function = watching, function
+        self.names: Dict[Any, List[str]] = {}
+        self.last: Optional[List[str]] = None
+        self.results: Dict[int, Tuple[str, Any]] = {}
+
+        @functools.wraps(function)
+        def followed(*arguments: Any, **named: Any) -> Any:
+            import jax
+
+            before = watching.applications
+            result = function(*arguments, **named)
+            self.last = (
+                [watching.names.get(one, "") for one in jax.tree.leaves(result)]
+                if watching.applications > before
+                else []
+            )
+            call = _signature(arguments, named)
+            if call is not None:
+                self.names[call] = self.last
+            return result
+
+        inner = function
+        while isinstance(inner, functools.partial):
+            inner = inner.func
+        followed.__name__ = getattr(
+            inner, "__name__", type(inner).__name__
+        )  # as JAX calls what it compiles
+        vars(followed).pop(FOLLOWED, None)
+        self.traced = followed
+
+    def call(self, compiled: Any, arguments: Any, named: Any, call: Any, anew: Any) -> Any:
+        """The result of what JAX has ``compiled``. ``call`` is the call's signature, ``anew`` does
+        the same and JAX has not traced it.
+        """
+        if call is not None and self.names.get(call) == []:
+            import jax
+
+            result = compiled(*arguments, **named)
+            self.watching.gave(jax.tree.leaves(result))
+            return result
+        return self.watching.called(self, compiled, arguments, named, call, anew)
+
+    def made(self) -> Dict[int, str]:
+        """The names of what the last step has given, by its ids."""
+        return {key: name for key, (name, _) in self.results.items()}
+
+    def __reduce__(self) -> Any:
+        return type(
+            None
+        ), ()  # where a function is copied with its attributes, into another process too
+
+
+class Compiled:
+    """What ``jax.jit``, or ``jax.pmap``, makes of a function, as JAX's own in all but this: calls
+    are looked at, where it is a step.
+    """
+
+    def __init__(
+        self, followed: Followed, jit: Any, choices: Dict[str, Any], maps: bool = False
+    ) -> None:
+        # First, for it copies the attributes of what it wraps, which may be one of these:
+        # ``jax.grad`` of it, for one.
+        functools.update_wrapper(self, followed.function)
+        vars(self).pop(FOLLOWED, None)
+        self._followed = followed
+        self._static = _static(followed.function, choices)
+        self._jitted = jit(followed.traced, **choices)
+        self._anew = followed.function
+        if maps:  # what a card does is not what the call does
+            self._anew = jit(
+                lambda *arguments, **named: followed.function(*arguments, **named), **choices
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_jitted":
+            raise AttributeError(name)
+        return getattr(self._jitted, name)
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        return self if owner is None else types.MethodType(self, owner)
+
+    def __reduce__(self) -> Any:
+        return self.__qualname__  # as a function: found under its name, and a copy is itself
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if not self._followed.watching.looks():
+            return self._jitted(*arguments, **named)
+        return self._followed.call(
+            self._jitted, arguments, named, _signature(arguments, named, self._static), self._anew
+        )
+
+    @property  # of the class, as ``isinstance`` asks for it, and of none where this JAX has none
+    def trace(self) -> Any:
+        return self._stage(self._jitted.trace, Traced)
+
+    @property
+    def lower(self) -> Any:
+        return self._stage(self._jitted.lower, Lowered)
+
+    def _stage(self, given: Any, stage: Any) -> Any:
+        def ahead(*arguments: Any, **named: Any) -> Any:
+            return self._ahead(given, stage, arguments, named)
+
+        return functools.wraps(given)(ahead)
+
+    def _ahead(self, make: Any, stage: Any, arguments: Any, named: Any) -> Any:
+        """What JAX makes of the function ahead of its calls, and of its names where it is traced
+        for that.
+        """
+        before, self._followed.last = self._followed.last, None
+        try:
+            made = make(*arguments, **named)
+        finally:
+            names, self._followed.last = self._followed.last, before
+        if names is None:  # it was traced before
+            names = self._followed.names.get(_signature(arguments, named, self._static))
+        return stage(self._followed, made, self._with_static(arguments, named), names)
+
+    def _with_static(self, given: Any, named: Any) -> Any:
+        """The function, called as what is compiled ahead of its calls is: without its static
+        arguments.
+        """
+        kept = {name: one for name, one in named.items() if name in self._static}
+        places = [
+            place in self._static for place in range(len(given))
+        ]  # the others are not kept alive
+        static = [one for place, one in enumerate(given) if places[place]]
+
+        def function(*arguments: Any, **named: Any) -> Any:
+            rest, fixed = iter(arguments), iter(static)
+            whole = [next(fixed if place else rest) for place in places]
+            return self._anew(*whole, **kept, **named)
+
+        return function
+
+
+class _InItsPlace:
+    """What stands for an object of JAX's, ``_jaxs``, and is like it in all that is not its own."""
+
+    def __init__(self, followed: Followed, jaxs: Any, function: Any) -> None:
+        self._followed, self._jaxs, self._function = followed, jaxs, function
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_jaxs":
+            raise AttributeError(name)
+        return getattr(self._jaxs, name)
+
+    @property
+    def __class__(self) -> Any:  # as ``isinstance`` asks for it
+        return type(self._jaxs)
+
+    def __dir__(self) -> Any:
+        return dir(self._jaxs)
+
+    def __repr__(self) -> str:
+        return repr(self._jaxs)
+
+
+class _Stage(_InItsPlace):
+    """What is made of a function ahead of its calls, which are looked at as well."""
+
+    def __init__(
+        self, followed: Followed, stage: Any, function: Any, names: Optional[List[str]]
+    ) -> None:
+        _InItsPlace.__init__(self, followed, stage, function)
+        self._names = names
+
+
+class Traced(_Stage):
+    def lower(self, *arguments: Any, **named: Any) -> Any:
+        return Lowered(
+            self._followed, self._jaxs.lower(*arguments, **named), self._function, self._names
+        )
+
+
+class Lowered(_Stage):
+    def compile(self, *arguments: Any, **named: Any) -> Any:
+        return Ahead(
+            self._followed, self._jaxs.compile(*arguments, **named), self._function, self._names
+        )
+
+
+class Ahead(_InItsPlace):
+    """A function compiled ahead of its calls, as JAX's own in all but this."""
+
+    def __init__(
+        self, followed: Followed, compiled: Any, function: Any, names: Optional[List[str]]
+    ) -> None:
+        _InItsPlace.__init__(self, followed, compiled, function)
+        self._call = (
+            object()
+        )  # its calls are of one trace, and what was static is no argument any more
+        if names is not None:
+            followed.names[self._call] = names
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if not self._followed.watching.looks():
+            return self._jaxs(*arguments, **named)
+        return self._followed.call(self._jaxs, arguments, named, self._call, self._function)
+
+
+def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
+    """The places and the names of the arguments that JAX does not trace."""
+    found: Set[Any] = set()
+    for choice in ("static_argnums", "static_argnames", "static_broadcasted_argnums"):
+        given = choices.get(choice)
+        if hasattr(given, "__index__"):  # a number, NumPy's too
+            found.add(operator.index(given))
+        else:
+            found |= set() if given is None else {given} if isinstance(given, str) else set(given)
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    found |= {place + len(names) for place in found if isinstance(place, int) and place < 0}
+    found |= {names[place] for place in found if isinstance(place, int) and 0 <= place < len(names)}
+    return found | {names.index(name) for name in found if name in names}
+
+
+def _signature(arguments: Any, named: Any, static: Optional[Set[Any]] = None) -> Any:
+    """What calls have in common that are served by one trace: the arguments' structure and shapes,
+    and what is static.
+
+    While a function is traced (no ``static``) every number that is left is static. None where it
+    cannot be compared.
+    """
+    import jax
+
+    found: List[Any] = []
+    for place, one in [*enumerate(arguments), *sorted(named.items())]:
+        leaves, tree = jax.tree.flatten(one)
+        shapes = [
+            tuple(leaf.shape)
+            if is_array(leaf) or traced([leaf]) or isinstance(leaf, jax.ShapeDtypeStruct)
+            else ()
+            if static is not None
+            and place not in static
+            and isinstance(leaf, (bool, int, float, complex))
+            else leaf
+            for leaf in leaves
+        ]
+        found.append((place, tree, *shapes))
+    try:
+        hash(tuple(found))
+    except TypeError:
+        return None
+    return tuple(found)
+
+
+def is_array(value: Any) -> bool:
+    """Whether it is an array whose bits are on this host. (A dtype, a loss and a model have a
+    ``dtype`` too.)
+    """
+    import jax
+    import numpy
+
+    return isinstance(value, (numpy.ndarray, numpy.generic)) or (
+        isinstance(value, jax.Array) and not traced([value]) and value.is_fully_addressable
+    )

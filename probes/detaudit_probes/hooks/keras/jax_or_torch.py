@@ -1,0 +1,199 @@
+"""Watching Keras 3 where a step is no graph of TensorFlow: on JAX and on Torch.
+
+Batches are looked at where the epoch's iterator hands them out. A step of the user's own is met
+where it calls the ``apply`` or the ``stateless_apply`` of one of Keras' optimizers. What a script
+updates by other means (``torch.optim``) is read at exit, with the variables of Keras.
+"""
+
+from typing import Any, Callable, Iterator, List, Tuple
+
+from detaudit_probes import backends
+from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.names import path_of
+from detaudit_probes.hooks.values import flat
+from detaudit_probes.recording import on_device
+
+
+class PlainWatching(Watching):
+    _applying = (
+        False  # a ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
+    )
+
+    def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
+        self._backend = backends.get(keras.backend.backend())
+        super().__init__(session, recorder, keras)
+
+    def follow_steps(self, pinpoint: Any) -> None:
+        """``fit`` and ``train_on_batch`` call one function for a step; it is followed where it is
+        made.
+        """
+        from keras.src.models.model import Trainer
+
+        def making(given: Any) -> Any:
+            def make_train_function(model: Any, *arguments: Any, **named: Any) -> Any:
+                given(model, *arguments, **named)
+                pinpoint.follow(model)
+
+            return make_train_function
+
+        pinpoint.on(self.keras.backend.backend())
+        self.session.wrap(Trainer, "make_train_function", making)
+
+    def read(self, variable: Any) -> Any:
+        return self._backend.read(variable)
+
+    def first(self, variable: Any) -> Any:
+        return on_device.of_variable(self._backend, variable, self.read)
+
+    def read_each(self, variables: List[Any]) -> List[Any]:
+        return on_device.of_variables(self._backend, variables, self.read)
+
+    def sync(self, model: Any) -> None:
+        self._backend.sync(model)
+
+    def variables(self) -> None:
+        """The first value of every variable that Keras makes, named by its path."""
+        from keras.src import backend
+
+        def telling(given: Any) -> Any:
+            def _initialize(variable: Any, value: Any) -> None:
+                given(variable, value)
+                path = path_of(variable)
+                self.recorder.made(
+                    "rng" if path.endswith(STATES) else "init", path, variable, self, True
+                )
+
+            return _initialize
+
+        self.session.wrap(backend.Variable, "_initialize", telling)
+
+    def tap(self, iterator: Any) -> None:
+        make = iterator._get_iterator
+        iterator._get_iterator = lambda: _Tapped(make(), self.look)
+
+    def look(self, batch: Any) -> None:
+        self.recorder.batch(
+            [(name, self._backend.read(tensor)) for name, tensor in flat("batch", batch)]
+        )
+
+    def loops(self) -> None:
+        """Steps that no ``fit`` makes: ``train_on_batch``, and updates by an optimizer of Keras."""
+        from keras.src.backend.common.stateless_scope import in_stateless_scope
+        from keras.src.layers.layer import Layer
+        from keras.src.models.model import Trainer
+        from keras.src.optimizers.base_optimizer import BaseOptimizer
+        from keras.src.optimizers.loss_scale_optimizer import LossScaleOptimizer
+
+        def applying(given: Any) -> Any:
+            def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
+                grads = list(grads)
+                result = given(optimizer, grads, trainable_variables)
+                if self.recorder.counting and self.recorder.inside_fit:
+                    self._met(optimizer)
+                elif self.recorder.counting and not in_stateless_scope() and not traced(grads):
+                    self._step([optimizer], self._gradients(grads))
+                return result
+
+            return apply
+
+        def applying_stateless(given: Any) -> Any:
+            def stateless_apply(
+                optimizer: Any, optimizer_variables: Any, grads: Any, trainable_variables: Any
+            ) -> Any:
+                grads, outermost = list(grads), not self._applying
+                self._applying = True
+                try:
+                    weights, state = given(
+                        optimizer, optimizer_variables, grads, trainable_variables
+                    )
+                finally:
+                    self._applying = not outermost
+                if outermost and self.recorder.counting and not self.recorder.inside_fit:
+                    self.applied_stateless(
+                        grads,
+                        _leaves(optimizer._trainable_variables, weights),
+                        _leaves(optimizer.variables, state),
+                    )
+                return weights, state
+
+            return stateless_apply
+
+        def entering(given: Any) -> Any:
+            def __call__(layer: Any, *arguments: Any, **named: Any) -> Any:
+                if (
+                    self.recorder.counting
+                    and not self.recorder.inside_fit
+                    and self.recorder.pinpoint.begin_live()
+                ):
+                    return Layer.__call__(layer, *arguments, **named)  # told apart from now on
+                return given(layer, *arguments, **named)
+
+            return __call__
+
+        if self.session.orders.eager and self.keras.backend.backend() == "torch":
+            self.session.wrap(Layer, "__call__", entering)
+        self.session.wrap(
+            Trainer,
+            "train_on_batch",
+            self.stepping(lambda model: self._step(self.applied(model), [])),
+        )
+        self.session.wrap(BaseOptimizer, "apply", applying)
+        for kind in (BaseOptimizer, LossScaleOptimizer):
+            self.session.wrap(kind, "stateless_apply", applying_stateless)
+
+    def applied_stateless(
+        self, grads: List[Any], weights: List["Leaf"], state: List["Leaf"]
+    ) -> None:
+        """A step that leaves the variables as they are, and returns what they shall be: the
+        ``weights``, and the optimizer's ``state``.
+        """
+        self.step(self._gradients(grads), weights, [Stated(state)])
+
+    def _gradients(self, grads: List[Any]) -> List[Tuple[str, str, Any]]:
+        there = [place for place, one in enumerate(grads) if one is not None]
+        return [
+            ("gradient", "gradient.%d" % place, value)
+            for place, value in zip(there, self.read_each([grads[place] for place in there]))
+        ]
+
+
+def traced(values: Any) -> bool:
+    """Whether JAX is tracing: there is nothing to be read, and no step is made."""
+    return any(type(one).__name__.endswith("Tracer") for one in values)
+
+
+class Leaf:
+    """One tensor of a state that a step returns, looked at as the variable is that it stands for
+    (``path``).
+    """
+
+    def __init__(self, path: str, value: Any) -> None:
+        self.path, self.value, self.shape = path, value, value.shape
+
+
+class Stated:
+    """The state of an optimizer that is applied to what it is given."""
+
+    def __init__(self, variables: List[Leaf]) -> None:
+        self.variables = variables
+
+
+def _leaves(variables: Any, values: Any) -> List[Leaf]:
+    return [Leaf(path_of(one), value) for one, value in zip(variables, values)]
+
+
+class _Tapped:
+    """A loader whose batches are looked at. It begins a pass when it is asked to: Torch's draws a
+    seed then.
+    """
+
+    def __init__(self, loader: Any, look: Callable[[Any], None]) -> None:
+        self._loader, self._look = loader, look
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._pass(iter(self._loader))
+
+    def _pass(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            self._look(batch)
+            yield batch

@@ -1,0 +1,192 @@
+"""Watching Keras 3 on TensorFlow: its graphs, its datasets, and training loops with
+``GradientTape``.
+
+Nothing is added to the graph of a training. The batches are looked at on their way out of
+``tf.data``, before the step that uses them; a training loop of the user's own is met where it calls
+``optimizer.apply``, or the ``tf.function`` in which it does.
+"""
+
+from typing import Any, Callable, List
+
+from detaudit_probes.backends import tensorflow
+from detaudit_probes.hooks.keras.tf_function import (
+    Functions,
+    follow_inputs,
+    follow_iterators,
+    is_first_replica,
+    is_replica,
+)
+from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.names import path_of
+from detaudit_probes.hooks.values import gradients, is_readable, read
+from detaudit_probes.recording import on_device
+
+
+class TensorFlowWatching(Watching):
+    is_replica = staticmethod(is_replica)
+
+    def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
+        super().__init__(session, recorder, keras)
+        self.functions = Functions(self)
+
+    def follow_steps(self, pinpoint: Any) -> None:
+        pinpoint.on("tensorflow")
+
+    def read(self, variable: Any) -> Any:
+        return read(variable)
+
+    def first(self, variable: Any) -> Any:
+        return on_device.of_variable(tensorflow, variable, read)
+
+    def read_each(self, variables: List[Any]) -> List[Any]:
+        return on_device.of_variables(tensorflow, variables, read)
+
+    def variables(self) -> None:
+        """The first value of every variable that Keras makes, named by its path."""
+        from keras.src.backend.tensorflow.core import Variable
+        from tensorflow.python.eager import context
+
+        def telling(given: Any) -> Any:
+            def _initialize(variable: Any, value: Any) -> None:
+                given(variable, value)
+                path = path_of(variable)
+                stage = "rng" if path.endswith(STATES) else "init"
+                # Made inside a function that is being traced, it has no value yet.
+                self.recorder.made(stage, path, variable, self, context.executing_eagerly())
+
+            return _initialize
+
+        self.session.wrap(Variable, "_initialize", telling)
+        self.functions.follow()
+
+    def batches(self) -> None:
+        """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script
+        iterates by itself.
+        """
+        from keras.src.layers.layer import Layer
+
+        super().batches()
+        follow_iterators(self)
+        follow_inputs(self, Layer)
+
+    def train_on_batch(
+        self, given: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
+    ) -> Any:
+        """The step; where it is the one to be replayed, it is replayed after it."""
+        plain = not arguments and not set(named) - {"return_dict"}
+        pinned = self.recorder.pinpoint if plain and not self.recorder.inside_fit else None
+        taken = pinned is not None and pinned.take()
+        if not taken:
+            return given(model, x, y, *arguments, **named)
+
+        def again() -> Any:
+            return given(model, x, y, **named)
+
+        result = pinned.tried(again)
+        pinned.replay("train_on_batch", lambda: model.train_step(_tensors((x, y))), again)
+        return result
+
+    def tap(self, iterator: Any) -> None:
+        make = iterator.data_adapter.get_tf_dataset
+        iterator.data_adapter.get_tf_dataset = lambda: tapped(make(), self.look)
+
+    def look(self, dataset: Any, tensors: Any) -> None:
+        self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
+        if self.recorder.pinpoint is not None:
+            self.raw.append((dataset.element_spec, [tensor.copy() for tensor in tensors]))
+
+    def loops(self) -> None:
+        """Steps that no ``fit`` makes: eager updates, and calls of a ``tf.function`` that
+        updates.
+        """
+        from keras.src.optimizers.base_optimizer import BaseOptimizer
+        from tensorflow.python.eager import context
+        from tensorflow.python.eager.backprop import GradientTape
+
+        def applying(given: Any) -> Any:
+            def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
+                grads = list(grads)
+                result = given(optimizer, grads, trainable_variables)
+                if not context.executing_eagerly():
+                    self.functions.met(
+                        optimizer, optimizer._trainable_variables, optimizer.variables
+                    )
+                elif self.recorder.counting and self.recorder.inside_fit:
+                    self._met(optimizer)
+                elif self.recorder.counting and is_first_replica():
+                    self._step([optimizer], gradients(grads))
+                return result
+
+            return apply
+
+        def entering(given: Any) -> Any:
+            def __enter__(tape: Any) -> Any:
+                if (
+                    self.recorder.counting
+                    and context.executing_eagerly()
+                    and not self.recorder.inside_fit
+                ):
+                    self.recorder.pinpoint.begin_live()
+                return given(tape)
+
+            return __enter__
+
+        if self.session.orders.eager:
+            self.session.wrap(GradientTape, "__enter__", entering)
+        self.session.wrap(BaseOptimizer, "apply", applying)
+
+    def replay_fit(self, model: Any, batches: int) -> None:
+        """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled
+        as well.
+        """
+        import tensorflow as tf
+
+        if not self.raw:
+            return  # distributed by the user
+        spec, tensors = self.raw[0]
+        data = tf.nest.pack_sequence_as(
+            spec, [tf.constant(one) for one in tensors], expand_composites=True
+        )
+
+        def compiled() -> Any:
+            return model.train_function(iter(tf.data.Dataset.from_tensors(data).repeat()))
+
+        self.recorder.pinpoint.replay(
+            "fit", lambda: model.train_step(data), compiled if batches == 1 else None
+        )
+
+
+def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
+    """The dataset itself, each element looked at by a serial map at its very end: ``look(dataset,
+    arrays)``.
+    """
+    import tensorflow as tf
+
+    if not isinstance(dataset, tf.data.Dataset):
+        return dataset  # distributed by the user: its batches are not looked at
+
+    def same(tensor: Any) -> Any:
+        return tf.identity(tensor) if is_readable(tensor) else tensor
+
+    def looked(*tensors: Any) -> None:
+        look(dataset, tensors)
+
+    def tap(*element: Any) -> Any:
+        whole = (
+            element if type(dataset.element_spec) is tuple else element[0]
+        )  # a named tuple comes as one
+        tensors = [
+            one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)
+        ]
+        with tf.control_dependencies([tf.numpy_function(looked, tensors, [])]):
+            return tf.nest.map_structure(same, whole, expand_composites=True)
+
+    return dataset.map(tap)
+
+
+def _tensors(data: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.map_structure(
+        lambda one: None if one is None else tf.convert_to_tensor(one), data
+    )

@@ -1,0 +1,510 @@
+"""What is recorded of a user's own training: host-side reads only, nothing is added to its graph.
+
+Once: the generators' states, every variable's initial value. Each step: the batch, the updated
+weights, the optimizer's state, the loss and the metrics. At exit: what the weights are then, which
+is all that a *bare* trial (``watch`` false) reads.
+"""
+
+import contextlib
+import functools
+import gc
+import hashlib
+import math
+import os
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set, Tuple
+
+from detaudit_probes.backends.generators import states_without_backend
+from detaudit_probes.hooks import streams
+from detaudit_probes.hooks.names import path_of
+from detaudit_probes.hooks.threads import Threads
+from detaudit_probes.ops.frameworks.step import Pinpoint
+from detaudit_probes.protocol import BESIDE, SAVED
+from detaudit_probes.recording import facts, fingerprint
+from detaudit_probes.recording.on_device import OnCard
+from detaudit_probes.recording.trace import Taken, TraceWriter
+
+_clock = time.perf_counter  # taken at import, before a pin can replace it
+AT_THE_END = "at the end"
+#: Batches that the script has loaded by itself and that a later step may still use; fewer where
+#: bytes are kept.
+MOST_LOADED, MOST_LOADED_KEPT = 4096, 64
+#: Bytes of variables that are kept alive until exit, so that a model of a function that has
+#: returned can be read then. What is made beyond that is read only where the script itself still
+#: holds it.
+MOST_HELD = 1 << 30
+#: Bytes of variables that are read at once.
+MOST_READ = 256 << 20
+#: An optimizer's state of more bytes than this is looked at in every ``SPARED``-th step only: what
+#: parts there parts the weights in the next step.
+LARGE_STATE, SPARED = 4 << 20, 16
+
+
+class Loaded:
+    """A batch that the script has loaded by itself, and whether a step has used it."""
+
+    def __init__(self, tensors: List[Tuple[str, Taken]], sizes: List[int]) -> None:
+        self.tensors, self.used = tensors, False
+        large = [taken.fingerprint for (_, taken), size in zip(tensors, sizes) if size > 1]
+        self.known_by = large or [
+            taken.fingerprint for _, taken in tensors
+        ]  # numbers are equal by chance
+
+
+class Recorder:
+    """Writes the observations of one process to its trace.
+
+    ``inside_fit`` is how deep the process is inside of ``fit``, whose callback records the steps by
+    itself. ``left`` is true in a forked child: nothing of it is recorded.
+    """
+
+    def __init__(self, session: Any, trace: TraceWriter) -> None:
+        self.session, self.trace = session, trace
+        self.watched = session.orders.watch
+        self.every = session.orders.every
+        self.left = False
+        self.following: List[Any] = []  # who watches Keras, once it has been imported
+        self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
+        self.of_graphs = (
+            False  # whether variables are read through a session, which a script may close
+        )
+        self.inside_fit = 0
+        before = trace.earlier_measures  # of the program that this one was started by
+        self.steps, self.threads = before.steps, Threads()
+        self._fitting: Any = None  # which thread is inside of ``fit``
+        self.began = self._imported = _clock()
+        self.ending: Any = None
+        self.before_the_end: List[Callable[[], None]] = []
+        self._variables: List[
+            Tuple[str, Any, Any]
+        ] = []  # (name, a function that gives it or None, who reads it)
+        self._held = 0
+        self._batches: List[List[Tuple[str, Taken]]] = []
+        self._loaded: Deque[Loaded] = deque()
+        self._of_tensor: Dict[
+            int, Loaded
+        ] = {}  # by fingerprint: the batch that it was loaded in last
+        self._inputs: Set[int] = set()  # fingerprints of what went into the next step
+        self._beside: Dict[str, Any] = {}
+        self._states: Dict[str, str] = {}  # in which the process's generators began
+        self._results: Dict[Tuple[str, str], float] = {
+            (group, name): value for group, name, value in before.results
+        }
+        self._lock = threading.Lock()
+        self._first: Dict[
+            Tuple[str, bool], int
+        ] = {}  # by path, and by whether it was taken on a card
+        self._backend = ""  # of the first variable
+        self.moved = bool(before.moved)  # whether a weight was seen to change
+        self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value as yet
+        digests = trace.earlier.get("digests", {})
+        self._saved: Dict[str, str] = {name: digests[SAVED + name] for name in before.saved}
+        self.paused = False  # while a step is replayed
+        self._alive: List[
+            Any
+        ] = []  # weak references to every variable, generators' states among them
+        step = session.orders.pinpoint
+        self.pinpoint = (
+            None
+            if step is None
+            else Pinpoint(self, int(step), session.request.fingerprint, session.sites.is_users)
+        )
+        self.generators("at the start")
+
+    def leave(self) -> None:
+        """In a forked child: the trace is its parent's."""
+        self.left = True
+
+    @property
+    def recording(self) -> bool:
+        return self.watched and not self.left and not self.paused
+
+    @property
+    def counting(self) -> bool:
+        """Whether steps are met: a bare trial counts them where it is to be ended at one."""
+        stops = (
+            self.session.orders.stop_steps is not None
+            or self.session.orders.stop_seconds is not None
+        )
+        return (self.watched or stops) and not self.left and not self.paused
+
+    # What happens once ----------------------------------------------------------------------------
+
+    def generators(self, when: str) -> None:
+        """The states of the generators that a seed can pin, of those that are there by now."""
+        if not self.recording:
+            return
+        states = states_without_backend(sys.modules.get("numpy"))
+        torch = sys.modules.get("torch")
+        if torch is not None and hasattr(torch, "default_generator"):
+            states.append(("torch", repr(torch.default_generator.get_state().tolist())))
+        for name, state in states:
+            self.once("rng", "%s %s" % (name, when), state)
+            if self._states.setdefault(name, state) != state and when == AT_THE_END:
+                self.beside("generator", name, state)
+
+    def imported(self) -> None:
+        """Keras has been imported: what takes time from here on is the script's own."""
+        self._imported = _clock()
+        self.generators("at the import of Keras")
+
+    def once(self, stage: str, name: str, value: Any) -> None:
+        if self.recording:
+            self.trace.once(stage, name, value)
+
+    def beside(self, kind: str, name: str, value: Any) -> None:
+        """Something that stands beside the training: whether it is the same in all runs is told,
+        and not judged.
+        """
+        if self.recording:
+            self._note_beside(kind, name, self.trace.take(value))
+
+    def _note_beside(self, kind: str, name: str, taken: Taken) -> None:
+        name = "%s%s %s" % (BESIDE, kind, name)
+        before = self.trace.earlier.get("digests", {}).get(name, "")
+        state = self._beside.setdefault(
+            name, hashlib.blake2b(before.encode("ascii"), digest_size=16)
+        )
+        state.update(taken.fingerprint.to_bytes(8, "little"))
+
+    def result(self, group: str, name: str, value: Any) -> None:
+        """A loss or a metric, as the script's author reads it. The last one of its ``group`` and
+        name counts.
+        """
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return
+        if self.recording and math.isfinite(number):
+            self._results[group, str(name)] = number
+
+    def made(self, stage: str, name: str, variable: Any, reading: Any, readable: bool) -> None:
+        """A variable of Keras is made, with its first value where that is ``readable``
+        (:meth:`filled` tells of the others). It is looked at again at exit, by whoever is
+        ``reading``.
+        """
+        if self.left:
+            return
+        if self.pinpoint is not None:
+            self._alive.append(weakref.ref(variable))
+        if stage != "rng":
+            if not self._variables:
+                self.generators("at the first variable")
+            self._held += _size(variable)
+            held = weakref.ref(variable) if self._held > MOST_HELD else lambda: variable
+            self._variables.append((name, held, reading))
+        if not self._backend:
+            self._backend = reading.adapter
+            self.trace.measure(backend=self._backend)
+        if not self.recording:
+            return
+        if readable:
+            self._first_value(stage, name, reading.first(variable))
+        else:
+            self._unread.append((stage, name, variable, reading))
+
+    def alive(self) -> List[Any]:
+        """Every variable of Keras that is there and has a value, where a step is to be replayed."""
+        there = [one() for one in self._alive]
+        return [
+            one for one in there if one is not None and getattr(one, "_value", None) is not None
+        ]
+
+    def filled(self) -> None:
+        """Variables that were made without a value may have theirs now."""
+        unread, self._unread = self._unread, []
+        for stage, name, variable, reading in unread:
+            try:
+                value = reading.first(variable)
+            except Exception:  # TensorFlow's own, for one that another function is still to fill
+                self._unread.append((stage, name, variable, reading))
+            else:
+                self._first_value(stage, name, value)
+
+    def _first_value(self, stage: str, name: str, value: Any) -> None:
+        taken = self.trace.take(value)
+        self.once(stage, name, taken)
+        self._first.setdefault((name, isinstance(value, OnCard)), taken.fingerprint)
+
+    def has_saved(self, name: str) -> bool:
+        return name in self._saved
+
+    def saved(self, name: str, values: List[Any]) -> None:
+        """The script has saved these under a name, perhaps not for the first time."""
+        if self.left or not values:
+            return
+        views = [fingerprint.canonical_view(value) for value in values]
+        if (
+            any(header.startswith(b"object|") for header, _ in views)
+            or sum(len(data) for _, data in views) > MOST_HELD
+        ):
+            return  # objects have no bits of their own
+        earlier = [fingerprint.canonical(self._saved[name])] if name in self._saved else []
+        self._saved[name] = fingerprint.sha256(earlier + views)
+
+    def settle(self) -> None:
+        """Take the variables' values as their last: what holds them is about to go."""
+        self._variables = [
+            (name, functools.partial(lambda value: value, value), reading)
+            for name, value, reading in self._last_values()
+        ]
+
+    def _last_values(self) -> List[Tuple[str, Any, Any]]:
+        """Of every variable that is still there, in the order in which they were made, with who has
+        read it.
+        """
+        there = [(name, held(), reading) for name, held, reading in self._variables]
+        return [
+            (name, value, reading)
+            for name, variable, reading in there
+            if variable is not None
+            for value in self._last_value(variable, reading)
+        ]
+
+    def _last_value(self, variable: Any, reading: Any) -> List[Any]:
+        """Its value; nothing where the session is closed that it was in."""
+        try:
+            return [reading.read(variable)]
+        except Exception:
+            if not self.of_graphs:
+                raise
+            return []
+
+    # Steps ----------------------------------------------------------------------------------------
+
+    def batch(self, named: List[Tuple[str, Any]]) -> None:
+        """A batch for the next step that has none, perhaps in another thread, perhaps ahead."""
+        if self.recording:
+            taken = [(name, self.trace.take(value)) for name, value in named]
+            with self._lock:
+                self._batches.append(taken)
+
+    def loaded(self, named: List[Tuple[str, Any]]) -> None:
+        """The script has loaded a batch by itself, perhaps to look at it only. It belongs to the
+        steps whose input it is: known by their content, its tensors are looked for among what goes
+        in.
+        """
+        if not self.recording or not named:
+            return
+        batch = Loaded(
+            [(name, self.trace.take(value)) for name, value in named],
+            [getattr(value, "size", 1) for _, value in named],
+        )
+        with self._lock:
+            self._loaded.append(batch)
+            self._of_tensor.update({mark: batch for mark in batch.known_by})
+            if len(self._loaded) > (MOST_LOADED_KEPT if self.trace.keeps else MOST_LOADED):
+                self._forget(self._loaded.popleft())
+
+    def _forget(self, batch: Loaded) -> None:
+        for mark in batch.known_by:
+            if self._of_tensor.get(mark) is batch:
+                del self._of_tensor[mark]
+        for _, taken in batch.tensors if not batch.used else ():
+            self._note_beside("data", "batches that no step used", taken)
+
+    def went_in(self, values: List[Any]) -> None:
+        """These go into the next step."""
+        if self.recording:
+            marks = {self.trace.take(value).fingerprint for value in values}
+            with self._lock:
+                self._inputs |= marks
+
+    def arguments(self, named: List[Tuple[str, Any]]) -> None:
+        """The step is a function's, which was called with these: they are its batch, where that was
+        not loaded.
+        """
+        taken = [(name, self.trace.take(value)) for name, value in named]
+        marks = {one.fingerprint for _, one in taken}
+        with self._lock:
+            self._inputs |= marks
+            if taken and not self._batches and not marks & set(self._of_tensor):
+                self._batches.append(taken)
+
+    def drop_batches(self) -> None:
+        """What was loaded to build a model only."""
+        with self._lock:
+            del self._batches[:]
+
+    def step(
+        self,
+        phase: str,
+        step: int,
+        batches: Optional[int],
+        returned: List[Tuple[str, str, Any]],
+        weights: List[Any],
+        optimizers: List[Any],
+        reading: Any,
+    ) -> None:
+        """One step has ended; ``batches`` are how many were used for it (None: all that were loaded
+        since the last).
+        """
+        if self.left:
+            return
+        if self.threads.step():
+            self.side_by_side()
+        self.steps += 1
+        if self.recording and (self.steps - 1) % self.every == 0:
+            rows: List[Tuple[str, str, Any]] = [
+                ("data", name, taken) for name, taken in self._data(batches)
+            ]
+            rows += [one for one in returned if one[0] in ("forward", "loss", "gradient")]
+            rows += self._updated(weights, optimizers, reading)
+            rows += [one for one in returned if one[0] == "metric"]
+            self.trace.step(phase, step, rows)
+        elif self.recording:
+            self._data(batches)
+        self._stop_where_asked()
+
+    def begins_fit(self) -> bool:
+        """Whether a training that begins now in this thread is to be followed: it is not, inside of
+        another.
+        """
+        if self.counting and self.inside_fit and not self.in_fit():
+            self.side_by_side()
+        return self.counting and not self.inside_fit
+
+    @contextlib.contextmanager
+    def fitting(self) -> Iterator[None]:
+        self._fitting = threading.get_ident()
+        self.inside_fit += 1
+        try:
+            yield
+        except BaseException:
+            if self.pinpoint is not None:
+                self.pinpoint.drop()
+            raise
+        finally:
+            self.inside_fit -= 1
+
+    def in_fit(self) -> bool:
+        """Whether this is the thread that is inside of ``fit``."""
+        return bool(self.inside_fit) and self._fitting == threading.get_ident()
+
+    def side_by_side(self) -> None:
+        """Threads train while others do: the order of steps is the machine's, and the script can't
+        be audited.
+        """
+        self.trace.measure(unwatched="threads side by side")
+
+    def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
+        """What went into the step that has ended."""
+        with self._lock:
+            count = len(self._batches) if batches is None else batches
+            fed, self._batches = self._batches[:count], self._batches[count:]
+            marks, self._inputs = self._inputs, set()
+            marks.update(taken.fingerprint for batch in fed for _, taken in batch)
+            mine = [self._of_tensor[mark] for mark in marks if mark in self._of_tensor]
+            for one in mine:
+                one.used = True
+            if not fed and mine:
+                fed = [one.tensors for one in self._loaded if any(one is other for other in mine)]
+                count = len(fed)
+        return [
+            ("%s%s" % (name, "" if count == 1 else " of %d" % place), taken)
+            for place, batch in enumerate(fed)
+            for name, taken in batch
+        ]
+
+    def _updated(
+        self, weights: List[Any], optimizers: List[Any], reading: Any
+    ) -> List[Tuple[str, str, Taken]]:
+        """The fingerprints of live variables, taken before the step returns: the next one updates
+        them in place.
+        """
+        named = [(path_of(variable), variable) for variable in weights]
+        for optimizer in optimizers:
+            if (
+                self.steps % SPARED == 1
+                or sum(_size(one) for one in optimizer.variables) <= LARGE_STATE
+            ):
+                named += [
+                    ("optimizer/" + path_of(variable), variable) for variable in optimizer.variables
+                ]
+        taken: List[Taken] = []
+        on_card: List[bool] = []
+        for some in _shares([variable for _, variable in named]):
+            values = reading.read_each(some)
+            on_card += [isinstance(one, OnCard) for one in values]
+            taken += self.trace.take_each(values)
+        for (path, _), there, one in zip(named[: len(weights)], on_card, taken):
+            self.moved = (
+                self.moved
+                or self._first.setdefault((path, there), one.fingerprint) != one.fingerprint
+            )
+        return [("update", path, one) for (path, _), one in zip(named, taken)]
+
+    def _stop_where_asked(self) -> None:
+        steps, seconds = self.session.orders.stop_steps, self.session.orders.stop_seconds
+        if (steps is not None and self.steps >= steps) or (
+            seconds is not None and _clock() - self.began >= seconds
+        ):
+            self.trace.measure(stopped=self.steps)
+            self.ending()
+            streams.flush()
+            os._exit(0)
+
+    # The end --------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """What a bare trial reads too: every variable that is still there, in the order in which
+        they were made.
+        """
+        ended = _clock()
+        for function in self.before_the_end:
+            function()
+        gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
+        named = [(name + " at the end", value) for name, value, _ in self._last_values()]
+        self.generators(AT_THE_END)
+        records = self.trace.once_each("update", named)
+        earlier = self.trace.earlier.get("digests", {}).get("final")
+        ends = ([fingerprint.canonical(earlier)] if earlier else []) + records
+        self.trace.note("digests", {"final": fingerprint.sha256(ends)} if records else {})
+        self.trace.note("digests", {SAVED + name: digest for name, digest in self._saved.items()})
+        with self._lock:
+            while self._loaded:
+                self._forget(self._loaded.popleft())
+        self.trace.note(
+            "digests", {name: state.hexdigest() for name, state in self._beside.items()}
+        )
+        before = self.trace.earlier_measures  # of the program that this one was started by
+        self.trace.measure(
+            saved=tuple(self._saved),
+            results=tuple((group, name, value) for (group, name), value in self._results.items()),
+            steps=self.steps,
+            moved=self.moved,
+            max_rss=facts.max_rss(),
+            after_import=(before.after_import or 0.0) + ended - self._imported,
+        )
+        if self.pinpoint is not None and (self.pinpoint.replays or before.pinpoint is None):
+            self.pinpoint.leave(self.session.folder)
+
+
+def _shares(variables: List[Any]) -> List[List[Any]]:
+    """The variables in groups of which each may be in memory at once: what lies on a card is copied
+    to be read.
+    """
+    found: List[List[Any]] = []
+    room = 0
+    for variable in variables:
+        if not found or _size(variable) > room:
+            found.append([])
+            room = MOST_READ
+        found[-1].append(variable)
+        room -= _size(variable)
+    return found
+
+
+def _size(variable: Any) -> int:
+    """Bytes, at four an element. (A shape of Theano's is itself to be computed; Keras keeps it as
+    numbers.)
+    """
+    size = 4
+    shape = getattr(variable, "_keras_shape", None)
+    for length in tuple(shape if shape is not None else getattr(variable, "shape", ()) or ()):
+        size *= int(length or 1)
+    return size

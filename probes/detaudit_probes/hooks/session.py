@@ -1,0 +1,95 @@
+"""What a source's functions are given in a user's own process: the counterpart of a probe's
+``Trial``.
+"""
+
+import functools
+import os
+import traceback
+from typing import Any, Callable, Dict, Optional, Set
+
+from detaudit_probes.given import Given
+from detaudit_probes.hooks import files
+from detaudit_probes.hooks.imports import Hooks
+from detaudit_probes.hooks.sites import Sites
+from detaudit_probes.protocol import FAULT_FILE, Request
+
+
+def fault(folder: str) -> None:
+    """End the process, with the traceback of the exception at hand: a fault of ours must not pass
+    for the script's.
+    """
+    with open(os.path.join(folder, FAULT_FILE), "w", encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+    os._exit(70)
+
+
+class Session(Given):
+    """One process of the user's script: its request, what is held, and what is counted.
+
+    ``counts`` says how often each source was met, for ``touched``. Where the trial is there to find
+    the lines that drew from one source (``spying``), every :meth:`drew` of that source notes its
+    call site as well. ``used`` are the sources that were met other than by an installed module
+    while it was imported.
+    """
+
+    def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
+        super().__init__(request, folder, held)
+        self.remembered: Dict[
+            str, Any
+        ] = {}  # what a source took down at the start, for its ``touched``
+        self.hooks = Hooks(lambda: fault(folder))
+        self.sites = Sites(root)
+        self.used: Set[str] = set()
+        self.spying: Optional[str] = request.orders.spy
+
+    def drew(self, source: str, makers: bool = False) -> None:
+        """``source`` was drawn from just now, by whoever is up the stack.
+
+        ``makers``: where that is the ``__init__`` of a class of the user's, whoever made the object
+        is told as well.
+        """
+        self.count(source)
+        if source not in self.used and not self.sites.importing():
+            self.used.add(source)
+        if self.spying == source:
+            self.sites.note(makers)
+
+    def after_import(self, module: str, function: Callable[[], None]) -> None:
+        """Call ``function`` once ``module`` has been imported, whoever imports it."""
+        self.hooks.after(module, function)
+
+    def follow_files(
+        self, tell: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None
+    ) -> None:
+        """Call ``tell`` with every use of a file from now on, and ``connected`` at a
+        connection; see :func:`~detaudit_probes.hooks.files.follow`.
+        """
+        files.follow(self, tell, connected)
+
+    def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and
+        docstring.
+
+        ``owner`` is None where a version of its library does not have it.
+        """
+        given = None if owner is None else getattr(owner, name, None)
+        if given is not None:
+            made = make(given)
+            try:
+                made = functools.wraps(given)(made)
+            except (AttributeError, TypeError):
+                pass  # a class, or something without a docstring
+            setattr(owner, name, made)
+
+    def tell(self, source: str, owner: Any, *names: str) -> None:
+        """Let every call of these functions of ``owner`` count as a draw from ``source``."""
+
+        def telling(given: Any) -> Any:
+            def told(*arguments: Any, **named: Any) -> Any:
+                self.drew(source)
+                return given(*arguments, **named)
+
+            return told
+
+        for name in names:
+            self.wrap(owner, name, telling)

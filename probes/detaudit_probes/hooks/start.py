@@ -1,0 +1,223 @@
+"""The beginning and the end of a watched process: pins before the script's first line, the trace
+after its last.
+
+One process of a trial is the script's own; it is watched. Python processes that it starts, or
+forks, are pinned as it is and named, but not watched.
+"""
+
+import atexit
+import functools
+import json
+import os
+import sys
+import traceback
+from types import ModuleType
+from typing import Any, Dict, List, Tuple
+
+from detaudit_probes import codec, placebos, protocol, sources
+from detaudit_probes.declare import KERAS_MODULES
+from detaudit_probes.hooks.session import Session, fault
+from detaudit_probes.recording import facts, trace
+from detaudit_probes.recording.thread_team import Team
+
+#: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
+MOST_KEPT = 256 << 20
+_getpid = os.getpid  # taken at import, before a pin can replace it
+
+
+def begin(folder: str) -> None:
+    """Called by ``sitecustomize``."""
+    try:
+        _begin(folder)
+    except BaseException:
+        fault(folder)
+
+
+def _begin(folder: str) -> None:
+    with open(os.path.join(folder, protocol.REQUEST_FILE), encoding="utf-8") as file:
+        request = codec.decode(protocol.Request, json.load(file))
+    modules = sources.SCRIPT_MODULES
+    declared, pins = sources.declared(modules), sources.pins(modules)
+    protocol.check_own_settings(request.settings, declared)
+    held = {source for name in request.pins for source in pins[name][0].holds}
+    session = Session(request, folder, held, request.orders.root)
+    if _claim(folder):
+        _watch(session, modules)
+    for name in request.loose:
+        if hasattr(declared[name][1], "vary"):
+            declared[name][1].vary(session)
+    for name in request.pins:
+        if hasattr(pins[name][1], "hold"):
+            pins[name][1].hold(session, name)
+
+
+def _claim(folder: str) -> bool:
+    """Whether this process is the script's own: the first to say so, or that one started anew by
+    ``exec``.
+
+    Others leave their number.
+    """
+    path, mine = os.path.join(folder, protocol.MAIN_FILE), b"%d" % os.getpid()
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(file, mine)
+        os.close(file)
+        return True
+    except FileExistsError:
+        with open(path, "rb") as claimed:
+            if claimed.read() == mine:
+                return True
+        _leave_number(folder)
+        return False
+
+
+def _leave_number(folder: str) -> None:
+    """Of a process that is not watched: the engine counts them."""
+    with open(os.path.join(folder, protocol.PROCESSES_FILE), "a") as file:
+        file.write("%d\n" % os.getpid())
+
+
+def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
+    from detaudit_probes.hooks import files, saves, seeds
+    from detaudit_probes.hooks.keras import jax
+    from detaudit_probes.hooks.recorder import Recorder
+
+    request = session.request
+    keep = session.orders.keep_from
+    writer = trace.TraceWriter(
+        session.folder,
+        request.trial,
+        codec.encode(request),
+        request.fingerprint,
+        keep is not None,
+        keep or 0,
+        MOST_KEPT,
+        Team.of_this_machine(),
+    )
+    recorder = Recorder(session, writer)
+    seeded: List[Dict[str, Any]] = []
+    for module in modules:
+        if hasattr(module, "touch"):
+            module.touch(session)
+        if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
+            module.spy(session)
+    if session.spying is not None:
+        seeds.watch(session, seeded)
+    # When Keras is imported the end is registered once more: what is registered last runs first,
+    # while TensorFlow can still be read.
+    used = files.Record(session)
+    session.follow_files(used, used.connected)
+    ending = _Ending(session, recorder, modules, seeded, used)
+    atexit.register(ending)
+    for name in ("execv", "execve"):  # which the others of their kind call
+        session.wrap(os, name, ending.before)
+    saves.watch(session, recorder)
+    if recorder.counting:
+        session.after_import("jax", functools.partial(jax.prepare, session, recorder))
+    for name in KERAS_MODULES:
+        session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
+    if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
+        os.register_at_fork(after_in_child=recorder.leave)
+        os.register_at_fork(after_in_child=lambda: _leave_number(session.folder))
+
+
+def _follow(session: Session, recorder: Any, ending: Any, name: str) -> None:
+    from detaudit_probes.hooks.keras import choose
+
+    atexit.register(ending)
+    choose.watch(session, recorder, name)
+
+
+def _ids(module: ModuleType) -> List[str]:
+    return [source.id for source in (getattr(module, "SOURCES", None) or (module.SOURCE,))]
+
+
+class _Ending:
+    """Completes the trace, once, in the process that began it."""
+
+    def __init__(
+        self,
+        session: Session,
+        recorder: Any,
+        modules: Tuple[ModuleType, ...],
+        seeded: List[Dict[str, Any]],
+        used: Any,
+    ) -> None:
+        self._session, self._recorder, self._modules, self._seeded = (
+            session,
+            recorder,
+            modules,
+            seeded,
+        )
+        self._files = used
+        self._done, self._pid = False, _getpid()
+        self._environment = dict(os.environ)
+        self._sites = {}  # type: Dict[str, Any]
+        recorder.ending = self
+
+    def before(self, given: Any) -> Any:
+        """For ``exec``, which ends this program, and not the process: the next one goes on with the
+        trace.
+        """
+
+        def started(*arguments: Any, **named: Any) -> None:
+            if _getpid() == self._pid:
+                self()
+            try:
+                given(*arguments, **named)
+            finally:  # it has failed
+                if _getpid() == self._pid:
+                    self._done = self._recorder.left = False
+
+        return started
+
+    def __call__(self) -> None:
+        if self._done or self._recorder.left:
+            return
+        self._done = True
+        session, recorder = self._session, self._recorder
+        self._files.ended = True
+        try:
+            recorder.end()
+            recorder.trace.note("facts", facts.of_interpreter())
+            recorder.trace.note("evidence", self._evidence())
+            recorder.trace.measure(
+                placebos=tuple(placebos.met(self._environment)),
+                used=tuple(sorted(session.used.union(recorder.trace.earlier_measures.used))),
+                files=self._files.listed(),
+                trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
+            )
+            if session.spying is not None:
+                self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
+            outcome = {"kind": "completed"}  # type: Dict[str, Any]
+        except (
+            BaseException
+        ) as error:  # what went wrong in us is told, and never as the script's own doing
+            outcome = {
+                "kind": "own-fault",
+                "type": type(error).__name__,
+                "message": "%s, in the recorder: %s"
+                % (str(error)[:1000], traceback.format_exc()[-800:]),
+            }
+        recorder.trace.finish(outcome)
+        recorder.left = True
+
+    def _tell_sites(self, path: str) -> None:
+        if not self._sites and self._recorder.trace.earlier and os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                self._sites = json.load(file)  # of the program that this one was started by
+        trace.write_json(
+            path,
+            {
+                "sites": self._sites.get("sites", []) + self._session.sites.listed(),
+                "seeds": self._sites.get("seeds", []) + self._seeded,
+            },
+        )
+
+    def _evidence(self) -> Dict[str, int]:
+        found = dict(self._session.counts)
+        for module in self._modules:
+            if hasattr(module, "touched"):
+                for name in _ids(module):
+                    found[name] = int(module.touched(self._session, name))
+        return {name: number for name, number in found.items() if number}

@@ -1,0 +1,1 @@
+"""What sources build trainings with: models, layers, batches, fitting."""

@@ -1,0 +1,72 @@
+"""The tiny models: one file each, with the data it needs made from constants.
+
+``build(trial)`` gives a :class:`Tiny`. Each trains in well under a second once its framework is
+loaded.
+"""
+
+import importlib
+from typing import Any, NamedTuple, Sequence, Tuple
+
+NAMES: Tuple[str, ...] = ("mlp", "cnn", "text", "lstm", "attention")
+#: Where layers are missing, or each costs a minute to compile.
+_ON = {
+    "theano": ("mlp",),
+    "tensorflow1": ("mlp", "cnn", "text", "lstm"),
+    "tensorflow2": ("mlp", "cnn", "text", "lstm"),
+}
+
+
+def names(backend: str) -> Tuple[str, ...]:
+    """The tiny models that are trained on a backend."""
+    return _ON.get(backend, NAMES)
+
+
+class Tiny(NamedTuple):
+    """An uncompiled Keras model with its data: ``x`` and ``y`` are NumPy arrays of equal length.
+
+    ``shuffle`` false trains in the order of the arrays, where no option says otherwise.
+    """
+
+    model: Any
+    x: Any
+    y: Any
+    loss: str = "mean_squared_error"
+    optimizer: str = "adam"
+    batch_size: int = 4
+    epochs: int = 1
+    shuffle: bool = True
+
+
+def build(name: str, trial: Any) -> Tiny:
+    module = importlib.import_module("detaudit_probes.kit.models." + name)
+    return module.build(trial)
+
+
+def stack(shape: Tuple[int, ...], layers: Sequence[Any], dtype: str = "float32") -> Any:
+    """A model of layers one upon the other, over inputs of this shape without the batch's
+    length.
+    """
+    import keras
+
+    if keras.__version__.startswith("3."):
+        return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
+    inputs = keras.layers.Input(
+        shape=shape, dtype=dtype
+    )  # before Keras 2.2.5 a Sequential takes no Input
+    outputs = inputs
+    for layer in layers:
+        outputs = layer(outputs)
+    return keras.models.Model(inputs, outputs)
+
+
+def spread(*shape: int) -> Any:
+    """A float32 array with values in [0, 1) that look unordered: Weyl's sequence, no generator
+    involved.
+    """
+    import numpy
+
+    size = 1
+    for length in shape:
+        size *= length
+    numbers = (numpy.arange(size, dtype="uint64") * numpy.uint64(2654435761)) % numpy.uint64(2**32)
+    return (numbers.astype("float64") / 2**32).astype("float32").reshape(shape)

@@ -1,0 +1,89 @@
+"""The standard training of a tiny model: compile, ``fit``, and a recorder beside it."""
+
+from typing import Any, NamedTuple
+
+from detaudit_probes.kit import batches
+from detaudit_probes.kit.models import Tiny
+
+
+class Fitted(NamedTuple):
+    """What one ``fit`` of the trial trained, and in how many epochs it shuffled the rows of
+    arrays.
+    """
+
+    model: Any
+    shuffled_epochs: int
+
+
+def set_precision(trial: Any) -> None:
+    """Make the dtype policy that the settings name the global one: layers take it when they are
+    built.
+    """
+    if trial.settings.dtype_policy is not None:
+        import keras
+
+        keras.mixed_precision.set_global_policy(trial.settings.dtype_policy)
+
+
+def compile_model(trial: Any, tiny: Tiny) -> None:
+    """``jit_compile`` and ``run_eagerly`` are left to Keras' own defaults where no setting names
+    them.
+    """
+    settings = trial.settings
+    asked = {"jit_compile": settings.jit_compile, "run_eagerly": settings.run_eagerly}
+    choices = {name: value for name, value in asked.items() if value is not None}
+    tiny.model.compile(optimizer=optimizer(trial, tiny), loss=tiny.loss, **choices)
+    # Otherwise the first step creates the optimizer's variables inside its graph, and is traced
+    # twice: a third of a tiny trial's time.
+    if hasattr(tiny.model.optimizer, "build"):
+        tiny.model.optimizer.build(tiny.model.trainable_variables)
+    if getattr(tiny.model, "run_eagerly", False):
+        trial.count("eager")
+
+
+def optimizer(trial: Any, tiny: Tiny) -> Any:
+    """The optimizer that the settings name, else the model's, with their ``momentum``."""
+    import keras
+
+    name = trial.settings.optimizer or tiny.optimizer
+    choices = {"momentum": trial.settings.momentum} if trial.settings.momentum is not None else {}
+    return keras.optimizers.get({"class_name": name, "config": choices} if choices else name)
+
+
+def fit(
+    trial: Any,
+    recorder: Any,
+    tiny: Tiny,
+    data: Any = None,
+    epochs: Any = None,
+    initial_epoch: int = 0,
+) -> None:
+    """One ``fit`` over the arrays, or over ``data`` (a dataset or a ``PyDataset``) in their place.
+
+    ``shuffle`` is passed on in both cases: Keras shuffles the batches of a ``PyDataset`` too, by
+    Python's ``random``.
+    """
+    import keras
+
+    last = epochs or trial.settings.epochs or tiny.epochs
+    arguments = {
+        "epochs": last,
+        "initial_epoch": initial_epoch,
+        "shuffle": tiny.shuffle,
+        "verbose": 0,
+        "callbacks": [recorder.callback(tiny.model)],
+    }
+    if data is None:
+        arguments.update(x=tiny.x, y=tiny.y, batch_size=tiny.batch_size)
+    else:
+        arguments.update(x=data)
+        if hasattr(data, "workers") and not hasattr(keras.utils, "PyDataset"):
+            arguments["workers"] = data.workers
+    if data is not None and not hasattr(tiny.model, "train_step") and hasattr(data, "__getitem__"):
+        del arguments["x"], arguments["shuffle"]
+        tiny.model.fit_generator(batches.endless(data), steps_per_epoch=len(data), **arguments)
+    else:
+        tiny.model.fit(**arguments)
+    trial.fitted.append(
+        Fitted(tiny.model, last - initial_epoch if tiny.shuffle and data is None else 0)
+    )

@@ -1,0 +1,1 @@
+"""What was observed, written down: fingerprints, the trace, facts of the interpreter."""

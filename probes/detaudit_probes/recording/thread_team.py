@@ -1,0 +1,115 @@
+"""A few threads that share work which lets the interpreter's lock go, such as digesting large
+buffers.
+
+Not a ``ThreadPoolExecutor``: the work lies in the middle of a user's training step, where nothing
+may be imported, no thread may show among the script's own, and each handing over counts. Digesting
+25 MB on one of two cores while the other one idles made a step of 30 ms half as long again, far
+more than the 3 ms that it takes: the idle core is given away and comes back late. Shared by two
+threads it costs some 4 % (tests/bench/watch.py).
+"""
+
+import _thread
+import os
+from typing import Any, Callable, List, Sequence, Tuple
+
+from detaudit_probes.recording import facts
+
+#: More do not help: memory is the limit.
+MOST = 4
+
+_allocate, _start = (
+    _thread.allocate_lock,
+    _thread.start_new_thread,
+)  # taken before a pin can replace them
+
+
+class _Work:
+    """One call's jobs and what came of them: a thread that is late writes into its own call's and
+    no other's.
+    """
+
+    def __init__(self, function: Callable[..., Any], jobs: Sequence[Tuple[Any, ...]]) -> None:
+        self._function = function
+        self._todo = list(enumerate(jobs))
+        self._todo.reverse()
+        self.found: List[Any] = [None] * len(jobs)
+        self.errors: List[BaseException] = []
+
+    def do(self) -> None:
+        while True:
+            try:
+                place, job = self._todo.pop()
+            except IndexError:
+                return
+            try:
+                self.found[place] = self._function(*job)
+            except BaseException as error:
+                self.errors.append(error)
+
+
+class Team:
+    """Threads that are started when there is first something to share. Who finds them at work does
+    without them.
+
+    Where no thread can be started, as when the interpreter ends, and after a call that a signal's
+    handler has broken off, everything is done alone.
+    """
+
+    def __init__(self, members: int) -> None:
+        self._members, self._pid, self._free = members, 0, _allocate()
+        self._locks: List[
+            Tuple[Any, Any]
+        ] = []  # of each thread: to wake it, and to know that it is done
+        self._work = _Work(id, ())
+
+    @classmethod
+    def of_this_machine(cls) -> "Team":
+        return cls(min(facts.cores(), MOST))
+
+    def map(self, function: Callable[..., Any], jobs: Sequence[Tuple[Any, ...]]) -> List[Any]:
+        """``function(*job)`` of every job, in their order. An exception of one of them is raised
+        here.
+        """
+        if self._members < 2 or len(jobs) < 2 or not self._free.acquire(False):
+            return [function(*job) for job in jobs]
+        try:
+            return self._shared(_Work(function, jobs))
+        finally:
+            self._free.release()
+
+    def _shared(self, work: _Work) -> List[Any]:
+        self._gather()
+        self._work = work
+        try:
+            for wake, _ in self._locks:
+                wake.release()
+            work.do()
+            for _, done in self._locks:
+                done.acquire()
+        except BaseException:
+            self._members = 1  # who has woken and who is done is not known any more
+            raise
+        if work.errors:
+            raise work.errors[0]
+        return work.found
+
+    def _gather(self) -> None:
+        """Start the threads, again in a forked child, into which they do not come along."""
+        if self._pid == os.getpid():
+            return
+        self._pid, self._locks = os.getpid(), []
+        for _ in range(self._members - 1):
+            wake, done = _allocate(), _allocate()
+            wake.acquire()
+            done.acquire()
+            try:
+                _start(self._serve, (wake, done))
+            except RuntimeError:  # too many threads, or the interpreter is ending
+                break
+            self._locks.append((wake, done))
+
+    def _serve(self, wake: Any, done: Any) -> None:
+        while True:
+            wake.acquire()
+            self._work.do()
+            done.release()
