@@ -218,21 +218,28 @@ class Orders(NamedTuple):
     # the folder of a user's program
     version: str = ""  # which changed copy of the program's files is run; empty: as it is
     without: Tuple[str, ...] = ()  # files of the folder that are taken away before
-    left: bool = False  # whether the run begins from what the first one has left
+    left: bool = False  # whether the run begins from what the first one that began so has left
+    kept: bool = False  # whether that is kept of a pinned run too
     root: str = ""  # the folder as the process sees it
     origin: str = ""  # the user's own folder, of which ``root`` may be a view
     covered: Tuple[str, ...] = ()  # further folders that are protected
     temporary: str = ""  # the trial's own temporary folder
+    began: Optional[float] = None  # when the audit did, in seconds since the epoch
 
 
 NO_ORDERS = Orders()
 
 
 class Files(NamedTuple):
-    """What a run has read below its own folder, and what it has written outside of that."""
+    """What a run has read below its own folder, and what it has written, made and found outside of
+    that (:class:`detaudit_probes.hooks.files.Record`). ``connected``: to another machine.
+    """
 
     read: Tuple[str, ...] = ()
     elsewhere: Tuple[str, ...] = ()
+    made: Tuple[str, ...] = ()
+    found: Tuple[str, ...] = ()
+    connected: bool = False
 
 
 class Refused(NamedTuple):

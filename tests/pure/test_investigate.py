@@ -488,6 +488,261 @@ def test_data_that_the_program_does_not_make_is_no_cache(world, tmp_path):
     )
 
 
+class Folder:
+    """A simulated program in a folder that holds ``files``: ``run`` changes the files that it is
+    given, and returns what its training ends on, or an Outcome.
+    """
+
+    def __init__(self, run, **files):
+        self.run, self.files = run, files
+        self.left = {}  # what the first run without some files has left
+        self.made = {}  # names that each trial has made or changed
+
+    def behave(self, trial):
+        orders, without = trial.condition.orders, trial.condition.orders.without
+        files = dict(self.left[without]) if orders.left else dict(self.files)
+        if not orders.left:
+            files = {name: value for name, value in files.items() if name not in without}
+        before = dict(files)
+        result = self.run(files, trial)
+        if not isinstance(result, Outcome):
+            self.left.setdefault(without, files)
+        self.made[trial] = [name for name in files if files[name] != before.get(name)]
+        return result
+
+    def written(self, trial):
+        return self.made[trial]
+
+    def audited(self, world, tmp_path, reads=None, **how):
+        for name, content in self.files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(str(content))
+        reads = tuple(self.files) if reads is None else reads
+        return world(
+            behave=self.behave,
+            measures=MEASURES._replace(files=Files(read=reads)),
+            written=self.written,
+            **how,
+        )
+
+
+def begun_without(bench, left):
+    """The trials that did not find some file of the user's, or that found what one of them has
+    left.
+    """
+    return [
+        trial
+        for wanted in bench.asked
+        for trial in wanted
+        if trial.condition.orders.without and begins_from_what_was_left(trial) == left
+    ]
+
+
+def tunes(files, trial):
+    """Reloads what an earlier run has tuned, and draws less then; the data of the user's it must
+    have.
+    """
+    if "data.csv" not in files:
+        return Outcome(FAILED, "ended with status 1: FileNotFoundError: data.csv")
+    reloads = "tuned.json" in files
+    files["tuned.json"] = "best"
+    return 2.0 if reloads else 1.0
+
+
+def test_what_an_earlier_run_has_left_before_the_audit_is_named_with_its_lines(world, tmp_path):
+    """Every run of the audit finds it, and so does the run after each: only a run without it, and
+    one after that, tell.
+    """
+    folder = Folder(tunes, **{"data.csv": "1,2", "tuned.json": "best"})
+    audit, bench, _ = folder.audited(world, tmp_path, sites={"sites": [LINE], "seeds": []})
+    assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
+    assert (audit.repeats.parted, audit.repeats.pairs) == (8, 8)
+    assert (audit.pinned.agreed, audit.pinned.parted) == (3, 0)
+    assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
+    assert "tuned.json before the audit, which the program makes itself" in audit.notes[0]
+    (orders,) = [
+        trial.condition.orders
+        for trial in begun_without(bench, left=True)
+        if trial.condition.orders.spy
+    ]
+    assert (orders.files, orders.without) == (("tuned.json",), ("tuned.json",))
+
+
+def test_that_takes_few_runs_where_one_pair_was_asked_for(world, tmp_path):
+    folder = Folder(tunes, **{"data.csv": "1,2", "tuned.json": "best"})
+    audit, _, _ = folder.audited(world, tmp_path, pairs=1)
+    assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
+    assert audit.pinned.agreed == 2  # one pair against eight would be luck
+
+
+def test_a_program_that_ends_alike_with_what_it_has_left_before_is_named_too(world, tmp_path):
+    """It goes on three times: runs that find the end of that match those from a clean folder."""
+
+    def goes_on(files, trial):
+        files["epoch"] = min(files.get("epoch", 0) + 1, 3)
+        return {1: 1.0, 2: 2.0, 3: 1.0}[files["epoch"]]
+
+    audit, _, _ = Folder(goes_on, epoch=3).audited(world, tmp_path)
+    assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
+
+
+def never_touched(files, trial):
+    return 1.0 + ("options.json" in files)
+
+
+def rewrites(files, trial):
+    if "data.csv" not in files:
+        return Outcome(FAILED, "ended with status 1: FileNotFoundError: data.csv")
+    files["data.csv"] = str(files["data.csv"])
+    return float(files["data.csv"])
+
+
+def makes_its_data(files, trial):
+    files["data.csv"] = files.get("data.csv", "1")
+    return 1.0
+
+
+def logs(files, trial):
+    files["log.txt"] = files.get("log.txt", "") + "x"
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("run", "files"),
+    [
+        (never_touched, {"options.json": "{}"}),
+        (rewrites, {"data.csv": "3"}),
+        (makes_its_data, {"data.csv": "1"}),
+        (logs, {"log.txt": "xxx"}),
+    ],
+)
+def test_a_file_of_the_users_is_no_cause_and_nothing_is_said(world, tmp_path, run, files):
+    """What the program never makes; what it must have, and writes with the content it had; what it
+    makes as it was; a log that it adds to.
+    """
+    audit, bench, _ = Folder(run, **files).audited(world, tmp_path)
+    assert (audit.reproducible, causes(audit), audit.notes) == (True, {}, ())
+    assert len(begun_without(bench, left=True)) == (run in (makes_its_data, logs))
+
+
+def test_a_run_that_refuses_what_a_clean_one_has_left_is_no_other_training(world, tmp_path):
+    def refuses(files, trial):
+        if files.get("output") == "from a clean folder":
+            return Outcome(FAILED, "ended with status 1: FileExistsError: run")
+        files["output"] = "from a clean folder"
+        return 1.0
+
+    audit, _, _ = Folder(refuses, output="the user's").audited(world, tmp_path)
+    assert (audit.reproducible, causes(audit)) == (True, {})
+    assert any("FileExistsError" in note for note in audit.notes)
+
+
+def test_one_run_that_differs_from_clean_ones_names_nothing(world, tmp_path):
+    """The first run after a clean one ends elsewhere, by chance, and no other does."""
+
+    def once(files, trial):
+        files["cache.npz"] = "made"
+        return float(begins_from_what_was_left(trial) and trial.draw == 0)
+
+    audit, _, _ = Folder(once, **{"cache.npz": "made"}).audited(world, tmp_path)
+    assert audit.reproducible is False and not audit.causes
+    assert "1 of 2 pairs" in audit.reason
+
+
+def test_clean_runs_that_differ_from_each_other_do_not_blame_what_is_left(world, tmp_path):
+    """The first pair of them matches by chance: a draw that goes into the cache differs now and
+    then.
+    """
+    numbers = itertools.count()
+
+    def draws(files, trial):
+        if "cache.npz" not in files:
+            pinned = "numpy-generator" in trial.condition.pins
+            files["cache.npz"] = 1.0 if pinned or trial.draw < 2 else next(numbers) + 2.0
+        return files["cache.npz"] + (begins_from_what_was_left(trial) and not trial.condition.pins)
+
+    audit, _, _ = Folder(draws, **{"cache.npz": 7.0}).audited(world, tmp_path)
+    assert audit.reproducible is False and causes(audit) == {"numpy-generator": True}
+
+
+def test_what_is_left_under_the_pins_is_what_a_pinned_run_has_left(world):
+    """A cache of unpinned draws would differ from what a pinned run makes of its own."""
+    numbers = itertools.count()
+    kept = []
+
+    def cached(trial):
+        pinned = "numpy-generator" in trial.condition.pins
+        if begins_from_what_was_left(trial):
+            return kept[-1] if pinned else float(next(numbers)) + 2
+        result = 1.0 if pinned else float(next(numbers)) + 2
+        if trial.condition.orders.kept or not kept:
+            kept.append(result)
+        return result
+
+    audit, _, _ = world(behave=cached, changed=("cache/features",))
+    assert causes(audit) == {"numpy-generator": True}
+
+
+FEATURES = "/data/features.npy"
+
+
+def outside(made_by=lambda trial: trial.draw == 0, connected=False, **other):
+    """Measures of runs of which one makes a file outside of the folder, and the others read it."""
+
+    def measures(trial):
+        made = made_by(trial)
+        files = Files(
+            elsewhere=(FEATURES,),
+            made=(FEATURES,) if made else (),
+            found=() if made else (FEATURES,),
+            connected=connected,
+        )
+        return MEASURES._replace(files=files._replace(**other))
+
+    return measures
+
+
+def test_runs_that_read_what_the_first_has_computed_outside_of_the_folder_decide_nothing(world):
+    audit, _, _ = world(behave=lambda trial: 1.0, measures=outside())
+    assert audit.reproducible is None and conclude(audit).exit_code == 3
+    assert "later ones did not repeat what the first one did" in audit.reason
+    assert audit.notes == (
+        f"later runs read {FEATURES}, which the first run made outside of the folder: delete it between "
+        f"runs to see whether the script repeats without it",
+    )
+
+
+@pytest.mark.parametrize("every_run", [{"found": ()}, {"made": ()}, {"made": (FEATURES,)}])
+def test_runs_that_read_what_was_there_or_what_they_make_themselves_do(world, every_run):
+    if every_run == {"made": (FEATURES,)}:
+        every_run = {**every_run, "found": ()}
+    audit, _, _ = world(behave=lambda trial: 1.0, measures=outside(**every_run))
+    assert (audit.reproducible, audit.notes) == (True, ())
+
+
+def test_a_data_set_that_the_first_run_has_fetched_is_told_and_runs_are_judged(world):
+    audit, _, _ = world(behave=lambda trial: 1.0, measures=outside(connected=True))
+    assert audit.reproducible is True and FEATURES in audit.notes[0]
+
+
+def test_where_the_first_run_differs_from_those_that_read_what_it_made_it_is_told(world):
+    audit, _, _ = world(behave=lambda trial: float(trial.draw == 0), measures=outside())
+    assert audit.reproducible is False and not audit.causes and FEATURES in audit.notes[0]
+
+
+def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
+    def told_where(trial):
+        return trial.condition.orders.stop_seconds is not None
+
+    def measures(trial):
+        return outside(told_where)(trial)._replace(stopped=5)
+
+    audit, _, _ = world(
+        behave=lambda trial: 1.0, measures=measures, orders=Orders(stop_seconds=2.0)
+    )
+    assert audit.reproducible is None and FEATURES in audit.reason
+
+
 def test_a_fix_whose_runs_part_is_not_told_as_one(world):
     audit, _, _ = world("python-random", fixable=False)
     assert audit.fix is None and "no change that was tried held" in audit.no_fix

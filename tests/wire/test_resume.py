@@ -1,5 +1,6 @@
 """An audit that was interrupted, or killed, goes on where it was: only what is missing is run."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from detaudit.commands.ops.findings import OpsAudit
 from detaudit.commands.run import program
+from detaudit.commands.run import session as run_session
 from detaudit.commands.run.program import Sandboxed
 from detaudit.commands.run.session import Options, run
 from detaudit.core.condition import Trial
@@ -20,6 +22,7 @@ from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits
 from detaudit.execution.sandbox import choice
+from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.workspace import RUNS
 
 from tests.wire.conftest import PROBES, condition
@@ -286,3 +289,97 @@ def test_a_further_run_begins_from_what_the_first_of_the_saved_audit_has_left(tm
     gone = Sandboxed(choice.choose(folder, tmp_path / "ours", kind).sandbox)
     assert gone.take_up(saved) == {}
     gone.sandbox.close()
+
+
+def test_a_saved_audit_knows_whose_state_it_holds(tmp_path, kind):
+    """That of the run without a file, which has replaced the first run's."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(textwrap.dedent(COUNTS))
+    (folder / "left.txt").write_text("left\n")
+    before = Audited(tmp_path, kind, folder)
+    clean = {"without": ("left.txt",)}
+    assert (before.run(), before.run(left=True), before.run(**clean)) == ("2\n", "3\n", "1\n")
+    saved = dict(before.runner.finished)
+    before.runner.close()
+    before.sandboxed.sandbox.close(keep=True)
+
+    after = Audited(tmp_path, kind, folder)
+    after.runner.control = tmp_path / "ours" / "again"
+    assert after.sandboxed.take_up(saved) == saved
+    assert after.sandboxed.began == before.sandboxed.began
+    assert (after.run(1), after.run(1, **clean)) == ("2\n", "1\n")  # these replace nothing
+    assert after.run(1, left=True, **clean) == "2\n"
+    with pytest.raises(StateGone):
+        after.run(1, left=True)
+    after.close()
+
+
+def test_a_state_that_was_being_replaced_when_the_audit_was_killed_is_not_begun_from(
+    tmp_path, kind, monkeypatch
+):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(textwrap.dedent(COUNTS))
+    before = Audited(tmp_path, kind, folder)
+    assert before.run() == "1\n"
+    saved = dict(before.runner.finished)
+    with monkeypatch.context() as killing:
+        killing.setattr(before.sandboxed.sandbox, "keep_state", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            before.run(without=("left.txt",))
+    before.runner.close()
+    before.sandboxed.sandbox.close(keep=True)
+    after = Sandboxed(choice.choose(folder, tmp_path / "ours", kind).sandbox)
+    assert after.take_up(saved) == {}
+    after.sandbox.close()
+
+
+def interrupted(trial):
+    raise KeyboardInterrupt
+
+
+def test_a_first_run_is_not_made_again_where_it_would_find_what_it_made(tmp_path, kind):
+    """It would not be seen that other runs read what a run had made."""
+    folder, outside = tmp_path / "project", tmp_path / "features.npy"
+    folder.mkdir()
+    (folder / "train.py").write_text(f"open({str(outside)!r}, 'w').write('1')")
+    before = Audited(tmp_path, kind, folder)
+    saved = {"first": before.finished()}
+    before.close()
+    after = Sandboxed(choice.choose(folder, tmp_path / "ours", kind).sandbox)
+    with pytest.raises(SandboxFailed, match=r"features\.npy outside of the folder: delete that"):
+        after.take_up(saved)
+    outside.unlink()
+    assert after.take_up(saved) == {}
+    after.sandbox.close()
+
+
+def four_ways(case, blank):
+    """As it is, and without a file; each then from what that has left."""
+    clean = {"without": ("left.txt",)}
+    said = b""
+    for orders in ({}, {"left": True}, clean, {"left": True, **clean}):
+        trial = Trial(case.loose.with_orders(**orders), 0)
+        said += (yield [trial])[trial].trace.stdout(10)
+    return replace(blank, reason=said.decode())
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_a_run_begins_from_is_made_again_where_another_has_replaced_it(
+    project, temporary, monkeypatch, lost
+):
+    """``lost``: a run that was timed out is not saved, and begins from what the first has left."""
+    monkeypatch.setattr(run_session, "investigate", four_ways)
+    project.folder.joinpath("left.txt").write_text("left\n")
+    whole, runs = project.audit(Watching())
+    assert (runs, whole.reason.split()) == (4, ["2", "3", "1", "2"])
+    cut, runs = project.audit(Watching(3))
+    assert runs == 3
+    if lost:
+        saved = Path(cut.resume)
+        lines = saved.read_text().splitlines(keepends=True)
+        saved.write_text("".join(line for line in lines if json.loads(line).get("number") != 2))
+    after, runs = project.audit(Watching(), cut.resume)
+    assert (runs, after.reason) == (4 if lost else 1, whole.reason)
+    assert len(after.trials) == 4 and not list(temporary.iterdir())

@@ -13,9 +13,11 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from detaudit.commands.run import program, session
+from detaudit.commands.run import leftovers, program, session
+from detaudit.commands.run.case import Case
 from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
@@ -24,6 +26,8 @@ from detaudit.execution.runner import Limits, Runner
 from detaudit.execution.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
+from detaudit_probes.hooks import files
+from detaudit_probes.protocol import Orders
 
 from tests.wire.conftest import ask
 
@@ -151,8 +155,63 @@ def test_what_an_earlier_run_has_left_can_be_begun_from_and_parts_of_it_taken_aw
     """)
     assert audit.run(0) == audit.run(1) == "False False\n"
     assert audit.run(left=True) == "True True\n"
-    assert audit.run(left=True, without=("cache",)) == "False True\n"
     assert audit.run(2) == "False False\n"
+
+
+KEEPS = """
+    import os
+    found = os.path.exists("tuning/best.json")
+    print(found, os.path.exists("tuning/old.json"), open("data.csv").read())
+    os.makedirs("tuning", exist_ok=True)
+    open("tuning/best.json", "w").write("1")
+    open("model.bin", "w").write("found" if found else "clean")
+"""
+
+
+def test_a_run_can_begin_from_what_one_that_did_not_find_some_files_has_left(audited, tmp_path):
+    """A folder that was taken away is not there again; the state of before is no longer kept."""
+    folder = tmp_path / "project"
+    (folder / "tuning").mkdir(parents=True)
+    for name in ("tuning/best.json", "tuning/old.json", "data.csv"):
+        (folder / name).write_text("1")
+    audit = audited(KEEPS)
+    before = state_of(folder)
+    assert audit.run() == audit.run(left=True) == "True True 1\n"
+    assert audit.run(without=("tuning",)) == "False False 1\n"
+    assert audit.run(left=True, without=("tuning",)) == "True False 1\n"
+    assert audit.run(1, without=("tuning",)) == "False False 1\n"  # and this changes nothing
+    assert audit.run(1, left=True, without=("tuning",)) == "True False 1\n"
+    assert audit.run(1) == "True True 1\n"
+    with pytest.raises(SandboxFailed, match="No earlier run has left"):
+        audit.run(2, left=True)
+    audit.close()
+    assert state_of(folder) == before and not list(tmp_path.glob("ours/**/best.json"))
+
+
+def test_a_run_never_begins_from_the_folder_as_it_was_in_place_of_what_another_has_left(audited):
+    audit = audited("print('fine')")
+    assert audit.run() == "fine\n"
+    with pytest.raises(SandboxFailed, match="No earlier run has left"):
+        audit.run(left=True, without=("tuning",))
+
+
+def test_what_a_program_made_before_the_audit_is_found_by_running_it_without(audited, tmp_path):
+    """With data beside it that the program must have, and code in a folder that stays."""
+    folder = tmp_path / "project"
+    for name in ("tuning/best.json", "tuning/old.json", "data.csv", "src/given.txt", "src/code.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("1")
+    os.utime(folder / "tuning" / "best.json", (2e9, 2e9))
+    audit = audited(KEEPS + '    open("tuning/best.json").read(); open("src/given.txt").read()\n')
+    case = Case(
+        audit.program,
+        Condition("tensorflow", "auto", "train.py", 1),
+        *({}, (), (), None, lambda event: None, lambda: None, lambda: ()),
+    )
+    asking = Asking(leftovers.made_earlier(case, [audit.finished()]))
+    audit.runner.run([asking])
+    assert asking.finding == ("tuning",)
+    assert audit.run(left=True, without=("tuning",)) == "True False 1\n"
 
 
 def test_a_changed_text_is_seen_by_its_own_runs_alone(audited, tmp_path):
@@ -251,6 +310,106 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
             str(tmp_path / "tmp" / "features.npz"),
         ]
     )
+
+
+OUTSIDE = """
+    import os, pathlib, sqlite3
+    outside = pathlib.Path({outside!r})
+    cache = outside / "features.npy"
+    print(cache.read_text() if cache.exists() else "makes it")
+    cache.write_text("features")
+    for name in ("given.csv", "given.csv"):
+        (outside / name).read_text()
+    (outside / "model.h5").write_text("x")
+    (outside / "model.h5").read_text()
+    open(outside / "log.txt", "a").write("x")
+    open(outside / "run.lock", "a+").close()
+    (outside / "draft").write_text("x")
+    os.replace(outside / "draft", outside / "best.json")
+    (outside / "best.json").read_text()
+    base = sqlite3.connect(str(outside / "study.db"))
+    base.execute("create table if not exists trials (id)")
+    base.commit()
+    (outside / "__pycache__").mkdir(exist_ok=True)
+    (outside / "__pycache__" / "step.nbi").open("a+").write("compiled")
+    import library
+"""
+LIBRARY = """
+import pathlib
+config = pathlib.Path({outside!r}) / "library.json"
+if config.exists():
+    config.read_text()
+config.write_text("as it is by default")
+"""
+
+
+def test_what_one_run_makes_outside_of_the_folder_and_another_reads_is_noticed(tmp_path, kind):
+    """Not what was there before, what each run makes for itself, what is only added to, an empty
+    lock, compiled code, nor what a library keeps while it is imported.
+    """
+    folder, outside, installed = tmp_path / "project", tmp_path / "outside", tmp_path / "installed"
+    for path in (folder, outside, installed):
+        path.mkdir()
+    (outside / "given.csv").write_text("1")
+    os.utime(outside / "given.csv", (1, 1))
+    (installed / "library.py").write_text(LIBRARY.format(outside=str(outside)))
+    text = f"import sys; sys.path.append({str(installed)!r})\n" + textwrap.dedent(
+        OUTSIDE.format(outside=str(outside))
+    )
+    (folder / "train.py").write_text(text)
+    audit = Audited(tmp_path, kind, folder)
+    runs = [audit.finished(number) for number in range(3)]
+    audit.close()
+    first, *later = [run.trace.measures.files for run in runs]
+    made = {Path(path).name for path in first.made}
+    assert made >= {"features.npy", "model.h5", "log.txt", "best.json", "study.db"}
+    assert not made & {"given.csv", "step.nbi", "library.json"}
+    assert all(files.made == () for files in later) and first.connected is False
+    read = leftovers.found_outside(runs)
+    assert [Path(path).name for path in read] == ["features.npy", "study.db"]
+
+
+def test_a_cache_of_tensorflow_s_that_lies_outside_is_one_name_for_its_files(tmp_path, monkeypatch):
+    """Python before 3.8 has no events: there, what was made may always come from another
+    machine.
+    """
+    (tmp_path / "features.index").write_text("1")
+    session = SimpleNamespace(
+        orders=Orders(root=str(tmp_path / "p"), began=1.0),
+        folder=str(tmp_path / "t"),
+        sites=SimpleNamespace(importing=lambda: False),
+    )
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    later = files.Record(session)
+    cached = files.Use(str(tmp_path / "features"), True, True, False, True)
+    later(cached)
+    assert later.listed().found == (str(tmp_path / "features"),)
+    (tmp_path / "features.index").unlink()
+    first = files.Record(session)
+    first(cached)
+    (tmp_path / "features.index").write_text("1")
+    told = first.listed()
+    assert told.made == told.elsewhere == (str(tmp_path / "features"),)
+    assert (told.found, told.connected) == ((), False)
+
+
+def test_a_connection_to_another_machine_is_noticed(tmp_path):
+    text = """
+        import socket
+        one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        one.settimeout(0.01)
+        try:
+            one.connect((%r, 9))
+        except OSError:
+            pass
+    """
+    for number, (address, far) in enumerate((("127.0.0.1", False), ("192.0.2.1", True))):
+        folder = tmp_path / str(number)
+        (folder / "project").mkdir(parents=True)
+        (folder / "project" / "train.py").write_text(textwrap.dedent(text % address))
+        audit = Audited(folder, COPY, folder / "project")
+        assert audit.finished().trace.measures.files.connected is far
+        audit.close()
 
 
 def test_what_is_taken_away_or_put_there_for_a_run_is_not_what_the_program_writes(

@@ -205,6 +205,13 @@ class Session:
         self._record.write(self.trials())
         self.runner.keep = self._record.add
 
+    def go_back(self, finished: Mapping[str, Finished]) -> None:
+        """Of the trials that have finished, only these speak for the audit from now on."""
+        assert self.runner is not None
+        self.runner.go_back(finished)
+        if self._record is not None:
+            self._record.write(self.trials())
+
     @property
     def resume(self) -> str | None:
         """What ``--resume`` takes after an interruption; None where nothing has finished."""

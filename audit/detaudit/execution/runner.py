@@ -110,6 +110,12 @@ class Runner:
         begun = [int(path.name.rpartition("-")[2]) for path in self.control.glob("nest-*")]
         self._folders = itertools.count(1 + max(begun, default=-1))
 
+    def go_back(self, finished: Mapping[str, Finished]) -> None:
+        """End what runs. Of what has finished, only this has."""
+        self.close()
+        self._queue.clear()
+        self.finished = dict(finished)
+
     def greet(self, condition: Condition) -> Hello:
         """Start the condition's two nests and wait for both; what they said, checked to be the
         same.

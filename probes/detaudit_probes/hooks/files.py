@@ -3,10 +3,11 @@ used.
 
 What Python itself does is seen by an audit hook (Python 3.8 and newer; by ``open`` alone before).
 What a library does in C or C++ raises no event, so calls that are given a path there are wrapped:
-``h5py.File``, ``torch.save``, and TensorFlow's file functions, checkpoints, saved models, summaries
-and data set caches.
+``h5py.File``, ``torch.save``, and TensorFlow's files and file functions, checkpoints, saved models,
+summaries and data set caches.
 """
 
+import glob
 import os
 import re
 import sys
@@ -18,6 +19,12 @@ from detaudit_probes.protocol import Files
 
 MOST = 200  # names that are kept of each kind
 RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing
+LATE = 600.0  # seconds by which the clock of a file server may be behind
+#: Folders of compiled code, and of what is read to compute faster and never to compute another
+#: thing.
+COMPILED = re.compile(
+    r"/(__pycache__|\.nv|\.triton|\.theano|torchinductor_[^/]*|inductor|numba[^/]*|jax[^/]*cache|xla[^/]*cache)/"
+)
 
 #: Events after which another file, or none, is at a path; and the places in their arguments of each
 #: path, and of the folder to which it is relative (Python's table of audit events).
@@ -49,8 +56,14 @@ class Use(NamedTuple):
     itself: bool = False
 
 
-def follow(session: Any, tell: Callable[[Use], None]) -> None:
-    """Call ``tell`` with every use from now on, in the thread that makes it. It must not raise."""
+def follow(
+    session: Any, tell: Callable[[Use], None], connected: Optional[Callable[[], None]] = None
+) -> None:
+    """Call ``tell`` with every use from now on, in the thread that makes it. It must not raise.
+
+    ``connected`` is called when the program connects to another machine; where that is not seen
+    (Python before 3.8), once.
+    """
 
     def say(path: Any, *what: bool) -> None:
         try:
@@ -65,23 +78,39 @@ def follow(session: Any, tell: Callable[[Use], None]) -> None:
             pass
 
     if hasattr(sys, "addaudithook"):
-        sys.addaudithook(lambda event, arguments: _heard(event, arguments, say))
+        sys.addaudithook(lambda event, arguments: _heard(event, arguments, say, connected))
     else:
         _follow_open(session, say)
+        if connected is not None:
+            connected()
     h5py_files.follow(session, before=lambda name, mode: say(name, *_of_h5py_mode(mode)))
     session.after_import("torch", lambda: _follow_torch(session, say))
     session.after_import("tensorflow", lambda: _follow_tensorflow(session, say))
 
 
-def _heard(event: str, arguments: Any, say: Callable[..., None]) -> None:
+def _heard(
+    event: str,
+    arguments: Any,
+    say: Callable[..., None],
+    connected: Optional[Callable[[], None]] = None,
+) -> None:
     if event == "open":
         say(arguments[0], *_of_mode(*arguments[1:]))
+    elif event == "socket.connect":
+        if connected is not None and _is_far(arguments[1]):
+            connected()
     elif event in REPLACES:
         for place, folder in REPLACES[event]:
             if not _relative_to(arguments, folder):
                 say(arguments[place], False, True, True, False, True)
     elif event in CHANGES and not _relative_to(arguments, CHANGES[event]):
         say(arguments[0], event == "sqlite3.connect", True)
+
+
+def _is_far(address: Any) -> bool:
+    """Whether a socket's address is of another machine."""
+    host = str(address[0]) if isinstance(address, tuple) and address else ""
+    return not (host in ("", "::1", "localhost", "0.0.0.0") or host.startswith("127."))
 
 
 def _relative_to(arguments: Any, place: Optional[int]) -> bool:
@@ -135,6 +164,7 @@ def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
     tf = sys.modules["tensorflow"]
     io, gfile = getattr(tf, "io", None), getattr(getattr(tf, "io", None), "gfile", None)
     writes, whole, both = (False, True, True), (False, True, True, True), (True, True, False, True)
+    _follow_gfile(session, say, getattr(gfile, "GFile", None))
     _path_at(session, say, io, "write_file", 0, "filename", *writes)
     _path_at(session, say, io, "read_file", 0, "filename", True)
     for name, place, word in (
@@ -157,6 +187,19 @@ def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
     dataset = getattr(getattr(tf, "data", None), "Dataset", None)
     _path_at(session, say, dataset, "cache", 1, "filename", *both)
     _path_at(session, say, dataset, "save", 1, "path", *whole)
+
+
+def _follow_gfile(session: Any, say: Callable[..., None], owner: Any) -> None:
+    """Files that are opened by TensorFlow, as Keras and KerasTuner do."""
+
+    def making(given: Any) -> Any:
+        def __init__(file: Any, name: Any, mode: Any = "r", *arguments: Any, **named: Any) -> Any:
+            say(name, *_of_mode(mode))
+            return given(file, name, mode, *arguments, **named)
+
+        return __init__
+
+    session.wrap(owner, "__init__", making)
 
 
 def _path_at(
@@ -185,14 +228,20 @@ def _path_at(
 
 
 class Record:
-    """What a run has read below its own folder, and what it has written outside of that.
+    """What a run has read below its own folder, and what it has made, written and read outside of
+    that.
 
     Left out of ``read`` are Python's own files; of ``elsewhere`` devices, detaudit's own files, and
     temporary ones that are gone at the end or have a name of :mod:`tempfile`'s, which no other run
     can find.
+
+    ``made`` are those of ``elsewhere`` that were not there before this run, and ``found`` such as
+    another run of the audit may have made: the run has read them before it wrote anything of its
+    own there. Compiled code is none of them, nor what a library keeps while it is imported.
     """
 
     def __init__(self, session: Any) -> None:
+        self._sites = session.sites
         self._root = os.path.realpath(session.orders.root)
         self._origin = os.path.realpath(session.orders.origin or session.orders.root)
         self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
@@ -207,10 +256,20 @@ class Record:
             "/sys",
         )
         self._ours = tuple(os.path.join(os.path.realpath(path), "") for path in ours)
+        began = session.orders.began
+        self._since = float("inf") if began is None else began
         self._read: Set[str] = set()
         self._elsewhere: Set[str] = set()
+        self._made: Set[str] = set()
+        self._found: Set[str] = set()
+        self._own: Set[str] = set()  # of elsewhere: what this run has made, emptied or replaced
+        self._prefixes: Set[str] = set()
         self._known: Dict[Use, None] = {}
+        self._connected = False
         self.ended = False  # what is opened after that is opened by us
+
+    def connected(self) -> None:
+        self._connected = True
 
     def __call__(self, use: Use) -> None:
         if self.ended or use in self._known:
@@ -235,12 +294,41 @@ class Record:
             leads_back = self._root != self._origin and path.startswith(
                 os.path.join(self._origin, "")
             )
-            if ((use.writes and inside is None) or leads_back) and not self._is_ours(
-                path, leads_back
-            ):
-                self._elsewhere.add(path)
+            if (inside is None or leads_back) and not self._is_ours(path, leads_back):
+                if leads_back and len(self._elsewhere) < MOST:
+                    self._elsewhere.add(path)
+                self._note_elsewhere(use, path)
         except (OSError, ValueError):  # a path that is none
             pass
+
+    def _note_elsewhere(self, use: Use, path: str) -> None:
+        status = _status(path, use.prefix)
+        if use.prefix:
+            self._prefixes.add(path)
+        if use.reads and not use.empties and self._is_anothers(path, status):
+            self._found.add(path)
+        if use.writes and len(self._elsewhere) < MOST:
+            self._elsewhere.add(path)
+            if status is None and not self._is_library(path):
+                self._made.add(path)
+            if status is None or use.empties:
+                self._own.add(path)
+
+    def _is_anothers(self, path: str, status: Optional[os.stat_result]) -> bool:
+        """Whether another run of the audit may have made what is read there."""
+        return (
+            status is not None
+            and status.st_size > 0
+            and status.st_ctime > self._since - LATE
+            and path not in self._own
+            and len(self._found) < MOST
+            and not path.endswith(".py")
+            and not self._is_library(path)
+        )
+
+    def _is_library(self, path: str) -> bool:
+        """Whether it is a library's own: compiled code, or what is used while it is imported."""
+        return COMPILED.search(path) is not None or self._sites.importing()
 
     def _inside(self, path: str) -> Optional[str]:
         if path.startswith(os.path.join(self._root, "")):
@@ -248,19 +336,34 @@ class Record:
         return None
 
     def _is_ours(self, path: str, leads_back: bool) -> bool:
-        if len(self._elsewhere) >= MOST or path.endswith(".pyc"):
+        if path.endswith(".pyc"):
             return True
         return not leads_back and os.path.join(path, "").startswith(self._ours)
 
     def listed(self) -> Files:
-        elsewhere = [
-            path
-            for path in self._elsewhere
-            if not os.path.join(path, "").startswith(self._temporary) or self._lasts(path)
-        ]
-        return Files(tuple(sorted(self._read)), tuple(sorted(elsewhere)))
+        elsewhere = [path for path in self._elsewhere if self._lasts(path)]
+        return Files(
+            read=tuple(sorted(self._read)),
+            elsewhere=tuple(sorted(elsewhere)),
+            made=tuple(sorted(self._made.intersection(elsewhere))),
+            found=tuple(sorted(self._found)),
+            connected=self._connected,
+        )
 
     def _lasts(self, path: str) -> bool:
-        """Whether a temporary file may be found by the next run."""
+        """Whether a file may be found by the next run, if it is a temporary one."""
+        if not os.path.join(path, "").startswith(self._temporary):
+            return True
         first = path[len(self._temporary) :].split(os.sep, maxsplit=1)[0]
-        return bool(first) and os.path.lexists(path) and not RANDOM_NAME.match(first)
+        lasts = _status(path, path in self._prefixes) is not None
+        return bool(first) and lasts and not RANDOM_NAME.match(first)
+
+
+def _status(path: str, prefix: bool) -> Optional[os.stat_result]:
+    """Of the file at a path, or of the first one whose name begins so; None if there is none."""
+    if prefix:
+        path = next(iter(sorted(glob.glob(glob.escape(path) + "*"))), path)
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None

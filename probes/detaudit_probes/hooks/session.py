@@ -58,11 +58,13 @@ class Session(Given):
         """Call ``function`` once ``module`` has been imported, whoever imports it."""
         self.hooks.after(module, function)
 
-    def follow_files(self, tell: Callable[[files.Use], None]) -> None:
-        """Call ``tell`` with every use of a file from now on; see
-        :func:`~detaudit_probes.hooks.files.follow`.
+    def follow_files(
+        self, tell: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None
+    ) -> None:
+        """Call ``tell`` with every use of a file from now on, and ``connected`` at a
+        connection; see :func:`~detaudit_probes.hooks.files.follow`.
         """
-        files.follow(self, tell)
+        files.follow(self, tell, connected)
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and

@@ -106,7 +106,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     # When Keras is imported the end is registered once more: what is registered last runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)
-    session.follow_files(used)
+    session.follow_files(used, used.connected)
     ending = _Ending(session, recorder, modules, seeded, used)
     atexit.register(ending)
     for name in ("execv", "execve"):  # which the others of their kind call

@@ -11,6 +11,7 @@ from detaudit.commands.run.findings import PARTED, Observer, RunAudit
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
+from detaudit.commands.run.program import written_by
 from detaudit.commands.run.repeat import (
     MORE,
     MOST,
@@ -44,29 +45,37 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
 
 def _investigation(case: Case, blank: RunAudit) -> Investigation:
     case.emit(Phase("The script as it is"))
-    case, blank = yield from _at_a_step(case, blank)
+    case, blank, earlier = yield from _at_a_step(case, blank)
     case, runs, refused = yield from _repeat(case, blank)
     if refused is not None:
         return refused
     audit = _described(case, blank, runs)
+    outside = leftovers.found_outside([*earlier, *runs])
+    if outside:
+        audit = replace(audit, notes=(*audit.notes, leftovers.outside_note(outside)))
     if audit.repeats.problem:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
-    again = yield from leftovers.compare_again(case, runs[0])
-    audit = _with_note(audit, again)
+    again = (yield from leftovers.compare_again(case, runs[0])) if case.changed() else None
+    audit = _with_note(audit, again, case.changed())
     if audit.repeats.parted:
         return (yield from _differing(case, audit, runs, again))
     if leftovers.differs(again):
-        return (yield from leftovers.explain(case, audit, runs))
+        return (yield from leftovers.explain(case, audit, runs, case.changed()))
     made = yield from leftovers.made_earlier(case, runs)
     if made:
         audit = yield from _without(case, audit, runs, made)
         if audit.reproducible is False:
             return audit
-    return (yield from _matching(case, audit, runs))
+    if not outside or leftovers.may_be_fetched([*earlier, *runs][0]):
+        return (yield from _matching(case, audit, runs))
+    matched = yield from _matching(replace(case, search=False), audit, runs)
+    if not matched.reproducible:
+        return matched
+    return replace(matched, reproducible=None, reason=_rests_on_the_first(outside))
 
 
-def _with_note(audit: RunAudit, again: Comparison | None) -> RunAudit:
-    """What a run did that found what the first has left: it failed, or repeated that one where
+def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -> RunAudit:
+    """What a run did that found what the first has ``left``: it failed, or repeated that one where
     fresh runs differ.
     """
     if isinstance(again, Incomparable):
@@ -75,7 +84,7 @@ def _with_note(audit: RunAudit, again: Comparison | None) -> RunAudit:
     if not (isinstance(again, Agreement) and audit.repeats.parted):
         return audit
     note = (
-        f"a run that begins from what the first one has left ({', '.join(audit.changed[:3])}) ends as that one "
+        f"a run that begins from what the first one has left ({', '.join(left[:3])}) ends as that one "
         f"did: it reads those files in place of its own data. Runs were compared in fresh folders"
     )
     return replace(audit, notes=(*audit.notes, note))
@@ -86,24 +95,41 @@ def _without(
 ) -> Experiment[RunAudit]:
     """The folder holds what the program makes itself: what of runs that do not find it?
 
-    Where these differ from each other, the program is not reproducible. Where they match, and end
-    elsewhere, what is there is an input like any other (a user edits a file that a program has
-    made): the report says so.
+    If these differ from each other, the program is not reproducible. If they match, and a run that
+    begins from what one of them has left differs, neither: what an earlier run leaves decides. If
+    that matches too, what is there is an input like any other (a user edits a file that a program
+    has made): the report says so.
     """
-    fresh = leftovers.without(case, made)
+    fresh, listed = leftovers.without(case, made), ", ".join(made[:3])
     trials = pair(fresh.loose, 0)
     found = yield list(trials)
-    pair_without = [found[trial] for trial in trials]
-    if counted(pair_without).parted:
+    fresh_runs = [found[trial] for trial in trials]
+    if counted(fresh_runs).problem:
+        return audit
+    again = yield from leftovers.compare_again(fresh, fresh_runs[0])
+    if leftovers.differs(again) and not counted(fresh_runs).parted:
+        pairs = max(audit.repeats.pairs, leftovers.LEAST)
+        fresh_runs = yield from further(fresh.loose, fresh_runs, pairs - 1)
+    left = written_by(fresh_runs[0])
+    described = _with_note(_described(fresh, audit, fresh_runs), again, left)
+    if described.repeats.parted:
         note = (
-            f"the folder holds {', '.join(made[:3])}, which the program makes itself: runs that find it match, and "
+            f"the folder holds {listed}, which the program makes itself: runs that find it match, and "
             f"these runs did not find it"
         )
-        described = _described(fresh, replace(audit, notes=(*audit.notes, note)), pair_without)
-        return (yield from _differing(fresh, described, pair_without))
-    if leftovers.differs(compare_runs(runs[0], pair_without[0])):
+        described = replace(described, notes=(note, *described.notes))
+        return (yield from _differing(fresh, described, fresh_runs, again))
+    if leftovers.differs(again):
         note = (
-            f"the result depends on what {', '.join(made[:3])} holds, which the program makes itself if it is not "
+            f"the folder held {listed} before the audit, which the program makes itself: runs that find it "
+            f"match each other, and so do runs that do not find it"
+        )
+        described = replace(described, notes=(note, *described.notes))
+        return (yield from leftovers.explain(fresh, described, fresh_runs, left))
+    audit = replace(audit, notes=described.notes)
+    if leftovers.differs(compare_runs(runs[0], fresh_runs[0])):
+        note = (
+            f"the result depends on what {listed} holds, which the program makes itself if it is not "
             f"there: runs without it match each other, and end elsewhere"
         )
         return replace(audit, notes=(*audit.notes, note))
@@ -121,13 +147,15 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
     )
 
 
-def _at_a_step(case: Case, blank: RunAudit) -> Experiment[tuple[Case, RunAudit]]:
+def _at_a_step(
+    case: Case, blank: RunAudit
+) -> Experiment[tuple[Case, RunAudit, tuple[Finished, ...]]]:
     """Where runs are to be ended early, all are after as many steps as the first makes: the audit
-    speaks of these.
+    speaks of these. Third, the run that told it.
     """
     orders = case.loose.orders
     if orders.stop_steps is None and orders.stop_seconds is None:
-        return case, blank
+        return case, blank, ()
     first = (yield [Trial(case.loose, 0)])[Trial(case.loose, 0)]
     steps = first.trace.measures.stopped if first.trace is not None else None
     if orders.stop_seconds is not None:
@@ -135,7 +163,7 @@ def _at_a_step(case: Case, blank: RunAudit) -> Experiment[tuple[Case, RunAudit]]
             case,
             loose=case.loose.with_orders(stop_seconds=None, stop_steps=steps or orders.stop_steps),
         )
-    return case, replace(blank, steps=steps)
+    return case, replace(blank, steps=steps), (first,)
 
 
 def _repeat(
@@ -313,6 +341,14 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
         audit = _described(case, replace(audit, observer=Observer()), more)
         return (yield from _differing(case, audit, more))
     return replace(matched, repeats=counted(more), rests_on=varied)
+
+
+def _rests_on_the_first(outside: Sequence[str]) -> str:
+    """Why runs decide nothing that all read what the first has computed."""
+    return (
+        f"the runs match, but later ones did not repeat what the first one did: they read what it made, "
+        f"{', '.join(outside[:3])}. Let the script write it into its own folder, where each run begins without it"
+    )
 
 
 def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:

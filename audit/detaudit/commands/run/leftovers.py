@@ -16,7 +16,7 @@ from detaudit.commands.run import blame
 from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import PARTED, Cause, Repeats, RunAudit
-from detaudit.commands.run.program import written_by
+from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import compare_runs, counted
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import SIGNIFICANT, fisher
@@ -26,15 +26,13 @@ from detaudit.execution.sandbox.copies import ignored
 
 SOURCE, PIN = "input-changed", "fresh-folder"
 MOST = 8  # runs that begin from what an earlier one has left, to tell its effect from luck
-MOST_ALONE = 6  # files that are taken away one by one
+MOST_ALONE = 7  # folders and files that are taken away one by one
+MOST_NAMES = 1000  # in a folder that is taken away
+LEAST = 2  # pairs of fresh runs that ``MOST`` runs which differ from them are held against
 
 
-def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
-    """A run in the sandbox that ``first`` has left, compared with it; None where that wrote
-    nothing.
-    """
-    if not case.changed():
-        return None
+def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
+    """A run in the sandbox that ``first`` has left, compared with it."""
     trial = Trial(case.loose.with_orders(left=True), 0)
     found = yield [trial]
     if not found[
@@ -44,9 +42,11 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison | None]:
     return compare_runs(first, found[trial])
 
 
-def explain(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Experiment[RunAudit]:
-    """Fresh runs match, and one that begins from what the first has left differs."""
-    changed, names = case.loose.with_orders(left=True), case.changed()
+def explain(
+    case: Case, audit: RunAudit, runs: Sequence[Finished], names: Sequence[str]
+) -> Experiment[RunAudit]:
+    """Fresh runs match, and one that begins from what the first has left, ``names``, differs."""
+    changed = case.loose.with_orders(left=True)
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
         return _unresolved(
@@ -77,16 +77,21 @@ def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, seen: str) -> Run
 
 def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
     """Where fresh runs differ, and one that begins from an earlier one's files differs too: with
-    the causes pinned, does that still matter?
+    the causes pinned, in that earlier run as well, does that still matter?
     """
     pinned = case.held([cause.pin for cause in audit.causes])
     trials = [Trial(pinned, number) for number in range(MOST)]
     found = yield trials
     fresh = [found[trial] for trial in trials]
+    kept = Trial(pinned.with_orders(kept=True), 0)
+    first = (yield [kept])[kept]
+    if not first.outcome.completed:
+        return audit
     repeats = yield from _against(pinned.with_orders(left=True), fresh)
     if not _shown(repeats, counted(fresh)):
         return audit
-    sites = yield from blame.openings(case, case.changed(), pinned.with_orders(left=True))
+    names = written_by(first) or case.changed()
+    sites = yield from blame.openings(case, names, pinned.with_orders(left=True))
     return replace(audit, causes=(*audit.causes, Cause(SOURCE, PIN, True, sites)))
 
 
@@ -125,29 +130,53 @@ def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice
 
 
 def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, ...]]:
-    """Names of files in the user's folder that the program reads and would make itself, were they
-    not there.
+    """Names in the user's folder that the program reads and would make itself, were they not there.
 
     Shown by a run without them, which makes them again. One that fails says nothing.
     """
-    root, own = case.program.root, case.program.script
-    untracked = _untracked(root)
-    read = _read(root, runs[0])
-    if untracked:
-        read = tuple(name for name in read if any(_lies_in(name, other) for other in untracked))
-    candidates = tuple(
-        name for name in read or untracked if own is None or not own.is_relative_to(root / name)
-    )
-    if not candidates:
-        return ()
-    for names in [candidates, *([name] for name in candidates[:MOST_ALONE] if len(candidates) > 1)]:
-        trial = Trial(case.loose.with_orders(without=tuple(names)), 0)
+    for names in _attempts(case, runs[0]):
+        trial = Trial(without(case, names).loose, 0)
         done = (yield [trial])[trial]
         if done.outcome.completed:
             again = _made_again(names, written_by(done))
             if again:
                 return again
     return ()
+
+
+def _attempts(case: Case, run: Finished) -> list[tuple[str, ...]]:
+    """Sets of names to take away: all that may be made by the program, then what of these lies in
+    one folder, and each by itself.
+
+    What the program cannot do without need not be in the folder of a cache; and a cache may not
+    bear to lose one of its files. Outer folders come first, and then what was made last.
+    """
+    root, own = case.program.root, case.program.script
+    untracked = _untracked(root)
+    read = _read(root, run)
+    if untracked:
+        read = tuple(name for name in read if _is_below(name, untracked))
+    candidates = tuple(
+        name for name in read or untracked if own is None or not own.is_relative_to(root / name)
+    )
+    folders = dict.fromkeys(str(place) for name in candidates for place in Path(name).parents)
+    whole = [
+        name
+        for name in sorted(folders, key=lambda name: name.count(os.sep))
+        if name != "." and _may_go(root / name) and (not untracked or _is_below(name, untracked))
+    ]
+    attempts = [candidates, *((name,) for name in [*whole, *candidates][:MOST_ALONE])]
+    return [names for names in dict.fromkeys(attempts) if names]
+
+
+def _may_go(folder: Path) -> bool:
+    """Whether a folder holds no code, and so few names that taking it away takes no time."""
+    count = 0
+    for _, folders, files in os.walk(folder):
+        count += len(folders) + len(files)
+        if count > MOST_NAMES or any(name.endswith((".py", ".ipynb")) for name in files):
+            return False
+    return True
 
 
 def without(case: Case, names: Sequence[str]) -> Case:
@@ -159,8 +188,9 @@ def differs(comparison: Comparison | None) -> bool:
     return isinstance(comparison, Divergence)
 
 
-def _lies_in(name: str, other: str) -> bool:
-    return name == other or name.startswith(other + "/")
+def _is_below(name: str, others: Sequence[str]) -> bool:
+    """Whether it is one of these names, or of something in such a folder."""
+    return any(name == other or name.startswith(other + "/") for other in others)
 
 
 def _made_again(names: Sequence[str], written: Sequence[str]) -> tuple[str, ...]:
@@ -174,7 +204,7 @@ def _read(root: Path, run: Finished) -> tuple[str, ...]:
     come first, as a cache is younger than what it was made from. Files of one cache begin with one
     name.
     """
-    names = run.trace.measures.files.read if run.trace is not None else ()
+    names = files_of(run).read
     paths: set[Path] = set()
     for name in names:
         paths.update(
@@ -222,3 +252,27 @@ def _git(root: Path, *arguments: str) -> str:
         check=True,
     )
     return os.fsdecode(ran.stdout)
+
+
+# What lies outside of the folder ------------------------------------------------------------------
+
+
+def found_outside(runs: Sequence[Finished]) -> tuple[str, ...]:
+    """Paths outside of the folder that the first of these runs has made, and later ones have read:
+    no sandbox keeps them from it.
+    """
+    first, *later = [files_of(run) for run in runs]
+    read = {path for files in later for path in files.found}
+    return tuple(sorted(read.intersection(first.made)))
+
+
+def may_be_fetched(run: Finished) -> bool:
+    """Whether what this run made may come from another machine, and not from its own work."""
+    return files_of(run).connected
+
+
+def outside_note(paths: Sequence[str]) -> str:
+    return (
+        f"later runs read {', '.join(paths[:3])}, which the first run made outside of the folder: delete it "
+        f"between runs to see whether the script repeats without it"
+    )

@@ -18,12 +18,14 @@ from detaudit_probes import codec, protocol
 
 from detaudit.commands.run import trackers
 from detaudit.commands.run.supervise import LAUNCH_FILE
+from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 from detaudit.core.files import end_of, write_json
 from detaudit.core.outcome import Ended, last_line
 from detaudit.errors import UsageError
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
+from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.tree import entries
 from detaudit.execution.sandbox.view import Sandbox, Start, View
 from detaudit.machine import confinement
@@ -39,6 +41,7 @@ LEAST_SPACE = (
 # In a trial's folder: the names below the program's folder that it has written, and where what it
 # has left is kept, if that is.
 WRITTEN_FILE, STATE_FILE = "written.json", "state.json"
+REMOVED = ""  # there, of a state that a later one has replaced
 
 
 @dataclass(frozen=True)
@@ -137,39 +140,102 @@ def _own_folder(root: Path) -> Path:
     return root
 
 
+@dataclass(frozen=True)
+class Begun:
+    """How a run began whose leftovers may matter: ``without`` these names, and under these
+    ``pins``.
+    """
+
+    without: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, asked: Condition | protocol.Request) -> "Begun":
+        return cls(asked.orders.without, asked.pins)
+
+
 @dataclass
 class Sandboxed:
-    """The sandbox of an audit, and what a further run may begin from: what the first plain one has
-    left.
+    """The sandbox of an audit that ``began`` then, and what a further run may begin from: what an
+    earlier one has left.
     """
 
     sandbox: Sandbox
-    _kept: bool = False
+    began: float = field(default_factory=time.time)
+    _known: set[Begun] = field(default_factory=set)  # how runs began whose state was kept
+    _there: Begun | None = None  # how the one began whose state is kept now
+    _holder: Path | None = None  # the folder of that trial
 
-    def settle(self, trial: Path, plain: bool) -> None:
-        """A trial has ended; ``plain``: it was the program as it is, and completed."""
+    def view(self, trial: Path, start: Start, begun: Begun) -> View:
+        """Raises StateGone if a run is to begin from what none has left, or from what is no longer
+        kept.
+        """
+        if start.left and begun != self._there:
+            raise StateGone("No earlier run has left what this one is to begin from.")
+        return self.sandbox.view(trial, start)
+
+    def settle(self, trial: Path, begun: Begun | None) -> None:
+        """A trial has ended. If it completed without anything left by another, ``begun`` says how.
+
+        What the first one that began so has left is kept, in place of what was: a further run may
+        begin from there.
+        """
         write_json(trial / WRITTEN_FILE, list(self.sandbox.written(trial)))
-        if plain and not self._kept:
-            self._kept = True
-            write_json(trial / STATE_FILE, str(self.sandbox.keep_state(trial)))
+        if begun is not None and begun not in self._known:
+            self._keep_state(trial, begun)
         self.sandbox.discard(trial)
+
+    def _keep_state(self, trial: Path, begun: Begun) -> None:
+        if self._holder is not None:
+            # Noted before it is so: a saved audit must not begin from half of a state.
+            write_json(self._holder / STATE_FILE, REMOVED)
+        self._there = None
+        write_json(trial / STATE_FILE, str(self.sandbox.keep_state(trial)))
+        self._there, self._holder = begun, trial
+        self._known.add(begun)
 
     def take_up(self, saved: Mapping[str, Finished]) -> dict[str, Finished]:
         """Those of the runs of a saved audit that speak for this one.
 
-        Where what the first plain run has left is gone, that run is made again, and so are those
-        that began from it.
+        If the state that was kept last is gone, see :meth:`begin_anew`. Raises SandboxFailed.
         """
-        first = next((key for key, run in saved.items() if _state_of(run) is not None), None)
-        state = _state_of(saved[first]) if first is not None else None
-        if first is not None and state is not None and state.exists():
-            self._kept = True
-            self.sandbox.begin_from(state, written_by(saved[first]))
-            return dict(saved)
+        began = (run.trace.request.orders.began for run in saved.values() if run.trace is not None)
+        self.began = min((time for time in began if time is not None), default=self.began)
+        holders = {_begun(run): run for run in saved.values() if _has_left(run)}
+        last = next((run for run in holders.values() if _state_of(run) is not None), None)
+        if last is None:
+            return self.begin_anew(saved)
+        assert last.trace is not None
+        self._known, self._there, self._holder = set(holders), _begun(last), last.trace.folder
+        state = _state_of(last)
+        assert state is not None
+        self.sandbox.begin_from(state, written_by(last))
         return {
             key: run
             for key, run in saved.items()
-            if key != first and not run.trial.condition.orders.left
+            if not run.trial.condition.orders.left or _begun(run) in holders
+        }
+
+    def begin_anew(self, saved: Mapping[str, Finished]) -> dict[str, Finished]:
+        """Of the saved runs, those that neither begin from a state nor have left one that was kept:
+        the others are made again, in their order, and with them every state.
+
+        Raises SandboxFailed where the first run made something outside of the folder, which a
+        further one would find: that it was made by a run would not be known.
+        """
+        self._known, self._there = set(), None
+        first = min(saved.values(), key=lambda run: run.number, default=None)
+        made = files_of(first).made if first is not None and _has_left(first) else ()
+        outside = [path for path in made if os.path.lexists(path)]
+        if outside:
+            raise SandboxFailed(
+                f"What the first run has left is gone, and it made {outside[0]} outside of the folder: "
+                f"delete that, and begin again without --resume."
+            )
+        return {
+            key: run
+            for key, run in saved.items()
+            if not run.trial.condition.orders.left and not _has_left(run)
         }
 
 
@@ -178,10 +244,24 @@ def written_by(run: Finished) -> tuple[str, ...]:
     return tuple(run.trace.note(WRITTEN_FILE) or ()) if run.trace is not None else ()
 
 
+def files_of(run: Finished) -> protocol.Files:
+    """The files that a run has used; none where that was not seen."""
+    return run.trace.measures.files if run.trace is not None else protocol.Files()
+
+
+def _begun(run: Finished) -> Begun:
+    return Begun.of(run.trial.condition)
+
+
+def _has_left(run: Finished) -> bool:
+    """Whether what a run has left was kept, were it only until another's was."""
+    return run.trace is not None and run.trace.note(STATE_FILE) is not None
+
+
 def _state_of(run: Finished) -> Path | None:
-    """Where what a run has left was kept; None where it was not."""
+    """Where what a run has left is kept; None where it is not, or no longer."""
     place = run.trace.note(STATE_FILE) if run.trace is not None else None
-    return Path(place) if place is not None else None
+    return Path(place) if place and os.path.isdir(place) else None
 
 
 class Pace:
@@ -246,6 +326,8 @@ class Process:
             origin=str(self.program.root),
             covered=self._covered(view),
             temporary=str(temporary),
+            # The same for all: a name more in the request would move what lies in memory.
+            began=None if self._sandboxed is None else self._sandboxed.began,
         )
         asked = request._replace(orders=orders)
         write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
@@ -275,10 +357,14 @@ class Process:
     def _view(self, folder: Path, request: protocol.Request) -> View:
         if self._sandboxed is None:
             return View(self.program.root)
-        orders = request.orders
-        start = Start(self.program.versions.get(orders.version, {}), orders.without, orders.left)
-        self._plain = start == Start() and not request.pins and not request.loose
-        return self._sandboxed.sandbox.view(folder, start)
+        orders, begun = request.orders, Begun.of(request)
+        changed = orders.left or bool(orders.version) or bool(request.loose)
+        wanted = not request.pins or orders.kept
+        self._begun = begun if wanted and not changed else None
+        # What a run without these names has left holds what it has made of them.
+        without = () if orders.left else orders.without
+        start = Start(self.program.versions.get(orders.version, {}), without, orders.left)
+        return self._sandboxed.view(folder, start, begun)
 
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
         """The trial's environment, with a ``temporary`` folder of its own where something is
@@ -333,7 +419,7 @@ class Process:
             # Before its layers are removed, which frees the disk.
             fault = self._own_fault(folder, ended)
             if self._sandboxed is not None:
-                self._sandboxed.settle(folder, self._plain and ended.status == 0)
+                self._sandboxed.settle(folder, self._begun if ended.status == 0 else None)
             return replace(ended, own_fault=fault)
         if status is None:
             return None

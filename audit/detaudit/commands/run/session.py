@@ -33,7 +33,7 @@ from detaudit.execution.interpreter import ask
 from detaudit.execution.runner import Limits, Runner, default_jobs
 from detaudit.execution.sandbox import in_place, tree
 from detaudit.execution.sandbox.choice import Choice, choose
-from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY
 from detaudit.execution.workspace import RUNS, SHORT
 from detaudit.machine import variables as environment
@@ -238,12 +238,27 @@ class _Run:
         )
         why = "the budget ran out"
         try:
-            audit = self.session.ask(self._noting(investigate(case, blank)))
+            audit = self._found(case, blank)
         except SandboxFailed as error:
             if not self.runner.finished:
                 raise
             audit, why = None, str(error).rstrip(".")
         return audit if audit is not None else _cut(self.so_far[-1], why)
+
+    def _found(self, case: Case, blank: RunAudit) -> RunAudit | None:
+        """What the investigation finds; None where the budget is spent before.
+
+        A resumed one may ask for a run that begins from what is no longer kept. Then that is made
+        once more, and so is what depends on it.
+        """
+        try:
+            return self.session.ask(self._noting(investigate(case, blank)))
+        except StateGone:
+            if self.session.saved is None:
+                raise
+        self.emit(Told("What runs of the saved audit have left is gone: these are made again."))
+        self.session.go_back(self.sandboxed.begin_anew(self.runner.finished))
+        return self.session.ask(self._noting(investigate(case, blank)))
 
     def _noting(self, investigation: Investigation) -> Investigation:
         """The investigation, with what the runs that it is given have written noted."""

@@ -136,7 +136,9 @@ class Copies:
             else:
                 (copy / name).unlink()
         self._linked |= self._large.keys() - self._own - set(names)
-        self._kept = copy
+        former, self._kept = self._kept, copy
+        if former is not None:
+            remove(former.parent)
         return copy
 
     def begin_from(self, state: Path, written: Collection[str]) -> None:

@@ -7,3 +7,7 @@ class SandboxFailed(DetauditError):
     """No view of the folder could be made, with what to do about it."""
 
     exit_code = 3
+
+
+class StateGone(SandboxFailed):
+    """What a run is to begin from is not there."""

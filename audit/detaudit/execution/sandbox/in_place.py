@@ -115,7 +115,9 @@ class InPlace:
         return ()
 
     def keep_state(self, trial: Path) -> Path:
-        self._kept = trial / "left"
+        former, self._kept = self._kept, trial / "left"
+        if former is not None:
+            tree.remove(former)
         self._unread = set(copy_tree(self.root, self._kept, moved=False))
         write_json(self._kept.with_suffix(".unread"), sorted(self._unread))
         return self._kept

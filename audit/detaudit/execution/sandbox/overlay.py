@@ -109,7 +109,9 @@ class Overlay:
         return () if self.store is None else (self.store,)
 
     def keep_state(self, trial: Path) -> Path:
-        self._kept = self._layers(trial)
+        former, self._kept = self._kept, self._layers(trial)
+        if former is not None:
+            _remove(former)
         return self._kept
 
     def begin_from(self, state: Path, written: Collection[str]) -> None:

@@ -73,7 +73,9 @@ class Sandbox(Protocol):
         """
 
     def keep_state(self, trial: Path) -> Path:
-        """What this trial has left is what ``Start(left=True)`` begins from; where that lies."""
+        """What this trial has left is what ``Start(left=True)`` begins from, and no longer what an
+        earlier one has, which is removed. Where it lies.
+        """
 
     def begin_from(self, state: Path, written: Collection[str]) -> None:
         """As :meth:`keep_state`, with what another sandbox of this kind and folder has kept.
