@@ -5,13 +5,15 @@ Loaded in a guest as a third party's file. The flip is made in the live variable
 and before it is read: the trace is never touched. ``plant.json`` lies beside the copy of this file
 that a test makes:
 
-``{"when": "always"}``               in every trial, at a place drawn from the operating system
-``{"when": "loose", "source": ID}``  likewise, but only where no pin of the trial's condition holds
-ID ``{"when": "setting"}``              at a place that the trial's settings decide: each setting
-repeats itself ``{"when": "option"}``               as the trial's option ``plant`` says, one bit of
-one variable at one step:
-                                     ``{"variable": N, "step": N, "element": N, "bit": N, "slot":
-                                     false}`` as JSON
+``{"when": "always"}``
+    in every trial, at a place drawn from the operating system
+``{"when": "loose", "source": ID}``
+    likewise, but only where no pin of the trial's condition holds ID
+``{"when": "setting"}``
+    at a place that the trial's settings decide: each setting repeats itself
+``{"when": "option"}``
+    as the trial's option ``plant`` says, one bit of one variable at one step:
+    ``{"variable": N, "step": N, "element": N, "bit": N, "slot": false}`` as JSON
 
 ``"available": true`` besides: sources that need a GPU are tried on what is there.
 """
@@ -21,7 +23,7 @@ import json
 import os
 
 from detaudit_probes import backends, sources
-from detaudit_probes.declare import Loosen, Source
+from detaudit_probes.declare import Compare, Loosen, Source
 from detaudit_probes.trials import recorder, worker
 
 with open(os.path.join(os.path.dirname(__file__), "plant.json")) as file:
@@ -64,7 +66,8 @@ def variables_of_settings():
     settings = [
         setting
         for source, _ in sources.declared().values()
-        for setting in getattr(source.experiment, "settings", ())
+        if isinstance(source.experiment, Compare)
+        for setting in source.experiment.settings
     ]
     names = {name for setting in settings for name in setting.environment}
     names |= {name for pin, _ in sources.pins().values() for name in pin.environment}
