@@ -48,7 +48,7 @@ class Sites(NamedTuple):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Sites":
-        """From what the guest has written (``script.start``)."""
+        """From what the guest has written (``hooks.start``)."""
         return cls(
             tuple(
                 Draw(**{**_fields(one, Draw), "stack": tuple(one["stack"])})
