@@ -108,17 +108,17 @@ EVENTS_FILE = "events.json"  # the operations of the step that was asked for, as
 NOT_KNOWN = 0  # there, the fingerprint of what cannot be read
 SAVED = "saved "  # so a digest's name begins: of the arrays that the script has saved in a file
 BESIDE = "beside "  # of what stands beside the training, and is not judged; its kind comes next
+# Modules of experiment trackers
 TRACKERS = (
     "clearml",
     "comet_ml",
     "huggingface_hub",
     "mlflow",
     "wandb",
-)  # modules of experiment trackers
-FAULT_FILE = "fault"  # a fault of the hooks themselves
-ARGUMENT = (
-    "argument"  # a name in the trace begins so: what a function is given that the script compiles
 )
+FAULT_FILE = "fault"  # a fault of the hooks themselves
+# A name in the trace begins so: what a function is given that the script compiles
+ARGUMENT = "argument"
 
 #: The ``model`` of a trial that trains nothing and replays operations of the catalogue.
 OPERATIONS = "operations"

@@ -34,9 +34,8 @@ class Session(Given):
 
     def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
         super().__init__(request, folder, held)
-        self.remembered: Dict[
-            str, Any
-        ] = {}  # what a source took down at the start, for its ``touched``
+        # What a source took down at the start, for its ``touched``
+        self.remembered: Dict[str, Any] = {}
         self.hooks = Hooks(lambda: fault(folder))
         self.sites = Sites(root)
         self.used: Set[str] = set()

@@ -155,9 +155,8 @@ def operation(one: v1.Pinpoint) -> str:
             f"of it"
         )
     count = one.guilty.replays if one.guilty is not None else one.watched
-    alone = (
-        one.born in ("kernel", "python") and count is not None and count.replays > 2
-    )  # seen in one process
+    # Seen in one process
+    alone = one.born in ("kernel", "python") and count is not None and count.replays > 2
     times = (
         f": {count.distinct} distinct of {count.replays} replays"
         if alone and count is not None
@@ -256,9 +255,8 @@ def climbed(rung: v1.Rung) -> str:
         if parted
         else ""
     )
-    other = (
-        f"; {rung.reason}" if rung.holds is False and not parted else ""
-    )  # why it does not work all the same
+    # Why it does not work all the same
+    other = f"; {rung.reason}" if rung.holds is False and not parted else ""
     return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
 
 

@@ -227,9 +227,8 @@ class JaxWatching(PlainWatching):
             raise
         if followed.last is None:  # it was traced before
             followed.last = before
-        elif (
-            call is not None
-        ):  # where it maps to cards, what is traced has other shapes than the call's
+        elif call is not None:
+            # Where it maps to cards, what is traced has other shapes than the call's
             followed.names.setdefault(call, followed.last)
         names = followed.last if call is None else followed.names.get(call)
         results = jax.tree.leaves(result)
@@ -244,9 +243,8 @@ class JaxWatching(PlainWatching):
             self.recorder.pinpoint.drop()
         if not names or len(names) != len(results):
             return result
-        if traced(
-            results
-        ):  # by a function that is traced itself, perhaps with a trace of this one that is there
+        # Called by a function that is traced itself, perhaps with an older trace of this one.
+        if traced(results):
             self.applications += 1
             self.name(list(zip(names, results)))
         elif is_step:

@@ -72,9 +72,8 @@ class Followed:
         inner = function
         while isinstance(inner, functools.partial):
             inner = inner.func
-        followed.__name__ = getattr(
-            inner, "__name__", type(inner).__name__
-        )  # as JAX calls what it compiles
+        # JAX names what it compiles by this.
+        followed.__name__ = getattr(inner, "__name__", type(inner).__name__)
         vars(followed).pop(FOLLOWED, None)
         self.traced = followed
 
@@ -95,9 +94,8 @@ class Followed:
         return {key: name for key, (name, _) in self.results.items()}
 
     def __reduce__(self) -> Any:
-        return type(
-            None
-        ), ()  # where a function is copied with its attributes, into another process too
+        # A function may be copied with its attributes, into another process too: the copy has None.
+        return type(None), ()
 
 
 class Compiled:
@@ -171,14 +169,13 @@ class Compiled:
         arguments.
         """
         kept = {name: one for name, one in named.items() if name in self._static}
-        places = [
-            place in self._static for place in range(len(given))
-        ]  # the others are not kept alive
-        static = [one for place, one in enumerate(given) if places[place]]
+        # Arguments that are not static are not kept alive.
+        are_static = [place in self._static for place in range(len(given))]
+        static = [one for one, is_static in zip(given, are_static) if is_static]
 
         def function(*arguments: Any, **named: Any) -> Any:
             rest, fixed = iter(arguments), iter(static)
-            whole = [next(fixed if place else rest) for place in places]
+            whole = [next(fixed if is_static else rest) for is_static in are_static]
             return self._anew(*whole, **kept, **named)
 
         return function
@@ -237,9 +234,8 @@ class Ahead(_InItsPlace):
         self, followed: Followed, compiled: Any, function: Any, names: Optional[List[str]]
     ) -> None:
         _InItsPlace.__init__(self, followed, compiled, function)
-        self._call = (
-            object()
-        )  # its calls are of one trace, and what was static is no argument any more
+        # Its calls are of one trace, and what was static is no argument any more: one key.
+        self._call = object()
         if names is not None:
             followed.names[self._call] = names
 

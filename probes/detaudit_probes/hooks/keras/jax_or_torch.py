@@ -15,9 +15,8 @@ from detaudit_probes.recording import on_device
 
 
 class PlainWatching(Watching):
-    _applying = (
-        False  # a ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
-    )
+    # A ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
+    _applying = False
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         self._backend = backends.get(keras.backend.backend())

@@ -138,9 +138,8 @@ class TfKerasWatching(Keras2Watching):
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras, adapter)
         self.functions = Functions(self)
-        self._applying = (
-            threading.local()
-        )  # one optimizer's ``apply_gradients`` calls that of the class above
+        # One optimizer's ``apply_gradients`` calls that of the class above
+        self._applying = threading.local()
 
     def variables(self) -> None:
         super().variables()

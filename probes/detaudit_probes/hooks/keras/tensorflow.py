@@ -172,9 +172,8 @@ def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
         look(dataset, tensors)
 
     def tap(*element: Any) -> Any:
-        whole = (
-            element if type(dataset.element_spec) is tuple else element[0]
-        )  # a named tuple comes as one
+        # A named tuple comes as one
+        whole = element if type(dataset.element_spec) is tuple else element[0]
         tensors = [
             one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)
         ]

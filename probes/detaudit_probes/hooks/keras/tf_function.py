@@ -112,9 +112,8 @@ class Functions:
 
         recorder, here = self._recorder, self._here
 
-        def __call__(
-            self: Any, *arguments: Any, **named: Any
-        ) -> Any:  # by the name that TensorFlow gives it
+        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
+            # ``self`` is named as TensorFlow names it.
             if (
                 not recorder.counting
                 or recorder.inside_fit
@@ -259,9 +258,8 @@ def follow_inputs(watching: Any, layer: Any) -> None:
     recorder, here = watching.recorder, _Here()
 
     def entering(given: Any) -> Any:
-        def __call__(
-            self: Any, *arguments: Any, **named: Any
-        ) -> Any:  # by the name that Keras gives it
+        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
+            # ``self`` is named as Keras names it.
             outermost = recorder.recording and not recorder.inside_fit and not here.calling
             if not outermost or not context.executing_eagerly() or not _tape_records():
                 return given(self, *arguments, **named)

@@ -34,9 +34,8 @@ class Watching:
             self.follow_steps(recorder.pinpoint)
         self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
         self._feeding = False
-        self.raw: List[
-            Any
-        ] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
+        # The batches of ``fit`` that were loaded and not used, where a step is replayed
+        self.raw: List[Any] = []
 
     def read(self, variable: Any) -> Any:
         raise NotImplementedError
@@ -261,9 +260,8 @@ class Watching:
 def _with(callbacks: Any, mine: Any) -> Any:
     if callbacks is None:
         return [mine]
-    if hasattr(callbacks, "append") and not isinstance(
-        callbacks, list
-    ):  # a CallbackList of the user's own
+    # A CallbackList of the user's own
+    if hasattr(callbacks, "append") and not isinstance(callbacks, list):
         callbacks.append(mine)
         mine.set_model(callbacks.model)
         return callbacks
