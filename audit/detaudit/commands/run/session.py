@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from detaudit_probes import protocol, sources
+from detaudit_probes import sources
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import Orders
 
@@ -413,16 +413,15 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
 
 def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
     """A sentence on Python processes that the script starts, where it starts some."""
-    paths = [one.trace.folder / protocol.PROCESSES_FILE for one in trials if one.trace is not None]
-    most = max((len(path.read_text().split()) for path in paths if path.exists()), default=0)
-    return (
-        (
-            f"the script starts or forks processes, up to {most} in one run: those that run Python are pinned as it "
-            f"is, but not watched",
-        )
-        if most
-        else ()
+    traces = [trial.trace for trial in trials if trial.trace is not None]
+    most = max((trace.other_processes() for trace in traces), default=0)
+    if not most:
+        return ()
+    sentence = (
+        f"the script starts or forks processes, up to {most} in one run: those that run Python are "
+        f"pinned as it is, but not watched"
     )
+    return (sentence,)
 
 
 def _printed(trials: Sequence[Finished]) -> str:

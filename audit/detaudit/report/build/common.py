@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 from detaudit_probes.declare import Pin, Source
 
 from detaudit import __version__
-from detaudit.commands.scan.conclusion import Conclusion
 from detaudit.core import divergence
+from detaudit.core.conclusion import Conclusion
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 from detaudit.registry import recipes
