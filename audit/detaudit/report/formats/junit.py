@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from detaudit.report.escape import exports, xml
-from detaudit.report.pages import ops, run, scan, wording
-from detaudit.report.pages.page import Answer
+from detaudit.report.pages import ops, registry, run, wording
 from detaudit.report.schema import v1
 
 _SUITE = "detaudit"
@@ -75,7 +74,7 @@ def _timestamp(document: v1.Document) -> dict[str, str]:
 
 
 def _properties(document: v1.Document) -> list[tuple[str, str]]:
-    answer = _answer(document)
+    answer = registry.answer(document)
     found = [
         ("outcome", document.outcome),
         ("exit_code", str(document.exit_code)),
@@ -85,17 +84,6 @@ def _properties(document: v1.Document) -> list[tuple[str, str]]:
     if isinstance(document, v1.Report):
         found.append(("recipe", "\n".join(document.recipe.lines) if document.recipe else ""))
     return [*found, ("environment", wording.context(document))]
-
-
-def _answer(document: v1.Document) -> Answer:
-    match document:
-        case v1.Report():
-            return scan.answer(document)
-        case v1.RunReport():
-            return run.answer(document)
-        case v1.OpsReport():
-            return ops.answer(document)
-    raise TypeError(f"JUnit knows no report of {document.command}")
 
 
 def _cases(document: v1.Document) -> Iterator[_Case]:

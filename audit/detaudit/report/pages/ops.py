@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from detaudit.report.pages import wording
+from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -53,7 +53,7 @@ def page(report: v1.OpsReport) -> Page:
     """The whole page."""
     sentences = (wording.work(report), wording.decided(report))
     closing = Closing(sentences, "-v shows every operation")
-    return wording.whole(report, "detaudit ops", _blocks(report), closing)
+    return frame.page_of(report, "detaudit ops", _blocks(report), closing)
 
 
 def _blocks(report: v1.OpsReport) -> Iterator[Block]:
@@ -116,9 +116,9 @@ def _details(report: v1.OpsReport) -> Iterator[Line]:
     for label, names in unlike.items():
         if names:
             yield Line(label, Names(tuple(dict.fromkeys(names)), 8))
-    for one in report.warnings[: wording.MOST_WARNINGS]:
+    for one in report.warnings[: frame.MOST_WARNINGS]:
         yield Line("Note", Text(one, "quiet"), "quiet")
-    yield from wording.seen_on(report)
+    yield from frame.seen_on(report)
 
 
 def _table(found: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN) -> Table:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from detaudit.report.pages import wording
+from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -33,14 +33,14 @@ def page(report: v1.RunReport) -> Page:
     search = f"; {number(searched, 'run')} for the search" if searched else ""
     work = f"{wording.work(report)}{search}"
     closing = Closing((work, wording.decided(report)), "-v shows the evidence")
-    return wording.whole(report, f"detaudit run: {report.program}", _blocks(report), closing)
+    return frame.page_of(report, f"detaudit run: {report.program}", _blocks(report), closing)
 
 
 def _blocks(report: v1.RunReport) -> Iterator[Block]:
     yield answer(report)
     lines = [Line(label, value) for label, value in details(report)]
     lines += [_why(one) for one in report.causes]
-    yield Lines((*lines, *wording.seen_on(report)))
+    yield Lines((*lines, *frame.seen_on(report)))
     if report.fix is not None:
         yield Diff(report.fix.diff, report.fix.environment, title="Fix", remark=fix(report.fix))
     if report.price is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from detaudit.report.pages import wording
+from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -22,7 +22,6 @@ from detaudit.report.pages.page import (
     Snippet,
     Table,
     Text,
-    Tone,
     Verdict,
 )
 from detaudit.report.pages.wording import cost, in_recipe, listed, number, short, where
@@ -37,13 +36,34 @@ def page(report: v1.Report) -> Page:
         "-v shows the evidence",
         ("detaudit explain ID tells more of a source",),
     )
-    return wording.whole(report, title, _blocks(report), closing)
+    return frame.page_of(report, title, _blocks(report), closing)
 
 
 def answer(report: v1.Report) -> Answer:
     """Does training here give the same bits twice?"""
-    tone, verdict, sentence = _same_bits(report)
-    return Answer(tone, verdict, sentence)
+    control = report.control
+    if control is None:
+        return _not_seen(report)
+    if control.holds is False:
+        sentence = (
+            "Two trainings here differ although everything is pinned. This machine or this build "
+            "is at fault; attach this report to a bug. No cause was looked for: it would be "
+            "guesswork."
+        )
+        return Answer("bad", "NO", sentence)
+    broken = [verdict.source for verdict in report.verdicts if verdict.verdict == "broken"]
+    if broken:
+        sentence = (
+            f"Runs of one and the same condition part although everything is pinned: "
+            f"{listed(broken)}. This machine or this build is at fault; attach this report to a "
+            f"bug."
+        )
+        return Answer("bad", "NO", sentence)
+    if control.holds is None:
+        return _not_seen(report)
+    if report.recipe is None:
+        return _without_recipe(report)
+    return _with_recipe(report.recipe)
 
 
 def _blocks(report: v1.Report) -> Iterator[Block]:
@@ -78,8 +98,8 @@ def _details(report: v1.Report) -> Lines:
         "Ended early": _early(report),
     }
     lines = [Line(label, value) for label, value in said.items() if value]
-    lines += [Line("Warning", one, "notice") for one in report.warnings[: wording.MOST_WARNINGS]]
-    return Lines((*lines, *wording.seen_on(report)))
+    lines += [Line("Warning", one, "notice") for one in report.warnings[: frame.MOST_WARNINGS]]
+    return Lines((*lines, *frame.seen_on(report)))
 
 
 def _sources(report: v1.Report) -> Table:
@@ -222,67 +242,35 @@ def _evidence(report: v1.Report) -> Table:
     )
 
 
-def _same_bits(report: v1.Report) -> tuple[Tone, str, str]:
-    control, recipe = report.control, report.recipe
-    if control is None:
-        return (
-            "unsure",
-            "NOT DECIDED",
-            f"Whether training here gives the same bits twice was not seen: {report.reason}.",
-        )
-    if control.holds is False:
-        return (
-            "bad",
-            "NO",
-            (
-                "Two trainings here differ although everything is pinned. This machine or this build is "
-                "at fault; attach this report to a bug. No cause was looked for: it would be guesswork."
-            ),
-        )
-    broken = [one.source for one in report.verdicts if one.verdict == "broken"]
-    if broken:
-        return (
-            "bad",
-            "NO",
-            (
-                f"Runs of one and the same condition part although everything is pinned: {listed(broken)}. "
-                f"This machine or this build is at fault; attach this report to a bug."
-            ),
-        )
-    if control.holds is None:
-        return (
-            "unsure",
-            "NOT DECIDED",
-            f"Whether training here gives the same bits twice was not seen: {report.reason}.",
-        )
-    if recipe is None:
-        return _without_recipe(report)
+def _not_seen(report: v1.Report) -> Answer:
+    sentence = f"Whether training here gives the same bits twice was not seen: {report.reason}."
+    return Answer("unsure", "NOT DECIDED", sentence)
+
+
+def _with_recipe(recipe: v1.Recipe) -> Answer:
     if recipe.verified is False:
-        return (
-            "unsure",
-            "NOT AS PRINTED",
-            f"A recipe held trial by trial, but its own lines do not: {recipe.reason}.",
-        )
+        sentence = f"A recipe held trial by trial, but its own lines do not: {recipe.reason}."
+        return Answer("unsure", "NOT AS PRINTED", sentence)
     if recipe.verified is None:
-        return (
-            "unsure",
-            "NOT DECIDED",
-            f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}.",
-        )
+        sentence = f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}."
+        return Answer("unsure", "NOT DECIDED", sentence)
+    same = "Training here gives the same bits twice, with"
     if recipe.rung == "none":
-        return "good", "YES", "Training here gives the same bits twice, with nothing pinned."
-    return "good", "YES, ONCE PINNED", "Training here gives the same bits twice, with these lines:"
+        return Answer("good", "YES", f"{same} nothing pinned.")
+    return Answer("good", "YES, ONCE PINNED", f"{same} these lines:")
 
 
-def _without_recipe(report: v1.Report) -> tuple[Tone, str, str]:
+def _without_recipe(report: v1.Report) -> Answer:
     assert report.control is not None
-    models = len(report.control.models)
-    held = f"With everything pinned, two trainings agree to the last bit on {number(models, 'tiny model')}"
+    models = number(len(report.control.models), "tiny model")
+    held = f"With everything pinned, two trainings agree to the last bit on {models}"
     if report.ladder and all(rung.holds is False for rung in report.ladder):
-        return "unsure", "IN PART", f"{held}; but none of the known recipes holds on all of them."
+        sentence = f"{held}; but none of the known recipes holds on all of them."
+        return Answer("unsure", "IN PART", sentence)
     if report.ladder or report.interrupted or report.cut:
-        return "unsure", "NOT FINISHED", f"{held}; which recipe suffices was not decided."
-    return "good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe."
+        sentence = f"{held}; which recipe suffices was not decided."
+        return Answer("unsure", "NOT FINISHED", sentence)
+    return Answer("good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe.")
 
 
 def _parts_at(report: v1.Report) -> str:
