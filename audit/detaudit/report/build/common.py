@@ -60,7 +60,7 @@ def document(
     return Converter(private, {**RULES, **rules}, Known(audit, declared)).part(kind, audit)
 
 
-def whole(known: Known, concluded: Conclusion) -> dict[str, Any]:
+def shared_fields(known: Known, concluded: Conclusion) -> dict[str, Any]:
     """The fields of every document that are not an audit's own."""
     audit: Audit = known.audit
     outcomes = [done.outcome for done in audit.trials]

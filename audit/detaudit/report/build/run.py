@@ -24,7 +24,7 @@ def document(audit: findings.RunAudit, private: Private | None = None) -> v1.Run
 
 def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
     return {
-        **common.whole(known, conclude(audit)),
+        **common.shared_fields(known, conclude(audit)),
         "verdicts": audit.causes,
         "warnings": audit.notes,
         "notes": {},

@@ -34,7 +34,7 @@ def document(
 
 
 def _report(known: Known, audit: findings.Audit) -> dict[str, Any]:
-    return common.whole(known, conclude(audit))
+    return common.shared_fields(known, conclude(audit))
 
 
 def _control(_: Known, found: Control) -> dict[str, Any]:

@@ -23,10 +23,6 @@ _LONGEST_LINE = 500
 _MOST_LINES, _MOST_VARIABLES = 40, 20  # of a snippet
 _MOST_OF_A_DIFF = 20_000
 _MOST_UNDER = 20
-SIGNS = {
-    False: {True: "\u2713", False: "\u2717", None: "\u2013"},
-    True: {True: "\u2713", False: "\u00b7", None: "?"},
-}
 
 
 class _Part(NamedTuple):
@@ -146,8 +142,8 @@ def _cell(cell: pages.Cell, longest: int = _CELL) -> str:
             return code(name)
         case pages.Verdict(word):
             return _text(word)
-        case pages.Sign(value, decides):
-            return SIGNS[decides][value]
+        case pages.Sign():
+            return cell.mark
         case pages.Several(sentences):
             return _text("; ".join(sentences), longest)
         case pages.Names(names):

@@ -279,12 +279,14 @@ def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         if report.no_price:
             yield "Price", f"not measured: {report.no_price}"
         return
-    told = [row for row in one.alone if _told(row, one.noise)]
-    parts = [f"{_held(row)} {cost(row)}" for row in sorted(told, key=lambda row: -(row.cost or 0))]
-    quiet = [row for row in one.alone if row.cost_range is not None and row not in told]
+    clear = [row for row in one.alone if _is_beyond_noise(row, one.noise)]
+    parts = [
+        f"{_pins_of(row)} {cost(row)}" for row in sorted(clear, key=lambda row: -(row.cost or 0))
+    ]
+    quiet = [row for row in one.alone if row.cost_range is not None and row not in clear]
     if quiet:
         parts.append(
-            f"{listed([_held(row) for row in quiet], 20)} nothing that can be told from noise"
+            f"{listed([_pins_of(row) for row in quiet], 20)} nothing that can be told from noise"
             f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}"
         )
     if len(one.found.pins) > 1 and one.found.cost is not None:
@@ -305,7 +307,7 @@ def applied(pin: str, fix: v1.Fix) -> str:
     return f"{pin} is held by{note}:" if fix.lines or fix.environment else f"{pin}{note}"
 
 
-def _told(row: v1.Cost, noise: v1.Cost) -> bool:
+def _is_beyond_noise(row: v1.Cost, noise: v1.Cost) -> bool:
     """Whether a pin's ratios all lie beyond 1, and beyond all that the script has against
     itself.
     """
@@ -315,7 +317,7 @@ def _told(row: v1.Cost, noise: v1.Cost) -> bool:
     return row.cost_range[0] > max(1.0, greatest) or row.cost_range[1] < min(1.0, least)
 
 
-def _held(row: v1.Cost) -> str:
+def _pins_of(row: v1.Cost) -> str:
     added = listed([pin for pin in row.pins if pin not in row.base])
     return f"{added} (beside {listed(row.base)})" if row.base else added
 
@@ -340,7 +342,7 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     if report.price is not None:
         yield "noise", f"as it is, against itself: {cost(report.price.noise)}"
         for row in report.price.alone:
-            yield f"price of {_held(row)}", cost(row) or "a run did not complete"
+            yield f"price of {_pins_of(row)}", cost(row) or "a run did not complete"
         for line in report.price.tried:
             yield "a faster set", line
     if report.search.untouched:

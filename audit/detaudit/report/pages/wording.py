@@ -156,7 +156,7 @@ def operation(one: v1.Pinpoint) -> str:
     line = f", asked for by {one.line}" if one.line else ""
     stage = "update" if one.stage == "update" else f"{one.stage} pass"
     return f"{what} {stage}{place}{line}; {_BORN[one.born]}{times}" + (
-        f"; {_whole(one)}" if alone else ""
+        f"; {_eager_and_compiled(one)}" if alone else ""
     )
 
 
@@ -175,7 +175,7 @@ def passage(one: v1.Passage) -> str:
     return f"differs already: {one.inputs} distinct inputs"
 
 
-def _whole(one: v1.Pinpoint) -> str:
+def _eager_and_compiled(one: v1.Pinpoint) -> str:
     """Whether what was seen eagerly, every operation watched, holds for the step as it is
     compiled.
     """
