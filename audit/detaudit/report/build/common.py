@@ -72,8 +72,8 @@ def shared_fields(known: Known, concluded: Conclusion) -> dict[str, Any]:
         "header": v1.Header(
             began=audit.began,
             seconds=round(audit.seconds, 3),
-            trial_seconds=round(sum((one.seconds for one in outcomes), 0.0), 3),
-            peak_memory=max((one.max_rss for one in outcomes), default=0),
+            trial_seconds=round(sum((outcome.seconds for outcome in outcomes), 0.0), 3),
+            peak_memory=max((outcome.max_rss for outcome in outcomes), default=0),
         ),
         "fingerprint": traces[0].fingerprint if traces else None,
         "outcome": concluded.outcome,
@@ -88,9 +88,9 @@ def counted(trials: Sequence[int]) -> dict[str, Any]:
     return {"trials": len(trials), "trial_numbers": trials}
 
 
-def _divergence(_: Known, found: divergence.Divergence) -> dict[str, Any]:
+def _divergence(_: Known, first: divergence.Divergence) -> dict[str, Any]:
     names = ("ulps_max", "elements", "of", "first", "max_abs")
-    return {name: getattr(found.distance, name, None) for name in names}
+    return {name: getattr(first.distance, name, None) for name in names}
 
 
 def _fix(known: Known, pin: Pin) -> dict[str, Any]:

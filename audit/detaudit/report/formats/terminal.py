@@ -235,16 +235,16 @@ class _Drawing:
         self, columns: Sequence[pages.Column], row: pages.Row, kept: Sequence[int]
     ) -> list[Text]:
         """The cells of a row, those of joined columns behind the ones before them."""
-        found: list[Text] = []
+        cells: list[Text] = []
         for place in kept:
             cell, joined = self._cell(row.cells[place]), columns[place].joined
             if not joined:
-                found.append(cell)
-            elif cell and found[-1]:
-                found[-1] = Text.assemble(found[-1], joined, cell)
+                cells.append(cell)
+            elif cell and cells[-1]:
+                cells[-1] = Text.assemble(cells[-1], joined, cell)
             elif cell:
-                found[-1] = cell
-        return found
+                cells[-1] = cell
+        return cells
 
     def _paste(self, snippets: Sequence[pages.Snippet]) -> Iterator[RenderableType]:
         """Variables as shell lines, then the lines of the script; where there are both, each says

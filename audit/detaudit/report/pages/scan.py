@@ -24,7 +24,14 @@ from detaudit.report.pages.page import (
     Text,
     Verdict,
 )
-from detaudit.report.pages.wording import cost, in_recipe, listed, number, short, where
+from detaudit.report.pages.wording import (
+    cost,
+    describe_divergence,
+    in_recipe,
+    listed,
+    number,
+    short,
+)
 from detaudit.report.schema import v1
 
 
@@ -103,14 +110,16 @@ def _details(report: v1.Report) -> Lines:
 
 
 def _sources(report: v1.Report) -> Table:
-    def pin(one: v1.Verdict) -> Inline:
-        if one.verdict != "needs-pin" or one.pin is None:
+    def pin(verdict: v1.Verdict) -> Inline:
+        if verdict.verdict != "needs-pin" or verdict.pin is None:
             return ""
-        return Text("the recipe", "quiet") if in_recipe(report, one) else Id(one.pin, "name")
+        return (
+            Text("the recipe", "quiet") if in_recipe(report, verdict) else Id(verdict.pin, "name")
+        )
 
-    def row(one: v1.Verdict) -> Row:
-        seen = Text(wording.seen(one), "quiet" if one.verdict == "skipped" else "")
-        return Row((Id(one.source), Verdict(one.verdict), seen, pin(one)))
+    def row(verdict: v1.Verdict) -> Row:
+        seen = Text(wording.seen(verdict), "quiet" if verdict.verdict == "skipped" else "")
+        return Row((Id(verdict.source), Verdict(verdict.verdict), seen, pin(verdict)))
 
     columns = tuple(map(Column, ("source", "verdict", "what was seen", "pin")))
     return Table(columns, tuple(map(row, wording.ordered(report.verdicts))), Head.RULED)
@@ -118,25 +127,29 @@ def _sources(report: v1.Report) -> Table:
 
 def _pins(report: v1.Report) -> Iterator[Paste]:
     """Each pin once; those that the recipe makes needless are details."""
-    wanted = [one for one in report.verdicts if one.verdict == "needs-pin" and one.fix is not None]
-    besides = [one for one in wanted if not in_recipe(report, one)]
-    found = []
-    for pin in dict.fromkeys(one.pin for one in wanted):
-        sources = [one for one in wanted if one.pin == pin]
+    wanted = [
+        verdict
+        for verdict in report.verdicts
+        if verdict.verdict == "needs-pin" and verdict.fix is not None
+    ]
+    besides = [verdict for verdict in wanted if not in_recipe(report, verdict)]
+    snippets = []
+    for pin in dict.fromkeys(verdict.pin for verdict in wanted):
+        sources = [verdict for verdict in wanted if verdict.pin == pin]
         fix = sources[0].fix
         assert fix is not None
-        found.append(
+        snippets.append(
             Snippet(
                 fix.lines,
                 fix.environment,
-                ", ".join(one.source for one in sources),
+                ", ".join(verdict.source for verdict in sources),
                 fix.note,
-                Depth.OPEN if any(one in besides for one in sources) else Depth.DETAIL,
+                Depth.OPEN if any(verdict in besides for verdict in sources) else Depth.DETAIL,
             )
         )
-    if found:
+    if snippets:
         yield Paste(
-            tuple(found),
+            tuple(snippets),
             title="Pins",
             remark="what to paste where your code uses the source",
             depth=Depth.SECTION if besides else Depth.DETAIL,
@@ -146,11 +159,11 @@ def _pins(report: v1.Report) -> Iterator[Paste]:
 def _ladder(report: v1.Report) -> Table:
     chosen = report.recipe.rung if report.recipe else None
 
-    def row(one: v1.Rung) -> Row:
-        best = one.id == chosen
-        title = Text(one.title, "strong" if best else "")
-        changes = Text("; ".join(one.changes), detail=not best)
-        return Row((Sign(one.holds), title, wording.climbed(one), cost(one), changes))
+    def row(rung: v1.Rung) -> Row:
+        best = rung.id == chosen
+        title = Text(rung.title, "strong" if best else "")
+        changes = Text("; ".join(rung.changes), detail=not best)
+        return Row((Sign(rung.holds), title, wording.climbed(rung), cost(rung), changes))
 
     return Table(
         (
@@ -168,11 +181,11 @@ def _ladder(report: v1.Report) -> Table:
 
 
 def _matrix(report: v1.Report) -> Table:
-    generators = list(dict.fromkeys(one.generator for one in report.matrix))[:20]
-    cells = {(one.component, one.generator): one.decides for one in report.matrix}
+    generators = list(dict.fromkeys(cell.generator for cell in report.matrix))[:20]
+    cells = {(cell.component, cell.generator): cell.decides for cell in report.matrix}
     rows = [
         (Id(component), *(Sign(cells.get((component, name)), decides=True) for name in generators))
-        for component in dict.fromkeys(one.component for one in report.matrix)
+        for component in dict.fromkeys(cell.component for cell in report.matrix)
     ]
     return Table(
         (Column(""), *(Column(Id(name)) for name in generators)),
@@ -185,10 +198,13 @@ def _matrix(report: v1.Report) -> Table:
 
 
 def _reach(report: v1.Report) -> Table:
-    def row(one: v1.Level) -> Row:
-        first = f", first at {where(one.divergence)}" if one.divergence else ""
-        seen = (Text(one.reason, "" if one.agrees is not None else "quiet"), Text(first, "", True))
-        return Row((Sign(one.agrees), one.title, seen))
+    def row(level: v1.Level) -> Row:
+        first = f", first at {describe_divergence(level.divergence)}" if level.divergence else ""
+        seen = (
+            Text(level.reason, "" if level.agrees is not None else "quiet"),
+            Text(first, "", True),
+        )
+        return Row((Sign(level.agrees), level.title, seen))
 
     return Table(
         (Column(""), Column("level"), Column("what was seen")),
@@ -202,11 +218,11 @@ def _reach(report: v1.Report) -> Table:
 def _placebos(report: v1.Report) -> Table:
     said = {True: "does nothing", False: "has an effect", None: "not shown"}
 
-    def row(one: v1.Placebo) -> Row:
-        yours = Text("; your environment has it" if one.yours else "", "notice")
-        shown = Text(said[one.does_nothing], "notice" if one.does_nothing else "quiet")
-        reason = Text(one.reason, "quiet", detail=one.does_nothing is not None)
-        return Row((shown, (one.title, yours), reason))
+    def row(placebo: v1.Placebo) -> Row:
+        yours = Text("; your environment has it" if placebo.yours else "", "notice")
+        shown = Text(said[placebo.does_nothing], "notice" if placebo.does_nothing else "quiet")
+        reason = Text(placebo.reason, "quiet", detail=placebo.does_nothing is not None)
+        return Row((shown, (placebo.title, yours), reason))
 
     return Table(
         (Column(""), Column("setting"), Column("what was seen", joined="\n")),
@@ -217,8 +233,8 @@ def _placebos(report: v1.Report) -> Table:
     )
 
 
-def _first(found: v1.Divergence | None) -> str:
-    return where(found) if found is not None else ""
+def _first(divergence: v1.Divergence | None) -> str:
+    return describe_divergence(divergence) if divergence is not None else ""
 
 
 def _evidence(report: v1.Report) -> Table:
@@ -283,7 +299,9 @@ def _parts_at(report: v1.Report) -> str:
     ]
     broken = [(one.source, one.divergence) for one in report.verdicts if one.verdict == "broken"]
     return "; ".join(
-        f"{name}: {where(found)}" for name, found in [*models, *broken][:20] if found is not None
+        f"{name}: {describe_divergence(found)}"
+        for name, found in [*models, *broken][:20]
+        if found is not None
     )
 
 
@@ -302,7 +320,7 @@ def _recipe(report: v1.Report) -> str:
     said = {True: _verified(recipe), False: f"not verified: {recipe.reason}", None: "not verified"}[
         recipe.verified
     ]
-    rung = next((one for one in report.ladder if one.id == recipe.rung), None)
+    rung = next((tried for tried in report.ladder if tried.id == recipe.rung), None)
     price = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
     return f"{recipe.title}; {said}{price}"
 
@@ -323,20 +341,20 @@ def _besides(report: v1.Report) -> str:
     if report.recipe is None:
         return ""
     names = [
-        one.source
-        for one in report.verdicts
-        if one.verdict == "needs-pin" and not in_recipe(report, one)
+        verdict.source
+        for verdict in report.verdicts
+        if verdict.verdict == "needs-pin" and not in_recipe(report, verdict)
     ]
     return f"where your code uses it: {listed(names, 20)}" if names else ""
 
 
 def _keep_equal(report: v1.Report) -> str:
-    names = [one.source for one in report.verdicts if one.verdict == "varies"]
+    names = [verdict.source for verdict in report.verdicts if verdict.verdict == "varies"]
     return f"each of these changes the bits: {listed(names, 20)}" if names else ""
 
 
 def _undecided(report: v1.Report) -> str:
-    return listed([one.source for one in report.verdicts if one.verdict == "error"])
+    return listed([verdict.source for verdict in report.verdicts if verdict.verdict == "error"])
 
 
 def _untried(report: v1.Report) -> str:
