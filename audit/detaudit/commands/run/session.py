@@ -81,14 +81,14 @@ def stop(given: str | None) -> str | None:
 
 def spent(given: str | None) -> tuple[float | None, int | None]:
     """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
-    if given is not None and (found is None or not float(found[1])):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
+    if given is not None and (match is None or not float(match[1])):
         raise UsageError(
             f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}."
         )
-    if found is None:
+    if match is None:
         return None, None
-    return (None, int(float(found[1]))) if found[2] == "runs" else (float(found[1]), None)
+    return (None, int(float(match[1]))) if match[2] == "runs" else (float(match[1]), None)
 
 
 def budget(given: str | None) -> str | None:
@@ -224,7 +224,9 @@ class _Run:
             program=self.program,
             loose=self._loose(),
             known=known,
-            sources=tuple(one for one in base.script_sources().values() if one.script is not None),
+            sources=tuple(
+                source for source in base.script_sources().values() if source.script is not None
+            ),
             pins=self._pins(),
             pairs=self.options.pairs,
             search=self.options.search,
@@ -397,15 +399,19 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     """Sentences on settings that do nothing, in the environment and in the script, and on processes
     not watched.
     """
-    loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
+    loose = [run.trace for run in trials if run.trace is not None and not run.trial.condition.pins]
     ids = {name for trace in loose for name in trace.measures.placebos}
     own = tuple(
-        f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
-        for one in PLACEBOS
-        if one.id in ids
+        f"a placebo is in the script: {placebo.title}. It does not hold {placebo.claims} (detaudit "
+        f"scan shows it)"
+        for placebo in PLACEBOS
+        if placebo.id in ids
     )
     imported = {
-        name for one in trials if one.trace is not None for name in one.trace.measures.trackers
+        name
+        for trial in trials
+        if trial.trace is not None
+        for name in trial.trace.measures.trackers
     }
     offline = () if online else trackers.notes(imported)
     return environment.warnings(os.environ) + own + offline + _unwatched(trials)
