@@ -17,25 +17,25 @@ FOLLOWED = "_detaudit_followed"
 
 
 class ByIdentity:
-    """What is told of objects that have no hash, as long as they live: none is kept alive."""
+    """A value for each object, also for one that has no hash; no object is kept alive."""
 
     def __init__(self) -> None:
-        self._told: Dict[int, Tuple[Any, Any]] = {}  # a weak reference, and what is told
+        self._values: Dict[int, Tuple[Any, Any]] = {}  # a weak reference, and the value
 
-    def put(self, one: Any, told: Any) -> None:
+    def put(self, one: Any, value: Any) -> None:
         try:
             reference = weakref.ref(one, functools.partial(self._forget, id(one)))
         except TypeError:  # a scalar of NumPy, which a function that is not compiled may return
             return
-        self._told[id(one)] = reference, told
+        self._values[id(one)] = reference, value
 
     def get(self, one: Any, default: Any = None) -> Any:
-        reference, told = self._told.get(id(one), (None, None))
-        return told if reference is not None and reference() is one else default
+        reference, value = self._values.get(id(one), (None, None))
+        return value if reference is not None and reference() is one else default
 
     def _forget(self, key: int, reference: Any) -> None:
-        if self._told.get(key, (None, None))[0] is reference:
-            del self._told[key]
+        if self._values.get(key, (None, None))[0] is reference:
+            del self._values[key]
 
 
 class Followed:
@@ -145,11 +145,11 @@ class Compiled:
     def lower(self) -> Any:
         return self._stage(self._jitted.lower, Lowered)
 
-    def _stage(self, given: Any, stage: Any) -> Any:
+    def _stage(self, original: Any, stage: Any) -> Any:
         def ahead(*arguments: Any, **named: Any) -> Any:
-            return self._ahead(given, stage, arguments, named)
+            return self._ahead(original, stage, arguments, named)
 
-        return functools.wraps(given)(ahead)
+        return functools.wraps(original)(ahead)
 
     def _ahead(self, make: Any, stage: Any, arguments: Any, named: Any) -> Any:
         """What JAX makes of the function ahead of its calls, and of its names where it is traced
@@ -249,11 +249,15 @@ def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
     """The places and the names of the arguments that JAX does not trace."""
     found: Set[Any] = set()
     for choice in ("static_argnums", "static_argnames", "static_broadcasted_argnums"):
-        given = choices.get(choice)
-        if hasattr(given, "__index__"):  # a number, NumPy's too
-            found.add(operator.index(given))
+        static = choices.get(choice)
+        if static is None:
+            continue
+        if hasattr(static, "__index__"):  # a number, NumPy's too
+            found.add(operator.index(static))
+        elif isinstance(static, str):
+            found.add(static)
         else:
-            found |= set() if given is None else {given} if isinstance(given, str) else set(given)
+            found |= set(static)
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
