@@ -4,25 +4,28 @@ A module under ``sources/`` holds a ``SOURCE`` of the type below and may define 
 functions. The engine reads ``SOURCE``; only the guest calls the functions, each with a
 :class:`~detaudit_probes.trials.trial.Trial`:
 
-``pin(trial)``       hold the source, in the child, before anything is built ``provoke(trial)``
-make the source as loose as another process or machine could ``watch(trial)``     begin to count, in
-every trial, before anything is provoked or pinned; it changes no bits ``see(trial)``       how
-often the source acted, as a count (0: it was not exercised); without this
-                     function, what was left in ``trial.counts`` under the source's id
-``available(trial)`` a reason why the source cannot be tried here, or None
-``model(trial)``     a tiny model of its own: ``(model, x, y)``
+``pin(trial)``          hold the source, in the child, before anything is built
+``provoke(trial)``      make the source as loose as another process or machine could
+``watch(trial)``        begin to count, in every trial, before anything is provoked or pinned; it
+                        changes no bits
+``see(trial)``          how often the source acted, as a count (0: it was not exercised); without
+                        this function, what was left in ``trial.counts`` under the source's id
+``available(trial)``    a reason why the source cannot be tried here, or None
+``model(trial)``        a tiny model of its own: ``(model, x, y)``
 ``feed(trial, x, y)``   an input pipeline of its own, given to ``fit`` in place of the arrays
-``train(trial)``     a training procedure of its own, in place of one ``fit``
+``train(trial)``        a training procedure of its own, in place of one ``fit``
 
 In a user's own script (``detaudit run``) these are called, with a
 :class:`~detaudit_probes.hooks.session.Session`:
 
 ``hold(session, pin)``      hold the source from outside, before the script's first line or when a
-module is imported ``touch(session)``          begin to count how often the script meets the source;
-it changes no bits ``touched(session, id)``    that count, at the end; without this function, what
-was counted by ``session.drew`` ``spy(session)``            note the call sites as well, in a trial
-that is not judged, where ``touch`` is too cheap to ``vary(session)``           give the source
-another value, as another machine could
+                            module is imported
+``touch(session)``          begin to count how often the script meets the source; it changes no bits
+``touched(session, id)``    that count, at the end; without this function, what was counted by
+                            ``session.drew``
+``spy(session)``            note the call sites as well, in a trial that is not judged, where
+                            ``touch`` is too cheap to
+``vary(session)``           give the source another value, as another machine could
 """
 
 from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union

@@ -18,8 +18,9 @@ The control folder::
 Three inherited pipes, named by file descriptor in ``nest.json``:
 
 ``commands``  the engine writes one line a command, ``run N`` or ``kill N``. End of file: no more
-work. ``lifeline``  nobody ever writes. End of file means that the engine is gone, however it died:
-              the nest and every child end themselves.
+              work.
+``lifeline``  nobody ever writes. End of file means that the engine is gone, however it died: the
+              nest and every child end themselves.
 
 nest.json::
 
@@ -33,8 +34,8 @@ hello.json::
     {"protocol": 2, "pid": 41, "ready": true, "facts": {...}, "fingerprints": ["xxh3_64", ...],
      "failure": null, "declarations": []}
 
-or ``"ready": false`` and ``"failure": {"kind": "import-failed" | "too-old" | "protocol", "type":
-..., "message": ..., "module": ...}``.
+or ``"ready": false`` and ``"failure": {"kind": "import-failed" | "too-old" | "protocol",
+"type": ..., "message": ..., "module": ...}``.
 
 request.json: the fields of :class:`Request`, as :mod:`detaudit_probes.codec` encodes them. What
 one side reads of the other is decoded by type: a misspelt or unknown field is an error.
@@ -47,10 +48,9 @@ exit.json::
 
 trace.json::
 
-    {"format": "detaudit.trace", "version": 3, "trial": 3, "fingerprint": "xxh3_64", "condition":
-    {...},
-     "program": 1, "facts": {...}, "evidence": {"python-random": 1}, "digests": {...},
-     "measures": {"step_seconds": [...]}, "outcome": {"kind": "running"}}
+    {"format": "detaudit.trace", "version": 3, "trial": 3, "fingerprint": "xxh3_64",
+     "condition": {...}, "program": 1, "facts": {...}, "evidence": {"python-random": 1},
+     "digests": {...}, "measures": {"step_seconds": [...]}, "outcome": {"kind": "running"}}
 
 ``condition`` is the :class:`Request` as it was received, ``measures`` the fields of
 :class:`Measures`.
@@ -58,10 +58,12 @@ trace.json::
 ``program`` counts the programs that the process has run one after the other (``exec``): the tables
 of each are its own, and the document tells of all.
 
-tables.jsonl has a line for each table, and a further one where a table gets further columns:
-``{"table": 0, "name": "once", "kind": "events" | "steps", "file": "0.rows", "columns": [{"stage":
-"init", "name": "dense/kernel"},
-...], "kept": true}``. The table's file holds little-endian unsigned 64-bit integers:
+tables.jsonl has a line for each table, and a further one where a table gets further columns::
+
+    {"table": 0, "name": "once", "kind": "events" | "steps", "file": "0.rows",
+     "columns": [{"stage": "init", "name": "dense/kernel"}, ...], "kept": true}
+
+The table's file holds little-endian unsigned 64-bit integers:
 
 * ``events``: rows of three, ``(sequence, column, fingerprint)``, for what happens once;
 * ``steps``: rows of ``2 + len(columns)``, ``(sequence, step, fingerprint, ...)``.
@@ -87,7 +89,6 @@ from detaudit_probes.codec import ProtocolError, given
 PROTOCOL = 2
 TRACE_FORMAT = "detaudit.trace"
 TRACE_VERSION = 3
-LOWEST_PYTHON = (3, 6)
 
 NEST_FILE = "nest.json"
 HELLO_FILE = "hello.json"
@@ -99,7 +100,7 @@ EXIT_FILE = "exit.json"
 STDOUT_FILE = "stdout"
 STDERR_FILE = "stderr"
 
-# Left in a trial's folder by a watched process of a user's script (``script/start.py``).
+# Left in a trial's folder by a watched process of a user's script (``hooks/start.py``).
 MAIN_FILE = "main"  # the number of the process that is watched
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
 SITES_FILE = "sites.json"  # the lines that drew, and the seeds that the script set
@@ -107,17 +108,17 @@ EVENTS_FILE = "events.json"  # the operations of the step that was asked for, as
 NOT_KNOWN = 0  # there, the fingerprint of what cannot be read
 SAVED = "saved "  # so a digest's name begins: of the arrays that the script has saved in a file
 BESIDE = "beside "  # of what stands beside the training, and is not judged; its kind comes next
+# Modules of experiment trackers
 TRACKERS = (
     "clearml",
     "comet_ml",
     "huggingface_hub",
     "mlflow",
     "wandb",
-)  # modules of experiment trackers
-FAULT_FILE = "fault"  # a fault of the hooks themselves
-ARGUMENT = (
-    "argument"  # a name in the trace begins so: what a function is given that the script compiles
 )
+FAULT_FILE = "fault"  # a fault of the hooks themselves
+# A name in the trace begins so: what a function is given that the script compiles
+ARGUMENT = "argument"
 
 #: The ``model`` of a trial that trains nothing and replays operations of the catalogue.
 OPERATIONS = "operations"

@@ -519,7 +519,7 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh
     left = noted(fresh_folder(), [1, 2, 3], python=python)
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
     assert (found.born, found.guilty, found.watched.distinct) == ("", None, 3)
-    told = wording.operation(built(found))
+    told = wording.describe_pinpoint(built(found))
     assert told.startswith(
         "the step, replayed (fit), ends on 3 distinct results; which operation they"
     )
@@ -544,13 +544,13 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh
 )
 def test_replays_that_are_not_the_step_are_no_agreement(fresh_folder, seen, said):
     found = pinpoint.judged([noted(fresh_folder(), [], same_step=one) for one in seen])
-    assert said in wording.operation(built(found))
+    assert said in wording.describe_pinpoint(built(found))
 
 
 def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
     """An embedding whose step is a race, replayed: no more is said than what was seen."""
     found = pinpoint.judged([noted(fresh_folder(), [], same_step=False) for _ in range(2)])
-    assert wording.operation(built(found)) == (
+    assert wording.describe_pinpoint(built(found)) == (
         "the step, replayed (fit), repeats itself, but ends on other bits than the step did"
     )
 
@@ -584,7 +584,7 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         True,
         False,
     )
-    told = wording.operation(built(one))
+    told = wording.describe_pinpoint(built(one))
     assert told == (
         "ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
         "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
@@ -592,15 +592,15 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         "(3 distinct of 20)"
     )
     layer = replace(one, guilty=None, same_watched=None, same_eager=True)  # --depth layer
-    told = wording.operation(built(layer))
+    told = wording.describe_pinpoint(built(layer))
     assert told == (
         "the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
         "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
         "step as a whole parts too, on the same bits (3 distinct of 20)"
     )
-    failed = wording.operation(built(Pinpoint("fit", 0, failed="TypeError: not twice")))
+    failed = wording.describe_pinpoint(built(Pinpoint("fit", 0, failed="TypeError: not twice")))
     assert failed == "the step could not be replayed (fit): TypeError: not twice"
-    none = wording.operation(built(Pinpoint("fit", 126)))
+    none = wording.describe_pinpoint(built(Pinpoint("fit", 126)))
     assert none.startswith(
         "the step, replayed (fit), repeats itself in two processes, all 126 operations"
     )

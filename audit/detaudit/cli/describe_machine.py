@@ -10,14 +10,12 @@ from rich.text import Text
 from detaudit.report.escape import clipped
 
 UNKNOWN = "unknown"
-
-
 _GIB = 1 << 30
 
 
 def render(document: Mapping[str, Any]) -> RenderableType:
-    """The document of :func:`everything` as tables; whatever is missing in it is told as
-    unknown.
+    """The document of :func:`detaudit.machine.inventory.everything` as tables. What it does not
+    have is shown as unknown.
     """
     described, facts = document.get("machine") or {}, document.get("environment") or {}
     gpus = described.get("gpu") or {}

@@ -76,13 +76,10 @@ def reproduce(
     backend = facts.get("framework", {}).get("backend", "tensorflow")
     text = None if guilty is None else reproducer.text(guilty, packages, threads, backend)
     if text is None:
-        print(
-            "No reproducer: no operation was seen to give other results from equal inputs in one process."
-            if guilty is None
-            else f"No reproducer: {guilty.operation} cannot be called alone, on inputs that are "
-            f"made up.",
-            file=sys.stderr,
-        )
+        reason = "no operation was seen to give other results from equal inputs in one process"
+        if guilty is not None:
+            reason = f"{guilty.operation} cannot be called alone, on inputs that are made up"
+        print(f"No reproducer: {reason}.", file=sys.stderr)
         return
     with workspace() as folder:
         shown = reproducer.shows(text, python, folder.private)

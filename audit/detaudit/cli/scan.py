@@ -110,9 +110,8 @@ def scan_command(
         paths = {kind: beside(path, name) for kind, path in targets.items()}
         try:
             codes.append(scan_once(replace(options, backend=name), paths, verbose, quiet))
-        except (
-            EnvironmentUnusable
-        ) as error:  # one backend that cannot be scanned does not keep the others from it
+        except EnvironmentUnusable as error:
+            # One backend that cannot be scanned does not keep the others from it
             warn(str(error))
             codes.append(error.exit_code)
     raise typer.Exit(min(codes, key=WORST_FIRST.index))

@@ -46,9 +46,8 @@ class Incomparable:
 
 
 Comparison = Agreement | Divergence | Incomparable
-_Seen = tuple[
-    tuple[str, str, int | None, str], Table, int, int
-]  # what it is (its label); table, row, cell
+# What it is (its label); table, row, cell
+_Seen = tuple[tuple[str, str, int | None, str], Table, int, int]
 
 
 def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparison:

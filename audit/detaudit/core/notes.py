@@ -48,13 +48,13 @@ class Sites(NamedTuple):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Sites":
-        """From what the guest has written (``script.start``)."""
+        """From what the guest has written (``hooks.start``)."""
         return cls(
             tuple(
-                Draw(**{**_fields(one, Draw), "stack": tuple(one["stack"])})
-                for one in document["sites"]
+                Draw(**{**_fields(site, Draw), "stack": tuple(site["stack"])})
+                for site in document["sites"]
             ),
-            tuple(Seeding(**_fields(one, Seeding)) for one in document["seeds"]),
+            tuple(Seeding(**_fields(site, Seeding)) for site in document["seeds"]),
         )
 
 
@@ -111,7 +111,7 @@ class StepReplays(NamedTuple):
             tuple((name, tuple(inputs), tuple(outputs)) for name, inputs, outputs in replay)
             for replay in document["again"]
         )
-        return cls(events, (tuple(one.marks for one in events), *again))
+        return cls(events, (tuple(event.marks for event in events), *again))
 
 
 def _fields(document: Mapping[str, Any], kind: Any) -> dict[str, Any]:

@@ -84,9 +84,8 @@ def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = ""
         )
     if kind == COMPLETED and ended.status == 0:
         return Outcome(COMPLETED, "", seconds, rss)
-    if (
-        kind == COMPLETED and ended.status
-    ):  # a script has its own exit status, whatever was recorded of it
+    # A script has its own exit status, whatever was recorded of it
+    if kind == COMPLETED and ended.status:
         return Outcome(FAILED, f"ended with status {ended.status}{_last(stderr)}", seconds, rss)
     if kind == UNAVAILABLE:
         return Outcome(UNAVAILABLE, str(written.get("reason")), seconds, rss)

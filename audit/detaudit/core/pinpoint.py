@@ -120,7 +120,7 @@ class Pinpoint:
 
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
     """What processes in which the step was replayed say. None where one of them says nothing."""
-    traces = [trace for one in done if (trace := one.completed_trace) is not None]
+    traces = [trace for trial in done if (trace := trial.completed_trace) is not None]
     notes = [note for trace in traces if (note := trace.measures.pinpoint) is not None]
     if not notes or len(notes) < len(done):
         return None
@@ -173,20 +173,20 @@ def between(left: Sequence[Executed], right: Sequence[Executed]) -> tuple[str, E
     ``input`` (what it was given differs already), ``other`` (from there on they execute other
     operations).
     """
-    for one, other in zip(left, right, strict=False):
-        if one.operation != other.operation or one.shapes != other.shapes:
-            return "other", one
+    for event, other in zip(left, right, strict=False):
+        if event.operation != other.operation or event.shapes != other.shapes:
+            return "other", event
         differing = {
             place
-            for place, (a, b) in enumerate(zip(one.inputs, other.inputs, strict=True))
+            for place, (a, b) in enumerate(zip(event.inputs, other.inputs, strict=True))
             if a != b
         }
         if differing:
-            return PYTHON if differing <= set(one.foreign) else "input", one
-        if one.outputs != other.outputs:
-            if protocol.NOT_KNOWN in one.inputs:
+            return PYTHON if differing <= set(event.foreign) else "input", event
+        if event.outputs != other.outputs:
+            if protocol.NOT_KNOWN in event.inputs:
                 return "", None
-            return PYTHON if one.python else "state", one
+            return PYTHON if event.python else "state", event
     return "", None
 
 
@@ -200,11 +200,11 @@ def _kept(notes: Sequence[StepReplayed]) -> bool:
     guilty = [note.guilty for note in notes if note.guilty]
     if len(notes) < 2 or len(guilty) < len(notes):
         return False
-    shared = min(len(one["seen"]) for one in guilty)
+    shared = min(len(each["seen"]) for each in guilty)
     return all(
-        one["operation"] == guilty[0]["operation"]
-        and one["seen"][:shared] == guilty[0]["seen"][:shared]
-        for one in guilty
+        each["operation"] == guilty[0]["operation"]
+        and each["seen"][:shared] == guilty[0]["seen"][:shared]
+        for each in guilty
     )
 
 
@@ -217,16 +217,16 @@ def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> 
     """
     names = [{one[0] for one in marks} for marks in zip(*replays, strict=False)]
     alike = next((place for place, called in enumerate(names) if len(called) > 1), len(names))
-    found, place = [], 0
+    kept, place = [], 0
     for (stage, layer), group in groupby(events[:alike], lambda one: (one.stage, one.layer)):
         end = place + len(foreign := [set(one.foreign) for one in group])
         seen = [_through(replay[place:end], foreign) for replay in replays]
-        found.append(
+        kept.append(
             Passage(stage, layer, end - place, *(len(set(one)) for one in zip(*seen, strict=True)))
         )
         place = end
-    parted = next((number for number, one in enumerate(found) if one.outputs > 1), 0)
-    return tuple(found[max(0, parted - MOST) : parted + MOST])
+    parted = next((number for number, passage in enumerate(kept) if passage.outputs > 1), 0)
+    return tuple(kept[max(0, parted - MOST) : parted + MOST])
 
 
 def _through(
@@ -236,7 +236,9 @@ def _through(
     into: list[int] = []
     made: list[int] = []
     for (_, inputs, outputs), mine in zip(marks, foreign, strict=True):
-        into += [one for place, one in enumerate(inputs) if place not in mine and one not in made]
+        into += [
+            mark for place, mark in enumerate(inputs) if place not in mine and mark not in made
+        ]
         made += outputs
     return tuple(into), tuple(made)
 
@@ -245,25 +247,23 @@ def _faithful(notes: Sequence[StepReplayed]) -> bool | None:
     """Do replays that repeat themselves end on the bits of the step itself? Where they part, luck
     decides.
     """
-    seen = [
+    answers = [
         note.same_step
         for note in notes
         for ends in [note.compiled or note.eager]
         if ends and ends.distinct == 1 and note.same_step is not None
     ]
-    return all(seen) if seen else None
+    return all(answers) if answers else None
 
 
-def _sum(found: Sequence[Ends | None]) -> Replays | None:
+def _sum(ends: Sequence[Ends | None]) -> Replays | None:
     """The replays of both processes; of the distinct results the most in one, for each began from
     its own state.
     """
-    known = [one for one in found if one]
-    return (
-        Replays(sum(one.replays for one in known), max(one.distinct for one in known))
-        if known
-        else None
-    )
+    known = [each for each in ends if each]
+    if not known:
+        return None
+    return Replays(sum(each.replays for each in known), max(each.distinct for each in known))
 
 
 def _all(values: Sequence[bool | None]) -> bool | None:

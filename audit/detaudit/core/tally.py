@@ -54,7 +54,7 @@ def tally(
     divergence, problems, unavailable = None, [], None
     for left, right in pairs:
         a, b = found[left], found[right]
-        reasons = [done.outcome for done in (a, b) if not done.outcome.completed]
+        reasons = [trial.outcome for trial in (a, b) if not trial.outcome.completed]
         if reasons:
             if reasons[0].kind == UNAVAILABLE:
                 unavailable = reasons[0].reason
@@ -69,7 +69,7 @@ def tally(
         else:
             parted += 1
             divergence = divergence or compared
-    done = [found[trial] for one in pairs for trial in one]
+    finished = [found[trial] for pair in pairs for trial in pair]
     return Tally(
         condition,
         agreed,
@@ -77,8 +77,8 @@ def tally(
         divergence,
         tuple(problems),
         unavailable,
-        tuple(one.number for one in done),
-        _least_evidence(done),
+        tuple(trial.number for trial in finished),
+        _least_evidence(finished),
     )
 
 
@@ -103,11 +103,11 @@ def compare_finals(a: Finished, b: Finished) -> diff.Comparison:
 
 def _why_not(a: Finished, b: Finished) -> str:
     """Why two trials, of which one has no completed trace, cannot be compared."""
-    failed = next((done for done in (a, b) if not done.outcome.completed), None)
+    failed = next((trial for trial in (a, b) if not trial.outcome.completed), None)
     return failed.outcome.reason if failed else "a completed trial left no trace"
 
 
-def _least_evidence(done: Sequence[Finished]) -> dict[str, int]:
-    traces = [trace for one in done if (trace := one.completed_trace) is not None]
+def _least_evidence(finished: Sequence[Finished]) -> dict[str, int]:
+    traces = [trace for trial in finished if (trace := trial.completed_trace) is not None]
     names = {name for trace in traces for name in trace.evidence}
     return {name: min(trace.evidence.get(name, 0) for trace in traces) for name in sorted(names)}

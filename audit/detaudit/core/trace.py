@@ -190,13 +190,13 @@ class Trace:
         """The digest of the arrays in each file that the script has saved, in the order in which
         they were saved.
         """
-        found = {
+        digests = {
             name[len(protocol.SAVED) :]: digest
             for name, digest in self.digests.items()
             if name.startswith(protocol.SAVED)
         }
-        order = [name for name in self.measures.saved if name in found]
-        return {name: found[name] for name in order or sorted(found)}
+        order = [name for name in self.measures.saved if name in digests]
+        return {name: digests[name] for name in order or sorted(digests)}
 
     # Further files --------------------------------------------------------------------------------
 
@@ -219,13 +219,13 @@ class Trace:
 
     def sites(self) -> Sites:
         """The lines that drew from the generator that was watched, and those that set seeds."""
-        found = self.note(protocol.SITES_FILE)
-        return Sites() if found is None else Sites.of(found)
+        document = self.note(protocol.SITES_FILE)
+        return Sites() if document is None else Sites.of(document)
 
     def step_replays(self) -> StepReplays:
         """The operations of the step that was replayed."""
-        found = self.note(protocol.EVENTS_FILE)
-        return StepReplays() if found is None else StepReplays.of(found)
+        document = self.note(protocol.EVENTS_FILE)
+        return StepReplays() if document is None else StepReplays.of(document)
 
     def note(self, name: str) -> Any:
         """The JSON in the file ``name``, which whoever ran the trial may have put there; None where
@@ -253,11 +253,11 @@ def _described(folder: Path) -> list[dict[str, Any]]:
     """
     path = folder / protocol.TABLES_FILE
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-    found: dict[int, dict[str, Any]] = {}
+    tables: dict[int, dict[str, Any]] = {}
     for described in map(json.loads, lines):
-        known = found.setdefault(described["table"], {**described, "columns": []})
+        known = tables.setdefault(described["table"], {**described, "columns": []})
         known["columns"] += described["columns"]
-    return list(found.values())
+    return list(tables.values())
 
 
 def _table(folder: Path, described: dict[str, Any]) -> Table:
@@ -267,14 +267,14 @@ def _table(folder: Path, described: dict[str, Any]) -> Table:
     path = folder / described["file"]
     rows = path.stat().st_size // (8 * width) if path.exists() else 0
     raw = _mapped(path, rows, width)
-    one = np.full(rows, -1, dtype=np.int64)
+    none = np.full(rows, -1, dtype=np.int64)
     return Table(
         name=described["name"],
         kind=described["kind"],
         columns=columns,
         sequence=raw[:, 0],
-        step=one if events else raw[:, 1].astype(np.int64),
-        column=raw[:, 1] if events else one,
+        step=none if events else raw[:, 1].astype(np.int64),
+        column=raw[:, 1] if events else none,
         cells=raw[:, 2:],
         origin=np.arange(rows),
         base=path.with_suffix(""),

@@ -109,9 +109,8 @@ def _is_nan(bits: np.ndarray, dtype: str) -> np.ndarray:
 def _max_abs(left: bytes, right: bytes, dtype: str, differ: np.ndarray) -> float | None:
     if dtype not in ("float64", "float32", "float16", "bfloat16"):
         return None
-    with np.errstate(
-        invalid="ignore", over="ignore"
-    ):  # NaN and infinity are among what is looked for
+    # NaN and infinity are among what is looked for
+    with np.errstate(invalid="ignore", over="ignore"):
         gap = float(np.abs(_float64(left, dtype) - _float64(right, dtype))[differ].max())
     return gap if math.isfinite(gap) else None
 

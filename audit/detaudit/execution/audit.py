@@ -147,20 +147,20 @@ class Session:
 
         Raises EnvironmentUnusable where there is none, and one is ``wanted``.
         """
-        asked = self.ask(ask_once(Trial(replace(condition, device="gpu"), 0)))
-        if asked is None or asked.outcome.kind != UNAVAILABLE:
+        answer = self.ask(ask_once(Trial(replace(condition, device="gpu"), 0)))
+        if answer is None or answer.outcome.kind != UNAVAILABLE:
             return True
         if wanted:
-            raise EnvironmentUnusable(gpu.missing(asked.outcome.reason, self.gpus))
+            raise EnvironmentUnusable(gpu.missing(answer.outcome.reason, self.gpus))
         return False
 
-    def forecast(self, asked: Iterable[Asking], alone: float) -> None:
+    def forecast(self, experiments: Iterable[Asking], alone: float) -> None:
         """Tell how much work is known at the start, from what every experiment asks for first.
 
         ``alone`` are the seconds of what is done with nothing beside it.
         """
         assert self.runner is not None
-        wanted = {trial.key(): trial for one in asked for trial in one.wanted}
+        wanted = {trial.key(): trial for experiment in experiments for trial in experiment.wanted}
         environments = {(trial.variables, trial.side) for trial in wanted.values()}
         starts = len(environments) if self.runner.interpreter.fork else len(wanted)
         seconds = len(wanted) * TRIAL_SECONDS + starts * START_SECONDS
@@ -223,11 +223,11 @@ class Session:
 
     def trials(self) -> tuple[Finished, ...]:
         finished: Collection[Finished] = self.runner.finished.values() if self.runner else ()
-        return tuple(sorted(finished, key=lambda one: one.number))
+        return tuple(sorted(finished, key=lambda trial: trial.number))
 
     def framework(self) -> dict[str, Any]:
         """What the framework says of itself in the first trial that completed."""
-        traces = (one.trace for one in self.trials() if one.outcome.completed and one.trace)
+        traces = (trial.trace for trial in self.trials() if trial.outcome.completed and trial.trace)
         first = next(traces, None)
         return first.facts.get("framework", {}) if first is not None else {}
 

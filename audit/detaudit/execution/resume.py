@@ -77,22 +77,22 @@ class Record:
         draft.write_bytes(_line(header) + b"".join(map(self._line, finished)))
         os.replace(draft, self.path)
 
-    def add(self, one: Finished) -> None:
+    def add(self, finished: Finished) -> None:
         """A trial that has ended. What is written is on the disk, or no line."""
         with open(self.path, "ab", buffering=0) as file:
-            file.write(self._line(one))
+            file.write(self._line(finished))
 
-    def _line(self, one: Finished) -> bytes:
-        if not self._lasting(one.outcome):
+    def _line(self, finished: Finished) -> bytes:
+        if not self._lasting(finished.outcome):
             return b""
         return _line(
             {
-                "number": one.number,
-                "draw": one.trial.draw,
-                "condition": _condition(one.trial.condition),
-                "outcome": asdict(one.outcome),
-                "folder": os.path.relpath(one.trace.folder, self.path.parent)
-                if one.trace
+                "number": finished.number,
+                "draw": finished.trial.draw,
+                "condition": _condition(finished.trial.condition),
+                "outcome": asdict(finished.outcome),
+                "folder": os.path.relpath(finished.trace.folder, self.path.parent)
+                if finished.trace
                 else None,
             }
         )
@@ -109,7 +109,7 @@ def load(path: Path) -> Saved:
         finished = [_finished(json.loads(line), path.parent) for line in lines]
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise UsageError(f"{path} is damaged ({type(error).__name__}: {error}). {AGAIN}.") from None
-    return Saved(path, json.loads(header)["identity"], {one.trial.key(): one for one in finished})
+    return Saved(path, json.loads(header)["identity"], {run.trial.key(): run for run in finished})
 
 
 def _read(path: Path) -> list[bytes]:
@@ -149,18 +149,18 @@ def _condition(condition: Condition) -> dict[str, Any]:
     }
 
 
-def _finished(one: Mapping[str, Any], folder: Path) -> Finished:
-    condition = dict(one["condition"])
+def _finished(saved: Mapping[str, Any], folder: Path) -> Finished:
+    condition = dict(saved["condition"])
     condition["settings"] = codec.decode(protocol.Settings, condition["settings"])
     condition["orders"] = codec.decode(protocol.Orders, condition["orders"])
     condition["environment"] = items(condition["environment"])
     for name in ("pins", "loose"):
         condition[name] = tuple(condition[name])
-    trace = traces.read(folder / one["folder"]) if one["folder"] else None
-    if one["folder"] and trace is None:
-        raise ValueError(f"the trace of trial {one['number']} is gone")
-    trial = Trial(Condition(**condition), int(one["draw"]))
-    return Finished(trial, int(one["number"]), Outcome(**one["outcome"]), trace)
+    trace = traces.read(folder / saved["folder"]) if saved["folder"] else None
+    if saved["folder"] and trace is None:
+        raise ValueError(f"the trace of trial {saved['number']} is gone")
+    trial = Trial(Condition(**condition), int(saved["draw"]))
+    return Finished(trial, int(saved["number"]), Outcome(**saved["outcome"]), trace)
 
 
 def refuse_changed(saved: Saved, now: Identity) -> None:
@@ -173,14 +173,14 @@ def refuse_changed(saved: Saved, now: Identity) -> None:
 
 
 def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    found = []
-    for name in [one.name for one in fields(Identity)]:
+    names = []
+    for name in (each.name for each in fields(Identity)):
         before, after = then.get(name), now[name]
         if name in ("options", "files"):
-            found += _named(before if isinstance(before, dict) else {}, after)
+            names += _named(before if isinstance(before, dict) else {}, after)
         elif before != after:
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def _named(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -74,24 +74,24 @@ class Runner:
 
     def run(
         self,
-        asking: Sequence[Asking],
+        experiments: Sequence[Asking],
         settled: Callable[[int, Any], None] = lambda index, finding: None,
     ) -> None:
         """Run until every experiment is done, or the budget is spent: those then stay undone.
 
         ``settled`` is told each finding as it is reached, with the place of its experiment.
         """
-        waiting = dict(enumerate(asking))
-        for one in asking:
-            self._enqueue(one.wanted)
+        waiting = dict(enumerate(experiments))
+        for experiment in experiments:
+            self._enqueue(experiment.wanted)
         served = -1
         while waiting:
             if served != len(self.finished):  # nothing new, nothing to serve
                 served = len(self.finished)
-                for index, one in list(waiting.items()):
-                    self._serve(one)
-                    if one.done:
-                        settled(index, one.finding)
+                for index, experiment in list(waiting.items()):
+                    self._serve(experiment)
+                    if experiment.done:
+                        settled(index, experiment.finding)
                         del waiting[index]
                 self._retire()
             if self.over_budget():
@@ -105,7 +105,7 @@ class Runner:
         """Go on with the trials of a saved audit, numbering above them."""
         self.finished.update(finished)
         self._numbers = itertools.count(
-            1 + max((done.number for done in self.finished.values()), default=0)
+            1 + max((trial.number for trial in self.finished.values()), default=0)
         )
         begun = [int(path.name.rpartition("-")[2]) for path in self.control.glob("nest-*")]
         self._folders = itertools.count(1 + max(begun, default=-1))
@@ -134,15 +134,15 @@ class Runner:
             )
         return first
 
-    def _serve(self, one: Asking) -> None:
+    def _serve(self, experiment: Asking) -> None:
         """Give an experiment what it asked for, as long as all of that is there."""
-        while not one.done and (found := self._found(one.wanted)) is not None:
-            one.give(found)
-            self._enqueue(one.wanted)
+        while not experiment.done and (found := self._found(experiment.wanted)) is not None:
+            experiment.give(found)
+            self._enqueue(experiment.wanted)
 
     def _found(self, wanted: Iterable[Trial]) -> Found | None:
         found = {trial: self.finished.get(trial.key()) for trial in wanted}
-        return None if any(done is None for done in found.values()) else found  # type: ignore[return-value]
+        return None if any(finished is None for finished in found.values()) else found  # type: ignore[return-value]
 
     def _enqueue(self, wanted: Iterable[Trial]) -> None:
         known = {trial.key() for trial in self._queue} | {run.trial.key() for run in self._running}

@@ -104,9 +104,8 @@ def snapshot(nvml: ModuleType | None = None) -> Gpus:
         if nvml is None:
             import pynvml as nvml
         nvml.nvmlInit()
-    except (
-        Exception
-    ) as error:  # the binding or the driver is another's: whatever it raises, it cannot be asked
+    except Exception as error:
+        # The binding or the driver is another's: whatever it raises, it cannot be asked
         return Gpus(None, None, (), reason(error), {})
     unknown: dict[str, str] = {}
     facts = Facts("nvml", unknown)
@@ -126,9 +125,8 @@ def _cuda(version: int) -> str:
 
 
 def _text(value: str | bytes) -> str:
-    return (
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    )  # old bindings give bytes
+    # Old bindings give bytes
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _card(nvml: Any, index: int) -> Card:

@@ -49,10 +49,11 @@ class Private:
         """
         shown = str(value)[: 4 * longest].encode("utf-8", "replace").decode("utf-8")
         shown = variables.shorten(shown, self.home, self.temporary)
+        # The whole name first: none of its domain is left
         for host in (
             self.host,
             self.host.partition(".")[0],
-        ):  # the whole name first: none of its domain is left
+        ):
             if len(host) > 2 and host.lower() not in _NO_SECRET:
                 shown = re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", "<host>", shown)
         return shown if len(shown) <= longest else shown[: longest - 1] + "\u2026"

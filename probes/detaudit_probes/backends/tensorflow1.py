@@ -22,10 +22,11 @@ def configure(trial: Any) -> None:
 
     if trial.request.device.startswith("gpu"):
         raise Unavailable("no GPU is used through TensorFlow 1")
+    # 0 stands for one a core.
     intra, inter = (
         trial.settings.intra_op_threads or 0,
         trial.settings.inter_op_threads or 0,
-    )  # 0: one a core
+    )
     _threads.append(intra)
     keras.backend.set_session(
         tf.Session(

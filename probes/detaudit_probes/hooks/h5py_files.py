@@ -13,10 +13,10 @@ def follow(
     when h5py is imported on. Neither may raise.
     """
 
-    def making(given: Any) -> Any:
+    def making(original: Any) -> Any:
         def __init__(file: Any, name: Any, *arguments: Any, **named: Any) -> None:
             before(name, str((arguments[0] if arguments else named.get("mode")) or "r"))
-            given(file, name, *arguments, **named)
+            original(file, name, *arguments, **named)
             after(name, file)
 
         return __init__

@@ -12,9 +12,8 @@ class Hooks:
     """
 
     def __init__(self, failed: Function) -> None:
-        self._failed = (
-            failed  # called where a function raises, which must not pass for the script's own doing
-        )
+        # Called where a function raises, which must not pass for the script's own doing
+        self._failed = failed
         self._waiting: Dict[str, List[Function]] = {}
         self._finding = False
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]

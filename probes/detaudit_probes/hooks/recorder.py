@@ -50,9 +50,8 @@ class Loaded:
     def __init__(self, tensors: List[Tuple[str, Taken]], sizes: List[int]) -> None:
         self.tensors, self.used = tensors, False
         large = [taken.fingerprint for (_, taken), size in zip(tensors, sizes) if size > 1]
-        self.known_by = large or [
-            taken.fingerprint for _, taken in tensors
-        ]  # numbers are equal by chance
+        # A single number may be equal by chance.
+        self.known_by = large or [taken.fingerprint for _, taken in tensors]
 
 
 class Recorder:
@@ -69,9 +68,8 @@ class Recorder:
         self.left = False
         self.following: List[Any] = []  # who watches Keras, once it has been imported
         self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
-        self.of_graphs = (
-            False  # whether variables are read through a session, which a script may close
-        )
+        # Whether variables are read through a session, which a script may close
+        self.of_graphs = False
         self.inside_fit = 0
         before = trace.earlier_measures  # of the program that this one was started by
         self.steps, self.threads = before.steps, Threads()
@@ -79,15 +77,13 @@ class Recorder:
         self.began = self._imported = _clock()
         self.ending: Any = None
         self.before_the_end: List[Callable[[], None]] = []
-        self._variables: List[
-            Tuple[str, Any, Any]
-        ] = []  # (name, a function that gives it or None, who reads it)
+        # (name, a function that gives it or None, who reads it)
+        self._variables: List[Tuple[str, Any, Any]] = []
         self._held = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._loaded: Deque[Loaded] = deque()
-        self._of_tensor: Dict[
-            int, Loaded
-        ] = {}  # by fingerprint: the batch that it was loaded in last
+        # By fingerprint: the batch that it was loaded in last
+        self._of_tensor: Dict[int, Loaded] = {}
         self._inputs: Set[int] = set()  # fingerprints of what went into the next step
         self._beside: Dict[str, Any] = {}
         self._states: Dict[str, str] = {}  # in which the process's generators began
@@ -95,18 +91,16 @@ class Recorder:
             (group, name): value for group, name, value in before.results
         }
         self._lock = threading.Lock()
-        self._first: Dict[
-            Tuple[str, bool], int
-        ] = {}  # by path, and by whether it was taken on a card
+        # By path, and by whether it was taken on a card
+        self._first: Dict[Tuple[str, bool], int] = {}
         self._backend = ""  # of the first variable
         self.moved = bool(before.moved)  # whether a weight was seen to change
         self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value as yet
         digests = trace.earlier.get("digests", {})
         self._saved: Dict[str, str] = {name: digests[SAVED + name] for name in before.saved}
         self.paused = False  # while a step is replayed
-        self._alive: List[
-            Any
-        ] = []  # weak references to every variable, generators' states among them
+        # Weak references to every variable, generators' states among them
+        self._alive: List[Any] = []
         step = session.orders.pinpoint
         self.pinpoint = (
             None

@@ -114,14 +114,14 @@ def _tell(
 ) -> None:
     """Note ``values`` of every call; the file is its argument number ``place``."""
 
-    def telling(given: Any) -> Any:
+    def telling(original: Any) -> Any:
         def saving(*arguments: Any, **named: Any) -> Any:
             file = (
                 arguments[place]
                 if len(arguments) > place
                 else named.get("file", named.get("filepath"))
             )
-            result = given(*arguments, **named)
+            result = original(*arguments, **named)
             try:
                 name = _name(file, session.orders.root)
                 if name is not None:

@@ -40,7 +40,7 @@ def watch(session: Any, found: List[Any]) -> None:
     """
 
     def telling(title: str, reaches: bool) -> Any:
-        def made(given: Any) -> Any:
+        def made(original: Any) -> Any:
             def seed(*arguments: Any, **named: Any) -> Any:
                 place = session.sites.innermost()
                 given_one = any(one is not None for one in [*arguments, *named.values()])
@@ -56,7 +56,7 @@ def watch(session: Any, found: List[Any]) -> None:
                     )
                 if reaches:
                     session.sites.seeded = given_one
-                return given(*arguments, **named)
+                return original(*arguments, **named)
 
             return seed
 

@@ -34,9 +34,8 @@ class Session(Given):
 
     def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
         super().__init__(request, folder, held)
-        self.remembered: Dict[
-            str, Any
-        ] = {}  # what a source took down at the start, for its ``touched``
+        # What a source took down at the start, for its ``touched``
+        self.remembered: Dict[str, Any] = {}
         self.hooks = Hooks(lambda: fault(folder))
         self.sites = Sites(root)
         self.used: Set[str] = set()
@@ -72,11 +71,11 @@ class Session(Given):
 
         ``owner`` is None where a version of its library does not have it.
         """
-        given = None if owner is None else getattr(owner, name, None)
-        if given is not None:
-            made = make(given)
+        original = None if owner is None else getattr(owner, name, None)
+        if original is not None:
+            made = make(original)
             try:
-                made = functools.wraps(given)(made)
+                made = functools.wraps(original)(made)
             except (AttributeError, TypeError):
                 pass  # a class, or something without a docstring
             setattr(owner, name, made)
@@ -84,10 +83,10 @@ class Session(Given):
     def tell(self, source: str, owner: Any, *names: str) -> None:
         """Let every call of these functions of ``owner`` count as a draw from ``source``."""
 
-        def telling(given: Any) -> Any:
+        def telling(original: Any) -> Any:
             def told(*arguments: Any, **named: Any) -> Any:
                 self.drew(source)
-                return given(*arguments, **named)
+                return original(*arguments, **named)
 
             return told
 

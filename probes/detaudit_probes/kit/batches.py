@@ -42,9 +42,8 @@ def on_threads(dataset: Any, count: int) -> Any:
     import tensorflow as tf
 
     options = tf.data.Options()
-    threading = (
-        getattr(options, "threading", None) or options.experimental_threading
-    )  # before TensorFlow 2.7
+    # Before TensorFlow 2.7
+    threading = getattr(options, "threading", None) or options.experimental_threading
     threading.private_threadpool_size = count
     return dataset.with_options(options)
 

@@ -63,9 +63,8 @@ def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
         first = events[0]
         if len({(one.operation, len(one.inputs)) for one in events}) > 1:
             return None
-        if any(
-            one.attributes != first.attributes for one in events
-        ):  # another call, which Python code made
+        # Another call, which Python code made
+        if any(one.attributes != first.attributes for one in events):
             return _parting(first, [str(one.attributes) for one in events], True)
         inputs = list(zip(*(one.inputs for one in events)))  # by place
         differing = [place for place, given in enumerate(inputs) if len(set(given)) > 1]

@@ -87,9 +87,8 @@ def _messages(path: str) -> Set[str]:
             before = _UNPRINTABLE.split(around[:middle])[-1]
             after = _UNPRINTABLE.split(around[middle:])[0]
             text = (before + after).decode("ascii")
-            if (
-                text[:1].isupper() and len(text) < LONGEST and _REFUSES.search(text)
-            ):  # whole, not the end of one
+            # Whole, not the end of one
+            if text[:1].isupper() and len(text) < LONGEST and _REFUSES.search(text):
                 kept.add(text)
     return kept
 

@@ -11,9 +11,8 @@ import sys
 from typing import Any, Callable, List, Tuple
 
 Value = Any
-Way = Tuple[
-    Callable[[], Value], Callable[[Value], None]
-]  # how to get a generator's state, and to put it back
+# How to get a generator's state, and to put it back
+Way = Tuple[Callable[[], Value], Callable[[Value], None]]
 
 
 class State:

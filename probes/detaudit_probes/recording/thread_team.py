@@ -17,10 +17,11 @@ from detaudit_probes.recording import facts
 #: More do not help: memory is the limit.
 MOST = 4
 
+# Taken before a pin can replace them
 _allocate, _start = (
     _thread.allocate_lock,
     _thread.start_new_thread,
-)  # taken before a pin can replace them
+)
 
 
 class _Work:
@@ -57,9 +58,8 @@ class Team:
 
     def __init__(self, members: int) -> None:
         self._members, self._pid, self._free = members, 0, _allocate()
-        self._locks: List[
-            Tuple[Any, Any]
-        ] = []  # of each thread: to wake it, and to know that it is done
+        # Of each thread: to wake it, and to know that it is done
+        self._locks: List[Tuple[Any, Any]] = []
         self._work = _Work(id, ())
 
     @classmethod

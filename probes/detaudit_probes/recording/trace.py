@@ -19,11 +19,12 @@ from detaudit_probes.recording.thread_team import Team
 Named = Tuple[str, str, Any]  # (stage, name, value)
 
 _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+# Taken at import, before a pin can replace them
 _open, _write, _close = (
     os.open,
     os.write,
     os.close,
-)  # taken at import, before a pin can replace them
+)
 
 
 #: Of the document: what :meth:`TraceWriter.note` adds to.
@@ -179,9 +180,8 @@ class TraceWriter:
         self._keep, self._keep_from, self._keep_most = keep_bytes, keep_from, keep_most
         self._kept = 0
         self._once: Optional[_Table] = None
-        self._steps: Dict[
-            Tuple[str, Tuple[Tuple[str, str], ...]], _Table
-        ] = {}  # by phase and columns
+        # By phase and columns
+        self._steps: Dict[Tuple[str, Tuple[Tuple[str, str], ...]], _Table] = {}
         self._of_phase: Dict[str, int] = {}  # how many tables each phase has
         self.earlier, described = _left_by_another_program(folder)
         self._tables = 1 + max([one["table"] for one in described], default=-1)

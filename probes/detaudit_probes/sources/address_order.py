@@ -109,9 +109,8 @@ def _replace(session, number):
 
         def __hash__(self):
             kinds = type(self).__mro__
-            for kind in kinds[
-                kinds.index(Numbered) + 1 : -1
-            ]:  # what comes before ``object`` decides, as without us
+            # What comes before ``object`` decides, as without us
+            for kind in kinds[kinds.index(Numbered) + 1 : -1]:
                 if "__hash__" in vars(kind):
                     if kind.__hash__ is None:
                         raise TypeError("unhashable type: %r" % type(self).__name__)

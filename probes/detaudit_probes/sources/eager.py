@@ -40,6 +40,5 @@ SOURCE = Source(
 
 
 def see(trial):
-    return trial.counts.get(
-        ID, 0
-    )  # compiled models that Keras said it will run eagerly (training.compile_model)
+    # Compiled models that Keras said it will run eagerly (training.compile_model)
+    return trial.counts.get(ID, 0)

@@ -78,6 +78,5 @@ def train(trial, recorder):
     training.compile_model(trial, tiny)
     with burning(facts.cores() if trial.settings.busy else 0) as burners:
         training.fit(trial, recorder, tiny)
-        trial.count(
-            ID, sum(burner.poll() is None for burner in burners)
-        )  # still burning at the end
+        # Still burning at the end
+        trial.count(ID, sum(burner.poll() is None for burner in burners))

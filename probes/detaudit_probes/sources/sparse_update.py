@@ -98,9 +98,8 @@ def _scatter(session, met, dense=False):
     import tensorflow as tf
     from tensorflow.python.ops import resource_variable_ops
 
-    BaseResourceVariable = getattr(
-        resource_variable_ops, "BaseResourceVariable", None
-    )  # since TensorFlow 1.14
+    # Since TensorFlow 1.14
+    BaseResourceVariable = getattr(resource_variable_ops, "BaseResourceVariable", None)
 
     def told(assign):
         def telling(given):

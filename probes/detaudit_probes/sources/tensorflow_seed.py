@@ -67,9 +67,8 @@ def hold(session, name):
 def _seed(session):
     import tensorflow as tf
 
-    if not hasattr(tf, "random") or not hasattr(
-        tf.random, "set_seed"
-    ):  # TensorFlow 1: the seed of a graph
+    # TensorFlow 1: the seed of a graph
+    if not hasattr(tf, "random") or not hasattr(tf.random, "set_seed"):
         tf.set_random_seed(session.seed)
         return
     tf.random.set_seed(session.seed)

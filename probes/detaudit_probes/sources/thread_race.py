@@ -13,13 +13,13 @@ from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
 
 ID = "thread-race"
 PIN = "one-pool-thread"
+# They start threads for themselves, pools of processes too
 _POOLS = (
     "multiprocessing.",
     "concurrent.futures.",
-)  # they start threads for themselves, pools of processes too
-_PATIENCE = (
-    1.0  # seconds: a thread that runs for longer serves the whole script, and is not waited for
 )
+# Seconds: a thread that runs for longer serves the whole script, and is not waited for
+_PATIENCE = 1.0
 
 SOURCE = Source(
     id=ID,

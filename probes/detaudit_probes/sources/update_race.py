@@ -119,9 +119,8 @@ def _each(session, change):
         and tensorflow is not None
         and tensorflow.__version__.startswith("1.")
     ):
-        kinds = {
-            id(one): one for one in vars(keras.optimizers).values()
-        }  # each has a second name: Adam, adam
+        # Each has a second name: Adam, adam
+        kinds = {id(one): one for one in vars(keras.optimizers).values()}
         for kind in kinds.values():
             if isinstance(kind, type) and "get_updates" in vars(kind):
                 change(kind)

@@ -212,9 +212,8 @@ def _return_what_was_computed(model: Any, backend: Any) -> None:
         del caught[:]
         caught.extend(("data", name, value) for name, value in keras3.named("batch", given[-1]))
         returned = train_step(*given)
-        logs, state = (
-            (returned, ()) if len(given) == 1 else (returned[0], returned[1:])
-        )  # JAX hands its state through
+        # JAX hands its state through
+        logs, state = (returned, ()) if len(given) == 1 else (returned[0], returned[1:])
         model._detaudit_names = [(stage, name) for stage, name, _ in caught]
         logs = dict(logs, **{RETURNED: tuple(value for _, _, value in caught)})
         return (logs,) + state if state else logs

@@ -30,9 +30,8 @@ def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...])
         outcome: Dict[str, Any] = {"kind": "completed"}
     except Unavailable as reason:
         outcome = {"kind": "unavailable", "reason": str(reason)}
-    except (
-        BaseException
-    ) as error:  # the trial's own failure is data about the child, whatever its class
+    except BaseException as error:
+        # The trial's own failure is data about the child, whatever its class
         sys.stderr.write(traceback.format_exc())
         outcome = {
             "kind": "failed",

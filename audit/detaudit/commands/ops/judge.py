@@ -63,9 +63,8 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
     )
     counts = [replays.counted(traces, key) for traces in (default, deterministic, one_thread)]
     confirmed = replays.counted(further.default.get(name, []), key) if further else None
-    refused = (
-        None if _raised(default, key) else _raised(deterministic, key)
-    )  # a kernel that is missing refuses nothing
+    # A kernel that is missing refuses nothing
+    refused = None if _raised(default, key) else _raised(deterministic, key)
     blank = Operation(
         name,
         dtype,

@@ -38,15 +38,17 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
     """The entries of the catalogue to replay, by name; all where none is named. Raises
     UsageError.
     """
-    known = [one.name for one in catalogue.OPERATIONS]
-    by_what_they_run = {name: one.name for one in catalogue.OPERATIONS for name in one.gradients}
+    known = [entry.name for entry in catalogue.OPERATIONS]
+    by_what_they_run = {
+        name: entry.name for entry in catalogue.OPERATIONS for name in entry.gradients
+    }
     by_lower = {name.lower(): name for name in [*by_what_they_run, *known]}
     unknown = [name for name in only if name.lower() not in by_lower]
     if unknown:
         import difflib
 
         near = difflib.get_close_matches(unknown[0].lower(), by_lower, 3)
-        hint = f" Did you mean {', '.join(by_lower[one] for one in near)}?" if near else ""
+        hint = f" Did you mean {', '.join(by_lower[name] for name in near)}?" if near else ""
         raise UsageError(f"No operation {unknown[0]} in the catalogue.{hint}")
     named = [by_lower[name.lower()] for name in only]
     return tuple(
@@ -106,9 +108,9 @@ class _Sweep:
             Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions")
         )
         self.emit(Phase("Replaying"))
-        random = {one.name for one in catalogue.OPERATIONS if one.unseeded is not None}
+        random = {entry.name for entry in catalogue.OPERATIONS if entry.unseeded is not None}
         replayed = self.session.ask(sweep.sweep(conditions, names, random)) or ()
-        operations = tuple(sweep.documented(one, said, self.on_gpu) for one in replayed)
+        operations = tuple(sweep.documented(operation, said, self.on_gpu) for operation in replayed)
         self.found = replace(
             self.found, operations=operations, refusals=sweep.matched(said, operations)
         )
@@ -122,9 +124,9 @@ class _Sweep:
         """The entries to replay; with ``--list-raising`` those alone that the library names."""
         if not self.options.list_raising:
             return self.names
-        named = {name for one in said for name in one.operations}
+        named = {name for refusal in said for name in refusal.operations}
         return tuple(
-            one.name
-            for one in catalogue.OPERATIONS
-            if one.name in self.names and {one.name, *one.gradients} & named
+            entry.name
+            for entry in catalogue.OPERATIONS
+            if entry.name in self.names and {entry.name, *entry.gradients} & named
         )

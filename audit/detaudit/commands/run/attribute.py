@@ -48,9 +48,8 @@ RISKY = (
 COPIES = 8  # pairs of runs that each have a copy of the folder
 ROUNDS = 4  # searches, each with more pairs than the one before
 EVERYTHING = "the runs differ with everything pinned: no source that detaudit can pin from outside explains it"
-CAUSE = (
-    0.01  # the level of significance at which one is named: four pairs that differ, five that match
-)
+# The level of significance at which one is named: four pairs that differ, five that match
+CAUSE = 0.01
 DOUBTFUL = 3  # pins of a set whose need could not be shown: the other pins of it are not tried
 OBSERVED = 3  # unrecorded runs that all end on other bits than recorded ones
 
@@ -304,9 +303,8 @@ def _shown(
             sum(matching is None and not repeats.problem for _, repeats, matching in left_out)
             == DOUBTFUL
         ):
-            left_out.append(
-                (pin, Repeats(0, 0, 0), None)
-            )  # the set itself is luck: the rest is not tried
+            # The set itself is luck: the rest is not tried
+            left_out.append((pin, Repeats(0, 0, 0), None))
             continue
         without = case.held([other for other in needed if other != pin])
         most = min(MOST_MATCHES, 2 * case.most)

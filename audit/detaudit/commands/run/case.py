@@ -48,9 +48,8 @@ class Case:
 
     def held(self, pins: Sequence[str]) -> Condition:
         condition = self.loose
-        for name in sorted(
-            pins, key=self.pins.index
-        ):  # one set, one condition: its runs are shared
+        # One set, one condition: its runs are shared
+        for name in sorted(pins, key=self.pins.index):
             condition = condition.with_pin(self.known[name])
         return condition
 

@@ -235,9 +235,8 @@ class RunAudit:
     isolation: Isolation = Isolation()
     notes: tuple[str, ...] = ()
     traceback: str = ""
-    output: str = (
-        ""  # what the first run printed; it is shown where asked for, and stands in no report
-    )
+    # What the first run printed; it is shown where asked for, and stands in no report
+    output: str = ""
     trials: tuple[Finished, ...] = ()
     steps: int | None = None
     strict: bool = False

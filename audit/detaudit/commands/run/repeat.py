@@ -20,9 +20,8 @@ SHORT = 20.0  # seconds: what takes less is run more often
 MORE = 5  # pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
 FRESH = 100  # the number of the first pair of a condition that is run again, after the search
 MOST = 30  # pairs of one condition that are run until enough of them differ
-MOST_MATCHES = (
-    60  # pairs: a source that takes more of them to be shown differs too rarely to be searched for
-)
+# Pairs: a source that takes more of them to be shown differs too rarely to be searched for
+MOST_MATCHES = 60
 
 Comparing = Callable[[Finished, Finished], Comparison]
 

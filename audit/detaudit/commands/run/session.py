@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from detaudit_probes import protocol, sources
+from detaudit_probes import sources
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import Orders
 
@@ -81,14 +81,14 @@ def stop(given: str | None) -> str | None:
 
 def spent(given: str | None) -> tuple[float | None, int | None]:
     """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
-    if given is not None and (found is None or not float(found[1])):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
+    if given is not None and (match is None or not float(match[1])):
         raise UsageError(
             f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}."
         )
-    if found is None:
+    if match is None:
         return None, None
-    return (None, int(float(found[1]))) if found[2] == "runs" else (float(found[1]), None)
+    return (None, int(float(match[1]))) if match[2] == "runs" else (float(match[1]), None)
 
 
 def budget(given: str | None) -> str | None:
@@ -224,7 +224,9 @@ class _Run:
             program=self.program,
             loose=self._loose(),
             known=known,
-            sources=tuple(one for one in base.script_sources().values() if one.script is not None),
+            sources=tuple(
+                source for source in base.script_sources().values() if source.script is not None
+            ),
             pins=self._pins(),
             pairs=self.options.pairs,
             search=self.options.search,
@@ -397,15 +399,19 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     """Sentences on settings that do nothing, in the environment and in the script, and on processes
     not watched.
     """
-    loose = [one.trace for one in trials if one.trace is not None and not one.trial.condition.pins]
+    loose = [run.trace for run in trials if run.trace is not None and not run.trial.condition.pins]
     ids = {name for trace in loose for name in trace.measures.placebos}
     own = tuple(
-        f"a placebo is in the script: {one.title}. It does not hold {one.claims} (detaudit scan shows it)"
-        for one in PLACEBOS
-        if one.id in ids
+        f"a placebo is in the script: {placebo.title}. It does not hold {placebo.claims} (detaudit "
+        f"scan shows it)"
+        for placebo in PLACEBOS
+        if placebo.id in ids
     )
     imported = {
-        name for one in trials if one.trace is not None for name in one.trace.measures.trackers
+        name
+        for trial in trials
+        if trial.trace is not None
+        for name in trial.trace.measures.trackers
     }
     offline = () if online else trackers.notes(imported)
     return environment.warnings(os.environ) + own + offline + _unwatched(trials)
@@ -413,16 +419,15 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
 
 def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
     """A sentence on Python processes that the script starts, where it starts some."""
-    paths = [one.trace.folder / protocol.PROCESSES_FILE for one in trials if one.trace is not None]
-    most = max((len(path.read_text().split()) for path in paths if path.exists()), default=0)
-    return (
-        (
-            f"the script starts or forks processes, up to {most} in one run: those that run Python are pinned as it "
-            f"is, but not watched",
-        )
-        if most
-        else ()
+    traces = [trial.trace for trial in trials if trial.trace is not None]
+    most = max((trace.other_processes() for trace in traces), default=0)
+    if not most:
+        return ()
+    sentence = (
+        f"the script starts or forks processes, up to {most} in one run: those that run Python are "
+        f"pinned as it is, but not watched"
     )
+    return (sentence,)
 
 
 def _printed(trials: Sequence[Finished]) -> str:

@@ -34,9 +34,8 @@ _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 def main(folder: Path, lifeline: int) -> int:
     launch = read_json(folder / LAUNCH_FILE)
     adopt_orphans()
-    if select.select([lifeline], [], [], launch["wait"])[
-        0
-    ]:  # nobody ever writes: the engine is gone
+    # Nobody ever writes: the engine is gone
+    if select.select([lifeline], [], [], launch["wait"])[0]:
         return 1
     began = time.monotonic()
     with burning(launch["burners"]):

@@ -41,7 +41,7 @@ class Parts:
     def after_control(self) -> tuple[Asking, ...]:
         """All but the control, the longest first."""
         parts = (self.ladder, *self.sources.values(), self.matrix, *self.placebos, self.reach)
-        return tuple(one for one in parts if one is not None)
+        return tuple(part for part in parts if part is not None)
 
 
 def parts_of(
@@ -68,12 +68,12 @@ def parts_of(
         matrix=Asking(matrix(base, known, sources)),
         placebos=tuple(
             Asking(
-                _settled(placebos.untried(one, "no GPU here", inherited))
-                if one.gpu and not gpus
-                else placebos.placebo(one, base, known, sources, inherited)
+                _settled(placebos.untried(placebo, "no GPU here", inherited))
+                if placebo.gpu and not gpus
+                else placebos.placebo(placebo, base, known, sources, inherited)
             )
-            for one in PLACEBOS
-            if base.backend in one.backends
+            for placebo in PLACEBOS
+            if base.backend in placebo.backends
         ),
         reach=Asking(reach.reach(reach.steps(base, known, sources, plan.models, gpus))),
     )
@@ -101,9 +101,9 @@ def of_source(
         return _settled(Verdict(source.id, SKIPPED, reason))
     if isinstance(source.experiment, Compare):
         settings = tuple(
-            one
-            for one in _with_your_own(source.experiment, inherited)
-            if not missing_flags(one.needs, facts)
+            setting
+            for setting in _with_your_own(source.experiment, inherited)
+            if not missing_flags(setting.needs, facts)
         )
         return compare(source, base, known, pairs, settings)
     return locate(loosen(source, base, known, pairs), source, base, known)

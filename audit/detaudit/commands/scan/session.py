@@ -136,13 +136,15 @@ class _Scan:
             return
         self.emit(Phase(f"The price of the recipe, measured alone: {rung.title}"))
         known = base.known_pins(self.options.backend)
-        by_id = {one.id: one for one in recipes.rungs(known)}
+        by_id = {rung.id: rung for rung in recipes.rungs(known)}
         model = self.plan.ladder_models[-1] if self.plan.depth == plan.QUICK else "cnn"
         none, recipe = (
             recipes.condition(by_id[name], self.base, known, model) for name in ("none", rung.id)
         )
         ratios = self.session.ask(cost(none, recipe)) or ()
-        self.ladder = tuple(costs(one, ratios) if one is rung else one for one in self.ladder)
+        self.ladder = tuple(
+            costs(other, ratios) if other is rung else other for other in self.ladder
+        )
 
     def _proven(self) -> Rung | None:
         """The weakest recipe whose own lines were not seen to differ. One pair that differs is
@@ -206,7 +208,9 @@ class _Scan:
             verdicts=tuple(self._verdicts(parts)) if self._decided() else (),
             matrix=_found_by(parts.matrix),
             ladder=self.ladder or _found_by(parts.ladder),
-            placebos=tuple(one.finding for one in parts.placebos if one.finding is not None),
+            placebos=tuple(
+                placebo.finding for placebo in parts.placebos if placebo.finding is not None
+            ),
             reach=_found_by(parts.reach),
         )
 

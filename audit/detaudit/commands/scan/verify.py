@@ -68,9 +68,8 @@ def verify(
         ]
         if failed:
             reason = f"the script with these lines ended with status {failed[0].status}: {failed[0].last_words}"
-            return _recipe(
-                rung, None, len(pairs) + 1, models, (), reason
-            )  # it has shown nothing, neither way
+            # It has shown nothing, neither way
+            return _recipe(rung, None, len(pairs) + 1, models, (), reason)
         pairs.append(pair)
         left, right = pair
         differing = [model for model in models if left.digests[model] != right.digests[model]]

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 from detaudit_probes.declare import Pin, Source
 
 from detaudit import __version__
-from detaudit.commands.scan.conclusion import Conclusion
 from detaudit.core import divergence
+from detaudit.core.conclusion import Conclusion
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 from detaudit.registry import recipes
@@ -60,7 +60,7 @@ def document(
     return Converter(private, {**RULES, **rules}, Known(audit, declared)).part(kind, audit)
 
 
-def whole(known: Known, concluded: Conclusion) -> dict[str, Any]:
+def shared_fields(known: Known, concluded: Conclusion) -> dict[str, Any]:
     """The fields of every document that are not an audit's own."""
     audit: Audit = known.audit
     outcomes = [done.outcome for done in audit.trials]
@@ -72,8 +72,8 @@ def whole(known: Known, concluded: Conclusion) -> dict[str, Any]:
         "header": v1.Header(
             began=audit.began,
             seconds=round(audit.seconds, 3),
-            trial_seconds=round(sum((one.seconds for one in outcomes), 0.0), 3),
-            peak_memory=max((one.max_rss for one in outcomes), default=0),
+            trial_seconds=round(sum((outcome.seconds for outcome in outcomes), 0.0), 3),
+            peak_memory=max((outcome.max_rss for outcome in outcomes), default=0),
         ),
         "fingerprint": traces[0].fingerprint if traces else None,
         "outcome": concluded.outcome,
@@ -88,9 +88,9 @@ def counted(trials: Sequence[int]) -> dict[str, Any]:
     return {"trials": len(trials), "trial_numbers": trials}
 
 
-def _divergence(_: Known, found: divergence.Divergence) -> dict[str, Any]:
+def _divergence(_: Known, first: divergence.Divergence) -> dict[str, Any]:
     names = ("ulps_max", "elements", "of", "first", "max_abs")
-    return {name: getattr(found.distance, name, None) for name in names}
+    return {name: getattr(first.distance, name, None) for name in names}
 
 
 def _fix(known: Known, pin: Pin) -> dict[str, Any]:

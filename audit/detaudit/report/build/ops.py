@@ -20,7 +20,7 @@ def document(audit: findings.OpsAudit, private: Private | None = None) -> v1.Ops
 
 
 def _report(known: Known, audit: findings.OpsAudit) -> dict[str, Any]:
-    return {**common.whole(known, conclude(audit)), "verdicts": (), "notes": {}}
+    return {**common.shared_fields(known, conclude(audit)), "verdicts": (), "notes": {}}
 
 
 RULES: Rules = {(v1.OpsReport, findings.OpsAudit): _report}

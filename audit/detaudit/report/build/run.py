@@ -24,7 +24,7 @@ def document(audit: findings.RunAudit, private: Private | None = None) -> v1.Run
 
 def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
     return {
-        **common.whole(known, conclude(audit)),
+        **common.shared_fields(known, conclude(audit)),
         "verdicts": audit.causes,
         "warnings": audit.notes,
         "notes": {},
@@ -33,32 +33,32 @@ def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
     }
 
 
-def _repeats(_: Known, one: findings.Repeats) -> dict[str, Any]:
-    match = one.agreed > 0 and not one.parted
-    return {"excluded": excluded_rate(one.agreed) if match else None}
+def _repeats(_: Known, repeats: findings.Repeats) -> dict[str, Any]:
+    match = repeats.agreed > 0 and not repeats.parted
+    return {"excluded": excluded_rate(repeats.agreed) if match else None}
 
 
-def _cause(known: Known, one: findings.Cause) -> dict[str, Any]:
-    source = known.declared[one.source]
+def _cause(known: Known, cause: findings.Cause) -> dict[str, Any]:
+    source = known.declared[cause.source]
     return {"title": source.title, "advice": source.advice}
 
 
-def _verdict(known: Known, one: findings.Cause) -> dict[str, Any]:
+def _verdict(known: Known, cause: findings.Cause) -> dict[str, Any]:
     """What stands for a cause among the verdicts."""
-    source, audit = known.declared[one.source], known.audit
+    source, audit = known.declared[cause.source], known.audit
     reason = "runs of the script agree with its pin held"
-    if one.necessary:
+    if cause.necessary:
         reason = (
             "runs of the script agree with its pin and the other causes' held, and part without it"
         )
-    pinned = [done.number for done in audit.trials if one.pin in done.trial.condition.pins]
+    pinned = [done.number for done in audit.trials if cause.pin in done.trial.condition.pins]
     return {
         "family": source.family,
         "title": source.title,
         "verdict": "needs-pin",
         "reason": reason,
         "other_pins": (),
-        "fix": known.pins.get(one.pin),
+        "fix": known.pins.get(cause.pin),
         "divergence": audit.repeats.divergence,
         "pinpoint": None,
         "settings": (),
@@ -68,12 +68,12 @@ def _verdict(known: Known, one: findings.Cause) -> dict[str, Any]:
     }
 
 
-def _change(_: Known, one: findings.Fix) -> dict[str, Any]:
-    return {"diff": _without_secrets(one.diff), "trials": one.runs}
+def _change(_: Known, fix: findings.Fix) -> dict[str, Any]:
+    return {"diff": _without_secrets(fix.diff), "trials": fix.runs}
 
 
-def _price(known: Known, one: findings.Price) -> dict[str, Any]:
-    added = [pin for pin in one.fastest if pin not in one.found.pins]
+def _price(known: Known, price: findings.Price) -> dict[str, Any]:
+    added = [pin for pin in price.fastest if pin not in price.found.pins]
     return {"fixes": {pin: known.pins[pin] for pin in added if pin in known.pins}}
 
 

@@ -34,31 +34,31 @@ def document(
 
 
 def _report(known: Known, audit: findings.Audit) -> dict[str, Any]:
-    return common.whole(known, conclude(audit))
+    return common.shared_fields(known, conclude(audit))
 
 
-def _control(_: Known, found: Control) -> dict[str, Any]:
+def _control(_: Known, control: Control) -> dict[str, Any]:
     return {
-        "holds": False if found.parted else True if found.holds else None,
-        "models": found.tallies,
+        "holds": False if control.parted else True if control.holds else None,
+        "models": control.tallies,
     }
 
 
-def _controlled(_: Known, one: Tally) -> dict[str, Any]:
+def _controlled(_: Known, tally: Tally) -> dict[str, Any]:
     return {
-        "model": one.condition.model,
-        "problems": one.problems[:_MOST_PROBLEMS],
-        **counted(one.trials),
+        "model": tally.condition.model,
+        "problems": tally.problems[:_MOST_PROBLEMS],
+        **counted(tally.trials),
     }
 
 
-def _verdict(known: Known, one: Verdict) -> dict[str, Any]:
-    source = known.declared.get(one.source)
+def _verdict(known: Known, verdict: Verdict) -> dict[str, Any]:
+    source = known.declared.get(verdict.source)
     return {
         "family": source.family if source else "other",
-        "title": source.title if source else one.source,
-        "fix": known.pins.get(one.pin or ""),
-        **counted(one.trials),
+        "title": source.title if source else verdict.source,
+        "fix": known.pins.get(verdict.pin or ""),
+        **counted(verdict.trials),
     }
 
 
@@ -67,14 +67,18 @@ def _settings(_: Known, pair: tuple[str, tuple[tuple[str, ...], ...]]) -> dict[s
     return {"model": model, "groups": groups}
 
 
-def _recipe(known: Known, found: findings.Recipe) -> dict[str, Any]:
+def _recipe(known: Known, recipe: findings.Recipe) -> dict[str, Any]:
     audit: findings.Audit = known.audit
-    pins = next((rung.pins for rung in recipes.RUNGS if rung.id == found.rung), ())
+    pins = next((rung.pins for rung in recipes.RUNGS if rung.id == recipe.rung), ())
     holds = {source for name in pins if name in known.pins for source in known.pins[name].holds}
     # And what one of them was seen to hold: a place where randomness is used draws from what it
     # pins.
-    holds |= {one.source for one in audit.verdicts if {one.pin, *one.other_pins} & set(pins)}
-    title = _whole_titles(audit.ladder).get(found.rung, found.rung)
+    holds |= {
+        verdict.source
+        for verdict in audit.verdicts
+        if {verdict.pin, *verdict.other_pins} & set(pins)
+    }
+    title = _whole_titles(audit.ladder).get(recipe.rung, recipe.rung)
     return {"title": title, "holds": tuple(sorted(holds))}
 
 
@@ -89,9 +93,9 @@ def _whole_titles(rungs: Iterable[findings.Rung]) -> dict[str, str]:
 
 
 def _rests_on(
-    _: Known, one: findings.Cell | findings.Rung | findings.Placebo | findings.Level
+    _: Known, finding: findings.Cell | findings.Rung | findings.Placebo | findings.Level
 ) -> dict[str, Any]:
-    return counted(one.trials)
+    return counted(finding.trials)
 
 
 RULES: Rules = {

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from detaudit.report.escape import exports, xml
-from detaudit.report.pages import ops, run, scan, wording
-from detaudit.report.pages.page import Answer
+from detaudit.report.pages import ops, registry, run, wording
 from detaudit.report.schema import v1
 
 _SUITE = "detaudit"
@@ -75,27 +74,16 @@ def _timestamp(document: v1.Document) -> dict[str, str]:
 
 
 def _properties(document: v1.Document) -> list[tuple[str, str]]:
-    answer = _answer(document)
-    found = [
+    answer = registry.answer(document)
+    pairs = [
         ("outcome", document.outcome),
         ("exit_code", str(document.exit_code)),
         ("reason", document.reason),
         ("answer", f"{answer.verdict}: {answer.sentence}"),
     ]
     if isinstance(document, v1.Report):
-        found.append(("recipe", "\n".join(document.recipe.lines) if document.recipe else ""))
-    return [*found, ("environment", wording.context(document))]
-
-
-def _answer(document: v1.Document) -> Answer:
-    match document:
-        case v1.Report():
-            return scan.answer(document)
-        case v1.RunReport():
-            return run.answer(document)
-        case v1.OpsReport():
-            return ops.answer(document)
-    raise TypeError(f"JUnit knows no report of {document.command}")
+        pairs.append(("recipe", "\n".join(document.recipe.lines) if document.recipe else ""))
+    return [*pairs, ("environment", wording.context(document))]
 
 
 def _cases(document: v1.Document) -> Iterator[_Case]:
@@ -139,7 +127,7 @@ def _control(report: v1.Report) -> _Case:
     if control is None:
         return _Case("control", "control", "", "error", f"not run: {report.reason}")
     seen = _lines(
-        f"{wording.short(one.model)}: {wording.of_control(one)}" for one in control.models
+        f"{wording.short(model.model)}: {wording.of_control(model)}" for model in control.models
     )
     if control.holds is None:
         return _Case("control", "control", seen, "error", "undecided")
@@ -148,13 +136,17 @@ def _control(report: v1.Report) -> _Case:
     return _Case("control", "control", seen)
 
 
-def _source(one: v1.Verdict, strict: bool) -> _Case:
+def _source(verdict: v1.Verdict, strict: bool) -> _Case:
     """Where it parts, what the pairs showed, and how to pin it."""
-    first = [f"parts first at {wording.where(one.divergence)}"] if one.divergence else []
-    fix = [*exports(one.fix.environment), *one.fix.lines] if one.fix else []
-    more = _lines(first, wording.evidence(one.counts, one.trial_numbers), fix)
-    group = one.family.replace(" ", "-")
-    return _judged(group, one.source, one.verdict, wording.seen(one), more, strict)
+    first = (
+        [f"parts first at {wording.describe_divergence(verdict.divergence)}"]
+        if verdict.divergence
+        else []
+    )
+    fix = [*exports(verdict.fix.environment), *verdict.fix.lines] if verdict.fix else []
+    more = _lines(first, wording.evidence(verdict.counts, verdict.trial_numbers), fix)
+    group = verdict.family.replace(" ", "-")
+    return _judged(group, verdict.source, verdict.verdict, wording.seen(verdict), more, strict)
 
 
 def _reproducible(report: v1.RunReport) -> _Case:
@@ -168,9 +160,16 @@ def _reproducible(report: v1.RunReport) -> _Case:
     return _Case("run", "reproducible", _lines([answer.sentence], [details] if details else []))
 
 
-def _cause(one: v1.Cause) -> _Case:
-    sites = _lines(run.site(site, one.source) for site in one.sites)
-    return _Case("cause", one.source, sites, "failure", f"needs-pin: {run.cause(one)}", "needs-pin")
+def _cause(cause: v1.Cause) -> _Case:
+    sites = _lines(run.describe_site(site, cause.source) for site in cause.sites)
+    return _Case(
+        "cause",
+        cause.source,
+        sites,
+        "failure",
+        f"needs-pin: {run.describe_cause(cause)}",
+        "needs-pin",
+    )
 
 
 def _fix(report: v1.RunReport) -> Iterator[_Case]:
@@ -180,7 +179,7 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
         if report.causes:
             yield _Case("fix", "fix", "", "skipped", report.no_fix or "none was found")
         return
-    said, change = run.fix(fix), _lines(exports(fix.environment), fix.diff.splitlines())
+    said, change = run.describe_fix(fix), _lines(exports(fix.environment), fix.diff.splitlines())
     if fix.verified is None:
         yield _Case("fix", "fix", change, "error", said)
     elif not fix.verified:
@@ -189,35 +188,39 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
         yield _Case("fix", "fix", f"{said}\n{change}")
 
 
-def _output(one: v1.Output) -> _Case:
+def _output(output: v1.Output) -> _Case:
     """The arrays that a script saves decide; of what else differs, that is only said."""
-    name = f"{one.kind} {one.name}"
-    if one.agrees:
+    name = f"{output.kind} {output.name}"
+    if output.agrees:
         return _Case("output", name, "the same in all runs")
-    if one.kind == "saved":
-        return _Case("output", name, "", "failure", run.output(one))
-    return _Case("output", name, f"{run.output(one)}: not judged, the training is")
+    if output.kind == "saved":
+        return _Case("output", name, "", "failure", run.describe_output(output))
+    return _Case("output", name, f"{run.describe_output(output)}: not judged, the training is")
 
 
-def _setting(one: v1.Varied, strict: bool) -> _Case:
+def _setting(setting: v1.Varied, strict: bool) -> _Case:
     """What another machine may have otherwise."""
-    seen = f"{one.title}: {one.reason}"
-    first = f"parts first at {wording.where(one.divergence)}" if one.divergence else ""
-    if one.agrees is None:
-        return _Case("setting", one.source, "", "skipped", seen)
-    if not one.agrees and strict:
-        return _Case("setting", one.source, first, "failure", seen, "varies")
-    return _Case("setting", one.source, f"{seen}\n{first}".rstrip("\n"))
+    seen = f"{setting.title}: {setting.reason}"
+    first = (
+        f"parts first at {wording.describe_divergence(setting.divergence)}"
+        if setting.divergence
+        else ""
+    )
+    if setting.agrees is None:
+        return _Case("setting", setting.source, "", "skipped", seen)
+    if not setting.agrees and strict:
+        return _Case("setting", setting.source, first, "failure", seen, "varies")
+    return _Case("setting", setting.source, f"{seen}\n{first}".rstrip("\n"))
 
 
-def _operation(one: v1.Operation, strict: bool) -> _Case:
+def _operation(operation: v1.Operation, strict: bool) -> _Case:
     replays = {
-        "as it is": one.default,
-        "op determinism": one.deterministic,
-        "one thread": one.one_thread,
+        "as it is": operation.default,
+        "op determinism": operation.deterministic,
+        "one thread": operation.one_thread,
     }
     more = _lines(
         f"{label}: {ops.distinct(count)} distinct" for label, count in replays.items() if count
     )
-    name = f"{one.name} {one.dtype}"
-    return _judged("operation", name, one.verdict, ops.seen(one), more, strict)
+    name = f"{operation.name} {operation.dtype}"
+    return _judged("operation", name, operation.verdict, ops.seen(operation), more, strict)

@@ -23,10 +23,6 @@ _LONGEST_LINE = 500
 _MOST_LINES, _MOST_VARIABLES = 40, 20  # of a snippet
 _MOST_OF_A_DIFF = 20_000
 _MOST_UNDER = 20
-SIGNS = {
-    False: {True: "\u2713", False: "\u2717", None: "\u2013"},
-    True: {True: "\u2713", False: "\u00b7", None: "?"},
-}
 
 
 class _Part(NamedTuple):
@@ -73,7 +69,7 @@ def _shared_out(parts: Sequence[tuple[pages.Block, _Part]], room: int) -> list[s
 
 
 def _closing(page: pages.Page) -> str:
-    said = "; ".join(_text(one) for one in page.closing.sentences)
+    said = "; ".join(_text(sentence) for sentence in page.closing.sentences)
     return f"{said}. Written by {_text(page.tool, 120)}, report version {page.version}."
 
 
@@ -114,17 +110,17 @@ def _part(block: pages.Block) -> _Part:
         case pages.Lines():
             return _Part("", [row for line in block.lines for row in _line(line)])
         case pages.Table():
-            titles = [_cell(one.title) for one in block.columns]
+            titles = [_cell(cell.title) for cell in block.columns]
             head = f"{_row(titles)}\n|{' --- |' * len(titles)}\n"
-            return _Part(head, [_row([_cell(one) for one in row.cells]) for row in block.rows])
+            return _Part(head, [_row([_cell(cell) for cell in row.cells]) for row in block.rows])
         case pages.Paste():
-            return _Part("", [_snippet(one) for one in block.snippets])
+            return _Part("", [_snippet(cell) for cell in block.snippets])
         case pages.Diff():
             setting = _snippet(pages.Snippet(environment=block.environment))
             if not block.diff:
                 return _Part("", [setting] if setting else [])
-            found = _fenced(block.diff[:_MOST_OF_A_DIFF].splitlines(), "diff")
-            return found._replace(before=f"{setting}\n\n{found.before}".lstrip("\n"))
+            fenced = _fenced(block.diff[:_MOST_OF_A_DIFF].splitlines(), "diff")
+            return fenced._replace(before=f"{setting}\n\n{fenced.before}".lstrip("\n"))
         case pages.Code():
             return _fenced(block.lines, "text")
     raise TypeError(f"Markdown draws no {type(block).__name__}")
@@ -137,7 +133,7 @@ def _text(value: str, longest: int = _CELL) -> str:
 def _cell(cell: pages.Cell, longest: int = _CELL) -> str:
     match cell:
         case tuple():
-            return "".join(_cell(one, longest) for one in cell)
+            return "".join(_cell(inline, longest) for inline in cell)
         case str():
             return _text(cell, longest)
         case pages.Text(value):
@@ -146,8 +142,8 @@ def _cell(cell: pages.Cell, longest: int = _CELL) -> str:
             return code(name)
         case pages.Verdict(word):
             return _text(word)
-        case pages.Sign(value, decides):
-            return SIGNS[decides][value]
+        case pages.Sign():
+            return cell.mark
         case pages.Several(sentences):
             return _text("; ".join(sentences), longest)
         case pages.Names(names):
@@ -161,25 +157,25 @@ def _row(cells: Sequence[str]) -> str:
 
 def _line(line: pages.Line) -> Iterator[str]:
     yield f"- **{_text(line.label)}:** {_cell(line.value, _SENTENCE)}"
-    for one in line.under[:_MOST_UNDER]:
-        yield f"  - {_text(one)}"
+    for sentence in line.under[:_MOST_UNDER]:
+        yield f"  - {_text(sentence)}"
     if len(line.under) > _MOST_UNDER:
         yield f"  - and {len(line.under) - _MOST_UNDER} more"
 
 
-def _snippet(one: pages.Snippet) -> str:
+def _snippet(snippet: pages.Snippet) -> str:
     """Variables as shell lines, and the lines of the script, below what they are for."""
-    note = f" ({_text(one.note)})" if one.note else ""
-    parts = [f"For {_text(one.caption)}{note}:"] if one.caption else []
+    note = f" ({_text(snippet.note)})" if snippet.note else ""
+    parts = [f"For {_text(snippet.caption)}{note}:"] if snippet.caption else []
     for lines, language, most in (
-        (exports(one.environment), "sh", _MOST_VARIABLES),
-        (one.lines, "python", _MOST_LINES),
+        (exports(snippet.environment), "sh", _MOST_VARIABLES),
+        (snippet.lines, "python", _MOST_LINES),
     ):
         if lines:
             part = _fenced(lines[:most], language)
             more = [f"# {len(lines) - most} more in the JSON report"] if len(lines) > most else []
             parts.append(part.before + "\n".join([*part.rows, *more]) + part.after)
-    return "\n\n".join(parts) + ("\n" if one.caption else "")
+    return "\n\n".join(parts) + ("\n" if snippet.caption else "")
 
 
 def _fenced(lines: Sequence[str], language: str) -> _Part:

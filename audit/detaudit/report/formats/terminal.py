@@ -30,11 +30,8 @@ VERDICTS = {
 }
 STYLES = {"": "", "strong": "bold", "quiet": "dim", "notice": "yellow", "name": "cyan"}
 LABELS = {**STYLES, "notice": "bold yellow"}
-#: How a sign is drawn, by what it is about and by its value.
-SIGNS = {
-    False: {True: ("\u2713", "green"), False: ("\u2717", "red"), None: ("\u2013", "dim")},
-    True: {True: ("\u2713", "bold yellow"), False: ("\u00b7", "dim"), None: ("?", "yellow")},
-}
+WORKS = {True: "green", False: "red", None: "dim"}
+DECIDES = {True: "bold yellow", False: "dim", None: "yellow"}
 #: What stands for our own signs where a console knows ASCII alone.
 _ASCII = str.maketrans(
     {"\u2713": "+", "\u2717": "x", "\u2013": "-", "\u00b7": ".", "\u2260": "!=", "\u2026": "..."}
@@ -64,8 +61,8 @@ class _Printed:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         drawing = _Drawing(self.verbose, options.ascii_only, options.max_width)
-        for part in drawing.whole(self.page):
-            if isinstance(part, _Whole):  # render_lines would crop it
+        for part in drawing.draw(self.page):
+            if isinstance(part, _Unbroken):  # render_lines would crop it
                 yield from console.render(part, options)
                 continue
             for line in console.render_lines(part, options, pad=False):
@@ -74,7 +71,7 @@ class _Printed:
 
 
 @dataclass(frozen=True)
-class _Whole:
+class _Unbroken:
     """Lines that are never broken, each with its style. A comment that would not fit stands above
     its line instead.
     """
@@ -96,7 +93,7 @@ class _Drawing:
     ascii: bool
     width: int
 
-    def whole(self, page: pages.Page) -> Iterator[RenderableType]:
+    def draw(self, page: pages.Page) -> Iterator[RenderableType]:
         for place, block in enumerate(page.blocks):
             if self._is_shown(block.depth):
                 if place:
@@ -114,8 +111,8 @@ class _Drawing:
             return shown
         return shown.translate(_ASCII).encode("ascii", "backslashreplace").decode()
 
-    def _whole(self, lines: Iterable[str], style: str = "cyan") -> _Whole:
-        return _Whole([(self._plain(visible_line(line)), style) for line in lines])
+    def _unbroken(self, lines: Iterable[str], style: str = "cyan") -> _Unbroken:
+        return _Unbroken([(self._plain(visible_line(line)), style) for line in lines])
 
     @property
     def _longest(self) -> int:
@@ -147,7 +144,7 @@ class _Drawing:
                 yield self._diff(block.diff)
             case pages.Code():
                 lines = block.lines if self.verbose else block.lines[-block.last :]
-                yield self._whole(lines, "dim")
+                yield self._unbroken(lines, "dim")
             case _:
                 raise TypeError(f"no terminal draws a {type(block).__name__}")
 
@@ -166,8 +163,8 @@ class _Drawing:
             case pages.Verdict(word):
                 return self.text(word, VERDICTS.get(word, ""))
             case pages.Sign(value, decides):
-                sign, colour = SIGNS[decides][value]
-                return Text(self._plain(sign), colour)
+                colours = DECIDES if decides else WORKS
+                return Text(self._plain(cell.mark), colours[value])
             case pages.Several(sentences):
                 return Text("\n").join(self.text(one, style, longest) for one in sentences)
             case pages.Names(names, most):
@@ -238,16 +235,16 @@ class _Drawing:
         self, columns: Sequence[pages.Column], row: pages.Row, kept: Sequence[int]
     ) -> list[Text]:
         """The cells of a row, those of joined columns behind the ones before them."""
-        found: list[Text] = []
+        cells: list[Text] = []
         for place in kept:
             cell, joined = self._cell(row.cells[place]), columns[place].joined
             if not joined:
-                found.append(cell)
-            elif cell and found[-1]:
-                found[-1] = Text.assemble(found[-1], joined, cell)
+                cells.append(cell)
+            elif cell and cells[-1]:
+                cells[-1] = Text.assemble(cells[-1], joined, cell)
             elif cell:
-                found[-1] = cell
-        return found
+                cells[-1] = cell
+        return cells
 
     def _paste(self, snippets: Sequence[pages.Snippet]) -> Iterator[RenderableType]:
         """Variables as shell lines, then the lines of the script; where there are both, each says
@@ -264,11 +261,11 @@ class _Drawing:
             if shell and lines:
                 shell.insert(0, "# in the shell, before Python starts")
                 lines[:0] = ["", "# at the top of the script"]
-            yield self._whole([*shell, *lines])
+            yield self._unbroken([*shell, *lines])
 
-    def _diff(self, diff: str) -> _Whole:
+    def _diff(self, diff: str) -> _Unbroken:
         lines = [self._plain(visible_line(line)) for line in diff.splitlines()]
-        return _Whole([(line, _DIFF_STYLES.get(line[:1], "none")) for line in lines])
+        return _Unbroken([(line, _DIFF_STYLES.get(line[:1], "none")) for line in lines])
 
     def _closing(self, closing: pages.Closing) -> Text:
         more = () if self.verbose else (closing.more,)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from detaudit.report.pages import wording
+from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -22,7 +22,7 @@ from detaudit.report.pages.page import (
     Text,
     Verdict,
 )
-from detaudit.report.pages.wording import ORDER, listed, number, spread, where
+from detaudit.report.pages.wording import ORDER, describe_divergence, listed, number, spread
 from detaudit.report.schema import v1
 
 _TO_ACT_ON = ("broken", "error", "needs-pin")
@@ -53,7 +53,7 @@ def page(report: v1.OpsReport) -> Page:
     """The whole page."""
     sentences = (wording.work(report), wording.decided(report))
     closing = Closing(sentences, "-v shows every operation")
-    return wording.whole(report, "detaudit ops", _blocks(report), closing)
+    return frame.page_of(report, "detaudit ops", _blocks(report), closing)
 
 
 def _blocks(report: v1.OpsReport) -> Iterator[Block]:
@@ -96,7 +96,11 @@ def answer(report: v1.OpsReport) -> Answer:
 
 
 def _named(report: v1.OpsReport, verdict: str) -> list[str]:
-    return list(dict.fromkeys(one.name for one in report.operations if one.verdict == verdict))
+    return list(
+        dict.fromkeys(
+            operation.name for operation in report.operations if operation.verdict == verdict
+        )
+    )
 
 
 def _details(report: v1.OpsReport) -> Iterator[Line]:
@@ -116,30 +120,30 @@ def _details(report: v1.OpsReport) -> Iterator[Line]:
     for label, names in unlike.items():
         if names:
             yield Line(label, Names(tuple(dict.fromkeys(names)), 8))
-    for one in report.warnings[: wording.MOST_WARNINGS]:
+    for one in report.warnings[: frame.MOST_WARNINGS]:
         yield Line("Note", Text(one, "quiet"), "quiet")
-    yield from wording.seen_on(report)
+    yield from frame.seen_on(report)
 
 
-def _table(found: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN) -> Table:
+def _table(section: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN) -> Table:
     def row(entry: Entry) -> Row:
-        one = entry.one
+        operation = entry.one
         cells: tuple[Cell, ...] = (
             Id(entry.name, "strong"),
             Text(entry.dtypes, "quiet"),
-            Verdict(one.verdict),
-            distinct(one.default),
-            distinct(one.deterministic),
-            distinct(one.one_thread),
-            same(one.threads_agree),
-            same(one.onednn_agrees),
-            same(one.batch_agrees),
-            cost(one),
-            seen(one),
+            Verdict(operation.verdict),
+            distinct(operation.default),
+            distinct(operation.deterministic),
+            distinct(operation.one_thread),
+            same(operation.threads_agree),
+            same(operation.onednn_agrees),
+            same(operation.batch_agrees),
+            cost(operation),
+            seen(operation),
         )
         return Row(cells)
 
-    return Table(_COLUMNS, tuple(map(row, found)), Head.RULED, title=title, depth=depth)
+    return Table(_COLUMNS, tuple(map(row, section)), Head.RULED, title=title, depth=depth)
 
 
 def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
@@ -147,9 +151,11 @@ def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
     for.
     """
 
-    def row(one: v1.Refusal) -> Row:
-        shown = depth is Depth.OPEN or one.seen or one.ran
-        return Row((Text(one.message, "name"), refusal(one)), Depth.OPEN if shown else Depth.RECORD)
+    def row(refused: v1.Refusal) -> Row:
+        shown = depth is Depth.OPEN or refused.seen or refused.ran
+        return Row(
+            (Text(refused.message, "name"), refusal(refused)), Depth.OPEN if shown else Depth.RECORD
+        )
 
     return Table(
         (Column("message"), Column("here")),
@@ -161,55 +167,58 @@ def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
 
 def entries(report: v1.OpsReport, verdicts: Sequence[str] = ORDER) -> list[Entry]:
     """The entries in the order of ``ORDER``; dtypes of one operation with one verdict together."""
-    found: dict[tuple, list[v1.Operation]] = {}
-    for one in report.operations:
-        if one.verdict in verdicts:
-            found.setdefault((ORDER.index(one.verdict), one.name), []).append(one)
+    groups: dict[tuple, list[v1.Operation]] = {}
+    for operation in report.operations:
+        if operation.verdict in verdicts:
+            groups.setdefault((ORDER.index(operation.verdict), operation.name), []).append(
+                operation
+            )
     return [
-        Entry(name, ", ".join(one.dtype for one in group), group[0])
-        for (_, name), group in sorted(found.items())
+        Entry(name, ", ".join(operation.dtype for operation in group), group[0])
+        for (_, name), group in sorted(groups.items())
     ]
 
 
 def counts(report: v1.OpsReport) -> str:
     """How many entries have which verdict."""
     numbers = {
-        verdict: sum(one.verdict == verdict for one in report.operations) for verdict in ORDER
+        verdict: sum(operation.verdict == verdict for operation in report.operations)
+        for verdict in ORDER
     }
     return ", ".join(f"{count} {verdict}" for verdict, count in numbers.items() if count)
 
 
-def seen(one: v1.Operation) -> str:
+def seen(operation: v1.Operation) -> str:
     """What was seen of one entry."""
-    parts = [one.reason]
-    if one.guilty is not None and one.guilty.operation != one.name:
-        parts.append(f"in {one.guilty.operation}")
-    if one.divergence is not None:
-        parts.append(where(one.divergence))
-    if one.refused:
-        parts.append(f"under op determinism: {one.refused}")
-    if one.contrary:
-        parts.append(one.contrary)
-    if one.cost is not None:
-        parts.append(f"op determinism takes {cost(one)} times as long")
+    parts = [operation.reason]
+    if operation.guilty is not None and operation.guilty.operation != operation.name:
+        parts.append(f"in {operation.guilty.operation}")
+    if operation.divergence is not None:
+        parts.append(describe_divergence(operation.divergence))
+    if operation.refused:
+        parts.append(f"under op determinism: {operation.refused}")
+    if operation.contrary:
+        parts.append(operation.contrary)
+    if operation.cost is not None:
+        parts.append(f"op determinism takes {cost(operation)} times as long")
     return "; ".join(parts)
 
 
-def distinct(one: v1.Replays | None) -> str:
-    return "" if one is None else f"{one.distinct} of {one.replays}"
+def distinct(replays: v1.Replays | None) -> str:
+    return "" if replays is None else f"{replays.distinct} of {replays.replays}"
 
 
 def same(value: bool | None) -> str:
     return {True: "same", False: "other", None: ""}[value]
 
 
-def cost(one: v1.Operation) -> str:
-    return "" if one.cost is None else f"{one.cost:.2f}{spread(one.cost_range)}"
+def cost(operation: v1.Operation) -> str:
+    return "" if operation.cost is None else f"{operation.cost:.2f}{spread(operation.cost_range)}"
 
 
-def refusal(one: v1.Refusal) -> str:
-    here = [f"refuses here: {listed(one.seen)}"] if one.seen else []
-    here += [f"ran here: {listed(one.ran)}"] if one.ran else []
-    untried = [name for name in one.operations if name not in (*one.seen, *one.ran)]
+def refusal(refused: v1.Refusal) -> str:
+    here = [f"refuses here: {listed(refused.seen)}"] if refused.seen else []
+    here += [f"ran here: {listed(refused.ran)}"] if refused.ran else []
+    untried = [name for name in refused.operations if name not in (*refused.seen, *refused.ran)]
     here += [f"not tried: {listed(untried)}"] if untried else []
     return "; ".join(here) or "names no operation"

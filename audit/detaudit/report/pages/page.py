@@ -55,6 +55,16 @@ class Sign:
     value: bool | None
     decides: bool = False
 
+    @property
+    def mark(self) -> str:
+        """The character for it."""
+        marks = _DECIDES if self.decides else _WORKS
+        return marks[self.value]
+
+
+_WORKS = {True: "\u2713", False: "\u2717", None: "\u2013"}
+_DECIDES = {True: "\u2713", False: "\u00b7", None: "?"}
+
 
 @dataclass(frozen=True)
 class Several:

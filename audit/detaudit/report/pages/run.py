@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from detaudit.report.pages import wording
+from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -21,7 +21,14 @@ from detaudit.report.pages.page import (
     Table,
     Text,
 )
-from detaudit.report.pages.wording import cost, listed, number, operation, spread, where
+from detaudit.report.pages.wording import (
+    cost,
+    describe_divergence,
+    describe_pinpoint,
+    listed,
+    number,
+    spread,
+)
 from detaudit.report.schema import v1
 
 _AROUND = 30  # layers of a replayed step that are shown, before the first that differs and after it
@@ -33,16 +40,18 @@ def page(report: v1.RunReport) -> Page:
     search = f"; {number(searched, 'run')} for the search" if searched else ""
     work = f"{wording.work(report)}{search}"
     closing = Closing((work, wording.decided(report)), "-v shows the evidence")
-    return wording.whole(report, f"detaudit run: {report.program}", _blocks(report), closing)
+    return frame.page_of(report, f"detaudit run: {report.program}", _blocks(report), closing)
 
 
 def _blocks(report: v1.RunReport) -> Iterator[Block]:
     yield answer(report)
     lines = [Line(label, value) for label, value in details(report)]
     lines += [_why(one) for one in report.causes]
-    yield Lines((*lines, *wording.seen_on(report)))
+    yield Lines((*lines, *frame.seen_on(report)))
     if report.fix is not None:
-        yield Diff(report.fix.diff, report.fix.environment, title="Fix", remark=fix(report.fix))
+        yield Diff(
+            report.fix.diff, report.fix.environment, title="Fix", remark=describe_fix(report.fix)
+        )
     if report.price is not None:
         for pin, one in report.price.fixes.items():
             snippet = Snippet(one.lines, one.environment)
@@ -85,7 +94,7 @@ def _differ(report: v1.RunReport) -> str:
     pairs = number(repeats.parted + repeats.agreed, "pair")
     parted = f"{repeats.parted} of {pairs} of runs of {report.program} part"
     if report.quantity is not None:
-        parted = f"{parted}, {quantity(report.quantity)}"
+        parted = f"{parted}, {describe_quantity(report.quantity)}"
     parted += extent(report)
     if report.fix is not None and report.fix.verified:
         return f"{parted}; the fix below makes them agree to the last bit."
@@ -94,20 +103,29 @@ def _differ(report: v1.RunReport) -> str:
     return f"{parted}: {report.reason}."
 
 
-def _why(one: v1.Cause) -> Line:
-    sites = tuple(site(place, one.source) for place in one.sites)
-    return Line("Why", (Id(one.source, "notice"), Text(f": {cause(one)}")), under=sites)
+def _why(cause: v1.Cause) -> Line:
+    sites = tuple(describe_site(place, cause.source) for place in cause.sites)
+    return Line(
+        "Why", (Id(cause.source, "notice"), Text(f": {describe_cause(cause)}")), under=sites
+    )
 
 
-def layers(found: v1.Pinpoint) -> Table:
+def layers(pinpoint: v1.Pinpoint) -> Table:
     """The replayed step, layer by layer: what repeats, where it differs first, what differs from
     there on.
     """
-    passages = wording.passages(found)
-    first = next((place for place, one in enumerate(passages) if one.outputs > 1), 0)
+    passages = wording.notable_passages(pinpoint)
+    first = next((place for place, passage in enumerate(passages) if passage.outputs > 1), 0)
     rows = [
-        Row((one.stage, one.layer, str(one.operations), wording.passage(one)))
-        for one in passages[max(0, first - _AROUND) : first + _AROUND]
+        Row(
+            (
+                passage.stage,
+                passage.layer,
+                str(passage.operations),
+                wording.describe_passage(passage),
+            )
+        )
+        for passage in passages[max(0, first - _AROUND) : first + _AROUND]
     ]
     titles = ("stage", "layer or variable", "operations", "in all replays")
     return Table(
@@ -135,12 +153,12 @@ def bound(repeats: v1.Repeats) -> str:
 def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     """Labelled lines below the answer."""
     if report.first_divergence is not None:
-        yield "Where", where(report.first_divergence) + drift(report)
+        yield "Where", describe_divergence(report.first_divergence) + drift(report)
         if report.origin:
             yield "Origin", report.origin
     if report.pinpoint is not None:
         layer = report.pinpoint.born and report.pinpoint.guilty is None
-        yield "Layer" if layer else "Operation", operation(report.pinpoint)
+        yield "Layer" if layer else "Operation", describe_pinpoint(report.pinpoint)
     resting = [one.title for one in report.rests_on if one.agrees is False]
     if report.reproducible:
         free = [one.title for one in report.rests_on if one.agrees]
@@ -151,7 +169,9 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         unsure = [f"{one.title} ({one.reason})" for one in report.rests_on if one.agrees is None]
         if unsure:
             yield "Not known", listed(unsure)
-        unlike = [output(one) for one in report.outputs if not one.agrees and one.kind != "saved"]
+        unlike = [
+            describe_output(one) for one in report.outputs if not one.agrees and one.kind != "saved"
+        ]
         if unlike:
             yield "Beside it", f"{listed(unlike)}: not judged, the training is"
     yield from folder(report)
@@ -206,13 +226,15 @@ def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         yield "Not copied", f"{listed(isolation.left_out, 5)}: runs did not see it"
 
 
-def quantity(one: v1.Quantity) -> str:
+def describe_quantity(quantity: v1.Quantity) -> str:
     """The two values with as many digits as tell them apart, three at least."""
-    pairs = ((f"{one.first:.{digits}g}", f"{one.second:.{digits}g}") for digits in range(3, 18))
-    first, second = next(
-        (pair for pair in pairs if pair[0] != pair[1]), (str(one.first), str(one.second))
+    pairs = (
+        (f"{quantity.first:.{digits}g}", f"{quantity.second:.{digits}g}") for digits in range(3, 18)
     )
-    return f"{one.name} {first} in one run, {second} in the other"
+    first, second = next(
+        (pair for pair in pairs if pair[0] != pair[1]), (str(quantity.first), str(quantity.second))
+    )
+    return f"{quantity.name} {first} in one run, {second} in the other"
 
 
 #: What is called otherwise, or differs, beside the training; ``{}`` is its name.
@@ -224,14 +246,14 @@ BESIDE = {
 }
 
 
-def output(one: v1.Output) -> str:
+def describe_output(output: v1.Output) -> str:
     """What differs from run to run, though the training does not."""
-    if one.kind == "printed":
-        return f"what it prints differs, from line {one.line} on"
+    if output.kind == "printed":
+        return f"what it prints differs, from line {output.line} on"
     return (
-        BESIDE[one.kind].format(one.name)
-        if one.kind in BESIDE
-        else f"other contents were saved as {one.name}"
+        BESIDE[output.kind].format(output.name)
+        if output.kind in BESIDE
+        else f"other contents were saved as {output.name}"
     )
 
 
@@ -244,30 +266,30 @@ def drift(report: v1.RunReport) -> str:
     return f"; after step {last.step} {last.elements:,} of {last.of:,} weights differ{gap}"
 
 
-def cause(one: v1.Cause) -> str:
+def describe_cause(cause: v1.Cause) -> str:
     shown = {
         True: "without its pin alone runs part",
         False: "not needed after all",
         None: "its need was not tried",
     }
-    note = f"; {one.note}" if one.note else ""
-    return f"{one.title}; {shown[one.necessary]}{note}"
+    note = f"; {cause.note}" if cause.note else ""
+    return f"{cause.title}; {shown[cause.necessary]}{note}"
 
 
-def site(one: v1.Site, source: str) -> str:
+def describe_site(site: v1.Site, source: str) -> str:
     through = (
         ""
-        if one.in_user_code or not one.stack
-        else f", through {one.stack[-1].rpartition(' in ')[2]}"
+        if site.in_user_code or not site.stack
+        else f", through {site.stack[-1].rpartition(' in ')[2]}"
     )
-    function = f" in {one.function}" if one.function and one.function != "<module>" else ""
+    function = f" in {site.function}" if site.function and site.function != "<module>" else ""
     what = "opening" if source == "input-changed" else "draw"
-    return f"{one.file}:{one.line}{function}, {number(one.draws, what)}{through}"
+    return f"{site.file}:{site.line}{function}, {number(site.draws, what)}{through}"
 
 
-def fix(one: v1.Change) -> str:
-    said = f"verified: {one.reason}" if one.verified else f"not verified: {one.reason}"
-    return f"{said}; it takes {cost(one)}" if one.cost is not None else said
+def describe_fix(fix: v1.Change) -> str:
+    said = f"verified: {fix.reason}" if fix.verified else f"not verified: {fix.reason}"
+    return f"{said}; it takes {cost(fix)}" if fix.cost is not None else said
 
 
 def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
@@ -279,12 +301,14 @@ def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         if report.no_price:
             yield "Price", f"not measured: {report.no_price}"
         return
-    told = [row for row in one.alone if _told(row, one.noise)]
-    parts = [f"{_held(row)} {cost(row)}" for row in sorted(told, key=lambda row: -(row.cost or 0))]
-    quiet = [row for row in one.alone if row.cost_range is not None and row not in told]
+    clear = [row for row in one.alone if _is_beyond_noise(row, one.noise)]
+    parts = [
+        f"{_pins_of(row)} {cost(row)}" for row in sorted(clear, key=lambda row: -(row.cost or 0))
+    ]
+    quiet = [row for row in one.alone if row.cost_range is not None and row not in clear]
     if quiet:
         parts.append(
-            f"{listed([_held(row) for row in quiet], 20)} nothing that can be told from noise"
+            f"{listed([_pins_of(row) for row in quiet], 20)} nothing that can be told from noise"
             f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}"
         )
     if len(one.found.pins) > 1 and one.found.cost is not None:
@@ -305,7 +329,7 @@ def applied(pin: str, fix: v1.Fix) -> str:
     return f"{pin} is held by{note}:" if fix.lines or fix.environment else f"{pin}{note}"
 
 
-def _told(row: v1.Cost, noise: v1.Cost) -> bool:
+def _is_beyond_noise(row: v1.Cost, noise: v1.Cost) -> bool:
     """Whether a pin's ratios all lie beyond 1, and beyond all that the script has against
     itself.
     """
@@ -315,7 +339,7 @@ def _told(row: v1.Cost, noise: v1.Cost) -> bool:
     return row.cost_range[0] > max(1.0, greatest) or row.cost_range[1] < min(1.0, least)
 
 
-def _held(row: v1.Cost) -> str:
+def _pins_of(row: v1.Cost) -> str:
     added = listed([pin for pin in row.pins if pin not in row.base])
     return f"{added} (beside {listed(row.base)})" if row.base else added
 
@@ -334,13 +358,16 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             )
     yield "observer", report.observer.reason
     for one in report.outputs:
-        yield one.kind, f"{one.name}: {'the same in all runs' if one.agrees else output(one)}"
+        yield (
+            one.kind,
+            f"{one.name}: {'the same in all runs' if one.agrees else describe_output(one)}",
+        )
     for place, tried in enumerate(report.search.tried, 1):
         yield f"question {place}", tried
     if report.price is not None:
         yield "noise", f"as it is, against itself: {cost(report.price.noise)}"
         for row in report.price.alone:
-            yield f"price of {_held(row)}", cost(row) or "a run did not complete"
+            yield f"price of {_pins_of(row)}", cost(row) or "a run did not complete"
         for line in report.price.tried:
             yield "a faster set", line
     if report.search.untouched:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from detaudit.report.pages import wording
+from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -22,10 +22,16 @@ from detaudit.report.pages.page import (
     Snippet,
     Table,
     Text,
-    Tone,
     Verdict,
 )
-from detaudit.report.pages.wording import cost, in_recipe, listed, number, short, where
+from detaudit.report.pages.wording import (
+    cost,
+    describe_divergence,
+    in_recipe,
+    listed,
+    number,
+    short,
+)
 from detaudit.report.schema import v1
 
 
@@ -37,13 +43,34 @@ def page(report: v1.Report) -> Page:
         "-v shows the evidence",
         ("detaudit explain ID tells more of a source",),
     )
-    return wording.whole(report, title, _blocks(report), closing)
+    return frame.page_of(report, title, _blocks(report), closing)
 
 
 def answer(report: v1.Report) -> Answer:
     """Does training here give the same bits twice?"""
-    tone, verdict, sentence = _same_bits(report)
-    return Answer(tone, verdict, sentence)
+    control = report.control
+    if control is None:
+        return _not_seen(report)
+    if control.holds is False:
+        sentence = (
+            "Two trainings here differ although everything is pinned. This machine or this build "
+            "is at fault; attach this report to a bug. No cause was looked for: it would be "
+            "guesswork."
+        )
+        return Answer("bad", "NO", sentence)
+    broken = [verdict.source for verdict in report.verdicts if verdict.verdict == "broken"]
+    if broken:
+        sentence = (
+            f"Runs of one and the same condition part although everything is pinned: "
+            f"{listed(broken)}. This machine or this build is at fault; attach this report to a "
+            f"bug."
+        )
+        return Answer("bad", "NO", sentence)
+    if control.holds is None:
+        return _not_seen(report)
+    if report.recipe is None:
+        return _without_recipe(report)
+    return _with_recipe(report.recipe)
 
 
 def _blocks(report: v1.Report) -> Iterator[Block]:
@@ -78,19 +105,21 @@ def _details(report: v1.Report) -> Lines:
         "Ended early": _early(report),
     }
     lines = [Line(label, value) for label, value in said.items() if value]
-    lines += [Line("Warning", one, "notice") for one in report.warnings[: wording.MOST_WARNINGS]]
-    return Lines((*lines, *wording.seen_on(report)))
+    lines += [Line("Warning", one, "notice") for one in report.warnings[: frame.MOST_WARNINGS]]
+    return Lines((*lines, *frame.seen_on(report)))
 
 
 def _sources(report: v1.Report) -> Table:
-    def pin(one: v1.Verdict) -> Inline:
-        if one.verdict != "needs-pin" or one.pin is None:
+    def pin(verdict: v1.Verdict) -> Inline:
+        if verdict.verdict != "needs-pin" or verdict.pin is None:
             return ""
-        return Text("the recipe", "quiet") if in_recipe(report, one) else Id(one.pin, "name")
+        return (
+            Text("the recipe", "quiet") if in_recipe(report, verdict) else Id(verdict.pin, "name")
+        )
 
-    def row(one: v1.Verdict) -> Row:
-        seen = Text(wording.seen(one), "quiet" if one.verdict == "skipped" else "")
-        return Row((Id(one.source), Verdict(one.verdict), seen, pin(one)))
+    def row(verdict: v1.Verdict) -> Row:
+        seen = Text(wording.seen(verdict), "quiet" if verdict.verdict == "skipped" else "")
+        return Row((Id(verdict.source), Verdict(verdict.verdict), seen, pin(verdict)))
 
     columns = tuple(map(Column, ("source", "verdict", "what was seen", "pin")))
     return Table(columns, tuple(map(row, wording.ordered(report.verdicts))), Head.RULED)
@@ -98,25 +127,29 @@ def _sources(report: v1.Report) -> Table:
 
 def _pins(report: v1.Report) -> Iterator[Paste]:
     """Each pin once; those that the recipe makes needless are details."""
-    wanted = [one for one in report.verdicts if one.verdict == "needs-pin" and one.fix is not None]
-    besides = [one for one in wanted if not in_recipe(report, one)]
-    found = []
-    for pin in dict.fromkeys(one.pin for one in wanted):
-        sources = [one for one in wanted if one.pin == pin]
+    wanted = [
+        verdict
+        for verdict in report.verdicts
+        if verdict.verdict == "needs-pin" and verdict.fix is not None
+    ]
+    besides = [verdict for verdict in wanted if not in_recipe(report, verdict)]
+    snippets = []
+    for pin in dict.fromkeys(verdict.pin for verdict in wanted):
+        sources = [verdict for verdict in wanted if verdict.pin == pin]
         fix = sources[0].fix
         assert fix is not None
-        found.append(
+        snippets.append(
             Snippet(
                 fix.lines,
                 fix.environment,
-                ", ".join(one.source for one in sources),
+                ", ".join(verdict.source for verdict in sources),
                 fix.note,
-                Depth.OPEN if any(one in besides for one in sources) else Depth.DETAIL,
+                Depth.OPEN if any(verdict in besides for verdict in sources) else Depth.DETAIL,
             )
         )
-    if found:
+    if snippets:
         yield Paste(
-            tuple(found),
+            tuple(snippets),
             title="Pins",
             remark="what to paste where your code uses the source",
             depth=Depth.SECTION if besides else Depth.DETAIL,
@@ -126,11 +159,11 @@ def _pins(report: v1.Report) -> Iterator[Paste]:
 def _ladder(report: v1.Report) -> Table:
     chosen = report.recipe.rung if report.recipe else None
 
-    def row(one: v1.Rung) -> Row:
-        best = one.id == chosen
-        title = Text(one.title, "strong" if best else "")
-        changes = Text("; ".join(one.changes), detail=not best)
-        return Row((Sign(one.holds), title, wording.climbed(one), cost(one), changes))
+    def row(rung: v1.Rung) -> Row:
+        best = rung.id == chosen
+        title = Text(rung.title, "strong" if best else "")
+        changes = Text("; ".join(rung.changes), detail=not best)
+        return Row((Sign(rung.holds), title, wording.climbed(rung), cost(rung), changes))
 
     return Table(
         (
@@ -148,11 +181,11 @@ def _ladder(report: v1.Report) -> Table:
 
 
 def _matrix(report: v1.Report) -> Table:
-    generators = list(dict.fromkeys(one.generator for one in report.matrix))[:20]
-    cells = {(one.component, one.generator): one.decides for one in report.matrix}
+    generators = list(dict.fromkeys(cell.generator for cell in report.matrix))[:20]
+    cells = {(cell.component, cell.generator): cell.decides for cell in report.matrix}
     rows = [
         (Id(component), *(Sign(cells.get((component, name)), decides=True) for name in generators))
-        for component in dict.fromkeys(one.component for one in report.matrix)
+        for component in dict.fromkeys(cell.component for cell in report.matrix)
     ]
     return Table(
         (Column(""), *(Column(Id(name)) for name in generators)),
@@ -165,10 +198,13 @@ def _matrix(report: v1.Report) -> Table:
 
 
 def _reach(report: v1.Report) -> Table:
-    def row(one: v1.Level) -> Row:
-        first = f", first at {where(one.divergence)}" if one.divergence else ""
-        seen = (Text(one.reason, "" if one.agrees is not None else "quiet"), Text(first, "", True))
-        return Row((Sign(one.agrees), one.title, seen))
+    def row(level: v1.Level) -> Row:
+        first = f", first at {describe_divergence(level.divergence)}" if level.divergence else ""
+        seen = (
+            Text(level.reason, "" if level.agrees is not None else "quiet"),
+            Text(first, "", True),
+        )
+        return Row((Sign(level.agrees), level.title, seen))
 
     return Table(
         (Column(""), Column("level"), Column("what was seen")),
@@ -182,11 +218,11 @@ def _reach(report: v1.Report) -> Table:
 def _placebos(report: v1.Report) -> Table:
     said = {True: "does nothing", False: "has an effect", None: "not shown"}
 
-    def row(one: v1.Placebo) -> Row:
-        yours = Text("; your environment has it" if one.yours else "", "notice")
-        shown = Text(said[one.does_nothing], "notice" if one.does_nothing else "quiet")
-        reason = Text(one.reason, "quiet", detail=one.does_nothing is not None)
-        return Row((shown, (one.title, yours), reason))
+    def row(placebo: v1.Placebo) -> Row:
+        yours = Text("; your environment has it" if placebo.yours else "", "notice")
+        shown = Text(said[placebo.does_nothing], "notice" if placebo.does_nothing else "quiet")
+        reason = Text(placebo.reason, "quiet", detail=placebo.does_nothing is not None)
+        return Row((shown, (placebo.title, yours), reason))
 
     return Table(
         (Column(""), Column("setting"), Column("what was seen", joined="\n")),
@@ -197,8 +233,8 @@ def _placebos(report: v1.Report) -> Table:
     )
 
 
-def _first(found: v1.Divergence | None) -> str:
-    return where(found) if found is not None else ""
+def _first(divergence: v1.Divergence | None) -> str:
+    return describe_divergence(divergence) if divergence is not None else ""
 
 
 def _evidence(report: v1.Report) -> Table:
@@ -222,67 +258,35 @@ def _evidence(report: v1.Report) -> Table:
     )
 
 
-def _same_bits(report: v1.Report) -> tuple[Tone, str, str]:
-    control, recipe = report.control, report.recipe
-    if control is None:
-        return (
-            "unsure",
-            "NOT DECIDED",
-            f"Whether training here gives the same bits twice was not seen: {report.reason}.",
-        )
-    if control.holds is False:
-        return (
-            "bad",
-            "NO",
-            (
-                "Two trainings here differ although everything is pinned. This machine or this build is "
-                "at fault; attach this report to a bug. No cause was looked for: it would be guesswork."
-            ),
-        )
-    broken = [one.source for one in report.verdicts if one.verdict == "broken"]
-    if broken:
-        return (
-            "bad",
-            "NO",
-            (
-                f"Runs of one and the same condition part although everything is pinned: {listed(broken)}. "
-                f"This machine or this build is at fault; attach this report to a bug."
-            ),
-        )
-    if control.holds is None:
-        return (
-            "unsure",
-            "NOT DECIDED",
-            f"Whether training here gives the same bits twice was not seen: {report.reason}.",
-        )
-    if recipe is None:
-        return _without_recipe(report)
+def _not_seen(report: v1.Report) -> Answer:
+    sentence = f"Whether training here gives the same bits twice was not seen: {report.reason}."
+    return Answer("unsure", "NOT DECIDED", sentence)
+
+
+def _with_recipe(recipe: v1.Recipe) -> Answer:
     if recipe.verified is False:
-        return (
-            "unsure",
-            "NOT AS PRINTED",
-            f"A recipe held trial by trial, but its own lines do not: {recipe.reason}.",
-        )
+        sentence = f"A recipe held trial by trial, but its own lines do not: {recipe.reason}."
+        return Answer("unsure", "NOT AS PRINTED", sentence)
     if recipe.verified is None:
-        return (
-            "unsure",
-            "NOT DECIDED",
-            f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}.",
-        )
+        sentence = f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}."
+        return Answer("unsure", "NOT DECIDED", sentence)
+    same = "Training here gives the same bits twice, with"
     if recipe.rung == "none":
-        return "good", "YES", "Training here gives the same bits twice, with nothing pinned."
-    return "good", "YES, ONCE PINNED", "Training here gives the same bits twice, with these lines:"
+        return Answer("good", "YES", f"{same} nothing pinned.")
+    return Answer("good", "YES, ONCE PINNED", f"{same} these lines:")
 
 
-def _without_recipe(report: v1.Report) -> tuple[Tone, str, str]:
+def _without_recipe(report: v1.Report) -> Answer:
     assert report.control is not None
-    models = len(report.control.models)
-    held = f"With everything pinned, two trainings agree to the last bit on {number(models, 'tiny model')}"
+    models = number(len(report.control.models), "tiny model")
+    held = f"With everything pinned, two trainings agree to the last bit on {models}"
     if report.ladder and all(rung.holds is False for rung in report.ladder):
-        return "unsure", "IN PART", f"{held}; but none of the known recipes holds on all of them."
+        sentence = f"{held}; but none of the known recipes holds on all of them."
+        return Answer("unsure", "IN PART", sentence)
     if report.ladder or report.interrupted or report.cut:
-        return "unsure", "NOT FINISHED", f"{held}; which recipe suffices was not decided."
-    return "good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe."
+        sentence = f"{held}; which recipe suffices was not decided."
+        return Answer("unsure", "NOT FINISHED", sentence)
+    return Answer("good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe.")
 
 
 def _parts_at(report: v1.Report) -> str:
@@ -295,7 +299,9 @@ def _parts_at(report: v1.Report) -> str:
     ]
     broken = [(one.source, one.divergence) for one in report.verdicts if one.verdict == "broken"]
     return "; ".join(
-        f"{name}: {where(found)}" for name, found in [*models, *broken][:20] if found is not None
+        f"{name}: {describe_divergence(found)}"
+        for name, found in [*models, *broken][:20]
+        if found is not None
     )
 
 
@@ -314,7 +320,7 @@ def _recipe(report: v1.Report) -> str:
     said = {True: _verified(recipe), False: f"not verified: {recipe.reason}", None: "not verified"}[
         recipe.verified
     ]
-    rung = next((one for one in report.ladder if one.id == recipe.rung), None)
+    rung = next((tried for tried in report.ladder if tried.id == recipe.rung), None)
     price = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
     return f"{recipe.title}; {said}{price}"
 
@@ -335,20 +341,20 @@ def _besides(report: v1.Report) -> str:
     if report.recipe is None:
         return ""
     names = [
-        one.source
-        for one in report.verdicts
-        if one.verdict == "needs-pin" and not in_recipe(report, one)
+        verdict.source
+        for verdict in report.verdicts
+        if verdict.verdict == "needs-pin" and not in_recipe(report, verdict)
     ]
     return f"where your code uses it: {listed(names, 20)}" if names else ""
 
 
 def _keep_equal(report: v1.Report) -> str:
-    names = [one.source for one in report.verdicts if one.verdict == "varies"]
+    names = [verdict.source for verdict in report.verdicts if verdict.verdict == "varies"]
     return f"each of these changes the bits: {listed(names, 20)}" if names else ""
 
 
 def _undecided(report: v1.Report) -> str:
-    return listed([one.source for one in report.verdicts if one.verdict == "error"])
+    return listed([verdict.source for verdict in report.verdicts if verdict.verdict == "error"])
 
 
 def _untried(report: v1.Report) -> str:

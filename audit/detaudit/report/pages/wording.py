@@ -1,25 +1,14 @@
-"""The sentences that every face of a report shares, from the document alone.
+"""The sentences that pages and formats share, from the document alone.
 
-They are plain text with whatever the document holds in them: each face escapes them in its own way.
+They are plain text with whatever the document holds in them: each format escapes them in its own
+way.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from math import isclose
 from typing import Any
 
 from detaudit.core.counting import excluded_rate
-from detaudit.report.pages.page import (
-    Block,
-    Closing,
-    Code,
-    Column,
-    Depth,
-    Line,
-    Page,
-    Row,
-    Table,
-    Text,
-)
 from detaudit.report.schema import v1
 
 #: Verdicts in the order in which a reader needs them.
@@ -33,7 +22,7 @@ def in_recipe(report: v1.Report, verdict: v1.Verdict) -> bool:
 
 def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
     """What needs the reader first; within one verdict as declared."""
-    return sorted(verdicts, key=lambda one: ORDER.index(one.verdict))
+    return sorted(verdicts, key=lambda verdict: ORDER.index(verdict.verdict))
 
 
 def seen(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
@@ -53,14 +42,16 @@ def _arms(verdict: v1.Verdict) -> str:
     """Loose against pinned, on the model that the verdict rests on; empty where it rests on
     settings.
     """
-    loose = next((one for one in verdict.counts if one.name == "loose" and one.parted), None)
+    loose = next(
+        (count for count in verdict.counts if count.name == "loose" and count.parted), None
+    )
     pinned = next(
         (
-            one
-            for one in verdict.counts
-            if one.name == f"pinned by {verdict.pin}"
+            count
+            for count in verdict.counts
+            if count.name == f"pinned by {verdict.pin}"
             and loose is not None
-            and one.model == loose.model
+            and count.model == loose.model
         ),
         None,
     )
@@ -81,9 +72,9 @@ def _unobserved(verdict: v1.Verdict) -> str:
         return ""
     agreed = next(
         (
-            one.agreed
-            for one in verdict.counts
-            if one.agreed and isclose(excluded_rate(one.agreed), verdict.excluded)
+            count.agreed
+            for count in verdict.counts
+            if count.agreed and isclose(excluded_rate(count.agreed), verdict.excluded)
         ),
         None,
     )
@@ -96,9 +87,9 @@ def _unobserved(verdict: v1.Verdict) -> str:
 def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
     """``mlp, cnn: 1 thread = 2 threads != 4 threads``: models that show the same are told once."""
     models: dict[tuple[tuple[str, ...], ...], list[str]] = {}
-    for one in settings:
-        if one.groups:
-            models.setdefault(one.groups, []).append(short(one.model))
+    for setting in settings:
+        if setting.groups:
+            models.setdefault(setting.groups, []).append(short(setting.model))
     disagree = [
         f"{', '.join(names)}: {f' {unlike} '.join(' = '.join(group) for group in groups)}"
         for groups, names in models.items()
@@ -108,23 +99,29 @@ def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
     return [*disagree, f"all equal on {', '.join(agree)}"] if agree else disagree
 
 
-def where(found: v1.Divergence) -> str:
+def describe_divergence(divergence: v1.Divergence) -> str:
     """Where two runs part first, and how far."""
-    step = "" if found.step is None else f", step {found.step}"
-    place = f"{found.stage}{step}, {found.name}"
-    if found.kind != "bits":
-        return f"{place} ({'only one run has it' if found.kind == 'missing' else 'another dtype or shape'})"
-    if found.elements is None:
+    step = "" if divergence.step is None else f", step {divergence.step}"
+    place = f"{divergence.stage}{step}, {divergence.name}"
+    if divergence.kind != "bits":
+        return f"{place} ({'only one run has it' if divergence.kind == 'missing' else 'another dtype or shape'})"
+    if divergence.elements is None:
         return place
-    far = "" if found.ulps_max is None else f", by up to {number(found.ulps_max, 'ULP')}"
-    return f"{place} ({found.elements:,} of {number(found.of or found.elements, 'element')} differ{far})"
+    far = "" if divergence.ulps_max is None else f", by up to {number(divergence.ulps_max, 'ULP')}"
+    return f"{place} ({divergence.elements:,} of {number(divergence.of or divergence.elements, 'element')} differ{far})"
 
 
 def first(verdict: v1.Verdict) -> str:
     """Where runs part first, and by which operation where that was found."""
-    found = verdict.pinpoint
-    by = f": {operation(found)}" if found is not None and found.guilty is not None else ""
-    return f"{where(verdict.divergence)}{by}" if verdict.divergence is not None else ""
+    pinpoint = verdict.pinpoint
+    by = (
+        f": {describe_pinpoint(pinpoint)}"
+        if pinpoint is not None and pinpoint.guilty is not None
+        else ""
+    )
+    return (
+        f"{describe_divergence(verdict.divergence)}{by}" if verdict.divergence is not None else ""
+    )
 
 
 _BORN = {
@@ -136,58 +133,59 @@ _BORN = {
 }
 
 
-def operation(one: v1.Pinpoint) -> str:
+def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     """The operation at which the step parts, or the layer where no more was asked, and what was
     seen.
     """
-    if one.failed:
-        return f"the step could not be replayed ({one.kind}): {one.failed}"
-    if not one.born and one.watched is not None and one.watched.distinct > 1:
+    if pinpoint.failed:
+        return f"the step could not be replayed ({pinpoint.kind}): {pinpoint.failed}"
+    if not pinpoint.born and pinpoint.watched is not None and pinpoint.watched.distinct > 1:
         return (
-            f"the step, replayed ({one.kind}), ends on {one.watched.distinct} distinct results; which operation "
-            f"they come from was not established"
+            f"the step, replayed ({pinpoint.kind}), ends on {pinpoint.watched.distinct} distinct "
+            f"results; which operation they come from was not established"
         )
-    if not one.born and one.same_step is False:
-        return f"the step, replayed ({one.kind}), repeats itself, but ends on other bits than the step did"
-    if not one.born:
+    if not pinpoint.born and pinpoint.same_step is False:
+        return f"the step, replayed ({pinpoint.kind}), repeats itself, but ends on other bits than the step did"
+    if not pinpoint.born:
         return (
-            f"the step, replayed ({one.kind}), repeats itself in two processes, all {one.operations:,} operations "
-            f"of it"
+            f"the step, replayed ({pinpoint.kind}), repeats itself in two processes, all "
+            f"{pinpoint.operations:,} operations of it"
         )
-    count = one.guilty.replays if one.guilty is not None else one.watched
-    alone = (
-        one.born in ("kernel", "python") and count is not None and count.replays > 2
-    )  # seen in one process
+    count = pinpoint.guilty.replays if pinpoint.guilty is not None else pinpoint.watched
+    # Seen in one process
+    alone = pinpoint.born in ("kernel", "python") and count is not None and count.replays > 2
     times = (
         f": {count.distinct} distinct of {count.replays} replays"
         if alone and count is not None
         else ""
     )
-    what = f"{one.guilty.operation} in the" if one.guilty is not None else "the"
-    place = f" of {one.layer}" if one.layer else ""
-    line = f", asked for by {one.line}" if one.line else ""
-    stage = "update" if one.stage == "update" else f"{one.stage} pass"
-    return f"{what} {stage}{place}{line}; {_BORN[one.born]}{times}" + (
-        f"; {_whole(one)}" if alone else ""
+    what = f"{pinpoint.guilty.operation} in the" if pinpoint.guilty is not None else "the"
+    place = f" of {pinpoint.layer}" if pinpoint.layer else ""
+    line = f", asked for by {pinpoint.line}" if pinpoint.line else ""
+    stage = "update" if pinpoint.stage == "update" else f"{pinpoint.stage} pass"
+    return f"{what} {stage}{place}{line}; {_BORN[pinpoint.born]}{times}" + (
+        f"; {_eager_and_compiled(pinpoint)}" if alone else ""
     )
 
 
-def passages(one: v1.Pinpoint) -> list[v1.Passage]:
+def notable_passages(pinpoint: v1.Pinpoint) -> list[v1.Passage]:
     """The passages that are worth a row: of a named layer or variable, or the first that parts."""
-    first = next((each for each in one.passages if each.inputs == 1 < each.outputs), None)
-    return [each for each in one.passages if each.layer or each is first]
+    first = next(
+        (passage for passage in pinpoint.passages if passage.inputs == 1 < passage.outputs), None
+    )
+    return [passage for passage in pinpoint.passages if passage.layer or passage is first]
 
 
-def passage(one: v1.Passage) -> str:
+def describe_passage(passage: v1.Passage) -> str:
     """What was seen of one layer's operations."""
-    if one.outputs == 1:
+    if passage.outputs == 1:
         return "repeats"
-    if one.inputs == 1:
-        return f"parts here: {one.outputs} distinct results from equal inputs"
-    return f"differs already: {one.inputs} distinct inputs"
+    if passage.inputs == 1:
+        return f"parts here: {passage.outputs} distinct results from equal inputs"
+    return f"differs already: {passage.inputs} distinct inputs"
 
 
-def _whole(one: v1.Pinpoint) -> str:
+def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
     """Whether what was seen eagerly, every operation watched, holds for the step as it is
     compiled.
     """
@@ -196,36 +194,38 @@ def _whole(one: v1.Pinpoint) -> str:
         False: ", where watching changes its bits",
         None: "",
     }
-    seen = f"seen in eager execution{unchanged[one.same_watched]}"
-    if one.compiled is None:
+    seen = f"seen in eager execution{unchanged[pinpoint.same_watched]}"
+    if pinpoint.compiled is None:
         return seen
-    parts = "parts too" if one.compiled.distinct > 1 else "repeats itself"
-    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[one.same_eager]
+    parts = "parts too" if pinpoint.compiled.distinct > 1 else "repeats itself"
+    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[pinpoint.same_eager]
     return (
-        f"{seen}; the compiled step as a whole {parts}{bits} ({one.compiled.distinct} distinct of "
-        f"{one.compiled.replays})"
+        f"{seen}; the compiled step as a whole {parts}{bits} ({pinpoint.compiled.distinct} distinct of "
+        f"{pinpoint.compiled.replays})"
     )
 
 
 def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
     """What each model's pairs showed, a model a line, and the trials that this rests on."""
     models: dict[str, list[str]] = {}
-    for one in counts:
-        models.setdefault(short(one.model), []).append(f"{one.name} {_share(one)}")
+    for count in counts:
+        models.setdefault(short(count.model), []).append(f"{count.name} {_share(count)}")
     found = [f"{model}, pairs that part: {', '.join(said)}" for model, said in models.items()]
     return [*found, f"trials {spans(numbers)}"] if numbers else found
 
 
-def of_control(one: v1.Controlled) -> str:
+def of_control(model: v1.Controlled) -> str:
     """What the pairs of one model showed with everything pinned, and where the first differs."""
-    found = control_pairs(one)
-    return f"{where(one.divergence)}; {found}" if one.divergence else found
+    pairs = control_pairs(model)
+    return f"{describe_divergence(model.divergence)}; {pairs}" if model.divergence else pairs
 
 
-def control_pairs(one: v1.Controlled) -> str:
+def control_pairs(model: v1.Controlled) -> str:
     """What the pairs of one model showed with everything pinned."""
-    reasons = dict.fromkeys([*one.problems, *([one.unavailable] if one.unavailable else [])])
-    return "; ".join([f"{_share(one)} pairs part", *reasons, f"trials {spans(one.trial_numbers)}"])
+    reasons = dict.fromkeys([*model.problems, *([model.unavailable] if model.unavailable else [])])
+    return "; ".join(
+        [f"{_share(model)} pairs part", *reasons, f"trials {spans(model.trial_numbers)}"]
+    )
 
 
 def flat(facts: Any, name: str = "") -> list[str]:
@@ -249,28 +249,29 @@ def climbed(rung: v1.Rung) -> str:
     """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
     if rung.holds is None:
         return rung.reason
-    pairs = sum(one.agreed + one.parted for one in rung.counts)
-    parted = [short(one.model) for one in rung.counts if one.parted]
+    pairs = sum(count.agreed + count.parted for count in rung.counts)
+    parted = [short(count.model) for count in rung.counts if count.parted]
     on = (
         f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})"
         if parted
         else ""
     )
-    other = (
-        f"; {rung.reason}" if rung.holds is False and not parted else ""
-    )  # why it does not work all the same
-    return f"{sum(one.parted for one in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
+    # Why it does not work all the same
+    other = f"; {rung.reason}" if rung.holds is False and not parted else ""
+    return (
+        f"{sum(count.parted for count in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
+    )
 
 
-def cost(one: v1.Rung | v1.Change | v1.Cost) -> str:
+def cost(timed: v1.Rung | v1.Change | v1.Cost) -> str:
     """How many times as long it takes, and over which range that was measured."""
-    if one.cost is None:
+    if timed.cost is None:
         return ""
-    return f"{one.cost:.2f} times as long{spread(one.cost_range)}"
+    return f"{timed.cost:.2f} times as long{spread(timed.cost_range)}"
 
 
-def spread(found: tuple[float, float] | None) -> str:
-    return f" ({found[0]:.2f} to {found[1]:.2f})" if found else ""
+def spread(bounds: tuple[float, float] | None) -> str:
+    return f" ({bounds[0]:.2f} to {bounds[1]:.2f})" if bounds else ""
 
 
 def farthest(report: v1.Report) -> str:
@@ -343,48 +344,6 @@ def _at(facts: Any, *keys: str) -> Any:
     return facts
 
 
-MOST_WARNINGS = 20
-_MOST_FACTS = 150
-_LONGEST_FACT = 200
-_MOST_TRIALS = 100  # on a terminal
-
-
-def seen_on(report: v1.Document) -> tuple[Line, ...]:
-    """The line that says where it was seen, where that is known."""
-    seen = context(report)
-    return (Line("Seen on", Text(seen, "quiet"), "quiet"),) if seen else ()
-
-
-def whole(report: v1.Document, title: str, blocks: Iterable[Block], closing: Closing) -> Page:
-    """The page of a command: its own blocks, then what every page has."""
-    tool = f"{report.tool.name} {report.tool.version}"
-    return Page(title, (*blocks, *_records(report)), closing, tool, report.version)
-
-
-def _records(report: v1.Document) -> Iterator[Block]:
-    """What every page has at its end: the facts, and the trials that did not complete."""
-    facts = flat(
-        {"machine": report.machine, "environment": report.environment, "options": report.options}
-    )
-    lines = [one[:_LONGEST_FACT] for one in facts[:_MOST_FACTS]]
-    if len(facts) > _MOST_FACTS:
-        lines.append(f"({len(facts) - _MOST_FACTS:,} more in the JSON report)")
-    yield Code(tuple(lines), title="Machine and environment", depth=Depth.RECORD, priority=2)
-    ended = [one for one in report.trials if one.outcome != "completed"]
-    if ended:
-        depths = [Depth.OPEN] * _MOST_TRIALS + [Depth.RECORD] * len(ended)
-        yield Table(
-            (Column("trial"), Column("outcome"), Column("reason", joined=": ")),
-            tuple(
-                Row((str(one.number), one.outcome, one.reason), depth)
-                for one, depth in zip(ended, depths, strict=False)
-            ),
-            title="Trials that did not complete",
-            depth=Depth.DETAIL,
-            priority=1,
-        )
-
-
 def decided(report: v1.Document) -> str:
     """The exit code, and what decided it."""
     return f"exit code {report.exit_code}: {report.reason}"
@@ -399,13 +358,13 @@ def work(report: v1.Document) -> str:
 
 def spans(numbers: Sequence[int]) -> str:
     """``1-4, 7``."""
-    found: list[list[int]] = []
-    for one in sorted(set(numbers)):
-        if found and one == found[-1][1] + 1:
-            found[-1][1] = one
+    ranges: list[list[int]] = []
+    for trial in sorted(set(numbers)):
+        if ranges and trial == ranges[-1][1] + 1:
+            ranges[-1][1] = trial
         else:
-            found.append([one, one])
-    return listed([str(a) if a == b else f"{a}-{b}" for a, b in found])
+            ranges.append([trial, trial])
+    return listed([str(first) if first == last else f"{first}-{last}" for first, last in ranges])
 
 
 def short(model: str) -> str:

@@ -674,9 +674,8 @@ AnyReport = Report | RunReport | OpsReport
 def schema() -> bytes:
     """The JSON Schema (draft 2020-12) of this version."""
     found = msgspec.json.schema(AnyReport)
-    for part in found[
-        "$defs"
-    ].values():  # a docstring's indentation depends on the Python that compiled it
+    # A docstring's indentation depends on the Python that compiled it
+    for part in found["$defs"].values():
         part["description"] = " ".join(part["description"].split())
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

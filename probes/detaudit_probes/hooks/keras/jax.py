@@ -36,15 +36,17 @@ def prepare(session: Any, recorder: Any) -> None:
     """
     import jax
 
-    def once_followed(make: Callable[[JaxWatching, Any], Any], given: Any) -> Any:
+    def once_followed(make: Callable[[JaxWatching, Any], Any], original: Any) -> Any:
         made: List[Any] = []
 
         def function(*arguments: Any, **named: Any) -> Any:
             if not made:
                 made.extend(
-                    make(one, given) for one in recorder.following if isinstance(one, JaxWatching)
+                    make(one, original)
+                    for one in recorder.following
+                    if isinstance(one, JaxWatching)
                 )
-            return (made[0] if made else given)(*arguments, **named)
+            return (made[0] if made else original)(*arguments, **named)
 
         return function
 
@@ -132,10 +134,10 @@ class JaxWatching(PlainWatching):
         """Whether calls may be steps now."""
         return bool(self.recorder.counting) and not self.recorder.inside_fit
 
-    def jitting(self, given: Any, maps: bool = False) -> Any:
+    def jitting(self, original: Any, maps: bool = False) -> Any:
         def jit(*arguments: Any, **named: Any) -> Any:
             if maps and not arguments and "fun" not in named:
-                return given(**named)  # which JAX does not know
+                return original(**named)  # which JAX does not know
             if not arguments and "fun" not in named:  # a decorator with its choices
                 return functools.partial(jit, **named)
             function, rest = (arguments[0], arguments[1:]) if arguments else (named["fun"], ())
@@ -143,21 +145,24 @@ class JaxWatching(PlainWatching):
                 named, rest = dict(named, axis_name=rest[0]), ()
             followed = None if rest else self.followed(function, _caller())
             if followed is None:
-                return given(*arguments, **named)
+                return original(*arguments, **named)
             return Compiled(
-                followed, given, {name: one for name, one in named.items() if name != "fun"}, maps
+                followed,
+                original,
+                {name: one for name, one in named.items() if name != "fun"},
+                maps,
             )
 
         return jit
 
-    def looping(self, given: Any, place: int, keyword: str) -> Any:
+    def looping(self, original: Any, place: int, keyword: str) -> Any:
         def anew(followed: Followed, *arguments: Any, **named: Any) -> Any:
             """The loop, of a function that JAX has not traced."""
 
             def body(*turn: Any) -> Any:
                 return followed.function(*turn)
 
-            return given(
+            return original(
                 *[body if one is followed.traced else one for one in arguments],
                 **{name: body if one is followed.traced else one for name, one in named.items()},
             )
@@ -166,13 +171,13 @@ class JaxWatching(PlainWatching):
             function = arguments[place] if len(arguments) > place else named.get(keyword)
             followed = self.followed(function, "") if self.looks() else None
             if followed is None:
-                return given(*arguments, **named)
+                return original(*arguments, **named)
             if len(arguments) > place:
                 arguments = arguments[:place] + (followed.traced,) + arguments[place + 1 :]
             else:
                 named[keyword] = followed.traced
             return self.called(
-                followed, given, arguments, named, None, functools.partial(anew, followed)
+                followed, original, arguments, named, None, functools.partial(anew, followed)
             )
 
         return loop
@@ -227,9 +232,8 @@ class JaxWatching(PlainWatching):
             raise
         if followed.last is None:  # it was traced before
             followed.last = before
-        elif (
-            call is not None
-        ):  # where it maps to cards, what is traced has other shapes than the call's
+        elif call is not None:
+            # Where it maps to cards, what is traced has other shapes than the call's
             followed.names.setdefault(call, followed.last)
         names = followed.last if call is None else followed.names.get(call)
         results = jax.tree.leaves(result)
@@ -244,9 +248,8 @@ class JaxWatching(PlainWatching):
             self.recorder.pinpoint.drop()
         if not names or len(names) != len(results):
             return result
-        if traced(
-            results
-        ):  # by a function that is traced itself, perhaps with a trace of this one that is there
+        # Called by a function that is traced itself, perhaps with an older trace of this one.
+        if traced(results):
             self.applications += 1
             self.name(list(zip(names, results)))
         elif is_step:

@@ -17,25 +17,25 @@ FOLLOWED = "_detaudit_followed"
 
 
 class ByIdentity:
-    """What is told of objects that have no hash, as long as they live: none is kept alive."""
+    """A value for each object, also for one that has no hash; no object is kept alive."""
 
     def __init__(self) -> None:
-        self._told: Dict[int, Tuple[Any, Any]] = {}  # a weak reference, and what is told
+        self._values: Dict[int, Tuple[Any, Any]] = {}  # a weak reference, and the value
 
-    def put(self, one: Any, told: Any) -> None:
+    def put(self, one: Any, value: Any) -> None:
         try:
             reference = weakref.ref(one, functools.partial(self._forget, id(one)))
         except TypeError:  # a scalar of NumPy, which a function that is not compiled may return
             return
-        self._told[id(one)] = reference, told
+        self._values[id(one)] = reference, value
 
     def get(self, one: Any, default: Any = None) -> Any:
-        reference, told = self._told.get(id(one), (None, None))
-        return told if reference is not None and reference() is one else default
+        reference, value = self._values.get(id(one), (None, None))
+        return value if reference is not None and reference() is one else default
 
     def _forget(self, key: int, reference: Any) -> None:
-        if self._told.get(key, (None, None))[0] is reference:
-            del self._told[key]
+        if self._values.get(key, (None, None))[0] is reference:
+            del self._values[key]
 
 
 class Followed:
@@ -72,9 +72,8 @@ class Followed:
         inner = function
         while isinstance(inner, functools.partial):
             inner = inner.func
-        followed.__name__ = getattr(
-            inner, "__name__", type(inner).__name__
-        )  # as JAX calls what it compiles
+        # JAX names what it compiles by this.
+        followed.__name__ = getattr(inner, "__name__", type(inner).__name__)
         vars(followed).pop(FOLLOWED, None)
         self.traced = followed
 
@@ -95,9 +94,8 @@ class Followed:
         return {key: name for key, (name, _) in self.results.items()}
 
     def __reduce__(self) -> Any:
-        return type(
-            None
-        ), ()  # where a function is copied with its attributes, into another process too
+        # A function may be copied with its attributes, into another process too: the copy has None.
+        return type(None), ()
 
 
 class Compiled:
@@ -147,11 +145,11 @@ class Compiled:
     def lower(self) -> Any:
         return self._stage(self._jitted.lower, Lowered)
 
-    def _stage(self, given: Any, stage: Any) -> Any:
+    def _stage(self, original: Any, stage: Any) -> Any:
         def ahead(*arguments: Any, **named: Any) -> Any:
-            return self._ahead(given, stage, arguments, named)
+            return self._ahead(original, stage, arguments, named)
 
-        return functools.wraps(given)(ahead)
+        return functools.wraps(original)(ahead)
 
     def _ahead(self, make: Any, stage: Any, arguments: Any, named: Any) -> Any:
         """What JAX makes of the function ahead of its calls, and of its names where it is traced
@@ -171,14 +169,13 @@ class Compiled:
         arguments.
         """
         kept = {name: one for name, one in named.items() if name in self._static}
-        places = [
-            place in self._static for place in range(len(given))
-        ]  # the others are not kept alive
-        static = [one for place, one in enumerate(given) if places[place]]
+        # Arguments that are not static are not kept alive.
+        are_static = [place in self._static for place in range(len(given))]
+        static = [one for one, is_static in zip(given, are_static) if is_static]
 
         def function(*arguments: Any, **named: Any) -> Any:
             rest, fixed = iter(arguments), iter(static)
-            whole = [next(fixed if place else rest) for place in places]
+            whole = [next(fixed if is_static else rest) for is_static in are_static]
             return self._anew(*whole, **kept, **named)
 
         return function
@@ -237,9 +234,8 @@ class Ahead(_InItsPlace):
         self, followed: Followed, compiled: Any, function: Any, names: Optional[List[str]]
     ) -> None:
         _InItsPlace.__init__(self, followed, compiled, function)
-        self._call = (
-            object()
-        )  # its calls are of one trace, and what was static is no argument any more
+        # Its calls are of one trace, and what was static is no argument any more: one key.
+        self._call = object()
         if names is not None:
             followed.names[self._call] = names
 
@@ -253,11 +249,15 @@ def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
     """The places and the names of the arguments that JAX does not trace."""
     found: Set[Any] = set()
     for choice in ("static_argnums", "static_argnames", "static_broadcasted_argnums"):
-        given = choices.get(choice)
-        if hasattr(given, "__index__"):  # a number, NumPy's too
-            found.add(operator.index(given))
+        static = choices.get(choice)
+        if static is None:
+            continue
+        if hasattr(static, "__index__"):  # a number, NumPy's too
+            found.add(operator.index(static))
+        elif isinstance(static, str):
+            found.add(static)
         else:
-            found |= set() if given is None else {given} if isinstance(given, str) else set(given)
+            found |= set(static)
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):

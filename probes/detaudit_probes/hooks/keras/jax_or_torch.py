@@ -15,9 +15,8 @@ from detaudit_probes.recording import on_device
 
 
 class PlainWatching(Watching):
-    _applying = (
-        False  # a ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
-    )
+    # A ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
+    _applying = False
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         self._backend = backends.get(keras.backend.backend())
@@ -29,9 +28,9 @@ class PlainWatching(Watching):
         """
         from keras.src.models.model import Trainer
 
-        def making(given: Any) -> Any:
+        def making(original: Any) -> Any:
             def make_train_function(model: Any, *arguments: Any, **named: Any) -> Any:
-                given(model, *arguments, **named)
+                original(model, *arguments, **named)
                 pinpoint.follow(model)
 
             return make_train_function
@@ -55,9 +54,9 @@ class PlainWatching(Watching):
         """The first value of every variable that Keras makes, named by its path."""
         from keras.src import backend
 
-        def telling(given: Any) -> Any:
+        def telling(original: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
-                given(variable, value)
+                original(variable, value)
                 path = path_of(variable)
                 self.recorder.made(
                     "rng" if path.endswith(STATES) else "init", path, variable, self, True
@@ -84,10 +83,10 @@ class PlainWatching(Watching):
         from keras.src.optimizers.base_optimizer import BaseOptimizer
         from keras.src.optimizers.loss_scale_optimizer import LossScaleOptimizer
 
-        def applying(given: Any) -> Any:
+        def applying(original: Any) -> Any:
             def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
                 grads = list(grads)
-                result = given(optimizer, grads, trainable_variables)
+                result = original(optimizer, grads, trainable_variables)
                 if self.recorder.counting and self.recorder.inside_fit:
                     self._met(optimizer)
                 elif self.recorder.counting and not in_stateless_scope() and not traced(grads):
@@ -96,14 +95,14 @@ class PlainWatching(Watching):
 
             return apply
 
-        def applying_stateless(given: Any) -> Any:
+        def applying_stateless(original: Any) -> Any:
             def stateless_apply(
                 optimizer: Any, optimizer_variables: Any, grads: Any, trainable_variables: Any
             ) -> Any:
                 grads, outermost = list(grads), not self._applying
                 self._applying = True
                 try:
-                    weights, state = given(
+                    weights, state = original(
                         optimizer, optimizer_variables, grads, trainable_variables
                     )
                 finally:
@@ -118,7 +117,7 @@ class PlainWatching(Watching):
 
             return stateless_apply
 
-        def entering(given: Any) -> Any:
+        def entering(original: Any) -> Any:
             def __call__(layer: Any, *arguments: Any, **named: Any) -> Any:
                 if (
                     self.recorder.counting
@@ -126,7 +125,7 @@ class PlainWatching(Watching):
                     and self.recorder.pinpoint.begin_live()
                 ):
                     return Layer.__call__(layer, *arguments, **named)  # told apart from now on
-                return given(layer, *arguments, **named)
+                return original(layer, *arguments, **named)
 
             return __call__
 

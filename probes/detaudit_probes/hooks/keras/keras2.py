@@ -53,9 +53,9 @@ class Keras2Watching(Watching):
     def variables(self) -> None:
         """Every weight that a layer makes. It has its first value at the first ``fit``."""
 
-        def telling(given: Any) -> Any:
+        def telling(original: Any) -> Any:
             def add_weight(layer: Any, *arguments: Any, **named: Any) -> Any:
-                variable = given(layer, *arguments, **named)
+                variable = original(layer, *arguments, **named)
                 self.recorder.made(
                     "init", path_of(variable), variable, self, self.has_value(variable)
                 )
@@ -63,10 +63,10 @@ class Keras2Watching(Watching):
 
             return add_weight
 
-        def clearing(given: Any) -> Any:
+        def clearing(original: Any) -> Any:
             def clear_session() -> None:
                 self.recorder.settle()
-                given()
+                original()
 
             return clear_session
 
@@ -95,10 +95,10 @@ class Keras2Watching(Watching):
     def batches(self) -> None:
         """What the compiled function of a step is given: the arrays of its batch."""
 
-        def telling(given: Any) -> Any:
+        def telling(original: Any) -> Any:
             def _make_train_function(model: Any) -> None:
                 made = getattr(model, "train_function", None) is None
-                given(model)
+                original(model)
                 if made:
                     model.train_function = self._told(model.train_function)
 
@@ -106,13 +106,13 @@ class Keras2Watching(Watching):
 
         self.session.wrap(self.trainer(), "_make_train_function", telling)
 
-    def _told(self, given: Any) -> Any:
+    def _told(self, original: Any) -> Any:
         def train_function(inputs: Any) -> Any:
             if self.recorder.recording:
                 self.recorder.batch(
                     [("batch.%d" % place, value) for place, value in enumerate(inputs)]
                 )
-            return given(inputs)
+            return original(inputs)
 
         return train_function
 
@@ -138,9 +138,8 @@ class TfKerasWatching(Keras2Watching):
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras, adapter)
         self.functions = Functions(self)
-        self._applying = (
-            threading.local()
-        )  # one optimizer's ``apply_gradients`` calls that of the class above
+        # One optimizer's ``apply_gradients`` calls that of the class above
+        self._applying = threading.local()
 
     def variables(self) -> None:
         super().variables()
@@ -181,14 +180,14 @@ class TfKerasWatching(Keras2Watching):
 
         super().loops()
 
-        def applying(given: Any) -> Any:
+        def applying(original: Any) -> Any:
             def apply_gradients(
                 optimizer: Any, grads_and_vars: Any, *arguments: Any, **named: Any
             ) -> Any:
                 pairs, outermost = list(grads_and_vars), not hasattr(self._applying, "now")
                 self._applying.now = True
                 try:
-                    result = given(optimizer, pairs, *arguments, **named)
+                    result = original(optimizer, pairs, *arguments, **named)
                 finally:
                     if outermost:
                         del self._applying.now

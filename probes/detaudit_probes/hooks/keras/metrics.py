@@ -37,9 +37,8 @@ class Metrics:
         own = list(_leaves(model))
         self.names = [name for name, _ in own]
         self._times = {name for name, metric in own if asks_for_the_time(metric)}
-        known = getattr(
-            model, "metrics_names", None
-        )  # in Keras 2 those that were compiled, and the loss
+        # In Keras 2 those that were compiled, and the loss
+        known = getattr(model, "metrics_names", None)
         self._known = set(self.names) | set(known if isinstance(known, (list, tuple)) else ())
 
     def judges(self, name: str) -> bool:

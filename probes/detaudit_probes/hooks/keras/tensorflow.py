@@ -46,9 +46,9 @@ class TensorFlowWatching(Watching):
         from keras.src.backend.tensorflow.core import Variable
         from tensorflow.python.eager import context
 
-        def telling(given: Any) -> Any:
+        def telling(original: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
-                given(variable, value)
+                original(variable, value)
                 path = path_of(variable)
                 stage = "rng" if path.endswith(STATES) else "init"
                 # Made inside a function that is being traced, it has no value yet.
@@ -70,17 +70,17 @@ class TensorFlowWatching(Watching):
         follow_inputs(self, Layer)
 
     def train_on_batch(
-        self, given: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
+        self, original: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
     ) -> Any:
         """The step; where it is the one to be replayed, it is replayed after it."""
         plain = not arguments and not set(named) - {"return_dict"}
         pinned = self.recorder.pinpoint if plain and not self.recorder.inside_fit else None
         taken = pinned is not None and pinned.take()
         if not taken:
-            return given(model, x, y, *arguments, **named)
+            return original(model, x, y, *arguments, **named)
 
         def again() -> Any:
-            return given(model, x, y, **named)
+            return original(model, x, y, **named)
 
         result = pinned.tried(again)
         pinned.replay("train_on_batch", lambda: model.train_step(_tensors((x, y))), again)
@@ -103,10 +103,10 @@ class TensorFlowWatching(Watching):
         from tensorflow.python.eager import context
         from tensorflow.python.eager.backprop import GradientTape
 
-        def applying(given: Any) -> Any:
+        def applying(original: Any) -> Any:
             def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
                 grads = list(grads)
-                result = given(optimizer, grads, trainable_variables)
+                result = original(optimizer, grads, trainable_variables)
                 if not context.executing_eagerly():
                     self.functions.met(
                         optimizer, optimizer._trainable_variables, optimizer.variables
@@ -119,7 +119,7 @@ class TensorFlowWatching(Watching):
 
             return apply
 
-        def entering(given: Any) -> Any:
+        def entering(original: Any) -> Any:
             def __enter__(tape: Any) -> Any:
                 if (
                     self.recorder.counting
@@ -127,7 +127,7 @@ class TensorFlowWatching(Watching):
                     and not self.recorder.inside_fit
                 ):
                     self.recorder.pinpoint.begin_live()
-                return given(tape)
+                return original(tape)
 
             return __enter__
 
@@ -172,9 +172,8 @@ def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
         look(dataset, tensors)
 
     def tap(*element: Any) -> Any:
-        whole = (
-            element if type(dataset.element_spec) is tuple else element[0]
-        )  # a named tuple comes as one
+        # A named tuple comes as one
+        whole = element if type(dataset.element_spec) is tuple else element[0]
         tensors = [
             one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)
         ]

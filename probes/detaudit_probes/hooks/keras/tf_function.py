@@ -93,9 +93,9 @@ class Functions:
             from tensorflow.python.eager.def_function import Function
         from tensorflow.python.framework import ops
 
-        def lifting(given: Any) -> Any:
+        def lifting(original: Any) -> Any:
             def _initialize_uninitialized_variables(function: Any, initializers: Any) -> None:
-                given(function, initializers)
+                original(function, initializers)
                 with ops.init_scope():
                     self._recorder.filled()
 
@@ -106,37 +106,37 @@ class Functions:
             self._watching.session.wrap(Function, "__call__", self._calling)
             self._watching.session.wrap(_concrete(), "_call_flat", self._running)
 
-    def _calling(self, given: Any) -> Any:
+    def _calling(self, original: Any) -> Any:
         """For the call of a function, which may be traced then."""
         from tensorflow.python.eager import context
 
         recorder, here = self._recorder, self._here
 
-        def __call__(
-            self: Any, *arguments: Any, **named: Any
-        ) -> Any:  # by the name that TensorFlow gives it
+        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
+            # ``self`` is named as TensorFlow names it.
             if (
                 not recorder.counting
                 or recorder.inside_fit
                 or here.calling
                 or not context.executing_eagerly()
             ):
-                return given(self, *arguments, **named)
+                return original(self, *arguments, **named)
             return called(
-                functools.partial(given, self, *arguments, **named), (*arguments, *named.values())
+                functools.partial(original, self, *arguments, **named),
+                (*arguments, *named.values()),
             )
 
         called = self._called
         return __call__
 
-    def _running(self, given: Any) -> Any:
+    def _running(self, original: Any) -> Any:
         """For what was traced: a function's call comes to it, and a script may have asked for it to
         call it itself.
         """
         from tensorflow.python.eager import context
 
         def _call_flat(concrete: Any, tensors: Any, *others: Any, **named: Any) -> Any:
-            run = functools.partial(given, concrete, tensors, *others, **named)
+            run = functools.partial(original, concrete, tensors, *others, **named)
             if not context.executing_eagerly():
                 for graph in _around() if self._of_graph.get(concrete.graph) else ():
                     self._in(graph).update(self._in(concrete.graph))
@@ -238,9 +238,9 @@ def follow_iterators(watching: Any) -> None:
     if any(one is not watching and hasattr(one, "functions") for one in recorder.following):
         return  # another Keras's watching does so already
 
-    def following(given: Any) -> Any:
+    def following(original: Any) -> Any:
         def __next__(iterator: Any) -> Any:
-            value = given(iterator)
+            value = original(iterator)
             if recorder.recording and not recorder.inside_fit and context.executing_eagerly():
                 recorder.loaded(flat("batch", value))
             return value
@@ -258,18 +258,17 @@ def follow_inputs(watching: Any, layer: Any) -> None:
 
     recorder, here = watching.recorder, _Here()
 
-    def entering(given: Any) -> Any:
-        def __call__(
-            self: Any, *arguments: Any, **named: Any
-        ) -> Any:  # by the name that Keras gives it
+    def entering(original: Any) -> Any:
+        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
+            # ``self`` is named as Keras names it.
             outermost = recorder.recording and not recorder.inside_fit and not here.calling
             if not outermost or not context.executing_eagerly() or not _tape_records():
-                return given(self, *arguments, **named)
+                return original(self, *arguments, **named)
             given_in = flat("input", [one for one in (*arguments, *named.values()) if is_data(one)])
             recorder.went_in([value for _, value in given_in if hasattr(value, "tobytes")])
             here.calling = True
             try:
-                return given(self, *arguments, **named)
+                return original(self, *arguments, **named)
             finally:
                 here.calling = False
 

@@ -34,9 +34,8 @@ class Watching:
             self.follow_steps(recorder.pinpoint)
         self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
         self._feeding = False
-        self.raw: List[
-            Any
-        ] = []  # the batches of ``fit`` that were loaded and not used, where a step is replayed
+        # The batches of ``fit`` that were loaded and not used, where a step is replayed
+        self.raw: List[Any] = []
 
     def read(self, variable: Any) -> Any:
         raise NotImplementedError
@@ -65,16 +64,16 @@ class Watching:
 
     def fit(self) -> None:
         def telling(place: int) -> Any:
-            return lambda given: self._fit(given, place)
+            return lambda original: self._fit(original, place)
 
         for name, place in self.callbacks_place.items():
             self.session.wrap(self.trainer(), name, telling(place))
 
-    def _fit(self, given: Any, place: int) -> Any:
+    def _fit(self, original: Any, place: int) -> Any:
         def fit(model: Any, *arguments: Any, **named: Any) -> Any:
             recorder = self.recorder
             if not recorder.begins_fit():
-                return given(model, *arguments, **named)
+                return original(model, *arguments, **named)
             callback = _callback(self, model)
             if len(arguments) >= place:
                 before, mine, after = (
@@ -89,7 +88,7 @@ class Watching:
             self._feeding = True
             try:
                 with recorder.fitting():
-                    return given(model, *arguments, **named)
+                    return original(model, *arguments, **named)
             finally:
                 self._feeding = False
                 del self._optimizers[:]
@@ -143,15 +142,15 @@ class Watching:
         after it, a step.
         """
 
-        def telling(given: Any) -> Any:
+        def telling(original: Any) -> Any:
             def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
                 recorder = self.recorder
                 if not recorder.begins_fit():
-                    return given(model, *arguments, **named)
+                    return original(model, *arguments, **named)
                 ready(model)
                 try:
                     with recorder.fitting():
-                        result = given(model, *arguments, **named)
+                        result = original(model, *arguments, **named)
                 finally:
                     del self._optimizers[:]
                 done(model)
@@ -184,9 +183,9 @@ class Watching:
         are for validation.
         """
 
-        def tapping(given: Any) -> Any:
+        def tapping(original: Any) -> Any:
             def __init__(iterator: Any, *arguments: Any, **named: Any) -> None:
-                given(iterator, *arguments, **named)
+                original(iterator, *arguments, **named)
                 if self._feeding:
                     self._feeding = False
                     self.tap(iterator)
@@ -201,23 +200,23 @@ class Watching:
     def batches_given(self) -> None:
         """What ``train_on_batch`` is given is the batch of its step."""
 
-        def telling(given: Any) -> Any:
+        def telling(original: Any) -> Any:
             def train_on_batch(
                 model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
             ) -> Any:
                 if self.recorder.recording and not self.recorder.inside_fit:
                     self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
-                return self.train_on_batch(given, model, x, y, *arguments, **named)
+                return self.train_on_batch(original, model, x, y, *arguments, **named)
 
             return train_on_batch
 
         self.session.wrap(self.trainer(), "train_on_batch", telling)
 
     def train_on_batch(
-        self, given: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
+        self, original: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
     ) -> Any:
-        """The step itself, by Keras' own method ``given``."""
-        return given(model, x, y, *arguments, **named)
+        """The step itself, by Keras' ``original`` method."""
+        return original(model, x, y, *arguments, **named)
 
     def replay_fit(self, model: Any, batches: int) -> None:
         raise NotImplementedError
@@ -225,18 +224,18 @@ class Watching:
     def results(self) -> None:
         """What ``evaluate`` and ``predict`` return to the script."""
 
-        def evaluating(given: Any) -> Any:
+        def evaluating(original: Any) -> Any:
             def evaluate(model: Any, *arguments: Any, **named: Any) -> Any:
-                value = given(model, *arguments, **named)
+                value = original(model, *arguments, **named)
                 if self.recorder.recording and not self.recorder.inside_fit:
                     self.evaluated(model, value)
                 return value
 
             return evaluate
 
-        def predicting(given: Any) -> Any:
+        def predicting(original: Any) -> Any:
             def predict(model: Any, *arguments: Any, **named: Any) -> Any:
-                value = given(model, *arguments, **named)
+                value = original(model, *arguments, **named)
                 if self.recorder.recording and not self.recorder.inside_fit:
                     for name, found in flat("predict", value):
                         self.recorder.once("forward", name, found)
@@ -261,9 +260,8 @@ class Watching:
 def _with(callbacks: Any, mine: Any) -> Any:
     if callbacks is None:
         return [mine]
-    if hasattr(callbacks, "append") and not isinstance(
-        callbacks, list
-    ):  # a CallbackList of the user's own
+    # A CallbackList of the user's own
+    if hasattr(callbacks, "append") and not isinstance(callbacks, list):
         callbacks.append(mine)
         mine.set_model(callbacks.model)
         return callbacks

@@ -50,9 +50,8 @@ def stack(shape: Tuple[int, ...], layers: Sequence[Any], dtype: str = "float32")
 
     if keras.__version__.startswith("3."):
         return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
-    inputs = keras.layers.Input(
-        shape=shape, dtype=dtype
-    )  # before Keras 2.2.5 a Sequential takes no Input
+    # Before Keras 2.2.5 a Sequential takes no Input
+    inputs = keras.layers.Input(shape=shape, dtype=dtype)
     outputs = inputs
     for layer in layers:
         outputs = layer(outputs)

@@ -15,9 +15,8 @@ def dense(units, seed, **choices):
     """
     import keras
 
-    make = (
-        getattr(keras.initializers, "GlorotUniform", None) or keras.initializers.glorot_uniform
-    )  # Keras 2
+    # Keras 2 has the second of them.
+    make = getattr(keras.initializers, "GlorotUniform", None) or keras.initializers.glorot_uniform
     return keras.layers.Dense(units, kernel_initializer=make(seed=seed), **choices)
 
 

@@ -67,9 +67,8 @@ def run(trial: Any, writer: TraceWriter) -> None:
                     _call_unseeded(tf, one, dtype, name, trial.request.seed, writer)
                 else:
                     _replay(tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, told)
-            except (
-                Exception
-            ) as error:  # told; whether a refusal was to be expected is for the engine to say
+            except Exception as error:
+                # Told; whether a refusal was to be expected is for the engine to say
                 kind = type(error).__name__
                 told.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
     writer.measure(operations=told)

@@ -1,13 +1,16 @@
 """What watches the operations of a step, and sets back what a step changes: one module for each
 framework that can.
 
-``Watch(hasher, users, variables)``   collects the events of what is executed ``watching(watch)``
-while the block runs ``told_apart(watch)``                 knows stages and layers while the block
-runs ``eagerly()``                         operation by operation, what else is compiled, while the
-block runs ``State(variables)``                  everything that a step changes ``ends(variables,
-returned, whole)``  the weights, as arrays, on which a step that returned so has ended; or all it
-left ``stepping(pinpoint, model, given)``  (where there is one) ``model.train_function``, its steps
-replayed
+``Watch(hasher, users, variables)``   collects the events of what is executed
+``watching(watch)``                   while the block runs
+``told_apart(watch)``                 knows stages and layers while the block runs
+``eagerly()``                         operation by operation, what else is compiled, while the block
+                                      runs
+``State(variables)``                  everything that a step changes
+``ends(variables, returned, whole)``  the weights, as arrays, on which a step that returned so has
+                                      ended; or all it left
+``stepping(pinpoint, model, given)``  (where there is one) ``model.train_function``, its steps
+                                      replayed
 """
 
 import importlib

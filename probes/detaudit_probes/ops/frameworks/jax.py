@@ -66,9 +66,8 @@ class Watch(BaseWatch):
             results = self._equation(equation, [look(one) for one in equation.invars], scopes, line)
             known.update(zip(equation.outvars, results))
             for one in done:
-                known.pop(
-                    one, None
-                )  # a step's memory is not held longer than the step itself needs it
+                # A step's memory is not held longer than the step itself needs it
+                known.pop(one, None)
         return [look(one) for one in closed.jaxpr.outvars]
 
     def _equation(
@@ -88,9 +87,8 @@ class Watch(BaseWatch):
             return inner(jaxprs.closed(called), given)
         if name == "cond":
             return inner(parameters["branches"][int(given[0].array)], given[1:])
-        if (
-            name == "while" and not parameters["cond_jaxpr"].out_avals[0].shape
-        ):  # else each of a batch ends by itself
+        # With a shape, each of a batch ends by itself.
+        if name == "while" and not parameters["cond_jaxpr"].out_avals[0].shape:
             return jaxprs.loop(inner, parameters, given)
         if name == "scan":
             return jaxprs.scan(inner, parameters, given)
@@ -100,9 +98,8 @@ class Watch(BaseWatch):
         self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str
     ) -> List[jaxprs.Value]:
         parameters = equation.primitive.get_bind_params(equation.params)
-        functions, parameters = (
-            parameters if isinstance(parameters, tuple) else ((), parameters)
-        )  # JAX 0.9 and before
+        # JAX 0.9 and before
+        functions, parameters = parameters if isinstance(parameters, tuple) else ((), parameters)
         with contextlib.ExitStack() as stack:
             if hasattr(equation, "ctx"):
                 stack.enter_context(equation.ctx.manager)

@@ -64,9 +64,8 @@ class Call:
                         )
                     )([array for _, _, array in self._given])
                 )
-            values = [
-                jaxprs.Value(array, True, name) for _, name, array in self._given
-            ]  # as they came in
+            # As they came in
+            values = [jaxprs.Value(array, True, name) for _, name, array in self._given]
             return _shaped(
                 [one.array for one in self._pinpoint.watch.evaluate(step[0], values)], weights
             )

@@ -21,9 +21,8 @@ class Watch(BaseWatch):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.line = ""  # of the forward operation whose gradient is being taken
-        self._uses: Dict[
-            Tuple[str, int], List[int]
-        ] = {}  # an operation and a tensor of its: where in the forward pass
+        # An operation and a tensor of its: where in the forward pass
+        self._uses: Dict[Tuple[str, int], List[int]] = {}
         self._made: Set[int] = set()
         self._marks: Dict[int, int] = {}
         self._states: Dict[int, int] = {}
@@ -66,9 +65,8 @@ class Watch(BaseWatch):
         for tensor in inputs:
             if _is_handle(tensor):
                 before = self._states.get(tensor._id, NOT_KNOWN)
-                still = (
-                    operation in _READS and before != NOT_KNOWN
-                )  # it is as it was: nothing to look at
+                # It is as it was: nothing to look at
+                still = operation in _READS and before != NOT_KNOWN
                 after = before if still else self._state(tensor)
                 went_in.append(after if before == NOT_KNOWN and operation in _READS else before)
                 if after is not None:
@@ -146,9 +144,8 @@ class Watch(BaseWatch):
             return NOT_KNOWN
         mark = self._marks.get(tensor._id)
         if mark is None:
-            view = (
-                tensor._numpy() if hasattr(tensor, "_numpy") else tensor.numpy()
-            )  # the former copies nothing
+            # The former copies nothing
+            view = tensor._numpy() if hasattr(tensor, "_numpy") else tensor.numpy()
             mark = self._marks[tensor._id] = self._hash(*canonical_view(view))
         return mark
 

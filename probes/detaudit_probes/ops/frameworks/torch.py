@@ -61,18 +61,15 @@ class _Noted(NamedTuple):
 class Watch(BaseWatch):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self._forward: Dict[
-            int, Tuple[str, str]
-        ] = {}  # layer and line of a forward operation, by sequence number
+        # Layer and line of a forward operation, by sequence number
+        self._forward: Dict[int, Tuple[str, str]] = {}
         self._sequence = 0  # how many nodes autograd had made at the last operation
-        self._storages: Dict[
-            int, Any
-        ] = {}  # weak references: while there is one, no other has that address
+        # Weak references: while there is one, no other has that address
+        self._storages: Dict[int, Any] = {}
         self._made: Set[int] = set()  # those that an operation has written to
         self._blank: Set[int] = set()
-        self._unknown: Set[int] = (
-            set()
-        )  # those that were enlarged: what was there is, and the rest is blank
+        # Those that were enlarged: what was there is, and the rest is blank
+        self._unknown: Set[int] = set()
         self._names: Dict[int, str] = {}
 
     def begin(self) -> None:

@@ -1,0 +1,59 @@
+"""What every page has around its own blocks: the machine, the facts, the trials that failed."""
+
+from collections.abc import Iterable, Iterator
+
+from detaudit.report.pages.page import (
+    Block,
+    Closing,
+    Code,
+    Column,
+    Depth,
+    Line,
+    Page,
+    Row,
+    Table,
+    Text,
+)
+from detaudit.report.pages.wording import context, flat
+from detaudit.report.schema import v1
+
+MOST_WARNINGS = 20
+_MOST_FACTS = 150
+_LONGEST_FACT = 200
+_MOST_TRIALS = 100  # on a terminal
+
+
+def seen_on(report: v1.Document) -> tuple[Line, ...]:
+    """The line that says where it was seen, where that is known."""
+    seen = context(report)
+    return (Line("Seen on", Text(seen, "quiet"), "quiet"),) if seen else ()
+
+
+def page_of(report: v1.Document, title: str, blocks: Iterable[Block], closing: Closing) -> Page:
+    """The page of a command: its own blocks, then what every page has."""
+    tool = f"{report.tool.name} {report.tool.version}"
+    return Page(title, (*blocks, *_records(report)), closing, tool, report.version)
+
+
+def _records(report: v1.Document) -> Iterator[Block]:
+    """What every page has at its end: the facts, and the trials that did not complete."""
+    facts = flat(
+        {"machine": report.machine, "environment": report.environment, "options": report.options}
+    )
+    lines = [one[:_LONGEST_FACT] for one in facts[:_MOST_FACTS]]
+    if len(facts) > _MOST_FACTS:
+        lines.append(f"({len(facts) - _MOST_FACTS:,} more in the JSON report)")
+    yield Code(tuple(lines), title="Machine and environment", depth=Depth.RECORD, priority=2)
+    ended = [one for one in report.trials if one.outcome != "completed"]
+    if ended:
+        depths = [Depth.OPEN] * _MOST_TRIALS + [Depth.RECORD] * len(ended)
+        yield Table(
+            (Column("trial"), Column("outcome"), Column("reason", joined=": ")),
+            tuple(
+                Row((str(one.number), one.outcome, one.reason), depth)
+                for one, depth in zip(ended, depths, strict=False)
+            ),
+            title="Trials that did not complete",
+            depth=Depth.DETAIL,
+            priority=1,
+        )
