@@ -1,13 +1,13 @@
-"""Dropout: the masks come from a seed generator of the layer's own.
+"""Dropout: the masks come from the layer's own seed generator.
 
-``keras.layers.Dropout`` without a seed makes a ``SeedGenerator`` whose seed is drawn from Python's
-``random`` when the layer is made (``keras/src/layers/regularization/dropout.py``,
-``keras/src/random/seed_generator.py``); each training step then takes the next state of it. The
-same holds for the other dropout and noise layers and for the dropout inside recurrent cells. On the
-Torch backend such a layer has a generator and does not use it: it calls Torch's own dropout, which
-draws from Torch's default generator (``keras/src/backend/torch/random.py``, "fast path, unseeded").
-In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. The probe's network
-has seeded initial weights and its rows keep their order, so that nothing but the masks can differ.
+``keras.layers.Dropout`` without a seed creates a ``SeedGenerator`` whose seed is drawn from
+Python's ``random`` when the layer is created (``keras/src/layers/regularization/dropout.py``,
+``keras/src/random/seed_generator.py``). Each training step then takes the generator's next state.
+The other dropout and noise layers and the dropout inside recurrent cells do the same. On the Torch
+backend such a layer has a generator but does not use it: it calls Torch's own dropout, which draws
+from Torch's default generator (``keras/src/backend/torch/random.py``, "fast path, unseeded"). In
+Keras 2 an unseeded dropout was an operation that used TensorFlow's global seed. The probe's network
+has seeded initial weights and does not shuffle its rows, so only the masks can differ.
 """
 
 from detaudit_probes import eras
@@ -21,7 +21,7 @@ SOURCE = Source(
     id=ID,
     family="use",
     title="dropout",
-    breaks="The masks of an unseeded Dropout are others in every run, with equal initial weights and batches.",
+    breaks="An unseeded Dropout draws different masks in every run, even if initial weights and batches are equal.",
     backends=BACKENDS,
     experiment=Loosen(
         models=("source:dropout",), loosens=("python-random",), pins=("keras-seed", "python-random")
@@ -36,7 +36,7 @@ SOURCE = Source(
         Link("keras.layers.Dropout", "https://keras.io/api/layers/regularization_layers/dropout/"),
         Link("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),
     ),
-    advice="Set the seeds before the layer is made, or give it a seed of its own: Dropout(0.5, seed=1).",
+    advice="Set the seeds before the layer is created, or pass it a seed: Dropout(0.5, seed=1).",
 )
 
 

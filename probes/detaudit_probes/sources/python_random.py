@@ -3,8 +3,8 @@
 Keras 3 takes the default seed of every initializer, of every ``Dropout`` and of its global seed
 generator from ``random.randint`` (``keras/src/random/seed_generator.py``, ``make_default_seed``),
 not from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`` and
-``tf.random.set_seed``, leaves it unseeded, so two processes start from different weights
-(keras-team/keras#22620). A fresh process seeds ``random`` from the operating system.
+``tf.random.set_seed``, leaves it unseeded, so two processes start with different weights
+(keras-team/keras#22620). A new process seeds ``random`` from the operating system.
 """
 
 import random
@@ -19,7 +19,7 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="Python's random module",
-    breaks="Keras 3 draws the seeds of initializers, dropout and its global generator from it.",
+    breaks="Keras 3 draws the seeds of initializers, of dropout and of its global generator from this module.",
     backends=BACKENDS,
     experiment=Loosen(models=("mlp", "cnn")),
     pins=(
@@ -31,7 +31,7 @@ SOURCE = Source(
     ),
     links=(
         Link(
-            "Keras issue 22620: seeded, and still different",
+            "Keras issue 22620: results differ although seeds are set",
             "https://github.com/keras-team/keras/issues/22620",
         ),
         Link(
@@ -61,16 +61,16 @@ def see(trial):
 
 
 def hold(session, name):
-    """In a user's process: the global generator, and every other that is made, or seeded, with
-    nothing.
+    """Pin the global generator of a user's process, and every other that is created or seeded
+    without a seed.
     """
     pin(session)
     _seeds_of_nothing(session, random.Random(session.seed))
 
 
 def _seeds_of_nothing(session, stream=None):
-    """Whoever seeds a generator with nothing asks the operating system in C: count it, or give it
-    of ``stream``.
+    """Count the generators that are seeded without a seed, which call the operating system in C, or
+    seed them from ``stream``.
     """
     given = random.Random.seed
 
@@ -87,7 +87,7 @@ def _seeds_of_nothing(session, stream=None):
 
 
 def _names_files():
-    """Whether ``tempfile`` is who makes a generator: the names of its files are another source
+    """Whether ``tempfile`` creates the generator: its file names are another source
     (temporary-folder).
     """
     frame = sys._getframe(2)
@@ -102,7 +102,7 @@ def touch(session):
 
 
 def touched(session, name):
-    """Whether the global generator moved, or another was made without a seed."""
+    """Whether the global generator's state changed, or another was created without a seed."""
     moved = session.remembered[ID] != hash(random.getstate())
     return session.counts.get(ID, 0) + int(moved)
 

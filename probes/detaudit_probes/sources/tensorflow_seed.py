@@ -1,10 +1,10 @@
 """TensorFlow's global seed: on Keras 3 it decides the order in which ``fit`` shuffles.
 
-Without ``tf.random.set_seed`` every stateful random operation takes its seed from the operating
-system (``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow backend
+Without ``tf.random.set_seed``, every stateful random operation takes its seed from the operating
+system (``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow backend,
 ``fit(shuffle=True)`` shuffles with ``tf.random.shuffle`` inside its ``tf.data`` pipeline
 (``keras/src/trainers/data_adapters/array_data_adapter.py``), so only this seed pins the order of
-the batches. A side effect: with the seed set, every epoch uses the same order.
+the batches. As a side effect, with the seed set, every epoch uses the same order.
 """
 
 from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
@@ -35,7 +35,7 @@ SOURCE = Source(
     links=(
         Link("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),
         Link(
-            "TensorFlow issue 19238: operation seeds depend on how many came before",
+            "TensorFlow issue 19238: operation seeds depend on the number of earlier operations",
             "https://github.com/tensorflow/tensorflow/issues/19238",
         ),
     ),
@@ -84,8 +84,8 @@ def touch(session):
 
 
 def _without_state(session, met, make=None):
-    """Call ``met`` for every ``tf.random.Generator`` whose state is the operating system's;
-    ``make`` makes another.
+    """Call ``met`` for every ``tf.random.Generator`` whose state comes from the operating system;
+    ``make`` creates its replacement.
     """
     import tensorflow as tf
 
@@ -101,8 +101,8 @@ def _without_state(session, met, make=None):
 
 
 def _met(session, met):
-    """Call ``met`` for every random operation that is built without a seed of its own and without
-    the global one.
+    """Call ``met`` for every random operation that is built with neither its own seed nor the
+    global one.
     """
     _without_state(session, met)
     from tensorflow.python.framework import random_seed
@@ -119,7 +119,7 @@ def _met(session, met):
 
 
 def _global_seed():
-    """TensorFlow 2 has one for the process, TensorFlow 1 one for each graph."""
+    """Return the global seed: TensorFlow 2 has one per process, TensorFlow 1 one per graph."""
     import tensorflow as tf
 
     if tf.__version__.startswith("1."):

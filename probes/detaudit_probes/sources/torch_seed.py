@@ -1,10 +1,10 @@
 """Torch's default generator: on the Torch backend it decides the order in which ``fit`` shuffles.
 
-There ``fit(shuffle=True)`` takes its batches from a ``torch.utils.data.DataLoader`` whose
+There, ``fit(shuffle=True)`` takes its batches from a ``torch.utils.data.DataLoader`` whose
 ``RandomSampler`` draws from Torch's default generator
-(``keras/src/trainers/data_adapters/array_data_adapter.py``, ``get_torch_dataloader``), which a
-fresh process seeds from the operating system (``at::detail::getDefaultCPUGenerator``). So do
-Torch's own dropout and ``torch.rand``; Keras' layers draw from seed generators of their own.
+(``keras/src/trainers/data_adapters/array_data_adapter.py``, ``get_torch_dataloader``), which a new
+process seeds from the operating system (``at::detail::getDefaultCPUGenerator``). Torch's own
+dropout and ``torch.rand`` draw from it too; Keras' layers draw from their own seed generators.
 """
 
 from detaudit_probes import backends
@@ -16,7 +16,7 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="Torch's default generator",
-    breaks="fit shuffles its batches with an unseeded generator.",
+    breaks="fit shuffles its batches with this generator, which is unseeded by default.",
     backends=("torch",),
     experiment=Loosen(models=("mlp",)),
     pins=(
@@ -46,7 +46,7 @@ SOURCE = Source(
     ),
 )
 
-#: What draws from the default generator where it is given no other.
+#: Functions and methods that draw from the default generator unless they are given another.
 _FUNCTIONS = (
     "bernoulli",
     "multinomial",
@@ -90,7 +90,7 @@ def touch(session):
 
 
 def touched(session, name):
-    """Whether the default generator moved between Torch's import and the end."""
+    """Whether the default generator's state changed between Torch's import and the end."""
     before = session.remembered.get(ID)
     return int(before is not None and before != _state())
 

@@ -1,14 +1,16 @@
-"""Keras 2's updates on TensorFlow 1: a variable is written while another's new value is computed
+"""Keras 2's updates on TensorFlow 1: one variable is written while another's new value is computed
 from it.
 
 A step's graph computes Adam's moments, its learning rate from the count of steps, and the new
-weights, and assigns each of them as soon as it is known: nothing in the graph says that a variable
-must be read before it is written (``keras/optimizers.py``, ``get_updates``). On two cores runs of
-the 2017 tutorial differ, whatever is seeded (5 of 5 processes, on both versions below); a short
-training often matches all the same. With one thread Keras 2.0.3 on TensorFlow 1.1 was seen to
-repeat itself (5 of 5), Keras 2.3.1 on TensorFlow 1.15 was not. With every new value computed before
-any is assigned, both did on eight threads (6 of 6 processes; without, 6 of 6 differ). Under
-``tf.keras`` and on Theano processes of the tutorial matched once its generators were pinned
+weights, and assigns each value as soon as it is known. Nothing in the graph requires that a
+variable is read before it is written (``keras/optimizers.py``, ``get_updates``). On two cores, runs
+of the 2017 tutorial differ whatever is seeded (5 of 5 processes, on both versions below); a short
+training often matches all the same.
+
+With one thread, runs of Keras 2.0.3 on TensorFlow 1.1 matched (5 of 5), and runs of Keras 2.3.1 on
+TensorFlow 1.15 did not. If every new value is computed before any is assigned, both matched on
+eight threads (6 of 6 processes; without this, 6 of 6 differ). Under ``tf.keras`` and on Theano,
+processes of the tutorial matched once its generators were pinned
 (docs/explanation/tutorial-2017.md).
 """
 
@@ -21,7 +23,7 @@ from detaudit_probes.protocol import Settings
 ID = "update-race"
 PIN = "ordered-updates"
 
-#: Pasted by users, and run as they stand by :func:`pin`.
+#: Users paste these lines; :func:`pin` runs them unchanged.
 LINES = (
     "import keras",
     "import keras.backend as K",
@@ -46,14 +48,14 @@ LINES = (
     "        return self.updates",
     "    optimizer.get_updates = get_updates",
     "for optimizer in (keras.optimizers.Adam, keras.optimizers.SGD):",
-    "    in_order(optimizer)  # those that you use, before compile",
+    "    in_order(optimizer)  # the optimizers you use, before compile",
 )
 
 SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="the optimizer's updates on TensorFlow 1",
-    breaks="A variable is written while another thread computes from it.",
+    breaks="One thread writes a variable while another thread computes with it.",
     backends=("tensorflow1",),
     experiment=Loosen(
         models=("source:" + ID,),
@@ -72,7 +74,7 @@ SOURCE = Source(
             "https://www.tensorflow.org/api_docs/python/tf/control_dependencies",
         ),
     ),
-    advice="Order the updates, or train with one thread where that is seen to hold.",
+    advice="Order the updates, or train with one thread if that works in your version.",
     script=InScript(
         PIN, race=True, sites=False, edits=(Edit("insert", LINES[1:], after=("keras",)),)
     ),
@@ -80,7 +82,7 @@ SOURCE = Source(
 
 
 def pin(trial):
-    exec("\n".join(LINES), {})  # what is printed is what was tried
+    exec("\n".join(LINES), {})  # exactly the lines that are printed
 
 
 def hold(session, name):
@@ -93,7 +95,7 @@ def hold(session, name):
 
 
 def touch(session):
-    """How many optimizers make their updates while TensorFlow 1 is what Keras trains with."""
+    """Count the optimizers that create their updates while Keras trains with TensorFlow 1."""
 
     def telling(given):
         def get_updates(optimizer, *arguments, **named):
@@ -108,8 +110,8 @@ def touch(session):
 
 
 def _each(session, change):
-    """Every optimizer of Keras 2 that makes its own updates; under another Keras, or backend, there
-    is none.
+    """Apply ``change`` to every optimizer of Keras 2 that creates its own updates; to none under
+    another Keras or backend.
     """
     import keras
 
@@ -119,7 +121,7 @@ def _each(session, change):
         and tensorflow is not None
         and tensorflow.__version__.startswith("1.")
     ):
-        # Each has a second name: Adam, adam
+        # Each has two names, such as Adam and adam
         kinds = {id(one): one for one in vars(keras.optimizers).values()}
         for kind in kinds.values():
             if isinstance(kind, type) and "get_updates" in vars(kind):
@@ -127,7 +129,7 @@ def _each(session, change):
 
 
 def see(trial):
-    """How many trainings wrote their variables as each new value came."""
+    """Return how many trainings wrote each variable as soon as its new value was known."""
     return 0 if PIN in trial.request.pins else len(trial.fitted)
 
 
