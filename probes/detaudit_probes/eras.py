@@ -1,4 +1,6 @@
-"""Which generator decided before Keras 3: what many sources' experiments of that time share."""
+"""The generators that decided before Keras 3, as used by many sources' experiments for those
+versions.
+"""
 
 from typing import Dict
 
@@ -6,8 +8,8 @@ from detaudit_probes.declare import OLD_KERAS, Loosen
 
 
 def of_the_shuffle(model: str) -> Dict[str, Loosen]:
-    """For ``per_backend`` of the shuffle: ``fit`` shuffled an array of indices by NumPy, later by
-    TensorFlow.
+    """For ``per_backend`` of the shuffle: ``fit`` shuffled an array of indices with NumPy, later
+    with TensorFlow.
     """
     found = {
         name: Loosen(models=(model,), loosens=("numpy-legacy",), pins=("numpy-legacy",))
@@ -20,11 +22,11 @@ def of_the_shuffle(model: str) -> Dict[str, Loosen]:
 
 
 def of_layers(model: str) -> Dict[str, Loosen]:
-    """For ``per_backend`` of what layers draw.
+    """For ``per_backend`` of sources that layers draw from.
 
     Keras 2.0 to 2.3 takes a seed from NumPy for each random operation
     (``keras/backend/tensorflow_backend.py``); ``tf.keras`` left it to TensorFlow; Keras 2.10 to
-    2.15 draws initial weights' seeds from Python's ``random`` (``keras/backend.py``,
+    2.15 draws the seeds of initial weights from Python's ``random`` (``keras/backend.py``,
     ``RandomGenerator``).
     """
     found = of_the_shuffle(model)

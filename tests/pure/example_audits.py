@@ -345,7 +345,7 @@ _PLACEBOS = (
     ),
     Placebo(
         "omp-num-threads",
-        "OMP_NUM_THREADS=1 under pip's TensorFlow",
+        "OMP_NUM_THREADS=1 with the pip build of TensorFlow",
         "one-thread",
         True,
         "the bits are those of no setting at all; one-thread gives others",

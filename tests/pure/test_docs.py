@@ -177,14 +177,14 @@ def shown(parameter: object) -> str | None:
 
 
 def test_no_pin_promises_what_was_not_tried():
-    """Two machines were never held against each other, and no GPU source has run on a GPU yet."""
+    """Two machines were never compared, and no GPU source has been run on a GPU yet."""
     declared = {
         source.id: (source, module)
         for source, module in sources.declared(sources.SCRIPT_MODULES).values()
     }
     source, module = declared["instruction-set"]
-    assert "no pin reaches it" in " ".join(module.__doc__.split())
-    assert all("alone" in pin.note and "was not tried" in pin.note for pin in source.pins)
+    assert "no pin fixes that" in " ".join(module.__doc__.split())
+    assert all("only" in pin.note and "was not tried" in pin.note for pin in source.pins)
     assert all(
         "was not tried" in declared[name][0].advice
         for name in ("instruction-set", "onednn", "tf32")
@@ -192,7 +192,7 @@ def test_no_pin_promises_what_was_not_tried():
     not_run = [
         source
         for source, module in declared.values()
-        if "has not run on a GPU yet" in module.__doc__
+        if "has not been run on a GPU yet" in module.__doc__
     ]
     assert {source.id for source in not_run} == {
         source.id for source, _ in declared.values() if source.needs.gpus
@@ -310,7 +310,7 @@ def test_placebos_traces_and_variables_are_told():
     told = {
         row[0].strip("`"): row
         for row in rows(
-            page("reference/placebos.md"), "id", "the setting", "believed to hold", "the real pin"
+            page("reference/placebos.md"), "id", "the setting", "believed to pin", "the real pin"
         )
     }
     assert told.keys() == {one.id for one in PLACEBOS}

@@ -70,18 +70,18 @@ def test_what_has_its_default_is_not_written():
 @pytest.mark.parametrize(
     ("kind", "document", "said"),
     [
-        (Settings, {"epochz": 3}, "unknown ['epochz']"),
+        (Settings, {"epochz": 3}, "unknown fields: ['epochz']"),
         (Settings, {"epochs": "3"}, "Settings.epochs is '3'"),
         (Settings, {"epochs": True}, "Settings.epochs is True"),
         (Settings, {"own": [["resume"]]}, "Settings.own"),
-        (Orders, {"wach": False}, "unknown ['wach']"),
+        (Orders, {"wach": False}, "unknown fields: ['wach']"),
         (Orders, {"watch": 0}, "Orders.watch is 0"),
-        (Measures, {"files": {"reed": []}}, "Measures.files: unknown ['reed']"),
+        (Measures, {"files": {"reed": []}}, "Measures.files: unknown fields: ['reed']"),
         (Measures, {"results": [["train", "loss"]]}, "Measures.results"),
-        (Measures, {"pinpoint": {"kind": "fit"}}, "missing ['operations']"),
+        (Measures, {"pinpoint": {"kind": "fit"}}, "missing fields: ['operations']"),
         (Measures, [], "Measures is []"),
-        (Request, {"trial": 1}, "missing ['backend'"),
-        (Request, {**codec.encode(REQUEST), "options": {}}, "unknown ['options']"),
+        (Request, {"trial": 1}, "missing fields: ['backend'"),
+        (Request, {**codec.encode(REQUEST), "options": {}}, "unknown fields: ['options']"),
     ],
 )
 def test_a_document_that_holds_what_it_may_not_is_refused(kind, document, said):

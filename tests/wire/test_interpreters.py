@@ -130,7 +130,7 @@ def _pyenv(version):
 
 def test_an_interpreter_that_is_too_old(tmp_path):
     message = refused(tmp_path, old_interpreter("2.7"))
-    assert "Python 2.7 is older than the oldest that can be audited, 3.6" in message
+    assert "Python 2.7 cannot be audited: the oldest supported version is Python 3.6" in message
 
 
 def test_the_oldest_that_can_be_audited_answers(tmp_path):

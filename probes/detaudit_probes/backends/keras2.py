@@ -1,4 +1,4 @@
-"""What Keras 2 does in the same way on several backends, and in several versions."""
+"""Keras 2 functions that are the same on several backends and in several versions."""
 
 import os
 from typing import Any, List
@@ -8,9 +8,10 @@ from detaudit_probes.backends.keras3 import Named
 
 
 def watch_step(model: Any, caught: List[Named]) -> None:
-    """The compiled function of a step is given the arrays of its batch and returns the loss first.
+    """Watch the compiled function of a step, which takes the arrays of its batch and returns the
+    loss first.
 
-    (``keras/engine/training.py``, ``_make_train_function``.) What it is given are the inputs, the
+    (``keras/engine/training.py``, ``_make_train_function``.) Its arguments are the inputs, the
     targets, and a weight for each sample.
     """
     make = model._make_train_function
@@ -37,11 +38,11 @@ def watch_step(model: Any, caught: List[Named]) -> None:
 
 
 def watch_train_step(model: Any, caught: List[Named]) -> None:
-    """For a ``train_step(data)`` (TensorFlow 2.2 and newer) that computes its loss by
+    """For a ``train_step(data)`` (TensorFlow 2.2 and newer) that computes its loss with
     ``compiled_loss``.
 
     (``keras/engine/training.py``; the method ``compute_loss`` came with 2.9 and calls it.)
-    Gradients are handed to the optimizer's ``apply_gradients``.
+    Gradients are passed to the optimizer's ``apply_gradients``.
     """
     compiled, apply_gradients = model.compiled_loss, model.optimizer.apply_gradients
 
@@ -70,9 +71,7 @@ def watch_train_step(model: Any, caught: List[Named]) -> None:
 
 
 def optimizer_weights(model: Any) -> List[Any]:
-    """On Theano and TensorFlow 1; those of an optimizer of TensorFlow's own are not known to
-    Keras.
-    """
+    """On Theano and TensorFlow 1. Keras does not know the weights of TensorFlow's optimizers."""
     try:
         return list(getattr(model.optimizer, "weights", ()))
     except NotImplementedError:
@@ -85,7 +84,7 @@ def optimizer_variables(model: Any) -> List[Any]:
 
 
 def backend_module() -> Any:
-    """Where Keras 2 on TensorFlow 2 keeps its own state."""
+    """Return the module in which Keras 2 on TensorFlow 2 keeps its own state."""
     import importlib
     import sys
 
@@ -99,7 +98,7 @@ def backend_module() -> Any:
 
 
 def make_deterministic() -> None:
-    """The variable, which TensorFlow 2 has read in all its versions, before the first operation."""
+    """Set the variable, which all versions of TensorFlow 2 read before the first operation."""
     os.environ["TF_DETERMINISTIC_OPS"] = "1"
 
 

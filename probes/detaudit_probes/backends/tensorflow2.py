@@ -24,10 +24,10 @@ IMPORTS = ("numpy", "tensorflow", "tensorflow.keras")
 
 
 def configure(trial: Any) -> None:
-    """From here on ``import keras`` gives ``tf.keras``; then as on TensorFlow's later versions.
+    """Make ``import keras`` return ``tf.keras`` from now on, then configure as on later versions.
 
-    A package ``keras`` that is installed beside such a TensorFlow is another Keras, which its users
-    do not train with.
+    A package ``keras`` that is installed beside such a TensorFlow is a different Keras, which its
+    users do not train with.
     """
     import tensorflow as tf
 
@@ -44,7 +44,9 @@ def watch_step(model: Any, caught: List[Named]) -> None:
 
 
 def facts() -> Dict[str, Any]:
-    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    """Return the facts of the framework that both runs of a pair must share and that a report
+    shows.
+    """
     import tensorflow as tf
 
     return dict(tensorflow.build_facts(), backend="tensorflow2", tf_keras=tf.keras.__version__)

@@ -1,7 +1,7 @@
 """A nest: a process that has imported a framework and forks one child per trial.
 
-It creates no runtime state of the framework, so a child starts as a fresh process would, without
-paying for the import. It ends, with every child, when the engine is gone.
+It creates no runtime state of the framework, so a child starts like a new process, without the cost
+of the import. The nest and every child end when the engine is gone.
 """
 
 import json
@@ -28,14 +28,15 @@ class _Child:
 
 
 def main(control: str) -> int:
-    """Serve the control folder until the engine closes the command pipe. The exit status."""
+    """Serve the control folder until the engine closes the command pipe; return the exit status."""
     with open(os.path.join(control, protocol.NEST_FILE), encoding="utf-8") as file:
         plan = json.load(file)
     hello = os.path.join(control, protocol.HELLO_FILE)
     if plan["protocol"] != protocol.PROTOCOL:
         failure = {
             "kind": "protocol",
-            "message": "engine speaks %s, guest %s" % (plan["protocol"], protocol.PROTOCOL),
+            "message": "the engine uses protocol %s, the guest protocol %s"
+            % (plan["protocol"], protocol.PROTOCOL),
         }
         write_json(hello, _hello(failure=failure))
         return 1
@@ -62,13 +63,13 @@ def _hello(failure: Optional[Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def _import_all(names: Tuple[str, ...]) -> Optional[Dict[str, Any]]:
-    """Import the framework; a failure is data, with the module that was asked for and the one
-    missing.
+    """Import the framework. A failure is returned as data, with the requested module and the
+    missing one.
     """
     for name in names:
         try:
             __import__(name)
-        except BaseException as error:  # an import may even call sys.exit
+        except BaseException as error:  # an import may call sys.exit
             missing = getattr(error, "name", None) if isinstance(error, ImportError) else None
             return {
                 "kind": "import-failed",
@@ -81,8 +82,8 @@ def _import_all(names: Tuple[str, ...]) -> Optional[Dict[str, Any]]:
 
 
 def _watch_lifeline(descriptor: int) -> None:
-    """End this process and its group when the engine is gone. The thread only ever blocks in
-    read.
+    """End this process and its group when the engine is gone. The thread only ever
+    blocks in read.
     """
 
     def wait() -> None:
@@ -93,7 +94,7 @@ def _watch_lifeline(descriptor: int) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Become the reaper of grandchildren whose parents die, where the system allows, to end them
+    """Become the reaper of grandchildren whose parents die, if the system allows it, to end them
     too.
     """
     try:
@@ -105,7 +106,7 @@ def _adopt_orphans() -> None:
 
 
 def _alone(control: str, plan: Dict[str, Any]) -> int:
-    """One trial without a fork: the fresh process that ``--isolate`` and a GPU ask for."""
+    """Run one trial without a fork: the fresh process that ``--isolate`` and a GPU require."""
     line = os.read(plan["commands"], 100).decode("ascii")
     if not line:
         return 0
@@ -121,7 +122,7 @@ def _run_trial(folder: str, plan: Dict[str, Any]) -> bool:
 
 
 def _redirect(folder: str) -> None:
-    """The child's output goes to files of its own; it is given nothing to read."""
+    """Send the child's output to its own files; its input is empty."""
     for name, descriptor in ((protocol.STDOUT_FILE, 1), (protocol.STDERR_FILE, 2)):
         file = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, descriptor)
@@ -186,7 +187,9 @@ def _child(folder: str, plan: Dict[str, Any]) -> None:
 
 
 def _reap(control: str, children: Dict[int, _Child]) -> None:
-    """Collect what has ended: children leave an ``exit.json``; adopted orphans leave nothing."""
+    """Collect the processes that have ended: children leave an ``exit.json``, adopted orphans leave
+    nothing.
+    """
     while True:
         try:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -197,7 +200,7 @@ def _reap(control: str, children: Dict[int, _Child]) -> None:
         child = children.pop(pid, None)
         if child is None:
             continue
-        _kill(pid)  # its process group: grandchildren that are still there
+        _kill(pid)  # its process group: grandchildren that are still running
         _end_orphans(children)
         folder = os.path.join(control, protocol.TRIALS_FOLDER, str(child.trial))
         write_json(
@@ -213,7 +216,7 @@ def _reap(control: str, children: Dict[int, _Child]) -> None:
 
 
 def _end_orphans(children: Dict[int, _Child]) -> None:
-    """End adopted grandchildren that left their process group: they hang from this process now."""
+    """End adopted grandchildren that left their process group; this process is now their parent."""
     listing = "/proc/self/task/%d/children" % os.getpid()
     if not os.path.exists(listing):
         return

@@ -1,4 +1,4 @@
-"""One trial, in a process of its own: hold, loosen, build, train, record."""
+"""One trial, in a process of its own: pin, unpin, build, train, record."""
 
 import os
 import random
@@ -21,7 +21,7 @@ Declared = Dict[str, Tuple[Source, ModuleType]]
 
 
 def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...]) -> bool:
-    """Run the trial and leave its trace in ``folder``; true where it completed."""
+    """Run the trial and leave its trace in ``folder``; return whether it completed."""
     writer = trace.TraceWriter(
         folder, request.trial, codec.encode(request), request.fingerprint, request.keep_bytes
     )
@@ -31,7 +31,7 @@ def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...])
     except Unavailable as reason:
         outcome = {"kind": "unavailable", "reason": str(reason)}
     except BaseException as error:
-        # The trial's own failure is data about the child, whatever its class
+        # A failure of the trial, of whatever class, is data about the child
         sys.stderr.write(traceback.format_exc())
         outcome = {
             "kind": "failed",
@@ -44,7 +44,9 @@ def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...])
 
 
 def _where(error: BaseException) -> str:
-    """The innermost frame as ``file:line in function``, with the file's last two parts only."""
+    """Return the innermost frame as ``file:line in function``, with only the last two parts of the
+    path.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return ""
@@ -95,12 +97,14 @@ def _train(
 
 
 def _here(trial: Trial, declared: Declared) -> Declared:
-    """The sources that exist on the trial's backend: the others' functions are not to be called."""
+    """Return the sources that exist on the trial's backend; the functions of others must not be
+    called.
+    """
     return {name: one for name, one in declared.items() if trial.request.backend in one[0].backends}
 
 
 def _freshen(trial: Trial) -> None:
-    """Reseed what a fork would share with its siblings, as a fresh process would be seeded."""
+    """Reseed what a fork would share with its siblings, as in a new process."""
     import numpy
 
     random.seed(trial.entropy(32))
@@ -129,7 +133,7 @@ def _provoke(trial: Trial, declared: Declared) -> None:
 
 
 def _pin(trial: Trial, pins: Dict[str, Tuple[Pin, ModuleType]]) -> None:
-    """Apply the pins in the order of the request: a later seed wins over an earlier, wider one."""
+    """Apply the pins in the order of the request: a later seed overrides an earlier, wider one."""
     for name in trial.request.pins:
         pin, module = pins[name]
         if (
@@ -158,7 +162,7 @@ def _fit(trial: Trial, watch: recorder.Recorder, declared: Declared) -> None:
 
 
 def build(trial: Trial, declared: Declared) -> models.Tiny:
-    """The tiny model that the request names, or the one that a source brings."""
+    """Return the tiny model that the request names, or the source's own."""
     name = trial.request.model
     if name.startswith("source:"):
         return declared[name[len("source:") :]][1].model(trial)
