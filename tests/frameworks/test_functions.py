@@ -208,7 +208,7 @@ def test_threads_that_train_side_by_side_are_told_and_not_disturbed(how, tmp_pat
     script = tmp_path / "train.py"
     script.write_text(THREADS.replace("WHAT", BESIDE[how]))
     watched, _ = run(script, tmp_path / "control")
-    assert watched.trace.measures.unwatched == "threads side by side"
+    assert watched.trace.measures.unwatched == "several threads at the same time"
     assert (watched.trace.folder / "stdout").read_text() == "done\n"
     assert (watched.trace.folder / "stderr").read_text().count("Traceback") == 0
 

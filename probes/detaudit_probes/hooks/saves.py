@@ -1,9 +1,9 @@
 """What the script saves: ``save`` and ``save_weights`` of Keras, ``save`` and ``savez`` of NumPy,
-and files of h5py.
+and h5py files.
 
-Taken from what is handed to the call, not from the file, for archives have times in them; of a file
-of h5py, which is written piece by piece, from its arrays at the end. Whether two runs have saved
-the same arrays decides, as their training does.
+The values are taken from the call and not from the file, because archives contain times; those of
+an h5py file, which is written in pieces, are taken from its arrays at the end. Whether two runs
+have saved the same arrays counts for the verdict, as their training does.
 """
 
 import functools
@@ -21,7 +21,7 @@ from detaudit_probes.hooks.values import read
 
 
 def watch(session: Any, recorder: Any) -> None:
-    """From the moment that NumPy and Keras are there."""
+    """Start as soon as NumPy and Keras are imported."""
     session.after_import("numpy", lambda: _numpy(session, recorder))
     for name in ("keras", "tf_keras"):
         session.after_import(name, functools.partial(_keras, session, recorder, name))
@@ -48,7 +48,7 @@ def _keras(session: Any, recorder: Any, name: str) -> None:
     try:
         saving_api = importlib.import_module("%s.src.saving.saving_api" % name)
     except ImportError:
-        return  # before Keras 2.13, or a module of the user's own: what h5py writes is seen
+        return  # before Keras 2.13, or a module of the user's own: h5py's files are observed
 
     def weights(arguments: Any, named: Any) -> List[Any]:
         model = arguments[0] if arguments else named["model"]
@@ -67,14 +67,16 @@ def _keras(session: Any, recorder: Any, name: str) -> None:
 
 
 def _h5py(session: Any, recorder: Any) -> None:
-    written: Dict[str, Tuple[str, Any]] = {}  # by name: the path, and a weak reference to the file
+    written: Dict[str, Tuple[str, Any]] = {}  # by name: the path and a weak reference to the file
 
     def opened(name: Any, file: Any) -> None:
         try:
             called = _name(name, session.orders.root) if file.mode != "r" else None
             if called is not None:
                 written[called] = os.path.abspath(os.fspath(name)), weakref.ref(file)
-        except Exception:  # the script has opened it without trouble: it is to have none from us
+        except (
+            Exception
+        ):  # the script has opened it without an error, so the hook must not raise one
             pass
 
     def at_the_end() -> None:
@@ -82,7 +84,7 @@ def _h5py(session: Any, recorder: Any) -> None:
             try:
                 if not recorder.has_saved(name):  # by Keras
                     recorder.saved(name, _arrays(path, reference()))
-            except Exception:  # it is not there any more, or no file of arrays
+            except Exception:  # it no longer exists or contains no arrays
                 continue
 
     h5py_files.follow(session, after=opened)
@@ -90,7 +92,7 @@ def _h5py(session: Any, recorder: Any) -> None:
 
 
 def _arrays(path: str, still_open: Any) -> List[Any]:
-    """Every array of a file, in the order of their names."""
+    """Return every array of a file, sorted by name."""
     import h5py
 
     if not still_open:
@@ -112,7 +114,7 @@ def _tell(
     values: Callable[[Any, Any], List[Any]],
     place: int = 0,
 ) -> None:
-    """Note ``values`` of every call; the file is its argument number ``place``."""
+    """Record ``values`` of every call; the file is its argument number ``place``."""
 
     def telling(original: Any) -> Any:
         def saving(*arguments: Any, **named: Any) -> Any:
@@ -126,7 +128,9 @@ def _tell(
                 name = _name(file, session.orders.root)
                 if name is not None:
                     recorder.saved(name, values(arguments, named))
-            except Exception:  # the script has saved it without trouble: it is to have none from us
+            except (
+                Exception
+            ):  # the script has saved it without an error, so the hook must not raise one
                 pass
             return result
 
@@ -137,10 +141,9 @@ def _tell(
 
 
 def _name(file: Any, root: str) -> Any:
-    """What the file is called below the program's folder, stamps left out; None for one that has no
-    name to last.
+    """Return the file's name below the program's folder without stamps; None for a temporary one.
 
-    Temporary files have other names in every run.
+    Temporary files have different names in every run.
     """
     if not isinstance(file, (str, os.PathLike)):
         file = getattr(file, "name", None)

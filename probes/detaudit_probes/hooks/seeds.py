@@ -1,18 +1,17 @@
-"""The seeds that a script sets by itself: where, and after how many draws from the source that is
-watched.
+"""The seeds that a script sets itself: where, and after how many draws from the source under study.
 
-A seed may come too late, or reach another generator than the one that parts the runs; both are
-worth a sentence.
+A seed may come too late, or seed a different generator than the one that makes runs differ; the
+report mentions both.
 """
 
 import sys
 from typing import Any, List, Tuple
 
-#: What ``tf.keras`` is, from TensorFlow 2.6 on: each of these has names of its own for the same
+#: The packages behind ``tf.keras`` from TensorFlow 2.6 on: each has its own names for the same
 #: functions.
 TF_KERAS = ("keras.api._v2.keras", "tf_keras.api._v2.keras")
-#: (module after whose import it is there, the attributes down to the function's owner, its name,
-#: the sources it holds)
+#: (module whose import defines it, the attributes down to the function's owner, its name, the
+#: sources it pins)
 FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
     ("random", (), "seed", ("python-random",)),
     ("numpy", ("random",), "seed", ("numpy-legacy",)),
@@ -32,11 +31,11 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
 
 
 def watch(session: Any, found: List[Any]) -> None:
-    """Add to ``found`` every call of a seeding function from the user's code, in order. One without
-    a seed is a draw.
+    """Add every call of a seeding function in the user's code to ``found``, in order. A call
+    without a seed is a draw.
 
-    Each says whether it ``reaches`` the source that is watched, and how many ``draws`` from it came
-    before.
+    Each entry says whether it ``reaches`` the source under study, and how many ``draws`` from it
+    came before.
     """
 
     def telling(title: str, reaches: bool) -> Any:
@@ -76,5 +75,5 @@ def watch(session: Any, found: List[Any]) -> None:
 def _owner(module: str, path: Tuple[str, ...]) -> Any:
     owner = sys.modules[module]
     for name in path:
-        owner = getattr(owner, name, None)  # None where this version does not have it
+        owner = getattr(owner, name, None)  # None if this version lacks it
     return owner

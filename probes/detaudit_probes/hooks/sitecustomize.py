@@ -1,9 +1,9 @@
-"""What the interpreter imports when it starts: begins to watch, then runs the environment's own
-``sitecustomize``.
+"""The module that the interpreter imports when it starts: installs the hooks, then runs the
+environment's own ``sitecustomize``.
 
-It lies in a private folder that comes first in ``PYTHONPATH``, and so reaches every Python process
-that the script starts. The guest is loaded from the folder beside it under its own name, without a
-place in ``sys.path``: the script sees the path that it would see without us.
+It is in a private folder that comes first in ``PYTHONPATH``, so it is imported by every Python
+process that the script starts. The guest is loaded from the folder beside it under its own name,
+without an entry in ``sys.path``: the script has the same path as without detaudit.
 """
 
 import importlib.machinery

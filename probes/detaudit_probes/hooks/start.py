@@ -1,8 +1,8 @@
-"""The beginning and the end of a watched process: pins before the script's first line, the trace
+"""The beginning and the end of a recorded process: pins before the script's first line, the trace
 after its last.
 
-One process of a trial is the script's own; it is watched. Python processes that it starts, or
-forks, are pinned as it is and named, but not watched.
+One process of a trial is the script's own; it is recorded. Python processes that it starts or forks
+are pinned like it and counted, but not recorded.
 """
 
 import atexit
@@ -20,7 +20,7 @@ from detaudit_probes.hooks.session import Session, fault
 from detaudit_probes.recording import facts, trace
 from detaudit_probes.recording.thread_team import Team
 
-#: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
+#: The most bytes of tensors that one trial keeps, if it is asked to keep them.
 MOST_KEPT = 256 << 20
 _getpid = os.getpid  # taken at import, before a pin can replace it
 
@@ -52,10 +52,10 @@ def _begin(folder: str) -> None:
 
 
 def _claim(folder: str) -> bool:
-    """Whether this process is the script's own: the first to say so, or that one started anew by
+    """Whether this process is the script's own: the first to claim it, or that one restarted by
     ``exec``.
 
-    Others leave their number.
+    Others write their process id.
     """
     path, mine = os.path.join(folder, protocol.MAIN_FILE), b"%d" % os.getpid()
     try:
@@ -72,7 +72,7 @@ def _claim(folder: str) -> bool:
 
 
 def _leave_number(folder: str) -> None:
-    """Of a process that is not watched: the engine counts them."""
+    """Write the id of a process that is not recorded: the engine counts them."""
     with open(os.path.join(folder, protocol.PROCESSES_FILE), "a") as file:
         file.write("%d\n" % os.getpid())
 
@@ -103,13 +103,13 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
             module.spy(session)
     if session.spying is not None:
         seeds.watch(session, seeded)
-    # When Keras is imported the end is registered once more: what is registered last runs first,
+    # When Keras is imported, the end is registered once more: the last registered runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)
     session.follow_files(used, used.connected)
     ending = _Ending(session, recorder, modules, seeded, used)
     atexit.register(ending)
-    for name in ("execv", "execve"):  # which the others of their kind call
+    for name in ("execv", "execve"):  # the other functions of this kind call these
         session.wrap(os, name, ending.before)
     saves.watch(session, recorder)
     if recorder.counting:
@@ -156,7 +156,7 @@ class _Ending:
         recorder.ending = self
 
     def before(self, given: Any) -> Any:
-        """For ``exec``, which ends this program, and not the process: the next one goes on with the
+        """For ``exec``, which ends this program but not the process: the next program continues the
         trace.
         """
 
@@ -165,7 +165,7 @@ class _Ending:
                 self()
             try:
                 given(*arguments, **named)
-            finally:  # it has failed
+            finally:  # exec has failed
                 if _getpid() == self._pid:
                     self._done = self._recorder.left = False
 
@@ -192,7 +192,7 @@ class _Ending:
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except (
             BaseException
-        ) as error:  # what went wrong in us is told, and never as the script's own doing
+        ) as error:  # an error of detaudit is reported as such and never as the script's
             outcome = {
                 "kind": "own-fault",
                 "type": type(error).__name__,
@@ -205,7 +205,7 @@ class _Ending:
     def _tell_sites(self, path: str) -> None:
         if not self._sites and self._recorder.trace.earlier and os.path.exists(path):
             with open(path, encoding="utf-8") as file:
-                self._sites = json.load(file)  # of the program that this one was started by
+                self._sites = json.load(file)  # of the program that started this one
         trace.write_json(
             path,
             {

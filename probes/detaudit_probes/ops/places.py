@@ -1,6 +1,6 @@
-"""For whom an operation works: the layer or the loss whose call it is in, or the optimizer.
+"""The owner of an operation: the layer or the loss that calls it, or the optimizer.
 
-What is wrapped is wrapped while something is replayed, and given back afterwards.
+Functions are wrapped during a replay and restored afterwards.
 """
 
 import contextlib
@@ -15,10 +15,9 @@ def _nothing(stage: str, layer: str) -> Any:
 
 @contextlib.contextmanager
 def told_apart(watch: Watch, scope: Callable[[str, str], Any] = _nothing) -> Iterator[None]:
-    """Let ``watch`` know, for each operation in the block, its stage and its layer.
+    """Tell ``watch`` the stage and the layer of each operation in the block.
 
-    The context ``scope(stage, layer)`` is entered besides, where a framework takes its names from
-    there.
+    The context ``scope(stage, layer)`` is entered as well, for frameworks that take names from it.
     """
     from keras.src.layers.layer import Layer
     from keras.src.losses.loss import Loss

@@ -1,10 +1,10 @@
-"""Watching Keras 2: a package with backends (2.0 to 2.3, on Theano and TensorFlow 1), then
+"""Observing Keras 2: a package with backends (2.0 to 2.3, on Theano and TensorFlow 1), then
 ``tf.keras`` (TensorFlow 2).
 
-What is seen of a step are its batch, the loss and the metrics that ``fit`` hands to callbacks, and
-the weights and the optimizer's state after it. A training loop of the user's own is met where
-``train_on_batch`` is called and, on TensorFlow 2, where an optimizer's ``apply_gradients`` is, or
-the ``tf.function`` in which it is.
+The observations of a step are its batch, the loss and the metrics that ``fit`` passes to callbacks,
+and the weights and the optimizer's state after it. A training loop of the user's own is observed at
+its calls of ``train_on_batch`` and, on TensorFlow 2, of an optimizer's ``apply_gradients``, or of
+the ``tf.function`` that contains it.
 """
 
 import importlib
@@ -51,7 +51,9 @@ class Keras2Watching(Watching):
         )
 
     def variables(self) -> None:
-        """Every weight that a layer makes. It has its first value at the first ``fit``."""
+        """Record every weight that a layer creates. It gets its initial value at the
+        first ``fit``.
+        """
 
         def telling(original: Any) -> Any:
             def add_weight(layer: Any, *arguments: Any, **named: Any) -> Any:
@@ -77,8 +79,8 @@ class Keras2Watching(Watching):
 
     @staticmethod
     def has_value(variable: Any) -> bool:
-        """A variable of a graph is read when its session runs anyway: asked for earlier, it would
-        be filled earlier.
+        """A variable of a graph is read only when its session runs anyway: an earlier read would
+        initialize it earlier.
         """
         return False
 
@@ -86,14 +88,14 @@ class Keras2Watching(Watching):
         self.recorder.filled()
 
     def ready(self, model: Any) -> None:
-        """Before a step of ``train_on_batch``: the variables are filled as that would fill them,
-        and read.
+        """Before a step of ``train_on_batch``: initialize the variables as the step would, and read
+        them.
         """
         model._make_train_function()
         self.began(model)
 
     def batches(self) -> None:
-        """What the compiled function of a step is given: the arrays of its batch."""
+        """Observe the arguments of a step's compiled function: the arrays of its batch."""
 
         def telling(original: Any) -> Any:
             def _make_train_function(model: Any) -> None:
@@ -117,8 +119,8 @@ class Keras2Watching(Watching):
         return train_function
 
     def loops(self) -> None:
-        """``train_on_batch``, whoever calls it: inside of ``fit_generator`` it is a step of
-        that.
+        """Observe ``train_on_batch``, whoever calls it: inside ``fit_generator`` it is one of its
+        steps.
         """
 
         def done(model: Any) -> None:
@@ -130,7 +132,7 @@ class Keras2Watching(Watching):
 
 
 class TfKerasWatching(Keras2Watching):
-    """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
+    """On TensorFlow 2: variables have values immediately, and batches come from ``tf.data``."""
 
     of_graphs = False
     is_replica = staticmethod(is_replica)
@@ -146,7 +148,7 @@ class TfKerasWatching(Keras2Watching):
         self.functions.follow()
 
     def ready(self, model: Any) -> None:
-        """Nothing: they have their values."""
+        """Does nothing: the variables have values."""
 
     @staticmethod
     def has_value(variable: Any) -> bool:
@@ -167,7 +169,7 @@ class TfKerasWatching(Keras2Watching):
         self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
 
     def _module(self, name: str) -> Any:
-        """A module beside the one that ``Model`` stands in: Keras moved twice."""
+        """Return a module beside the one of ``Model``: Keras moved twice."""
         try:
             return importlib.import_module(
                 self.trainer().__module__.rpartition(".")[0] + "." + name
@@ -214,7 +216,7 @@ class TfKerasWatching(Keras2Watching):
             self.session.wrap(kind, "apply_gradients", applying)
 
 
-#: Where the classes stand that define ``apply_gradients``: from 2.11 on there are two, the older
+#: The modules of the classes that define ``apply_gradients``: from 2.11 on there are two, the older
 #: one as ``legacy``.
 OPTIMIZERS = (
     "tensorflow.python.keras.optimizer_v2.optimizer_v2",

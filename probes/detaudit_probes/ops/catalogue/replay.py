@@ -1,8 +1,8 @@
-"""Replaying entries of the catalogue: the same call again and again on the same inputs, its results
-bit for bit.
+"""Replays entries of the catalogue: the same call on the same inputs, with bitwise comparison of
+the results.
 
-One trial replays several entries. What each call gave stands in the trace, a table for each entry
-and dtype and a row for each call. Of results that were seen before only the fingerprint is kept.
+One trial replays several entries. The trace has a table for each entry and dtype, with a row for
+each call. If a result has occurred before, only its fingerprint is kept.
 """
 
 import time
@@ -16,10 +16,10 @@ from detaudit_probes.recording import fingerprint
 from detaudit_probes.recording.trace import Taken, TraceWriter
 
 _clock = time.perf_counter
-REPEATS = 10  # calls of an entry, where no other number is ordered
-CALLS = 3  # of a random operation, as a user calls it by default
-#: What a kernel that does not exist for a dtype ends in; under op determinism the same classes tell
-#: a refusal.
+REPEATS = 10  # calls of an entry by default
+CALLS = 3  # calls of a random operation with its defaults
+#: The exceptions of a kernel that does not exist for a dtype; under op determinism, the same
+#: classes mean a refusal.
 REFUSALS = (
     "NotFoundError",
     "InvalidArgumentError",
@@ -32,8 +32,8 @@ Results = List[Tuple[str, str, Any]]  # (stage, name, tensor)
 
 
 class Prepared(NamedTuple):
-    """One entry in one dtype: ``run`` calls it and takes its gradient; ``inputs`` are what it is
-    called with.
+    """One entry in one dtype: ``run`` calls it and takes its gradient; ``inputs`` are the
+    arguments.
     """
 
     run: Any
@@ -45,8 +45,8 @@ def run(trial: Any, writer: TraceWriter) -> None:
     """Replay the entries that the trial's orders name (``operations``, comma-separated;
     ``repeats``; ``dtypes``).
 
-    With ``refusals`` the library is asked for its own list besides. With ``unseeded``
-    the random ones among the entries are called as a user calls them by default.
+    With ``refusals``, also read the library's own list. With ``unseeded``, call the random ones
+    among the entries with their defaults.
     """
     import tensorflow as tf
 
@@ -68,7 +68,7 @@ def run(trial: Any, writer: TraceWriter) -> None:
                 else:
                     _replay(tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, told)
             except Exception as error:
-                # Told; whether a refusal was to be expected is for the engine to say
+                # Recorded; the engine decides whether a refusal was expected
                 kind = type(error).__name__
                 told.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
     writer.measure(operations=told)
@@ -122,8 +122,8 @@ def _replay(
 def _call_unseeded(
     tf: Any, one: entry.Operation, dtype: str, name: str, seed: int, writer: TraceWriter
 ) -> None:
-    """Call a random operation by its defaults, ``CALLS`` times after the global seeds have been
-    set; a row a call.
+    """Call a random operation with its defaults, ``CALLS`` times after the global seeds have been
+    set; one row per call.
     """
     import keras
 
@@ -147,7 +147,7 @@ def _seen_before(one: Taken) -> Taken:
 
 
 def prepare(tf: Any, one: entry.Operation, dtype: str) -> Prepared:
-    """Make the inputs, and what is differentiated against: random gradients, for uniform ones hide
+    """Create the inputs and the upstream gradients, which are random because uniform ones hide
     reduction noise.
     """
     inputs = entry.Inputs(tf, dtype)
@@ -191,7 +191,7 @@ def _random(inputs: entry.Inputs, result: Any) -> Any:
 
 
 def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> None:
-    """The first example of a batch, and that example alone: the same bits?"""
+    """Does the first example of a batch get the same bits in the batch as alone?"""
     first, rest = prepared.inputs[0], prepared.inputs[1:]
     whole, alone = (_listed(prepared.call(one, *rest))[0] for one in (first, first[:1]))
     writer.once_each(
@@ -200,8 +200,8 @@ def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> Non
 
 
 def _guilty(prepared: Prepared, watch: tensorflow.Watch, repeats: int) -> Optional[Dict[str, Any]]:
-    """The operation at which replays part, seen with every operation watched; None where they agree
-    so.
+    """Return the operation at which replays differ, with every operation observed; None if these
+    replays match.
     """
     replays = []
     for _ in range(repeats):
