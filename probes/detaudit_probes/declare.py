@@ -214,8 +214,8 @@ class Source(NamedTuple):
     """Everything that the project knows about one thing that can make two runs differ.
 
     ``experiment`` is the scan's experiment, None if only a user's own script can have the source.
-    ``per_backend`` overrides it for backends on which it is another one, or none (the source's pins
-    exist there all the same). ``script`` says how it is tried in a script, None if it is not.
+    ``per_backend`` overrides it for backends with a different experiment, or none (the source's
+    pins exist there all the same). ``script`` says how it is tried in a script, None if it is not.
     """
 
     id: str

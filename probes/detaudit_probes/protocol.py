@@ -17,7 +17,7 @@ The control folder::
 
 Three inherited pipes, named by file descriptor in ``nest.json``:
 
-``commands``  the engine writes one line a command, ``run N`` or ``kill N``. End of file: no more
+``commands``  the engine writes one line per command, ``run N`` or ``kill N``. End of file: no more
               work.
 ``lifeline``  nobody ever writes. End of file means that the engine has ended in any way: the nest
               and every child then end themselves.

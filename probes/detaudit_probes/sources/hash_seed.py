@@ -45,7 +45,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
-    advice="Or sort the set before you number its elements: vocabulary = sorted(set(words)).",
+    advice="Alternatively, sort the set before you number its elements: vocabulary = sorted(set(words)).",
     script=InScript(ID, told=False, sites=False, edits=(Edit("order"),)),
 )
 

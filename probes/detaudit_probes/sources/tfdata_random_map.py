@@ -44,7 +44,7 @@ SOURCE = Source(
                     "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
                 )
             },
-            note="or number the elements (enumerate) and use each number as the seed of tf.random.stateless_*",
+            note="alternatively, number the elements (enumerate) and use the numbers as seeds of tf.random.stateless_*",
         ),
     ),
     links=(
