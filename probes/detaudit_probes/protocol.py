@@ -15,10 +15,9 @@ The control folder::
     trials/N/stdout, stderr the child's own output: never part of the protocol
     trials/N/exit.json      nest -> engine: how the child ended; written only when it has ended
 
-Three inherited pipes, named by file descriptor in ``nest.json``:
+Two inherited pipes, named by file descriptor in ``nest.json``:
 
-``commands``  the engine writes one line per command, ``run N`` or ``kill N``. End of file: no more
-              work.
+``commands``  the engine writes one line per trial, ``run N``. End of file: no more work.
 ``lifeline``  nobody ever writes. End of file means that the engine has ended in any way: the nest
               and every child then end themselves.
 
@@ -32,7 +31,7 @@ If ``imports`` is false, the nest writes the hello without importing the framewo
 hello.json::
 
     {"protocol": 2, "pid": 41, "ready": true, "facts": {...}, "fingerprints": ["xxh3_64", ...],
-     "failure": null, "declarations": []}
+     "failure": null}
 
 or ``"ready": false`` and ``"failure": {"kind": "import-failed" | "too-old" | "protocol",
 "type": ..., "message": ..., "module": ...}``.
@@ -75,7 +74,7 @@ many bytes of ASCII ``dtype|d0,d1,...``, ``<u8 size>``, and the elements in C or
 A tensor of more than ``LARGEST_KEPT`` bytes is not kept: its offset is ``NOT_KEPT``.
 
 The child writes ``outcome`` (``completed``, ``unavailable``, ``failed``). For a child that died,
-only the engine writes it (``crashed``, ``timed-out``, ``killed``).
+only the engine writes it (``crashed``, ``timed-out``).
 
 Versions of the trace: 1, the first; 2, the tables have their own file; 3, the condition has
 settings and orders, and measures omit fields with default values. Versions of the protocol: 1, the
