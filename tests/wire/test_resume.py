@@ -116,7 +116,7 @@ def test_a_saved_audit_speaks_for_what_it_was_alone(monkeypatch):
         with pytest.raises(UsageError, match=f"{name} changed since"):
             audit(Watching(), cut.resume, **change)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    with pytest.raises(UsageError, match="variables changed since"):
+    with pytest.raises(UsageError, match="OMP_NUM_THREADS changed since"):
         audit(Watching(), cut.resume)
     assert Path(cut.resume).exists()  # a resumption that is refused takes nothing away
     monkeypatch.undo()
@@ -163,8 +163,8 @@ def test_what_is_finished_outlives_a_kill(temporary):
         ("", "not a saved audit"),
         ("[]\n", "not a saved audit"),
         ('{"format": "detaudit.resume", "version": 1}\n', "another detaudit"),
-        ('{"format": "detaudit.resume", "version": 2}\n', "does not say what"),
-        ('{"format": "detaudit.resume", "version": 2, "identity": {}}\n{"a": 1}\n', "damaged"),
+        ('{"format": "detaudit.resume", "version": 3}\n', "does not say what"),
+        ('{"format": "detaudit.resume", "version": 3, "identity": {}}\n{"a": 1}\n', "damaged"),
     ],
 )
 def test_a_file_that_is_no_saved_audit_is_refused(tmp_path, content, said):
@@ -296,9 +296,12 @@ def test_a_run_of_another_program_is_refused(project, monkeypatch):
     refused("arguments", arguments=("--lr",))
     refused("--online", online=True)
     refused("seed", seed=2)
-    with monkeypatch.context() as changed:
-        changed.setenv("OMP_NUM_THREADS", "3")
-        refused("variables")
+    for name in ("OMP_NUM_THREADS", "MY_SEED", "LD_LIBRARY_PATH", "SLURM_ARRAY_TASK_ID"):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, "3")
+            refused(name)
+    for name in ("SSH_CONNECTION", "TERM_SESSION_ID", "SLURM_JOB_ID"):  # another login, or job
+        monkeypatch.setenv(name, "3")
     report = project.folder / "report.json"
     report.write_text("{}")
     refused("report.json")

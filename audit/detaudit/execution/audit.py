@@ -21,10 +21,9 @@ from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
 from detaudit.execution.runner import Limits, Runner
-from detaudit.execution.variables import environment_for_nests
+from detaudit.execution.variables import digests, environment_for_nests
 from detaudit.execution.workspace import LONG, Workspace, alone, workspace
 from detaudit.machine import gpu, system
-from detaudit.machine import variables as environment
 from detaudit.registry import base
 
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
@@ -193,7 +192,7 @@ class Session:
             machine=system.identity(),
             seed=seed,
             isolate=not self.runner.interpreter.fork,
-            variables=environment.describe(self.variables),
+            variables=digests(self.variables),
             **more,
         )
 
