@@ -310,6 +310,13 @@ def test_a_run_of_another_program_is_refused(project, monkeypatch):
     refused("report.json, train.py")
 
 
+def test_arguments_need_not_be_text(tmp_path):
+    """They are bytes for the system; what is none of UTF-8 comes as it is from Python."""
+    project = Project(tmp_path, "copy")
+    cut, _ = project.audit(Watching(1), arguments=("\udcff",))
+    assert project.audit(Watching(2), cut.resume, arguments=("\udcff",))[1] == 2
+
+
 def test_the_traces_of_an_interrupted_run_are_kept_once_it_is_complete(project, tmp_path):
     kept = tmp_path / "kept"
     cut, _ = project.audit(Watching(2), keep=str(kept))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
+from detaudit.report.escape import visible_line
+
 if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
     from detaudit.commands.run.findings import RunAudit
@@ -28,7 +30,7 @@ def fail(message: str, code: int) -> NoReturn:
 
 def warn(message: str) -> None:
     Console(stderr=True).print(
-        message, style="bold red", highlight=False, markup=False, soft_wrap=True
+        visible_line(message), style="bold red", highlight=False, markup=False, soft_wrap=True
     )
 
 

@@ -182,12 +182,13 @@ class _Run:
         """Take up what a saved audit of the same program has run."""
         options, program = self.options, self.program
         command = [program.title, str(program.cwd), str(program.root), *program.arguments]
+        whole = "\0".join(command).encode("utf-8", "surrogateescape")
         identity = self.session.identity(
             hello,
             options.seed,
             "run",
             # A digest: arguments may hold secrets.
-            arguments=hashlib.sha256("\0".join(command).encode()).hexdigest(),
+            arguments=hashlib.sha256(whole).hexdigest(),
             options={
                 "--backend": options.backend,
                 "--device": options.device,
