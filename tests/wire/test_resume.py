@@ -20,6 +20,7 @@ from detaudit.commands.run.session import Options, run
 from detaudit.core.condition import Trial
 from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
+from detaudit.execution import resume as saving
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits
@@ -165,6 +166,11 @@ def test_what_is_finished_outlives_a_kill(temporary):
         ('{"format": "detaudit.resume", "version": 1}\n', "another detaudit"),
         ('{"format": "detaudit.resume", "version": 3}\n', "does not say what"),
         ('{"format": "detaudit.resume", "version": 3, "identity": {}}\n{"a": 1}\n', "damaged"),
+        ("[" * 100_000 + "\n", "not a saved audit"),
+        (
+            '{"format": "detaudit.resume", "version": 3, "identity": {}}\n' + "[" * 100_000 + "\n",
+            "damaged",
+        ),
     ],
 )
 def test_a_file_that_is_no_saved_audit_is_refused(tmp_path, content, said):
@@ -224,6 +230,13 @@ def test_a_resumed_audit_that_its_budget_cuts_stays_saved(temporary):
 def test_an_audit_that_its_budget_cuts_saves_nothing(temporary):
     _, cut = audit(Watching(), most=2)
     assert cut.cut and cut.resume is None and not list(temporary.iterdir())
+
+
+def test_a_file_that_does_not_end_is_refused(monkeypatch):
+    """Seen: it was read until memory ran out."""
+    monkeypatch.setattr(saving, "LARGEST", 1000)
+    with pytest.raises(UsageError, match="too large"):
+        audit(Watching(), "/dev/zero")
 
 
 # A program of the user's --------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def load(path: Path) -> Saved:
     header, *lines = _read(path)
     try:
         finished = [_finished(json.loads(line), path.parent) for line in lines]
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         raise UsageError(f"{path} is damaged ({type(error).__name__}: {error}). {AGAIN}.") from None
     return Saved(path, json.loads(header)["identity"], {run.trial.key(): run for run in finished})
 
@@ -118,16 +118,18 @@ def load(path: Path) -> Saved:
 def _read(path: Path) -> list[bytes]:
     """Its whole lines, the first of them checked."""
     try:
-        if path.stat().st_size > LARGEST:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
             raise UsageError(f"{path} is too large to be a saved audit.")
-        lines = path.read_bytes().split(b"\n")[:-1]
+        lines = content.split(b"\n")[:-1]
         header = json.loads(lines[0]) if lines else None
     except OSError as error:
         raise UsageError(
             f"Cannot read {path}: {error.strerror}. --resume takes the file that the interrupted "
             f"audit named."
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise UsageError(
