@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
-from detaudit.report.escape import visible_line
-
 if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
     from detaudit.commands.run.findings import RunAudit
@@ -29,6 +27,8 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def warn(message: str) -> None:
+    from detaudit.report.escape import visible_line
+
     Console(stderr=True).print(
         visible_line(message), style="bold red", highlight=False, markup=False, soft_wrap=True
     )
