@@ -188,7 +188,7 @@ def test_two_at_once_do_not_share_a_saved_audit():
 
     class Meanwhile(Watching):
         def interrupt(self):
-            with pytest.raises(UsageError, match="Another detaudit is at work"):
+            with pytest.raises(UsageError, match="Another detaudit"):
                 audit(Watching(), cut.resume)
             refused.append(Path(cut.resume).exists())
 
@@ -200,7 +200,7 @@ def test_a_running_audit_is_not_taken_up(temporary):
     class Meanwhile(Watching):
         def interrupt(self):
             (saved,) = temporary.glob("*/resume.jsonl")
-            with pytest.raises(UsageError, match="Another detaudit is at work"):
+            with pytest.raises(UsageError, match="Another detaudit"):
                 audit(Watching(), str(saved))
 
     assert audit(Meanwhile(2))[0] == ("completed",) * TRIALS
