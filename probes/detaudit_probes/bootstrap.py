@@ -15,8 +15,10 @@ LOWEST = (3, 6)
 
 def main():
     guest, control = sys.argv[1:3]
-    # This file's folder is first on the path; its modules (trace, ...) must not hide others.
-    sys.path.pop(0)
+    # Unless PYTHONSAFEPATH is set, this file's folder is first on the path; its modules (trace,
+    # ...) must not hide others.
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
     if sys.version_info[:2] < LOWEST:
         refuse(
             control,
@@ -24,7 +26,8 @@ def main():
             % (sys.version_info[:2] + LOWEST),
         )
         return 1
-    sys.path.append(guest)
+    # First, because another version of detaudit may be installed here
+    sys.path.insert(0, guest)
     from detaudit_probes.trials import nest
 
     return nest.main(control)
