@@ -2,7 +2,8 @@
 
 It reads the document's findings and not the page: ``broken`` is a failure, and with ``--strict`` so
 are ``needs-pin`` and ``varies``; ``error`` is an error, ``skipped`` is skipped, and every other
-verdict passes with what was seen as its output.
+verdict passes with what was seen as its output. The report of a command that it does not know by
+its findings is one test case, the answer of its page.
 """
 
 import xml.etree.ElementTree as ET
@@ -74,7 +75,7 @@ def _timestamp(document: v1.Document) -> dict[str, str]:
 
 
 def _properties(document: v1.Document) -> list[tuple[str, str]]:
-    answer = registry.answer(document)
+    answer = registry.page(document).answer
     pairs = [
         ("outcome", document.outcome),
         ("exit_code", str(document.exit_code)),
@@ -102,6 +103,18 @@ def _cases(document: v1.Document) -> Iterator[_Case]:
         case v1.OpsReport():
             for operation in document.operations:
                 yield _operation(operation, document.strict)
+        case _:
+            yield _answered(document)
+
+
+def _answered(document: v1.Document) -> _Case:
+    """The answer of a page, and what decided it; it passes where the command exits with 0."""
+    answer = registry.page(document).answer
+    said = f"{answer.verdict}: {answer.sentence}"
+    if not document.exit_code:
+        return _Case(document.command, document.command, f"{said}\n{document.reason}")
+    tag: Literal["failure", "error"] = "error" if document.outcome == "inconclusive" else "failure"
+    return _Case(document.command, document.command, document.reason, tag, said)
 
 
 def _judged(
