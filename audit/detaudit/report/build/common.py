@@ -13,6 +13,7 @@ from detaudit.core import divergence
 from detaudit.core.conclusion import Conclusion
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
+from detaudit.core.verdict import Verdict
 from detaudit.registry import base, recipes
 from detaudit.report.build.convert import Converter, Rules
 from detaudit.report.privacy import Private
@@ -116,6 +117,21 @@ def _fix(known: Known, pin: Pin) -> dict[str, Any]:
     }
 
 
+def _verdict(known: Known, verdict: Verdict) -> dict[str, Any]:
+    source = known.declared.get(verdict.source)
+    return {
+        "family": source.family if source else "other",
+        "title": source.title if source else verdict.source,
+        "fix": known.pins.get(verdict.pin or ""),
+        **counted(verdict.trials),
+    }
+
+
+def _settings(_: Known, pair: tuple[str, tuple[tuple[str, ...], ...]]) -> dict[str, Any]:
+    model, groups = pair
+    return {"model": model, "groups": groups}
+
+
 def _trial(known: Known, done: Finished) -> dict[str, Any]:
     trace = done.trace
     return {
@@ -132,5 +148,7 @@ def _trial(known: Known, done: Finished) -> dict[str, Any]:
 RULES: Rules = {
     (v1.Divergence, divergence.Divergence): _divergence,
     (v1.Fix, Pin): _fix,
+    (v1.Verdict, Verdict): _verdict,
+    (v1.Settings, tuple): _settings,
     (v1.Trial, Finished): _trial,
 }

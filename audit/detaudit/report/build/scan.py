@@ -9,7 +9,6 @@ from detaudit.commands.scan import findings
 from detaudit.commands.scan.conclusion import conclude
 from detaudit.commands.scan.findings import Control
 from detaudit.core.tally import Tally
-from detaudit.core.verdict import Verdict
 from detaudit.registry import recipes
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted
@@ -46,21 +45,6 @@ def _controlled(_: Known, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _verdict(known: Known, verdict: Verdict) -> dict[str, Any]:
-    source = known.declared.get(verdict.source)
-    return {
-        "family": source.family if source else "other",
-        "title": source.title if source else verdict.source,
-        "fix": known.pins.get(verdict.pin or ""),
-        **counted(verdict.trials),
-    }
-
-
-def _settings(_: Known, pair: tuple[str, tuple[tuple[str, ...], ...]]) -> dict[str, Any]:
-    model, groups = pair
-    return {"model": model, "groups": groups}
-
-
 def _recipe(known: Known, recipe: findings.Recipe) -> dict[str, Any]:
     audit: findings.Audit = known.audit
     pins = next((rung.pins for rung in recipes.RUNGS if rung.id == recipe.rung), ())
@@ -95,8 +79,6 @@ def _rests_on(
 RULES: Rules = {
     (v1.Control, Control): _control,
     (v1.Controlled, Tally): _controlled,
-    (v1.Verdict, Verdict): _verdict,
-    (v1.Settings, tuple): _settings,
     (v1.Cell, findings.Cell): _rests_on,
     (v1.Rung, findings.Rung): _rests_on,
     (v1.Recipe, findings.Recipe): _recipe,
