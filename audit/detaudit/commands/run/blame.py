@@ -6,6 +6,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from detaudit_probes.protocol import Draw, Seeding
+
 from detaudit.commands.run import edits
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Site
@@ -15,7 +17,6 @@ from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
-from detaudit.core.notes import Draw, Seeding
 
 MOST_CANDIDATES = 32  # expressions that are tried
 
