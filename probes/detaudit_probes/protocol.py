@@ -380,7 +380,7 @@ class Request(NamedTuple):
     orders: Orders = NO_ORDERS
 
 
-def flat(settings: Settings, orders: Orders) -> Dict[str, Any]:
+def as_mapping(settings: Settings, orders: Orders) -> Dict[str, Any]:
     """Settings and orders as one mapping, sorted, a source's own setting under its id: as reports
     have them.
     """
