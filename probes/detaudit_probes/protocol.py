@@ -327,6 +327,44 @@ class Measures(NamedTuple):
     refusals: Tuple[Refused, ...] = ()
 
 
+class Draw(NamedTuple):
+    """A line of the user's code that drew from a generator, with the number of draws; ``seeded`` of
+    them came after the script's own seed.
+
+    ``in_user_code``: it called the generator itself. ``stack`` are the frames in between, the
+    outermost last, as ``file:line in function``.
+    """
+
+    file: str
+    line: int
+    function: str
+    draws: int
+    seeded: int
+    in_user_code: bool
+    stack: Tuple[str, ...]
+
+
+class Seeding(NamedTuple):
+    """A line of the user's code that set a seed with ``function``, after this number of ``draws``.
+    ``reaches``: it seeds the generator under study.
+    """
+
+    file: str
+    line: int
+    function: str
+    reaches: bool
+    draws: int
+
+
+class CallSites(NamedTuple):
+    """The lines that drew from the generator under study, and those that set seeds, each in the
+    order of its first call.
+    """
+
+    draws: Tuple[Draw, ...]
+    seeds: Tuple[Seeding, ...]
+
+
 class Request(NamedTuple):
     """One trial, as described to the guest.
 
@@ -354,7 +392,7 @@ class Request(NamedTuple):
     orders: Orders = NO_ORDERS
 
 
-def flat(settings: Settings, orders: Orders) -> Dict[str, Any]:
+def as_mapping(settings: Settings, orders: Orders) -> Dict[str, Any]:
     """Return settings and orders as one sorted mapping, a source's own setting under its id, for
     reports.
     """

@@ -7,6 +7,8 @@ report mentions both.
 import sys
 from typing import Any, List, Tuple
 
+from detaudit_probes.protocol import Seeding
+
 #: The packages behind ``tf.keras`` from TensorFlow 2.6 on: each has its own names for the same
 #: functions.
 TF_KERAS = ("keras.api._v2.keras", "tf_keras.api._v2.keras")
@@ -30,7 +32,7 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
 )
 
 
-def watch(session: Any, found: List[Any]) -> None:
+def watch(session: Any, found: List[Seeding]) -> None:
     """Add every call of a seeding function in the user's code to ``found``, in order. A call
     without a seed is a draw.
 
@@ -45,13 +47,7 @@ def watch(session: Any, found: List[Any]) -> None:
                 given_one = any(one is not None for one in [*arguments, *named.values()])
                 if place is not None and given_one:
                     found.append(
-                        {
-                            "function": title,
-                            "file": place.file,
-                            "line": place.line,
-                            "reaches": reaches,
-                            "draws": session.sites.drawn,
-                        }
+                        Seeding(place.file, place.line, title, reaches, session.sites.drawn)
                     )
                 if reaches:
                     session.sites.seeded = given_one

@@ -7,7 +7,7 @@ Nothing is added to what a training computes.
 from typing import Any, Callable, List, Tuple
 
 from detaudit_probes.hooks.keras.metrics import Metrics
-from detaudit_probes.hooks.values import array, flat, is_plain
+from detaudit_probes.hooks.values import array, is_plain, tensors_in
 
 #: Keras creates these for itself, or keeps a generator's state in them: they are not results.
 STATES = ("seed_generator_state",)
@@ -204,7 +204,9 @@ class Watching:
                 model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
             ) -> Any:
                 if self.recorder.recording and not self.recorder.inside_fit:
-                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
+                    self.recorder.batch(
+                        tensors_in("batch", [one for one in (x, y) if one is not None])
+                    )
                 return self.train_on_batch(original, model, x, y, *arguments, **named)
 
             return train_on_batch
@@ -236,7 +238,7 @@ class Watching:
             def predict(model: Any, *arguments: Any, **named: Any) -> Any:
                 value = original(model, *arguments, **named)
                 if self.recorder.recording and not self.recorder.inside_fit:
-                    for name, found in flat("predict", value):
+                    for name, found in tensors_in("predict", value):
                         self.recorder.once("forward", name, found)
                 return value
 
@@ -248,7 +250,7 @@ class Watching:
     def evaluated(self, model: Any, value: Any) -> None:
         metrics = Metrics(model)
         results = metrics.results(value)
-        for name, found in results or flat("evaluate", value):
+        for name, found in results or tensors_in("evaluate", value):
             if results and not metrics.judges(name):
                 self.recorder.beside("metric", "evaluate %s" % name, array(found))
                 continue
