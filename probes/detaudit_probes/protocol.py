@@ -106,9 +106,8 @@ SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds t
 EVENTS_FILE = "events.json"  # the operations that the requested step executed, replay by replay
 NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
 SAVED = "saved "  # prefix of a digest's name: the arrays that the script has saved in a file
-BESIDE = (
-    "beside "  # prefix of observations beside the training, which are not judged; the kind follows
-)
+# Prefix of observations beside the training, which are not judged; the kind follows
+BESIDE = "beside "
 # Modules of experiment trackers
 TRACKERS = (
     "clearml",
@@ -157,9 +156,8 @@ class Settings(NamedTuple):
     epochs: Optional[int] = None  # of each ``fit``, in place of the model's own
     loader_workers: Optional[int] = None  # processes that load batches for Torch
     use_cudnn: Optional[bool] = None  # whether an LSTM may use cuDNN's kernel
-    one_by_one: Optional[bool] = (
-        None  # whether examples are predicted one by one instead of in one batch
-    )
+    # Whether examples are predicted one by one instead of in one batch
+    one_by_one: Optional[bool] = None
     busy: Optional[bool] = None  # whether other processes keep every core busy at the same time
     fixed_addresses: Optional[bool] = None  # whether memory has the same addresses in every run
     own: Tuple[Tuple[str, Value], ...] = ()  # by source id, sorted: see :func:`own_setting`
@@ -206,18 +204,15 @@ class Orders(NamedTuple):
     watch: bool = True  # false: only initial and final weights, as in an unrecorded run
     every: int = 1  # record every N-th step
     keep_from: Optional[int] = None  # sequence number of the first observation whose bytes are kept
-    pinpoint: Optional[int] = (
-        None  # the step, counted from 0, that is replayed operation by operation
-    )
+    # The step, counted from 0, that is replayed operation by operation
+    pinpoint: Optional[int] = None
     eager: bool = False  # whether a step outside of ``fit`` is observed while it runs
     spy: Optional[str] = None  # the source whose call sites are recorded
-    files: Tuple[
-        str, ...
-    ] = ()  # files left by an earlier run, relative to the root: record who reads them
+    # Files left by an earlier run, relative to the root: record who reads them
+    files: Tuple[str, ...] = ()
     stop_steps: Optional[int] = None  # steps after which the program is ended
-    stop_seconds: Optional[float] = (
-        None  # seconds after which it is ended, at the end of the current step
-    )
+    # Seconds after which it is ended, at the end of the current step
+    stop_seconds: Optional[float] = None
     placebo: Optional[str] = None  # id of a placebo that is applied in the child
     # replaying operations of the catalogue
     operations: Optional[str] = None  # names of entries, separated by commas
@@ -274,9 +269,8 @@ class OperationsReplayed(NamedTuple):
     """The results of replaying entries of the catalogue, by name and dtype."""
 
     raised: Dict[str, Raised] = {}
-    executed: Dict[
-        str, Tuple[str, ...]
-    ] = {}  # the operations of the framework that an entry executes
+    # The operations of the framework that an entry executes
+    executed: Dict[str, Tuple[str, ...]] = {}
     seconds: Dict[str, Tuple[float, ...]] = {}  # the duration of each call
     guilty: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
 

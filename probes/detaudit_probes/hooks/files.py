@@ -66,9 +66,8 @@ def follow(
     def say(path: Any, *what: bool) -> None:
         try:
             name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
-            if (
-                name and not name.startswith((":", "file:")) and "://" not in name
-            ):  # a database in memory, an address
+            # Neither a database in memory nor an address
+            if name and not name.startswith((":", "file:")) and "://" not in name:
                 tell(Use(os.path.abspath(name), *what))
         except Exception:  # the working folder may be gone: the hook must not disturb the script
             pass

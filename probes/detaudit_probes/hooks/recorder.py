@@ -212,9 +212,7 @@ class Recorder:
         for stage, name, variable, reading in unread:
             try:
                 value = reading.first(variable)
-            except (
-                Exception
-            ):  # TensorFlow raises for a variable that another function has yet to fill
+            except Exception:  # TensorFlow's, for a variable that another function will fill
                 self._unread.append((stage, name, variable, reading))
             else:
                 self._first_value(stage, name, value)

@@ -74,9 +74,7 @@ def _h5py(session: Any, recorder: Any) -> None:
             called = _name(name, session.orders.root) if file.mode != "r" else None
             if called is not None:
                 written[called] = os.path.abspath(os.fspath(name)), weakref.ref(file)
-        except (
-            Exception
-        ):  # the script has opened it without an error, so the hook must not raise one
+        except Exception:  # no error of the script's: the hook must not raise one
             pass
 
     def at_the_end() -> None:
@@ -128,9 +126,7 @@ def _tell(
                 name = _name(file, session.orders.root)
                 if name is not None:
                     recorder.saved(name, values(arguments, named))
-            except (
-                Exception
-            ):  # the script has saved it without an error, so the hook must not raise one
+            except Exception:  # no error of the script's: the hook must not raise one
                 pass
             return result
 

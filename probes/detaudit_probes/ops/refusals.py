@@ -14,9 +14,8 @@ from typing import Any, List, Set, Tuple
 
 from detaudit_probes.protocol import Refused
 
-_WORD = re.compile(
-    rb"[Dd]eterminis[mt]|[Dd]etermins"
-)  # one message of TensorFlow 2.21 is misspelled
+# One message of TensorFlow 2.21 is misspelled
+_WORD = re.compile(rb"[Dd]eterminis[mt]|[Dd]etermins")
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 #: A string with one of these phrases is a refusal; other strings with the word are names or
 #: settings.

@@ -21,9 +21,8 @@ def canonical_view(value: Any) -> Tuple[bytes, Any]:
     """Like :func:`canonical`, but without an unnecessary copy: the elements are a buffer that may
     be live memory.
     """
-    if isinstance(
-        value, str
-    ):  # without NumPy, so that it is not imported before a user's script does
+    # Without NumPy, so that it is not imported before a user's script does
+    if isinstance(value, str):
         return b"object|", _text(value)
     import numpy
 

@@ -14,9 +14,8 @@ from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import own_setting
 
 ID = "jax-cache"
-HIT = (
-    "/jax/compilation_cache/cache_hits"  # jax.monitoring's event for a program read from the cache
-)
+# The event of jax.monitoring for a program read from the cache
+HIT = "/jax/compilation_cache/cache_hits"
 
 SOURCE = Source(
     id=ID,

@@ -108,17 +108,15 @@ class JaxWatching(PlainWatching):
         if not callable(function) or not users:
             return None
         found = getattr(function, FOLLOWED, None)
-        if (
-            isinstance(found, Followed) and found.function is function
-        ):  # not the one of the function that it wraps
+        # Not the one of the function that it wraps
+        if isinstance(found, Followed) and found.function is function:
             return found
         found = Followed(self, function)
         if isinstance(getattr(function, "__dict__", None), dict) and not isinstance(
             function, types.MethodType
         ):
-            vars(function)[FOLLOWED] = (
-                found  # bypasses a class that intercepts the setting of attributes
-            )
+            # Bypasses a class that intercepts the setting of attributes
+            vars(function)[FOLLOWED] = found
         return found
 
     def _is_users(self, function: Any) -> bool:

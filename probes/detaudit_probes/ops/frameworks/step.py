@@ -46,9 +46,8 @@ class Pinpoint:
     ) -> None:
         self.recorder, self.step = recorder, step
         self.found: Optional[StepReplayed] = None
-        self.replays: List[
-            List[Event]
-        ] = []  # the observed events, with all details in the first replay
+        # The observed events, with all details in the first replay
+        self.replays: List[List[Event]] = []
         self._hasher = fingerprint.Hasher(algorithm, Team.of_this_machine())
         self._users = users
         self._live: Optional[contextlib.ExitStack] = None
@@ -155,9 +154,8 @@ class Pinpoint:
         bare: Callable[[], Any],
     ) -> None:
         after = self.framework.State(self.recorder.alive())
-        before.add(
-            after
-        )  # variables created by the step itself: an optimizer's state begins with zeros
+        # Variables created by the step itself: an optimizer's state begins with zeros
+        before.add(after)
         try:
             self._compare(kind, before, after, eager, compiled, returned, bare)
         finally:
