@@ -99,9 +99,9 @@ def scored(case: str) -> dict:
 
 def judged(planted: dict, report: dict) -> dict:
     """What was found of what was planted."""
-    parting = [one for one in planted["causes"] if not one.get("varies_only")]
+    differing = [one for one in planted["causes"] if not one.get("varies_only")]
     resting = {one["source"] for one in planted["causes"] if one.get("varies_only")}
-    wanted = sorted(one["source"] for one in parting)
+    wanted = sorted(one["source"] for one in differing)
     found = sorted(one["source"] for one in report["causes"])
     rests = {one["source"] for one in report["rests_on"] if one["agrees"] is False}
     right = found == wanted and report["reproducible"] is (not wanted) and resting <= rests
@@ -110,7 +110,7 @@ def judged(planted: dict, report: dict) -> dict:
             {(site["file"], site["line"]) for site in cause["sites"]}
             & {*((one["file"], line) for line in one["lines"]), *map(tuple, one.get("also", ()))}
         )
-        for one in parting
+        for one in differing
         for cause in report["causes"]
         if cause["source"] == one["source"]
     }

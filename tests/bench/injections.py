@@ -299,7 +299,7 @@ def scored(one: Injection, **choices: Any) -> dict[str, Any]:
         "family": one.family,
         "source": one.source,
         "script": one.script,
-        "parted": report["repeats"]["parted"],
+        "differing": report["repeats"]["differing"],
         "open": report["open"],
         "product": corpus.product(),
         "sited": sorted(cause["source"] for cause in report["causes"] if cause["sites"]),

@@ -15,7 +15,7 @@ import pytest
 from detaudit.core import divergence, pinpoint
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
-from detaudit_probes.ops.event import Event, first_parting
+from detaudit_probes.ops.event import Event, first_difference
 from detaudit_probes.protocol import NOT_KNOWN
 
 from tests.frameworks.replaying import held, runs_of
@@ -237,7 +237,7 @@ BEFORE = {
     if ALL
     else [("map", "function"), ("init", "loop")],
 )
-def test_what_parts_before_a_step_is_told_by_stage_name_and_line(replayed, planted, way):
+def test_what_differs_before_a_step_is_told_by_stage_name_and_line(replayed, planted, way):
     stage, name, source, mark = BEFORE[planted]
     left, right = replayed(way, planted, step=NEVER)
     found = divergence.compare(left.trace, right.trace, ignore=("rng",))
@@ -302,17 +302,17 @@ def test_the_step_is_told_layer_by_layer(replayed):
 
 def test_replays_are_compared_by_what_was_executed():
     same = Event("MatMul", (1, 2), (3,), foreign=(0,), attributes={"transpose_a": False})
-    assert first_parting([[same, same], [same, same]]) is None
-    kernel = first_parting([[same, same], [same, same._replace(outputs=(4,))]])
+    assert first_difference([[same, same], [same, same]]) is None
+    kernel = first_difference([[same, same], [same, same._replace(outputs=(4,))]])
     assert (kernel.distinct, kernel.python) == (2, False)
-    assert first_parting(
+    assert first_difference(
         [[same], [same._replace(inputs=(9, 2), outputs=(4,))]]
     ).python  # what no operation made
     assert (
-        first_parting([[same], [same._replace(inputs=(1, 9), outputs=(4,))]]) is None
+        first_difference([[same], [same._replace(inputs=(1, 9), outputs=(4,))]]) is None
     )  # came in unseen
-    assert first_parting([[same], [same._replace(operation="Add", outputs=(4,))]]) is None
+    assert first_difference([[same], [same._replace(operation="Add", outputs=(4,))]]) is None
     turned = same._replace(attributes={"transpose_a": True}, outputs=(4,))
-    assert first_parting([[same], [turned]]).python  # another call: no fault of the operation
+    assert first_difference([[same], [turned]]).python  # another call: no fault of the operation
     unknown = same._replace(inputs=(NOT_KNOWN, 2))
-    assert first_parting([[unknown], [unknown._replace(outputs=(4,))]]) is None
+    assert first_difference([[unknown], [unknown._replace(outputs=(4,))]]) is None

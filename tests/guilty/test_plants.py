@@ -44,7 +44,7 @@ def planted(make_runner):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_runs_that_part_with_everything_pinned_are_broken(planted, source):
+def test_runs_that_differ_with_everything_pinned_are_broken(planted, source):
     seen = planted("always", tuple(SOURCES))[source]
     if seen.verdict == "skipped":
         pytest.skip(seen.reason)

@@ -274,19 +274,19 @@ def _trials():
     )
 
 
-def _rung(name, title, parted, cost=None, changes=(), lines=(), **environment):
+def _rung(name, title, differing, cost=None, changes=(), lines=(), **environment):
     return Rung(
         name,
         title,
         lines,
         tuple(environment.items()),
-        not parted,
+        not differing,
         tuple(
-            Count(name, model, 0 if model in parted else 2, 1 if model in parted else 0)
+            Count(name, model, 0 if model in differing else 2, 1 if model in differing else 0)
             for model in MODELS
         ),
-        f"runs part on {', '.join(parted)}"
-        if parted
+        f"runs part on {', '.join(differing)}"
+        if differing
         else "not observed in 2 or more pairs a model (a rate above 78% is excluded)",
         cost,
         (cost - 0.06, cost + 0.11) if cost else None,

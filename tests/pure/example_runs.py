@@ -37,7 +37,7 @@ SITES = (
     ),
     Site("nets/model.py", 12, "make", 1, True),
 )
-PARTED = RunAudit(
+DIFFERING = RunAudit(
     "train.py",
     {"seed": 1, "backend": "tensorflow", "python": "/home/ada/venv/bin/python"},
     False,
@@ -124,7 +124,7 @@ AGREED = RunAudit(
 
 #: Everything that a run's report can say of runs that part, at once.
 WHOLE = replace(
-    PARTED,
+    DIFFERING,
     quantity=Quantity("accuracy", 0.912, 0.931),
     pinpoint=Pinpoint(
         "fit",
@@ -147,7 +147,7 @@ WHOLE = replace(
     ),
     causes=(
         replace(
-            PARTED.causes[0],
+            DIFFERING.causes[0],
             sites=(
                 *SITES,
                 *(Site("nets/model.py", line, "make", line, True) for line in range(20, 25)),
@@ -160,7 +160,7 @@ WHOLE = replace(
     notes=("the script starts Python processes",),
     open=("one-worker",),
     trials=(
-        *PARTED.trials,
+        *DIFFERING.trials,
         Finished(
             Trial(LOOSE, 1), 2, Outcome(CRASHED, "died of SIGSEGV after 3 steps", 2.0, 1), None
         ),
@@ -180,7 +180,7 @@ FAILING = RunAudit(
     began="2026-01-02T03:04:05+00:00",
     seconds=4.0,
 )
-AUDITS = {"parted": WHOLE, "agreed": AGREED, "failing": FAILING}
+AUDITS = {"differing": WHOLE, "agreed": AGREED, "failing": FAILING}
 
 
 def document(audit: RunAudit) -> v1.RunReport:

@@ -159,7 +159,7 @@ def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(
 
 
 @pytest.mark.parametrize(("seen", "told"), [("loss", 1.0), ("other", None)])
-def test_the_distance_is_told_of_a_further_pair_that_parts_at_the_same_place(runs, seen, told):
+def test_the_distance_is_told_of_a_further_pair_that_differs_at_the_same_place(runs, seen, told):
     known = RunAudit(
         "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, seen, "bits"))
     )

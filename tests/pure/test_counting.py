@@ -43,18 +43,20 @@ def test_so_many_pairs_are_enough_and_one_fewer_is_not(rate):
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.1])
-def test_no_number_of_pairs_sees_what_never_parts(rate):
+def test_no_number_of_pairs_sees_what_never_differs(rate):
     with pytest.raises(ValueError, match="never"):
         pairs_needed(rate)
 
 
-def by_enumeration(parted_loose: int, loose: int, parted_pinned: int, pinned: int) -> Fraction:
+def by_enumeration(
+    differing_unpinned: int, loose: int, differing_pinned: int, pinned: int
+) -> Fraction:
     """Of all ways in which as many pairs part: the share with at least as many of them on the loose
     side.
     """
-    parted = parted_loose + parted_pinned
-    ways = list(itertools.combinations(range(loose + pinned), parted))
-    extreme = sum(sum(pair < loose for pair in way) >= parted_loose for way in ways)
+    differing = differing_unpinned + differing_pinned
+    ways = list(itertools.combinations(range(loose + pinned), differing))
+    extreme = sum(sum(pair < loose for pair in way) >= differing_unpinned for way in ways)
     return Fraction(extreme, len(ways))
 
 
@@ -72,9 +74,12 @@ def test_fisher_is_the_share_of_all_ways(table):
 @given(tables(40))
 def test_fisher_agrees_with_scipy(table):
     stats = pytest.importorskip("scipy.stats")
-    parted_loose, loose, parted_pinned, pinned = table
+    differing_unpinned, loose, differing_pinned, pinned = table
     theirs = stats.fisher_exact(
-        [[parted_loose, loose - parted_loose], [parted_pinned, pinned - parted_pinned]],
+        [
+            [differing_unpinned, loose - differing_unpinned],
+            [differing_pinned, pinned - differing_pinned],
+        ],
         alternative="greater",
     ).pvalue
     assert math.isclose(fisher(*table), theirs, rel_tol=1e-9)

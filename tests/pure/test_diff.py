@@ -93,7 +93,7 @@ ACTS = st.lists(
 
 
 @given(ACTS, ACTS)
-def test_any_two_traces_part_where_the_reference_says(fresh_folder, left, right):
+def test_any_two_traces_differ_where_the_reference_says(fresh_folder, left, right):
     found = compared(fresh_folder, left, right)
     expected = reference(flat(left), flat(right))
     assert (replace(found, distance=None) if isinstance(found, Divergence) else found) == expected
@@ -274,7 +274,7 @@ def test_a_renamed_observation_is_a_divergence(fresh_folder):
     assert (found.name, found.kind) == ("w", "missing")
 
 
-def test_bits_that_part_before_a_renamed_observation_come_first(fresh_folder):
+def test_bits_that_differ_before_a_renamed_observation_come_first(fresh_folder):
     left = [Step(0, (("loss", "loss", 1.0), ("update", "w", 2.0)))]
     right = [Step(0, (("loss", "loss", 1.5), ("update", "v", 2.0)))]
     assert both_ways(fresh_folder, left, right).name == "loss"
@@ -287,7 +287,7 @@ def test_a_step_with_another_number_is_a_divergence(fresh_folder):
     assert (found.step, found.kind) == (1, "missing")
 
 
-def test_the_same_observations_in_another_order_part_at_the_first(fresh_folder):
+def test_the_same_observations_in_another_order_differ_at_the_first(fresh_folder):
     first, second = Once("data", "order", 1), Step(0, (LOSS,))
     found = compared(fresh_folder, [first, second], [second, first])
     assert (found.stage, found.name, found.kind) == ("data", "order", "missing")
@@ -321,7 +321,7 @@ def test_nothing_left_after_what_is_ignored_is_nothing_observed(fresh_folder):
     assert compared(fresh_folder, acts, acts, ("rng",)) == Incomparable("nothing was observed")
 
 
-def test_one_that_recorded_nothing_parts_from_one_that_did(fresh_folder):
+def test_one_that_recorded_nothing_differs_from_one_that_did(fresh_folder):
     assert both_ways(fresh_folder, [], [Once("init", "w", 1)]).kind == "missing"
 
 
@@ -363,7 +363,7 @@ def test_a_step_table_is_never_compared_in_part(fresh_folder):
         compared(fresh_folder, acts, acts, ("rng",))
 
 
-def test_a_fingerprint_that_parts_from_its_own_bytes_is_a_divergence_without_a_distance(
+def test_a_fingerprint_that_differs_from_its_own_bytes_is_a_divergence_without_a_distance(
     fresh_folder,
 ):
     """A machine that miscalculates may do so in the fingerprint: the audit must say so, not fall

@@ -234,9 +234,13 @@ def test_readme_installs_in_one_line_and_ci_runs_its_test_line():
     assert found.stdout == lines["test"]
 
 
-def audit(*verdicts: str, parted: int = 0, **more: object) -> Audit:
+def audit(*verdicts: str, differing: int = 0, **more: object) -> Audit:
     control = Control(
-        (Tally(Condition("tensorflow", "cpu", "mlp", 1), agreed=1 - parted, parted=parted),)
+        (
+            Tally(
+                Condition("tensorflow", "cpu", "mlp", 1), agreed=1 - differing, differing=differing
+            ),
+        )
     )
     return Audit(
         {},
@@ -251,7 +255,7 @@ def audit(*verdicts: str, parted: int = 0, **more: object) -> Audit:
 AUDITS = [
     audit(REPRODUCIBLE, NEEDS_PIN, VARIES, SKIPPED),
     audit(BROKEN, ERROR, interrupted=True),
-    audit(parted=1),
+    audit(differing=1),
     audit(NEEDS_PIN, strict=True),
     audit(VARIES, ERROR, strict=True),
     audit(ERROR),

@@ -159,7 +159,7 @@ def racing(pins, trial):
 
 def test_a_recipe_does_not_work_where_one_that_pins_more_does_not(fresh_folder):
     rungs = climbed(fresh_folder, racing)
-    assert [count.parted for count in rungs[SEEDS].counts] == [0, 0]
+    assert [count.differing for count in rungs[SEEDS].counts] == [0, 0]
     assert (
         rungs[SEEDS].holds is False and "1 of 1 of its pairs differ on mlp" in rungs[SEEDS].reason
     )

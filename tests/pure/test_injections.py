@@ -125,7 +125,7 @@ def result(source: str, **other: object) -> dict:
         "fixed": True,
         "trials": 40,
         "seconds": 150.0,
-        "parted": 2,
+        "differing": 2,
         "sited": [source],
         "verdict": "not-reproducible",
         "reason": "",

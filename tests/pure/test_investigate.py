@@ -148,7 +148,7 @@ def test_the_one_pin_that_is_needed_is_named_and_shown_to_be_needed(world, pin):
     audit, _, _ = world(pin)
     source = next(one.id for one in SOURCES if one.script.pin == pin)
     assert (audit.reproducible, causes(audit)) == (False, {source: True})
-    assert audit.pinned.parted == 0 < audit.pinned.agreed
+    assert audit.pinned.differing == 0 < audit.pinned.agreed
     assert (
         audit.repeats.divergence.distance is not None and audit.growth
     )  # those of a pair whose bytes were kept
@@ -246,7 +246,7 @@ def test_a_pair_that_agrees_by_sharing_a_second_accuses_nobody_else(world):
     assert "numpy-generator" in causes(audit) or audit.open
 
 
-def test_what_parts_too_rarely_is_not_told_as_a_cause(world):
+def test_what_differs_too_rarely_is_not_told_as_a_cause(world):
     """Loose runs always part; with NumPy's generator held, one run in ten still does, and no pin
     holds that.
     """
@@ -294,7 +294,7 @@ def test_runs_that_recorded_nothing_are_never_reproducible(world):
     assert audit.reproducible is None and "nothing was observed" in audit.reason
 
 
-def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_parts(world):
+def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_differs(world):
     audit, bench, _ = world(behave=lambda trial: Outcome(CRASHED, "died of SIGSEGV"))
     assert audit.reproducible is None and "fails every time: died of SIGSEGV" in audit.reason
     assert sum(map(len, bench.asked)) <= 3
@@ -309,7 +309,7 @@ def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_p
     assert audit.repeats.divergence.kind == "missing"
 
 
-def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(world):
+def test_watched_runs_that_agree_and_bare_runs_that_differ_are_not_reproducible(world):
     numbers = itertools.count()
     audit, _, _ = world(
         behave=lambda trial: 1.0 if trial.condition.orders.watch else float(next(numbers))
@@ -365,7 +365,7 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
     )
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
     assert "model.keras" in audit.no_fix
-    assert (audit.repeats.parted, audit.pinned.agreed, audit.pinned.parted) == (8, 3, 0)
+    assert (audit.repeats.differing, audit.pinned.agreed, audit.pinned.differing) == (8, 3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     (orders,) = [
         trial.condition.orders
@@ -556,8 +556,8 @@ def test_what_an_earlier_run_has_left_before_the_audit_is_named_with_its_lines(w
     folder = Folder(tunes, **{"data.csv": "1,2", "tuned.json": "best"})
     audit, bench, _ = folder.audited(world, tmp_path, sites={"sites": [LINE], "seeds": []})
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert (audit.repeats.parted, audit.repeats.pairs) == (8, 8)
-    assert (audit.pinned.agreed, audit.pinned.parted) == (3, 0)
+    assert (audit.repeats.differing, audit.repeats.pairs) == (8, 8)
+    assert (audit.pinned.agreed, audit.pinned.differing) == (3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     assert "tuned.json before the audit, which the program makes itself" in audit.notes[0]
     (orders,) = [
@@ -743,7 +743,7 @@ def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
     assert audit.reproducible is None and FEATURES in audit.reason
 
 
-def test_a_fix_whose_runs_part_is_not_told_as_one(world):
+def test_a_fix_whose_runs_differ_is_not_told_as_one(world):
     audit, _, _ = world("python-random", fixable=False)
     assert audit.fix is None and "no change that was tried held" in audit.no_fix
 
@@ -1044,7 +1044,9 @@ def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_
     numbers = itertools.count()
     audit, _, _ = world(behave=lambda trial: float(next(numbers)) if recorded(trial) else 0.0)
     assert (audit.reproducible, causes(audit), audit.observer.holds) == (True, {}, False)
-    assert "recorder" in audit.observer.reason and audit.bare.agreed >= 3 and audit.bare.parted == 0
+    assert (
+        "recorder" in audit.observer.reason and audit.bare.agreed >= 3 and audit.bare.differing == 0
+    )
     assert conclude(audit).exit_code == 0
 
 
@@ -1103,7 +1105,7 @@ def test_a_fix_runs_as_often_as_the_rate_demands_at_which_runs_differ(world):
 
     audit, _, _ = world(behave=behave)
     assert causes(audit) == {"python-random": True}
-    assert fisher(audit.repeats.parted, audit.repeats.pairs, 0, audit.fix.runs // 2) < 0.05
+    assert fisher(audit.repeats.differing, audit.repeats.pairs, 0, audit.fix.runs // 2) < 0.05
 
 
 def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):

@@ -70,7 +70,7 @@ def bench(fresh_folder):
 # --- loose against pinned
 
 
-def test_loose_runs_part_and_pinned_runs_agree(bench):
+def test_loose_runs_differ_and_pinned_runs_agree(bench):
     lab = bench(lambda trial: 0 if held(trial) else trial.draw)
     found = lab.drive(loosen(leak(), BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "hold", "leak")
@@ -80,7 +80,7 @@ def test_loose_runs_part_and_pinned_runs_agree(bench):
         0,
         "loss",
     )
-    assert [(one.name, one.agreed, one.parted) for one in found.counts] == [
+    assert [(one.name, one.agreed, one.differing) for one in found.counts] == [
         ("loose", 0, 2),
         ("pinned by hold", 2, 0),
     ]
@@ -129,7 +129,7 @@ def test_pairs_of_a_model_that_did_not_exercise_the_source_do_not_count(bench, f
     assert "3 pairs" in found.reason
 
 
-def test_pinned_runs_that_part_too_are_broken(bench):
+def test_pinned_runs_that_differ_too_are_broken(bench):
     found = bench(lambda trial: trial.draw).drive(loosen(leak(), BASE, KNOWN, 2))
     assert (
         found.verdict == BROKEN
@@ -138,7 +138,7 @@ def test_pinned_runs_that_part_too_are_broken(bench):
     )
 
 
-def test_pinned_runs_that_part_while_loose_runs_agree_are_broken(bench):
+def test_pinned_runs_that_differ_while_loose_runs_agree_are_broken(bench):
     found = bench(lambda trial: trial.draw if held(trial) else 0).drive(
         loosen(leak(), BASE, KNOWN, 2)
     )
@@ -163,7 +163,7 @@ def test_a_trial_that_did_not_complete_is_no_agreement(bench, outcome, side):
     )
 
 
-def test_loose_runs_that_part_blame_nothing_where_the_pinned_ones_crash(bench):
+def test_loose_runs_that_differ_blame_nothing_where_the_pinned_ones_crash(bench):
     found = bench(lambda trial: CRASH if held(trial) else trial.draw).drive(
         loosen(leak(), BASE, KNOWN, 2)
     )
@@ -174,7 +174,7 @@ def test_loose_runs_that_part_blame_nothing_where_the_pinned_ones_crash(bench):
     )
 
 
-def test_loose_runs_that_part_blame_nothing_where_the_pin_cannot_be_tried(bench):
+def test_loose_runs_that_differ_blame_nothing_where_the_pin_cannot_be_tried(bench):
     found = bench(lambda trial: ABSENT if held(trial) else trial.draw).drive(
         loosen(leak(), BASE, KNOWN, 2)
     )
@@ -255,13 +255,13 @@ def test_pins_of_which_none_holds_on_every_model_are_not_decided(bench):
     ) and "no one pin holds on every model" in found.reason
 
 
-def test_a_source_that_parts_and_has_no_pin_is_not_decided(bench):
+def test_a_source_that_differs_and_has_no_pin_is_not_decided(bench):
     found = bench(lambda trial: trial.draw).drive(loosen(leak(own=()), BASE, KNOWN, 2))
     assert (found.verdict, found.pin) == (ERROR, None)
     assert found.reason == "2 of 2 loose pairs of mlp part, and no pin is known that could be tried"
 
 
-def test_the_guilty_model_is_the_one_that_parts(bench):
+def test_the_guilty_model_is_the_one_that_differs(bench):
     lab = bench(
         lambda trial: trial.draw if trial.condition.model == "source:own" and not held(trial) else 0
     )
@@ -272,39 +272,39 @@ def test_the_guilty_model_is_the_one_that_parts(bench):
 # --- races
 
 
-def parts(*numbers: int):
+def differ_in(*numbers: int):
     """Loose pairs of these numbers part, pinned ones never."""
     return lambda trial: trial.draw if not held(trial) and number(trial) in numbers else 0
 
 
 def test_a_race_gets_five_pairs_a_side_at_least(bench):
-    lab = bench(parts(*range(MOST_PAIRS)))
+    lab = bench(differ_in(*range(MOST_PAIRS)))
     found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 1))
     assert found.verdict == NEEDS_PIN and [len(one) for one in lab.asked] == [4 * RACE_PAIRS]
 
 
-def test_a_race_that_parts_four_times_of_five_is_shown(bench):
-    lab = bench(parts(0, 1, 2, 4))
+def test_a_race_that_differs_four_times_of_five_is_shown(bench):
+    lab = bench(differ_in(0, 1, 2, 4))
     assert (
         lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == NEEDS_PIN
         and len(lab.asked) == 1
     )
 
 
-def test_a_race_that_parts_rarely_gets_more_pairs_until_it_is_shown(bench):
-    lab = bench(parts(1, 6, 7, 9, 11, 12, 13))
+def test_a_race_that_differs_rarely_gets_more_pairs_until_it_is_shown(bench):
+    lab = bench(differ_in(1, 6, 7, 9, 11, 12, 13))
     found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
     assert found.verdict == NEEDS_PIN and len(lab.asked) > 1
     assert found.counts[0].pairs == found.counts[1].pairs == pairs_needed(1 / RACE_PAIRS) == 14
 
 
-def test_a_race_that_parts_too_rarely_is_inconclusive_with_its_counts(bench):
-    lab = bench(parts(2))
+def test_a_race_that_differs_too_rarely_is_inconclusive_with_its_counts(bench):
+    lab = bench(differ_in(2))
     found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
     assert (found.verdict, found.pin) == (ERROR, None) and found.reason.startswith(
         "inconclusive: 1 of 20 loose pairs"
     )
-    assert (found.counts[0].parted, found.counts[0].pairs, found.counts[1].parted) == (
+    assert (found.counts[0].differing, found.counts[0].pairs, found.counts[1].differing) == (
         1,
         MOST_PAIRS,
         0,
@@ -321,8 +321,8 @@ def test_a_race_is_shown_by_the_model_on_which_it_parts_often(bench):
     assert found.verdict == NEEDS_PIN and "pairs of cnn part" in found.reason
 
 
-def test_a_race_that_never_parts_is_reproducible_with_what_five_pairs_exclude(bench):
-    lab = bench(parts())
+def test_a_race_that_never_differs_is_reproducible_with_what_five_pairs_exclude(bench):
+    lab = bench(differ_in())
     found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 1))
     assert (found.verdict, found.excluded, len(lab.asked)) == (
         REPRODUCIBLE,
@@ -331,13 +331,13 @@ def test_a_race_that_never_parts_is_reproducible_with_what_five_pairs_exclude(be
     )
 
 
-def test_a_race_whose_pin_parts_once_is_broken(bench):
+def test_a_race_whose_pin_differs_once_is_broken(bench):
     lab = bench(lambda trial: trial.draw if not held(trial) or number(trial) == 3 else 0)
     assert lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == BROKEN
     assert len(lab.asked) == 1  # no number of pairs can show that this pin holds
 
 
-def test_a_race_of_which_one_pin_parts_and_another_may_hold_is_not_broken(bench):
+def test_a_race_of_which_one_pin_differs_and_another_may_hold_is_not_broken(bench):
     lab = bench(
         lambda trial: trial.draw if "hold" in trial.condition.pins and number(trial) == 2 else 0
     )
@@ -360,7 +360,7 @@ def test_a_race_whose_pinned_pairs_crash_is_not_shown(bench):
 
 
 def test_more_pairs_never_repeat_those_that_were_run(bench):
-    lab = bench(parts(2))
+    lab = bench(differ_in(2))
     lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
     for earlier, later in zip(lab.asked, lab.asked[1:], strict=False):
         assert set(earlier) < set(later)
@@ -477,7 +477,7 @@ def test_broken_on_one_model_is_broken(bench):
 
 
 @pytest.mark.parametrize("outcome", [CRASH, ABSENT])
-def test_one_that_parts_beside_others_that_could_not_be_run_is_not_decided(bench, outcome):
+def test_one_that_differs_beside_others_that_could_not_be_run_is_not_decided(bench, outcome):
     found = bench(lambda trial: trial.draw if value(trial) == "two" else outcome).drive(
         compare(knob(), BASE, KNOWN, 2)
     )
@@ -652,7 +652,7 @@ def told(bench_, count: int = 3):
 
 def test_a_tally_counts_every_pair_once(bench):
     found = told(bench(lambda trial: {0: 0, 1: trial.draw, 2: CRASH}[number(trial)]))
-    assert (found.agreed, found.parted, found.pairs, len(found.problems), len(found.trials)) == (
+    assert (found.agreed, found.differing, found.pairs, len(found.problems), len(found.trials)) == (
         0,
         2,
         2,
@@ -687,12 +687,12 @@ def everything_equal(bench_) -> Bench:
 
 def test_a_control_holds_where_everything_agrees(bench):
     found = everything_equal(bench(lambda trial: 0)).drive(control(BASE, ("mlp", "cnn"), 2))
-    assert found.holds and not found.parted and not found.undecided and len(found.tallies) == 2
+    assert found.holds and not found.differing and not found.undecided and len(found.tallies) == 2
 
 
-def test_a_control_parts_where_any_model_does(bench):
+def test_a_control_differs_where_any_model_does(bench):
     found = bench(lambda trial: 0).drive(control(BASE, ("mlp",), 1))
-    assert not found.holds and [one.condition.model for one in found.parted] == ["mlp"]
+    assert not found.holds and [one.condition.model for one in found.differing] == ["mlp"]
 
 
 @pytest.mark.parametrize("behaviour", [CRASH, ABSENT, None])

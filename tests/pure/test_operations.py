@@ -139,7 +139,7 @@ def test_what_further_replays_do_not_confirm_is_not_accused(found):
     assert operations["Add"].verdict == "error" and "not confirmed" in operations["Add"].reason
 
 
-def test_parting_under_op_determinism_is_broken(found):
+def test_differing_under_op_determinism_is_broken(found):
     operations, _ = found(
         lambda trial, name, number: 1.0 if ONE_THREAD in pins(trial) else float(number)
     )
@@ -150,7 +150,7 @@ def test_parting_under_op_determinism_is_broken(found):
     assert told.contrary == "against the documentation of op determinism"
 
 
-def test_two_processes_that_disagree_have_parted(found):
+def test_two_processes_that_disagree_have_differed(found):
     operations, _ = found(lambda trial, name, number: float(trial.draw) if not pins(trial) else 0.0)
     assert operations["Add"].default == operations["Add"].confirmed == Replays(20, 2)
     assert operations["Add"].verdict == "needs-pin" and operations["Add"].guilty is None
@@ -406,7 +406,7 @@ def test_processes_are_compared_operation_by_operation():
 
 def built(found):
     """What a document says of it."""
-    return example_runs.document(replace(example_runs.PARTED, pinpoint=found)).pinpoint
+    return example_runs.document(replace(example_runs.DIFFERING, pinpoint=found)).pinpoint
 
 
 def replay(*marks):
@@ -438,7 +438,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
     assert pinpoint.passages([], []) == ()
 
 
-def test_the_layers_around_the_one_that_parts_are_kept():
+def test_the_layers_around_the_one_that_differs_are_kept():
     events = [Executed("Op", stage="forward", layer=str(place)) for place in range(3000)]
     one = replay(*((place, place + 1) for place in range(3000)))
     two = [*one[:2000], ("Op", (2000,), (9,)), *one[2001:]]
@@ -512,7 +512,7 @@ def noted(folder, seen, operation="Sub", python=True, same_step=None):
 
 
 @pytest.mark.parametrize("python", [True, False])
-def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh_folder, python):
+def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fresh_folder, python):
     """A counter in Python code, or an iterator: the replays differ, because it was not set back
     before each.
     """
@@ -555,7 +555,7 @@ def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
     )
 
 
-def test_replays_that_part_need_not_end_where_the_step_did(fresh_folder):
+def test_replays_that_differ_need_not_end_where_the_step_did(fresh_folder):
     found = pinpoint.judged(
         [noted(fresh_folder(), [1, 2, place], same_step=False) for place in (3, 4)]
     )
@@ -616,7 +616,7 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         ([(1,), (1,)], [(3,), (4,)], None),
     ],
 )
-def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_parts(ends, others, same):
+def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_differs(ends, others, same):
     """A race with many results shares none of them with another ten replays, by luck alone."""
     assert step.same_ends(ends, others) is same
 

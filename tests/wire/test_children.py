@@ -92,7 +92,7 @@ def test_a_pair_of_which_one_died_is_never_an_agreement(make_runner):
     seen = tally(
         condition(fault="segfault"), pairs, dict(zip(pairs[0], asking.finding, strict=True))
     )
-    assert (seen.agreed, seen.parted) == (0, 0)
+    assert (seen.agreed, seen.differing) == (0, 0)
     assert "SIGSEGV" in seen.problems[0]
 
 

@@ -170,7 +170,7 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("pin", DRAWS)
-def test_a_pin_from_outside_holds_and_without_it_runs_part(run, pin):
+def test_a_pin_from_outside_holds_and_without_it_runs_differ(run, pin):
     loose = run(DRAWS[pin])
     assert printed(loose[0]) != printed(loose[1])
     held = run(DRAWS[pin], pin)

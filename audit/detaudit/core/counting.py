@@ -29,15 +29,16 @@ def pairs_needed(rate: float) -> int:
     return count
 
 
-def fisher(parted_loose: int, loose: int, parted_pinned: int, pinned: int) -> float:
+def fisher(differing_unpinned: int, loose: int, differing_pinned: int, pinned: int) -> float:
     """One-sided Fisher p: how probable at least this many of the partings fall on the loose side by
     chance.
     """
-    parted = parted_loose + parted_pinned
-    total = comb(loose + pinned, parted)
-    ways = range(parted_loose, min(loose, parted) + 1)
+    differing = differing_unpinned + differing_pinned
+    total = comb(loose + pinned, differing)
+    ways = range(differing_unpinned, min(loose, differing) + 1)
     return (
-        sum(comb(loose, k) * comb(pinned, parted - k) for k in ways if parted - k <= pinned) / total
+        sum(comb(loose, k) * comb(pinned, differing - k) for k in ways if differing - k <= pinned)
+        / total
     )
 
 

@@ -26,7 +26,7 @@ class Replays:
     distinct: int
 
     @property
-    def parted(self) -> bool:
+    def differing(self) -> bool:
         return self.distinct > 1
 
 
@@ -225,8 +225,8 @@ def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> 
             Passage(stage, layer, end - place, *(len(set(one)) for one in zip(*seen, strict=True)))
         )
         place = end
-    parted = next((number for number, passage in enumerate(kept) if passage.outputs > 1), 0)
-    return tuple(kept[max(0, parted - MOST) : parted + MOST])
+    differing = next((number for number, passage in enumerate(kept) if passage.outputs > 1), 0)
+    return tuple(kept[max(0, differing - MOST) : differing + MOST])
 
 
 def _through(

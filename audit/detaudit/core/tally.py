@@ -23,7 +23,7 @@ class Tally:
 
     condition: Condition
     agreed: int = 0
-    parted: int = 0
+    differing: int = 0
     divergence: Divergence | None = None
     problems: tuple[str, ...] = ()
     unavailable: str | None = None
@@ -32,10 +32,10 @@ class Tally:
 
     @property
     def pairs(self) -> int:
-        return self.agreed + self.parted
+        return self.agreed + self.differing
 
     def count(self, name: str) -> Count:
-        return Count(name, self.condition.model, self.agreed, self.parted)
+        return Count(name, self.condition.model, self.agreed, self.differing)
 
 
 def tally(
@@ -50,7 +50,7 @@ def tally(
     Two trials of which one failed and the other completed have parted, but nothing says where: a
     problem as well, told with the failure's own reason.
     """
-    agreed = parted = 0
+    agreed = differing = 0
     divergence, problems, unavailable = None, [], None
     for left, right in pairs:
         a, b = found[left], found[right]
@@ -67,13 +67,13 @@ def tally(
         elif isinstance(compared, Agreement):
             agreed += 1
         else:
-            parted += 1
+            differing += 1
             divergence = divergence or compared
     finished = [found[trial] for pair in pairs for trial in pair]
     return Tally(
         condition,
         agreed,
-        parted,
+        differing,
         divergence,
         tuple(problems),
         unavailable,

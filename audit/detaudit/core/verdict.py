@@ -11,18 +11,18 @@ SKIPPED, ERROR = "skipped", "error"
 
 @dataclass(frozen=True)
 class Count:
-    """What the pairs of one condition showed: ``agreed`` and ``parted`` of them, by what they are
-    called.
+    """What the pairs of one condition showed: ``agreed`` and ``differing`` of them, by what they
+    are called.
     """
 
     name: str
     model: str
     agreed: int
-    parted: int
+    differing: int
 
     @property
     def pairs(self) -> int:
-        return self.agreed + self.parted
+        return self.agreed + self.differing
 
 
 @dataclass(frozen=True)

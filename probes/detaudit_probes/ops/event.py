@@ -34,7 +34,7 @@ class Event(NamedTuple):
     call: Tuple[Tuple[str, Any], ...] = ()
 
 
-class Parting(NamedTuple):
+class Difference(NamedTuple):
     """The first operation that had equal inputs in all replays and ended on ``distinct`` results.
 
     ``python``: or the first to which Python code, and no operation, gave so many distinct inputs,
@@ -53,7 +53,7 @@ class Parting(NamedTuple):
         return len(self.seen)
 
 
-def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
+def first_difference(replays: Sequence[Sequence[Event]]) -> Optional[Difference]:
     """Where replays part first, in the order of execution; None where they do not, or the place is
     not watched.
 
@@ -65,34 +65,34 @@ def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
             return None
         # Another call, which Python code made
         if any(one.attributes != first.attributes for one in events):
-            return _parting(first, [str(one.attributes) for one in events], True)
+            return _difference(first, [str(one.attributes) for one in events], True)
         inputs = list(zip(*(one.inputs for one in events)))  # by place
         differing = [place for place, given in enumerate(inputs) if len(set(given)) > 1]
         if differing:
             python = set(differing) <= set(first.foreign)
             return (
-                _parting(first, list(zip(*(inputs[place] for place in differing))), True)
+                _difference(first, list(zip(*(inputs[place] for place in differing))), True)
                 if python
                 else None
             )
         outputs = [one.outputs for one in events]
         if len(set(outputs)) > 1:
-            return None if NOT_KNOWN in first.inputs else _parting(first, outputs, first.python)
+            return None if NOT_KNOWN in first.inputs else _difference(first, outputs, first.python)
     return None
 
 
-def _parting(event: Event, seen: Sequence[Any], python: bool) -> Parting:
-    return Parting(event, len(set(seen)), tuple(seen), python)
+def _difference(event: Event, seen: Sequence[Any], python: bool) -> Difference:
+    return Difference(event, len(set(seen)), tuple(seen), python)
 
 
-def described(parting: Parting) -> Dict[str, Any]:
+def described(difference: Difference) -> Dict[str, Any]:
     """The parting as plain values, for a trace's notes."""
     return dict(
-        parting.event._asdict(),
-        distinct=parting.distinct,
-        replays=parting.replays,
-        seen=parting.seen,
-        python=parting.python,
+        difference.event._asdict(),
+        distinct=difference.distinct,
+        replays=difference.replays,
+        seen=difference.seen,
+        python=difference.python,
     )
 
 

@@ -101,7 +101,7 @@ def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
         return one
     one = replace(one, unseeded=unseeded)
     where = f"without a seed argument, the global seeds set, {unseeded.replays} processes"
-    if not unseeded.parted:
+    if not unseeded.differing:
         return replace(one, reason=f"{one.reason}; {where} match")
     seen = f"{where} give {unseeded.distinct} distinct results"
     if one.verdict not in (REPRODUCIBLE, VARIES):
@@ -128,17 +128,17 @@ def _verdict(
         return ERROR, "its inputs differ between processes, so its results say nothing"
     if one.name not in one.executed:
         return ERROR, f"the call did not execute {one.name}"
-    if one.deterministic is not None and one.deterministic.parted:
+    if one.deterministic is not None and one.deterministic.differing:
         told = f"{_told(one.deterministic)} under op determinism"
-        alone = one.one_thread is not None and not one.one_thread.parted
-        if still is not None and still.parted:
+        alone = one.one_thread is not None and not one.one_thread.differing
+        if still is not None and still.differing:
             return (
                 BROKEN,
                 f"{told}, and again {_told(still)}{'; one thread holds it' if alone else ''}",
             )
         return ERROR, f"{told}, but further replays agree: not confirmed"
-    if one.default.parted:
-        return _parting(one, one.default)
+    if one.default.differing:
+        return _judge_differing(one, one.default)
     changes = [
         what
         for what, agrees in (
@@ -153,13 +153,13 @@ def _verdict(
     return REPRODUCIBLE, f"{one.default.replays} replays agree (rate above {rate:.0%} excluded)"
 
 
-def _parting(one: Operation, default: Replays) -> tuple[str, str]:
-    if one.confirmed is None or not one.confirmed.parted:
+def _judge_differing(one: Operation, default: Replays) -> tuple[str, str]:
+    if one.confirmed is None or not one.confirmed.differing:
         return ERROR, f"{_told(default)}, but further replays agree: not confirmed"
     held = [
         pin
         for pin, count in (("op determinism", one.deterministic), ("one thread", one.one_thread))
-        if count is not None and not count.parted
+        if count is not None and not count.differing
     ]
     if held:
         return NEEDS_PIN, f"{_told(default)}; held by {' and by '.join(held)}"

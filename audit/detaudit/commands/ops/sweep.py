@@ -85,7 +85,8 @@ def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] 
     accused = [
         one
         for one in found
-        if (one.default and one.default.parted) or (one.deterministic and one.deterministic.parted)
+        if (one.default and one.default.differing)
+        or (one.deterministic and one.deterministic.differing)
     ]
     if accused:
         further = yield from _confirmed(
@@ -239,6 +240,6 @@ def documented(one: Operation, found: Sequence[Refusal], on_gpu: bool) -> Operat
         contrary = "the library says, of no device, that it refuses to run under op determinism; it ran here"
     elif one.refused and one.default is not None and not messages:
         contrary = "it refuses to run under op determinism, and no message of the library was found that says so"
-    elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.parted:
+    elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.differing:
         contrary = "against the documentation of op determinism"
     return replace(one, said=" ".join(messages), contrary=contrary)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from detaudit.commands.run import blame, fix, growth, price
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search
+from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Observer, Repeats, RunAudit, Search
 from detaudit.commands.run.origin import suspects
 from detaudit.commands.run.repeat import (
     FRESH,
@@ -58,14 +58,14 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     """``audit`` with the causes, their lines and a fix; or with what was observed, where none can
     be named.
     """
-    audit = replace(audit, reproducible=False, reason=PARTED)
+    audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
     case = replace(case, backend=backend_of(done) or case.backend)
     began, counter = time.monotonic(), _Counter()
     pins, untouched = _relevant(case, done)
     pairs, matching = pairs_for(audit.repeats), matches_for(audit.repeats)
     if matching is None:
         audit = yield from growth.grown(case.loose, audit)
-        rate = f"{audit.repeats.parted} of {audit.repeats.pairs} pairs differ"
+        rate = f"{audit.repeats.differing} of {audit.repeats.pairs} pairs differ"
         return replace(
             audit,
             open=pins,
@@ -74,7 +74,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         )
     case.known_so_far(replace(audit, open=pins))
     case.emit(Phase("Control: everything pinned from outside"))
-    often = pairs if audit.repeats.parted == audit.repeats.pairs else max(pairs, matching)
+    often = pairs if audit.repeats.differing == audit.repeats.pairs else max(pairs, matching)
     control, pins, invalid = yield from counter.of(_control(case, pins, often))
     search = Search(untouched=untouched, invalid=invalid)
     audit = replace(audit, pinned=control.repeats)

@@ -5,7 +5,7 @@
 from detaudit.commands.run.findings import RunAudit
 from detaudit.core.conclusion import INCONCLUSIVE, OK, Conclusion
 
-PARTS = "not-reproducible"
+NOT_REPRODUCIBLE = "not-reproducible"
 
 
 def conclude(audit: RunAudit) -> Conclusion:
@@ -14,7 +14,7 @@ def conclude(audit: RunAudit) -> Conclusion:
     130 interrupted.
     """
     if audit.reproducible is False:
-        return Conclusion(PARTS, 1, audit.reason)
+        return Conclusion(NOT_REPRODUCIBLE, 1, audit.reason)
     if audit.interrupted:
         return Conclusion(INCONCLUSIVE, 130, "interrupted")
     if audit.own_fault and audit.reproducible is None:

@@ -7,7 +7,7 @@ from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
-PARTED = "two runs of one and the same program part"
+RUNS_DIFFER = "two runs of one and the same program part"
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Repeats:
 
     runs: int
     agreed: int
-    parted: int
+    differing: int
     divergence: Divergence | None = None
     problem: str | None = None
     cut_short: bool = False
 
     @property
     def pairs(self) -> int:
-        return self.agreed + self.parted
+        return self.agreed + self.differing
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from detaudit.commands.run import attribute, failures, leftovers, vary
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import PARTED, Observer, RunAudit
+from detaudit.commands.run.findings import RUNS_DIFFER, Observer, RunAudit
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
@@ -57,7 +57,7 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
     again = (yield from leftovers.compare_again(case, runs[0])) if case.changed() else None
     audit = _with_note(audit, again, case.changed())
-    if audit.repeats.parted:
+    if audit.repeats.differing:
         return (yield from _differing(case, audit, runs, again))
     if leftovers.differs(again):
         return (yield from leftovers.explain(case, audit, runs, case.changed()))
@@ -81,7 +81,7 @@ def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -
     if isinstance(again, Incomparable):
         note = f"a run that begins from what an earlier one has left fails: {again.reason}"
         return replace(audit, notes=(*audit.notes, note))
-    if not (isinstance(again, Agreement) and audit.repeats.parted):
+    if not (isinstance(again, Agreement) and audit.repeats.differing):
         return audit
     note = (
         f"a run that begins from what the first one has left ({', '.join(left[:3])}) ends as that one "
@@ -107,12 +107,12 @@ def _without(
     if counted(fresh_runs).problem:
         return audit
     again = yield from leftovers.compare_again(fresh, fresh_runs[0])
-    if leftovers.differs(again) and not counted(fresh_runs).parted:
+    if leftovers.differs(again) and not counted(fresh_runs).differing:
         pairs = max(audit.repeats.pairs, leftovers.LEAST)
         fresh_runs = yield from further(fresh.loose, fresh_runs, pairs - 1)
     left = written_by(fresh_runs[0])
     described = _with_note(_described(fresh, audit, fresh_runs), again, left)
-    if described.repeats.parted:
+    if described.repeats.differing:
         note = (
             f"the folder holds {listed}, which the program makes itself: runs that find it match, and "
             f"these runs did not find it"
@@ -183,7 +183,7 @@ def _repeat(
     wanted = case.pairs or _pairs_for(first.outcome.seconds)
     for number in range(1, wanted):
         completed = [run for run in done if run.outcome.completed]
-        if not completed or counted(done).parted:
+        if not completed or counted(done).differing:
             break
         trials = pair(case.loose, number)
         found = yield list(trials)
@@ -264,7 +264,7 @@ def _differing(
     Where what differs does not reach the end of the runs, unrecorded ones cannot tell.
     """
     ends = counted(runs, compare_ends)
-    if ends.parted and not ends.problem:
+    if ends.differing and not ends.problem:
         case.emit(Phase("Without the recorder"))
         unrecorded = yield from _unrecorded(case, runs)
         audit = replace(audit, bare=unrecorded.repeats)
@@ -276,7 +276,7 @@ def _differing(
                 observer=Observer(False, said),
                 reason=f"{MATCHED} where they are not recorded",
             )
-    audit = replace(audit, reproducible=False, reason=PARTED)
+    audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
     if not case.search:
         return replace(audit, no_fix="--no-search: no cause and no fix was looked for")
     case.known_so_far(audit)
@@ -337,7 +337,7 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
         return matched
     case.emit(Phase("What the result depends on"))
     varied, more = yield from vary.vary(case, runs)
-    if counted(more).parted:
+    if counted(more).differing:
         audit = _described(case, replace(audit, observer=Observer()), more)
         return (yield from _differing(case, audit, more))
     return replace(matched, repeats=counted(more), rests_on=varied)
@@ -361,7 +361,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     needed = matches_for(bare, RECORDER, MOST)
     more = yield from repeated(case.loose, len(runs) // 2, most=needed or case.most, runs=runs)
     audit = replace(_described(case, audit, more), bare=bare)
-    if audit.repeats.parted:
+    if audit.repeats.differing:
         return (yield from _differing(case, audit, more))
     if needed is not None and not audit.repeats.problem:
         return replace(

@@ -15,7 +15,7 @@ from pathlib import Path
 from detaudit.commands.run import blame
 from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
-from detaudit.commands.run.findings import PARTED, Cause, Repeats, RunAudit
+from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Repeats, RunAudit
 from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import compare_runs, counted
 from detaudit.core.condition import Condition, Trial
@@ -70,7 +70,7 @@ def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, seen: str) -> Run
         repeats=repeats,
         reason=unresolved(
             case,
-            f"{seen} in {repeats.parted} of {repeats.pairs} pairs, and runs from a fresh folder match",
+            f"{seen} in {repeats.differing} of {repeats.pairs} pairs, and runs from a fresh folder match",
         ),
     )
 
@@ -110,8 +110,8 @@ def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repea
 
 
 def _shown(changed: Repeats, fresh: Repeats) -> bool:
-    differing = fisher(changed.parted, changed.pairs, fresh.parted, fresh.pairs) < SIGNIFICANT
-    return differing and not changed.problem and not fresh.parted
+    differing = fisher(changed.differing, changed.pairs, fresh.differing, fresh.pairs) < SIGNIFICANT
+    return differing and not changed.problem and not fresh.differing
 
 
 def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice: str) -> RunAudit:
@@ -121,7 +121,7 @@ def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice
         repeats=repeats,
         pinned=audit.repeats,
         causes=(Cause(SOURCE, PIN, True, sites),),
-        reason=f"{PARTED}: {reason}",
+        reason=f"{RUNS_DIFFER}: {reason}",
         no_fix=advice,
     )
 

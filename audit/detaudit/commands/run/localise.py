@@ -12,7 +12,7 @@ from detaudit.commands.run.blame import relative
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.run.origin import step_table
-from detaudit.commands.run.repeat import parting
+from detaudit.commands.run.repeat import first_differing_pair
 from detaudit.core.condition import Trial, pair
 from detaudit.core.events import Phase
 from detaudit.core.experiment import Finished
@@ -29,7 +29,7 @@ def localise(
     """``audit`` with the operation, or the layer alone, at which its runs part, where the step can
     be replayed or watched.
     """
-    found = parting(done)
+    found = first_differing_pair(done)
     divergence = audit.repeats.divergence
     if (
         case.depth not in (LAYER, OPERATION)

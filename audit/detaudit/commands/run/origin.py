@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from detaudit_probes import protocol
 
-from detaudit.commands.run.repeat import parting
+from detaudit.commands.run.repeat import first_differing_pair
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
@@ -74,7 +74,7 @@ def suspects(done: Sequence[Finished]) -> set[str]:
 
 
 def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
-    found = parting(done)
+    found = first_differing_pair(done)
     if found is None or found[1].trace is None or found[2].trace is None:
         return None
     return found[0], found[1].trace, aligned(found[1].trace, found[2].trace)

@@ -70,7 +70,7 @@ def vary(
             varied = Varied(source, title, False, "", compared)
             varied, done = yield from _repeated(case, done, varied, change(case.loose), comparing)
             results.append(varied)
-            if counted(done, comparing).parted:
+            if counted(done, comparing).differing:
                 break
         else:
             reason = compared.reason if isinstance(compared, Incomparable) else first.outcome.reason
@@ -95,7 +95,7 @@ def _repeated(
     most = needed if needed is not None and shown else case.most
     extended = yield from repeated(case.loose, len(runs) // 2, comparing, most, runs)
     said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
-    if counted(extended, comparing).parted:
+    if counted(extended, comparing).differing:
         return replace(
             varied, agrees=None, reason="the script as it is does not repeat itself"
         ), extended

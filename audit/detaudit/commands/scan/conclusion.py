@@ -30,8 +30,8 @@ def conclude(audit: Audit) -> Conclusion:
 
 def broken_by(audit: Audit) -> str | None:
     """What is broken, or None."""
-    if audit.control and audit.control.parted:
-        models = ", ".join(one.condition.model for one in audit.control.parted)
+    if audit.control and audit.control.differing:
+        models = ", ".join(one.condition.model for one in audit.control.differing)
         return f"the control parts on {models}: runs differ with everything pinned"
     found = [one.source for one in audit.verdicts if one.verdict == BROKEN]
     return f"broken: {', '.join(found)}" if found else None

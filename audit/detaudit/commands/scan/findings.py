@@ -16,18 +16,18 @@ class Control:
     tallies: tuple[Tally, ...]
 
     @property
-    def parted(self) -> tuple[Tally, ...]:
-        return tuple(one for one in self.tallies if one.parted)
+    def differing(self) -> tuple[Tally, ...]:
+        return tuple(one for one in self.tallies if one.differing)
 
     @property
     def undecided(self) -> tuple[Tally, ...]:
         return tuple(
-            one for one in self.tallies if not one.parted and (one.problems or not one.agreed)
+            one for one in self.tallies if not one.differing and (one.problems or not one.agreed)
         )
 
     @property
     def holds(self) -> bool:
-        return bool(self.tallies) and not self.parted and not self.undecided
+        return bool(self.tallies) and not self.differing and not self.undecided
 
 
 @dataclass(frozen=True)

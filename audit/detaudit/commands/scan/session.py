@@ -217,7 +217,7 @@ class _Scan:
     def _decided(self) -> bool:
         """Whether the control allowed the sources to be tried."""
         held = self.parts.control.finding if self.parts is not None else None
-        return held is not None and not held.parted
+        return held is not None and not held.differing
 
     def _verdicts(self, parts: Parts) -> Iterator[Verdict]:
         cut = self.runner.cut

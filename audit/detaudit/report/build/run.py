@@ -34,7 +34,7 @@ def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
 
 
 def _repeats(_: Known, repeats: findings.Repeats) -> dict[str, Any]:
-    match = repeats.agreed > 0 and not repeats.parted
+    match = repeats.agreed > 0 and not repeats.differing
     return {"excluded": excluded_rate(repeats.agreed) if match else None}
 
 

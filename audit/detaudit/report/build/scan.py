@@ -39,7 +39,7 @@ def _report(known: Known, audit: findings.Audit) -> dict[str, Any]:
 
 def _control(_: Known, control: Control) -> dict[str, Any]:
     return {
-        "holds": False if control.parted else True if control.holds else None,
+        "holds": False if control.differing else True if control.holds else None,
         "models": control.tallies,
     }
 

@@ -84,11 +84,11 @@ def answer(report: v1.OpsReport) -> Answer:
         return Answer("bad", "BROKEN", sentence)
     if report.outcome == "inconclusive":
         return Answer("unsure", "NOT DECIDED", f"{report.reason}.")
-    parting = _named(report, "needs-pin")
-    if parting:
+    differing = _named(report, "needs-pin")
+    if differing:
         sentence = (
-            f"{len(parting)} of {operations} gave different results from equal inputs: "
-            f"{listed(parting)}."
+            f"{len(differing)} of {operations} gave different results from equal inputs: "
+            f"{listed(differing)}."
         )
         return Answer("unsure", "NEEDS A PIN", sentence)
     sentence = f"{operations}: replays gave the same bits, and so did two processes."

@@ -74,7 +74,7 @@ def answer(report: v1.RunReport) -> Answer:
     """Is the script reproducible?"""
     repeats = report.repeats
     runs = f"of {report.program}"
-    if report.reproducible and repeats.parted and report.bare is not None:
+    if report.reproducible and repeats.differing and report.bare is not None:
         same = f"{number(report.bare.runs, 'run')} {runs}, not recorded, end on the same bits"
         sentence = f"{same}{extent(report)}{bound(report.bare)}; only recorded runs differ."
         return Answer("good", "REPRODUCIBLE", sentence)
@@ -89,18 +89,18 @@ def answer(report: v1.RunReport) -> Answer:
 def _differ(report: v1.RunReport) -> str:
     """How many pairs of runs differ, and what is known of it."""
     repeats = report.repeats
-    if not repeats.parted:
+    if not repeats.differing:
         return f"{report.program}: {report.reason}."
-    pairs = number(repeats.parted + repeats.agreed, "pair")
-    parted = f"{repeats.parted} of {pairs} of runs of {report.program} part"
+    pairs = number(repeats.differing + repeats.agreed, "pair")
+    differing = f"{repeats.differing} of {pairs} of runs of {report.program} part"
     if report.quantity is not None:
-        parted = f"{parted}, {describe_quantity(report.quantity)}"
-    parted += extent(report)
+        differing = f"{differing}, {describe_quantity(report.quantity)}"
+    differing += extent(report)
     if report.fix is not None and report.fix.verified:
-        return f"{parted}; the fix below makes them agree to the last bit."
+        return f"{differing}; the fix below makes them agree to the last bit."
     if report.causes:
-        return f"{parted}; the cause is known, a fix was not verified."
-    return f"{parted}: {report.reason}."
+        return f"{differing}; the cause is known, a fix was not verified."
+    return f"{differing}: {report.reason}."
 
 
 def _why(cause: v1.Cause) -> Line:
@@ -351,10 +351,10 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         ("all pinned", report.pinned),
     ):
         if one is not None:
-            pairs = number(one.agreed + one.parted, "pair")
+            pairs = number(one.agreed + one.differing, "pair")
             yield (
                 label,
-                f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.parted} part",
+                f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.differing} part",
             )
     yield "observer", report.observer.reason
     for one in report.outputs:

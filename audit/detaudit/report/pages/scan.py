@@ -95,7 +95,7 @@ def _blocks(report: v1.Report) -> Iterator[Block]:
 def _details(report: v1.Report) -> Lines:
     """Labelled lines below the answer: what must be pinned, which settings change the answer."""
     said = {
-        "Parts at": _parts_at(report),
+        "Parts at": _differs_at(report),
         "Recipe": _recipe(report),
         "Unpinned": _unpinned(report),
         "Pin too": _besides(report),
@@ -289,7 +289,7 @@ def _without_recipe(report: v1.Report) -> Answer:
     return Answer("good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe.")
 
 
-def _parts_at(report: v1.Report) -> str:
+def _differs_at(report: v1.Report) -> str:
     """Where runs part that should not: the first such place on each model, or of each broken
     source.
     """
@@ -309,8 +309,8 @@ def _unpinned(report: v1.Report) -> str:
     none = next((rung for rung in report.ladder if rung.id == "none"), None)
     if none is None or none.holds is not False:
         return ""
-    parted = list(dict.fromkeys(count.model for count in none.counts if count.parted))
-    return f"two runs part on {len(parted)} of {number(len(none.counts), 'tiny model')}"
+    differing = list(dict.fromkeys(count.model for count in none.counts if count.differing))
+    return f"two runs part on {len(differing)} of {number(len(none.counts), 'tiny model')}"
 
 
 def _recipe(report: v1.Report) -> str:

@@ -43,7 +43,7 @@ def _arms(verdict: v1.Verdict) -> str:
     settings.
     """
     loose = next(
-        (count for count in verdict.counts if count.name == "loose" and count.parted), None
+        (count for count in verdict.counts if count.name == "loose" and count.differing), None
     )
     pinned = next(
         (
@@ -61,7 +61,7 @@ def _arms(verdict: v1.Verdict) -> str:
 
 
 def _share(count: v1.Count | v1.Controlled) -> str:
-    return f"{count.parted}/{count.agreed + count.parted}"
+    return f"{count.differing}/{count.agreed + count.differing}"
 
 
 def _unobserved(verdict: v1.Verdict) -> str:
@@ -197,10 +197,10 @@ def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
     seen = f"seen in eager execution{unchanged[pinpoint.same_watched]}"
     if pinpoint.compiled is None:
         return seen
-    parts = "parts too" if pinpoint.compiled.distinct > 1 else "repeats itself"
+    outcome = "parts too" if pinpoint.compiled.distinct > 1 else "repeats itself"
     bits = {True: ", on the same bits", False: ", on other bits", None: ""}[pinpoint.same_eager]
     return (
-        f"{seen}; the compiled step as a whole {parts}{bits} ({pinpoint.compiled.distinct} distinct of "
+        f"{seen}; the compiled step as a whole {outcome}{bits} ({pinpoint.compiled.distinct} distinct of "
         f"{pinpoint.compiled.replays})"
     )
 
@@ -249,18 +249,16 @@ def climbed(rung: v1.Rung) -> str:
     """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
     if rung.holds is None:
         return rung.reason
-    pairs = sum(count.agreed + count.parted for count in rung.counts)
-    parted = [short(count.model) for count in rung.counts if count.parted]
+    pairs = sum(count.agreed + count.differing for count in rung.counts)
+    differing = [short(count.model) for count in rung.counts if count.differing]
     on = (
-        f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})"
-        if parted
+        f" ({'on every model' if len(differing) == len(rung.counts) else listed(differing)})"
+        if differing
         else ""
     )
     # Why it does not work all the same
-    other = f"; {rung.reason}" if rung.holds is False and not parted else ""
-    return (
-        f"{sum(count.parted for count in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
-    )
+    other = f"; {rung.reason}" if rung.holds is False and not differing else ""
+    return f"{sum(count.differing for count in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
 
 
 def cost(timed: v1.Rung | v1.Change | v1.Cost) -> str:

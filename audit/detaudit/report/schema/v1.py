@@ -96,7 +96,7 @@ class Count(Part):
     name: Name
     model: Name
     agreed: Natural
-    parted: Natural
+    differing: Natural
 
 
 class Fix(Part):
@@ -209,7 +209,7 @@ class Controlled(Part):
 
     model: Name
     agreed: Natural
-    parted: Natural
+    differing: Natural
     problems: Texts
     unavailable: Text | None
     divergence: Divergence | None
@@ -403,13 +403,13 @@ class Report(Document, tag_field="command", tag="scan"):
 
 
 class Repeats(Part):
-    """Runs of one condition: disjoint pairs that ``agreed`` and ``parted``; ``excluded`` as in a
+    """Runs of one condition: disjoint pairs that ``agreed`` and ``differing``; ``excluded`` as in a
     verdict.
     """
 
     runs: Natural
     agreed: Natural
-    parted: Natural
+    differing: Natural
     excluded: Share | None
 
 

@@ -9,7 +9,7 @@ import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from detaudit_probes.ops import catalogue, entry, refusals
-from detaudit_probes.ops.event import described, first_parting
+from detaudit_probes.ops.event import described, first_difference
 from detaudit_probes.ops.frameworks import tensorflow
 from detaudit_probes.protocol import OperationsReplayed, Raised
 from detaudit_probes.recording import fingerprint
@@ -96,13 +96,13 @@ def _replay(
             for place, tensor in enumerate(prepared.inputs)
         ],
     )
-    seen, seconds, parted = set(), [], False  # type: Set[int], List[float], bool
+    seen, seconds, differing = set(), [], False  # type: Set[int], List[float], bool
     for number in range(repeats):
         began = _clock()
         found = [(stage, part, tensor.numpy()) for stage, part, tensor in prepared.run()]
         seconds.append(_clock() - began)
         taken = writer.take_each([value for _, _, value in found])
-        parted = parted or (number > 0 and any(one.fingerprint not in seen for one in taken))
+        differing = differing or (number > 0 and any(one.fingerprint not in seen for one in taken))
         writer.step(
             name,
             number,
@@ -115,7 +115,7 @@ def _replay(
     told.seconds[name] = tuple(seconds)
     if one.batch:
         _one_of_the_batch(prepared, name, writer)
-    if parted:
+    if differing:
         told.guilty[name] = _guilty(prepared, watch, repeats)
 
 
@@ -208,7 +208,7 @@ def _guilty(prepared: Prepared, watch: tensorflow.Watch, repeats: int) -> Option
         with tensorflow.watching(watch):
             prepared.run()
         replays.append(watch.events)
-    parting = first_parting(replays)
-    if parting is None:
+    difference = first_difference(replays)
+    if difference is None:
         return None
-    return described(parting)
+    return described(difference)

@@ -15,7 +15,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from detaudit_probes import protocol
 from detaudit_probes.ops import frameworks
-from detaudit_probes.ops.event import Event, described, first_parting, marks
+from detaudit_probes.ops.event import Event, described, first_difference, marks
 from detaudit_probes.ops.state import State
 from detaudit_probes.protocol import Ends, StepReplayed
 from detaudit_probes.recording import fingerprint
@@ -205,11 +205,11 @@ class Pinpoint:
         compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
         # Where the step ends on the same bits each time, what parted in it was of no consequence:
         # memory that an operation has left as it found it, for one.
-        parting = first_parting(replays) if len(set(wholes)) > 1 else None
+        difference = first_difference(replays) if len(set(wholes)) > 1 else None
         self.found = StepReplayed(
             kind,
             len(replays[0]),
-            guilty=None if parting is None else described(parting),
+            guilty=None if difference is None else described(difference),
             watched=_counted(watched_ends),
             eager=_counted(bare_ends),
             compiled=_counted(compiled_ends),

@@ -103,7 +103,7 @@ def _grouped(
     groups: list[list[Tried]] = []
     divergence, problem = None, None
     for one in tried:
-        if one.example is None or not one.tally.agreed or one.tally.parted:
+        if one.example is None or not one.tally.agreed or one.tally.differing:
             continue
         for group in groups:
             same = _same(plan, group[0].example, one.example)
@@ -150,9 +150,9 @@ def judge(source: Source, seen: list[Grouped]) -> Verdict:
         counts=tuple(one.tally.count(one.setting.name) for one, _ in tried),
         settings=tuple((model.model, model.groups) for model in seen),
     )
-    parting = [(one, model) for one, model in tried if one.tally.parted]
-    if parting:
-        return _parting(source, seen, base)
+    differing = [(one, model) for one, model in tried if one.tally.differing]
+    if differing:
+        return _judge_differing(source, seen, base)
     unavailable = [one.tally.unavailable for one, _ in tried if one.tally.unavailable]
     usable = [model for model in seen if sum(bool(one.tally.agreed) for one in model.tried) > 1]
     problems = [reason for one, _ in tried for reason in one.tally.problems]
@@ -204,25 +204,25 @@ def _untried(reasons: list[str]) -> str:
     return f"; not tried: {reasons[0]}" if reasons else ""
 
 
-def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
+def _judge_differing(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
     """Some setting does not repeat itself: one that does, on the same model, is the pin."""
-    guilty = [model for model in seen if any(one.tally.parted for one in model.tried)]
+    guilty = [model for model in seen if any(one.tally.differing for one in model.tried)]
     model = next(
-        (model for model in guilty if all(one.tally.parted for one in model.tried)), guilty[0]
+        (model for model in guilty if all(one.tally.differing for one in model.tried)), guilty[0]
     )
-    parted = [one for one in model.tried if one.tally.parted]
+    differing = [one for one in model.tried if one.tally.differing]
     steady = [
         one
         for one in model.tried
-        if one.tally.agreed and not one.tally.parted and not one.tally.problems
+        if one.tally.agreed and not one.tally.differing and not one.tally.problems
     ]
     names, short = (
-        ", ".join(one.setting.name for one in parted),
+        ", ".join(one.setting.name for one in differing),
         model.model.removeprefix("source:"),
     )
-    counts = f"{parted[0].tally.parted} of {parted[0].tally.pairs} pairs part"
-    base = replace(base, divergence=parted[0].tally.divergence)
-    if len(parted) == len(model.tried):
+    counts = f"{differing[0].tally.differing} of {differing[0].tally.pairs} pairs part"
+    base = replace(base, divergence=differing[0].tally.divergence)
+    if len(differing) == len(model.tried):
         return replace(
             base,
             verdict=BROKEN,
@@ -243,7 +243,9 @@ def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
             f"{(reasons or ['nothing was tried'])[0]}",
         )
     if source.experiment.race:
-        steady = [one for one in steady if any(shown(other.tally, one.tally) for other in parted)]
+        steady = [
+            one for one in steady if any(shown(other.tally, one.tally) for other in differing)
+        ]
     if not steady:
         return replace(
             base,

@@ -77,7 +77,8 @@ def _stronger_that_differs(
         other.id for other in rungs if other is not rung and recipes.includes(other, rung, known)
     ]
     return next(
-        (tally for (other, _), tally in tallies.items() if other in stronger and tally.parted), None
+        (tally for (other, _), tally in tallies.items() if other in stronger and tally.differing),
+        None,
     )
 
 
@@ -89,7 +90,7 @@ def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
         rung,
         holds=False,
         reason=(
-            f"a stronger recipe does not work: {stronger.parted} of {stronger.pairs} of its pairs differ on "
+            f"a stronger recipe does not work: {stronger.differing} of {stronger.pairs} of its pairs differ on "
             f"{stronger.condition.model}"
         ),
     )
@@ -115,7 +116,9 @@ def _tallies(conditions: Conditions, found: Found, counts: Mapping[Key, int]) ->
 
 def _agrees_everywhere(tallies: Tallies, rung: str) -> bool:
     return all(
-        not one.parted and not one.problems for (whose, _), one in tallies.items() if whose == rung
+        not one.differing and not one.problems
+        for (whose, _), one in tallies.items()
+        if whose == rung
     )
 
 
@@ -129,11 +132,11 @@ def _rung(
     found: Found,
 ) -> Rung:
     mine = [tallies[rung.id, model] for model in models]
-    parted = [one for one in mine if one.parted]
+    differing = [one for one in mine if one.differing]
     problems = [reason for one in mine for reason in (*one.problems, one.unavailable) if reason]
     holds, reason = True, ""
-    if parted:
-        names = ", ".join(one.condition.model for one in parted)
+    if differing:
+        names = ", ".join(one.condition.model for one in differing)
         holds, reason = False, f"runs part on {names}"
     elif problems:
         holds, reason = None, problems[0]
@@ -220,8 +223,8 @@ def _other_values(
         model
         for model in before
         if model in now
-        and not tallies[below.id, model].parted
-        and not tallies[rung.id, model].parted
+        and not tallies[below.id, model].differing
+        and not tallies[rung.id, model].differing
     ]
     moved = [model for model in steady if before[model].trace.final != now[model].trace.final]
     return [f"other values than without it ({', '.join(moved)})"] if moved else []

@@ -25,15 +25,19 @@ def locate(
     """
     verdict = yield from experiment
     where = verdict.divergence
-    parted = next(
-        (count.model for count in verdict.counts if count.name == "loose" and count.parted), None
+    differing = next(
+        (count.model for count in verdict.counts if count.name == "loose" and count.differing), None
     )
-    if verdict.verdict not in (NEEDS_PIN, BROKEN) or parted is None or source.experiment.procedure:
+    if (
+        verdict.verdict not in (NEEDS_PIN, BROKEN)
+        or differing is None
+        or source.experiment.procedure
+    ):
         return verdict
     if base.backend not in EVERY_BACKEND:
         return verdict
     if where is None or where.step is None or where.stage in CAME_IN:
         return verdict
-    trials = pair(arms(source, parted, base, known).loose.with_orders(pinpoint=where.step), 0)
+    trials = pair(arms(source, differing, base, known).loose.with_orders(pinpoint=where.step), 0)
     found = yield list(trials)
     return replace(verdict, pinpoint=judged([found[trial] for trial in trials]))

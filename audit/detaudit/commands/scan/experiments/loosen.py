@@ -90,19 +90,19 @@ def loosen(
 
 
 def _rate(seen: Seen) -> float:
-    return max(seen.loose.parted / max(seen.loose.pairs, 1), 0.1)
+    return max(seen.loose.differing / max(seen.loose.pairs, 1), 0.1)
 
 
 def _rare(plan: Loosen, seen: Seen) -> bool:
     """Parted, but not often enough to tell a pin from luck: more pairs may do so."""
-    if not seen.loose.parted or any(_holds(plan, seen.loose, held) for _, held in seen.pinned):
+    if not seen.loose.differing or any(_holds(plan, seen.loose, held) for _, held in seen.pinned):
         return False
-    return any(not held.parted and not held.problems for _, held in seen.pinned)
+    return any(not held.differing and not held.problems for _, held in seen.pinned)
 
 
 def shown(loose: Tally, held: Tally) -> bool:
     """Whether it is more than luck that a race parted here and not there."""
-    return fisher(loose.parted, loose.pairs, held.parted, held.pairs) < SIGNIFICANT
+    return fisher(loose.differing, loose.pairs, held.differing, held.pairs) < SIGNIFICANT
 
 
 def judge(source: Source, seen: list[Seen]) -> Verdict:
@@ -118,12 +118,12 @@ def judge(source: Source, seen: list[Seen]) -> Verdict:
             sorted({number for one in seen for held in _tallies(one) for number in held.trials})
         ),
     )
-    parted = [one for one in seen if one.loose.parted]
-    if not parted:
-        return _none_parted(source, seen, base)
-    guilty = next((one for one in parted if _holding(plan, one, seen)), parted[0])
+    differing = [one for one in seen if one.loose.differing]
+    if not differing:
+        return _none_differ(source, seen, base)
+    guilty = next((one for one in differing if _holding(plan, one, seen)), differing[0])
     base = replace(base, divergence=guilty.loose.divergence)
-    where = f"{guilty.loose.parted} of {guilty.loose.pairs} loose pairs of {_name(guilty)} part"
+    where = f"{guilty.loose.differing} of {guilty.loose.pairs} loose pairs of {_name(guilty)} part"
     holding = _holding(plan, guilty, seen)
     if holding:
         return replace(
@@ -136,22 +136,22 @@ def judge(source: Source, seen: list[Seen]) -> Verdict:
     if not guilty.pinned:
         return replace(base, reason=f"{where}, and no pin is known that could be tried")
     failing = next(
-        (one for one in seen if one.pinned and all(held.parted for _, held in one.pinned)), None
+        (one for one in seen if one.pinned and all(held.differing for _, held in one.pinned)), None
     )
     if failing:
         name, held = failing.pinned[0]
         return replace(
             base,
             verdict=BROKEN,
-            reason=f"{where}, and {held.parted} of {held.pairs} do with {name} "
+            reason=f"{where}, and {held.differing} of {held.pairs} do with {name} "
             f"pinned on {_name(failing)}: nothing holds it",
         )
-    problems = [reason for one in parted for _, held in one.pinned for reason in _problems(held)]
+    problems = [reason for one in differing for _, held in one.pinned for reason in _problems(held)]
     if problems:
         return replace(
             base, reason=f"{where}, but not every pinned pair could be compared: {problems[0]}"
         )
-    if any(held.parted for one in seen for _, held in one.pinned):
+    if any(held.differing for one in seen for _, held in one.pinned):
         return replace(base, reason=f"inconclusive: {where}, and no one pin holds on every model")
     return replace(base, reason=f"inconclusive: {where}, too few to tell its pin from luck")
 
@@ -162,29 +162,29 @@ def _holding(plan: Loosen, guilty: Seen, seen: list[Seen]) -> list[str]:
         name
         for name, held in guilty.pinned
         if _holds(plan, guilty.loose, held)
-        and not any(dict(one.pinned)[name].parted for one in seen)
+        and not any(dict(one.pinned)[name].differing for one in seen)
     ]
 
 
 def _holds(plan: Loosen, loose: Tally, held: Tally) -> bool:
     """Whether the pinned pairs of one model all agree, and for a race not by luck."""
-    steady = held.agreed > 0 and not held.parted and not held.problems
+    steady = held.agreed > 0 and not held.differing and not held.problems
     return steady and (not plan.race or shown(loose, held))
 
 
-def _none_parted(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
-    broken = [(name, held) for one in seen for name, held in one.pinned if held.parted]
+def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
+    broken = [(name, held) for one in seen for name, held in one.pinned if held.differing]
     if broken:
         name, held = broken[0]
         plan = source.experiment
         if plan.race and not any(
-            one.pinned and all(held.parted for _, held in one.pinned) for one in seen
+            one.pinned and all(held.differing for _, held in one.pinned) for one in seen
         ):
             return replace(
                 base,
                 divergence=held.divergence,
                 reason=(
-                    f"inconclusive: no loose pair parts, but {held.parted} of {held.pairs} do with {name} pinned; "
+                    f"inconclusive: no loose pair parts, but {held.differing} of {held.pairs} do with {name} pinned; "
                     f"another pin may hold"
                 ),
             )
@@ -192,7 +192,7 @@ def _none_parted(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
             base,
             verdict=BROKEN,
             divergence=held.divergence,
-            reason=f"{held.parted} of {held.pairs} pairs part with {name} pinned",
+            reason=f"{held.differing} of {held.pairs} pairs part with {name} pinned",
         )
     problems = [reason for one in seen for held in _tallies(one) for reason in held.problems]
     if problems:

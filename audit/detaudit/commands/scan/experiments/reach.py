@@ -152,23 +152,23 @@ def _level(level: Step, found: Found) -> Level:
     if not level.pairs:
         return Level(level.id, level.title, None, level.reason)
     numbers = tuple(sorted({found[trial].number for _, *both in level.pairs for trial in both}))
-    parted: dict[str, Divergence] = {}
+    differing: dict[str, Divergence] = {}
     agreeing, problems = set(), []
     for model, left, right in level.pairs:
         same = _same(level, found[left], found[right])
         if isinstance(same, Divergence):
-            parted.setdefault(model.removeprefix("source:"), same)
+            differing.setdefault(model.removeprefix("source:"), same)
         elif isinstance(same, Agreement):
             agreeing.add(model.removeprefix("source:"))
         else:
             problems.append(same.reason)
-    if parted:
+    if differing:
         return Level(
             level.id,
             level.title,
             False,
-            f"other bits on {', '.join(parted)}",
-            next(iter(parted.values())),
+            f"other bits on {', '.join(differing)}",
+            next(iter(differing.values())),
             numbers,
         )
     if problems:
