@@ -70,10 +70,10 @@ def test_the_race_is_found_and_its_neighbour_is_not_accused(swept):
 def test_bits_that_change_and_what_is_refused_are_told(swept):
     _, report, _ = swept
     assert (
-        of(report, "Conv2D")["threads_agree"] is False
-        or of(report, "Conv2D")["onednn_agrees"] is False
+        of(report, "Conv2D")["same_on_one_thread"] is False
+        or of(report, "Conv2D")["same_without_onednn"] is False
     )
-    assert of(report, "MatMul")["batch_agrees"] in (True, False)
+    assert of(report, "MatMul")["same_in_a_batch"] in (True, False)
     clock = of(report, "Timestamp")
     assert clock["verdict"] == "needs-pin" and "FailedPreconditionError" in clock["refused"]
     assert [one["seen"] for one in report["refusals"] if "Timestamp" in one["operations"]] == [

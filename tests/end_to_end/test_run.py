@@ -63,7 +63,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     assert {site["line"] for site in cause["sites"]} & set(planted["lines"])
     assert report["first_divergence"]["stage"] == "init"
     assert report["origin"].startswith("it came in with the first values")
-    assert report["pinned"]["differing"] == 0 < report["pinned"]["agreed"]
+    assert report["pinned"]["differing"] == 0 < report["pinned"]["matching"]
     assert report["observer"]["holds"] is True
     assert report["fix"]["verified"] is True and report["fix"]["trials"] == 10
     (price,) = [one for one in report["price"]["alone"] if one["pins"] == ["python-random"]]
@@ -86,7 +86,7 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     assert (report["reproducible"], report["causes"]) == (True, [])
     # One pair was asked for; where a variation differs, more are made to tell that from luck.
     assert (
-        report["repeats"]["agreed"] >= 1 == report["bare"]["agreed"]
+        report["repeats"]["matching"] >= 1 == report["bare"]["matching"]
         and report["repeats"]["differing"] == 0
     )
     assert {one["source"] for one in report["rests_on"]} == {

@@ -16,7 +16,7 @@ import pytest
 from detaudit.commands.run import program
 from detaudit.commands.scan.experiments.matrix import matrix
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.divergence import Agreement, compare
+from detaudit.core.divergence import Match, compare
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
@@ -74,7 +74,7 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one_and_repeats(on):
             == bare.trace.digests["final"]
             != watched.trace.digests["init"]
         )
-        assert isinstance(compare(watched.trace, repeated.trace), Agreement)
+        assert isinstance(compare(watched.trace, repeated.trace), Match)
         seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
         assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from detaudit.commands.run.repeat import compare_runs
-from detaudit.core.divergence import Agreement
+from detaudit.core.divergence import Match
 
 from tests.frameworks.test_watching import run
 
@@ -226,7 +226,7 @@ def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
     assert all(
         one.trace.measures.unwatched is None and one.trace.measures.steps == 200 for one in done
     )
-    assert isinstance(compare_runs(*done), Agreement)
+    assert isinstance(compare_runs(*done), Match)
 
 
 #: A step that fails once, and is tried again.

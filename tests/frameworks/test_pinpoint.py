@@ -174,7 +174,7 @@ def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, 
 
 
 @pytest.mark.parametrize("pin", ["op-determinism", "one-thread"])
-def test_a_pin_makes_the_replays_of_the_race_agree(replayed, pin):
+def test_a_pin_makes_the_replays_of_the_race_match(replayed, pin):
     found = pinpoint.judged(replayed("compiled", "embedding", pin))
     assert found.guilty is None and found.operations > 50
     assert (found.watched.distinct, found.eager.distinct, found.compiled.distinct) == (1, 1, 1)

@@ -232,7 +232,7 @@ def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tm
         assert reproducer.shows(script, with_backend("torch"), tmp_path)
 
 
-def test_deterministic_algorithms_make_the_replays_of_the_race_agree(replayed):
+def test_deterministic_algorithms_make_the_replays_of_the_race_match(replayed):
     found = pinpoint.judged(replayed("torch", "fit", "picked", "op-determinism"))
     assert found.guilty is None and found.operations > 30
     assert (found.watched.distinct, found.eager.distinct, found.watched.replays) == (1, 1, 20)

@@ -92,7 +92,7 @@ DIFFERING = RunAudit(
     began="2026-01-02T03:04:05+00:00",
     seconds=93.0,
 )
-AGREED = RunAudit(
+MATCHING = RunAudit(
     "train.py",
     {"seed": 1},
     True,
@@ -180,7 +180,7 @@ FAILING = RunAudit(
     began="2026-01-02T03:04:05+00:00",
     seconds=4.0,
 )
-AUDITS = {"differing": WHOLE, "agreed": AGREED, "failing": FAILING}
+AUDITS = {"differing": WHOLE, "matching": MATCHING, "failing": FAILING}
 
 
 def document(audit: RunAudit) -> v1.RunReport:

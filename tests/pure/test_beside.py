@@ -14,7 +14,7 @@ from detaudit.commands.run.origin import origin, suspects
 from detaudit.commands.run.outputs import outputs, quantity
 from detaudit.commands.run.repeat import compare_ends, compare_runs, counted
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.divergence import Agreement, Divergence
+from detaudit.core.divergence import Divergence, Match
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, FAILED, Outcome
 from detaudit.errors import UsageError
@@ -234,7 +234,7 @@ def named(name, *values):
 
 def test_a_variable_of_another_name_is_the_same_by_its_place(runs):
     left, right = runs(named("calm", 1.0, 2.0), named("brave", 1.0, 2.0))
-    assert compare_runs(left, right) == Agreement(5)
+    assert compare_runs(left, right) == Match(5)
     assert outputs([left, right]) == (Output("name", "calm/w / brave/w", False),)
     found = compare_runs(*runs(named("calm", 1.0, 2.0), named("brave", 1.0, 3.0)))
     assert found == Divergence("update", 0, "calm/w", "bits", found.distance)

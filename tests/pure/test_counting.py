@@ -18,12 +18,12 @@ def test_the_figures_that_are_printed(pairs, rate):
 
 
 @given(st.integers(1, 2000))
-def test_at_the_excluded_rate_so_many_pairs_agree_once_in_twenty(pairs):
+def test_at_the_excluded_rate_so_many_pairs_match_once_in_twenty(pairs):
     assert math.isclose((1 - excluded_rate(pairs)) ** pairs, 0.05)
 
 
 @pytest.mark.parametrize("pairs", [0, -1])
-def test_no_agreeing_pair_excludes_nothing(pairs):
+def test_no_matching_pair_excludes_nothing(pairs):
     with pytest.raises(ValueError, match="no agreeing pair"):
         excluded_rate(pairs)
 
@@ -72,7 +72,7 @@ def test_fisher_is_the_share_of_all_ways(table):
 
 
 @given(tables(40))
-def test_fisher_agrees_with_scipy(table):
+def test_fisher_matches_scipy(table):
     stats = pytest.importorskip("scipy.stats")
     differing_unpinned, loose, differing_pinned, pinned = table
     theirs = stats.fisher_exact(

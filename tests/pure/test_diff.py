@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from detaudit.core import divergence, trace
-from detaudit.core.divergence import Agreement, Divergence, Incomparable
+from detaudit.core.divergence import Divergence, Incomparable, Match
 from detaudit_probes.recording.fingerprint import canonical
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +54,7 @@ def flat(acts: list[Act]) -> Flat:
     return found
 
 
-def reference(left: Flat, right: Flat) -> Agreement | Divergence:
+def reference(left: Flat, right: Flat) -> Match | Divergence:
     """The first place at which the lists differ. Of two other observations there, the one that is
     extra is named.
     """
@@ -69,7 +69,7 @@ def reference(left: Flat, right: Flat) -> Agreement | Divergence:
         extra_right = not a or (b and a[0][0] in later_right and b[0][0] not in later_left)
         _, stage, name, step = (b if extra_right else a)[0][0]
         return Divergence(stage, step, name, "missing")
-    return Agreement(len(left))
+    return Match(len(left))
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -179,9 +179,9 @@ def one_value(folder: Folder, left: object, right: object) -> divergence.Compari
     return both_ways(folder, [Once("init", "w", left)], [Once("init", "w", right)])
 
 
-def test_equal_traces_agree_on_every_observation(fresh_folder):
+def test_equal_traces_match_on_every_observation(fresh_folder):
     acts = [Once("init", "w", 1.0), Step(0, (("loss", "loss", 2.0), ("update", "w", 3.0)))]
-    assert both_ways(fresh_folder, acts, acts) == Agreement(3)
+    assert both_ways(fresh_folder, acts, acts) == Match(3)
 
 
 def test_minus_zero_is_not_zero(fresh_folder):
@@ -190,11 +190,11 @@ def test_minus_zero_is_not_zero(fresh_folder):
     assert (found.distance.ulps_max, found.distance.first, found.distance.elements) == (1, 0, 1)
 
 
-def test_a_nan_agrees_with_itself_and_not_with_another_payload(fresh_folder):
+def test_a_nan_matches_itself_and_not_with_another_payload(fresh_folder):
     quiet, other = (
         np.array([bits], dtype=np.uint32).view(np.float32) for bits in (0x7FC00000, 0x7FC00001)
     )
-    assert one_value(fresh_folder, quiet, quiet.copy()) == Agreement(1)
+    assert one_value(fresh_folder, quiet, quiet.copy()) == Match(1)
     found = one_value(fresh_folder, quiet, other)
     assert (
         isinstance(found, Divergence)
@@ -312,7 +312,7 @@ def test_the_causal_order_goes_across_tables(fresh_folder):
 # --- no vacuous pass
 
 
-def test_two_traces_that_recorded_nothing_do_not_agree(fresh_folder):
+def test_two_traces_that_recorded_nothing_do_not_match(fresh_folder):
     assert compared(fresh_folder, [], []) == Incomparable("nothing was observed")
 
 
@@ -350,7 +350,7 @@ def test_ignored_stages_do_not_count_and_the_rest_does(fresh_folder):
         Step(0, (LOSS,)),
     ]
     right = [Once("rng", "random", 9), Once("init", "w", 1), Step(0, (LOSS,))]
-    assert compared(fresh_folder, left, right, ("rng",)) == Agreement(2)
+    assert compared(fresh_folder, left, right, ("rng",)) == Match(2)
     assert compared(fresh_folder, left, right).stage == "rng"
     right[1] = Once("init", "w", 2)
     found = compared(fresh_folder, left, right, ("rng",))

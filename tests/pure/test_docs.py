@@ -238,7 +238,9 @@ def audit(*verdicts: str, differing: int = 0, **more: object) -> Audit:
     control = Control(
         (
             Tally(
-                Condition("tensorflow", "cpu", "mlp", 1), agreed=1 - differing, differing=differing
+                Condition("tensorflow", "cpu", "mlp", 1),
+                matching=1 - differing,
+                differing=differing,
             ),
         )
     )

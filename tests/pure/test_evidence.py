@@ -54,7 +54,7 @@ def test_a_pair_that_cannot_be_compared_decides_no_cell(fresh_folder):
     assert cell.decides is None and "the environments differ" in cell.reason
 
 
-HELD = Audit({}, {}, {}, Control((Tally(BASE, agreed=1),)))
+HELD = Audit({}, {}, {}, Control((Tally(BASE, matching=1),)))
 RUNG = Rung("none", "nothing", (), (), holds=False, counts=(), reason="runs part on mlp")
 
 

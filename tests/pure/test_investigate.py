@@ -18,7 +18,7 @@ from detaudit.commands.run.investigate import investigate
 from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition
 from detaudit.core.counting import fisher
-from detaudit.core.divergence import Agreement
+from detaudit.core.divergence import Match
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit_probes import sources
 from detaudit_probes.protocol import NO_ORDERS, Files, Measures, Orders
@@ -124,10 +124,10 @@ def causes(audit):
     return {one.source: one.necessary for one in audit.causes}
 
 
-def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
+def test_runs_that_match_are_reproducible_and_nothing_is_searched(world):
     audit, bench, _ = world()
     assert (audit.reproducible, causes(audit), audit.fix) == (True, {}, None)
-    assert (audit.repeats.agreed, audit.bare.agreed) == (3, 1)
+    assert (audit.repeats.matching, audit.bare.matching) == (3, 1)
     pinned = {
         trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins
     }
@@ -148,7 +148,7 @@ def test_the_one_pin_that_is_needed_is_named_and_shown_to_be_needed(world, pin):
     audit, _, _ = world(pin)
     source = next(one.id for one in SOURCES if one.script.pin == pin)
     assert (audit.reproducible, causes(audit)) == (False, {source: True})
-    assert audit.pinned.differing == 0 < audit.pinned.agreed
+    assert audit.pinned.differing == 0 < audit.pinned.matching
     assert (
         audit.repeats.divergence.distance is not None and audit.growth
     )  # those of a pair whose bytes were kept
@@ -209,18 +209,18 @@ def test_every_risky_pin_may_stop_the_script(world):
 
 
 @pytest.mark.parametrize(("moved", "agree"), [(True, True), (False, None)])
-def test_runs_that_a_pin_keeps_from_training_are_no_agreement(moved, agree):
+def test_runs_that_a_pin_keeps_from_training_are_no_match(moved, agree):
     asking = repeat.ask(
         Condition("tensorflow", "cpu", "train.py", 1, ("ordered-updates",)),
         1,
-        comparing=lambda *_: Agreement(1),
+        comparing=lambda *_: Match(1),
     )
     trace = SimpleNamespace(measures=Measures(steps=3, moved=moved))
     done = SimpleNamespace(outcome=Outcome(COMPLETED), trace=trace)
     with pytest.raises(StopIteration) as ended:
         asking.send(dict.fromkeys(next(asking), done))
     answer = ended.value.value
-    assert answer.agree is agree and ("stand still" in answer.reason) is (agree is None)
+    assert answer.matches is agree and ("stand still" in answer.reason) is (agree is None)
 
 
 def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):
@@ -229,7 +229,7 @@ def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):
     assert "the cause was not found" in audit.reason
 
 
-def test_a_pair_that_agrees_by_sharing_a_second_accuses_nobody_else(world):
+def test_a_pair_that_matches_by_sharing_a_second_accuses_nobody_else(world):
     """A seed of whole seconds: the two runs of a pair begin together, and another generator parts
     them all the same.
     """
@@ -309,7 +309,7 @@ def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_d
     assert audit.repeats.divergence.kind == "missing"
 
 
-def test_watched_runs_that_agree_and_bare_runs_that_differ_are_not_reproducible(world):
+def test_watched_runs_that_match_and_bare_runs_that_differ_are_not_reproducible(world):
     numbers = itertools.count()
     audit, _, _ = world(
         behave=lambda trial: 1.0 if trial.condition.orders.watch else float(next(numbers))
@@ -365,7 +365,7 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
     )
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
     assert "model.keras" in audit.no_fix
-    assert (audit.repeats.differing, audit.pinned.agreed, audit.pinned.differing) == (8, 3, 0)
+    assert (audit.repeats.differing, audit.pinned.matching, audit.pinned.differing) == (8, 3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     (orders,) = [
         trial.condition.orders
@@ -557,7 +557,7 @@ def test_what_an_earlier_run_has_left_before_the_audit_is_named_with_its_lines(w
     audit, bench, _ = folder.audited(world, tmp_path, sites={"sites": [LINE], "seeds": []})
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
     assert (audit.repeats.differing, audit.repeats.pairs) == (8, 8)
-    assert (audit.pinned.agreed, audit.pinned.differing) == (3, 0)
+    assert (audit.pinned.matching, audit.pinned.differing) == (3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     assert "tuned.json before the audit, which the program makes itself" in audit.notes[0]
     (orders,) = [
@@ -572,7 +572,7 @@ def test_that_takes_few_runs_where_one_pair_was_asked_for(world, tmp_path):
     folder = Folder(tunes, **{"data.csv": "1,2", "tuned.json": "best"})
     audit, _, _ = folder.audited(world, tmp_path, pairs=1)
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert audit.pinned.agreed == 2  # one pair against eight would be luck
+    assert audit.pinned.matching == 2  # one pair against eight would be luck
 
 
 def test_a_program_that_ends_alike_with_what_it_has_left_before_is_named_too(world, tmp_path):
@@ -1001,20 +1001,20 @@ def test_a_variation_that_differs_once_is_not_what_the_result_depends_on(world):
 
     audit, _, _ = world(behave=behave)
     (varied,) = [one for one in audit.rests_on if one.source == "clock"]
-    assert audit.reproducible is True and varied.agrees is None
+    assert audit.reproducible is True and varied.matches is None
     assert varied.reason == "not resolved: other bits in 1 of 5 runs" and varied.divergence is None
-    assert audit.repeats.agreed == 30  # as often as a rare difference needs to be looked for
+    assert audit.repeats.matching == 30  # as often as a rare difference needs to be looked for
     assert conclude(replace(audit, strict=True)).exit_code == 0
 
 
 def test_a_variation_that_differs_each_time_is(world):
     audit, _, _ = world(behave=lambda trial: float(trial.condition.pins == ("clock",)))
-    (varied,) = [one for one in audit.rests_on if one.agrees is not True]
-    assert (varied.source, varied.agrees) == (
+    (varied,) = [one for one in audit.rests_on if one.matches is not True]
+    assert (varied.source, varied.matches) == (
         "clock",
         False,
     ) and varied.reason == "other bits in 5 of 5 runs"
-    assert fisher(4, 4, 0, audit.repeats.agreed) < 0.01
+    assert fisher(4, 4, 0, audit.repeats.matching) < 0.01
     assert conclude(replace(audit, strict=True)).exit_code == 1
 
 
@@ -1045,7 +1045,9 @@ def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_
     audit, _, _ = world(behave=lambda trial: float(next(numbers)) if recorded(trial) else 0.0)
     assert (audit.reproducible, causes(audit), audit.observer.holds) == (True, {}, False)
     assert (
-        "recorder" in audit.observer.reason and audit.bare.agreed >= 3 and audit.bare.differing == 0
+        "recorder" in audit.observer.reason
+        and audit.bare.matching >= 3
+        and audit.bare.differing == 0
     )
     assert conclude(audit).exit_code == 0
 
@@ -1056,7 +1058,7 @@ def test_unrecorded_runs_that_differ_once_name_no_recorder(world):
 
 
 @pytest.mark.parametrize(
-    ("pairs", "seconds", "reproducible", "agreed"),
+    ("pairs", "seconds", "reproducible", "matching"),
     [
         (None, 1.0, True, 3),
         (None, 119.0, True, 3),
@@ -1068,10 +1070,10 @@ def test_unrecorded_runs_that_differ_once_name_no_recorder(world):
     ],
 )
 def test_reproducible_needs_as_many_matching_pairs_as_the_time_allows(
-    world, pairs, seconds, reproducible, agreed
+    world, pairs, seconds, reproducible, matching
 ):
     audit, _, _ = world(seconds=seconds, pairs=pairs)
-    assert (audit.reproducible, audit.repeats.agreed) == (reproducible, agreed)
+    assert (audit.reproducible, audit.repeats.matching) == (reproducible, matching)
     assert conclude(audit).exit_code == (0 if reproducible else 3)
     assert reproducible or "matched once" in audit.reason
 
@@ -1115,7 +1117,7 @@ def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
         return Measures(steps=4, moved=bool(recorded(trial)), stopped=4)
 
     audit, _, _ = world(measures=measured, orders=Orders(stop_seconds=5.0))
-    assert (audit.reproducible, audit.steps, audit.bare.agreed) == (True, 4, 1)
+    assert (audit.reproducible, audit.steps, audit.bare.matching) == (True, 4, 1)
     audit, _, _ = world("python-random", measures=measured, orders=Orders(stop_steps=4))
     assert (audit.reproducible, causes(audit), audit.steps) == (False, {"python-random": True}, 4)
 

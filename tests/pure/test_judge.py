@@ -70,7 +70,7 @@ def bench(fresh_folder):
 # --- loose against pinned
 
 
-def test_loose_runs_differ_and_pinned_runs_agree(bench):
+def test_loose_runs_differ_and_pinned_runs_match(bench):
     lab = bench(lambda trial: 0 if held(trial) else trial.draw)
     found = lab.drive(loosen(leak(), BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "hold", "leak")
@@ -80,14 +80,14 @@ def test_loose_runs_differ_and_pinned_runs_agree(bench):
         0,
         "loss",
     )
-    assert [(one.name, one.agreed, one.differing) for one in found.counts] == [
+    assert [(one.name, one.matching, one.differing) for one in found.counts] == [
         ("loose", 0, 2),
         ("pinned by hold", 2, 0),
     ]
     assert len(found.trials) == 8 and found.excluded is None
 
 
-def test_loose_runs_that_agree_are_told_with_what_that_excludes(bench):
+def test_loose_runs_that_match_are_told_with_what_that_excludes(bench):
     found = bench(lambda trial: 0).drive(loosen(leak(), BASE, KNOWN, 5))
     assert (found.verdict, found.divergence, found.pin) == (REPRODUCIBLE, None, None)
     assert found.excluded == excluded_rate(5)
@@ -138,7 +138,7 @@ def test_pinned_runs_that_differ_too_are_broken(bench):
     )
 
 
-def test_pinned_runs_that_differ_while_loose_runs_agree_are_broken(bench):
+def test_pinned_runs_that_differ_while_loose_runs_match_are_broken(bench):
     found = bench(lambda trial: trial.draw if held(trial) else 0).drive(
         loosen(leak(), BASE, KNOWN, 2)
     )
@@ -154,7 +154,7 @@ def test_broken_wins_over_a_crash(bench):
     "outcome", [CRASH, Outcome(FAILED, "ValueError: no"), Outcome(TIMED_OUT, "after 3 s")]
 )
 @pytest.mark.parametrize("side", [0, 1])
-def test_a_trial_that_did_not_complete_is_no_agreement(bench, outcome, side):
+def test_a_trial_that_did_not_complete_is_no_match(bench, outcome, side):
     found = bench(lambda trial: outcome if trial.side == side else 0).drive(
         loosen(leak(), BASE, KNOWN, 2)
     )
@@ -181,7 +181,7 @@ def test_loose_runs_that_differ_blame_nothing_where_the_pin_cannot_be_tried(benc
     assert (found.verdict, found.pin) == (ERROR, None) and "no GPU here" in found.reason
 
 
-def test_a_pin_with_one_crash_beside_an_agreement_is_not_shown_to_hold(bench):
+def test_a_pin_with_one_crash_beside_a_match_is_not_shown_to_hold(bench):
     lab = bench(lambda trial: (CRASH if number(trial) else 0) if held(trial) else trial.draw)
     assert lab.drive(loosen(leak(), BASE, KNOWN, 2)).verdict == ERROR
 
@@ -198,7 +198,7 @@ def test_what_was_seen_on_one_model_counts_though_another_is_unavailable(bench):
     assert lab.drive(loosen(leak(models=("cnn", "mlp")), BASE, KNOWN, 2)).verdict == NEEDS_PIN
 
 
-def test_traces_that_recorded_nothing_are_no_agreement(bench):
+def test_traces_that_recorded_nothing_are_no_match(bench):
     found = bench(lambda trial: None).drive(loosen(leak(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "nothing was observed" in found.reason
 
@@ -210,7 +210,7 @@ def test_traces_from_other_environments_are_not_compared(bench):
     assert found.verdict == ERROR and "cpus" in found.reason
 
 
-def test_no_pairs_at_all_are_no_verdict_of_agreement(bench):
+def test_no_pairs_at_all_are_no_verdict_of_match(bench):
     assert bench(lambda trial: 0).drive(loosen(leak(), BASE, KNOWN, 0)).verdict == SKIPPED
     assert bench(lambda trial: 0).drive(loosen(leak(models=()), BASE, KNOWN, 2)).verdict == SKIPPED
 
@@ -405,7 +405,7 @@ def test_a_source_that_needs_a_gpu_is_tried_on_it():
 # --- settings
 
 
-def test_settings_that_agree(bench):
+def test_settings_that_match(bench):
     found = bench(lambda trial: 0).drive(compare(knob(), BASE, KNOWN, 2))
     assert (found.verdict, found.divergence, found.excluded) == (
         REPRODUCIBLE,
@@ -425,7 +425,7 @@ def test_settings_that_disagree_are_told_which_with_which(bench):
     assert "one = three / two" in found.reason
 
 
-def test_models_on_which_settings_agree_are_not_accused(bench):
+def test_models_on_which_settings_match_are_not_accused(bench):
     lab = bench(lambda trial: value(trial) if trial.condition.model == "cnn" else 0)
     found = lab.drive(compare(knob(models=("mlp", "cnn", "lstm")), BASE, KNOWN, 2))
     assert found.verdict == VARIES and "on cnn they disagree" in found.reason
@@ -497,7 +497,7 @@ def test_settings_as_a_race_with_enough_partings_need_a_pin(bench):
 
 
 @pytest.mark.parametrize("outcome", [CRASH, Outcome(FAILED, "ValueError: no")])
-def test_a_setting_that_crashes_is_no_agreement(bench, outcome):
+def test_a_setting_that_crashes_is_no_match(bench, outcome):
     found = bench(lambda trial: outcome if value(trial) == "two" else 0).drive(
         compare(knob(), BASE, KNOWN, 2)
     )
@@ -553,7 +553,7 @@ def test_what_could_not_be_tried_is_told_where_the_rest_was_not_exercised(bench)
     assert found.verdict == SKIPPED and found.reason.endswith("not tried: no GPU here")
 
 
-def test_empty_traces_of_settings_are_no_agreement(bench):
+def test_empty_traces_of_settings_are_no_match(bench):
     found = bench(lambda trial: None).drive(compare(knob(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "nothing was observed" in found.reason
 
@@ -652,7 +652,13 @@ def told(bench_, count: int = 3):
 
 def test_a_tally_counts_every_pair_once(bench):
     found = told(bench(lambda trial: {0: 0, 1: trial.draw, 2: CRASH}[number(trial)]))
-    assert (found.agreed, found.differing, found.pairs, len(found.problems), len(found.trials)) == (
+    assert (
+        found.matching,
+        found.differing,
+        found.pairs,
+        len(found.problems),
+        len(found.trials),
+    ) == (
         0,
         2,
         2,
@@ -685,7 +691,7 @@ def everything_equal(bench_) -> Bench:
     return bench_
 
 
-def test_a_control_holds_where_everything_agrees(bench):
+def test_a_control_holds_where_everything_matches(bench):
     found = everything_equal(bench(lambda trial: 0)).drive(control(BASE, ("mlp", "cnn"), 2))
     assert found.holds and not found.differing and not found.undecided and len(found.tallies) == 2
 

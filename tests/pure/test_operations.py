@@ -99,7 +99,7 @@ def pins(trial):
     return set(trial.condition.pins) & {DETERMINISTIC, ONE_THREAD, "onednn-off"}
 
 
-def test_replays_that_agree_under_every_condition_are_reproducible(found):
+def test_replays_that_match_under_every_condition_are_reproducible(found):
     operations, bench = found(lambda trial, name, number: 1.0)
     one = operations["Add"]
     assert (one.verdict, one.default, one.deterministic) == (
@@ -107,7 +107,7 @@ def test_replays_that_agree_under_every_condition_are_reproducible(found):
         Replays(20, 1),
         Replays(10, 1),
     )
-    assert one.threads_agree and one.onednn_agrees and "20 replays agree" in one.reason
+    assert one.same_on_one_thread and one.same_without_onednn and "20 replays agree" in one.reason
     assert len(bench.asked) == 1  # nothing to confirm
 
 
@@ -122,7 +122,11 @@ def test_a_race_needs_a_pin_once_further_replays_confirm_it(found):
     assert (
         one.reason == "3 distinct results in 20 replays; held by op determinism and by one thread"
     )
-    assert one.guilty.operation == "Add" and one.divergence.step == 1 and one.threads_agree is None
+    assert (
+        one.guilty.operation == "Add"
+        and one.divergence.step == 1
+        and one.same_on_one_thread is None
+    )
     assert sorted(trial.draw for trial in bench.asked[1]) == [2, 2, 3, 3]
 
 
@@ -225,7 +229,7 @@ def test_bits_that_change_with_threads_or_kernels_vary(found):
         and "the number of threads" in operations["Add"].reason
     )
     operations, _ = found(lambda trial, name, number: float(len(pins(trial) & {"onednn-off"})))
-    assert operations["Add"].verdict == "varies" and operations["Add"].onednn_agrees is False
+    assert operations["Add"].verdict == "varies" and operations["Add"].same_without_onednn is False
 
 
 def test_a_missing_kernel_is_skipped_and_a_refusal_is_told(found):
@@ -542,7 +546,7 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
         ((True, False), "ends on other bits than the step did"),
     ],
 )
-def test_replays_that_are_not_the_step_are_no_agreement(fresh_folder, seen, said):
+def test_replays_that_are_not_the_step_are_no_match(fresh_folder, seen, said):
     found = pinpoint.judged([noted(fresh_folder(), [], same_step=one) for one in seen])
     assert said in wording.describe_pinpoint(built(found))
 

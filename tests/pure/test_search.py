@@ -23,12 +23,12 @@ def run(search):
 def oracle(sufficient, asked):
     """Runs agree where the pins hold one of the sufficient sets."""
 
-    def agree(pins):
+    def matches(pins):
         asked.append(pins)
         return any(one <= set(pins) for one in sufficient)
         yield  # a generator, as every question
 
-    return agree
+    return matches
 
 
 sets = st.sets(st.sampled_from(PINS), min_size=1, max_size=4).map(frozenset)

@@ -84,7 +84,7 @@ def test_a_grandchild_that_ran_away_is_ended(make_runner, tmp_path):
     assert_gone(tmp_path / "pids")
 
 
-def test_a_pair_of_which_one_died_is_never_an_agreement(make_runner):
+def test_a_pair_of_which_one_died_is_never_a_match(make_runner):
     runner = make_runner()
     pairs = [pair(condition(fault="segfault"), 0)]
     asking = Asking(ask([*pairs[0]]))
@@ -92,7 +92,7 @@ def test_a_pair_of_which_one_died_is_never_an_agreement(make_runner):
     seen = tally(
         condition(fault="segfault"), pairs, dict(zip(pairs[0], asking.finding, strict=True))
     )
-    assert (seen.agreed, seen.differing) == (0, 0)
+    assert (seen.matching, seen.differing) == (0, 0)
     assert "SIGSEGV" in seen.problems[0]
 
 

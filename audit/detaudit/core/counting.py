@@ -5,15 +5,15 @@ from math import comb
 SIGNIFICANT = 0.05
 
 
-def excluded_rate(agreeing: int) -> float:
-    """The parting rate above which ``agreeing`` disjoint, independent pairs exclude it at 95 %.
+def excluded_rate(matching: int) -> float:
+    """The parting rate above which ``matching`` disjoint, independent pairs exclude it at 95 %.
 
     If pairs part with probability p, n agree with probability (1 - p)^n; that is below 0.05 for
     every p above 1 - 0.05^(1/n). 1 pair: 0.95, 5: 0.45, 29: 0.10.
     """
-    if agreeing < 1:
+    if matching < 1:
         raise ValueError("no agreeing pair excludes nothing")
-    return 1 - 0.05 ** (1 / agreeing)
+    return 1 - 0.05 ** (1 / matching)
 
 
 def pairs_needed(rate: float) -> int:

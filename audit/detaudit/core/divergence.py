@@ -34,7 +34,7 @@ class Divergence:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Match:
     observations: int
 
 
@@ -45,7 +45,7 @@ class Incomparable:
     reason: str
 
 
-Comparison = Agreement | Divergence | Incomparable
+Comparison = Match | Divergence | Incomparable
 # What it is (its label); table, row, cell
 _Seen = tuple[tuple[str, str, int | None, str], Table, int, int]
 
@@ -66,7 +66,7 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
     if row is not None:
         return _first_in(_observations(lefts, row), _observations(rights, row))
     count = sum(int(table.cells.size) for table in lefts.values())
-    return Agreement(count) if count else Incomparable("nothing was observed")
+    return Match(count) if count else Incomparable("nothing was observed")
 
 
 def aligned(left: Trace, right: Trace) -> Trace:
@@ -251,7 +251,7 @@ def compare_finals(left: Trace, right: Trace, name: str) -> Comparison | None:
     if left.final is None or right.final is None:
         return None
     if left.final == right.final:
-        return Agreement(1)
+        return Match(1)
     return Divergence("update", None, name, "bits")
 
 

@@ -11,18 +11,18 @@ SKIPPED, ERROR = "skipped", "error"
 
 @dataclass(frozen=True)
 class Count:
-    """What the pairs of one condition showed: ``agreed`` and ``differing`` of them, by what they
+    """What the pairs of one condition showed: ``matching`` and ``differing`` of them, by what they
     are called.
     """
 
     name: str
     model: str
-    agreed: int
+    matching: int
     differing: int
 
     @property
     def pairs(self) -> int:
-        return self.agreed + self.differing
+        return self.matching + self.differing
 
 
 @dataclass(frozen=True)

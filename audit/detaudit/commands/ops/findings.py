@@ -14,13 +14,13 @@ class Operation:
 
     ``default``, ``deterministic``, ``one_thread`` are its replays as it is, under op determinism,
     and with one thread; None where it did not run. ``refused`` is what it raised under op
-    determinism. ``confirmed`` are further replays of what parted. ``threads_agree``,
-    ``onednn_agrees``: the same bits with one thread, without oneDNN? ``batch_agrees``: the first
-    example of a batch and that example alone? None where that was not seen. ``cost`` is the ratio
-    of times under op determinism, with its least and its greatest. ``said`` is the library's own
-    message on it, and ``contrary`` what was seen otherwise than said. ``unseeded`` counts processes
-    in which a random operation was called by its defaults, the global seeds set, and their distinct
-    results.
+    determinism. ``confirmed`` are further replays of what parted. ``same_on_one_thread``,
+    ``same_without_onednn``: the same bits with one thread, without oneDNN? ``same_in_a_batch``: the
+    first example of a batch and that example alone? None where that was not seen. ``cost`` is the
+    ratio of times under op determinism, with its least and its greatest. ``said`` is the library's
+    own message on it, and ``contrary`` what was seen otherwise than said. ``unseeded`` counts
+    processes in which a random operation was called by its defaults, the global seeds set, and
+    their distinct results.
     """
 
     name: str
@@ -32,9 +32,9 @@ class Operation:
     one_thread: Replays | None = None
     confirmed: Replays | None = None
     refused: str = ""
-    threads_agree: bool | None = None
-    onednn_agrees: bool | None = None
-    batch_agrees: bool | None = None
+    same_on_one_thread: bool | None = None
+    same_without_onednn: bool | None = None
+    same_in_a_batch: bool | None = None
     cost: float | None = None
     cost_range: tuple[float, float] | None = None
     executed: tuple[str, ...] = ()

@@ -74,9 +74,9 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
         confirmed=confirmed,
         executed=executed,
         refused="" if refused is None else f"{refused.type}: {_NODE.sub('', refused.message)}",
-        threads_agree=_same(default, one_thread, key),
-        onednn_agrees=_same(default, onednn_off, key),
-        batch_agrees=replays.batch_agrees(default[0], key) if default else None,
+        same_on_one_thread=_same(default, one_thread, key),
+        same_without_onednn=_same(default, onednn_off, key),
+        same_in_a_batch=replays.same_in_a_batch(default[0], key) if default else None,
         guilty=replays.guilty([*default, *(further.default.get(name, []) if further else [])], key),
         divergence=replays.divergence(default, key) or replays.divergence(deterministic, key),
     )
@@ -141,11 +141,11 @@ def _verdict(
         return _judge_differing(one, one.default)
     changes = [
         what
-        for what, agrees in (
-            ("the number of threads", one.threads_agree),
-            ("oneDNN", one.onednn_agrees),
+        for what, matches in (
+            ("the number of threads", one.same_on_one_thread),
+            ("oneDNN", one.same_without_onednn),
         )
-        if agrees is False
+        if matches is False
     ]
     if changes:
         return VARIES, f"repeats itself; its bits change with {' and '.join(changes)}"

@@ -57,7 +57,7 @@ def inputs(trace: Trace, name: str) -> dict[str, int]:
     return once(trace, "data", f"{name} input ")
 
 
-def batch_agrees(trace: Trace, name: str) -> bool | None:
+def same_in_a_batch(trace: Trace, name: str) -> bool | None:
     """Whether the first example of a batch has the same bits alone; None where that was not
     tried.
     """

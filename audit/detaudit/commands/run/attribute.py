@@ -78,7 +78,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     control, pins, invalid = yield from counter.of(_control(case, pins, often))
     search = Search(untouched=untouched, invalid=invalid)
     audit = replace(audit, pinned=control.repeats)
-    if control.agree is None:
+    if control.matches is None:
         return replace(
             audit,
             search=counter.told(search, began),
@@ -87,7 +87,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
                 case, f"the cause was not found: with everything pinned a run {control.reason}"
             ),
         )
-    if not control.agree:
+    if not control.matches:
         audit = yield from growth.grown(case.loose, audit)
         return replace(
             audit,
@@ -97,7 +97,9 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         )
     case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
     case.emit(Phase("Which pins are needed"))
-    found = yield from counter.of(_search(case, pins, done, audit.repeats, control.repeats.agreed))
+    found = yield from counter.of(
+        _search(case, pins, done, audit.repeats, control.repeats.matching)
+    )
     search = counter.told(replace(search, tried=found.tried), began)
     if found.causes is None:
         why = "no set of pins was found with which fresh runs match"
@@ -217,12 +219,12 @@ def _control(
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Answer, Pins, Pins]]:
     """Everything pinned; the pins that then stop the script are left out, and no others."""
     answer = yield from ask(case.held(pins), pairs)
-    if answer.agree is not None:
+    if answer.matches is not None:
         return answer, pins, ()
     kept = tuple(pin for pin in pins if pin not in RISKY)
     for risky in [pin for pin in pins if pin in RISKY]:
         more = (*kept, risky)
-        if (yield from ask(case.held(more), 1)).agree is not None:
+        if (yield from ask(case.held(more), 1)).matches is not None:
             kept = more
     kept = tuple(pin for pin in pins if pin in kept)
     again = yield from ask(case.held(kept), pairs)
@@ -256,29 +258,31 @@ def _search(
     tried: list[str] = []
     pairs, needed, causes = pairs_for(base), pins, None
 
-    def agree(held: Pins) -> Generator:
+    def matches(held: Pins) -> Generator:
         if any(refutation.issuperset(held) for refutation in refuted):
             return False
         answer = yield from ask(case.held(held), pairs)
-        if answer.agree is False:
+        if answer.matches is False:
             refuted.append(frozenset(held))
         asked.append(held)
-        said = {True: "match", False: "differ", None: "invalid"}[answer.agree]
+        said = {True: "match", False: "differ", None: "invalid"}[answer.matches]
         tried.append(f"{', '.join(held) or 'nothing'}: {said}")
-        return answer.agree is True
+        return answer.matches is True
 
     suspected = suspects(done)
     first = tuple(pin for pin in pins if case.of_pin(pin).id in suspected)
     few = 0 < len(first) <= len(pins) // 2
     for _ in range(ROUNDS):
-        needed = yield from smallest(agree, first if few and (yield from agree(first)) else pins)
+        needed = yield from smallest(
+            matches, first if few and (yield from matches(first)) else pins
+        )
         causes = yield from _shown(case, needed, max(pairs, MORE))
         if causes is not None:
             break
         tried.append(f"{', '.join(needed)}, in fresh runs: differ")
         refuted.append(frozenset(needed))
         pairs = min(2 * pairs, max(most, 2 * MORE))
-        if (yield from ask(case.held(pins), pairs, FRESH)).agree is not True:
+        if (yield from ask(case.held(pins), pairs, FRESH)).matches is not True:
             tried.append("all pins, in fresh runs: differ")
             return _Found(pins, None, tuple(asked), tuple(tried))
     return _Found(needed, causes, tuple(asked), tuple(tried))
@@ -294,7 +298,7 @@ def _shown(
     they do not. Where a script fails without the pin, as one without seeds does under op
     determinism, its need is not known.
     """
-    if (yield from ask(case.held(needed), pairs, FRESH)).agree is not True:
+    if (yield from ask(case.held(needed), pairs, FRESH)).matches is not True:
         return None
     left_out = []
     level = CAUSE / len(needed)  # each pin is another chance to be wrong
@@ -311,7 +315,7 @@ def _shown(
         repeats = counted((yield from repeated(without, FRESH, most=most, level=level)))
         left_out.append((pin, repeats, matches_for(repeats, level)))
     most = max((matching for _, _, matching in left_out if matching is not None), default=0)
-    if most > pairs and (yield from ask(case.held(needed), most, FRESH)).agree is not True:
+    if most > pairs and (yield from ask(case.held(needed), most, FRESH)).matches is not True:
         return None
     causes = []
     for pin, repeats, matching in left_out:

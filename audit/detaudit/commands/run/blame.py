@@ -142,18 +142,18 @@ def _of_hash_seed(
     texts = _texts(case)
     found = _candidates(texts)[:MOST_CANDIDATES]
 
-    def agree(names: Pins) -> Generator:
+    def matches(names: Pins) -> Generator:
         chosen = [one for one in found if _name(one) in names]
         title = f"hash {' '.join(names)}"
         version = case.program.add_version(title, _without(texts, chosen))
         answer = yield from ask(held.with_orders(version=version), pairs)
-        return answer.agree is True
+        return answer.matches is True
 
     sure = [one for one in found if one.sure]
     for tried in [sure, found] if 0 < len(sure) < len(found) else [found]:
         names = tuple(_name(one) for one in tried)
-        if names and (yield from agree(names)):
-            needed = yield from smallest(agree, names)
+        if names and (yield from matches(names)):
+            needed = yield from smallest(matches, names)
             return tuple(
                 Site(one.file, one.line, "", 1, True) for one in tried if _name(one) in needed
             )

@@ -20,7 +20,7 @@ class Repeats:
     """
 
     runs: int
-    agreed: int
+    matching: int
     differing: int
     divergence: Divergence | None = None
     problem: str | None = None
@@ -28,7 +28,7 @@ class Repeats:
 
     @property
     def pairs(self) -> int:
-        return self.agreed + self.differing
+        return self.matching + self.differing
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,11 @@ class Price:
 
 @dataclass(frozen=True)
 class Varied:
-    """What another machine may have otherwise. ``agrees`` None: it could not be tried."""
+    """What another machine may have otherwise. ``matches`` None: it could not be tried."""
 
     source: str
     title: str
-    agrees: bool | None
+    matches: bool | None
     reason: str
     divergence: Divergence | None = None
 
@@ -137,7 +137,7 @@ class Output:
 
     kind: str
     name: str
-    agrees: bool
+    matches: bool
     line: int | None = None
 
 

@@ -76,11 +76,11 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         environment = tuple(sorted({item for way in ways for item in way.environment}))
         condition = case.loose.with_orders(version=version).with_environment(dict(environment))
         answer = yield from ask(condition, pairs + (PAIRS if number else 0))
-        if answer.agree is not True:
+        if answer.matches is not True:
             last = answer.reason or "its runs differ"
         else:
             before, after = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
-            excluded = excluded_rate(answer.repeats.agreed)
+            excluded = excluded_rate(answer.repeats.matching)
             return Fix(
                 diff(case.program.root, files),
                 environment,

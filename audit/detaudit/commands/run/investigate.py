@@ -25,7 +25,7 @@ from detaudit.commands.run.repeat import (
     repeated,
 )
 from detaudit.core.condition import Trial, pair
-from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
 from detaudit.core.events import Phase, Told
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
@@ -81,7 +81,7 @@ def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -
     if isinstance(again, Incomparable):
         note = f"a run that begins from what an earlier one has left fails: {again.reason}"
         return replace(audit, notes=(*audit.notes, note))
-    if not (isinstance(again, Agreement) and audit.repeats.differing):
+    if not (isinstance(again, Match) and audit.repeats.differing):
         return audit
     note = (
         f"a run that begins from what the first one has left ({', '.join(left[:3])}) ends as that one "
@@ -268,7 +268,7 @@ def _differing(
         case.emit(Phase("Without the recorder"))
         unrecorded = yield from _unrecorded(case, runs)
         audit = replace(audit, bare=unrecorded.repeats)
-        if unrecorded.agree:
+        if unrecorded.matches:
             said = "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them differ"
             return replace(
                 audit,
@@ -296,16 +296,16 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
     """
     condition = case.loose.with_orders(watch=False)
     answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
-    if not answer.agree:
+    if not answer.matches:
         return answer
     more = yield from repeated(case.loose, len(runs) // 2, compare_ends, case.most, runs)
     recorded = counted((yield from further(case.loose, more, MORE)), compare_ends)
     needed = matches_for(recorded, RECORDER, MOST)
     answer = yield from ask(condition, max(needed or 0, UNRECORDED), comparing=compare_ends)
-    if answer.agree and needed is None:
+    if answer.matches and needed is None:
         return replace(
             answer,
-            agree=None,
+            matches=None,
             reason="recorded runs differ too rarely to tell them from unrecorded ones",
         )
     return answer
@@ -319,13 +319,13 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
     unrecorded = case.loose.with_orders(watch=False)
     bare = yield from ask(unrecorded, 1, comparing=compare_ends)
     audit = replace(audit, bare=bare.repeats)
-    if bare.agree is None:
+    if bare.matches is None:
         return replace(audit, reason=f"the unrecorded runs could not be compared: {bare.reason}")
-    if not bare.agree:
+    if not bare.matches:
         return (yield from _hidden(case, audit, runs))
     observer, bare = yield from _same_end(case, runs[0], bare)
     audit = replace(audit, bare=bare.repeats, observer=observer)
-    if bare.agree is not True:
+    if bare.matches is not True:
         return (yield from _hidden(case, audit, runs))
     if audit.repeats.pairs < 2 and case.pairs is None:
         return replace(
@@ -383,7 +383,7 @@ def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[
     if not isinstance(compare_ends(recorded, found[Trial(unrecorded, 0)]), Divergence):
         return Observer(True, "recorded and unrecorded runs end on the same bits"), bare
     bare = yield from ask(unrecorded, UNRECORDED, comparing=compare_ends)
-    if bare.agree is not True:
+    if bare.matches is not True:
         return Observer(), bare
     return Observer(
         False,

@@ -104,7 +104,7 @@ def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repea
         if not found[trial].outcome.completed:
             break
         pairs += [runs[number % len(runs)], found[trial]]
-        if counted(pairs).agreed:
+        if counted(pairs).matching:
             break
     return counted(pairs)
 

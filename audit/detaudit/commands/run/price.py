@@ -77,14 +77,14 @@ def _without(
         return found
     asked = f"without {pin}, of {', '.join((*rest, *cheaper))}"
 
-    def agree(held: Pins) -> Experiment[bool]:
-        return (yield from ask(case.held(held), pairs)).agree is True
+    def matches(held: Pins) -> Experiment[bool]:
+        return (yield from ask(case.held(held), pairs)).matches is True
 
-    if not (yield from agree((*rest, *cheaper))):
+    if not (yield from matches((*rest, *cheaper))):
         return replace(found, tried=(*found.tried, f"{asked}: not even all together hold the runs"))
-    other = yield from smallest(agree, (*rest, *cheaper))
+    other = yield from smallest(matches, (*rest, *cheaper))
     name = ", ".join(other)
-    if (yield from ask(case.held(other), max(pairs, MORE), FRESH)).agree is not True:
+    if (yield from ask(case.held(other), max(pairs, MORE), FRESH)).matches is not True:
         return replace(found, tried=(*found.tried, f"{asked}: with {name} fresh runs part"))
     before, after = yield from timed(
         [case.held(found.fastest), case.held(other)], DUEL, DUELS + place

@@ -10,7 +10,7 @@ from detaudit.commands.run.findings import Repeats
 from detaudit.commands.run.judging import compare_last, compare_trainings
 from detaudit.core.condition import Condition, pair
 from detaudit.core.counting import SIGNIFICANT, matches_needed, pairs_needed
-from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.outcome import TIMED_OUT, UNSTARTED
 from detaudit.core.trace import Trace
@@ -28,9 +28,9 @@ Comparing = Callable[[Finished, Finished], Comparison]
 
 @dataclass(frozen=True)
 class Answer:
-    """``agree`` None: a run did not complete, with the reason; nothing is known then."""
+    """``matches`` None: a run did not complete, with the reason; nothing is known then."""
 
-    agree: bool | None
+    matches: bool | None
     repeats: Repeats
     reason: str = ""
 
@@ -71,7 +71,7 @@ def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Re
     Where the two runs of every pair match, each is compared with one of the next pair instead: side
     by side, the two may share more than they should.
     """
-    agreed = differing = 0
+    matching = differing = 0
     divergence, problem, cut = None, None, False
     for left, right, compared in _compared(done, comparing):
         if isinstance(compared, Incomparable):
@@ -81,8 +81,8 @@ def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Re
             if divergence is None:
                 divergence, cut = compared, _cut_short(left, right)
         else:
-            agreed += 1
-    return Repeats(len(done), agreed, differing, divergence, problem, cut)
+            matching += 1
+    return Repeats(len(done), matching, differing, divergence, problem, cut)
 
 
 def _cut_short(left: Finished, right: Finished) -> bool:
@@ -133,7 +133,7 @@ def _compared(
     within = [
         (left, right, comparing(left, right)) for left, right in zip(firsts, seconds, strict=False)
     ]
-    if not all(isinstance(compared, Agreement) for _, _, compared in within):
+    if not all(isinstance(compared, Match) for _, _, compared in within):
         return within
     last = comparing(done[0], done[-1]) if len(done) > 2 and len(done) % 2 else None
     if isinstance(last, Divergence):

@@ -10,7 +10,7 @@ from detaudit.commands.run.findings import Varied
 from detaudit.commands.run.repeat import MOST, Comparing, compare_runs, counted, repeated
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import matches_needed
-from detaudit.core.divergence import Agreement, Divergence, Incomparable
+from detaudit.core.divergence import Divergence, Incomparable, Match
 from detaudit.core.experiment import Finished
 
 AGAIN = 4  # further runs under a variation of which one run differed
@@ -64,7 +64,7 @@ def vary(
     for source, title, change in VARIATIONS:
         first = found[trials[source]]
         compared = comparing(runs[0], first)
-        if isinstance(compared, Agreement):
+        if isinstance(compared, Match):
             results.append(Varied(source, title, True, "the same bits"))
         elif isinstance(compared, Divergence) and first.outcome.completed:
             varied = Varied(source, title, False, "", compared)
@@ -97,8 +97,8 @@ def _repeated(
     said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
     if counted(extended, comparing).differing:
         return replace(
-            varied, agrees=None, reason="the script as it is does not repeat itself"
+            varied, matches=None, reason="the script as it is does not repeat itself"
         ), extended
     if shown:
         return replace(varied, reason=said), extended
-    return replace(varied, agrees=None, divergence=None, reason=f"not resolved: {said}"), extended
+    return replace(varied, matches=None, divergence=None, reason=f"not resolved: {said}"), extended

@@ -22,7 +22,7 @@ class Control:
     @property
     def undecided(self) -> tuple[Tally, ...]:
         return tuple(
-            one for one in self.tallies if not one.differing and (one.problems or not one.agreed)
+            one for one in self.tallies if not one.differing and (one.problems or not one.matching)
         )
 
     @property
@@ -106,11 +106,11 @@ class Placebo:
 
 @dataclass(frozen=True)
 class Level:
-    """One level of reach. ``agrees`` None: not tried, with the reason."""
+    """One level of reach. ``matches`` None: not tried, with the reason."""
 
     id: str
     title: str
-    agrees: bool | None
+    matches: bool | None
     reason: str
     divergence: Divergence | None = None
     trials: tuple[int, ...] = ()

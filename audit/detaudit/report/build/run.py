@@ -34,8 +34,8 @@ def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
 
 
 def _repeats(_: Known, repeats: findings.Repeats) -> dict[str, Any]:
-    match = repeats.agreed > 0 and not repeats.differing
-    return {"excluded": excluded_rate(repeats.agreed) if match else None}
+    match = repeats.matching > 0 and not repeats.differing
+    return {"excluded": excluded_rate(repeats.matching) if match else None}
 
 
 def _cause(known: Known, cause: findings.Cause) -> dict[str, Any]:

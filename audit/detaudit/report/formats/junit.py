@@ -191,7 +191,7 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
 def _output(output: v1.Output) -> _Case:
     """The arrays that a script saves decide; of what else differs, that is only said."""
     name = f"{output.kind} {output.name}"
-    if output.agrees:
+    if output.matches:
         return _Case("output", name, "the same in all runs")
     if output.kind == "saved":
         return _Case("output", name, "", "failure", run.describe_output(output))
@@ -206,9 +206,9 @@ def _setting(setting: v1.Varied, strict: bool) -> _Case:
         if setting.divergence
         else ""
     )
-    if setting.agrees is None:
+    if setting.matches is None:
         return _Case("setting", setting.source, "", "skipped", seen)
-    if not setting.agrees and strict:
+    if not setting.matches and strict:
         return _Case("setting", setting.source, first, "failure", seen, "varies")
     return _Case("setting", setting.source, f"{seen}\n{first}".rstrip("\n"))
 

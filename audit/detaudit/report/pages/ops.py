@@ -109,11 +109,13 @@ def _details(report: v1.OpsReport) -> Iterator[Line]:
         yield Line("Verdicts", counts(report))
     unlike = {
         "Other bits with the number of threads": [
-            one.name for one in operations if one.threads_agree is False
+            one.name for one in operations if one.same_on_one_thread is False
         ],
-        "Other bits with oneDNN": [one.name for one in operations if one.onednn_agrees is False],
+        "Other bits with oneDNN": [
+            one.name for one in operations if one.same_without_onednn is False
+        ],
         "Other bits with the size of the batch": [
-            one.name for one in operations if one.batch_agrees is False
+            one.name for one in operations if one.same_in_a_batch is False
         ],
         "Not as documented": [one.name for one in operations if one.contrary],
     }
@@ -135,9 +137,9 @@ def _table(section: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN)
             distinct(operation.default),
             distinct(operation.deterministic),
             distinct(operation.one_thread),
-            same(operation.threads_agree),
-            same(operation.onednn_agrees),
-            same(operation.batch_agrees),
+            same(operation.same_on_one_thread),
+            same(operation.same_without_onednn),
+            same(operation.same_in_a_batch),
             cost(operation),
             seen(operation),
         )

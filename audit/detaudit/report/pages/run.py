@@ -91,7 +91,7 @@ def _differ(report: v1.RunReport) -> str:
     repeats = report.repeats
     if not repeats.differing:
         return f"{report.program}: {report.reason}."
-    pairs = number(repeats.differing + repeats.agreed, "pair")
+    pairs = number(repeats.differing + repeats.matching, "pair")
     differing = f"{repeats.differing} of {pairs} of runs of {report.program} part"
     if report.quantity is not None:
         differing = f"{differing}, {describe_quantity(report.quantity)}"
@@ -159,18 +159,20 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     if report.pinpoint is not None:
         layer = report.pinpoint.born and report.pinpoint.guilty is None
         yield "Layer" if layer else "Operation", describe_pinpoint(report.pinpoint)
-    resting = [one.title for one in report.rests_on if one.agrees is False]
+    resting = [one.title for one in report.rests_on if one.matches is False]
     if report.reproducible:
-        free = [one.title for one in report.rests_on if one.agrees]
+        free = [one.title for one in report.rests_on if one.matches]
         if resting:
             yield "Rests on", f"other bits with {listed(resting)}"
         if free:
             yield "Holds with", listed(free)
-        unsure = [f"{one.title} ({one.reason})" for one in report.rests_on if one.agrees is None]
+        unsure = [f"{one.title} ({one.reason})" for one in report.rests_on if one.matches is None]
         if unsure:
             yield "Not known", listed(unsure)
         unlike = [
-            describe_output(one) for one in report.outputs if not one.agrees and one.kind != "saved"
+            describe_output(one)
+            for one in report.outputs
+            if not one.matches and one.kind != "saved"
         ]
         if unlike:
             yield "Beside it", f"{listed(unlike)}: not judged, the training is"
@@ -351,16 +353,16 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         ("all pinned", report.pinned),
     ):
         if one is not None:
-            pairs = number(one.agreed + one.differing, "pair")
+            pairs = number(one.matching + one.differing, "pair")
             yield (
                 label,
-                f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.differing} part",
+                f"{number(one.runs, 'run')}, {pairs}: {one.matching} agree, {one.differing} part",
             )
     yield "observer", report.observer.reason
     for one in report.outputs:
         yield (
             one.kind,
-            f"{one.name}: {'the same in all runs' if one.agrees else describe_output(one)}",
+            f"{one.name}: {'the same in all runs' if one.matches else describe_output(one)}",
         )
     for place, tried in enumerate(report.search.tried, 1):
         yield f"question {place}", tried

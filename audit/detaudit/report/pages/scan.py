@@ -201,10 +201,10 @@ def _reach(report: v1.Report) -> Table:
     def row(level: v1.Level) -> Row:
         first = f", first at {describe_divergence(level.divergence)}" if level.divergence else ""
         seen = (
-            Text(level.reason, "" if level.agrees is not None else "quiet"),
+            Text(level.reason, "" if level.matches is not None else "quiet"),
             Text(first, "", True),
         )
-        return Row((Sign(level.agrees), level.title, seen))
+        return Row((Sign(level.matches), level.title, seen))
 
     return Table(
         (Column(""), Column("level"), Column("what was seen")),

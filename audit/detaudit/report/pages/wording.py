@@ -61,7 +61,7 @@ def _arms(verdict: v1.Verdict) -> str:
 
 
 def _share(count: v1.Count | v1.Controlled) -> str:
-    return f"{count.differing}/{count.agreed + count.differing}"
+    return f"{count.differing}/{count.matching + count.differing}"
 
 
 def _unobserved(verdict: v1.Verdict) -> str:
@@ -70,18 +70,18 @@ def _unobserved(verdict: v1.Verdict) -> str:
     """
     if verdict.excluded is None:
         return ""
-    agreed = next(
+    matching = next(
         (
-            count.agreed
+            count.matching
             for count in verdict.counts
-            if count.agreed and isclose(excluded_rate(count.agreed), verdict.excluded)
+            if count.matching and isclose(excluded_rate(count.matching), verdict.excluded)
         ),
         None,
     )
-    if agreed is None:
+    if matching is None:
         return ""
     start, each = ("every setting agrees; ", " each") if verdict.settings else ("", "")
-    return f"{start}not observed in {number(agreed, 'pair')}{each} (rate above {verdict.excluded:.0%} excluded)"
+    return f"{start}not observed in {number(matching, 'pair')}{each} (rate above {verdict.excluded:.0%} excluded)"
 
 
 def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
@@ -95,8 +95,8 @@ def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
         for groups, names in models.items()
         if len(groups) > 1
     ]
-    agree = [name for groups, names in models.items() if len(groups) == 1 for name in names]
-    return [*disagree, f"all equal on {', '.join(agree)}"] if agree else disagree
+    matching = [name for groups, names in models.items() if len(groups) == 1 for name in names]
+    return [*disagree, f"all equal on {', '.join(matching)}"] if matching else disagree
 
 
 def describe_divergence(divergence: v1.Divergence) -> str:
@@ -249,7 +249,7 @@ def climbed(rung: v1.Rung) -> str:
     """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
     if rung.holds is None:
         return rung.reason
-    pairs = sum(count.agreed + count.differing for count in rung.counts)
+    pairs = sum(count.matching + count.differing for count in rung.counts)
     differing = [short(count.model) for count in rung.counts if count.differing]
     on = (
         f" ({'on every model' if len(differing) == len(rung.counts) else listed(differing)})"
@@ -276,13 +276,13 @@ def farthest(report: v1.Report) -> str:
     """How far the bits reach: the last level before the first that parts."""
     held = ""
     for level in report.reach:
-        if level.agrees is False:
+        if level.matches is False:
             return (
                 f"the same bits up to: {held}"
                 if held
                 else "the bits part at the first level already"
             )
-        held = level.title if level.agrees else held
+        held = level.title if level.matches else held
     return f"the same bits at every level tried, up to: {held}" if held else ""
 
 

@@ -95,7 +95,7 @@ class Count(Part):
 
     name: Name
     model: Name
-    agreed: Natural
+    matching: Natural
     differing: Natural
 
 
@@ -208,7 +208,7 @@ class Controlled(Part):
     """One model, everything pinned: its pairs, and what kept pairs from being compared."""
 
     model: Name
-    agreed: Natural
+    matching: Natural
     differing: Natural
     problems: Texts
     unavailable: Text | None
@@ -296,11 +296,11 @@ class Placebo(Part):
 
 
 class Level(Part):
-    """One level of reach, nearest first; ``agrees`` is null where it was not tried."""
+    """One level of reach, nearest first; ``matches`` is null where it was not tried."""
 
     id: Name
     title: Text
-    agrees: bool | None
+    matches: bool | None
     reason: Text
     divergence: Divergence | None
     trials: Natural
@@ -403,12 +403,12 @@ class Report(Document, tag_field="command", tag="scan"):
 
 
 class Repeats(Part):
-    """Runs of one condition: disjoint pairs that ``agreed`` and ``differing``; ``excluded`` as in a
-    verdict.
+    """Runs of one condition: disjoint pairs that ``matching`` and ``differing``; ``excluded`` as in
+    a verdict.
     """
 
     runs: Natural
-    agreed: Natural
+    matching: Natural
     differing: Natural
     excluded: Share | None
 
@@ -506,11 +506,11 @@ class Search(Part):
 
 
 class Varied(Part):
-    """What another machine may have otherwise; ``agrees`` is null where it could not be tried."""
+    """What another machine may have otherwise; ``matches`` is null where it could not be tried."""
 
     source: Name
     title: Text
-    agrees: bool | None
+    matches: bool | None
     reason: Text
     divergence: Divergence | None
 
@@ -526,7 +526,7 @@ class Output(Part):
 
     kind: Literal["saved", "printed", "metric", "data", "generator", "name"]
     name: Name
-    agrees: bool
+    matches: bool
     line: Natural | None
 
 
@@ -616,13 +616,13 @@ class Operation(Part):
     """One operation in one dtype. ``default`` are its replays as it is, ``deterministic`` those
     under op determinism, ``one_thread`` those with one; ``confirmed`` further ones of what parted.
 
-    ``refused`` is what it raised under op determinism. ``threads_agree`` and ``onednn_agrees``: the
-    same bits with one thread, and without oneDNN? ``batch_agrees``: is the first example of a batch
-    the same alone? Null where that was not seen. ``cost`` is the ratio of times, op determinism to
-    none, ``cost_range`` the least and the greatest. ``executed`` are the operations that a call and
-    its gradient run, ``said`` what the library says of one of them, ``contrary`` what was seen
-    otherwise. ``unseeded``: processes in which a random operation was called without a seed
-    argument, the global seeds set, and their distinct results.
+    ``refused`` is what it raised under op determinism. ``same_on_one_thread`` and
+    ``same_without_onednn``: the same bits with one thread, and without oneDNN? ``same_in_a_batch``:
+    is the first example of a batch the same alone? Null where that was not seen. ``cost`` is the
+    ratio of times, op determinism to none, ``cost_range`` the least and the greatest. ``executed``
+    are the operations that a call and its gradient run, ``said`` what the library says of one of
+    them, ``contrary`` what was seen otherwise. ``unseeded``: processes in which a random operation
+    was called without a seed argument, the global seeds set, and their distinct results.
     """
 
     name: Name
@@ -634,9 +634,9 @@ class Operation(Part):
     one_thread: Replays | None
     confirmed: Replays | None
     refused: Text
-    threads_agree: bool | None
-    onednn_agrees: bool | None
-    batch_agrees: bool | None
+    same_on_one_thread: bool | None
+    same_without_onednn: bool | None
+    same_in_a_batch: bool | None
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
     executed: Names

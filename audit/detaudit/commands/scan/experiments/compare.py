@@ -11,7 +11,7 @@ from detaudit_probes.protocol import NO_ORDERS, flat
 from detaudit.commands.scan.experiments.loosen import RACE_PAIRS, acted, shown
 from detaudit.core.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import excluded_rate
-from detaudit.core.divergence import IGNORED, Agreement, Divergence, Incomparable
+from detaudit.core.divergence import IGNORED, Divergence, Incomparable, Match
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import Tally, compare_finals, compare_finished, tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
@@ -103,11 +103,11 @@ def _grouped(
     groups: list[list[Tried]] = []
     divergence, problem = None, None
     for one in tried:
-        if one.example is None or not one.tally.agreed or one.tally.differing:
+        if one.example is None or not one.tally.matching or one.tally.differing:
             continue
         for group in groups:
             same = _same(plan, group[0].example, one.example)
-            if isinstance(same, Agreement):
+            if isinstance(same, Match):
                 group.append(one)
                 break
             if isinstance(same, Incomparable):  # it belongs to no group, and is no group of its own
@@ -122,7 +122,7 @@ def _grouped(
 
 def _same(
     plan: Compare, a: Finished | None, b: Finished | None
-) -> Agreement | Divergence | Incomparable:
+) -> Match | Divergence | Incomparable:
     """Whether two settings gave the same bits.
 
     Two procedures (resumed or through) need not have the same steps, and under XLA less is observed
@@ -154,7 +154,7 @@ def judge(source: Source, seen: list[Grouped]) -> Verdict:
     if differing:
         return _judge_differing(source, seen, base)
     unavailable = [one.tally.unavailable for one, _ in tried if one.tally.unavailable]
-    usable = [model for model in seen if sum(bool(one.tally.agreed) for one in model.tried) > 1]
+    usable = [model for model in seen if sum(bool(one.tally.matching) for one in model.tried) > 1]
     problems = [reason for one, _ in tried for reason in one.tally.problems]
     problems += [model.problem for model in seen if model.problem]
     if not usable and unavailable and not problems:
@@ -179,14 +179,14 @@ def judge(source: Source, seen: list[Grouped]) -> Verdict:
             verdict=SKIPPED,
             reason=("not exercised: nothing in these trainings touched it" + _untried(unavailable)),
         )
-    agreed = min(one.tally.agreed for one, _ in tried if one.tally.agreed)
+    matching = min(one.tally.matching for one, _ in tried if one.tally.matching)
     return replace(
         base,
         verdict=REPRODUCIBLE,
-        excluded=excluded_rate(agreed),
+        excluded=excluded_rate(matching),
         reason=(
-            f"every setting gives the same bits on {len(usable)} models; not observed in {agreed} pairs a setting "
-            f"(a rate above {excluded_rate(agreed):.0%} is excluded)" + _untried(unavailable)
+            f"every setting gives the same bits on {len(usable)} models; not observed in {matching} pairs a setting "
+            f"(a rate above {excluded_rate(matching):.0%} is excluded)" + _untried(unavailable)
         ),
     )
 
@@ -214,7 +214,7 @@ def _judge_differing(source: Source, seen: list[Grouped], base: Verdict) -> Verd
     steady = [
         one
         for one in model.tried
-        if one.tally.agreed and not one.tally.differing and not one.tally.problems
+        if one.tally.matching and not one.tally.differing and not one.tally.problems
     ]
     names, short = (
         ", ".join(one.setting.name for one in differing),

@@ -43,7 +43,7 @@ def ladder(
     counts = dict.fromkeys(conditions, 1)
     tallies = _tallies(conditions, found, counts)
     for rung in rungs:
-        if not _agrees_everywhere(tallies, rung.id) or _stronger_that_differs(
+        if not _matches_everywhere(tallies, rung.id) or _stronger_that_differs(
             rung, rungs, known, tallies
         ):
             continue
@@ -55,7 +55,7 @@ def ladder(
             for trial in some
         ]
         tallies = _tallies(conditions, found, counts)
-        if _agrees_everywhere(tallies, rung.id):
+        if _matches_everywhere(tallies, rung.id):
             break
     tried = [
         _rung(rung, below, base, known, tallies, models, found)
@@ -114,7 +114,7 @@ def _tallies(conditions: Conditions, found: Found, counts: Mapping[Key, int]) ->
     }
 
 
-def _agrees_everywhere(tallies: Tallies, rung: str) -> bool:
+def _matches_everywhere(tallies: Tallies, rung: str) -> bool:
     return all(
         not one.differing and not one.problems
         for (whose, _), one in tallies.items()
@@ -141,7 +141,7 @@ def _rung(
     elif problems:
         holds, reason = None, problems[0]
     else:
-        least = min(one.agreed for one in mine)
+        least = min(one.matching for one in mine)
         reason = f"not observed in {least} or more pairs a model (a rate above {excluded_rate(least):.0%} is excluded)"
     return Rung(
         id=rung.id,

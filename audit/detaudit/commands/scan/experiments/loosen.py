@@ -168,7 +168,7 @@ def _holding(plan: Loosen, guilty: Seen, seen: list[Seen]) -> list[str]:
 
 def _holds(plan: Loosen, loose: Tally, held: Tally) -> bool:
     """Whether the pinned pairs of one model all agree, and for a race not by luck."""
-    steady = held.agreed > 0 and not held.differing and not held.problems
+    steady = held.matching > 0 and not held.differing and not held.problems
     return steady and (not plan.race or shown(loose, held))
 
 
@@ -205,12 +205,12 @@ def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
         return replace(
             base, verdict=SKIPPED, reason="not exercised: nothing in these trainings touched it"
         )
-    agreed = max(one.loose.agreed for one in exercised)  # of one model: pairs of one condition
+    matching = max(one.loose.matching for one in exercised)  # of one model: pairs of one condition
     return replace(
         base,
         verdict=REPRODUCIBLE,
-        excluded=excluded_rate(agreed),
-        reason=f"not observed in {agreed} pairs (a rate above {excluded_rate(agreed):.0%} is excluded)",
+        excluded=excluded_rate(matching),
+        reason=f"not observed in {matching} pairs (a rate above {excluded_rate(matching):.0%} is excluded)",
     )
 
 

@@ -7,7 +7,7 @@ from detaudit_probes.declare import Pin, Source
 
 from detaudit.commands.scan.findings import Cell
 from detaudit.core.condition import Condition, pair
-from detaudit.core.divergence import IGNORED, Agreement, Incomparable
+from detaudit.core.divergence import IGNORED, Incomparable, Match
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.tally import compare_finished
 
@@ -74,8 +74,8 @@ def _cell(
     for compared in (pinned, free):
         if isinstance(compared, Incomparable):
             return Cell(component, generator, None, compared.reason, trials)
-    if not isinstance(pinned, Agreement):
+    if not isinstance(pinned, Match):
         return Cell(component, generator, None, "differs with every generator pinned", trials)
-    decides = not isinstance(free, Agreement)
+    decides = not isinstance(free, Match)
     reason = "loose, the pair parts" if decides else "loose, the pair still agrees"
     return Cell(component, generator, decides, reason, trials)

@@ -9,7 +9,7 @@ from detaudit_probes.placebos import Placebo
 from detaudit.commands.scan.experiments.loosen import arms
 from detaudit.commands.scan.findings import Placebo as Finding
 from detaudit.core.condition import Condition, Trial, pair
-from detaudit.core.divergence import IGNORED, Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.divergence import IGNORED, Comparison, Divergence, Incomparable, Match
 from detaudit.core.experiment import Experiment, Found
 from detaudit.core.tally import compare_finished
 
@@ -80,7 +80,7 @@ def _holding(
     problem = next(
         (each.reason for each in (alone, tried, real) if isinstance(each, Incomparable)), None
     )
-    if problem or isinstance(alone, Agreement) or isinstance(real, Divergence):
+    if problem or isinstance(alone, Match) or isinstance(real, Divergence):
         return _finding(one, None, problem or "the real pin made no difference here")
     if isinstance(tried, Divergence):
         return _finding(
@@ -102,13 +102,13 @@ def _changing(
     problem = next(
         (each.reason for each in (tried, real, *steady) if isinstance(each, Incomparable)), None
     )
-    if problem or not all(isinstance(each, Agreement) for each in steady):
+    if problem or not all(isinstance(each, Match) for each in steady):
         return _finding(one, None, problem or "a setting does not repeat itself here")
-    if isinstance(real, Agreement):
+    if isinstance(real, Match):
         return _finding(
             one, None, "the real pin changes no bits here, so nothing tells the two apart"
         )
-    if isinstance(tried, Agreement):
+    if isinstance(tried, Match):
         return _finding(
             one, True, f"the bits are those of no setting at all; {one.real} gives others"
         )

@@ -8,7 +8,7 @@ from detaudit_probes.declare import Compare, Pin, Source
 from detaudit.commands.scan.experiments.compare import condition_of
 from detaudit.commands.scan.findings import Level
 from detaudit.core.condition import Condition, Trial, pair
-from detaudit.core.divergence import IGNORED, Agreement, Comparison, Divergence
+from detaudit.core.divergence import IGNORED, Comparison, Divergence, Match
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import compare_finals, compare_finished
 
@@ -153,13 +153,13 @@ def _level(level: Step, found: Found) -> Level:
         return Level(level.id, level.title, None, level.reason)
     numbers = tuple(sorted({found[trial].number for _, *both in level.pairs for trial in both}))
     differing: dict[str, Divergence] = {}
-    agreeing, problems = set(), []
+    matching, problems = set(), []
     for model, left, right in level.pairs:
         same = _same(level, found[left], found[right])
         if isinstance(same, Divergence):
             differing.setdefault(model.removeprefix("source:"), same)
-        elif isinstance(same, Agreement):
-            agreeing.add(model.removeprefix("source:"))
+        elif isinstance(same, Match):
+            matching.add(model.removeprefix("source:"))
         else:
             problems.append(same.reason)
     if differing:
@@ -177,7 +177,7 @@ def _level(level: Step, found: Found) -> Level:
         level.id,
         level.title,
         True,
-        f"the same bits on {', '.join(sorted(agreeing))}",
+        f"the same bits on {', '.join(sorted(matching))}",
         trials=numbers,
     )
 
