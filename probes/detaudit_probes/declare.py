@@ -76,13 +76,13 @@ def keras_2_is_chosen(variables: Mapping[str, str]) -> bool:
 class Pin(NamedTuple):
     """Something that holds sources so that they cannot make runs differ.
 
-    ``holds`` lists *every* source that it holds: loosing one of them takes the pin away. ``lines``
-    are what a user pastes, per backend (``"*"``: on every backend); an environment pin is pasted as
-    ``environment``. ``settings`` of a training may be the pin.
+    ``sources`` lists *every* source that it holds: loosing one of them takes the pin away.
+    ``lines`` are what a user pastes, per backend (``"*"``: on every backend); an environment pin is
+    pasted as ``environment``. ``settings`` of a training may be the pin.
     """
 
     id: str
-    holds: Tuple[str, ...]
+    sources: Tuple[str, ...]
     takes_effect: str = CHILD
     environment: Dict[str, str] = {}
     settings: Settings = NO_SETTINGS

@@ -126,7 +126,7 @@ def judged(planted: dict, report: dict) -> dict:
         "trials": len(report["trials"]),
         "search": report["search"]["trials"],
         "rests": sorted(rests),
-        "observer": report["observer"]["holds"],
+        "observer": report["observer"]["bits_unchanged"],
     }
 
 

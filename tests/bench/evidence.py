@@ -140,7 +140,11 @@ def accused(audit: RunAudit) -> set[str]:
     return (
         {cause.source for cause in audit.causes}
         | {one.source for one in audit.rests_on if one.matches is False}
-        | ({"recorder"} if audit.observer.holds is False or "observer" in audit.open else set())
+        | (
+            {"recorder"}
+            if audit.observer.bits_unchanged is False or "observer" in audit.open
+            else set()
+        )
         | set(audit.search.invalid)
     )
 

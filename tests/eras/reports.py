@@ -176,7 +176,7 @@ def recipes(known: Known) -> list[str]:
         [
             [
                 one.title,
-                {True: "repeats", False: "**parts**", None: "not decided"}[report.control.holds],
+                {True: "repeats", False: "**parts**", None: "not decided"}[report.control.matches],
                 weakest(report),
             ]
             for one, report in known

@@ -18,7 +18,7 @@ from tests.pure.test_docs import example_source
 pytestmark = pytest.mark.framework
 
 
-def test_the_example_makes_runs_differ_and_its_pin_holds(tmp_path):
+def test_the_example_makes_runs_differ_and_its_pin_works(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     folder = tmp_path / "probes"
     folder.mkdir()

@@ -18,7 +18,7 @@ from detaudit.core.experiment import Finished
 from detaudit_probes.ops.event import Event, first_difference
 from detaudit_probes.protocol import NOT_KNOWN
 
-from tests.frameworks.replaying import held, runs_of
+from tests.frameworks.replaying import pinned, runs_of
 
 pytestmark = pytest.mark.framework
 NEVER = 10**6  # a step that no script has: nothing is replayed
@@ -136,7 +136,7 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
             tmp_path / "train.py",
             (way, planted),
             sys.executable,
-            held(condition, pins),
+            pinned(condition, pins),
             runs,
             fresh_folder(),
             {},

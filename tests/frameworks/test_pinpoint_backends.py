@@ -17,7 +17,7 @@ from detaudit.core import pinpoint
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 
-from tests.frameworks.replaying import held, runs_of
+from tests.frameworks.replaying import pinned, runs_of
 from tests.interpreters import with_backend
 
 pytestmark = pytest.mark.framework
@@ -203,7 +203,7 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
             tmp_path / "train.py",
             (way, planted),
             python,
-            held(condition, pins),
+            pinned(condition, pins),
             runs,
             fresh_folder(),
             {"KERAS_BACKEND": backend},

@@ -349,9 +349,9 @@ def summarize_machine(text: str) -> list[str]:
 
 def summarize_scan(report: dict[str, Any]) -> list[str]:
     control = report["control"]
-    held = None if control is None else control["holds"]
+    works = None if control is None else control["matches"]
     lines = [
-        f"{report['outcome']}: {report['reason']}; {len(report['trials'])} trials; control holds: {held}"
+        f"{report['outcome']}: {report['reason']}; {len(report['trials'])} trials; control holds: {works}"
     ]
     for verdict in report["verdicts"]:
         pin = f" [{verdict['pin']}]" if verdict["pin"] else ""

@@ -24,8 +24,8 @@ PRIVATE = Private(home="/home/ada", temporary="/var/tmp/ada", host="analytical-e
 MODELS = ("mlp", "cnn", "text", "lstm", "attention")
 
 
-def _pin(name, *lines, holds=(), note="", **environment):
-    return Pin(name, (name, *holds), lines={"*": lines}, environment=environment, note=note)
+def _pin(name, *lines, sources=(), note="", **environment):
+    return Pin(name, (name, *sources), lines={"*": lines}, environment=environment, note=note)
 
 
 _SEED = ("import keras", "keras.utils.set_random_seed({seed})  # first, before anything else")
@@ -47,7 +47,7 @@ _PINS = {
     "keras-seed": _pin(
         "keras-seed",
         *_SEED,
-        holds=(
+        sources=(
             "python-random",
             "numpy-legacy",
             "tensorflow-seed",
@@ -68,7 +68,7 @@ _PINS = {
         "op-determinism",
         "import tensorflow as tf",
         "tf.config.experimental.enable_op_determinism()",
-        holds=("sparse-update", "tfdata-random-map"),
+        sources=("sparse-update", "tfdata-random-map"),
         note="unseeded random operations raise under it, and Keras' XLA is switched off",
     ),
     "one-worker": _pin("one-worker", "super().__init__(workers=1)"),
@@ -77,7 +77,7 @@ _PINS = {
         "import tensorflow as tf",
         "tf.config.threading.set_intra_op_parallelism_threads(1)  # before the first operation",
         "tf.config.threading.set_inter_op_parallelism_threads(1)",
-        holds=("intra-op-threads",),
+        sources=("intra-op-threads",),
     ),
     "third-party": _pin("third-party:scikit-learn", "model = KMeans(random_state={seed})"),
 }

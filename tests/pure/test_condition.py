@@ -67,7 +67,7 @@ def test_conditions_are_values():
     assert both[0] == both[1] and both[0].options == {"a": 1, "b": 2, "jit_compile": False}
 
 
-def test_loosing_a_source_removes_every_pin_that_holds_it():
+def test_loosing_a_source_removes_every_pin_of_it():
     loose = pinned("seed", "one-thread", "op-determinism", "hash").without(["race"], KNOWN)
     assert loose.pins == ("seed", "hash")
     assert loose.settings == Settings(jit_compile=False)
@@ -104,7 +104,7 @@ def test_what_was_set_over_a_pin_that_stays_is_left():
     assert dict(loose.environment) == {"PYTHONHASHSEED": "random", "TF_DET": None}
 
 
-def test_loosing_what_no_pin_holds_changes_nothing():
+def test_loosing_what_no_pin_pins_changes_nothing():
     assert pinned("seed", "one-thread").without(["hash"], KNOWN) == pinned("seed", "one-thread")
 
 
@@ -112,9 +112,9 @@ def test_loosing_what_no_pin_holds_changes_nothing():
     st.lists(st.sampled_from(sorted(KNOWN)), unique=True),
     st.sets(st.sampled_from(["shuffle", "race", "hash"])),
 )
-def test_after_loosing_no_pin_holds_a_loosed_source_and_all_others_are_left(names, sources):
+def test_after_loosing_no_pin_is_of_a_loosed_source_and_all_others_are_left(names, sources):
     loose = pinned(*names).without(sources, KNOWN)
-    assert [name for name in names if not sources & set(KNOWN[name].holds)] == list(loose.pins)
+    assert [name for name in names if not sources & set(KNOWN[name].sources)] == list(loose.pins)
     for name in loose.pins:
         assert KNOWN[name].settings.over(loose.settings) == loose.settings
         assert KNOWN[name].environment.items() <= dict(loose.environment).items()

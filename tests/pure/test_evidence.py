@@ -54,20 +54,20 @@ def test_a_pair_that_cannot_be_compared_decides_no_cell(fresh_folder):
     assert cell.decides is None and "the environments differ" in cell.reason
 
 
-HELD = Audit({}, {}, {}, Control((Tally(BASE, matching=1),)))
-RUNG = Rung("none", "nothing", (), (), holds=False, counts=(), reason="runs part on mlp")
+PINNED = Audit({}, {}, {}, Control((Tally(BASE, matching=1),)))
+RUNG = Rung("none", "nothing", (), (), works=False, counts=(), reason="runs part on mlp")
 
 
 @pytest.mark.parametrize("verified, code", [(True, 0), (False, 3), (None, 3)])
 def test_a_recipe_that_is_not_verified_is_not_decided(verified, code):
     recipe = Recipe("none", (), (), verified, 2, "2 fresh processes part")
-    assert conclude(replace(HELD, recipe=recipe)).exit_code == code
+    assert conclude(replace(PINNED, recipe=recipe)).exit_code == code
 
 
 @pytest.mark.parametrize("holds, code", [(False, 0), (None, 3)])
-def test_a_ladder_that_could_not_be_climbed_is_not_decided(holds, code):
-    ladder = (RUNG, replace(RUNG, holds=holds, reason="unstarted: no interpreter"))
-    assert conclude(replace(HELD, ladder=ladder)).exit_code == code
+def test_a_ladder_that_could_not_be_climbed_is_not_decided(works, code):
+    ladder = (RUNG, replace(RUNG, works=works, reason="unstarted: no interpreter"))
+    assert conclude(replace(PINNED, ladder=ladder)).exit_code == code
 
 
 def test_no_nest_inherits_what_would_pin_a_race_from_outside():
@@ -161,18 +161,18 @@ def test_a_recipe_does_not_work_where_one_that_pins_more_does_not(fresh_folder):
     rungs = climbed(fresh_folder, racing)
     assert [count.differing for count in rungs[SEEDS].counts] == [0, 0]
     assert (
-        rungs[SEEDS].holds is False and "1 of 1 of its pairs differ on mlp" in rungs[SEEDS].reason
+        rungs[SEEDS].works is False and "1 of 1 of its pairs differ on mlp" in rungs[SEEDS].reason
     )
-    assert [rung.holds for rung in rungs.values()] == [False, False, False, True, True]
+    assert [rung.works for rung in rungs.values()] == [False, False, False, True, True]
     assert weakest(tuple(rungs.values())).id == ORDERED
     assert [count.pairs for count in rungs[ORDERED].counts] == [1, RACE_PAIRS]
-    shown = build.document(replace(HELD, ladder=tuple(rungs.values()))).ladder[1]
+    shown = build.document(replace(PINNED, ladder=tuple(rungs.values()))).ladder[1]
     assert wording.climbed(shown).startswith("0 of 2 pairs part; a stronger recipe does not work: ")
 
 
 def test_a_recipe_says_nothing_of_one_that_pins_more(fresh_folder):
     rungs = climbed(fresh_folder, lambda pins, trial: 0 if "hash-seed" in pins else trial.draw)
-    assert [rung.holds for rung in rungs.values()] == [False, False, True, True, True]
+    assert [rung.works for rung in rungs.values()] == [False, False, True, True, True]
 
 
 def test_the_recipes_of_every_backend_are_ordered_by_what_they_pin():
@@ -207,7 +207,7 @@ def test_a_proof_is_three_pairs_with_their_bound(tmp_path, monkeypatch):
         (Count("as printed", "mlp", 3, 0),),
     )
     assert proof.excluded == excluded_rate(3)
-    page = terminal_text(replace(HELD, recipe=proof))
+    page = terminal_text(replace(PINNED, recipe=proof))
     assert "3 pairs of fresh processes match on 1 tiny model (rate above 63% excluded)" in page
 
 
@@ -252,7 +252,7 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
     work.ladder = rungs
     assert work._proven().id == ORDERED
     assert tried == [(SEEDS, 3), (HASHED, 3), (ORDERED, 3)]
-    assert [rung.holds for rung in work.ladder] == [False, False, False, True, True]
+    assert [rung.works for rung in work.ladder] == [False, False, False, True, True]
     assert work.ladder[1].reason == "pair 1 differs on mlp"
 
 
@@ -281,7 +281,7 @@ def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypa
     )
     work.ladder = rungs
     assert work._proven() is None
-    audit = replace(HELD, recipe=work.recipe, ladder=work.ladder)
+    audit = replace(PINNED, recipe=work.recipe, ladder=work.ladder)
     assert conclude(audit).exit_code == 3
     assert terminal_text(audit).startswith("NOT AS PRINTED")
 
@@ -293,7 +293,7 @@ def test_a_quick_scan_says_what_it_has_not_tried():
     assert not untried & {source.id for source in quick.sources} and "onednn" not in untried
     assert plan.choose("tensorflow1", "default", (), (), None).untried == ()
     assert plan.choose("tensorflow1", "quick", ("hash-seed",), (), None).untried == ()
-    page = terminal_text(replace(HELD, options={"depth": "quick"}, untried=("update-race",)))
+    page = terminal_text(replace(PINNED, options={"depth": "quick"}, untried=("update-race",)))
     assert "Not tried" in page and "in --quick: update-race" in page
 
 

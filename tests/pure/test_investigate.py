@@ -64,10 +64,12 @@ def world(tmp_path, fresh_folder):
         alone = [] if alone is None else alone
 
         def usual(trial):
-            held = set(trial.condition.pins)
-            if held & set(broken):
+            pinned = set(trial.condition.pins)
+            if pinned & set(broken):
                 return Outcome(FAILED, "ended with status 1: UnimplementedError")
-            if set(parts) <= held or (trial.condition.orders.version.startswith("fix") and fixable):
+            if set(parts) <= pinned or (
+                trial.condition.orders.version.startswith("fix") and fixable
+            ):
                 return 1.0
             return float(next(numbers))
 
@@ -236,9 +238,9 @@ def test_a_pair_that_matches_by_sharing_a_second_accuses_nobody_else(world):
     numbers = itertools.count()
 
     def behave(trial):
-        held = set(trial.condition.pins)
-        drawn = 0.0 if "numpy-generator" in held else float(next(numbers))
-        second = 0.0 if "clock" in held else float(trial.draw // 2)
+        pinned = set(trial.condition.pins)
+        drawn = 0.0 if "numpy-generator" in pinned else float(next(numbers))
+        second = 0.0 if "clock" in pinned else float(trial.draw // 2)
         return (drawn, second)
 
     audit, _, _ = world(behave=behave)
@@ -319,9 +321,9 @@ def test_watched_runs_that_match_and_bare_runs_that_differ_are_not_reproducible(
 
 def test_watching_that_changes_the_bits_is_told(world):
     audit, _, _ = world(behave=lambda trial: 1.0 if trial.condition.orders.watch else 2.0)
-    assert audit.reproducible is True and audit.observer.holds is False
+    assert audit.reproducible is True and audit.observer.bits_unchanged is False
     audit, _, _ = world()
-    assert audit.observer.holds is True
+    assert audit.observer.bits_unchanged is True
 
 
 def begins_from_what_was_left(trial):
@@ -760,12 +762,12 @@ def test_the_line_that_lets_the_hash_seed_in_is_found_by_changing_it(world, tmp_
 
     def behave(trial):
         version = trial.condition.orders.version
-        held = (
+        pinned = (
             "hash-seed" in trial.condition.pins
             or "train.py:0" in version
             or version.startswith("fix")
         )
-        return 1.0 if held else float(next(numbers))
+        return 1.0 if pinned else float(next(numbers))
 
     audit, _, _ = world(behave=behave)
     (cause,) = audit.causes
@@ -874,8 +876,8 @@ def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
     """By itself the other pin looks cheap, and together with the rest it is not."""
 
     def seconds(trial):
-        held = set(trial.condition.pins)
-        slow = "dense-update" in held or {"python-random", "one-thread"} <= held
+        pinned = set(trial.condition.pins)
+        slow = "dense-update" in pinned or {"python-random", "one-thread"} <= pinned
         return MEASURES._replace(after_import=2.0 if slow else 1.0)
 
     audit, _, _ = world(
@@ -912,10 +914,10 @@ def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
     numbers = itertools.count()
 
     def behave(trial):
-        held = set(trial.condition.pins)
-        if "op-determinism" in held and "tensorflow-seed" not in held:
+        pinned = set(trial.condition.pins)
+        if "op-determinism" in pinned and "tensorflow-seed" not in pinned:
             return Outcome(FAILED, "ended with status 1: a seed is needed")
-        return 1.0 if {"tensorflow-seed", "op-determinism"} <= held else float(next(numbers))
+        return 1.0 if {"tensorflow-seed", "op-determinism"} <= pinned else float(next(numbers))
 
     audit, _, _ = world(price=True, behave=behave, measures=timed(op_determinism=0.5))
     row = next(one for one in audit.price.alone if "op-determinism" in one.pins)
@@ -1043,7 +1045,7 @@ def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_
 ):
     numbers = itertools.count()
     audit, _, _ = world(behave=lambda trial: float(next(numbers)) if recorded(trial) else 0.0)
-    assert (audit.reproducible, causes(audit), audit.observer.holds) == (True, {}, False)
+    assert (audit.reproducible, causes(audit), audit.observer.bits_unchanged) == (True, {}, False)
     assert (
         "recorder" in audit.observer.reason
         and audit.bare.matching >= 3
@@ -1102,8 +1104,8 @@ def test_a_fix_runs_as_often_as_the_rate_demands_at_which_runs_differ(world):
     numbers = itertools.count(1)
 
     def behave(trial):
-        held = "python-random" in trial.condition.pins or trial.condition.orders.version
-        return 0.0 if held or next(numbers) % 5 else float(next(numbers))
+        pinned = "python-random" in trial.condition.pins or trial.condition.orders.version
+        return 0.0 if pinned or next(numbers) % 5 else float(next(numbers))
 
     audit, _, _ = world(behave=behave)
     assert causes(audit) == {"python-random": True}
@@ -1133,10 +1135,10 @@ def crowded(world, *parts, fails, **how):
     beside = {}
 
     def behave(trial):
-        held = set(parts) <= set(trial.condition.pins) or trial.condition.orders.version
+        pinned = set(parts) <= set(trial.condition.pins) or trial.condition.orders.version
         if fails(trial, beside.get(trial, False) and not alone):
             return Outcome(FAILED, "OSError: Address already in use")
-        return 1.0 if held else float(next(numbers))
+        return 1.0 if pinned else float(next(numbers))
 
     def ask(wanted):
         beside.update(dict.fromkeys(wanted, len(wanted) > 1))

@@ -18,16 +18,16 @@ from detaudit_probes.protocol import NO_SETTINGS, Settings, own_setting
 
 from tests.pure.handmade import FACTS, Bench
 
-HOLD = Pin("hold", ("leak",), settings=own_setting("leak", True))
+NARROW = Pin("narrow", ("leak",), settings=own_setting("leak", True))
 WIDE = Pin("wide", ("leak", "other"), environment={"WIDE": "1"})
 OTHER = Pin("other", ("other",))
-KNOWN = {pin.id: pin for pin in (HOLD, WIDE, OTHER)}
-BASE = Condition("tensorflow", "cpu", "mlp", 1).with_pin(OTHER).with_pin(HOLD).with_pin(WIDE)
+KNOWN = {pin.id: pin for pin in (NARROW, WIDE, OTHER)}
+BASE = Condition("tensorflow", "cpu", "mlp", 1).with_pin(OTHER).with_pin(NARROW).with_pin(WIDE)
 CRASH = Outcome(CRASHED, "died of SIGSEGV after 2 steps")
 ABSENT = Outcome(UNAVAILABLE, "no GPU here")
 
 
-def leak(own: tuple[Pin, ...] = (HOLD,), **plan) -> Source:
+def leak(own: tuple[Pin, ...] = (NARROW,), **plan) -> Source:
     return Source("leak", "generators", "", "", Loosen(**{"models": ("mlp",), **plan}), pins=own)
 
 
@@ -45,8 +45,8 @@ def knob(*settings: Setting, pins: tuple[Pin, ...] = (), **plan) -> Source:
     )
 
 
-def held(trial: Trial) -> bool:
-    return bool({"hold", "wide"} & set(trial.condition.pins))
+def pinned(trial: Trial) -> bool:
+    return bool({"narrow", "wide"} & set(trial.condition.pins))
 
 
 def value(trial: Trial) -> str:
@@ -71,9 +71,9 @@ def bench(fresh_folder):
 
 
 def test_loose_runs_differ_and_pinned_runs_match(bench):
-    lab = bench(lambda trial: 0 if held(trial) else trial.draw)
+    lab = bench(lambda trial: 0 if pinned(trial) else trial.draw)
     found = lab.drive(loosen(leak(), BASE, KNOWN, 2))
-    assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "hold", "leak")
+    assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "narrow", "leak")
     assert found.reason == "2 of 2 loose pairs of mlp part; with the pin, 0 of 2 do"
     assert (found.divergence.stage, found.divergence.step, found.divergence.name) == (
         "loss",
@@ -82,7 +82,7 @@ def test_loose_runs_differ_and_pinned_runs_match(bench):
     )
     assert [(one.name, one.matching, one.differing) for one in found.counts] == [
         ("loose", 0, 2),
-        ("pinned by hold", 2, 0),
+        ("pinned by narrow", 2, 0),
     ]
     assert len(found.trials) == 8 and found.excluded is None
 
@@ -133,20 +133,20 @@ def test_pinned_runs_that_differ_too_are_broken(bench):
     found = bench(lambda trial: trial.draw).drive(loosen(leak(), BASE, KNOWN, 2))
     assert (
         found.verdict == BROKEN
-        and "2 of 2 do with hold pinned" in found.reason
+        and "2 of 2 do with narrow pinned" in found.reason
         and found.divergence
     )
 
 
 def test_pinned_runs_that_differ_while_loose_runs_match_are_broken(bench):
-    found = bench(lambda trial: trial.draw if held(trial) else 0).drive(
+    found = bench(lambda trial: trial.draw if pinned(trial) else 0).drive(
         loosen(leak(), BASE, KNOWN, 2)
     )
-    assert found.verdict == BROKEN and "with hold pinned" in found.reason and found.divergence
+    assert found.verdict == BROKEN and "with narrow pinned" in found.reason and found.divergence
 
 
 def test_broken_wins_over_a_crash(bench):
-    lab = bench(lambda trial: CRASH if number(trial) == 1 else trial.draw if held(trial) else 0)
+    lab = bench(lambda trial: CRASH if number(trial) == 1 else trial.draw if pinned(trial) else 0)
     assert lab.drive(loosen(leak(), BASE, KNOWN, 2)).verdict == BROKEN
 
 
@@ -164,7 +164,7 @@ def test_a_trial_that_did_not_complete_is_no_match(bench, outcome, side):
 
 
 def test_loose_runs_that_differ_blame_nothing_where_the_pinned_ones_crash(bench):
-    found = bench(lambda trial: CRASH if held(trial) else trial.draw).drive(
+    found = bench(lambda trial: CRASH if pinned(trial) else trial.draw).drive(
         loosen(leak(), BASE, KNOWN, 2)
     )
     assert (
@@ -175,14 +175,14 @@ def test_loose_runs_that_differ_blame_nothing_where_the_pinned_ones_crash(bench)
 
 
 def test_loose_runs_that_differ_blame_nothing_where_the_pin_cannot_be_tried(bench):
-    found = bench(lambda trial: ABSENT if held(trial) else trial.draw).drive(
+    found = bench(lambda trial: ABSENT if pinned(trial) else trial.draw).drive(
         loosen(leak(), BASE, KNOWN, 2)
     )
     assert (found.verdict, found.pin) == (ERROR, None) and "no GPU here" in found.reason
 
 
 def test_a_pin_with_one_crash_beside_a_match_is_not_shown_to_hold(bench):
-    lab = bench(lambda trial: (CRASH if number(trial) else 0) if held(trial) else trial.draw)
+    lab = bench(lambda trial: (CRASH if number(trial) else 0) if pinned(trial) else trial.draw)
     assert lab.drive(loosen(leak(), BASE, KNOWN, 2)).verdict == ERROR
 
 
@@ -193,7 +193,9 @@ def test_what_is_unavailable_is_skipped_with_its_reason(bench):
 
 def test_what_was_seen_on_one_model_counts_though_another_is_unavailable(bench):
     lab = bench(
-        lambda trial: ABSENT if trial.condition.model == "cnn" else 0 if held(trial) else trial.draw
+        lambda trial: (
+            ABSENT if trial.condition.model == "cnn" else 0 if pinned(trial) else trial.draw
+        )
     )
     assert lab.drive(loosen(leak(models=("cnn", "mlp")), BASE, KNOWN, 2)).verdict == NEEDS_PIN
 
@@ -215,40 +217,40 @@ def test_no_pairs_at_all_are_no_verdict_of_match(bench):
     assert bench(lambda trial: 0).drive(loosen(leak(models=()), BASE, KNOWN, 2)).verdict == SKIPPED
 
 
-def test_the_pin_that_holds_is_named_though_the_first_tried_does_not(bench):
+def test_the_pin_that_works_is_named_though_the_first_tried_does_not(bench):
     lab = bench(lambda trial: 0 if "wide" in trial.condition.pins else trial.draw)
-    found = lab.drive(loosen(leak((HOLD, WIDE)), BASE, KNOWN, 2))
+    found = lab.drive(loosen(leak((NARROW, WIDE)), BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.other_pins) == (NEEDS_PIN, "wide", ())
 
 
-def test_every_pin_that_holds_is_named_the_advised_one_first(bench):
-    found = bench(lambda trial: 0 if held(trial) else trial.draw).drive(
-        loosen(leak(pins=("wide", "hold")), BASE, KNOWN, 2)
+def test_every_pin_that_works_is_named_the_advised_one_first(bench):
+    found = bench(lambda trial: 0 if pinned(trial) else trial.draw).drive(
+        loosen(leak(pins=("wide", "narrow")), BASE, KNOWN, 2)
     )
-    assert (found.pin, found.other_pins) == ("wide", ("hold",))
+    assert (found.pin, found.other_pins) == ("wide", ("narrow",))
 
 
 def test_a_pin_that_fails_on_another_model_does_not_hold(bench):
     def behave(trial):
         return (
             0
-            if held(trial) and (trial.condition.model == "mlp" or "wide" in trial.condition.pins)
+            if pinned(trial) and (trial.condition.model == "mlp" or "wide" in trial.condition.pins)
             else trial.draw
         )
 
-    source = leak((HOLD, WIDE), models=("mlp", "cnn"))
+    source = leak((NARROW, WIDE), models=("mlp", "cnn"))
     found = bench(behave).drive(loosen(source, BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.other_pins) == (NEEDS_PIN, "wide", ())
     found = bench(behave).drive(loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 2))
     assert found.verdict == BROKEN and "cnn" in found.reason
 
 
-def test_pins_of_which_none_holds_on_every_model_are_not_decided(bench):
-    holds = {"mlp": "hold", "cnn": "wide"}
+def test_pins_of_which_none_works_on_every_model_are_not_decided(bench):
+    works = {"mlp": "narrow", "cnn": "wide"}
     lab = bench(
-        lambda trial: 0 if holds[trial.condition.model] in trial.condition.pins else trial.draw
+        lambda trial: 0 if works[trial.condition.model] in trial.condition.pins else trial.draw
     )
-    found = lab.drive(loosen(leak((HOLD, WIDE), models=("mlp", "cnn")), BASE, KNOWN, 2))
+    found = lab.drive(loosen(leak((NARROW, WIDE), models=("mlp", "cnn")), BASE, KNOWN, 2))
     assert (found.verdict, found.pin) == (
         ERROR,
         None,
@@ -263,7 +265,9 @@ def test_a_source_that_differs_and_has_no_pin_is_not_decided(bench):
 
 def test_the_guilty_model_is_the_one_that_differs(bench):
     lab = bench(
-        lambda trial: trial.draw if trial.condition.model == "source:own" and not held(trial) else 0
+        lambda trial: (
+            trial.draw if trial.condition.model == "source:own" and not pinned(trial) else 0
+        )
     )
     found = lab.drive(loosen(leak(models=("mlp", "source:own")), BASE, KNOWN, 2))
     assert found.verdict == NEEDS_PIN and "pairs of own part" in found.reason
@@ -274,7 +278,7 @@ def test_the_guilty_model_is_the_one_that_differs(bench):
 
 def differ_in(*numbers: int):
     """Loose pairs of these numbers part, pinned ones never."""
-    return lambda trial: trial.draw if not held(trial) and number(trial) in numbers else 0
+    return lambda trial: trial.draw if not pinned(trial) and number(trial) in numbers else 0
 
 
 def test_a_race_gets_five_pairs_a_side_at_least(bench):
@@ -315,7 +319,7 @@ def test_a_race_that_differs_too_rarely_is_inconclusive_with_its_counts(bench):
 def test_a_race_is_shown_by_the_model_on_which_it_parts_often(bench):
     def behave(trial):
         often = trial.condition.model == "cnn" or number(trial) == 0
-        return trial.draw if often and not held(trial) else 0
+        return trial.draw if often and not pinned(trial) else 0
 
     found = bench(behave).drive(loosen(leak(race=True, models=("mlp", "cnn")), BASE, KNOWN, 5))
     assert found.verdict == NEEDS_PIN and "pairs of cnn part" in found.reason
@@ -332,25 +336,27 @@ def test_a_race_that_never_differs_is_reproducible_with_what_five_pairs_exclude(
 
 
 def test_a_race_whose_pin_differs_once_is_broken(bench):
-    lab = bench(lambda trial: trial.draw if not held(trial) or number(trial) == 3 else 0)
+    lab = bench(lambda trial: trial.draw if not pinned(trial) or number(trial) == 3 else 0)
     assert lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == BROKEN
     assert len(lab.asked) == 1  # no number of pairs can show that this pin holds
 
 
-def test_a_race_of_which_one_pin_differs_and_another_may_hold_is_not_broken(bench):
+def test_a_race_of_which_one_pin_differs_and_another_may_work_is_not_broken(bench):
     lab = bench(
-        lambda trial: trial.draw if "hold" in trial.condition.pins and number(trial) == 2 else 0
+        lambda trial: trial.draw if "narrow" in trial.condition.pins and number(trial) == 2 else 0
     )
-    found = lab.drive(loosen(leak(race=True, pins=("hold", "wide")), BASE, KNOWN, 1))
+    found = lab.drive(loosen(leak(race=True, pins=("narrow", "wide")), BASE, KNOWN, 1))
     assert (
         found.verdict == ERROR
         and found.reason.startswith("inconclusive")
-        and "1 of 5 do with hold" in found.reason
+        and "1 of 5 do with narrow" in found.reason
     )
 
 
 def test_a_race_whose_pinned_pairs_crash_is_not_shown(bench):
-    lab = bench(lambda trial: trial.draw if not held(trial) else CRASH if number(trial) == 0 else 0)
+    lab = bench(
+        lambda trial: trial.draw if not pinned(trial) else CRASH if number(trial) == 0 else 0
+    )
     found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
     assert (
         (found.verdict, found.pin) == (ERROR, None)
@@ -371,7 +377,7 @@ def test_more_pairs_never_repeat_those_that_were_run(bench):
 
 def test_loose_and_pinned_differ_by_the_pin_alone():
     source = leak(
-        (HOLD, WIDE),
+        (NARROW, WIDE),
         settings=Settings(intra_op_threads=4),
         environment={"ORDER": "{draw}"},
         feed=True,
@@ -385,14 +391,14 @@ def test_loose_and_pinned_differ_by_the_pin_alone():
     )
     for name, condition in tried.pinned:
         assert condition == tried.loose.with_pin(KNOWN[name])
-    assert dict(tried.pinned)["hold"].pins == ("other", "hold")
+    assert dict(tried.pinned)["narrow"].pins == ("other", "narrow")
 
 
 def test_a_source_may_loose_others_and_bring_its_own_procedure():
     tried = arms(leak(loosens=("other",), procedure=True), "mlp", BASE, KNOWN)
     assert (
         tried.loose.loose == ("other",)
-        and tried.loose.pins == ("hold",)
+        and tried.loose.pins == ("narrow",)
         and tried.loose.procedure == "leak"
     )
 
@@ -449,7 +455,7 @@ def test_the_pin_of_the_setting_that_repeats_itself_is_named(bench):
         Setting("on", settings=own_setting("knob", "on"), pins=("wide",)),
     )
     lab = bench(lambda trial: trial.draw if value(trial) == "off" else 0)
-    assert lab.drive(compare(knob(*settings, pins=(HOLD,)), BASE, KNOWN, 2)).pin == "wide"
+    assert lab.drive(compare(knob(*settings, pins=(NARROW,)), BASE, KNOWN, 2)).pin == "wide"
 
 
 @pytest.mark.parametrize(
@@ -693,12 +699,12 @@ def everything_equal(bench_) -> Bench:
 
 def test_a_control_holds_where_everything_matches(bench):
     found = everything_equal(bench(lambda trial: 0)).drive(control(BASE, ("mlp", "cnn"), 2))
-    assert found.holds and not found.differing and not found.undecided and len(found.tallies) == 2
+    assert found.matches and not found.differing and not found.undecided and len(found.tallies) == 2
 
 
 def test_a_control_differs_where_any_model_does(bench):
     found = bench(lambda trial: 0).drive(control(BASE, ("mlp",), 1))
-    assert not found.holds and [one.condition.model for one in found.differing] == ["mlp"]
+    assert not found.matches and [one.condition.model for one in found.differing] == ["mlp"]
 
 
 @pytest.mark.parametrize("behaviour", [CRASH, ABSENT, None])
@@ -707,12 +713,12 @@ def test_a_control_that_could_not_be_compared_does_not_hold(bench, behaviour):
     if behaviour is not None:
         lab = everything_equal(lab)
     found = lab.drive(control(BASE, ("cnn",), 1))
-    assert not found.holds and len(found.undecided) == 1
+    assert not found.matches and len(found.undecided) == 1
 
 
 @pytest.mark.parametrize(("models", "wanted"), [((), 2), (("mlp",), 0)])
 def test_a_control_of_nothing_does_not_hold(bench, models, wanted):
-    assert not bench(lambda trial: 0).drive(control(BASE, models, wanted)).holds
+    assert not bench(lambda trial: 0).drive(control(BASE, models, wanted)).matches
 
 
 def test_options_are_part_of_what_is_asked(bench):

@@ -168,12 +168,12 @@ def test_pins_are_lines_with_the_seed_of_the_audit():
     assert fixes["hash-seed"].environment == {"PYTHONHASHSEED": "0"} and fixes["onednn"] is None
 
 
-def test_recipe_is_titled_whole_and_says_what_it_holds():
+def test_recipe_is_titled_whole_and_says_what_it_pins():
     recipe = document(example_audits.full()).recipe
     assert recipe.title == "keras.utils.set_random_seed + op determinism"
     assert {"sparse-update", "python-random"} <= set(
-        recipe.holds
-    ) and "hash-seed" not in recipe.holds
+        recipe.pinned_sources
+    ) and "hash-seed" not in recipe.pinned_sources
 
 
 def test_time_stands_in_the_header_alone():

@@ -347,9 +347,9 @@ def test_a_trace_that_was_read_keeps_no_file_open(fresh_folder):
     folder = fresh_folder()
     written(folder, [Once("init", "w", 1.0), Step(0, (("loss", "loss", 1.0),))])
     before = len(os.listdir("/proc/self/fd"))
-    held = [read(folder) for _ in range(20)]
+    pinned = [read(folder) for _ in range(20)]
     assert len(os.listdir("/proc/self/fd")) == before
-    assert all(trace.observations() == 2 for trace in held)
+    assert all(trace.observations() == 2 for trace in pinned)
 
 
 # --- many models

@@ -170,11 +170,11 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("pin", DRAWS)
-def test_a_pin_from_outside_holds_and_without_it_runs_differ(run, pin):
+def test_a_pin_from_outside_works_and_without_it_runs_differ(run, pin):
     loose = run(DRAWS[pin])
     assert printed(loose[0]) != printed(loose[1])
-    held = run(DRAWS[pin], pin)
-    assert printed(held[0]) == printed(held[1])
+    pinned = run(DRAWS[pin], pin)
+    assert printed(pinned[0]) == printed(pinned[1])
 
 
 def test_how_often_other_threads_ask_for_the_time_does_not_move_the_clock_of_this_one(run):
@@ -259,8 +259,8 @@ def test_classes_behave_as_before_where_addresses_are_held(run):
               len({Plain() for _ in range(9)}), len({id(Plain()) for _ in range(9)} | {1}) > 1,
               copy.deepcopy([one, one])[0].__class__ is Plain, id(sys) == id(sys), Both().__class__.__name__)
     """
-    plain, held = run(text, runs=1)[0], run(text, "fixed-addresses", runs=1)[0]
-    assert printed(plain) == printed(held)
+    plain, pinned = run(text, runs=1)[0], run(text, "fixed-addresses", runs=1)[0]
+    assert printed(plain) == printed(pinned)
 
 
 def test_the_lines_that_ask_for_an_address_are_found(run):
@@ -319,8 +319,8 @@ def test_numpy_is_pinned_as_soon_as_it_is_imported(run):
     pytest.importorskip("numpy")
     text = "import numpy as np; print(np.random.rand(2), np.random.default_rng().random(2))"
     assert printed(run(text)[0]) != printed(run(text)[1])
-    held = run(text, "numpy-legacy", "numpy-generator")
-    assert printed(held[0]) == printed(held[1])
+    pinned = run(text, "numpy-legacy", "numpy-generator")
+    assert printed(pinned[0]) == printed(pinned[1])
 
 
 def test_a_busy_machine_is_one_for_as_long_as_the_script_runs(run):
@@ -348,8 +348,8 @@ def test_a_busy_machine_is_one_for_as_long_as_the_script_runs(run):
 def test_every_numpy_generator_without_a_seed_is_held_and_its_line_found(run, made):
     pytest.importorskip("numpy")
     text = f"import numpy as np\nrng = np.random.{made}\nprint(rng.normal(size=2))\n"
-    held = run(text, "numpy-generator")
-    assert printed(held[0]) == printed(held[1])
+    pinned = run(text, "numpy-generator")
+    assert printed(pinned[0]) == printed(pinned[1])
     loose = run(text, spy="numpy-generator")
     assert printed(loose[0]) != printed(loose[1])
     assert [site["line"] for site in collected(loose[0])] == [2]
@@ -374,8 +374,8 @@ LATE = """
 def test_threads_of_the_scripts_own_are_put_in_order(run):
     loose = run(LATE)
     assert printed(loose[0]) != printed(loose[1])
-    held = run(LATE, "one-pool-thread")
-    assert printed(held[0]) == printed(held[1]) == f"{list(range(12))}\n" * 2
+    pinned = run(LATE, "one-pool-thread")
+    assert printed(pinned[0]) == printed(pinned[1]) == f"{list(range(12))}\n" * 2
     assert loose[0].trace.evidence["thread-race"] > 1
 
 
@@ -400,8 +400,8 @@ def test_processes_and_threads_are_told_apart(run):
     assert loose[0].trace.evidence.get("process-pool") and not loose[0].trace.evidence.get(
         "thread-race"
     )
-    held = run(PROCESSES, "one-process")
-    assert printed(held[0]) == printed(held[1]) == f"{list(range(12))}\n" * 2
+    pinned = run(PROCESSES, "one-process")
+    assert printed(pinned[0]) == printed(pinned[1]) == f"{list(range(12))}\n" * 2
     other = run(PROCESSES, "one-pool-thread")
     assert printed(other[0]) != printed(other[1])
     threads = run(LATE, "one-process")
@@ -598,9 +598,9 @@ def test_processes_that_the_script_starts_are_pinned_and_named(run):
     text = (
         f"import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', {draw!r}]))"
     )
-    held = run(text, "python-random")
-    assert printed(held[0]) == printed(held[1])
-    assert len((held[0].trace.folder / "processes").read_text().split()) == 1
+    pinned = run(text, "python-random")
+    assert printed(pinned[0]) == printed(pinned[1])
+    assert len((pinned[0].trace.folder / "processes").read_text().split()) == 1
 
 
 def test_a_hang_ends_with_the_timeout_and_leaves_no_process(run, tmp_path):

@@ -102,8 +102,8 @@ class Condition:
         What a pin that goes shares with one that stays, stays.
         """
         loosed = set(sources)
-        gone = [known[pin] for pin in self.pins if loosed & set(known[pin].holds)]
-        kept = [known[pin] for pin in self.pins if not loosed & set(known[pin].holds)]
+        gone = [known[pin] for pin in self.pins if loosed & set(known[pin].sources)]
+        kept = [known[pin] for pin in self.pins if not loosed & set(known[pin].sources)]
         settings, environment = self.settings, dict(self.environment)
         for pin in gone:
             settings = settings.without(pin.settings)

@@ -62,9 +62,9 @@ def watch(session: Any, found: List[Any]) -> None:
 
         return made
 
-    for module, path, name, holds in FUNCTIONS:
+    for module, path, name, sources in FUNCTIONS:
         shown = "tf.keras" if module in TF_KERAS else module
-        telling_it = telling(".".join((shown,) + path + (name,)), session.spying in holds)
+        telling_it = telling(".".join((shown,) + path + (name,)), session.spying in sources)
         session.after_import(
             module,
             lambda module=module, path=path, name=name, telling_it=telling_it: session.wrap(

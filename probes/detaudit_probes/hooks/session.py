@@ -32,8 +32,8 @@ class Session(Given):
     while it was imported.
     """
 
-    def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
-        super().__init__(request, folder, held)
+    def __init__(self, request: Request, folder: str, pinned: Set[str], root: str) -> None:
+        super().__init__(request, folder, pinned)
         # What a source took down at the start, for its ``touched``
         self.remembered: Dict[str, Any] = {}
         self.hooks = Hooks(lambda: fault(folder))

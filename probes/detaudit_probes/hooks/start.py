@@ -39,16 +39,16 @@ def _begin(folder: str) -> None:
     modules = sources.SCRIPT_MODULES
     declared, pins = sources.declared(modules), sources.pins(modules)
     protocol.check_own_settings(request.settings, declared)
-    held = {source for name in request.pins for source in pins[name][0].holds}
-    session = Session(request, folder, held, request.orders.root)
+    pinned = {source for name in request.pins for source in pins[name][0].sources}
+    session = Session(request, folder, pinned, request.orders.root)
     if _claim(folder):
         _watch(session, modules)
     for name in request.loose:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
     for name in request.pins:
-        if hasattr(pins[name][1], "hold"):
-            pins[name][1].hold(session, name)
+        if hasattr(pins[name][1], "pin_script"):
+            pins[name][1].pin_script(session, name)
 
 
 def _claim(folder: str) -> bool:

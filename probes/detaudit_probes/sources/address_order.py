@@ -32,7 +32,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             settings=Settings(fixed_addresses=True),
             lines={
                 "*": ("# use a list, or give the class a __hash__ and __eq__ of its own values",)
@@ -51,7 +51,7 @@ SOURCE = Source(
 _id, _hash = id, hash
 
 
-def hold(session, name):
+def pin_script(session, name):
     """Numbers in place of addresses, the same in every run that asks in the same order."""
     _replace(session, _Numbers().of)
 

@@ -53,7 +53,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "wall-clock"),
+            sources=(ID, "wall-clock"),
             lines={
                 "*": (
                     "import itertools",
@@ -158,7 +158,7 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, numpy.random.RandomState((now ^ os.getpid()) % 2**32).shuffle)
 
 
-def hold(session, name):
+def pin_script(session, name):
     """Every clock of ``time`` and ``datetime`` moves on by a tick at each call. What the standard
     library waits by keeps the true one: how often it asks while it waits is another number in every
     run.

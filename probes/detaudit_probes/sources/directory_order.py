@@ -31,7 +31,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={"*": ("files = sorted(glob.glob(pattern))  # and sorted(os.listdir(folder))",)},
         ),
     ),
@@ -116,7 +116,7 @@ def feed(trial, x, y):
     folder = os.path.join(trial.folder, "shards")
     _write(folder, x, y)
     files = glob.glob(os.path.join(folder, "*.npz"))
-    if trial.holds(ID):
+    if trial.is_pinned(ID):
         files = sorted(files)
 
     class Shards(batches.dataset()):
@@ -143,7 +143,7 @@ def _write(folder, x, y):
         )
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process every listing is sorted."""
     _listings(session, lambda names, key=None: sorted(names, key=key))
 

@@ -47,7 +47,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=XLA,
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"},
             note="not run on a GPU yet; wrong results under it were reported once (jax-ml/jax#27796)",

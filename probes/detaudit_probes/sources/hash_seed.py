@@ -25,7 +25,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=START,
             environment={"PYTHONHASHSEED": "0"},
             note="must be set before Python starts; PYTHONHASHSEED set inside the script does nothing",

@@ -47,7 +47,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="one-thread",
-            holds=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
+            sources=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
             settings=Settings(intra_op_threads=1, inter_op_threads=1),
             lines={
                 **dict.fromkeys(
@@ -95,7 +95,7 @@ def see(trial):
     return trial.settings.intra_op_threads or trial.backend.intra_op_threads()
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process: the environment, which a call of the script's own wins over."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     _elsewhere(session, 1)

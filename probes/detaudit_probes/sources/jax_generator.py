@@ -33,7 +33,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="jax-generator-flags",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"JAX_THREEFRY_PARTITIONABLE": "1", "JAX_ENABLE_X64": "0"},
         ),

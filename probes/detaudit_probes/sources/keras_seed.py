@@ -27,7 +27,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(
+            sources=(
                 ID,
                 "python-random",
                 "numpy-legacy",

@@ -48,7 +48,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "import numpy",
@@ -109,7 +109,7 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, rng.shuffle)
 
 
-def hold(session, name):
+def pin_script(session, name):
     """The same entropy for one line of the script, whichever thread comes first; another one for
     another line.
     """

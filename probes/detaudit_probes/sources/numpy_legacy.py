@@ -27,7 +27,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID,) + third_party.FROM_NUMPY,
+            sources=(ID,) + third_party.FROM_NUMPY,
             lines={"*": ("import numpy", "numpy.random.seed({seed})  # before anything draws")},
         ),
     ),
@@ -71,7 +71,7 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, numpy.random.shuffle)
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("numpy", lambda: pin(session))
 
 

@@ -34,7 +34,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="onednn-off",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"TF_ENABLE_ONEDNN_OPTS": "0"},
             lines={

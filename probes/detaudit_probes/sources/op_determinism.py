@@ -52,7 +52,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(
+            sources=(
                 "sparse-update",
                 "indexing-gradient",
                 "uninitialized-memory",
@@ -107,7 +107,7 @@ def see(trial):
     return int(trial.backend.deterministic())
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", _of_tensorflow)
     session.after_import("torch", backends.get("torch").make_deterministic)
 

@@ -29,7 +29,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "numpy-generator"),
+            sources=(ID, "numpy-generator"),
             lines={
                 "*": (
                     "import os",
@@ -89,7 +89,7 @@ def feed(trial, x, y):
     )
 
 
-def hold(session, name):
+def pin_script(session, name):
     stream = random.Random(session.seed)
     _answer(session, lambda size: bytes(stream.getrandbits(8) for _ in range(size)), lambda: None)
 

@@ -21,7 +21,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "results = pool.map(work, items)  # in order, a seed for each item in its arguments",
@@ -55,7 +55,7 @@ def spy(session):
     thread_race.tell_of_results(session, ID)
 
 
-def hold(session, name):
+def pin_script(session, name):
     _pools(session, one=True)
 
 

@@ -25,7 +25,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID,) + third_party.FROM_PYTHON,
+            sources=(ID,) + third_party.FROM_PYTHON,
             lines={"*": ("import random", "random.seed({seed})  # before the model is built")},
         ),
     ),
@@ -60,7 +60,7 @@ def see(trial):
     return trial.moved("random")
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process: the global generator, and every other that is made, or seeded, with
     nothing.
     """

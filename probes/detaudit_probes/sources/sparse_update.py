@@ -33,7 +33,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=MOMENTUM,
-            holds=(ID,),
+            sources=(ID,),
             settings=Settings(momentum=0.9),
             lines={
                 "*": (
@@ -44,7 +44,7 @@ SOURCE = Source(
         ),
         Pin(
             id=DENSE,
-            holds=(ID,),
+            sources=(ID,),
             note="by detaudit run alone, from outside: the rows of one index are added up first",
         ),
     ),
@@ -79,7 +79,7 @@ def _counted(trial, scatter):
     return counted
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process, alone of its pins: the rows of one index are added up before the
     variable is touched.
     """

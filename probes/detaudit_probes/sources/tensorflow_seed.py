@@ -21,7 +21,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "tfdata-shuffle"),
+            sources=(ID, "tfdata-shuffle"),
             lines={
                 **dict.fromkeys(
                     ("tensorflow",) + TF_KERAS,
@@ -60,7 +60,7 @@ def see(trial):
     return trial.backend.unseeded_draws()
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _seed(session))
 
 

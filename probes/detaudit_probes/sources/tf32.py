@@ -35,7 +35,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="tf32-off",
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "tensorflow": (
                     "import tensorflow as tf",

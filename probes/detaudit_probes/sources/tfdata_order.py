@@ -40,7 +40,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "options = tf.data.Options()",
@@ -106,7 +106,7 @@ def _costly(number, row):
     return x + tf.reduce_sum(tf.linalg.matmul(nothing, nothing)), y
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _unordered(session, lambda: None, ordered=True))
 
 

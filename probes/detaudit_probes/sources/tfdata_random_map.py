@@ -39,7 +39,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
@@ -79,7 +79,7 @@ def feed(trial, x, y):
     return batches.on_threads(noisy.batch(126), CALLS)
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _parallel(session, lambda: None, serial=True))
 
 

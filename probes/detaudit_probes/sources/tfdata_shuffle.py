@@ -32,7 +32,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={"*": ("dataset = dataset.shuffle(buffer_size, seed={seed})",)},
         ),
     ),

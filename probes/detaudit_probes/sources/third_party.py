@@ -238,7 +238,7 @@ FROM_PYTHON = tuple(library.id for library in LIBRARIES if library.global_pin ==
 
 
 def _source(library):
-    own = Pin(id=library.id, holds=(library.id,), lines={"*": library.lines}, note=library.note)
+    own = Pin(id=library.id, sources=(library.id,), lines={"*": library.lines}, note=library.note)
     tried = (library.global_pin, own.id) if library.global_pin else (own.id,)
     return Source(
         id=library.id,

@@ -30,7 +30,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "# iterate over the futures in the order in which they were submitted, not as_completed",
@@ -79,7 +79,7 @@ def tell_of_results(session, source):
     session.tell(source, multiprocessing.pool.Pool, "imap_unordered")
 
 
-def hold(session, name):
+def pin_script(session, name):
     _pools(session, one=True)
     _threads(
         session,

@@ -38,7 +38,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=DETERMINISTIC,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "torch": (
                     "import torch",

@@ -22,7 +22,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             lines={"torch": ("import torch", "torch.manual_seed({seed})")},
         ),
     ),
@@ -81,7 +81,7 @@ def see(trial):
     return trial.moved("torch")
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("torch", lambda: backends.get("torch").seed(session.seed))
 
 

@@ -61,7 +61,7 @@ SOURCE = Source(
         settings=Settings(inter_op_threads=8, intra_op_threads=1),
         pins=(PIN, "one-thread"),
     ),
-    pins=(Pin(id=PIN, holds=(ID,), lines={"tensorflow1": LINES}),),
+    pins=(Pin(id=PIN, sources=(ID,), lines={"tensorflow1": LINES}),),
     links=(
         Link(
             "Keras issue 2280: reproducible results",
@@ -83,7 +83,7 @@ def pin(trial):
     exec("\n".join(LINES), {})  # what is printed is what was tried
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import(
         "keras",
         lambda: _each(

@@ -61,8 +61,8 @@ def _train(
     declared, pins = sources.declared(modules), sources.pins(modules)
     protocol.check_own_settings(request.settings, declared)
     backend = backends.get(request.backend)
-    held = {source for pin in request.pins for source in pins[pin][0].holds}
-    trial = Trial(request, folder, backend, held)
+    pinned = {source for pin in request.pins for source in pins[pin][0].sources}
+    trial = Trial(request, folder, backend, pinned)
     backend.configure(trial)
     _freshen(trial)
     _check_available(trial, declared)

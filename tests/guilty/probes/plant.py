@@ -47,7 +47,7 @@ def place(step):
     """A number that decides which bit is flipped at this step, or None for no flip."""
     trial = _trials[-1]
     when = PLANT["when"]
-    if when == "always" or (when == "loose" and not trial.holds(PLANT["source"])):
+    if when == "always" or (when == "loose" and not trial.is_pinned(PLANT["source"])):
         return int.from_bytes(_real_urandom(4), "little")
     if when == "setting":
         request = trial.request

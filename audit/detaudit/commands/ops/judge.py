@@ -156,13 +156,13 @@ def _verdict(
 def _judge_differing(one: Operation, default: Replays) -> tuple[str, str]:
     if one.confirmed is None or not one.confirmed.differing:
         return ERROR, f"{_told(default)}, but further replays agree: not confirmed"
-    held = [
+    working = [
         pin
         for pin, count in (("op determinism", one.deterministic), ("one thread", one.one_thread))
         if count is not None and not count.differing
     ]
-    if held:
-        return NEEDS_PIN, f"{_told(default)}; held by {' and by '.join(held)}"
+    if working:
+        return NEEDS_PIN, f"{_told(default)}; held by {' and by '.join(working)}"
     if one.refused:
         return NEEDS_PIN, f"{_told(default)}; nothing holds it: op determinism refuses it"
     return BROKEN, f"{_told(default)}; nothing that was tried holds it"

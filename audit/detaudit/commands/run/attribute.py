@@ -163,9 +163,9 @@ def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -
     """The pins that were tried by fewer than all at once, and those that hold a source which a
     needed one holds.
     """
-    sources = {source for pin in needed for source in case.known[pin].holds}
-    tried = {pin for held in asked for pin in held}
-    return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].holds))
+    sources = {source for pin in needed for source in case.known[pin].sources}
+    tried = {pin for pinned in asked for pin in pinned}
+    return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].sources))
 
 
 def backend_of(done: Sequence[Finished]) -> str | None:
@@ -218,16 +218,16 @@ def _control(
     case: Case, pins: Pins, pairs: int
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Answer, Pins, Pins]]:
     """Everything pinned; the pins that then stop the script are left out, and no others."""
-    answer = yield from ask(case.held(pins), pairs)
+    answer = yield from ask(case.pinned(pins), pairs)
     if answer.matches is not None:
         return answer, pins, ()
     kept = tuple(pin for pin in pins if pin not in RISKY)
     for risky in [pin for pin in pins if pin in RISKY]:
         more = (*kept, risky)
-        if (yield from ask(case.held(more), 1)).matches is not None:
+        if (yield from ask(case.pinned(more), 1)).matches is not None:
             kept = more
     kept = tuple(pin for pin in pins if pin in kept)
-    again = yield from ask(case.held(kept), pairs)
+    again = yield from ask(case.pinned(kept), pairs)
     return again, kept, tuple(pin for pin in pins if pin not in kept)
 
 
@@ -258,15 +258,15 @@ def _search(
     tried: list[str] = []
     pairs, needed, causes = pairs_for(base), pins, None
 
-    def matches(held: Pins) -> Generator:
-        if any(refutation.issuperset(held) for refutation in refuted):
+    def matches(pinned: Pins) -> Generator:
+        if any(refutation.issuperset(pinned) for refutation in refuted):
             return False
-        answer = yield from ask(case.held(held), pairs)
+        answer = yield from ask(case.pinned(pinned), pairs)
         if answer.matches is False:
-            refuted.append(frozenset(held))
-        asked.append(held)
+            refuted.append(frozenset(pinned))
+        asked.append(pinned)
         said = {True: "match", False: "differ", None: "invalid"}[answer.matches]
-        tried.append(f"{', '.join(held) or 'nothing'}: {said}")
+        tried.append(f"{', '.join(pinned) or 'nothing'}: {said}")
         return answer.matches is True
 
     suspected = suspects(done)
@@ -282,7 +282,7 @@ def _search(
         tried.append(f"{', '.join(needed)}, in fresh runs: differ")
         refuted.append(frozenset(needed))
         pairs = min(2 * pairs, max(most, 2 * MORE))
-        if (yield from ask(case.held(pins), pairs, FRESH)).matches is not True:
+        if (yield from ask(case.pinned(pins), pairs, FRESH)).matches is not True:
             tried.append("all pins, in fresh runs: differ")
             return _Found(pins, None, tuple(asked), tuple(tried))
     return _Found(needed, causes, tuple(asked), tuple(tried))
@@ -298,7 +298,7 @@ def _shown(
     they do not. Where a script fails without the pin, as one without seeds does under op
     determinism, its need is not known.
     """
-    if (yield from ask(case.held(needed), pairs, FRESH)).matches is not True:
+    if (yield from ask(case.pinned(needed), pairs, FRESH)).matches is not True:
         return None
     left_out = []
     level = CAUSE / len(needed)  # each pin is another chance to be wrong
@@ -310,12 +310,12 @@ def _shown(
             # The set itself is luck: the rest is not tried
             left_out.append((pin, Repeats(0, 0, 0), None))
             continue
-        without = case.held([other for other in needed if other != pin])
+        without = case.pinned([other for other in needed if other != pin])
         most = min(MOST_MATCHES, 2 * case.most)
         repeats = counted((yield from repeated(without, FRESH, most=most, level=level)))
         left_out.append((pin, repeats, matches_for(repeats, level)))
     most = max((matching for _, _, matching in left_out if matching is not None), default=0)
-    if most > pairs and (yield from ask(case.held(needed), most, FRESH)).matches is not True:
+    if most > pairs and (yield from ask(case.pinned(needed), most, FRESH)).matches is not True:
         return None
     causes = []
     for pin, repeats, matching in left_out:
@@ -339,7 +339,7 @@ def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, F
     """With all pins held, do unrecorded runs end on the bits of recorded ones? One that does not is
     run again.
     """
-    condition = case.held(pins)
+    condition = case.pinned(pins)
     compared = []
     for number in range(OBSERVED):
         recorded, unrecorded = (

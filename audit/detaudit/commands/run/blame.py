@@ -60,7 +60,7 @@ def _spied(
     """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
-    seen, seeds, root = yield from _listed(case, case.held(others), source.id)
+    seen, seeds, root = yield from _listed(case, case.pinned(others), source.id)
     direct = [one for one in seen if one.in_user_code]
     seen = direct if source.script is not None and source.script.direct else seen
     return tuple(seen), _of_seeds(source.id, seeds, root)
@@ -138,7 +138,7 @@ def _of_hash_seed(
 
     Expressions that are sets to the eye are tried first; then those too that may stand for one.
     """
-    held = case.held([one.pin for one in causes if one is not cause])
+    pinned = case.pinned([one.pin for one in causes if one is not cause])
     texts = _texts(case)
     found = _candidates(texts)[:MOST_CANDIDATES]
 
@@ -146,7 +146,7 @@ def _of_hash_seed(
         chosen = [one for one in found if _name(one) in names]
         title = f"hash {' '.join(names)}"
         version = case.program.add_version(title, _without(texts, chosen))
-        answer = yield from ask(held.with_orders(version=version), pairs)
+        answer = yield from ask(pinned.with_orders(version=version), pairs)
         return answer.matches is True
 
     sure = [one for one in found if one.sure]
@@ -197,7 +197,8 @@ def _texts(case: Case) -> dict[str, str]:
     return {
         str(path.relative_to(root)): text
         for path in files
-        if case.program.holds(str(path.relative_to(root))) and (text := text_of(path)) is not None
+        if case.program.contains(str(path.relative_to(root)))
+        and (text := text_of(path)) is not None
     }
 
 

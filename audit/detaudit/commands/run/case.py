@@ -46,7 +46,7 @@ class Case:
     most: int = MOST
     runs: Callable[[], int] = lambda: 0
 
-    def held(self, pins: Sequence[str]) -> Condition:
+    def pinned(self, pins: Sequence[str]) -> Condition:
         condition = self.loose
         # One set, one condition: its runs are shared
         for name in sorted(pins, key=self.pins.index):

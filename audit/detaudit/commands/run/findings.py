@@ -176,9 +176,9 @@ class Search:
 
 @dataclass(frozen=True)
 class Observer:
-    """Whether watching changes what is watched. ``holds`` None: it was not tried."""
+    """Whether watching changes what is watched. ``bits_unchanged`` None: it was not tried."""
 
-    holds: bool | None = None
+    bits_unchanged: bool | None = None
     reason: str = "not tried"
 
 

@@ -141,7 +141,7 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
         else:
             names = list(dict.fromkeys(file for file, _ in way.places))
         changed = False
-        for name in filter(case.program.holds, names):
+        for name in filter(case.program.contains, names):
             text = files.get(name) or text_of(case.program.root / name)
             lines = [line for file, line in way.places if file == name]
             new = _edited(text, way.edit, lines, case.loose.seed) if text is not None else None

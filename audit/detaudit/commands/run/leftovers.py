@@ -79,7 +79,7 @@ def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
     """Where fresh runs differ, and one that begins from an earlier one's files differs too: with
     the causes pinned, in that earlier run as well, does that still matter?
     """
-    pinned = case.held([cause.pin for cause in audit.causes])
+    pinned = case.pinned([cause.pin for cause in audit.causes])
     trials = [Trial(pinned, number) for number in range(MOST)]
     found = yield trials
     fresh = [found[trial] for trial in trials]

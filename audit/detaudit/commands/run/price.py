@@ -32,7 +32,7 @@ def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price
     """
     sets = list(dict.fromkeys([*((pin,) for pin in tried), needed]))
     before, again, *after = yield from timed(
-        [case.loose, case.loose, *map(case.held, sets)], ROUNDS, FIRST
+        [case.loose, case.loose, *map(case.pinned, sets)], ROUNDS, FIRST
     )
     costs = {
         pins: Cost(pins, (), *ratios(before, seconds))
@@ -58,7 +58,9 @@ def _beside(case: Case, pin: str, others: Pins, place: int) -> Experiment[Cost]:
     others held too.
     """
     both = (*others, pin)
-    before, after = yield from timed([case.held(others), case.held(both)], ROUNDS, BESIDE + place)
+    before, after = yield from timed(
+        [case.pinned(others), case.pinned(both)], ROUNDS, BESIDE + place
+    )
     return Cost(both, others, *ratios(before, after))
 
 
@@ -77,17 +79,17 @@ def _without(
         return found
     asked = f"without {pin}, of {', '.join((*rest, *cheaper))}"
 
-    def matches(held: Pins) -> Experiment[bool]:
-        return (yield from ask(case.held(held), pairs)).matches is True
+    def matches(pinned: Pins) -> Experiment[bool]:
+        return (yield from ask(case.pinned(pinned), pairs)).matches is True
 
     if not (yield from matches((*rest, *cheaper))):
         return replace(found, tried=(*found.tried, f"{asked}: not even all together hold the runs"))
     other = yield from smallest(matches, (*rest, *cheaper))
     name = ", ".join(other)
-    if (yield from ask(case.held(other), max(pairs, MORE), FRESH)).matches is not True:
+    if (yield from ask(case.pinned(other), max(pairs, MORE), FRESH)).matches is not True:
         return replace(found, tried=(*found.tried, f"{asked}: with {name} fresh runs part"))
     before, after = yield from timed(
-        [case.held(found.fastest), case.held(other)], DUEL, DUELS + place
+        [case.pinned(found.fastest), case.pinned(other)], DUEL, DUELS + place
     )
     cost = Cost(other, found.fastest, *ratios(before, after))
     if cost.cost_range is None or cost.cost_range[1] >= 1:

@@ -92,7 +92,7 @@ class Program:
             and folder != folder.parent
         )
 
-    def holds(self, name: str) -> bool:
+    def contains(self, name: str) -> bool:
         """Whether a name below ``root`` is really there, and not behind a link to a folder
         elsewhere.
         """

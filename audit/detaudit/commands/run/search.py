@@ -22,16 +22,16 @@ def smallest(matches: Question, pins: Sequence[str]) -> Generator[Any, Any, Pins
     return tuple(pin for pin in pins if pin in found)
 
 
-def _needed(matches: Question, held: Pins, grown: bool, rest: Pins) -> Generator[Any, Any, Pins]:
-    """What of ``rest`` is needed besides ``held``. ``grown``: ``held`` has more than where it was
-    last asked about.
+def _needed(matches: Question, pinned: Pins, grown: bool, rest: Pins) -> Generator[Any, Any, Pins]:
+    """What of ``rest`` is needed besides ``pinned``. ``grown``: ``pinned`` has more than where it
+    was last asked about.
     """
-    if grown and (yield from matches(held)):
+    if grown and (yield from matches(pinned)):
         return ()
     if len(rest) == 1:
         return rest
     half = len(rest) // 2
     earlier, later = rest[:half], rest[half:]
-    of_later = yield from _needed(matches, held + earlier, True, later)
-    of_earlier = yield from _needed(matches, held + of_later, bool(of_later), earlier)
+    of_later = yield from _needed(matches, pinned + earlier, True, later)
+    of_earlier = yield from _needed(matches, pinned + of_later, bool(of_later), earlier)
     return of_earlier + of_later

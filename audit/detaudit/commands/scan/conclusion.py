@@ -63,5 +63,5 @@ def _recipe_undecided(audit: Audit) -> str | None:
         return (
             None if audit.recipe.verified else f"the recipe is not verified: {audit.recipe.reason}"
         )
-    undecided = next((rung for rung in audit.ladder if rung.holds is None), None)
+    undecided = next((rung for rung in audit.ladder if rung.works is None), None)
     return f"no recipe was decided: {undecided.title}: {undecided.reason}" if undecided else None

@@ -26,7 +26,7 @@ class Control:
         )
 
     @property
-    def holds(self) -> bool:
+    def matches(self) -> bool:
         return bool(self.tallies) and not self.differing and not self.undecided
 
 
@@ -48,7 +48,7 @@ class Cell:
 class Rung:
     """One recipe of the ladder, tried on every tiny model.
 
-    ``holds`` is None where it could not be decided. ``cost`` is the ratio of the median step time
+    ``works`` is None where it could not be decided. ``cost`` is the ratio of the median step time
     to that of no recipe at all, with its least and greatest value over the alternations; None where
     not measured. ``changes`` are sentences on what the recipe changes besides.
     """
@@ -57,7 +57,7 @@ class Rung:
     title: str
     lines: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
-    holds: bool | None
+    works: bool | None
     counts: tuple[Count, ...]
     reason: str
     cost: float | None = None

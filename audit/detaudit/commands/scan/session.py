@@ -216,8 +216,8 @@ class _Scan:
 
     def _decided(self) -> bool:
         """Whether the control allowed the sources to be tried."""
-        held = self.parts.control.finding if self.parts is not None else None
-        return held is not None and not held.differing
+        control = self.parts.control.finding if self.parts is not None else None
+        return control is not None and not control.differing
 
     def _verdicts(self, parts: Parts) -> Iterator[Verdict]:
         cut = self.runner.cut

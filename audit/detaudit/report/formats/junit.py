@@ -129,9 +129,9 @@ def _control(report: v1.Report) -> _Case:
     seen = _lines(
         f"{wording.short(model.model)}: {wording.of_control(model)}" for model in control.models
     )
-    if control.holds is None:
+    if control.matches is None:
         return _Case("control", "control", seen, "error", "undecided")
-    if not control.holds:
+    if not control.matches:
         return _Case("control", "control", seen, "failure", "runs part with everything pinned")
     return _Case("control", "control", seen)
 

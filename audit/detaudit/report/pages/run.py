@@ -177,7 +177,7 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         if unlike:
             yield "Beside it", f"{listed(unlike)}: not judged, the training is"
     yield from folder(report)
-    if report.observer.holds is False:
+    if report.observer.bits_unchanged is False:
         yield "Observer", report.observer.reason
     for one in report.warnings:
         yield "Note", one

@@ -51,7 +51,7 @@ def answer(report: v1.Report) -> Answer:
     control = report.control
     if control is None:
         return _not_seen(report)
-    if control.holds is False:
+    if control.matches is False:
         sentence = (
             "Two trainings here differ although everything is pinned. This machine or this build "
             "is at fault; attach this report to a bug. No cause was looked for: it would be "
@@ -66,7 +66,7 @@ def answer(report: v1.Report) -> Answer:
             f"bug."
         )
         return Answer("bad", "NO", sentence)
-    if control.holds is None:
+    if control.matches is None:
         return _not_seen(report)
     if report.recipe is None:
         return _without_recipe(report)
@@ -163,7 +163,7 @@ def _ladder(report: v1.Report) -> Table:
         best = rung.id == chosen
         title = Text(rung.title, "strong" if best else "")
         changes = Text("; ".join(rung.changes), detail=not best)
-        return Row((Sign(rung.holds), title, wording.climbed(rung), cost(rung), changes))
+        return Row((Sign(rung.works), title, wording.climbed(rung), cost(rung), changes))
 
     return Table(
         (
@@ -279,14 +279,14 @@ def _with_recipe(recipe: v1.Recipe) -> Answer:
 def _without_recipe(report: v1.Report) -> Answer:
     assert report.control is not None
     models = number(len(report.control.models), "tiny model")
-    held = f"With everything pinned, two trainings agree to the last bit on {models}"
-    if report.ladder and all(rung.holds is False for rung in report.ladder):
-        sentence = f"{held}; but none of the known recipes holds on all of them."
+    once_pinned = f"With everything pinned, two trainings agree to the last bit on {models}"
+    if report.ladder and all(rung.works is False for rung in report.ladder):
+        sentence = f"{once_pinned}; but none of the known recipes holds on all of them."
         return Answer("unsure", "IN PART", sentence)
     if report.ladder or report.interrupted or report.cut:
-        sentence = f"{held}; which recipe suffices was not decided."
+        sentence = f"{once_pinned}; which recipe suffices was not decided."
         return Answer("unsure", "NOT FINISHED", sentence)
-    return Answer("good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe.")
+    return Answer("good", "YES, ONCE PINNED", f"{once_pinned}. This scan looked for no recipe.")
 
 
 def _differs_at(report: v1.Report) -> str:
@@ -307,7 +307,7 @@ def _differs_at(report: v1.Report) -> str:
 
 def _unpinned(report: v1.Report) -> str:
     none = next((rung for rung in report.ladder if rung.id == "none"), None)
-    if none is None or none.holds is not False:
+    if none is None or none.works is not False:
         return ""
     differing = list(dict.fromkeys(count.model for count in none.counts if count.differing))
     return f"two runs part on {len(differing)} of {number(len(none.counts), 'tiny model')}"

@@ -17,7 +17,7 @@ ORDER = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")
 
 def in_recipe(report: v1.Report, verdict: v1.Verdict) -> bool:
     """Whether the recipe holds this source."""
-    return report.recipe is not None and verdict.source in report.recipe.holds
+    return report.recipe is not None and verdict.source in report.recipe.pinned_sources
 
 
 def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
@@ -247,7 +247,7 @@ def climbing(report: v1.Report) -> str:
 
 def climbed(rung: v1.Rung) -> str:
     """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
-    if rung.holds is None:
+    if rung.works is None:
         return rung.reason
     pairs = sum(count.matching + count.differing for count in rung.counts)
     differing = [short(count.model) for count in rung.counts if count.differing]
@@ -257,7 +257,7 @@ def climbed(rung: v1.Rung) -> str:
         else ""
     )
     # Why it does not work all the same
-    other = f"; {rung.reason}" if rung.holds is False and not differing else ""
+    other = f"; {rung.reason}" if rung.works is False and not differing else ""
     return f"{sum(count.differing for count in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
 
 
@@ -274,16 +274,16 @@ def spread(bounds: tuple[float, float] | None) -> str:
 
 def farthest(report: v1.Report) -> str:
     """How far the bits reach: the last level before the first that parts."""
-    held = ""
+    furthest = ""
     for level in report.reach:
         if level.matches is False:
             return (
-                f"the same bits up to: {held}"
-                if held
+                f"the same bits up to: {furthest}"
+                if furthest
                 else "the bits part at the first level already"
             )
-        held = level.title if level.matches else held
-    return f"the same bits at every level tried, up to: {held}" if held else ""
+        furthest = level.title if level.matches else furthest
+    return f"the same bits at every level tried, up to: {furthest}" if furthest else ""
 
 
 def context(report: v1.Document) -> str:

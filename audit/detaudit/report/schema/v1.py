@@ -218,11 +218,11 @@ class Controlled(Part):
 
 
 class Control(Part):
-    """Everything pinned against everything pinned. ``holds`` is null where some model is
+    """Everything pinned against everything pinned. ``matches`` is null where some model is
     undecided.
     """
 
-    holds: bool | None
+    matches: bool | None
     models: Annotated[tuple[Controlled, ...], Meta(max_length=1000)]
 
 
@@ -238,7 +238,7 @@ class Cell(Part):
 
 
 class Rung(Part):
-    """One recipe of the ladder, on every tiny model. ``holds`` is null where it could not be
+    """One recipe of the ladder, on every tiny model. ``works`` is null where it could not be
     decided.
 
     ``cost`` is the ratio of the median step time to that of no recipe, ``cost_range`` its least and
@@ -249,7 +249,7 @@ class Rung(Part):
     title: Text
     lines: Lines
     environment: Variables
-    holds: bool | None
+    works: bool | None
     counts: Annotated[tuple[Count, ...], Meta(max_length=10_000)]
     reason: Text
     cost: Positive | None
@@ -260,7 +260,7 @@ class Rung(Part):
 
 
 class Recipe(Part):
-    """The weakest rung that holds, as lines to paste. ``holds`` are the sources that its pins hold.
+    """The weakest rung that holds, as lines to paste. ``pinned_sources`` are those of its pins.
 
     ``verified`` is true only after exactly these lines, in a script of their own that trains every
     tiny model with ``fit``, gave the same bits in every pair of ``runs`` fresh processes; false: a
@@ -272,7 +272,7 @@ class Recipe(Part):
     title: Text
     lines: Lines
     environment: Variables
-    holds: Names
+    pinned_sources: Names
     verified: bool | None
     runs: Natural
     reason: Text
@@ -553,7 +553,7 @@ class Growth(Part):
 class Observer(Part):
     """Whether watching changes what is watched; null where it was not seen."""
 
-    holds: bool | None
+    bits_unchanged: bool | None
     reason: Text
 
 

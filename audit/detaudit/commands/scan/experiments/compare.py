@@ -254,14 +254,14 @@ def _judge_differing(source: Source, seen: list[Grouped], base: Verdict) -> Verd
         )
     # A setting may be a pin that it does not name (one thread); one that was seen to part is never
     # advised.
-    held = next(
+    advised = next(
         (pin for one in steady for pin in one.setting.pins),
         next((pin.id for pin in source.pins for one in steady if _is_pin(pin, one.setting)), None),
     )
     return replace(
         base,
         verdict=NEEDS_PIN,
-        pin=held,
+        pin=advised,
         reason=f"{names} on {short} does not repeat itself ({counts}); {steady[0].setting.name} does",
     )
 

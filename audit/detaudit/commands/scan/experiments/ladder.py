@@ -84,11 +84,11 @@ def _stronger_that_differs(
 
 def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
     """The rung, judged with what a stronger one showed."""
-    if rung.holds is False or stronger is None:
+    if rung.works is False or stronger is None:
         return rung
     return replace(
         rung,
-        holds=False,
+        works=False,
         reason=(
             f"a stronger recipe does not work: {stronger.differing} of {stronger.pairs} of its pairs differ on "
             f"{stronger.condition.model}"
@@ -99,7 +99,7 @@ def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
 def refuted(rungs: Sequence[Rung], proof: Recipe) -> tuple[Rung, ...]:
     """The rungs after a proof in which a pair differed: the one that it was about does not work."""
     return tuple(
-        replace(rung, holds=False, reason=proof.reason) if rung.id == proof.rung else rung
+        replace(rung, works=False, reason=proof.reason) if rung.id == proof.rung else rung
         for rung in rungs
     )
 
@@ -134,12 +134,12 @@ def _rung(
     mine = [tallies[rung.id, model] for model in models]
     differing = [one for one in mine if one.differing]
     problems = [reason for one in mine for reason in (*one.problems, one.unavailable) if reason]
-    holds, reason = True, ""
+    works, reason = True, ""
     if differing:
         names = ", ".join(one.condition.model for one in differing)
-        holds, reason = False, f"runs part on {names}"
+        works, reason = False, f"runs part on {names}"
     elif problems:
-        holds, reason = None, problems[0]
+        works, reason = None, problems[0]
     else:
         least = min(one.matching for one in mine)
         reason = f"not observed in {least} or more pairs a model (a rate above {excluded_rate(least):.0%} is excluded)"
@@ -148,7 +148,7 @@ def _rung(
         title=rung.title,
         lines=recipes.lines(rung, known, base.backend, base.seed),
         environment=recipes.environment(rung, known),
-        holds=holds,
+        works=works,
         reason=reason,
         counts=tuple(one.count(rung.id) for one in mine),
         changes=_changes(rung, below, tallies, models, found),
@@ -232,7 +232,7 @@ def _other_values(
 
 def weakest(rungs: Sequence[Rung]) -> Rung | None:
     """The weakest rung that holds, or None."""
-    return next((rung for rung in rungs if rung.holds), None)
+    return next((rung for rung in rungs if rung.works), None)
 
 
 def costs(rung: Rung, ratios: Sequence[float]) -> Rung:

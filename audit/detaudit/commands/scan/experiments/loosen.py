@@ -68,7 +68,7 @@ def loosen(
     count = max(wanted, RACE_PAIRS) if plan.race else wanted
     while True:
         conditions = [
-            one for arm in tried for one in (arm.loose, *(held for _, held in arm.pinned))
+            one for arm in tried for one in (arm.loose, *(pinned for _, pinned in arm.pinned))
         ]
         asked = {condition: pairs(condition, count) for condition in conditions}
         found = yield [trial for some in asked.values() for one in some for trial in one]
@@ -79,7 +79,7 @@ def loosen(
             return tally(condition, asked[condition], found, IGNORED)
 
         seen = [
-            Seen(look(arm.loose), tuple((name, look(held)) for name, held in arm.pinned))
+            Seen(look(arm.loose), tuple((name, look(pinned)) for name, pinned in arm.pinned))
             for arm in tried
         ]
         if not plan.race or not any(_rare(plan, one) for one in seen) or count >= MOST_PAIRS:
@@ -95,14 +95,16 @@ def _rate(seen: Seen) -> float:
 
 def _rare(plan: Loosen, seen: Seen) -> bool:
     """Parted, but not often enough to tell a pin from luck: more pairs may do so."""
-    if not seen.loose.differing or any(_holds(plan, seen.loose, held) for _, held in seen.pinned):
+    if not seen.loose.differing or any(
+        _works(plan, seen.loose, pinned) for _, pinned in seen.pinned
+    ):
         return False
-    return any(not held.differing and not held.problems for _, held in seen.pinned)
+    return any(not pinned.differing and not pinned.problems for _, pinned in seen.pinned)
 
 
-def shown(loose: Tally, held: Tally) -> bool:
+def shown(loose: Tally, pinned: Tally) -> bool:
     """Whether it is more than luck that a race parted here and not there."""
-    return fisher(loose.differing, loose.pairs, held.differing, held.pairs) < SIGNIFICANT
+    return fisher(loose.differing, loose.pairs, pinned.differing, pinned.pairs) < SIGNIFICANT
 
 
 def judge(source: Source, seen: list[Seen]) -> Verdict:
@@ -115,89 +117,94 @@ def judge(source: Source, seen: list[Seen]) -> Verdict:
         "",
         counts=_counts(seen),
         trials=tuple(
-            sorted({number for one in seen for held in _tallies(one) for number in held.trials})
+            sorted({number for one in seen for pinned in _tallies(one) for number in pinned.trials})
         ),
     )
     differing = [one for one in seen if one.loose.differing]
     if not differing:
         return _none_differ(source, seen, base)
-    guilty = next((one for one in differing if _holding(plan, one, seen)), differing[0])
+    guilty = next((one for one in differing if _working(plan, one, seen)), differing[0])
     base = replace(base, divergence=guilty.loose.divergence)
     where = f"{guilty.loose.differing} of {guilty.loose.pairs} loose pairs of {_name(guilty)} part"
-    holding = _holding(plan, guilty, seen)
-    if holding:
+    working = _working(plan, guilty, seen)
+    if working:
         return replace(
             base,
             verdict=NEEDS_PIN,
-            pin=holding[0],
-            other_pins=tuple(holding[1:]),
-            reason=f"{where}; with the pin, 0 of {dict(guilty.pinned)[holding[0]].pairs} do",
+            pin=working[0],
+            other_pins=tuple(working[1:]),
+            reason=f"{where}; with the pin, 0 of {dict(guilty.pinned)[working[0]].pairs} do",
         )
     if not guilty.pinned:
         return replace(base, reason=f"{where}, and no pin is known that could be tried")
     failing = next(
-        (one for one in seen if one.pinned and all(held.differing for _, held in one.pinned)), None
+        (one for one in seen if one.pinned and all(pinned.differing for _, pinned in one.pinned)),
+        None,
     )
     if failing:
-        name, held = failing.pinned[0]
+        name, pinned = failing.pinned[0]
         return replace(
             base,
             verdict=BROKEN,
-            reason=f"{where}, and {held.differing} of {held.pairs} do with {name} "
+            reason=f"{where}, and {pinned.differing} of {pinned.pairs} do with {name} "
             f"pinned on {_name(failing)}: nothing holds it",
         )
-    problems = [reason for one in differing for _, held in one.pinned for reason in _problems(held)]
+    problems = [
+        reason for one in differing for _, pinned in one.pinned for reason in _problems(pinned)
+    ]
     if problems:
         return replace(
             base, reason=f"{where}, but not every pinned pair could be compared: {problems[0]}"
         )
-    if any(held.differing for one in seen for _, held in one.pinned):
+    if any(pinned.differing for one in seen for _, pinned in one.pinned):
         return replace(base, reason=f"inconclusive: {where}, and no one pin holds on every model")
     return replace(base, reason=f"inconclusive: {where}, too few to tell its pin from luck")
 
 
-def _holding(plan: Loosen, guilty: Seen, seen: list[Seen]) -> list[str]:
+def _working(plan: Loosen, guilty: Seen, seen: list[Seen]) -> list[str]:
     """The pins that are seen to hold what parted on this model, and that part on no other."""
     return [
         name
-        for name, held in guilty.pinned
-        if _holds(plan, guilty.loose, held)
+        for name, pinned in guilty.pinned
+        if _works(plan, guilty.loose, pinned)
         and not any(dict(one.pinned)[name].differing for one in seen)
     ]
 
 
-def _holds(plan: Loosen, loose: Tally, held: Tally) -> bool:
+def _works(plan: Loosen, loose: Tally, pinned: Tally) -> bool:
     """Whether the pinned pairs of one model all agree, and for a race not by luck."""
-    steady = held.matching > 0 and not held.differing and not held.problems
-    return steady and (not plan.race or shown(loose, held))
+    steady = pinned.matching > 0 and not pinned.differing and not pinned.problems
+    return steady and (not plan.race or shown(loose, pinned))
 
 
 def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
-    broken = [(name, held) for one in seen for name, held in one.pinned if held.differing]
+    broken = [(name, pinned) for one in seen for name, pinned in one.pinned if pinned.differing]
     if broken:
-        name, held = broken[0]
+        name, pinned = broken[0]
         plan = source.experiment
         if plan.race and not any(
-            one.pinned and all(held.differing for _, held in one.pinned) for one in seen
+            one.pinned and all(pinned.differing for _, pinned in one.pinned) for one in seen
         ):
             return replace(
                 base,
-                divergence=held.divergence,
+                divergence=pinned.divergence,
                 reason=(
-                    f"inconclusive: no loose pair parts, but {held.differing} of {held.pairs} do with {name} pinned; "
+                    f"inconclusive: no loose pair parts, but {pinned.differing} of {pinned.pairs} do with {name} pinned; "
                     f"another pin may hold"
                 ),
             )
         return replace(
             base,
             verdict=BROKEN,
-            divergence=held.divergence,
-            reason=f"{held.differing} of {held.pairs} pairs part with {name} pinned",
+            divergence=pinned.divergence,
+            reason=f"{pinned.differing} of {pinned.pairs} pairs part with {name} pinned",
         )
-    problems = [reason for one in seen for held in _tallies(one) for reason in held.problems]
+    problems = [reason for one in seen for pinned in _tallies(one) for reason in pinned.problems]
     if problems:
         return replace(base, reason=problems[0])
-    unavailable = [held.unavailable for one in seen for held in _tallies(one) if held.unavailable]
+    unavailable = [
+        pinned.unavailable for one in seen for pinned in _tallies(one) if pinned.unavailable
+    ]
     if unavailable:
         return replace(base, verdict=SKIPPED, reason=unavailable[0])
     exercised = [one for one in seen if acted(source, one.loose)]
@@ -219,12 +226,12 @@ def acted(source: Source, seen: Tally) -> bool:
     return seen.evidence.get(source.id, 0) > 0
 
 
-def _problems(held: Tally) -> tuple[str, ...]:
-    return held.problems + ((held.unavailable,) if held.unavailable else ())
+def _problems(pinned: Tally) -> tuple[str, ...]:
+    return pinned.problems + ((pinned.unavailable,) if pinned.unavailable else ())
 
 
 def _tallies(seen: Seen) -> list[Tally]:
-    return [seen.loose, *(held for _, held in seen.pinned)]
+    return [seen.loose, *(pinned for _, pinned in seen.pinned)]
 
 
 def _counts(seen: list[Seen]) -> tuple:
@@ -233,7 +240,7 @@ def _counts(seen: list[Seen]) -> tuple:
         for one in seen
         for count in (
             one.loose.count("loose"),
-            *(held.count(f"pinned by {name}") for name, held in one.pinned),
+            *(pinned.count(f"pinned by {name}") for name, pinned in one.pinned),
         )
     )
 

@@ -31,7 +31,7 @@ def matrix(
     """
     generators = [name for name in generators if name in sources]
     components = [name for name in components if name in sources]
-    held = {component: _condition(base, sources[component], ()) for component in components}
+    baseline = {component: _condition(base, sources[component], ()) for component in components}
     cells = {
         (component, generator): _condition(
             base.without((generator,), known), sources[component], (generator,)
@@ -39,7 +39,7 @@ def matrix(
         for component in components
         for generator in generators
     }
-    asked = {condition: pair(condition, 0) for condition in (*held.values(), *cells.values())}
+    asked = {condition: pair(condition, 0) for condition in (*baseline.values(), *cells.values())}
     found = yield [trial for one in asked.values() for trial in one]
 
     def look(condition: Condition) -> tuple[Finished, Finished]:
@@ -47,7 +47,7 @@ def matrix(
         return found[left], found[right]
 
     return tuple(
-        _cell(component, generator, look(held[component]), look(condition))
+        _cell(component, generator, look(baseline[component]), look(condition))
         for (component, generator), condition in cells.items()
     )
 
@@ -66,11 +66,11 @@ def _condition(base: Condition, source: Source, loose: tuple[str, ...]) -> Condi
 def _cell(
     component: str,
     generator: str,
-    held: tuple[Finished, Finished],
+    baseline: tuple[Finished, Finished],
     loose: tuple[Finished, Finished],
 ) -> Cell:
-    trials = tuple(one.number for one in (*held, *loose))
-    pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (held, loose))
+    trials = tuple(one.number for one in (*baseline, *loose))
+    pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (baseline, loose))
     for compared in (pinned, free):
         if isinstance(compared, Incomparable):
             return Cell(component, generator, None, compared.reason, trials)

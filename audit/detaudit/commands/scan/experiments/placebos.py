@@ -52,7 +52,9 @@ def placebo(
     }
     found = yield [trial for some in asked.values() for trial in some]
     judged = (
-        _holding(one, three, asked, found) if one.holds else _changing(one, three, asked, found)
+        _matching(one, three, asked, found)
+        if one.promises_match
+        else _changing(one, three, asked, found)
     )
     numbers = tuple(sorted({found[trial].number for some in asked.values() for trial in some}))
     yours = any(name in inherited for name in one.environment)
@@ -70,7 +72,7 @@ def untried(one: Placebo, reason: str, inherited: Mapping[str, str]) -> Finding:
     )
 
 
-def _holding(
+def _matching(
     one: Placebo, three: Arms, asked: Mapping[Condition, tuple[Trial, Trial]], found: Found
 ) -> Finding:
     """It is said to make runs agree: do they part with it, and agree with the real pin?"""
