@@ -90,11 +90,11 @@ class Pin(NamedTuple):
     note: str = ""
 
 
-class Loosen(NamedTuple):
+class Unpin(NamedTuple):
     """The experiment of a source that may part two runs of one condition: loose pairs against
     pinned pairs.
 
-    ``loosens`` are the ids that are let loose (by default the source itself). ``models`` are tried
+    ``unpins`` are the ids that are let loose (by default the source itself). ``models`` are tried
     one by one. ``race`` says that parting is a matter of timing, so that agreement and blame need
     counts. ``environment`` values may hold ``{draw}``, which differs in every trial of the
     condition. ``pins`` are the pins to be tried, the advised one first; an empty tuple means the
@@ -102,7 +102,7 @@ class Loosen(NamedTuple):
     """
 
     models: Tuple[str, ...]
-    loosens: Tuple[str, ...] = ()
+    unpins: Tuple[str, ...] = ()
     feed: bool = False
     procedure: bool = False
     race: bool = False
@@ -213,10 +213,10 @@ class Source(NamedTuple):
     family: str
     title: str
     breaks: str
-    experiment: Union[Loosen, Compare, None]
+    experiment: Union[Unpin, Compare, None]
     pins: Tuple[Pin, ...] = ()
     backends: Tuple[str, ...] = ("tensorflow",)
-    per_backend: Dict[str, Union[Loosen, Compare, None]] = {}
+    per_backend: Dict[str, Union[Unpin, Compare, None]] = {}
     needs: Needs = Needs()
     links: Tuple[Link, ...] = ()
     quick: bool = False

@@ -321,8 +321,8 @@ class Request(NamedTuple):
     ``model`` is the name of a tiny model, ``source:ID`` for one that a source brings, or
     ``OPERATIONS``. ``feed`` and ``procedure`` are ids of sources that bring their own input
     pipeline or their own training. ``draw`` numbers the trial within its condition: a source that
-    is provoked takes it as its value. ``pins`` and ``loose`` are ids; a source in neither is left
-    as the interpreter has it. ``timeout`` is in seconds.
+    is provoked takes it as its value. ``pins`` and ``unpinned`` are ids; a source in neither is
+    left as the interpreter has it. ``timeout`` is in seconds.
     """
 
     trial: int
@@ -334,7 +334,7 @@ class Request(NamedTuple):
     feed: Optional[str]
     procedure: Optional[str]
     pins: Tuple[str, ...]
-    loose: Tuple[str, ...]
+    unpinned: Tuple[str, ...]
     fingerprint: str
     keep_bytes: bool
     timeout: float

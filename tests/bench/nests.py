@@ -126,7 +126,7 @@ def _against_fresh(
 def _pinned(condition: Condition) -> bool:
     """Whether every generator and every race of the condition is held."""
     return (
-        not condition.loose
+        not condition.unpinned
         and "keras-seed" in condition.pins
         and bool({"one-thread", "op-determinism"} & set(condition.pins))
     )

@@ -6,7 +6,7 @@ import os
 import sys
 
 import pytest
-from detaudit.commands.scan.experiments.loosen import loosen
+from detaudit.commands.scan.experiments.unpin import unpin
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits, Runner
@@ -32,7 +32,7 @@ def test_the_example_makes_runs_differ_and_its_pin_works(tmp_path):
         os.environ,
     )
     try:
-        asking = Asking(loosen(source, base.base_condition("tensorflow", "cpu", 1), known, 1))
+        asking = Asking(unpin(source, base.base_condition("tensorflow", "cpu", 1), known, 1))
         runner.run([asking])
     finally:
         runner.close()

@@ -6,16 +6,16 @@ there is one.
 """
 
 import pytest
-from detaudit.commands.scan.experiments import compare, loosen
+from detaudit.commands.scan.experiments import compare, unpin
 from detaudit.registry import base
-from detaudit_probes.declare import Compare, Loosen
+from detaudit_probes.declare import Compare, Unpin
 
 from tests.guilty.conftest import judge
 
 pytestmark = pytest.mark.guilty
 
 SOURCES = base.known_sources("tensorflow")
-LOOSENED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Loosen)]
+LOOSENED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Unpin)]
 COMPARED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Compare)]
 #: Silent on a CPU by themselves, or not there: only a plant shows that their experiment would see a
 #: fault.
@@ -32,9 +32,9 @@ def planted(make_runner):
         key = (when, *names)
         if key not in done:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(loosen, "RACE_PAIRS", 1)
+                patch.setattr(unpin, "RACE_PAIRS", 1)
                 patch.setattr(compare, "RACE_PAIRS", 1)
-                patch.setattr(loosen, "SIGNIFICANT", 1.1)
+                patch.setattr(unpin, "SIGNIFICANT", 1.1)
                 runner = make_runner({"when": when, "available": True, **more})
                 done[key] = judge(runner, [SOURCES[name] for name in names], PLENTY)
                 runner.close()
@@ -65,5 +65,5 @@ def test_a_fault_that_follows_the_setting_varies(planted, source):
 def test_a_fault_that_the_pin_holds_needs_the_pin(planted, source):
     if source == "none":
         pytest.skip("every source that is loosened parts runs by itself: test_verdicts")
-    seen = planted("loose", (source,), source=source)[source]
+    seen = planted("unpinned", (source,), source=source)[source]
     assert seen.verdict == "needs-pin", seen.reason

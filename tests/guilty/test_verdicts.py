@@ -46,9 +46,9 @@ def test_a_source_that_makes_runs_differ_needs_its_pin(verdicts, source):
     seen = verdicts[source]
     assert seen.verdict == "needs-pin", seen.reason
     assert seen.divergence.stage == DIFFER[source]
-    loose = [count for count in seen.counts if count.name == "loose"]
+    unpinned = [count for count in seen.counts if count.name == "unpinned"]
     pinned = [count for count in seen.counts if count.name == f"pinned by {seen.pin}"]
-    assert sum(count.differing for count in loose) > 0
+    assert sum(count.differing for count in unpinned) > 0
     assert sum(count.differing for count in pinned) == 0 < sum(count.matching for count in pinned)
 
 

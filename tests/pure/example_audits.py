@@ -17,7 +17,7 @@ from detaudit.core.tally import Tally
 from detaudit.core.ulp import Distance
 from detaudit.core.verdict import Count, Verdict
 from detaudit.report.privacy import Private
-from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.declare import Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 
 PRIVATE = Private(home="/home/ada", temporary="/var/tmp/ada", host="analytical-engine")
@@ -187,7 +187,7 @@ def declared():
             family,
             name.replace("-", " "),
             "",
-            Loosen(models=(model,)),
+            Unpin(models=(model,)),
             pins=(_PINS[pin],) if pin else (),
         )
     return found
@@ -215,7 +215,7 @@ def _verdict(position, row):
     )
     if kind == "needs-pin":
         used = _PINS[pin].id
-        counts = (Count("loose", model, 0, pairs), Count(f"pinned by {used}", model, pairs, 0))
+        counts = (Count("unpinned", model, 0, pairs), Count(f"pinned by {used}", model, pairs, 0))
         return replace(
             base,
             pin=used,
@@ -237,7 +237,7 @@ def _verdict(position, row):
         return replace(
             base,
             excluded=rate,
-            counts=(Count("loose", model, pairs, 0),),
+            counts=(Count("unpinned", model, pairs, 0),),
             reason=f"not observed in {pairs} pairs (a rate above {rate:.0%} is excluded)",
         )
     if kind == "skipped":

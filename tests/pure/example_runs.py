@@ -30,7 +30,7 @@ from detaudit.report.schema import v1
 
 PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
 
-LOOSE = Condition("tensorflow", "auto", "train.py", 1)
+UNPINNED = Condition("tensorflow", "auto", "train.py", 1)
 SITES = (
     Site(
         "train.py", 7, "<module>", 2, False, ("core/dense.py:111 in __init__", "random.py:1 in get")
@@ -88,7 +88,7 @@ DIFFERING = RunAudit(
     search=Search(
         24, 61.5, ("hash-seed: part", "python-random: agree"), ("clock",), ("one-worker",)
     ),
-    trials=(Finished(Trial(LOOSE, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
+    trials=(Finished(Trial(UNPINNED, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
     began="2026-01-02T03:04:05+00:00",
     seconds=93.0,
 )
@@ -162,7 +162,7 @@ WHOLE = replace(
     trials=(
         *DIFFERING.trials,
         Finished(
-            Trial(LOOSE, 1), 2, Outcome(CRASHED, "died of SIGSEGV after 3 steps", 2.0, 1), None
+            Trial(UNPINNED, 1), 2, Outcome(CRASHED, "died of SIGSEGV after 3 steps", 2.0, 1), None
         ),
     ),
 )
@@ -175,7 +175,7 @@ FAILING = RunAudit(
     traceback="".join(f"  File train.py, line {line}\n" for line in range(30))
     + "ValueError: no such layer\n",
     trials=(
-        Finished(Trial(LOOSE, 0), 1, Outcome(FAILED, "ValueError: no such layer", 2.0, 1), None),
+        Finished(Trial(UNPINNED, 0), 1, Outcome(FAILED, "ValueError: no such layer", 2.0, 1), None),
     ),
     began="2026-01-02T03:04:05+00:00",
     seconds=4.0,

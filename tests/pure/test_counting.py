@@ -49,21 +49,21 @@ def test_no_number_of_pairs_sees_what_never_differs(rate):
 
 
 def by_enumeration(
-    differing_unpinned: int, loose: int, differing_pinned: int, pinned: int
+    differing_unpinned: int, unpinned: int, differing_pinned: int, pinned: int
 ) -> Fraction:
     """Of all ways in which as many pairs part: the share with at least as many of them on the loose
     side.
     """
     differing = differing_unpinned + differing_pinned
-    ways = list(itertools.combinations(range(loose + pinned), differing))
-    extreme = sum(sum(pair < loose for pair in way) >= differing_unpinned for way in ways)
+    ways = list(itertools.combinations(range(unpinned + pinned), differing))
+    extreme = sum(sum(pair < unpinned for pair in way) >= differing_unpinned for way in ways)
     return Fraction(extreme, len(ways))
 
 
 @st.composite
 def tables(draw: st.DrawFn, most: int) -> tuple[int, int, int, int]:
-    loose, pinned = draw(st.integers(0, most)), draw(st.integers(0, most))
-    return draw(st.integers(0, loose)), loose, draw(st.integers(0, pinned)), pinned
+    unpinned, pinned = draw(st.integers(0, most)), draw(st.integers(0, most))
+    return draw(st.integers(0, unpinned)), unpinned, draw(st.integers(0, pinned)), pinned
 
 
 @given(tables(6))
@@ -74,10 +74,10 @@ def test_fisher_is_the_share_of_all_ways(table):
 @given(tables(40))
 def test_fisher_matches_scipy(table):
     stats = pytest.importorskip("scipy.stats")
-    differing_unpinned, loose, differing_pinned, pinned = table
+    differing_unpinned, unpinned, differing_pinned, pinned = table
     theirs = stats.fisher_exact(
         [
-            [differing_unpinned, loose - differing_unpinned],
+            [differing_unpinned, unpinned - differing_unpinned],
             [differing_pinned, pinned - differing_pinned],
         ],
         alternative="greater",

@@ -16,7 +16,7 @@ from detaudit.cli.app import app
 from detaudit.commands.run.conclusion import conclude as conclude_run
 from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.scan.conclusion import conclude
-from detaudit.commands.scan.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
+from detaudit.commands.scan.experiments.unpin import MOST_PAIRS, RACE_PAIRS, arms
 from detaudit.commands.scan.findings import Audit, Control
 from detaudit.commands.scan.plan import PAIRS
 from detaudit.core.condition import Condition
@@ -288,10 +288,10 @@ def test_the_figures_of_counting_and_of_races():
     text = page("reference/verdicts.md")
     for pairs, rate in rows(text, "pairs that agree", "rate above which it is excluded"):
         assert rate == f"{excluded_rate(int(pairs)):.0%}".replace("%", " %")
-    for loose, pinned, p, enough in rows(
+    for unpinned, pinned, p, enough in rows(
         text, "loose pairs that part", "pinned pairs that part", "p", "enough"
     ):
-        value = fisher(*map(int, re.findall(r"\d+", f"{loose} {pinned}")))
+        value = fisher(*map(int, re.findall(r"\d+", f"{unpinned} {pinned}")))
         assert (p, enough) == (f"{value:.3f}", "yes" if value < SIGNIFICANT else "no")
     assert dict(rows(text, "scan", "pairs")) == {
         "`--quick`": str(PAIRS["quick"]),
@@ -383,11 +383,11 @@ def test_the_example_of_a_source_is_one(tmp_path):
     known = {**base.known_pins(), **{pin.id: pin for pin in module.SOURCE.pins}}
     two = arms(module.SOURCE, "mlp", base.base_condition("tensorflow", "cpu", 1), known)
     ((name, pinned),) = two.pinned
-    assert set(pinned.pins) - set(two.loose.pins) == {name}
-    assert (pinned.settings, pinned.environment, pinned.loose) == (
-        two.loose.settings,
-        two.loose.environment,
-        two.loose.loose,
+    assert set(pinned.pins) - set(two.unpinned.pins) == {name}
+    assert (pinned.settings, pinned.environment, pinned.unpinned) == (
+        two.unpinned.settings,
+        two.unpinned.environment,
+        two.unpinned.unpinned,
     )
 
 

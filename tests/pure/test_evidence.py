@@ -12,8 +12,8 @@ from detaudit import __version__
 from detaudit.commands.scan import plan, verify
 from detaudit.commands.scan.conclusion import conclude
 from detaudit.commands.scan.experiments.ladder import ladder, weakest
-from detaudit.commands.scan.experiments.loosen import RACE_PAIRS
 from detaudit.commands.scan.experiments.matrix import matrix
+from detaudit.commands.scan.experiments.unpin import RACE_PAIRS
 from detaudit.commands.scan.findings import Audit, Control, Recipe, Rung
 from detaudit.commands.scan.session import Options, _Scan
 from detaudit.core.counting import excluded_rate
@@ -47,7 +47,7 @@ def cells(fresh_folder, **how):
 
 def test_a_pair_that_cannot_be_compared_decides_no_cell(fresh_folder):
     def facts(trial):
-        return {**FACTS, "cpus": trial.draw} if trial.condition.loose else FACTS
+        return {**FACTS, "cpus": trial.draw} if trial.condition.unpinned else FACTS
 
     assert [cell.decides for cell in cells(fresh_folder)] == [False]
     [cell] = cells(fresh_folder, facts=facts)

@@ -60,7 +60,7 @@ def world(tmp_path, fresh_folder):
         written=None,
     ):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
-        loose = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
+        unpinned = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
         alone = [] if alone is None else alone
 
         def usual(trial):
@@ -102,7 +102,7 @@ def world(tmp_path, fresh_folder):
         bench._run = answered
         case = Case(
             program,
-            loose,
+            unpinned,
             PINS,
             SOURCES,
             sources.SCRIPT_PINS,

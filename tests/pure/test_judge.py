@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from detaudit.commands.scan.experiments.compare import compare
 from detaudit.commands.scan.experiments.control import control
-from detaudit.commands.scan.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms, loosen
+from detaudit.commands.scan.experiments.unpin import MOST_PAIRS, RACE_PAIRS, arms, unpin
 from detaudit.core.condition import Condition, Trial, pairs
 from detaudit.core.counting import excluded_rate, pairs_needed
 from detaudit.core.outcome import CRASHED, FAILED, TIMED_OUT, UNAVAILABLE, Outcome
 from detaudit.core.tally import tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
-from detaudit_probes.declare import Compare, Loosen, Needs, Pin, Setting, Source
+from detaudit_probes.declare import Compare, Needs, Pin, Setting, Source, Unpin
 from detaudit_probes.protocol import NO_SETTINGS, Settings, own_setting
 
 from tests.pure.handmade import FACTS, Bench
@@ -28,7 +28,7 @@ ABSENT = Outcome(UNAVAILABLE, "no GPU here")
 
 
 def leak(own: tuple[Pin, ...] = (NARROW,), **plan) -> Source:
-    return Source("leak", "generators", "", "", Loosen(**{"models": ("mlp",), **plan}), pins=own)
+    return Source("leak", "generators", "", "", Unpin(**{"models": ("mlp",), **plan}), pins=own)
 
 
 def knob(*settings: Setting, pins: tuple[Pin, ...] = (), **plan) -> Source:
@@ -70,9 +70,9 @@ def bench(fresh_folder):
 # --- loose against pinned
 
 
-def test_loose_runs_differ_and_pinned_runs_match(bench):
+def test_unpinned_runs_differ_and_pinned_runs_match(bench):
     lab = bench(lambda trial: 0 if pinned(trial) else trial.draw)
-    found = lab.drive(loosen(leak(), BASE, KNOWN, 2))
+    found = lab.drive(unpin(leak(), BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "narrow", "leak")
     assert found.reason == "2 of 2 loose pairs of mlp part; with the pin, 0 of 2 do"
     assert (found.divergence.stage, found.divergence.step, found.divergence.name) == (
@@ -81,14 +81,14 @@ def test_loose_runs_differ_and_pinned_runs_match(bench):
         "loss",
     )
     assert [(one.name, one.matching, one.differing) for one in found.counts] == [
-        ("loose", 0, 2),
+        ("unpinned", 0, 2),
         ("pinned by narrow", 2, 0),
     ]
     assert len(found.trials) == 8 and found.excluded is None
 
 
-def test_loose_runs_that_match_are_told_with_what_that_excludes(bench):
-    found = bench(lambda trial: 0).drive(loosen(leak(), BASE, KNOWN, 5))
+def test_unpinned_runs_that_match_are_told_with_what_that_excludes(bench):
+    found = bench(lambda trial: 0).drive(unpin(leak(), BASE, KNOWN, 5))
     assert (found.verdict, found.divergence, found.pin) == (REPRODUCIBLE, None, None)
     assert found.excluded == excluded_rate(5)
     assert (
@@ -103,7 +103,7 @@ def test_the_generators_own_states_are_no_difference(bench):
     judged.
     """
     lab = bench(lambda trial: 0)
-    assert lab.drive(loosen(leak(), BASE, KNOWN, 1)).verdict == REPRODUCIBLE
+    assert lab.drive(unpin(leak(), BASE, KNOWN, 1)).verdict == REPRODUCIBLE
     drawn = next(iter(lab.answered.values())).trace
     assert ("rng", "state") in drawn.tables[0].columns
 
@@ -112,7 +112,7 @@ def test_the_generators_own_states_are_no_difference(bench):
 def test_a_source_that_was_not_exercised_is_skipped_not_passed(bench, evidence):
     lab = bench(lambda trial: 0)
     lab.evidence = evidence
-    found = lab.drive(loosen(leak(), BASE, KNOWN, 2))
+    found = lab.drive(unpin(leak(), BASE, KNOWN, 2))
     assert found.verdict == SKIPPED and "not exercised" in found.reason and found.excluded is None
 
 
@@ -123,14 +123,14 @@ def test_pairs_of_a_model_that_did_not_exercise_the_source_do_not_count(bench, f
             return super()._run(trial, number)
 
     found = Partly(fresh_folder, lambda trial: 0).drive(
-        loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 3)
+        unpin(leak(models=("mlp", "cnn")), BASE, KNOWN, 3)
     )
     assert found.verdict == REPRODUCIBLE and found.excluded == excluded_rate(3)
     assert "3 pairs" in found.reason
 
 
 def test_pinned_runs_that_differ_too_are_broken(bench):
-    found = bench(lambda trial: trial.draw).drive(loosen(leak(), BASE, KNOWN, 2))
+    found = bench(lambda trial: trial.draw).drive(unpin(leak(), BASE, KNOWN, 2))
     assert (
         found.verdict == BROKEN
         and "2 of 2 do with narrow pinned" in found.reason
@@ -138,16 +138,16 @@ def test_pinned_runs_that_differ_too_are_broken(bench):
     )
 
 
-def test_pinned_runs_that_differ_while_loose_runs_match_are_broken(bench):
+def test_pinned_runs_that_differ_while_unpinned_runs_match_are_broken(bench):
     found = bench(lambda trial: trial.draw if pinned(trial) else 0).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert found.verdict == BROKEN and "with narrow pinned" in found.reason and found.divergence
 
 
 def test_broken_wins_over_a_crash(bench):
     lab = bench(lambda trial: CRASH if number(trial) == 1 else trial.draw if pinned(trial) else 0)
-    assert lab.drive(loosen(leak(), BASE, KNOWN, 2)).verdict == BROKEN
+    assert lab.drive(unpin(leak(), BASE, KNOWN, 2)).verdict == BROKEN
 
 
 @pytest.mark.parametrize(
@@ -156,16 +156,16 @@ def test_broken_wins_over_a_crash(bench):
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_trial_that_did_not_complete_is_no_match(bench, outcome, side):
     found = bench(lambda trial: outcome if trial.side == side else 0).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert (
         found.verdict == ERROR and outcome.reason in found.reason and outcome.kind in found.reason
     )
 
 
-def test_loose_runs_that_differ_blame_nothing_where_the_pinned_ones_crash(bench):
+def test_unpinned_runs_that_differ_blame_nothing_where_the_pinned_ones_crash(bench):
     found = bench(lambda trial: CRASH if pinned(trial) else trial.draw).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert (
         (found.verdict, found.pin) == (ERROR, None)
@@ -174,20 +174,20 @@ def test_loose_runs_that_differ_blame_nothing_where_the_pinned_ones_crash(bench)
     )
 
 
-def test_loose_runs_that_differ_blame_nothing_where_the_pin_cannot_be_tried(bench):
+def test_unpinned_runs_that_differ_blame_nothing_where_the_pin_cannot_be_tried(bench):
     found = bench(lambda trial: ABSENT if pinned(trial) else trial.draw).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert (found.verdict, found.pin) == (ERROR, None) and "no GPU here" in found.reason
 
 
 def test_a_pin_with_one_crash_beside_a_match_is_not_shown_to_hold(bench):
     lab = bench(lambda trial: (CRASH if number(trial) else 0) if pinned(trial) else trial.draw)
-    assert lab.drive(loosen(leak(), BASE, KNOWN, 2)).verdict == ERROR
+    assert lab.drive(unpin(leak(), BASE, KNOWN, 2)).verdict == ERROR
 
 
 def test_what_is_unavailable_is_skipped_with_its_reason(bench):
-    found = bench(lambda trial: ABSENT).drive(loosen(leak(), BASE, KNOWN, 2))
+    found = bench(lambda trial: ABSENT).drive(unpin(leak(), BASE, KNOWN, 2))
     assert (found.verdict, found.reason) == (SKIPPED, "no GPU here")
 
 
@@ -197,35 +197,35 @@ def test_what_was_seen_on_one_model_counts_though_another_is_unavailable(bench):
             ABSENT if trial.condition.model == "cnn" else 0 if pinned(trial) else trial.draw
         )
     )
-    assert lab.drive(loosen(leak(models=("cnn", "mlp")), BASE, KNOWN, 2)).verdict == NEEDS_PIN
+    assert lab.drive(unpin(leak(models=("cnn", "mlp")), BASE, KNOWN, 2)).verdict == NEEDS_PIN
 
 
 def test_traces_that_recorded_nothing_are_no_match(bench):
-    found = bench(lambda trial: None).drive(loosen(leak(), BASE, KNOWN, 2))
+    found = bench(lambda trial: None).drive(unpin(leak(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "nothing was observed" in found.reason
 
 
 def test_traces_from_other_environments_are_not_compared(bench):
     found = bench(lambda trial: 0, facts=lambda trial: {**FACTS, "cpus": trial.side}).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert found.verdict == ERROR and "cpus" in found.reason
 
 
 def test_no_pairs_at_all_are_no_verdict_of_match(bench):
-    assert bench(lambda trial: 0).drive(loosen(leak(), BASE, KNOWN, 0)).verdict == SKIPPED
-    assert bench(lambda trial: 0).drive(loosen(leak(models=()), BASE, KNOWN, 2)).verdict == SKIPPED
+    assert bench(lambda trial: 0).drive(unpin(leak(), BASE, KNOWN, 0)).verdict == SKIPPED
+    assert bench(lambda trial: 0).drive(unpin(leak(models=()), BASE, KNOWN, 2)).verdict == SKIPPED
 
 
 def test_the_pin_that_works_is_named_though_the_first_tried_does_not(bench):
     lab = bench(lambda trial: 0 if "wide" in trial.condition.pins else trial.draw)
-    found = lab.drive(loosen(leak((NARROW, WIDE)), BASE, KNOWN, 2))
+    found = lab.drive(unpin(leak((NARROW, WIDE)), BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.other_pins) == (NEEDS_PIN, "wide", ())
 
 
 def test_every_pin_that_works_is_named_the_advised_one_first(bench):
     found = bench(lambda trial: 0 if pinned(trial) else trial.draw).drive(
-        loosen(leak(pins=("wide", "narrow")), BASE, KNOWN, 2)
+        unpin(leak(pins=("wide", "narrow")), BASE, KNOWN, 2)
     )
     assert (found.pin, found.other_pins) == ("wide", ("narrow",))
 
@@ -239,9 +239,9 @@ def test_a_pin_that_fails_on_another_model_does_not_hold(bench):
         )
 
     source = leak((NARROW, WIDE), models=("mlp", "cnn"))
-    found = bench(behave).drive(loosen(source, BASE, KNOWN, 2))
+    found = bench(behave).drive(unpin(source, BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.other_pins) == (NEEDS_PIN, "wide", ())
-    found = bench(behave).drive(loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 2))
+    found = bench(behave).drive(unpin(leak(models=("mlp", "cnn")), BASE, KNOWN, 2))
     assert found.verdict == BROKEN and "cnn" in found.reason
 
 
@@ -250,7 +250,7 @@ def test_pins_of_which_none_works_on_every_model_are_not_decided(bench):
     lab = bench(
         lambda trial: 0 if works[trial.condition.model] in trial.condition.pins else trial.draw
     )
-    found = lab.drive(loosen(leak((NARROW, WIDE), models=("mlp", "cnn")), BASE, KNOWN, 2))
+    found = lab.drive(unpin(leak((NARROW, WIDE), models=("mlp", "cnn")), BASE, KNOWN, 2))
     assert (found.verdict, found.pin) == (
         ERROR,
         None,
@@ -258,7 +258,7 @@ def test_pins_of_which_none_works_on_every_model_are_not_decided(bench):
 
 
 def test_a_source_that_differs_and_has_no_pin_is_not_decided(bench):
-    found = bench(lambda trial: trial.draw).drive(loosen(leak(own=()), BASE, KNOWN, 2))
+    found = bench(lambda trial: trial.draw).drive(unpin(leak(own=()), BASE, KNOWN, 2))
     assert (found.verdict, found.pin) == (ERROR, None)
     assert found.reason == "2 of 2 loose pairs of mlp part, and no pin is known that could be tried"
 
@@ -269,7 +269,7 @@ def test_the_guilty_model_is_the_one_that_differs(bench):
             trial.draw if trial.condition.model == "source:own" and not pinned(trial) else 0
         )
     )
-    found = lab.drive(loosen(leak(models=("mlp", "source:own")), BASE, KNOWN, 2))
+    found = lab.drive(unpin(leak(models=("mlp", "source:own")), BASE, KNOWN, 2))
     assert found.verdict == NEEDS_PIN and "pairs of own part" in found.reason
 
 
@@ -283,28 +283,28 @@ def differ_in(*numbers: int):
 
 def test_a_race_gets_five_pairs_a_side_at_least(bench):
     lab = bench(differ_in(*range(MOST_PAIRS)))
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 1))
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 1))
     assert found.verdict == NEEDS_PIN and [len(one) for one in lab.asked] == [4 * RACE_PAIRS]
 
 
 def test_a_race_that_differs_four_times_of_five_is_shown(bench):
     lab = bench(differ_in(0, 1, 2, 4))
     assert (
-        lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == NEEDS_PIN
+        lab.drive(unpin(leak(race=True), BASE, KNOWN, 5)).verdict == NEEDS_PIN
         and len(lab.asked) == 1
     )
 
 
 def test_a_race_that_differs_rarely_gets_more_pairs_until_it_is_shown(bench):
     lab = bench(differ_in(1, 6, 7, 9, 11, 12, 13))
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     assert found.verdict == NEEDS_PIN and len(lab.asked) > 1
     assert found.counts[0].pairs == found.counts[1].pairs == pairs_needed(1 / RACE_PAIRS) == 14
 
 
 def test_a_race_that_differs_too_rarely_is_inconclusive_with_its_counts(bench):
     lab = bench(differ_in(2))
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     assert (found.verdict, found.pin) == (ERROR, None) and found.reason.startswith(
         "inconclusive: 1 of 20 loose pairs"
     )
@@ -321,13 +321,13 @@ def test_a_race_is_shown_by_the_model_on_which_it_parts_often(bench):
         often = trial.condition.model == "cnn" or number(trial) == 0
         return trial.draw if often and not pinned(trial) else 0
 
-    found = bench(behave).drive(loosen(leak(race=True, models=("mlp", "cnn")), BASE, KNOWN, 5))
+    found = bench(behave).drive(unpin(leak(race=True, models=("mlp", "cnn")), BASE, KNOWN, 5))
     assert found.verdict == NEEDS_PIN and "pairs of cnn part" in found.reason
 
 
 def test_a_race_that_never_differs_is_reproducible_with_what_five_pairs_exclude(bench):
     lab = bench(differ_in())
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 1))
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 1))
     assert (found.verdict, found.excluded, len(lab.asked)) == (
         REPRODUCIBLE,
         excluded_rate(RACE_PAIRS),
@@ -337,7 +337,7 @@ def test_a_race_that_never_differs_is_reproducible_with_what_five_pairs_exclude(
 
 def test_a_race_whose_pin_differs_once_is_broken(bench):
     lab = bench(lambda trial: trial.draw if not pinned(trial) or number(trial) == 3 else 0)
-    assert lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == BROKEN
+    assert lab.drive(unpin(leak(race=True), BASE, KNOWN, 5)).verdict == BROKEN
     assert len(lab.asked) == 1  # no number of pairs can show that this pin holds
 
 
@@ -345,7 +345,7 @@ def test_a_race_of_which_one_pin_differs_and_another_may_work_is_not_broken(benc
     lab = bench(
         lambda trial: trial.draw if "narrow" in trial.condition.pins and number(trial) == 2 else 0
     )
-    found = lab.drive(loosen(leak(race=True, pins=("narrow", "wide")), BASE, KNOWN, 1))
+    found = lab.drive(unpin(leak(race=True, pins=("narrow", "wide")), BASE, KNOWN, 1))
     assert (
         found.verdict == ERROR
         and found.reason.startswith("inconclusive")
@@ -357,7 +357,7 @@ def test_a_race_whose_pinned_pairs_crash_is_not_shown(bench):
     lab = bench(
         lambda trial: trial.draw if not pinned(trial) else CRASH if number(trial) == 0 else 0
     )
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     assert (
         (found.verdict, found.pin) == (ERROR, None)
         and "SIGSEGV" in found.reason
@@ -367,7 +367,7 @@ def test_a_race_whose_pinned_pairs_crash_is_not_shown(bench):
 
 def test_more_pairs_never_repeat_those_that_were_run(bench):
     lab = bench(differ_in(2))
-    lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
+    lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     for earlier, later in zip(lab.asked, lab.asked[1:], strict=False):
         assert set(earlier) < set(later)
 
@@ -375,7 +375,7 @@ def test_more_pairs_never_repeat_those_that_were_run(bench):
 # --- the conditions of the experiment
 
 
-def test_loose_and_pinned_differ_by_the_pin_alone():
+def test_unpinned_and_pinned_differ_by_the_pin_alone():
     source = leak(
         (NARROW, WIDE),
         settings=Settings(intra_op_threads=4),
@@ -383,29 +383,33 @@ def test_loose_and_pinned_differ_by_the_pin_alone():
         feed=True,
     )
     tried = arms(source, "cnn", BASE, KNOWN)
-    assert tried.loose.pins == ("other",) and tried.loose.loose == ("leak",)
-    assert (tried.loose.model, tried.loose.feed, tried.loose.procedure) == ("cnn", "leak", None)
+    assert tried.unpinned.pins == ("other",) and tried.unpinned.unpinned == ("leak",)
+    assert (tried.unpinned.model, tried.unpinned.feed, tried.unpinned.procedure) == (
+        "cnn",
+        "leak",
+        None,
+    )
     assert (
-        tried.loose.settings == Settings(intra_op_threads=4)
-        and dict(tried.loose.environment)["ORDER"] == "{draw}"
+        tried.unpinned.settings == Settings(intra_op_threads=4)
+        and dict(tried.unpinned.environment)["ORDER"] == "{draw}"
     )
     for name, condition in tried.pinned:
-        assert condition == tried.loose.with_pin(KNOWN[name])
+        assert condition == tried.unpinned.with_pin(KNOWN[name])
     assert dict(tried.pinned)["narrow"].pins == ("other", "narrow")
 
 
-def test_a_source_may_loose_others_and_bring_its_own_procedure():
-    tried = arms(leak(loosens=("other",), procedure=True), "mlp", BASE, KNOWN)
+def test_a_source_may_unpin_others_and_bring_its_own_procedure():
+    tried = arms(leak(unpins=("other",), procedure=True), "mlp", BASE, KNOWN)
     assert (
-        tried.loose.loose == ("other",)
-        and tried.loose.pins == ("narrow",)
-        and tried.loose.procedure == "leak"
+        tried.unpinned.unpinned == ("other",)
+        and tried.unpinned.pins == ("narrow",)
+        and tried.unpinned.procedure == "leak"
     )
 
 
 def test_a_source_that_needs_a_gpu_is_tried_on_it():
     for source, device in ((leak()._replace(needs=Needs(gpus=1)), "gpu"), (leak(), "cpu")):
-        assert arms(source, "mlp", BASE, KNOWN).loose.device == device
+        assert arms(source, "mlp", BASE, KNOWN).unpinned.device == device
 
 
 # --- settings
@@ -528,7 +532,7 @@ def test_a_crash_is_told_before_what_is_unavailable(bench):
     found = lab.drive(compare(knob(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "SIGSEGV" in found.reason
     lab = bench(lambda trial: CRASH if trial.condition.model == "cnn" else ABSENT)
-    assert lab.drive(loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 2)).verdict == ERROR
+    assert lab.drive(unpin(leak(models=("mlp", "cnn")), BASE, KNOWN, 2)).verdict == ERROR
 
 
 @pytest.mark.parametrize("others", [0, "differ"])

@@ -194,7 +194,7 @@ def test_a_request_says_all_of_the_condition(runner):
         feed="feed",
         procedure="how",
         pins=("a", "b"),
-        loose=("c",),
+        unpinned=("c",),
         settings=settings,
         orders=orders,
         fingerprint="xxh3_64",

@@ -360,7 +360,7 @@ def four_ways(case, blank):
     clean = {"without": ("left.txt",)}
     said = b""
     for orders in ({}, {"left": True}, clean, {"left": True, **clean}):
-        trial = Trial(case.loose.with_orders(**orders), 0)
+        trial = Trial(case.unpinned.with_orders(**orders), 0)
         said += (yield [trial])[trial].trace.stdout(10)
     return replace(blank, reason=said.decode())
 

@@ -171,8 +171,8 @@ DRAWS = {
 
 @pytest.mark.parametrize("pin", DRAWS)
 def test_a_pin_from_outside_works_and_without_it_runs_differ(run, pin):
-    loose = run(DRAWS[pin])
-    assert printed(loose[0]) != printed(loose[1])
+    unpinned = run(DRAWS[pin])
+    assert printed(unpinned[0]) != printed(unpinned[1])
     pinned = run(DRAWS[pin], pin)
     assert printed(pinned[0]) == printed(pinned[1])
 
@@ -350,9 +350,9 @@ def test_every_numpy_generator_without_a_seed_is_held_and_its_line_found(run, ma
     text = f"import numpy as np\nrng = np.random.{made}\nprint(rng.normal(size=2))\n"
     pinned = run(text, "numpy-generator")
     assert printed(pinned[0]) == printed(pinned[1])
-    loose = run(text, spy="numpy-generator")
-    assert printed(loose[0]) != printed(loose[1])
-    assert [site["line"] for site in collected(loose[0])] == [2]
+    unpinned = run(text, spy="numpy-generator")
+    assert printed(unpinned[0]) != printed(unpinned[1])
+    assert [site["line"] for site in collected(unpinned[0])] == [2]
 
 
 LATE = """
@@ -372,11 +372,11 @@ LATE = """
 
 
 def test_threads_of_the_scripts_own_are_put_in_order(run):
-    loose = run(LATE)
-    assert printed(loose[0]) != printed(loose[1])
+    unpinned = run(LATE)
+    assert printed(unpinned[0]) != printed(unpinned[1])
     pinned = run(LATE, "one-pool-thread")
     assert printed(pinned[0]) == printed(pinned[1]) == f"{list(range(12))}\n" * 2
-    assert loose[0].trace.evidence["thread-race"] > 1
+    assert unpinned[0].trace.evidence["thread-race"] > 1
 
 
 PROCESSES = """
@@ -395,9 +395,9 @@ PROCESSES = """
 
 
 def test_processes_and_threads_are_told_apart(run):
-    loose = run(PROCESSES)
-    assert printed(loose[0]) != printed(loose[1])
-    assert loose[0].trace.evidence.get("process-pool") and not loose[0].trace.evidence.get(
+    unpinned = run(PROCESSES)
+    assert printed(unpinned[0]) != printed(unpinned[1])
+    assert unpinned[0].trace.evidence.get("process-pool") and not unpinned[0].trace.evidence.get(
         "thread-race"
     )
     pinned = run(PROCESSES, "one-process")

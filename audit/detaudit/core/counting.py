@@ -29,15 +29,17 @@ def pairs_needed(rate: float) -> int:
     return count
 
 
-def fisher(differing_unpinned: int, loose: int, differing_pinned: int, pinned: int) -> float:
+def fisher(differing_unpinned: int, unpinned: int, differing_pinned: int, pinned: int) -> float:
     """One-sided Fisher p: how probable at least this many of the partings fall on the loose side by
     chance.
     """
     differing = differing_unpinned + differing_pinned
-    total = comb(loose + pinned, differing)
-    ways = range(differing_unpinned, min(loose, differing) + 1)
+    total = comb(unpinned + pinned, differing)
+    ways = range(differing_unpinned, min(unpinned, differing) + 1)
     return (
-        sum(comb(loose, k) * comb(pinned, differing - k) for k in ways if differing - k <= pinned)
+        sum(
+            comb(unpinned, k) * comb(pinned, differing - k) for k in ways if differing - k <= pinned
+        )
         / total
     )
 

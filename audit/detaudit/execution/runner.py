@@ -262,7 +262,7 @@ class Runner:
             feed=condition.feed,
             procedure=condition.procedure,
             pins=condition.pins,
-            loose=condition.loose,
+            unpinned=condition.unpinned,
             settings=condition.settings,
             orders=condition.orders,
             fingerprint=self.fingerprint,

@@ -43,7 +43,7 @@ def _begin(folder: str) -> None:
     session = Session(request, folder, pinned, request.orders.root)
     if _claim(folder):
         _watch(session, modules)
-    for name in request.loose:
+    for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
     for name in request.pins:

@@ -19,7 +19,7 @@ import sys
 import time
 import types
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "clock"
@@ -49,7 +49,7 @@ SOURCE = Source(
     title="the clock and the process id as seeds",
     breaks="A seed made of time.time_ns() and os.getpid() shuffles the rows in another order.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,

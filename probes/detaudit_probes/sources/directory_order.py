@@ -14,7 +14,7 @@ depends on the trial's draw, as another machine's file system would.
 
 import os
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -27,7 +27,7 @@ SOURCE = Source(
     title="the order of a directory",
     breaks="Files are read in the order in which the file system happens to list them.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True, settings=Settings(epochs=1)),
+    experiment=Unpin(models=("mlp",), feed=True, settings=Settings(epochs=1)),
     pins=(
         Pin(
             id=PIN,

@@ -20,17 +20,17 @@ from detaudit_probes.declare import (
     IMPORT,
     InScript,
     Link,
-    Loosen,
     Needs,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit.models import Tiny, spread
 
 ID = "gpu-kernels"
 
 XLA = "xla-deterministic"
-_EXPERIMENT = Loosen(
+_EXPERIMENT = Unpin(
     models=("source:" + ID, "text", "cnn", "lstm", "attention"),
     race=True,
     pins=("op-determinism",),

@@ -21,9 +21,9 @@ from detaudit_probes.declare import (
     Edit,
     InScript,
     Link,
-    Loosen,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
@@ -41,7 +41,7 @@ SOURCE = Source(
     title="several loader threads",
     breaks="Threads that load batches draw from one generator: which batch gets which number is a race.",
     backends=EVERY_BACKEND + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,

@@ -17,9 +17,9 @@ from detaudit_probes.declare import (
     Edit,
     InScript,
     Link,
-    Loosen,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit import batches
 
@@ -44,7 +44,7 @@ SOURCE = Source(
     title="a NumPy generator without a seed",
     breaks="A PyDataset that shuffles with an unseeded default_rng() feeds the batches in another order.",
     backends=EVERY_BACKEND + TF_KERAS,
-    experiment=Loosen(models=("mlp",), feed=True, pins=(ID, "os-entropy")),
+    experiment=Unpin(models=("mlp",), feed=True, pins=(ID, "os-entropy")),
     pins=(
         Pin(
             id=ID,

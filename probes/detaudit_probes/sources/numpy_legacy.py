@@ -11,7 +11,7 @@ the model: a ``PyDataset`` that shuffles after every epoch, an augmentation, sci
 and ``scipy.stats`` where no ``random_state`` is given.
 """
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.sources import third_party
 
@@ -23,7 +23,7 @@ SOURCE = Source(
     title="NumPy's legacy generator",
     breaks="A PyDataset that shuffles with numpy.random feeds the batches in another order.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,

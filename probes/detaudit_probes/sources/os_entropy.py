@@ -14,7 +14,7 @@ seeded when it was imported, as NumPy's legacy generator is, must be seeded by i
 import os
 import random
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "os-entropy"
@@ -25,7 +25,7 @@ SOURCE = Source(
     title="the operating system's entropy (os.urandom, secrets, uuid)",
     breaks="Files named by uuid4 and read back in sorted order come in another order.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,

@@ -10,7 +10,7 @@ the gradient dense first and repeat themselves. So do one intra-op thread, and o
 The probe trains the text model: 40,000 rows, 50 indices, eight threads.
 """
 
-from detaudit_probes.declare import TF_KERAS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 from detaudit_probes.sources import op_determinism
 
@@ -24,7 +24,7 @@ SOURCE = Source(
     title="the sparse update of an embedding",
     breaks="Threads add rows with the same index to one variable, in an order that is a race.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("text",),
         race=True,
         settings=Settings(intra_op_threads=8, epochs=2),

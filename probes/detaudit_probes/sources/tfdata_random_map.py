@@ -13,7 +13,7 @@ gives the pipeline a private pool of eight threads, so that they race on one cor
 machine too.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -29,7 +29,7 @@ SOURCE = Source(
     title="a random operation in a parallel tf.data map",
     breaks="Parallel calls draw from one generator: which element gets which number is a race.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,

@@ -8,7 +8,7 @@ Torch's own dropout and ``torch.rand``; Keras' layers draw from seed generators 
 """
 
 from detaudit_probes import backends
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 
 ID = "torch-seed"
 
@@ -18,7 +18,7 @@ SOURCE = Source(
     title="Torch's default generator",
     breaks="fit shuffles its batches with an unseeded generator.",
     backends=("torch",),
-    experiment=Loosen(models=("mlp",)),
+    experiment=Unpin(models=("mlp",)),
     pins=(
         Pin(
             id=ID,

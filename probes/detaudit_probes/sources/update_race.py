@@ -14,7 +14,7 @@ any is assigned, both did on eight threads (6 of 6 processes; without, 6 of 6 di
 
 import sys
 
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import mlp
 from detaudit_probes.protocol import Settings
 
@@ -55,7 +55,7 @@ SOURCE = Source(
     title="the optimizer's updates on TensorFlow 1",
     breaks="A variable is written while another thread computes from it.",
     backends=("tensorflow1",),
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:" + ID,),
         race=True,
         settings=Settings(inter_op_threads=8, intra_op_threads=1),

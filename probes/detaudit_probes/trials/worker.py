@@ -109,7 +109,7 @@ def _freshen(trial: Trial) -> None:
 
 
 def _check_available(trial: Trial, declared: Declared) -> None:
-    for name in {trial.request.feed, trial.request.procedure} | set(trial.request.loose):
+    for name in {trial.request.feed, trial.request.procedure} | set(trial.request.unpinned):
         if name is not None and hasattr(declared[name][1], "available"):
             reason = declared[name][1].available(trial)
             if reason:
@@ -123,7 +123,7 @@ def _watch(trial: Trial, declared: Declared) -> None:
 
 
 def _provoke(trial: Trial, declared: Declared) -> None:
-    for name in trial.request.loose:
+    for name in trial.request.unpinned:
         if hasattr(declared[name][1], "provoke"):
             declared[name][1].provoke(trial)
 

@@ -15,7 +15,7 @@ import time
 import types
 
 from detaudit_probes import backends
-from detaudit_probes.declare import Loosen, Source
+from detaudit_probes.declare import Source, Unpin
 from detaudit_probes.given import Unavailable
 
 stub = types.ModuleType("detaudit_probes.backends.stub")
@@ -37,7 +37,7 @@ SOURCE = Source(
     title="a fault",
     breaks="",
     backends=("stub",),
-    experiment=Loosen(models=("mlp",), procedure=True),
+    experiment=Unpin(models=("mlp",), procedure=True),
 )
 
 SLEEP = "import time; time.sleep(600)"

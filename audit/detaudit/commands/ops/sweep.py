@@ -43,13 +43,13 @@ class Conditions:
     @classmethod
     def of(cls, base: Condition, known: Mapping[str, Pin]) -> "Conditions":
         """From the base condition, whose one thread makes way for several."""
-        loose = replace(base, model=protocol.OPERATIONS).without(["sparse-update"], known)
-        loose = loose.with_orders(repeats=REPEATS)
-        several = loose.with_settings(Settings(intra_op_threads=THREADS, inter_op_threads=1))
+        unpinned = replace(base, model=protocol.OPERATIONS).without(["sparse-update"], known)
+        unpinned = unpinned.with_orders(repeats=REPEATS)
+        several = unpinned.with_settings(Settings(intra_op_threads=THREADS, inter_op_threads=1))
         return cls(
             several,
             several.with_pin(known["op-determinism"]),
-            loose.with_pin(known["one-thread"]),
+            unpinned.with_pin(known["one-thread"]),
             several.with_pin(known["onednn-off"]),
         )
 

@@ -64,7 +64,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     pins, untouched = _relevant(case, done)
     pairs, matching = pairs_for(audit.repeats), matches_for(audit.repeats)
     if matching is None:
-        audit = yield from growth.grown(case.loose, audit)
+        audit = yield from growth.grown(case.unpinned, audit)
         rate = f"{audit.repeats.differing} of {audit.repeats.pairs} pairs differ"
         return replace(
             audit,
@@ -88,7 +88,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             ),
         )
     if not control.matches:
-        audit = yield from growth.grown(case.loose, audit)
+        audit = yield from growth.grown(case.unpinned, audit)
         return replace(
             audit,
             search=counter.told(search, began),
@@ -123,7 +123,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         )
     case.known_so_far(replace(audit, causes=causes, search=search))
     observer = yield from _observe(case, pins)
-    audit = yield from growth.grown(case.loose, audit)
+    audit = yield from growth.grown(case.unpinned, audit)
     case.emit(Phase("The lines that drew"))
     causes = yield from blame.sites(case, causes, max(pairs, MORE))
     audit = replace(audit, causes=causes, search=search, observer=observer)

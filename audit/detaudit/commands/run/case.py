@@ -30,7 +30,7 @@ class Case:
     """
 
     program: Program
-    loose: Condition
+    unpinned: Condition
     known: dict[str, Pin]
     sources: tuple[Source, ...]
     pins: Pins
@@ -47,7 +47,7 @@ class Case:
     runs: Callable[[], int] = lambda: 0
 
     def pinned(self, pins: Sequence[str]) -> Condition:
-        condition = self.loose
+        condition = self.unpinned
         # One set, one condition: its runs are shared
         for name in sorted(pins, key=self.pins.index):
             condition = condition.with_pin(self.known[name])

@@ -74,12 +74,14 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
             break
         version = case.program.add_version(f"fix {number}", files)
         environment = tuple(sorted({item for way in ways for item in way.environment}))
-        condition = case.loose.with_orders(version=version).with_environment(dict(environment))
+        condition = case.unpinned.with_orders(version=version).with_environment(dict(environment))
         answer = yield from ask(condition, pairs + (PAIRS if number else 0))
         if answer.matches is not True:
             last = answer.reason or "its runs differ"
         else:
-            before, after = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
+            before, after = yield from price.timed(
+                [case.unpinned, condition], price.ROUNDS, price.FIX
+            )
             excluded = excluded_rate(answer.repeats.matching)
             return Fix(
                 diff(case.program.root, files),
@@ -144,7 +146,7 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
         for name in filter(case.program.contains, names):
             text = files.get(name) or text_of(case.program.root / name)
             lines = [line for file, line in way.places if file == name]
-            new = _edited(text, way.edit, lines, case.loose.seed) if text is not None else None
+            new = _edited(text, way.edit, lines, case.unpinned.seed) if text is not None else None
             if new is not None:
                 files[name] = new
                 changed = True

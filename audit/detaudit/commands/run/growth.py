@@ -17,7 +17,7 @@ POINTS = 12  # of the curve that is shown
 
 
 def grown(
-    loose: Condition, audit: RunAudit
+    unpinned: Condition, audit: RunAudit
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
     """``audit`` with the curve of one pair, empty where it agreed, did not complete, or was too
     large to be kept.
@@ -25,7 +25,7 @@ def grown(
     Where that pair parts at the very place at which the first did, its distance there is told as
     well.
     """
-    some = pair(loose.with_orders(keep_from=0), 0)
+    some = pair(unpinned.with_orders(keep_from=0), 0)
     found = yield list(some)
     left, right = (found[trial] for trial in some)
     if left.trace is None or right.trace is None:

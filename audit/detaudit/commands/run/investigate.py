@@ -101,7 +101,7 @@ def _without(
     has made): the report says so.
     """
     fresh, listed = leftovers.without(case, made), ", ".join(made[:3])
-    trials = pair(fresh.loose, 0)
+    trials = pair(fresh.unpinned, 0)
     found = yield list(trials)
     fresh_runs = [found[trial] for trial in trials]
     if counted(fresh_runs).problem:
@@ -109,7 +109,7 @@ def _without(
     again = yield from leftovers.compare_again(fresh, fresh_runs[0])
     if leftovers.differs(again) and not counted(fresh_runs).differing:
         pairs = max(audit.repeats.pairs, leftovers.LEAST)
-        fresh_runs = yield from further(fresh.loose, fresh_runs, pairs - 1)
+        fresh_runs = yield from further(fresh.unpinned, fresh_runs, pairs - 1)
     left = written_by(fresh_runs[0])
     described = _with_note(_described(fresh, audit, fresh_runs), again, left)
     if described.repeats.differing:
@@ -153,15 +153,17 @@ def _at_a_step(
     """Where runs are to be ended early, all are after as many steps as the first makes: the audit
     speaks of these. Third, the run that told it.
     """
-    orders = case.loose.orders
+    orders = case.unpinned.orders
     if orders.stop_steps is None and orders.stop_seconds is None:
         return case, blank, ()
-    first = (yield [Trial(case.loose, 0)])[Trial(case.loose, 0)]
+    first = (yield [Trial(case.unpinned, 0)])[Trial(case.unpinned, 0)]
     steps = first.trace.measures.stopped if first.trace is not None else None
     if orders.stop_seconds is not None:
         case = replace(
             case,
-            loose=case.loose.with_orders(stop_seconds=None, stop_steps=steps or orders.stop_steps),
+            unpinned=case.unpinned.with_orders(
+                stop_seconds=None, stop_steps=steps or orders.stop_steps
+            ),
         )
     return case, replace(blank, steps=steps), (first,)
 
@@ -174,7 +176,7 @@ def _repeat(
 
     A run is made alone first, so that a failure in it is the script's own.
     """
-    one, other = pair(case.loose, 0)
+    one, other = pair(case.unpinned, 0)
     first = (yield [one])[one]
     case.emit(Told(f"One run takes {first.outcome.seconds:.0f} s."))
     short = first.outcome.seconds < PAIRS[0][0]
@@ -185,7 +187,7 @@ def _repeat(
         completed = [run for run in done if run.outcome.completed]
         if not completed or counted(done).differing:
             break
-        trials = pair(case.loose, number)
+        trials = pair(case.unpinned, number)
         found = yield list(trials)
         done += [found[trial] for trial in trials]
     return case, done, _refused(blank, done)
@@ -280,7 +282,7 @@ def _differing(
     if not case.search:
         return replace(audit, no_fix="--no-search: no cause and no fix was looked for")
     case.known_so_far(audit)
-    runs = yield from repeated(case.loose, len(runs) // 2, most=case.most, runs=runs)
+    runs = yield from repeated(case.unpinned, len(runs) // 2, most=case.most, runs=runs)
     audit = _described(case, audit, runs)
     audit = yield from localise(case, audit, runs)
     case.known_so_far(audit)
@@ -294,12 +296,12 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
     """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not
     decided if rarely.
     """
-    condition = case.loose.with_orders(watch=False)
+    condition = case.unpinned.with_orders(watch=False)
     answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
     if not answer.matches:
         return answer
-    more = yield from repeated(case.loose, len(runs) // 2, compare_ends, case.most, runs)
-    recorded = counted((yield from further(case.loose, more, MORE)), compare_ends)
+    more = yield from repeated(case.unpinned, len(runs) // 2, compare_ends, case.most, runs)
+    recorded = counted((yield from further(case.unpinned, more, MORE)), compare_ends)
     needed = matches_for(recorded, RECORDER, MOST)
     answer = yield from ask(condition, max(needed or 0, UNRECORDED), comparing=compare_ends)
     if answer.matches and needed is None:
@@ -316,7 +318,7 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
 
 def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
     """An unrecorded pair too, and then what another machine may have otherwise."""
-    unrecorded = case.loose.with_orders(watch=False)
+    unrecorded = case.unpinned.with_orders(watch=False)
     bare = yield from ask(unrecorded, 1, comparing=compare_ends)
     audit = replace(audit, bare=bare.repeats)
     if bare.matches is None:
@@ -355,11 +357,11 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder
     hide it?
     """
-    condition = case.loose.with_orders(watch=False)
+    condition = case.unpinned.with_orders(watch=False)
     unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
     bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
     needed = matches_for(bare, RECORDER, MOST)
-    more = yield from repeated(case.loose, len(runs) // 2, most=needed or case.most, runs=runs)
+    more = yield from repeated(case.unpinned, len(runs) // 2, most=needed or case.most, runs=runs)
     audit = replace(_described(case, audit, more), bare=bare)
     if audit.repeats.differing:
         return (yield from _differing(case, audit, more))
@@ -378,7 +380,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
 
 def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[Observer, Answer]]:
     """Do unrecorded runs end on the bits of recorded ones? If not, more of them are asked."""
-    unrecorded = case.loose.with_orders(watch=False)
+    unrecorded = case.unpinned.with_orders(watch=False)
     found = yield [Trial(unrecorded, 0)]
     if not isinstance(compare_ends(recorded, found[Trial(unrecorded, 0)]), Divergence):
         return Observer(True, "recorded and unrecorded runs end on the same bits"), bare

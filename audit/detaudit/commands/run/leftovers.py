@@ -33,7 +33,7 @@ LEAST = 2  # pairs of fresh runs that ``MOST`` runs which differ from them are h
 
 def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
     """A run in the sandbox that ``first`` has left, compared with it."""
-    trial = Trial(case.loose.with_orders(left=True), 0)
+    trial = Trial(case.unpinned.with_orders(left=True), 0)
     found = yield [trial]
     if not found[
         trial
@@ -46,7 +46,7 @@ def explain(
     case: Case, audit: RunAudit, runs: Sequence[Finished], names: Sequence[str]
 ) -> Experiment[RunAudit]:
     """Fresh runs match, and one that begins from what the first has left, ``names``, differs."""
-    changed = case.loose.with_orders(left=True)
+    changed = case.unpinned.with_orders(left=True)
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
         return _unresolved(
@@ -135,7 +135,7 @@ def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, 
     Shown by a run without them, which makes them again. One that fails says nothing.
     """
     for names in _attempts(case, runs[0]):
-        trial = Trial(without(case, names).loose, 0)
+        trial = Trial(without(case, names).unpinned, 0)
         done = (yield [trial])[trial]
         if done.outcome.completed:
             again = _made_again(names, written_by(done))
@@ -181,7 +181,7 @@ def _may_go(folder: Path) -> bool:
 
 def without(case: Case, names: Sequence[str]) -> Case:
     """The case in a folder without these files."""
-    return replace(case, loose=case.loose.with_orders(without=tuple(names)))
+    return replace(case, unpinned=case.unpinned.with_orders(without=tuple(names)))
 
 
 def differs(comparison: Comparison | None) -> bool:

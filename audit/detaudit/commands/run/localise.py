@@ -43,7 +43,7 @@ def localise(
     if divergence.stage == "data" or divergence.name.startswith(protocol.ARGUMENT):
         return audit  # what went in differed
     table = step_table(found[1].trace, divergence)
-    replayed = case.loose.with_orders(
+    replayed = case.unpinned.with_orders(
         pinpoint=divergence.step,
         every=1,
         eager=table is None or not table.name.startswith("fit"),

@@ -32,7 +32,7 @@ def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price
     """
     sets = list(dict.fromkeys([*((pin,) for pin in tried), needed]))
     before, again, *after = yield from timed(
-        [case.loose, case.loose, *map(case.pinned, sets)], ROUNDS, FIRST
+        [case.unpinned, case.unpinned, *map(case.pinned, sets)], ROUNDS, FIRST
     )
     costs = {
         pins: Cost(pins, (), *ratios(before, seconds))

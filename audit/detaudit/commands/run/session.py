@@ -222,7 +222,7 @@ class _Run:
         self.so_far.append(blank)
         case = Case(
             program=self.program,
-            loose=self._loose(),
+            unpinned=self._unpinned(),
             known=known,
             sources=tuple(
                 source for source in base.script_sources().values() if source.script is not None
@@ -349,7 +349,7 @@ class _Run:
             own["KERAS_BACKEND"] = self.options.backend
         return own
 
-    def _loose(self) -> Condition:
+    def _unpinned(self) -> Condition:
         orders = Orders(every=self.options.every)
         after = self.options.stop_after
         if after is not None and after.endswith("s"):
@@ -399,8 +399,10 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     """Sentences on settings that do nothing, in the environment and in the script, and on processes
     not watched.
     """
-    loose = [run.trace for run in trials if run.trace is not None and not run.trial.condition.pins]
-    ids = {name for trace in loose for name in trace.measures.placebos}
+    unpinned = [
+        run.trace for run in trials if run.trace is not None and not run.trial.condition.pins
+    ]
+    ids = {name for trace in unpinned for name in trace.measures.placebos}
     own = tuple(
         f"a placebo is in the script: {placebo.title}. It does not hold {placebo.claims} (detaudit "
         f"scan shows it)"

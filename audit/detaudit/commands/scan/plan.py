@@ -17,7 +17,7 @@ QUICK_MODELS = ("mlp", "text")
 
 #: In a quick scan a source is tried on so many of its models and settings, the most telling first,
 #: and on its advised pin.
-QUICK_LOOSEN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
+QUICK_UNPIN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
 
 #: Pairs of each condition; races take more (``experiments.loosen.RACE_PAIRS``).
 PAIRS = {QUICK: 1, DEFAULT: 2, FULL: 5}
@@ -117,7 +117,7 @@ def narrowed(source: Source) -> Source:
             )
         )
     pins = (plan.pins or tuple(pin.id for pin in source.pins))[:1]
-    return source._replace(experiment=plan._replace(models=plan.models[:QUICK_LOOSEN], pins=pins))
+    return source._replace(experiment=plan._replace(models=plan.models[:QUICK_UNPIN], pins=pins))
 
 
 def _named(source: Source, names: Sequence[str]) -> bool:

@@ -42,22 +42,22 @@ def _arms(verdict: v1.Verdict) -> str:
     """Loose against pinned, on the model that the verdict rests on; empty where it rests on
     settings.
     """
-    loose = next(
-        (count for count in verdict.counts if count.name == "loose" and count.differing), None
+    unpinned = next(
+        (count for count in verdict.counts if count.name == "unpinned" and count.differing), None
     )
     pinned = next(
         (
             count
             for count in verdict.counts
             if count.name == f"pinned by {verdict.pin}"
-            and loose is not None
-            and count.model == loose.model
+            and unpinned is not None
+            and count.model == unpinned.model
         ),
         None,
     )
-    if loose is None or pinned is None:
+    if unpinned is None or pinned is None:
         return ""
-    return f"{_share(loose)} pairs part, pinned {_share(pinned)}"
+    return f"{_share(unpinned)} pairs part, pinned {_share(pinned)}"
 
 
 def _share(count: v1.Count | v1.Controlled) -> str:

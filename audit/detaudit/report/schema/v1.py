@@ -318,7 +318,7 @@ class Condition(Part):
     model: Name
     seed: Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
     pins: Names
-    loose: Names
+    unpinned: Names
     options: Facts
     environment: Annotated[dict[Variable, Text | None], Meta(max_length=1000)]
     feed: Name | None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Compare, Pin, Setting, Source
 from detaudit_probes.protocol import NO_ORDERS, flat
 
-from detaudit.commands.scan.experiments.loosen import RACE_PAIRS, acted, shown
+from detaudit.commands.scan.experiments.unpin import RACE_PAIRS, acted, shown
 from detaudit.core.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import IGNORED, Divergence, Incomparable, Match

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from detaudit_probes.declare import Pin
 
-from detaudit.commands.scan.experiments.loosen import RACE_PAIRS
+from detaudit.commands.scan.experiments.unpin import RACE_PAIRS
 from detaudit.commands.scan.findings import Recipe, Rung
 from detaudit.core.condition import Condition, pairs
 from detaudit.core.counting import excluded_rate

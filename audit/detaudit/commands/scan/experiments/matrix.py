@@ -52,12 +52,12 @@ def matrix(
     )
 
 
-def _condition(base: Condition, source: Source, loose: tuple[str, ...]) -> Condition:
+def _condition(base: Condition, source: Source, unpinned: tuple[str, ...]) -> Condition:
     plan = source.experiment
     return replace(
         base,
         model=plan.models[0],
-        loose=loose,
+        unpinned=unpinned,
         feed=source.id if plan.feed else None,
         procedure=source.id if plan.procedure else None,
     )
@@ -67,10 +67,10 @@ def _cell(
     component: str,
     generator: str,
     baseline: tuple[Finished, Finished],
-    loose: tuple[Finished, Finished],
+    unpinned: tuple[Finished, Finished],
 ) -> Cell:
-    trials = tuple(one.number for one in (*baseline, *loose))
-    pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (baseline, loose))
+    trials = tuple(one.number for one in (*baseline, *unpinned))
+    pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (baseline, unpinned))
     for compared in (pinned, free):
         if isinstance(compared, Incomparable):
             return Cell(component, generator, None, compared.reason, trials)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.declare import Pin, Source, Unpin
 from detaudit_probes.placebos import Placebo
 
-from detaudit.commands.scan.experiments.loosen import arms
+from detaudit.commands.scan.experiments.unpin import arms
 from detaudit.commands.scan.findings import Placebo as Finding
 from detaudit.core.condition import Condition, Trial, pair
 from detaudit.core.divergence import IGNORED, Comparison, Divergence, Incomparable, Match
@@ -28,8 +28,8 @@ def arms_of(
 ) -> Arms:
     """The three conditions; they differ by the placebo and by the pin alone."""
     source = sources[placebo.claims]
-    if isinstance(source.experiment, Loosen):
-        alone = arms(source, source.experiment.models[0], base, known).loose
+    if isinstance(source.experiment, Unpin):
+        alone = arms(source, source.experiment.models[0], base, known).unpinned
     else:
         alone = replace(base, model=placebo.model).without((placebo.claims,), known)
     tried = alone.with_environment(placebo.environment)

@@ -73,7 +73,7 @@ def _another_order(condition: Condition) -> Condition:
     """Everything pinned, at other values of what a second machine would have: its hash seed and its
     folders.
     """
-    return replace(condition, loose=(*condition.loose, "directory-order")).with_environment(
+    return replace(condition, unpinned=(*condition.unpinned, "directory-order")).with_environment(
         {"PYTHONHASHSEED": "4321"}
     )
 

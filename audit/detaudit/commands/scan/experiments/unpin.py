@@ -7,7 +7,7 @@ holds has held against the same provocation that parted the loose runs.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.declare import Pin, Source, Unpin
 
 from detaudit.core.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher, pairs_needed
@@ -24,7 +24,7 @@ MOST_PAIRS = 20  # a race that parts too rarely for a verdict after these is inc
 class Arms:
     """One model's conditions: let loose, and held by each of the pins that are tried, by pin id."""
 
-    loose: Condition
+    unpinned: Condition
     pinned: tuple[tuple[str, Condition], ...]
 
 
@@ -32,43 +32,43 @@ class Arms:
 class Seen:
     """What one model showed."""
 
-    loose: Tally
+    unpinned: Tally
     pinned: tuple[tuple[str, Tally], ...]
 
 
 def arms(source: Source, model: str, base: Condition, known: Mapping[str, Pin]) -> Arms:
     """The conditions of the experiment on one model."""
     plan = source.experiment
-    assert isinstance(plan, Loosen)
-    loosened = plan.loosens or (source.id,)
+    assert isinstance(plan, Unpin)
+    unpinned = plan.unpins or (source.id,)
     start = (
-        base.without(loosened, known)
+        base.without(unpinned, known)
         .with_settings(plan.settings)
         .with_environment(plan.environment)
     )
-    loose = replace(
+    unpinned = replace(
         start,
         model=model,
-        loose=loosened,
+        unpinned=unpinned,
         feed=source.id if plan.feed else None,
         procedure=source.id if plan.procedure else None,
         device=device_of(source, base),
     )
     tried = plan.pins or tuple(pin.id for pin in source.pins)
-    return Arms(loose, tuple((name, loose.with_pin(known[name])) for name in tried))
+    return Arms(unpinned, tuple((name, unpinned.with_pin(known[name])) for name in tried))
 
 
-def loosen(
+def unpin(
     source: Source, base: Condition, known: Mapping[str, Pin], wanted: int
 ) -> Experiment[Verdict]:
     """The experiment: ``wanted`` pairs a side, more for a race."""
     plan = source.experiment
-    assert isinstance(plan, Loosen)
+    assert isinstance(plan, Unpin)
     tried = [arms(source, model, base, known) for model in plan.models]
     count = max(wanted, RACE_PAIRS) if plan.race else wanted
     while True:
         conditions = [
-            one for arm in tried for one in (arm.loose, *(pinned for _, pinned in arm.pinned))
+            one for arm in tried for one in (arm.unpinned, *(pinned for _, pinned in arm.pinned))
         ]
         asked = {condition: pairs(condition, count) for condition in conditions}
         found = yield [trial for some in asked.values() for one in some for trial in one]
@@ -79,7 +79,7 @@ def loosen(
             return tally(condition, asked[condition], found, IGNORED)
 
         seen = [
-            Seen(look(arm.loose), tuple((name, look(pinned)) for name, pinned in arm.pinned))
+            Seen(look(arm.unpinned), tuple((name, look(pinned)) for name, pinned in arm.pinned))
             for arm in tried
         ]
         if not plan.race or not any(_rare(plan, one) for one in seen) or count >= MOST_PAIRS:
@@ -90,27 +90,27 @@ def loosen(
 
 
 def _rate(seen: Seen) -> float:
-    return max(seen.loose.differing / max(seen.loose.pairs, 1), 0.1)
+    return max(seen.unpinned.differing / max(seen.unpinned.pairs, 1), 0.1)
 
 
-def _rare(plan: Loosen, seen: Seen) -> bool:
+def _rare(plan: Unpin, seen: Seen) -> bool:
     """Parted, but not often enough to tell a pin from luck: more pairs may do so."""
-    if not seen.loose.differing or any(
-        _works(plan, seen.loose, pinned) for _, pinned in seen.pinned
+    if not seen.unpinned.differing or any(
+        _works(plan, seen.unpinned, pinned) for _, pinned in seen.pinned
     ):
         return False
     return any(not pinned.differing and not pinned.problems for _, pinned in seen.pinned)
 
 
-def shown(loose: Tally, pinned: Tally) -> bool:
+def shown(unpinned: Tally, pinned: Tally) -> bool:
     """Whether it is more than luck that a race parted here and not there."""
-    return fisher(loose.differing, loose.pairs, pinned.differing, pinned.pairs) < SIGNIFICANT
+    return fisher(unpinned.differing, unpinned.pairs, pinned.differing, pinned.pairs) < SIGNIFICANT
 
 
 def judge(source: Source, seen: list[Seen]) -> Verdict:
     """The verdict on a source from what every model showed."""
     plan = source.experiment
-    assert isinstance(plan, Loosen)
+    assert isinstance(plan, Unpin)
     base = Verdict(
         source.id,
         ERROR,
@@ -120,12 +120,12 @@ def judge(source: Source, seen: list[Seen]) -> Verdict:
             sorted({number for one in seen for pinned in _tallies(one) for number in pinned.trials})
         ),
     )
-    differing = [one for one in seen if one.loose.differing]
+    differing = [one for one in seen if one.unpinned.differing]
     if not differing:
         return _none_differ(source, seen, base)
     guilty = next((one for one in differing if _working(plan, one, seen)), differing[0])
-    base = replace(base, divergence=guilty.loose.divergence)
-    where = f"{guilty.loose.differing} of {guilty.loose.pairs} loose pairs of {_name(guilty)} part"
+    base = replace(base, divergence=guilty.unpinned.divergence)
+    where = f"{guilty.unpinned.differing} of {guilty.unpinned.pairs} loose pairs of {_name(guilty)} part"
     working = _working(plan, guilty, seen)
     if working:
         return replace(
@@ -161,20 +161,20 @@ def judge(source: Source, seen: list[Seen]) -> Verdict:
     return replace(base, reason=f"inconclusive: {where}, too few to tell its pin from luck")
 
 
-def _working(plan: Loosen, guilty: Seen, seen: list[Seen]) -> list[str]:
+def _working(plan: Unpin, guilty: Seen, seen: list[Seen]) -> list[str]:
     """The pins that are seen to hold what parted on this model, and that part on no other."""
     return [
         name
         for name, pinned in guilty.pinned
-        if _works(plan, guilty.loose, pinned)
+        if _works(plan, guilty.unpinned, pinned)
         and not any(dict(one.pinned)[name].differing for one in seen)
     ]
 
 
-def _works(plan: Loosen, loose: Tally, pinned: Tally) -> bool:
+def _works(plan: Unpin, unpinned: Tally, pinned: Tally) -> bool:
     """Whether the pinned pairs of one model all agree, and for a race not by luck."""
     steady = pinned.matching > 0 and not pinned.differing and not pinned.problems
-    return steady and (not plan.race or shown(loose, pinned))
+    return steady and (not plan.race or shown(unpinned, pinned))
 
 
 def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
@@ -189,8 +189,8 @@ def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
                 base,
                 divergence=pinned.divergence,
                 reason=(
-                    f"inconclusive: no loose pair parts, but {pinned.differing} of {pinned.pairs} do with {name} pinned; "
-                    f"another pin may hold"
+                    f"inconclusive: no loose pair parts, but {pinned.differing} of {pinned.pairs} do with "
+                    f"{name} pinned; another pin may hold"
                 ),
             )
         return replace(
@@ -207,12 +207,14 @@ def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
     ]
     if unavailable:
         return replace(base, verdict=SKIPPED, reason=unavailable[0])
-    exercised = [one for one in seen if acted(source, one.loose)]
+    exercised = [one for one in seen if acted(source, one.unpinned)]
     if not exercised:
         return replace(
             base, verdict=SKIPPED, reason="not exercised: nothing in these trainings touched it"
         )
-    matching = max(one.loose.matching for one in exercised)  # of one model: pairs of one condition
+    matching = max(
+        one.unpinned.matching for one in exercised
+    )  # of one model: pairs of one condition
     return replace(
         base,
         verdict=REPRODUCIBLE,
@@ -231,7 +233,7 @@ def _problems(pinned: Tally) -> tuple[str, ...]:
 
 
 def _tallies(seen: Seen) -> list[Tally]:
-    return [seen.loose, *(pinned for _, pinned in seen.pinned)]
+    return [seen.unpinned, *(pinned for _, pinned in seen.pinned)]
 
 
 def _counts(seen: list[Seen]) -> tuple:
@@ -239,11 +241,11 @@ def _counts(seen: list[Seen]) -> tuple:
         count
         for one in seen
         for count in (
-            one.loose.count("loose"),
+            one.unpinned.count("unpinned"),
             *(pinned.count(f"pinned by {name}") for name, pinned in one.pinned),
         )
     )
 
 
 def _name(seen: Seen) -> str:
-    return seen.loose.condition.model.removeprefix("source:")
+    return seen.unpinned.condition.model.removeprefix("source:")
