@@ -86,7 +86,7 @@ def audit(folder: Path, planted: dict, **choices: object) -> dict:
     target = planted["module"] or "train.py"
     found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), folder)
     done = session.run(
-        found, session.Options(sys.executable, price=False, **choices), lambda event: None
+        found, session.Options(sys.executable, cost=False, **choices), lambda event: None
     )
     return json.loads(write.to_json(build_run.document(done)))
 

@@ -64,7 +64,7 @@ class Simulation:
             lambda event: None,
             lambda: None,
             lambda: (),
-            price=False,
+            cost=False,
             depth="step",
         )
         experiment = investigate(case, RunAudit("train.py", {}, None, "not decided"))

@@ -33,8 +33,8 @@ def run_here(tmp_path, detaudit):
         else:
             shutil.copytree(CORPUS / what, folder)
         report = tmp_path / "run.json"
-        price = () if "--price" in options else ("--no-price",)
-        ran = detaudit("run", "--json", str(report), *price, *options, str(folder / "train.py"))
+        cost = () if "--price" in options else ("--no-price",)
+        ran = detaudit("run", "--json", str(report), *cost, *options, str(folder / "train.py"))
         return ran, json.loads(report.read_text()) if report.exists() else {}, folder
 
     return run
@@ -66,9 +66,9 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert report["pinned"]["differing"] == 0 < report["pinned"]["matching"]
     assert report["observer"]["bits_unchanged"] is True
     assert report["fix"]["verified"] is True and report["fix"]["trials"] == 10
-    (price,) = [one for one in report["price"]["alone"] if one["pins"] == ["python-random"]]
-    assert price["base"] == [] and price["cost_range"][0] <= price["cost"] <= price["cost_range"][1]
-    assert report["price"]["found"] == price and "Price" in ran.out
+    (cost,) = [one for one in report["cost"]["alone"] if one["pins"] == ["python-random"]]
+    assert cost["base"] == [] and cost["cost_range"][0] <= cost["cost"] <= cost["cost_range"][1]
+    assert report["cost"]["found"] == cost and "Price" in ran.out
     assert (folder / "train.py").read_bytes() == before  # the user's file is never edited
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))

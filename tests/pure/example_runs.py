@@ -5,12 +5,12 @@ from dataclasses import replace
 from detaudit.commands.run.findings import (
     Cause,
     Cost,
+    Costs,
     Fix,
     Growth,
     Isolation,
     Observer,
     Output,
-    Price,
     Quantity,
     Repeats,
     RunAudit,
@@ -71,7 +71,7 @@ DIFFERING = RunAudit(
         1.01,
         (0.99, 1.03),
     ),
-    price=Price(
+    cost=Costs(
         3,
         Cost((), (), 1.01, (0.98, 1.1)),
         (

@@ -379,7 +379,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
 
 
 @pytest.mark.parametrize(
-    ("known", "reason", "no_fix", "no_price"),
+    ("known", "reason", "no_fix", "no_cost_reason"),
     [
         ({"reproducible": None}, "the budget ran out before it was decided", "", ""),
         (
@@ -409,7 +409,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
     ],
 )
 def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(
-    known, reason, no_fix, no_price
+    known, reason, no_fix, no_cost_reason
 ):
     cut = session._cut(
         RunAudit(
@@ -423,4 +423,4 @@ def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(
         ),
         "the budget ran out",
     )
-    assert (cut.reason, cut.no_fix, cut.no_price) == (reason, no_fix, no_price)
+    assert (cut.reason, cut.no_fix, cut.no_cost_reason) == (reason, no_fix, no_cost_reason)

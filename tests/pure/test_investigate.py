@@ -50,7 +50,7 @@ def world(tmp_path, fresh_folder):
         evidence=None,
         changed=(),
         sites=None,
-        price=False,
+        cost=False,
         seconds=0.0,
         pairs=None,
         search=True,
@@ -110,7 +110,7 @@ def world(tmp_path, fresh_folder):
             lambda event: None,
             lambda: alone.append(1),
             lambda: tuple(changed),
-            price=price,
+            cost=cost,
             search=search,
         )
         found = bench.drive(
@@ -805,26 +805,26 @@ def either(*sets):
 
 
 def rows(audit):
-    return {" ".join(one.pins): one.cost for one in audit.price.alone}
+    return {" ".join(one.pins): one.cost for one in audit.cost.alone}
 
 
-def test_each_pin_that_was_tried_has_its_price_alone_and_so_have_all_that_are_needed(world):
+def test_each_pin_that_was_tried_has_its_cost_alone_and_so_have_all_that_are_needed(world):
     audit, bench, _ = world(
-        "python-random", "dense-update", price=True, measures=timed(dense_update=0.5)
+        "python-random", "dense-update", cost=True, measures=timed(dense_update=0.5)
     )
     assert rows(audit)["dense-update"] == 1.5 and rows(audit)["python-random"] == 1.0
     assert {"one-thread", "op-determinism"} <= rows(
         audit
     ).keys()  # they hold the embedding's race as well
-    assert (audit.price.found.pins, audit.price.found.cost) == (
+    assert (audit.cost.found.pins, audit.cost.found.cost) == (
         ("python-random", "dense-update"),
         1.5,
     )
-    assert audit.price.faster is None and (audit.fix.cost, audit.fix.cost_range) == (
+    assert audit.cost.faster is None and (audit.fix.cost, audit.fix.cost_range) == (
         1.0,
         (1.0, 1.0),
     )
-    (tried,) = audit.price.tried
+    (tried,) = audit.cost.tried
     assert (
         tried.startswith("without dense-update, of python-random, ")
         and "not even all together" in tried
@@ -838,7 +838,7 @@ def test_each_pin_that_was_tried_has_its_price_alone_and_so_have_all_that_are_ne
 
 
 def test_timed_runs_are_by_turns_and_none_was_there_before(world):
-    _, bench, _ = world("python-random", price=True, measures=timed())
+    _, bench, _ = world("python-random", cost=True, measures=timed())
     order = [
         (trial.draw, trial.condition.pins)
         for wanted in bench.asked
@@ -858,14 +858,14 @@ def test_timed_runs_are_by_turns_and_none_was_there_before(world):
 
 def test_a_set_that_is_faster_and_holds_the_runs_is_found(world):
     audit, _, _ = world(
-        price=True,
+        cost=True,
         behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
         measures=timed(dense_update=1.0, op_determinism=2.0, one_thread=0.2),
     )
-    assert audit.price.found.pins == ("python-random", "dense-update")
-    assert audit.price.fastest == ("python-random", "one-thread")
-    assert audit.price.faster.base == audit.price.found.pins
-    assert audit.price.faster.cost == audit.price.faster.cost_range[1] == 0.6
+    assert audit.cost.found.pins == ("python-random", "dense-update")
+    assert audit.cost.fastest == ("python-random", "one-thread")
+    assert audit.cost.faster.base == audit.cost.found.pins
+    assert audit.cost.faster.cost == audit.cost.faster.cost_range[1] == 0.6
     assert set(causes(audit)) == {
         "python-random",
         "sparse-update",
@@ -881,11 +881,11 @@ def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
         return MEASURES._replace(after_import=2.0 if slow else 1.0)
 
     audit, _, _ = world(
-        price=True,
+        cost=True,
         behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
         measures=seconds,
     )
-    assert audit.price.faster is None and "is not faster" in audit.price.tried[0]
+    assert audit.cost.faster is None and "is not faster" in audit.cost.tried[0]
 
 
 def test_noise_finds_no_faster_set(world):
@@ -893,8 +893,8 @@ def test_noise_finds_no_faster_set(world):
     noisy = lambda trial: MEASURES._replace(  # noqa: E731
         after_import=(1.0, 1.3, 0.9, 1.7, 1.1)[next(turns) % 5]
     )
-    audit, _, _ = world(price=True, behave=either(["dense-update"], ["one-thread"]), measures=noisy)
-    assert audit.price.faster is None and audit.price.tried == ()
+    audit, _, _ = world(cost=True, behave=either(["dense-update"], ["one-thread"]), measures=noisy)
+    assert audit.cost.faster is None and audit.cost.tried == ()
 
 
 def test_a_faster_set_that_fresh_runs_refute_is_not_told(world):
@@ -905,8 +905,8 @@ def test_a_faster_set_that_fresh_runs_refute_is_not_told(world):
         fresh = "one-thread" in trial.condition.pins and "dense-update" not in trial.condition.pins
         return float(next(numbers)) if fresh and 200 <= trial.draw < 210 else good(trial)
 
-    audit, _, _ = world(price=True, behave=behave, measures=timed(dense_update=1.0))
-    assert audit.price.faster is None and "fresh runs part" in audit.price.tried[0]
+    audit, _, _ = world(cost=True, behave=behave, measures=timed(dense_update=1.0))
+    assert audit.cost.faster is None and "fresh runs part" in audit.cost.tried[0]
 
 
 def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
@@ -919,8 +919,8 @@ def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
             return Outcome(FAILED, "ended with status 1: a seed is needed")
         return 1.0 if {"tensorflow-seed", "op-determinism"} <= pinned else float(next(numbers))
 
-    audit, _, _ = world(price=True, behave=behave, measures=timed(op_determinism=0.5))
-    row = next(one for one in audit.price.alone if "op-determinism" in one.pins)
+    audit, _, _ = world(cost=True, behave=behave, measures=timed(op_determinism=0.5))
+    row = next(one for one in audit.cost.alone if "op-determinism" in one.pins)
     assert (row.pins, row.base, row.cost) == (
         ("tensorflow-seed", "op-determinism"),
         ("tensorflow-seed",),
@@ -935,9 +935,11 @@ def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
 def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(
     world, asked, seconds, timed_at_all
 ):
-    audit, _, _ = world("python-random", price=asked, measures=timed(), seconds=seconds)
-    assert (audit.price is not None) is timed_at_all
-    assert ("--price times the pins" in audit.no_price) is (asked is None and not timed_at_all)
+    audit, _, _ = world("python-random", cost=asked, measures=timed(), seconds=seconds)
+    assert (audit.cost is not None) is timed_at_all
+    assert ("--price times the pins" in audit.no_cost_reason) is (
+        asked is None and not timed_at_all
+    )
 
 
 @pytest.mark.parametrize(

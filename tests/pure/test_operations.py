@@ -298,7 +298,7 @@ def test_inputs_that_differ_between_processes_are_no_evidence(found, monkeypatch
     assert operations["Add"].verdict == "error" and "inputs differ" in operations["Add"].reason
 
 
-def test_the_price_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
+def test_the_cost_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
     bench = Operations(fresh_folder, lambda trial, name, number: 1.0)
     swept = bench.drive(sweep.sweep(CONDITIONS, ("Add",)))
     bench.asked.clear()

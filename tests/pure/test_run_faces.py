@@ -16,7 +16,7 @@ from tests.pure.test_report_faces import HOSTILE, poisoned
 
 
 def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
-    text = shown(document(replace(DIFFERING, price=replace(DIFFERING.price, faster=None))))
+    text = shown(document(replace(DIFFERING, cost=replace(DIFFERING.cost, faster=None))))
     lines = text.splitlines()
     assert lines[0].startswith(
         "NOT REPRODUCIBLE  3 of 3 pairs of runs of train.py part; the fix below"
@@ -39,7 +39,7 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
         assert said in " ".join(text.split()), said
 
 
-def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
+def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():
     text = " ".join(shown(document(DIFFERING)).split())
     assert (
         "Price python-random 1.31 times as long (1.27 to 1.40); hash-seed, clock nothing that can be told from "
@@ -59,7 +59,9 @@ def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
     ):
         assert said in page, said
     long = replace(
-        DIFFERING, price=None, no_price="one run takes 95 s: --price times the pins all the same"
+        DIFFERING,
+        cost=None,
+        no_cost_reason="one run takes 95 s: --price times the pins all the same",
     )
     assert "Price not measured: one run takes 95 s" in " ".join(shown(document(long)).split())
 

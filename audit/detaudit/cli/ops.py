@@ -42,7 +42,7 @@ def ops_command(
     device: Annotated[str, typer.Option(help="Run on cpu, gpu or auto.")] = "auto",
     python: Python = sys.executable,
     reproducer: Reproducer = None,
-    price: Annotated[
+    cost: Annotated[
         bool, typer.Option("--price/--no-price", help="Time what op determinism costs.")
     ] = True,
     seed: Seed = 1,
@@ -73,7 +73,7 @@ def ops_command(
         device=one_of(device, DEVICES, "--device"),
         only=tuple(op),
         list_raising=list_raising,
-        price=price,
+        cost=cost,
         seed=seed,
         jobs=jobs,
         timeout=timeout,

@@ -94,7 +94,7 @@ def run_command(
     depth: Annotated[
         str, typer.Option(help="Follow a divergence to the step, tensor, layer or op.")
     ] = "op",
-    price: Annotated[
+    cost: Annotated[
         bool | None,
         typer.Option(
             "--price/--no-price",
@@ -146,7 +146,7 @@ def run_command(
         keep=str(keep) if keep else None,
         strict=strict,
         depth=one_of(depth, DEPTHS, "--depth"),
-        price=price,
+        cost=cost,
         search=search,
     )
     if reproducer is not None and depth != OPERATION:

@@ -26,7 +26,7 @@ class Options:
     device: str = "auto"
     only: tuple[str, ...] = ()
     list_raising: bool = False
-    price: bool = True
+    cost: bool = True
     jobs: int | None = None
     timeout: float = 300.0
     budget: float | None = None
@@ -114,11 +114,11 @@ class _Sweep:
         self.found = replace(
             self.found, operations=operations, refusals=sweep.matched(said, operations)
         )
-        if self.options.price and not self.options.list_raising and operations:
+        if self.options.cost and not self.options.list_raising and operations:
             self.emit(Phase("The price of op determinism, measured alone"))
             self.runner.limits = replace(self.runner.limits, jobs=1)
-            priced = self.session.ask(sweep.costs(conditions, operations))
-            self.found = replace(self.found, operations=priced or operations)
+            with_cost = self.session.ask(sweep.costs(conditions, operations))
+            self.found = replace(self.found, operations=with_cost or operations)
 
     def _listed(self, said: Sequence[Refusal]) -> tuple[str, ...]:
         """The entries to replay; with ``--list-raising`` those alone that the library names."""

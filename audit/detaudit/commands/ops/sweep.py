@@ -192,10 +192,10 @@ def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
                 pair.append(trace.measures.operations.seconds if trace is not None else {})
             for key in pair[0].keys() & pair[1].keys():
                 ratios.setdefault(key, []).append(median(pair[1][key]) / median(pair[0][key]))
-    return tuple(_priced(one, ratios.get(f"{one.name} {one.dtype}", [])) for one in found)
+    return tuple(_with_cost(one, ratios.get(f"{one.name} {one.dtype}", [])) for one in found)
 
 
-def _priced(one: Operation, ratios: Sequence[float]) -> Operation:
+def _with_cost(one: Operation, ratios: Sequence[float]) -> Operation:
     if not ratios:
         return one
     return replace(

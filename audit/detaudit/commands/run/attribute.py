@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from detaudit.commands.run import blame, fix, growth, price
+from detaudit.commands.run import blame, cost, fix, growth
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Observer, Repeats, RunAudit, Search
 from detaudit.commands.run.origin import suspects
@@ -133,7 +133,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     audit = replace(audit, fix=mended, no_fix=why)
     case.known_so_far(audit)
     timed = _worth_timing(case, pins, found.needed, found.asked)
-    return (yield from _priced(case, audit, done, found.needed, timed, pairs))
+    return (yield from _with_cost(case, audit, done, found.needed, timed, pairs))
 
 
 def unresolved(case: Case, why: str) -> str:
@@ -141,22 +141,22 @@ def unresolved(case: Case, why: str) -> str:
     return f"not resolved, {case.runs()} runs: {why}"
 
 
-def _priced(
+def _with_cost(
     case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins, pairs: int
 ) -> Investigation:
     """``audit`` with the price of the pins; where the script is long, only if that was asked
     for.
     """
     seconds = done[0].outcome.seconds
-    if not (seconds < SHORT if case.price is None else case.price):
+    if not (seconds < SHORT if case.cost is None else case.cost):
         why = (
             ""
-            if case.price is False
+            if case.cost is False
             else f"one run takes {seconds:.0f} s: --price times the pins all the same"
         )
-        return replace(audit, no_price=why)
+        return replace(audit, no_cost_reason=why)
     case.emit(Phase("The price, one run at a time"))
-    return replace(audit, price=(yield from price.price(case, needed, tried, pairs)))
+    return replace(audit, cost=(yield from cost.measure(case, needed, tried, pairs)))
 
 
 def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -> Pins:

@@ -94,7 +94,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Price:
+class Costs:
     """What the pins that were tried cost, each ``alone``, and those that were ``found`` together.
 
     ``noise`` is the script as it is against itself. ``faster`` is another set that holds the runs,
@@ -222,8 +222,8 @@ class RunAudit:
     causes: tuple[Cause, ...] = ()
     fix: Fix | None = None
     no_fix: str = ""
-    price: Price | None = None
-    no_price: str = ""
+    cost: Costs | None = None
+    no_cost_reason: str = ""
     rests_on: tuple[Varied, ...] = ()
     outputs: tuple[Output, ...] = ()
     origin: str = ""

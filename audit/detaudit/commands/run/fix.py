@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detaudit_probes.declare import TF_KERAS, Edit
 
-from detaudit.commands.run import edits, price
+from detaudit.commands.run import cost, edits
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix
 from detaudit.commands.run.program import text_of
@@ -79,9 +79,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         if answer.matches is not True:
             last = answer.reason or "its runs differ"
         else:
-            before, after = yield from price.timed(
-                [case.unpinned, condition], price.ROUNDS, price.FIX
-            )
+            before, after = yield from cost.timed([case.unpinned, condition], cost.ROUNDS, cost.FIX)
             excluded = excluded_rate(answer.repeats.matching)
             return Fix(
                 diff(case.program.root, files),
@@ -90,7 +88,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
                 answer.repeats.runs,
                 f"{answer.repeats.runs} runs of the changed program match to the last bit (a rate above "
                 f"{excluded:.0%} is excluded)",
-                *price.ratios(before, after),
+                *cost.ratios(before, after),
                 excluded,
             ), ""
     advice = _advice(causes, [cause.source for cause in causes])

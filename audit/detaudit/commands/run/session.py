@@ -64,7 +64,7 @@ class Options:
     keep: str | None = None
     strict: bool = False
     depth: str = "op"
-    price: bool | None = None
+    cost: bool | None = None
     search: bool = True
 
 
@@ -235,7 +235,7 @@ class _Run:
             changed=lambda: tuple(sorted(self.written))[:MOST_NAMES],
             known_so_far=self.so_far.append,
             depth=self.options.depth,
-            price=self.options.price,
+            cost=self.options.cost,
             backend=self.backend,
         )
         why = "the budget ran out"
@@ -386,7 +386,7 @@ def _cut(so_far: RunAudit, why: str) -> RunAudit:
     if so_far.reproducible is None:
         return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
     if so_far.fix is not None or so_far.no_fix:
-        return replace(so_far, no_price=f"{why} before every pin was timed")
+        return replace(so_far, no_cost_reason=f"{why} before every pin was timed")
     missing = "a fix was tried" if so_far.causes else "the cause was found"
     return replace(
         so_far,
@@ -457,7 +457,7 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
 
 def _forecast(title: str, options: Options) -> str:
     """How often the program will run, before the first run."""
-    few, many = 2 * (options.pairs or 3), 50 if options.price is False else 70
+    few, many = 2 * (options.pairs or 3), 50 if options.cost is False else 70
     rest = (
         f"; where its runs differ, some {many} times, or more if they differ rarely"
         if options.search

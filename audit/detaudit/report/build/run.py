@@ -72,8 +72,8 @@ def _change(_: Known, fix: findings.Fix) -> dict[str, Any]:
     return {"diff": _without_secrets(fix.diff), "trials": fix.runs}
 
 
-def _price(known: Known, price: findings.Price) -> dict[str, Any]:
-    added = [pin for pin in price.fastest if pin not in price.found.pins]
+def _costs(known: Known, cost: findings.Costs) -> dict[str, Any]:
+    added = [pin for pin in cost.fastest if pin not in cost.found.pins]
     return {"fixes": {pin: known.pins[pin] for pin in added if pin in known.pins}}
 
 
@@ -95,5 +95,5 @@ RULES: Rules = {
     (v1.Cause, findings.Cause): _cause,
     (v1.Verdict, findings.Cause): _verdict,
     (v1.Change, findings.Fix): _change,
-    (v1.Price, findings.Price): _price,
+    (v1.Costs, findings.Costs): _costs,
 }

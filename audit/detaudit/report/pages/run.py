@@ -52,8 +52,8 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
         yield Diff(
             report.fix.diff, report.fix.environment, title="Fix", remark=describe_fix(report.fix)
         )
-    if report.price is not None:
-        for pin, one in report.price.fixes.items():
+    if report.cost is not None:
+        for pin, one in report.cost.fixes.items():
             snippet = Snippet(one.lines, one.environment)
             yield Paste((snippet,), title="Faster", remark=applied(pin, one))
     if report.traceback:
@@ -192,7 +192,7 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         yield "Left out", f"pins that stop the script: {listed(report.search.invalid)}"
     if report.causes and report.fix is None and report.no_fix:
         yield "No fix", report.no_fix
-    yield from price(report)
+    yield from costs(report)
 
 
 #: What became of what runs wrote below the program's folder.
@@ -294,14 +294,14 @@ def describe_fix(fix: v1.Change) -> str:
     return f"{said}; it takes {cost(fix)}" if fix.cost is not None else said
 
 
-def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     """What the pins cost, those first that can be told from noise; and the set that is faster than
     the one found.
     """
-    one = report.price
+    one = report.cost
     if one is None:
-        if report.no_price:
-            yield "Price", f"not measured: {report.no_price}"
+        if report.no_cost_reason:
+            yield "Price", f"not measured: {report.no_cost_reason}"
         return
     clear = [row for row in one.alone if _is_beyond_noise(row, one.noise)]
     parts = [
@@ -366,11 +366,11 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         )
     for place, tried in enumerate(report.search.tried, 1):
         yield f"question {place}", tried
-    if report.price is not None:
-        yield "noise", f"as it is, against itself: {cost(report.price.noise)}"
-        for row in report.price.alone:
+    if report.cost is not None:
+        yield "noise", f"as it is, against itself: {cost(report.cost.noise)}"
+        for row in report.cost.alone:
             yield f"price of {_pins_of(row)}", cost(row) or "a run did not complete"
-        for line in report.price.tried:
+        for line in report.cost.tried:
             yield "a faster set", line
     if report.search.untouched:
         yield "not tried", f"no run has met their source: {listed(report.search.untouched, 20)}"

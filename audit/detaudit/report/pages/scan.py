@@ -321,8 +321,8 @@ def _recipe(report: v1.Report) -> str:
         recipe.verified
     ]
     rung = next((tried for tried in report.ladder if tried.id == recipe.rung), None)
-    price = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
-    return f"{recipe.title}; {said}{price}"
+    takes = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
+    return f"{recipe.title}; {said}{takes}"
 
 
 def _verified(recipe: v1.Recipe) -> str:

@@ -474,7 +474,7 @@ class Cost(Part):
     cost_range: tuple[Positive, Positive] | None
 
 
-class Price(Part):
+class Costs(Part):
     """What the pins that were tried cost, each ``alone``, and those that were ``found`` together,
     in ``rounds`` rounds.
 
@@ -580,8 +580,8 @@ class RunReport(Document, tag_field="command", tag="run"):
     came in with what went into the step, or was born there. ``quantity`` says the difference in the
     author's own unit. ``pinned`` are the runs with everything pinned from outside, ``bare`` those
     without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
-    ``no_fix``, ``price`` where pins were not timed (``no_price``: why). ``open`` are pins that a
-    search left undecided, ``changed`` names below the program's folder that its runs write.
+    ``no_fix``, ``cost`` where pins were not timed (``no_cost_reason``: why). ``open`` are pins that
+    a search left undecided, ``changed`` names below the program's folder that its runs write.
     ``steps`` are those of which the report speaks, where runs were ended early; null: of whole
     runs.
     """
@@ -599,8 +599,8 @@ class RunReport(Document, tag_field="command", tag="run"):
     causes: Annotated[tuple[Cause, ...], Meta(max_length=100)]
     fix: Change | None
     no_fix: Text
-    price: Price | None
-    no_price: Text
+    cost: Costs | None
+    no_cost_reason: Text
     search: Search
     rests_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
     outputs: Annotated[tuple[Output, ...], Meta(max_length=1000)]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import median
 
 from detaudit.commands.run.case import Case
-from detaudit.commands.run.findings import Cost, Price
+from detaudit.commands.run.findings import Cost, Costs
 from detaudit.commands.run.repeat import FRESH, MORE, ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
@@ -24,7 +24,7 @@ DUEL = 5
 FIX, FIRST, BESIDE, DUELS = 200, 210, 1000, 2000
 
 
-def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price]:
+def measure(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Costs]:
     """What each of ``tried`` costs by itself and ``needed`` together; then a faster set, found as
     ``needed`` was.
 
@@ -44,7 +44,7 @@ def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price
             alone[pin] = yield from _beside(
                 case, pin, tuple(one for one in needed if one != pin), 10 * place
             )
-    found = Price(
+    found = Costs(
         ROUNDS, Cost((), (), *ratios(before, again)), tuple(alone.values()), costs[needed]
     )
     for place, pin in enumerate(needed):
@@ -65,8 +65,8 @@ def _beside(case: Case, pin: str, others: Pins, place: int) -> Experiment[Cost]:
 
 
 def _without(
-    case: Case, pin: str, found: Price, alone: Mapping[str, Cost], pairs: int, place: int
-) -> Experiment[Price]:
+    case: Case, pin: str, found: Costs, alone: Mapping[str, Cost], pairs: int, place: int
+) -> Experiment[Costs]:
     """``found`` with a set in which cheaper pins stand in for ``pin``, where there is one and it is
     faster.
     """
