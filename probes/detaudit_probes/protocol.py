@@ -301,7 +301,7 @@ class Measures(NamedTuple):
     max_rss: int = 0  # bytes of memory, at most
     moved: Optional[bool] = None  # whether a weight was seen to change
     backend: Optional[str] = None  # the adapter for the Keras that a program has imported
-    unwatched: Optional[str] = None  # why the training is not recorded
+    not_recorded: Optional[str] = None  # why the training is not recorded
     stopped: Optional[int] = None  # steps after which the program was ended, as it was ordered
     after_import: Optional[float] = None  # seconds from the import of Keras to the end
     saved: Tuple[str, ...] = ()  # files, in the order in which they were saved first

@@ -75,9 +75,9 @@ def main() -> int:
         plain()
         detailed()
         seconds = [[_timed(plain), _timed(watched), _timed(detailed)] for _ in range(TURNS)]
-        bare = statistics.median(one[0] for one in seconds)
+        alone = statistics.median(one[0] for one in seconds)
         print(
-            f"{name}: {len(watch.events)} operations, eager step {1000 * bare / STEPS:.1f} ms",
+            f"{name}: {len(watch.events)} operations, eager step {1000 * alone / STEPS:.1f} ms",
             end="",
         )
         for place, what in ((1, "watched"), (2, "with layers and lines, once in ten")):

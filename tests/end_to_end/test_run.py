@@ -86,7 +86,7 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     assert (report["reproducible"], report["causes"]) == (True, [])
     # One pair was asked for; where a variation differs, more are made to tell that from luck.
     assert (
-        report["repeats"]["matching"] >= 1 == report["bare"]["matching"]
+        report["repeats"]["matching"] >= 1 == report["unrecorded"]["matching"]
         and report["repeats"]["differing"] == 0
     )
     assert {one["source"] for one in report["rests_on"]} == {
@@ -127,7 +127,7 @@ def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_s
         ran.err + ran.out
     )
     assert "in their first 4 steps" in " ".join(ran.out.split())
-    assert report["bare"]["differing"] == int(not verdict) and report["causes"] == []
+    assert report["unrecorded"]["differing"] == int(not verdict) and report["causes"] == []
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,9 @@ def test_a_quick_scan_names_no_recipe_that_a_long_training_refutes(detaudit, fol
     not ALL, reason="DETAUDIT_ERAS=all runs it: each model is trained twice in each environment"
 )
 @pytest.mark.parametrize("name", PARTS)
-def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_path, monkeypatch):
+def test_a_watched_training_ends_on_the_bits_of_an_unrecorded_one(
+    folder, name, tmp_path, monkeypatch
+):
     old = built(name, folder)
     for variable, value in environments.named(name).variables.items():
         monkeypatch.setenv(variable, value)
@@ -188,11 +190,17 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
     finally:
         runner.close()
     for model in models.names(backend):
-        watched, bare = asking.finding[trials[model, True]], asking.finding[trials[model, False]]
-        assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
+        watched, unrecorded = (
+            asking.finding[trials[model, True]],
+            asking.finding[trials[model, False]],
+        )
+        assert watched.outcome.completed and unrecorded.outcome.completed, (
+            watched.outcome,
+            unrecorded.outcome,
+        )
         assert (
             watched.trace.digests["final"]
-            == bare.trace.digests["final"]
+            == unrecorded.trace.digests["final"]
             != watched.trace.digests["init"]
         )
         seen = {stage for table in watched.trace.tables for stage, _ in table.columns}

@@ -53,7 +53,7 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
     runner.close()
 
 
-def test_a_watched_training_ends_on_the_bits_of_a_bare_one_and_repeats(on):
+def test_a_watched_training_ends_on_the_bits_of_an_unrecorded_one_and_repeats(on):
     backend, runner, condition = on
     trials = {
         (model, watch): Trial(replace(condition, model=model).with_orders(watch=watch), int(watch))
@@ -64,14 +64,17 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one_and_repeats(on):
     asking = Asking(ask([*trials.values(), *again.values()]))
     runner.run([asking])
     for model in MODELS:
-        watched, bare, repeated = (
+        watched, unrecorded, repeated = (
             asking.finding[one] for one in (trials[model, True], trials[model, False], again[model])
         )
-        assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
+        assert watched.outcome.completed and unrecorded.outcome.completed, (
+            watched.outcome,
+            unrecorded.outcome,
+        )
         assert watched.trace.facts["framework"]["keras_backend"] == backend
         assert (
             watched.trace.digests["final"]
-            == bare.trace.digests["final"]
+            == unrecorded.trace.digests["final"]
             != watched.trace.digests["init"]
         )
         assert isinstance(compare(watched.trace, repeated.trace), Match)
@@ -128,10 +131,13 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pat
     asking = Asking(ask(trials))
     runs.run([asking])
     runs.close()
-    watched, bare = (asking.finding[trial] for trial in trials)
-    assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
-    assert len({(one.trace.folder / "stdout").read_text() for one in (watched, bare)}) == 1
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    watched, unrecorded = (asking.finding[trial] for trial in trials)
+    assert watched.outcome.completed and unrecorded.outcome.completed, (
+        watched.outcome,
+        unrecorded.outcome,
+    )
+    assert len({(one.trace.folder / "stdout").read_text() for one in (watched, unrecorded)}) == 1
+    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
     assert watched.trace.measures.steps == STEPS and watched.trace.measures.backend == backend
     tables = [table for table in watched.trace.tables if table.kind == "steps"]
     assert sum(len(table.step) for table in tables) == STEPS

@@ -136,11 +136,11 @@ def followed(imported, folder, **where):
         cwd=script.parent,
     ).stdout
     assert plain.count("gone [True, ") == 2  # the rest as without us: layers stay on TensorFlow 2.3
-    watched, bare = run(script, folder / "control", **where)
+    watched, unrecorded = run(script, folder / "control", **where)
     steps = STEPS + (ORPHANS if "orphan " in plain else []) + LAST
-    for done in (watched, bare):
+    for done in (watched, unrecorded):
         assert (done.trace.folder / "stdout").read_text() == plain
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
     assert watched.trace.measures.steps == len(steps) and watched.trace.measures.moved
     rows = sorted(
         (
@@ -208,7 +208,7 @@ def test_threads_that_train_side_by_side_are_told_and_not_disturbed(how, tmp_pat
     script = tmp_path / "train.py"
     script.write_text(THREADS.replace("WHAT", BESIDE[how]))
     watched, _ = run(script, tmp_path / "control")
-    assert watched.trace.measures.unwatched == "threads side by side"
+    assert watched.trace.measures.not_recorded == "threads side by side"
     assert (watched.trace.folder / "stdout").read_text() == "done\n"
     assert (watched.trace.folder / "stderr").read_text().count("Traceback") == 0
 
@@ -224,7 +224,7 @@ def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
     )
     done = [run(script, tmp_path / name)[0] for name in ("first", "second")]
     assert all(
-        one.trace.measures.unwatched is None and one.trace.measures.steps == 200 for one in done
+        one.trace.measures.not_recorded is None and one.trace.measures.steps == 200 for one in done
     )
     assert isinstance(compare_runs(*done), Match)
 

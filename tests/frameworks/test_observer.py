@@ -46,15 +46,18 @@ def trained(make_runner):  # noqa: F811
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_watched_training_ends_on_the_bits_of_a_bare_one(trained, model, way):
+def test_a_watched_training_ends_on_the_bits_of_an_unrecorded_one(trained, model, way):
     if (model, way, True) not in trained:
         pytest.skip("the embedding race: no two runs agree")
-    watched, bare = trained[model, way, True], trained[model, way, False]
-    assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.digests["init"] == bare.trace.digests["init"]
+    watched, unrecorded = trained[model, way, True], trained[model, way, False]
+    assert watched.outcome.completed and unrecorded.outcome.completed, (
+        watched.outcome,
+        unrecorded.outcome,
+    )
+    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
+    assert watched.trace.digests["init"] == unrecorded.trace.digests["init"]
     assert watched.trace.digests["final"] != watched.trace.digests["init"]  # it has trained
-    assert watched.trace.observations() > bare.trace.observations() > 0
+    assert watched.trace.observations() > unrecorded.trace.observations() > 0
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -134,10 +134,10 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
         )
 
     watched, again = run("watched", number=2)
-    (bare,) = run("bare", watch=False)
+    (unrecorded,) = run("unrecorded", watch=False)
     assert watched.trace.measures.steps == 8 and watched.trace.measures.moved
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    said = [(one.trace.folder / "stdout").read_text() for one in (watched, bare)]
+    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
+    said = [(one.trace.folder / "stdout").read_text() for one in (watched, unrecorded)]
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
     tables = [table for table in watched.trace.tables if table.kind == "steps"]
     assert sum(len(table.sequence) for table in tables) == 8
@@ -343,9 +343,9 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
         )
 
     watched, again = run("watched", 2)
-    (bare,) = run("bare", watch=False)
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    said = [(one.trace.folder / "stdout").read_text() for one in (watched, bare)]
+    (unrecorded,) = run("unrecorded", watch=False)
+    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
+    said = [(one.trace.folder / "stdout").read_text() for one in (watched, unrecorded)]
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
     tables = [table for table in watched.trace.tables if table.kind == "steps"]
     assert watched.trace.measures.steps == sum(len(table.sequence) for table in tables) == steps

@@ -89,10 +89,10 @@ def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(
         [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=script.parent
     ).stdout
     assert plain.endswith("\ntf_keras\n")
-    watched, bare = run(script, tmp_path / "control")
-    for done in (watched, bare):
+    watched, unrecorded = run(script, tmp_path / "control")
+    for done in (watched, unrecorded):
         assert (done.trace.folder / "stdout").read_text() == plain
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
     assert watched.trace.measures.steps == STEPS and watched.trace.measures.moved
     assert watched.trace.measures.backend == "tf_keras"
     steps = [[(stage, name) for stage, name in table.columns] for table in watched.trace.tables]

@@ -128,10 +128,10 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp
     plain = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=script.parent
     ).stdout
-    watched, bare = run(script, tmp_path / "control")
-    for done in (watched, bare):
+    watched, unrecorded = run(script, tmp_path / "control")
+    for done in (watched, unrecorded):
         assert (done.trace.folder / "stdout").read_text() == plain
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
     assert watched.trace.measures.steps == STEPS and watched.trace.measures.moved
     seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
     assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= seen
@@ -158,12 +158,12 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp
         != saved["saved out/part.weights.h5"]
     )
     assert saved == {
-        name: value for name, value in bare.trace.digests.items() if name.startswith("saved ")
+        name: value for name, value in unrecorded.trace.digests.items() if name.startswith("saved ")
     }
-    assert watched.trace.observations() > 20 * bare.trace.observations() / 10 > 0
+    assert watched.trace.observations() > 20 * unrecorded.trace.observations() / 10 > 0
 
 
-def test_watched_and_bare_runs_end_at_the_step_that_was_asked_for(script, tmp_path):
-    watched, bare = run(script, tmp_path / "control", stop_steps=5)
-    assert watched.trace.measures.stopped == bare.trace.measures.stopped == 5
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+def test_watched_and_unrecorded_runs_end_at_the_step_that_was_asked_for(script, tmp_path):
+    watched, unrecorded = run(script, tmp_path / "control", stop_steps=5)
+    assert watched.trace.measures.stopped == unrecorded.trace.measures.stopped == 5
+    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]

@@ -50,7 +50,7 @@ DIFFERING = RunAudit(
         Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5)),
     ),
     origin="it came in with the first values of this variable",
-    bare=Repeats(2, 0, 1),
+    unrecorded=Repeats(2, 0, 1),
     pinned=Repeats(4, 2, 0),
     growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
     causes=(
@@ -98,7 +98,7 @@ MATCHING = RunAudit(
     True,
     "the runs agree to the last bit",
     repeats=Repeats(5, 2, 0),
-    bare=Repeats(2, 1, 0),
+    unrecorded=Repeats(2, 1, 0),
     notes=("the script starts Python processes",),
     outputs=(
         Output("saved", "model.keras", True),

@@ -68,7 +68,7 @@ def texts(value: Any, name: str = "") -> list[tuple[str, str]]:
         return [
             one
             for field, kind in known.items()
-            if typing.get_origin(schema.bare(kind)) is not typing.Literal
+            if typing.get_origin(schema.plain_type(kind)) is not typing.Literal
             for one in texts(getattr(value, field), f"{part}.{field}")
         ]
     if isinstance(value, dict):

@@ -129,7 +129,7 @@ def causes(audit):
 def test_runs_that_match_are_reproducible_and_nothing_is_searched(world):
     audit, bench, _ = world()
     assert (audit.reproducible, causes(audit), audit.fix) == (True, {}, None)
-    assert (audit.repeats.matching, audit.bare.matching) == (3, 1)
+    assert (audit.repeats.matching, audit.unrecorded.matching) == (3, 1)
     pinned = {
         trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins
     }
@@ -311,7 +311,7 @@ def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_d
     assert audit.repeats.divergence.kind == "missing"
 
 
-def test_watched_runs_that_match_and_bare_runs_that_differ_are_not_reproducible(world):
+def test_watched_runs_that_match_and_unrecorded_runs_that_differ_are_not_reproducible(world):
     numbers = itertools.count()
     audit, _, _ = world(
         behave=lambda trial: 1.0 if trial.condition.orders.watch else float(next(numbers))
@@ -1050,8 +1050,8 @@ def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_
     assert (audit.reproducible, causes(audit), audit.observer.bits_unchanged) == (True, {}, False)
     assert (
         "recorder" in audit.observer.reason
-        and audit.bare.matching >= 3
-        and audit.bare.differing == 0
+        and audit.unrecorded.matching >= 3
+        and audit.unrecorded.differing == 0
     )
     assert conclude(audit).exit_code == 0
 
@@ -1121,7 +1121,7 @@ def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
         return Measures(steps=4, moved=bool(recorded(trial)), stopped=4)
 
     audit, _, _ = world(measures=measured, orders=Orders(stop_seconds=5.0))
-    assert (audit.reproducible, audit.steps, audit.bare.matching) == (True, 4, 1)
+    assert (audit.reproducible, audit.steps, audit.unrecorded.matching) == (True, 4, 1)
     audit, _, _ = world("python-random", measures=measured, orders=Orders(stop_steps=4))
     assert (audit.reproducible, causes(audit), audit.steps) == (False, {"python-random": True}, 4)
 

@@ -281,12 +281,12 @@ def test_the_last_whole_record_is_read_where_the_next_was_being_written(fresh_fo
 
 def test_a_trace_without_kept_bytes_has_fingerprints_alone(fresh_folder):
     folder = fresh_folder()
-    kept, bare = (
+    kept, unkept = (
         written(fresh_folder(), [Once("init", "w", 1.0)], kept=keep) for keep in (True, False)
     )
-    assert bare.tables[0].record(0, 0) is None
-    assert bare.tables[0].cells.tolist() == kept.tables[0].cells.tolist()
-    assert not list(bare.folder.glob("*.bytes")) and list(folder.iterdir()) == []
+    assert unkept.tables[0].record(0, 0) is None
+    assert unkept.tables[0].cells.tolist() == kept.tables[0].cells.tolist()
+    assert not list(unkept.folder.glob("*.bytes")) and list(folder.iterdir()) == []
 
 
 def test_a_large_tensor_is_fingerprinted_and_not_kept(fresh_folder):

@@ -74,10 +74,10 @@ def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str
     """A training as a user writes it, Keras' own defaults throughout, with nothing but the rung's
     pins.
     """
-    bare = Condition(base.backend, base.device, model, base.seed)
+    recipe = Condition(base.backend, base.device, model, base.seed)
     for pin in rung.pins:
-        bare = bare.with_pin(known[pin])
-    return bare
+        recipe = recipe.with_pin(known[pin])
+    return recipe
 
 
 def lines(rung: Known, known: Mapping[str, Pin], backend: str, seed: int) -> tuple[str, ...]:

@@ -383,7 +383,7 @@ class Recorder:
         """Threads train while others do: the order of steps is the machine's, and the script can't
         be audited.
         """
-        self.trace.measure(unwatched="threads side by side")
+        self.trace.measure(not_recorded="threads side by side")
 
     def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         """What went into the step that has ended."""

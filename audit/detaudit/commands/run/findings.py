@@ -215,7 +215,7 @@ class RunAudit:
     machine: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     repeats: Repeats = Repeats(0, 0, 0)
-    bare: Repeats | None = None
+    unrecorded: Repeats | None = None
     pinned: Repeats | None = None
     growth: tuple[Growth, ...] = ()
     pinpoint: Pinpoint | None = None

@@ -207,18 +207,18 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
             reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
             "modules are switched off; nothing of the training was seen",
         )
-    unwatched = next(
+    not_recorded = next(
         (
-            one.trace.measures.unwatched
+            one.trace.measures.not_recorded
             for one in completed
-            if one.trace and one.trace.measures.unwatched is not None
+            if one.trace and one.trace.measures.not_recorded is not None
         ),
         None,
     )
-    if unwatched:
+    if not_recorded:
         return replace(
             blank,
-            reason=f"the script trains with {unwatched}, which detaudit run does not watch yet",
+            reason=f"the script trains with {not_recorded}, which detaudit run does not watch yet",
         )
     if not any(one.trace.measures.steps for one in completed if one.trace):
         return replace(
@@ -269,7 +269,7 @@ def _differing(
     if ends.differing and not ends.problem:
         case.emit(Phase("Without the recorder"))
         unrecorded = yield from _unrecorded(case, runs)
-        audit = replace(audit, bare=unrecorded.repeats)
+        audit = replace(audit, unrecorded=unrecorded.repeats)
         if unrecorded.matches:
             said = "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them differ"
             return replace(
@@ -318,16 +318,18 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
 
 def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
     """An unrecorded pair too, and then what another machine may have otherwise."""
-    unrecorded = case.unpinned.with_orders(watch=False)
-    bare = yield from ask(unrecorded, 1, comparing=compare_ends)
-    audit = replace(audit, bare=bare.repeats)
-    if bare.matches is None:
-        return replace(audit, reason=f"the unrecorded runs could not be compared: {bare.reason}")
-    if not bare.matches:
+    condition = case.unpinned.with_orders(watch=False)
+    unrecorded = yield from ask(condition, 1, comparing=compare_ends)
+    audit = replace(audit, unrecorded=unrecorded.repeats)
+    if unrecorded.matches is None:
+        return replace(
+            audit, reason=f"the unrecorded runs could not be compared: {unrecorded.reason}"
+        )
+    if not unrecorded.matches:
         return (yield from _hidden(case, audit, runs))
-    observer, bare = yield from _same_end(case, runs[0], bare)
-    audit = replace(audit, bare=bare.repeats, observer=observer)
-    if bare.matches is not True:
+    observer, unrecorded = yield from _same_end(case, runs[0], unrecorded)
+    audit = replace(audit, unrecorded=unrecorded.repeats, observer=observer)
+    if unrecorded.matches is not True:
         return (yield from _hidden(case, audit, runs))
     if audit.repeats.pairs < 2 and case.pairs is None:
         return replace(
@@ -358,11 +360,11 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     hide it?
     """
     condition = case.unpinned.with_orders(watch=False)
-    unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
-    bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
-    needed = matches_for(bare, RECORDER, MOST)
+    done = yield from repeated(condition, comparing=compare_ends, most=case.most)
+    unrecorded = counted((yield from further(condition, done, MORE)), compare_ends)
+    needed = matches_for(unrecorded, RECORDER, MOST)
     more = yield from repeated(case.unpinned, len(runs) // 2, most=needed or case.most, runs=runs)
-    audit = replace(_described(case, audit, more), bare=bare)
+    audit = replace(_described(case, audit, more), unrecorded=unrecorded)
     if audit.repeats.differing:
         return (yield from _differing(case, audit, more))
     if needed is not None and not audit.repeats.problem:
@@ -378,16 +380,18 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     return replace(audit, reproducible=False, reason=attribute.unresolved(case, reason))
 
 
-def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[Observer, Answer]]:
+def _same_end(
+    case: Case, recorded: Finished, unrecorded: Answer
+) -> Experiment[tuple[Observer, Answer]]:
     """Do unrecorded runs end on the bits of recorded ones? If not, more of them are asked."""
-    unrecorded = case.unpinned.with_orders(watch=False)
-    found = yield [Trial(unrecorded, 0)]
-    if not isinstance(compare_ends(recorded, found[Trial(unrecorded, 0)]), Divergence):
-        return Observer(True, "recorded and unrecorded runs end on the same bits"), bare
-    bare = yield from ask(unrecorded, UNRECORDED, comparing=compare_ends)
-    if bare.matches is not True:
-        return Observer(), bare
+    condition = case.unpinned.with_orders(watch=False)
+    found = yield [Trial(condition, 0)]
+    if not isinstance(compare_ends(recorded, found[Trial(condition, 0)]), Divergence):
+        return Observer(True, "recorded and unrecorded runs end on the same bits"), unrecorded
+    unrecorded = yield from ask(condition, UNRECORDED, comparing=compare_ends)
+    if unrecorded.matches is not True:
+        return Observer(), unrecorded
     return Observer(
         False,
         "recorded runs match, and so do unrecorded ones, but on other bits: recording changes them",
-    ), bare
+    ), unrecorded

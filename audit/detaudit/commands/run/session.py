@@ -416,10 +416,10 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
         for name in trial.trace.measures.trackers
     }
     offline = () if online else trackers.notes(imported)
-    return environment.warnings(os.environ) + own + offline + _unwatched(trials)
+    return environment.warnings(os.environ) + own + offline + _not_recorded(trials)
 
 
-def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
+def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
     """A sentence on Python processes that the script starts, where it starts some."""
     traces = [trial.trace for trial in trials if trial.trace is not None]
     most = max((trace.other_processes() for trace in traces), default=0)

@@ -74,9 +74,9 @@ def answer(report: v1.RunReport) -> Answer:
     """Is the script reproducible?"""
     repeats = report.repeats
     runs = f"of {report.program}"
-    if report.reproducible and repeats.differing and report.bare is not None:
-        same = f"{number(report.bare.runs, 'run')} {runs}, not recorded, end on the same bits"
-        sentence = f"{same}{extent(report)}{bound(report.bare)}; only recorded runs differ."
+    if report.reproducible and repeats.differing and report.unrecorded is not None:
+        same = f"{number(report.unrecorded.runs, 'run')} {runs}, not recorded, end on the same bits"
+        sentence = f"{same}{extent(report)}{bound(report.unrecorded)}; only recorded runs differ."
         return Answer("good", "REPRODUCIBLE", sentence)
     if report.reproducible:
         same = f"{number(repeats.runs, 'run')} {runs} end on the same bits, watched and bare"
@@ -349,7 +349,7 @@ def _pins_of(row: v1.Cost) -> str:
 def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for label, one in (
         ("as it is", report.repeats),
-        ("bare", report.bare),
+        ("unrecorded", report.unrecorded),
         ("all pinned", report.pinned),
     ):
         if one is not None:

@@ -578,8 +578,8 @@ class RunReport(Document, tag_field="command", tag="run"):
 
     ``program`` is the script, without its arguments. ``origin`` says whether the first divergence
     came in with what went into the step, or was born there. ``quantity`` says the difference in the
-    author's own unit. ``pinned`` are the runs with everything pinned from outside, ``bare`` those
-    without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
+    author's own unit. ``pinned`` are the runs with everything pinned from outside, ``unrecorded``
+    those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
     ``no_fix``, ``cost`` where pins were not timed (``no_cost_reason``: why). ``open`` are pins that
     a search left undecided, ``changed`` names below the program's folder that its runs write.
     ``steps`` are those of which the report speaks, where runs were ended early; null: of whole
@@ -589,7 +589,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     program: Name
     reproducible: bool | None
     repeats: Repeats
-    bare: Repeats | None
+    unrecorded: Repeats | None
     pinned: Repeats | None
     first_divergence: Divergence | None
     quantity: Quantity | None

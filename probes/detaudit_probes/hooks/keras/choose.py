@@ -38,7 +38,7 @@ def watch(session: Any, recorder: Any, name: str) -> None:
         recorder.trace.measure(backend=adapter or keras.backend.backend())
     if adapter is None:
         told = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
-        recorder.trace.measure(unwatched=told)
+        recorder.trace.measure(not_recorded=told)
         return
     if first:
         recorder.imported()

@@ -335,7 +335,7 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
             return given(jax.tree.map(jnp.copy, before), iter([data]))
 
         if model.run_eagerly or not model.jit_compile:
-            pinpoint.replay("fit", equations, None, returned, bare=again)
+            pinpoint.replay("fit", equations, None, returned, unrecorded=again)
         else:
             pinpoint.replay("fit", equations, again, returned)
         return returned

@@ -126,11 +126,11 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any = None,
-        bare: Optional[Callable[[], Any]] = None,
+        unrecorded: Optional[Callable[[], Any]] = None,
     ) -> None:
         """Replay the step that has just run and has ``returned`` so: ``eager`` and ``compiled`` do
-        it again, from the state as it is. ``bare`` does so where nobody watches, if that is not
-        ``eager``.
+        it again, from the state as it is. ``unrecorded`` does so where nobody watches, if that is
+        not ``eager``.
 
         What goes wrong is told (``failed``), and no reason to end the training.
         """
@@ -139,7 +139,7 @@ class Pinpoint:
         self._close()
         self.recorder.paused = True
         try:
-            self._replay(kind, self._before, eager, compiled, returned, bare or eager)
+            self._replay(kind, self._before, eager, compiled, returned, unrecorded or eager)
         except Exception as error:  # ours, or of a step that cannot be taken twice
             self.fail(error, kind)
         finally:
@@ -153,12 +153,12 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any,
-        bare: Callable[[], Any],
+        unrecorded: Callable[[], Any],
     ) -> None:
         after = self.framework.State(self.recorder.alive())
         before.add(after)  # what the step itself has made: an optimizer's state begins with zeros
         try:
-            self._compare(kind, before, after, eager, compiled, returned, bare)
+            self._compare(kind, before, after, eager, compiled, returned, unrecorded)
         finally:
             after.restore()
 
@@ -170,7 +170,7 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any,
-        bare: Callable[[], Any],
+        unrecorded: Callable[[], Any],
     ) -> None:
         framework = self.framework
         variables = self._others = after.variables
@@ -201,7 +201,7 @@ class Pinpoint:
 
         with framework.eagerly():
             watched_ends = again(watched, REPLAYS)
-            bare_ends = again(bare, len(watched_ends))
+            unrecorded_ends = again(unrecorded, len(watched_ends))
         compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
         # Where the step ends on the same bits each time, what parted in it was of no consequence:
         # memory that an operation has left as it found it, for one.
@@ -211,11 +211,11 @@ class Pinpoint:
             len(replays[0]),
             guilty=None if difference is None else described(difference),
             watched=_counted(watched_ends),
-            eager=_counted(bare_ends),
+            eager=_counted(unrecorded_ends),
             compiled=_counted(compiled_ends),
-            same_watched=same_ends(watched_ends, bare_ends),
-            same_eager=same_ends(bare_ends, compiled_ends) if compiled_ends else None,
-            same_step=ended in (compiled_ends or bare_ends),
+            same_watched=same_ends(watched_ends, unrecorded_ends),
+            same_eager=same_ends(unrecorded_ends, compiled_ends) if compiled_ends else None,
+            same_step=ended in (compiled_ends or unrecorded_ends),
             seconds=_clock() - began,
         )
 
