@@ -200,7 +200,7 @@ class Orders(NamedTuple):
     """
 
     # recording
-    watch: bool = True  # false: initial and final weights alone, as in an unrecorded run
+    record: bool = True  # false: initial and final weights alone, as in an unrecorded run
     every: int = 1  # steps from one that is recorded to the next
     keep_from: Optional[int] = None  # sequence number from which on tensors' bytes are kept
     pinpoint: Optional[int] = None  # the step, from 0, that is replayed operation by operation
@@ -283,12 +283,16 @@ class StepReplayed(NamedTuple):
     operations: int  # that were watched
     guilty: Optional[Dict[str, Any]] = None  # ``ops.event.described``: where replays differ first
     failed: str = ""  # why the step could not be replayed
-    watched: Optional[Ends] = None  # operation by operation, each fingerprinted
+    recorded: Optional[Ends] = None  # operation by operation, each fingerprinted
     eager: Optional[Ends] = None  # operation by operation
     compiled: Optional[Ends] = None  # as it was compiled
-    same_watched: Optional[bool] = None  # whether watched and eager replays end on the same bits
-    same_eager: Optional[bool] = None  # whether eager and compiled ones do
-    same_step: Optional[bool] = None  # whether a replay ends on the bits of the step itself
+    recorded_matches_eager: Optional[bool] = (
+        None  # whether watched and eager replays end on the same bits
+    )
+    eager_matches_compiled: Optional[bool] = None  # whether eager and compiled ones do
+    replay_matches_step: Optional[bool] = (
+        None  # whether a replay ends on the bits of the step itself
+    )
     seconds: Optional[float] = None  # that replaying has taken
 
 

@@ -159,7 +159,7 @@ def test_a_quick_scan_names_no_recipe_that_a_long_training_refutes(detaudit, fol
     not ALL, reason="DETAUDIT_ERAS=all runs it: each model is trained twice in each environment"
 )
 @pytest.mark.parametrize("name", PARTS)
-def test_a_watched_training_ends_on_the_bits_of_an_unrecorded_one(
+def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(
     folder, name, tmp_path, monkeypatch
 ):
     old = built(name, folder)
@@ -181,29 +181,29 @@ def test_a_watched_training_ends_on_the_bits_of_an_unrecorded_one(
         condition = base.base_condition(backend, "cpu", 1)
         runner.fingerprint = runner.greet(condition).fingerprints[0]
         trials = {
-            (model, watch): Trial(replace(condition, model=model).with_orders(watch=watch), 0)
+            (model, record): Trial(replace(condition, model=model).with_orders(record=record), 0)
             for model in models.names(backend)
-            for watch in (True, False)
+            for record in (True, False)
         }
         asking = Asking(ask(list(trials.values())))
         runner.run([asking])
     finally:
         runner.close()
     for model in models.names(backend):
-        watched, unrecorded = (
+        recorded, unrecorded = (
             asking.finding[trials[model, True]],
             asking.finding[trials[model, False]],
         )
-        assert watched.outcome.completed and unrecorded.outcome.completed, (
-            watched.outcome,
+        assert recorded.outcome.completed and unrecorded.outcome.completed, (
+            recorded.outcome,
             unrecorded.outcome,
         )
         assert (
-            watched.trace.digests["final"]
+            recorded.trace.digests["final"]
             == unrecorded.trace.digests["final"]
-            != watched.trace.digests["init"]
+            != recorded.trace.digests["init"]
         )
-        seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
+        seen = {stage for table in recorded.trace.tables for stage, _ in table.columns}
         assert seen >= {"rng", "data", "init", "loss", "update", "metric"}
         assert ("gradient" in seen) == (backend in TF_KERAS)
 

@@ -9,7 +9,7 @@ import pytest
 from detaudit.commands.run.repeat import compare_runs
 from detaudit.core.divergence import Match
 
-from tests.frameworks.test_watching import run
+from tests.frameworks.test_recording import run
 
 pytestmark = pytest.mark.framework
 
@@ -136,16 +136,16 @@ def followed(imported, folder, **where):
         cwd=script.parent,
     ).stdout
     assert plain.count("gone [True, ") == 2  # the rest as without us: layers stay on TensorFlow 2.3
-    watched, unrecorded = run(script, folder / "control", **where)
+    recorded, unrecorded = run(script, folder / "control", **where)
     steps = STEPS + (ORPHANS if "orphan " in plain else []) + LAST
-    for done in (watched, unrecorded):
+    for done in (recorded, unrecorded):
         assert (done.trace.folder / "stdout").read_text() == plain
-    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
-    assert watched.trace.measures.steps == len(steps) and watched.trace.measures.moved
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    assert recorded.trace.measures.steps == len(steps) and recorded.trace.measures.moved
     rows = sorted(
         (
             (int(number), table)
-            for table in watched.trace.tables
+            for table in recorded.trace.tables
             if table.kind == "steps"
             for number in table.sequence
         ),
@@ -207,10 +207,10 @@ def test_threads_that_train_side_by_side_are_told_and_not_disturbed(how, tmp_pat
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
     script.write_text(THREADS.replace("WHAT", BESIDE[how]))
-    watched, _ = run(script, tmp_path / "control")
-    assert watched.trace.measures.not_recorded == "threads side by side"
-    assert (watched.trace.folder / "stdout").read_text() == "done\n"
-    assert (watched.trace.folder / "stderr").read_text().count("Traceback") == 0
+    recorded, _ = run(script, tmp_path / "control")
+    assert recorded.trace.measures.not_recorded == "threads side by side"
+    assert (recorded.trace.folder / "stdout").read_text() == "done\n"
+    assert (recorded.trace.folder / "stderr").read_text().count("Traceback") == 0
 
 
 def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
@@ -253,7 +253,11 @@ def test_a_step_that_fails_and_is_tried_again_can_be_replayed(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
     script.write_text(TRIED_AGAIN)
-    watched, _ = run(script, tmp_path / "control", pinpoint=1)
-    found = watched.trace.measures.pinpoint
+    recorded, _ = run(script, tmp_path / "control", pinpoint=1)
+    found = recorded.trace.measures.pinpoint
     assert (found.kind, found.guilty, found.failed) == ("tf.function", None, "")
-    assert found.operations > 5 and found.same_step is True and watched.trace.measures.steps == 2
+    assert (
+        found.operations > 5
+        and found.replay_matches_step is True
+        and recorded.trace.measures.steps == 2
+    )

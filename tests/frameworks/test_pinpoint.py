@@ -168,7 +168,7 @@ def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, 
         assert (
             found.guilty.replays.distinct > 1
             and found.eager.distinct > 1
-            and found.watched.distinct > 1
+            and found.recorded.distinct > 1
         )
         assert found.compiled.distinct > 1  # the compiled step as a whole parts too
 
@@ -177,8 +177,8 @@ def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, 
 def test_a_pin_makes_the_replays_of_the_race_match(replayed, pin):
     found = pinpoint.judged(replayed("compiled", "embedding", pin))
     assert found.guilty is None and found.operations > 50
-    assert (found.watched.distinct, found.eager.distinct, found.compiled.distinct) == (1, 1, 1)
-    assert found.watched.replays == 20 and found.same_watched
+    assert (found.recorded.distinct, found.eager.distinct, found.compiled.distinct) == (1, 1, 1)
+    assert found.recorded.replays == 20 and found.recorded_matches_eager
 
 
 PLANTED = {
@@ -257,7 +257,7 @@ def test_a_replay_leaves_the_training_as_it_was(replayed):
     for way in ("compiled", "function", "train_on_batch"):
         (with_replay,) = replayed(way, "noise", *pins, runs=1)
         (without,) = replayed(way, "noise", *pins, runs=1, step=NEVER)
-        assert with_replay.trace.measures.pinpoint.watched.replays == 10
+        assert with_replay.trace.measures.pinpoint.recorded.replays == 10
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
         assert with_replay.trace.digests["final"] == without.trace.digests["final"]

@@ -223,7 +223,7 @@ def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tm
         assert (
             found.guilty.replays.distinct > 1
             and found.eager.distinct > 1
-            and found.watched.distinct > 1
+            and found.recorded.distinct > 1
         )
         (born,) = [one for one in found.passages if one.born_here]
         assert (born.stage, born.layer) == ("gradient", "sequential/picked")
@@ -235,8 +235,8 @@ def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tm
 def test_deterministic_algorithms_make_the_replays_of_the_race_match(replayed):
     found = pinpoint.judged(replayed("torch", "fit", "picked", "op-determinism"))
     assert found.guilty is None and found.operations > 30
-    assert (found.watched.distinct, found.eager.distinct, found.watched.replays) == (1, 1, 20)
-    assert found.same_watched
+    assert (found.recorded.distinct, found.eager.distinct, found.recorded.replays) == (1, 1, 20)
+    assert found.recorded_matches_eager
 
 
 @pytest.mark.parametrize(
@@ -283,11 +283,14 @@ def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, ba
         (without,) = replayed(backend, way, planted, *pins, runs=1, step=NEVER)
         seen = with_replay.trace.measures.pinpoint
         assert (
-            seen.watched.replays >= 2 and seen.same_step and seen.same_watched and not seen.failed
+            seen.recorded.replays >= 2
+            and seen.replay_matches_step
+            and seen.recorded_matches_eager
+            and not seen.failed
         )
         assert seen.guilty is None and another.trace.measures.pinpoint.guilty is None
         found = pinpoint.judged([with_replay, another])
-        assert found.guilty is None and found.watched.distinct == found.eager.distinct == 1
+        assert found.guilty is None and found.recorded.distinct == found.eager.distinct == 1
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
         assert with_replay.trace.digests["final"] == without.trace.digests["final"]
@@ -363,7 +366,7 @@ def test_a_scan_names_the_operation(tmp_path, backend, source, operation, layer)
     found = verdict["pinpoint"]
     assert (
         found["failed"] == ""
-        and found["watched"]["replays"] == 20
+        and found["recorded"]["replays"] == 20
         and found["layer"].startswith(layer)
     )
     assert found["guilty"]["operation"].startswith(operation)

@@ -133,13 +133,13 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
             {"KERAS_BACKEND": backend},
         )
 
-    watched, again = run("watched", number=2)
-    (unrecorded,) = run("unrecorded", watch=False)
-    assert watched.trace.measures.steps == 8 and watched.trace.measures.moved
-    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
-    said = [(one.trace.folder / "stdout").read_text() for one in (watched, unrecorded)]
+    recorded, again = run("recorded", number=2)
+    (unrecorded,) = run("unrecorded", record=False)
+    assert recorded.trace.measures.steps == 8 and recorded.trace.measures.moved
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    said = [(one.trace.folder / "stdout").read_text() for one in (recorded, unrecorded)]
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
-    tables = [table for table in watched.trace.tables if table.kind == "steps"]
+    tables = [table for table in recorded.trace.tables if table.kind == "steps"]
     assert sum(len(table.sequence) for table in tables) == 8
     assert [table.cells.tolist() for table in tables] == [
         table.cells.tolist() for table in again.trace.tables if table.kind == "steps"
@@ -342,13 +342,13 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
             {"KERAS_BACKEND": "jax"},
         )
 
-    watched, again = run("watched", 2)
-    (unrecorded,) = run("unrecorded", watch=False)
-    assert watched.trace.digests["final"] == unrecorded.trace.digests["final"]
-    said = [(one.trace.folder / "stdout").read_text() for one in (watched, unrecorded)]
+    recorded, again = run("recorded", 2)
+    (unrecorded,) = run("unrecorded", record=False)
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    said = [(one.trace.folder / "stdout").read_text() for one in (recorded, unrecorded)]
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
-    tables = [table for table in watched.trace.tables if table.kind == "steps"]
-    assert watched.trace.measures.steps == sum(len(table.sequence) for table in tables) == steps
+    tables = [table for table in recorded.trace.tables if table.kind == "steps"]
+    assert recorded.trace.measures.steps == sum(len(table.sequence) for table in tables) == steps
     assert [table.cells.tolist() for table in tables] == [
         table.cells.tolist() for table in again.trace.tables if table.kind == "steps"
     ]
@@ -358,7 +358,7 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
             for stage, name in tables[-1].columns
             if stage == "update"
         }
-        assert watched.trace.measures.moved and "first/kernel" in columns
+        assert recorded.trace.measures.moved and "first/kernel" in columns
         assert (
             all(any(stage == "data" for stage, _ in table.columns) for table in tables)
             or "gradients" in written
@@ -428,14 +428,14 @@ def test_a_step_is_where_a_run_was_asked_to_end(tmp_path):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     script.write_text(JAX)
-    for watch in (True, False):
+    for record in (True, False):
         (ended,) = runs_of(
             script,
             ("plain", "0.01"),
             python,
-            Condition("jax", "auto", script.name, 1).with_orders(watch=watch, stop_steps=5),
+            Condition("jax", "auto", script.name, 1).with_orders(record=record, stop_steps=5),
             1,
-            tmp_path / str(watch),
+            tmp_path / str(record),
             {"KERAS_BACKEND": "jax"},
         )
         assert ended.trace.measures.stopped == 5

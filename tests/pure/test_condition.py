@@ -154,7 +154,7 @@ def test_equal_trials_have_equal_keys_and_any_difference_gives_another():
         {"seed": 2},
         {"unpinned": ("seed",)},
         {"settings": Settings(jit_compile=True)},
-        {"orders": Orders(watch=False)},
+        {"orders": Orders(record=False)},
         {"environment": items({"A": "1"})},
         {"feed": "x"},
         {"procedure": "x"},

@@ -311,16 +311,16 @@ def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_d
     assert audit.repeats.divergence.kind == "missing"
 
 
-def test_watched_runs_that_match_and_unrecorded_runs_that_differ_are_not_reproducible(world):
+def test_recorded_runs_that_match_and_unrecorded_runs_that_differ_are_not_reproducible(world):
     numbers = itertools.count()
     audit, _, _ = world(
-        behave=lambda trial: 1.0 if trial.condition.orders.watch else float(next(numbers))
+        behave=lambda trial: 1.0 if trial.condition.orders.record else float(next(numbers))
     )
     assert audit.reproducible is False and "unrecorded runs differ" in audit.reason
 
 
-def test_watching_that_changes_the_bits_is_told(world):
-    audit, _, _ = world(behave=lambda trial: 1.0 if trial.condition.orders.watch else 2.0)
+def test_recording_that_changes_the_bits_is_told(world):
+    audit, _, _ = world(behave=lambda trial: 1.0 if trial.condition.orders.record else 2.0)
     assert audit.reproducible is True and audit.observer.bits_unchanged is False
     audit, _, _ = world()
     assert audit.observer.bits_unchanged is True
@@ -832,7 +832,7 @@ def test_each_pin_that_was_tried_has_its_cost_alone_and_so_have_all_that_are_nee
     runs = [
         wanted
         for wanted in bench.asked
-        if any(trial.draw >= 200 and trial.condition.orders.watch is False for trial in wanted)
+        if any(trial.draw >= 200 and trial.condition.orders.record is False for trial in wanted)
     ]
     assert len(runs) > 20 and all(len(wanted) == 1 for wanted in runs)  # one run at a time
 
@@ -974,7 +974,7 @@ def rarely(period):
 
 
 def recorded(trial):
-    return trial.condition.orders.watch
+    return trial.condition.orders.record
 
 
 def test_one_difference_is_final_and_accuses_nobody(world):

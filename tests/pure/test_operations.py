@@ -470,7 +470,7 @@ def test_the_layers_are_a_table_in_markdown():
     ]
 
 
-def noted(folder, seen, operation="Sub", python=True, same_step=None):
+def noted(folder, seen, operation="Sub", python=True, replay_matches_step=None):
     """A process that replayed a step three times; ``seen`` is what it saw where the replays
     parted.
     """
@@ -503,12 +503,12 @@ def noted(folder, seen, operation="Sub", python=True, same_step=None):
                 kind="fit",
                 operations=9,
                 guilty=guilty,
-                watched=counts,
+                recorded=counts,
                 eager=counts,
                 compiled=counts,
-                same_watched=True,
-                same_eager=True,
-                same_step=same_step,
+                recorded_matches_eager=True,
+                eager_matches_compiled=True,
+                replay_matches_step=replay_matches_step,
             )
         ),
     )
@@ -522,7 +522,7 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
     """
     left = noted(fresh_folder(), [1, 2, 3], python=python)
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
-    assert (found.born, found.guilty, found.watched.distinct) == ("", None, 3)
+    assert (found.born, found.guilty, found.recorded.distinct) == ("", None, 3)
     told = wording.describe_pinpoint(built(found))
     assert told.startswith(
         "the step, replayed (fit), ends on 3 distinct results; which operation they"
@@ -547,13 +547,15 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
     ],
 )
 def test_replays_that_are_not_the_step_are_no_match(fresh_folder, seen, said):
-    found = pinpoint.judged([noted(fresh_folder(), [], same_step=one) for one in seen])
+    found = pinpoint.judged([noted(fresh_folder(), [], replay_matches_step=one) for one in seen])
     assert said in wording.describe_pinpoint(built(found))
 
 
 def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
     """An embedding whose step is a race, replayed: no more is said than what was seen."""
-    found = pinpoint.judged([noted(fresh_folder(), [], same_step=False) for _ in range(2)])
+    found = pinpoint.judged(
+        [noted(fresh_folder(), [], replay_matches_step=False) for _ in range(2)]
+    )
     assert wording.describe_pinpoint(built(found)) == (
         "the step, replayed (fit), repeats itself, but ends on other bits than the step did"
     )
@@ -561,9 +563,9 @@ def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
 
 def test_replays_that_differ_need_not_end_where_the_step_did(fresh_folder):
     found = pinpoint.judged(
-        [noted(fresh_folder(), [1, 2, place], same_step=False) for place in (3, 4)]
+        [noted(fresh_folder(), [1, 2, place], replay_matches_step=False) for place in (3, 4)]
     )
-    assert found.same_step is None
+    assert found.replay_matches_step is None
 
 
 def test_a_process_that_replayed_nothing_says_nothing(fresh_folder):
@@ -595,7 +597,9 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         "execution, where watching changes no bits; the compiled step as a whole parts too, on other bits "
         "(3 distinct of 20)"
     )
-    layer = replace(one, guilty=None, same_watched=None, same_eager=True)  # --depth layer
+    layer = replace(
+        one, guilty=None, recorded_matches_eager=None, eager_matches_compiled=True
+    )  # --depth layer
     told = wording.describe_pinpoint(built(layer))
     assert told == (
         "the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "

@@ -179,7 +179,7 @@ def test_without_forks_every_trial_has_a_process_that_is_closed_after_it(runner)
 
 def test_a_request_says_all_of_the_condition(runner):
     work = runner(fingerprint="xxh3_64", keep_bytes=False, limits=Limits(1, 12))
-    settings, orders = protocol.Settings(epochs=3), protocol.Orders(watch=False)
+    settings, orders = protocol.Settings(epochs=3), protocol.Orders(record=False)
     condition = Condition(
         "jax", "gpu", "cnn", 7, ("a", "b"), ("c",), settings, orders, (("X", "1"),), "feed", "how"
     )
@@ -206,12 +206,12 @@ def test_a_request_says_all_of_the_condition(runner):
 def test_no_more_than_the_jobs_run_at_a_time(runner):
     most = Counter()
 
-    class Watching(InstantRunner):
+    class Following(InstantRunner):
         def _start(self):
             super()._start()
             most["running"] = max(most["running"], len(self._running))
 
-    work = runner(Watching, limits=Limits(3, 60))
+    work = runner(Following, limits=Limits(3, 60))
     work.run([Asking(asking_for([trial for some in pairs(BASE, 10) for trial in some]))])
     assert most["running"] == 3
 

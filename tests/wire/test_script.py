@@ -476,7 +476,7 @@ def test_a_generator_that_is_given_a_seed_by_name_keeps_it(run):
     assert first == second
 
 
-def test_a_script_that_starts_itself_anew_is_watched_all_the_same(run):
+def test_a_script_that_starts_itself_anew_is_recorded_all_the_same(run):
     text = """
         import os, sys
         if os.environ.get("PYTHONHASHSEED") != "0":

@@ -92,13 +92,13 @@ class Pinpoint:
     ``born``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs, other
     results in another process), ``python`` (Python code, no operation, gave it other inputs),
     ``input`` (what the operation was given differed between the processes already), ``other`` (they
-    execute other operations from there on), or nothing. ``watched``, ``eager`` and ``compiled`` are
-    the replays of the step as a whole: with every operation watched, without, and as it was
-    compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that the
-    step has without? None where that was not seen. ``passages`` is the watched step, layer by
-    layer, in order. ``failed`` says why the step could not be replayed. ``same_step``: does a
-    replay that repeats itself end on the bits on which the step itself ended? Null where replays
-    part.
+    execute other operations from there on), or nothing. ``recorded``, ``eager`` and ``compiled``
+    are the replays of the step as a whole: with every operation watched, without, and as it was
+    compiled. ``recorded_matches_eager``, ``eager_matches_compiled``: do watching, and eager
+    execution, give bits that the step has without? None where that was not seen. ``passages`` is
+    the watched step, layer by layer, in order. ``failed`` says why the step could not be replayed.
+    ``replay_matches_step``: does a replay that repeats itself end on the bits on which the step
+    itself ended? Null where replays part.
     """
 
     kind: str
@@ -108,14 +108,14 @@ class Pinpoint:
     stage: str = ""
     layer: str = ""
     line: str = ""
-    watched: Replays | None = None
+    recorded: Replays | None = None
     eager: Replays | None = None
     compiled: Replays | None = None
-    same_watched: bool | None = None
-    same_eager: bool | None = None
+    recorded_matches_eager: bool | None = None
+    eager_matches_compiled: bool | None = None
     passages: tuple[Passage, ...] = ()
     failed: str = ""
-    same_step: bool | None = None
+    replay_matches_step: bool | None = None
 
 
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
@@ -133,13 +133,13 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
     blank = Pinpoint(
         kind=first.kind,
         operations=first.operations,
-        watched=_sum([note.watched for note in notes]),
+        recorded=_sum([note.recorded for note in notes]),
         eager=_sum([note.eager for note in notes]),
         compiled=_sum([note.compiled for note in notes]),
-        same_watched=_all([note.same_watched for note in notes]),
-        same_eager=_all([note.same_eager for note in notes]),
+        recorded_matches_eager=_all([note.recorded_matches_eager for note in notes]),
+        eager_matches_compiled=_all([note.eager_matches_compiled for note in notes]),
         passages=passages(replays[0].events, together),
-        same_step=_faithful(notes),
+        replay_matches_step=_faithful(notes),
     )
     own = next((note.guilty for note in notes if note.guilty), None)
     if own is not None and not _kept(notes):
@@ -248,10 +248,10 @@ def _faithful(notes: Sequence[StepReplayed]) -> bool | None:
     decides.
     """
     answers = [
-        note.same_step
+        note.replay_matches_step
         for note in notes
         for ends in [note.compiled or note.eager]
-        if ends and ends.distinct == 1 and note.same_step is not None
+        if ends and ends.distinct == 1 and note.replay_matches_step is not None
     ]
     return all(answers) if answers else None
 

@@ -20,7 +20,7 @@ from detaudit_probes.hooks.recorder import MOST_HELD
 from detaudit_probes.hooks.values import read
 
 
-def watch(session: Any, recorder: Any) -> None:
+def record(session: Any, recorder: Any) -> None:
     """From the moment that NumPy and Keras are there."""
     session.after_import("numpy", lambda: _numpy(session, recorder))
     for name in ("keras", "tf_keras"):

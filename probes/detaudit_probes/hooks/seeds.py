@@ -31,7 +31,7 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
 )
 
 
-def watch(session: Any, found: List[Any]) -> None:
+def record(session: Any, found: List[Any]) -> None:
     """Add to ``found`` every call of a seeding function from the user's code, in order. One without
     a seed is a draw.
 

@@ -42,7 +42,7 @@ def _begin(folder: str) -> None:
     pinned = {source for name in request.pins for source in pins[name][0].sources}
     session = Session(request, folder, pinned, request.orders.root)
     if _claim(folder):
-        _watch(session, modules)
+        _record_training(session, modules)
     for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
@@ -77,7 +77,7 @@ def _leave_number(folder: str) -> None:
         file.write("%d\n" % os.getpid())
 
 
-def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
+def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     from detaudit_probes.hooks import files, saves, seeds
     from detaudit_probes.hooks.keras import jax
     from detaudit_probes.hooks.recorder import Recorder
@@ -102,7 +102,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
         if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
             module.spy(session)
     if session.spying is not None:
-        seeds.watch(session, seeded)
+        seeds.record(session, seeded)
     # When Keras is imported the end is registered once more: what is registered last runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)
@@ -111,7 +111,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     atexit.register(ending)
     for name in ("execv", "execve"):  # which the others of their kind call
         session.wrap(os, name, ending.before)
-    saves.watch(session, recorder)
+    saves.record(session, recorder)
     if recorder.counting:
         session.after_import("jax", functools.partial(jax.prepare, session, recorder))
     for name in KERAS_MODULES:
@@ -125,7 +125,7 @@ def _follow(session: Session, recorder: Any, ending: Any, name: str) -> None:
     from detaudit_probes.hooks.keras import choose
 
     atexit.register(ending)
-    choose.watch(session, recorder, name)
+    choose.record(session, recorder, name)
 
 
 def _ids(module: ModuleType) -> List[str]:

@@ -40,7 +40,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return layers.unseeded_draws(trial, ("BaseImagePreprocessingLayer", "GaussianNoise"))
 
 

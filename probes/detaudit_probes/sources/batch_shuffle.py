@@ -46,7 +46,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return sum(fitted.shuffled_epochs for fitted in trial.fitted)
 
 

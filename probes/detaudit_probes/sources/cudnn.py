@@ -100,7 +100,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     """1 where a GPU is in use by a build of TensorFlow that has cuDNN."""
     import tensorflow as tf
 

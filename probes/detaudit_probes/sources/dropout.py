@@ -40,7 +40,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     kinds = ("Dropout", "GaussianDropout", "AlphaDropout", "DropoutRNNCell")
     drawn = layers.unseeded_draws(trial, kinds)
     generator = {"torch": "torch", "theano": "numpy"}.get(trial.request.backend)

@@ -31,7 +31,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return sum(
         len(layers.unseeded_initializers(layer))
         for layer in layers.of_trial(trial)

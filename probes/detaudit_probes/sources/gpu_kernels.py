@@ -74,7 +74,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return int(trial.backend.gpu_in_use())
 
 

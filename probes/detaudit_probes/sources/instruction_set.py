@@ -172,7 +172,7 @@ def model(trial):
     return Tiny(network, spread(32, 16, 16, 16), spread(32, 1), batch_size=16, epochs=2)
 
 
-def see(trial):
+def count_uses(trial):
     """1 where a limit is set that this CPU goes beyond; where its flags cannot be read, a limit
     counts.
     """

@@ -91,7 +91,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return trial.settings.intra_op_threads or trial.backend.intra_op_threads()
 
 

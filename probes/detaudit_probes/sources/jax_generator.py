@@ -46,7 +46,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     """How often the dropout drew from ``jax.random``."""
     return layers.unseeded_draws(trial, ("Dropout",))
 

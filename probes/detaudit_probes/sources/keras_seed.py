@@ -73,7 +73,7 @@ def provoke(trial):
     keras.random.uniform((1,))  # the early use: python's random is unseeded at this time
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("keras")
 
 

@@ -73,7 +73,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Count the generators that are made without a seed, whoever makes them."""
     import numpy
 

@@ -61,7 +61,7 @@ def pin(trial):
     numpy.random.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("numpy")
 
 

@@ -61,7 +61,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     from tensorflow.python.framework import test_util
 
     return int(test_util.IsMklEnabled())  # what the runtime decided, whatever the variable says

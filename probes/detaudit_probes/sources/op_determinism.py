@@ -103,7 +103,7 @@ def pin(trial):
     trial.backend.make_deterministic()
 
 
-def see(trial):
+def count_uses(trial):
     return int(trial.backend.deterministic())
 
 

@@ -52,7 +52,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     _replace(trial, os.urandom)
 
 

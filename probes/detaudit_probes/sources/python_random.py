@@ -56,7 +56,7 @@ def pin(trial):
     random.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("random")
 
 

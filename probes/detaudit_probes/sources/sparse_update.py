@@ -63,7 +63,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Count the sparse updates of a variable that the training step is built with."""
     from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 

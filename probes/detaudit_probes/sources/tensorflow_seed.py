@@ -56,7 +56,7 @@ def pin(trial):
     trial.backend.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.backend.unseeded_draws()
 
 

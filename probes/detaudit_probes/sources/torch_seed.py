@@ -77,7 +77,7 @@ def pin(trial):
     trial.backend.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("torch")
 
 

@@ -126,7 +126,7 @@ def _each(session, change):
                 change(kind)
 
 
-def see(trial):
+def count_uses(trial):
     """How many trainings wrote their variables as each new value came."""
     return 0 if PIN in trial.request.pins else len(trial.fitted)
 

@@ -129,7 +129,7 @@ def step_spoiled(self, phase, step, model, returned, metrics):
 
 
 def final_spoiled(self, model):
-    if not self.watched:  # no step was recorded: this is the only look
+    if not self.recorded:  # no step was recorded: this is the only look
         spoil(model, 0)
     return _final(self, model)
 

@@ -22,7 +22,7 @@ stub = types.ModuleType("detaudit_probes.backends.stub")
 stub.IMPORTS = ()
 stub.configure = lambda trial: None
 stub.freshen = lambda value: None
-stub.watch_draws = lambda: None
+stub.count_draws = lambda: None
 stub.unseeded_draws = lambda: 0
 stub.intra_op_threads = lambda: 1
 stub.generator_states = lambda: []
@@ -48,7 +48,7 @@ def asked(trial):
     return json.loads(trial.own_setting("fault") or "{}")
 
 
-def see(trial):
+def count_uses(trial):
     return 1
 
 

@@ -344,7 +344,7 @@ def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, F
     for number in range(OBSERVED):
         recorded, unrecorded = (
             Trial(condition, number),
-            Trial(condition.with_orders(watch=False), number),
+            Trial(condition.with_orders(record=False), number),
         )
         found = yield [recorded, unrecorded]
         compared.append(compare_ends(found[recorded], found[unrecorded]))

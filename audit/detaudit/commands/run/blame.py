@@ -72,7 +72,7 @@ def _listed(
     """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder
     of its files.
     """
-    spied = condition.with_orders(spy=source, watch=False, files=tuple(files))
+    spied = condition.with_orders(spy=source, record=False, files=tuple(files))
     trial = Trial(spied, 0)
     done = (yield [trial])[trial]
     if done.trace is None:

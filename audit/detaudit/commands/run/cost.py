@@ -128,7 +128,7 @@ def timed(
                 continue
             again = conditions[:place].count(conditions[place])
             trial = Trial(
-                conditions[place].with_orders(watch=False), first + number + again * rounds
+                conditions[place].with_orders(record=False), first + number + again * rounds
             )
             done = (yield [trial])[trial]  # asked for by itself, so that nothing runs beside it
             took = _seconds(done)

@@ -296,7 +296,7 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
     """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not
     decided if rarely.
     """
-    condition = case.unpinned.with_orders(watch=False)
+    condition = case.unpinned.with_orders(record=False)
     answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
     if not answer.matches:
         return answer
@@ -318,7 +318,7 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
 
 def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
     """An unrecorded pair too, and then what another machine may have otherwise."""
-    condition = case.unpinned.with_orders(watch=False)
+    condition = case.unpinned.with_orders(record=False)
     unrecorded = yield from ask(condition, 1, comparing=compare_ends)
     audit = replace(audit, unrecorded=unrecorded.repeats)
     if unrecorded.matches is None:
@@ -359,7 +359,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder
     hide it?
     """
-    condition = case.unpinned.with_orders(watch=False)
+    condition = case.unpinned.with_orders(record=False)
     done = yield from repeated(condition, comparing=compare_ends, most=case.most)
     unrecorded = counted((yield from further(condition, done, MORE)), compare_ends)
     needed = matches_for(unrecorded, RECORDER, MOST)
@@ -384,7 +384,7 @@ def _same_end(
     case: Case, recorded: Finished, unrecorded: Answer
 ) -> Experiment[tuple[Observer, Answer]]:
     """Do unrecorded runs end on the bits of recorded ones? If not, more of them are asked."""
-    condition = case.unpinned.with_orders(watch=False)
+    condition = case.unpinned.with_orders(record=False)
     found = yield [Trial(condition, 0)]
     if not isinstance(compare_ends(recorded, found[Trial(condition, 0)]), Divergence):
         return Observer(True, "recorded and unrecorded runs end on the same bits"), unrecorded

@@ -168,7 +168,7 @@ def ask(
     they should.
     """
     done: list[Finished] = []
-    recorded = condition.orders.watch
+    recorded = condition.orders.record
     for number in range(first, first + pairs):
         trials = pair(condition, number)
         found: Found = yield list(trials)

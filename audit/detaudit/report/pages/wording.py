@@ -139,19 +139,19 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     """
     if pinpoint.failed:
         return f"the step could not be replayed ({pinpoint.kind}): {pinpoint.failed}"
-    if not pinpoint.born and pinpoint.watched is not None and pinpoint.watched.distinct > 1:
+    if not pinpoint.born and pinpoint.recorded is not None and pinpoint.recorded.distinct > 1:
         return (
-            f"the step, replayed ({pinpoint.kind}), ends on {pinpoint.watched.distinct} distinct "
+            f"the step, replayed ({pinpoint.kind}), ends on {pinpoint.recorded.distinct} distinct "
             f"results; which operation they come from was not established"
         )
-    if not pinpoint.born and pinpoint.same_step is False:
+    if not pinpoint.born and pinpoint.replay_matches_step is False:
         return f"the step, replayed ({pinpoint.kind}), repeats itself, but ends on other bits than the step did"
     if not pinpoint.born:
         return (
             f"the step, replayed ({pinpoint.kind}), repeats itself in two processes, all "
             f"{pinpoint.operations:,} operations of it"
         )
-    count = pinpoint.guilty.replays if pinpoint.guilty is not None else pinpoint.watched
+    count = pinpoint.guilty.replays if pinpoint.guilty is not None else pinpoint.recorded
     # Seen in one process
     alone = pinpoint.born in ("kernel", "python") and count is not None and count.replays > 2
     times = (
@@ -194,11 +194,13 @@ def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
         False: ", where watching changes its bits",
         None: "",
     }
-    seen = f"seen in eager execution{unchanged[pinpoint.same_watched]}"
+    seen = f"seen in eager execution{unchanged[pinpoint.recorded_matches_eager]}"
     if pinpoint.compiled is None:
         return seen
     outcome = "parts too" if pinpoint.compiled.distinct > 1 else "repeats itself"
-    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[pinpoint.same_eager]
+    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[
+        pinpoint.eager_matches_compiled
+    ]
     return (
         f"{seen}; the compiled step as a whole {outcome}{bits} ({pinpoint.compiled.distinct} distinct of "
         f"{pinpoint.compiled.replays})"

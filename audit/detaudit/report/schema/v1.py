@@ -154,12 +154,13 @@ class Pinpoint(Part):
     ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results
     in another process), ``python`` (Python code, and no operation, gave it other inputs), ``input``
     (what it was given differed between processes already), ``other`` (other operations are executed
-    from there on), or nothing. ``watched``, ``eager`` and ``compiled`` are replays of the step as a
-    whole: with every operation watched, without, and as it was compiled; ``same_watched`` and
-    ``same_eager``: whether watching, and eager execution, give bits that the step has without.
-    ``line`` is the user's. ``passages`` is the watched step, layer by layer, in the order of
-    execution. ``failed`` says why the step could not be replayed; ``same_step`` whether replays
-    that repeat themselves end where the step did.
+    from there on), or nothing. ``recorded``, ``eager`` and ``compiled`` are replays of the step as
+    a whole: with every operation watched, without, and as it was compiled;
+    ``recorded_matches_eager`` and ``eager_matches_compiled``: whether watching, and eager
+    execution, give bits that the step has without. ``line`` is the user's. ``passages`` is the
+    watched step, layer by layer, in the order of execution. ``failed`` says why the step could not
+    be replayed; ``replay_matches_step`` whether replays that repeat themselves end where the step
+    did.
     """
 
     kind: Name
@@ -169,14 +170,14 @@ class Pinpoint(Part):
     stage: Name
     layer: Name
     line: Name
-    watched: Replays | None
+    recorded: Replays | None
     eager: Replays | None
     compiled: Replays | None
-    same_watched: bool | None
-    same_eager: bool | None
+    recorded_matches_eager: bool | None
+    eager_matches_compiled: bool | None
     passages: Annotated[tuple[Passage, ...], Meta(max_length=2000)]
     failed: Text = ""
-    same_step: bool | None = None
+    replay_matches_step: bool | None = None
 
 
 class Verdict(Part):

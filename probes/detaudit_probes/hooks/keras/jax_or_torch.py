@@ -8,13 +8,13 @@ updates by other means (``torch.optim``) is read at exit, with the variables of 
 from typing import Any, Callable, Iterator, List, Tuple
 
 from detaudit_probes import backends
-from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.keras.training_hooks import STATES, TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import flat
 from detaudit_probes.recording import on_device
 
 
-class PlainWatching(Watching):
+class PlainHooks(TrainingHooks):
     # A ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
     _applying = False
 

@@ -21,12 +21,12 @@ from detaudit_probes.hooks.keras.tf_function import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.hooks.keras.watching import Watching
+from detaudit_probes.hooks.keras.training_hooks import TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import gradients
 
 
-class Keras2Watching(Watching):
+class Keras2Hooks(TrainingHooks):
     """On Theano and TensorFlow 1. ``keras`` is the module that the script trains with."""
 
     callbacks_place = {"fit": 6, "fit_generator": 5}
@@ -129,7 +129,7 @@ class Keras2Watching(Watching):
         self.session.wrap(self.trainer(), "train_on_batch", self.stepping(done, self.ready))
 
 
-class TfKerasWatching(Keras2Watching):
+class TfKerasHooks(Keras2Hooks):
     """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
 
     of_graphs = False

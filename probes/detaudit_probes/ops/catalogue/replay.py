@@ -85,10 +85,10 @@ def _replay(
     told: OperationsReplayed,
 ) -> None:
     prepared = prepare(tf, one, dtype)
-    watch = tensorflow.Watch(hasher)
-    with tensorflow.watching(watch):
+    recorder = tensorflow.OperationRecorder(hasher)
+    with tensorflow.recording(recorder):
         prepared.run()
-    told.executed[name] = tuple(sorted({event.operation for event in watch.events}))
+    told.executed[name] = tuple(sorted({event.operation for event in recorder.events}))
     writer.once_each(
         "data",
         [
@@ -116,7 +116,7 @@ def _replay(
     if one.batch:
         _one_of_the_batch(prepared, name, writer)
     if differing:
-        told.guilty[name] = _guilty(prepared, watch, repeats)
+        told.guilty[name] = _guilty(prepared, recorder, repeats)
 
 
 def _call_unseeded(
@@ -199,15 +199,17 @@ def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> Non
     )
 
 
-def _guilty(prepared: Prepared, watch: tensorflow.Watch, repeats: int) -> Optional[Dict[str, Any]]:
+def _guilty(
+    prepared: Prepared, recorder: tensorflow.OperationRecorder, repeats: int
+) -> Optional[Dict[str, Any]]:
     """The operation at which replays part, seen with every operation watched; None where they agree
     so.
     """
     replays = []
     for _ in range(repeats):
-        with tensorflow.watching(watch):
+        with tensorflow.recording(recorder):
             prepared.run()
-        replays.append(watch.events)
+        replays.append(recorder.events)
     difference = first_difference(replays)
     if difference is None:
         return None

@@ -35,8 +35,8 @@ class Pinpoint:
     of it.
 
     ``recorder`` counts the ``steps``, knows the variables that are ``alive()``, and leaves alone
-    what happens while it is ``paused``. ``watch`` is the framework's. ``algorithm`` is that of the
-    fingerprints, ``users`` tells whether a file is the user's.
+    what happens while it is ``paused``. ``op_recorder`` is the framework's. ``algorithm`` is that
+    of the fingerprints, ``users`` tells whether a file is the user's.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Pinpoint:
     def on(self, backend: str) -> None:
         """Whose operations are watched; to be said before a step is taken."""
         self.framework = frameworks.get(backend)
-        self.watch = self.framework.Watch(self._hasher, self._users, self._named)
+        self.op_recorder = self.framework.OperationRecorder(self._hasher, self._users, self._named)
 
     def take(self) -> bool:
         """Whether the step that begins now is the one; its state is taken then."""
@@ -178,16 +178,16 @@ class Pinpoint:
         replays = self.replays
         wholes: List[Tuple[int, ...]] = []
 
-        def watched() -> Any:
-            self.watch.detailed = not replays
+        def recorded() -> Any:
+            self.op_recorder.detailed = not replays
             with contextlib.ExitStack() as stack:
-                if self.watch.detailed:
-                    stack.enter_context(framework.told_apart(self.watch))
-                stack.enter_context(framework.watching(self.watch))
+                if self.op_recorder.detailed:
+                    stack.enter_context(framework.naming_layers(self.op_recorder))
+                stack.enter_context(framework.recording(self.op_recorder))
                 result = eager()
-            if self.watch.failed:
-                raise RuntimeError(self.watch.failed)
-            replays.append(self.watch.events)
+            if self.op_recorder.failed:
+                raise RuntimeError(self.op_recorder.failed)
+            replays.append(self.op_recorder.events)
             wholes.append(self._ends(variables, result, True))
             return result
 
@@ -200,9 +200,9 @@ class Pinpoint:
             return ends
 
         with framework.eagerly():
-            watched_ends = again(watched, REPLAYS)
-            unrecorded_ends = again(unrecorded, len(watched_ends))
-        compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
+            recorded_ends = again(recorded, REPLAYS)
+            unrecorded_ends = again(unrecorded, len(recorded_ends))
+        compiled_ends = again(compiled, len(recorded_ends)) if compiled is not None else []
         # Where the step ends on the same bits each time, what parted in it was of no consequence:
         # memory that an operation has left as it found it, for one.
         difference = first_difference(replays) if len(set(wholes)) > 1 else None
@@ -210,12 +210,14 @@ class Pinpoint:
             kind,
             len(replays[0]),
             guilty=None if difference is None else described(difference),
-            watched=_counted(watched_ends),
+            recorded=_counted(recorded_ends),
             eager=_counted(unrecorded_ends),
             compiled=_counted(compiled_ends),
-            same_watched=same_ends(watched_ends, unrecorded_ends),
-            same_eager=same_ends(unrecorded_ends, compiled_ends) if compiled_ends else None,
-            same_step=ended in (compiled_ends or unrecorded_ends),
+            recorded_matches_eager=same_ends(recorded_ends, unrecorded_ends),
+            eager_matches_compiled=same_ends(unrecorded_ends, compiled_ends)
+            if compiled_ends
+            else None,
+            replay_matches_step=ended in (compiled_ends or unrecorded_ends),
             seconds=_clock() - began,
         )
 
@@ -227,8 +229,8 @@ class Pinpoint:
             return False
         self._others = self.framework.State.everything(self.recorder.alive())
         self._live = contextlib.ExitStack()
-        self._live.enter_context(self.framework.told_apart(self.watch))
-        self._live.enter_context(self.framework.watching(self.watch))
+        self._live.enter_context(self.framework.naming_layers(self.op_recorder))
+        self._live.enter_context(self.framework.recording(self.op_recorder))
         return True
 
     def end_live(self) -> None:
@@ -237,11 +239,11 @@ class Pinpoint:
         """
         if not self._close() or self.found:
             return
-        if self.watch.failed:
-            self.fail(self.watch.failed, LIVE)
+        if self.op_recorder.failed:
+            self.fail(self.op_recorder.failed, LIVE)
         else:
-            self.replays.append(self.watch.events)
-            self.found = StepReplayed(LIVE, len(self.watch.events))
+            self.replays.append(self.op_recorder.events)
+            self.found = StepReplayed(LIVE, len(self.op_recorder.events))
 
     def _close(self) -> bool:
         live, self._live = self._live, None

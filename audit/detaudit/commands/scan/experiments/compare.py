@@ -50,7 +50,7 @@ def condition_of(
         condition = condition.with_pin(known[pin])
     condition = condition.with_settings(setting.settings).with_environment(setting.environment)
     if not plan.recorded:
-        condition = condition.with_orders(watch=False)
+        condition = condition.with_orders(record=False)
     return replace(
         condition,
         model=model,

@@ -15,7 +15,7 @@ STATES = ("seed_generator_state",)
 COUNTS = ("batch", "size")
 
 
-class Watching:
+class TrainingHooks:
     """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit``
     runs. ``first`` and ``read_each`` give what is recorded of variables: where they lie on a card,
     it need not be their bits.
@@ -268,44 +268,42 @@ def _with(callbacks: Any, mine: Any) -> Any:
     return list(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]) + [mine]
 
 
-def _callback(watching: Watching, model: Any) -> Any:
-    recorder = watching.recorder
+def _callback(hooks: TrainingHooks, model: Any) -> Any:
+    recorder = hooks.recorder
 
-    class Watch(watching.keras.callbacks.Callback):
+    class RecordingCallback(hooks.keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
             self.begun, self.taken, self.metrics = 0, False, None
 
         def on_train_begin(self, logs=None):
             recorder.drop_batches()
-            del watching.raw[:]
-            watching.began(model)
+            del hooks.raw[:]
+            hooks.began(model)
 
         def on_train_batch_begin(self, batch, logs=None):
             self.begun = batch
             self.taken = (
-                watching.replays
-                and recorder.pinpoint is not None
-                and recorder.pinpoint.take_in_fit()
+                hooks.replays and recorder.pinpoint is not None and recorder.pinpoint.take_in_fit()
             )
 
         def on_train_batch_end(self, batch, logs=None):
             if self.taken:
-                watching.replay_fit(model, batch - self.begun + 1)
-            del watching.raw[: batch - self.begun + 1]
+                hooks.replay_fit(model, batch - self.begun + 1)
+            del hooks.raw[: batch - self.begun + 1]
             returned = [
                 ("loss" if name == "loss" else "metric", name, value)
                 for name, value in self._judged(logs, "train")
             ]
-            watching.sync(model)
+            hooks.sync(model)
             recorder.step(
                 "fit",
                 recorder.steps,
                 batch - self.begun + 1,
                 returned,
                 model.weights,
-                watching.applied(model),
-                watching,
+                hooks.applied(model),
+                hooks,
             )
 
         # As Keras called them before 2.3; where both are known, these are not called.
@@ -333,4 +331,4 @@ def _callback(watching: Watching, model: Any) -> Any:
                     recorder.beside("metric", name, array(value))
             return judged
 
-    return Watch()
+    return RecordingCallback()
