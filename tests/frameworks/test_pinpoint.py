@@ -163,7 +163,7 @@ def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, 
     assert found.guilty.operation == "ResourceScatterSub"
     assert (found.stage, found.layer) == ("update", "sequential/embedding/embeddings")
     assert found.line.endswith(f"train.py:{line(mark)}")
-    assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
+    assert found.origin == ("state" if way == "loop" else pinpoint.KERNEL)
     if way != "loop":
         assert (
             found.guilty.replays.distinct > 1
@@ -205,9 +205,9 @@ def test_the_layer_that_was_planted_is_named(replayed, planted, way):
     found = pinpoint.judged(
         replayed(way, planted, runs=4 if (way, planted) == ("loop", "race") else 2)
     )
-    layer, born = PLANTED[planted]
-    assert (found.stage, found.layer, found.born) == ("forward", layer, born)
-    if born == "python":
+    layer, origin = PLANTED[planted]
+    assert (found.stage, found.layer, found.origin) == ("forward", layer, origin)
+    if origin == "python":
         assert found.line.endswith(f"train.py:{line('PYTHON')}")
     if planted == "race" and way != "loop":
         assert (
@@ -222,7 +222,7 @@ def test_what_a_step_keeps_to_itself_is_not_blamed_for_a_race(replayed, planted)
     """
     found = pinpoint.judged(replayed("compiled", planted, runs=4 if planted == "counted" else 2))
     assert (found.guilty.operation, found.stage) == ("ResourceScatterSub", "update")
-    assert found.born == (pinpoint.KERNEL if planted == "kept" else "state")
+    assert found.origin == (pinpoint.KERNEL if planted == "kept" else "state")
 
 
 BEFORE = {

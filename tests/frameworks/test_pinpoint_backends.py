@@ -218,15 +218,15 @@ def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tm
     assert found.guilty.operation.startswith("aten.index_put")
     assert (found.stage, found.layer) == ("gradient", "sequential/picked")
     assert found.line.endswith(f"train.py:{line('torch', 'PICK')}")  # what was asked for, forward
-    assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
+    assert found.origin == ("state" if way == "loop" else pinpoint.KERNEL)
     if way == "fit":
         assert (
             found.guilty.replays.distinct > 1
             and found.eager.distinct > 1
             and found.recorded.distinct > 1
         )
-        (born,) = [one for one in found.passages if one.born_here]
-        assert (born.stage, born.layer) == ("gradient", "sequential/picked")
+        (origin,) = [one for one in found.passages if one.originates_here]
+        assert (origin.stage, origin.layer) == ("gradient", "sequential/picked")
         script = reproducer.text(found.guilty, {}, 8, "torch")
         assert len(script.splitlines()) < 60 and "detaudit" not in script.split('"""')[2]
         assert reproducer.shows(script, with_backend("torch"), tmp_path)
@@ -256,8 +256,8 @@ def test_deterministic_algorithms_make_the_replays_of_the_race_match(replayed):
 )
 def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
     found = pinpoint.judged(replayed(backend, way, planted))
-    layer, born = {"noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}[planted]
-    assert (found.stage, found.born) == ("forward", born)
+    layer, origin = {"noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}[planted]
+    assert (found.stage, found.origin) == ("forward", origin)
     assert found.layer == (
         layer if way not in ("loop", "stateless") else "noisy"
     )  # its first call has built it
@@ -370,4 +370,4 @@ def test_a_scan_names_the_operation(tmp_path, backend, source, operation, layer)
         and found["layer"].startswith(layer)
     )
     assert found["guilty"]["operation"].startswith(operation)
-    assert found["born"] == ("kernel" if backend == "torch" else "input")
+    assert found["origin"] == ("kernel" if backend == "torch" else "input")

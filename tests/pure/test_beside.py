@@ -62,7 +62,7 @@ def unfed(loss=0.0):
     ]
 
 
-BORN = "born there"
+ORIGINATES = "born there"
 CAME = "differed by then"
 
 
@@ -72,7 +72,7 @@ CAME = "differed by then"
         (training(), training(), ""),
         (training(), training(batch=1.0), "came in with the data"),
         (training(), training(weight=1.0), "first values of this variable"),
-        (training(), training(loss=1.0), BORN),
+        (training(), training(loss=1.0), ORIGINATES),
         # Each process begins with a state of its own: one that nobody has drawn from is no
         # difference that went in.
         (
@@ -89,7 +89,7 @@ CAME = "differed by then"
             training(layer=2.0, loss=1.0),
             "dropout/seed_generator_state differed by then",
         ),
-        (training(layer=1.0), training(layer=1.0, loss=1.0), BORN),
+        (training(layer=1.0), training(layer=1.0, loss=1.0), ORIGINATES),
         # What one compiled function of the script's hands to the next, such as gradients.
         (
             [
@@ -108,14 +108,14 @@ CAME = "differed by then"
         (training(), training()[:-1], ""),
     ],
 )
-def test_it_is_told_whether_a_divergence_came_in_or_was_born(runs, left, right, said):
+def test_it_is_told_whether_a_divergence_came_in_or_originated_there(runs, left, right, said):
     told = origin(runs(left, right))
     assert said in told and bool(told) == bool(said)
 
 
 def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(runs):
     later = [Once("rng", "random at the end", 1.0)], [Once("rng", "random at the end", 2.0)]
-    assert BORN in origin(runs(training() + later[0], training(loss=1.0) + later[1]))
+    assert ORIGINATES in origin(runs(training() + later[0], training(loss=1.0) + later[1]))
 
 
 def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):

@@ -435,7 +435,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
     # What Python code computed in a layer is born in that layer.
     events[2] = events[2]._replace(foreign=(0,))
     found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
-    assert found[1] == Passage("forward", "drop", 1, 1, 2) and found[1].born_here
+    assert found[1] == Passage("forward", "drop", 1, 1, 2) and found[1].originates_here
     # From where other operations are executed, nothing is said.
     other = [*one[:2], ("Other", (3,), (4,))]
     assert pinpoint.passages(events, [one, other]) == (Passage("forward", "dense", 2, 1, 1),)
@@ -522,20 +522,22 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
     """
     left = noted(fresh_folder(), [1, 2, 3], python=python)
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
-    assert (found.born, found.guilty, found.recorded.distinct) == ("", None, 3)
+    assert (found.origin, found.guilty, found.recorded.distinct) == ("", None, 3)
     told = wording.describe_pinpoint(built(found))
     assert told.startswith(
         "the step, replayed (fit), ends on 3 distinct results; which operation they"
     )
     slower = noted(fresh_folder(), [1, 2], python=python)  # its time was over
-    assert pinpoint.judged([left, slower]).born == ""
+    assert pinpoint.judged([left, slower]).origin == ""
     for other in (
         noted(fresh_folder(), [1, 2, 4], python=python),
         noted(fresh_folder(), [], python=python),
         noted(fresh_folder(), [1, 2, 3], operation="Mul", python=python),
     ):
         found = pinpoint.judged([left, other])
-        assert found.born == ("python" if python else "kernel") and found.guilty.operation == "Sub"
+        assert (
+            found.origin == ("python" if python else "kernel") and found.guilty.operation == "Sub"
+        )
 
 
 @pytest.mark.parametrize(

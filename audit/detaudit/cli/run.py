@@ -170,7 +170,7 @@ def run_command(
     if reproducer is not None:
         found = (
             audit.pinpoint.guilty
-            if audit.pinpoint is not None and audit.pinpoint.born == KERNEL
+            if audit.pinpoint is not None and audit.pinpoint.origin == KERNEL
             else None
         )
         reproduce(reproducer, found, audit.environment, options.python)

@@ -77,7 +77,7 @@ class Passage:
     outputs: int
 
     @property
-    def born_here(self) -> bool:
+    def originates_here(self) -> bool:
         return self.inputs == 1 < self.outputs
 
 
@@ -89,8 +89,8 @@ class Pinpoint:
     ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an
     ``eager loop`` was watched once in each process.
 
-    ``born``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs, other
-    results in another process), ``python`` (Python code, no operation, gave it other inputs),
+    ``origin``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs,
+    other results in another process), ``python`` (Python code, no operation, gave it other inputs),
     ``input`` (what the operation was given differed between the processes already), ``other`` (they
     execute other operations from there on), or nothing. ``recorded``, ``eager`` and ``compiled``
     are the replays of the step as a whole: with every operation watched, without, and as it was
@@ -103,7 +103,7 @@ class Pinpoint:
 
     kind: str
     operations: int
-    born: str = ""
+    origin: str = ""
     guilty: Guilty | None = None
     stage: str = ""
     layer: str = ""
@@ -146,18 +146,18 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
         count = Replays(own["replays"], own["distinct"])
         return replace(
             blank,
-            born=PYTHON if own["python"] else KERNEL,
+            origin=PYTHON if own["python"] else KERNEL,
             guilty=Guilty.of(Executed.of(own), count),
             stage=own["stage"],
             layer=own["layer"],
             line=own["line"],
         )
     for other in replays[1:]:
-        born, event = between(replays[0].events, other.events)
+        origin, event = between(replays[0].events, other.events)
         if event is not None:
             return replace(
                 blank,
-                born=born,
+                origin=origin,
                 guilty=Guilty.of(event, Replays(2, 2)),
                 stage=event.stage,
                 layer=event.layer,

@@ -124,7 +124,7 @@ def first(verdict: v1.Verdict) -> str:
     )
 
 
-_BORN = {
+_ORIGIN = {
     "kernel": "from equal inputs, replayed in one process, it gives other results",
     "state": "from equal inputs it gives other results in another process",
     "python": "Python code, not an operation, gave it other inputs",
@@ -139,21 +139,21 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     """
     if pinpoint.failed:
         return f"the step could not be replayed ({pinpoint.kind}): {pinpoint.failed}"
-    if not pinpoint.born and pinpoint.recorded is not None and pinpoint.recorded.distinct > 1:
+    if not pinpoint.origin and pinpoint.recorded is not None and pinpoint.recorded.distinct > 1:
         return (
             f"the step, replayed ({pinpoint.kind}), ends on {pinpoint.recorded.distinct} distinct "
             f"results; which operation they come from was not established"
         )
-    if not pinpoint.born and pinpoint.replay_matches_step is False:
+    if not pinpoint.origin and pinpoint.replay_matches_step is False:
         return f"the step, replayed ({pinpoint.kind}), repeats itself, but ends on other bits than the step did"
-    if not pinpoint.born:
+    if not pinpoint.origin:
         return (
             f"the step, replayed ({pinpoint.kind}), repeats itself in two processes, all "
             f"{pinpoint.operations:,} operations of it"
         )
     count = pinpoint.guilty.replays if pinpoint.guilty is not None else pinpoint.recorded
     # Seen in one process
-    alone = pinpoint.born in ("kernel", "python") and count is not None and count.replays > 2
+    alone = pinpoint.origin in ("kernel", "python") and count is not None and count.replays > 2
     times = (
         f": {count.distinct} distinct of {count.replays} replays"
         if alone and count is not None
@@ -163,7 +163,7 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     place = f" of {pinpoint.layer}" if pinpoint.layer else ""
     line = f", asked for by {pinpoint.line}" if pinpoint.line else ""
     stage = "update" if pinpoint.stage == "update" else f"{pinpoint.stage} pass"
-    return f"{what} {stage}{place}{line}; {_BORN[pinpoint.born]}{times}" + (
+    return f"{what} {stage}{place}{line}; {_ORIGIN[pinpoint.origin]}{times}" + (
         f"; {_eager_and_compiled(pinpoint)}" if alone else ""
     )
 

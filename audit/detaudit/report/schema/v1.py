@@ -151,11 +151,11 @@ class Pinpoint(Part):
     """The operation at which a replayed step parts; ``guilty`` is null where only the layer was
     asked for. ``kind`` is what was replayed.
 
-    ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results
-    in another process), ``python`` (Python code, and no operation, gave it other inputs), ``input``
-    (what it was given differed between processes already), ``other`` (other operations are executed
-    from there on), or nothing. ``recorded``, ``eager`` and ``compiled`` are replays of the step as
-    a whole: with every operation watched, without, and as it was compiled;
+    ``origin``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other
+    results in another process), ``python`` (Python code, and no operation, gave it other inputs),
+    ``input`` (what it was given differed between processes already), ``other`` (other operations
+    are executed from there on), or nothing. ``recorded``, ``eager`` and ``compiled`` are replays of
+    the step as a whole: with every operation watched, without, and as it was compiled;
     ``recorded_matches_eager`` and ``eager_matches_compiled``: whether watching, and eager
     execution, give bits that the step has without. ``line`` is the user's. ``passages`` is the
     watched step, layer by layer, in the order of execution. ``failed`` says why the step could not
@@ -165,7 +165,7 @@ class Pinpoint(Part):
 
     kind: Name
     operations: Natural
-    born: Literal["kernel", "state", "python", "input", "other", ""]
+    origin: Literal["kernel", "state", "python", "input", "other", ""]
     guilty: Guilty | None
     stage: Name
     layer: Name
