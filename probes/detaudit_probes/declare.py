@@ -184,13 +184,13 @@ class Edit(NamedTuple):
 class InScript(NamedTuple):
     """How a source is tried in a user's own script.
 
-    ``pin`` is applied from outside. ``told`` false says that nothing tells whether a script met the
-    source, so that it is always tried. ``sites`` false says that no call site can be watched.
+    ``pin`` is applied from outside. ``counted`` false says that nothing tells whether a script met
+    the source, so that it is always tried. ``sites`` false says that no call site can be watched.
     """
 
     pin: str
     race: bool = False
-    told: bool = True
+    counted: bool = True
     sites: bool = True
     direct: bool = False
     edits: Tuple[Edit, ...] = ()

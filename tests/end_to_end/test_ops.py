@@ -67,7 +67,7 @@ def test_the_race_is_found_and_its_neighbour_is_not_accused(swept):
     assert done.returncode == 0 and done.stdout.startswith("NEEDS A PIN"), done.stdout + done.stderr
 
 
-def test_bits_that_change_and_what_is_refused_are_told(swept):
+def test_bits_that_change_and_what_is_refused_are_reported(swept):
     _, report, _ = swept
     assert (
         of(report, "Conv2D")["same_on_one_thread"] is False

@@ -193,12 +193,15 @@ def test_an_interrupted_audit_says_how_to_go_on_and_goes_on(tmp_path):
     audit.send_signal(signal.SIGINT)
     _, err = audit.communicate(timeout=60)
     assert audit.returncode == 130 and "Traceback" not in err
-    told = shlex.split(err.split("go on with: ")[1])
-    assert told[:3] == ["detaudit", "run", "--resume"] and told[4:] == ["train.py", str(runs)]
+    reported = shlex.split(err.split("go on with: ")[1])
+    assert reported[:3] == ["detaudit", "run", "--resume"] and reported[4:] == [
+        "train.py",
+        str(runs),
+    ]
 
-    refused = subprocess.run([command(), *told[1:]], capture_output=True, check=False, **place)
+    refused = subprocess.run([command(), *reported[1:]], capture_output=True, check=False, **place)
     assert refused.returncode == 2 and "r.json changed since" in " ".join(refused.stderr.split())
-    going_on = [command(), "run", "--json", "r.json", *told[2:]]
+    going_on = [command(), "run", "--json", "r.json", *reported[2:]]
     done = subprocess.run(going_on, capture_output=True, check=False, **place)
     report = json.loads((work / "r.json").read_text())
     assert (done.returncode, report["interrupted"], len(report["trials"])) == (3, False, 6)

@@ -240,8 +240,8 @@ def changes(known: Known) -> list[str]:
         ]
         if weakest(before) != weakest(now):
             found.append(f"the weakest recipe: {weakest(before)} → {weakest(now)}")
-        told = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]
-        lines += [f"**{old.title} → {new.title}**", "", *told, ""]
+        reported = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]
+        lines += [f"**{old.title} → {new.title}**", "", *reported, ""]
     return lines
 
 

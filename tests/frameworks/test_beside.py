@@ -106,7 +106,7 @@ def run(tmp_path):
     return runs
 
 
-def test_what_differs_beside_an_equal_training_is_told_and_not_judged(run):
+def test_what_differs_beside_an_equal_training_is_reported_and_not_judged(run):
     done = run(HARMLESS)
     assert isinstance(compare_runs(*done), Match), compare_runs(*done)
     assert origin(done) == "" and quantity(done) is None

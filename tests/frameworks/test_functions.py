@@ -203,7 +203,7 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("how", BESIDE)
-def test_threads_that_train_side_by_side_are_told_and_not_disturbed(how, tmp_path):
+def test_threads_that_train_side_by_side_are_reported_and_not_disturbed(how, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
     script.write_text(THREADS.replace("WHAT", BESIDE[how]))

@@ -237,7 +237,7 @@ BEFORE = {
     if ALL
     else [("map", "function"), ("init", "loop")],
 )
-def test_what_differs_before_a_step_is_told_by_stage_name_and_line(replayed, planted, way):
+def test_what_differs_before_a_step_is_reported_by_stage_name_and_line(replayed, planted, way):
     stage, name, source, mark = BEFORE[planted]
     left, right = replayed(way, planted, step=NEVER)
     found = divergence.compare(left.trace, right.trace, ignore=("rng",))
@@ -278,26 +278,26 @@ def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
     assert "mse" in {layer for _, layer in by_stage["forward"] & by_stage["gradient"]}
 
 
-def test_the_step_is_told_layer_by_layer(replayed):
+def test_the_step_is_reported_layer_by_layer(replayed):
     """The layer that is called twice parts where it is called first; what it feeds differs
     already.
     """
     found = pinpoint.judged(replayed("eager", "nested"))
-    told = [
+    reported = [
         (one.stage, one.layer, one.inputs > 1, one.outputs > 1)
         for one in found.passages
         if one.layer
     ]
-    own = [one for one in told if one[1] == "inner/noisy"]
+    own = [one for one in reported if one[1] == "inner/noisy"]
     assert own[0] == ("forward", "inner/noisy", False, True) and own[1] == (
         "forward",
         "inner/noisy",
         True,
         True,
     )
-    assert told[0] == ("forward", "sequential/dense", False, False)
-    assert ("gradient", "sequential/dense_2", True, True) in told
-    assert ("update", "sequential/dense/kernel", True, True) in told
+    assert reported[0] == ("forward", "sequential/dense", False, False)
+    assert ("gradient", "sequential/dense_2", True, True) in reported
+    assert ("update", "sequential/dense/kernel", True, True) in reported
 
 
 def test_replays_are_compared_by_what_was_executed():

@@ -298,7 +298,7 @@ def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, ba
 
 
 @pytest.mark.parametrize("planted", ["once"])
-def test_a_replay_that_fails_is_told_and_the_training_goes_on_as_it_was(replayed, planted):
+def test_a_replay_that_fails_is_reported_and_the_training_goes_on_as_it_was(replayed, planted):
     pins = ("python-random", "numpy-legacy", "torch-seed")
     with_replay, another = replayed("torch", "fit", planted, *pins)
     (without,) = replayed("torch", "fit", planted, *pins, runs=1, step=NEVER)

@@ -112,7 +112,7 @@ def test_a_recorded_script_does_what_it_does_without_us_and_every_step_is_seen(
     ],
     ids=["package", "tensorflow's"],
 )
-def test_the_seed_that_a_script_sets_is_told_under_the_name_it_has_there(
+def test_the_seed_that_a_script_sets_is_reported_under_the_name_it_has_there(
     imported, chosen, function, tmp_path, monkeypatch
 ):
     pytest.importorskip("tf_keras", reason="the package tf_keras is not installed here")

@@ -108,9 +108,9 @@ CAME = "differed by then"
         (training(), training()[:-1], ""),
     ],
 )
-def test_it_is_told_whether_a_divergence_came_in_or_originated_there(runs, left, right, said):
-    told = origin(runs(left, right))
-    assert said in told and bool(told) == bool(said)
+def test_it_is_reported_whether_a_divergence_came_in_or_originated_there(runs, left, right, said):
+    reported = origin(runs(left, right))
+    assert said in reported and bool(reported) == bool(said)
 
 
 def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(runs):
@@ -118,7 +118,7 @@ def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(
     assert ORIGINATES in origin(runs(training() + later[0], training(loss=1.0) + later[1]))
 
 
-def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):
+def test_a_run_that_ends_early_is_distinguished_from_one_that_differs(runs):
     def steps(count, loss=0.0, later=()):
         return [Step(place, (("loss", "loss", loss),), "fit") for place in range(count)] + list(
             later
@@ -143,7 +143,7 @@ def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):
     assert not counted(runs(steps(2, later=value[0]), steps(2, later=value[1]))).cut_short
 
 
-def test_the_pair_is_the_one_whose_divergence_is_told(runs):
+def test_the_pair_is_the_one_whose_divergence_is_reported(runs):
     assert origin(runs(training(), training(), training(batch=2.0))).startswith(
         "it came in with the data"
     )
@@ -158,8 +158,10 @@ def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(
     assert suspects(used) == {"thread-race"}
 
 
-@pytest.mark.parametrize(("seen", "told"), [("loss", 1.0), ("other", None)])
-def test_the_distance_is_told_of_a_further_pair_that_differs_at_the_same_place(runs, seen, told):
+@pytest.mark.parametrize(("seen", "reported"), [("loss", 1.0), ("other", None)])
+def test_the_distance_is_reported_of_a_further_pair_that_differs_at_the_same_place(
+    runs, seen, reported
+):
     known = RunAudit(
         "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, seen, "bits"))
     )
@@ -170,7 +172,7 @@ def test_the_distance_is_told_of_a_further_pair_that_differs_at_the_same_place(r
         experiment.send(dict(zip((left, right), runs(training(), training(loss=1.0)), strict=True)))
     audit = end.value.value
     distance = audit.repeats.divergence.distance
-    assert (distance and distance.max_abs) == told and audit.growth[0].elements == 1
+    assert (distance and distance.max_abs) == reported and audit.growth[0].elements == 1
 
 
 def test_saved_and_printed_things_are_compared_over_all_runs(runs):
@@ -195,7 +197,7 @@ def test_saved_and_printed_things_are_compared_over_all_runs(runs):
     assert outputs([*runs((acts, same, b"1")), failed]) == ()
 
 
-def test_what_stands_beside_the_training_is_told_as_what_it_is(runs):
+def test_what_stands_beside_the_training_is_reported_as_what_it_is(runs):
     acts = training()
     both = [
         (
@@ -408,7 +410,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
         ),
     ],
 )
-def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(
+def test_what_was_known_when_the_budget_ran_out_is_reported_and_what_was_not(
     known, reason, no_fix, no_cost_reason
 ):
     cut = session._cut(

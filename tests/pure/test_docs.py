@@ -144,7 +144,7 @@ def test_commands_are_found_and_wrong_ones_do_not_parse():
 @pytest.mark.parametrize("name", ["scan", "run", "ops", "report", "sources", "explain", "machine"])
 def test_the_reference_of_a_command_has_its_options_and_defaults(name):
     section = page("reference/commands.md").split(f"\n## detaudit {name}\n")[1].split("\n## ")[0]
-    told = {
+    reported = {
         word: default.strip("`")
         for option, _, default in rows(section, "option", "meaning", "default")
         for word in re.findall(r"`([\w-]+)", option)
@@ -153,7 +153,7 @@ def test_the_reference_of_a_command_has_its_options_and_defaults(name):
     for one in typer.main.get_command(app).commands[name].params:
         for word in one.opts if one.param_type_name == "option" else [one.metavar.strip("{}")]:
             expected[word] = ABSENT.get(word, "") if shown(one) is None else shown(one)
-    assert told == expected
+    assert reported == expected
 
 
 #: What stands for a default that is None.
@@ -275,7 +275,9 @@ def test_the_exit_codes_are_those_that_are_given():
     )
     concluded = {(one.exit_code, one.outcome) for one in (*map(conclude, AUDITS), fault)}
     assert {
-        (int(code), word) for code, _, told in table for word in re.findall(r"`(\w+)`", told)
+        (int(code), word)
+        for code, _, reported in table
+        for word in re.findall(r"`(\w+)`", reported)
     } == concluded
     for name, one in inspect.getmembers(errors, inspect.isclass):
         assert any(
@@ -302,7 +304,7 @@ def test_the_figures_of_counting_and_of_races():
     assert f"at least {RACE_PAIRS} pairs a side" in text and f"up to {MOST_PAIRS}." in text
 
 
-def test_every_verdict_and_every_answer_is_told():
+def test_every_verdict_and_every_answer_is_reported():
     text = page("reference/verdicts.md")
     assert [row[0] for row in rows(text, "verdict", "what was seen", "what to do")] == [
         f"`{one}`" for one in (REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN, SKIPPED, ERROR)
@@ -312,16 +314,16 @@ def test_every_verdict_and_every_answer_is_told():
     assert {row[0].strip("`") for row in rows(text, "words", "when")} == words
 
 
-def test_placebos_traces_and_variables_are_told():
-    told = {
+def test_placebos_traces_and_variables_are_reported():
+    reported = {
         row[0].strip("`"): row
         for row in rows(
             page("reference/placebos.md"), "id", "the setting", "believed to hold", "the real pin"
         )
     }
-    assert told.keys() == {one.id for one in PLACEBOS}
+    assert reported.keys() == {one.id for one in PLACEBOS}
     assert all(
-        f"`{one.claims}`" in told[one.id][2] and f"`{one.real}`" in told[one.id][3]
+        f"`{one.claims}`" in reported[one.id][2] and f"`{one.real}`" in reported[one.id][3]
         for one in PLACEBOS
     )
     trace = page("reference/trace.md")

@@ -248,7 +248,7 @@ def test_a_pair_that_matches_by_sharing_a_second_accuses_nobody_else(world):
     assert "numpy-generator" in causes(audit) or audit.open
 
 
-def test_what_differs_too_rarely_is_not_told_as_a_cause(world):
+def test_what_differs_too_rarely_is_not_reported_as_a_cause(world):
     """Loose runs always part; with NumPy's generator held, one run in ten still does, and no pin
     holds that.
     """
@@ -319,7 +319,7 @@ def test_recorded_runs_that_match_and_unrecorded_runs_that_differ_are_not_reprod
     assert audit.reproducible is False and "unrecorded runs differ" in audit.reason
 
 
-def test_recording_that_changes_the_bits_is_told(world):
+def test_recording_that_changes_the_bits_is_reported(world):
     audit, _, _ = world(behave=lambda trial: 1.0 if trial.condition.orders.record else 2.0)
     assert audit.reproducible is True and audit.observer.bits_unchanged is False
     audit, _, _ = world()
@@ -722,22 +722,22 @@ def test_runs_that_read_what_was_there_or_what_they_make_themselves_do(world, ev
     assert (audit.reproducible, audit.notes) == (True, ())
 
 
-def test_a_data_set_that_the_first_run_has_fetched_is_told_and_runs_are_judged(world):
+def test_a_data_set_that_the_first_run_has_fetched_is_reported_and_runs_are_judged(world):
     audit, _, _ = world(behave=lambda trial: 1.0, measures=outside(connected=True))
     assert audit.reproducible is True and FEATURES in audit.notes[0]
 
 
-def test_where_the_first_run_differs_from_those_that_read_what_it_made_it_is_told(world):
+def test_where_the_first_run_differs_from_those_that_read_what_it_made_it_is_reported(world):
     audit, _, _ = world(behave=lambda trial: float(trial.draw == 0), measures=outside())
     assert audit.reproducible is False and not audit.causes and FEATURES in audit.notes[0]
 
 
 def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
-    def told_where(trial):
+    def reported_where(trial):
         return trial.condition.orders.stop_seconds is not None
 
     def measures(trial):
-        return outside(told_where)(trial)._replace(stopped=5)
+        return outside(reported_where)(trial)._replace(stopped=5)
 
     audit, _, _ = world(
         behave=lambda trial: 1.0, measures=measures, orders=Orders(stop_seconds=2.0)
@@ -745,7 +745,7 @@ def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
     assert audit.reproducible is None and FEATURES in audit.reason
 
 
-def test_a_fix_whose_runs_differ_is_not_told_as_one(world):
+def test_a_fix_whose_runs_differ_is_not_reported_as_one(world):
     audit, _, _ = world("python-random", fixable=False)
     assert audit.fix is None and "no change that was tried held" in audit.no_fix
 
@@ -872,7 +872,7 @@ def test_a_set_that_is_faster_and_holds_the_runs_is_found(world):
     }  # what was found first stays the cause
 
 
-def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
+def test_a_set_that_is_as_slow_is_not_reported_as_faster(world):
     """By itself the other pin looks cheap, and together with the rest it is not."""
 
     def seconds(trial):
@@ -897,7 +897,7 @@ def test_noise_finds_no_faster_set(world):
     assert audit.cost.faster is None and audit.cost.tried == ()
 
 
-def test_a_faster_set_that_fresh_runs_refute_is_not_told(world):
+def test_a_faster_set_that_fresh_runs_refute_is_not_reported(world):
     numbers = itertools.count()
     good = either(["python-random", "dense-update"], ["python-random", "one-thread"])
 

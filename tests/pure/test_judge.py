@@ -87,7 +87,7 @@ def test_unpinned_runs_differ_and_pinned_runs_match(bench):
     assert len(found.trials) == 8 and found.excluded is None
 
 
-def test_unpinned_runs_that_match_are_told_with_what_that_excludes(bench):
+def test_unpinned_runs_that_match_are_reported_with_what_that_excludes(bench):
     found = bench(lambda trial: 0).drive(unpin(leak(), BASE, KNOWN, 5))
     assert (found.verdict, found.divergence, found.pin) == (REPRODUCIBLE, None, None)
     assert found.excluded == excluded_rate(5)
@@ -426,7 +426,7 @@ def test_settings_that_match(bench):
     assert "2 pairs" in found.reason and "safe" not in found.reason
 
 
-def test_settings_that_disagree_are_told_which_with_which(bench):
+def test_settings_that_disagree_are_reported_which_with_which(bench):
     found = bench(lambda trial: {"one": 1, "two": 2, "three": 1}[value(trial)]).drive(
         compare(knob(), BASE, KNOWN, 2)
     )
@@ -527,7 +527,7 @@ def test_settings_that_are_unavailable_are_skipped(bench):
     assert (found.verdict, found.reason) == (SKIPPED, "no GPU here")
 
 
-def test_a_crash_is_told_before_what_is_unavailable(bench):
+def test_a_crash_is_reported_before_what_is_unavailable(bench):
     lab = bench(lambda trial: {"one": 0, "two": CRASH, "three": ABSENT}[value(trial)])
     found = lab.drive(compare(knob(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "SIGSEGV" in found.reason
@@ -536,7 +536,7 @@ def test_a_crash_is_told_before_what_is_unavailable(bench):
 
 
 @pytest.mark.parametrize("others", [0, "differ"])
-def test_a_setting_that_was_not_tried_is_told(bench, others):
+def test_a_setting_that_was_not_tried_is_reported(bench, others):
     lab = bench(lambda trial: ABSENT if value(trial) == "three" else value(trial) if others else 0)
     found = lab.drive(compare(knob(), BASE, KNOWN, 2))
     assert (
@@ -553,7 +553,7 @@ def test_settings_that_were_not_exercised_are_skipped(bench, evidence):
     assert found.verdict == SKIPPED and "not exercised" in found.reason
 
 
-def test_what_could_not_be_tried_is_told_where_the_rest_was_not_exercised(bench):
+def test_what_could_not_be_tried_is_reported_where_the_rest_was_not_exercised(bench):
     """A compiler that is missing: the settings without it agree, and none of them is what the
     source is about.
     """
@@ -655,13 +655,13 @@ def test_a_users_own_value_is_one_of_the_settings(bench):
 # --- tallies and the control
 
 
-def told(bench_, count: int = 3):
+def reported(bench_, count: int = 3):
     asked = pairs(BASE, count)
     return tally(BASE, asked, {trial: bench_.answer(trial) for one in asked for trial in one})
 
 
 def test_a_tally_counts_every_pair_once(bench):
-    found = told(bench(lambda trial: {0: 0, 1: trial.draw, 2: CRASH}[number(trial)]))
+    found = reported(bench(lambda trial: {0: 0, 1: trial.draw, 2: CRASH}[number(trial)]))
     assert (
         found.matching,
         found.differing,
@@ -678,7 +678,7 @@ def test_a_tally_counts_every_pair_once(bench):
 
 
 def test_the_generators_states_count_where_nothing_is_ignored(bench):
-    assert told(bench(lambda trial: 0)).divergence.stage == "rng"
+    assert reported(bench(lambda trial: 0)).divergence.stage == "rng"
 
 
 def test_evidence_is_the_least_over_the_trials(fresh_folder):
@@ -688,7 +688,7 @@ def test_evidence_is_the_least_over_the_trials(fresh_folder):
             return super()._run(trial, number)
 
     lab = Uneven(fresh_folder, lambda trial: 0)
-    assert told(lab).evidence == {"leak": 0}
+    assert reported(lab).evidence == {"leak": 0}
     assert tally(BASE, pairs(BASE, 1, 1), lab.answered).evidence == {"leak": 2}
 
 

@@ -55,30 +55,30 @@ class Operations(Bench):
 
     def _run(self, trial, number):
         orders, acts = trial.condition.orders, []
-        told = OperationsReplayed({}, {}, {}, {})
+        reported = OperationsReplayed({}, {}, {}, {})
         for name in orders.operations.split(","):
             key = f"{name} float32"
             values = [self.behave(trial, name, place) for place in range(orders.repeats)]
             if isinstance(values[0], Outcome):
                 return Finished(trial, number, values[0], None)
             if isinstance(values[0], Exception):
-                told.raised[key] = Raised("NotFoundError", str(values[0]), refusal=True)
+                reported.raised[key] = Raised("NotFoundError", str(values[0]), refusal=True)
                 continue
             acts.append(Once("data", f"{key} input 0", 1.0))
             acts += [
                 Step(place, (("forward", "result 0", value),), key)
                 for place, value in enumerate(values)
             ]
-            told.executed[key] = (name,)
+            reported.executed[key] = (name,)
             seconds = 2.0 if DETERMINISTIC in trial.condition.pins else 1.0
-            told.seconds[key] = (seconds,) * len(values)
+            reported.seconds[key] = (seconds,) * len(values)
             if len(set(values)) > 1:
-                told.guilty[key] = {**ADD, "distinct": len(set(values)), "replays": len(values)}
+                reported.guilty[key] = {**ADD, "distinct": len(set(values)), "replays": len(values)}
         return Finished(
             trial,
             number,
             Outcome(COMPLETED),
-            written(self.folder(), acts, measures=Measures(operations=told)),
+            written(self.folder(), acts, measures=Measures(operations=reported)),
         )
 
 
@@ -150,8 +150,8 @@ def test_differing_under_op_determinism_is_broken(found):
     assert (
         operations["Add"].verdict == "broken" and "one thread holds it" in operations["Add"].reason
     )
-    told = sweep.documented(operations["Add"], (), on_gpu=False)
-    assert told.contrary == "against the documentation of op determinism"
+    reported = sweep.documented(operations["Add"], (), on_gpu=False)
+    assert reported.contrary == "against the documentation of op determinism"
 
 
 def test_two_processes_that_disagree_have_differed(found):
@@ -232,7 +232,7 @@ def test_bits_that_change_with_threads_or_kernels_vary(found):
     assert operations["Add"].verdict == "varies" and operations["Add"].same_without_onednn is False
 
 
-def test_a_missing_kernel_is_skipped_and_a_refusal_is_told(found):
+def test_a_missing_kernel_is_skipped_and_a_refusal_is_reported(found):
     operations, _ = found(lambda trial, name, number: ValueError("no device for node"))
     assert (
         operations["Add"].verdict == "skipped"
@@ -271,9 +271,9 @@ def test_a_call_that_does_not_execute_its_operation_is_no_pass(found, monkeypatc
 
     def without(self, trial, number):
         done = run(self, trial, number)
-        told = done.trace.measures.operations
+        reported = done.trace.measures.operations
         executed = {"Add float32": ("Identity",)}
-        return with_measures(done, operations=told._replace(executed=executed))
+        return with_measures(done, operations=reported._replace(executed=executed))
 
     monkeypatch.setattr(Operations, "_run", without)
     operations, _ = found(lambda trial, name, number: 1.0)
@@ -523,8 +523,8 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
     left = noted(fresh_folder(), [1, 2, 3], python=python)
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
     assert (found.origin, found.guilty, found.recorded.distinct) == ("", None, 3)
-    told = wording.describe_pinpoint(built(found))
-    assert told.startswith(
+    reported = wording.describe_pinpoint(built(found))
+    assert reported.startswith(
         "the step, replayed (fit), ends on 3 distinct results; which operation they"
     )
     slower = noted(fresh_folder(), [1, 2], python=python)  # its time was over
@@ -592,8 +592,8 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         True,
         False,
     )
-    told = wording.describe_pinpoint(built(one))
-    assert told == (
+    reported = wording.describe_pinpoint(built(one))
+    assert reported == (
         "ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
         "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
         "execution, where watching changes no bits; the compiled step as a whole parts too, on other bits "
@@ -602,8 +602,8 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
     layer = replace(
         one, guilty=None, recorded_matches_eager=None, eager_matches_compiled=True
     )  # --depth layer
-    told = wording.describe_pinpoint(built(layer))
-    assert told == (
+    reported = wording.describe_pinpoint(built(layer))
+    assert reported == (
         "the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
         "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
         "step as a whole parts too, on the same bits (3 distinct of 20)"

@@ -243,7 +243,7 @@ def test_answer_says_no_more_than_was_seen(found, verdict, sentence):
     assert said.verdict == verdict and sentence in said.sentence
 
 
-def test_match_is_told_with_its_count_and_what_that_excludes():
+def test_match_is_reported_with_its_count_and_what_that_excludes():
     found = {one.source: one for one in golden.report("full").verdicts}
     assert wording.seen(found["load"]) == "not observed in 5 pairs (rate above 45% excluded)"
     unborne = v1.Verdict(
@@ -255,7 +255,7 @@ def test_match_is_told_with_its_count_and_what_that_excludes():
     assert wording.seen(unborne) == unborne.reason, "no count in the document bears this rate out"
 
 
-def test_settings_are_told_by_which_match():
+def test_settings_are_reported_by_which_match():
     found = {one.source: one for one in golden.report("full").verdicts}
     assert wording.seen(found["intra-op-threads"]) == (
         "cnn: 1 thread \u2260 2 threads \u2260 4 threads = 8 threads; all equal on mlp"

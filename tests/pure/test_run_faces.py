@@ -129,7 +129,7 @@ def test_written_read_and_written_again_gives_equal_bytes_and_equal_faces(audit)
 
 
 def test_names_that_others_read_are_there():
-    told = json.loads(write.to_json(document(DIFFERING)))
+    reported = json.loads(write.to_json(document(DIFFERING)))
     assert {
         "reproducible",
         "causes",
@@ -149,13 +149,13 @@ def test_names_that_others_read_are_there():
         "verdicts",
         "outcome",
         "exit_code",
-    } <= told.keys()
-    assert {"source", "necessary", "sites"} <= told["causes"][0].keys()
-    assert {"file", "line", "function", "draws", "in_user_code"} <= told["causes"][0]["sites"][
+    } <= reported.keys()
+    assert {"source", "necessary", "sites"} <= reported["causes"][0].keys()
+    assert {"file", "line", "function", "draws", "in_user_code"} <= reported["causes"][0]["sites"][
         0
     ].keys()
-    assert {"diff", "environment", "verified", "trials"} <= told["fix"].keys()
-    assert "/home/ada" not in json.dumps(told)
+    assert {"diff", "environment", "verified", "trials"} <= reported["fix"].keys()
+    assert "/home/ada" not in json.dumps(reported)
 
 
 def test_a_line_with_a_key_in_it_reaches_no_report():

@@ -127,14 +127,14 @@ def test_identical_trials_are_run_once_and_shared(runner):
     )
 
 
-def test_findings_are_told_as_they_are_reached_with_their_place(runner):
-    told = []
+def test_findings_are_reported_as_they_are_reached_with_their_place(runner):
+    reported = []
     experiments = [
         Asking(asking_for(list(pair(BASE, 0)), list(pair(BASE, 1)))),
         Asking(asking_for([])),
     ]
-    runner().run(experiments, lambda index, finding: told.append((index, len(finding))))
-    assert told == [(1, 1), (0, 2)]
+    runner().run(experiments, lambda index, finding: reported.append((index, len(finding))))
+    assert reported == [(1, 1), (0, 2)]
 
 
 def test_the_two_of_a_pair_never_share_a_nest_and_equal_environments_do(runner):
@@ -278,7 +278,7 @@ def test_an_environment_that_cannot_be_started_is_the_outcome_of_its_trials_alon
     assert all(outcomes[trial].completed for trial in pair(BASE, 0))
 
 
-def test_a_nest_that_failed_while_importing_is_told_for_each_of_its_trials(runner):
+def test_a_nest_that_failed_while_importing_is_reported_for_each_of_its_trials(runner):
     class Failing(InstantRunner):
         def _open(self, trial):
             nest = super()._open(trial)
@@ -314,7 +314,7 @@ def test_nests_that_no_trial_needs_are_closed_when_there_are_more_than_jobs(runn
     assert [nest.closed for nest in work.opened] == [True, True, False]
 
 
-def test_every_trial_that_ends_is_told(runner):
+def test_every_trial_that_ends_is_reported(runner):
     events = []
     work = runner(emit=events.append)
     work.run([Asking(asking_for([trial for some in pairs(BASE, 2) for trial in some]))])

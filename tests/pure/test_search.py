@@ -52,7 +52,7 @@ def test_the_one_smallest_set_is_found_in_few_questions(wanted):
     assert not any(wanted <= some for some in smaller)
 
 
-def test_of_two_that_would_do_the_earlier_is_told():
+def test_of_two_that_would_do_the_earlier_is_reported():
     assert run(smallest(oracle([frozenset("c"), frozenset("g")], []), PINS)) == ("c",)
     assert run(smallest(oracle([frozenset("ab"), frozenset("h")], []), PINS)) == ("a", "b")
 

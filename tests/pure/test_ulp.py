@@ -180,7 +180,7 @@ def test_elements_and_first_index_are_those_of_the_bits(pairs):
     assert (found.elements, found.first, found.of) == (len(differing), differing[0], len(pairs))
 
 
-def test_the_greatest_distance_is_told_not_the_first():
+def test_the_greatest_distance_is_reported_not_the_first():
     one = np.float64(1)
     found = between([one, one, one], [one, above(one), above(above(one))], "float64")
     assert (found.ulps_max, found.elements, found.first) == (2, 2, 1)

@@ -28,7 +28,7 @@ def test_two_megabytes_on_stderr_and_text_on_stdout_are_no_part_of_the_protocol(
     assert (done.trace.folder / "stdout").read_text() == "text on stdout\n"
 
 
-def test_death_by_a_signal_is_told_with_its_name_and_the_steps_that_were_done(run):
+def test_death_by_a_signal_is_reported_with_its_name_and_the_steps_that_were_done(run):
     done = run(fault="segfault", steps=12)
     assert done.outcome.kind == outcome.CRASHED
     assert done.outcome.reason.startswith("died of SIGSEGV")
@@ -36,7 +36,7 @@ def test_death_by_a_signal_is_told_with_its_name_and_the_steps_that_were_done(ru
     assert done.trace.steps() == 12
 
 
-def test_a_child_killed_for_memory_is_told_as_such(run):
+def test_a_child_killed_for_memory_is_reported_as_such(run):
     done = run(fault="killed")
     assert done.outcome.kind == outcome.CRASHED
     assert "want of memory" in done.outcome.reason

@@ -79,7 +79,7 @@ def audit(emit, resume=None, seed=1, command="ops", where=PROBES):
         return found, work.complete(OpsAudit({}, "cpu"))
 
 
-def told(audited) -> list[tuple]:
+def reported(audited) -> list[tuple]:
     """What two audits must agree on of their trials."""
     return [(one.number, one.trial.key(), one.outcome.kind) for one in audited.trials]
 
@@ -93,7 +93,7 @@ def test_an_interrupted_audit_goes_on_and_runs_only_what_is_missing(temporary):
     again = Following()
     resumed, after = audit(again, cut.resume)
     assert again.ended == TRIALS - 2 and resumed == found
-    assert told(after) == told(whole) and not after.interrupted and after.resume is None
+    assert reported(after) == reported(whole) and not after.interrupted and after.resume is None
     assert not list(temporary.iterdir())  # nothing of ours is left behind once it is done
 
 
@@ -215,7 +215,7 @@ def test_an_interrupted_run_goes_on_and_ends_on_the_same_report(project, tempora
     assert (runs, cut.interrupted, cut.reason) == (2, True, "interrupted")
     assert not (project.folder / "left.txt").exists()
     after, runs = project.audit(Following(), cut.resume)
-    assert runs == 4 and told(after) == told(whole)
+    assert runs == 4 and reported(after) == reported(whole)
     same = {"trials": (), "machine": {}, "began": "", "seconds": 0.0}
     assert replace(after, **same) == replace(whole, **same)
     assert not list(temporary.iterdir())

@@ -388,9 +388,9 @@ def test_a_cache_of_tensorflow_s_that_lies_outside_is_one_name_for_its_files(tmp
     first = files.Record(session)
     first(cached)
     (tmp_path / "features.index").write_text("1")
-    told = first.listed()
-    assert told.made == told.elsewhere == (str(tmp_path / "features"),)
-    assert (told.found, told.connected) == ((), False)
+    reported = first.listed()
+    assert reported.made == reported.elsewhere == (str(tmp_path / "features"),)
+    assert (reported.found, reported.connected) == ((), False)
 
 
 def test_a_connection_to_another_machine_is_noticed(tmp_path):

@@ -394,7 +394,7 @@ PROCESSES = """
 """
 
 
-def test_processes_and_threads_are_told_apart(run):
+def test_processes_and_threads_are_distinguished(run):
     unpinned = run(PROCESSES)
     assert printed(unpinned[0]) != printed(unpinned[1])
     assert unpinned[0].trace.evidence.get("process-pool") and not unpinned[0].trace.evidence.get(
@@ -444,7 +444,7 @@ def test_seeds_of_the_scripts_own_are_noted_with_the_draws_before_them(run):
     )
 
 
-def test_draws_after_a_seed_are_told_apart_from_those_that_no_seed_reaches(run):
+def test_draws_after_a_seed_are_distinguished_from_those_that_no_seed_reaches(run):
     text = (
         "import random, sys, tempfile; sys.path.append('site-packages'); import library\n"
         "tempfile.mkdtemp()\n"  # a generator of its own, for names
@@ -504,7 +504,7 @@ def test_a_script_that_closes_every_descriptor_finds_nothing_of_ours_in_its_file
     assert "random at the end" in names
 
 
-def test_what_a_program_did_before_it_started_another_is_told_with_it(run):
+def test_what_a_program_did_before_it_started_another_is_reported_with_it(run):
     """The other one may train nothing; and where it does not start, the script goes on."""
     text = """
         import os, random, sys

@@ -22,7 +22,7 @@ from detaudit.cli.options import (
     interpreter_path,
     one_of,
 )
-from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.cli.output import hand_over, print_how_to_continue, reproduce
 
 EXAMPLE = "Example: detaudit ops --op ResourceScatterAdd"
 
@@ -90,5 +90,5 @@ def ops_command(
     if reproducer is not None:
         found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
-    tell_how_to_go_on("ops", audit, document.exit_code)
+    print_how_to_continue("ops", audit, document.exit_code)
     raise typer.Exit(document.exit_code)

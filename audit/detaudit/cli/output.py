@@ -32,7 +32,7 @@ def warn(message: str) -> None:
     )
 
 
-def tell_how_to_go_on(
+def print_how_to_continue(
     command: str, audit: "Audit | RunAudit | OpsAudit", code: int, program: Sequence[str] = ()
 ) -> None:
     """Of an interrupted audit that was saved: the command that goes on with it. Exits with

@@ -19,7 +19,7 @@ from detaudit.cli.options import (
     interpreter_path,
     one_of,
 )
-from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.cli.output import hand_over, print_how_to_continue, reproduce
 from detaudit.errors import UsageError
 
 EXAMPLE = "Example: detaudit run train.py --epochs 3"
@@ -175,7 +175,7 @@ def run_command(
         )
         reproduce(reproducer, found, audit.environment, options.python)
     command = [*(["-m"] if module else []), target, *(arguments or ())]
-    tell_how_to_go_on("run", audit, document.exit_code, command)
+    print_how_to_continue("run", audit, document.exit_code, command)
     raise typer.Exit(document.exit_code)
 
 

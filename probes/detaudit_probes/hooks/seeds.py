@@ -39,7 +39,7 @@ def record(session: Any, found: List[Any]) -> None:
     before.
     """
 
-    def telling(title: str, reaches: bool) -> Any:
+    def wrapper(title: str, reaches: bool) -> Any:
         def made(original: Any) -> Any:
             def seed(*arguments: Any, **named: Any) -> Any:
                 place = session.sites.innermost()
@@ -64,11 +64,11 @@ def record(session: Any, found: List[Any]) -> None:
 
     for module, path, name, sources in FUNCTIONS:
         shown = "tf.keras" if module in TF_KERAS else module
-        telling_it = telling(".".join((shown,) + path + (name,)), session.spying in sources)
+        wrapping = wrapper(".".join((shown,) + path + (name,)), session.spying in sources)
         session.after_import(
             module,
-            lambda module=module, path=path, name=name, telling_it=telling_it: session.wrap(
-                _owner(module, path), name, telling_it
+            lambda module=module, path=path, name=name, wrapping=wrapping: session.wrap(
+                _owner(module, path), name, wrapping
             ),
         )
 

@@ -188,7 +188,7 @@ class _Ending:
                 trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
             )
             if session.spying is not None:
-                self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
+                self._write_sites(os.path.join(session.folder, protocol.SITES_FILE))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except (
             BaseException
@@ -202,7 +202,7 @@ class _Ending:
         recorder.trace.finish(outcome)
         recorder.left = True
 
-    def _tell_sites(self, path: str) -> None:
+    def _write_sites(self, path: str) -> None:
         if not self._sites and self._recorder.trace.earlier and os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 self._sites = json.load(file)  # of the program that this one was started by

@@ -45,7 +45,7 @@ SOURCE = Source(
         ),
     ),
     advice="Keep objects in a list or a dictionary; a set of them has no order of its own.",
-    script=InScript(PIN, told=False, direct=True),
+    script=InScript(PIN, counted=False, direct=True),
 )
 
 _id, _hash = id, hash
@@ -59,11 +59,11 @@ def pin_script(session, name):
 def spy(session):
     """The lines that ask; what they get is the address."""
 
-    def told(thing):
+    def counting(thing):
         session.drew(ID)
         return _id(thing)
 
-    _replace(session, told)
+    _replace(session, counting)
 
 
 class _Numbers:

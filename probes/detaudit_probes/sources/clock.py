@@ -74,7 +74,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Write a number where the seed is made of the time.",
-    script=InScript(ID, told=False, direct=True),
+    script=InScript(ID, counted=False, direct=True),
 )
 
 
@@ -256,19 +256,19 @@ def _for_users(session, make):
 
 
 def spy(session):
-    session.tell(
+    session.count_calls(
         ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")]
     )
-    session.tell(ID, os, "getpid")
+    session.count_calls(ID, os, "getpid")
 
     def make(real):
-        def told(name):
-            def telling(cls, *arguments):
+        def counting(name):
+            def wrapper(cls, *arguments):
                 session.drew(ID)
                 return getattr(real, name)(*arguments)
 
-            return classmethod(telling)
+            return classmethod(wrapper)
 
-        return {name: told(name) for name in ("now", "utcnow", "today")}
+        return {name: counting(name) for name in ("now", "utcnow", "today")}
 
     _for_users(session, make)

@@ -46,7 +46,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Better still, sort what is numbered: vocabulary = sorted(set(words)).",
-    script=InScript(ID, told=False, sites=False, edits=(Edit("order"),)),
+    script=InScript(ID, counted=False, sites=False, edits=(Edit("order"),)),
 )
 
 SENTENCES = (

@@ -87,7 +87,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Train with one thread count everywhere, and say which in a report.",
-    script=InScript("one-thread", race=True, told=False, sites=False),
+    script=InScript("one-thread", race=True, counted=False, sites=False),
 )
 
 
@@ -127,7 +127,7 @@ def _in_sessions(session, count):
         return
     from tensorflow.python.client.session import BaseSession
 
-    def telling(given):
+    def wrapper(given):
         def __init__(one, target="", graph=None, config=None):
             config = tf.ConfigProto() if config is None else config
             config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = count
@@ -135,4 +135,4 @@ def _in_sessions(session, count):
 
         return __init__
 
-    session.wrap(BaseSession, "__init__", telling)
+    session.wrap(BaseSession, "__init__", wrapper)

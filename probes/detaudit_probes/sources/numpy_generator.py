@@ -135,7 +135,7 @@ def _unseeded(session, met, entropy=None):
     """
     import numpy
 
-    def telling(given):
+    def wrapper(given):
         def randbits(size):
             met()
             return given(size) if entropy is None else entropy(size)
@@ -144,4 +144,4 @@ def _unseeded(session, met, entropy=None):
 
     for name in ("bit_generator", "_bit_generator"):
         if hasattr(numpy.random, name):
-            session.wrap(getattr(numpy.random, name), "randbits", telling)
+            session.wrap(getattr(numpy.random, name), "randbits", wrapper)

@@ -112,23 +112,23 @@ def _spy(session):
     ]
     names = [name for name in names if name not in ("seed", "get_state", "set_state")]
 
-    def telling(name):
+    def wrapper(name):
         def method(generator, *arguments, **named):
             session.drew(ID)
-            return getattr(super(Told, generator), name)(*arguments, **named)
+            return getattr(super(Counting, generator), name)(*arguments, **named)
 
         return method
 
-    class Told(numpy.random.RandomState):
+    class Counting(numpy.random.RandomState):
         pass
 
     for name in names:
-        setattr(Told, name, telling(name))
+        setattr(Counting, name, wrapper(name))
     if hasattr(legacy, "_bit_generator"):
-        told = Told(legacy._bit_generator)
+        counting = Counting(legacy._bit_generator)
     else:  # before NumPy 1.17
-        told = Told()
-        told.set_state(legacy.get_state())
-    numpy.random.mtrand._rand = told
+        counting = Counting()
+        counting.set_state(legacy.get_state())
+    numpy.random.mtrand._rand = counting
     for name in names:
-        setattr(numpy.random, name, getattr(told, name))
+        setattr(numpy.random, name, getattr(counting, name))

@@ -95,7 +95,7 @@ SOURCE = Source(
         ),
     ),
     advice="Switch it on in every run that is compared, or in none, and say which in a report.",
-    script=InScript(ID, race=True, told=False, sites=False, edits=EDITS),
+    script=InScript(ID, race=True, counted=False, sites=False, edits=EDITS),
 )
 
 

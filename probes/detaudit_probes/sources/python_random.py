@@ -111,6 +111,6 @@ def spy(session):
     names = [
         name for name in random.__all__ if callable(getattr(random, name)) and name[0].islower()
     ]
-    session.tell(
+    session.count_calls(
         ID, random, *[name for name in names if name not in ("seed", "getstate", "setstate")]
     )

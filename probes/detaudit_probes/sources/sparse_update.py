@@ -101,8 +101,8 @@ def _scatter(session, met, dense=False):
     # Since TensorFlow 1.14
     BaseResourceVariable = getattr(resource_variable_ops, "BaseResourceVariable", None)
 
-    def told(assign):
-        def telling(given):
+    def counting(assign):
+        def wrapper(given):
             def scatter(variable, rows, *arguments, **named):
                 met()
                 if dense:
@@ -111,7 +111,7 @@ def _scatter(session, met, dense=False):
 
             return scatter
 
-        return telling
+        return wrapper
 
-    session.wrap(BaseResourceVariable, "scatter_sub", told("assign_sub"))
-    session.wrap(BaseResourceVariable, "scatter_add", told("assign_add"))
+    session.wrap(BaseResourceVariable, "scatter_sub", counting("assign_sub"))
+    session.wrap(BaseResourceVariable, "scatter_add", counting("assign_add"))

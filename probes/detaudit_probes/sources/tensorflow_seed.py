@@ -107,7 +107,7 @@ def _met(session, met):
     _without_state(session, met)
     from tensorflow.python.framework import random_seed
 
-    def telling(given):
+    def wrapper(given):
         def get_seed(op_seed):
             if op_seed is None and _global_seed() is None:
                 met()
@@ -115,7 +115,7 @@ def _met(session, met):
 
         return get_seed
 
-    session.wrap(random_seed, "get_seed", telling)
+    session.wrap(random_seed, "get_seed", wrapper)
 
 
 def _global_seed():

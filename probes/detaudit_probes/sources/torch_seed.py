@@ -108,9 +108,9 @@ def spy(session):
 def _spy(session):
     import torch
 
-    session.tell(ID, torch, *_FUNCTIONS)
-    session.tell(ID, torch.Tensor, *_METHODS)
-    session.tell(
+    session.count_calls(ID, torch, *_FUNCTIONS)
+    session.count_calls(ID, torch.Tensor, *_METHODS)
+    session.count_calls(
         ID,
         torch.nn.functional,
         "dropout",

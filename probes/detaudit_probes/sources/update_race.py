@@ -95,7 +95,7 @@ def pin_script(session, name):
 def touch(session):
     """How many optimizers make their updates while TensorFlow 1 is what Keras trains with."""
 
-    def telling(given):
+    def wrapper(given):
         def get_updates(optimizer, *arguments, **named):
             session.drew(ID)
             return given(optimizer, *arguments, **named)
@@ -103,7 +103,7 @@ def touch(session):
         return get_updates
 
     session.after_import(
-        "keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", telling))
+        "keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", wrapper))
     )
 
 

@@ -37,8 +37,8 @@ class Seen:
         known = [
             key.rpartition(" ")[2]
             for trace in self.default.get(name, [])
-            for told in [trace.measures.operations]
-            for key in [*told.executed, *told.raised]
+            for replayed in [trace.measures.operations]
+            for key in [*replayed.executed, *replayed.raised]
             if key in tried
         ]
         return sorted(set(known), key=DTYPES.index) or [DTYPES[0]]
@@ -129,14 +129,14 @@ def _verdict(
     if one.name not in one.executed:
         return ERROR, f"the call did not execute {one.name}"
     if one.deterministic is not None and one.deterministic.differing:
-        told = f"{_told(one.deterministic)} under op determinism"
+        described = f"{_describe(one.deterministic)} under op determinism"
         alone = one.one_thread is not None and not one.one_thread.differing
         if still is not None and still.differing:
             return (
                 BROKEN,
-                f"{told}, and again {_told(still)}{'; one thread holds it' if alone else ''}",
+                f"{described}, and again {_describe(still)}{'; one thread holds it' if alone else ''}",
             )
-        return ERROR, f"{told}, but further replays agree: not confirmed"
+        return ERROR, f"{described}, but further replays agree: not confirmed"
     if one.default.differing:
         return _judge_differing(one, one.default)
     changes = [
@@ -155,20 +155,20 @@ def _verdict(
 
 def _judge_differing(one: Operation, default: Replays) -> tuple[str, str]:
     if one.confirmed is None or not one.confirmed.differing:
-        return ERROR, f"{_told(default)}, but further replays agree: not confirmed"
+        return ERROR, f"{_describe(default)}, but further replays agree: not confirmed"
     working = [
         pin
         for pin, count in (("op determinism", one.deterministic), ("one thread", one.one_thread))
         if count is not None and not count.differing
     ]
     if working:
-        return NEEDS_PIN, f"{_told(default)}; held by {' and by '.join(working)}"
+        return NEEDS_PIN, f"{_describe(default)}; held by {' and by '.join(working)}"
     if one.refused:
-        return NEEDS_PIN, f"{_told(default)}; nothing holds it: op determinism refuses it"
-    return BROKEN, f"{_told(default)}; nothing that was tried holds it"
+        return NEEDS_PIN, f"{_describe(default)}; nothing holds it: op determinism refuses it"
+    return BROKEN, f"{_describe(default)}; nothing that was tried holds it"
 
 
-def _told(count: Replays) -> str:
+def _describe(count: Replays) -> str:
     return f"{count.distinct} distinct results in {count.replays} replays"
 
 

@@ -8,7 +8,7 @@ from detaudit_probes.ops import catalogue
 
 from detaudit.commands.ops import sweep
 from detaudit.commands.ops.findings import OpsAudit, Refusal
-from detaudit.core.events import Emit, Phase, Told
+from detaudit.core.events import Emit, Notice, Phase
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
@@ -105,7 +105,9 @@ class _Sweep:
         said = self.session.ask(sweep.refusals(conditions)) or ()
         names = self._listed(said)
         self.emit(
-            Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions")
+            Notice(
+                f"Operations of the catalogue: {len(names)}, each replayed under four conditions"
+            )
         )
         self.emit(Phase("Replaying"))
         random = {entry.name for entry in catalogue.OPERATIONS if entry.unseeded is not None}

@@ -81,7 +81,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     if control.matches is None:
         return replace(
             audit,
-            search=counter.told(search, began),
+            search=counter.summary(search, began),
             open=pins,
             reason=unresolved(
                 case, f"the cause was not found: with everything pinned a run {control.reason}"
@@ -91,16 +91,16 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         audit = yield from growth.grown(case.unpinned, audit)
         return replace(
             audit,
-            search=counter.told(search, began),
+            search=counter.summary(search, began),
             open=pins,
             reason=unresolved(case, EVERYTHING),
         )
-    case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
+    case.known_so_far(replace(audit, open=pins, search=counter.summary(search, began)))
     case.emit(Phase("Which pins are needed"))
     found = yield from counter.of(
         _search(case, pins, done, audit.repeats, control.repeats.matching)
     )
-    search = counter.told(replace(search, tried=found.tried), began)
+    search = counter.summary(replace(search, tried=found.tried), began)
     if found.causes is None:
         why = "no set of pins was found with which fresh runs match"
         if set(found.needed) == set(pins):
@@ -196,7 +196,7 @@ class _Counter:
             except StopIteration as end:
                 return end.value
 
-    def told(self, search: Search, began: float) -> Search:
+    def summary(self, search: Search, began: float) -> Search:
         return replace(search, trials=len(self._keys), seconds=round(time.monotonic() - began, 1))
 
 
@@ -209,8 +209,8 @@ def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
     trying, untouched = [], []
     for pin in case.pins:
         source = case.of_pin(pin)
-        told = source.script is not None and source.script.told
-        (trying if not told or source.id in met else untouched).append(pin)
+        countable = source.script is not None and source.script.counted
+        (trying if not countable or source.id in met else untouched).append(pin)
     return tuple(trying), tuple(untouched)
 
 

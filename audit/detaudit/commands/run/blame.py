@@ -104,12 +104,12 @@ def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:
     """A seed that the script sets too late, or for another generator than this one."""
     if source not in SEEDS or not seeds:
         return ""
-    told = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
-    late = [text for text, one in zip(told, seeds, strict=False) if one.reaches and one.draws]
+    shown = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
+    late = [text for text, one in zip(shown, seeds, strict=False) if one.reaches and one.draws]
     if late:
         return f"seeded too late: {late[0]} comes after draws from it"
     if not any(one.reaches for one in seeds):
-        return f"the seeds that the script sets do not reach it: {', '.join(told)}"
+        return f"the seeds that the script sets do not reach it: {', '.join(shown)}"
     return ""
 
 

@@ -26,7 +26,7 @@ from detaudit.commands.run.repeat import (
 )
 from detaudit.core.condition import Trial, pair
 from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
-from detaudit.core.events import Phase, Told
+from detaudit.core.events import Notice, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
 
@@ -178,7 +178,7 @@ def _repeat(
     """
     one, other = pair(case.unpinned, 0)
     first = (yield [one])[one]
-    case.emit(Told(f"One run takes {first.outcome.seconds:.0f} s."))
+    case.emit(Notice(f"One run takes {first.outcome.seconds:.0f} s."))
     short = first.outcome.seconds < PAIRS[0][0]
     case = replace(case, most=MOST if short else MOST_OF_LONG)
     done = [first, (yield [other])[other]]

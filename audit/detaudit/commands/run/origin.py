@@ -43,17 +43,17 @@ def origin(done: Sequence[Finished]) -> str:
     differing, untouched = _differing(left, right, divergence)
     if differing:
         return (
-            f"equal batches and weights went in; the state of {_told(differing)} differed by then"
+            f"equal batches and weights went in; the state of {_listed(differing)} differed by then"
         )
     if untouched:
         return (
-            f"it was born there: the batches and the weights were equal before; the state of {_told(untouched)}, "
+            f"it was born there: the batches and the weights were equal before; the state of {_listed(untouched)}, "
             f"from which nothing had been drawn by then, was not"
         )
     return "it was born there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
 
 
-def _told(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(GENERATORS[name][1] if name in GENERATORS else name for name in names[:3])
 
 

@@ -23,7 +23,7 @@ from detaudit.commands.run.findings import Isolation, RunAudit
 from detaudit.commands.run.investigate import investigate
 from detaudit.commands.run.program import Pace, Process, Program, Sandboxed, listing, written_by
 from detaudit.core.condition import Condition
-from detaudit.core.events import Emit, Told
+from detaudit.core.events import Emit, Notice
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.errors import UsageError
@@ -111,7 +111,7 @@ def run(
     not the program's.
     """
     for restored in in_place.recover():
-        emit(Told(_recovered(restored)))
+        emit(Notice(_recovered(restored)))
     with session(emit, resume, SHORT) as work:
         audit = _Run(program, options, work, reports).audit()
         if options.keep is not None and not audit.interrupted:
@@ -137,7 +137,7 @@ class _Run:
         self.written: set[str] = set()
 
     def audit(self) -> RunAudit:
-        self.emit(Told(_forecast(self.program.title, self.options)))
+        self.emit(Notice(_forecast(self.program.title, self.options)))
         hello = ask(self.options.python)
         before = listing(self.program.root)
         choice = choose(
@@ -151,7 +151,7 @@ class _Run:
         self.runner = self._start(hello.fingerprints[0])
         audit = self._blank(hello)
         with self.session.attended():
-            self.emit(Told(_announced(choice, self.program)))
+            self.emit(Notice(_announced(choice, self.program)))
             self._go_on(hello, before)
             audit = self._investigated(audit)
         if self.session.interrupted:
@@ -258,7 +258,7 @@ class _Run:
         except StateGone:
             if self.session.saved is None:
                 raise
-        self.emit(Told("What runs of the saved audit have left is gone: these are made again."))
+        self.emit(Notice("What runs of the saved audit have left is gone: these are made again."))
         self.session.go_back(self.sandboxed.begin_anew(self.runner.finished))
         return self.session.ask(self._noting(investigate(case, blank)))
 
@@ -280,11 +280,11 @@ class _Run:
         try:
             sandbox.close(keep=self.session.interrupted)
         except SandboxFailed as error:  # what is known is still reported; the journal is kept
-            self.emit(Told(str(error)))
+            self.emit(Notice(str(error)))
         replaced = getattr(sandbox, "replaced", None)
         if replaced is not None:
             self.emit(
-                Told(
+                Notice(
                     "What changed in the folder during the audit, by its runs or by you, is kept in "
                     f"{replaced}."
                 )

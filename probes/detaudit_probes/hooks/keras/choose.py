@@ -37,8 +37,8 @@ def record(session: Any, recorder: Any, name: str) -> None:
     if first:
         recorder.trace.measure(backend=adapter or keras.backend.backend())
     if adapter is None:
-        told = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
-        recorder.trace.measure(not_recorded=told)
+        versions = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
+        recorder.trace.measure(not_recorded=versions)
         return
     if first:
         recorder.imported()

@@ -54,7 +54,7 @@ class PlainHooks(TrainingHooks):
         """The first value of every variable that Keras makes, named by its path."""
         from keras.src import backend
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
                 original(variable, value)
                 path = path_of(variable)
@@ -64,7 +64,7 @@ class PlainHooks(TrainingHooks):
 
             return _initialize
 
-        self.session.wrap(backend.Variable, "_initialize", telling)
+        self.session.wrap(backend.Variable, "_initialize", wrapper)
 
     def tap(self, iterator: Any) -> None:
         make = iterator._get_iterator

@@ -53,7 +53,7 @@ class Keras2Hooks(TrainingHooks):
     def variables(self) -> None:
         """Every weight that a layer makes. It has its first value at the first ``fit``."""
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def add_weight(layer: Any, *arguments: Any, **named: Any) -> Any:
                 variable = original(layer, *arguments, **named)
                 self.recorder.made(
@@ -70,7 +70,7 @@ class Keras2Hooks(TrainingHooks):
 
             return clear_session
 
-        self.session.wrap(self.keras.layers.Layer, "add_weight", telling)
+        self.session.wrap(self.keras.layers.Layer, "add_weight", wrapper)
         if self.of_graphs:
             self.recorder.of_graphs = True
             self.session.wrap(self.keras.backend, "clear_session", clearing)
@@ -95,18 +95,18 @@ class Keras2Hooks(TrainingHooks):
     def batches(self) -> None:
         """What the compiled function of a step is given: the arrays of its batch."""
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _make_train_function(model: Any) -> None:
                 made = getattr(model, "train_function", None) is None
                 original(model)
                 if made:
-                    model.train_function = self._told(model.train_function)
+                    model.train_function = self._counting(model.train_function)
 
             return _make_train_function
 
-        self.session.wrap(self.trainer(), "_make_train_function", telling)
+        self.session.wrap(self.trainer(), "_make_train_function", wrapper)
 
-    def _told(self, original: Any) -> Any:
+    def _counting(self, original: Any) -> Any:
         def train_function(inputs: Any) -> Any:
             if self.recorder.recording:
                 self.recorder.batch(

@@ -46,7 +46,7 @@ class TensorFlowHooks(TrainingHooks):
         from keras.src.backend.tensorflow.core import Variable
         from tensorflow.python.eager import context
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
                 original(variable, value)
                 path = path_of(variable)
@@ -56,7 +56,7 @@ class TensorFlowHooks(TrainingHooks):
 
             return _initialize
 
-        self.session.wrap(Variable, "_initialize", telling)
+        self.session.wrap(Variable, "_initialize", wrapper)
         self.functions.follow()
 
     def batches(self) -> None:

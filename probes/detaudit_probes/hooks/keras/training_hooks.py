@@ -63,11 +63,11 @@ class TrainingHooks:
         """A training begins: every variable of the model is there."""
 
     def fit(self) -> None:
-        def telling(place: int) -> Any:
+        def wrapper(place: int) -> Any:
             return lambda original: self._fit(original, place)
 
         for name, place in self.callbacks_place.items():
-            self.session.wrap(self.trainer(), name, telling(place))
+            self.session.wrap(self.trainer(), name, wrapper(place))
 
     def _fit(self, original: Any, place: int) -> Any:
         def fit(model: Any, *arguments: Any, **named: Any) -> Any:
@@ -142,7 +142,7 @@ class TrainingHooks:
         after it, a step.
         """
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
                 recorder = self.recorder
                 if not recorder.begins_fit():
@@ -160,7 +160,7 @@ class TrainingHooks:
 
             return train_on_batch
 
-        return telling
+        return wrapper
 
     def _returned(self, model: Any, result: Any) -> None:
         """What ``train_on_batch`` returns to the script."""
@@ -200,7 +200,7 @@ class TrainingHooks:
     def batches_given(self) -> None:
         """What ``train_on_batch`` is given is the batch of its step."""
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def train_on_batch(
                 model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
             ) -> Any:
@@ -210,7 +210,7 @@ class TrainingHooks:
 
             return train_on_batch
 
-        self.session.wrap(self.trainer(), "train_on_batch", telling)
+        self.session.wrap(self.trainer(), "train_on_batch", wrapper)
 
     def train_on_batch(
         self, original: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any

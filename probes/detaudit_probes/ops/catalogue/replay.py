@@ -55,7 +55,7 @@ def run(trial: Any, writer: TraceWriter) -> None:
         writer.measure(refusals=refusals.found(tf))
     chosen = orders.operations.split(",")
     dtypes = orders.dtypes.split(",") if orders.dtypes is not None else entry.FLOATS
-    told = OperationsReplayed({}, {}, {}, {})
+    replayed = OperationsReplayed({}, {}, {}, {})
     hasher = fingerprint.Hasher(trial.request.fingerprint)
     for one in catalogue.OPERATIONS:
         if one.name not in chosen:
@@ -66,12 +66,14 @@ def run(trial: Any, writer: TraceWriter) -> None:
                 if orders.unseeded:
                     _call_unseeded(tf, one, dtype, name, trial.request.seed, writer)
                 else:
-                    _replay(tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, told)
+                    _replay(
+                        tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, replayed
+                    )
             except Exception as error:
                 # Told; whether a refusal was to be expected is for the engine to say
                 kind = type(error).__name__
-                told.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
-    writer.measure(operations=told)
+                replayed.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
+    writer.measure(operations=replayed)
 
 
 def _replay(
@@ -82,13 +84,13 @@ def _replay(
     repeats: int,
     writer: TraceWriter,
     hasher: fingerprint.Hasher,
-    told: OperationsReplayed,
+    replayed: OperationsReplayed,
 ) -> None:
     prepared = prepare(tf, one, dtype)
     recorder = tensorflow.OperationRecorder(hasher)
     with tensorflow.recording(recorder):
         prepared.run()
-    told.executed[name] = tuple(sorted({event.operation for event in recorder.events}))
+    replayed.executed[name] = tuple(sorted({event.operation for event in recorder.events}))
     writer.once_each(
         "data",
         [
@@ -112,11 +114,11 @@ def _replay(
             ],
         )
         seen |= {one.fingerprint for one in taken}
-    told.seconds[name] = tuple(seconds)
+    replayed.seconds[name] = tuple(seconds)
     if one.batch:
         _one_of_the_batch(prepared, name, writer)
     if differing:
-        told.guilty[name] = _guilty(prepared, recorder, repeats)
+        replayed.guilty[name] = _guilty(prepared, recorder, repeats)
 
 
 def _call_unseeded(

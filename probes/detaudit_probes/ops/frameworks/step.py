@@ -79,12 +79,12 @@ class Pinpoint:
 
     def fail(self, reason: Any, kind: str = "fit") -> None:
         """The step cannot be replayed; the training goes on."""
-        told = (
+        failure = (
             "%s: %s" % (type(reason).__name__, reason)
             if isinstance(reason, Exception)
             else str(reason)
         )
-        self.found = StepReplayed(kind, 0, failed=told[:500])
+        self.found = StepReplayed(kind, 0, failed=failure[:500])
         self.drop()
 
     def take_in_fit(self) -> bool:
