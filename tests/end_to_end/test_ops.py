@@ -76,9 +76,9 @@ def test_bits_that_change_and_what_is_refused_are_reported(swept):
     assert of(report, "MatMul")["same_in_a_batch"] in (True, False)
     clock = of(report, "Timestamp")
     assert clock["verdict"] == "needs-pin" and "FailedPreconditionError" in clock["refused"]
-    assert [one["seen"] for one in report["refusals"] if "Timestamp" in one["operations"]] == [
-        ["Timestamp"]
-    ]
+    assert [
+        one["refused_here"] for one in report["refusals"] if "Timestamp" in one["operations"]
+    ] == [["Timestamp"]]
 
 
 def test_what_no_global_seed_reaches_needs_a_seed_argument(swept):

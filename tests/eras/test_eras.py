@@ -203,14 +203,14 @@ def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(
             == unrecorded.trace.digests["final"]
             != recorded.trace.digests["init"]
         )
-        seen = {stage for table in recorded.trace.tables for stage, _ in table.columns}
-        assert seen >= {"rng", "data", "init", "loss", "update", "metric"}
-        assert ("gradient" in seen) == (backend in TF_KERAS)
+        observed = {stage for table in recorded.trace.tables for stage, _ in table.columns}
+        assert observed >= {"rng", "data", "init", "loss", "update", "metric"}
+        assert ("gradient" in observed) == (backend in TF_KERAS)
 
 
 @pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it")
 @pytest.mark.parametrize("name", ["tf23", "tf212", "tf215"])
-def test_the_steps_of_compiled_functions_are_seen_there(folder, name, tmp_path):
+def test_the_steps_of_compiled_functions_are_observed_there(folder, name, tmp_path):
     followed(
         "from tensorflow import keras",
         tmp_path,

@@ -80,8 +80,17 @@ def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one_and_repeats(o
             != recorded.trace.digests["init"]
         )
         assert isinstance(compare(recorded.trace, repeated.trace), Match)
-        seen = {stage for table in recorded.trace.tables for stage, _ in table.columns}
-        assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}
+        observed = {stage for table in recorded.trace.tables for stage, _ in table.columns}
+        assert observed == {
+            "rng",
+            "data",
+            "init",
+            "forward",
+            "loss",
+            "gradient",
+            "update",
+            "metric",
+        }
 
 
 SCRIPT = """
@@ -143,8 +152,8 @@ def test_a_recorded_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pa
     assert recorded.trace.measures.steps == STEPS and recorded.trace.measures.backend == backend
     tables = [table for table in recorded.trace.tables if table.kind == "steps"]
     assert sum(len(table.step) for table in tables) == STEPS
-    seen = {stage for table in tables for stage, _ in table.columns}
-    assert seen >= {"data", "loss", "gradient", "update"}
+    observed = {stage for table in tables for stage, _ in table.columns}
+    assert observed >= {"data", "loss", "gradient", "update"}
 
 
 #: What decides each component; all that was tried besides does not.

@@ -115,7 +115,7 @@ ORPHANS, LAST = [4] * 2, [4]
 
 
 @pytest.mark.parametrize("package", ["keras", "tf_keras"])
-def test_each_step_of_a_function_is_seen_with_the_weights_of_its_own_model(package, tmp_path):
+def test_each_step_of_a_function_is_observed_with_the_weights_of_its_own_model(package, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     pytest.importorskip(package, reason=f"the package {package} is not installed here")
     followed(f"import {package} as keras", tmp_path)
@@ -151,7 +151,7 @@ def followed(imported, folder, **where):
         ),
         key=lambda row: row[0],
     )
-    seen = [
+    observed = [
         [
             name
             for stage, name in table.columns
@@ -159,8 +159,8 @@ def followed(imported, folder, **where):
         ]
         for _, table in rows
     ]
-    assert [len(names) for names in seen] == steps and all(
-        len(set(names)) == len(names) for names in seen
+    assert [len(names) for names in observed] == steps and all(
+        len(set(names)) == len(names) for names in observed
     )
     assert all("data" in {stage for stage, _ in table.columns} for _, table in rows)
 

@@ -62,9 +62,9 @@ def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(trained, mode
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_stage_is_observed(trained, model):
-    seen = {
+    observed = {
         stage
         for table in trained[model, "compiled", True].trace.tables
         for stage, _ in table.columns
     }
-    assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}
+    assert observed == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}

@@ -281,14 +281,14 @@ def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, ba
     for way in ("fit", "train_on_batch", *(["jit", "ahead", "pmap"] if backend == "jax" else [])):
         with_replay, another = replayed(backend, way, planted, *pins, step=1)
         (without,) = replayed(backend, way, planted, *pins, runs=1, step=NEVER)
-        seen = with_replay.trace.measures.pinpoint
+        observed = with_replay.trace.measures.pinpoint
         assert (
-            seen.recorded.replays >= 2
-            and seen.replay_matches_step
-            and seen.recorded_matches_eager
-            and not seen.failed
+            observed.recorded.replays >= 2
+            and observed.replay_matches_step
+            and observed.recorded_matches_eager
+            and not observed.failed
         )
-        assert seen.guilty is None and another.trace.measures.pinpoint.guilty is None
+        assert observed.guilty is None and another.trace.measures.pinpoint.guilty is None
         found = pinpoint.judged([with_replay, another])
         assert found.guilty is None and found.recorded.distinct == found.eager.distinct == 1
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]

@@ -133,8 +133,8 @@ def test_a_recorded_script_prints_and_ends_on_what_it_does_without_us(script, tm
         assert (done.trace.folder / "stdout").read_text() == plain
     assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
     assert recorded.trace.measures.steps == STEPS and recorded.trace.measures.moved
-    seen = {stage for table in recorded.trace.tables for stage, _ in table.columns}
-    assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= seen
+    observed = {stage for table in recorded.trace.tables for stage, _ in table.columns}
+    assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= observed
     (once,) = [table for table in recorded.trace.tables if table.kind == "events"]
     # Built inside of ``fit``, in a function that is being traced: it has its first values all the
     # same.

@@ -116,7 +116,7 @@ SCRIPTS = {"jax": JAX, "torch": TORCH}
         ("torch", "eager"),
     ],
 )
-def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
+def test_every_step_is_observed_and_nothing_is_changed(tmp_path, backend, way):
     python = with_backend(backend)
     script = tmp_path / "train.py"
     script.write_text(SCRIPTS[backend])
@@ -324,7 +324,7 @@ for variable, value in zip(model.trainable_variables, state[0]):
 
 
 @pytest.mark.parametrize("written", WRITTEN)
-def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
+def test_steps_are_observed_however_a_script_compiles_them(tmp_path, written):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     code, steps = WRITTEN[written]
@@ -365,7 +365,7 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
         )
 
 
-def test_a_whole_training_in_one_call_is_seen_to_move(tmp_path):
+def test_a_whole_training_in_one_call_is_observed_to_move(tmp_path):
     """One step is all that is seen of it: its state is compared with the one that went in."""
     python = with_backend("jax")
     script = tmp_path / "train.py"
@@ -398,7 +398,7 @@ print(float(losses[-1]))
 
 
 @pytest.mark.parametrize(("rate", "moves"), [("0.0", False), ("0.01", True)])
-def test_weights_without_names_are_seen_to_move_or_to_stand_still(tmp_path, rate, moves):
+def test_weights_without_names_are_observed_to_move_or_to_stand_still(tmp_path, rate, moves):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     script.write_text(

@@ -77,7 +77,7 @@ STEPS = 3 + 1 + 1 + 3 + 2
     ],
     ids=["package", "tensorflow's", "submodule", "both"],
 )
-def test_a_recorded_script_does_what_it_does_without_us_and_every_step_is_seen(
+def test_a_recorded_script_does_what_it_does_without_us_and_every_step_is_observed(
     imported, chosen, tmp_path, monkeypatch
 ):
     pytest.importorskip("tf_keras", reason="the package tf_keras is not installed here")

@@ -376,10 +376,10 @@ def summarize_run(report: dict[str, Any]) -> list[str]:
 
 def changes(report: dict[str, Any]) -> list[str]:
     """What NVML saw change on the cards meanwhile."""
-    seen = (report["machine"].get("gpu") or {}).get("changes", [])
+    observed = (report["machine"].get("gpu") or {}).get("changes", [])
     return [
         f"card {change['index']}: {change['what']} was {change['before']}, is {change['after']}"
-        for change in seen
+        for change in observed
     ]
 
 

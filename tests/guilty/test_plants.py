@@ -45,19 +45,19 @@ def planted(make_runner):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_runs_that_differ_with_everything_pinned_are_broken(planted, source):
-    seen = planted("always", tuple(SOURCES))[source]
-    if seen.verdict == "skipped":
-        pytest.skip(seen.reason)
-    assert seen.verdict == "broken", seen.reason
+    observed = planted("always", tuple(SOURCES))[source]
+    if observed.verdict == "skipped":
+        pytest.skip(observed.reason)
+    assert observed.verdict == "broken", observed.reason
 
 
 @pytest.mark.parametrize("source", COMPARED)
 def test_a_fault_that_follows_the_setting_varies(planted, source):
-    seen = planted("setting", tuple(COMPARED))[source]
-    if seen.verdict == "skipped":
-        pytest.skip(seen.reason)
-    assert seen.verdict == "varies", seen.reason
-    compared = [groups for _, groups in seen.settings if sum(map(len, groups)) > 1]
+    observed = planted("setting", tuple(COMPARED))[source]
+    if observed.verdict == "skipped":
+        pytest.skip(observed.reason)
+    assert observed.verdict == "varies", observed.reason
+    compared = [groups for _, groups in observed.settings if sum(map(len, groups)) > 1]
     assert compared and all(len(groups) > 1 for groups in compared)
 
 
@@ -65,5 +65,5 @@ def test_a_fault_that_follows_the_setting_varies(planted, source):
 def test_a_fault_that_the_pin_holds_needs_the_pin(planted, source):
     if source == "none":
         pytest.skip("every source that is loosened parts runs by itself: test_verdicts")
-    seen = planted("unpinned", (source,), source=source)[source]
-    assert seen.verdict == "needs-pin", seen.reason
+    observed = planted("unpinned", (source,), source=source)[source]
+    assert observed.verdict == "needs-pin", observed.reason

@@ -158,12 +158,12 @@ def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(
     assert suspects(used) == {"thread-race"}
 
 
-@pytest.mark.parametrize(("seen", "reported"), [("loss", 1.0), ("other", None)])
+@pytest.mark.parametrize(("observed", "reported"), [("loss", 1.0), ("other", None)])
 def test_the_distance_is_reported_of_a_further_pair_that_differs_at_the_same_place(
-    runs, seen, reported
+    runs, observed, reported
 ):
     known = RunAudit(
-        "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, seen, "bits"))
+        "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, observed, "bits"))
     )
     experiment = growth.grown(TRIAL.condition, known)
     left, right = next(experiment)
@@ -359,7 +359,7 @@ def test_no_other_budget_is_taken(given):
         session.budget(given)
 
 
-def test_placebos_of_the_script_are_seen_and_real_settings_are_not(monkeypatch):
+def test_placebos_of_the_script_are_observed_and_real_settings_are_not(monkeypatch):
     before = dict(os.environ)
     assert placebos.met(before) == []
     monkeypatch.setenv("PYTHONHASHSEED", "0")

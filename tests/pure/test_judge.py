@@ -191,7 +191,7 @@ def test_what_is_unavailable_is_skipped_with_its_reason(bench):
     assert (found.verdict, found.reason) == (SKIPPED, "no GPU here")
 
 
-def test_what_was_seen_on_one_model_counts_though_another_is_unavailable(bench):
+def test_what_was_observed_on_one_model_counts_though_another_is_unavailable(bench):
     lab = bench(
         lambda trial: (
             ABSENT if trial.condition.model == "cnn" else 0 if pinned(trial) else trial.draw

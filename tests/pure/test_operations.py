@@ -307,7 +307,7 @@ def test_the_cost_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
     assert all(len(wanted) == 1 for wanted in bench.asked) and len(bench.asked) == 6
 
 
-def test_the_librarys_messages_are_held_against_what_was_seen():
+def test_the_librarys_messages_are_held_against_what_was_observed():
     refused = Operation(
         "A", "float32", "reproducible", "", Replays(20, 1), refused="UnimplementedError: no"
     )
@@ -327,7 +327,11 @@ def test_the_librarys_messages_are_held_against_what_was_seen():
         != sweep.documented(ran, on_card, True).contrary
     )
     matched = sweep.matched((*said, Refusal("A", ("A",))), (refused, ran))
-    assert [(one.seen, one.ran) for one in matched] == [((), ("BGrad",)), ((), ()), (("A",), ())]
+    assert [(one.refused_here, one.ran_here) for one in matched] == [
+        ((), ("BGrad",)),
+        ((), ()),
+        (("A",), ()),
+    ]
 
 
 def test_an_operation_is_named_by_what_a_gradient_runs_too():
@@ -470,8 +474,8 @@ def test_the_layers_are_a_table_in_markdown():
     ]
 
 
-def noted(folder, seen, operation="Sub", python=True, replay_matches_step=None):
-    """A process that replayed a step three times; ``seen`` is what it saw where the replays
+def noted(folder, by_replay, operation="Sub", python=True, replay_matches_step=None):
+    """A process that replayed a step three times; ``by_replay`` is what it saw where the replays
     parted.
     """
     guilty = (
@@ -483,18 +487,18 @@ def noted(folder, seen, operation="Sub", python=True, replay_matches_step=None):
             "attributes": {},
             "limits": [],
             "call": [],
-            "distinct": len(set(seen)),
-            "replays": len(seen),
-            "seen": list(seen),
+            "distinct": len(set(by_replay)),
+            "replays": len(by_replay),
+            "by_replay": list(by_replay),
             "python": python,
             "stage": "forward",
             "layer": "own",
             "line": "train.py:5",
         }
-        if seen
+        if by_replay
         else None
     )
-    counts = Ends(3, max(1, len(set(seen))))
+    counts = Ends(3, max(1, len(set(by_replay))))
     trace = written(
         folder,
         [],
@@ -541,15 +545,17 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
 
 
 @pytest.mark.parametrize(
-    ("seen", "said"),
+    ("by_replay", "said"),
     [
         ((True, True), "repeats itself in two processes"),
         ((None, None), "repeats itself in two processes"),
         ((True, False), "ends on other bits than the step did"),
     ],
 )
-def test_replays_that_are_not_the_step_are_no_match(fresh_folder, seen, said):
-    found = pinpoint.judged([noted(fresh_folder(), [], replay_matches_step=one) for one in seen])
+def test_replays_that_are_not_the_step_are_no_match(fresh_folder, by_replay, said):
+    found = pinpoint.judged(
+        [noted(fresh_folder(), [], replay_matches_step=one) for one in by_replay]
+    )
     assert said in wording.describe_pinpoint(built(found))
 
 
@@ -577,7 +583,7 @@ def test_a_process_that_replayed_nothing_says_nothing(fresh_folder):
     assert pinpoint.judged([done, done]) is None
 
 
-def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
+def test_the_sentence_on_an_operation_says_at_which_level_it_was_observed():
     one = Pinpoint(
         "fit",
         126,

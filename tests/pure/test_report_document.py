@@ -238,29 +238,34 @@ def _recipe(**changes):
         ),
     ],
 )
-def test_answer_says_no_more_than_was_seen(found, verdict, sentence):
+def test_answer_says_no_more_than_was_observed(found, verdict, sentence):
     said = answer(found())
     assert said.verdict == verdict and sentence in said.sentence
 
 
 def test_match_is_reported_with_its_count_and_what_that_excludes():
     found = {one.source: one for one in golden.report("full").verdicts}
-    assert wording.seen(found["load"]) == "not observed in 5 pairs (rate above 45% excluded)"
+    assert (
+        wording.describe_verdict(found["load"])
+        == "not observed in 5 pairs (rate above 45% excluded)"
+    )
     unborne = v1.Verdict(
         **{
             **{name: getattr(found["load"], name) for name in v1.Verdict.__struct_fields__},
             "excluded": counting.excluded_rate(29),
         }
     )
-    assert wording.seen(unborne) == unborne.reason, "no count in the document bears this rate out"
+    assert wording.describe_verdict(unborne) == unborne.reason, (
+        "no count in the document bears this rate out"
+    )
 
 
 def test_settings_are_reported_by_which_match():
     found = {one.source: one for one in golden.report("full").verdicts}
-    assert wording.seen(found["intra-op-threads"]) == (
+    assert wording.describe_verdict(found["intra-op-threads"]) == (
         "cnn: 1 thread \u2260 2 threads \u2260 4 threads = 8 threads; all equal on mlp"
     )
     assert (
-        wording.seen(found["instruction-set"])
+        wording.describe_verdict(found["instruction-set"])
         == "cnn, attention: as it is \u2260 AVX2 \u2260 SSE4.1"
     )

@@ -89,11 +89,11 @@ def test_a_pair_of_which_one_died_is_never_a_match(make_runner):
     pairs = [pair(condition(fault="segfault"), 0)]
     asking = Asking(ask([*pairs[0]]))
     runner.run([asking])
-    seen = tally(
+    observed = tally(
         condition(fault="segfault"), pairs, dict(zip(pairs[0], asking.finding, strict=True))
     )
-    assert (seen.matching, seen.differing) == (0, 0)
-    assert "SIGSEGV" in seen.problems[0]
+    assert (observed.matching, observed.differing) == (0, 0)
+    assert "SIGSEGV" in observed.problems[0]
 
 
 def assert_gone(pids: Path) -> None:

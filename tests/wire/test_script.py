@@ -90,7 +90,7 @@ def printed(done):
     return (done.trace.folder / "stdout").read_text()
 
 
-SEEN = """
+OBSERVED = """
     import json, os, sys
     import helper
     print(json.dumps([sys.argv, os.getcwd(), sys.path[0], __name__, __file__, helper.__name__,
@@ -100,7 +100,7 @@ SEEN = """
 
 
 def test_a_script_sees_what_it_would_see_without_us(run):
-    (done,) = run(SEEN, runs=1, arguments=("--lr", "0.1"), files={"helper.py": ""})
+    (done,) = run(OBSERVED, runs=1, arguments=("--lr", "0.1"), files={"helper.py": ""})
     argv, cwd, first, name, file, helper, ours, stdin = json.loads(printed(done))
     assert argv[1:] == ["--lr", "0.1"] and argv[0] == file == os.path.join(cwd, "train.py")
     assert (first, name, helper, ours, stdin) == (cwd, "__main__", "helper", [], "")

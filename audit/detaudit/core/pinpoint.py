@@ -200,10 +200,10 @@ def _kept(notes: Sequence[StepReplayed]) -> bool:
     guilty = [note.guilty for note in notes if note.guilty]
     if len(notes) < 2 or len(guilty) < len(notes):
         return False
-    shared = min(len(each["seen"]) for each in guilty)
+    shared = min(len(each["by_replay"]) for each in guilty)
     return all(
         each["operation"] == guilty[0]["operation"]
-        and each["seen"][:shared] == guilty[0]["seen"][:shared]
+        and each["by_replay"][:shared] == guilty[0]["by_replay"][:shared]
         for each in guilty
     )
 
@@ -220,9 +220,11 @@ def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> 
     kept, place = [], 0
     for (stage, layer), group in groupby(events[:alike], lambda one: (one.stage, one.layer)):
         end = place + len(foreign := [set(one.foreign) for one in group])
-        seen = [_through(replay[place:end], foreign) for replay in replays]
+        observed = [_through(replay[place:end], foreign) for replay in replays]
         kept.append(
-            Passage(stage, layer, end - place, *(len(set(one)) for one in zip(*seen, strict=True)))
+            Passage(
+                stage, layer, end - place, *(len(set(one)) for one in zip(*observed, strict=True))
+            )
         )
         place = end
     differing = next((number for number, passage in enumerate(kept) if passage.outputs > 1), 0)

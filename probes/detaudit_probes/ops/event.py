@@ -38,19 +38,19 @@ class Difference(NamedTuple):
     """The first operation that had equal inputs in all replays and ended on ``distinct`` results.
 
     ``python``: or the first to which Python code, and no operation, gave so many distinct inputs,
-    or attributes. ``seen`` is what differs, replay by replay: two processes in which it is the
+    or attributes. ``by_replay`` is what differs, replay by replay: two processes in which it is the
     same, in the same order, did not part there; something was not set back before each replay, a
     counter of Python code for one.
     """
 
     event: Event
     distinct: int
-    seen: Tuple[Any, ...]
+    by_replay: Tuple[Any, ...]
     python: bool
 
     @property
     def replays(self) -> int:
-        return len(self.seen)
+        return len(self.by_replay)
 
 
 def first_difference(replays: Sequence[Sequence[Event]]) -> Optional[Difference]:
@@ -81,8 +81,8 @@ def first_difference(replays: Sequence[Sequence[Event]]) -> Optional[Difference]
     return None
 
 
-def _difference(event: Event, seen: Sequence[Any], python: bool) -> Difference:
-    return Difference(event, len(set(seen)), tuple(seen), python)
+def _difference(event: Event, by_replay: Sequence[Any], python: bool) -> Difference:
+    return Difference(event, len(set(by_replay)), tuple(by_replay), python)
 
 
 def described(difference: Difference) -> Dict[str, Any]:
@@ -91,7 +91,7 @@ def described(difference: Difference) -> Dict[str, Any]:
         difference.event._asdict(),
         distinct=difference.distinct,
         replays=difference.replays,
-        seen=difference.seen,
+        by_replay=difference.by_replay,
         python=difference.python,
     )
 

@@ -50,13 +50,13 @@ class Refusal:
     """A message of the installed library: these ``operations`` refuse to run under op determinism
     somewhere.
 
-    ``seen`` are those that did here, ``ran`` those that were called here and did not.
+    ``refused_here`` are those that did here, ``ran_here`` those that were called here and did not.
     """
 
     message: str
     operations: tuple[str, ...]
-    seen: tuple[str, ...] = ()
-    ran: tuple[str, ...] = ()
+    refused_here: tuple[str, ...] = ()
+    ran_here: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observed:
     """The completed traces of each condition, by entry; ``failed`` says why one has none.
 
     ``unseeded`` are those in which it was called without a seed argument.
@@ -44,12 +44,17 @@ class Seen:
         return sorted(set(known), key=DTYPES.index) or [DTYPES[0]]
 
 
-def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Operation:
+def judge(name: str, dtype: str, observed: Observed, further: Observed | None = None) -> Operation:
     """The finding on one entry in one dtype; ``further`` are the replays that confirm."""
     key = f"{name} {dtype}"
     default, deterministic, one_thread, onednn_off = (
         kept.get(name, [])
-        for kept in (seen.default, seen.deterministic, seen.one_thread, seen.onednn_off)
+        for kept in (
+            observed.default,
+            observed.deterministic,
+            observed.one_thread,
+            observed.onednn_off,
+        )
     )
     everything = [*default, *deterministic, *one_thread, *onednn_off]
     executed = tuple(
@@ -83,13 +88,13 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
     verdict, reason = _verdict(
         blank,
         _raised(default, key),
-        seen.failed.get(name),
+        observed.failed.get(name),
         _one_input(everything, key),
         replays.counted(further.deterministic.get(name, []), key) if further else None,
     )
     return _with_unseeded(
         replace(blank, verdict=verdict, reason=reason),
-        replays.by_process(seen.unseeded.get(name, []), key),
+        replays.by_process(observed.unseeded.get(name, []), key),
     )
 
 
@@ -103,11 +108,13 @@ def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
     where = f"without a seed argument, the global seeds set, {unseeded.replays} processes"
     if not unseeded.differing:
         return replace(one, reason=f"{one.reason}; {where} match")
-    seen = f"{where} give {unseeded.distinct} distinct results"
+    observed = f"{where} give {unseeded.distinct} distinct results"
     if one.verdict not in (REPRODUCIBLE, VARIES):
-        return replace(one, reason=f"{one.reason}; {seen}")
+        return replace(one, reason=f"{one.reason}; {observed}")
     return replace(
-        one, verdict=NEEDS_PIN, reason=f"{seen}: it needs a seed argument; with one, {one.reason}"
+        one,
+        verdict=NEEDS_PIN,
+        reason=f"{observed}: it needs a seed argument; with one, {one.reason}",
     )
 
 

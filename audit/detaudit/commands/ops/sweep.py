@@ -15,7 +15,7 @@ from detaudit_probes.declare import Pin
 from detaudit_probes.protocol import Settings
 
 from detaudit.commands.ops.findings import Operation, Refusal
-from detaudit.commands.ops.judge import DTYPES, Seen, judge
+from detaudit.commands.ops.judge import DTYPES, Observed, judge
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Found
 from detaudit.core.trace import Trace
@@ -78,10 +78,10 @@ def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] 
     """Every entry of ``names`` in every dtype, judged by its replays; those that are ``random``
     without a seed argument besides.
     """
-    seen = yield from _replayed(conditions, names)
+    observed = yield from _replayed(conditions, names)
     unseeded = yield from _unseeded(conditions, [name for name in names if name in random])
-    seen = replace(seen, unseeded=unseeded)
-    found = [judge(name, dtype, seen) for name in names for dtype in seen.dtypes(name)]
+    observed = replace(observed, unseeded=unseeded)
+    found = [judge(name, dtype, observed) for name in names for dtype in observed.dtypes(name)]
     accused = [
         one
         for one in found
@@ -93,14 +93,15 @@ def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] 
             conditions, list(dict.fromkeys(one.name for one in accused))
         )
         found = [
-            judge(one.name, one.dtype, seen, further) if one in accused else one for one in found
+            judge(one.name, one.dtype, observed, further) if one in accused else one
+            for one in found
         ]
     return tuple(found)
 
 
 def _replayed(
     conditions: Conditions, names: Sequence[str]
-) -> Generator[Sequence[Trial], Found, Seen]:
+) -> Generator[Sequence[Trial], Found, Observed]:
     """All conditions; a trial that did not complete is split into its entries, to find the one that
     ended it.
     """
@@ -134,7 +135,7 @@ def _replayed(
             else:
                 outcome = found[trial].outcome
                 failed[name] = f"{outcome.kind}: {outcome.reason}"
-    return Seen(*kept, failed=failed)
+    return Observed(*kept, failed=failed)
 
 
 def _unseeded(
@@ -158,7 +159,7 @@ def _unseeded(
 
 def _confirmed(
     conditions: Conditions, names: Sequence[str]
-) -> Generator[Sequence[Trial], Found, Seen]:
+) -> Generator[Sequence[Trial], Found, Observed]:
     """Further replays of what parted, as it is and under op determinism, in other processes."""
     asked = {
         Trial(of(condition, (name,)), draw): (place, name)
@@ -172,7 +173,7 @@ def _confirmed(
         trace = found[trial].completed_trace
         if trace is not None:
             kept[place].setdefault(name, []).append(trace)
-    return Seen(kept[0], kept[1], {}, {}, {})
+    return Observed(kept[0], kept[1], {}, {}, {})
 
 
 def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
@@ -212,8 +213,8 @@ def matched(found: Sequence[Refusal], operations: Sequence[Operation]) -> tuple[
     return tuple(
         replace(
             one,
-            seen=tuple(name for name in one.operations if name in refused),
-            ran=tuple(name for name in one.operations if name in ran - refused),
+            refused_here=tuple(name for name in one.operations if name in refused),
+            ran_here=tuple(name for name in one.operations if name in ran - refused),
         )
         for one in found
     )

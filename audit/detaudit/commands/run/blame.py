@@ -31,8 +31,8 @@ def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
         script = case.of_pin(cause.pin).script
         assert script is not None
         if script.sites:
-            seen, note = yield from _spied(case, causes, cause)
-            found.append(replace(cause, sites=seen, note=note))
+            lines, note = yield from _spied(case, causes, cause)
+            found.append(replace(cause, sites=lines, note=note))
         elif cause.source == "hash-seed":
             found.append(
                 replace(cause, sites=(yield from _of_hash_seed(case, causes, cause, pairs)))
@@ -48,8 +48,8 @@ def openings(
     """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of
     ``condition``.
     """
-    seen, _, _ = yield from _listed(case, condition, "input-changed", files)
-    return tuple(seen)
+    lines, _, _ = yield from _listed(case, condition, "input-changed", files)
+    return tuple(lines)
 
 
 def _spied(
@@ -60,10 +60,10 @@ def _spied(
     """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
-    seen, seeds, root = yield from _listed(case, case.pinned(others), source.id)
-    direct = [one for one in seen if one.in_user_code]
-    seen = direct if source.script is not None and source.script.direct else seen
-    return tuple(seen), _of_seeds(source.id, seeds, root)
+    lines, seeds, root = yield from _listed(case, case.pinned(others), source.id)
+    direct = [one for one in lines if one.in_user_code]
+    lines = direct if source.script is not None and source.script.direct else lines
+    return tuple(lines), _of_seeds(source.id, seeds, root)
 
 
 def _listed(

@@ -63,14 +63,14 @@ def explain(
     )
 
 
-def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, seen: str) -> RunAudit:
+def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, observed: str) -> RunAudit:
     return replace(
         audit,
         reproducible=False,
         repeats=repeats,
         reason=unresolved(
             case,
-            f"{seen} in {repeats.differing} of {repeats.pairs} pairs, and runs from a fresh folder match",
+            f"{observed} in {repeats.differing} of {repeats.pairs} pairs, and runs from a fresh folder match",
         ),
     )
 

@@ -53,8 +53,8 @@ def localise(
     found_there = None
     for number in range(PAIRS):
         trials = pair(replayed, number)
-        seen = yield list(trials)
-        runs += [seen[trial] for trial in trials]
+        finished = yield list(trials)
+        runs += [finished[trial] for trial in trials]
         found_there = judged(runs)
         if found_there is None or found_there.guilty is not None:
             break

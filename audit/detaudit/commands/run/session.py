@@ -157,13 +157,13 @@ class _Run:
         if self.session.interrupted:
             audit = _cut(self.so_far[-1] if self.so_far else audit, INTERRUPTED)
         trials = self.session.trials()
-        seen = {"framework": {"backend": backend_of(trials) or self.backend}}
+        facts = {"framework": {"backend": backend_of(trials) or self.backend}}
         audit = replace(
             audit,
             output=_printed(trials),
             notes=audit.notes + _notes(trials, self.options.online),
             isolation=self._isolation(choice, before, trials),
-            environment={**audit.environment, **seen},
+            environment={**audit.environment, **facts},
         )
         return self.session.complete(audit)
 

@@ -124,7 +124,7 @@ def _details(report: v1.OpsReport) -> Iterator[Line]:
             yield Line(label, Names(tuple(dict.fromkeys(names)), 8))
     for one in report.warnings[: frame.MOST_WARNINGS]:
         yield Line("Note", Text(one, "quiet"), "quiet")
-    yield from frame.seen_on(report)
+    yield from frame.context_lines(report)
 
 
 def _table(section: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN) -> Table:
@@ -141,7 +141,7 @@ def _table(section: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN)
             same(operation.same_without_onednn),
             same(operation.same_in_a_batch),
             cost(operation),
-            seen(operation),
+            describe_operation(operation),
         )
         return Row(cells)
 
@@ -154,7 +154,7 @@ def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
     """
 
     def row(refused: v1.Refusal) -> Row:
-        shown = depth is Depth.OPEN or refused.seen or refused.ran
+        shown = depth is Depth.OPEN or refused.refused_here or refused.ran_here
         return Row(
             (Text(refused.message, "name"), refusal(refused)), Depth.OPEN if shown else Depth.RECORD
         )
@@ -190,7 +190,7 @@ def counts(report: v1.OpsReport) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in numbers.items() if count)
 
 
-def seen(operation: v1.Operation) -> str:
+def describe_operation(operation: v1.Operation) -> str:
     """What was seen of one entry."""
     parts = [operation.reason]
     if operation.guilty is not None and operation.guilty.operation != operation.name:
@@ -219,8 +219,12 @@ def cost(operation: v1.Operation) -> str:
 
 
 def refusal(refused: v1.Refusal) -> str:
-    here = [f"refuses here: {listed(refused.seen)}"] if refused.seen else []
-    here += [f"ran here: {listed(refused.ran)}"] if refused.ran else []
-    untried = [name for name in refused.operations if name not in (*refused.seen, *refused.ran)]
+    here = [f"refuses here: {listed(refused.refused_here)}"] if refused.refused_here else []
+    here += [f"ran here: {listed(refused.ran_here)}"] if refused.ran_here else []
+    untried = [
+        name
+        for name in refused.operations
+        if name not in (*refused.refused_here, *refused.ran_here)
+    ]
     here += [f"not tried: {listed(untried)}"] if untried else []
     return "; ".join(here) or "names no operation"

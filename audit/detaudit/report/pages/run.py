@@ -47,7 +47,7 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
     yield answer(report)
     lines = [Line(label, value) for label, value in details(report)]
     lines += [_why(one) for one in report.causes]
-    yield Lines((*lines, *frame.seen_on(report)))
+    yield Lines((*lines, *frame.context_lines(report)))
     if report.fix is not None:
         yield Diff(
             report.fix.diff, report.fix.environment, title="Fix", remark=describe_fix(report.fix)

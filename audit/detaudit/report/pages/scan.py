@@ -50,7 +50,7 @@ def answer(report: v1.Report) -> Answer:
     """Does training here give the same bits twice?"""
     control = report.control
     if control is None:
-        return _not_seen(report)
+        return _not_observed(report)
     if control.matches is False:
         sentence = (
             "Two trainings here differ although everything is pinned. This machine or this build "
@@ -67,7 +67,7 @@ def answer(report: v1.Report) -> Answer:
         )
         return Answer("bad", "NO", sentence)
     if control.matches is None:
-        return _not_seen(report)
+        return _not_observed(report)
     if report.recipe is None:
         return _without_recipe(report)
     return _with_recipe(report.recipe)
@@ -106,7 +106,7 @@ def _details(report: v1.Report) -> Lines:
     }
     lines = [Line(label, value) for label, value in said.items() if value]
     lines += [Line("Warning", one, "notice") for one in report.warnings[: frame.MOST_WARNINGS]]
-    return Lines((*lines, *frame.seen_on(report)))
+    return Lines((*lines, *frame.context_lines(report)))
 
 
 def _sources(report: v1.Report) -> Table:
@@ -118,8 +118,10 @@ def _sources(report: v1.Report) -> Table:
         )
 
     def row(verdict: v1.Verdict) -> Row:
-        seen = Text(wording.seen(verdict), "quiet" if verdict.verdict == "skipped" else "")
-        return Row((Id(verdict.source), Verdict(verdict.verdict), seen, pin(verdict)))
+        observed = Text(
+            wording.describe_verdict(verdict), "quiet" if verdict.verdict == "skipped" else ""
+        )
+        return Row((Id(verdict.source), Verdict(verdict.verdict), observed, pin(verdict)))
 
     columns = tuple(map(Column, ("source", "verdict", "what was seen", "pin")))
     return Table(columns, tuple(map(row, wording.ordered(report.verdicts))), Head.RULED)
@@ -200,11 +202,11 @@ def _matrix(report: v1.Report) -> Table:
 def _reach(report: v1.Report) -> Table:
     def row(level: v1.Level) -> Row:
         first = f", first at {describe_divergence(level.divergence)}" if level.divergence else ""
-        seen = (
+        observed = (
             Text(level.reason, "" if level.matches is not None else "quiet"),
             Text(first, "", True),
         )
-        return Row((Sign(level.matches), level.title, seen))
+        return Row((Sign(level.matches), level.title, observed))
 
     return Table(
         (Column(""), Column("level"), Column("what was seen")),
@@ -258,7 +260,7 @@ def _evidence(report: v1.Report) -> Table:
     )
 
 
-def _not_seen(report: v1.Report) -> Answer:
+def _not_observed(report: v1.Report) -> Answer:
     sentence = f"Whether training here gives the same bits twice was not seen: {report.reason}."
     return Answer("unsure", "NOT DECIDED", sentence)
 

@@ -25,7 +25,7 @@ def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
     return sorted(verdicts, key=lambda verdict: ORDER.index(verdict.verdict))
 
 
-def seen(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
+def describe_verdict(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
     """What the experiment showed, as one sentence without a full stop; ``unlike`` stands between
     settings.
     """
@@ -194,15 +194,15 @@ def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
         False: ", where watching changes its bits",
         None: "",
     }
-    seen = f"seen in eager execution{unchanged[pinpoint.recorded_matches_eager]}"
+    observed = f"seen in eager execution{unchanged[pinpoint.recorded_matches_eager]}"
     if pinpoint.compiled is None:
-        return seen
+        return observed
     outcome = "parts too" if pinpoint.compiled.distinct > 1 else "repeats itself"
     bits = {True: ", on the same bits", False: ", on other bits", None: ""}[
         pinpoint.eager_matches_compiled
     ]
     return (
-        f"{seen}; the compiled step as a whole {outcome}{bits} ({pinpoint.compiled.distinct} distinct of "
+        f"{observed}; the compiled step as a whole {outcome}{bits} ({pinpoint.compiled.distinct} distinct of "
         f"{pinpoint.compiled.replays})"
     )
 

@@ -650,14 +650,14 @@ class Operation(Part):
 
 class Refusal(Part):
     """A message of the installed library on operations that refuse to run under op determinism.
-    ``seen`` are those that refused here, ``ran`` those that were called here under op determinism
-    and did not.
+    ``refused_here`` are those that refused here, ``ran_here`` those that were called here under op
+    determinism and did not.
     """
 
     message: Text
     operations: Names
-    seen: Names
-    ran: Names
+    refused_here: Names
+    ran_here: Names
 
 
 class OpsReport(Document, tag_field="command", tag="ops"):

@@ -139,27 +139,29 @@ def _same(
     )
 
 
-def judge(source: Source, seen: list[Grouped]) -> Verdict:
+def judge(source: Source, observed: list[Grouped]) -> Verdict:
     """The verdict on a source with settings, from what every model showed."""
-    tried = [(one, model.model) for model in seen for one in model.tried]
+    tried = [(one, model.model) for model in observed for one in model.tried]
     base = Verdict(
         source.id,
         ERROR,
         "",
         trials=tuple(sorted({number for one, _ in tried for number in one.tally.trials})),
         counts=tuple(one.tally.count(one.setting.name) for one, _ in tried),
-        settings=tuple((model.model, model.groups) for model in seen),
+        settings=tuple((model.model, model.groups) for model in observed),
     )
     differing = [(one, model) for one, model in tried if one.tally.differing]
     if differing:
-        return _judge_differing(source, seen, base)
+        return _judge_differing(source, observed, base)
     unavailable = [one.tally.unavailable for one, _ in tried if one.tally.unavailable]
-    usable = [model for model in seen if sum(bool(one.tally.matching) for one in model.tried) > 1]
+    usable = [
+        model for model in observed if sum(bool(one.tally.matching) for one in model.tried) > 1
+    ]
     problems = [reason for one, _ in tried for reason in one.tally.problems]
-    problems += [model.problem for model in seen if model.problem]
+    problems += [model.problem for model in observed if model.problem]
     if not usable and unavailable and not problems:
         return replace(base, verdict=SKIPPED, reason=unavailable[0])
-    disagreeing = [model for model in seen if len(model.groups) > 1 and model.divergence]
+    disagreeing = [model for model in observed if len(model.groups) > 1 and model.divergence]
     if disagreeing:
         first = disagreeing[0]
         return replace(
@@ -204,9 +206,9 @@ def _untried(reasons: list[str]) -> str:
     return f"; not tried: {reasons[0]}" if reasons else ""
 
 
-def _judge_differing(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
+def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> Verdict:
     """Some setting does not repeat itself: one that does, on the same model, is the pin."""
-    guilty = [model for model in seen if any(one.tally.differing for one in model.tried)]
+    guilty = [model for model in observed if any(one.tally.differing for one in model.tried)]
     model = next(
         (model for model in guilty if all(one.tally.differing for one in model.tried)), guilty[0]
     )

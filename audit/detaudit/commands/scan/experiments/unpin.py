@@ -29,7 +29,7 @@ class Arms:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observed:
     """What one model showed."""
 
     unpinned: Tally
@@ -78,28 +78,28 @@ def unpin(
         ) -> Tally:
             return tally(condition, asked[condition], found, IGNORED)
 
-        seen = [
-            Seen(look(arm.unpinned), tuple((name, look(pinned)) for name, pinned in arm.pinned))
+        observed = [
+            Observed(look(arm.unpinned), tuple((name, look(pinned)) for name, pinned in arm.pinned))
             for arm in tried
         ]
-        if not plan.race or not any(_rare(plan, one) for one in seen) or count >= MOST_PAIRS:
-            return judge(source, seen)
+        if not plan.race or not any(_rare(plan, one) for one in observed) or count >= MOST_PAIRS:
+            return judge(source, observed)
         count = min(
-            MOST_PAIRS, max(count + RACE_PAIRS, pairs_needed(max(_rate(one) for one in seen)))
+            MOST_PAIRS, max(count + RACE_PAIRS, pairs_needed(max(_rate(one) for one in observed)))
         )
 
 
-def _rate(seen: Seen) -> float:
-    return max(seen.unpinned.differing / max(seen.unpinned.pairs, 1), 0.1)
+def _rate(observed: Observed) -> float:
+    return max(observed.unpinned.differing / max(observed.unpinned.pairs, 1), 0.1)
 
 
-def _rare(plan: Unpin, seen: Seen) -> bool:
+def _rare(plan: Unpin, observed: Observed) -> bool:
     """Parted, but not often enough to tell a pin from luck: more pairs may do so."""
-    if not seen.unpinned.differing or any(
-        _works(plan, seen.unpinned, pinned) for _, pinned in seen.pinned
+    if not observed.unpinned.differing or any(
+        _works(plan, observed.unpinned, pinned) for _, pinned in observed.pinned
     ):
         return False
-    return any(not pinned.differing and not pinned.problems for _, pinned in seen.pinned)
+    return any(not pinned.differing and not pinned.problems for _, pinned in observed.pinned)
 
 
 def shown(unpinned: Tally, pinned: Tally) -> bool:
@@ -107,7 +107,7 @@ def shown(unpinned: Tally, pinned: Tally) -> bool:
     return fisher(unpinned.differing, unpinned.pairs, pinned.differing, pinned.pairs) < SIGNIFICANT
 
 
-def judge(source: Source, seen: list[Seen]) -> Verdict:
+def judge(source: Source, observed: list[Observed]) -> Verdict:
     """The verdict on a source from what every model showed."""
     plan = source.experiment
     assert isinstance(plan, Unpin)
@@ -115,18 +115,20 @@ def judge(source: Source, seen: list[Seen]) -> Verdict:
         source.id,
         ERROR,
         "",
-        counts=_counts(seen),
+        counts=_counts(observed),
         trials=tuple(
-            sorted({number for one in seen for pinned in _tallies(one) for number in pinned.trials})
+            sorted(
+                {number for one in observed for pinned in _tallies(one) for number in pinned.trials}
+            )
         ),
     )
-    differing = [one for one in seen if one.unpinned.differing]
+    differing = [one for one in observed if one.unpinned.differing]
     if not differing:
-        return _none_differ(source, seen, base)
-    guilty = next((one for one in differing if _working(plan, one, seen)), differing[0])
+        return _none_differ(source, observed, base)
+    guilty = next((one for one in differing if _working(plan, one, observed)), differing[0])
     base = replace(base, divergence=guilty.unpinned.divergence)
     where = f"{guilty.unpinned.differing} of {guilty.unpinned.pairs} loose pairs of {_name(guilty)} part"
-    working = _working(plan, guilty, seen)
+    working = _working(plan, guilty, observed)
     if working:
         return replace(
             base,
@@ -138,7 +140,11 @@ def judge(source: Source, seen: list[Seen]) -> Verdict:
     if not guilty.pinned:
         return replace(base, reason=f"{where}, and no pin is known that could be tried")
     failing = next(
-        (one for one in seen if one.pinned and all(pinned.differing for _, pinned in one.pinned)),
+        (
+            one
+            for one in observed
+            if one.pinned and all(pinned.differing for _, pinned in one.pinned)
+        ),
         None,
     )
     if failing:
@@ -156,18 +162,18 @@ def judge(source: Source, seen: list[Seen]) -> Verdict:
         return replace(
             base, reason=f"{where}, but not every pinned pair could be compared: {problems[0]}"
         )
-    if any(pinned.differing for one in seen for _, pinned in one.pinned):
+    if any(pinned.differing for one in observed for _, pinned in one.pinned):
         return replace(base, reason=f"inconclusive: {where}, and no one pin holds on every model")
     return replace(base, reason=f"inconclusive: {where}, too few to tell its pin from luck")
 
 
-def _working(plan: Unpin, guilty: Seen, seen: list[Seen]) -> list[str]:
+def _working(plan: Unpin, guilty: Observed, observed: list[Observed]) -> list[str]:
     """The pins that are seen to hold what parted on this model, and that part on no other."""
     return [
         name
         for name, pinned in guilty.pinned
         if _works(plan, guilty.unpinned, pinned)
-        and not any(dict(one.pinned)[name].differing for one in seen)
+        and not any(dict(one.pinned)[name].differing for one in observed)
     ]
 
 
@@ -177,13 +183,13 @@ def _works(plan: Unpin, unpinned: Tally, pinned: Tally) -> bool:
     return steady and (not plan.race or shown(unpinned, pinned))
 
 
-def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
-    broken = [(name, pinned) for one in seen for name, pinned in one.pinned if pinned.differing]
+def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Verdict:
+    broken = [(name, pinned) for one in observed for name, pinned in one.pinned if pinned.differing]
     if broken:
         name, pinned = broken[0]
         plan = source.experiment
         if plan.race and not any(
-            one.pinned and all(pinned.differing for _, pinned in one.pinned) for one in seen
+            one.pinned and all(pinned.differing for _, pinned in one.pinned) for one in observed
         ):
             return replace(
                 base,
@@ -199,15 +205,17 @@ def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
             divergence=pinned.divergence,
             reason=f"{pinned.differing} of {pinned.pairs} pairs part with {name} pinned",
         )
-    problems = [reason for one in seen for pinned in _tallies(one) for reason in pinned.problems]
+    problems = [
+        reason for one in observed for pinned in _tallies(one) for reason in pinned.problems
+    ]
     if problems:
         return replace(base, reason=problems[0])
     unavailable = [
-        pinned.unavailable for one in seen for pinned in _tallies(one) if pinned.unavailable
+        pinned.unavailable for one in observed for pinned in _tallies(one) if pinned.unavailable
     ]
     if unavailable:
         return replace(base, verdict=SKIPPED, reason=unavailable[0])
-    exercised = [one for one in seen if acted(source, one.unpinned)]
+    exercised = [one for one in observed if acted(source, one.unpinned)]
     if not exercised:
         return replace(
             base, verdict=SKIPPED, reason="not exercised: nothing in these trainings touched it"
@@ -223,23 +231,23 @@ def _none_differ(source: Source, seen: list[Seen], base: Verdict) -> Verdict:
     )
 
 
-def acted(source: Source, seen: Tally) -> bool:
+def acted(source: Source, observed: Tally) -> bool:
     """Whether the source was exercised in every trial of the tally, by what the trace shows."""
-    return seen.evidence.get(source.id, 0) > 0
+    return observed.evidence.get(source.id, 0) > 0
 
 
 def _problems(pinned: Tally) -> tuple[str, ...]:
     return pinned.problems + ((pinned.unavailable,) if pinned.unavailable else ())
 
 
-def _tallies(seen: Seen) -> list[Tally]:
-    return [seen.unpinned, *(pinned for _, pinned in seen.pinned)]
+def _tallies(observed: Observed) -> list[Tally]:
+    return [observed.unpinned, *(pinned for _, pinned in observed.pinned)]
 
 
-def _counts(seen: list[Seen]) -> tuple:
+def _counts(observed: list[Observed]) -> tuple:
     return tuple(
         count
-        for one in seen
+        for one in observed
         for count in (
             one.unpinned.count("unpinned"),
             *(pinned.count(f"pinned by {name}") for name, pinned in one.pinned),
@@ -247,5 +255,5 @@ def _counts(seen: list[Seen]) -> tuple:
     )
 
 
-def _name(seen: Seen) -> str:
-    return seen.unpinned.condition.model.removeprefix("source:")
+def _name(observed: Observed) -> str:
+    return observed.unpinned.condition.model.removeprefix("source:")
