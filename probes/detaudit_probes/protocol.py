@@ -266,7 +266,7 @@ class OperationsReplayed(NamedTuple):
     raised: Dict[str, Raised] = {}
     executed: Dict[str, Tuple[str, ...]] = {}  # the framework's operations that an entry executes
     seconds: Dict[str, Tuple[float, ...]] = {}  # of each call
-    guilty: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
+    differing: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
 
 
 class Ends(NamedTuple):
@@ -281,7 +281,9 @@ class StepReplayed(NamedTuple):
 
     kind: str
     operations: int  # that were watched
-    guilty: Optional[Dict[str, Any]] = None  # ``ops.event.described``: where replays differ first
+    operation: Optional[Dict[str, Any]] = (
+        None  # ``ops.event.described``: where replays differ first
+    )
     failed: str = ""  # why the step could not be replayed
     recorded: Optional[Ends] = None  # operation by operation, each fingerprinted
     eager: Optional[Ends] = None  # operation by operation

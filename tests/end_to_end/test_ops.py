@@ -61,7 +61,7 @@ def test_the_race_is_found_and_its_neighbour_is_not_accused(swept):
         and race["default"]["distinct"] > 1 < race["confirmed"]["distinct"]
     )
     assert race["deterministic"]["distinct"] == race["one_thread"]["distinct"] == 1
-    assert race["guilty"]["operation"] == "ResourceScatterAdd"
+    assert race["differing_operation"]["name"] == "ResourceScatterAdd"
     assert of(report, "TensorScatterAdd")["default"] == {"replays": 20, "distinct": 1}
     assert of(report, "TensorScatterAdd")["verdict"] in ("reproducible", "varies")
     assert done.returncode == 0 and done.stdout.startswith("NEEDS A PIN"), done.stdout + done.stderr

@@ -255,7 +255,7 @@ def test_a_step_that_fails_and_is_tried_again_can_be_replayed(tmp_path):
     script.write_text(TRIED_AGAIN)
     recorded, _ = run(script, tmp_path / "control", pinpoint=1)
     found = recorded.trace.measures.pinpoint
-    assert (found.kind, found.guilty, found.failed) == ("tf.function", None, "")
+    assert (found.kind, found.operation, found.failed) == ("tf.function", None, "")
     assert (
         found.operations > 5
         and found.replay_matches_step is True

@@ -160,13 +160,13 @@ RACES = [("compiled", "FIT"), ("function", "APPLY"), ("loop", "APPLY")] + (
 @pytest.mark.parametrize(("way", "mark"), RACES)
 def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, mark):
     found = pinpoint.judged(replayed(way, "embedding", runs=4 if way == "loop" else 2))
-    assert found.guilty.operation == "ResourceScatterSub"
+    assert found.operation.name == "ResourceScatterSub"
     assert (found.stage, found.layer) == ("update", "sequential/embedding/embeddings")
     assert found.line.endswith(f"train.py:{line(mark)}")
     assert found.origin == ("state" if way == "loop" else pinpoint.KERNEL)
     if way != "loop":
         assert (
-            found.guilty.replays.distinct > 1
+            found.operation.replays.distinct > 1
             and found.eager.distinct > 1
             and found.recorded.distinct > 1
         )
@@ -176,7 +176,7 @@ def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, 
 @pytest.mark.parametrize("pin", ["op-determinism", "one-thread"])
 def test_a_pin_makes_the_replays_of_the_race_match(replayed, pin):
     found = pinpoint.judged(replayed("compiled", "embedding", pin))
-    assert found.guilty is None and found.operations > 50
+    assert found.operation is None and found.operations > 50
     assert (found.recorded.distinct, found.eager.distinct, found.compiled.distinct) == (1, 1, 1)
     assert found.recorded.replays == 20 and found.recorded_matches_eager
 
@@ -211,7 +211,7 @@ def test_the_layer_that_was_planted_is_named(replayed, planted, way):
         assert found.line.endswith(f"train.py:{line('PYTHON')}")
     if planted == "race" and way != "loop":
         assert (
-            found.guilty.replays.replays == 10 and found.guilty.replays.distinct > 1
+            found.operation.replays.replays == 10 and found.operation.replays.distinct > 1
         )  # in one process already
 
 
@@ -221,7 +221,7 @@ def test_what_a_step_keeps_to_itself_is_not_blamed_for_a_race(replayed, planted)
     processes.
     """
     found = pinpoint.judged(replayed("compiled", planted, runs=4 if planted == "counted" else 2))
-    assert (found.guilty.operation, found.stage) == ("ResourceScatterSub", "update")
+    assert (found.operation.name, found.stage) == ("ResourceScatterSub", "update")
     assert found.origin == (pinpoint.KERNEL if planted == "kept" else "state")
 
 

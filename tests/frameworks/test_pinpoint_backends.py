@@ -215,26 +215,26 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
 @pytest.mark.parametrize("way", ["fit", "train_on_batch", "loop"])
 def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tmp_path):
     found = pinpoint.judged(replayed("torch", way, "picked"))
-    assert found.guilty.operation.startswith("aten.index_put")
+    assert found.operation.name.startswith("aten.index_put")
     assert (found.stage, found.layer) == ("gradient", "sequential/picked")
     assert found.line.endswith(f"train.py:{line('torch', 'PICK')}")  # what was asked for, forward
     assert found.origin == ("state" if way == "loop" else pinpoint.KERNEL)
     if way == "fit":
         assert (
-            found.guilty.replays.distinct > 1
+            found.operation.replays.distinct > 1
             and found.eager.distinct > 1
             and found.recorded.distinct > 1
         )
         (origin,) = [one for one in found.passages if one.originates_here]
         assert (origin.stage, origin.layer) == ("gradient", "sequential/picked")
-        script = reproducer.text(found.guilty, {}, 8, "torch")
+        script = reproducer.text(found.operation, {}, 8, "torch")
         assert len(script.splitlines()) < 60 and "detaudit" not in script.split('"""')[2]
         assert reproducer.shows(script, with_backend("torch"), tmp_path)
 
 
 def test_deterministic_algorithms_make_the_replays_of_the_race_match(replayed):
     found = pinpoint.judged(replayed("torch", "fit", "picked", "op-determinism"))
-    assert found.guilty is None and found.operations > 30
+    assert found.operation is None and found.operations > 30
     assert (found.recorded.distinct, found.eager.distinct, found.recorded.replays) == (1, 1, 20)
     assert found.recorded_matches_eager
 
@@ -263,7 +263,7 @@ def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
     )  # its first call has built it
     if planted == "noise":
         assert (
-            way in ("loop", "stateless") or found.guilty.replays.replays == 10
+            way in ("loop", "stateless") or found.operation.replays.replays == 10
         )  # in one process already
         assert found.line.endswith(f"train.py:{line(backend, 'PYTHON')}")
 
@@ -288,9 +288,9 @@ def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, ba
             and observed.recorded_matches_eager
             and not observed.failed
         )
-        assert observed.guilty is None and another.trace.measures.pinpoint.guilty is None
+        assert observed.operation is None and another.trace.measures.pinpoint.operation is None
         found = pinpoint.judged([with_replay, another])
-        assert found.guilty is None and found.recorded.distinct == found.eager.distinct == 1
+        assert found.operation is None and found.recorded.distinct == found.eager.distinct == 1
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
         assert with_replay.trace.digests["final"] == without.trace.digests["final"]
@@ -369,5 +369,5 @@ def test_a_scan_names_the_operation(tmp_path, backend, source, operation, layer)
         and found["recorded"]["replays"] == 20
         and found["layer"].startswith(layer)
     )
-    assert found["guilty"]["operation"].startswith(operation)
+    assert found["operation"]["name"].startswith(operation)
     assert found["origin"] == ("kernel" if backend == "torch" else "input")

@@ -22,7 +22,7 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
-from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
+from detaudit.core.pinpoint import LocatedOperation, Passage, Pinpoint, Replays
 from detaudit.core.ulp import Distance
 from detaudit.report.build import run as build_run
 from detaudit.report.privacy import Private
@@ -130,7 +130,7 @@ WHOLE = replace(
         "fit",
         126,
         "kernel",
-        Guilty("ResourceScatterAdd", ("float32[5, 2]",), (), "CPU:0", {}, Replays(10, 4)),
+        LocatedOperation("ResourceScatterAdd", ("float32[5, 2]",), (), "CPU:0", {}, Replays(10, 4)),
         "update",
         "embedding/embeddings",
         "train.py:6",

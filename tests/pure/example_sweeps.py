@@ -8,7 +8,7 @@ from detaudit.core.condition import Trial
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
-from detaudit.core.pinpoint import Guilty, Replays
+from detaudit.core.pinpoint import LocatedOperation, Replays
 from detaudit.core.ulp import Distance
 from detaudit.registry import base
 from detaudit.report.build import ops as build_ops
@@ -18,7 +18,7 @@ from detaudit.report.schema import v1
 PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
 CONDITIONS = sweep.Conditions.of(base.base_condition("tensorflow", "cpu", 1), base.known_pins())
 
-GUILTY = Guilty(
+OPERATION = LocatedOperation(
     "ResourceScatterAdd",
     ("resource float32[5, 2]", "int32[40]", "float32[40, 2]"),
     (),
@@ -43,7 +43,7 @@ FOUND = OpsAudit(
             Replays(20, 5),
             cost=1.5,
             cost_range=(1.2, 1.9),
-            guilty=GUILTY,
+            differing_operation=OPERATION,
         ),
         Operation("ResourceScatterAdd", "float16", "needs-pin", "the same", Replays(20, 4)),
         Operation(

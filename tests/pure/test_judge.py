@@ -263,7 +263,7 @@ def test_a_source_that_differs_and_has_no_pin_is_not_decided(bench):
     assert found.reason == "2 of 2 loose pairs of mlp part, and no pin is known that could be tried"
 
 
-def test_the_guilty_model_is_the_one_that_differs(bench):
+def test_the_model_named_is_the_one_that_differs(bench):
     lab = bench(
         lambda trial: (
             trial.draw if trial.condition.model == "source:own" and not pinned(trial) else 0

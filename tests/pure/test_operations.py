@@ -16,7 +16,7 @@ from detaudit.core.condition import Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.notes import Executed
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
-from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
+from detaudit.core.pinpoint import LocatedOperation, Passage, Pinpoint, Replays
 from detaudit.errors import UsageError
 from detaudit.report import read, write
 from detaudit.report.build import ops as build_ops
@@ -27,7 +27,7 @@ from detaudit_probes.ops.frameworks import step
 from detaudit_probes.protocol import Ends, Measures, OperationsReplayed, Raised, StepReplayed
 
 from tests.pure import example_runs
-from tests.pure.example_sweeps import CONDITIONS, FOUND, GUILTY, document
+from tests.pure.example_sweeps import CONDITIONS, FOUND, OPERATION, document
 from tests.pure.golden import on_terminal as shown
 from tests.pure.handmade import Bench, Once, Step, with_measures, written
 from tests.pure.test_report_faces import HOSTILE, poisoned
@@ -73,7 +73,11 @@ class Operations(Bench):
             seconds = 2.0 if DETERMINISTIC in trial.condition.pins else 1.0
             reported.seconds[key] = (seconds,) * len(values)
             if len(set(values)) > 1:
-                reported.guilty[key] = {**ADD, "distinct": len(set(values)), "replays": len(values)}
+                reported.differing[key] = {
+                    **ADD,
+                    "distinct": len(set(values)),
+                    "replays": len(values),
+                }
         return Finished(
             trial,
             number,
@@ -123,7 +127,7 @@ def test_a_race_needs_a_pin_once_further_replays_confirm_it(found):
         one.reason == "3 distinct results in 20 replays; held by op determinism and by one thread"
     )
     assert (
-        one.guilty.operation == "Add"
+        one.differing_operation.name == "Add"
         and one.divergence.step == 1
         and one.same_on_one_thread is None
     )
@@ -157,7 +161,9 @@ def test_differing_under_op_determinism_is_broken(found):
 def test_two_processes_that_disagree_have_differed(found):
     operations, _ = found(lambda trial, name, number: float(trial.draw) if not pins(trial) else 0.0)
     assert operations["Add"].default == operations["Add"].confirmed == Replays(20, 2)
-    assert operations["Add"].verdict == "needs-pin" and operations["Add"].guilty is None
+    assert (
+        operations["Add"].verdict == "needs-pin" and operations["Add"].differing_operation is None
+    )
 
 
 def unseeded(trial):
@@ -478,7 +484,7 @@ def noted(folder, by_replay, operation="Sub", python=True, replay_matches_step=N
     """A process that replayed a step three times; ``by_replay`` is what it saw where the replays
     parted.
     """
-    guilty = (
+    operation = (
         {
             "operation": operation,
             "shapes": ["f"],
@@ -506,7 +512,7 @@ def noted(folder, by_replay, operation="Sub", python=True, replay_matches_step=N
             pinpoint=StepReplayed(
                 kind="fit",
                 operations=9,
-                guilty=guilty,
+                operation=operation,
                 recorded=counts,
                 eager=counts,
                 compiled=counts,
@@ -526,7 +532,7 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
     """
     left = noted(fresh_folder(), [1, 2, 3], python=python)
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
-    assert (found.origin, found.guilty, found.recorded.distinct) == ("", None, 3)
+    assert (found.origin, found.operation, found.recorded.distinct) == ("", None, 3)
     reported = wording.describe_pinpoint(built(found))
     assert reported.startswith(
         "the step, replayed (fit), ends on 3 distinct results; which operation they"
@@ -539,9 +545,7 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
         noted(fresh_folder(), [1, 2, 3], operation="Mul", python=python),
     ):
         found = pinpoint.judged([left, other])
-        assert (
-            found.origin == ("python" if python else "kernel") and found.guilty.operation == "Sub"
-        )
+        assert found.origin == ("python" if python else "kernel") and found.operation.name == "Sub"
 
 
 @pytest.mark.parametrize(
@@ -588,7 +592,7 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_observed():
         "fit",
         126,
         "kernel",
-        GUILTY,
+        OPERATION,
         "update",
         "embedding/embeddings",
         "train.py:6",
@@ -606,7 +610,7 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_observed():
         "(3 distinct of 20)"
     )
     layer = replace(
-        one, guilty=None, recorded_matches_eager=None, eager_matches_compiled=True
+        one, operation=None, recorded_matches_eager=None, eager_matches_compiled=True
     )  # --depth layer
     reported = wording.describe_pinpoint(built(layer))
     assert reported == (
@@ -638,7 +642,7 @@ def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_differs(ends, o
 
 
 def test_the_reproducer_is_a_short_script_of_that_operation_alone():
-    text = reproducer.text(GUILTY, {"tensorflow": "2.21.0"}, 8)
+    text = reproducer.text(OPERATION, {"tensorflow": "2.21.0"}, 8)
     assert ast.parse(text) and len(text.splitlines()) < 60 and "import detaudit" not in text
     assert (
         "tf.raw_ops.ResourceScatterAdd(resource=input_0.handle, indices=input_1, updates=input_2)"
@@ -652,7 +656,7 @@ def test_the_reproducer_is_a_short_script_of_that_operation_alone():
 
 
 def test_an_operation_of_torch_gets_copies_of_its_inputs_and_says_what_it_wrote():
-    guilty = Guilty(
+    operation = LocatedOperation(
         "aten.index_put_.default",
         ("float32[50, 16]", "int64[40]", "float32[40, 16]"),
         ("float32[50, 16]",),
@@ -668,7 +672,7 @@ def test_an_operation_of_torch_gets_copies_of_its_inputs_and_says_what_it_wrote(
             ("attribute dtype", "torch.float32"),
         ),
     )
-    text = reproducer.text(guilty, {"torch": "2.13.0"}, 8, "torch")
+    text = reproducer.text(operation, {"torch": "2.13.0"}, 8, "torch")
     assert ast.parse(text) and len(text.splitlines()) < 60
     assert "import detaudit" not in text and "tensorflow" not in text
     assert (
@@ -682,6 +686,6 @@ def test_an_operation_of_torch_gets_copies_of_its_inputs_and_says_what_it_wrote(
 
 
 def test_what_cannot_be_made_up_or_called_alone_has_no_reproducer():
-    assert reproducer.text(replace(GUILTY, call=()), {}) is None
-    assert reproducer.text(replace(GUILTY, inputs=("variant[]",)), {}) is None
-    assert reproducer.text(replace(GUILTY, inputs=("string[3]",)), {}) is None
+    assert reproducer.text(replace(OPERATION, call=()), {}) is None
+    assert reproducer.text(replace(OPERATION, inputs=("variant[]",)), {}) is None
+    assert reproducer.text(replace(OPERATION, inputs=("string[3]",)), {}) is None

@@ -40,12 +40,12 @@ MEASURES = Measures(
     moved=False,
     results=(("train", "loss", 0.5),),
     files=Files(read=("data.csv",)),
-    pinpoint=StepReplayed("fit", 9, guilty={"operation": "Add"}, recorded=Ends(3, 1)),
+    pinpoint=StepReplayed("fit", 9, operation={"operation": "Add"}, recorded=Ends(3, 1)),
     operations=OperationsReplayed(
         raised={"Add float16": Raised("NotFoundError", "no kernel", True)},
         executed={"Add float32": ("AddV2",)},
         seconds={"Add float32": (0.1, 0.2)},
-        guilty={"Add float32": None},
+        differing={"Add float32": None},
     ),
     refusals=(Refused("is not deterministic.", ("Add",)),),
 )

@@ -88,7 +88,14 @@ def ops_command(
     document = build_ops.document(audit)
     hand_over(document, targets, verbose)
     if reproducer is not None:
-        found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
+        found = next(
+            (
+                one.differing_operation
+                for one in audit.operations
+                if one.differing_operation is not None
+            ),
+            None,
+        )
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
     print_how_to_continue("ops", audit, document.exit_code)
     raise typer.Exit(document.exit_code)

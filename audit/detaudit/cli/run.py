@@ -169,7 +169,7 @@ def run_command(
         write.save(write_fix, write.FIX_HEADER + audit.fix.diff)
     if reproducer is not None:
         found = (
-            audit.pinpoint.guilty
+            audit.pinpoint.operation
             if audit.pinpoint is not None and audit.pinpoint.origin == KERNEL
             else None
         )

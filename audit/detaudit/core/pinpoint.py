@@ -31,14 +31,14 @@ class Replays:
 
 
 @dataclass(frozen=True)
-class Guilty:
+class LocatedOperation:
     """The operation at which replays parted, seen with every operation of the call watched.
 
     ``limits`` are the least and greatest elements of inputs that are integers. ``call`` is how
     ``tf.raw_ops`` takes it: (argument, places of its inputs), then (``attribute`` NAME, value).
     """
 
-    operation: str
+    name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     device: str
@@ -48,7 +48,7 @@ class Guilty:
     call: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
-    def of(cls, event: Executed, count: Replays) -> "Guilty":
+    def of(cls, event: Executed, count: Replays) -> "LocatedOperation":
         return cls(
             event.operation,
             event.shapes,
@@ -83,7 +83,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Pinpoint:
-    """The operation at which a replayed step parts; ``guilty`` is None where only the layer was
+    """The operation at which a replayed step parts; ``operation`` is None where only the layer was
     asked for.
 
     ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an
@@ -104,7 +104,7 @@ class Pinpoint:
     kind: str
     operations: int
     origin: str = ""
-    guilty: Guilty | None = None
+    operation: LocatedOperation | None = None
     stage: str = ""
     layer: str = ""
     line: str = ""
@@ -141,13 +141,13 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
         passages=passages(replays[0].events, together),
         replay_matches_step=_faithful(notes),
     )
-    own = next((note.guilty for note in notes if note.guilty), None)
+    own = next((note.operation for note in notes if note.operation), None)
     if own is not None and not _kept(notes):
         count = Replays(own["replays"], own["distinct"])
         return replace(
             blank,
             origin=PYTHON if own["python"] else KERNEL,
-            guilty=Guilty.of(Executed.of(own), count),
+            operation=LocatedOperation.of(Executed.of(own), count),
             stage=own["stage"],
             layer=own["layer"],
             line=own["line"],
@@ -158,7 +158,7 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
             return replace(
                 blank,
                 origin=origin,
-                guilty=Guilty.of(event, Replays(2, 2)),
+                operation=LocatedOperation.of(event, Replays(2, 2)),
                 stage=event.stage,
                 layer=event.layer,
                 line=event.line,
@@ -197,14 +197,14 @@ def _kept(notes: Sequence[StepReplayed]) -> bool:
     What a replay does not set back, such as a counter in Python code or an iterator, looks as if
     the step parted. One process may have had the time for more replays than another.
     """
-    guilty = [note.guilty for note in notes if note.guilty]
-    if len(notes) < 2 or len(guilty) < len(notes):
+    operations = [note.operation for note in notes if note.operation]
+    if len(notes) < 2 or len(operations) < len(notes):
         return False
-    shared = min(len(each["by_replay"]) for each in guilty)
+    shared = min(len(each["by_replay"]) for each in operations)
     return all(
-        each["operation"] == guilty[0]["operation"]
-        and each["by_replay"][:shared] == guilty[0]["by_replay"][:shared]
-        for each in guilty
+        each["operation"] == operations[0]["operation"]
+        and each["by_replay"][:shared] == operations[0]["by_replay"][:shared]
+        for each in operations
     )
 
 

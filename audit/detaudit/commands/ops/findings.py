@@ -5,7 +5,7 @@ from typing import Any
 
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
-from detaudit.core.pinpoint import Guilty, Replays
+from detaudit.core.pinpoint import LocatedOperation, Replays
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Operation:
     cost: float | None = None
     cost_range: tuple[float, float] | None = None
     executed: tuple[str, ...] = ()
-    guilty: Guilty | None = None
+    differing_operation: LocatedOperation | None = None
     divergence: Divergence | None = None
     said: str = ""
     contrary: str = ""

@@ -82,7 +82,9 @@ def judge(name: str, dtype: str, observed: Observed, further: Observed | None = 
         same_on_one_thread=_same(default, one_thread, key),
         same_without_onednn=_same(default, onednn_off, key),
         same_in_a_batch=replays.same_in_a_batch(default[0], key) if default else None,
-        guilty=replays.guilty([*default, *(further.default.get(name, []) if further else [])], key),
+        differing_operation=replays.differing_operation(
+            [*default, *(further.default.get(name, []) if further else [])], key
+        ),
         divergence=replays.divergence(default, key) or replays.divergence(deterministic, key),
     )
     verdict, reason = _verdict(

@@ -56,12 +56,12 @@ def localise(
         finished = yield list(trials)
         runs += [finished[trial] for trial in trials]
         found_there = judged(runs)
-        if found_there is None or found_there.guilty is not None:
+        if found_there is None or found_there.operation is not None:
             break
     if found_there is not None:
         found_there = replace(found_there, line=_shown(found_there.line, case))
         if case.depth == LAYER:
-            found_there = replace(found_there, guilty=None)
+            found_there = replace(found_there, operation=None)
     return replace(audit, pinpoint=found_there)
 
 

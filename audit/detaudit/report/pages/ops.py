@@ -193,8 +193,11 @@ def counts(report: v1.OpsReport) -> str:
 def describe_operation(operation: v1.Operation) -> str:
     """What was seen of one entry."""
     parts = [operation.reason]
-    if operation.guilty is not None and operation.guilty.operation != operation.name:
-        parts.append(f"in {operation.guilty.operation}")
+    if (
+        operation.differing_operation is not None
+        and operation.differing_operation.name != operation.name
+    ):
+        parts.append(f"in {operation.differing_operation.name}")
     if operation.divergence is not None:
         parts.append(describe_divergence(operation.divergence))
     if operation.refused:

@@ -157,7 +157,7 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         if report.origin:
             yield "Origin", report.origin
     if report.pinpoint is not None:
-        layer = report.pinpoint.origin and report.pinpoint.guilty is None
+        layer = report.pinpoint.origin and report.pinpoint.operation is None
         yield "Layer" if layer else "Operation", describe_pinpoint(report.pinpoint)
     resting = [one.title for one in report.rests_on if one.matches is False]
     if report.reproducible:

@@ -116,7 +116,7 @@ def first(verdict: v1.Verdict) -> str:
     pinpoint = verdict.pinpoint
     by = (
         f": {describe_pinpoint(pinpoint)}"
-        if pinpoint is not None and pinpoint.guilty is not None
+        if pinpoint is not None and pinpoint.operation is not None
         else ""
     )
     return (
@@ -151,7 +151,7 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
             f"the step, replayed ({pinpoint.kind}), repeats itself in two processes, all "
             f"{pinpoint.operations:,} operations of it"
         )
-    count = pinpoint.guilty.replays if pinpoint.guilty is not None else pinpoint.recorded
+    count = pinpoint.operation.replays if pinpoint.operation is not None else pinpoint.recorded
     # Seen in one process
     alone = pinpoint.origin in ("kernel", "python") and count is not None and count.replays > 2
     times = (
@@ -159,7 +159,7 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
         if alone and count is not None
         else ""
     )
-    what = f"{pinpoint.guilty.operation} in the" if pinpoint.guilty is not None else "the"
+    what = f"{pinpoint.operation.name} in the" if pinpoint.operation is not None else "the"
     place = f" of {pinpoint.layer}" if pinpoint.layer else ""
     line = f", asked for by {pinpoint.line}" if pinpoint.line else ""
     stage = "update" if pinpoint.stage == "update" else f"{pinpoint.stage} pass"

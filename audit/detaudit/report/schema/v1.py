@@ -123,10 +123,10 @@ class Replays(Part):
     distinct: Natural
 
 
-class Guilty(Part):
+class LocatedOperation(Part):
     """The operation at which replays parted with equal inputs, every operation watched."""
 
-    operation: Name
+    name: Name
     inputs: Names
     outputs: Names
     device: Name
@@ -148,7 +148,7 @@ class Passage(Part):
 
 
 class Pinpoint(Part):
-    """The operation at which a replayed step parts; ``guilty`` is null where only the layer was
+    """The operation at which a replayed step parts; ``operation`` is null where only the layer was
     asked for. ``kind`` is what was replayed.
 
     ``origin``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other
@@ -166,7 +166,7 @@ class Pinpoint(Part):
     kind: Name
     operations: Natural
     origin: Literal["kernel", "state", "python", "input", "other", ""]
-    guilty: Guilty | None
+    operation: LocatedOperation | None
     stage: Name
     layer: Name
     line: Name
@@ -641,7 +641,7 @@ class Operation(Part):
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
     executed: Names
-    guilty: Guilty | None
+    differing_operation: LocatedOperation | None
     divergence: Divergence | None
     said: Text
     contrary: Text

@@ -118,7 +118,7 @@ def _replay(
     if one.batch:
         _one_of_the_batch(prepared, name, writer)
     if differing:
-        replayed.guilty[name] = _guilty(prepared, recorder, repeats)
+        replayed.differing[name] = _operation(prepared, recorder, repeats)
 
 
 def _call_unseeded(
@@ -201,7 +201,7 @@ def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> Non
     )
 
 
-def _guilty(
+def _operation(
     prepared: Prepared, recorder: tensorflow.OperationRecorder, repeats: int
 ) -> Optional[Dict[str, Any]]:
     """The operation at which replays part, seen with every operation watched; None where they agree

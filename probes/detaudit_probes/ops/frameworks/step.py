@@ -209,7 +209,7 @@ class Pinpoint:
         self.found = StepReplayed(
             kind,
             len(replays[0]),
-            guilty=None if difference is None else described(difference),
+            operation=None if difference is None else described(difference),
             recorded=_counted(recorded_ends),
             eager=_counted(unrecorded_ends),
             compiled=_counted(compiled_ends),

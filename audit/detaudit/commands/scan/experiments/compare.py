@@ -208,9 +208,10 @@ def _untried(reasons: list[str]) -> str:
 
 def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> Verdict:
     """Some setting does not repeat itself: one that does, on the same model, is the pin."""
-    guilty = [model for model in observed if any(one.tally.differing for one in model.tried)]
+    unsteady = [model for model in observed if any(one.tally.differing for one in model.tried)]
     model = next(
-        (model for model in guilty if all(one.tally.differing for one in model.tried)), guilty[0]
+        (model for model in unsteady if all(one.tally.differing for one in model.tried)),
+        unsteady[0],
     )
     differing = [one for one in model.tried if one.tally.differing]
     steady = [

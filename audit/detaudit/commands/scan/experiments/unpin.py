@@ -125,19 +125,21 @@ def judge(source: Source, observed: list[Observed]) -> Verdict:
     differing = [one for one in observed if one.unpinned.differing]
     if not differing:
         return _none_differ(source, observed, base)
-    guilty = next((one for one in differing if _working(plan, one, observed)), differing[0])
-    base = replace(base, divergence=guilty.unpinned.divergence)
-    where = f"{guilty.unpinned.differing} of {guilty.unpinned.pairs} loose pairs of {_name(guilty)} part"
-    working = _working(plan, guilty, observed)
+    first = next((one for one in differing if _working(plan, one, observed)), differing[0])
+    base = replace(base, divergence=first.unpinned.divergence)
+    where = (
+        f"{first.unpinned.differing} of {first.unpinned.pairs} loose pairs of {_name(first)} part"
+    )
+    working = _working(plan, first, observed)
     if working:
         return replace(
             base,
             verdict=NEEDS_PIN,
             pin=working[0],
             other_pins=tuple(working[1:]),
-            reason=f"{where}; with the pin, 0 of {dict(guilty.pinned)[working[0]].pairs} do",
+            reason=f"{where}; with the pin, 0 of {dict(first.pinned)[working[0]].pairs} do",
         )
-    if not guilty.pinned:
+    if not first.pinned:
         return replace(base, reason=f"{where}, and no pin is known that could be tried")
     failing = next(
         (
@@ -167,12 +169,12 @@ def judge(source: Source, observed: list[Observed]) -> Verdict:
     return replace(base, reason=f"inconclusive: {where}, too few to tell its pin from luck")
 
 
-def _working(plan: Unpin, guilty: Observed, observed: list[Observed]) -> list[str]:
+def _working(plan: Unpin, first: Observed, observed: list[Observed]) -> list[str]:
     """The pins that are seen to hold what parted on this model, and that part on no other."""
     return [
         name
-        for name, pinned in guilty.pinned
-        if _works(plan, guilty.unpinned, pinned)
+        for name, pinned in first.pinned
+        if _works(plan, first.unpinned, pinned)
         and not any(dict(one.pinned)[name].differing for one in observed)
     ]
 
