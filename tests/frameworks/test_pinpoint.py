@@ -284,9 +284,7 @@ def test_the_step_is_reported_layer_by_layer(replayed):
     """
     found = pinpoint.judged(replayed("eager", "nested"))
     reported = [
-        (one.stage, one.layer, one.inputs > 1, one.outputs > 1)
-        for one in found.passages
-        if one.layer
+        (one.stage, one.layer, one.inputs > 1, one.outputs > 1) for one in found.layers if one.layer
     ]
     own = [one for one in reported if one[1] == "inner/noisy"]
     assert own[0] == ("forward", "inner/noisy", False, True) and own[1] == (

@@ -22,7 +22,7 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
-from detaudit.core.pinpoint import LocatedOperation, Passage, Pinpoint, Replays
+from detaudit.core.pinpoint import LayerReplay, LocatedOperation, Pinpoint, Replays
 from detaudit.core.ulp import Distance
 from detaudit.report.build import run as build_run
 from detaudit.report.privacy import Private
@@ -140,9 +140,9 @@ WHOLE = replace(
         True,
         False,
         (
-            Passage("forward", "embedding", 4, 1, 1),
-            Passage("update", "embedding/embeddings", 2, 1, 5),
-            Passage("update", "dense/kernel", 2, 5, 5),
+            LayerReplay("forward", "embedding", 4, 1, 1),
+            LayerReplay("update", "embedding/embeddings", 2, 1, 5),
+            LayerReplay("update", "dense/kernel", 2, 5, 5),
         ),
     ),
     causes=(

@@ -16,7 +16,7 @@ from detaudit.core.condition import Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.notes import Executed
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
-from detaudit.core.pinpoint import LocatedOperation, Passage, Pinpoint, Replays
+from detaudit.core.pinpoint import LayerReplay, LocatedOperation, Pinpoint, Replays
 from detaudit.errors import UsageError
 from detaudit.report import read, write
 from detaudit.report.build import ops as build_ops
@@ -436,39 +436,39 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
     ]
     events = [Executed("Op", stage=stage, layer=layer) for stage, layer in places]
     one = replay((1, 2), (2, 3), (3, 4), (4, 5))
-    found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (3, 14), (14, 15)), one])
+    found = pinpoint.layers(events, [one, replay((1, 2), (2, 3), (3, 14), (14, 15)), one])
     assert found == (
-        Passage("forward", "dense", 2, 1, 1),
-        Passage("forward", "drop", 1, 1, 2),
-        Passage("update", "dense/kernel", 1, 2, 2),
+        LayerReplay("forward", "dense", 2, 1, 1),
+        LayerReplay("forward", "drop", 1, 1, 2),
+        LayerReplay("update", "dense/kernel", 1, 2, 2),
     )
     # What Python code computed in a layer is born in that layer.
     events[2] = events[2]._replace(foreign=(0,))
-    found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
-    assert found[1] == Passage("forward", "drop", 1, 1, 2) and found[1].originates_here
+    found = pinpoint.layers(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
+    assert found[1] == LayerReplay("forward", "drop", 1, 1, 2) and found[1].originates_here
     # From where other operations are executed, nothing is said.
     other = [*one[:2], ("Other", (3,), (4,))]
-    assert pinpoint.passages(events, [one, other]) == (Passage("forward", "dense", 2, 1, 1),)
-    assert pinpoint.passages([], []) == ()
+    assert pinpoint.layers(events, [one, other]) == (LayerReplay("forward", "dense", 2, 1, 1),)
+    assert pinpoint.layers([], []) == ()
 
 
 def test_the_layers_around_the_one_that_differs_are_kept():
     events = [Executed("Op", stage="forward", layer=str(place)) for place in range(3000)]
     one = replay(*((place, place + 1) for place in range(3000)))
     two = [*one[:2000], ("Op", (2000,), (9,)), *one[2001:]]
-    found = pinpoint.passages(events, [one, two])
-    assert len(found) == 1000 and found[500] == Passage("forward", "2000", 1, 1, 2)
+    found = pinpoint.layers(events, [one, two])
+    assert len(found) == 1000 and found[500] == LayerReplay("forward", "2000", 1, 1, 2)
 
 
 def test_the_layers_are_a_table_in_markdown():
     found = (
-        Passage("forward", "", 9, 1, 1),
-        Passage("forward", "de|nse", 2, 1, 1),
-        Passage("forward", "", 3, 1, 4),
-        Passage("update", "", 1, 4, 4),
-        Passage("update", "dense/kernel", 1, 4, 4),
+        LayerReplay("forward", "", 9, 1, 1),
+        LayerReplay("forward", "de|nse", 2, 1, 1),
+        LayerReplay("forward", "", 3, 1, 4),
+        LayerReplay("update", "", 1, 4, 4),
+        LayerReplay("update", "dense/kernel", 1, 4, 4),
     )
-    whole = replace(example_runs.WHOLE, pinpoint=Pinpoint("fit", 16, passages=found))
+    whole = replace(example_runs.WHOLE, pinpoint=Pinpoint("fit", 16, layers=found))
     page = registry.rendered(example_runs.document(whole), "markdown")
     rows = page.split("in all replays |\n")[1].splitlines()[
         1:4

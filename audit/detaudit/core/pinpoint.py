@@ -62,23 +62,22 @@ class LocatedOperation:
 
 
 @dataclass(frozen=True)
-class Passage:
+class LayerReplay:
     """Consecutive operations of one stage that work for one layer or variable, one call of a layer
     for instance.
 
-    ``inputs`` and ``outputs`` say how many distinct ones there were in all replays: one, where they
-    repeat.
+    The distinct inputs and outputs are counted over all replays: one, where they repeat.
     """
 
     stage: str
-    layer: str
+    name: str
     operations: int
-    inputs: int
-    outputs: int
+    distinct_inputs: int
+    distinct_outputs: int
 
     @property
     def originates_here(self) -> bool:
-        return self.inputs == 1 < self.outputs
+        return self.distinct_inputs == 1 < self.distinct_outputs
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class Pinpoint:
     execute other operations from there on), or nothing. ``recorded``, ``eager`` and ``compiled``
     are the replays of the step as a whole: with every operation watched, without, and as it was
     compiled. ``recorded_matches_eager``, ``eager_matches_compiled``: do watching, and eager
-    execution, give bits that the step has without? None where that was not seen. ``passages`` is
+    execution, give bits that the step has without? None where that was not seen. ``layers`` is
     the watched step, layer by layer, in order. ``failed`` says why the step could not be replayed.
     ``replay_matches_step``: does a replay that repeats itself end on the bits on which the step
     itself ended? Null where replays part.
@@ -113,7 +112,7 @@ class Pinpoint:
     compiled: Replays | None = None
     recorded_matches_eager: bool | None = None
     eager_matches_compiled: bool | None = None
-    passages: tuple[Passage, ...] = ()
+    layers: tuple[LayerReplay, ...] = ()
     failed: str = ""
     replay_matches_step: bool | None = None
 
@@ -138,7 +137,7 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
         compiled=_sum([note.compiled for note in notes]),
         recorded_matches_eager=_all([note.recorded_matches_eager for note in notes]),
         eager_matches_compiled=_all([note.eager_matches_compiled for note in notes]),
-        passages=passages(replays[0].events, together),
+        layers=layers(replays[0].events, together),
         replay_matches_step=_faithful(notes),
     )
     own = next((note.operation for note in notes if note.operation), None)
@@ -208,7 +207,9 @@ def _kept(notes: Sequence[StepReplayed]) -> bool:
     )
 
 
-def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> tuple[Passage, ...]:
+def layers(
+    events: Sequence[Executed], replays: Sequence[Sequence[Marks]]
+) -> tuple[LayerReplay, ...]:
     """The step, layer by layer, in the order of execution: ``events`` tells the layers, ``replays``
     what was seen.
 
@@ -222,12 +223,12 @@ def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> 
         end = place + len(foreign := [set(one.foreign) for one in group])
         observed = [_through(replay[place:end], foreign) for replay in replays]
         kept.append(
-            Passage(
+            LayerReplay(
                 stage, layer, end - place, *(len(set(one)) for one in zip(*observed, strict=True))
             )
         )
         place = end
-    differing = next((number for number, passage in enumerate(kept) if passage.outputs > 1), 0)
+    differing = next((number for number, layer in enumerate(kept) if layer.distinct_outputs > 1), 0)
     return tuple(kept[max(0, differing - MOST) : differing + MOST])
 
 

@@ -66,7 +66,7 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
         depth=Depth.DETAIL,
         priority=1,
     )
-    if report.pinpoint is not None and report.pinpoint.passages:
+    if report.pinpoint is not None and report.pinpoint.layers:
         yield layers(report.pinpoint)
 
 
@@ -114,18 +114,18 @@ def layers(pinpoint: v1.Pinpoint) -> Table:
     """The replayed step, layer by layer: what repeats, where it differs first, what differs from
     there on.
     """
-    passages = wording.notable_passages(pinpoint)
-    first = next((place for place, passage in enumerate(passages) if passage.outputs > 1), 0)
+    layers = wording.notable_layers(pinpoint)
+    first = next((place for place, layer in enumerate(layers) if layer.distinct_outputs > 1), 0)
     rows = [
         Row(
             (
-                passage.stage,
-                passage.layer,
-                str(passage.operations),
-                wording.describe_passage(passage),
+                layer.stage,
+                layer.name,
+                str(layer.operations),
+                wording.describe_layer(layer),
             )
         )
-        for passage in passages[max(0, first - _AROUND) : first + _AROUND]
+        for layer in layers[max(0, first - _AROUND) : first + _AROUND]
     ]
     titles = ("stage", "layer or variable", "operations", "in all replays")
     return Table(

@@ -168,21 +168,22 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     )
 
 
-def notable_passages(pinpoint: v1.Pinpoint) -> list[v1.Passage]:
+def notable_layers(pinpoint: v1.Pinpoint) -> list[v1.LayerReplay]:
     """The passages that are worth a row: of a named layer or variable, or the first that parts."""
     first = next(
-        (passage for passage in pinpoint.passages if passage.inputs == 1 < passage.outputs), None
+        (layer for layer in pinpoint.layers if layer.distinct_inputs == 1 < layer.distinct_outputs),
+        None,
     )
-    return [passage for passage in pinpoint.passages if passage.layer or passage is first]
+    return [layer for layer in pinpoint.layers if layer.name or layer is first]
 
 
-def describe_passage(passage: v1.Passage) -> str:
+def describe_layer(layer: v1.LayerReplay) -> str:
     """What was seen of one layer's operations."""
-    if passage.outputs == 1:
+    if layer.distinct_outputs == 1:
         return "repeats"
-    if passage.inputs == 1:
-        return f"parts here: {passage.outputs} distinct results from equal inputs"
-    return f"differs already: {passage.inputs} distinct inputs"
+    if layer.distinct_inputs == 1:
+        return f"parts here: {layer.distinct_outputs} distinct results from equal inputs"
+    return f"differs already: {layer.distinct_inputs} distinct inputs"
 
 
 def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:

@@ -134,17 +134,17 @@ class LocatedOperation(Part):
     replays: Replays
 
 
-class Passage(Part):
+class LayerReplay(Part):
     """Consecutive operations of a replayed step that work for one layer, loss or variable.
 
-    ``inputs`` and ``outputs``: how many distinct ones there were in all replays.
+    Distinct inputs and outputs are counted over all replays.
     """
 
     stage: Name
-    layer: Name
+    name: Name
     operations: Natural
-    inputs: Natural
-    outputs: Natural
+    distinct_inputs: Natural
+    distinct_outputs: Natural
 
 
 class Pinpoint(Part):
@@ -157,7 +157,7 @@ class Pinpoint(Part):
     are executed from there on), or nothing. ``recorded``, ``eager`` and ``compiled`` are replays of
     the step as a whole: with every operation watched, without, and as it was compiled;
     ``recorded_matches_eager`` and ``eager_matches_compiled``: whether watching, and eager
-    execution, give bits that the step has without. ``line`` is the user's. ``passages`` is the
+    execution, give bits that the step has without. ``line`` is the user's. ``layers`` is the
     watched step, layer by layer, in the order of execution. ``failed`` says why the step could not
     be replayed; ``replay_matches_step`` whether replays that repeat themselves end where the step
     did.
@@ -175,7 +175,7 @@ class Pinpoint(Part):
     compiled: Replays | None
     recorded_matches_eager: bool | None
     eager_matches_compiled: bool | None
-    passages: Annotated[tuple[Passage, ...], Meta(max_length=2000)]
+    layers: Annotated[tuple[LayerReplay, ...], Meta(max_length=2000)]
     failed: Text = ""
     replay_matches_step: bool | None = None
 
