@@ -122,9 +122,9 @@ def judged(planted: dict, report: dict) -> dict:
         "verdict": report["outcome"],
         "reason": report["reason"],
         "fixed": bool(report["fix"] and report["fix"]["verified"]),
-        "no_fix": report["no_fix"],
+        "no_fix_reason": report["no_fix_reason"],
         "trials": len(report["trials"]),
-        "search": report["search"]["trials"],
+        "search": report["search"]["trial_count"],
         "rests": sorted(rests),
         "observer": report["observer"]["bits_unchanged"],
     }

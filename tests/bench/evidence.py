@@ -142,10 +142,10 @@ def accused(audit: RunAudit) -> set[str]:
         | {one.source for one in audit.rests_on if one.matches is False}
         | (
             {"recorder"}
-            if audit.observer.bits_unchanged is False or "observer" in audit.open
+            if audit.observer.bits_unchanged is False or "observer" in audit.unresolved_pins
             else set()
         )
-        | set(audit.search.invalid)
+        | set(audit.search.incompatible_pins)
     )
 
 

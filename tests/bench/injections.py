@@ -300,7 +300,7 @@ def scored(one: Injection, **choices: Any) -> dict[str, Any]:
         "source": one.source,
         "script": one.script,
         "differing": report["repeats"]["differing"],
-        "open": report["open"],
+        "open": report["unresolved_pins"],
         "product": corpus.product(),
         "sited": sorted(cause["source"] for cause in report["causes"] if cause["sites"]),
         "seconds": round(time.monotonic() - began, 1),

@@ -75,7 +75,7 @@ def test_bits_that_change_and_what_is_refused_are_reported(swept):
     )
     assert of(report, "MatMul")["same_in_a_batch"] in (True, False)
     clock = of(report, "Timestamp")
-    assert clock["verdict"] == "needs-pin" and "FailedPreconditionError" in clock["refused"]
+    assert clock["verdict"] == "needs-pin" and "FailedPreconditionError" in clock["refusal_message"]
     assert [
         one["refused_here"] for one in report["refusals"] if "Timestamp" in one["operations"]
     ] == [["Timestamp"]]

@@ -65,10 +65,10 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert report["origin"].startswith("it came in with the first values")
     assert report["pinned"]["differing"] == 0 < report["pinned"]["matching"]
     assert report["observer"]["bits_unchanged"] is True
-    assert report["fix"]["verified"] is True and report["fix"]["trials"] == 10
-    (cost,) = [one for one in report["cost"]["alone"] if one["pins"] == ["python-random"]]
+    assert report["fix"]["verified"] is True and report["fix"]["runs"] == 10
+    (cost,) = [one for one in report["cost"]["each"] if one["pins"] == ["python-random"]]
     assert cost["base"] == [] and cost["cost_range"][0] <= cost["cost"] <= cost["cost_range"][1]
-    assert report["cost"]["found"] == cost and "Price" in ran.out
+    assert report["cost"]["combined"] == cost and "Price" in ran.out
     assert (folder / "train.py").read_bytes() == before  # the user's file is never edited
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))

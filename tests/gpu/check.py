@@ -369,8 +369,8 @@ def summarize_run(report: dict[str, Any]) -> list[str]:
     lines += [f"cause: {cause['source']}, pin {cause['pin']}" for cause in report["causes"]]
     if report["fix"] is not None:
         lines.append(f"fix: verified {report['fix']['verified']}")
-    elif report["no_fix"]:
-        lines.append(f"no fix: {report['no_fix']}")
+    elif report["no_fix_reason"]:
+        lines.append(f"no fix: {report['no_fix_reason']}")
     return lines + changes(report)
 
 

@@ -236,7 +236,7 @@ def _verdict(position, row):
         rate = excluded_rate(pairs)
         return replace(
             base,
-            excluded=rate,
+            excluded_rate=rate,
             counts=(Count("unpinned", model, pairs, 0),),
             reason=f"not observed in {pairs} pairs (a rate above {rate:.0%} is excluded)",
         )
@@ -349,7 +349,7 @@ _PLACEBOS = (
         "one-thread",
         True,
         "the bits are those of no setting at all; one-thread gives others",
-        yours=True,
+        set_in_environment=True,
     ),
     Placebo(
         "onednn-misnamed",
@@ -489,7 +489,7 @@ def single() -> Audit:
     load = replace(
         chosen[1],
         verdict="broken",
-        excluded=None,
+        excluded_rate=None,
         divergence=_divergence(("update", 4, "conv2d/kernel")),
         counts=(Count("idle", "cnn", 5, 0), Count("busy", "cnn", 3, 2)),
         reason="busy on cnn: 2 of 5 pairs part although everything is pinned, and so in every setting",
@@ -503,7 +503,7 @@ def single() -> Audit:
         placebos=(),
         reach=(),
         warnings=(),
-        asked=("hash-seed", "load"),
+        requested=("hash-seed", "load"),
         strict=True,
         trials=_trials()[:30],
         seconds=31.0,

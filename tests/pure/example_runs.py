@@ -155,10 +155,10 @@ WHOLE = replace(
         ),
         Cause("hash-seed", "hash-seed", True),
     ),
-    changed=("log.txt", "out/model.keras"),
+    changed_files=("log.txt", "out/model.keras"),
     isolation=Isolation("copy", "no overlay can be mounted", ("data",), ("/home/ada/log",), ()),
     notes=("the script starts Python processes",),
-    open=("one-worker",),
+    unresolved_pins=("one-worker",),
     trials=(
         *DIFFERING.trials,
         Finished(

@@ -172,7 +172,7 @@ def test_the_distance_is_reported_of_a_further_pair_that_differs_at_the_same_pla
         experiment.send(dict(zip((left, right), runs(training(), training(loss=1.0)), strict=True)))
     audit = end.value.value
     distance = audit.repeats.divergence.distance
-    assert (distance and distance.max_abs) == reported and audit.growth[0].elements == 1
+    assert (distance and distance.max_abs) == reported and audit.growth[0].differing_elements == 1
 
 
 def test_saved_and_printed_things_are_compared_over_all_runs(runs):
@@ -381,7 +381,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
 
 
 @pytest.mark.parametrize(
-    ("known", "reason", "no_fix", "no_cost_reason"),
+    ("known", "reason", "no_fix_reason", "no_cost_reason"),
     [
         ({"reproducible": None}, "the budget ran out before it was decided", "", ""),
         (
@@ -403,7 +403,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
             "the budget ran out before every pin was timed",
         ),
         (
-            {"causes": (CAUSE,), "no_fix": "no line can"},
+            {"causes": (CAUSE,), "no_fix_reason": "no line can"},
             "they part",
             "no line can",
             "the budget ran out before every pin was timed",
@@ -411,7 +411,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
     ],
 )
 def test_what_was_known_when_the_budget_ran_out_is_reported_and_what_was_not(
-    known, reason, no_fix, no_cost_reason
+    known, reason, no_fix_reason, no_cost_reason
 ):
     cut = session._cut(
         RunAudit(
@@ -425,4 +425,8 @@ def test_what_was_known_when_the_budget_ran_out_is_reported_and_what_was_not(
         ),
         "the budget ran out",
     )
-    assert (cut.reason, cut.no_fix, cut.no_cost_reason) == (reason, no_fix, no_cost_reason)
+    assert (cut.reason, cut.no_fix_reason, cut.no_cost_reason) == (
+        reason,
+        no_fix_reason,
+        no_cost_reason,
+    )

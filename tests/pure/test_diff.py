@@ -152,7 +152,7 @@ def test_one_flipped_bit_is_found_at_exactly_its_cell(fresh_folder, data):
         expected_name,
         "bits",
     )
-    assert found.distance is not None and found.distance.elements == 1
+    assert found.distance is not None and found.distance.differing_elements == 1
 
 
 def _flip(act: Act, data: st.DataObject) -> tuple[Act, str]:
@@ -187,7 +187,11 @@ def test_equal_traces_match_on_every_observation(fresh_folder):
 def test_minus_zero_is_not_zero(fresh_folder):
     found = one_value(fresh_folder, [0.0, 1.0], [-0.0, 1.0])
     assert isinstance(found, Divergence) and found.kind == "bits"
-    assert (found.distance.ulps_max, found.distance.first, found.distance.elements) == (1, 0, 1)
+    assert (
+        found.distance.ulps_max,
+        found.distance.first_index,
+        found.distance.differing_elements,
+    ) == (1, 0, 1)
 
 
 def test_a_nan_matches_itself_and_not_with_another_payload(fresh_folder):
@@ -199,7 +203,7 @@ def test_a_nan_matches_itself_and_not_with_another_payload(fresh_folder):
     assert (
         isinstance(found, Divergence)
         and found.distance.ulps_max is None
-        and found.distance.elements == 1
+        and found.distance.differing_elements == 1
     )
 
 
@@ -354,7 +358,7 @@ def test_ignored_stages_do_not_count_and_the_rest_does(fresh_folder):
     assert compared(fresh_folder, left, right).stage == "rng"
     right[1] = Once("init", "w", 2)
     found = compared(fresh_folder, left, right, ("rng",))
-    assert found.stage == "init" and found.distance.elements == 1
+    assert found.stage == "init" and found.distance.differing_elements == 1
 
 
 def test_a_step_table_is_never_compared_in_part(fresh_folder):

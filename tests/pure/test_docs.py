@@ -261,8 +261,8 @@ AUDITS = [
     audit(NEEDS_PIN, strict=True),
     audit(VARIES, ERROR, strict=True),
     audit(ERROR),
-    audit(cut=True),
-    audit(SKIPPED, asked=("s0",)),
+    audit(over_budget=True),
+    audit(SKIPPED, requested=("s0",)),
     audit(ERROR, interrupted=True),
     Audit({}, {}, {}, None),
 ]

@@ -206,14 +206,14 @@ def test_a_proof_is_three_pairs_with_their_bound(tmp_path, monkeypatch):
         6,
         (Count("as printed", "mlp", 3, 0),),
     )
-    assert proof.excluded == excluded_rate(3)
+    assert proof.excluded_rate == excluded_rate(3)
     page = terminal_text(replace(PINNED, recipe=proof))
     assert "3 pairs of fresh processes match on 1 tiny model (rate above 63% excluded)" in page
 
 
 def test_a_proof_ends_with_the_first_pair_that_differs(tmp_path, monkeypatch):
     proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n"] * 3 + ["digest mlp bb\n"])
-    assert (proof.verified, proof.runs, proof.excluded) == (False, 4, None)
+    assert (proof.verified, proof.runs, proof.excluded_rate) == (False, 4, None)
     assert proof.counts == (Count("as printed", "mlp", 1, 1),)
     assert proof.reason == "pair 2 of fresh processes with exactly these lines differs on mlp"
 
@@ -221,7 +221,7 @@ def test_a_proof_ends_with_the_first_pair_that_differs(tmp_path, monkeypatch):
 @pytest.mark.parametrize("printed", ["", "digest other aa\n", "no weight changed in any step"])
 def test_a_process_that_trained_nothing_proves_nothing(tmp_path, monkeypatch, printed):
     proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n", printed])
-    assert (proof.verified, proof.excluded, proof.counts) == (None, None, ())
+    assert (proof.verified, proof.excluded_rate, proof.counts) == (None, None, ())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -265,7 +265,7 @@ def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(
     monkeypatch.setattr(verify, "verify", lambda *given: pytest.fail("it was begun"))
     work.ladder = rungs
     assert work._proven() is None
-    assert work.runner.cut and work.recipe is None
+    assert work.runner.ended_early and work.recipe is None
 
 
 def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypatch, fresh_folder):
@@ -293,7 +293,9 @@ def test_a_quick_scan_says_what_it_has_not_tried():
     assert not untried & {source.id for source in quick.sources} and "onednn" not in untried
     assert plan.choose("tensorflow1", "default", (), (), None).untried == ()
     assert plan.choose("tensorflow1", "quick", ("hash-seed",), (), None).untried == ()
-    page = terminal_text(replace(PINNED, options={"depth": "quick"}, untried=("update-race",)))
+    page = terminal_text(
+        replace(PINNED, options={"depth": "quick"}, untried_sources=("update-race",))
+    )
     assert "Not tried" in page and "in --quick: update-race" in page
 
 

@@ -201,13 +201,13 @@ def test_runs_that_differ_with_everything_pinned_accuse_nobody(world):
 def test_a_pin_that_stops_the_script_is_left_out_and_named(world):
     audit, _, _ = world("python-random", broken=("op-determinism",))
     assert causes(audit) == {"python-random": True}
-    assert audit.search.invalid == ("op-determinism",)
+    assert audit.search.incompatible_pins == ("op-determinism",)
 
 
 def test_every_risky_pin_may_stop_the_script(world):
     audit, _, _ = world("python-random", broken=("op-determinism", "clock"))
     assert causes(audit) == {"python-random": True}
-    assert set(audit.search.invalid) >= {"op-determinism", "clock"}
+    assert set(audit.search.incompatible_pins) >= {"op-determinism", "clock"}
 
 
 @pytest.mark.parametrize(("moved", "agree"), [(True, True), (False, None)])
@@ -245,7 +245,7 @@ def test_a_pair_that_matches_by_sharing_a_second_accuses_nobody_else(world):
 
     audit, _, _ = world(behave=behave)
     assert set(causes(audit)) <= {"numpy-generator", "clock"}
-    assert "numpy-generator" in causes(audit) or audit.open
+    assert "numpy-generator" in causes(audit) or audit.unresolved_pins
 
 
 def test_what_differs_too_rarely_is_not_reported_as_a_cause(world):
@@ -275,7 +275,7 @@ def test_what_no_run_has_met_is_not_tried(world):
         "op-determinism",
         "fixed-addresses",
     }
-    assert "numpy-legacy" in audit.search.untouched
+    assert "numpy-legacy" in audit.search.unexercised_pins
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ LINE = {
 
 def test_what_a_program_writes_is_reported_and_a_run_that_finds_it_may_be_the_same(world):
     audit, bench, _ = world(changed=("cache.npz",))
-    assert audit.reproducible is True and audit.changed == ("cache.npz",)
+    assert audit.reproducible is True and audit.changed_files == ("cache.npz",)
     assert (
         len(
             {
@@ -366,7 +366,7 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
         sites={"sites": [LINE], "seeds": []},
     )
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert "model.keras" in audit.no_fix
+    assert "model.keras" in audit.no_fix_reason
     assert (audit.repeats.differing, audit.pinned.matching, audit.pinned.differing) == (8, 3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     (orders,) = [
@@ -747,7 +747,7 @@ def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
 
 def test_a_fix_whose_runs_differ_is_not_reported_as_one(world):
     audit, _, _ = world("python-random", fixable=False)
-    assert audit.fix is None and "no change that was tried held" in audit.no_fix
+    assert audit.fix is None and "no change that was tried held" in audit.no_fix_reason
 
 
 def test_the_fix_is_a_diff_against_the_script(world, tmp_path):
@@ -805,7 +805,7 @@ def either(*sets):
 
 
 def rows(audit):
-    return {" ".join(one.pins): one.cost for one in audit.cost.alone}
+    return {" ".join(one.pins): one.cost for one in audit.cost.each}
 
 
 def test_each_pin_that_was_tried_has_its_cost_alone_and_so_have_all_that_are_needed(world):
@@ -816,15 +816,15 @@ def test_each_pin_that_was_tried_has_its_cost_alone_and_so_have_all_that_are_nee
     assert {"one-thread", "op-determinism"} <= rows(
         audit
     ).keys()  # they hold the embedding's race as well
-    assert (audit.cost.found.pins, audit.cost.found.cost) == (
+    assert (audit.cost.combined.pins, audit.cost.combined.cost) == (
         ("python-random", "dense-update"),
         1.5,
     )
-    assert audit.cost.faster is None and (audit.fix.cost, audit.fix.cost_range) == (
+    assert audit.cost.faster_set is None and (audit.fix.cost, audit.fix.cost_range) == (
         1.0,
         (1.0, 1.0),
     )
-    (tried,) = audit.cost.tried
+    (tried,) = audit.cost.faster_sets_tried
     assert (
         tried.startswith("without dense-update, of python-random, ")
         and "not even all together" in tried
@@ -862,10 +862,10 @@ def test_a_set_that_is_faster_and_holds_the_runs_is_found(world):
         behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
         measures=timed(dense_update=1.0, op_determinism=2.0, one_thread=0.2),
     )
-    assert audit.cost.found.pins == ("python-random", "dense-update")
+    assert audit.cost.combined.pins == ("python-random", "dense-update")
     assert audit.cost.fastest == ("python-random", "one-thread")
-    assert audit.cost.faster.base == audit.cost.found.pins
-    assert audit.cost.faster.cost == audit.cost.faster.cost_range[1] == 0.6
+    assert audit.cost.faster_set.base == audit.cost.combined.pins
+    assert audit.cost.faster_set.cost == audit.cost.faster_set.cost_range[1] == 0.6
     assert set(causes(audit)) == {
         "python-random",
         "sparse-update",
@@ -885,7 +885,7 @@ def test_a_set_that_is_as_slow_is_not_reported_as_faster(world):
         behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
         measures=seconds,
     )
-    assert audit.cost.faster is None and "is not faster" in audit.cost.tried[0]
+    assert audit.cost.faster_set is None and "is not faster" in audit.cost.faster_sets_tried[0]
 
 
 def test_noise_finds_no_faster_set(world):
@@ -894,7 +894,7 @@ def test_noise_finds_no_faster_set(world):
         after_import=(1.0, 1.3, 0.9, 1.7, 1.1)[next(turns) % 5]
     )
     audit, _, _ = world(cost=True, behave=either(["dense-update"], ["one-thread"]), measures=noisy)
-    assert audit.cost.faster is None and audit.cost.tried == ()
+    assert audit.cost.faster_set is None and audit.cost.faster_sets_tried == ()
 
 
 def test_a_faster_set_that_fresh_runs_refute_is_not_reported(world):
@@ -906,7 +906,7 @@ def test_a_faster_set_that_fresh_runs_refute_is_not_reported(world):
         return float(next(numbers)) if fresh and 200 <= trial.draw < 210 else good(trial)
 
     audit, _, _ = world(cost=True, behave=behave, measures=timed(dense_update=1.0))
-    assert audit.cost.faster is None and "fresh runs part" in audit.cost.tried[0]
+    assert audit.cost.faster_set is None and "fresh runs part" in audit.cost.faster_sets_tried[0]
 
 
 def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
@@ -920,7 +920,7 @@ def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
         return 1.0 if {"tensorflow-seed", "op-determinism"} <= pinned else float(next(numbers))
 
     audit, _, _ = world(cost=True, behave=behave, measures=timed(op_determinism=0.5))
-    row = next(one for one in audit.cost.alone if "op-determinism" in one.pins)
+    row = next(one for one in audit.cost.each if "op-determinism" in one.pins)
     assert (row.pins, row.base, row.cost) == (
         ("tensorflow-seed", "op-determinism"),
         ("tensorflow-seed",),
@@ -984,7 +984,10 @@ def test_one_difference_is_final_and_accuses_nobody(world):
         )
     )
     assert (audit.reproducible, causes(audit), audit.fix) == (False, {}, None)
-    assert re.match(r"not resolved, \d+ runs: 1 of 30 pairs differ", audit.reason) and audit.open
+    assert (
+        re.match(r"not resolved, \d+ runs: 1 of 30 pairs differ", audit.reason)
+        and audit.unresolved_pins
+    )
     assert conclude(audit).exit_code == 1
 
 
@@ -1039,7 +1042,7 @@ def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_
 
     audit, _, _ = world(behave=behave)
     assert (audit.reproducible, audit.rests_on) == (False, ())
-    assert set(causes(audit)) <= {"hash-seed"} and audit.search.trials
+    assert set(causes(audit)) <= {"hash-seed"} and audit.search.trial_count
 
 
 def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_recorder_is_named(
@@ -1058,7 +1061,11 @@ def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_
 
 def test_unrecorded_runs_that_differ_once_name_no_recorder(world):
     audit, _, _ = world(behave=lambda trial: float(not recorded(trial) and trial.draw == 1))
-    assert audit.reproducible is False and "not resolved" in audit.reason and audit.open == ()
+    assert (
+        audit.reproducible is False
+        and "not resolved" in audit.reason
+        and audit.unresolved_pins == ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -1098,7 +1105,8 @@ def test_a_verified_fix_says_what_its_runs_exclude(world):
     audit, _, _ = world("python-random")
     assert (audit.fix.verified, audit.fix.runs) == (True, 10)
     assert (
-        round(audit.fix.excluded, 2) == 0.45 and "a rate above 45% is excluded" in audit.fix.reason
+        round(audit.fix.excluded_rate, 2) == 0.45
+        and "a rate above 45% is excluded" in audit.fix.reason
     )
 
 
@@ -1151,7 +1159,7 @@ def crowded(world, *parts, fails, **how):
 @pytest.mark.parametrize("parts", [(), ("python-random",)])
 def test_runs_that_fail_only_side_by_side_go_on_one_at_a_time(world, parts):
     audit, _, alone = crowded(world, *parts, fails=lambda trial, beside: beside and trial.draw % 2)
-    assert alone and audit.search.invalid == ()
+    assert alone and audit.search.incompatible_pins == ()
     assert (audit.reproducible, set(causes(audit))) == (not parts, set(parts))
     assert any("one at a time" in note and "Address already in use" in note for note in audit.notes)
 
@@ -1161,7 +1169,10 @@ def test_pins_do_not_stop_a_script_that_fails_only_side_by_side(world):
     audit, _, alone = crowded(
         world, "python-random", fails=lambda trial, beside: beside and trial.condition.pins
     )
-    assert (causes(audit), audit.search.invalid) == ({"python-random": True}, ()) and alone
+    assert (causes(audit), audit.search.incompatible_pins) == (
+        {"python-random": True},
+        (),
+    ) and alone
 
 
 def test_a_failure_while_alone_is_a_divergence(world):

@@ -84,13 +84,13 @@ def test_unpinned_runs_differ_and_pinned_runs_match(bench):
         ("unpinned", 0, 2),
         ("pinned by narrow", 2, 0),
     ]
-    assert len(found.trials) == 8 and found.excluded is None
+    assert len(found.trials) == 8 and found.excluded_rate is None
 
 
 def test_unpinned_runs_that_match_are_reported_with_what_that_excludes(bench):
     found = bench(lambda trial: 0).drive(unpin(leak(), BASE, KNOWN, 5))
     assert (found.verdict, found.divergence, found.pin) == (REPRODUCIBLE, None, None)
-    assert found.excluded == excluded_rate(5)
+    assert found.excluded_rate == excluded_rate(5)
     assert (
         "not observed in 5 pairs" in found.reason
         and "45%" in found.reason
@@ -113,7 +113,9 @@ def test_a_source_that_was_not_exercised_is_skipped_not_passed(bench, evidence):
     lab = bench(lambda trial: 0)
     lab.evidence = evidence
     found = lab.drive(unpin(leak(), BASE, KNOWN, 2))
-    assert found.verdict == SKIPPED and "not exercised" in found.reason and found.excluded is None
+    assert (
+        found.verdict == SKIPPED and "not exercised" in found.reason and found.excluded_rate is None
+    )
 
 
 def test_pairs_of_a_model_that_did_not_exercise_the_source_do_not_count(bench, fresh_folder):
@@ -125,7 +127,7 @@ def test_pairs_of_a_model_that_did_not_exercise_the_source_do_not_count(bench, f
     found = Partly(fresh_folder, lambda trial: 0).drive(
         unpin(leak(models=("mlp", "cnn")), BASE, KNOWN, 3)
     )
-    assert found.verdict == REPRODUCIBLE and found.excluded == excluded_rate(3)
+    assert found.verdict == REPRODUCIBLE and found.excluded_rate == excluded_rate(3)
     assert "3 pairs" in found.reason
 
 
@@ -328,7 +330,7 @@ def test_a_race_is_shown_by_the_model_on_which_it_parts_often(bench):
 def test_a_race_that_never_differs_is_reproducible_with_what_five_pairs_exclude(bench):
     lab = bench(differ_in())
     found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 1))
-    assert (found.verdict, found.excluded, len(lab.asked)) == (
+    assert (found.verdict, found.excluded_rate, len(lab.asked)) == (
         REPRODUCIBLE,
         excluded_rate(RACE_PAIRS),
         1,
@@ -417,7 +419,7 @@ def test_a_source_that_needs_a_gpu_is_tried_on_it():
 
 def test_settings_that_match(bench):
     found = bench(lambda trial: 0).drive(compare(knob(), BASE, KNOWN, 2))
-    assert (found.verdict, found.divergence, found.excluded) == (
+    assert (found.verdict, found.divergence, found.excluded_rate) == (
         REPRODUCIBLE,
         None,
         excluded_rate(2),

@@ -155,7 +155,7 @@ def test_differing_under_op_determinism_is_broken(found):
         operations["Add"].verdict == "broken" and "one thread holds it" in operations["Add"].reason
     )
     reported = sweep.documented(operations["Add"], (), on_gpu=False)
-    assert reported.contrary == "against the documentation of op determinism"
+    assert reported.contradicts_documentation == "against the documentation of op determinism"
 
 
 def test_two_processes_that_disagree_have_differed(found):
@@ -244,13 +244,13 @@ def test_a_missing_kernel_is_skipped_and_a_refusal_is_reported(found):
         operations["Add"].verdict == "skipped"
         and "no kernel for float32" in operations["Add"].reason
     )
-    assert operations["Add"].refused == ""
+    assert operations["Add"].refusal_message == ""
     message = "{{function_node __x_device_/CPU:0}} Determinism is not supported [Op:Add] name: "
     operations, _ = found(
         lambda trial, name, number: ValueError(message) if DETERMINISTIC in pins(trial) else 1.0
     )
     assert operations["Add"].verdict == "reproducible" and operations["Add"].deterministic is None
-    assert operations["Add"].refused == "NotFoundError: Determinism is not supported "
+    assert operations["Add"].refusal_message == "NotFoundError: Determinism is not supported "
 
 
 def test_one_entry_that_ends_its_process_spoils_no_other(found):
@@ -315,7 +315,7 @@ def test_the_cost_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
 
 def test_the_librarys_messages_are_held_against_what_was_observed():
     refused = Operation(
-        "A", "float32", "reproducible", "", Replays(20, 1), refused="UnimplementedError: no"
+        "A", "float32", "reproducible", "", Replays(20, 1), refusal_message="UnimplementedError: no"
     )
     ran = Operation(
         "B", "float32", "reproducible", "", Replays(20, 1), Replays(10, 1), executed=("B", "BGrad")
@@ -324,13 +324,13 @@ def test_the_librarys_messages_are_held_against_what_was_observed():
         Refusal("Determinism is not yet supported for BGrad.", ("BGrad",)),
         Refusal("Determinism is not yet supported in GPU implementation of C.", ("C",)),
     )
-    assert "it ran here" in sweep.documented(ran, said, False).contrary
-    assert "no message" in sweep.documented(refused, said, False).contrary
+    assert "it ran here" in sweep.documented(ran, said, False).contradicts_documentation
+    assert "no message" in sweep.documented(refused, said, False).contradicts_documentation
     on_card = (Refusal("No deterministic GPU implementation of B.", ("B",)),)
     assert (
-        sweep.documented(ran, on_card, False).contrary
+        sweep.documented(ran, on_card, False).contradicts_documentation
         == ""
-        != sweep.documented(ran, on_card, True).contrary
+        != sweep.documented(ran, on_card, True).contradicts_documentation
     )
     matched = sweep.matched((*said, Refusal("A", ("A",))), (refused, ran))
     assert [(one.refused_here, one.ran_here) for one in matched] == [
@@ -393,8 +393,8 @@ def test_exit_codes():
     assert (
         code("error")
         == code()
-        == code("reproducible", cut=True)
-        == code("skipped", asked=("Op0",))
+        == code("reproducible", over_budget=True)
+        == code("skipped", requested=("Op0",))
         == 3
     )
     assert code("reproducible", interrupted=True) == 130

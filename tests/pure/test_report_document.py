@@ -84,8 +84,12 @@ def test_names_that_stay():
     assert all(one["outcome"] for one in found["trials"])
     by_id = {one["source"]: one for one in found["verdicts"]}
     first = by_id["python-random"]
-    assert (first["verdict"], first["trials"], first["pin"]) == ("needs-pin", 4, "python-random")
-    assert {"stage", "step", "name", "ulps_max", "elements"} <= by_id["python-random"][
+    assert (first["verdict"], first["trial_count"], first["pin"]) == (
+        "needs-pin",
+        4,
+        "python-random",
+    )
+    assert {"stage", "step", "name", "ulps_max", "differing_elements"} <= by_id["python-random"][
         "divergence"
     ].keys()
     assert by_id["numpy-legacy"]["divergence"] is None
@@ -252,7 +256,7 @@ def test_match_is_reported_with_its_count_and_what_that_excludes():
     unborne = v1.Verdict(
         **{
             **{name: getattr(found["load"], name) for name in v1.Verdict.__struct_fields__},
-            "excluded": counting.excluded_rate(29),
+            "excluded_rate": counting.excluded_rate(29),
         }
     )
     assert wording.describe_verdict(unborne) == unborne.reason, (

@@ -16,7 +16,7 @@ from tests.pure.test_report_faces import HOSTILE, poisoned
 
 
 def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
-    text = shown(document(replace(DIFFERING, cost=replace(DIFFERING.cost, faster=None))))
+    text = shown(document(replace(DIFFERING, cost=replace(DIFFERING.cost, faster_set=None))))
     lines = text.splitlines()
     assert lines[0].startswith(
         "NOT REPRODUCIBLE  3 of 3 pairs of runs of train.py part; the fix below"
@@ -138,7 +138,7 @@ def test_names_that_others_read_are_there():
         "search",
         "rests_on",
         "observer",
-        "open",
+        "unresolved_pins",
         "format",
         "version",
         "tool",
@@ -154,7 +154,7 @@ def test_names_that_others_read_are_there():
     assert {"file", "line", "function", "draws", "in_user_code"} <= reported["causes"][0]["sites"][
         0
     ].keys()
-    assert {"diff", "environment", "verified", "trials"} <= reported["fix"].keys()
+    assert {"diff", "environment", "verified", "runs"} <= reported["fix"].keys()
     assert "/home/ada" not in json.dumps(reported)
 
 

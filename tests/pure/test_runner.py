@@ -237,14 +237,14 @@ def test_a_spent_budget_leaves_experiments_undone_and_keeps_what_is_finished(run
     work = runner(limits=Limits(2, 60, budget=-1.0))
     done, undone = Asking(asking_for()), Asking(asking_for(list(pair(BASE, 0))))
     work.run([done, undone])
-    assert work.cut and not undone.done and done.done and work.opened == []
+    assert work.ended_early and not undone.done and done.done and work.opened == []
 
 
 def test_a_budget_that_suffices_cuts_nothing(runner):
     work = runner(limits=Limits(2, 60, budget=600.0))
     one = Asking(asking_for(list(pair(BASE, 0))))
     work.run([one])
-    assert one.done and not work.cut
+    assert one.done and not work.ended_early
 
 
 @pytest.mark.parametrize("most", range(1, 7))
@@ -258,7 +258,7 @@ def test_no_more_trials_are_run_than_the_budget_has(runner, most):
     one = Asking(steps())
     work.run([one])
     assert len(work.finished) == min(most, 4)
-    assert (one.done, work.cut) == (most >= 4, most < 4)
+    assert (one.done, work.ended_early) == (most >= 4, most < 4)
 
 
 def test_an_environment_that_cannot_be_started_is_the_outcome_of_its_trials_alone(runner):

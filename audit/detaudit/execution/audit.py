@@ -233,12 +233,12 @@ class Session:
 
     def complete(self, findings: Findings) -> Findings:
         """The findings of a command with what every report tells besides."""
-        cut = self.runner is not None and self.runner.cut
+        cut = self.runner is not None and self.runner.ended_early
         return replace(  # type: ignore[type-var]
             findings,
             trials=self.trials(),
             machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
-            cut=cut,
+            over_budget=cut,
             interrupted=self.interrupted,
             resume=self.resume if self.interrupted else None,
             began=self.began,

@@ -13,14 +13,14 @@ class Operation:
     """One entry of the catalogue in one dtype.
 
     ``default``, ``deterministic``, ``one_thread`` are its replays as it is, under op determinism,
-    and with one thread; None where it did not run. ``refused`` is what it raised under op
+    and with one thread; None where it did not run. ``refusal_message`` is what it raised under op
     determinism. ``confirmed`` are further replays of what parted. ``same_on_one_thread``,
     ``same_without_onednn``: the same bits with one thread, without oneDNN? ``same_in_a_batch``: the
     first example of a batch and that example alone? None where that was not seen. ``cost`` is the
-    ratio of times under op determinism, with its least and its greatest. ``said`` is the library's
-    own message on it, and ``contrary`` what was seen otherwise than said. ``unseeded`` counts
-    processes in which a random operation was called by its defaults, the global seeds set, and
-    their distinct results.
+    ratio of times under op determinism, with its least and its greatest. ``library_message`` is the
+    library's own message on it, and ``contradicts_documentation`` what was seen otherwise than
+    said. ``unseeded`` counts processes in which a random operation was called by its defaults, the
+    global seeds set, and their distinct results.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Operation:
     deterministic: Replays | None = None
     one_thread: Replays | None = None
     confirmed: Replays | None = None
-    refused: str = ""
+    refusal_message: str = ""
     same_on_one_thread: bool | None = None
     same_without_onednn: bool | None = None
     same_in_a_batch: bool | None = None
@@ -40,8 +40,8 @@ class Operation:
     executed: tuple[str, ...] = ()
     differing_operation: LocatedOperation | None = None
     divergence: Divergence | None = None
-    said: str = ""
-    contrary: str = ""
+    library_message: str = ""
+    contradicts_documentation: str = ""
     unseeded: Replays | None = None
 
 
@@ -74,7 +74,7 @@ class OpsAudit:
     began: str = ""
     seconds: float = 0.0
     strict: bool = False
-    asked: tuple[str, ...] = ()
-    cut: bool = False
+    requested: tuple[str, ...] = ()
+    over_budget: bool = False
     interrupted: bool = False
     resume: str | None = None

@@ -78,7 +78,9 @@ def judge(name: str, dtype: str, observed: Observed, further: Observed | None = 
         *counts,
         confirmed=confirmed,
         executed=executed,
-        refused="" if refused is None else f"{refused.type}: {_NODE.sub('', refused.message)}",
+        refusal_message=""
+        if refused is None
+        else f"{refused.type}: {_NODE.sub('', refused.message)}",
         same_on_one_thread=_same(default, one_thread, key),
         same_without_onednn=_same(default, onednn_off, key),
         same_in_a_batch=replays.same_in_a_batch(default[0], key) if default else None,
@@ -172,7 +174,7 @@ def _judge_differing(one: Operation, default: Replays) -> tuple[str, str]:
     ]
     if working:
         return NEEDS_PIN, f"{_describe(default)}; held by {' and by '.join(working)}"
-    if one.refused:
+    if one.refusal_message:
         return NEEDS_PIN, f"{_describe(default)}; nothing holds it: op determinism refuses it"
     return BROKEN, f"{_describe(default)}; nothing that was tried holds it"
 

@@ -86,7 +86,7 @@ class _Sweep:
             {**asdict(options), "operations": len(self.names)},
             options.device,
             strict=options.strict,
-            asked=options.only,
+            requested=options.only,
             warnings=variables.warnings(self.session.variables),
         )
         with self.session.attended():

@@ -208,7 +208,7 @@ def _with_cost(one: Operation, ratios: Sequence[float]) -> Operation:
 
 def matched(found: Sequence[Refusal], operations: Sequence[Operation]) -> tuple[Refusal, ...]:
     """The library's messages with what became here of the operations that they name."""
-    refused = {name for one in operations if one.refused for name in _named(one)}
+    refused = {name for one in operations if one.refusal_message for name in _named(one)}
     ran = {name for one in operations if one.deterministic for name in one.executed}
     return tuple(
         replace(
@@ -234,13 +234,13 @@ def documented(one: Operation, found: Sequence[Refusal], on_gpu: bool) -> Operat
     """
     messages = [refusal.message for refusal in found if set(refusal.operations) & set(_named(one))]
     here = [text for text in messages if on_gpu or "GPU" not in text]
-    contrary = ""
+    contradiction = ""
     if one.deterministic is not None and any(
         not any(word in text for word in _CONDITIONAL) for text in here
     ):
-        contrary = "the library says, of no device, that it refuses to run under op determinism; it ran here"
-    elif one.refused and one.default is not None and not messages:
-        contrary = "it refuses to run under op determinism, and no message of the library was found that says so"
+        contradiction = "the library says, of no device, that it refuses to run under op determinism; it ran here"
+    elif one.refusal_message and one.default is not None and not messages:
+        contradiction = "it refuses to run under op determinism, and no message of the library was found that says so"
     elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.differing:
-        contrary = "against the documentation of op determinism"
-    return replace(one, said=" ".join(messages), contrary=contrary)
+        contradiction = "against the documentation of op determinism"
+    return replace(one, library_message=" ".join(messages), contradicts_documentation=contradiction)

@@ -68,21 +68,21 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         rate = f"{audit.repeats.differing} of {audit.repeats.pairs} pairs differ"
         return replace(
             audit,
-            open=pins,
-            search=Search(untouched=untouched),
+            unresolved_pins=pins,
+            search=Search(unexercised_pins=untouched),
             reason=unresolved(case, f"{rate}, too rarely for a search"),
         )
-    case.known_so_far(replace(audit, open=pins))
+    case.known_so_far(replace(audit, unresolved_pins=pins))
     case.emit(Phase("Control: everything pinned from outside"))
     often = pairs if audit.repeats.differing == audit.repeats.pairs else max(pairs, matching)
     control, pins, invalid = yield from counter.of(_control(case, pins, often))
-    search = Search(untouched=untouched, invalid=invalid)
+    search = Search(unexercised_pins=untouched, incompatible_pins=invalid)
     audit = replace(audit, pinned=control.repeats)
     if control.matches is None:
         return replace(
             audit,
             search=counter.summary(search, began),
-            open=pins,
+            unresolved_pins=pins,
             reason=unresolved(
                 case, f"the cause was not found: with everything pinned a run {control.reason}"
             ),
@@ -92,20 +92,22 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         return replace(
             audit,
             search=counter.summary(search, began),
-            open=pins,
+            unresolved_pins=pins,
             reason=unresolved(case, EVERYTHING),
         )
-    case.known_so_far(replace(audit, open=pins, search=counter.summary(search, began)))
+    case.known_so_far(replace(audit, unresolved_pins=pins, search=counter.summary(search, began)))
     case.emit(Phase("Which pins are needed"))
     found = yield from counter.of(
         _search(case, pins, done, audit.repeats, control.repeats.matching)
     )
-    search = counter.summary(replace(search, tried=found.tried), began)
+    search = counter.summary(replace(search, questions=found.tried), began)
     if found.causes is None:
         why = "no set of pins was found with which fresh runs match"
         if set(found.needed) == set(pins):
             why = EVERYTHING
-        return replace(audit, search=search, open=found.needed, reason=unresolved(case, why))
+        return replace(
+            audit, search=search, unresolved_pins=found.needed, reason=unresolved(case, why)
+        )
     causes = tuple(
         replace(cause, source=_source_of(case, cause.pin, repeats, audit.repeats.divergence))
         for cause, repeats in found.causes
@@ -116,7 +118,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             audit,
             causes=tuple(cause for cause in causes if cause.necessary),
             search=search,
-            open=doubtful,
+            unresolved_pins=doubtful,
             reason=unresolved(
                 case, f"without {', '.join(doubtful)} runs differ too rarely to tell it from luck"
             ),
@@ -130,7 +132,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     case.known_so_far(audit)
     case.emit(Phase("The fix, on a copy"))
     mended, why = yield from fix.fix(case, causes, max(matching, fix.PAIRS))
-    audit = replace(audit, fix=mended, no_fix=why)
+    audit = replace(audit, fix=mended, no_fix_reason=why)
     case.known_so_far(audit)
     timed = _worth_timing(case, pins, found.needed, found.asked)
     return (yield from _with_cost(case, audit, done, found.needed, timed, pairs))
@@ -197,7 +199,9 @@ class _Counter:
                 return end.value
 
     def summary(self, search: Search, began: float) -> Search:
-        return replace(search, trials=len(self._keys), seconds=round(time.monotonic() - began, 1))
+        return replace(
+            search, trial_count=len(self._keys), seconds=round(time.monotonic() - began, 1)
+        )
 
 
 def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:

@@ -83,21 +83,36 @@ def _without(
         return (yield from ask(case.pinned(pinned), pairs)).matches is True
 
     if not (yield from matches((*rest, *cheaper))):
-        return replace(found, tried=(*found.tried, f"{asked}: not even all together hold the runs"))
+        return replace(
+            found,
+            faster_sets_tried=(
+                *found.faster_sets_tried,
+                f"{asked}: not even all together hold the runs",
+            ),
+        )
     other = yield from smallest(matches, (*rest, *cheaper))
     name = ", ".join(other)
     if (yield from ask(case.pinned(other), max(pairs, MORE), FRESH)).matches is not True:
-        return replace(found, tried=(*found.tried, f"{asked}: with {name} fresh runs part"))
+        return replace(
+            found,
+            faster_sets_tried=(*found.faster_sets_tried, f"{asked}: with {name} fresh runs part"),
+        )
     before, after = yield from timed(
         [case.pinned(found.fastest), case.pinned(other)], DUEL, DUELS + place
     )
     cost = Cost(other, found.fastest, *ratios(before, after))
     if cost.cost_range is None or cost.cost_range[1] >= 1:
         return replace(
-            found, tried=(*found.tried, f"{asked}: {name} will do too, and is not faster")
+            found,
+            faster_sets_tried=(
+                *found.faster_sets_tried,
+                f"{asked}: {name} will do too, and is not faster",
+            ),
         )
     return replace(
-        found, faster=cost, tried=(*found.tried, f"{asked}: {name} will do too, and is faster")
+        found,
+        faster_set=cost,
+        faster_sets_tried=(*found.faster_sets_tried, f"{asked}: {name} will do too, and is faster"),
     )
 
 

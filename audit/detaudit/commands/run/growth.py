@@ -60,7 +60,7 @@ def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
             point = _point(table, other, row, len(points))
             if point is not None:
                 points.append(point)
-    differing = [point for point in points if point.elements]
+    differing = [point for point in points if point.differing_elements]
     if len(differing) <= POINTS:
         return tuple(differing)
     places = sorted({round(place * (len(differing) - 1) / (POINTS - 1)) for place in range(POINTS)})
@@ -81,7 +81,7 @@ def _point(table: Table, other: Table, row: int, step: int) -> Growth | None:
             total += a.size
             continue
         far = distance(a.elements, b.elements, a.dtype)
-        elements, total = elements + far.elements, total + far.of
+        elements, total = elements + far.differing_elements, total + far.total
         ulps = max(ulps or 0, far.ulps_max) if far.ulps_max is not None else ulps
         gap = max(gap or 0.0, far.max_abs) if far.max_abs is not None else gap
     return Growth(step, elements, total, ulps, gap)

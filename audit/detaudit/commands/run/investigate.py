@@ -140,7 +140,7 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
     return replace(
         audit,
         repeats=counted(runs),
-        changed=case.changed(),
+        changed_files=case.changed(),
         outputs=outputs(runs),
         origin=origin(runs),
         quantity=quantity(runs),
@@ -280,7 +280,7 @@ def _differing(
             )
     audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
     if not case.search:
-        return replace(audit, no_fix="--no-search: no cause and no fix was looked for")
+        return replace(audit, no_fix_reason="--no-search: no cause and no fix was looked for")
     case.known_so_far(audit)
     runs = yield from repeated(case.unpinned, len(runs) // 2, most=case.most, runs=runs)
     audit = _described(case, audit, runs)
@@ -371,7 +371,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
         return replace(
             audit,
             reproducible=False,
-            open=("observer",),
+            unresolved_pins=("observer",),
             reason=(
                 "recorded runs match, but unrecorded runs differ: the recorder hides the difference"
             ),

@@ -122,7 +122,7 @@ def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice
         pinned=audit.repeats,
         causes=(Cause(SOURCE, PIN, True, sites),),
         reason=f"{RUNS_DIFFER}: {reason}",
-        no_fix=advice,
+        no_fix_reason=advice,
     )
 
 

@@ -48,11 +48,13 @@ def undecided_by(audit: Audit) -> str | None:
     if errors:
         return f"not decided: {', '.join(errors)}"
     asked = [
-        one.source for one in audit.verdicts if one.verdict == SKIPPED and one.source in audit.asked
+        one.source
+        for one in audit.verdicts
+        if one.verdict == SKIPPED and one.source in audit.requested
     ]
     if asked:
         return f"asked for, but could not be tried: {', '.join(asked)}"
-    return "cut by the budget" if audit.cut else _recipe_undecided(audit)
+    return "cut by the budget" if audit.over_budget else _recipe_undecided(audit)
 
 
 def _recipe_undecided(audit: Audit) -> str | None:

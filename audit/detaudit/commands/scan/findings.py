@@ -73,7 +73,7 @@ class Recipe:
     ``verified`` is True only after the printed lines themselves, in a script of their own, gave the
     same bits in every pair of fresh processes, False after a pair that differs; None: it could not
     be tried. ``runs`` is the number of processes, ``counts`` what their pairs showed on each model.
-    ``excluded`` is the rate of differing pairs above which they exclude it at 95 %, where all
+    ``excluded_rate`` is the rate of differing pairs above which they exclude it at 95 %, where all
     match.
     """
 
@@ -84,7 +84,7 @@ class Recipe:
     runs: int
     reason: str
     counts: tuple[Count, ...] = ()
-    excluded: float | None = None
+    excluded_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Placebo:
     """A setting that people rely on, against the real one. ``does_nothing`` None: could not be
     shown.
 
-    ``yours`` is True where the user's own environment has it: then it is also a warning.
+    ``set_in_environment`` is True where the user's own environment has it: then it is also a
+    warning.
     """
 
     id: str
@@ -100,7 +101,7 @@ class Placebo:
     real: str
     does_nothing: bool | None
     reason: str
-    yours: bool = False
+    set_in_environment: bool = False
     trials: tuple[int, ...] = ()
 
 
@@ -121,8 +122,8 @@ class Audit:
     """Everything that one scan found.
 
     ``machine`` and ``environment`` are allow-listed facts. ``options`` are the command's own, so
-    that the audit can be replayed. ``asked`` are ids that the user named with ``--only``,
-    ``untried`` those of sources that a deeper scan would try here.
+    that the audit can be replayed. ``requested`` are ids that the user named with ``--only``,
+    ``untried_sources`` those of sources that a deeper scan would try here.
     """
 
     options: dict[str, Any]
@@ -137,10 +138,10 @@ class Audit:
     reach: tuple[Level, ...] = ()
     trials: tuple[Finished, ...] = ()
     warnings: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
-    untried: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
+    untried_sources: tuple[str, ...] = ()
     strict: bool = False
-    cut: bool = False
+    over_budget: bool = False
     interrupted: bool = False
     began: str = ""
     seconds: float = 0.0

@@ -33,8 +33,8 @@ PROOF_SECONDS = 19.0
 
 @dataclass(frozen=True)
 class Plan:
-    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit
-    undecided.
+    """``requested`` are the ids that the user named: one of them that cannot be tried leaves the
+    audit undecided.
 
     ``untried`` are the sources that this depth leaves out.
     """
@@ -44,17 +44,17 @@ class Plan:
     models: tuple[str, ...]
     ladder_models: tuple[str, ...]
     pairs: int
-    asked: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
     untried: tuple[Source, ...] = ()
 
     @property
     def sections(self) -> bool:
         """Whether the matrix, the placebos and reach are part of the audit."""
-        return self.depth != QUICK and not self.asked
+        return self.depth != QUICK and not self.requested
 
     @property
     def ladder(self) -> bool:
-        return not self.asked
+        return not self.requested
 
     @property
     def proof_pairs(self) -> int:

@@ -35,7 +35,7 @@ def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
 
 def _repeats(_: Known, repeats: findings.Repeats) -> dict[str, Any]:
     match = repeats.matching > 0 and not repeats.differing
-    return {"excluded": excluded_rate(repeats.matching) if match else None}
+    return {"excluded_rate": excluded_rate(repeats.matching) if match else None}
 
 
 def _cause(known: Known, cause: findings.Cause) -> dict[str, Any]:
@@ -63,17 +63,17 @@ def _verdict(known: Known, cause: findings.Cause) -> dict[str, Any]:
         "pinpoint": None,
         "settings": (),
         "counts": (),
-        "excluded": None,
+        "excluded_rate": None,
         **counted(pinned),
     }
 
 
 def _change(_: Known, fix: findings.Fix) -> dict[str, Any]:
-    return {"diff": _without_secrets(fix.diff), "trials": fix.runs}
+    return {"diff": _without_secrets(fix.diff)}
 
 
 def _costs(known: Known, cost: findings.Costs) -> dict[str, Any]:
-    added = [pin for pin in cost.fastest if pin not in cost.found.pins]
+    added = [pin for pin in cost.fastest if pin not in cost.combined.pins]
     return {"fixes": {pin: known.pins[pin] for pin in added if pin in known.pins}}
 
 

@@ -179,7 +179,7 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
     fix = report.fix
     if fix is None:
         if report.causes:
-            yield _Case("fix", "fix", "", "skipped", report.no_fix or "none was found")
+            yield _Case("fix", "fix", "", "skipped", report.no_fix_reason or "none was found")
         return
     said, change = run.describe_fix(fix), _lines(exports(fix.environment), fix.diff.splitlines())
     if fix.verified is None:

@@ -117,7 +117,7 @@ def _details(report: v1.OpsReport) -> Iterator[Line]:
         "Other bits with the size of the batch": [
             one.name for one in operations if one.same_in_a_batch is False
         ],
-        "Not as documented": [one.name for one in operations if one.contrary],
+        "Not as documented": [one.name for one in operations if one.contradicts_documentation],
     }
     for label, names in unlike.items():
         if names:
@@ -200,10 +200,10 @@ def describe_operation(operation: v1.Operation) -> str:
         parts.append(f"in {operation.differing_operation.name}")
     if operation.divergence is not None:
         parts.append(describe_divergence(operation.divergence))
-    if operation.refused:
-        parts.append(f"under op determinism: {operation.refused}")
-    if operation.contrary:
-        parts.append(operation.contrary)
+    if operation.refusal_message:
+        parts.append(f"under op determinism: {operation.refusal_message}")
+    if operation.contradicts_documentation:
+        parts.append(operation.contradicts_documentation)
     if operation.cost is not None:
         parts.append(f"op determinism takes {cost(operation)} times as long")
     return "; ".join(parts)

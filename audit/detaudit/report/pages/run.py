@@ -36,7 +36,7 @@ _AROUND = 30  # layers of a replayed step that are shown, before the first that 
 
 def page(report: v1.RunReport) -> Page:
     """The whole page."""
-    searched = report.search.trials
+    searched = report.search.trial_count
     search = f"; {number(searched, 'run')} for the search" if searched else ""
     work = f"{wording.work(report)}{search}"
     closing = Closing((work, wording.decided(report)), "-v shows the evidence")
@@ -144,8 +144,8 @@ def extent(report: v1.RunReport) -> str:
 
 def bound(repeats: v1.Repeats) -> str:
     return (
-        f" (a parting rate above {repeats.excluded:.0%} is excluded)"
-        if repeats.excluded is not None
+        f" (a parting rate above {repeats.excluded_rate:.0%} is excluded)"
+        if repeats.excluded_rate is not None
         else ""
     )
 
@@ -186,12 +186,12 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             "Together",
             f"all {len(report.causes)} pins are needed: with any one of them left out, runs part",
         )
-    if report.open:
-        yield "Open", listed(report.open)
-    if report.search.invalid:
-        yield "Left out", f"pins that stop the script: {listed(report.search.invalid)}"
-    if report.causes and report.fix is None and report.no_fix:
-        yield "No fix", report.no_fix
+    if report.unresolved_pins:
+        yield "Open", listed(report.unresolved_pins)
+    if report.search.incompatible_pins:
+        yield "Left out", f"pins that stop the script: {listed(report.search.incompatible_pins)}"
+    if report.causes and report.fix is None and report.no_fix_reason:
+        yield "No fix", report.no_fix_reason
     yield from costs(report)
 
 
@@ -207,12 +207,12 @@ KEPT_FROM = {
 def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     """What runs wrote, and whether the user's files are what they were."""
     isolation = report.isolation
-    if report.changed:
+    if report.changed_files:
         whole = isolation.kind != "in-place" and not isolation.not_restored
         restored = ", and the folder is as it was" if whole else ""
         yield (
             "Writes",
-            f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}",
+            f"{listed(report.changed_files, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}",
         )
     if isolation.not_restored:
         yield (
@@ -265,7 +265,7 @@ def drift(report: v1.RunReport) -> str:
         return ""
     last = report.growth[-1]
     gap = f", by up to {last.max_abs:.2g}" if last.max_abs is not None else ""
-    return f"; after step {last.step} {last.elements:,} of {last.of:,} weights differ{gap}"
+    return f"; after step {last.step} {last.differing_elements:,} of {last.total:,} weights differ{gap}"
 
 
 def describe_cause(cause: v1.Cause) -> str:
@@ -303,25 +303,25 @@ def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         if report.no_cost_reason:
             yield "Price", f"not measured: {report.no_cost_reason}"
         return
-    clear = [row for row in one.alone if _is_beyond_noise(row, one.noise)]
+    clear = [row for row in one.each if _is_beyond_noise(row, one.noise)]
     parts = [
         f"{_pins_of(row)} {cost(row)}" for row in sorted(clear, key=lambda row: -(row.cost or 0))
     ]
-    quiet = [row for row in one.alone if row.cost_range is not None and row not in clear]
+    quiet = [row for row in one.each if row.cost_range is not None and row not in clear]
     if quiet:
         parts.append(
             f"{listed([_pins_of(row) for row in quiet], 20)} nothing that can be told from noise"
             f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}"
         )
-    if len(one.found.pins) > 1 and one.found.cost is not None:
-        parts.append(f"all {len(one.found.pins)} that are needed together {cost(one.found)}")
+    if len(one.combined.pins) > 1 and one.combined.cost is not None:
+        parts.append(f"all {len(one.combined.pins)} that are needed together {cost(one.combined)}")
     yield "Price", "; ".join(parts) or "not measured: no timed run completed"
-    if one.faster is not None:
+    if one.faster_set is not None:
         yield (
             "Faster",
             (
-                f"{listed(one.faster.pins)} will do as well, and takes {cost(one.faster)} as "
-                f"{listed(one.faster.base)}"
+                f"{listed(one.faster_set.pins)} will do as well, and takes {cost(one.faster_set)} as "
+                f"{listed(one.faster_set.base)}"
             ),
         )
 
@@ -364,16 +364,19 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             one.kind,
             f"{one.name}: {'the same in all runs' if one.matches else describe_output(one)}",
         )
-    for place, tried in enumerate(report.search.tried, 1):
+    for place, tried in enumerate(report.search.questions, 1):
         yield f"question {place}", tried
     if report.cost is not None:
         yield "noise", f"as it is, against itself: {cost(report.cost.noise)}"
-        for row in report.cost.alone:
+        for row in report.cost.each:
             yield f"price of {_pins_of(row)}", cost(row) or "a run did not complete"
-        for line in report.cost.tried:
+        for line in report.cost.faster_sets_tried:
             yield "a faster set", line
-    if report.search.untouched:
-        yield "not tried", f"no run has met their source: {listed(report.search.untouched, 20)}"
+    if report.search.unexercised_pins:
+        yield (
+            "not tried",
+            f"no run has met their source: {listed(report.search.unexercised_pins, 20)}",
+        )
     for one in report.growth:
         far = f", up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
-        yield f"step {one.step}", f"{one.elements:,} of {one.of:,} weights differ{far}"
+        yield f"step {one.step}", f"{one.differing_elements:,} of {one.total:,} weights differ{far}"

@@ -221,7 +221,7 @@ def _placebos(report: v1.Report) -> Table:
     said = {True: "does nothing", False: "has an effect", None: "not shown"}
 
     def row(placebo: v1.Placebo) -> Row:
-        yours = Text("; your environment has it" if placebo.yours else "", "notice")
+        yours = Text("; your environment has it" if placebo.set_in_environment else "", "notice")
         shown = Text(said[placebo.does_nothing], "notice" if placebo.does_nothing else "quiet")
         reason = Text(placebo.reason, "quiet", detail=placebo.does_nothing is not None)
         return Row((shown, (placebo.title, yours), reason))
@@ -248,7 +248,7 @@ def _evidence(report: v1.Report) -> Table:
     ]
     for one in wording.ordered(report.verdicts):
         counts = Several(tuple(wording.evidence(one.counts, one.trial_numbers)))
-        if one.trials or one.divergence is not None:
+        if one.trial_count or one.divergence is not None:
             rows.append(Row((Id(one.source), wording.first(one), counts)))
     return Table(
         (Column("source"), Column("where runs part first"), Column("pairs", joined="\n")),
@@ -285,7 +285,7 @@ def _without_recipe(report: v1.Report) -> Answer:
     if report.ladder and all(rung.works is False for rung in report.ladder):
         sentence = f"{once_pinned}; but none of the known recipes holds on all of them."
         return Answer("unsure", "IN PART", sentence)
-    if report.ladder or report.interrupted or report.cut:
+    if report.ladder or report.interrupted or report.over_budget:
         sentence = f"{once_pinned}; which recipe suffices was not decided."
         return Answer("unsure", "NOT FINISHED", sentence)
     return Answer("good", "YES, ONCE PINNED", f"{once_pinned}. This scan looked for no recipe.")
@@ -329,12 +329,12 @@ def _recipe(report: v1.Report) -> str:
 
 def _verified(recipe: v1.Recipe) -> str:
     """What the proof showed; a report of before has no bound."""
-    if recipe.excluded is None:
+    if recipe.excluded_rate is None:
         return f"verified in {number(recipe.runs, 'fresh process', 'fresh processes')}"
     models = number(len(recipe.counts), "tiny model")
     return (
         f"verified: {number(recipe.runs // 2, 'pair')} of fresh processes match on {models} "
-        f"(rate above {recipe.excluded:.0%} excluded)"
+        f"(rate above {recipe.excluded_rate:.0%} excluded)"
     )
 
 
@@ -361,11 +361,11 @@ def _undecided(report: v1.Report) -> str:
 
 def _untried(report: v1.Report) -> str:
     depth = report.options.get("depth")
-    return f"in --{depth}: {listed(report.untried, 60)}" if report.untried else ""
+    return f"in --{depth}: {listed(report.untried_sources, 60)}" if report.untried_sources else ""
 
 
 def _early(report: v1.Report) -> str:
     if report.interrupted:
         going_on = f"; go on with --resume {report.resume}" if report.resume else ""
         return f"the scan was interrupted{going_on}"
-    return "the budget ran out; what it left is not decided" if report.cut else ""
+    return "the budget ran out; what it left is not decided" if report.over_budget else ""

@@ -68,20 +68,20 @@ def _unobserved(verdict: v1.Verdict) -> str:
     """How many pairs agreed, and what that excludes; empty where the counts do not bear the rate
     out.
     """
-    if verdict.excluded is None:
+    if verdict.excluded_rate is None:
         return ""
     matching = next(
         (
             count.matching
             for count in verdict.counts
-            if count.matching and isclose(excluded_rate(count.matching), verdict.excluded)
+            if count.matching and isclose(excluded_rate(count.matching), verdict.excluded_rate)
         ),
         None,
     )
     if matching is None:
         return ""
     start, each = ("every setting agrees; ", " each") if verdict.settings else ("", "")
-    return f"{start}not observed in {number(matching, 'pair')}{each} (rate above {verdict.excluded:.0%} excluded)"
+    return f"{start}not observed in {number(matching, 'pair')}{each} (rate above {verdict.excluded_rate:.0%} excluded)"
 
 
 def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
@@ -105,10 +105,11 @@ def describe_divergence(divergence: v1.Divergence) -> str:
     place = f"{divergence.stage}{step}, {divergence.name}"
     if divergence.kind != "bits":
         return f"{place} ({'only one run has it' if divergence.kind == 'missing' else 'another dtype or shape'})"
-    if divergence.elements is None:
+    if divergence.differing_elements is None:
         return place
     far = "" if divergence.ulps_max is None else f", by up to {number(divergence.ulps_max, 'ULP')}"
-    return f"{place} ({divergence.elements:,} of {number(divergence.of or divergence.elements, 'element')} differ{far})"
+    total = number(divergence.total or divergence.differing_elements, "element")
+    return f"{place} ({divergence.differing_elements:,} of {total} differ{far})"
 
 
 def first(verdict: v1.Verdict) -> str:

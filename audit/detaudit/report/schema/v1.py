@@ -75,8 +75,9 @@ class Divergence(Part):
     """The first pair of observations that differ. ``step`` is null for what happens once.
 
     ``kind`` is ``bits``, ``missing`` (only one run has the observation) or ``shape`` (dtype or
-    shape differ). ``elements`` of ``of`` elements differ, the first at flat index ``first``, by at
-    most ``ulps_max`` units in the last place and ``max_abs``; each is null where it is not known.
+    shape differ). ``differing_elements`` of ``total`` differ, the first at flat index
+    ``first_index``, by at most ``ulps_max`` units in the last place and ``max_abs``; each is null
+    where it is not known.
     """
 
     stage: Stage
@@ -84,9 +85,9 @@ class Divergence(Part):
     name: Name
     kind: Literal["bits", "missing", "shape"]
     ulps_max: Natural | None
-    elements: Natural | None
-    of: Natural | None
-    first: Natural | None
+    differing_elements: Natural | None
+    total: Natural | None
+    first_index: Natural | None
     max_abs: Positive | None
 
 
@@ -183,9 +184,10 @@ class Pinpoint(Part):
 class Verdict(Part):
     """What the experiment showed about one source.
 
-    ``trials`` is how many trials it rests on, ``trial_numbers`` which. ``pin`` is the id of the pin
-    that was seen to hold, ``other_pins`` those that held as well, ``fix`` the lines of ``pin``.
-    ``excluded`` is the rate of parting above which the agreeing pairs exclude it at 95 %.
+    ``trial_count`` is how many trials it rests on, ``trial_numbers`` which. ``pin`` is the id of
+    the pin that was seen to hold, ``other_pins`` those that held as well, ``fix`` the lines of
+    ``pin``. ``excluded_rate`` is the rate of parting above which the agreeing pairs exclude it at
+    95 %.
     """
 
     source: Name
@@ -193,7 +195,7 @@ class Verdict(Part):
     title: Text
     verdict: Kind
     reason: Text
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
     pin: Name | None
     other_pins: Names
@@ -202,7 +204,7 @@ class Verdict(Part):
     pinpoint: Pinpoint | None
     settings: Annotated[tuple[Settings, ...], Meta(max_length=1000)]
     counts: Annotated[tuple[Count, ...], Meta(max_length=10_000)]
-    excluded: Share | None
+    excluded_rate: Share | None
 
 
 class Controlled(Part):
@@ -214,7 +216,7 @@ class Controlled(Part):
     problems: Texts
     unavailable: Text | None
     divergence: Divergence | None
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
 
 
@@ -234,7 +236,7 @@ class Cell(Part):
     generator: Name
     decides: bool | None
     reason: Text
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
 
 
@@ -256,7 +258,7 @@ class Rung(Part):
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
     changes: Texts
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
 
 
@@ -265,8 +267,8 @@ class Recipe(Part):
 
     ``verified`` is true only after exactly these lines, in a script of their own that trains every
     tiny model with ``fit``, gave the same bits in every pair of ``runs`` fresh processes; false: a
-    pair differs; null: not tried. ``counts`` are those pairs, ``excluded`` is the rate of differing
-    pairs above which they exclude it at 95 %.
+    pair differs; null: not tried. ``counts`` are those pairs, ``excluded_rate`` is the rate of
+    differing pairs above which they exclude it at 95 %.
     """
 
     rung: Name
@@ -278,12 +280,12 @@ class Recipe(Part):
     runs: Natural
     reason: Text
     counts: Annotated[tuple[Count, ...], Meta(max_length=1000)] = ()
-    excluded: Share | None = None
+    excluded_rate: Share | None = None
 
 
 class Placebo(Part):
-    """A setting that people rely on, against the ``real`` one. ``yours``: the user's environment
-    has it.
+    """A setting that people rely on, against the ``real`` one. ``set_in_environment``: the user's
+    environment has it.
     """
 
     id: Name
@@ -291,8 +293,8 @@ class Placebo(Part):
     real: Text
     does_nothing: bool | None
     reason: Text
-    yours: bool
-    trials: Natural
+    set_in_environment: bool
+    trial_count: Natural
     trial_numbers: Numbers
 
 
@@ -304,7 +306,7 @@ class Level(Part):
     matches: bool | None
     reason: Text
     divergence: Divergence | None
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
 
 
@@ -348,7 +350,7 @@ class Document(Part):
     """What every report has. ``reason`` says what decided ``exit_code``; ``options`` replay the
     audit.
 
-    ``fingerprint`` is the algorithm by which observations were compared. ``cut`` and
+    ``fingerprint`` is the algorithm by which observations were compared. ``over_budget`` and
     ``interrupted`` say that the audit ended early.
     """
 
@@ -368,7 +370,7 @@ class Document(Part):
     conditions: Annotated[tuple[Condition, ...], Meta(max_length=100_000)]
     trials: Annotated[tuple[Trial, ...], Meta(max_length=100_000)]
     warnings: Texts
-    cut: bool
+    over_budget: bool
     interrupted: bool
     notes: Facts
 
@@ -388,11 +390,11 @@ class Document(Part):
 
 
 class Report(Document, tag_field="command", tag="scan"):
-    """The report of a scan. ``asked`` are ids that the user named, ``untried`` those of sources
-    that a deeper scan would try here, ``resume`` what to go on with.
+    """The report of a scan. ``requested`` are ids that the user named, ``untried_sources`` those of
+    sources that a deeper scan would try here, ``resume`` what to go on with.
     """
 
-    asked: Names
+    requested: Names
     control: Control | None
     matrix: Annotated[tuple[Cell, ...], Meta(max_length=1000)]
     ladder: Annotated[tuple[Rung, ...], Meta(max_length=100)]
@@ -400,18 +402,18 @@ class Report(Document, tag_field="command", tag="scan"):
     placebos: Annotated[tuple[Placebo, ...], Meta(max_length=1000)]
     reach: Annotated[tuple[Level, ...], Meta(max_length=100)]
     resume: Text | None
-    untried: Names = ()
+    untried_sources: Names = ()
 
 
 class Repeats(Part):
-    """Runs of one condition: disjoint pairs that ``matching`` and ``differing``; ``excluded`` as in
-    a verdict.
+    """Runs of one condition: disjoint pairs that ``matching`` and ``differing``; ``excluded_rate``
+    as in a verdict.
     """
 
     runs: Natural
     matching: Natural
     differing: Natural
-    excluded: Share | None
+    excluded_rate: Share | None
 
 
 class Site(Part):
@@ -446,19 +448,19 @@ class Change(Part):
     """The fix: a unified ``diff`` against the user's files, and variables to set before the program
     starts.
 
-    ``verified`` is true only after ``trials`` runs of the changed copy agreed to the last bit.
+    ``verified`` is true only after ``runs`` runs of the changed copy agreed to the last bit.
     ``cost`` is the ratio of times, changed to unchanged, ``cost_range`` the least and the greatest.
-    ``excluded`` as in a verdict.
+    ``excluded_rate`` as in a verdict.
     """
 
     diff: Annotated[str, Meta(max_length=200_000)]
     environment: Variables
     verified: bool | None
-    trials: Natural
+    runs: Natural
     reason: Text
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
-    excluded: Share | None = None
+    excluded_rate: Share | None = None
 
 
 class Cost(Part):
@@ -476,34 +478,35 @@ class Cost(Part):
 
 
 class Costs(Part):
-    """What the pins that were tried cost, each ``alone``, and those that were ``found`` together,
+    """What the pins that were tried cost, each ``each``, and those that were ``combined``,
     in ``rounds`` rounds.
 
     ``noise`` is the script as it is against itself.
 
-    ``faster`` is another set that holds the runs, against the one before; null where none was seen.
-    ``tried`` says where one was looked for, ``fixes`` how its pins are applied.
+    ``faster_set`` is another set that holds the runs, against the one before; null where none was
+    seen. ``faster_sets_tried`` says where one was looked for, ``fixes`` how its pins are applied.
     """
 
     rounds: Natural
     noise: Cost
-    alone: Annotated[tuple[Cost, ...], Meta(max_length=1000)]
-    found: Cost
-    faster: Cost | None
+    each: Annotated[tuple[Cost, ...], Meta(max_length=1000)]
+    combined: Cost
+    faster_set: Cost | None
     fixes: dict[Name, Fix]
-    tried: Texts
+    faster_sets_tried: Texts
 
 
 class Search(Part):
-    """What it took to find the causes: ``tried`` are the questions in order, ``invalid`` pins that
-    stopped the script, ``untouched`` those whose source no run has met.
+    """What it took to find the causes: ``questions`` are those asked, in order,
+    ``incompatible_pins`` those that stopped the script, ``unexercised_pins`` those whose source no
+    run has met.
     """
 
-    trials: Natural
+    trial_count: Natural
     seconds: Positive
-    tried: Texts
-    invalid: Names
-    untouched: Names
+    questions: Texts
+    incompatible_pins: Names
+    unexercised_pins: Names
 
 
 class Varied(Part):
@@ -542,11 +545,13 @@ class Quantity(Part):
 
 
 class Growth(Part):
-    """How far two runs are apart after one step: ``elements`` of ``of`` weights differ."""
+    """How far two runs are apart after one step: ``differing_elements`` of ``total`` weights
+    differ.
+    """
 
     step: Natural
-    elements: Natural
-    of: Natural
+    differing_elements: Natural
+    total: Natural
     ulps_max: Natural | None
     max_abs: Positive | None
 
@@ -581,10 +586,10 @@ class RunReport(Document, tag_field="command", tag="run"):
     came in with what went into the step, or was born there. ``quantity`` says the difference in the
     author's own unit. ``pinned`` are the runs with everything pinned from outside, ``unrecorded``
     those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
-    ``no_fix``, ``cost`` where pins were not timed (``no_cost_reason``: why). ``open`` are pins that
-    a search left undecided, ``changed`` names below the program's folder that its runs write.
-    ``steps`` are those of which the report speaks, where runs were ended early; null: of whole
-    runs.
+    ``no_fix_reason``, ``cost`` where pins were not timed (``no_cost_reason``: why).
+    ``unresolved_pins`` are pins that a search left undecided, ``changed_files`` names below the
+    program's folder that its runs write. ``steps`` are those of which the report speaks, where runs
+    were ended early; null: of whole runs.
     """
 
     program: Name
@@ -599,15 +604,15 @@ class RunReport(Document, tag_field="command", tag="run"):
     pinpoint: Pinpoint | None
     causes: Annotated[tuple[Cause, ...], Meta(max_length=100)]
     fix: Change | None
-    no_fix: Text
+    no_fix_reason: Text
     cost: Costs | None
     no_cost_reason: Text
     search: Search
     rests_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
     outputs: Annotated[tuple[Output, ...], Meta(max_length=1000)]
     observer: Observer
-    open: Names
-    changed: Names
+    unresolved_pins: Names
+    changed_files: Names
     isolation: Isolation
     traceback: Text
     steps: Natural | None = None
@@ -617,13 +622,14 @@ class Operation(Part):
     """One operation in one dtype. ``default`` are its replays as it is, ``deterministic`` those
     under op determinism, ``one_thread`` those with one; ``confirmed`` further ones of what parted.
 
-    ``refused`` is what it raised under op determinism. ``same_on_one_thread`` and
+    ``refusal_message`` is what it raised under op determinism. ``same_on_one_thread`` and
     ``same_without_onednn``: the same bits with one thread, and without oneDNN? ``same_in_a_batch``:
     is the first example of a batch the same alone? Null where that was not seen. ``cost`` is the
     ratio of times, op determinism to none, ``cost_range`` the least and the greatest. ``executed``
-    are the operations that a call and its gradient run, ``said`` what the library says of one of
-    them, ``contrary`` what was seen otherwise. ``unseeded``: processes in which a random operation
-    was called without a seed argument, the global seeds set, and their distinct results.
+    are the operations that a call and its gradient run, ``library_message`` what the library says
+    of one of them, ``contradicts_documentation`` what was seen otherwise. ``unseeded``: processes
+    in which a random operation was called without a seed argument, the global seeds set, and their
+    distinct results.
     """
 
     name: Name
@@ -634,7 +640,7 @@ class Operation(Part):
     deterministic: Replays | None
     one_thread: Replays | None
     confirmed: Replays | None
-    refused: Text
+    refusal_message: Text
     same_on_one_thread: bool | None
     same_without_onednn: bool | None
     same_in_a_batch: bool | None
@@ -643,8 +649,8 @@ class Operation(Part):
     executed: Names
     differing_operation: LocatedOperation | None
     divergence: Divergence | None
-    said: Text
-    contrary: Text
+    library_message: Text
+    contradicts_documentation: Text
     unseeded: Replays | None = None
 
 
@@ -661,9 +667,9 @@ class Refusal(Part):
 
 
 class OpsReport(Document, tag_field="command", tag="ops"):
-    """The report of ``detaudit ops``. ``asked`` are operations that the user named."""
+    """The report of ``detaudit ops``. ``requested`` are operations that the user named."""
 
-    asked: Names
+    requested: Names
     operations: Annotated[tuple[Operation, ...], Meta(max_length=10_000)]
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=1000)]
 

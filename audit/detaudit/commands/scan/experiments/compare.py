@@ -185,7 +185,7 @@ def judge(source: Source, observed: list[Grouped]) -> Verdict:
     return replace(
         base,
         verdict=REPRODUCIBLE,
-        excluded=excluded_rate(matching),
+        excluded_rate=excluded_rate(matching),
         reason=(
             f"every setting gives the same bits on {len(usable)} models; not observed in {matching} pairs a setting "
             f"(a rate above {excluded_rate(matching):.0%} is excluded)" + _untried(unavailable)

@@ -58,7 +58,7 @@ def placebo(
     )
     numbers = tuple(sorted({found[trial].number for some in asked.values() for trial in some}))
     yours = any(name in inherited for name in one.environment)
-    return replace(judged, trials=numbers, yours=yours)
+    return replace(judged, trials=numbers, set_in_environment=yours)
 
 
 def untried(one: Placebo, reason: str, inherited: Mapping[str, str]) -> Finding:

@@ -228,7 +228,7 @@ def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Ver
     return replace(
         base,
         verdict=REPRODUCIBLE,
-        excluded=excluded_rate(matching),
+        excluded_rate=excluded_rate(matching),
         reason=f"not observed in {matching} pairs (a rate above {excluded_rate(matching):.0%} is excluded)",
     )
 
