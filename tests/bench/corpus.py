@@ -103,7 +103,7 @@ def judged(planted: dict, report: dict) -> dict:
     resting = {one["source"] for one in planted["causes"] if one.get("varies_only")}
     wanted = sorted(one["source"] for one in differing)
     found = sorted(one["source"] for one in report["causes"])
-    rests = {one["source"] for one in report["rests_on"] if one["matches"] is False}
+    rests = {one["source"] for one in report["depends_on"]}
     right = found == wanted and report["reproducible"] is (not wanted) and resting <= rests
     lines = {
         one["source"]: bool(

@@ -139,7 +139,7 @@ def accused(audit: RunAudit) -> set[str]:
     """The sources and settings that an audit names."""
     return (
         {cause.source for cause in audit.causes}
-        | {one.source for one in audit.rests_on if one.matches is False}
+        | {one.source for one in audit.variations if one.matches is False}
         | (
             {"recorder"}
             if audit.observer.bits_unchanged is False or "observer" in audit.unresolved_pins

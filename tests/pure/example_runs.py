@@ -108,7 +108,7 @@ MATCHING = RunAudit(
         Output("generator", "Python's random", False),
         Output("printed", "standard output", False, 12),
     ),
-    rests_on=(
+    variations=(
         Varied("hash-seed", "another hash seed", True, "the same bits"),
         Varied(
             "intra-op-threads",

@@ -64,7 +64,7 @@ def test_a_recipe_that_is_not_verified_is_not_decided(verified, code):
     assert conclude(replace(PINNED, recipe=recipe)).exit_code == code
 
 
-@pytest.mark.parametrize("holds, code", [(False, 0), (None, 3)])
+@pytest.mark.parametrize("works, code", [(False, 0), (None, 3)])
 def test_a_ladder_that_could_not_be_climbed_is_not_decided(works, code):
     ladder = (RUNG, replace(RUNG, works=works, reason="unstarted: no interpreter"))
     assert conclude(replace(PINNED, ladder=ladder)).exit_code == code

@@ -134,7 +134,7 @@ def test_runs_that_match_are_reproducible_and_nothing_is_searched(world):
         trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins
     }
     assert pinned == {("clock",)}  # another clock, among what is varied
-    assert {one.source for one in audit.rests_on} == {
+    assert {one.source for one in audit.variations} == {
         "hash-seed",
         "directory-order",
         "intra-op-threads",
@@ -1007,7 +1007,7 @@ def test_a_variation_that_differs_once_is_not_what_the_result_depends_on(world):
         return 0.0
 
     audit, _, _ = world(behave=behave)
-    (varied,) = [one for one in audit.rests_on if one.source == "clock"]
+    (varied,) = [one for one in audit.variations if one.source == "clock"]
     assert audit.reproducible is True and varied.matches is None
     assert varied.reason == "not resolved: other bits in 1 of 5 runs" and varied.divergence is None
     assert audit.repeats.matching == 30  # as often as a rare difference needs to be looked for
@@ -1016,7 +1016,7 @@ def test_a_variation_that_differs_once_is_not_what_the_result_depends_on(world):
 
 def test_a_variation_that_differs_each_time_is(world):
     audit, _, _ = world(behave=lambda trial: float(trial.condition.pins == ("clock",)))
-    (varied,) = [one for one in audit.rests_on if one.matches is not True]
+    (varied,) = [one for one in audit.variations if one.matches is not True]
     assert (varied.source, varied.matches) == (
         "clock",
         False,
@@ -1041,7 +1041,7 @@ def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_
         return 0.0 if next(base) <= 20 else float(next(base))
 
     audit, _, _ = world(behave=behave)
-    assert (audit.reproducible, audit.rests_on) == (False, ())
+    assert (audit.reproducible, audit.variations) == (False, ())
     assert set(causes(audit)) <= {"hash-seed"} and audit.search.trial_count
 
 
@@ -1092,7 +1092,11 @@ def test_reproducible_needs_as_many_matching_pairs_as_the_time_allows(
 @pytest.mark.parametrize("parts", [(), ("python-random",)])
 def test_without_a_search_there_is_the_verdict_alone(world, parts):
     audit, bench, _ = world(*parts, search=False)
-    assert audit.reproducible is not bool(parts) and (causes(audit), audit.fix, audit.rests_on) == (
+    assert audit.reproducible is not bool(parts) and (
+        causes(audit),
+        audit.fix,
+        audit.variations,
+    ) == (
         {},
         None,
         (),

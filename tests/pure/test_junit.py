@@ -13,7 +13,7 @@ from detaudit.report.schema import v1
 
 from tests.pure import example_audits, example_runs, example_sweeps, golden
 
-SCAN, RUN, OPS = example_audits.full(), example_runs.AGREED, example_sweeps.FOUND
+SCAN, RUN, OPS = example_audits.full(), example_runs.MATCHING, example_sweeps.FOUND
 DECIDED = replace(
     SCAN, verdicts=tuple(one for one in SCAN.verdicts if one.verdict not in ("error", "broken"))
 )
@@ -26,7 +26,7 @@ CASES: dict[str, tuple[Audit | RunAudit | OpsAudit, int]] = {
     "a scan in which nothing is broken": (DECIDED, 0),
     "a strict one": (replace(DECIDED, strict=True), 1),
     "a source that was asked for is skipped": (
-        replace(DECIDED, verdicts=(SKIPPED,), asked=(SKIPPED.source,)),
+        replace(DECIDED, verdicts=(SKIPPED,), requested=(SKIPPED.source,)),
         3,
     ),
     "the lines of the recipe were not seen to work": (
@@ -42,7 +42,7 @@ CASES: dict[str, tuple[Audit | RunAudit | OpsAudit, int]] = {
     "operations that repeat": (SWEEP, 0),
     "no operation was replayed": (replace(SWEEP, operations=()), 3),
     "one that was asked for has no kernel": (
-        replace(SWEEP, operations=(*SWEEP.operations, NO_KERNEL), asked=("CudnnRNN",)),
+        replace(SWEEP, operations=(*SWEEP.operations, NO_KERNEL), requested=("CudnnRNN",)),
         3,
     ),
     "a sweep that the budget cut": (replace(SWEEP, over_budget=True), 3),

@@ -97,7 +97,7 @@ def test_causes_that_are_needed_together_say_so():
         assert "Together" not in shown(document(replace(DIFFERING, causes=causes)))
 
 
-def test_a_result_that_rests_on_the_machine_says_on_what():
+def test_a_result_that_depends_on_the_machine_says_on_what():
     text = " ".join(shown(document(MATCHING)).split())
     assert text.startswith(
         "REPRODUCIBLE 5 runs of train.py end on the same bits, watched and bare (a parting rate"
@@ -136,7 +136,9 @@ def test_names_that_others_read_are_there():
         "first_divergence",
         "fix",
         "search",
-        "rests_on",
+        "depends_on",
+        "unaffected_by",
+        "not_judged",
         "observer",
         "unresolved_pins",
         "format",

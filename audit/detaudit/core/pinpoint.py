@@ -90,8 +90,8 @@ class Pinpoint:
     execute other operations from there on), or nothing. ``recorded``, ``eager`` and ``compiled``
     are the replays of the step as a whole: with every operation watched, without, and as it was
     compiled. ``recorded_matches_eager``, ``eager_matches_compiled``: do watching, and eager
-    execution, give bits that the step has without? None where that was not seen. ``layers`` is the
-    watched step, layer by layer, in order. ``failed`` says why the step could not be replayed.
+    execution, give bits that the step has without? None where that was not seen. ``layers`` is
+    the watched step, layer by layer, in order. ``failed`` says why the step could not be replayed.
     ``replay_matches_step``: does a replay that repeats itself end on the bits on which the step
     itself ended? Null where replays part.
     """

@@ -21,7 +21,7 @@ def conclude(audit: RunAudit) -> Conclusion:
         return Conclusion(INCONCLUSIVE, 70, audit.reason)
     if audit.reproducible is None:
         return Conclusion(INCONCLUSIVE, 3, audit.reason)
-    resting = [one.source for one in audit.rests_on if one.matches is False]
+    resting = [one.source for one in audit.variations if one.matches is False]
     if audit.strict and resting:
         return Conclusion(OK, 1, f"strict: the result rests on {', '.join(resting)}")
     return Conclusion(OK, 0, audit.reason)

@@ -224,7 +224,7 @@ class RunAudit:
     no_fix_reason: str = ""
     cost: Costs | None = None
     no_cost_reason: str = ""
-    rests_on: tuple[Varied, ...] = ()
+    variations: tuple[Varied, ...] = ()
     outputs: tuple[Output, ...] = ()
     origin: str = ""
     quantity: Quantity | None = None

@@ -71,7 +71,7 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
     matched = yield from _matching(replace(case, search=False), audit, runs)
     if not matched.reproducible:
         return matched
-    return replace(matched, reproducible=None, reason=_rests_on_the_first(outside))
+    return replace(matched, reproducible=None, reason=_depends_on_the_first(outside))
 
 
 def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -> RunAudit:
@@ -344,10 +344,10 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
     if counted(more).differing:
         audit = _described(case, replace(audit, observer=Observer()), more)
         return (yield from _differing(case, audit, more))
-    return replace(matched, repeats=counted(more), rests_on=varied)
+    return replace(matched, repeats=counted(more), variations=varied)
 
 
-def _rests_on_the_first(outside: Sequence[str]) -> str:
+def _depends_on_the_first(outside: Sequence[str]) -> str:
     """Why runs decide nothing that all read what the first has computed."""
     return (
         f"the runs match, but later ones did not repeat what the first one did: they read what it made, "

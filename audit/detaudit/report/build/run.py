@@ -28,8 +28,16 @@ def _report(_: Known, audit: findings.RunAudit) -> dict[str, Any]:
         "warnings": audit.notes,
         "notes": {},
         "first_divergence": audit.repeats.divergence,
+        "depends_on": _varied(audit, False),
+        "unaffected_by": _varied(audit, True),
+        "not_judged": _varied(audit, None),
         "traceback": _without_secrets(audit.traceback[-LONGEST_TRACEBACK:]),
     }
+
+
+def _varied(audit: findings.RunAudit, matches: bool | None) -> tuple[findings.Varied, ...]:
+    """The variations of the machine after which runs matched, differed, or showed neither."""
+    return tuple(varied for varied in audit.variations if varied.matches is matches)
 
 
 def _repeats(_: Known, repeats: findings.Repeats) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _whole_titles(rungs: Iterable[findings.Rung]) -> dict[str, str]:
     return titles
 
 
-def _rests_on(
+def _with_trials(
     _: Known, finding: findings.Cell | findings.Rung | findings.Placebo | findings.Level
 ) -> dict[str, Any]:
     return counted(finding.trials)
@@ -81,9 +81,9 @@ def _rests_on(
 RULES: Rules = {
     (v1.Control, Control): _control,
     (v1.Controlled, Tally): _controlled,
-    (v1.Cell, findings.Cell): _rests_on,
-    (v1.Rung, findings.Rung): _rests_on,
+    (v1.Cell, findings.Cell): _with_trials,
+    (v1.Rung, findings.Rung): _with_trials,
     (v1.Recipe, findings.Recipe): _recipe,
-    (v1.Placebo, findings.Placebo): _rests_on,
-    (v1.Level, findings.Level): _rests_on,
+    (v1.Placebo, findings.Placebo): _with_trials,
+    (v1.Level, findings.Level): _with_trials,
 }

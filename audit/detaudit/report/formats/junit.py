@@ -101,8 +101,10 @@ def _cases(document: v1.Document) -> Iterator[_Case]:
             yield from map(_cause, document.causes)
             yield from _fix(document)
             yield from map(_output, document.outputs)
-            for varied in document.rests_on:
-                yield _setting(varied, document.strict)
+            for varied in document.depends_on:
+                yield _depends_on(varied, document.strict)
+            yield from map(_unaffected_by, document.unaffected_by)
+            yield from map(_not_judged, document.not_judged)
         case v1.OpsReport():
             for operation in document.operations:
                 yield _operation(operation, document.strict)
@@ -212,19 +214,26 @@ def _output(output: v1.Output) -> _Case:
     return _Case("output", name, f"{run.describe_output(output)}: not judged, the training is")
 
 
-def _setting(setting: v1.Varied, strict: bool) -> _Case:
-    """What another machine may have otherwise."""
-    observed = f"{setting.title}: {setting.reason}"
-    first = (
-        f"parts first at {wording.describe_divergence(setting.divergence)}"
-        if setting.divergence
-        else ""
-    )
-    if setting.matches is None:
-        return _Case("setting", setting.source, "", "skipped", observed)
-    if not setting.matches and strict:
-        return _Case("setting", setting.source, first, "failure", observed, "varies")
-    return _Case("setting", setting.source, f"{observed}\n{first}".rstrip("\n"))
+def _depends_on(setting: v1.Varied, strict: bool) -> _Case:
+    """A setting of the machine that changes the result."""
+    first = ""
+    if setting.divergence is not None:
+        first = f"parts first at {wording.describe_divergence(setting.divergence)}"
+    if strict:
+        return _Case("setting", setting.source, first, "failure", _observed(setting), "varies")
+    return _Case("setting", setting.source, f"{_observed(setting)}\n{first}".rstrip("\n"))
+
+
+def _unaffected_by(setting: v1.Varied) -> _Case:
+    return _Case("setting", setting.source, _observed(setting))
+
+
+def _not_judged(setting: v1.Varied) -> _Case:
+    return _Case("setting", setting.source, "", "skipped", _observed(setting))
+
+
+def _observed(setting: v1.Varied) -> str:
+    return f"{setting.title}: {setting.reason}"
 
 
 def _operation(operation: v1.Operation, strict: bool) -> _Case:

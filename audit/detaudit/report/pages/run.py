@@ -159,14 +159,14 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     if report.pinpoint is not None:
         layer = report.pinpoint.origin and report.pinpoint.operation is None
         yield "Layer" if layer else "Operation", describe_pinpoint(report.pinpoint)
-    resting = [one.title for one in report.rests_on if one.matches is False]
+    resting = [one.title for one in report.depends_on]
     if report.reproducible:
-        free = [one.title for one in report.rests_on if one.matches]
+        free = [one.title for one in report.unaffected_by]
         if resting:
             yield "Rests on", f"other bits with {listed(resting)}"
         if free:
             yield "Holds with", listed(free)
-        unsure = [f"{one.title} ({one.reason})" for one in report.rests_on if one.matches is None]
+        unsure = [f"{one.title} ({one.reason})" for one in report.not_judged]
         if unsure:
             yield "Not known", listed(unsure)
         unlike = [

@@ -510,11 +510,10 @@ class Search(Part):
 
 
 class Varied(Part):
-    """What another machine may have otherwise; ``matches`` is null where it could not be tried."""
+    """A setting of the machine that was changed for further runs, and what they showed."""
 
     source: Name
     title: Text
-    matches: bool | None
     reason: Text
     divergence: Divergence | None
 
@@ -588,8 +587,10 @@ class RunReport(Document, tag_field="command", tag="run"):
     those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
     ``no_fix_reason``, ``cost`` where pins were not timed (``no_cost_reason``: why).
     ``unresolved_pins`` are pins that a search left undecided, ``changed_files`` names below the
-    program's folder that its runs write. ``steps`` are those of which the report speaks, where runs
-    were ended early; null: of whole runs.
+    program's folder that its runs write. The result ``depends_on`` settings of the machine under
+    which runs repeatedly ended on other bits, and is ``unaffected_by`` those under which they
+    matched; ``not_judged`` are those that could not be tried or resolved. ``steps`` are those of
+    which the report speaks, where runs were ended early; null: of whole runs.
     """
 
     program: Name
@@ -608,7 +609,9 @@ class RunReport(Document, tag_field="command", tag="run"):
     cost: Costs | None
     no_cost_reason: Text
     search: Search
-    rests_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    depends_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    unaffected_by: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    not_judged: Annotated[tuple[Varied, ...], Meta(max_length=100)]
     outputs: Annotated[tuple[Output, ...], Meta(max_length=1000)]
     observer: Observer
     unresolved_pins: Names
