@@ -4,28 +4,30 @@ A module under ``sources/`` has a ``SOURCE`` of the type below and may define an
 functions. The engine reads ``SOURCE``; only the guest calls the functions, each with a
 :class:`~detaudit_probes.trials.trial.Trial`:
 
-``pin(trial)``          pin the source, in the child, before anything is built
-``provoke(trial)``      make the source vary as much as another process or machine could
-``watch(trial)``        start to count, in every trial, before anything is provoked or pinned; it
-                        changes no bits
-``see(trial)``          how often the source was used, as a count (0: it was not exercised); without
-                        this function, the count in ``trial.counts`` under the source's id
-``available(trial)``    the reason why the source cannot be tried here, or None
-``model(trial)``        a tiny model of its own: ``(model, x, y)``
-``feed(trial, x, y)``   an input pipeline of its own, passed to ``fit`` in place of the arrays
-``train(trial)``        a training procedure of its own, in place of one ``fit``
+``pin(trial)``             pin the source, in the child, before anything is built
+``provoke(trial)``         make the source vary as much as another process or machine could
+``start_counting(trial)``  start to count, in every trial, before anything is provoked or pinned;
+                           it changes no bits
+``count_uses(trial)``      how often the source was used, as a count (0: it was not exercised);
+                           without this function, the count in ``trial.counts`` under the source's
+                           id
+``available(trial)``       the reason why the source cannot be tried here, or None
+``model(trial)``           a tiny model of its own: ``(model, x, y)``
+``feed(trial, x, y)``      an input pipeline of its own, passed to ``fit`` in place of the arrays
+``train(trial)``           a training procedure of its own, in place of one ``fit``
 
 In a user's own script (``detaudit run``) these are called, with a
 :class:`~detaudit_probes.hooks.session.Session`:
 
-``hold(session, pin)``      pin the source from outside, before the script's first line or when a
-                            module is imported
-``touch(session)``          start to count how often the script uses the source; it changes no bits
-``touched(session, id)``    that count, at the end; without this function, the count made by
-                            ``session.drew``
-``spy(session)``            record the call sites as well, in a trial that is not judged, if
-                            ``touch`` is too cheap for that
-``vary(session)``           give the source another value, as another machine could
+``pin_script(session, pin)``  pin the source from outside, before the script's first line or when a
+                              module is imported
+``touch(session)``            start to count how often the script uses the source; it changes no
+                              bits
+``touched(session, id)``      that count, at the end; without this function, the count made by
+                              ``session.drew``
+``spy(session)``              record the call sites as well, in a trial that is not judged, if
+                              ``touch`` is too cheap for that
+``vary(session)``             give the source another value, as another machine could
 """
 
 from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union
@@ -76,13 +78,13 @@ def keras_2_is_chosen(variables: Mapping[str, str]) -> bool:
 class Pin(NamedTuple):
     """A way to fix sources so that they cannot make runs differ.
 
-    ``holds`` lists *every* source that it pins: unpinning one of them removes the pin. ``lines``
+    ``sources`` lists *every* source that it pins: unpinning one of them removes the pin. ``lines``
     are what a user pastes, per backend (``"*"``: on every backend); a pin by environment variables
     is pasted as ``environment``. ``settings`` of a training may be the pin.
     """
 
     id: str
-    holds: Tuple[str, ...]
+    sources: Tuple[str, ...]
     takes_effect: str = CHILD
     environment: Dict[str, str] = {}
     settings: Settings = NO_SETTINGS
@@ -90,11 +92,11 @@ class Pin(NamedTuple):
     note: str = ""
 
 
-class Loosen(NamedTuple):
+class Unpin(NamedTuple):
     """The experiment of a source that may make two runs of one condition differ: unpinned pairs
     against pinned pairs.
 
-    ``loosens`` are the ids that are unpinned (by default the source itself). ``models`` are tried
+    ``unpins`` are the ids that are unpinned (by default the source itself). ``models`` are tried
     one by one. If ``race`` is true, whether runs differ is a matter of timing, so matches and
     causes need counts. ``environment`` values may contain ``{draw}``, which differs in every trial
     of the condition. ``pins`` are the pins to try, the recommended one first; an empty tuple means
@@ -102,7 +104,7 @@ class Loosen(NamedTuple):
     """
 
     models: Tuple[str, ...]
-    loosens: Tuple[str, ...] = ()
+    unpins: Tuple[str, ...] = ()
     feed: bool = False
     procedure: bool = False
     race: bool = False
@@ -190,14 +192,14 @@ class Edit(NamedTuple):
 class InScript(NamedTuple):
     """How a source is tried in a user's own script.
 
-    ``pin`` is applied from outside. If ``told`` is false, it cannot be detected whether a script
+    ``pin`` is applied from outside. If ``counted`` is false, it cannot be detected whether a script
     uses the source, so the source is always tried. If ``sites`` is false, no call site can be
     recorded.
     """
 
     pin: str
     race: bool = False
-    told: bool = True
+    counted: bool = True
     sites: bool = True
     direct: bool = False
     edits: Tuple[Edit, ...] = ()
@@ -220,10 +222,10 @@ class Source(NamedTuple):
     family: str
     title: str
     breaks: str
-    experiment: Union[Loosen, Compare, None]
+    experiment: Union[Unpin, Compare, None]
     pins: Tuple[Pin, ...] = ()
     backends: Tuple[str, ...] = ("tensorflow",)
-    per_backend: Dict[str, Union[Loosen, Compare, None]] = {}
+    per_backend: Dict[str, Union[Unpin, Compare, None]] = {}
     needs: Needs = Needs()
     links: Tuple[Link, ...] = ()
     quick: bool = False

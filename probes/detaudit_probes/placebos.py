@@ -14,17 +14,17 @@ from detaudit_probes.declare import EVERY_BACKEND, Link
 class Placebo(NamedTuple):
     """``claims`` is the source that people believe it pins, ``real`` the pin that does.
 
-    If ``holds`` is true, it is believed to make runs match, so it is tried in a condition in which
-    they differ. If false, it is believed to change how something is computed, so its bits are
-    compared with those without the setting. ``environment`` is what a user sets; ``applied`` says
-    that :func:`apply` does something in the child.
+    If ``promises_match`` is true, it is believed to make runs match, so it is tried in a condition
+    in which they differ. If false, it is believed to change how something is computed, so its bits
+    are compared with those without the setting. ``environment`` is what a user sets; ``applied``
+    says that :func:`apply` does something in the child.
     """
 
     id: str
     title: str
     claims: str
     real: str
-    holds: bool
+    promises_match: bool
     environment: Dict[str, str] = {}
     applied: bool = False
     model: str = "cnn"
@@ -39,7 +39,7 @@ PLACEBOS = (
         'os.environ["PYTHONHASHSEED"] = "0" inside the script',
         "hash-seed",
         "hash-seed",
-        holds=True,
+        promises_match=True,
         applied=True,
         backends=EVERY_BACKEND,
         links=(
@@ -54,7 +54,7 @@ PLACEBOS = (
         "OMP_NUM_THREADS=1 with the pip build of TensorFlow",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         environment={"OMP_NUM_THREADS": "1"},
     ),
     Placebo(
@@ -62,7 +62,7 @@ PLACEBOS = (
         "tf.config.threading.set_intra_op_parallelism_threads = 1 (assigned, not called)",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         applied=True,
     ),
     Placebo(
@@ -70,7 +70,7 @@ PLACEBOS = (
         "TF_INTRA_OP_PARALLELISM_THREADS=1 (the variable is TF_NUM_INTRAOP_THREADS)",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         environment={"TF_INTRA_OP_PARALLELISM_THREADS": "1"},
     ),
     Placebo(
@@ -78,7 +78,7 @@ PLACEBOS = (
         "TF_DISABLE_MKL=1 (the variable is TF_ENABLE_ONEDNN_OPTS=0)",
         "onednn",
         "onednn-off",
-        holds=False,
+        promises_match=False,
         environment={"TF_DISABLE_MKL": "1"},
     ),
     Placebo(
@@ -86,7 +86,7 @@ PLACEBOS = (
         "TF_USE_CUDNN_AUTOTUNE=0 (the variable is TF_CUDNN_USE_AUTOTUNE)",
         "cudnn",
         "cudnn-autotune-off",
-        holds=False,
+        promises_match=False,
         environment={"TF_USE_CUDNN_AUTOTUNE": "0"},
         gpu=True,
         links=(

@@ -201,7 +201,7 @@ class Orders(NamedTuple):
     """
 
     # recording
-    watch: bool = True  # false: only initial and final weights, as in an unrecorded run
+    record: bool = True  # false: only initial and final weights, as in an unrecorded run
     every: int = 1  # record every N-th step
     keep_from: Optional[int] = None  # sequence number of the first observation whose bytes are kept
     # The step, counted from 0, that is replayed operation by operation
@@ -272,7 +272,7 @@ class OperationsReplayed(NamedTuple):
     # The operations of the framework that an entry executes
     executed: Dict[str, Tuple[str, ...]] = {}
     seconds: Dict[str, Tuple[float, ...]] = {}  # the duration of each call
-    guilty: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
+    differing: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
 
 
 class Ends(NamedTuple):
@@ -287,14 +287,20 @@ class StepReplayed(NamedTuple):
 
     kind: str
     operations: int  # the number of observed operations
-    guilty: Optional[Dict[str, Any]] = None  # ``ops.event.described``: where replays differ first
+    operation: Optional[Dict[str, Any]] = (
+        None  # ``ops.event.described``: where replays differ first
+    )
     failed: str = ""  # why the step could not be replayed
-    watched: Optional[Ends] = None  # replays operation by operation, each fingerprinted
+    recorded: Optional[Ends] = None  # replays operation by operation, each fingerprinted
     eager: Optional[Ends] = None  # replays operation by operation
     compiled: Optional[Ends] = None  # replays of the compiled step
-    same_watched: Optional[bool] = None  # whether watched and eager replays end on the same bits
-    same_eager: Optional[bool] = None  # whether eager and compiled ones do
-    same_step: Optional[bool] = None  # whether a replay ends on the bits of the step itself
+    recorded_matches_eager: Optional[bool] = (
+        None  # whether watched and eager replays end on the same bits
+    )
+    eager_matches_compiled: Optional[bool] = None  # whether eager and compiled ones do
+    replay_matches_step: Optional[bool] = (
+        None  # whether a replay ends on the bits of the step itself
+    )
     seconds: Optional[float] = None  # the duration of all replays
 
 
@@ -307,7 +313,7 @@ class Measures(NamedTuple):
     max_rss: int = 0  # peak memory in bytes
     moved: Optional[bool] = None  # whether a weight has changed
     backend: Optional[str] = None  # the adapter for the Keras that a program has imported
-    unwatched: Optional[str] = None  # why the training is not recorded
+    not_recorded: Optional[str] = None  # why the training is not recorded
     stopped: Optional[int] = None  # steps after which the program was ended, as requested
     after_import: Optional[float] = None  # seconds from the import of Keras to the end
     saved: Tuple[str, ...] = ()  # files, in the order in which they were first saved
@@ -365,8 +371,8 @@ class Request(NamedTuple):
     ``model`` is the name of a tiny model, ``source:ID`` for a source's own model, or
     ``OPERATIONS``. ``feed`` and ``procedure`` are ids of sources with their own input pipeline or
     training. ``draw`` numbers the trial within its condition: a source that is provoked uses it as
-    its value. ``pins`` and ``loose`` are ids; a source in neither stays as the interpreter has it.
-    ``timeout`` is in seconds.
+    its value. ``pins`` and ``unpinned`` are ids; a source in neither stays as the interpreter has
+    it. ``timeout`` is in seconds.
     """
 
     trial: int
@@ -378,7 +384,7 @@ class Request(NamedTuple):
     feed: Optional[str]
     procedure: Optional[str]
     pins: Tuple[str, ...]
-    loose: Tuple[str, ...]
+    unpinned: Tuple[str, ...]
     fingerprint: str
     keep_bytes: bool
     timeout: float

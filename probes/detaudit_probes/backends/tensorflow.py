@@ -101,7 +101,7 @@ def intra_op_threads() -> int:
     return tf.config.threading.get_intra_op_parallelism_threads() or interpreter.cores()
 
 
-def watch_draws() -> None:
+def count_draws() -> None:
     """Count from now on the random operations that are built with a seed from the global
     generator.
     """
@@ -120,7 +120,7 @@ def watch_draws() -> None:
 
 def unseeded_draws() -> int:
     """Return how many random operations were built without their own seed since
-    :func:`watch_draws`.
+    :func:`count_draws`.
     """
     return _draws[-1]
 
@@ -223,12 +223,12 @@ def read(variable: Any) -> Any:
     return numpy.array(value.numpy() if hasattr(value, "numpy") else value)
 
 
-def watch_step(model: Any, caught: List[keras3.Named]) -> None:
+def record_step(model: Any, caught: List[keras3.Named]) -> None:
     """XLA fuses values that are not returned: if the gradients are returned, the text model's step
     ends with different bits. So a step compiled with XLA returns only its batch, which is an input.
     """
     if not model.jit_compile:
-        keras3.watch_step(model, caught, flatten)
+        keras3.record_step(model, caught, flatten)
 
 
 def flatten(name: str, gradient: Any) -> List[Tuple[str, Any]]:

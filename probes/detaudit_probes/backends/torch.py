@@ -95,7 +95,7 @@ def intra_op_threads() -> int:
     return torch.get_num_threads()
 
 
-def watch_draws() -> None:
+def count_draws() -> None:
     """Counts nothing: the generator's state shows whether it was used."""
 
 
@@ -195,10 +195,10 @@ def sync(model: Any) -> None:
     """Does nothing: the variables contain the state while ``fit`` runs."""
 
 
-def watch_step(model: Any, caught: List[keras3.Named]) -> None:
+def record_step(model: Any, caught: List[keras3.Named]) -> None:
     """A compiled step returns only the batch: other results could change how it is fused."""
     if not model.jit_compile:
-        keras3.watch_step(model, caught, keras3.dense)
+        keras3.record_step(model, caught, keras3.dense)
 
 
 def optimizer_variables(model: Any) -> List[Any]:

@@ -55,9 +55,9 @@ class Use(NamedTuple):
 
 
 def follow(
-    session: Any, tell: Callable[[Use], None], connected: Optional[Callable[[], None]] = None
+    session: Any, report: Callable[[Use], None], connected: Optional[Callable[[], None]] = None
 ) -> None:
-    """Call ``tell`` with every use from now on, in the thread that makes it. It must not raise.
+    """Call ``report`` with every use from now on, in the thread that makes it. It must not raise.
 
     ``connected`` is called when the program connects to another machine; if that cannot be observed
     (Python before 3.8), it is called once.
@@ -68,7 +68,7 @@ def follow(
             name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
             # Neither a database in memory nor an address
             if name and not name.startswith((":", "file:")) and "://" not in name:
-                tell(Use(os.path.abspath(name), *what))
+                report(Use(os.path.abspath(name), *what))
         except Exception:  # the working folder may be gone: the hook must not disturb the script
             pass
 

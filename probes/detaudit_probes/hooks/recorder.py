@@ -2,7 +2,7 @@
 
 Once: the generators' states and every variable's initial value. Each step: the batch, the updated
 weights, the optimizer's state, the loss and the metrics. At exit: the final weights, which are all
-that an unrecorded trial (``watch`` false) reads.
+that an unrecorded trial (``record`` false) reads.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class Recorder:
 
     def __init__(self, session: Any, trace: TraceWriter) -> None:
         self.session, self.trace = session, trace
-        self.watched = session.orders.watch
+        self.recorded = session.orders.record
         self.every = session.orders.every
         self.left = False
         self.following: List[Any] = []  # the observers of Keras, once it has been imported
@@ -114,7 +114,7 @@ class Recorder:
 
     @property
     def recording(self) -> bool:
-        return self.watched and not self.left and not self.paused
+        return self.recorded and not self.left and not self.paused
 
     @property
     def counting(self) -> bool:
@@ -123,7 +123,7 @@ class Recorder:
             self.session.orders.stop_steps is not None
             or self.session.orders.stop_seconds is not None
         )
-        return (self.watched or stops) and not self.left and not self.paused
+        return (self.recorded or stops) and not self.left and not self.paused
 
     # What happens once ----------------------------------------------------------------------------
 
@@ -380,7 +380,7 @@ class Recorder:
         """Note that several threads train at once: the order of steps varies, and the script cannot
         be audited.
         """
-        self.trace.measure(unwatched="several threads at the same time")
+        self.trace.measure(not_recorded="several threads at the same time")
 
     def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         """Return the inputs of the step that has ended."""

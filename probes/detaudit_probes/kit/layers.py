@@ -1,4 +1,5 @@
-"""Counts of the draws that layers of trained models made from generators, for a source's ``see``.
+"""Counts of the draws that layers of trained models made from generators, for a source's
+``count_uses``.
 
 Keras 3 keeps a layer's random state in the layer: a random initializer stores whether it was given
 a seed (``keras/src/initializers/random_initializers.py``), and each ``SeedGenerator`` counts its

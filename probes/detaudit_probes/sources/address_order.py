@@ -21,7 +21,7 @@ from detaudit_probes.declare import InScript, Link, Pin, Source
 from detaudit_probes.protocol import Settings
 
 ID = "address-order"
-# At most so many objects are numbered. One that allows no weak reference is kept alive for good.
+# Objects that are numbered at one time. An object without weak references is kept alive until then.
 MOST_KNOWN = 100000
 PIN = "fixed-addresses"
 
@@ -34,7 +34,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             settings=Settings(fixed_addresses=True),
             lines={"*": ("# use a list, or define __hash__ and __eq__ from the object's values",)},
         ),
@@ -45,13 +45,13 @@ SOURCE = Source(
         ),
     ),
     advice="Keep objects in a list or a dictionary; a set of objects has no stable order.",
-    script=InScript(PIN, told=False, direct=True),
+    script=InScript(PIN, counted=False, direct=True),
 )
 
 _id, _hash = id, hash
 
 
-def hold(session, name):
+def pin_script(session, name):
     """Replace addresses with numbers that are the same in every run that asks in the same order."""
     _replace(session, _Numbers().of)
 
@@ -59,11 +59,11 @@ def hold(session, name):
 def spy(session):
     """Record the lines that ask for an address; they get the real one."""
 
-    def told(thing):
+    def counting(thing):
         session.drew(ID)
         return _id(thing)
 
-    _replace(session, told)
+    _replace(session, counting)
 
 
 class _Numbers:

@@ -9,7 +9,7 @@ draw there, and a parallel map may assign the draws to the images in a different
 probe's network has seeded initial weights and does not shuffle its rows.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread
 
@@ -21,9 +21,9 @@ SOURCE = Source(
     title="augmentation",
     breaks="Unseeded random image layers transform the images differently in every run.",
     backends=EVERY_BACKEND,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:augmentation",),
-        loosens=("python-random",),
+        unpins=("python-random",),
         pins=("keras-seed", "python-random"),
     ),
     links=(
@@ -40,7 +40,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return layers.unseeded_draws(trial, ("BaseImagePreprocessingLayer", "GaussianNoise"))
 
 

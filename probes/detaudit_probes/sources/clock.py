@@ -23,7 +23,7 @@ import sys
 import time
 import types
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "clock"
@@ -53,11 +53,11 @@ SOURCE = Source(
     title="the clock and the process id as seeds",
     breaks="A seed made from time.time_ns() and os.getpid() shuffles the rows differently in every run.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "wall-clock"),
+            sources=(ID, "wall-clock"),
             lines={
                 "*": (
                     "import itertools",
@@ -78,7 +78,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Use a constant in place of a seed made from the time.",
-    script=InScript(ID, told=False, direct=True),
+    script=InScript(ID, counted=False, direct=True),
 )
 
 
@@ -164,7 +164,7 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, numpy.random.RandomState((now ^ os.getpid()) % 2**32).shuffle)
 
 
-def hold(session, name):
+def pin_script(session, name):
     """Let every clock of ``time`` and ``datetime`` advance by a tick at each call. The standard
     library's waiting functions keep the real clock, because the number of their calls varies from
     run to run.
@@ -263,19 +263,19 @@ def _for_users(session, make):
 
 
 def spy(session):
-    session.tell(
+    session.count_calls(
         ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")]
     )
-    session.tell(ID, os, "getpid")
+    session.count_calls(ID, os, "getpid")
 
     def make(real):
-        def told(name):
-            def telling(cls, *arguments):
+        def counting(name):
+            def wrapper(cls, *arguments):
                 session.drew(ID)
                 return getattr(real, name)(*arguments)
 
-            return classmethod(telling)
+            return classmethod(wrapper)
 
-        return {name: told(name) for name in ("now", "utcnow", "today")}
+        return {name: counting(name) for name in ("now", "utcnow", "today")}
 
     _for_users(session, make)

@@ -41,6 +41,6 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     """Return 1 if this trial is placed on a GPU, else 0."""
     return int(trial.backend.gpu_in_use())

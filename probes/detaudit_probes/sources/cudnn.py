@@ -69,14 +69,14 @@ SOURCE = Source(
     pins=(
         Pin(
             id="cudnn-deterministic",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"TF_CUDNN_DETERMINISTIC": "1"},
             note="not run on a GPU yet; according to the documentation, for convolutions only",
         ),
         Pin(
             id="cudnn-autotune-off",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"TF_CUDNN_USE_AUTOTUNE": "0", "TF_CUDNN_RNN_USE_AUTOTUNE": "0"},
             note="not run on a GPU yet; do not combine with TF_CUDNN_DETERMINISTIC on old versions (tensorflow#24747)",
@@ -101,7 +101,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     """Return 1 if a GPU is used by a build of TensorFlow that has cuDNN, else 0."""
     import tensorflow as tf
 

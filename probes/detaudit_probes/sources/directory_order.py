@@ -14,7 +14,7 @@ depends on the trial's draw, as on another machine's file system.
 
 import os
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -27,11 +27,11 @@ SOURCE = Source(
     title="the order of files in a directory",
     breaks="Files are read in the order in which the file system lists them.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True, settings=Settings(epochs=1)),
+    experiment=Unpin(models=("mlp",), feed=True, settings=Settings(epochs=1)),
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={"*": ("files = sorted(glob.glob(pattern))  # and sorted(os.listdir(folder))",)},
         ),
     ),
@@ -114,7 +114,7 @@ def feed(trial, x, y):
     folder = os.path.join(trial.folder, "shards")
     _write(folder, x, y)
     files = glob.glob(os.path.join(folder, "*.npz"))
-    if trial.holds(ID):
+    if trial.is_pinned(ID):
         files = sorted(files)
 
     class Shards(batches.dataset()):
@@ -141,7 +141,7 @@ def _write(folder, x, y):
         )
 
 
-def hold(session, name):
+def pin_script(session, name):
     """Sort every listing in a user's process."""
     _listings(session, lambda names, key=None: sorted(names, key=key))
 

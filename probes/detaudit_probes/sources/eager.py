@@ -39,6 +39,6 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     # Compiled models whose run_eagerly Keras reports as true (training.compile_model)
     return trial.counts.get(ID, 0)

@@ -116,7 +116,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="instruction-set-avx2",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"ONEDNN_MAX_CPU_ISA": "AVX2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
             note="limits oneDNN and XLA only, not tf.math.rsqrt; whether two kinds of CPU match under this limit "
@@ -124,7 +124,7 @@ SOURCE = Source(
         ),
         Pin(
             id="aten-avx2",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
             note="limits ATen and oneDNN only; whether two kinds of CPU match under this limit was not tried",
@@ -173,7 +173,7 @@ def model(trial):
     return Tiny(network, spread(32, 16, 16, 16), spread(32, 1), batch_size=16, epochs=2)
 
 
-def see(trial):
+def count_uses(trial):
     """Return 1 if a limit is set that is below this CPU's instruction set, or if the CPU's flags
     cannot be read.
     """

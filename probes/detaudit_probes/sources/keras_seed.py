@@ -11,7 +11,7 @@ compiled step may not draw from that generator ("When tracing a JAX function, yo
 seeded random ops"), so the noise is added to the rows before ``fit``.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, mlp
 from detaudit_probes.sources import third_party
 
@@ -23,12 +23,12 @@ SOURCE = Source(
     title="Keras' global seed generator",
     breaks="If keras.random is used before the seeds are set, its generator keeps its unseeded state.",
     backends=EVERY_BACKEND + ("tf_keras",),
-    experiment=Loosen(models=("source:keras-seed",)),
+    experiment=Unpin(models=("source:keras-seed",)),
     per_backend={"tf_keras": None},  # Keras 2 has no such generator, but it has the pin
     pins=(
         Pin(
             id=ID,
-            holds=(
+            sources=(
                 ID,
                 "python-random",
                 "numpy-legacy",
@@ -74,7 +74,7 @@ def provoke(trial):
     keras.random.uniform((1,))  # the early use, while Python's random is unseeded
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("keras")
 
 

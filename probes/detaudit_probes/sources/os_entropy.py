@@ -15,7 +15,7 @@ that was seeded at import, such as NumPy's legacy generator, needs its own seed.
 import os
 import random
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "os-entropy"
@@ -26,11 +26,11 @@ SOURCE = Source(
     title="the operating system's entropy (os.urandom, secrets, uuid)",
     breaks="Files named with uuid4 and read in sorted order come in a different order in every run.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "numpy-generator"),
+            sources=(ID, "numpy-generator"),
             lines={
                 "*": (
                     "import os",
@@ -53,7 +53,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     _replace(trial, os.urandom)
 
 
@@ -90,7 +90,7 @@ def feed(trial, x, y):
     )
 
 
-def hold(session, name):
+def pin_script(session, name):
     stream = random.Random(session.seed)
     _answer(session, lambda size: bytes(stream.getrandbits(8) for _ in range(size)), lambda: None)
 

@@ -11,7 +11,7 @@ or op determinism.
 The probe trains the text model: 40,000 rows, 50 indices, 8 threads.
 """
 
-from detaudit_probes.declare import TF_KERAS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 from detaudit_probes.sources import op_determinism
 
@@ -25,7 +25,7 @@ SOURCE = Source(
     title="the sparse update of an embedding",
     breaks="Threads add rows with the same index to one variable in a varying order.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("text",),
         race=True,
         settings=Settings(intra_op_threads=8, epochs=2),
@@ -34,7 +34,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=MOMENTUM,
-            holds=(ID,),
+            sources=(ID,),
             settings=Settings(momentum=0.9),
             lines={
                 "*": (
@@ -45,7 +45,7 @@ SOURCE = Source(
         ),
         Pin(
             id=DENSE,
-            holds=(ID,),
+            sources=(ID,),
             note="applied from outside by detaudit run only: rows with the same index are added up first",
         ),
     ),
@@ -64,7 +64,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Count the sparse updates of variables that are built into the training step."""
     from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
@@ -80,7 +80,7 @@ def _counted(trial, scatter):
     return counted
 
 
-def hold(session, name):
+def pin_script(session, name):
     """Add up the rows of each index before the variable is updated; for this pin in a user's
     process only.
     """
@@ -102,8 +102,8 @@ def _scatter(session, met, dense=False):
     # Since TensorFlow 1.14
     BaseResourceVariable = getattr(resource_variable_ops, "BaseResourceVariable", None)
 
-    def told(assign):
-        def telling(given):
+    def counting(assign):
+        def wrapper(given):
             def scatter(variable, rows, *arguments, **named):
                 met()
                 if dense:
@@ -112,7 +112,7 @@ def _scatter(session, met, dense=False):
 
             return scatter
 
-        return telling
+        return wrapper
 
-    session.wrap(BaseResourceVariable, "scatter_sub", told("assign_sub"))
-    session.wrap(BaseResourceVariable, "scatter_add", told("assign_add"))
+    session.wrap(BaseResourceVariable, "scatter_sub", counting("assign_sub"))
+    session.wrap(BaseResourceVariable, "scatter_add", counting("assign_add"))

@@ -35,7 +35,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="tf32-off",
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "tensorflow": (
                     "import tensorflow as tf",
@@ -82,7 +82,7 @@ def pin(trial):
         tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
-def see(trial):
+def count_uses(trial):
     """Return 1 if TF32 is on and the card in use supports it (NVIDIA's from compute capability 8.0
     on).
     """

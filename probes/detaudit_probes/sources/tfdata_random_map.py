@@ -12,7 +12,7 @@ The probe repeats its rows many times and adds noise to each in a map of eight p
 private pool of eight threads lets them race on one core and on a busy machine too.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -28,7 +28,7 @@ SOURCE = Source(
     title="a random operation in a parallel tf.data map",
     breaks="Parallel calls draw from one generator, so a race decides which element gets which number.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,
@@ -38,7 +38,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
@@ -78,7 +78,7 @@ def feed(trial, x, y):
     return batches.on_threads(noisy.batch(126), CALLS)
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _parallel(session, lambda: None, serial=True))
 
 

@@ -41,7 +41,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Apply the setting before anything is compiled. Raises Unavailable if Theano is too old."""
     import theano
 
@@ -55,7 +55,7 @@ def watch(trial):
         theano.config.deterministic = "more"
 
 
-def see(trial):
+def count_uses(trial):
     """Return 1 if the flags have the requested values: Theano disables OpenMP if the compiler has
     none.
     """

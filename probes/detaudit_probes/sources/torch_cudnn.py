@@ -37,7 +37,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=DETERMINISTIC,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "torch": (
                     "import torch",
@@ -62,7 +62,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Apply the setting."""
     import torch
 
@@ -78,7 +78,7 @@ def pin(trial):
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
 
 
-def see(trial):
+def count_uses(trial):
     """Return 1 if a GPU is used by a build of Torch that has cuDNN, else 0."""
     import torch
 

@@ -12,7 +12,7 @@ The probe's layer writes random numbers into memory and frees it, in every trial
 then it reads the same amount of memory.
 """
 
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread
 
 ID = "uninitialized-memory"
@@ -23,7 +23,7 @@ SOURCE = Source(
     title="uninitialized memory",
     breaks="torch.empty returns memory that contains the remains of other tensors.",
     backends=("torch",),
-    experiment=Loosen(models=("source:" + ID,), pins=("op-determinism",)),
+    experiment=Unpin(models=("source:" + ID,), pins=("op-determinism",)),
     links=(
         Link(
             "torch.utils.deterministic.fill_uninitialized_memory",

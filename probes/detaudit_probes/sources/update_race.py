@@ -16,7 +16,7 @@ processes of the tutorial matched once its generators were pinned
 
 import sys
 
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import mlp
 from detaudit_probes.protocol import Settings
 
@@ -57,13 +57,13 @@ SOURCE = Source(
     title="the optimizer's updates on TensorFlow 1",
     breaks="One thread writes a variable while another thread computes with it.",
     backends=("tensorflow1",),
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:" + ID,),
         race=True,
         settings=Settings(inter_op_threads=8, intra_op_threads=1),
         pins=(PIN, "one-thread"),
     ),
-    pins=(Pin(id=PIN, holds=(ID,), lines={"tensorflow1": LINES}),),
+    pins=(Pin(id=PIN, sources=(ID,), lines={"tensorflow1": LINES}),),
     links=(
         Link(
             "Keras issue 2280: reproducible results",
@@ -85,7 +85,7 @@ def pin(trial):
     exec("\n".join(LINES), {})  # exactly the lines that are printed
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import(
         "keras",
         lambda: _each(
@@ -97,7 +97,7 @@ def hold(session, name):
 def touch(session):
     """Count the optimizers that create their updates while Keras trains with TensorFlow 1."""
 
-    def telling(given):
+    def wrapper(given):
         def get_updates(optimizer, *arguments, **named):
             session.drew(ID)
             return given(optimizer, *arguments, **named)
@@ -105,7 +105,7 @@ def touch(session):
         return get_updates
 
     session.after_import(
-        "keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", telling))
+        "keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", wrapper))
     )
 
 
@@ -128,7 +128,7 @@ def _each(session, change):
                 change(kind)
 
 
-def see(trial):
+def count_uses(trial):
     """Return how many trainings wrote each variable as soon as its new value was known."""
     return 0 if PIN in trial.request.pins else len(trial.fitted)
 

@@ -43,7 +43,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Count how often JAX traces a whole training step to compile it: JAX logs every function that
     it traces.
     """
@@ -57,7 +57,7 @@ def watch(trial):
         )
 
 
-def see(trial):
+def count_uses(trial):
     """Return how many functions of this process must be compiled by XLA, from the runtime's own
     library; on JAX, how many training steps were traced.
     """

@@ -12,11 +12,11 @@ class Trial(Given):
     """One trial in the guest: its request, folder and backend, and the sources that its pins cover.
 
     ``folder`` is private to the trial. A source's own code stores what it counted (draws, threads,
-    orders) in ``counts``, for its ``see``; ``fitted`` is what was trained, in order.
+    orders) in ``counts``, for its ``count_uses``; ``fitted`` is what was trained, in order.
     """
 
-    def __init__(self, request: Request, folder: str, backend: Any, held: Set[str]) -> None:
-        super().__init__(request, folder, held)
+    def __init__(self, request: Request, folder: str, backend: Any, pinned: Set[str]) -> None:
+        super().__init__(request, folder, pinned)
         self.backend = backend
         self.fitted: List[Fitted] = []
         self._before: Dict[str, Any] = {}

@@ -11,7 +11,7 @@ from detaudit_probes.recording.fingerprint import Hasher
 _DEEPEST = 100  # frames searched for the user's line
 
 
-class Watch:
+class OperationRecorder:
     """Collects the events of operations that are executed while it observes.
 
     ``users`` says whether a file is the user's; ``variables`` are the existing variables (name, the
