@@ -32,10 +32,16 @@ def read_json(path: Path) -> Any:
 
 
 def end_of(path: Path, most: int = END) -> str:
-    """The last ``most`` bytes of a file as text; empty where there is no such file."""
+    """The last whole lines of a file within ``most`` bytes, as text; empty where there is no such
+    file. Of a line that is longer by itself, the last whole words: the end of a line may hold a
+    secret that only its beginning betrays.
+    """
     if not path.exists():
         return ""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - most))
-        return file.read().decode("utf-8", "replace")
+        text = file.read().decode("utf-8", "replace")
+    if size <= most:
+        return text
+    return text.partition("\n")[2] or text.partition(" ")[2]

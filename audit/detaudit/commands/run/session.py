@@ -175,6 +175,7 @@ class _Run:
             reason="not decided",
             environment={**hello.facts, "variables": environment.describe(os.environ)},
             strict=self.options.strict,
+            arguments=self.program.arguments,
         )
 
     def _go_on(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:

@@ -31,12 +31,13 @@ class Audit(Protocol):
 
 @dataclass(frozen=True)
 class Known:
-    """What rules need besides the finding that they are about: the audit, and what was
-    ``declared``.
+    """What rules need besides the finding that they are about: the audit, what was ``declared``,
+    and what is ``private``.
     """
 
     audit: Any
     declared: Mapping[str, Source]
+    private: Private
 
     @cached_property
     def pins(self) -> dict[str, Pin]:
@@ -57,7 +58,7 @@ def document(
     rules: Rules,
 ) -> Document:
     """The document of an audit."""
-    return Converter(private, {**RULES, **rules}, Known(audit, declared)).part(kind, audit)
+    return Converter(private, {**RULES, **rules}, Known(audit, declared, private)).part(kind, audit)
 
 
 def shared_fields(known: Known, concluded: Conclusion) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import Any
 from detaudit.commands.run import findings
 from detaudit.commands.run.conclusion import conclude
 from detaudit.core.counting import excluded_rate
-from detaudit.machine import variables
 from detaudit.registry import base
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted
@@ -18,7 +17,7 @@ LONGEST_TRACEBACK = 4000
 
 def document(audit: findings.RunAudit, private: Private | None = None) -> v1.RunReport:
     """The document of an audit of a user's script."""
-    hide = private or Private.of_here()
+    hide = private or Private.of_here(arguments=audit.arguments)
     return common.document(v1.RunReport, audit, base.script_sources(), hide, RULES)
 
 
@@ -29,7 +28,7 @@ def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
         "warnings": audit.notes,
         "notes": {},
         "first_divergence": audit.repeats.divergence,
-        "traceback": _without_secrets(audit.traceback[-LONGEST_TRACEBACK:]),
+        "traceback": known.private.ending(audit.traceback, LONGEST_TRACEBACK),
     }
 
 
@@ -68,25 +67,14 @@ def _verdict(known: Known, cause: findings.Cause) -> dict[str, Any]:
     }
 
 
-def _change(_: Known, fix: findings.Fix) -> dict[str, Any]:
-    return {"diff": _without_secrets(fix.diff), "trials": fix.runs}
+def _change(known: Known, fix: findings.Fix) -> dict[str, Any]:
+    shown = known.private.text(fix.diff, v1.LARGEST_DIFF)
+    return {"redacted": shown != fix.diff, "trials": fix.runs}
 
 
 def _price(known: Known, price: findings.Price) -> dict[str, Any]:
     added = [pin for pin in price.fastest if pin not in price.found.pins]
     return {"fixes": {pin: known.pins[pin] for pin in added if pin in known.pins}}
-
-
-def _without_secrets(text: str) -> str:
-    """``text`` without the lines that look as if a key or a password stood in them: a report may be
-    made public.
-    """
-    return "".join(
-        line
-        if not variables.looks_secret(line)
-        else f"{line[:1].strip() or ' '}{variables.LEFT_OUT}\n"
-        for line in text.splitlines(keepends=True)
-    )
 
 
 RULES: Rules = {
