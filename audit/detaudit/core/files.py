@@ -4,6 +4,7 @@ end.
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,4 +45,8 @@ def end_of(path: Path, most: int = END) -> str:
         text = file.read().decode("utf-8", "replace")
     if size <= most:
         return text
-    return text.partition("\n")[2] or text.partition(" ")[2]
+    for seam in ("[\r\n]", r"\s"):
+        *_, rest = re.split(seam, text, maxsplit=1)
+        if rest and rest != text:
+            return rest
+    return ""
