@@ -62,6 +62,7 @@ class Options:
     isolation: str | None = None
     online: bool = False
     keep: str | None = None
+    keep_environment: bool = False
     strict: bool = False
     depth: str = "op"
     price: bool | None = None
@@ -327,6 +328,7 @@ class _Run:
                 pace,
                 self.sandboxed,
                 self.options.online,
+                self.options.keep_environment,
             )
 
         control = self.session.folder.path / RUNS
