@@ -16,7 +16,7 @@ from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 
 from tests.pure import golden, schema
-from tests.pure.private_examples import FORMS, HARMLESS, HUNTER, KEY_BLOCK, RANDOM
+from tests.pure.private_examples import FORMS, HARMLESS, HUNTER, KEY_BLOCK, LATER, RANDOM
 
 PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
 
@@ -70,6 +70,11 @@ def test_the_formats_show_what_was_masked():
     for kind in schema.DOCUMENTS:
         for name, shown in formats(document(kind, "zebrafish")).items():
             assert "zebrafish" in shown, name
+
+
+@pytest.mark.parametrize("text", LATER)
+def test_forms_that_were_written_down_after_the_rules(text):
+    assert MARK in mask(text) and HUNTER not in mask(text)
 
 
 @pytest.mark.parametrize("line", HARMLESS)

@@ -80,8 +80,9 @@ _ASSIGNED = re.compile(
 )
 #: The value behind such a sign.
 _VALUE = re.compile(
-    rf"""(?: \(\s*(?:[+-]\s*)? )?
-    (?P<value> (?: {_quoted(2)} (?:\s* [+-]? \s* \\? \s* [rbfuRBFU]{{0,2}} (["']) [^"'\n]* \3)* )
+    rf"""(?: \\? \n [ +-]? [ \t]* (?=["']) )? (?: \(\s*(?:[+-]\s*)? )?
+    (?P<value> (?: {_quoted(2)} (?:\s* [+-]? \s* \\? \s* [rbfuRBFU]{{0,2}} (["']) [^"'\n]* \3)*
+        (?:[ \t]+ (?:if[ \t][^"'\n]{{1,80}}[ \t]else|or) [ \t]+ (["'])[^"'\n]*\4)? )
       | (?i:Bearer|Basic|Token|Digest|ApiKey|Negotiate) [ \t]+ {_BARE}
       | {_BARE} )""",
     re.VERBOSE,
@@ -118,7 +119,7 @@ _NAMED = re.compile(
     \\*["']?(?i:value)\\*["']?\s*[=:]\s*(?P<value>{_quoted(3)}|{_BARE})""",
     re.VERBOSE,
 )
-_ELEMENT = re.compile(r"<(?P<name>[A-Za-z_][\w.:-]*)[^<>]*>(?P<value>[^<>]+)(?=</(?P=name)>)")
+_ELEMENT = re.compile(r"<(?P<name>[A-Za-z_][\w.:-]*)[^<>]{0,200}>(?P<value>[^<>]+)(?=</(?P=name)>)")
 _PARAMETER = re.compile(r"[?&;](?P<name>[\w.%-]+)=(?P<value>[^&\s\"'`#;<>)\]}]+)")
 _PARAMETERS = frozenset(
     {"key", "sig", "signature", "auth", "code", "x-amz-credential", "x-amz-signature"}
@@ -132,23 +133,77 @@ _USER = re.compile(
 )
 #: The same of an f-string.
 _FORMATTED_USER = re.compile(r"""(?<=://)\{[^\s{}]*\}:(?P<value>[^\s"'`<>@{}]+)(?=@)""")
+#: A default where the name holds what a call finds: ``token = os.getenv("T", "x")``.
+_DEFAULT = re.compile(
+    rf"""(?<![\w-])(?P<name>[A-Za-z_]\w*)[ \t]*(?::[^=\n]{{1,80}})?=[ \t]*[\w.]*
+    (?:get|getenv|pop|field|Field|option|Option)\([^()\n]{{0,200}}?
+    (?:\)[ \t]*or[ \t]+|,[ \t]*(?:default[ \t]*=[ \t]*)?|\bdefault[ \t]*=[ \t]*)
+    (?P<value>{_quoted(3)})(?=\s*(?:\)|$))""",
+    re.VERBOSE | re.MULTILINE,
+)
+_OPTION_DEFAULT = re.compile(
+    rf"""["']--?(?P<name>[A-Za-z][\w-]*)["'][^()\n]{{0,200}}?\bdefault\s*=\s*(?P<value>{_quoted(3)})""",
+    re.VERBOSE,
+)
+#: ``['--password', 'x']``
+_LISTED_OPTION = re.compile(
+    rf"""(?P<close>["'])--?(?P<name>[A-Za-z][\w-]*)(?P=close)\s*,\s*(?P<value>{_quoted(4)})""",
+    re.VERBOSE,
+)
+_ATTRIBUTE = re.compile(
+    rf"""<(?P<name>[A-Za-z_][\w.:-]*)[ \t][^<>]{{0,200}}?\bvalue\s*=\s*(?P<value>{_quoted(3)})""",
+    re.VERBOSE,
+)
+_TWO_WORDS = re.compile(
+    rf"""(?i:\b(?P<name>(?:api|access|secret|private|account|auth|bearer)[ ](?:key|token)))
+    [ \t]*[:=][ \t]*(?P<value>{_quoted(3)}|{_BARE})""",
+    re.VERBOSE,
+)
+_LIST = re.compile(
+    r"""(?<![\w-])(?P<name>[A-Za-z_][\w-]*)["']?\]?[ \t]*[=:][ \t]*[\[{(](?P<value>[^\]})\n]*)"""
+)
+_KEY_OF_USER = re.compile(
+    rf"""["']user(?:name)?["']\s*:\s*["'][^"'\n]*["']\s*,\s*["']key["']\s*:\s*(?P<value>{_quoted(2)})""",
+    re.VERBOSE,
+)
+#: The third argument: host, user, password.
+_CONNECT = re.compile(
+    rf"""\bconnect\(\s*["'][^"'\n]*["']\s*,\s*["'][^"'\n]*["']\s*,\s*(?P<value>{_quoted(2)})""",
+    re.VERBOSE,
+)
+_SHORT_OPTION = re.compile(
+    r"""\b(?:sshpass[ \t]+-p[ \t]*|mysql\w*\b[^\n|;]{0,80}?[ \t]-p)(?P<value>[^\s"'=-][^\s"']*)"""
+)
 _CURL = re.compile(
     r"""(?<![\w-])(?:-u|--user|--proxy-user)[ \t=]*["']?(?P<value>[^\s:"']+:[^\s"']+)"""
 )
 #: Calls whose strings are credentials.
 _CALL = re.compile(
-    r"""\b(?:(?:sign_?in|log_?in|authenticate|HTTP\w*Auth|\w*Credentials?|Fernet|from_?token)
+    r"""\b(?:(?:sign_?in|log_?in|authenticate|HTTP\w*Auth|\w*Credentials?|Fernet|from_?token|Experiment)
     |(?:set|use|add|with)_?(?:api_?)?(?:key|token|password|secret|credentials))\(
     (?P<value>[^()\n]*)""",
     re.VERBOSE | re.IGNORECASE,
 )
 _CALL_WITH_KEY = re.compile(
-    rf"""\b\w*(?:login|auth|client|connect|init|openai)\w*\([^()\n]*?\bkey\s*=\s*(?P<value>{_quoted(2)})""",
+    rf"""\b\w*(?:login|auth|client|connect|init|openai)\w*\([^()\n]{{0,200}}?\bkey\s*=\s*(?P<value>{_quoted(2)})""",
     re.VERBOSE | re.IGNORECASE,
 )
 _AUTH_PAIR = re.compile(r"""\bauth\s*=\s*[(\[](?P<value>[^()\n]*)""")
 _BEARER = re.compile(
     r"""(?i:\b(?:bearer|basic|token))[ \t]+(?=[\w.~+/=-]*[\d=])(?P<value>[\w.~+/=-]{8,})"""
+)
+_NAMES_AND_VALUES = (
+    _DEFAULT,
+    _OPTION_DEFAULT,
+    _LISTED_OPTION,
+    _PAIR,
+    _NAMED,
+    _ATTRIBUTE,
+    _OPTION,
+    _SET,
+    _NETRC,
+    _SPOKEN,
+    _TWO_WORDS,
 )
 _STRING = re.compile(r"""(?<![\w=])(?<!=\s)[rbfu]{0,2}(["'])(?P<value>[^"'\n]*)(?:\1|$)""")
 _WORD = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/=_-]{24,}")
@@ -242,11 +297,13 @@ def mask(text: str) -> str:
         text = form.sub(_covered(_is_named), text)
     for form in (_CALL, _AUTH_PAIR):
         text = form.sub(_strings_covered, text)
-    for form in (_CURL, _BEARER, _CALL_WITH_KEY):
+    literals = (_CURL, _BEARER, _CALL_WITH_KEY, _KEY_OF_USER, _CONNECT, _SHORT_OPTION)
+    for form in literals:
         text = form.sub(_covered(_is_literal), text)
     text = _assignments_covered(text)
-    for form in (_PAIR, _NAMED, _OPTION, _SET, _NETRC, _SPOKEN):
+    for form in _NAMES_AND_VALUES:
         text = form.sub(_covered(_is_assigned), text)
+    text = _LIST.sub(_list_covered, text)
     return _WORD.sub(lambda found: MARK if _is_random(found[0]) else found[0], text)
 
 
@@ -362,6 +419,12 @@ def _strings_covered(found: re.Match[str]) -> str:
     return found[0][:before] + _STRING.sub(_covered(_is_literal), found["value"])
 
 
+def _list_covered(found: re.Match[str]) -> str:
+    """A list with its strings hidden, if its name says secret."""
+    is_secret = says_secret(found["name"]) and not says_weakly(found["name"])
+    return _strings_covered(found) if is_secret else found[0]
+
+
 def _cover(found: re.Match[str]) -> str:
     return blank(found[0])
 
@@ -391,9 +454,10 @@ def _is_random(word: str) -> bool:
     if not _has(bare, r"\d") or not _has(bare, "[A-Za-z]") or _entropy(bare) < 3.5:
         return False
     changes = len(_CHANGE.findall(bare)) / len(bare)
-    if re.search(r"[/_-]", word.strip("=_-")):
-        mixed = _has(bare, "[a-z]") and _has(bare, "[A-Z]")
-        return mixed and changes > 0.25 and not re.search("[a-z]{6}|[A-Z]{6}", bare)
+    pieces = re.split("[/_-]", word.strip("=_-"))
+    if len(pieces) > 1:
+        mixed = _has(bare, "[a-z]") and _has(bare, "[A-Z]") and len(bare) / len(pieces) >= 8
+        return mixed and changes > 0.25 and not _has(bare, "[a-z]{6}|[A-Z]{6}")
     return changes > 0.25
 
 

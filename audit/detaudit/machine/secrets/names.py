@@ -15,7 +15,9 @@ _SECRET = frozenset(
         "passphrase",
         "passcode",
         "pwd",
+        "passwords",
         "secret",
+        "secrets",
         "credential",
         "credentials",
         "authorization",
@@ -53,7 +55,21 @@ _KEYS = frozenset(
         "encryption",
         "license",
         "master",
+        "anthropic",
+        "aws",
+        "cohere",
+        "comet",
+        "gcp",
+        "github",
+        "google",
+        "hf",
+        "huggingface",
+        "kaggle",
+        "mistral",
+        "neptune",
         "openai",
+        "roboflow",
+        "stripe",
         "private",
         "secret",
         "service",
@@ -153,6 +169,7 @@ _ABOUT = frozenset(
         "classification",
         "col",
         "column",
+        "columns",
         "count",
         "counts",
         "dict",
@@ -201,7 +218,9 @@ _ABOUT = frozenset(
         "missing",
         "name",
         "names",
+        "nnz",
         "path",
+        "pattern",
         "placeholder",
         "policy",
         "pos",
@@ -229,6 +248,7 @@ _ABOUT = frozenset(
         "version",
         "weight",
         "weights",
+        "words",
     }
 )
 #: What asks for a secret, or misses one: ``InvalidCredentials``, ``get_password``.
@@ -253,7 +273,7 @@ _ASKS = frozenset(
     }
 )
 #: Names that say it only where the value looks like one as well.
-_WEAK = frozenset({"token", "auth", "pass", "pw", "passw", "session", "jwt", "cookie"})
+_WEAK = frozenset({"token", "auth", "pass", "pw", "jwt", "cookie"})
 
 
 @lru_cache(maxsize=4096)
@@ -282,7 +302,7 @@ def _is_secret(words: list[str], place: int) -> bool:
     if word == "token":
         is_id = after[:1] == ["id"]
         return before not in _PIECES_OF_TEXT and not is_id and not _ABOUT & set(after)
-    if word == "key":
+    if word in ("key", "keys"):
         return before in _KEYS
     if word in ("pass", "pw"):
         return len(words) == 1 or (before in _PASSES and not after)
