@@ -62,6 +62,7 @@ def test_no_variable_and_no_argument_lies_on_the_disk(audit):
     assert "looked through" in found.output and "0o700" in found.output
     assert "FOUND" not in found.output, "while the runs were under way"
     assert holding(kept, SECRET, ARGUMENT) == set()
+    assert holding(kept, "DB_PASSWORD") == set(), "nor a name, nor a digest of its value"
     assert stat.S_IMODE(os.stat(kept).st_mode) == 0o700
     launch = json.loads(next(kept.rglob("launch.json")).read_text())
     assert launch["environment"]["PYTHONHASHSEED"] == "0" and "HOME" not in launch["environment"]

@@ -27,6 +27,7 @@ from detaudit.core.events import Emit, Told
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.errors import UsageError
+from detaudit.execution import resume as resume_file
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
@@ -118,6 +119,8 @@ def run(
         if options.keep is not None and not audit.interrupted and audit.resume is None:
             keep = Path(options.keep).absolute()
             os.makedirs(keep.parent, exist_ok=True)
+            # Nothing goes on from there, and it has a digest of every variable
+            (work.folder.path / resume_file.FILE).unlink(missing_ok=True)
             shutil.move(work.folder.path, keep)  # to another file system, perhaps
     return audit
 
