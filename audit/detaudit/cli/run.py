@@ -103,13 +103,21 @@ def run_command(
         ),
     ] = None,
     keep: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the traces and outputs there.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the traces and outputs there, unredacted."),
     ] = None,
+    keep_environment: Annotated[
+        bool,
+        typer.Option(
+            "--keep-environment",
+            help="With --keep: all environment variables and the arguments as well.",
+        ),
+    ] = False,
     show_output: Annotated[
         bool, typer.Option("--show-output", help="Show what the first run printed.")
     ] = False,
     write_fix: Annotated[
-        Path | None, typer.Option(metavar="F", help="Write the fix as a diff.")
+        Path | None, typer.Option(metavar="F", help="Write the fix as a diff, unredacted.")
     ] = None,
     reproducer: Reproducer = None,
     resume: Resume = None,
@@ -144,6 +152,7 @@ def run_command(
         isolation=None if isolation is None else one_of(isolation, KINDS, "--isolation"),
         online=online,
         keep=str(keep) if keep else None,
+        keep_environment=keep_environment,
         strict=strict,
         depth=one_of(depth, DEPTHS, "--depth"),
         cost=cost,
@@ -166,7 +175,7 @@ def run_command(
         sys.stdout.write(audit.output)
     hand_over(document, targets, verbose)
     if write_fix is not None and audit.fix is not None:
-        write.save(write_fix, write.FIX_HEADER + audit.fix.diff)
+        write.save(write_fix, write.FIX_HEADER + audit.fix.diff, private=True)
     if reproducer is not None:
         found = (
             audit.pinpoint.operation

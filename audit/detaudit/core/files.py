@@ -5,6 +5,7 @@ end.
 import contextlib
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,21 @@ from typing import Any
 END = 4000  # bytes of what a process has said that are looked at
 
 
-def replace_file(path: Path, content: bytes, durable: bool = False) -> None:
+def replace_file(
+    path: Path, content: bytes, durable: bool = False, mode: int | None = None
+) -> None:
     """Write a file under another name and rename it: a reader sees the file of before, or the whole
     new one. Where that fails nothing is left behind.
 
     ``durable``: also after a loss of power, as far as the disk keeps its word; a full disk is told
-    before the old file is gone.
+    before the old file is gone. ``mode``: the permissions of the new file, from its first byte on.
     """
     draft = path.with_name(f".detaudit-{os.getpid()}-{threading.get_ident()}.part")
     file = open(draft, "xb")  # noqa: SIM115 (a draft that is not ours must not be taken away below)
     try:
         with file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(content)
             if durable:
                 file.flush()
@@ -45,10 +50,20 @@ def read_json(path: Path) -> Any:
 
 
 def end_of(path: Path, most: int = END) -> str:
-    """The last ``most`` bytes of a file as text; empty where there is no such file."""
+    """The last whole lines of a file within ``most`` bytes, as text; empty where there is no such
+    file. Of a line that is longer by itself, the last whole words: the end of a line may hold a
+    secret that only its beginning betrays.
+    """
     if not path.exists():
         return ""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - most))
-        return file.read().decode("utf-8", "replace")
+        text = file.read().decode("utf-8", "replace")
+    if size <= most:
+        return text
+    for seam in ("[\r\n]", r"\s"):
+        *_, rest = re.split(seam, text, maxsplit=1)
+        if rest and rest != text:
+            return rest
+    return ""

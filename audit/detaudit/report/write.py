@@ -24,9 +24,9 @@ def plain_json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1).decode() + "\n"
 
 
-def save(path: str | Path, text: str) -> None:
+def save(path: str | Path, text: str, private: bool = False) -> None:
     """Put ``text`` as UTF-8 into ``path`` atomically: a reader sees the file of before or the whole
-    new one.
+    new one. What is ``private`` only its owner may read.
 
     A link stays a link. What is no regular file (``/dev/stdout``, a pipe) is written to as it is.
     Raises UsageError where it cannot be written, and leaves nothing behind.
@@ -37,7 +37,7 @@ def save(path: str | Path, text: str) -> None:
         if _takes_bytes(target):
             target.write_bytes(content)
         else:
-            _replace(target, content)
+            _replace(target, content, PRIVATE_MODE if private else None)
     except (OSError, ValueError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or error
         raise UsageError(
@@ -63,6 +63,8 @@ def check_target(path: str | Path | None) -> None:
         raise UsageError(f"Cannot write {name}: it is read-only. Name a file elsewhere.")
 
 
+#: For the owner alone.
+PRIVATE_MODE = 0o600
 #: How a fix begins as a file: what stands before a diff is skipped by ``patch`` and ``git apply``.
 FIX_HEADER = "# Written by detaudit run: apply it with patch -p1.\n"
 #: What detaudit has written begins so, or (JSON, whose keys are sorted; a program) has this in it.
@@ -108,9 +110,9 @@ def _takes_bytes(target: Path) -> bool:
     return target.exists() and not target.is_dir() and not stat.S_ISREG(target.stat().st_mode)
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _replace(target: Path, content: bytes, mode: int | None) -> None:
     if target.is_dir():
         raise IsADirectoryError(21, "it is a folder")
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(13, "it is read-only")
-    replace_file(target, content, durable=True)
+    replace_file(target, content, durable=True, mode=mode)

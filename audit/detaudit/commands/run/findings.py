@@ -235,6 +235,8 @@ class RunAudit:
     isolation: Isolation = Isolation()
     notes: tuple[str, ...] = ()
     traceback: str = ""
+    # The program's own; they stand in no report, and secrets among them are masked everywhere in it
+    arguments: tuple[str, ...] = ()
     # What the first run printed; it is shown where asked for, and stands in no report
     output: str = ""
     trials: tuple[Finished, ...] = ()

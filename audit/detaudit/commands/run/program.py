@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import detaudit_probes
 from detaudit_probes import codec, protocol
@@ -28,7 +30,7 @@ from detaudit.execution.processes import end_group
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.tree import entries
 from detaudit.execution.sandbox.view import Sandbox, Start, View
-from detaudit.machine import confinement
+from detaudit.machine import confinement, variables
 
 MOST_BURNERS = 8
 MOST_LISTED = 50_000  # names below the program's folder that are looked at for changes
@@ -292,6 +294,7 @@ class Process:
         pace: Pace | None = None,
         sandboxed: "Sandboxed | None" = None,
         online: bool = False,
+        keeps_all: bool = False,
     ):
         self.program, self.interpreter, self.control, self._pace = (
             program,
@@ -299,7 +302,7 @@ class Process:
             control,
             pace,
         )
-        self._sandboxed, self._online = sandboxed, online
+        self._sandboxed, self._online, self._keeps_all = sandboxed, online, keeps_all
         self._environment = dict(environment)
         self._process: subprocess.Popen | None = None
         self._lifeline: int | None = None
@@ -331,24 +334,33 @@ class Process:
         )
         asked = request._replace(orders=orders)
         write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
-        write_json(
-            folder / LAUNCH_FILE,
-            {
-                "command": self.program.command(self.interpreter.path, root),
-                "cwd": str(cwd),
-                "environment": self._variables(folder, temporary if request.pins else None),
-                "timeout": request.timeout,
-                "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
-                "fixed_addresses": bool(request.settings.fixed_addresses),
-                "burners": _burners() if request.settings.busy else 0,
-                # Where the clock is pinned, two runs read the same time whenever they begin.
-                "wait": self._pace.wait()
-                if self._pace is not None and CLOCK not in request.pins
-                else 0.0,
-            },
-        )
-        self._start(folder)
+        launch = {
+            "command": self.program.command(self.interpreter.path, root),
+            "cwd": str(cwd),
+            "environment": self._variables(folder, temporary if request.pins else None),
+            "timeout": request.timeout,
+            "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
+            "fixed_addresses": bool(request.settings.fixed_addresses),
+            "burners": _burners() if request.settings.busy else 0,
+            # Where the clock is pinned, two runs read the same time whenever they begin.
+            "wait": self._pace.wait()
+            if self._pace is not None and CLOCK not in request.pins
+            else 0.0,
+        }
+        write_json(folder / LAUNCH_FILE, launch if self._keeps_all else self._public(launch))
+        self._start(folder, launch)
         return folder
+
+    def _public(self, launch: Mapping[str, Any]) -> dict[str, Any]:
+        """How a run was started, as it may stay on a disk: listed variables, no arguments."""
+        arguments = len(self.program.arguments)
+        return {
+            **launch,
+            "command": launch["command"][: len(launch["command"]) - arguments],
+            "arguments": arguments,
+            "environment": variables.describe(launch["environment"]),
+            "mounts": None,
+        }
 
     def _covered(self, view: View) -> tuple[str, ...]:
         """Folders besides the program's own that are protected as well."""
@@ -389,10 +401,18 @@ class Process:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def _start(self, folder: Path) -> None:
+    def _start(self, folder: Path, launch: Mapping[str, Any]) -> None:
+        """Start the process that looks after the run. It reads the ``launch`` from a file without
+        a name: there are arguments and variables in it, of which none may stay on a disk.
+        """
         reading, self._lifeline = os.pipe()
         try:
-            with open(folder / "supervisor", "wb") as said:
+            with (
+                open(folder / "supervisor", "wb") as said,
+                tempfile.TemporaryFile(dir=folder) as asked,
+            ):
+                asked.write(json.dumps(launch).encode())
+                asked.seek(0)
                 self._process = subprocess.Popen(
                     [
                         sys.executable,
@@ -402,7 +422,7 @@ class Process:
                         str(reading),
                     ],
                     cwd=folder,  # ``-m`` puts it first on the path: the user's own may hold a module of any name
-                    stdin=subprocess.DEVNULL,
+                    stdin=asked,
                     stdout=subprocess.DEVNULL,
                     stderr=said,
                     pass_fds=(reading,),

@@ -28,6 +28,7 @@ from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.core.sentences import listed
 from detaudit.errors import UsageError
+from detaudit.execution import resume as resume_file
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
@@ -63,6 +64,7 @@ class Options:
     isolation: str | None = None
     online: bool = False
     keep: str | None = None
+    keep_environment: bool = False
     strict: bool = False
     depth: str = "op"
     cost: bool | None = None
@@ -118,6 +120,8 @@ def run(
         if options.keep is not None and not audit.interrupted and audit.resume is None:
             keep = Path(options.keep).absolute()
             os.makedirs(keep.parent, exist_ok=True)
+            # Nothing goes on from there, and it has a digest of every variable
+            (work.folder.path / resume_file.FILE).unlink(missing_ok=True)
             shutil.move(work.folder.path, keep)  # to another file system, perhaps
     return audit
 
@@ -177,6 +181,7 @@ class _Run:
             reason="not decided",
             environment={**hello.facts, "variables": environment.describe(os.environ)},
             strict=self.options.strict,
+            arguments=self.program.arguments,
         )
 
     def _go_on(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
@@ -330,6 +335,7 @@ class _Run:
                 pace,
                 self.sandboxed,
                 self.options.online,
+                self.options.keep_environment,
             )
 
         control = self.session.folder.path / RUNS

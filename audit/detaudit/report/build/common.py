@@ -33,12 +33,13 @@ class Audit(Protocol):
 
 @dataclass(frozen=True)
 class Known:
-    """What rules need besides the finding that they are about: the audit, and what was
-    ``declared``.
+    """What rules need besides the finding that they are about: the audit, what was ``declared``,
+    and what is ``private``.
     """
 
     audit: Any
     declared: Mapping[str, Source]
+    private: Private
 
     @cached_property
     def pins(self) -> dict[str, Pin]:
@@ -72,7 +73,7 @@ def document(
         return {**shared_fields(known, conclusion), **own}
 
     every_rule = {**RULES, **rules, (kind, type(audit)): whole}
-    return Converter(hide, every_rule, Known(audit, sources)).part(kind, audit)
+    return Converter(hide, every_rule, Known(audit, sources, hide)).part(kind, audit)
 
 
 def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import Any
 from detaudit.commands.run import findings
 from detaudit.commands.run.conclusion import conclude
 from detaudit.core.counting import excluded_rate
-from detaudit.machine import variables
 from detaudit.registry import base
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted
@@ -18,11 +17,11 @@ LONGEST_TRACEBACK = 4000
 
 def document(audit: findings.RunAudit, private: Private | None = None) -> v1.RunReport:
     """The document of an audit of a user's script."""
-    hide = private or Private.of_here()
+    hide = private or Private.of_here(arguments=audit.arguments)
     return common.document(v1.RunReport, audit, conclude(audit), RULES, base.script_sources(), hide)
 
 
-def _report(_: Known, audit: findings.RunAudit) -> dict[str, Any]:
+def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
     return {
         "verdicts": audit.causes,
         "warnings": audit.notes,
@@ -31,7 +30,7 @@ def _report(_: Known, audit: findings.RunAudit) -> dict[str, Any]:
         "depends_on": _varied(audit, False),
         "unaffected_by": _varied(audit, True),
         "not_judged": _varied(audit, None),
-        "traceback": _without_secrets(audit.traceback[-LONGEST_TRACEBACK:]),
+        "traceback": known.private.ending(audit.traceback, LONGEST_TRACEBACK),
     }
 
 
@@ -75,25 +74,14 @@ def _verdict(known: Known, cause: findings.Cause) -> dict[str, Any]:
     }
 
 
-def _change(_: Known, fix: findings.Fix) -> dict[str, Any]:
-    return {"diff": _without_secrets(fix.diff)}
+def _change(known: Known, fix: findings.Fix) -> dict[str, Any]:
+    shown = known.private.text(fix.diff, v1.LARGEST_DIFF)
+    return {"redacted": shown != fix.diff}
 
 
 def _costs(known: Known, cost: findings.Costs) -> dict[str, Any]:
     added = [pin for pin in cost.fastest if pin not in cost.combined.pins]
     return {"fixes": {pin: known.pins[pin] for pin in added if pin in known.pins}}
-
-
-def _without_secrets(text: str) -> str:
-    """``text`` without the lines that look as if a key or a password stood in them: a report may be
-    made public.
-    """
-    return "".join(
-        line
-        if not variables.looks_secret(line)
-        else f"{line[:1].strip() or ' '}{variables.LEFT_OUT}\n"
-        for line in text.splitlines(keepends=True)
-    )
 
 
 RULES: Rules = {

@@ -289,9 +289,16 @@ def describe_site(site: v1.Site, source: str) -> str:
     return f"{site.file}:{site.line}{function}, {number(site.draws, what)}{through}"
 
 
+REDACTED = (
+    "Private text is masked here, so this diff does not apply: --write-fix FILE writes it whole."
+)
+
+
 def describe_fix(fix: v1.Change) -> str:
     said = f"verified: {fix.reason}" if fix.verified else f"not verified: {fix.reason}"
-    return f"{said}; it takes {cost(fix)}" if fix.cost is not None else said
+    if fix.cost is not None:
+        said = f"{said}; it takes {cost(fix)}"
+    return f"{said}. {REDACTED}" if fix.redacted else said
 
 
 def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ VERSION = 1
 
 #: The most characters of a name, of one line to paste, and of a sentence or a message.
 NAME, LINE, TEXT = 300, 500, 4000
+LARGEST_DIFF = 200_000
 
 Name = Annotated[str, Meta(max_length=NAME)]
 Line = Annotated[str, Meta(max_length=LINE)]
@@ -448,12 +449,13 @@ class Change(Part):
     """The fix: a unified ``diff`` against the user's files, and variables to set before the program
     starts.
 
+    ``redacted``: something private was masked in ``diff``, so it does not apply as it stands.
     ``verified`` is true only after ``runs`` runs of the changed copy agreed to the last bit.
     ``cost`` is the ratio of times, changed to unchanged, ``cost_range`` the least and the greatest.
     ``excluded_rate`` as in a verdict.
     """
 
-    diff: Annotated[str, Meta(max_length=200_000)]
+    diff: Annotated[str, Meta(max_length=LARGEST_DIFF)]
     environment: Variables
     verified: bool | None
     runs: Natural
@@ -461,6 +463,7 @@ class Change(Part):
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
     excluded_rate: Share | None = None
+    redacted: bool = False
 
 
 class Cost(Part):
