@@ -25,6 +25,7 @@ from detaudit.core.tally import Tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base, reference
+from detaudit.report.formats.registry import FORMATS
 from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1
 from detaudit_probes import protocol, sources
@@ -280,10 +281,10 @@ def test_the_exit_codes_are_those_that_are_given():
 
 def test_the_figures_of_counting_and_of_races():
     text = page("reference/verdicts.md")
-    for pairs, rate in rows(text, "pairs that agree", "rate above which it is excluded"):
+    for pairs, rate in rows(text, "pairs that match", "rate above which it is excluded"):
         assert rate == f"{excluded_rate(int(pairs)):.0%}".replace("%", " %")
     for loose, pinned, p, enough in rows(
-        text, "loose pairs that part", "pinned pairs that part", "p", "enough"
+        text, "unpinned pairs that differ", "pinned pairs that differ", "p", "enough"
     ):
         value = fisher(*map(int, re.findall(r"\d+", f"{loose} {pinned}")))
         assert (p, enough) == (f"{value:.3f}", "yes" if value < SIGNIFICANT else "no")
@@ -298,7 +299,7 @@ def test_the_figures_of_counting_and_of_races():
 
 def test_every_verdict_and_every_answer_is_told():
     text = page("reference/verdicts.md")
-    assert [row[0] for row in rows(text, "verdict", "what was seen", "what to do")] == [
+    assert [row[0] for row in rows(text, "verdict", "what was observed", "what to do")] == [
         f"`{one}`" for one in (REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN, SKIPPED, ERROR)
     ]
     words = set(re.findall(r'"([A-Z][A-Z ,]+)"', inspect.getsource(answer)))
@@ -310,7 +311,7 @@ def test_placebos_traces_and_variables_are_told():
     told = {
         row[0].strip("`"): row
         for row in rows(
-            page("reference/placebos.md"), "id", "the setting", "believed to hold", "the real pin"
+            page("reference/placebos.md"), "id", "the setting", "believed to pin", "the real pin"
         )
     }
     assert told.keys() == {one.id for one in PLACEBOS}
@@ -394,3 +395,16 @@ def example_source() -> str:
     ]
     assert len(found) == 1
     return found[0]
+
+
+def test_every_field_of_a_report_is_explained():
+    parts = [kind for kind in vars(v1).values() if isinstance(kind, type)]
+    names = {name for kind in parts if issubclass(kind, v1.Part) for name in kind.__struct_fields__}
+    assert {"pinpoint", "refusals", "unseeded", "max_abs"} <= names
+    assert names <= set(re.findall(r"`([a-z_]+)`", page("reference/report.md")))
+
+
+def test_every_format_is_in_the_reference():
+    options = rows(page("reference/commands.md"), "option", "meaning", "default")
+    (meaning,) = [meaning for option, meaning, _ in options if option == "`--format`"]
+    assert set(re.findall(r"`(\w+)`", meaning)) == {"terminal", *FORMATS}
