@@ -329,7 +329,7 @@ def test_placebos_traces_and_variables_are_told():
         *private,
         "KERAS_BACKEND",
     }
-    tried = other.split("## What is taken away, and tried")[1].split("\n\n")[2]
+    tried = other.split("## What is removed, and tried")[1].split("\n\n")[2]
     assert set(re.findall(r"`(\w+)`", tried)) == base.controlled_variables()
 
 
