@@ -294,7 +294,7 @@ def test_the_figures_of_counting_and_of_races():
         "`--full`": str(PAIRS["full"]),
         "`--trials N`": "N",
     }
-    assert f"at least {RACE_PAIRS} pairs a side" in text and f"up to {MOST_PAIRS}." in text
+    assert f"at least {RACE_PAIRS} pairs on each side" in text and f"up to {MOST_PAIRS}." in text
 
 
 def test_every_verdict_and_every_answer_is_told():
