@@ -271,7 +271,8 @@ a rate of differing pairs above 95 % and nothing below it; a scan now runs five 
 SOURCES = """## What makes runs differ
 
 The name of a pin: runs differ without it, and match with it. `varies`: each setting gives the same bits every
-time, but settings differ. `=`: no difference observed. `·`: not tried, or not used; an empty cell: not a source there. `?`: not decided.
+time, but settings differ. `=`: no difference observed. `·`: not tried, or not used; an empty cell: not a source there.
+`?`: not decided.
 """
 CHANGED = """## What changed from each version to the next
 
