@@ -27,21 +27,24 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def warn(message: str) -> None:
+    from detaudit.report.escape import visible_line
+
     Console(stderr=True).print(
-        message, style="bold red", highlight=False, markup=False, soft_wrap=True
+        visible_line(message), style="bold red", highlight=False, markup=False, soft_wrap=True
     )
 
 
 def tell_how_to_go_on(
     command: str, audit: "Audit | RunAudit | OpsAudit", code: int, program: Sequence[str] = ()
 ) -> None:
-    """Of an interrupted audit that was saved: the command that goes on with it. Exits with
+    """Of an audit that is not complete and was saved: the command that goes on with it. Exits with
     ``code``.
     """
     if audit.resume is not None:
         line = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
+        how = "Interrupted" if audit.interrupted else "Not complete"
         saved = f"{len(audit.trials)} finished trials are saved; go on" if audit.trials else "Go on"
-        fail(f"Interrupted. {saved} with: {line}", code)
+        fail(f"{how}. {saved} with: {line}", code)
 
 
 def hand_over(
