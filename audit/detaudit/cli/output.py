@@ -6,19 +6,26 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from detaudit.commands.ops.findings import OpsAudit
-    from detaudit.commands.run.findings import RunAudit
-    from detaudit.commands.scan.findings import Audit
+    from detaudit.core.experiment import Finished
     from detaudit.core.pinpoint import Guilty
     from detaudit.report.schema import v1
 
 #: What a reproducer's head names the versions of.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
+
+
+class Saved(Protocol):
+    """What every command's findings have for who interrupts it."""
+
+    @property
+    def trials(self) -> "tuple[Finished, ...]": ...
+    @property
+    def resume(self) -> str | None: ...
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -34,9 +41,7 @@ def warn(message: str) -> None:
     )
 
 
-def tell_how_to_go_on(
-    command: str, audit: "Audit | RunAudit | OpsAudit", code: int, program: Sequence[str] = ()
-) -> None:
+def tell_how_to_go_on(command: str, audit: Saved, code: int, program: Sequence[str] = ()) -> None:
     """Of an audit that is not complete and was saved: the command that goes on with it. Exits with
     ``code``.
     """

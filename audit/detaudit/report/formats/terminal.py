@@ -14,10 +14,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from detaudit.core.sentences import listed
 from detaudit.report.escape import clipped, exports, visible_line
 from detaudit.report.pages import page as pages
 from detaudit.report.pages.page import Depth, Head
-from detaudit.report.pages.wording import listed
 
 TONES = {"good": "bold green", "bad": "bold red", "unsure": "bold yellow"}
 VERDICTS = {
