@@ -34,11 +34,11 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-TEST_PAGES = ("README.md", "corpus/README.md")
+TESTS = ROOT / "tests"
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in sorted(
-        [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "tests" / page for page in TEST_PAGES)]
+        [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), TESTS / "README.md", *TESTS.glob("*/README.md")]
     )
 }
 FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
