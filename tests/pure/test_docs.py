@@ -25,6 +25,7 @@ from detaudit.core.tally import Tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base, reference
+from detaudit.report.formats.registry import FORMATS
 from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1
 from detaudit_probes import protocol, sources
@@ -33,9 +34,12 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+TESTS = ROOT / "tests"
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+    for path in sorted(
+        [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), TESTS / "README.md", *TESTS.glob("*/README.md")]
+    )
 }
 FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
@@ -288,10 +292,10 @@ def test_the_exit_codes_are_those_that_are_given():
 
 def test_the_figures_of_counting_and_of_races():
     text = page("reference/verdicts.md")
-    for pairs, rate in rows(text, "pairs that agree", "rate above which it is excluded"):
+    for pairs, rate in rows(text, "pairs that match", "rate above which it is excluded"):
         assert rate == f"{excluded_rate(int(pairs)):.0%}".replace("%", " %")
     for unpinned, pinned, p, enough in rows(
-        text, "loose pairs that part", "pinned pairs that part", "p", "enough"
+        text, "unpinned pairs that differ", "pinned pairs that differ", "p", "enough"
     ):
         value = fisher(*map(int, re.findall(r"\d+", f"{unpinned} {pinned}")))
         assert (p, enough) == (f"{value:.3f}", "yes" if value < SIGNIFICANT else "no")
@@ -301,12 +305,12 @@ def test_the_figures_of_counting_and_of_races():
         "`--full`": str(PAIRS["full"]),
         "`--trials N`": "N",
     }
-    assert f"at least {RACE_PAIRS} pairs a side" in text and f"up to {MOST_PAIRS}." in text
+    assert f"at least {RACE_PAIRS} pairs on each side" in text and f"up to {MOST_PAIRS}." in text
 
 
 def test_every_verdict_and_every_answer_is_reported():
     text = page("reference/verdicts.md")
-    assert [row[0] for row in rows(text, "verdict", "what was seen", "what to do")] == [
+    assert [row[0] for row in rows(text, "verdict", "what was observed", "what to do")] == [
         f"`{one}`" for one in (REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN, SKIPPED, ERROR)
     ]
     words = set(re.findall(r'"([A-Z][A-Z ,]+)"', inspect.getsource(answer)))
@@ -336,7 +340,7 @@ def test_placebos_traces_and_variables_are_reported():
         *private,
         "KERAS_BACKEND",
     }
-    tried = other.split("## What is taken away, and tried")[1].split("\n\n")[2]
+    tried = other.split("## What is removed, and tried")[1].split("\n\n")[2]
     assert set(re.findall(r"`(\w+)`", tried)) == base.controlled_variables()
 
 
@@ -402,3 +406,51 @@ def example_source() -> str:
     ]
     assert len(found) == 1
     return found[0]
+
+
+def test_every_field_of_a_report_is_explained():
+    parts = [kind for kind in vars(v1).values() if isinstance(kind, type)]
+    names = {name for kind in parts if issubclass(kind, v1.Part) for name in kind.__struct_fields__}
+    assert {"pinpoint", "refusals", "unseeded", "max_abs"} <= names
+    assert names <= set(re.findall(r"`([a-z_]+)`", page("reference/report.md")))
+
+
+def test_every_format_is_in_the_reference():
+    options = rows(page("reference/commands.md"), "option", "meaning", "default")
+    (meaning,) = [meaning for option, meaning, _ in options if option == "`--format`"]
+    assert set(re.findall(r"`(\w+)`", meaning)) == {"terminal", *FORMATS}
+
+
+#: Whole phrases of the old vocabulary, and others that no engineer would say aloud.
+RETIRED = re.compile(
+    r"\b(?:runs?|pairs?|they|replays|trainings?) (?:part|parted|agree|agreed)\b"
+    r"|\bto the last bit\b|\b(?:let|set) loose\b|\bloose (?:pairs?|runs?|sources?|generators?)\b"
+    r"|\b(?:was|were|is|are|be) (?:seen|told|held|watched)\b|\bwhat was seen\b"
+    r"|\b(?:recipes?|pins?) holds?\b|\bholds? (?:it|the source|the runs|them)\b"
+    r"|\bbare (?:runs?|trials?|ones?)\b|\bwatched (?:runs?|trainings?|steps?)\b"
+    r"|\bborn there\b|\brests? on the\b|\bof one and the same\b|\bfor want of\b"
+    r"|\b(?:price|prices) of\b|\bhas a price\b|\bgoes? on with\b|\b(?:step|pairs|line) a side\b"
+)
+#: Fields, options and outputs of a real audit stand as they are.
+CODE = re.compile(r"`[^`\n]*`")
+
+
+@pytest.mark.parametrize("name", sorted(PAGES.keys() - {"README.md", "docs/reference/sources.md"}))
+def test_no_page_has_a_retired_phrase(name):
+    text = " ".join(CODE.sub("", FENCE.sub("", PAGES[name])).split())
+    found = [text[max(0, match.start() - 30) : match.end()] for match in RETIRED.finditer(text)]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "2 of 2 pairs part, pinned 0 of 2.",
+        "Runs agree to the last bit.",
+        "The loose pairs are counted.",
+        "A recipe holds on every model.",
+        "That was seen in bare runs.",
+    ],
+)
+def test_a_retired_phrase_is_found(sentence):
+    assert RETIRED.search(sentence)

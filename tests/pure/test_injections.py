@@ -157,7 +157,7 @@ def test_the_table_counts_what_was_found_invented_and_missed():
     assert f"| 1 of {of['directory-order']} | 1 of 1 | 0 | - | - |" in rows["directory-order"]
     assert rows["hash-seed"].startswith("| hash-seed | 0 of ")
     assert "precision: 2 of 3" in said and "recall: 3 of 4" in said
-    assert "right for 1 of the 2 causes found; for 1 none was told" in said
+    assert "right for 1 of the 2 causes found; for 1 no line was reported" in said
     assert "| clean/x:clock:y | os-entropy | not-reproducible | a / b |" in said
 
 
