@@ -20,7 +20,7 @@ if sys.argv[1] == "pin":
     sys.modules[theano.__name__] = theano
     clock.pin(None)
 else:
-    clock.hold(session, "clock")
+    clock.pin_script(session, "clock")
     sys.modules[theano.__name__] = theano
     for function in later:
         function()

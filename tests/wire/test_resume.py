@@ -124,7 +124,7 @@ KILLED = """
     sys.path.insert(0, sys.argv[1])
     from tests.wire import test_resume
 
-    class Killing(test_resume.Watching):
+    class Killing(test_resume.Following):
         def interrupt(self):
             os.kill(os.getpid(), signal.SIGKILL)
 

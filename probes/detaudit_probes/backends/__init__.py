@@ -13,7 +13,7 @@ Nothing about a backend stands elsewhere, but for the sources that are about one
 ``make_deterministic()``        its switch for op determinism, where it has one
 ``deterministic()``             whether that is on
 ``intra_op_threads()``          how many threads share an operation
-``watch_draws()``, ``unseeded_draws()``
+``count_draws()``, ``unseeded_draws()``
                                 random operations that take their seed from the global generator
 ``generator_states()``          (name, state) of its generators and of Keras', without making one
 ``read(variable)``              the bits as a NumPy array that nothing else writes to
@@ -21,7 +21,7 @@ Nothing about a backend stands elsewhere, but for the sources that are about one
                                 (Keras 3) what a variable holds, and
                                 :mod:`detaudit_probes.recording.on_device` of what lies on a card
 ``sync(model)``                 bring a model's variables up to date while ``fit`` runs
-``watch_step(model, caught)``   let a step leave (stage, name, tensor) of what it computes in
+``record_step(model, caught)``  let a step leave (stage, name, tensor) of what it computes in
                                 ``caught``
 ``optimizer_variables(model)``  the optimizer's state
 ``facts()``                     what must be equal in both trials of a pair

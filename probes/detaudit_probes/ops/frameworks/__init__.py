@@ -1,9 +1,10 @@
-"""What watches the operations of a step, and sets back what a step changes: one module for each
+"""What records the operations of a step, and sets back what a step changes: one module for each
 framework that can.
 
-``Watch(hasher, users, variables)``   collects the events of what is executed
-``watching(watch)``                   while the block runs
-``told_apart(watch)``                 knows stages and layers while the block runs
+``OperationRecorder(hasher, users, variables)``
+                                      collects the events of what is executed
+``recording(recorder)``               while the block runs
+``naming_layers(recorder)``           knows stages and layers while the block runs
 ``eagerly()``                         operation by operation, what else is compiled, while the block
                                       runs
 ``State(variables)``                  everything that a step changes
