@@ -40,7 +40,7 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
-class Watching:
+class Following:
     """Counts the trials that end, and interrupts, once so many have."""
 
     def __init__(self, most: int | None = None):
@@ -79,42 +79,42 @@ def audit(emit, resume=None, seed=1, command="ops", where=PROBES):
         return found, work.complete(OpsAudit({}, "cpu"))
 
 
-def told(audited) -> list[tuple]:
+def reported(audited) -> list[tuple]:
     """What two audits must agree on of their trials."""
     return [(one.number, one.trial.key(), one.outcome.kind) for one in audited.trials]
 
 
 def test_an_interrupted_audit_goes_on_and_runs_only_what_is_missing(temporary):
-    found, whole = audit(Watching())
+    found, whole = audit(Following())
     assert found == ("completed",) * TRIALS and not list(temporary.iterdir())
 
-    interrupted, cut = audit(Watching(2))
+    interrupted, cut = audit(Following(2))
     assert interrupted is None and cut.interrupted and len(cut.trials) == 2
-    again = Watching()
+    again = Following()
     resumed, after = audit(again, cut.resume)
     assert again.ended == TRIALS - 2 and resumed == found
-    assert told(after) == told(whole) and not after.interrupted and after.resume is None
+    assert reported(after) == reported(whole) and not after.interrupted and after.resume is None
     assert not list(temporary.iterdir())  # nothing of ours is left behind once it is done
 
 
 def test_an_audit_may_be_interrupted_again_and_again():
     resume = None
     for number in range(1, TRIALS):
-        _, cut = audit(Watching(1), resume)
+        _, cut = audit(Following(1), resume)
         assert len(cut.trials) == number
         resume = cut.resume
-    last = Watching()
+    last = Following()
     assert audit(last, resume)[0] == ("completed",) * TRIALS and last.ended == 1
 
 
 def test_a_saved_audit_speaks_for_what_it_was_alone(monkeypatch):
-    _, cut = audit(Watching(2))
+    _, cut = audit(Following(2))
     for change, name in (({"seed": 2}, "seed"), ({"command": "scan"}, "command")):
         with pytest.raises(UsageError, match=f"{name} changed since"):
-            audit(Watching(), cut.resume, **change)
+            audit(Following(), cut.resume, **change)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     with pytest.raises(UsageError, match="variables changed since"):
-        audit(Watching(), cut.resume)
+        audit(Following(), cut.resume)
     assert Path(cut.resume).exists()  # a resumption that is refused takes nothing away
     monkeypatch.undo()
 
@@ -124,7 +124,7 @@ KILLED = """
     sys.path.insert(0, sys.argv[1])
     from tests.wire import test_resume
 
-    class Killing(test_resume.Watching):
+    class Killing(test_resume.Following):
         def interrupt(self):
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -149,7 +149,7 @@ def test_what_is_finished_outlives_a_kill(temporary):
     saved = killed(temporary)
     with open(saved, "ab") as file:
         file.write(b'{"number": 4, "draw"')  # a line that was cut off
-    again = Watching()
+    again = Following()
     found, _ = audit(again, str(saved))
     assert found == ("completed",) * TRIALS and again.ended == TRIALS - 3
 
@@ -168,7 +168,7 @@ def test_a_file_that_is_no_saved_audit_is_refused(tmp_path, content, said):
     path = tmp_path / "resume.jsonl"
     path.write_text(content)
     with pytest.raises(UsageError, match=said):
-        audit(Watching(), str(path))
+        audit(Following(), str(path))
     assert path.exists()
 
 
@@ -208,14 +208,14 @@ def project(tmp_path, kind):
 
 
 def test_an_interrupted_run_goes_on_and_ends_on_the_same_report(project, temporary):
-    whole, runs = project.audit(Watching())
+    whole, runs = project.audit(Following())
     assert runs == 6 and "trains nothing" in whole.reason and not list(temporary.iterdir())
 
-    cut, runs = project.audit(Watching(2))
+    cut, runs = project.audit(Following(2))
     assert (runs, cut.interrupted, cut.reason) == (2, True, "interrupted")
     assert not (project.folder / "left.txt").exists()
-    after, runs = project.audit(Watching(), cut.resume)
-    assert runs == 4 and told(after) == told(whole)
+    after, runs = project.audit(Following(), cut.resume)
+    assert runs == 4 and reported(after) == reported(whole)
     same = {"trials": (), "machine": {}, "began": "", "seconds": 0.0}
     assert replace(after, **same) == replace(whole, **same)
     assert not list(temporary.iterdir())
@@ -225,18 +225,18 @@ def test_a_killed_run_goes_on_under_every_isolation(project, temporary, tmp_path
     (project.folder / "data").mkdir()
     (project.folder / "data" / "large.csv").write_text("1,2")
     saved = killed(temporary, str(tmp_path), project.kind)
-    after, runs = project.audit(Watching(), str(saved))
+    after, runs = project.audit(Following(), str(saved))
     assert (runs, len(after.trials), after.interrupted) == (3, 6, False)
     assert sorted(path.name for path in project.folder.iterdir()) == ["data", "train.py"]
     assert not list(temporary.iterdir())
 
 
 def test_a_run_of_another_program_is_refused(project, monkeypatch):
-    cut, _ = project.audit(Watching(2))
+    cut, _ = project.audit(Following(2))
 
     def refused(name, **how):
         with pytest.raises(UsageError, match=f"{name} changed since"):
-            project.audit(Watching(), cut.resume, **how)
+            project.audit(Following(), cut.resume, **how)
         assert Path(cut.resume).exists()
 
     refused("arguments", arguments=("--lr",))
@@ -248,16 +248,16 @@ def test_a_run_of_another_program_is_refused(project, monkeypatch):
     report = project.folder / "report.json"
     report.write_text("{}")
     refused("report.json")
-    assert project.audit(Watching(1), cut.resume, reports=[report])[1] == 1
+    assert project.audit(Following(1), cut.resume, reports=[report])[1] == 1
     (project.folder / "train.py").write_text("print(1)")
     refused("report.json, train.py")
 
 
 def test_the_traces_of_an_interrupted_run_are_kept_once_it_is_complete(project, tmp_path):
     kept = tmp_path / "kept"
-    cut, _ = project.audit(Watching(2), keep=str(kept))
+    cut, _ = project.audit(Following(2), keep=str(kept))
     assert not kept.exists() and Path(cut.resume).exists()
-    project.audit(Watching(), cut.resume, keep=str(kept))
+    project.audit(Following(), cut.resume, keep=str(kept))
     assert len(list((kept / RUNS).glob("nest-*"))) == 6
 
 
@@ -360,7 +360,7 @@ def four_ways(case, blank):
     clean = {"without": ("left.txt",)}
     said = b""
     for orders in ({}, {"left": True}, clean, {"left": True, **clean}):
-        trial = Trial(case.loose.with_orders(**orders), 0)
+        trial = Trial(case.unpinned.with_orders(**orders), 0)
         said += (yield [trial])[trial].trace.stdout(10)
     return replace(blank, reason=said.decode())
 
@@ -372,14 +372,14 @@ def test_what_a_run_begins_from_is_made_again_where_another_has_replaced_it(
     """``lost``: a run that was timed out is not saved, and begins from what the first has left."""
     monkeypatch.setattr(run_session, "investigate", four_ways)
     project.folder.joinpath("left.txt").write_text("left\n")
-    whole, runs = project.audit(Watching())
+    whole, runs = project.audit(Following())
     assert (runs, whole.reason.split()) == (4, ["2", "3", "1", "2"])
-    cut, runs = project.audit(Watching(3))
+    cut, runs = project.audit(Following(3))
     assert runs == 3
     if lost:
         saved = Path(cut.resume)
         lines = saved.read_text().splitlines(keepends=True)
         saved.write_text("".join(line for line in lines if json.loads(line).get("number") != 2))
-    after, runs = project.audit(Watching(), cut.resume)
+    after, runs = project.audit(Following(), cut.resume)
     assert (runs, after.reason) == (4 if lost else 1, whole.reason)
     assert len(after.trials) == 4 and not list(temporary.iterdir())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
     from detaudit.commands.run.findings import RunAudit
     from detaudit.commands.scan.findings import Audit
-    from detaudit.core.pinpoint import Guilty
+    from detaudit.core.pinpoint import LocatedOperation
     from detaudit.report.schema import v1
 
 #: What a reproducer's head names the versions of.
@@ -32,7 +32,7 @@ def warn(message: str) -> None:
     )
 
 
-def tell_how_to_go_on(
+def print_how_to_continue(
     command: str, audit: "Audit | RunAudit | OpsAudit", code: int, program: Sequence[str] = ()
 ) -> None:
     """Of an interrupted audit that was saved: the command that goes on with it. Exits with
@@ -60,7 +60,7 @@ def hand_over(
 
 def reproduce(
     path: Path,
-    guilty: "Guilty | None",
+    operation: "LocatedOperation | None",
     facts: Mapping[str, Any],
     python: str,
     threads: int | None = None,
@@ -74,11 +74,11 @@ def reproduce(
         name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS
     }
     backend = facts.get("framework", {}).get("backend", "tensorflow")
-    text = None if guilty is None else reproducer.text(guilty, packages, threads, backend)
+    text = None if operation is None else reproducer.text(operation, packages, threads, backend)
     if text is None:
         reason = "no operation was seen to give other results from equal inputs in one process"
-        if guilty is not None:
-            reason = f"{guilty.operation} cannot be called alone, on inputs that are made up"
+        if operation is not None:
+            reason = f"{operation.name} cannot be called alone, on inputs that are made up"
         print(f"No reproducer: {reason}.", file=sys.stderr)
         return
     with workspace() as folder:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.events import Emit, Expected, Phase, Told
+from detaudit.core.events import Emit, Expected, Notice, Phase
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
@@ -200,7 +200,7 @@ class Session:
         if self.saved is not None:
             refuse_changed(self.saved, identity)
             self.runner.take_up(usable(self.saved.finished))
-            self.emit(Told(f"Finished trials that are taken up: {len(self.runner.finished)}"))
+            self.emit(Notice(f"Finished trials that are taken up: {len(self.runner.finished)}"))
         self._record = Record(self.folder.path, identity, lasting)
         self._record.write(self.trials())
         self.runner.keep = self._record.add
@@ -233,12 +233,12 @@ class Session:
 
     def complete(self, findings: Findings) -> Findings:
         """The findings of a command with what every report tells besides."""
-        cut = self.runner is not None and self.runner.cut
+        cut = self.runner is not None and self.runner.ended_early
         return replace(  # type: ignore[type-var]
             findings,
             trials=self.trials(),
             machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
-            cut=cut,
+            over_budget=cut,
             interrupted=self.interrupted,
             resume=self.resume if self.interrupted else None,
             began=self.began,
