@@ -176,7 +176,7 @@ def recipes(known: Known) -> list[str]:
         [
             [
                 one.title,
-                {True: "repeats", False: "**parts**", None: "not decided"}[report.control.holds],
+                {True: "repeats", False: "**parts**", None: "not decided"}[report.control.matches],
                 weakest(report),
             ]
             for one, report in known
@@ -240,8 +240,8 @@ def changes(known: Known) -> list[str]:
         ]
         if weakest(before) != weakest(now):
             found.append(f"the weakest recipe: {weakest(before)} → {weakest(now)}")
-        told = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]
-        lines += [f"**{old.title} → {new.title}**", "", *told, ""]
+        reported = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]
+        lines += [f"**{old.title} → {new.title}**", "", *reported, ""]
     return lines
 
 

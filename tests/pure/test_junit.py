@@ -33,11 +33,11 @@ CASES: dict[str, tuple[Audit | RunAudit | OpsAudit, int]] = {
         replace(DECIDED, recipe=replace(DECIDED.recipe, verified=None)),
         3,
     ),
-    "a scan that the budget cut": (replace(DECIDED, recipe=None, ladder=(), cut=True), 3),
+    "a scan that the budget cut": (replace(DECIDED, recipe=None, ladder=(), over_budget=True), 3),
     "a scan that was interrupted": (replace(DECIDED, interrupted=True), 130),
     "a script that is reproducible": (RUN, 0),
     "one that was, when it was interrupted": (replace(RUN, interrupted=True), 130),
-    "a script that is not": (example_runs.PARTED, 1),
+    "a script that is not": (example_runs.DIFFERING, 1),
     "a fault of our own": (replace(example_runs.FAILING, own_fault=True), 70),
     "operations that repeat": (SWEEP, 0),
     "no operation was replayed": (replace(SWEEP, operations=()), 3),
@@ -45,7 +45,7 @@ CASES: dict[str, tuple[Audit | RunAudit | OpsAudit, int]] = {
         replace(SWEEP, operations=(*SWEEP.operations, NO_KERNEL), asked=("CudnnRNN",)),
         3,
     ),
-    "a sweep that the budget cut": (replace(SWEEP, cut=True), 3),
+    "a sweep that the budget cut": (replace(SWEEP, over_budget=True), 3),
 }
 
 

@@ -48,7 +48,7 @@ def refusal(content: bytes) -> str:
         (HEAD + b'"machine": "\\ud800"}', "theirs.json"),  # half of a surrogate pair
     ],
 )
-def test_what_is_no_report_is_refused_with_what_was_seen(content, said):
+def test_what_is_no_report_is_refused_with_what_was_observed(content, said):
     assert said in refusal(content)
 
 

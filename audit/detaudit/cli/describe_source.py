@@ -53,7 +53,7 @@ def _heading(title: str) -> list[RenderableType]:
 
 
 def _pin(pin: Pin, backend: str, seed: int) -> list[RenderableType]:
-    parts: list[RenderableType] = [Text(f"for {', '.join(pin.holds)}")]
+    parts: list[RenderableType] = [Text(f"for {', '.join(pin.sources)}")]
     lines = [line.format(seed=seed) for line in pin_lines(pin, backend)]
     if pin.environment:
         export = [f"export {name}={value}" for name, value in pin.environment.items()]

@@ -22,7 +22,7 @@ from detaudit.cli.options import (
     interpreter_path,
     one_of,
 )
-from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.cli.output import hand_over, print_how_to_continue, reproduce
 
 EXAMPLE = "Example: detaudit ops --op ResourceScatterAdd"
 
@@ -42,7 +42,7 @@ def ops_command(
     device: Annotated[str, typer.Option(help="Run on cpu, gpu or auto.")] = "auto",
     python: Python = sys.executable,
     reproducer: Reproducer = None,
-    price: Annotated[
+    cost: Annotated[
         bool, typer.Option("--price/--no-price", help="Time what op determinism costs.")
     ] = True,
     seed: Seed = 1,
@@ -73,7 +73,7 @@ def ops_command(
         device=one_of(device, DEVICES, "--device"),
         only=tuple(op),
         list_raising=list_raising,
-        price=price,
+        cost=cost,
         seed=seed,
         jobs=jobs,
         timeout=timeout,
@@ -88,7 +88,14 @@ def ops_command(
     document = build_ops.document(audit)
     hand_over(document, targets, verbose)
     if reproducer is not None:
-        found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
+        found = next(
+            (
+                one.differing_operation
+                for one in audit.operations
+                if one.differing_operation is not None
+            ),
+            None,
+        )
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
-    tell_how_to_go_on("ops", audit, document.exit_code)
+    print_how_to_continue("ops", audit, document.exit_code)
     raise typer.Exit(document.exit_code)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from detaudit.core.experiment import Finished
-    from detaudit.core.pinpoint import Guilty
+    from detaudit.core.pinpoint import LocatedOperation
     from detaudit.report.schema import v1
 
 #: What a reproducer's head names the versions of.
@@ -41,7 +41,9 @@ def warn(message: str) -> None:
     )
 
 
-def tell_how_to_go_on(command: str, audit: Saved, code: int, program: Sequence[str] = ()) -> None:
+def print_how_to_continue(
+    command: str, audit: Saved, code: int, program: Sequence[str] = ()
+) -> None:
     """Of an audit that is not complete and was saved: the command that goes on with it. Exits with
     ``code``.
     """
@@ -68,7 +70,7 @@ def hand_over(
 
 def reproduce(
     path: Path,
-    guilty: "Guilty | None",
+    operation: "LocatedOperation | None",
     facts: Mapping[str, Any],
     python: str,
     threads: int | None = None,
@@ -82,11 +84,11 @@ def reproduce(
         name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS
     }
     backend = facts.get("framework", {}).get("backend", "tensorflow")
-    text = None if guilty is None else reproducer.text(guilty, packages, threads, backend)
+    text = None if operation is None else reproducer.text(operation, packages, threads, backend)
     if text is None:
         reason = "no operation was seen to give other results from equal inputs in one process"
-        if guilty is not None:
-            reason = f"{guilty.operation} cannot be called alone, on inputs that are made up"
+        if operation is not None:
+            reason = f"{operation.name} cannot be called alone, on inputs that are made up"
         print(f"No reproducer: {reason}.", file=sys.stderr)
         return
     with workspace() as folder:

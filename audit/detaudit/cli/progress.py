@@ -14,14 +14,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from detaudit.core.events import Decided, Event, Expected, Phase, Told, TrialEnded
+from detaudit.core.events import Decided, Event, Expected, Notice, Phase, TrialEnded
 from detaudit.report.escape import visible_line
 
 #: In a pipe, one line for this share of the trials.
 _SHARE = 10
 
 
-def told(expected: Expected) -> str:
+def describe_expected(expected: Expected) -> str:
     """The first line of a long command: how much work it is and how long it should take."""
     return (
         f"{expected.trials} trials in {expected.environments} environments, about "
@@ -60,7 +60,7 @@ class Drawing:
             transient=True,
         )
         self._task = self._bar.add_task("Starting", total=None)
-        self._known, self._told, self._began = 0, 0, time.monotonic()
+        self._known, self._noted, self._began = 0, 0, time.monotonic()
 
     def __enter__(self) -> "Drawing":
         if self._live:
@@ -80,10 +80,10 @@ class Drawing:
         if self._quiet:
             return
         if isinstance(event, Expected):
-            self._print(told(event))
+            self._print(describe_expected(event))
             self._known = event.trials
             self._bar.update(self._task, total=event.trials)
-        elif isinstance(event, Told):
+        elif isinstance(event, Notice):
             self._print(event.text)
         elif isinstance(event, Phase):
             self._phase(event)
@@ -102,8 +102,8 @@ class Drawing:
         self._known = max(self._known, event.known)
         self._bar.update(self._task, completed=event.done, total=self._known)
         share = event.done * _SHARE // self._known
-        if not self._live and not self._searching and share > self._told:
-            self._told = share
+        if not self._live and not self._searching and share > self._noted:
+            self._noted = share
             self._print(
                 f"{event.done} of {self._known} trials, {time.monotonic() - self._began:.0f} s"
             )

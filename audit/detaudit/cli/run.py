@@ -19,7 +19,7 @@ from detaudit.cli.options import (
     interpreter_path,
     one_of,
 )
-from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.cli.output import hand_over, print_how_to_continue, reproduce
 from detaudit.errors import UsageError
 
 EXAMPLE = "Example: detaudit run train.py --epochs 3"
@@ -94,7 +94,7 @@ def run_command(
     depth: Annotated[
         str, typer.Option(help="Follow a divergence to the step, tensor, layer or op.")
     ] = "op",
-    price: Annotated[
+    cost: Annotated[
         bool | None,
         typer.Option(
             "--price/--no-price",
@@ -146,7 +146,7 @@ def run_command(
         keep=str(keep) if keep else None,
         strict=strict,
         depth=one_of(depth, DEPTHS, "--depth"),
-        price=price,
+        cost=cost,
         search=search,
     )
     if reproducer is not None and depth != OPERATION:
@@ -169,13 +169,13 @@ def run_command(
         write.save(write_fix, write.FIX_HEADER + audit.fix.diff)
     if reproducer is not None:
         found = (
-            audit.pinpoint.guilty
-            if audit.pinpoint is not None and audit.pinpoint.born == KERNEL
+            audit.pinpoint.operation
+            if audit.pinpoint is not None and audit.pinpoint.origin == KERNEL
             else None
         )
         reproduce(reproducer, found, audit.environment, options.python)
     command = [*(["-m"] if module else []), target, *(arguments or ())]
-    tell_how_to_go_on("run", audit, document.exit_code, command)
+    print_how_to_continue("run", audit, document.exit_code, command)
     raise typer.Exit(document.exit_code)
 
 

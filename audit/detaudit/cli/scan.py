@@ -25,7 +25,7 @@ from detaudit.cli.options import (
     interpreter_path,
     one_of,
 )
-from detaudit.cli.output import hand_over, tell_how_to_go_on, warn
+from detaudit.cli.output import hand_over, print_how_to_continue, warn
 from detaudit.errors import EnvironmentUnusable, UsageError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def scan_once(
         audit = scan(options, drawing)
     document = build.document(audit)
     hand_over(document, targets, verbose, quiet)
-    tell_how_to_go_on("scan", audit, document.exit_code)
+    print_how_to_continue("scan", audit, document.exit_code)
     return document.exit_code
 
 

@@ -40,11 +40,11 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Told:
+class Notice:
     """Something that a user should know before the work, or as soon as it is known."""
 
     text: str
 
 
-Event = Expected | Phase | TrialEnded | Decided | Told
+Event = Expected | Phase | TrialEnded | Decided | Notice
 Emit = Callable[[Event], None]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.events import Emit, Expected, Phase, Told
+from detaudit.core.events import Emit, Expected, Notice, Phase
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
@@ -38,15 +38,15 @@ Findings = TypeVar("Findings")
 def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
     """A new audit, or with ``resume`` a saved one. Raises UsageError where that cannot be read."""
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as pinned:
         saved = None
         if resume:
             # Where the file really is: traces lie beside it, and trials have other working folders
             path = Path(os.path.realpath(resume))
-            held.enter_context(alone(path.parent))
+            pinned.enter_context(alone(path.parent))
             saved = load(path)
         gpus = gpu.snapshot()
-        folder = held.enter_context(workspace(saved.path.parent if saved else None, prefix))
+        folder = pinned.enter_context(workspace(saved.path.parent if saved else None, prefix))
         work = Session(folder, emit, gpus, saved, began=began, clock=clock)
         try:
             yield work
@@ -118,7 +118,7 @@ class Session:
         """
         try:
             yield
-            cut = self.runner is not None and self.runner.cut
+            cut = self.runner is not None and self.runner.ended_early
             self.folder.kept = self.saved is not None and (cut or self.undecided)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -211,7 +211,7 @@ class Session:
         if self.saved is not None:
             refuse_changed(self.saved, identity)
             self.runner.take_up(usable(self.saved.finished))
-            self.emit(Told(f"Finished trials that are taken up: {len(self.runner.finished)}"))
+            self.emit(Notice(f"Finished trials that are taken up: {len(self.runner.finished)}"))
         self._record = Record(self.folder.path, identity, lasting)
         self._record.write(self.trials())
         self.runner.keep = self._record.add
@@ -244,12 +244,12 @@ class Session:
 
     def complete(self, findings: Findings) -> Findings:
         """The findings of a command with what every report tells besides."""
-        cut = self.runner is not None and self.runner.cut
+        cut = self.runner is not None and self.runner.ended_early
         return replace(  # type: ignore[type-var]
             findings,
             trials=self.trials(),
             machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
-            cut=cut,
+            over_budget=cut,
             interrupted=self.interrupted,
             resume=self.resume if self.folder.kept else None,
             began=self.began,

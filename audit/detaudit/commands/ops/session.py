@@ -8,7 +8,7 @@ from detaudit_probes.ops import catalogue
 
 from detaudit.commands.ops import sweep
 from detaudit.commands.ops.findings import OpsAudit, Refusal
-from detaudit.core.events import Emit, Phase, Told
+from detaudit.core.events import Emit, Notice, Phase
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
@@ -26,7 +26,7 @@ class Options:
     device: str = "auto"
     only: tuple[str, ...] = ()
     list_raising: bool = False
-    price: bool = True
+    cost: bool = True
     jobs: int | None = None
     timeout: float = 300.0
     budget: float | None = None
@@ -86,7 +86,7 @@ class _Sweep:
             {**asdict(options), "operations": len(self.names)},
             options.device,
             strict=options.strict,
-            asked=options.only,
+            requested=options.only,
             warnings=variables.warnings(self.session.variables),
         )
         with self.session.attended():
@@ -105,7 +105,9 @@ class _Sweep:
         said = self.session.ask(sweep.refusals(conditions)) or ()
         names = self._chosen_names(said)
         self.emit(
-            Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions")
+            Notice(
+                f"Operations of the catalogue: {len(names)}, each replayed under four conditions"
+            )
         )
         self.emit(Phase("Replaying"))
         random = {entry.name for entry in catalogue.OPERATIONS if entry.unseeded is not None}
@@ -114,11 +116,11 @@ class _Sweep:
         self.found = replace(
             self.found, operations=operations, refusals=sweep.matched(said, operations)
         )
-        if self.options.price and not self.options.list_raising and operations:
+        if self.options.cost and not self.options.list_raising and operations:
             self.emit(Phase("The price of op determinism, measured alone"))
             self.runner.limits = replace(self.runner.limits, jobs=1)
-            priced = self.session.ask(sweep.costs(conditions, operations))
-            self.found = replace(self.found, operations=priced or operations)
+            with_cost = self.session.ask(sweep.costs(conditions, operations))
+            self.found = replace(self.found, operations=with_cost or operations)
 
     def _chosen_names(self, said: Sequence[Refusal]) -> tuple[str, ...]:
         """The entries to replay; with ``--list-raising`` those alone that the library names."""
