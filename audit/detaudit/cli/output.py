@@ -6,19 +6,26 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from detaudit.commands.ops.findings import OpsAudit
-    from detaudit.commands.run.findings import RunAudit
-    from detaudit.commands.scan.findings import Audit
+    from detaudit.core.experiment import Finished
     from detaudit.core.pinpoint import LocatedOperation
     from detaudit.report.schema import v1
 
 #: What a reproducer's head names the versions of.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
+
+
+class Saved(Protocol):
+    """What every command's findings have for who interrupts it."""
+
+    @property
+    def trials(self) -> "tuple[Finished, ...]": ...
+    @property
+    def resume(self) -> str | None: ...
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -27,21 +34,24 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def warn(message: str) -> None:
+    from detaudit.report.escape import visible_line
+
     Console(stderr=True).print(
-        message, style="bold red", highlight=False, markup=False, soft_wrap=True
+        visible_line(message), style="bold red", highlight=False, markup=False, soft_wrap=True
     )
 
 
 def print_how_to_continue(
-    command: str, audit: "Audit | RunAudit | OpsAudit", code: int, program: Sequence[str] = ()
+    command: str, audit: Saved, code: int, program: Sequence[str] = ()
 ) -> None:
-    """Of an interrupted audit that was saved: the command that goes on with it. Exits with
+    """Of an audit that is not complete and was saved: the command that goes on with it. Exits with
     ``code``.
     """
     if audit.resume is not None:
         line = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
+        how = "Interrupted" if audit.interrupted else "Not complete"
         saved = f"{len(audit.trials)} finished trials are saved; go on" if audit.trials else "Go on"
-        fail(f"Interrupted. {saved} with: {line}", code)
+        fail(f"{how}. {saved} with: {line}", code)
 
 
 def hand_over(

@@ -75,10 +75,6 @@ class LayerReplay:
     distinct_inputs: int
     distinct_outputs: int
 
-    @property
-    def originates_here(self) -> bool:
-        return self.distinct_inputs == 1 < self.distinct_outputs
-
 
 @dataclass(frozen=True)
 class Pinpoint:

@@ -103,7 +103,7 @@ class _Sweep:
         """Fill in ``found`` as it becomes known."""
         self.emit(Phase("What the library says of its operations"))
         said = self.session.ask(sweep.refusals(conditions)) or ()
-        names = self._listed(said)
+        names = self._chosen_names(said)
         self.emit(
             Notice(
                 f"Operations of the catalogue: {len(names)}, each replayed under four conditions"
@@ -122,7 +122,7 @@ class _Sweep:
             with_cost = self.session.ask(sweep.costs(conditions, operations))
             self.found = replace(self.found, operations=with_cost or operations)
 
-    def _listed(self, said: Sequence[Refusal]) -> tuple[str, ...]:
+    def _chosen_names(self, said: Sequence[Refusal]) -> tuple[str, ...]:
         """The entries to replay; with ``--list-raising`` those alone that the library names."""
         if not self.options.list_raising:
             return self.names

@@ -26,6 +26,7 @@ from detaudit.core.condition import Condition
 from detaudit.core.events import Emit, Notice
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
+from detaudit.core.sentences import listed
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
@@ -114,7 +115,7 @@ def run(
         emit(Notice(_recovered(restored)))
     with session(emit, resume, SHORT) as work:
         audit = _Run(program, options, work, reports).audit()
-        if options.keep is not None and not audit.interrupted:
+        if options.keep is not None and not audit.interrupted and audit.resume is None:
             keep = Path(options.keep).absolute()
             os.makedirs(keep.parent, exist_ok=True)
             shutil.move(work.folder.path, keep)  # to another file system, perhaps
@@ -154,6 +155,7 @@ class _Run:
             self.emit(Notice(_announced(choice, self.program)))
             self._go_on(hello, before)
             audit = self._investigated(audit)
+            self.session.undecided = audit.reproducible is None and bool(audit.own_fault)
         if self.session.interrupted:
             audit = _cut(self.so_far[-1] if self.so_far else audit, INTERRUPTED)
         trials = self.session.trials()
@@ -181,12 +183,13 @@ class _Run:
         """Take up what a saved audit of the same program has run."""
         options, program = self.options, self.program
         command = [program.title, str(program.cwd), str(program.root), *program.arguments]
+        whole = "\0".join(command).encode("utf-8", "surrogateescape")
         identity = self.session.identity(
             hello,
             options.seed,
             "run",
             # A digest: arguments may hold secrets.
-            arguments=hashlib.sha256("\0".join(command).encode()).hexdigest(),
+            arguments=hashlib.sha256(whole).hexdigest(),
             options={
                 "--backend": options.backend,
                 "--device": options.device,
@@ -199,22 +202,23 @@ class _Run:
                 if not stat.S_ISDIR(status[1]) and not self._is_ours(name)
             },
         )
-        self.session.go_on(identity, _is_its_own, self._usable)
+        self.session.go_on(identity, _is_its_own, self.sandboxed.take_up)
+        self._remove_begun()
 
     def _is_ours(self, name: str) -> bool:
         path = Path(os.path.realpath(self.program.root), name)
         return path in self.reports or path.is_relative_to(self.session.folder.path)
 
-    def _usable(self, saved: Mapping[str, Finished]) -> Mapping[str, Finished]:
-        """The saved runs that can be taken up. What others have begun goes, its numbers are given
-        again.
+    def _remove_begun(self) -> None:
+        """Runs that had begun, and are not taken up, go: their numbers are given again.
+
+        Nothing names them any more: an interruption here takes away nothing that is saved.
         """
-        usable = self.sandboxed.take_up(saved)
-        folders = {run.trace.folder for run in usable.values() if run.trace is not None}
+        finished = self.runner.finished.values()
+        folders = {run.trace.folder for run in finished if run.trace is not None}
         for path in self.runner.control.iterdir():
             if not any(folder.is_relative_to(path) for folder in folders):
                 tree.remove(path)
-        return usable
 
     def _investigated(self, blank: RunAudit) -> RunAudit:
         """What the investigation showed, or what was known when it ended early."""
@@ -278,7 +282,7 @@ class _Run:
         """Leave the user's folder as it was."""
         sandbox = self.sandboxed.sandbox
         try:
-            sandbox.close(keep=self.session.interrupted)
+            sandbox.close(keep=self.session.folder.kept)
         except SandboxFailed as error:  # what is known is still reported; the journal is kept
             self.emit(Notice(str(error)))
         replaced = getattr(sandbox, "replaced", None)
@@ -442,17 +446,12 @@ def _recovered(restored: in_place.Restored) -> str:
     """What became of a folder in which an audit was killed."""
     said = [f"An audit of {restored.root} was killed."]
     if restored.names:
-        said.append(f"Restored: {_listed(restored.names)}.")
+        said.append(f"Restored: {listed(restored.names, 5)}.")
     if restored.where is not None:
         said.append(f"What was there in their place is kept in {restored.where}.")
     if restored.left:
-        said.append(f"Changed since, and left as it is: {_listed(restored.left)}.")
+        said.append(f"Changed since, and left as it is: {listed(restored.left, 5)}.")
     return " ".join([*said, *([restored.problem] if restored.problem else [])])
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _forecast(title: str, options: Options) -> str:
