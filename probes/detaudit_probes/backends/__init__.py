@@ -13,7 +13,7 @@ Facts about a backend are only here and in the sources that are about one. An ad
 ``make_deterministic()``        enable op determinism, if the framework has it
 ``deterministic()``             whether op determinism is enabled
 ``intra_op_threads()``          how many threads share an operation
-``watch_draws()``, ``unseeded_draws()``
+``count_draws()``, ``unseeded_draws()``
                                 count random operations that take a seed from the global generator
 ``generator_states()``          (name, state) of its generators and of Keras', without creating one
 ``read(variable)``              the bits as a NumPy array that nothing else writes to
@@ -21,7 +21,7 @@ Facts about a backend are only here and in the sources that are about one. An ad
                                 (Keras 3) a variable's content, and
                                 :mod:`detaudit_probes.recording.on_device` for variables on a card
 ``sync(model)``                 bring a model's variables up to date while ``fit`` runs
-``watch_step(model, caught)``   let a step add (stage, name, tensor) of its computation to
+``record_step(model, caught)``  let a step add (stage, name, tensor) of its computation to
                                 ``caught``
 ``optimizer_variables(model)``  the optimizer's state
 ``facts()``                     what must be equal in both trials of a pair

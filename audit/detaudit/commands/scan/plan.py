@@ -19,7 +19,7 @@ QUICK_MODELS = ("mlp", "text")
 #: and on its advised pin.
 QUICK_UNPIN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
 
-#: Pairs of each condition; races take more (``experiments.loosen.RACE_PAIRS``).
+#: Pairs of each condition; races take more (``experiments.unpin.RACE_PAIRS``).
 PAIRS = {QUICK: 1, DEFAULT: 2, FULL: 5}
 
 #: Pairs of fresh processes in which the recipe's own lines must give the same bits.

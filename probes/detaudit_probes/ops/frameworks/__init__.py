@@ -1,9 +1,10 @@
 """Observing the operations of a step and restoring what it changes: one module for each supported
 framework.
 
-``Watch(hasher, users, variables)``   collects the events of executed operations
-``watching(watch)``                   collects while the block runs
-``told_apart(watch)``                 knows stages and layers while the block runs
+``OperationRecorder(hasher, users, variables)``
+                                      collects the events of executed operations
+``recording(recorder)``               collects while the block runs
+``naming_layers(recorder)``           knows stages and layers while the block runs
 ``eagerly()``                         runs compiled code operation by operation while the block runs
 ``State(variables)``                  everything that a step changes
 ``ends(variables, returned, whole)``  the weights, as arrays, at the end of a step that returned
