@@ -2,7 +2,7 @@
 decides what it should.
 
 Tried where the backend is installed beside the tests, or in the interpreter that
-``DETAUDIT_JAX_PYTHON`` or ``DETAUDIT_TORCH_PYTHON`` names.
+``_DETAUDIT_JAX_PYTHON`` or ``_DETAUDIT_TORCH_PYTHON`` names.
 """
 
 import json
