@@ -33,7 +33,7 @@ def run_here(tmp_path, detaudit):
         else:
             shutil.copytree(CORPUS / what, folder)
         report = tmp_path / "run.json"
-        price = () if "--price" in options else ("--no-price",)
+        price = () if "--cost" in options else ("--no-cost",)
         ran = detaudit("run", "--json", str(report), *price, *options, str(folder / "train.py"))
         return ran, json.loads(report.read_text()) if report.exists() else {}, folder
 
@@ -46,7 +46,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     before = (CORPUS / "causes/keras_issue_22620/train.py").read_bytes()
     ran, report, folder = run_here(
         "causes/keras_issue_22620",
-        "--price",
+        "--cost",
         "--write-fix",
         str(diff),
         "--markdown",

@@ -14,7 +14,8 @@ from detaudit.core.condition import Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution import interpreter
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.declare import TF_KERAS
@@ -225,7 +226,7 @@ def test_the_tutorials_program_is_followed_there(detaudit, folder, name, tmp_pat
         environment.backend,
         "--python",
         old,
-        "--no-price",
+        "--no-cost",
         str(PROGRAM),
         "numpy",
         "backend",

@@ -19,7 +19,8 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Agreement, compare
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.kit.models import NAMES as MODELS

@@ -935,7 +935,7 @@ def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(
 ):
     audit, _, _ = world("python-random", price=asked, measures=timed(), seconds=seconds)
     assert (audit.price is not None) is timed_at_all
-    assert ("--price times the pins" in audit.no_price) is (asked is None and not timed_at_all)
+    assert ("--cost times the pins" in audit.no_price) is (asked is None and not timed_at_all)
 
 
 @pytest.mark.parametrize(

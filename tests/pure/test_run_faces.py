@@ -59,7 +59,7 @@ def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
     ):
         assert said in page, said
     long = replace(
-        PARTED, price=None, no_price="one run takes 95 s: --price times the pins all the same"
+        PARTED, price=None, no_price="one run takes 95 s: --cost times the pins all the same"
     )
     assert "Price not measured: one run takes 95 s" in " ".join(shown(document(long)).split())
 

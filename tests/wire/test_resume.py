@@ -20,7 +20,7 @@ from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits
+from detaudit.execution.limits import Limits
 from detaudit.execution.sandbox import choice
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.workspace import RUNS

@@ -19,7 +19,8 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.core.outcome import FAILED, OWN_FAULT
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
 from detaudit_probes.protocol import Settings

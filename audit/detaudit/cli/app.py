@@ -9,11 +9,11 @@ import typer
 
 from detaudit import __version__
 from detaudit.cli import inspect, ops, report, run, scan
+from detaudit.cli.command import Command, variables_of
 from detaudit.cli.output import fail
 from detaudit.errors import DetauditError
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -60,10 +60,15 @@ def _everywhere(version: Version = False) -> None:
     pass
 
 
-app.command("scan", epilog=scan.EXAMPLE)(scan.scan_command)
-app.command("run", epilog=run.EXAMPLE, context_settings=run.SETTINGS)(run.run_command)
-app.command("ops", epilog=ops.EXAMPLE)(ops.ops_command)
-app.command("report", epilog=report.EXAMPLE)(report.report_command)
-app.command("sources", epilog="Example: detaudit sources")(inspect.sources_command)
-app.command("explain", epilog="Example: detaudit explain sparse-update")(inspect.explain_command)
-app.command("machine", epilog="Example: detaudit machine --json")(inspect.machine_command)
+for _name, _function, _epilog, _settings in (
+    ("scan", scan.scan_command, scan.EXAMPLE, {}),
+    ("run", run.run_command, run.EXAMPLE, run.SETTINGS),
+    ("ops", ops.ops_command, ops.EXAMPLE, {}),
+    ("report", report.report_command, report.EXAMPLE, {}),
+    ("sources", inspect.sources_command, "Example: detaudit sources", {}),
+    ("explain", inspect.explain_command, "Example: detaudit explain sparse-update", {}),
+    ("machine", inspect.machine_command, "Example: detaudit machine --json", {}),
+):
+    app.command(
+        _name, cls=Command, epilog=_epilog, context_settings={**_settings, **variables_of(_name)}
+    )(_function)

@@ -2,13 +2,14 @@
 code.
 """
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 #: What a reproducer's head names the versions of.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
 
+#: Columns of a pipe, for tables whose rows are facts.
+_WIDE = 10_000
+
 
 def fail(message: str, code: int) -> NoReturn:
     warn(message)
@@ -30,6 +34,24 @@ def warn(message: str) -> None:
     Console(stderr=True).print(
         message, style="bold red", highlight=False, markup=False, soft_wrap=True
     )
+
+
+def print_whole(shown: RenderableType, wide: bool = False) -> None:
+    """On standard output, with nothing cut. In a pipe ``wide`` leaves every row in one line."""
+    console = Console()
+    if console.is_terminal:
+        console.print(shown, crop=False)
+        return
+    if wide and "COLUMNS" not in os.environ:
+        console = Console(width=_WIDE)
+    with console.capture() as captured:
+        console.print(shown, crop=False)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def note(message: str) -> None:
+    """A line on standard error that is no error."""
+    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
 
 
 def tell_how_to_go_on(
@@ -52,7 +74,7 @@ def hand_over(
     from detaudit.report.formats import registry
 
     if not quiet:
-        Console().print(registry.on_screen(document, verbose), crop=False)
+        print_whole(registry.on_screen(document, verbose))
     for kind, path in targets.items():
         if path is not None:
             write.save(path, registry.rendered(document, kind))

@@ -1,7 +1,10 @@
 """What happens during an audit, as typed events: the engine emits them, one place draws them."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,18 @@ class Told:
 
 Event = Expected | Phase | TrialEnded | Decided | Told
 Emit = Callable[[Event], None]
+
+
+def logged(emit: Emit) -> Emit:
+    """``emit``, with a line in the log for every event that is told to the user."""
+
+    def logging_emit(event: Event) -> None:
+        if isinstance(event, Phase):
+            _LOG.info("%s", event.title)
+        elif isinstance(event, Told):
+            _LOG.info("%s", event.text)
+        elif isinstance(event, Decided):
+            _LOG.info("%s: %s (%s)", event.source, event.verdict, event.reason)
+        emit(event)
+
+    return logging_emit

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.events import Emit, Expected, Phase, Told
+from detaudit.core.events import Emit, Expected, Phase, Told, logged
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.limits import Limits
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.execution.workspace import LONG, Workspace, workspace
 from detaudit.machine import gpu, system
@@ -42,7 +43,7 @@ def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterat
     saved = load(Path(resume)) if resume else None
     gpus = gpu.snapshot()
     with workspace(saved.path.parent if saved else None, prefix) as folder:
-        work = Session(folder, emit, gpus, saved, began=began, clock=clock)
+        work = Session(folder, logged(emit), gpus, saved, began=began, clock=clock)
         try:
             yield work
         finally:

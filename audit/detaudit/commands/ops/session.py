@@ -9,10 +9,12 @@ from detaudit_probes.ops import catalogue
 from detaudit.commands.ops import sweep
 from detaudit.commands.ops.findings import OpsAudit, Refusal
 from detaudit.core.events import Emit, Phase, Told
+from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, default_jobs
+from detaudit.execution.limits import TRIAL_SECONDS, Limits, spent
+from detaudit.execution.runner import default_jobs
 from detaudit.machine import variables
 from detaudit.registry import base
 
@@ -28,10 +30,17 @@ class Options:
     list_raising: bool = False
     price: bool = True
     jobs: int | None = None
-    timeout: float = 300.0
-    budget: float | None = None
+    timeout: float = TRIAL_SECONDS
+    budget: str | None = None
     seed: int = 1
     strict: bool = False
+
+
+def names() -> tuple[str, ...]:
+    """What ``only`` may name: the entries of the catalogue, and operations that their gradients
+    run.
+    """
+    return tuple(name for entry in catalogue.OPERATIONS for name in (entry.name, *entry.gradients))
 
 
 def chosen(only: Sequence[str]) -> tuple[str, ...]:
@@ -45,10 +54,7 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
     by_lower = {name.lower(): name for name in [*by_what_they_run, *known]}
     unknown = [name for name in only if name.lower() not in by_lower]
     if unknown:
-        import difflib
-
-        near = difflib.get_close_matches(unknown[0].lower(), by_lower, 3)
-        hint = f" Did you mean {', '.join(by_lower[name] for name in near)}?" if near else ""
+        hint = did_you_mean(unknown[0], by_lower.values(), 3)
         raise UsageError(f"No operation {unknown[0]} in the catalogue.{hint}")
     named = [by_lower[name.lower()] for name in only]
     return tuple(
@@ -73,7 +79,7 @@ class _Sweep:
         self.on_gpu = work.on_gpu(options.device)
         self.runner = work.start_nests(
             Interpreter(options.python, options.backend, fork=not self.on_gpu),
-            Limits(options.jobs or default_jobs(), options.timeout, options.budget),
+            Limits(options.jobs or default_jobs(), options.timeout, *spent(options.budget)),
         )
 
     def audit(self) -> OpsAudit:

@@ -150,7 +150,7 @@ def _priced(
         why = (
             ""
             if case.price is False
-            else f"one run takes {seconds:.0f} s: --price times the pins all the same"
+            else f"one run takes {seconds:.0f} s: --cost times the pins all the same"
         )
         return replace(audit, no_price=why)
     case.emit(Phase("The price, one run at a time"))

@@ -30,7 +30,8 @@ from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
-from detaudit.execution.runner import Limits, Runner, default_jobs
+from detaudit.execution.limits import RUN_SECONDS, Limits, spent
+from detaudit.execution.runner import Runner, default_jobs
 from detaudit.execution.sandbox import in_place, tree
 from detaudit.execution.sandbox.choice import Choice, choose
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
@@ -54,7 +55,7 @@ class Options:
     device: str = "auto"
     pairs: int | None = None
     jobs: int | None = None
-    timeout: float = 600.0
+    timeout: float = RUN_SECONDS
     budget: str | None = None
     seed: int = 1
     stop_after: str | None = None
@@ -76,24 +77,6 @@ def stop(given: str | None) -> str | None:
         raise UsageError(
             f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
         )
-    return given
-
-
-def spent(given: str | None) -> tuple[float | None, int | None]:
-    """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
-    if given is not None and (match is None or not float(match[1])):
-        raise UsageError(
-            f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}."
-        )
-    if match is None:
-        return None, None
-    return (None, int(float(match[1]))) if match[2] == "runs" else (float(match[1]), None)
-
-
-def budget(given: str | None) -> str | None:
-    """``--budget``, checked. Raises UsageError."""
-    spent(given)
     return given
 
 

@@ -1,12 +1,12 @@
 """What a scan is going to do: which sources, how many pairs, and how long that should take."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detaudit_probes.declare import Compare, Source
 from detaudit_probes.kit.models import names as models_of
 
+from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 from detaudit.registry import base
 
@@ -130,6 +130,5 @@ def check_id(name: str, known: Mapping[str, Source]) -> None:
     ids = {*known, *(one.partition(":")[0] for one in known)}
     if name in ids:
         return
-    near = difflib.get_close_matches(name, sorted(ids), n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, sorted(ids))
     raise UsageError(f"There is no source {name!r}.{hint} `detaudit sources` lists them.")

@@ -62,7 +62,7 @@ class _Printed:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         drawing = _Drawing(self.verbose, options.ascii_only, options.max_width)
         for part in drawing.draw(self.page):
-            if isinstance(part, _Unbroken):  # render_lines would crop it
+            if isinstance(part, Unbroken):  # render_lines would crop it
                 yield from console.render(part, options)
                 continue
             for line in console.render_lines(part, options, pad=False):
@@ -71,9 +71,9 @@ class _Printed:
 
 
 @dataclass(frozen=True)
-class _Unbroken:
-    """Lines that are never broken, each with its style. A comment that would not fit stands above
-    its line instead.
+class Unbroken:
+    """Lines that are never broken, each with its style, if the console prints with ``crop=False``.
+    A comment that would not fit stands above its line instead.
     """
 
     lines: Sequence[tuple[str, str]]
@@ -111,8 +111,8 @@ class _Drawing:
             return shown
         return shown.translate(_ASCII).encode("ascii", "backslashreplace").decode()
 
-    def _unbroken(self, lines: Iterable[str], style: str = "cyan") -> _Unbroken:
-        return _Unbroken([(self._plain(visible_line(line)), style) for line in lines])
+    def _unbroken(self, lines: Iterable[str], style: str = "cyan") -> Unbroken:
+        return Unbroken([(self._plain(visible_line(line)), style) for line in lines])
 
     @property
     def _longest(self) -> int:
@@ -263,9 +263,9 @@ class _Drawing:
                 lines[:0] = ["", "# at the top of the script"]
             yield self._unbroken([*shell, *lines])
 
-    def _diff(self, diff: str) -> _Unbroken:
+    def _diff(self, diff: str) -> Unbroken:
         lines = [self._plain(visible_line(line)) for line in diff.splitlines()]
-        return _Unbroken([(line, _DIFF_STYLES.get(line[:1], "none")) for line in lines])
+        return Unbroken([(line, _DIFF_STYLES.get(line[:1], "none")) for line in lines])
 
     def _closing(self, closing: pages.Closing) -> Text:
         more = () if self.verbose else (closing.more,)
