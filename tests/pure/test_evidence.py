@@ -241,7 +241,7 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
     tried = []
 
-    def proof(rung, backend, names, python, environment, folder, timeout, wanted):
+    def proof(rung, backend, names, python, environment, folder, timeout, wanted, ended):
         tried.append((rung.id, wanted))
         works = rung.id == ORDERED
         return Recipe(

@@ -107,5 +107,5 @@ def ops_command(
     if reproducer is not None:
         found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
-    tell_how_to_go_on("ops", audit, document.exit_code)
+    tell_how_to_go_on(audit, document.exit_code)
     raise typer.Exit(document.exit_code)

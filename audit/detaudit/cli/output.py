@@ -3,13 +3,14 @@ code.
 """
 
 import os
-import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console, RenderableType
+
+from detaudit.cli import again
 
 if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
@@ -55,15 +56,20 @@ def note(message: str) -> None:
 
 
 def tell_how_to_go_on(
-    command: str, audit: "Audit | RunAudit | OpsAudit", code: int, program: Sequence[str] = ()
+    audit: "Audit | RunAudit | OpsAudit",
+    code: int,
+    program: int = 0,
+    options: Mapping[str, str] = {},
 ) -> None:
-    """Of an interrupted audit that was saved: the command that goes on with it. Exits with
-    ``code``.
+    """Of an interrupted audit that was saved: the command that goes on with it, with the options
+    that were given and these. The last ``program`` words are a user's program. Exits with ``code``.
     """
     if audit.resume is not None:
-        line = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
-        saved = f"{len(audit.trials)} finished trials are saved; go on" if audit.trials else "Go on"
-        fail(f"Interrupted. {saved} with: {line}", code)
+        options = {"--resume": audit.resume, **options}
+        line = again.command_line(sys.argv[1:], options, program, again.how_it_was_started())
+        saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
+        warn(f"Interrupted.{saved} To go on, paste this line:")
+        fail(line, code)
 
 
 def hand_over(

@@ -212,8 +212,7 @@ def run_command(
             else None
         )
         reproduce(reproducer, found, audit.environment, options.python)
-    command = [*(["-m"] if module else []), target, *(arguments or ())]
-    tell_how_to_go_on("run", audit, document.exit_code, command)
+    tell_how_to_go_on(audit, document.exit_code, 1 + len(arguments or ()))
     raise typer.Exit(document.exit_code)
 
 

@@ -134,7 +134,10 @@ def scan_command(
     for name in found:
         paths = {kind: beside(path, name) for kind, path in targets.items()}
         try:
-            codes.append(scan_once(replace(options, backend=name), paths, console, verbose, quiet))
+            one = replace(options, backend=name)
+            again = {f"--{kind}": str(path) for kind, path in paths.items() if path is not None}
+            again["--backend"] = name
+            codes.append(scan_once(one, paths, console, verbose, quiet, again))
         except EnvironmentUnusable as error:
             # One backend that cannot be scanned does not keep the others from it
             warn(str(error))
@@ -148,8 +151,11 @@ def scan_once(
     console: Console,
     verbose: bool,
     quiet: bool,
+    again: Mapping[str, str] = {},
 ) -> int:
-    """One scan with its reports, and its exit code."""
+    """One scan with its reports, and its exit code. ``again`` are options by which this scan alone
+    is resumed.
+    """
     from detaudit.cli.progress import Drawing
     from detaudit.commands.scan.session import scan
     from detaudit.report import write
@@ -161,7 +167,7 @@ def scan_once(
         audit = scan(options, drawing)
     document = build.document(audit)
     hand_over(document, targets, verbose, quiet)
-    tell_how_to_go_on("scan", audit, document.exit_code)
+    tell_how_to_go_on(audit, document.exit_code, options=again)
     return document.exit_code
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from detaudit.core.condition import Condition, Trial
+from detaudit.core.durations import duration
 from detaudit.core.events import Emit, Expected, Phase, Told, logged
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
@@ -155,19 +156,23 @@ class Session:
             raise EnvironmentUnusable(gpu.missing(answer.outcome.reason, self.gpus))
         return False
 
-    def forecast(self, experiments: Iterable[Asking], alone: float) -> None:
+    def forecast(
+        self, doing: str, experiments: Iterable[Asking], later_runs: int, later: float
+    ) -> None:
         """Tell how much work is known at the start, from what every experiment asks for first.
 
-        ``alone`` are the seconds of what is done with nothing beside it.
+        ``doing`` says what is done; ``later`` are the seconds of ``later_runs``, which have nothing
+        beside them.
         """
         assert self.runner is not None
         wanted = {trial.key(): trial for experiment in experiments for trial in experiment.wanted}
         environments = {(trial.variables, trial.side) for trial in wanted.values()}
         starts = len(environments) if self.runner.interpreter.fork else len(wanted)
         seconds = len(wanted) * TRIAL_SECONDS + starts * START_SECONDS
-        self.emit(
-            Expected(len(wanted), len(environments), seconds / self.runner.limits.jobs + alone)
-        )
+        seconds = seconds / self.runner.limits.jobs + later
+        runs = len(wanted.keys() | self.runner.finished.keys()) + later_runs
+        self.emit(Told(f"{doing}: {runs} runs or more, about {duration(seconds)} on this machine"))
+        self.emit(Expected(runs, seconds, later_runs, later))
 
     # Saving, and going on -------------------------------------------------------------------------
 

@@ -153,7 +153,7 @@ def _priced(
             else f"one run takes {seconds:.0f} s: --cost times the pins all the same"
         )
         return replace(audit, no_price=why)
-    case.emit(Phase("The price, one run at a time"))
+    case.emit(Phase("What the pins cost, one run at a time"))
     return replace(audit, price=(yield from price.price(case, needed, tried, pairs)))
 
 

@@ -20,7 +20,8 @@ from detaudit.commands.run import trackers
 from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import Isolation, RunAudit
-from detaudit.commands.run.investigate import investigate
+from detaudit.commands.run.forecast import Forecast
+from detaudit.commands.run.investigate import PAIRS, investigate
 from detaudit.commands.run.program import Pace, Process, Program, Sandboxed, listing, written_by
 from detaudit.core.condition import Condition
 from detaudit.core.events import Emit, Told
@@ -120,7 +121,8 @@ class _Run:
         self.written: set[str] = set()
 
     def audit(self) -> RunAudit:
-        self.emit(Told(_forecast(self.program.title, self.options)))
+        forecast = _forecast(self.options).before(self.program.title)
+        self.emit(Told(f"{forecast}. What it writes outside of its folder is written each time."))
         hello = ask(self.options.python)
         before = listing(self.program.root)
         choice = choose(
@@ -220,6 +222,8 @@ class _Run:
             depth=self.options.depth,
             price=self.options.price,
             backend=self.backend,
+            runs=lambda: len(self.runner.finished),
+            jobs=lambda: self.runner.limits.jobs,
         )
         why = "the budget ran out"
         try:
@@ -436,15 +440,9 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _forecast(title: str, options: Options) -> str:
+def _forecast(options: Options) -> Forecast:
     """How often the program will run, before the first run."""
-    few, many = 2 * (options.pairs or 3), 50 if options.price is False else 70
-    rest = (
-        f"; where its runs differ, some {many} times, or more if they differ rarely"
-        if options.search
-        else ""
-    )
-    return f"{title} will run some {few} times{rest}. What it writes outside of its folder is written each time."
+    return Forecast.of(options.pairs or PAIRS[0][1], options.search, options.price is not False)
 
 
 def _announced(choice: Choice, program: Program) -> str:

@@ -27,6 +27,7 @@ PROOF_PAIRS = {QUICK: 3, DEFAULT: 5, FULL: 5}
 
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
 # (docs/explanation/speed.md).
+COST_RUNS = 6  # of ``experiments.cost``: three alternations of two conditions
 COST_SECONDS = 8.0
 PROOF_SECONDS = 19.0
 
@@ -60,6 +61,11 @@ class Plan:
     def proof_pairs(self) -> int:
         """In how many pairs of fresh processes the recipe's own lines are tried."""
         return PROOF_PAIRS[self.depth] if self.ladder else 0
+
+    @property
+    def runs_alone(self) -> int:
+        """The runs of the recipe's proof and cost, where nothing fails."""
+        return 2 * self.proof_pairs + COST_RUNS if self.proof_pairs else 0
 
     @property
     def seconds_alone(self) -> float:

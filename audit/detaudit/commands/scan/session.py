@@ -10,7 +10,7 @@ from detaudit.commands.scan.experiments.ladder import costs, refuted, weakest
 from detaudit.commands.scan.findings import Audit, Recipe, Rung
 from detaudit.commands.scan.plan import Plan
 from detaudit.commands.scan.sections import Parts, parts_of
-from detaudit.core.events import Decided, Emit, Phase
+from detaudit.core.events import Decided, Emit, Expected, Phase, ScriptEnded
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import ERROR, Verdict
 from detaudit.execution import interpreter
@@ -107,7 +107,13 @@ class _Scan:
             source.id for source in self.plan.untried if lacking(source, facts, gpus) is None
         )
         self.parts = parts = parts_of(self.plan, self.base, self.session.variables, facts, gpus)
-        self.session.forecast((parts.control, *parts.after_control()), self.plan.seconds_alone)
+        count = len(self.plan.sources)
+        self.session.forecast(
+            f"Trying {count} source{'s' if count > 1 else ''} on tiny models",
+            (parts.control, *parts.after_control()),
+            self.plan.runs_alone,
+            self.plan.seconds_alone,
+        )
         self.emit(Phase("Control: everything pinned against everything pinned"))
         self._run([parts.control])
         if not self._decided():
@@ -129,10 +135,12 @@ class _Scan:
         """The recipe's proof and its price: with nothing of ours running beside them."""
         if self.runner.cut:
             return
+        done = len(self.runner.finished)
+        self.emit(Expected(done + self.plan.runs_alone, self.plan.seconds_alone))
         rung = self._proven()
         if rung is None or rung.id == "none":
             return
-        self.emit(Phase(f"The price of the recipe, measured alone: {rung.title}"))
+        self.emit(Phase(f"The recipe's cost, timed with nothing beside it: {rung.title}"))
         known = base.known_pins(self.backend)
         by_id = {rung.id: rung for rung in recipes.rungs(known)}
         model = self.plan.ladder_models[-1] if self.plan.depth == plan.QUICK else "cnn"
@@ -164,6 +172,7 @@ class _Scan:
                 self.session.folder.path / "recipe",
                 self.options.timeout,
                 self.plan.proof_pairs,
+                lambda: self.emit(ScriptEnded()),
             )
             if proof.verified is not False:
                 break

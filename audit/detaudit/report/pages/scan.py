@@ -364,6 +364,5 @@ def _untried(report: v1.Report) -> str:
 
 def _early(report: v1.Report) -> str:
     if report.interrupted:
-        going_on = f"; go on with --resume {report.resume}" if report.resume else ""
-        return f"the scan was interrupted{going_on}"
+        return "the scan was interrupted; what it left is not decided"
     return "the budget ran out; what it left is not decided" if report.cut else ""
