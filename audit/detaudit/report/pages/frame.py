@@ -29,10 +29,19 @@ def seen_on(report: v1.Document) -> tuple[Line, ...]:
     return (Line("Seen on", Text(seen, "quiet"), "quiet"),) if seen else ()
 
 
-def page_of(report: v1.Document, title: str, blocks: Iterable[Block], closing: Closing) -> Page:
-    """The page of a command: its own blocks, then what every page has."""
+def page_of(
+    report: v1.Document,
+    title: str,
+    blocks: Iterable[Block],
+    closing: Closing,
+    last: Iterable[Block],
+) -> Page:
+    """The page of a command: its own blocks, then what every page has. ``last`` are blocks that
+    a screen which has scrolled shows once more.
+    """
     tool = f"{report.tool.name} {report.tool.version}"
-    return Page(title, (*blocks, *_records(report)), closing, tool, report.version)
+    whole = (*blocks, *_records(report))
+    return Page(title, whole, closing, tool, report.version, tuple(last))
 
 
 def _records(report: v1.Document) -> Iterator[Block]:
