@@ -15,10 +15,9 @@ The control folder::
     trials/N/stdout, stderr the child's own output: never part of the protocol
     trials/N/exit.json      nest -> engine: how the child ended; its presence says that it ended
 
-Three inherited pipes, named by file descriptor in ``nest.json``:
+Two inherited pipes, named by file descriptor in ``nest.json``:
 
-``commands``  the engine writes one line a command, ``run N`` or ``kill N``. End of file: no more
-              work.
+``commands``  the engine writes one line a trial, ``run N``. End of file: no more work.
 ``lifeline``  nobody ever writes. End of file means that the engine is gone, however it died: the
               nest and every child end themselves.
 
@@ -32,7 +31,7 @@ nest.json::
 hello.json::
 
     {"protocol": 2, "pid": 41, "ready": true, "facts": {...}, "fingerprints": ["xxh3_64", ...],
-     "failure": null, "declarations": []}
+     "failure": null}
 
 or ``"ready": false`` and ``"failure": {"kind": "import-failed" | "too-old" | "protocol",
 "type": ..., "message": ..., "module": ...}``.
@@ -75,7 +74,7 @@ many bytes of ASCII ``dtype|d0,d1,...``, ``<u8 size>``, and the elements in C or
 A tensor of more than ``LARGEST_KEPT`` bytes is not kept: its offset is ``NOT_KEPT``.
 
 ``outcome`` is written by the child (``completed``, ``unavailable``, ``failed``); that of a child
-that died is written by the engine alone (``crashed``, ``timed-out``, ``killed``).
+that died is written by the engine alone (``crashed``, ``timed-out``).
 
 Version history of the trace: 1, the first; 2, the tables have a file of their own; 3, the condition
 has settings and orders, and measures leave out what has its default. Of the protocol: 1, the first;

@@ -32,8 +32,10 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def warn(message: str) -> None:
+    from detaudit.report.escape import visible_line
+
     Console(stderr=True).print(
-        message, style="bold red", highlight=False, markup=False, soft_wrap=True
+        visible_line(message), style="bold red", highlight=False, markup=False, soft_wrap=True
     )
 
 
@@ -61,14 +63,16 @@ def tell_how_to_go_on(
     program: int = 0,
     options: Mapping[str, str] = {},
 ) -> None:
-    """Of an interrupted audit that was saved: the command that goes on with it, with the options
-    that were given and these. The last ``program`` words are a user's program. Exits with ``code``.
+    """Of an audit that is not complete and was saved: the command that goes on with it, with the
+    options that were given and these. The last ``program`` words are a user's program. Exits with
+    ``code``.
     """
     if audit.resume is not None:
         options = {"--resume": audit.resume, **options}
         line = again.command_line(sys.argv[1:], options, program, again.how_it_was_started())
+        how = "Interrupted" if audit.interrupted else "Not complete"
         saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
-        warn(f"Interrupted.{saved} To go on, paste this line:")
+        warn(f"{how}.{saved} To go on, paste this line:")
         fail(line, code)
 
 

@@ -20,6 +20,7 @@ from detaudit.core.events import (
     Told,
     TrialEnded,
 )
+from detaudit.report.escape import visible_line
 
 #: In a pipe, one line for this share of the runs.
 _SHARE = 10
@@ -155,7 +156,7 @@ class Drawing:
 
     def _phase(self, event: Phase) -> None:
         if self._live:
-            self._bar.update(self._task, description=event.title)
+            self._bar.update(self._task, description=visible_line(event.title))
         elif self._told_work:  # the first line says what is done and how long it will take
             self._print(event.title)
 
@@ -168,8 +169,9 @@ class Drawing:
             self._print(self._work.describe())
 
     def _print(self, text: str, style: str = "") -> None:
+        """Names of files and of sources stand in it, whatever their characters."""
         self._console.print(
-            text,
+            visible_line(text),
             style=style,
             highlight=False,
             markup=False,

@@ -5,7 +5,8 @@ line on the audit, then a line for each trial, added as it ends. So they outlive
 that ends; a last line that was cut off is left out. Traces say nothing about a machine that has
 changed, so the first line also holds what must be equal.
 
-Version history: 1, one document, written when an audit was interrupted; 2, a line for each trial.
+Version history: 1, one document, written when an audit was interrupted; 2, a line for each trial;
+3, every variable that trials inherit is told apart.
 """
 
 import json
@@ -24,19 +25,21 @@ from detaudit.core.experiment import Finished
 from detaudit.core.outcome import Outcome
 from detaudit.errors import UsageError
 
-FORMAT, VERSION = "detaudit.resume", 2
+FORMAT, VERSION = "detaudit.resume", 3
 FILE = "resume.jsonl"
 LARGEST = 100_000_000  # bytes; a saved audit of a thousand trials has about one million
 AGAIN = "Begin again without --resume"
-MOST_NAMES = 3  # of changed files that are named
+RESTORE = "Restore what changed, or begin again without --resume"
+MOST_NAMES = 3  # of changed files, options or variables that are named
 
 
 @dataclass(frozen=True)
 class Identity:
     """What must be the same for saved trials to speak for an audit.
 
-    ``options`` are those of the command that change what a trial is, as a user spells them.
-    ``files`` are the program's, with what tells that one has changed.
+    ``variables`` has a digest of each that trials inherit. ``options`` are those of the command
+    that change what a trial is, as a user spells them. ``files`` are the program's, with what tells
+    that one has changed.
     """
 
     command: str
@@ -107,7 +110,7 @@ def load(path: Path) -> Saved:
     header, *lines = _read(path)
     try:
         finished = [_finished(json.loads(line), path.parent) for line in lines]
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         raise UsageError(f"{path} is damaged ({type(error).__name__}: {error}). {AGAIN}.") from None
     return Saved(path, json.loads(header)["identity"], {run.trial.key(): run for run in finished})
 
@@ -115,16 +118,18 @@ def load(path: Path) -> Saved:
 def _read(path: Path) -> list[bytes]:
     """Its whole lines, the first of them checked."""
     try:
-        if path.stat().st_size > LARGEST:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
             raise UsageError(f"{path} is too large to be a saved audit.")
-        lines = path.read_bytes().split(b"\n")[:-1]
+        lines = content.split(b"\n")[:-1]
         header = json.loads(lines[0]) if lines else None
     except OSError as error:
         raise UsageError(
             f"Cannot read {path}: {error.strerror}. --resume takes the file that the interrupted "
             f"audit named."
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise UsageError(
@@ -168,7 +173,7 @@ def refuse_changed(saved: Saved, now: Identity) -> None:
     changed = _changed(saved.identity, json.loads(json.dumps(asdict(now))))
     if changed:
         raise UsageError(
-            f"Cannot go on with the saved audit: {', '.join(changed)} changed since. {AGAIN}."
+            f"Cannot go on with the saved audit: {', '.join(changed)} changed since. {RESTORE}."
         )
 
 
@@ -176,7 +181,7 @@ def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     names = []
     for name in (each.name for each in fields(Identity)):
         before, after = then.get(name), now[name]
-        if name in ("options", "files"):
+        if name in ("variables", "options", "files"):
             names += _named(before if isinstance(before, dict) else {}, after)
         elif before != after:
             names.append(name)

@@ -3,6 +3,8 @@ under test.
 """
 
 import contextlib
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -37,11 +39,38 @@ class Workspace:
 
 
 @contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep every other audit out of ``folder`` meanwhile. The kernel lets go of it when its audit
+    is gone, however that ended.
+
+    Raises UsageError where another one is at work there.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise UsageError(f"Cannot read the folder {folder}: {error.strerror}.") from None
+    try:
+        # A file system that knows no locks does without
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"Another detaudit is at work in {folder}. Wait until it has ended, or interrupt "
+                    f"it; then go on."
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspace]:
     """A new folder, whose name begins with ``prefix``, or that of a saved audit.
 
     Its contents are removed at the end unless they are kept. A saved audit outlives a resumption
-    that fails. Raises UsageError where no folder can be made.
+    that fails. No other audit is in a new one; the caller keeps them out of a saved one before it
+    reads that. Raises UsageError where no folder can be made.
     """
     try:
         work = Workspace(saved or Path(tempfile.mkdtemp(prefix=prefix)), kept=saved is not None)
@@ -52,11 +81,14 @@ def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspa
             f"Cannot make a working folder in {saved or tempfile.gettempdir()}: {error.strerror}. Set "
             f"TMPDIR to a folder with some hundred megabytes free."
         ) from None
-    try:
-        yield work
-    finally:
-        if not work.kept:
-            _remove(work.path)
+    with contextlib.ExitStack() as held:
+        if saved is None:
+            held.enter_context(alone(work.path))
+        try:
+            yield work
+        finally:
+            if not work.kept:
+                _remove(work.path)
 
 
 def _remove(folder: Path) -> None:

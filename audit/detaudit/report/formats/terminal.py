@@ -201,6 +201,8 @@ class _Drawing:
 
     def _lines(self, block: pages.Lines) -> Table:
         grid = Table.grid(padding=(0, 2))
+        grid.add_column(overflow="fold")
+        grid.add_column(overflow="fold")
         for line in block.lines:
             label = self.text(line.label, LABELS[line.style])
             value = self._cell(line.value, longest=_SENTENCE)
