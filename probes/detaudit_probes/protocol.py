@@ -314,6 +314,44 @@ class Measures(NamedTuple):
     refusals: Tuple[Refused, ...] = ()
 
 
+class Draw(NamedTuple):
+    """A line of the user's that drew from a generator, so many times; ``seeded`` of its draws came
+    after the script's own seed.
+
+    ``in_user_code``: it called the generator itself. ``stack`` are the frames between, outermost
+    last, as ``file:line in function``.
+    """
+
+    file: str
+    line: int
+    function: str
+    draws: int
+    seeded: int
+    in_user_code: bool
+    stack: Tuple[str, ...]
+
+
+class Seeding(NamedTuple):
+    """A line of the user's that set a seed with ``function``, after so many ``draws``; ``reaches``:
+    it seeds the generator that was watched.
+    """
+
+    file: str
+    line: int
+    function: str
+    reaches: bool
+    draws: int
+
+
+class CallSites(NamedTuple):
+    """Where a generator that a trial watched was drawn from, and where seeds were set, each in the
+    order in which it came first.
+    """
+
+    draws: Tuple[Draw, ...]
+    seeds: Tuple[Seeding, ...]
+
+
 class Request(NamedTuple):
     """One trial, as the guest needs to know it.
 
@@ -341,7 +379,7 @@ class Request(NamedTuple):
     orders: Orders = NO_ORDERS
 
 
-def flat(settings: Settings, orders: Orders) -> Dict[str, Any]:
+def as_mapping(settings: Settings, orders: Orders) -> Dict[str, Any]:
     """Settings and orders as one mapping, sorted, a source's own setting under its id: as reports
     have them.
     """

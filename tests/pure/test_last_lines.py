@@ -34,7 +34,7 @@ def test_the_answer_stands_in_the_last_screen(name, verbose):
     """Two lines of it are the prompt's."""
     document = DOCUMENTS[name]
     last = " ".join(" ".join(plain(document, verbose=verbose)[-22:]).split())
-    found = pages.answer(document)
+    found = pages.page(document).answer
     assert found.verdict in last
     assert " ".join(found.sentence.split())[:200] in last
 
@@ -43,7 +43,7 @@ def test_the_answer_stands_in_the_last_screen(name, verbose):
 def test_what_fits_the_screen_is_not_said_twice(name):
     document = DOCUMENTS[name]
     lines = plain(document, height=1000)
-    assert sum(line.startswith(f"{pages.answer(document).verdict}  ") for line in lines) == 1
+    assert sum(line.startswith(f"{pages.page(document).answer.verdict}  ") for line in lines) == 1
 
 
 def test_what_to_do_stands_in_the_last_screen():

@@ -1,17 +1,31 @@
-"""The commands in the order of the help, and what becomes of an exception."""
+"""The commands: one file and one line each (docs/how-to/add-a-command.md). And what becomes of an
+exception.
+"""
 
 import signal
 import sys
 import traceback
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from detaudit import __version__
-from detaudit.cli import inspect, ops, report, run, scan
 from detaudit.cli.command import Command, variables_of
 from detaudit.cli.output import fail
 from detaudit.errors import DetauditError
+
+#: In the order of the help. Each is a module beside this one with a function ``NAME_command``, the
+#: ``EXAMPLE`` below its help, and ``SETTINGS`` of click's where it needs them.
+COMMANDS = (
+    "scan",
+    "run",
+    "ops",
+    "report",
+    "sources",
+    "explain",
+    "machine",
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,15 +74,12 @@ def _everywhere(version: Version = False) -> None:
     pass
 
 
-for _name, _function, _epilog, _settings in (
-    ("scan", scan.scan_command, scan.EXAMPLE, {}),
-    ("run", run.run_command, run.EXAMPLE, run.SETTINGS),
-    ("ops", ops.ops_command, ops.EXAMPLE, {}),
-    ("report", report.report_command, report.EXAMPLE, {}),
-    ("sources", inspect.sources_command, "Example: detaudit sources", {}),
-    ("explain", inspect.explain_command, "Example: detaudit explain sparse-update", {}),
-    ("machine", inspect.machine_command, "Example: detaudit machine --json", {}),
-):
-    app.command(
-        _name, cls=Command, epilog=_epilog, context_settings={**_settings, **variables_of(_name)}
-    )(_function)
+def _add(name: str) -> None:
+    module = import_module(f"detaudit.cli.{name}")
+    settings = {**getattr(module, "SETTINGS", {}), **variables_of(name)}
+    add = app.command(name, cls=Command, epilog=module.EXAMPLE, context_settings=settings)
+    add(getattr(module, f"{name}_command"))
+
+
+for _name in COMMANDS:
+    _add(_name)

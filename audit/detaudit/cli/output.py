@@ -6,16 +6,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from rich.console import Console, RenderableType
 
-from detaudit.cli import again
+from detaudit.cli import going_on
 
 if TYPE_CHECKING:
-    from detaudit.commands.ops.findings import OpsAudit
-    from detaudit.commands.run.findings import RunAudit
-    from detaudit.commands.scan.findings import Audit
+    from detaudit.core.experiment import Finished
     from detaudit.core.pinpoint import Guilty
     from detaudit.report.schema import v1
 
@@ -24,6 +22,15 @@ FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
 
 #: Columns of a pipe, for tables whose rows are facts.
 _WIDE = 10_000
+
+
+class Saved(Protocol):
+    """What every command's findings have for who interrupts it."""
+
+    @property
+    def trials(self) -> "tuple[Finished, ...]": ...
+    @property
+    def resume(self) -> str | None: ...
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -58,10 +65,7 @@ def note(message: str) -> None:
 
 
 def tell_how_to_go_on(
-    audit: "Audit | RunAudit | OpsAudit",
-    code: int,
-    program: int = 0,
-    options: Mapping[str, str] = {},
+    audit: Saved, code: int, program: int = 0, options: Mapping[str, str] = {}
 ) -> None:
     """Of an audit that is not complete and was saved: the command that goes on with it, with the
     options that were given and these. The last ``program`` words are a user's program. Exits with
@@ -69,7 +73,7 @@ def tell_how_to_go_on(
     """
     if audit.resume is not None:
         options = {"--resume": audit.resume, **options}
-        line = again.command_line(sys.argv[1:], options, program, again.how_it_was_started())
+        line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
         how = "Interrupted" if audit.interrupted else "Not complete"
         saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
         warn(f"{how}.{saved} To go on, paste this line:")

@@ -22,6 +22,7 @@ from detaudit import __version__
 from detaudit.core import trace as traces
 from detaudit.core.condition import Condition, Trial, items
 from detaudit.core.experiment import Finished
+from detaudit.core.files import replace_file
 from detaudit.core.outcome import Outcome
 from detaudit.errors import UsageError
 
@@ -76,9 +77,7 @@ class Record:
     def write(self, finished: Iterable[Finished]) -> None:
         """The whole of it, in the place of what is there."""
         header = {"format": FORMAT, "version": VERSION, "identity": asdict(self._identity)}
-        draft = self.path.with_name(self.path.name + ".part")
-        draft.write_bytes(_line(header) + b"".join(map(self._line, finished)))
-        os.replace(draft, self.path)
+        replace_file(self.path, _line(header) + b"".join(map(self._line, finished)))
 
     def add(self, finished: Finished) -> None:
         """A trial that has ended. What is written is on the disk, or no line."""

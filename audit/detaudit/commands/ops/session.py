@@ -113,7 +113,7 @@ class _Sweep:
         """Fill in ``found`` as it becomes known."""
         self.emit(Phase("What the library says of its operations"))
         said = self.session.ask(sweep.refusals(conditions)) or ()
-        names = self._listed(said)
+        names = self._chosen_names(said)
         random = {entry.name for entry in catalogue.OPERATIONS if entry.unseeded is not None}
         self._forecast(names, random)
         self.emit(Phase("Replaying"))
@@ -146,7 +146,7 @@ class _Sweep:
         )
         self.emit(Expected(done + replays + timed, seconds + later, timed, later))
 
-    def _listed(self, said: Sequence[Refusal]) -> tuple[str, ...]:
+    def _chosen_names(self, said: Sequence[Refusal]) -> tuple[str, ...]:
         """The entries to replay; with ``--list-raising`` those alone that the library names."""
         if not self.options.list_raising:
             return self.names

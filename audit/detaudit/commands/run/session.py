@@ -27,6 +27,7 @@ from detaudit.core.condition import Condition
 from detaudit.core.events import Emit, Told
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
+from detaudit.core.sentences import listed
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
@@ -430,17 +431,12 @@ def _recovered(restored: in_place.Restored) -> str:
     """What became of a folder in which an audit was killed."""
     said = [f"An audit of {restored.root} was killed."]
     if restored.names:
-        said.append(f"Restored: {_listed(restored.names)}.")
+        said.append(f"Restored: {listed(restored.names, 5)}.")
     if restored.where is not None:
         said.append(f"What was there in their place is kept in {restored.where}.")
     if restored.left:
-        said.append(f"Changed since, and left as it is: {_listed(restored.left)}.")
+        said.append(f"Changed since, and left as it is: {listed(restored.left, 5)}.")
     return " ".join([*said, *([restored.problem] if restored.problem else [])])
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _forecast(options: Options) -> Forecast:

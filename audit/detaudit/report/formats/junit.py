@@ -4,7 +4,8 @@ finding.
 It reads the document's findings and not the page: ``broken`` is a failure, and with ``--strict`` so
 are ``needs-pin`` and ``varies``; ``error`` is an error, ``skipped`` is skipped, and every other
 verdict passes with what was seen as its output. The outcome says what the exit code does, so who
-reads this file alone comes to the same conclusion.
+reads this file alone comes to the same conclusion. A command that this file does not know has the
+outcome alone.
 """
 
 import xml.etree.ElementTree as ET
@@ -76,7 +77,7 @@ def _timestamp(document: v1.Document) -> dict[str, str]:
 
 
 def _properties(document: v1.Document) -> list[tuple[str, str]]:
-    answer = registry.answer(document)
+    answer = registry.page(document).answer
     pairs = [
         ("outcome", document.outcome),
         ("exit_code", str(document.exit_code)),

@@ -14,10 +14,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from detaudit.core.sentences import listed
 from detaudit.report.escape import clipped, exports, visible_line
 from detaudit.report.pages import page as pages
 from detaudit.report.pages.page import Depth, Head
-from detaudit.report.pages.wording import listed
 
 TONES = {"good": "bold green", "bad": "bold red", "unsure": "bold yellow"}
 VERDICTS = {
@@ -117,7 +117,7 @@ class _Drawing:
 
     def draw_last(self, page: pages.Page) -> Iterator[RenderableType]:
         """What stands below a page that has scrolled away."""
-        for block in page.last:
+        for block in (page.answer, *page.next_steps):
             yield Text()
             yield from self._block(block)
 

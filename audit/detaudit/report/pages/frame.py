@@ -14,7 +14,7 @@ from detaudit.report.pages.page import (
     Table,
     Text,
 )
-from detaudit.report.pages.wording import context, flat
+from detaudit.report.pages.wording import context, fact_lines
 from detaudit.report.schema import v1
 
 MOST_WARNINGS = 20
@@ -34,19 +34,19 @@ def page_of(
     title: str,
     blocks: Iterable[Block],
     closing: Closing,
-    last: Iterable[Block],
+    next_steps: Iterable[Block] = (),
 ) -> Page:
-    """The page of a command: its own blocks, then what every page has. ``last`` are blocks that
-    a screen which has scrolled shows once more.
+    """The page of a command: its own blocks, then what every page has. A screen which has scrolled
+    shows the answer and the ``next_steps`` once more.
     """
     tool = f"{report.tool.name} {report.tool.version}"
     whole = (*blocks, *_records(report))
-    return Page(title, whole, closing, tool, report.version, tuple(last))
+    return Page(title, whole, closing, tool, report.version, tuple(next_steps))
 
 
 def _records(report: v1.Document) -> Iterator[Block]:
     """What every page has at its end: the facts, and the trials that did not complete."""
-    facts = flat(
+    facts = fact_lines(
         {"machine": report.machine, "environment": report.environment, "options": report.options}
     )
     lines = [one[:_LONGEST_FACT] for one in facts[:_MOST_FACTS]]

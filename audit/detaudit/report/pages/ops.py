@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -22,7 +23,7 @@ from detaudit.report.pages.page import (
     Text,
     Verdict,
 )
-from detaudit.report.pages.wording import ORDER, describe_divergence, listed, number, spread
+from detaudit.report.pages.wording import ORDER, describe_divergence, number, spread
 from detaudit.report.schema import v1
 
 _TO_ACT_ON = ("broken", "error", "needs-pin")
@@ -53,12 +54,11 @@ def page(report: v1.OpsReport) -> Page:
     """The whole page."""
     sentences = (wording.work(report), wording.decided(report))
     closing = Closing(sentences, "-v shows every operation")
-    return frame.page_of(report, "detaudit ops", _blocks(report), closing, _last(report))
+    return frame.page_of(report, "detaudit ops", _blocks(report), closing, _next_steps(report))
 
 
-def _last(report: v1.OpsReport) -> Iterator[Block]:
-    """What stands in the last lines of a screen that has scrolled: the answer, and what to do."""
-    yield answer(report)
+def _next_steps(report: v1.OpsReport) -> Iterator[Block]:
+    """What a reader does next."""
     if _named(report, "broken"):
         todo = "--reproducer bug.py writes a script that shows it, --markdown report.md the report"
         yield Lines((Line("What to do", todo),))

@@ -212,8 +212,10 @@ class Closing:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole of it, in the order in which it is read. A terminal on which it has scrolled away
-    shows the blocks of ``last`` below it: the answer again, and what to do.
+    """The whole of it, in the order in which it is read. One of its blocks is the answer.
+
+    A terminal on which it has scrolled away shows the answer below it again, and ``next_steps``:
+    what to do.
     """
 
     title: str
@@ -221,4 +223,8 @@ class Page:
     closing: Closing
     tool: str
     version: int
-    last: tuple[Block, ...] = ()
+    next_steps: tuple[Block, ...] = ()
+
+    @property
+    def answer(self) -> Answer:
+        return next(block for block in self.blocks if isinstance(block, Answer))

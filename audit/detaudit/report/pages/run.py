@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -26,7 +27,6 @@ from detaudit.report.pages.wording import (
     describe_divergence,
     describe_pinpoint,
     is_beyond_noise,
-    listed,
     number,
     spread,
 )
@@ -42,12 +42,11 @@ def page(report: v1.RunReport) -> Page:
     work = f"{wording.work(report)}{search}"
     closing = Closing((work, wording.decided(report)), "-v shows the evidence")
     title = f"detaudit run: {report.program}"
-    return frame.page_of(report, title, _blocks(report), closing, _last(report))
+    return frame.page_of(report, title, _blocks(report), closing, _next_steps(report))
 
 
-def _last(report: v1.RunReport) -> Iterator[Block]:
-    """What stands in the last lines of a screen that has scrolled: the answer, and what to do."""
-    yield answer(report)
+def _next_steps(report: v1.RunReport) -> Iterator[Block]:
+    """What a reader does next."""
     todo = what_to_do(report)
     if todo:
         yield Lines((Line("What to do", todo),))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -28,7 +29,6 @@ from detaudit.report.pages.wording import (
     cost,
     describe_divergence,
     in_recipe,
-    listed,
     number,
     short,
 )
@@ -45,15 +45,13 @@ def page(report: v1.Report) -> Page:
         "-v shows the evidence",
         ("detaudit explain ID tells more of a source",),
     )
-    return frame.page_of(report, title, _blocks(report), closing, _last(report))
+    return frame.page_of(report, title, _blocks(report), closing, _next_steps(report))
 
 
-def _last(report: v1.Report) -> Iterator[Block]:
-    """What stands in the last lines of a screen that has scrolled: the answer, and what to do."""
-    found = answer(report)
-    yield found
+def _next_steps(report: v1.Report) -> Iterator[Block]:
+    """What a reader does next."""
     yield from _recipe_lines(report)
-    if found.verdict == "NO":
+    if answer(report).verdict == "NO":
         todo = "--markdown report.md writes the report for a bug issue"
         yield Lines((Line("What to do", todo),))
     besides = _besides(report)

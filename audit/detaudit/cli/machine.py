@@ -1,0 +1,22 @@
+"""``detaudit machine``: what is known without a trial."""
+
+import sys
+
+from detaudit.cli.options import PrintJson, Python, interpreter_path
+from detaudit.cli.output import print_whole
+
+EXAMPLE = "Example: detaudit machine --json"
+
+
+def machine_command(python: Python = sys.executable, json: PrintJson = False) -> None:
+    """Tell what is known of this machine and of the environment under test."""
+    from detaudit.cli.describe_machine import render
+    from detaudit.execution import interpreter
+    from detaudit.machine import inventory
+    from detaudit.report import write
+
+    described = inventory.everything(interpreter.ask(interpreter_path(python)).facts)
+    if json:
+        sys.stdout.write(write.plain_json(described))
+    else:
+        print_whole(render(described), wide=True)
