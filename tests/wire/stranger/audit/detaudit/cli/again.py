@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 
 from detaudit.cli.options import (
-    Backend,
     Json,
     Junit,
     Markdown,
@@ -24,7 +23,7 @@ EXAMPLE = "Example: detaudit again --seed 3"
 
 
 def again_command(
-    backend: Backend = None,
+    backend: Annotated[str, typer.Option(metavar="NAME", help="The backend.")] = "tensorflow",
     python: Python = sys.executable,
     seed: Seed = 1,
     probes: Annotated[
@@ -46,14 +45,12 @@ def again_command(
     from detaudit.cli.progress import Drawing
     from detaudit.commands.again import session
     from detaudit.commands.again.conclusion import conclude
-    from detaudit.execution import interpreter
     from detaudit.report import write
     from detaudit.report.build import common
     from detaudit.report.schema import v1
 
     folder = None if probes is None else str(probes.absolute())
     path = interpreter_path(python)
-    backend = interpreter.choose(backend, interpreter.ask(path).facts)
     options = session.Options(path, backend, seed, folder, procedure, tuple(pin))
     targets = {"json": json, "markdown": markdown, "junit": junit}
     for path in targets.values():
