@@ -76,13 +76,13 @@ def keras_2_is_chosen(variables: Mapping[str, str]) -> bool:
 class Pin(NamedTuple):
     """Something that holds sources so that they cannot make runs differ.
 
-    ``holds`` lists *every* source that it holds: loosing one of them takes the pin away. ``lines``
-    are what a user pastes, per backend (``"*"``: on every backend); an environment pin is pasted as
-    ``environment``. ``settings`` of a training may be the pin.
+    ``sources`` lists *every* source that it holds: loosing one of them takes the pin away.
+    ``lines`` are what a user pastes, per backend (``"*"``: on every backend); an environment pin is
+    pasted as ``environment``. ``settings`` of a training may be the pin.
     """
 
     id: str
-    holds: Tuple[str, ...]
+    sources: Tuple[str, ...]
     takes_effect: str = CHILD
     environment: Dict[str, str] = {}
     settings: Settings = NO_SETTINGS
@@ -90,11 +90,11 @@ class Pin(NamedTuple):
     note: str = ""
 
 
-class Loosen(NamedTuple):
+class Unpin(NamedTuple):
     """The experiment of a source that may part two runs of one condition: loose pairs against
     pinned pairs.
 
-    ``loosens`` are the ids that are let loose (by default the source itself). ``models`` are tried
+    ``unpins`` are the ids that are let loose (by default the source itself). ``models`` are tried
     one by one. ``race`` says that parting is a matter of timing, so that agreement and blame need
     counts. ``environment`` values may hold ``{draw}``, which differs in every trial of the
     condition. ``pins`` are the pins to be tried, the advised one first; an empty tuple means the
@@ -102,7 +102,7 @@ class Loosen(NamedTuple):
     """
 
     models: Tuple[str, ...]
-    loosens: Tuple[str, ...] = ()
+    unpins: Tuple[str, ...] = ()
     feed: bool = False
     procedure: bool = False
     race: bool = False
@@ -182,13 +182,13 @@ class Edit(NamedTuple):
 class InScript(NamedTuple):
     """How a source is tried in a user's own script.
 
-    ``pin`` is applied from outside. ``told`` false says that nothing tells whether a script met the
-    source, so that it is always tried. ``sites`` false says that no call site can be watched.
+    ``pin`` is applied from outside. ``counted`` false says that nothing tells whether a script met
+    the source, so that it is always tried. ``sites`` false says that no call site can be watched.
     """
 
     pin: str
     race: bool = False
-    told: bool = True
+    counted: bool = True
     sites: bool = True
     direct: bool = False
     edits: Tuple[Edit, ...] = ()
@@ -211,10 +211,10 @@ class Source(NamedTuple):
     family: str
     title: str
     breaks: str
-    experiment: Union[Loosen, Compare, None]
+    experiment: Union[Unpin, Compare, None]
     pins: Tuple[Pin, ...] = ()
     backends: Tuple[str, ...] = ("tensorflow",)
-    per_backend: Dict[str, Union[Loosen, Compare, None]] = {}
+    per_backend: Dict[str, Union[Unpin, Compare, None]] = {}
     needs: Needs = Needs()
     links: Tuple[Link, ...] = ()
     quick: bool = False

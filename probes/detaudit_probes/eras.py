@@ -2,24 +2,24 @@
 
 from typing import Dict
 
-from detaudit_probes.declare import OLD_KERAS, Loosen
+from detaudit_probes.declare import OLD_KERAS, Unpin
 
 
-def of_the_shuffle(model: str) -> Dict[str, Loosen]:
+def of_the_shuffle(model: str) -> Dict[str, Unpin]:
     """For ``per_backend`` of the shuffle: ``fit`` shuffled an array of indices by NumPy, later by
     TensorFlow.
     """
     found = {
-        name: Loosen(models=(model,), loosens=("numpy-legacy",), pins=("numpy-legacy",))
+        name: Unpin(models=(model,), unpins=("numpy-legacy",), pins=("numpy-legacy",))
         for name in OLD_KERAS
     }
-    found["tensorflow2"] = Loosen(
-        models=(model,), loosens=("tensorflow-seed",), pins=("tensorflow-seed",)
+    found["tensorflow2"] = Unpin(
+        models=(model,), unpins=("tensorflow-seed",), pins=("tensorflow-seed",)
     )
     return found
 
 
-def of_layers(model: str) -> Dict[str, Loosen]:
+def of_layers(model: str) -> Dict[str, Unpin]:
     """For ``per_backend`` of what layers draw.
 
     Keras 2.0 to 2.3 takes a seed from NumPy for each random operation
@@ -28,7 +28,7 @@ def of_layers(model: str) -> Dict[str, Loosen]:
     ``RandomGenerator``).
     """
     found = of_the_shuffle(model)
-    found["tf_keras"] = Loosen(
-        models=(model,), loosens=("python-random", "tensorflow-seed"), pins=("keras-seed",)
+    found["tf_keras"] = Unpin(
+        models=(model,), unpins=("python-random", "tensorflow-seed"), pins=("keras-seed",)
     )
     return found

@@ -20,18 +20,18 @@ class Given:
     the sources' own code has seen, by id.
     """
 
-    def __init__(self, request: Request, folder: str, held: Set[str]) -> None:
+    def __init__(self, request: Request, folder: str, pinned: Set[str]) -> None:
         self.request = request
         self.folder = folder
         self.settings, self.orders = request.settings, request.orders
         self.seed = request.seed
         self.draw = request.draw
         self.counts: Dict[str, Any] = {}
-        self._held = held
+        self._pinned = pinned
 
-    def holds(self, source: str) -> bool:
+    def is_pinned(self, source: str) -> bool:
         """Whether a pin of this trial's condition holds ``source``."""
-        return source in self._held
+        return source in self._pinned
 
     def own_setting(self, source: str) -> Optional[Value]:
         """The value that a setting of ``source`` gives it; None where there is none."""

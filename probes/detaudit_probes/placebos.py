@@ -14,16 +14,17 @@ from detaudit_probes.declare import EVERY_BACKEND, Link
 class Placebo(NamedTuple):
     """``claims`` is the source that people believe it holds. ``real`` is the pin that does.
 
-    ``holds`` true: it is said to make runs agree, so it is tried where they part. False: it is said
-    to change a setting, so it is tried against the bits of the setting left alone. ``environment``
-    is what a user sets; ``applied`` says that :func:`apply` does something in the child.
+    ``promises_match`` true: it is said to make runs agree, so it is tried where they part. False:
+    it is said to change a setting, so it is tried against the bits of the setting left alone.
+    ``environment`` is what a user sets; ``applied`` says that :func:`apply` does something in the
+    child.
     """
 
     id: str
     title: str
     claims: str
     real: str
-    holds: bool
+    promises_match: bool
     environment: Dict[str, str] = {}
     applied: bool = False
     model: str = "cnn"
@@ -38,7 +39,7 @@ PLACEBOS = (
         'os.environ["PYTHONHASHSEED"] = "0" inside the script',
         "hash-seed",
         "hash-seed",
-        holds=True,
+        promises_match=True,
         applied=True,
         backends=EVERY_BACKEND,
         links=(
@@ -53,7 +54,7 @@ PLACEBOS = (
         "OMP_NUM_THREADS=1 under pip's TensorFlow",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         environment={"OMP_NUM_THREADS": "1"},
     ),
     Placebo(
@@ -61,7 +62,7 @@ PLACEBOS = (
         "tf.config.threading.set_intra_op_parallelism_threads = 1 (assigned, not called)",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         applied=True,
     ),
     Placebo(
@@ -69,7 +70,7 @@ PLACEBOS = (
         "TF_INTRA_OP_PARALLELISM_THREADS=1 (the variable is TF_NUM_INTRAOP_THREADS)",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         environment={"TF_INTRA_OP_PARALLELISM_THREADS": "1"},
     ),
     Placebo(
@@ -77,7 +78,7 @@ PLACEBOS = (
         "TF_DISABLE_MKL=1 (the variable is TF_ENABLE_ONEDNN_OPTS=0)",
         "onednn",
         "onednn-off",
-        holds=False,
+        promises_match=False,
         environment={"TF_DISABLE_MKL": "1"},
     ),
     Placebo(
@@ -85,7 +86,7 @@ PLACEBOS = (
         "TF_USE_CUDNN_AUTOTUNE=0 (the variable is TF_CUDNN_USE_AUTOTUNE)",
         "cudnn",
         "cudnn-autotune-off",
-        holds=False,
+        promises_match=False,
         environment={"TF_USE_CUDNN_AUTOTUNE": "0"},
         gpu=True,
         links=(

@@ -199,7 +199,7 @@ class Orders(NamedTuple):
     """
 
     # recording
-    watch: bool = True  # false: initial and final weights alone, as in an unrecorded run
+    record: bool = True  # false: initial and final weights alone, as in an unrecorded run
     every: int = 1  # steps from one that is recorded to the next
     keep_from: Optional[int] = None  # sequence number from which on tensors' bytes are kept
     pinpoint: Optional[int] = None  # the step, from 0, that is replayed operation by operation
@@ -265,7 +265,7 @@ class OperationsReplayed(NamedTuple):
     raised: Dict[str, Raised] = {}
     executed: Dict[str, Tuple[str, ...]] = {}  # the framework's operations that an entry executes
     seconds: Dict[str, Tuple[float, ...]] = {}  # of each call
-    guilty: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
+    differing: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
 
 
 class Ends(NamedTuple):
@@ -280,14 +280,20 @@ class StepReplayed(NamedTuple):
 
     kind: str
     operations: int  # that were watched
-    guilty: Optional[Dict[str, Any]] = None  # ``ops.event.described``: where replays differ first
+    operation: Optional[Dict[str, Any]] = (
+        None  # ``ops.event.described``: where replays differ first
+    )
     failed: str = ""  # why the step could not be replayed
-    watched: Optional[Ends] = None  # operation by operation, each fingerprinted
+    recorded: Optional[Ends] = None  # operation by operation, each fingerprinted
     eager: Optional[Ends] = None  # operation by operation
     compiled: Optional[Ends] = None  # as it was compiled
-    same_watched: Optional[bool] = None  # whether watched and eager replays end on the same bits
-    same_eager: Optional[bool] = None  # whether eager and compiled ones do
-    same_step: Optional[bool] = None  # whether a replay ends on the bits of the step itself
+    recorded_matches_eager: Optional[bool] = (
+        None  # whether watched and eager replays end on the same bits
+    )
+    eager_matches_compiled: Optional[bool] = None  # whether eager and compiled ones do
+    replay_matches_step: Optional[bool] = (
+        None  # whether a replay ends on the bits of the step itself
+    )
     seconds: Optional[float] = None  # that replaying has taken
 
 
@@ -300,7 +306,7 @@ class Measures(NamedTuple):
     max_rss: int = 0  # bytes of memory, at most
     moved: Optional[bool] = None  # whether a weight was seen to change
     backend: Optional[str] = None  # the adapter for the Keras that a program has imported
-    unwatched: Optional[str] = None  # why the training is not recorded
+    not_recorded: Optional[str] = None  # why the training is not recorded
     stopped: Optional[int] = None  # steps after which the program was ended, as it was ordered
     after_import: Optional[float] = None  # seconds from the import of Keras to the end
     saved: Tuple[str, ...] = ()  # files, in the order in which they were saved first
@@ -358,8 +364,8 @@ class Request(NamedTuple):
     ``model`` is the name of a tiny model, ``source:ID`` for one that a source brings, or
     ``OPERATIONS``. ``feed`` and ``procedure`` are ids of sources that bring their own input
     pipeline or their own training. ``draw`` numbers the trial within its condition: a source that
-    is provoked takes it as its value. ``pins`` and ``loose`` are ids; a source in neither is left
-    as the interpreter has it. ``timeout`` is in seconds.
+    is provoked takes it as its value. ``pins`` and ``unpinned`` are ids; a source in neither is
+    left as the interpreter has it. ``timeout`` is in seconds.
     """
 
     trial: int
@@ -371,7 +377,7 @@ class Request(NamedTuple):
     feed: Optional[str]
     procedure: Optional[str]
     pins: Tuple[str, ...]
-    loose: Tuple[str, ...]
+    unpinned: Tuple[str, ...]
     fingerprint: str
     keep_bytes: bool
     timeout: float

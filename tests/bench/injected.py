@@ -68,7 +68,7 @@ def _misses(done: Sequence[dict[str, Any]]) -> list[str]:
     wrong = sorted((one for one in done if not one["right"]), key=lambda one: one["injection"])
     rows = ["| not right | named | verdict | why |", "|---|---|---|---|"]
     for one in wrong:
-        idle = "" if one["parted"] or not one["planted"] else "its runs did not part; "
+        idle = "" if one["differing"] or not one["planted"] else "its runs did not part; "
         why = f"{idle}{one['reason']}".replace("|", "/").replace("\n", " ")
         rows.append(
             f"| {one['injection']} | {', '.join(one['found']) or 'none'} | {one['verdict']} | {why} |"

@@ -94,8 +94,8 @@ def test_machine_tells_what_it_knows_and_nothing_private(detaudit, tmp_path):
     import socket
 
     ran = detaudit("machine", "--json", DETAUDIT_SECRET="hunter2hunter2", HOME=str(tmp_path))
-    told = json.loads(ran.out)
-    assert told
+    reported = json.loads(ran.out)
+    assert reported
     assert socket.gethostname() not in ran.out
     assert str(tmp_path) not in ran.out
     assert "hunter2" not in ran.out

@@ -40,7 +40,7 @@ def run_here(tmp_path, detaudit):
     return run
 
 
-def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tmp_path, detaudit):
+def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tmp_path, detaudit):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     diff = tmp_path / "fix.diff"
     before = (CORPUS / "causes/keras_issue_22620/train.py").read_bytes()
@@ -66,12 +66,12 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     assert {site["line"] for site in cause["sites"]} & set(planted["lines"])
     assert report["first_divergence"]["stage"] == "init"
     assert report["origin"].startswith("it came in with the first values")
-    assert report["pinned"]["parted"] == 0 < report["pinned"]["agreed"]
-    assert report["observer"]["holds"] is True
-    assert report["fix"]["verified"] is True and report["fix"]["trials"] == 10
-    (price,) = [one for one in report["price"]["alone"] if one["pins"] == ["python-random"]]
-    assert price["base"] == [] and price["cost_range"][0] <= price["cost"] <= price["cost_range"][1]
-    assert report["price"]["found"] == price and "Price" in ran.out
+    assert report["pinned"]["differing"] == 0 < report["pinned"]["matching"]
+    assert report["observer"]["bits_unchanged"] is True
+    assert report["fix"]["verified"] is True and report["fix"]["runs"] == 10
+    (cost,) = [one for one in report["cost"]["each"] if one["pins"] == ["python-random"]]
+    assert cost["base"] == [] and cost["cost_range"][0] <= cost["cost"] <= cost["cost_range"][1]
+    assert report["cost"]["combined"] == cost and "Price" in ran.out
     assert (folder / "train.py").read_bytes() == before  # the user's file is never edited
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))
@@ -89,10 +89,11 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     assert (report["reproducible"], report["causes"]) == (True, [])
     # One pair was asked for; where a variation differs, more are made to tell that from luck.
     assert (
-        report["repeats"]["agreed"] >= 1 == report["bare"]["agreed"]
-        and report["repeats"]["parted"] == 0
+        report["repeats"]["matching"] >= 1 == report["unrecorded"]["matching"]
+        and report["repeats"]["differing"] == 0
     )
-    assert {one["source"] for one in report["rests_on"]} == {
+    varied = [*report["depends_on"], *report["unaffected_by"], *report["not_judged"]]
+    assert {one["source"] for one in varied} == {
         "hash-seed",
         "directory-order",
         "intra-op-threads",
@@ -130,7 +131,7 @@ def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_s
         ran.err + ran.out
     )
     assert "in their first 4 steps" in " ".join(ran.out.split())
-    assert report["bare"]["parted"] == int(not verdict) and report["causes"] == []
+    assert report["unrecorded"]["differing"] == int(not verdict) and report["causes"] == []
 
 
 @pytest.mark.parametrize(

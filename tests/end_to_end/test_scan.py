@@ -182,7 +182,7 @@ def test_a_home_that_cannot_be_read_or_written(detaudit, tmp_path):
         home.chmod(0o700)
 
 
-def test_a_full_disk_is_told_in_a_sentence(tmp_path):
+def test_a_full_disk_is_reported_in_a_sentence(tmp_path):
     """Files may not grow beyond 64 KiB: as good as a full disk for a trace."""
     limited = (
         "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); "

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 from detaudit.report import read
 from detaudit.report.pages import wording
 from detaudit.report.schema import v1
@@ -59,7 +60,9 @@ def main() -> int:
 
 
 def scan(environment: Environment, python: str, trials: str) -> int:
+    """Scan the environment and keep the report, on one line."""
     REPORTS.mkdir(exist_ok=True)
+    report = REPORTS / f"{environment.name}.json"
     command = [
         sys.executable,
         "-m",
@@ -77,13 +80,16 @@ def scan(environment: Environment, python: str, trials: str) -> int:
         "--timeout",
         "600",
         "--json",
-        str(REPORTS / f"{environment.name}.json"),
+        str(report),
     ]
-    return subprocess.run(
+    code = subprocess.run(
         command,
         env={**os.environ, **environment.variables, "TF_CPP_MIN_LOG_LEVEL": "3"},
         check=False,
     ).returncode
+    if report.exists():
+        report.write_bytes(msgspec.json.format(report.read_bytes(), indent=-1) + b"\n")
+    return code
 
 
 def page(reports: dict[str, v1.Report]) -> str:
@@ -176,7 +182,7 @@ def recipes(known: Known) -> list[str]:
         [
             [
                 one.title,
-                {True: "repeats", False: "**parts**", None: "not decided"}[report.control.holds],
+                {True: "repeats", False: "**parts**", None: "not decided"}[report.control.matches],
                 weakest(report),
             ]
             for one, report in known
@@ -240,8 +246,8 @@ def changes(known: Known) -> list[str]:
         ]
         if weakest(before) != weakest(now):
             found.append(f"the weakest recipe: {weakest(before)} → {weakest(now)}")
-        told = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]
-        lines += [f"**{old.title} → {new.title}**", "", *told, ""]
+        reported = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]
+        lines += [f"**{old.title} → {new.title}**", "", *reported, ""]
     return lines
 
 

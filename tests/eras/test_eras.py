@@ -152,15 +152,17 @@ def test_a_quick_scan_names_no_recipe_that_a_long_training_refutes(detaudit, fol
     refuted = [
         rung for rung in ran.report["ladder"] if rung["id"] in ("tutorial-2017", "hash-seed")
     ]
-    assert [rung["holds"] for rung in refuted] == [False, False]
-    assert "Not tried" in ran.out and "update-race" in ran.report["untried"]
+    assert [rung["works"] for rung in refuted] == [False, False]
+    assert "Not tried" in ran.out and "update-race" in ran.report["untried_sources"]
 
 
 @pytest.mark.skipif(
     not ALL, reason="_DETAUDIT_ERAS=all runs it: each model is trained twice in each environment"
 )
 @pytest.mark.parametrize("name", PARTS)
-def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_path, monkeypatch):
+def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(
+    folder, name, tmp_path, monkeypatch
+):
     old = built(name, folder)
     for variable, value in environments.named(name).variables.items():
         monkeypatch.setenv(variable, value)
@@ -180,30 +182,36 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
         condition = base.base_condition(backend, "cpu", 1)
         runner.fingerprint = runner.greet(condition).fingerprints[0]
         trials = {
-            (model, watch): Trial(replace(condition, model=model).with_orders(watch=watch), 0)
+            (model, record): Trial(replace(condition, model=model).with_orders(record=record), 0)
             for model in models.names(backend)
-            for watch in (True, False)
+            for record in (True, False)
         }
         asking = Asking(ask(list(trials.values())))
         runner.run([asking])
     finally:
         runner.close()
     for model in models.names(backend):
-        watched, bare = asking.finding[trials[model, True]], asking.finding[trials[model, False]]
-        assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
-        assert (
-            watched.trace.digests["final"]
-            == bare.trace.digests["final"]
-            != watched.trace.digests["init"]
+        recorded, unrecorded = (
+            asking.finding[trials[model, True]],
+            asking.finding[trials[model, False]],
         )
-        seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
-        assert seen >= {"rng", "data", "init", "loss", "update", "metric"}
-        assert ("gradient" in seen) == (backend in TF_KERAS)
+        assert recorded.outcome.completed and unrecorded.outcome.completed, (
+            recorded.outcome,
+            unrecorded.outcome,
+        )
+        assert (
+            recorded.trace.digests["final"]
+            == unrecorded.trace.digests["final"]
+            != recorded.trace.digests["init"]
+        )
+        observed = {stage for table in recorded.trace.tables for stage, _ in table.columns}
+        assert observed >= {"rng", "data", "init", "loss", "update", "metric"}
+        assert ("gradient" in observed) == (backend in TF_KERAS)
 
 
 @pytest.mark.skipif(not ALL, reason="_DETAUDIT_ERAS=all runs it")
 @pytest.mark.parametrize("name", ["tf23", "tf212", "tf215"])
-def test_the_steps_of_compiled_functions_are_seen_there(folder, name, tmp_path):
+def test_the_steps_of_compiled_functions_are_observed_there(folder, name, tmp_path):
     followed(
         "from tensorflow import keras",
         tmp_path,

@@ -109,7 +109,7 @@ def main() -> int:
             print(f"{environment.title}: {reason}", file=sys.stderr)
             continue
         FOUND.parent.mkdir(exist_ok=True)
-        FOUND.write_text(json.dumps(found, indent=1) + "\n")
+        FOUND.write_text(json.dumps(found, separators=(",", ":")) + "\n")
     PAGE.write_text(page(found))
     return 0
 

@@ -15,7 +15,7 @@ from detaudit_probes import sources
 from tests.frameworks.test_observer import ask
 
 
-def held(condition: Condition, pins: tuple[str, ...]) -> Condition:
+def pinned(condition: Condition, pins: tuple[str, ...]) -> Condition:
     known = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
     for name in pins:
         condition = condition.with_pin(known[name])

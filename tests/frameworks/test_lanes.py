@@ -84,7 +84,7 @@ def python(request):
     return request.param, with_backend(request.param)
 
 
-def test_every_dtype_agrees_with_the_host(python):
+def test_every_dtype_matches_the_host(python):
     backend, interpreter = python
     source = str(Path(detaudit_probes.__file__).parents[1])
     done = subprocess.run(

@@ -16,7 +16,7 @@ from detaudit.cli.app import app
 from detaudit.commands.run.conclusion import conclude as conclude_run
 from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.scan.conclusion import conclude
-from detaudit.commands.scan.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
+from detaudit.commands.scan.experiments.unpin import MOST_PAIRS, RACE_PAIRS, arms
 from detaudit.commands.scan.findings import Audit, Control
 from detaudit.commands.scan.plan import PAIRS
 from detaudit.core.condition import Condition
@@ -147,7 +147,7 @@ def test_commands_are_found_and_wrong_ones_do_not_parse():
 @pytest.mark.parametrize("name", typer.main.get_command(app).commands)
 def test_the_reference_of_a_command_has_its_options_and_defaults(name):
     section = page("reference/commands.md").split(f"\n## detaudit {name}\n")[1].split("\n## ")[0]
-    told = {
+    reported = {
         word: default.strip("`")
         for option, _, default in rows(section, "option", "meaning", "default")
         for word in re.findall(r"`([\w-]+)", option)
@@ -156,7 +156,7 @@ def test_the_reference_of_a_command_has_its_options_and_defaults(name):
     for one in typer.main.get_command(app).commands[name].params:
         for word in one.opts if one.param_type_name == "option" else [one.metavar.strip("{}")]:
             expected[word] = ABSENT.get(word, "") if shown(one) is None else shown(one)
-    assert told == expected
+    assert reported == expected
 
 
 #: What stands for a default that is None.
@@ -237,9 +237,15 @@ def test_readme_installs_in_one_line_and_ci_runs_its_test_line():
     assert found.stdout == lines["test"]
 
 
-def audit(*verdicts: str, parted: int = 0, **more: object) -> Audit:
+def audit(*verdicts: str, differing: int = 0, **more: object) -> Audit:
     control = Control(
-        (Tally(Condition("tensorflow", "cpu", "mlp", 1), agreed=1 - parted, parted=parted),)
+        (
+            Tally(
+                Condition("tensorflow", "cpu", "mlp", 1),
+                matching=1 - differing,
+                differing=differing,
+            ),
+        )
     )
     return Audit(
         {},
@@ -254,12 +260,12 @@ def audit(*verdicts: str, parted: int = 0, **more: object) -> Audit:
 AUDITS = [
     audit(REPRODUCIBLE, NEEDS_PIN, VARIES, SKIPPED),
     audit(BROKEN, ERROR, interrupted=True),
-    audit(parted=1),
+    audit(differing=1),
     audit(NEEDS_PIN, strict=True),
     audit(VARIES, ERROR, strict=True),
     audit(ERROR),
-    audit(cut=True),
-    audit(SKIPPED, asked=("s0",)),
+    audit(over_budget=True),
+    audit(SKIPPED, requested=("s0",)),
     audit(ERROR, interrupted=True),
     Audit({}, {}, {}, None),
 ]
@@ -272,7 +278,9 @@ def test_the_exit_codes_are_those_that_are_given():
     )
     concluded = {(one.exit_code, one.outcome) for one in (*map(conclude, AUDITS), fault)}
     assert {
-        (int(code), word) for code, _, told in table for word in re.findall(r"`(\w+)`", told)
+        (int(code), word)
+        for code, _, reported in table
+        for word in re.findall(r"`(\w+)`", reported)
     } == concluded
     for name, one in inspect.getmembers(errors, inspect.isclass):
         assert any(
@@ -285,10 +293,10 @@ def test_the_figures_of_counting_and_of_races():
     text = page("reference/verdicts.md")
     for pairs, rate in rows(text, "pairs that agree", "rate above which it is excluded"):
         assert rate == f"{excluded_rate(int(pairs)):.0%}".replace("%", " %")
-    for loose, pinned, p, enough in rows(
+    for unpinned, pinned, p, enough in rows(
         text, "loose pairs that part", "pinned pairs that part", "p", "enough"
     ):
-        value = fisher(*map(int, re.findall(r"\d+", f"{loose} {pinned}")))
+        value = fisher(*map(int, re.findall(r"\d+", f"{unpinned} {pinned}")))
         assert (p, enough) == (f"{value:.3f}", "yes" if value < SIGNIFICANT else "no")
     assert dict(rows(text, "scan", "pairs")) == {
         "`--quick`": str(PAIRS["quick"]),
@@ -299,7 +307,7 @@ def test_the_figures_of_counting_and_of_races():
     assert f"at least {RACE_PAIRS} pairs a side" in text and f"up to {MOST_PAIRS}." in text
 
 
-def test_every_verdict_and_every_answer_is_told():
+def test_every_verdict_and_every_answer_is_reported():
     text = page("reference/verdicts.md")
     assert [row[0] for row in rows(text, "verdict", "what was seen", "what to do")] == [
         f"`{one}`" for one in (REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN, SKIPPED, ERROR)
@@ -309,16 +317,16 @@ def test_every_verdict_and_every_answer_is_told():
     assert {row[0].strip("`") for row in rows(text, "words", "when")} == words
 
 
-def test_placebos_traces_and_variables_are_told():
-    told = {
+def test_placebos_traces_and_variables_are_reported():
+    reported = {
         row[0].strip("`"): row
         for row in rows(
             page("reference/placebos.md"), "id", "the setting", "believed to hold", "the real pin"
         )
     }
-    assert told.keys() == {one.id for one in PLACEBOS}
+    assert reported.keys() == {one.id for one in PLACEBOS}
     assert all(
-        f"`{one.claims}`" in told[one.id][2] and f"`{one.real}`" in told[one.id][3]
+        f"`{one.claims}`" in reported[one.id][2] and f"`{one.real}`" in reported[one.id][3]
         for one in PLACEBOS
     )
     trace = page("reference/trace.md")
@@ -381,11 +389,11 @@ def test_the_example_of_a_source_is_one(tmp_path):
     known = {**base.known_pins(), **{pin.id: pin for pin in module.SOURCE.pins}}
     two = arms(module.SOURCE, "mlp", base.base_condition("tensorflow", "cpu", 1), known)
     ((name, pinned),) = two.pinned
-    assert set(pinned.pins) - set(two.loose.pins) == {name}
-    assert (pinned.settings, pinned.environment, pinned.loose) == (
-        two.loose.settings,
-        two.loose.environment,
-        two.loose.loose,
+    assert set(pinned.pins) - set(two.unpinned.pins) == {name}
+    assert (pinned.settings, pinned.environment, pinned.unpinned) == (
+        two.unpinned.settings,
+        two.unpinned.environment,
+        two.unpinned.unpinned,
     )
 
 

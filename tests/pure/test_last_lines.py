@@ -47,7 +47,7 @@ def test_what_fits_the_screen_is_not_said_twice(name):
 
 
 def test_what_to_do_stands_in_the_last_screen():
-    scan, run = DOCUMENTS["report-full"], DOCUMENTS["run-parted"]
+    scan, run = DOCUMENTS["report-full"], DOCUMENTS["run-differing"]
     last = plain(scan)[-22:]
     assert all(line in last for line in scan.recipe.lines)
     assert any(line.startswith("Pin too") for line in last)
@@ -94,14 +94,14 @@ def test_a_ratio_is_a_cost_only_beyond_noise(bounds, noise, told):
 
 def test_no_ratio_within_noise_is_printed_for_a_recipe_a_fix_or_an_operation():
     quiet = {"cost": 1.04, "cost_range": (0.93, 1.10)}
-    scan, run, ops = (DOCUMENTS[name] for name in ("report-full", "run-parted", "ops-sweep"))
+    scan, run, ops = (DOCUMENTS[name] for name in ("report-full", "run-differing", "ops-sweep"))
     replace = msgspec.structs.replace
     ladder = tuple(replace(rung, **quiet) if rung.cost else rung for rung in scan.ladder)
     fix = replace(run.fix, **quiet)
     operations = tuple(replace(one, **quiet) for one in ops.operations)
     for document in (
         replace(scan, ladder=ladder),
-        replace(run, fix=fix, price=None),
+        replace(run, fix=fix, cost=None),
         replace(ops, operations=operations),
     ):
         for verbose in (False, True):

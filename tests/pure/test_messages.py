@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from detaudit.cli import output
 from detaudit.cli.progress import Drawing
-from detaudit.core.events import Phase, Told
+from detaudit.core.events import Notice, Phase
 from rich.console import Console
 
 NAME = "\x1b[2J\x1b]0;owned\x07[/x] [bold]\udcff\u202e.py"
@@ -17,7 +17,7 @@ def test_no_name_moves_the_cursor_or_is_markup(terminal):
     console = Console(file=stream, force_terminal=terminal, color_system=None, _environ={})
     with Drawing(console) as drawing:
         drawing(Phase(f"Starting {NAME}"))
-        drawing(Told(f"{NAME} will run some 6 times."))
+        drawing(Notice(f"{NAME} will run some 6 times."))
         drawing._bar.refresh()
     shown = stream.getvalue()
     assert "\\x1b[2J" in shown and "[/x] [bold]\\udcff\\u202e.py" in shown

@@ -6,7 +6,15 @@ import pytest
 from detaudit.cli.progress import Drawing, Work
 from detaudit.commands.run.forecast import Forecast
 from detaudit.core.durations import duration
-from detaudit.core.events import Decided, Differing, Expected, Phase, ScriptEnded, Told, TrialEnded
+from detaudit.core.events import (
+    Decided,
+    Differing,
+    Expected,
+    Notice,
+    Phase,
+    ScriptEnded,
+    TrialEnded,
+)
 from rich.console import Console
 
 
@@ -99,7 +107,7 @@ def drawn(*events, width: int = 80) -> str:
 def test_in_a_pipe_the_first_line_is_what_will_be_done():
     told = drawn(
         Phase("Starting tensorflow"),
-        Told("Trying 3 sources on tiny models: 20 runs or more, about 1 minute on this machine"),
+        Notice("Trying 3 sources on tiny models: 20 runs or more, about 1 minute on this machine"),
         Expected(20, 60.0),
         Phase("Control"),
         *(ended(number, 20) for number in range(1, 21)),

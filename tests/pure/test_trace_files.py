@@ -49,7 +49,7 @@ def test_steps_that_bring_other_names_belong_to_the_same_phase(trace):
     assert trace.steps() == 2
 
 
-def test_saved_files_are_told_in_the_order_in_which_they_were_saved(fresh_folder):
+def test_saved_files_are_reported_in_the_order_in_which_they_were_saved(fresh_folder):
     digests = {"final": "f", "saved b.npy": "1", "saved a.npy": "2"}
     trace = written(
         fresh_folder(), [], digests=digests, measures=Measures(saved=("b.npy", "a.npy"))

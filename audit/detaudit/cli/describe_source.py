@@ -50,7 +50,7 @@ def about_document(source: Source, backend: str, seed: int) -> dict[str, Any]:
         "pins": [
             {
                 "id": pin.id,
-                "pins": list(pin.holds),
+                "pins": list(pin.sources),
                 "environment": dict(pin.environment),
                 "lines": _lines(pin, backend, seed),
                 "note": pin.note,
@@ -87,7 +87,7 @@ def _heading(title: str) -> list[RenderableType]:
 def _pin(source: Source, pin: Pin, backend: str, seed: int) -> list[RenderableType]:
     """The lines to paste as they are, from the first column on: they are never wrapped."""
     parts: list[RenderableType] = []
-    others = [name for name in pin.holds if name != source.id]
+    others = [name for name in pin.sources if name != source.id]
     shell, lines = exports(pin.environment), _lines(pin, backend, seed)
     if shell:
         parts.append(Text("In the shell, before Python starts:", style="dim"))

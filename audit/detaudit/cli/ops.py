@@ -27,7 +27,7 @@ from detaudit.cli.options import (
     interpreter_path,
     operations,
 )
-from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.cli.output import hand_over, print_how_to_continue, reproduce
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
 
@@ -88,7 +88,7 @@ def ops_command(
         device=device,
         only=tuple(op),
         list_raising=list_raising,
-        price=cost,
+        cost=cost,
         seed=seed,
         jobs=jobs,
         timeout=timeout,
@@ -105,7 +105,14 @@ def ops_command(
     document = build_ops.document(audit)
     hand_over(document, targets, verbose, quiet)
     if reproducer is not None:
-        found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
+        found = next(
+            (
+                one.differing_operation
+                for one in audit.operations
+                if one.differing_operation is not None
+            ),
+            None,
+        )
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
-    tell_how_to_go_on(audit, document.exit_code)
+    print_how_to_continue(audit, document.exit_code)
     raise typer.Exit(document.exit_code)

@@ -14,7 +14,7 @@ from detaudit.cli import going_on
 
 if TYPE_CHECKING:
     from detaudit.core.experiment import Finished
-    from detaudit.core.pinpoint import Guilty
+    from detaudit.core.pinpoint import LocatedOperation
     from detaudit.report.schema import v1
 
 #: What a reproducer's head names the versions of.
@@ -64,7 +64,7 @@ def note(message: str) -> None:
     Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
 
 
-def tell_how_to_go_on(
+def print_how_to_continue(
     audit: Saved, code: int, program: int = 0, options: Mapping[str, str] = {}
 ) -> None:
     """Of an audit that is not complete and was saved: the command that goes on with it, with the
@@ -96,7 +96,7 @@ def hand_over(
 
 def reproduce(
     path: Path,
-    guilty: "Guilty | None",
+    operation: "LocatedOperation | None",
     facts: Mapping[str, Any],
     python: str,
     threads: int | None = None,
@@ -110,11 +110,11 @@ def reproduce(
         name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS
     }
     backend = facts.get("framework", {}).get("backend", "tensorflow")
-    text = None if guilty is None else reproducer.text(guilty, packages, threads, backend)
+    text = None if operation is None else reproducer.text(operation, packages, threads, backend)
     if text is None:
         reason = "no operation was seen to give other results from equal inputs in one process"
-        if guilty is not None:
-            reason = f"{guilty.operation} cannot be called alone, on inputs that are made up"
+        if operation is not None:
+            reason = f"{operation.name} cannot be called alone, on inputs that are made up"
         print(f"No reproducer: {reason}.", file=sys.stderr)
         return
     with workspace() as folder:

@@ -15,9 +15,9 @@ from detaudit.core.events import (
     Differing,
     Event,
     Expected,
+    Notice,
     Phase,
     ScriptEnded,
-    Told,
     TrialEnded,
 )
 from detaudit.report.escape import visible_line
@@ -141,7 +141,7 @@ class Drawing:
         match event:
             case Expected():
                 self._work.expect(event)
-            case Told():
+            case Notice():
                 self._print(event.text)
                 self._told_work = True
             case Differing() if not self._told_difference:

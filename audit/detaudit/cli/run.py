@@ -25,7 +25,7 @@ from detaudit.cli.options import (
     interpreter_path,
     listed,
 )
-from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.cli.output import hand_over, print_how_to_continue, reproduce
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS
@@ -182,7 +182,7 @@ def run_command(
         keep=str(keep) if keep else None,
         strict=strict,
         depth=depth,
-        price=cost,
+        cost=cost,
         search=search,
     )
     if reproducer is not None and depth != OPERATION:
@@ -207,12 +207,12 @@ def run_command(
         write.save(write_fix, write.FIX_HEADER + audit.fix.diff)
     if reproducer is not None:
         found = (
-            audit.pinpoint.guilty
-            if audit.pinpoint is not None and audit.pinpoint.born == KERNEL
+            audit.pinpoint.operation
+            if audit.pinpoint is not None and audit.pinpoint.origin == KERNEL
             else None
         )
         reproduce(reproducer, found, audit.environment, options.python)
-    tell_how_to_go_on(audit, document.exit_code, 1 + len(arguments or ()))
+    print_how_to_continue(audit, document.exit_code, 1 + len(arguments or ()))
     raise typer.Exit(document.exit_code)
 
 

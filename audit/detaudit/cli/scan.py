@@ -33,7 +33,7 @@ from detaudit.cli.options import (
     listed,
     source_ids,
 )
-from detaudit.cli.output import hand_over, tell_how_to_go_on, warn
+from detaudit.cli.output import hand_over, print_how_to_continue, warn
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
@@ -167,7 +167,7 @@ def scan_once(
         audit = scan(options, drawing)
     document = build.document(audit)
     hand_over(document, targets, verbose, quiet)
-    tell_how_to_go_on(audit, document.exit_code, options=again)
+    print_how_to_continue(audit, document.exit_code, options=again)
     return document.exit_code
 
 

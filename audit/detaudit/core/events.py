@@ -56,7 +56,7 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Told:
+class Notice:
     """Something that a user should know before the work, or as soon as it is known."""
 
     text: str
@@ -69,7 +69,7 @@ class Differing:
     text: str
 
 
-Event = Expected | Phase | TrialEnded | ScriptEnded | Decided | Told | Differing
+Event = Expected | Phase | TrialEnded | ScriptEnded | Decided | Notice | Differing
 Emit = Callable[[Event], None]
 
 
@@ -79,7 +79,7 @@ def logged(emit: Emit) -> Emit:
     def logging_emit(event: Event) -> None:
         if isinstance(event, Phase):
             _LOG.info("%s", event.title)
-        elif isinstance(event, Told | Differing):
+        elif isinstance(event, Notice | Differing):
             _LOG.info("%s", event.text)
         elif isinstance(event, Decided):
             _LOG.info("%s: %s (%s)", event.source, event.verdict, event.reason)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.durations import duration
-from detaudit.core.events import Emit, Expected, Phase, Told, logged
+from detaudit.core.events import Emit, Expected, Notice, Phase, logged
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
@@ -40,15 +40,15 @@ Findings = TypeVar("Findings")
 def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
     """A new audit, or with ``resume`` a saved one. Raises UsageError where that cannot be read."""
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         saved = None
         if resume:
             # Where the file really is: traces lie beside it, and trials have other working folders
             path = Path(os.path.realpath(resume))
-            held.enter_context(alone(path.parent))
+            stack.enter_context(alone(path.parent))
             saved = load(path)
         gpus = gpu.snapshot()
-        folder = held.enter_context(workspace(saved.path.parent if saved else None, prefix))
+        folder = stack.enter_context(workspace(saved.path.parent if saved else None, prefix))
         work = Session(folder, logged(emit), gpus, saved, began=began, clock=clock)
         try:
             yield work
@@ -120,7 +120,7 @@ class Session:
         """
         try:
             yield
-            cut = self.runner is not None and self.runner.cut
+            cut = self.runner is not None and self.runner.ended_early
             self.folder.kept = self.saved is not None and (cut or self.undecided)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -182,7 +182,9 @@ class Session:
         seconds = len(wanted) * TRIAL_SECONDS + starts * START_SECONDS
         seconds = seconds / self.runner.limits.jobs + later
         runs = len(wanted.keys() | self.runner.finished.keys()) + later_runs
-        self.emit(Told(f"{doing}: {runs} runs or more, about {duration(seconds)} on this machine"))
+        self.emit(
+            Notice(f"{doing}: {runs} runs or more, about {duration(seconds)} on this machine")
+        )
         self.emit(Expected(runs, seconds, later_runs, later))
 
     # Saving, and going on -------------------------------------------------------------------------
@@ -217,7 +219,7 @@ class Session:
         if self.saved is not None:
             refuse_changed(self.saved, identity)
             self.runner.take_up(usable(self.saved.finished))
-            self.emit(Told(f"Finished trials that are taken up: {len(self.runner.finished)}"))
+            self.emit(Notice(f"Finished trials that are taken up: {len(self.runner.finished)}"))
         self._record = Record(self.folder.path, identity, lasting)
         self._record.write(self.trials())
         self.runner.keep = self._record.add
@@ -250,12 +252,12 @@ class Session:
 
     def complete(self, findings: Findings) -> Findings:
         """The findings of a command with what every report tells besides."""
-        cut = self.runner is not None and self.runner.cut
+        cut = self.runner is not None and self.runner.ended_early
         return replace(  # type: ignore[type-var]
             findings,
             trials=self.trials(),
             machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
-            cut=cut,
+            over_budget=cut,
             interrupted=self.interrupted,
             resume=self.resume if self.folder.kept else None,
             began=self.began,

@@ -50,7 +50,7 @@ class Runner:
     keep_bytes: bool = True
     emit: Emit = lambda event: None
     finished: dict[str, Finished] = field(default_factory=dict)
-    cut: bool = False
+    ended_early: bool = False
     open_host: OpenHost = Nest
     keep: Callable[[Finished], None] = lambda finished: None
 
@@ -86,7 +86,7 @@ class Runner:
                         del waiting[index]
                 self._retire()
             if self.over_budget():
-                self.cut = self.cut or bool(waiting)
+                self.ended_early = self.ended_early or bool(waiting)
                 self._queue.clear()
                 if not self._running:
                     return
@@ -256,7 +256,7 @@ class Runner:
             feed=condition.feed,
             procedure=condition.procedure,
             pins=condition.pins,
-            loose=condition.loose,
+            unpinned=condition.unpinned,
             settings=condition.settings,
             orders=condition.orders,
             fingerprint=self.fingerprint,

@@ -81,9 +81,9 @@ def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspa
             f"Cannot make a working folder in {saved or tempfile.gettempdir()}: {error.strerror}. Set "
             f"TMPDIR to a folder with some hundred megabytes free."
         ) from None
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as pinned:
         if saved is None:
-            held.enter_context(alone(work.path))
+            pinned.enter_context(alone(work.path))
         try:
             yield work
         finally:

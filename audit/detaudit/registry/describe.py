@@ -2,7 +2,7 @@
 
 import inspect
 
-from detaudit_probes.declare import Compare, Loosen, Source
+from detaudit_probes.declare import Compare, Source, Unpin
 
 
 def pins_of(source: Source) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def tried(source: Source) -> str:
     if isinstance(plan, Compare):
         settings = ", ".join(one.name for one in plan.settings)
         return f"Settings {settings} on {models}, each against itself and the others.{race}"
-    assert isinstance(plan, Loosen)
+    assert isinstance(plan, Unpin)
     return f"Loose pairs against pinned pairs on {models}.{race}"
 
 

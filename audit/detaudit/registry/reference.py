@@ -64,7 +64,7 @@ def _entry(source: Source, prose: str) -> Iterator[str]:
 
 def _pin(pin: Pin) -> Iterator[str]:
     note = f" Besides: {pin.note}." if pin.note else ""
-    yield f"Pin `{pin.id}`, for {', '.join(f'`{name}`' for name in pin.holds)}.{note}"
+    yield f"Pin `{pin.id}`, for {', '.join(f'`{name}`' for name in pin.sources)}.{note}"
     if pin.environment:
         yield _block("bash", [f"export {name}={value}" for name, value in pin.environment.items()])
     for backend, lines in pin.lines.items():

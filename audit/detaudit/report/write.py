@@ -67,7 +67,7 @@ def check_target(path: str | Path | None) -> None:
 FIX_HEADER = "# Written by detaudit run: apply it with patch -p1.\n"
 #: What detaudit has written begins so, or (JSON, whose keys are sorted; a program) has this in it.
 BEGINS = {"markdown": b"### detaudit ", "fix": FIX_HEADER.encode()}
-HOLDS = {
+CONTAINS = {
     "json": b'"format": "detaudit.report"',
     "junit": b'<testsuites name="detaudit"',
     "reproducer": b"Written by detaudit",
@@ -100,7 +100,7 @@ def _is_ours(path: Path, kind: str) -> bool:
     if path.stat().st_size > _LARGEST_OF_OURS:
         return False
     text = path.read_bytes()
-    return text.startswith(BEGINS[kind]) if kind in BEGINS else HOLDS[kind] in text
+    return text.startswith(BEGINS[kind]) if kind in BEGINS else CONTAINS[kind] in text
 
 
 def _takes_bytes(target: Path) -> bool:

@@ -84,7 +84,7 @@ def intra_op_threads() -> int:
     return int(os.environ.get("NPROC") or interpreter.cores())
 
 
-def watch_draws() -> None:
+def count_draws() -> None:
     """Nothing to count: there is no global generator."""
 
 
@@ -166,7 +166,7 @@ def sync(model: Any) -> None:
     model.jax_state_sync()
 
 
-def watch_step(model: Any, caught: List[keras3.Named]) -> None:
+def record_step(model: Any, caught: List[keras3.Named]) -> None:
     """The step computes its gradients inside of a transformation: they are taken where they come
     out of it.
     """
@@ -175,20 +175,20 @@ def watch_step(model: Any, caught: List[keras3.Named]) -> None:
         model.optimizer.stateless_apply,
     )
 
-    def watched_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight):
+    def recording_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight):
         caught.extend(
             ("forward", name, value) for name, value in keras3.named("predictions", y_pred)
         )
         caught.append(("loss", "loss", unscaled_loss))
         return update_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight)
 
-    def watched_apply(optimizer_variables, grads, trainable_variables):
+    def recording_apply(optimizer_variables, grads, trainable_variables):
         caught.extend(keras3.of_gradients(model.trainable_variables, grads, keras3.dense))
         return stateless_apply(optimizer_variables, grads, trainable_variables)
 
     model._update_metrics_variables, model.optimizer.stateless_apply = (
-        watched_metrics,
-        watched_apply,
+        recording_metrics,
+        recording_apply,
     )
 
 

@@ -7,7 +7,7 @@ from detaudit_probes.backends import keras3, tensorflow
 from detaudit_probes.backends.keras3 import Named
 
 
-def watch_step(model: Any, caught: List[Named]) -> None:
+def record_step(model: Any, caught: List[Named]) -> None:
     """The compiled function of a step is given the arrays of its batch and returns the loss first.
 
     (``keras/engine/training.py``, ``_make_train_function``.) What it is given are the inputs, the
@@ -19,9 +19,9 @@ def watch_step(model: Any, caught: List[Named]) -> None:
         made = model.train_function is None
         make()
         if made:
-            model.train_function = watched(model.train_function)
+            model.train_function = recorded(model.train_function)
 
-    def watched(given: Any) -> Any:
+    def recorded(given: Any) -> Any:
         def train_function(inputs: Any) -> Any:
             del caught[:]
             caught.extend(("data", "batch.%d" % place, value) for place, value in enumerate(inputs))
@@ -36,7 +36,7 @@ def watch_step(model: Any, caught: List[Named]) -> None:
     model._make_train_function = make_train_function
 
 
-def watch_train_step(model: Any, caught: List[Named]) -> None:
+def record_train_step(model: Any, caught: List[Named]) -> None:
     """For a ``train_step(data)`` (TensorFlow 2.2 and newer) that computes its loss by
     ``compiled_loss``.
 
@@ -45,7 +45,7 @@ def watch_train_step(model: Any, caught: List[Named]) -> None:
     """
     compiled, apply_gradients = model.compiled_loss, model.optimizer.apply_gradients
 
-    class Watched(type(compiled)):  # type: ignore[misc]
+    class Recording(type(compiled)):  # type: ignore[misc]
         def __call__(self, y_true: Any, y_pred: Any, *arguments: Any, **named: Any) -> Any:
             loss = super().__call__(y_true, y_pred, *arguments, **named)
             caught.extend(
@@ -54,7 +54,7 @@ def watch_train_step(model: Any, caught: List[Named]) -> None:
             caught.append(("loss", "loss", loss))
             return loss
 
-    def watched_apply(grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
+    def recording_apply(grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
         pairs = list(grads_and_vars)
         caught.extend(
             keras3.of_gradients(
@@ -65,8 +65,8 @@ def watch_train_step(model: Any, caught: List[Named]) -> None:
         )
         return apply_gradients(pairs, *arguments, **named)
 
-    compiled.__class__ = Watched
-    model.optimizer.apply_gradients = watched_apply
+    compiled.__class__ = Recording
+    model.optimizer.apply_gradients = recording_apply
 
 
 def optimizer_weights(model: Any) -> List[Any]:

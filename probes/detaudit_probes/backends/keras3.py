@@ -21,7 +21,7 @@ def tensor(variable: Any) -> Any:
     return getattr(variable, "value", variable)
 
 
-def watch_step(
+def record_step(
     model: Any, caught: List[Named], flatten: Callable[[str, Any], List[Tuple[str, Any]]]
 ) -> None:
     """For a ``train_step(data)`` that computes the loss by ``compute_loss`` and updates by
@@ -29,13 +29,13 @@ def watch_step(
     """
     compute_loss, apply = model.compute_loss, model.optimizer.apply
 
-    def watched_loss(x=None, y=None, y_pred=None, *args, **kwargs):
+    def recording_loss(x=None, y=None, y_pred=None, *args, **kwargs):
         loss = compute_loss(x, y, y_pred, *args, **kwargs)
         caught.extend(("forward", name, value) for name, value in named("predictions", y_pred))
         caught.append(("loss", "loss", loss))
         return loss
 
-    def watched_apply(gradients, trainable_variables=None):
+    def recording_apply(gradients, trainable_variables=None):
         variables = (
             model.optimizer._trainable_variables
             if trainable_variables is None
@@ -44,7 +44,7 @@ def watch_step(
         caught.extend(of_gradients(variables, gradients, flatten))
         return apply(gradients, trainable_variables)
 
-    model.compute_loss, model.optimizer.apply = watched_loss, watched_apply
+    model.compute_loss, model.optimizer.apply = recording_loss, recording_apply
 
 
 def of_gradients(

@@ -99,7 +99,7 @@ def intra_op_threads() -> int:
     return tf.config.threading.get_intra_op_parallelism_threads() or interpreter.cores()
 
 
-def watch_draws() -> None:
+def count_draws() -> None:
     """Count from now on how many random operations are built that take their seed from the global
     one.
     """
@@ -118,7 +118,7 @@ def watch_draws() -> None:
 
 def unseeded_draws() -> int:
     """How many random operations were built without a seed of their own since
-    :func:`watch_draws`.
+    :func:`count_draws`.
     """
     return _draws[-1]
 
@@ -219,12 +219,12 @@ def read(variable: Any) -> Any:
     return numpy.array(value.numpy() if hasattr(value, "numpy") else value)
 
 
-def watch_step(model: Any, caught: List[keras3.Named]) -> None:
+def record_step(model: Any, caught: List[keras3.Named]) -> None:
     """XLA fuses what nobody asks for: asked for its gradients, the text model's step ends on other
     bits. There nothing is asked for but the batch, which is an input.
     """
     if not model.jit_compile:
-        keras3.watch_step(model, caught, flatten)
+        keras3.record_step(model, caught, flatten)
 
 
 def flatten(name: str, gradient: Any) -> List[Tuple[str, Any]]:

@@ -3,8 +3,8 @@
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
-from detaudit_probes.backends.keras2 import watch_step  # noqa: F401 (an adapter's functions)
-from detaudit_probes.backends.tensorflow import unseeded_draws, watch_draws  # noqa: F401 (an adapter's functions)
+from detaudit_probes.backends.keras2 import record_step  # noqa: F401 (an adapter's functions)
+from detaudit_probes.backends.tensorflow import count_draws, unseeded_draws  # noqa: F401 (an adapter's functions)
 from detaudit_probes.given import Unavailable
 from detaudit_probes.recording import facts as interpreter
 

@@ -9,6 +9,7 @@ from detaudit_probes.backends import keras2, tensorflow
 from detaudit_probes.backends.keras2 import deterministic, make_deterministic, optimizer_variables  # noqa: F401
 from detaudit_probes.backends.keras3 import Named
 from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's functions)
+    count_draws,
     freshen,
     gpu_in_use,
     gpus,
@@ -17,7 +18,6 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
     seed,
     sync,
     unseeded_draws,
-    watch_draws,
 )
 
 IMPORTS = ("numpy", "tensorflow", "tensorflow.keras")
@@ -39,8 +39,8 @@ def generator_states() -> List[Tuple[str, Any]]:
     return [tensorflow.generator_state()]
 
 
-def watch_step(model: Any, caught: List[Named]) -> None:
-    keras2.watch_train_step(model, caught)
+def record_step(model: Any, caught: List[Named]) -> None:
+    keras2.record_train_step(model, caught)
 
 
 def facts() -> Dict[str, Any]:

@@ -14,6 +14,7 @@ from detaudit_probes.backends import keras2, tensorflow
 from detaudit_probes.backends.keras2 import deterministic, make_deterministic, optimizer_variables  # noqa: F401
 from detaudit_probes.backends.keras3 import Named
 from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's functions)
+    count_draws,
     freshen,
     gpu_in_use,
     gpus,
@@ -22,7 +23,6 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
     seed,
     sync,
     unseeded_draws,
-    watch_draws,
 )
 from detaudit_probes.declare import keras_2_is_chosen
 
@@ -53,8 +53,8 @@ def generator_states() -> List[Tuple[str, Any]]:
     ]
 
 
-def watch_step(model: Any, caught: List[Named]) -> None:
-    keras2.watch_train_step(model, caught)
+def record_step(model: Any, caught: List[Named]) -> None:
+    keras2.record_train_step(model, caught)
 
 
 def facts() -> Dict[str, Any]:

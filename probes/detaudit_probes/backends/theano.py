@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
-from detaudit_probes.backends.keras2 import watch_step  # noqa: F401 (an adapter's functions)
+from detaudit_probes.backends.keras2 import record_step  # noqa: F401 (an adapter's functions)
 from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "theano", "keras")
@@ -44,7 +44,7 @@ def intra_op_threads() -> int:
     return 1
 
 
-def watch_draws() -> None:
+def count_draws() -> None:
     """Nothing to count: there is no global generator."""
 
 

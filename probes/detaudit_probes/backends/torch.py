@@ -96,7 +96,7 @@ def intra_op_threads() -> int:
     return torch.get_num_threads()
 
 
-def watch_draws() -> None:
+def count_draws() -> None:
     """Nothing to count: the state of the generator tells whether it was drawn from."""
 
 
@@ -196,12 +196,12 @@ def sync(model: Any) -> None:
     """Nothing: the variables hold the state while ``fit`` runs."""
 
 
-def watch_step(model: Any, caught: List[keras3.Named]) -> None:
+def record_step(model: Any, caught: List[keras3.Named]) -> None:
     """Where the step is compiled, nothing is asked for but the batch: what is asked for may be
     fused otherwise.
     """
     if not model.jit_compile:
-        keras3.watch_step(model, caught, keras3.dense)
+        keras3.record_step(model, caught, keras3.dense)
 
 
 def optimizer_variables(model: Any) -> List[Any]:

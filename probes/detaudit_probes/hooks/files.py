@@ -57,9 +57,9 @@ class Use(NamedTuple):
 
 
 def follow(
-    session: Any, tell: Callable[[Use], None], connected: Optional[Callable[[], None]] = None
+    session: Any, report: Callable[[Use], None], connected: Optional[Callable[[], None]] = None
 ) -> None:
-    """Call ``tell`` with every use from now on, in the thread that makes it. It must not raise.
+    """Call ``report`` with every use from now on, in the thread that makes it. It must not raise.
 
     ``connected`` is called when the program connects to another machine; where that is not seen
     (Python before 3.8), once.
@@ -71,7 +71,7 @@ def follow(
             if (
                 name and not name.startswith((":", "file:")) and "://" not in name
             ):  # a data base in memory, an address
-                tell(Use(os.path.abspath(name), *what))
+                report(Use(os.path.abspath(name), *what))
         except (
             Exception
         ):  # the working folder is gone, say: the script is to have no trouble from us

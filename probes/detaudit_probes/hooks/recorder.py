@@ -2,7 +2,7 @@
 
 Once: the generators' states, every variable's initial value. Each step: the batch, the updated
 weights, the optimizer's state, the loss and the metrics. At exit: what the weights are then, which
-is all that a *bare* trial (``watch`` false) reads.
+is all that a *bare* trial (``record`` false) reads.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ class Recorder:
 
     def __init__(self, session: Any, trace: TraceWriter) -> None:
         self.session, self.trace = session, trace
-        self.watched = session.orders.watch
+        self.recorded = session.orders.record
         self.every = session.orders.every
         self.left = False
         self.following: List[Any] = []  # who watches Keras, once it has been imported
@@ -115,7 +115,7 @@ class Recorder:
 
     @property
     def recording(self) -> bool:
-        return self.watched and not self.left and not self.paused
+        return self.recorded and not self.left and not self.paused
 
     @property
     def counting(self) -> bool:
@@ -124,7 +124,7 @@ class Recorder:
             self.session.orders.stop_steps is not None
             or self.session.orders.stop_seconds is not None
         )
-        return (self.watched or stops) and not self.left and not self.paused
+        return (self.recorded or stops) and not self.left and not self.paused
 
     # What happens once ----------------------------------------------------------------------------
 
@@ -383,7 +383,7 @@ class Recorder:
         """Threads train while others do: the order of steps is the machine's, and the script can't
         be audited.
         """
-        self.trace.measure(unwatched="threads side by side")
+        self.trace.measure(not_recorded="threads side by side")
 
     def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         """What went into the step that has ended."""

@@ -20,7 +20,7 @@ from detaudit_probes.hooks.recorder import MOST_HELD
 from detaudit_probes.hooks.values import read
 
 
-def watch(session: Any, recorder: Any) -> None:
+def record(session: Any, recorder: Any) -> None:
     """From the moment that NumPy and Keras are there."""
     session.after_import("numpy", lambda: _numpy(session, recorder))
     for name in ("keras", "tf_keras"):
@@ -39,8 +39,8 @@ def _numpy(session: Any, recorder: Any) -> None:
             named[key] for key in sorted(named) if key not in ("file", "allow_pickle")
         ]
 
-    _tell(session, recorder, numpy, ("save",), one)
-    _tell(session, recorder, numpy, ("savez", "savez_compressed"), several)
+    _record(session, recorder, numpy, ("save",), one)
+    _record(session, recorder, numpy, ("savez", "savez_compressed"), several)
 
 
 def _keras(session: Any, recorder: Any, name: str) -> None:
@@ -62,8 +62,8 @@ def _keras(session: Any, recorder: Any, name: str) -> None:
         ]
 
     for owner in (saving_api, getattr(keras, "saving", None), getattr(keras, "models", None)):
-        _tell(session, recorder, owner, ("save_model",), state, place=1)
-    _tell(session, recorder, saving_api, ("save_weights",), weights, place=1)
+        _record(session, recorder, owner, ("save_model",), state, place=1)
+    _record(session, recorder, saving_api, ("save_weights",), weights, place=1)
 
 
 def _h5py(session: Any, recorder: Any) -> None:
@@ -104,7 +104,7 @@ def _arrays(path: str, still_open: Any) -> List[Any]:
     return [] if large else [one[()] for one in found if one.dtype.kind not in "OSV"]
 
 
-def _tell(
+def _record(
     session: Any,
     recorder: Any,
     owner: Any,
@@ -114,7 +114,7 @@ def _tell(
 ) -> None:
     """Note ``values`` of every call; the file is its argument number ``place``."""
 
-    def telling(original: Any) -> Any:
+    def wrapper(original: Any) -> Any:
         def saving(*arguments: Any, **named: Any) -> Any:
             file = (
                 arguments[place]
@@ -133,7 +133,7 @@ def _tell(
         return saving
 
     for name in names:
-        session.wrap(owner, name, telling)
+        session.wrap(owner, name, wrapper)
 
 
 def _name(file: Any, root: str) -> Any:

@@ -33,7 +33,7 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
 )
 
 
-def watch(session: Any, found: List[Seeding]) -> None:
+def record(session: Any, found: List[Seeding]) -> None:
     """Add to ``found`` every call of a seeding function from the user's code, in order. One without
     a seed is a draw.
 
@@ -41,7 +41,7 @@ def watch(session: Any, found: List[Seeding]) -> None:
     before.
     """
 
-    def telling(title: str, reaches: bool) -> Any:
+    def wrapper(title: str, reaches: bool) -> Any:
         def made(original: Any) -> Any:
             def seed(*arguments: Any, **named: Any) -> Any:
                 place = session.sites.innermost()
@@ -58,13 +58,13 @@ def watch(session: Any, found: List[Seeding]) -> None:
 
         return made
 
-    for module, path, name, holds in FUNCTIONS:
+    for module, path, name, sources in FUNCTIONS:
         shown = "tf.keras" if module in TF_KERAS else module
-        telling_it = telling(".".join((shown,) + path + (name,)), session.spying in holds)
+        wrapping = wrapper(".".join((shown,) + path + (name,)), session.spying in sources)
         session.after_import(
             module,
-            lambda module=module, path=path, name=name, telling_it=telling_it: session.wrap(
-                _owner(module, path), name, telling_it
+            lambda module=module, path=path, name=name, wrapping=wrapping: session.wrap(
+                _owner(module, path), name, wrapping
             ),
         )
 

@@ -32,8 +32,8 @@ class Session(Given):
     while it was imported.
     """
 
-    def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
-        super().__init__(request, folder, held)
+    def __init__(self, request: Request, folder: str, pinned: Set[str], root: str) -> None:
+        super().__init__(request, folder, pinned)
         # What a source took down at the start, for its ``touched``
         self.remembered: Dict[str, Any] = {}
         self.hooks = Hooks(lambda: fault(folder))
@@ -58,12 +58,12 @@ class Session(Given):
         self.hooks.after(module, function)
 
     def follow_files(
-        self, tell: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None
+        self, report: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None
     ) -> None:
-        """Call ``tell`` with every use of a file from now on, and ``connected`` at a
+        """Call ``report`` with every use of a file from now on, and ``connected`` at a
         connection; see :func:`~detaudit_probes.hooks.files.follow`.
         """
-        files.follow(self, tell, connected)
+        files.follow(self, report, connected)
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and
@@ -80,15 +80,15 @@ class Session(Given):
                 pass  # a class, or something without a docstring
             setattr(owner, name, made)
 
-    def tell(self, source: str, owner: Any, *names: str) -> None:
+    def count_calls(self, source: str, owner: Any, *names: str) -> None:
         """Let every call of these functions of ``owner`` count as a draw from ``source``."""
 
-        def telling(original: Any) -> Any:
-            def told(*arguments: Any, **named: Any) -> Any:
+        def wrapper(original: Any) -> Any:
+            def counting(*arguments: Any, **named: Any) -> Any:
                 self.drew(source)
                 return original(*arguments, **named)
 
-            return told
+            return counting
 
         for name in names:
-            self.wrap(owner, name, telling)
+            self.wrap(owner, name, wrapper)

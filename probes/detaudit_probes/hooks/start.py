@@ -39,16 +39,16 @@ def _begin(folder: str) -> None:
     modules = sources.SCRIPT_MODULES
     declared, pins = sources.declared(modules), sources.pins(modules)
     protocol.check_own_settings(request.settings, declared)
-    held = {source for name in request.pins for source in pins[name][0].holds}
-    session = Session(request, folder, held, request.orders.root)
+    pinned = {source for name in request.pins for source in pins[name][0].sources}
+    session = Session(request, folder, pinned, request.orders.root)
     if _claim(folder):
-        _watch(session, modules)
-    for name in request.loose:
+        _record_training(session, modules)
+    for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
     for name in request.pins:
-        if hasattr(pins[name][1], "hold"):
-            pins[name][1].hold(session, name)
+        if hasattr(pins[name][1], "pin_script"):
+            pins[name][1].pin_script(session, name)
 
 
 def _claim(folder: str) -> bool:
@@ -77,7 +77,7 @@ def _leave_number(folder: str) -> None:
         file.write("%d\n" % os.getpid())
 
 
-def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
+def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     from detaudit_probes.hooks import files, saves, seeds
     from detaudit_probes.hooks.keras import jax
     from detaudit_probes.hooks.recorder import Recorder
@@ -102,7 +102,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
         if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
             module.spy(session)
     if session.spying is not None:
-        seeds.watch(session, seeded)
+        seeds.record(session, seeded)
     # When Keras is imported the end is registered once more: what is registered last runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)
@@ -111,7 +111,7 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     atexit.register(ending)
     for name in ("execv", "execve"):  # which the others of their kind call
         session.wrap(os, name, ending.before)
-    saves.watch(session, recorder)
+    saves.record(session, recorder)
     if recorder.counting:
         session.after_import("jax", functools.partial(jax.prepare, session, recorder))
     for name in KERAS_MODULES:
@@ -125,7 +125,7 @@ def _follow(session: Session, recorder: Any, ending: Any, name: str) -> None:
     from detaudit_probes.hooks.keras import choose
 
     atexit.register(ending)
-    choose.watch(session, recorder, name)
+    choose.record(session, recorder, name)
 
 
 def _ids(module: ModuleType) -> List[str]:
@@ -188,7 +188,7 @@ class _Ending:
                 trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
             )
             if session.spying is not None:
-                self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
+                self._write_sites(os.path.join(session.folder, protocol.SITES_FILE))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except (
             BaseException
@@ -202,7 +202,7 @@ class _Ending:
         recorder.trace.finish(outcome)
         recorder.left = True
 
-    def _tell_sites(self, path: str) -> None:
+    def _write_sites(self, path: str) -> None:
         sites = protocol.CallSites(self._session.sites.draws(), tuple(self._seeded))
         if self._earlier is None and self._recorder.trace.earlier and os.path.exists(path):
             with open(path, encoding="utf-8") as file:

@@ -34,26 +34,26 @@ class Event(NamedTuple):
     call: Tuple[Tuple[str, Any], ...] = ()
 
 
-class Parting(NamedTuple):
+class Difference(NamedTuple):
     """The first operation that had equal inputs in all replays and ended on ``distinct`` results.
 
     ``python``: or the first to which Python code, and no operation, gave so many distinct inputs,
-    or attributes. ``seen`` is what differs, replay by replay: two processes in which it is the
+    or attributes. ``by_replay`` is what differs, replay by replay: two processes in which it is the
     same, in the same order, did not part there; something was not set back before each replay, a
     counter of Python code for one.
     """
 
     event: Event
     distinct: int
-    seen: Tuple[Any, ...]
+    by_replay: Tuple[Any, ...]
     python: bool
 
     @property
     def replays(self) -> int:
-        return len(self.seen)
+        return len(self.by_replay)
 
 
-def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
+def first_difference(replays: Sequence[Sequence[Event]]) -> Optional[Difference]:
     """Where replays part first, in the order of execution; None where they do not, or the place is
     not watched.
 
@@ -65,34 +65,34 @@ def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
             return None
         # Another call, which Python code made
         if any(one.attributes != first.attributes for one in events):
-            return _parting(first, [str(one.attributes) for one in events], True)
+            return _difference(first, [str(one.attributes) for one in events], True)
         inputs = list(zip(*(one.inputs for one in events)))  # by place
         differing = [place for place, given in enumerate(inputs) if len(set(given)) > 1]
         if differing:
             python = set(differing) <= set(first.foreign)
             return (
-                _parting(first, list(zip(*(inputs[place] for place in differing))), True)
+                _difference(first, list(zip(*(inputs[place] for place in differing))), True)
                 if python
                 else None
             )
         outputs = [one.outputs for one in events]
         if len(set(outputs)) > 1:
-            return None if NOT_KNOWN in first.inputs else _parting(first, outputs, first.python)
+            return None if NOT_KNOWN in first.inputs else _difference(first, outputs, first.python)
     return None
 
 
-def _parting(event: Event, seen: Sequence[Any], python: bool) -> Parting:
-    return Parting(event, len(set(seen)), tuple(seen), python)
+def _difference(event: Event, by_replay: Sequence[Any], python: bool) -> Difference:
+    return Difference(event, len(set(by_replay)), tuple(by_replay), python)
 
 
-def described(parting: Parting) -> Dict[str, Any]:
+def described(difference: Difference) -> Dict[str, Any]:
     """The parting as plain values, for a trace's notes."""
     return dict(
-        parting.event._asdict(),
-        distinct=parting.distinct,
-        replays=parting.replays,
-        seen=parting.seen,
-        python=parting.python,
+        difference.event._asdict(),
+        distinct=difference.distinct,
+        replays=difference.replays,
+        by_replay=difference.by_replay,
+        python=difference.python,
     )
 
 

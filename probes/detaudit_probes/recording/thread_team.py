@@ -5,7 +5,7 @@ Not a ``ThreadPoolExecutor``: the work lies in the middle of a user's training s
 may be imported, no thread may show among the script's own, and each handing over counts. Digesting
 25 MB on one of two cores while the other one idles made a step of 30 ms half as long again, far
 more than the 3 ms that it takes: the idle core is given away and comes back late. Shared by two
-threads it costs some 4 % (tests/bench/watch.py).
+threads it costs some 4 % (tests/bench/recording.py).
 """
 
 import _thread

@@ -32,7 +32,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             settings=Settings(fixed_addresses=True),
             lines={
                 "*": ("# use a list, or give the class a __hash__ and __eq__ of its own values",)
@@ -45,13 +45,13 @@ SOURCE = Source(
         ),
     ),
     advice="Keep objects in a list or a dictionary; a set of them has no order of its own.",
-    script=InScript(PIN, told=False, direct=True),
+    script=InScript(PIN, counted=False, direct=True),
 )
 
 _id, _hash = id, hash
 
 
-def hold(session, name):
+def pin_script(session, name):
     """Numbers in place of addresses, the same in every run that asks in the same order."""
     _replace(session, _Numbers().of)
 
@@ -59,11 +59,11 @@ def hold(session, name):
 def spy(session):
     """The lines that ask; what they get is the address."""
 
-    def told(thing):
+    def counting(thing):
         session.drew(ID)
         return _id(thing)
 
-    _replace(session, told)
+    _replace(session, counting)
 
 
 class _Numbers:

@@ -9,7 +9,7 @@ hand-written augmentation under whatever it draws from. The probe's network has 
 weights, and its rows keep their order.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread
 
@@ -21,9 +21,9 @@ SOURCE = Source(
     title="augmentation",
     breaks="Unseeded random image layers change every image in another way in every run.",
     backends=EVERY_BACKEND,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:augmentation",),
-        loosens=("python-random",),
+        unpins=("python-random",),
         pins=("keras-seed", "python-random"),
     ),
     links=(
@@ -40,7 +40,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return layers.unseeded_draws(trial, ("BaseImagePreprocessingLayer", "GaussianNoise"))
 
 

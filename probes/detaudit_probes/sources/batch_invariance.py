@@ -60,5 +60,5 @@ def train(trial, recorder):
     recorder.value("forward", "predictions", predicted, final=True)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.counts.get(ID, 0)

@@ -9,7 +9,7 @@ epoch has the same order. In Keras' main branch after 3.15 the number of the epo
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
 ID = "batch-shuffle"
@@ -20,21 +20,21 @@ SOURCE = Source(
     title="fit's shuffle",
     breaks="fit orders the rows of its arrays by an unseeded generator, so the batches differ.",
     backends=BACKENDS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:batch-shuffle",),
-        loosens=("tensorflow-seed",),
+        unpins=("tensorflow-seed",),
         pins=("keras-seed", "tensorflow-seed"),
     ),
     per_backend={
-        "jax": Loosen(
+        "jax": Unpin(
             models=("source:batch-shuffle",),
-            loosens=("numpy-legacy",),
+            unpins=("numpy-legacy",),
             pins=("keras-seed", "numpy-legacy"),
         ),
         **eras.of_the_shuffle("source:batch-shuffle"),
-        "torch": Loosen(
+        "torch": Unpin(
             models=("source:batch-shuffle",),
-            loosens=("torch-seed",),
+            unpins=("torch-seed",),
             pins=("keras-seed", "torch-seed"),
         ),
     },
@@ -46,7 +46,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return sum(fitted.shuffled_epochs for fitted in trial.fitted)
 
 

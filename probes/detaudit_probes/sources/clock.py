@@ -19,7 +19,7 @@ import sys
 import time
 import types
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "clock"
@@ -49,11 +49,11 @@ SOURCE = Source(
     title="the clock and the process id as seeds",
     breaks="A seed made of time.time_ns() and os.getpid() shuffles the rows in another order.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "wall-clock"),
+            sources=(ID, "wall-clock"),
             lines={
                 "*": (
                     "import itertools",
@@ -74,7 +74,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Write a number where the seed is made of the time.",
-    script=InScript(ID, told=False, direct=True),
+    script=InScript(ID, counted=False, direct=True),
 )
 
 
@@ -158,7 +158,7 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, numpy.random.RandomState((now ^ os.getpid()) % 2**32).shuffle)
 
 
-def hold(session, name):
+def pin_script(session, name):
     """Every clock of ``time`` and ``datetime`` moves on by a tick at each call. What the standard
     library waits by keeps the true one: how often it asks while it waits is another number in every
     run.
@@ -256,19 +256,19 @@ def _for_users(session, make):
 
 
 def spy(session):
-    session.tell(
+    session.count_calls(
         ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")]
     )
-    session.tell(ID, os, "getpid")
+    session.count_calls(ID, os, "getpid")
 
     def make(real):
-        def told(name):
-            def telling(cls, *arguments):
+        def counting(name):
+            def wrapper(cls, *arguments):
                 session.drew(ID)
                 return getattr(real, name)(*arguments)
 
-            return classmethod(telling)
+            return classmethod(wrapper)
 
-        return {name: told(name) for name in ("now", "utcnow", "today")}
+        return {name: counting(name) for name in ("now", "utcnow", "today")}
 
     _for_users(session, make)

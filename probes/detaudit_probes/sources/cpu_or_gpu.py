@@ -38,6 +38,6 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     """Whether this trial is placed on a GPU."""
     return int(trial.backend.gpu_in_use())

@@ -68,14 +68,14 @@ SOURCE = Source(
     pins=(
         Pin(
             id="cudnn-deterministic",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"TF_CUDNN_DETERMINISTIC": "1"},
             note="not run on a GPU yet; by the documentation for convolutions alone",
         ),
         Pin(
             id="cudnn-autotune-off",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"TF_CUDNN_USE_AUTOTUNE": "0", "TF_CUDNN_RNN_USE_AUTOTUNE": "0"},
             note="not run on a GPU yet; not together with TF_CUDNN_DETERMINISTIC on old versions (tensorflow#24747)",
@@ -100,7 +100,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     """1 where a GPU is in use by a build of TensorFlow that has cuDNN."""
     import tensorflow as tf
 

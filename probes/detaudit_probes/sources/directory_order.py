@@ -14,7 +14,7 @@ depends on the trial's draw, as another machine's file system would.
 
 import os
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -27,11 +27,11 @@ SOURCE = Source(
     title="the order of a directory",
     breaks="Files are read in the order in which the file system happens to list them.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True, settings=Settings(epochs=1)),
+    experiment=Unpin(models=("mlp",), feed=True, settings=Settings(epochs=1)),
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={"*": ("files = sorted(glob.glob(pattern))  # and sorted(os.listdir(folder))",)},
         ),
     ),
@@ -116,7 +116,7 @@ def feed(trial, x, y):
     folder = os.path.join(trial.folder, "shards")
     _write(folder, x, y)
     files = glob.glob(os.path.join(folder, "*.npz"))
-    if trial.holds(ID):
+    if trial.is_pinned(ID):
         files = sorted(files)
 
     class Shards(batches.dataset()):
@@ -143,7 +143,7 @@ def _write(folder, x, y):
         )
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process every listing is sorted."""
     _listings(session, lambda names, key=None: sorted(names, key=key))
 

@@ -11,7 +11,7 @@ has seeded initial weights and its rows keep their order, so that nothing but th
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
@@ -23,12 +23,12 @@ SOURCE = Source(
     title="dropout",
     breaks="The masks of an unseeded Dropout are others in every run, with equal initial weights and batches.",
     backends=BACKENDS,
-    experiment=Loosen(
-        models=("source:dropout",), loosens=("python-random",), pins=("keras-seed", "python-random")
+    experiment=Unpin(
+        models=("source:dropout",), unpins=("python-random",), pins=("keras-seed", "python-random")
     ),
     per_backend={
-        "torch": Loosen(
-            models=("source:dropout",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")
+        "torch": Unpin(
+            models=("source:dropout",), unpins=("torch-seed",), pins=("keras-seed", "torch-seed")
         ),
         **eras.of_layers("source:dropout"),
     },
@@ -40,7 +40,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     kinds = ("Dropout", "GaussianDropout", "AlphaDropout", "DropoutRNNCell")
     drawn = layers.unseeded_draws(trial, kinds)
     generator = {"torch": "torch", "theano": "numpy"}.get(trial.request.backend)

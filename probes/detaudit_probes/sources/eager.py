@@ -39,6 +39,6 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     # Compiled models that Keras said it will run eagerly (training.compile_model)
     return trial.counts.get(ID, 0)

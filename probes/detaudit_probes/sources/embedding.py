@@ -8,7 +8,7 @@ other weights are seeded and the rows keep their order.
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
@@ -20,9 +20,9 @@ SOURCE = Source(
     title="initial embedding vectors",
     breaks="An Embedding built before the seeds are set starts from other vectors in every run.",
     backends=BACKENDS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:embedding",),
-        loosens=("python-random",),
+        unpins=("python-random",),
         pins=("keras-seed", "python-random"),
     ),
     per_backend=eras.of_layers("source:embedding"),
@@ -31,7 +31,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return sum(
         len(layers.unseeded_initializers(layer))
         for layer in layers.of_trial(trial)

@@ -20,17 +20,17 @@ from detaudit_probes.declare import (
     IMPORT,
     InScript,
     Link,
-    Loosen,
     Needs,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit.models import Tiny, spread
 
 ID = "gpu-kernels"
 
 XLA = "xla-deterministic"
-_EXPERIMENT = Loosen(
+_EXPERIMENT = Unpin(
     models=("source:" + ID, "text", "cnn", "lstm", "attention"),
     race=True,
     pins=("op-determinism",),
@@ -47,7 +47,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=XLA,
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"},
             note="not run on a GPU yet; wrong results under it were reported once (jax-ml/jax#27796)",
@@ -74,7 +74,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return int(trial.backend.gpu_in_use())
 
 

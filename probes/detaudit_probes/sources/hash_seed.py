@@ -10,7 +10,7 @@ The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as m
 it: another order gives every word another token id, so another row of the embedding learns it.
 """
 
-from detaudit_probes.declare import BACKENDS, START, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, START, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread, stack
 
 ID = "hash-seed"
@@ -21,11 +21,11 @@ SOURCE = Source(
     title="Python's hash seed",
     breaks="A vocabulary built from a set of strings numbers its words in another order in every process.",
     backends=BACKENDS,
-    experiment=Loosen(models=("source:hash-seed",), environment={"PYTHONHASHSEED": "{draw}"}),
+    experiment=Unpin(models=("source:hash-seed",), environment={"PYTHONHASHSEED": "{draw}"}),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=START,
             environment={"PYTHONHASHSEED": "0"},
             note="must be set before Python starts; PYTHONHASHSEED set inside the script does nothing",
@@ -46,7 +46,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Better still, sort what is numbered: vocabulary = sorted(set(words)).",
-    script=InScript(ID, told=False, sites=False, edits=(Edit("order"),)),
+    script=InScript(ID, counted=False, sites=False, edits=(Edit("order"),)),
 )
 
 SENTENCES = (

@@ -8,7 +8,7 @@ do not). ``torch.use_deterministic_algorithms(True)`` holds it, and so does one 
 there. On a GPU the operation is among those that Torch's documentation lists.
 """
 
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread
 from detaudit_probes.protocol import Settings
 
@@ -20,7 +20,7 @@ SOURCE = Source(
     title="the gradient of an indexed tensor",
     breaks="Threads add rows with the same index to one tensor, in an order that is a race.",
     backends=("torch",),
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:" + ID,),
         race=True,
         settings=Settings(intra_op_threads=8),

@@ -115,7 +115,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="instruction-set-avx2",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"ONEDNN_MAX_CPU_ISA": "AVX2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
             note="limits oneDNN and XLA alone; that two kinds of CPU match under it was not tried, and tf.math.rsqrt "
@@ -123,7 +123,7 @@ SOURCE = Source(
         ),
         Pin(
             id="aten-avx2",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
             note="limits ATen and oneDNN alone; that two kinds of CPU match under it was not tried",
@@ -172,7 +172,7 @@ def model(trial):
     return Tiny(network, spread(32, 16, 16, 16), spread(32, 1), batch_size=16, epochs=2)
 
 
-def see(trial):
+def count_uses(trial):
     """1 where a limit is set that this CPU goes beyond; where its flags cannot be read, a limit
     counts.
     """

@@ -53,7 +53,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     import tensorflow as tf
 
     return (

@@ -47,7 +47,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="one-thread",
-            holds=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
+            sources=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
             settings=Settings(intra_op_threads=1, inter_op_threads=1),
             lines={
                 **dict.fromkeys(
@@ -87,15 +87,15 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Train with one thread count everywhere, and say which in a report.",
-    script=InScript("one-thread", race=True, told=False, sites=False),
+    script=InScript("one-thread", race=True, counted=False, sites=False),
 )
 
 
-def see(trial):
+def count_uses(trial):
     return trial.settings.intra_op_threads or trial.backend.intra_op_threads()
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process: the environment, which a call of the script's own wins over."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     _elsewhere(session, 1)
@@ -127,7 +127,7 @@ def _in_sessions(session, count):
         return
     from tensorflow.python.client.session import BaseSession
 
-    def telling(given):
+    def wrapper(given):
         def __init__(one, target="", graph=None, config=None):
             config = tf.ConfigProto() if config is None else config
             config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = count
@@ -135,4 +135,4 @@ def _in_sessions(session, count):
 
         return __init__
 
-    session.wrap(BaseSession, "__init__", telling)
+    session.wrap(BaseSession, "__init__", wrapper)

@@ -33,7 +33,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="jax-generator-flags",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"JAX_THREEFRY_PARTITIONABLE": "1", "JAX_ENABLE_X64": "0"},
         ),
@@ -46,7 +46,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     """How often the dropout drew from ``jax.random``."""
     return layers.unseeded_draws(trial, ("Dropout",))
 

@@ -10,7 +10,7 @@ tracing a JAX function, you should only use seeded random ops"), so there the no
 rows before ``fit``.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, mlp
 from detaudit_probes.sources import third_party
 
@@ -22,12 +22,12 @@ SOURCE = Source(
     title="Keras' global seed generator",
     breaks="keras.random was used before the seeds were set: its generator keeps its unseeded state.",
     backends=EVERY_BACKEND + ("tf_keras",),
-    experiment=Loosen(models=("source:keras-seed",)),
+    experiment=Unpin(models=("source:keras-seed",)),
     per_backend={"tf_keras": None},  # no such generator before Keras 3, but the pin is there
     pins=(
         Pin(
             id=ID,
-            holds=(
+            sources=(
                 ID,
                 "python-random",
                 "numpy-legacy",
@@ -73,7 +73,7 @@ def provoke(trial):
     keras.random.uniform((1,))  # the early use: python's random is unseeded at this time
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("keras")
 
 

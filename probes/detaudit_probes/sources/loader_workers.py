@@ -21,9 +21,9 @@ from detaudit_probes.declare import (
     Edit,
     InScript,
     Link,
-    Loosen,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
@@ -41,7 +41,7 @@ SOURCE = Source(
     title="several loader threads",
     breaks="Threads that load batches draw from one generator: which batch gets which number is a race.",
     backends=EVERY_BACKEND + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,
@@ -51,7 +51,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PER_ITEM,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "# in __getitem__(self, index), in place of numpy.random:",
@@ -62,7 +62,7 @@ SOURCE = Source(
         ),
         Pin(
             id=ONE_WORKER,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": ("super().__init__(workers=1)  # in the __init__ of the PyDataset",),
                 **dict.fromkeys(TF_KERAS, ("model.fit(dataset, workers=1)",)),
@@ -123,7 +123,7 @@ def _work(index):
     numpy.ones((width, width)).dot(numpy.ones((width, width)))
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process every ``PyDataset``, and every ``fit`` of Keras 2, loads with one
     thread.
     """

@@ -17,9 +17,9 @@ from detaudit_probes.declare import (
     Edit,
     InScript,
     Link,
-    Loosen,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit import batches
 
@@ -44,11 +44,11 @@ SOURCE = Source(
     title="a NumPy generator without a seed",
     breaks="A PyDataset that shuffles with an unseeded default_rng() feeds the batches in another order.",
     backends=EVERY_BACKEND + TF_KERAS,
-    experiment=Loosen(models=("mlp",), feed=True, pins=(ID, "os-entropy")),
+    experiment=Unpin(models=("mlp",), feed=True, pins=(ID, "os-entropy")),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "import numpy",
@@ -73,7 +73,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Count the generators that are made without a seed, whoever makes them."""
     import numpy
 
@@ -109,7 +109,7 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, rng.shuffle)
 
 
-def hold(session, name):
+def pin_script(session, name):
     """The same entropy for one line of the script, whichever thread comes first; another one for
     another line.
     """
@@ -135,7 +135,7 @@ def _unseeded(session, met, entropy=None):
     """
     import numpy
 
-    def telling(given):
+    def wrapper(given):
         def randbits(size):
             met()
             return given(size) if entropy is None else entropy(size)
@@ -144,4 +144,4 @@ def _unseeded(session, met, entropy=None):
 
     for name in ("bit_generator", "_bit_generator"):
         if hasattr(numpy.random, name):
-            session.wrap(getattr(numpy.random, name), "randbits", telling)
+            session.wrap(getattr(numpy.random, name), "randbits", wrapper)

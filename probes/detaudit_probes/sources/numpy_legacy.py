@@ -11,7 +11,7 @@ the model: a ``PyDataset`` that shuffles after every epoch, an augmentation, sci
 and ``scipy.stats`` where no ``random_state`` is given.
 """
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.sources import third_party
 
@@ -23,11 +23,11 @@ SOURCE = Source(
     title="NumPy's legacy generator",
     breaks="A PyDataset that shuffles with numpy.random feeds the batches in another order.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,) + third_party.FROM_NUMPY,
+            sources=(ID,) + third_party.FROM_NUMPY,
             lines={"*": ("import numpy", "numpy.random.seed({seed})  # before anything draws")},
         ),
     ),
@@ -61,7 +61,7 @@ def pin(trial):
     numpy.random.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("numpy")
 
 
@@ -71,7 +71,7 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, numpy.random.shuffle)
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("numpy", lambda: pin(session))
 
 
@@ -112,23 +112,23 @@ def _spy(session):
     ]
     names = [name for name in names if name not in ("seed", "get_state", "set_state")]
 
-    def telling(name):
+    def wrapper(name):
         def method(generator, *arguments, **named):
             session.drew(ID)
-            return getattr(super(Told, generator), name)(*arguments, **named)
+            return getattr(super(Counting, generator), name)(*arguments, **named)
 
         return method
 
-    class Told(numpy.random.RandomState):
+    class Counting(numpy.random.RandomState):
         pass
 
     for name in names:
-        setattr(Told, name, telling(name))
+        setattr(Counting, name, wrapper(name))
     if hasattr(legacy, "_bit_generator"):
-        told = Told(legacy._bit_generator)
+        counting = Counting(legacy._bit_generator)
     else:  # before NumPy 1.17
-        told = Told()
-        told.set_state(legacy.get_state())
-    numpy.random.mtrand._rand = told
+        counting = Counting()
+        counting.set_state(legacy.get_state())
+    numpy.random.mtrand._rand = counting
     for name in names:
-        setattr(numpy.random, name, getattr(told, name))
+        setattr(numpy.random, name, getattr(counting, name))

@@ -34,7 +34,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="onednn-off",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"TF_ENABLE_ONEDNN_OPTS": "0"},
             lines={
@@ -61,7 +61,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     from tensorflow.python.framework import test_util
 
     return int(test_util.IsMklEnabled())  # what the runtime decided, whatever the variable says

@@ -52,7 +52,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(
+            sources=(
                 "sparse-update",
                 "indexing-gradient",
                 "uninitialized-memory",
@@ -95,7 +95,7 @@ SOURCE = Source(
         ),
     ),
     advice="Switch it on in every run that is compared, or in none, and say which in a report.",
-    script=InScript(ID, race=True, told=False, sites=False, edits=EDITS),
+    script=InScript(ID, race=True, counted=False, sites=False, edits=EDITS),
 )
 
 
@@ -103,11 +103,11 @@ def pin(trial):
     trial.backend.make_deterministic()
 
 
-def see(trial):
+def count_uses(trial):
     return int(trial.backend.deterministic())
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", _of_tensorflow)
     session.after_import("torch", backends.get("torch").make_deterministic)
 

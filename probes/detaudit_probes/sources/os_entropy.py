@@ -14,7 +14,7 @@ seeded when it was imported, as NumPy's legacy generator is, must be seeded by i
 import os
 import random
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "os-entropy"
@@ -25,11 +25,11 @@ SOURCE = Source(
     title="the operating system's entropy (os.urandom, secrets, uuid)",
     breaks="Files named by uuid4 and read back in sorted order come in another order.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "numpy-generator"),
+            sources=(ID, "numpy-generator"),
             lines={
                 "*": (
                     "import os",
@@ -52,7 +52,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     _replace(trial, os.urandom)
 
 
@@ -89,7 +89,7 @@ def feed(trial, x, y):
     )
 
 
-def hold(session, name):
+def pin_script(session, name):
     stream = random.Random(session.seed)
     _answer(session, lambda size: bytes(stream.getrandbits(8) for _ in range(size)), lambda: None)
 

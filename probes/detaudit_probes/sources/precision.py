@@ -36,7 +36,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     import keras
 
     return int(keras.mixed_precision.global_policy().name != "float32")

@@ -21,7 +21,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "results = pool.map(work, items)  # in order, a seed for each item in its arguments",
@@ -52,10 +52,10 @@ def touch(session):
 
 
 def spy(session):
-    thread_race.tell_of_results(session, ID)
+    thread_race.count_results(session, ID)
 
 
-def hold(session, name):
+def pin_script(session, name):
     _pools(session, one=True)
 
 
@@ -64,7 +64,7 @@ def _pools(session, one):
     import concurrent.futures.process
     import multiprocessing.pool
 
-    def telling(given):
+    def wrapper(given):
         def __init__(pool, *arguments, **named):
             thread_pool = isinstance(pool, multiprocessing.pool.ThreadPool)
             if not thread_pool:
@@ -75,8 +75,8 @@ def _pools(session, one):
 
         return __init__
 
-    session.wrap(multiprocessing.pool.Pool, "__init__", telling)
-    session.wrap(concurrent.futures.ProcessPoolExecutor, "__init__", telling)
+    session.wrap(multiprocessing.pool.Pool, "__init__", wrapper)
+    session.wrap(concurrent.futures.ProcessPoolExecutor, "__init__", wrapper)
     if one:
         # A pool of threads inherits from one of processes, and is to stay as it is.
         multiprocessing.pool.ThreadPool.imap_unordered = multiprocessing.pool.Pool.imap_unordered

@@ -10,7 +10,7 @@ not from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`
 import random
 import sys
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.sources import third_party
 
 ID = "python-random"
@@ -21,11 +21,11 @@ SOURCE = Source(
     title="Python's random module",
     breaks="Keras 3 draws the seeds of initializers, dropout and its global generator from it.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp", "cnn")),
+    experiment=Unpin(models=("mlp", "cnn")),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,) + third_party.FROM_PYTHON,
+            sources=(ID,) + third_party.FROM_PYTHON,
             lines={"*": ("import random", "random.seed({seed})  # before the model is built")},
         ),
     ),
@@ -56,11 +56,11 @@ def pin(trial):
     random.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("random")
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process: the global generator, and every other that is made, or seeded, with
     nothing.
     """
@@ -111,6 +111,6 @@ def spy(session):
     names = [
         name for name in random.__all__ if callable(getattr(random, name)) and name[0].islower()
     ]
-    session.tell(
+    session.count_calls(
         ID, random, *[name for name in names if name not in ("seed", "getstate", "setstate")]
     )

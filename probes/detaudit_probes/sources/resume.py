@@ -47,7 +47,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="seed-states",
-            holds=(ID,),
+            sources=(ID,),
             settings=own_setting(ID, WITH_STATES),
             lines=dict.fromkeys(
                 EVERY_BACKEND,

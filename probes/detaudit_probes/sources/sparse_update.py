@@ -10,7 +10,7 @@ the gradient dense first and repeat themselves. So do one intra-op thread, and o
 The probe trains the text model: 40,000 rows, 50 indices, eight threads.
 """
 
-from detaudit_probes.declare import TF_KERAS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 from detaudit_probes.sources import op_determinism
 
@@ -24,7 +24,7 @@ SOURCE = Source(
     title="the sparse update of an embedding",
     breaks="Threads add rows with the same index to one variable, in an order that is a race.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("text",),
         race=True,
         settings=Settings(intra_op_threads=8, epochs=2),
@@ -33,7 +33,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=MOMENTUM,
-            holds=(ID,),
+            sources=(ID,),
             settings=Settings(momentum=0.9),
             lines={
                 "*": (
@@ -44,7 +44,7 @@ SOURCE = Source(
         ),
         Pin(
             id=DENSE,
-            holds=(ID,),
+            sources=(ID,),
             note="by detaudit run alone, from outside: the rows of one index are added up first",
         ),
     ),
@@ -63,7 +63,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Count the sparse updates of a variable that the training step is built with."""
     from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
@@ -79,7 +79,7 @@ def _counted(trial, scatter):
     return counted
 
 
-def hold(session, name):
+def pin_script(session, name):
     """In a user's process, alone of its pins: the rows of one index are added up before the
     variable is touched.
     """
@@ -101,8 +101,8 @@ def _scatter(session, met, dense=False):
     # Since TensorFlow 1.14
     BaseResourceVariable = getattr(resource_variable_ops, "BaseResourceVariable", None)
 
-    def told(assign):
-        def telling(given):
+    def counting(assign):
+        def wrapper(given):
             def scatter(variable, rows, *arguments, **named):
                 met()
                 if dense:
@@ -111,7 +111,7 @@ def _scatter(session, met, dense=False):
 
             return scatter
 
-        return telling
+        return wrapper
 
-    session.wrap(BaseResourceVariable, "scatter_sub", told("assign_sub"))
-    session.wrap(BaseResourceVariable, "scatter_add", told("assign_add"))
+    session.wrap(BaseResourceVariable, "scatter_sub", counting("assign_sub"))
+    session.wrap(BaseResourceVariable, "scatter_add", counting("assign_add"))

@@ -7,7 +7,7 @@ system (``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow ba
 the batches. A side effect: with the seed set, every epoch uses the same order.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
 
 ID = "tensorflow-seed"
 
@@ -17,11 +17,11 @@ SOURCE = Source(
     title="TensorFlow's global seed",
     breaks="fit shuffles its batches with an unseeded tf.random.shuffle.",
     backends=("tensorflow", "tensorflow1") + TF_KERAS,
-    experiment=Loosen(models=("mlp",)),
+    experiment=Unpin(models=("mlp",)),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "tfdata-shuffle"),
+            sources=(ID, "tfdata-shuffle"),
             lines={
                 **dict.fromkeys(
                     ("tensorflow",) + TF_KERAS,
@@ -56,11 +56,11 @@ def pin(trial):
     trial.backend.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.backend.unseeded_draws()
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _seed(session))
 
 
@@ -107,7 +107,7 @@ def _met(session, met):
     _without_state(session, met)
     from tensorflow.python.framework import random_seed
 
-    def telling(given):
+    def wrapper(given):
         def get_seed(op_seed):
             if op_seed is None and _global_seed() is None:
                 met()
@@ -115,7 +115,7 @@ def _met(session, met):
 
         return get_seed
 
-    session.wrap(random_seed, "get_seed", telling)
+    session.wrap(random_seed, "get_seed", wrapper)
 
 
 def _global_seed():

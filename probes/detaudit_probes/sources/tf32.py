@@ -35,7 +35,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="tf32-off",
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "tensorflow": (
                     "import tensorflow as tf",
@@ -82,7 +82,7 @@ def pin(trial):
         tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
-def see(trial):
+def count_uses(trial):
     """1 where the card in use multiplies in TF32 (NVIDIA's do from compute capability 8.0 on), and
     that is on.
     """

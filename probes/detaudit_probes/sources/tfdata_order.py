@@ -13,7 +13,7 @@ several shards are interleaved, each row is multiplied up and added to as nothin
 of eight threads, which keeps the race going on one core and on a busy machine too.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -30,7 +30,7 @@ SOURCE = Source(
     title="tf.data without an order (deterministic=False)",
     breaks="A parallel map or interleave hands on whichever element is finished first.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,
@@ -40,7 +40,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "options = tf.data.Options()",
@@ -106,7 +106,7 @@ def _costly(number, row):
     return x + tf.reduce_sum(tf.linalg.matmul(nothing, nothing)), y
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _unordered(session, lambda: None, ordered=True))
 
 

@@ -13,7 +13,7 @@ gives the pipeline a private pool of eight threads, so that they race on one cor
 machine too.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -29,7 +29,7 @@ SOURCE = Source(
     title="a random operation in a parallel tf.data map",
     breaks="Parallel calls draw from one generator: which element gets which number is a race.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,
@@ -39,7 +39,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
@@ -79,7 +79,7 @@ def feed(trial, x, y):
     return batches.on_threads(noisy.batch(126), CALLS)
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _parallel(session, lambda: None, serial=True))
 
 

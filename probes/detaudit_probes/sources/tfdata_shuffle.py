@@ -6,7 +6,7 @@ global seed set, or with an argument, it repeats itself from process to process:
 another order (``reshuffle_each_iteration``), each of them the same in both runs.
 """
 
-from detaudit_probes.declare import TF_KERAS, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Link, Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 
 ID = "tfdata-shuffle"
@@ -14,7 +14,7 @@ PIN = "shuffle-seed"
 
 
 def _on(model):
-    return Loosen(
+    return Unpin(
         models=(model,), feed=True, settings=Settings(epochs=2), pins=(PIN, "tensorflow-seed")
     )
 
@@ -32,7 +32,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={"*": ("dataset = dataset.shuffle(buffer_size, seed={seed})",)},
         ),
     ),

@@ -41,7 +41,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Set what the setting asks for, before anything is compiled. Raises Unavailable where Theano
     is older.
     """
@@ -57,7 +57,7 @@ def watch(trial):
         theano.config.deterministic = "more"
 
 
-def see(trial):
+def count_uses(trial):
     """1 where the flags are what was asked for: Theano takes OpenMP back where the compiler has
     none.
     """

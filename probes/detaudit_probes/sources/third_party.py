@@ -18,7 +18,7 @@ seen by experiment (scikit-learn 1.9, pandas 3.1, SciPy 1.17, NetworkX 3.6, Fake
 import importlib.util
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Needs, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Needs, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 Arrays = Tuple[Any, Any]
@@ -238,7 +238,7 @@ FROM_PYTHON = tuple(library.id for library in LIBRARIES if library.global_pin ==
 
 
 def _source(library):
-    own = Pin(id=library.id, holds=(library.id,), lines={"*": library.lines}, note=library.note)
+    own = Pin(id=library.id, sources=(library.id,), lines={"*": library.lines}, note=library.note)
     tried = (library.global_pin, own.id) if library.global_pin else (own.id,)
     return Source(
         id=library.id,
@@ -247,7 +247,7 @@ def _source(library):
         breaks=library.breaks,
         # On Torch its generator is the backend's own: the source torch-seed.
         backends=tuple(name for name in EVERY_BACKEND if name != library.name),
-        experiment=Loosen(models=("seeded",), feed=True, pins=tried),
+        experiment=Unpin(models=("seeded",), feed=True, pins=tried),
         pins=(own,),
         needs=Needs(packages=(library.name,)),
         links=(library.link,),
@@ -259,7 +259,7 @@ SOURCES = tuple(_source(library) for library in LIBRARIES)
 
 
 def available(trial):
-    asked = [_BY_ID[name] for name in trial.request.loose if name in _BY_ID]
+    asked = [_BY_ID[name] for name in trial.request.unpinned if name in _BY_ID]
     missing = [
         library.name for library in asked if importlib.util.find_spec(library.module) is None
     ]

@@ -30,7 +30,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "# iterate over the futures in the order in which they were submitted, not as_completed",
@@ -68,18 +68,18 @@ def touch(session):
 
 def spy(session):
     """Where results are taken as they come, besides where threads are started."""
-    tell_of_results(session, ID)
+    count_results(session, ID)
 
 
-def tell_of_results(session, source):
+def count_results(session, source):
     import concurrent.futures
     import multiprocessing.pool
 
-    session.tell(source, concurrent.futures, "as_completed")
-    session.tell(source, multiprocessing.pool.Pool, "imap_unordered")
+    session.count_calls(source, concurrent.futures, "as_completed")
+    session.count_calls(source, multiprocessing.pool.Pool, "imap_unordered")
 
 
-def hold(session, name):
+def pin_script(session, name):
     _pools(session, one=True)
     _threads(
         session,
@@ -93,7 +93,7 @@ def _pools(session, one):
     import concurrent.futures.thread
     import multiprocessing.pool
 
-    def telling(given):
+    def wrapper(given):
         def __init__(pool, *arguments, **named):
             if session.sites.led_here():
                 session.drew(ID)
@@ -103,8 +103,8 @@ def _pools(session, one):
 
         return __init__
 
-    session.wrap(concurrent.futures.ThreadPoolExecutor, "__init__", telling)
-    session.wrap(multiprocessing.pool.ThreadPool, "__init__", telling)
+    session.wrap(concurrent.futures.ThreadPoolExecutor, "__init__", wrapper)
+    session.wrap(multiprocessing.pool.ThreadPool, "__init__", wrapper)
     if one:
         ordered(session, multiprocessing.pool.ThreadPool, of_processes=False)
 

@@ -42,7 +42,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Raises Unavailable where a step is to be compiled and cannot be."""
     compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++", "clang"]
     if trial.settings.jit_compile is True and not any(map(shutil.which, compilers)):
@@ -52,7 +52,7 @@ def watch(trial):
         )
 
 
-def see(trial):
+def count_uses(trial):
     """How many graphs were compiled in this process."""
     dynamo = sys.modules.get("torch._dynamo")  # only where something was to be compiled
     return int(dynamo.utils.counters["stats"]["unique_graphs"]) if dynamo is not None else 0

@@ -38,7 +38,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=DETERMINISTIC,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "torch": (
                     "import torch",
@@ -63,7 +63,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Set what the setting asks for."""
     import torch
 
@@ -79,7 +79,7 @@ def pin(trial):
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
 
 
-def see(trial):
+def count_uses(trial):
     """1 where a GPU is in use by a build of Torch that has cuDNN."""
     import torch
 

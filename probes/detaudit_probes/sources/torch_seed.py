@@ -8,7 +8,7 @@ Torch's own dropout and ``torch.rand``; Keras' layers draw from seed generators 
 """
 
 from detaudit_probes import backends
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 
 ID = "torch-seed"
 
@@ -18,11 +18,11 @@ SOURCE = Source(
     title="Torch's default generator",
     breaks="fit shuffles its batches with an unseeded generator.",
     backends=("torch",),
-    experiment=Loosen(models=("mlp",)),
+    experiment=Unpin(models=("mlp",)),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             lines={"torch": ("import torch", "torch.manual_seed({seed})")},
         ),
     ),
@@ -77,11 +77,11 @@ def pin(trial):
     trial.backend.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("torch")
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("torch", lambda: backends.get("torch").seed(session.seed))
 
 
@@ -108,9 +108,9 @@ def spy(session):
 def _spy(session):
     import torch
 
-    session.tell(ID, torch, *_FUNCTIONS)
-    session.tell(ID, torch.Tensor, *_METHODS)
-    session.tell(
+    session.count_calls(ID, torch, *_FUNCTIONS)
+    session.count_calls(ID, torch.Tensor, *_METHODS)
+    session.count_calls(
         ID,
         torch.nn.functional,
         "dropout",

@@ -42,7 +42,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return trial.counts.get(ID, 0)
 
 

@@ -11,7 +11,7 @@ probe's layer leaves random numbers in memory that it frees, in every trial, pin
 reads as much memory as it has freed.
 """
 
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread
 
 ID = "uninitialized-memory"
@@ -22,7 +22,7 @@ SOURCE = Source(
     title="memory that is read before it is written",
     breaks="torch.empty returns what other tensors have left there.",
     backends=("torch",),
-    experiment=Loosen(models=("source:" + ID,), pins=("op-determinism",)),
+    experiment=Unpin(models=("source:" + ID,), pins=("op-determinism",)),
     links=(
         Link(
             "torch.utils.deterministic.fill_uninitialized_memory",

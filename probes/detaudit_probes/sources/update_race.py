@@ -14,7 +14,7 @@ any is assigned, both did on eight threads (6 of 6 processes; without, 6 of 6 di
 
 import sys
 
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import mlp
 from detaudit_probes.protocol import Settings
 
@@ -55,13 +55,13 @@ SOURCE = Source(
     title="the optimizer's updates on TensorFlow 1",
     breaks="A variable is written while another thread computes from it.",
     backends=("tensorflow1",),
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:" + ID,),
         race=True,
         settings=Settings(inter_op_threads=8, intra_op_threads=1),
         pins=(PIN, "one-thread"),
     ),
-    pins=(Pin(id=PIN, holds=(ID,), lines={"tensorflow1": LINES}),),
+    pins=(Pin(id=PIN, sources=(ID,), lines={"tensorflow1": LINES}),),
     links=(
         Link(
             "Keras issue 2280: reproducible results",
@@ -83,7 +83,7 @@ def pin(trial):
     exec("\n".join(LINES), {})  # what is printed is what was tried
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import(
         "keras",
         lambda: _each(
@@ -95,7 +95,7 @@ def hold(session, name):
 def touch(session):
     """How many optimizers make their updates while TensorFlow 1 is what Keras trains with."""
 
-    def telling(given):
+    def wrapper(given):
         def get_updates(optimizer, *arguments, **named):
             session.drew(ID)
             return given(optimizer, *arguments, **named)
@@ -103,7 +103,7 @@ def touch(session):
         return get_updates
 
     session.after_import(
-        "keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", telling))
+        "keras", lambda: _each(session, lambda kind: session.wrap(kind, "get_updates", wrapper))
     )
 
 
@@ -126,7 +126,7 @@ def _each(session, change):
                 change(kind)
 
 
-def see(trial):
+def count_uses(trial):
     """How many trainings wrote their variables as each new value came."""
     return 0 if PIN in trial.request.pins else len(trial.fitted)
 

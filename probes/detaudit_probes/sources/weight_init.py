@@ -10,7 +10,7 @@ rows keep their order.
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import mlp
 
@@ -22,9 +22,9 @@ SOURCE = Source(
     title="initial weights",
     breaks="Layers built before the seeds are set start from other weights in every run.",
     backends=BACKENDS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:weight-init",),
-        loosens=("python-random",),
+        unpins=("python-random",),
         pins=("keras-seed", "python-random"),
     ),
     per_backend=eras.of_layers("source:weight-init"),
@@ -43,7 +43,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return sum(len(layers.unseeded_initializers(layer)) for layer in layers.of_trial(trial))
 
 

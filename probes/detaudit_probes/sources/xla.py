@@ -42,7 +42,7 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
+def start_counting(trial):
     """Count how often JAX traces a whole training step to compile it; it tells so of every function
     that it traces.
     """
@@ -56,7 +56,7 @@ def watch(trial):
         )
 
 
-def see(trial):
+def count_uses(trial):
     """How many functions in this process must be compiled by XLA, from the runtime's own library;
     on JAX, how many training steps were traced.
     """

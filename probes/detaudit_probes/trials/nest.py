@@ -138,8 +138,8 @@ def _serve(control: str, plan: Dict[str, Any]) -> int:
     while open_for_more or children:
         _reap(control, children)
         _end_late(children)
-        watched = [commands] if open_for_more else []
-        if not select.select(watched, [], [], 0.01 if children else 5.0)[0]:
+        recorded = [commands] if open_for_more else []
+        if not select.select(recorded, [], [], 0.01 if children else 5.0)[0]:
             continue
         data = os.read(commands, 65536)
         open_for_more = bool(data)

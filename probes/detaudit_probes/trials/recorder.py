@@ -20,13 +20,13 @@ RETURNED = "detaudit"
 class Recorder:
     """Writes the observations of one trial to its trace.
 
-    ``watched`` false records the bare minimum: initial and final weights, and the time of each
+    ``recorded`` false records the bare minimum: initial and final weights, and the time of each
     step. ``pinpoint`` is the step that is replayed, by who replays it; nothing is recorded while it
     is ``paused`` for that.
     """
 
-    def __init__(self, trace: TraceWriter, backend: Any, watched: bool = True) -> None:
-        self.trace, self.backend, self.watched = trace, backend, watched
+    def __init__(self, trace: TraceWriter, backend: Any, recorded: bool = True) -> None:
+        self.trace, self.backend, self.recorded = trace, backend, recorded
         self.fits = 0
         self.steps = 0
         self.epochs = 0
@@ -38,7 +38,7 @@ class Recorder:
 
     @property
     def recording(self) -> bool:
-        return self.watched and not self.paused
+        return self.recorded and not self.paused
 
     def alive(self) -> List[Any]:
         """Every variable of the models that are trained: what a replayed step sets back."""
@@ -91,7 +91,7 @@ class Recorder:
         """A Keras callback that records one ``fit`` of ``model``, which must be compiled."""
         self.initial(model)
         self._models = [one for one in self._models if one is not model] + [model]
-        if self.watched:
+        if self.recorded:
             _return_what_was_computed(model, self.backend)
         if self.pinpoint is not None:
             _follow(self.pinpoint, model)
@@ -129,7 +129,7 @@ def name_of(variable: Any) -> str:
 def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
     import keras
 
-    class Watch(keras.callbacks.Callback):
+    class RecordingCallback(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
             self.step, self.began, self.taken = 0, 0.0, False
@@ -140,7 +140,7 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
 
         def on_train_batch_end(self, batch, logs=None):
             recorder.step_seconds.append(_clock() - self.began)
-            if recorder.watched:
+            if recorder.recorded:
                 returned = _returned(model, logs or {})
                 if self.taken:
                     _replay(
@@ -166,7 +166,7 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
         def on_train_end(self, logs=None):
             recorder.final(model)
 
-    return Watch()
+    return RecordingCallback()
 
 
 def _follow(pinpoint: Any, model: Any) -> None:
@@ -203,12 +203,12 @@ def _return_what_was_computed(model: Any, backend: Any) -> None:
         return
     caught: List[Named] = []
     model._detaudit_caught, model._detaudit_names = caught, []
-    backend.watch_step(model, caught)
+    backend.record_step(model, caught)
     if not hasattr(model, "train_step"):
         return  # before TensorFlow 2.2: what was caught are arrays
     train_step = model.train_step
 
-    def watched_step(*given):
+    def recording_step(*given):
         del caught[:]
         caught.extend(("data", name, value) for name, value in keras3.named("batch", given[-1]))
         returned = train_step(*given)
@@ -218,7 +218,7 @@ def _return_what_was_computed(model: Any, backend: Any) -> None:
         logs = dict(logs, **{RETURNED: tuple(value for _, _, value in caught)})
         return (logs,) + state if state else logs
 
-    model.train_step = watched_step
+    model.train_step = recording_step
 
 
 def _returned(model: Any, logs: Any) -> List[Named]:

@@ -15,8 +15,8 @@ class Trial(Given):
     (draws, threads, orders), for its ``see``; ``fitted`` is what was trained, in order.
     """
 
-    def __init__(self, request: Request, folder: str, backend: Any, held: Set[str]) -> None:
-        super().__init__(request, folder, held)
+    def __init__(self, request: Request, folder: str, backend: Any, pinned: Set[str]) -> None:
+        super().__init__(request, folder, pinned)
         self.backend = backend
         self.fitted: List[Fitted] = []
         self._before: Dict[str, Any] = {}

@@ -9,7 +9,7 @@ from detaudit_probes.ops import catalogue
 from detaudit.commands.ops import sweep
 from detaudit.commands.ops.findings import OpsAudit, Refusal
 from detaudit.core.durations import duration
-from detaudit.core.events import Emit, Expected, Phase, Told
+from detaudit.core.events import Emit, Expected, Notice, Phase
 from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
@@ -32,7 +32,7 @@ class Options:
     device: str = "auto"
     only: tuple[str, ...] = ()
     list_raising: bool = False
-    price: bool = True
+    cost: bool = True
     jobs: int | None = None
     timeout: float = TRIAL_SECONDS
     budget: str | None = None
@@ -96,7 +96,7 @@ class _Sweep:
             {**asdict(options), "operations": len(self.names)},
             options.device,
             strict=options.strict,
-            asked=options.only,
+            requested=options.only,
             warnings=variables.warnings(self.session.variables),
         )
         with self.session.attended():
@@ -122,24 +122,24 @@ class _Sweep:
         self.found = replace(
             self.found, operations=operations, refusals=sweep.matched(said, operations)
         )
-        if self.options.price and not self.options.list_raising and operations:
+        if self.options.cost and not self.options.list_raising and operations:
             self.emit(Phase("What op determinism costs, timed with nothing beside it"))
             self.runner.limits = replace(self.runner.limits, jobs=1)
             timed = sweep.timings({one.name for one in operations})
             done = len(self.runner.finished)
             self.emit(Expected(done + timed, timed * TIMED_SECONDS))
-            priced = self.session.ask(sweep.costs(conditions, operations))
-            self.found = replace(self.found, operations=priced or operations)
+            with_cost = self.session.ask(sweep.costs(conditions, operations))
+            self.found = replace(self.found, operations=with_cost or operations)
 
     def _forecast(self, names: Sequence[str], random: Collection[str]) -> None:
         """Tell how much work it is, before it begins."""
         done, jobs = len(self.runner.finished), self.runner.limits.jobs
         replays = sweep.replays(names, random)
-        timed = sweep.timings(names) if self.options.price and not self.options.list_raising else 0
+        timed = sweep.timings(names) if self.options.cost and not self.options.list_raising else 0
         seconds, later = replays * RUN_SECONDS / jobs, timed * TIMED_SECONDS
         count = f"{len(names)} operation{'s' if len(names) != 1 else ''}"
         self.emit(
-            Told(
+            Notice(
                 f"Replaying {count} under four conditions: {replays + timed} runs, about "
                 f"{duration(seconds + later)} on this machine"
             )

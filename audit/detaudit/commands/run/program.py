@@ -92,7 +92,7 @@ class Program:
             and folder != folder.parent
         )
 
-    def holds(self, name: str) -> bool:
+    def contains(self, name: str) -> bool:
         """Whether a name below ``root`` is really there, and not behind a link to a folder
         elsewhere.
         """
@@ -358,7 +358,7 @@ class Process:
         if self._sandboxed is None:
             return View(self.program.root)
         orders, begun = request.orders, Begun.of(request)
-        changed = orders.left or bool(orders.version) or bool(request.loose)
+        changed = orders.left or bool(orders.version) or bool(request.unpinned)
         wanted = not request.pins or orders.kept
         self._begun = begun if wanted and not changed else None
         # What a run without these names has left holds what it has made of them.

@@ -24,7 +24,7 @@ from detaudit.commands.run.forecast import Forecast
 from detaudit.commands.run.investigate import PAIRS, investigate
 from detaudit.commands.run.program import Pace, Process, Program, Sandboxed, listing, written_by
 from detaudit.core.condition import Condition
-from detaudit.core.events import Emit, Told
+from detaudit.core.events import Emit, Notice
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.core.sentences import listed
@@ -67,7 +67,7 @@ class Options:
     keep: str | None = None
     strict: bool = False
     depth: str = "op"
-    price: bool | None = None
+    cost: bool | None = None
     search: bool = True
 
 
@@ -96,7 +96,7 @@ def run(
     not the program's.
     """
     for restored in in_place.recover():
-        emit(Told(_recovered(restored)))
+        emit(Notice(_recovered(restored)))
     with session(emit, resume, SHORT) as work:
         audit = _Run(program, options, work, reports).audit()
         if options.keep is not None and not audit.interrupted and audit.resume is None:
@@ -123,7 +123,7 @@ class _Run:
 
     def audit(self) -> RunAudit:
         forecast = _forecast(self.options).before(self.program.title)
-        self.emit(Told(f"{forecast}. What it writes outside of its folder is written each time."))
+        self.emit(Notice(f"{forecast}. What it writes outside of its folder is written each time."))
         hello = ask(self.options.python)
         before = listing(self.program.root)
         choice = choose(
@@ -137,20 +137,20 @@ class _Run:
         self.runner = self._start(hello.fingerprints[0])
         audit = self._blank(hello)
         with self.session.attended():
-            self.emit(Told(_announced(choice, self.program)))
+            self.emit(Notice(_announced(choice, self.program)))
             self._go_on(hello, before)
             audit = self._investigated(audit)
             self.session.undecided = audit.reproducible is None and bool(audit.own_fault)
         if self.session.interrupted:
             audit = _cut(self.so_far[-1] if self.so_far else audit, INTERRUPTED)
         trials = self.session.trials()
-        seen = {"framework": {"backend": backend_of(trials) or self.backend}}
+        facts = {"framework": {"backend": backend_of(trials) or self.backend}}
         audit = replace(
             audit,
             output=_printed(trials),
             notes=audit.notes + _notes(trials, self.options.online),
             isolation=self._isolation(choice, before, trials),
-            environment={**audit.environment, **seen},
+            environment={**audit.environment, **facts},
         )
         return self.session.complete(audit)
 
@@ -211,7 +211,7 @@ class _Run:
         self.so_far.append(blank)
         case = Case(
             program=self.program,
-            loose=self._loose(),
+            unpinned=self._unpinned(),
             known=known,
             sources=tuple(
                 source for source in base.script_sources().values() if source.script is not None
@@ -224,7 +224,7 @@ class _Run:
             changed=lambda: tuple(sorted(self.written))[:MOST_NAMES],
             known_so_far=self.so_far.append,
             depth=self.options.depth,
-            price=self.options.price,
+            cost=self.options.cost,
             backend=self.backend,
             runs=lambda: len(self.runner.finished),
             jobs=lambda: self.runner.limits.jobs,
@@ -249,7 +249,7 @@ class _Run:
         except StateGone:
             if self.session.saved is None:
                 raise
-        self.emit(Told("What runs of the saved audit have left is gone: these are made again."))
+        self.emit(Notice("What runs of the saved audit have left is gone: these are made again."))
         self.session.go_back(self.sandboxed.begin_anew(self.runner.finished))
         return self.session.ask(self._noting(investigate(case, blank)))
 
@@ -271,11 +271,11 @@ class _Run:
         try:
             sandbox.close(keep=self.session.folder.kept)
         except SandboxFailed as error:  # what is known is still reported; the journal is kept
-            self.emit(Told(str(error)))
+            self.emit(Notice(str(error)))
         replaced = getattr(sandbox, "replaced", None)
         if replaced is not None:
             self.emit(
-                Told(
+                Notice(
                     "What changed in the folder during the audit, by its runs or by you, is kept in "
                     f"{replaced}."
                 )
@@ -340,7 +340,7 @@ class _Run:
             own["KERAS_BACKEND"] = self.options.backend
         return own
 
-    def _loose(self) -> Condition:
+    def _unpinned(self) -> Condition:
         orders = Orders(every=self.options.every)
         after = self.options.stop_after
         if after is not None and after.endswith("s"):
@@ -376,13 +376,13 @@ def _cut(so_far: RunAudit, why: str) -> RunAudit:
     """What was known when the investigation ended before its end."""
     if so_far.reproducible is None:
         return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
-    if so_far.fix is not None or so_far.no_fix:
-        return replace(so_far, no_price=f"{why} before every pin was timed")
+    if so_far.fix is not None or so_far.no_fix_reason:
+        return replace(so_far, no_cost_reason=f"{why} before every pin was timed")
     missing = "a fix was tried" if so_far.causes else "the cause was found"
     return replace(
         so_far,
         reason=f"{so_far.reason}; {why} before {missing}",
-        no_fix=f"{why} before a fix was tried",
+        no_fix_reason=f"{why} before a fix was tried",
     )
 
 
@@ -390,8 +390,10 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     """Sentences on settings that do nothing, in the environment and in the script, and on processes
     not watched.
     """
-    loose = [run.trace for run in trials if run.trace is not None and not run.trial.condition.pins]
-    ids = {name for trace in loose for name in trace.measures.placebos}
+    unpinned = [
+        run.trace for run in trials if run.trace is not None and not run.trial.condition.pins
+    ]
+    ids = {name for trace in unpinned for name in trace.measures.placebos}
     own = tuple(
         f"a placebo is in the script: {placebo.title}. It does not hold {placebo.claims} (detaudit "
         f"scan shows it)"
@@ -405,10 +407,10 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
         for name in trial.trace.measures.trackers
     }
     offline = () if online else trackers.notes(imported)
-    return environment.warnings(os.environ) + own + offline + _unwatched(trials)
+    return environment.warnings(os.environ) + own + offline + _not_recorded(trials)
 
 
-def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
+def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
     """A sentence on Python processes that the script starts, where it starts some."""
     traces = [trial.trace for trial in trials if trial.trace is not None]
     most = max((trace.other_processes() for trace in traces), default=0)
@@ -441,7 +443,7 @@ def _recovered(restored: in_place.Restored) -> str:
 
 def _forecast(options: Options) -> Forecast:
     """How often the program will run, before the first run."""
-    return Forecast.of(options.pairs or PAIRS[0][1], options.search, options.price is not False)
+    return Forecast.of(options.pairs or PAIRS[0][1], options.search, options.cost is not False)
 
 
 def _announced(choice: Choice, program: Program) -> str:

@@ -17,7 +17,7 @@ QUICK_MODELS = ("mlp", "text")
 
 #: In a quick scan a source is tried on so many of its models and settings, the most telling first,
 #: and on its advised pin.
-QUICK_LOOSEN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
+QUICK_UNPIN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
 
 #: Pairs of each condition; races take more (``experiments.loosen.RACE_PAIRS``).
 PAIRS = {QUICK: 1, DEFAULT: 2, FULL: 5}
@@ -34,8 +34,8 @@ PROOF_SECONDS = 19.0
 
 @dataclass(frozen=True)
 class Plan:
-    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit
-    undecided.
+    """``requested`` are the ids that the user named: one of them that cannot be tried leaves the
+    audit undecided.
 
     ``untried`` are the sources that this depth leaves out.
     """
@@ -45,17 +45,17 @@ class Plan:
     models: tuple[str, ...]
     ladder_models: tuple[str, ...]
     pairs: int
-    asked: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
     untried: tuple[Source, ...] = ()
 
     @property
     def sections(self) -> bool:
         """Whether the matrix, the placebos and reach are part of the audit."""
-        return self.depth != QUICK and not self.asked
+        return self.depth != QUICK and not self.requested
 
     @property
     def ladder(self) -> bool:
-        return not self.asked
+        return not self.requested
 
     @property
     def proof_pairs(self) -> int:
@@ -123,7 +123,7 @@ def narrowed(source: Source) -> Source:
             )
         )
     pins = (plan.pins or tuple(pin.id for pin in source.pins))[:1]
-    return source._replace(experiment=plan._replace(models=plan.models[:QUICK_LOOSEN], pins=pins))
+    return source._replace(experiment=plan._replace(models=plan.models[:QUICK_UNPIN], pins=pins))
 
 
 def _named(source: Source, names: Sequence[str]) -> bool:

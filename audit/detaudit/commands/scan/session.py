@@ -133,7 +133,7 @@ class _Scan:
 
     def _measure_alone(self) -> None:
         """The recipe's proof and its price: with nothing of ours running beside them."""
-        if self.runner.cut:
+        if self.runner.ended_early:
             return
         done = len(self.runner.finished)
         self.emit(Expected(done + self.plan.runs_alone, self.plan.seconds_alone))
@@ -160,7 +160,7 @@ class _Scan:
         proof = None
         while (rung := weakest(self.ladder)) is not None:
             if self.runner.over_budget():
-                self.runner.cut = True
+                self.runner.ended_early = True
                 return None
             self.emit(Phase(f"The printed lines, in a script of their own: {rung.title}"))
             proof = verify.verify(
@@ -203,8 +203,8 @@ class _Scan:
             control=None,
             recipe=self.recipe,
             warnings=variables.warnings(self.session.variables),
-            asked=self.plan.asked,
-            untried=self.untried,
+            requested=self.plan.requested,
+            untried_sources=self.untried,
             strict=options.strict,
         )
         if parts is None:
@@ -223,11 +223,11 @@ class _Scan:
 
     def _decided(self) -> bool:
         """Whether the control allowed the sources to be tried."""
-        held = self.parts.control.finding if self.parts is not None else None
-        return held is not None and not held.parted
+        control = self.parts.control.finding if self.parts is not None else None
+        return control is not None and not control.differing
 
     def _verdicts(self, parts: Parts) -> Iterator[Verdict]:
-        cut = self.runner.cut
+        cut = self.runner.ended_early
         reason = "the budget ran out before it was decided" if cut else "the scan was interrupted"
         for source in self.plan.sources:
             yield parts.sources[source.id].finding or Verdict(source.id, ERROR, reason)

@@ -100,11 +100,11 @@ def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
 
 def counted(trials: Sequence[int]) -> dict[str, Any]:
     """How many trials something rests on, and which."""
-    return {"trials": len(trials), "trial_numbers": trials}
+    return {"trial_count": len(trials), "trial_numbers": trials}
 
 
 def _divergence(_: Known, first: divergence.Divergence) -> dict[str, Any]:
-    names = ("ulps_max", "elements", "of", "first", "max_abs")
+    names = ("ulps_max", "differing_elements", "total", "first_index", "max_abs")
     return {name: getattr(first.distance, name, None) for name in names}
 
 

@@ -28,13 +28,21 @@ def _report(_: Known, audit: findings.RunAudit) -> dict[str, Any]:
         "warnings": audit.notes,
         "notes": {},
         "first_divergence": audit.repeats.divergence,
+        "depends_on": _varied(audit, False),
+        "unaffected_by": _varied(audit, True),
+        "not_judged": _varied(audit, None),
         "traceback": _without_secrets(audit.traceback[-LONGEST_TRACEBACK:]),
     }
 
 
+def _varied(audit: findings.RunAudit, matches: bool | None) -> tuple[findings.Varied, ...]:
+    """The variations of the machine after which runs matched, differed, or showed neither."""
+    return tuple(varied for varied in audit.variations if varied.matches is matches)
+
+
 def _repeats(_: Known, repeats: findings.Repeats) -> dict[str, Any]:
-    match = repeats.agreed > 0 and not repeats.parted
-    return {"excluded": excluded_rate(repeats.agreed) if match else None}
+    match = repeats.matching > 0 and not repeats.differing
+    return {"excluded_rate": excluded_rate(repeats.matching) if match else None}
 
 
 def _cause(known: Known, cause: findings.Cause) -> dict[str, Any]:
@@ -62,17 +70,17 @@ def _verdict(known: Known, cause: findings.Cause) -> dict[str, Any]:
         "pinpoint": None,
         "settings": (),
         "counts": (),
-        "excluded": None,
+        "excluded_rate": None,
         **counted(pinned),
     }
 
 
 def _change(_: Known, fix: findings.Fix) -> dict[str, Any]:
-    return {"diff": _without_secrets(fix.diff), "trials": fix.runs}
+    return {"diff": _without_secrets(fix.diff)}
 
 
-def _price(known: Known, price: findings.Price) -> dict[str, Any]:
-    added = [pin for pin in price.fastest if pin not in price.found.pins]
+def _costs(known: Known, cost: findings.Costs) -> dict[str, Any]:
+    added = [pin for pin in cost.fastest if pin not in cost.combined.pins]
     return {"fixes": {pin: known.pins[pin] for pin in added if pin in known.pins}}
 
 
@@ -94,5 +102,5 @@ RULES: Rules = {
     (v1.Cause, findings.Cause): _cause,
     (v1.Verdict, findings.Cause): _verdict,
     (v1.Change, findings.Fix): _change,
-    (v1.Price, findings.Price): _price,
+    (v1.Costs, findings.Costs): _costs,
 }

@@ -23,10 +23,10 @@ _LONGEST_FACT = 200
 _MOST_TRIALS = 100  # on a terminal
 
 
-def seen_on(report: v1.Document) -> tuple[Line, ...]:
+def context_lines(report: v1.Document) -> tuple[Line, ...]:
     """The line that says where it was seen, where that is known."""
-    seen = context(report)
-    return (Line("Seen on", Text(seen, "quiet"), "quiet"),) if seen else ()
+    observed = context(report)
+    return (Line("Seen on", Text(observed, "quiet"), "quiet"),) if observed else ()
 
 
 def page_of(

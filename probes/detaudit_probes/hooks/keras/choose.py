@@ -13,7 +13,7 @@ from detaudit_probes.declare import (
 )
 
 
-def watch(session: Any, recorder: Any, name: str) -> None:
+def record(session: Any, recorder: Any, name: str) -> None:
     """Called when Keras has been imported under one of its names: the first one counts, and
     ``tf_keras`` beside it.
 
@@ -37,23 +37,23 @@ def watch(session: Any, recorder: Any, name: str) -> None:
     if first:
         recorder.trace.measure(backend=adapter or keras.backend.backend())
     if adapter is None:
-        told = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
-        recorder.trace.measure(unwatched=told)
+        versions = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
+        recorder.trace.measure(not_recorded=versions)
         return
     if first:
         recorder.imported()
-    watching = _watching(session, recorder, keras, adapter)
-    recorder.following.append(watching)
-    watching.variables()
+    hooks = _training_hooks(session, recorder, keras, adapter)
+    recorder.following.append(hooks)
+    hooks.variables()
     if recorder.counting:
-        watching.fit()
-        watching.loops()
-    if recorder.watched:
-        watching.batches()
-        watching.results()
+        hooks.fit()
+        hooks.loops()
+    if recorder.recorded:
+        hooks.batches()
+        hooks.results()
 
 
-def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
+def _training_hooks(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
     """Whoever watches, with the name of its ``adapter``."""
     made = _made(session, recorder, keras, adapter)
     made.adapter = adapter
@@ -62,20 +62,20 @@ def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
 
 def _made(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
     if adapter == "tensorflow":
-        from detaudit_probes.hooks.keras.tensorflow import TensorFlowWatching
+        from detaudit_probes.hooks.keras.tensorflow import TensorFlowHooks
 
-        return TensorFlowWatching(session, recorder, keras)
+        return TensorFlowHooks(session, recorder, keras)
     if adapter == "jax":
-        from detaudit_probes.hooks.keras.jax import JaxWatching
+        from detaudit_probes.hooks.keras.jax import JaxHooks
 
-        return JaxWatching(session, recorder, keras)
+        return JaxHooks(session, recorder, keras)
     if adapter in EVERY_BACKEND:
-        from detaudit_probes.hooks.keras.jax_or_torch import PlainWatching
+        from detaudit_probes.hooks.keras.jax_or_torch import PlainHooks
 
-        return PlainWatching(session, recorder, keras)
+        return PlainHooks(session, recorder, keras)
     from detaudit_probes.hooks.keras import keras2
 
-    kind = keras2.TfKerasWatching if adapter in TF_KERAS else keras2.Keras2Watching
+    kind = keras2.TfKerasHooks if adapter in TF_KERAS else keras2.Keras2Hooks
     return kind(session, recorder, keras, adapter)
 
 

@@ -20,7 +20,7 @@ from detaudit_probes.hooks.keras.jax_compiled import (
     Followed,
     is_array,
 )
-from detaudit_probes.hooks.keras.jax_or_torch import Leaf, PlainWatching, Stated, traced
+from detaudit_probes.hooks.keras.jax_or_torch import Leaf, PlainHooks, Stated, traced
 from detaudit_probes.ops.frameworks import jax_calls
 
 #: Before the name of what belongs to an optimizer.
@@ -36,32 +36,30 @@ def prepare(session: Any, recorder: Any) -> None:
     """
     import jax
 
-    def once_followed(make: Callable[[JaxWatching, Any], Any], original: Any) -> Any:
+    def once_followed(make: Callable[[JaxHooks, Any], Any], original: Any) -> Any:
         made: List[Any] = []
 
         def function(*arguments: Any, **named: Any) -> Any:
             if not made:
                 made.extend(
-                    make(one, original)
-                    for one in recorder.following
-                    if isinstance(one, JaxWatching)
+                    make(one, original) for one in recorder.following if isinstance(one, JaxHooks)
                 )
             return (made[0] if made else original)(*arguments, **named)
 
         return function
 
-    session.wrap(jax, "jit", functools.partial(once_followed, JaxWatching.jitting))
+    session.wrap(jax, "jit", functools.partial(once_followed, JaxHooks.jitting))
     session.wrap(
         jax,
         "pmap",
-        functools.partial(once_followed, functools.partial(JaxWatching.jitting, maps=True)),
+        functools.partial(once_followed, functools.partial(JaxHooks.jitting, maps=True)),
     )
     for name, (place, keyword) in LOOPS.items():
         session.wrap(
             jax.lax,
             name,
             functools.partial(
-                once_followed, functools.partial(JaxWatching.looping, place=place, keyword=keyword)
+                once_followed, functools.partial(JaxHooks.looping, place=place, keyword=keyword)
             ),
         )
 
@@ -74,7 +72,7 @@ def _caller() -> str:
     return "" if frame is None else str(frame.f_code.co_filename)
 
 
-class JaxWatching(PlainWatching):
+class JaxHooks(PlainHooks):
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
         self.applications = 0  # of optimizers, while functions were traced

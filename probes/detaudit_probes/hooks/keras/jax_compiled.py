@@ -47,8 +47,8 @@ class Followed:
     other value has one of these.
     """
 
-    def __init__(self, watching: Any, function: Any) -> None:
-        self.watching, self.function = watching, function
+    def __init__(self, hooks: Any, function: Any) -> None:
+        self.hooks, self.function = hooks, function
         self.names: Dict[Any, List[str]] = {}
         self.last: Optional[List[str]] = None
         self.results: Dict[int, Tuple[str, Any]] = {}
@@ -57,11 +57,11 @@ class Followed:
         def followed(*arguments: Any, **named: Any) -> Any:
             import jax
 
-            before = watching.applications
+            before = hooks.applications
             result = function(*arguments, **named)
             self.last = (
-                [watching.names.get(one, "") for one in jax.tree.leaves(result)]
-                if watching.applications > before
+                [hooks.names.get(one, "") for one in jax.tree.leaves(result)]
+                if hooks.applications > before
                 else []
             )
             call = _signature(arguments, named)
@@ -85,9 +85,9 @@ class Followed:
             import jax
 
             result = compiled(*arguments, **named)
-            self.watching.gave(jax.tree.leaves(result))
+            self.hooks.gave(jax.tree.leaves(result))
             return result
-        return self.watching.called(self, compiled, arguments, named, call, anew)
+        return self.hooks.called(self, compiled, arguments, named, call, anew)
 
     def made(self) -> Dict[int, str]:
         """The names of what the last step has given, by its ids."""
@@ -131,7 +131,7 @@ class Compiled:
         return self.__qualname__  # as a function: found under its name, and a copy is itself
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if not self._followed.watching.looks():
+        if not self._followed.hooks.looks():
             return self._jitted(*arguments, **named)
         return self._followed.call(
             self._jitted, arguments, named, _signature(arguments, named, self._static), self._anew
@@ -240,7 +240,7 @@ class Ahead(_InItsPlace):
             followed.names[self._call] = names
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if not self._followed.watching.looks():
+        if not self._followed.hooks.looks():
             return self._jaxs(*arguments, **named)
         return self._followed.call(self._jaxs, arguments, named, self._call, self._function)
 

@@ -8,13 +8,13 @@ updates by other means (``torch.optim``) is read at exit, with the variables of 
 from typing import Any, Callable, Iterator, List, Tuple
 
 from detaudit_probes import backends
-from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.keras.training_hooks import STATES, TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import tensors_in
 from detaudit_probes.recording import on_device
 
 
-class PlainWatching(Watching):
+class PlainHooks(TrainingHooks):
     # A ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
     _applying = False
 
@@ -54,7 +54,7 @@ class PlainWatching(Watching):
         """The first value of every variable that Keras makes, named by its path."""
         from keras.src import backend
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
                 original(variable, value)
                 path = path_of(variable)
@@ -64,7 +64,7 @@ class PlainWatching(Watching):
 
             return _initialize
 
-        self.session.wrap(backend.Variable, "_initialize", telling)
+        self.session.wrap(backend.Variable, "_initialize", wrapper)
 
     def tap(self, iterator: Any) -> None:
         make = iterator._get_iterator

@@ -21,12 +21,12 @@ from detaudit_probes.hooks.keras.tf_function import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.hooks.keras.watching import Watching
+from detaudit_probes.hooks.keras.training_hooks import TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import gradients
 
 
-class Keras2Watching(Watching):
+class Keras2Hooks(TrainingHooks):
     """On Theano and TensorFlow 1. ``keras`` is the module that the script trains with."""
 
     callbacks_place = {"fit": 6, "fit_generator": 5}
@@ -53,7 +53,7 @@ class Keras2Watching(Watching):
     def variables(self) -> None:
         """Every weight that a layer makes. It has its first value at the first ``fit``."""
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def add_weight(layer: Any, *arguments: Any, **named: Any) -> Any:
                 variable = original(layer, *arguments, **named)
                 self.recorder.made(
@@ -70,7 +70,7 @@ class Keras2Watching(Watching):
 
             return clear_session
 
-        self.session.wrap(self.keras.layers.Layer, "add_weight", telling)
+        self.session.wrap(self.keras.layers.Layer, "add_weight", wrapper)
         if self.of_graphs:
             self.recorder.of_graphs = True
             self.session.wrap(self.keras.backend, "clear_session", clearing)
@@ -95,18 +95,18 @@ class Keras2Watching(Watching):
     def batches(self) -> None:
         """What the compiled function of a step is given: the arrays of its batch."""
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _make_train_function(model: Any) -> None:
                 made = getattr(model, "train_function", None) is None
                 original(model)
                 if made:
-                    model.train_function = self._told(model.train_function)
+                    model.train_function = self._counting(model.train_function)
 
             return _make_train_function
 
-        self.session.wrap(self.trainer(), "_make_train_function", telling)
+        self.session.wrap(self.trainer(), "_make_train_function", wrapper)
 
-    def _told(self, original: Any) -> Any:
+    def _counting(self, original: Any) -> Any:
         def train_function(inputs: Any) -> Any:
             if self.recorder.recording:
                 self.recorder.batch(
@@ -129,7 +129,7 @@ class Keras2Watching(Watching):
         self.session.wrap(self.trainer(), "train_on_batch", self.stepping(done, self.ready))
 
 
-class TfKerasWatching(Keras2Watching):
+class TfKerasHooks(Keras2Hooks):
     """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
 
     of_graphs = False

@@ -16,13 +16,13 @@ from detaudit_probes.hooks.keras.tf_function import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.keras.training_hooks import STATES, TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import gradients, is_readable, read
 from detaudit_probes.recording import on_device
 
 
-class TensorFlowWatching(Watching):
+class TensorFlowHooks(TrainingHooks):
     is_replica = staticmethod(is_replica)
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
@@ -46,7 +46,7 @@ class TensorFlowWatching(Watching):
         from keras.src.backend.tensorflow.core import Variable
         from tensorflow.python.eager import context
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
                 original(variable, value)
                 path = path_of(variable)
@@ -56,7 +56,7 @@ class TensorFlowWatching(Watching):
 
             return _initialize
 
-        self.session.wrap(Variable, "_initialize", telling)
+        self.session.wrap(Variable, "_initialize", wrapper)
         self.functions.follow()
 
     def batches(self) -> None:

@@ -64,10 +64,10 @@ class _Here(threading.local):
 
 
 class Functions:
-    """``watching`` has a ``_step`` that takes optimizers."""
+    """``hooks`` has a ``_step`` that takes optimizers."""
 
-    def __init__(self, watching: Any) -> None:
-        self._watching, self._recorder = watching, watching.recorder
+    def __init__(self, hooks: Any) -> None:
+        self._hooks, self._recorder = hooks, hooks.recorder
         self._of_graph: Any = weakref.WeakKeyDictionary()  # what each applies, by its id
         self._here = _Here()
 
@@ -101,10 +101,10 @@ class Functions:
 
             return _initialize_uninitialized_variables
 
-        self._watching.session.wrap(Function, "_initialize_uninitialized_variables", lifting)
+        self._hooks.session.wrap(Function, "_initialize_uninitialized_variables", lifting)
         if self._recorder.counting:
-            self._watching.session.wrap(Function, "__call__", self._calling)
-            self._watching.session.wrap(_concrete(), "_call_flat", self._running)
+            self._hooks.session.wrap(Function, "__call__", self._calling)
+            self._hooks.session.wrap(_concrete(), "_call_flat", self._running)
 
     def _calling(self, original: Any) -> Any:
         """For the call of a function, which may be traced then."""
@@ -149,9 +149,9 @@ class Functions:
             if self._recorder.inside_fit:
                 for optimizer in [one.optimizer() for one in self._in(concrete.graph).values()]:
                     if optimizer is not None:
-                        self._watching._met(optimizer)
+                        self._hooks._met(optimizer)
                 return run()
-            pinned = self._recorder.pinpoint if self._watching.replays else None
+            pinned = self._recorder.pinpoint if self._hooks.replays else None
             if pinned is not None and pinned.take():
                 pinned.fail(
                     "of a function that was traced before (get_concrete_function) no operation is watched",
@@ -168,7 +168,7 @@ class Functions:
         """The outermost call of a function in this thread."""
         recorder, here = self._recorder, self._here
         before = recorder.threads.steps
-        pinned = recorder.pinpoint if self._watching.replays else None
+        pinned = recorder.pinpoint if self._hooks.replays else None
         taken = pinned is not None and pinned.take()
         here.calling = True
         try:
@@ -207,7 +207,7 @@ class Functions:
                 recorder.arguments(
                     tensors_in("argument", [one for one in arguments if is_data(one)])
                 )
-            self._watching._step(applied, [])
+            self._hooks._step(applied, [])
 
 
 def _concrete() -> Any:
@@ -231,13 +231,13 @@ def _around() -> Iterator[Any]:
         graph = graph.outer_graph
 
 
-def follow_iterators(watching: Any) -> None:
+def follow_iterators(hooks: Any) -> None:
     """The batches of a dataset that a script iterates by itself, outside of a graph."""
     from tensorflow.python.data.ops.iterator_ops import OwnedIterator
     from tensorflow.python.eager import context
 
-    recorder = watching.recorder
-    if any(one is not watching and hasattr(one, "functions") for one in recorder.following):
+    recorder = hooks.recorder
+    if any(one is not hooks and hasattr(one, "functions") for one in recorder.following):
         return  # another Keras's watching does so already
 
     def following(original: Any) -> Any:
@@ -249,16 +249,16 @@ def follow_iterators(watching: Any) -> None:
 
         return __next__
 
-    watching.session.wrap(OwnedIterator, "__next__", following)
+    hooks.session.wrap(OwnedIterator, "__next__", following)
 
 
-def follow_inputs(watching: Any, layer: Any) -> None:
+def follow_inputs(hooks: Any, layer: Any) -> None:
     """What layers are called with while a tape records: it goes into a step of the script's own.
     ``layer`` is the class of all.
     """
     from tensorflow.python.eager import context
 
-    recorder, here = watching.recorder, _Here()
+    recorder, here = hooks.recorder, _Here()
 
     def entering(original: Any) -> Any:
         def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -278,7 +278,7 @@ def follow_inputs(watching: Any, layer: Any) -> None:
 
         return __call__
 
-    watching.session.wrap(layer, "__call__", entering)
+    hooks.session.wrap(layer, "__call__", entering)
 
 
 def _tape_records() -> bool:

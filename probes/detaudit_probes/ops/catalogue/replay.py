@@ -9,7 +9,7 @@ import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from detaudit_probes.ops import catalogue, entry, refusals
-from detaudit_probes.ops.event import described, first_parting
+from detaudit_probes.ops.event import described, first_difference
 from detaudit_probes.ops.frameworks import tensorflow
 from detaudit_probes.protocol import OperationsReplayed, Raised
 from detaudit_probes.recording import fingerprint
@@ -55,7 +55,7 @@ def run(trial: Any, writer: TraceWriter) -> None:
         writer.measure(refusals=refusals.found(tf))
     chosen = orders.operations.split(",")
     dtypes = orders.dtypes.split(",") if orders.dtypes is not None else entry.FLOATS
-    told = OperationsReplayed({}, {}, {}, {})
+    replayed = OperationsReplayed({}, {}, {}, {})
     hasher = fingerprint.Hasher(trial.request.fingerprint)
     for one in catalogue.OPERATIONS:
         if one.name not in chosen:
@@ -66,12 +66,14 @@ def run(trial: Any, writer: TraceWriter) -> None:
                 if orders.unseeded:
                     _call_unseeded(tf, one, dtype, name, trial.request.seed, writer)
                 else:
-                    _replay(tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, told)
+                    _replay(
+                        tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, replayed
+                    )
             except Exception as error:
                 # Told; whether a refusal was to be expected is for the engine to say
                 kind = type(error).__name__
-                told.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
-    writer.measure(operations=told)
+                replayed.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
+    writer.measure(operations=replayed)
 
 
 def _replay(
@@ -82,13 +84,13 @@ def _replay(
     repeats: int,
     writer: TraceWriter,
     hasher: fingerprint.Hasher,
-    told: OperationsReplayed,
+    replayed: OperationsReplayed,
 ) -> None:
     prepared = prepare(tf, one, dtype)
-    watch = tensorflow.Watch(hasher)
-    with tensorflow.watching(watch):
+    recorder = tensorflow.OperationRecorder(hasher)
+    with tensorflow.recording(recorder):
         prepared.run()
-    told.executed[name] = tuple(sorted({event.operation for event in watch.events}))
+    replayed.executed[name] = tuple(sorted({event.operation for event in recorder.events}))
     writer.once_each(
         "data",
         [
@@ -96,13 +98,13 @@ def _replay(
             for place, tensor in enumerate(prepared.inputs)
         ],
     )
-    seen, seconds, parted = set(), [], False  # type: Set[int], List[float], bool
+    seen, seconds, differing = set(), [], False  # type: Set[int], List[float], bool
     for number in range(repeats):
         began = _clock()
         found = [(stage, part, tensor.numpy()) for stage, part, tensor in prepared.run()]
         seconds.append(_clock() - began)
         taken = writer.take_each([value for _, _, value in found])
-        parted = parted or (number > 0 and any(one.fingerprint not in seen for one in taken))
+        differing = differing or (number > 0 and any(one.fingerprint not in seen for one in taken))
         writer.step(
             name,
             number,
@@ -112,11 +114,11 @@ def _replay(
             ],
         )
         seen |= {one.fingerprint for one in taken}
-    told.seconds[name] = tuple(seconds)
+    replayed.seconds[name] = tuple(seconds)
     if one.batch:
         _one_of_the_batch(prepared, name, writer)
-    if parted:
-        told.guilty[name] = _guilty(prepared, watch, repeats)
+    if differing:
+        replayed.differing[name] = _operation(prepared, recorder, repeats)
 
 
 def _call_unseeded(
@@ -199,16 +201,18 @@ def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> Non
     )
 
 
-def _guilty(prepared: Prepared, watch: tensorflow.Watch, repeats: int) -> Optional[Dict[str, Any]]:
+def _operation(
+    prepared: Prepared, recorder: tensorflow.OperationRecorder, repeats: int
+) -> Optional[Dict[str, Any]]:
     """The operation at which replays part, seen with every operation watched; None where they agree
     so.
     """
     replays = []
     for _ in range(repeats):
-        with tensorflow.watching(watch):
+        with tensorflow.recording(recorder):
             prepared.run()
-        replays.append(watch.events)
-    parting = first_parting(replays)
-    if parting is None:
+        replays.append(recorder.events)
+    difference = first_difference(replays)
+    if difference is None:
         return None
-    return described(parting)
+    return described(difference)

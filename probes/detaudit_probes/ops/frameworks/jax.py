@@ -13,9 +13,9 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import jaxprs
-from detaudit_probes.ops.places import told_apart as of_keras
+from detaudit_probes.ops.places import naming_layers as of_keras
+from detaudit_probes.ops.recorder import OperationRecorder as BaseRecorder
 from detaudit_probes.ops.state import State as BaseState
-from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
 from detaudit_probes.recording.fingerprint import canonical_view
 
@@ -39,10 +39,10 @@ _SCOPE = "detaudit:%s:%s"
 _SCOPES = re.compile(r"detaudit:(\w*):([^/()]*)")
 
 
-class Watch(BaseWatch):
+class OperationRecorder(BaseRecorder):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self.watching = False
+        self.recording = False
 
     def evaluate(
         self, closed: Any, given: List[jaxprs.Value], scopes: str = "", line: str = ""
@@ -74,7 +74,7 @@ class Watch(BaseWatch):
         self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str
     ) -> List[jaxprs.Value]:
         name, parameters = equation.primitive.name, equation.params
-        if self.watching and self.detailed:
+        if self.recording and self.detailed:
             scopes, line = (
                 "%s/%s" % (scopes, equation.source_info.name_stack),
                 self._line(equation) or line,
@@ -108,7 +108,7 @@ class Watch(BaseWatch):
             jaxprs.Value(one, True)
             for one in (found if equation.primitive.multiple_results else [found])
         ]
-        if self.watching:
+        if self.recording:
             self.events.append(
                 Event(
                     equation.primitive.name,
@@ -224,18 +224,18 @@ def _plain(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def watching(watch: Watch) -> Iterator[Watch]:
-    """Every equation that ``watch`` evaluates in the block is an event."""
-    watch.begin()
-    watch.watching = True
+def recording(recorder: OperationRecorder) -> Iterator[OperationRecorder]:
+    """Every equation that ``recorder`` evaluates in the block is an event."""
+    recorder.begin()
+    recorder.recording = True
     try:
-        yield watch
+        yield recorder
     finally:
-        watch.watching = False
+        recorder.recording = False
 
 
 @contextlib.contextmanager
-def told_apart(watch: Watch) -> Iterator[None]:
+def naming_layers(recorder: OperationRecorder) -> Iterator[None]:
     """What is traced in the block carries stages, layers, and the weights that are updated, in the
     names of its scopes.
     """
@@ -260,7 +260,7 @@ def told_apart(watch: Watch) -> Iterator[None]:
 
     update, BaseOptimizer._backend_update_step = BaseOptimizer._backend_update_step, updating
     try:
-        with of_keras(watch, scope):
+        with of_keras(recorder, scope):
             yield
     finally:
         BaseOptimizer._backend_update_step = update
@@ -328,14 +328,14 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
             ]
             values += [jaxprs.Value(one, False) for one in jax.tree.leaves(data)]
             return jax.tree.unflatten(
-                structure, [one.array for one in pinpoint.watch.evaluate(closed, values)]
+                structure, [one.array for one in pinpoint.op_recorder.evaluate(closed, values)]
             )
 
         def again() -> Any:
             return given(jax.tree.map(jnp.copy, before), iter([data]))
 
         if model.run_eagerly or not model.jit_compile:
-            pinpoint.replay("fit", equations, None, returned, bare=again)
+            pinpoint.replay("fit", equations, None, returned, unrecorded=again)
         else:
             pinpoint.replay("fit", equations, again, returned)
         return returned

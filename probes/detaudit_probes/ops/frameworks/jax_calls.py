@@ -67,7 +67,7 @@ class Call:
             # As they came in
             values = [jaxprs.Value(array, True, name) for _, name, array in self._given]
             return _shaped(
-                [one.array for one in self._pinpoint.watch.evaluate(step[0], values)], weights
+                [one.array for one in self._pinpoint.op_recorder.evaluate(step[0], values)], weights
             )
 
         def whole() -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from detaudit_probes import protocol
 from detaudit_probes.ops import frameworks
-from detaudit_probes.ops.event import Event, described, first_parting, marks
+from detaudit_probes.ops.event import Event, described, first_difference, marks
 from detaudit_probes.ops.state import State
 from detaudit_probes.protocol import Ends, StepReplayed
 from detaudit_probes.recording import fingerprint
@@ -35,8 +35,8 @@ class Pinpoint:
     of it.
 
     ``recorder`` counts the ``steps``, knows the variables that are ``alive()``, and leaves alone
-    what happens while it is ``paused``. ``watch`` is the framework's. ``algorithm`` is that of the
-    fingerprints, ``users`` tells whether a file is the user's.
+    what happens while it is ``paused``. ``op_recorder`` is the framework's. ``algorithm`` is that
+    of the fingerprints, ``users`` tells whether a file is the user's.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Pinpoint:
     def on(self, backend: str) -> None:
         """Whose operations are watched; to be said before a step is taken."""
         self.framework = frameworks.get(backend)
-        self.watch = self.framework.Watch(self._hasher, self._users, self._named)
+        self.op_recorder = self.framework.OperationRecorder(self._hasher, self._users, self._named)
 
     def take(self) -> bool:
         """Whether the step that begins now is the one; its state is taken then."""
@@ -79,12 +79,12 @@ class Pinpoint:
 
     def fail(self, reason: Any, kind: str = "fit") -> None:
         """The step cannot be replayed; the training goes on."""
-        told = (
+        failure = (
             "%s: %s" % (type(reason).__name__, reason)
             if isinstance(reason, Exception)
             else str(reason)
         )
-        self.found = StepReplayed(kind, 0, failed=told[:500])
+        self.found = StepReplayed(kind, 0, failed=failure[:500])
         self.drop()
 
     def take_in_fit(self) -> bool:
@@ -126,11 +126,11 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any = None,
-        bare: Optional[Callable[[], Any]] = None,
+        unrecorded: Optional[Callable[[], Any]] = None,
     ) -> None:
         """Replay the step that has just run and has ``returned`` so: ``eager`` and ``compiled`` do
-        it again, from the state as it is. ``bare`` does so where nobody watches, if that is not
-        ``eager``.
+        it again, from the state as it is. ``unrecorded`` does so where nobody watches, if that is
+        not ``eager``.
 
         What goes wrong is told (``failed``), and no reason to end the training.
         """
@@ -139,7 +139,7 @@ class Pinpoint:
         self._close()
         self.recorder.paused = True
         try:
-            self._replay(kind, self._before, eager, compiled, returned, bare or eager)
+            self._replay(kind, self._before, eager, compiled, returned, unrecorded or eager)
         except Exception as error:  # ours, or of a step that cannot be taken twice
             self.fail(error, kind)
         finally:
@@ -153,12 +153,12 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any,
-        bare: Callable[[], Any],
+        unrecorded: Callable[[], Any],
     ) -> None:
         after = self.framework.State(self.recorder.alive())
         before.add(after)  # what the step itself has made: an optimizer's state begins with zeros
         try:
-            self._compare(kind, before, after, eager, compiled, returned, bare)
+            self._compare(kind, before, after, eager, compiled, returned, unrecorded)
         finally:
             after.restore()
 
@@ -170,7 +170,7 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any,
-        bare: Callable[[], Any],
+        unrecorded: Callable[[], Any],
     ) -> None:
         framework = self.framework
         variables = self._others = after.variables
@@ -178,16 +178,16 @@ class Pinpoint:
         replays = self.replays
         wholes: List[Tuple[int, ...]] = []
 
-        def watched() -> Any:
-            self.watch.detailed = not replays
+        def recorded() -> Any:
+            self.op_recorder.detailed = not replays
             with contextlib.ExitStack() as stack:
-                if self.watch.detailed:
-                    stack.enter_context(framework.told_apart(self.watch))
-                stack.enter_context(framework.watching(self.watch))
+                if self.op_recorder.detailed:
+                    stack.enter_context(framework.naming_layers(self.op_recorder))
+                stack.enter_context(framework.recording(self.op_recorder))
                 result = eager()
-            if self.watch.failed:
-                raise RuntimeError(self.watch.failed)
-            replays.append(self.watch.events)
+            if self.op_recorder.failed:
+                raise RuntimeError(self.op_recorder.failed)
+            replays.append(self.op_recorder.events)
             wholes.append(self._ends(variables, result, True))
             return result
 
@@ -200,22 +200,24 @@ class Pinpoint:
             return ends
 
         with framework.eagerly():
-            watched_ends = again(watched, REPLAYS)
-            bare_ends = again(bare, len(watched_ends))
-        compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
+            recorded_ends = again(recorded, REPLAYS)
+            unrecorded_ends = again(unrecorded, len(recorded_ends))
+        compiled_ends = again(compiled, len(recorded_ends)) if compiled is not None else []
         # Where the step ends on the same bits each time, what parted in it was of no consequence:
         # memory that an operation has left as it found it, for one.
-        parting = first_parting(replays) if len(set(wholes)) > 1 else None
+        difference = first_difference(replays) if len(set(wholes)) > 1 else None
         self.found = StepReplayed(
             kind,
             len(replays[0]),
-            guilty=None if parting is None else described(parting),
-            watched=_counted(watched_ends),
-            eager=_counted(bare_ends),
+            operation=None if difference is None else described(difference),
+            recorded=_counted(recorded_ends),
+            eager=_counted(unrecorded_ends),
             compiled=_counted(compiled_ends),
-            same_watched=same_ends(watched_ends, bare_ends),
-            same_eager=same_ends(bare_ends, compiled_ends) if compiled_ends else None,
-            same_step=ended in (compiled_ends or bare_ends),
+            recorded_matches_eager=same_ends(recorded_ends, unrecorded_ends),
+            eager_matches_compiled=same_ends(unrecorded_ends, compiled_ends)
+            if compiled_ends
+            else None,
+            replay_matches_step=ended in (compiled_ends or unrecorded_ends),
             seconds=_clock() - began,
         )
 
@@ -227,8 +229,8 @@ class Pinpoint:
             return False
         self._others = self.framework.State.everything(self.recorder.alive())
         self._live = contextlib.ExitStack()
-        self._live.enter_context(self.framework.told_apart(self.watch))
-        self._live.enter_context(self.framework.watching(self.watch))
+        self._live.enter_context(self.framework.naming_layers(self.op_recorder))
+        self._live.enter_context(self.framework.recording(self.op_recorder))
         return True
 
     def end_live(self) -> None:
@@ -237,11 +239,11 @@ class Pinpoint:
         """
         if not self._close() or self.found:
             return
-        if self.watch.failed:
-            self.fail(self.watch.failed, LIVE)
+        if self.op_recorder.failed:
+            self.fail(self.op_recorder.failed, LIVE)
         else:
-            self.replays.append(self.watch.events)
-            self.found = StepReplayed(LIVE, len(self.watch.events))
+            self.replays.append(self.op_recorder.events)
+            self.found = StepReplayed(LIVE, len(self.op_recorder.events))
 
     def _close(self) -> bool:
         live, self._live = self._live, None

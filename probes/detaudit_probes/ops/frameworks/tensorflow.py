@@ -10,14 +10,14 @@ import contextlib
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from detaudit_probes.ops.event import Event
-from detaudit_probes.ops.places import told_apart as of_keras
+from detaudit_probes.ops.places import naming_layers as of_keras
+from detaudit_probes.ops.recorder import OperationRecorder as BaseRecorder
 from detaudit_probes.ops.state import State as BaseState
-from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
 from detaudit_probes.recording.fingerprint import canonical_view
 
 
-class Watch(BaseWatch):
+class OperationRecorder(BaseRecorder):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.line = ""  # of the forward operation whose gradient is being taken
@@ -217,16 +217,16 @@ def _plain(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def watching(watch: Watch) -> Iterator[Watch]:
-    """Every eager operation in the block is told to ``watch``."""
+def recording(recorder: OperationRecorder) -> Iterator[OperationRecorder]:
+    """Every eager operation in the block is told to ``recorder``."""
     from tensorflow.python.framework import op_callbacks
 
-    watch.begin()
-    op_callbacks.add_op_callback(watch)
+    recorder.begin()
+    op_callbacks.add_op_callback(recorder)
     try:
-        yield watch
+        yield recorder
     finally:
-        op_callbacks.remove_op_callback(watch)
+        op_callbacks.remove_op_callback(recorder)
 
 
 class State(BaseState):
@@ -289,9 +289,9 @@ def _operation_seeds() -> Tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def told_apart(watch: Watch) -> Iterator[None]:
-    """Let ``watch`` know, for each operation in the block, its stage and its layer; of a gradient,
-    those of the operation whose gradient it is.
+def naming_layers(recorder: OperationRecorder) -> Iterator[None]:
+    """Let ``recorder`` know, for each operation in the block, its stage and its layer; of a
+    gradient, those of the operation whose gradient it is.
     """
     from tensorflow.python import pywrap_tfe
     from tensorflow.python.eager import backprop
@@ -301,19 +301,19 @@ def told_apart(watch: Watch) -> Iterator[None]:
     def differentiated(
         op_name: str, attr_tuple: Any, num_inputs: int, inputs: Any, outputs: Any, *rest: Any
     ) -> Any:
-        made = watch.forward(op_name, [*(inputs or ()), *(outputs or ())])
-        before, watch.stage, line = watch.stage, "gradient", watch.line
-        watch.layers.append(made.layer if made is not None else "")
-        watch.line = made.line if made is not None else ""
+        made = recorder.forward(op_name, [*(inputs or ()), *(outputs or ())])
+        before, recorder.stage, line = recorder.stage, "gradient", recorder.line
+        recorder.layers.append(made.layer if made is not None else "")
+        recorder.line = made.line if made is not None else ""
         try:
             return gradient(op_name, attr_tuple, num_inputs, inputs, outputs, *rest)
         finally:
-            watch.stage, watch.line = before, line
-            watch.layers.pop()
+            recorder.stage, recorder.line = before, line
+            recorder.layers.pop()
 
     pywrap_tfe.TFE_Py_RegisterGradientFunction(differentiated)
     try:
-        with of_keras(watch):
+        with of_keras(recorder):
             yield
     finally:
         pywrap_tfe.TFE_Py_RegisterGradientFunction(gradient)

@@ -11,10 +11,10 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set, Tuple
 
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import torch_tensors as of
-from detaudit_probes.ops.places import told_apart as of_keras
+from detaudit_probes.ops.places import naming_layers as of_keras
+from detaudit_probes.ops.recorder import OperationRecorder as BaseRecorder
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.state import Way
-from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
 from detaudit_probes.recording.fingerprint import canonical_view
 
@@ -58,7 +58,7 @@ class _Noted(NamedTuple):
     silent: bool  # a view, or of tensors that are not looked at: no event
 
 
-class Watch(BaseWatch):
+class OperationRecorder(BaseRecorder):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         # Layer and line of a forward operation, by sequence number
@@ -227,9 +227,9 @@ class Watch(BaseWatch):
 
 
 @contextlib.contextmanager
-def watching(watch: Watch) -> Iterator[Watch]:
+def recording(recorder: OperationRecorder) -> Iterator[OperationRecorder]:
     """Every operation of this thread in the block, and of its backward passes, is told to
-    ``watch``.
+    ``recorder``.
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -239,16 +239,16 @@ def watching(watch: Watch) -> Iterator[Watch]:
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            return watch.execute(func, args, kwargs or {})
+            return recorder.execute(func, args, kwargs or {})
 
-    watch.begin()
+    recorder.begin()
     with Mode():
-        yield watch
+        yield recorder
 
 
 @contextlib.contextmanager
-def told_apart(watch: Watch) -> Iterator[None]:
-    with of_keras(watch):
+def naming_layers(recorder: OperationRecorder) -> Iterator[None]:
+    with of_keras(recorder):
         yield
 
 

@@ -17,7 +17,7 @@ from detaudit.cli.options import (
     Verbose,
     interpreter_path,
 )
-from detaudit.cli.output import hand_over, tell_how_to_go_on
+from detaudit.cli.output import hand_over, print_how_to_continue
 
 EXAMPLE = "Example: detaudit again --seed 3"
 
@@ -59,5 +59,5 @@ def again_command(
         audit = session.run(options, drawing, str(resume) if resume else None)
     document = common.document(v1.AgainReport, audit, conclude(audit))
     hand_over(document, targets, verbose)
-    tell_how_to_go_on(audit, document.exit_code)
+    print_how_to_continue(audit, document.exit_code)
     raise typer.Exit(document.exit_code)

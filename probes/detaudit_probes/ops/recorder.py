@@ -11,7 +11,7 @@ from detaudit_probes.recording.fingerprint import Hasher
 _DEEPEST = 100  # frames that are looked at for the user's line
 
 
-class Watch:
+class OperationRecorder:
     """Collects the events of what is executed while it watches.
 
     ``users`` tells whether a file is the user's, ``variables`` (name, the framework's variable)

@@ -15,7 +15,7 @@ STATES = ("seed_generator_state",)
 COUNTS = ("batch", "size")
 
 
-class Watching:
+class TrainingHooks:
     """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit``
     runs. ``first`` and ``read_each`` give what is recorded of variables: where they lie on a card,
     it need not be their bits.
@@ -63,11 +63,11 @@ class Watching:
         """A training begins: every variable of the model is there."""
 
     def fit(self) -> None:
-        def telling(place: int) -> Any:
+        def wrapper(place: int) -> Any:
             return lambda original: self._fit(original, place)
 
         for name, place in self.callbacks_place.items():
-            self.session.wrap(self.trainer(), name, telling(place))
+            self.session.wrap(self.trainer(), name, wrapper(place))
 
     def _fit(self, original: Any, place: int) -> Any:
         def fit(model: Any, *arguments: Any, **named: Any) -> Any:
@@ -142,7 +142,7 @@ class Watching:
         after it, a step.
         """
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
                 recorder = self.recorder
                 if not recorder.begins_fit():
@@ -160,7 +160,7 @@ class Watching:
 
             return train_on_batch
 
-        return telling
+        return wrapper
 
     def _returned(self, model: Any, result: Any) -> None:
         """What ``train_on_batch`` returns to the script."""
@@ -200,7 +200,7 @@ class Watching:
     def batches_given(self) -> None:
         """What ``train_on_batch`` is given is the batch of its step."""
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def train_on_batch(
                 model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
             ) -> Any:
@@ -212,7 +212,7 @@ class Watching:
 
             return train_on_batch
 
-        self.session.wrap(self.trainer(), "train_on_batch", telling)
+        self.session.wrap(self.trainer(), "train_on_batch", wrapper)
 
     def train_on_batch(
         self, original: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
@@ -270,44 +270,42 @@ def _with(callbacks: Any, mine: Any) -> Any:
     return list(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]) + [mine]
 
 
-def _callback(watching: Watching, model: Any) -> Any:
-    recorder = watching.recorder
+def _callback(hooks: TrainingHooks, model: Any) -> Any:
+    recorder = hooks.recorder
 
-    class Watch(watching.keras.callbacks.Callback):
+    class RecordingCallback(hooks.keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
             self.begun, self.taken, self.metrics = 0, False, None
 
         def on_train_begin(self, logs=None):
             recorder.drop_batches()
-            del watching.raw[:]
-            watching.began(model)
+            del hooks.raw[:]
+            hooks.began(model)
 
         def on_train_batch_begin(self, batch, logs=None):
             self.begun = batch
             self.taken = (
-                watching.replays
-                and recorder.pinpoint is not None
-                and recorder.pinpoint.take_in_fit()
+                hooks.replays and recorder.pinpoint is not None and recorder.pinpoint.take_in_fit()
             )
 
         def on_train_batch_end(self, batch, logs=None):
             if self.taken:
-                watching.replay_fit(model, batch - self.begun + 1)
-            del watching.raw[: batch - self.begun + 1]
+                hooks.replay_fit(model, batch - self.begun + 1)
+            del hooks.raw[: batch - self.begun + 1]
             returned = [
                 ("loss" if name == "loss" else "metric", name, value)
                 for name, value in self._judged(logs, "train")
             ]
-            watching.sync(model)
+            hooks.sync(model)
             recorder.step(
                 "fit",
                 recorder.steps,
                 batch - self.begun + 1,
                 returned,
                 model.weights,
-                watching.applied(model),
-                watching,
+                hooks.applied(model),
+                hooks,
             )
 
         # As Keras called them before 2.3; where both are known, these are not called.
@@ -335,4 +333,4 @@ def _callback(watching: Watching, model: Any) -> Any:
                     recorder.beside("metric", name, array(value))
             return judged
 
-    return Watch()
+    return RecordingCallback()
