@@ -1,6 +1,7 @@
 """Options from the command line, a variable and pyproject.toml; what is misspelt; completion."""
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from detaudit.commands.run.session import Options as RunOptions
 from detaudit.commands.scan.session import Options as ScanOptions
 from detaudit.core.nearest import nearest
 from detaudit.errors import UsageError
+from detaudit.execution.host import Interpreter
 from detaudit.execution.interpreter import KERAS_NAMES
-from detaudit.execution.nests import EXTRAS
+from detaudit.execution.nests import EXTRAS, explain_failure
 from detaudit.execution.sandbox.view import KINDS
+from detaudit.execution.variables import digests
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -218,3 +221,23 @@ def test_the_log_goes_to_the_screen_and_to_a_file(tmp_path, capsys):
             logs.set_up(Console(), False, tmp_path)
     finally:
         logs.set_up(Console(), False, None)
+
+
+@pytest.mark.parametrize(
+    ("python", "backend", "line"),
+    [
+        (sys.executable, "jax", f"{sys.executable} -m pip install 'detaudit[jax]'"),
+        ("/other env/bin/python", "jax", "'/other env/bin/python' -m pip install jax keras"),
+        ("/other/python", "tensorflow", "/other/python -m pip install tensorflow keras"),
+        ("/other/python", "theano", "/other/python -m pip install theano keras==2.0.3"),
+    ],
+)
+def test_the_hint_how_to_install_names_the_interpreter_and_the_backend(python, backend, line):
+    failure = {"kind": "import-failed", "type": "ImportError", "missing": "x", "module": "x"}
+    told = explain_failure(failure, Interpreter(python, backend))
+    assert f"Install it there with: {line}. Or give --python" in told
+
+
+def test_variables_that_are_options_do_not_end_a_saved_audit():
+    """They are compared as the options that they are, where a trial depends on them."""
+    assert digests({"DETAUDIT_RUN_BUDGET": "60", "TF_X": "1"}).keys() == {"TF_X"}
