@@ -24,7 +24,8 @@ from detaudit.core.experiment import Asking, Finished
 from detaudit.core.tally import compare_finished
 from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 

@@ -18,7 +18,8 @@ from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit_probes import protocol
 
 SCRIPT = """

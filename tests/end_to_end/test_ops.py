@@ -32,7 +32,7 @@ def swept(tmp_path_factory):
         [
             DETAUDIT,
             "ops",
-            "--no-price",
+            "--no-cost",
             "--json",
             "ops.json",
             "--markdown",

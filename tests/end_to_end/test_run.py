@@ -33,8 +33,8 @@ def run_here(tmp_path, detaudit):
         else:
             shutil.copytree(CORPUS / what, folder)
         report = tmp_path / "run.json"
-        cost = () if "--price" in options else ("--no-price",)
-        ran = detaudit("run", "--json", str(report), *cost, *options, str(folder / "train.py"))
+        price = () if "--cost" in options else ("--no-cost",)
+        ran = detaudit("run", "--json", str(report), *price, *options, str(folder / "train.py"))
         return ran, json.loads(report.read_text()) if report.exists() else {}, folder
 
     return run
@@ -46,7 +46,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     before = (CORPUS / "causes/keras_issue_22620/train.py").read_bytes()
     ran, report, folder = run_here(
         "causes/keras_issue_22620",
-        "--price",
+        "--cost",
         "--write-fix",
         str(diff),
         "--markdown",
@@ -55,7 +55,10 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     planted = json.loads((folder / "case.json").read_text())["causes"][0]
     assert ran.code == 1, ran.err
     assert "Traceback" not in ran.err
-    assert ran.err.startswith("work/train.py will run some 6 times")
+    assert ran.err.startswith("Running work/train.py 15 times if its runs match, up to about")
+    told = " ".join(ran.err.split())
+    assert re.search(r"One run takes .+ if it repeats, up to .+ if it does not", told)
+    assert told.index("Two runs differ, first at init") < told.index("Which pins are needed")
     assert "is written each time." in " ".join(ran.err.split())
     assert (report["outcome"], report["reproducible"]) == ("not-reproducible", False)
     (cause,) = report["causes"]
@@ -194,16 +197,14 @@ def test_an_interrupted_audit_says_how_to_go_on_and_goes_on(tmp_path):
     audit.send_signal(signal.SIGINT)
     _, err = audit.communicate(timeout=60)
     assert audit.returncode == 130 and "Traceback" not in err
-    reported = shlex.split(err.split("go on with: ")[1])
-    assert reported[:3] == ["detaudit", "run", "--resume"] and reported[4:] == [
-        "train.py",
-        str(runs),
-    ]
+    pasted = shlex.split(err.splitlines()[-1])
+    assert pasted[1:3] == ["run", "--resume"]
+    assert pasted[4:] == ["--json", "r.json", "train.py", str(runs)]
 
-    refused = subprocess.run([command(), *reported[1:]], capture_output=True, check=False, **place)
+    without_json = [*pasted[:4], *pasted[6:]]
+    refused = subprocess.run(without_json, capture_output=True, check=False, **place)
     assert refused.returncode == 2 and "r.json changed since" in " ".join(refused.stderr.split())
-    going_on = [command(), "run", "--json", "r.json", *reported[2:]]
-    done = subprocess.run(going_on, capture_output=True, check=False, **place)
+    done = subprocess.run(pasted, capture_output=True, check=False, **place)
     report = json.loads((work / "r.json").read_text())
     assert (done.returncode, report["interrupted"], len(report["trials"])) == (3, False, 6)
     assert list((tmp_path / "tmp").iterdir()) == []

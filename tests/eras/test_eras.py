@@ -1,7 +1,7 @@
 """Environments of the past, made for the test and audited from this one.
 
-``pytest`` makes the tutorial's own, Keras 2.0.3 on Theano 0.9; ``DETAUDIT_ERAS=all`` all of them,
-in the folder that ``DETAUDIT_ERAS_FOLDER`` names.
+``pytest`` makes the tutorial's own, Keras 2.0.3 on Theano 0.9; ``_DETAUDIT_ERAS=all`` all of them,
+in the folder that ``_DETAUDIT_ERAS_FOLDER`` names.
 """
 
 import os
@@ -14,7 +14,8 @@ from detaudit.core.condition import Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution import interpreter
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.declare import TF_KERAS
@@ -88,12 +89,12 @@ PARTS = {
     "tf215": "python-random",
     "tfkeras221": "python-random",
 }
-ALL = os.environ.get("DETAUDIT_ERAS") == "all"
+ALL = os.environ.get("_DETAUDIT_ERAS") == "all"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    given = os.environ.get("DETAUDIT_ERAS_FOLDER")
+    given = os.environ.get("_DETAUDIT_ERAS_FOLDER")
     return Path(given) if given else tmp_path_factory.mktemp("eras")
 
 
@@ -135,7 +136,7 @@ def test_what_decides_there(detaudit, folder, name):  # noqa: F811
         ), found.out
 
 
-@pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: a quick scan")
+@pytest.mark.skipif(not ALL, reason="_DETAUDIT_ERAS=all runs it: a quick scan")
 @pytest.mark.parametrize("name", ["tf11", "tf115"])
 def test_a_quick_scan_names_no_recipe_that_a_long_training_refutes(detaudit, folder, name):  # noqa: F811
     """The seeds alone match in most pairs of short trainings there; the updates race all the
@@ -156,7 +157,7 @@ def test_a_quick_scan_names_no_recipe_that_a_long_training_refutes(detaudit, fol
 
 
 @pytest.mark.skipif(
-    not ALL, reason="DETAUDIT_ERAS=all runs it: each model is trained twice in each environment"
+    not ALL, reason="_DETAUDIT_ERAS=all runs it: each model is trained twice in each environment"
 )
 @pytest.mark.parametrize("name", PARTS)
 def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(
@@ -208,7 +209,7 @@ def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(
         assert ("gradient" in observed) == (backend in TF_KERAS)
 
 
-@pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it")
+@pytest.mark.skipif(not ALL, reason="_DETAUDIT_ERAS=all runs it")
 @pytest.mark.parametrize("name", ["tf23", "tf212", "tf215"])
 def test_the_steps_of_compiled_functions_are_observed_there(folder, name, tmp_path):
     followed(
@@ -220,7 +221,7 @@ def test_the_steps_of_compiled_functions_are_observed_there(folder, name, tmp_pa
 
 
 @pytest.mark.skipif(
-    not ALL, reason="DETAUDIT_ERAS=all runs it: some forty runs of a script in each environment"
+    not ALL, reason="_DETAUDIT_ERAS=all runs it: some forty runs of a script in each environment"
 )
 @pytest.mark.parametrize("name", PARTS)
 def test_the_tutorials_program_is_followed_there(detaudit, folder, name, tmp_path):  # noqa: F811
@@ -233,7 +234,7 @@ def test_the_tutorials_program_is_followed_there(detaudit, folder, name, tmp_pat
         environment.backend,
         "--python",
         old,
-        "--no-price",
+        "--no-cost",
         str(PROGRAM),
         "numpy",
         "backend",

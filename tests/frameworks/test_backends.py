@@ -2,7 +2,7 @@
 decides what it should.
 
 Tried where the backend is installed beside the tests, or in the interpreter that
-``DETAUDIT_JAX_PYTHON`` or ``DETAUDIT_TORCH_PYTHON`` names.
+``_DETAUDIT_JAX_PYTHON`` or ``_DETAUDIT_TORCH_PYTHON`` names.
 """
 
 import json
@@ -19,7 +19,8 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Match, compare
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.kit.models import NAMES as MODELS

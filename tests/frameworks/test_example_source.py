@@ -9,7 +9,8 @@ import pytest
 from detaudit.commands.scan.experiments.unpin import unpin
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.registry import base
 from detaudit_probes import sources
 

@@ -2,7 +2,7 @@
 changes nothing.
 
 Each layer is trained in four ways: by ``fit``, compiled and eagerly, in a ``tf.function`` and in a
-loop of eager code. ``DETAUDIT_PINPOINT=all`` runs every layer in every way.
+loop of eager code. ``_DETAUDIT_PINPOINT=all`` runs every layer in every way.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.frameworks.replaying import pinned, runs_of
 
 pytestmark = pytest.mark.framework
 NEVER = 10**6  # a step that no script has: nothing is replayed
-ALL = os.environ.get("DETAUDIT_PINPOINT") == "all"
+ALL = os.environ.get("_DETAUDIT_PINPOINT") == "all"
 
 HEAD = """
 import random, sys, threading, time

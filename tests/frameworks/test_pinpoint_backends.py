@@ -2,7 +2,7 @@
 changes nothing.
 
 Tried where the backend is installed beside the tests, or in the interpreter that
-``DETAUDIT_TORCH_PYTHON`` or ``DETAUDIT_JAX_PYTHON`` names.
+``_DETAUDIT_TORCH_PYTHON`` or ``_DETAUDIT_JAX_PYTHON`` names.
 """
 
 import json

@@ -2,7 +2,7 @@
 as they are.
 
 Tried on JAX and Torch, where they are installed beside the tests, or in the interpreter that
-``DETAUDIT_JAX_PYTHON`` or ``DETAUDIT_TORCH_PYTHON`` names.
+``_DETAUDIT_JAX_PYTHON`` or ``_DETAUDIT_TORCH_PYTHON`` names.
 """
 
 import pytest

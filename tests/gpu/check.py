@@ -218,7 +218,7 @@ def script(name: str, backend: str, device: str) -> Part:
         "2",
         "--budget",
         "24runs",
-        "--no-price",
+        "--no-cost",
         "--json",
         "{report}",
         "train.py",

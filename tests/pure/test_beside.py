@@ -18,6 +18,7 @@ from detaudit.core.divergence import Divergence, Match
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, FAILED, Outcome
 from detaudit.errors import UsageError
+from detaudit.execution import limits
 from detaudit_probes import placebos
 
 from tests.pure.handmade import Once, Step, with_measures, written
@@ -341,22 +342,24 @@ def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(
 
 
 @pytest.mark.parametrize(
-    ("given", "limits"),
+    ("given", "expected"),
     [
         (None, (None, None)),
         ("600", (600.0, None)),
         ("1.5s", (1.5, None)),
+        ("5m", (300.0, None)),
+        ("2h", (7200.0, None)),
         ("40runs", (None, 40)),
     ],
 )
-def test_a_budget_is_seconds_or_runs(given, limits):
-    assert session.spent(given) == limits
+def test_a_budget_is_a_time_or_a_number_of_runs(given, expected):
+    assert limits.spent(given) == expected
 
 
-@pytest.mark.parametrize("given", ["", "0", "-3", "40 runs", "ten", "0runs", "5m"])
+@pytest.mark.parametrize("given", ["", "0", "-3", "40 runs", "ten", "0runs", "5d"])
 def test_no_other_budget_is_taken(given):
     with pytest.raises(UsageError, match="40runs"):
-        session.budget(given)
+        limits.budget(given)
 
 
 def test_placebos_of_the_script_are_observed_and_real_settings_are_not(monkeypatch):

@@ -87,7 +87,7 @@ def scanning(tmp_path, inherited, **options) -> _Scan:
         gpu.Gpus(None, None, (), None, {}),
         variables=inherited,
     )
-    return _Scan(Options("python", **options), None, work)
+    return _Scan(Options("python", **options), "tensorflow", None, work)
 
 
 def identity(tmp_path, inherited) -> Identity:
@@ -242,7 +242,7 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
     tried = []
 
-    def proof(rung, backend, names, python, environment, folder, timeout, wanted):
+    def proof(rung, backend, names, python, environment, folder, timeout, wanted, ended):
         tried.append((rung.id, wanted))
         works = rung.id == ORDERED
         return Recipe(
@@ -260,7 +260,7 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
 def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(
     tmp_path, monkeypatch, fresh_folder
 ):
-    work = scanning(tmp_path, {}, budget=0.0)
+    work = scanning(tmp_path, {}, budget="0.000001")
     work.plan = plan.choose("tensorflow1", "quick", (), (), None)
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
     monkeypatch.setattr(verify, "verify", lambda *given: pytest.fail("it was begun"))

@@ -19,6 +19,7 @@ from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition
 from detaudit.core.counting import fisher
 from detaudit.core.divergence import Match
+from detaudit.core.events import Differing, Expected, Phase
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit_probes import sources
 from detaudit_probes.protocol import NO_ORDERS, Files, Measures, Orders
@@ -58,6 +59,7 @@ def world(tmp_path, fresh_folder):
         alone=None,
         asking=lambda wanted: None,
         written=None,
+        emit=lambda event: None,
     ):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
         unpinned = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
@@ -107,7 +109,7 @@ def world(tmp_path, fresh_folder):
             SOURCES,
             sources.SCRIPT_PINS,
             pairs,
-            lambda event: None,
+            emit,
             lambda: alone.append(1),
             lambda: tuple(changed),
             cost=cost,
@@ -143,6 +145,24 @@ def test_runs_that_match_are_reproducible_and_nothing_is_searched(world):
         "temporary-folder",
     }
     assert conclude(audit).exit_code == 0
+
+
+def test_that_two_runs_differ_is_told_before_the_cause_is_searched_for(world):
+    told = []
+    world("python-random", emit=told.append)
+    titles = [one.title if isinstance(one, Phase) else type(one).__name__ for one in told]
+    assert titles.index("Differing") < titles.index("Control: everything pinned from outside")
+    first = next(one for one in told if isinstance(one, Differing))
+    assert first.text.startswith("Two runs differ, first at ")
+    expected = [one.runs for one in told if isinstance(one, Expected)]
+    assert expected[0] < expected[1]  # more is to come than if they matched
+
+
+def test_runs_that_match_are_not_told_to_differ(world):
+    told = []
+    world(emit=told.append)
+    assert not any(isinstance(one, Differing) for one in told)
+    assert sum(isinstance(one, Expected) for one in told) == 1
 
 
 @pytest.mark.parametrize("pin", sources.SCRIPT_PINS)
@@ -937,9 +957,7 @@ def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(
 ):
     audit, _, _ = world("python-random", cost=asked, measures=timed(), seconds=seconds)
     assert (audit.cost is not None) is timed_at_all
-    assert ("--price times the pins" in audit.no_cost_reason) is (
-        asked is None and not timed_at_all
-    )
+    assert ("--cost times the pins" in audit.no_cost_reason) is (asked is None and not timed_at_all)
 
 
 @pytest.mark.parametrize(

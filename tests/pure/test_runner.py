@@ -13,7 +13,8 @@ from detaudit.core.experiment import Asking, Finished
 from detaudit.core.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Ended, Outcome
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.execution.runner import Limits, Runner, default_jobs
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner, default_jobs
 from detaudit_probes import protocol
 
 from tests.pure.handmade import Once, begin

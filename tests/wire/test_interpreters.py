@@ -11,7 +11,8 @@ import venv
 import pytest
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.registry.base import base_condition
 
 

@@ -23,7 +23,7 @@ from detaudit.errors import UsageError
 from detaudit.execution import resume as saving
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits
+from detaudit.execution.limits import Limits
 from detaudit.execution.sandbox import choice, tree
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.workspace import RUNS

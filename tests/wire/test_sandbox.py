@@ -22,7 +22,8 @@ from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start

@@ -19,7 +19,8 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.core.outcome import FAILED, OWN_FAULT
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
 from detaudit_probes.protocol import Settings
@@ -711,7 +712,7 @@ def test_a_run_that_fails_alone_too_has_failed(run):
 SUPERVISOR_KILLED = (
     "import os, signal; os.kill(os.getppid(), signal.SIGKILL); import time; time.sleep(0.5)"
 )
-FOLDER_GONE = "import os, shutil; shutil.rmtree(os.environ['DETAUDIT_TRIAL'])"
+FOLDER_GONE = "import os, shutil; shutil.rmtree(os.environ['_DETAUDIT_TRIAL'])"
 
 
 @pytest.mark.parametrize("text", [SUPERVISOR_KILLED, FOLDER_GONE])
@@ -727,7 +728,7 @@ def test_a_supervisor_that_died_is_a_fault_of_our_own(run, text):
 
 @pytest.mark.parametrize("left", ["OSError: [Errno 28] No space left on device\n", ""])
 def test_a_fault_of_the_hooks_is_a_fault_of_our_own_though_it_could_say_nothing(run, left):
-    text = f"import os; open(os.environ['DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)"
+    text = f"import os; open(os.environ['_DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)"
     (done,) = run(text, runs=1)
     assert (
         done.outcome.kind == OWN_FAULT and (left.strip() or "left no word") in done.outcome.reason

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from detaudit import __version__
+from detaudit.cli.command import Command, variables_of
 from detaudit.cli.output import fail
 from detaudit.errors import DetauditError
 
@@ -27,7 +28,6 @@ COMMANDS = (
 )
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -76,8 +76,8 @@ def _everywhere(version: Version = False) -> None:
 
 def _add(name: str) -> None:
     module = import_module(f"detaudit.cli.{name}")
-    settings = getattr(module, "SETTINGS", None)
-    add = app.command(name, epilog=module.EXAMPLE, context_settings=settings)
+    settings = {**getattr(module, "SETTINGS", {}), **variables_of(name)}
+    add = app.command(name, cls=Command, epilog=module.EXAMPLE, context_settings=settings)
     add(getattr(module, f"{name}_command"))
 
 

@@ -2,13 +2,15 @@
 code.
 """
 
-import shlex
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+
+from detaudit.cli import going_on
 
 if TYPE_CHECKING:
     from detaudit.core.experiment import Finished
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 #: What a reproducer's head names the versions of.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
+
+#: Columns of a pipe, for tables whose rows are facts.
+_WIDE = 10_000
 
 
 class Saved(Protocol):
@@ -41,17 +46,38 @@ def warn(message: str) -> None:
     )
 
 
+def print_whole(shown: RenderableType, wide: bool = False) -> None:
+    """On standard output, with nothing cut. In a pipe ``wide`` leaves every row in one line."""
+    console = Console()
+    if console.is_terminal:
+        console.print(shown, crop=False)
+        return
+    if wide and "COLUMNS" not in os.environ:
+        console = Console(width=_WIDE)
+    with console.capture() as captured:
+        console.print(shown, crop=False)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def note(message: str) -> None:
+    """A line on standard error that is no error."""
+    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
+
+
 def print_how_to_continue(
-    command: str, audit: Saved, code: int, program: Sequence[str] = ()
+    audit: Saved, code: int, program: int = 0, options: Mapping[str, str] = {}
 ) -> None:
-    """Of an audit that is not complete and was saved: the command that goes on with it. Exits with
+    """Of an audit that is not complete and was saved: the command that goes on with it, with the
+    options that were given and these. The last ``program`` words are a user's program. Exits with
     ``code``.
     """
     if audit.resume is not None:
-        line = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
+        options = {"--resume": audit.resume, **options}
+        line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
         how = "Interrupted" if audit.interrupted else "Not complete"
-        saved = f"{len(audit.trials)} finished trials are saved; go on" if audit.trials else "Go on"
-        fail(f"{how}. {saved} with: {line}", code)
+        saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
+        warn(f"{how}.{saved} To go on, paste this line:")
+        fail(line, code)
 
 
 def hand_over(
@@ -62,7 +88,7 @@ def hand_over(
     from detaudit.report.formats import registry
 
     if not quiet:
-        Console().print(registry.on_screen(document, verbose), crop=False)
+        print_whole(registry.on_screen(document, verbose))
     for kind, path in targets.items():
         if path is not None:
             write.save(path, registry.rendered(document, kind))

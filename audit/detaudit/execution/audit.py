@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.events import Emit, Expected, Notice, Phase
+from detaudit.core.durations import duration
+from detaudit.core.events import Emit, Expected, Notice, Phase, logged
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.limits import Limits
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import digests, environment_for_nests
 from detaudit.execution.workspace import LONG, Workspace, alone, workspace
 from detaudit.machine import gpu, system
@@ -38,16 +40,16 @@ Findings = TypeVar("Findings")
 def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
     """A new audit, or with ``resume`` a saved one. Raises UsageError where that cannot be read."""
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
-    with contextlib.ExitStack() as pinned:
+    with contextlib.ExitStack() as stack:
         saved = None
         if resume:
             # Where the file really is: traces lie beside it, and trials have other working folders
             path = Path(os.path.realpath(resume))
-            pinned.enter_context(alone(path.parent))
+            stack.enter_context(alone(path.parent))
             saved = load(path)
         gpus = gpu.snapshot()
-        folder = pinned.enter_context(workspace(saved.path.parent if saved else None, prefix))
-        work = Session(folder, emit, gpus, saved, began=began, clock=clock)
+        folder = stack.enter_context(workspace(saved.path.parent if saved else None, prefix))
+        work = Session(folder, logged(emit), gpus, saved, began=began, clock=clock)
         try:
             yield work
         finally:
@@ -165,19 +167,25 @@ class Session:
             raise EnvironmentUnusable(gpu.missing(answer.outcome.reason, self.gpus))
         return False
 
-    def forecast(self, experiments: Iterable[Asking], alone: float) -> None:
+    def forecast(
+        self, doing: str, experiments: Iterable[Asking], later_runs: int, later: float
+    ) -> None:
         """Tell how much work is known at the start, from what every experiment asks for first.
 
-        ``alone`` are the seconds of what is done with nothing beside it.
+        ``doing`` says what is done; ``later`` are the seconds of ``later_runs``, which have nothing
+        beside them.
         """
         assert self.runner is not None
         wanted = {trial.key(): trial for experiment in experiments for trial in experiment.wanted}
         environments = {(trial.variables, trial.side) for trial in wanted.values()}
         starts = len(environments) if self.runner.interpreter.fork else len(wanted)
         seconds = len(wanted) * TRIAL_SECONDS + starts * START_SECONDS
+        seconds = seconds / self.runner.limits.jobs + later
+        runs = len(wanted.keys() | self.runner.finished.keys()) + later_runs
         self.emit(
-            Expected(len(wanted), len(environments), seconds / self.runner.limits.jobs + alone)
+            Notice(f"{doing}: {runs} runs or more, about {duration(seconds)} on this machine")
         )
+        self.emit(Expected(runs, seconds, later_runs, later))
 
     # Saving, and going on -------------------------------------------------------------------------
 

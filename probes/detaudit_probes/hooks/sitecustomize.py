@@ -33,7 +33,7 @@ def _run_the_environments_own():
 def _begin():
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
-    folder = os.environ.get("DETAUDIT_TRIAL")
+    folder = os.environ.get("_DETAUDIT_TRIAL")
     if folder:
         _load_guest(os.path.join(here, "guest"))
         from detaudit_probes.hooks import start

@@ -65,6 +65,19 @@ def chunks(names: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(names[start : start + TOGETHER]) for start in range(0, len(names), TOGETHER)]
 
 
+def replays(names: Sequence[str], random: Collection[str]) -> int:
+    """How many trials :func:`sweep` asks for first: a pair as it is, one under each other
+    condition, and those without a seed.
+    """
+    unseeded = chunks([name for name in names if name in random])
+    return 5 * len(chunks(names)) + len(UNSEEDED) * len(unseeded)
+
+
+def timings(names: Collection[str]) -> int:
+    """How many trials :func:`costs` asks for."""
+    return 2 * ALTERNATIONS * len(chunks(list(names)))
+
+
 def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[Refusal, ...]]:
     """What the installed library says on operations that refuse to run under op determinism."""
     trial = Trial(of(conditions.default, (), refusals=True), 0)

@@ -154,10 +154,10 @@ def _with_cost(
         why = (
             ""
             if case.cost is False
-            else f"one run takes {seconds:.0f} s: --price times the pins all the same"
+            else f"one run takes {seconds:.0f} s: --cost times the pins all the same"
         )
         return replace(audit, no_cost_reason=why)
-    case.emit(Phase("The price, one run at a time"))
+    case.emit(Phase("What the pins cost, one run at a time"))
     return replace(audit, cost=(yield from cost.measure(case, needed, tried, pairs)))
 
 

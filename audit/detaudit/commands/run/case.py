@@ -26,7 +26,7 @@ class Case:
     None: where a run is short. ``backend`` is the Keras backend that the script takes. ``pairs``
     are those that the user asked for; of a condition that differs rarely, at ``most`` so many are
     run. ``search`` says whether causes are looked for. ``runs`` tells how many runs there are by
-    now.
+    now, ``jobs`` how many are made at a time.
     """
 
     program: Program
@@ -45,6 +45,7 @@ class Case:
     search: bool = True
     most: int = MOST
     runs: Callable[[], int] = lambda: 0
+    jobs: Callable[[], int] = lambda: 1
 
     def pinned(self, pins: Sequence[str]) -> Condition:
         condition = self.unpinned

@@ -8,6 +8,7 @@ from dataclasses import replace
 from detaudit.commands.run import attribute, failures, leftovers, vary
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import RUNS_DIFFER, Observer, RunAudit
+from detaudit.commands.run.forecast import Forecast
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
@@ -15,6 +16,7 @@ from detaudit.commands.run.program import written_by
 from detaudit.commands.run.repeat import (
     MORE,
     MOST,
+    SHORT,
     Answer,
     ask,
     compare_ends,
@@ -26,7 +28,7 @@ from detaudit.commands.run.repeat import (
 )
 from detaudit.core.condition import Trial, pair
 from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
-from detaudit.core.events import Notice, Phase
+from detaudit.core.events import Differing, Notice, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
 
@@ -178,11 +180,16 @@ def _repeat(
     """
     one, other = pair(case.unpinned, 0)
     first = (yield [one])[one]
-    case.emit(Notice(f"One run takes {first.outcome.seconds:.0f} s."))
+    seconds = first.outcome.seconds
+    wanted = case.pairs or _pairs_for(seconds)
+    timed = seconds < SHORT if case.cost is None else case.cost
+    forecast = Forecast.of(wanted, case.search, timed)
+    if first.outcome.completed:
+        case.emit(Notice(forecast.after(seconds, case.jobs())))
+        case.emit(forecast.expected(seconds, case.jobs(), case.runs(), differs=False))
     short = first.outcome.seconds < PAIRS[0][0]
     case = replace(case, most=MOST if short else MOST_OF_LONG)
     done = [first, (yield [other])[other]]
-    wanted = case.pairs or _pairs_for(first.outcome.seconds)
     for number in range(1, wanted):
         completed = [run for run in done if run.outcome.completed]
         if not completed or counted(done).differing:
@@ -190,7 +197,17 @@ def _repeat(
         trials = pair(case.unpinned, number)
         found = yield list(trials)
         done += [found[trial] for trial in trials]
+    differing = counted(done).divergence
+    if differing is not None:
+        case.emit(Differing(_told_at_once(differing, case.search)))
+        case.emit(forecast.expected(seconds, case.jobs(), case.runs(), differs=True))
     return case, done, _refused(blank, done)
+
+
+def _told_at_once(divergence: Divergence, search: bool) -> str:
+    step = "" if divergence.step is None else f", step {divergence.step}"
+    then = " The search for the cause begins." if search else ""
+    return f"Two runs differ, first at {divergence.stage}{step}: {divergence.name}.{then}"
 
 
 def _pairs_for(seconds: float) -> int:
@@ -279,6 +296,8 @@ def _differing(
                 reason=f"{MATCHED} where they are not recorded",
             )
     audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
+    if audit.repeats.divergence is not None:
+        case.emit(Differing(_told_at_once(audit.repeats.divergence, case.search)))
     if not case.search:
         return replace(audit, no_fix_reason="--no-search: no cause and no fix was looked for")
     case.known_so_far(audit)

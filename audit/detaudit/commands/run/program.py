@@ -397,7 +397,7 @@ class Process:
             **self._environment,
             **own,
             "PYTHONPATH": path,
-            "DETAUDIT_TRIAL": str(folder),
+            "_DETAUDIT_TRIAL": str(folder),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 

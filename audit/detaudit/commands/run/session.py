@@ -20,7 +20,8 @@ from detaudit.commands.run import trackers
 from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import Isolation, RunAudit
-from detaudit.commands.run.investigate import investigate
+from detaudit.commands.run.forecast import Forecast
+from detaudit.commands.run.investigate import PAIRS, investigate
 from detaudit.commands.run.program import Pace, Process, Program, Sandboxed, listing, written_by
 from detaudit.core.condition import Condition
 from detaudit.core.events import Emit, Notice
@@ -32,7 +33,8 @@ from detaudit.execution import resume as resume_file
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
-from detaudit.execution.runner import Limits, Runner, default_jobs
+from detaudit.execution.limits import RUN_SECONDS, Limits, spent
+from detaudit.execution.runner import Runner, default_jobs
 from detaudit.execution.sandbox import in_place, tree
 from detaudit.execution.sandbox.choice import Choice, choose
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
@@ -56,7 +58,7 @@ class Options:
     device: str = "auto"
     pairs: int | None = None
     jobs: int | None = None
-    timeout: float = 600.0
+    timeout: float = RUN_SECONDS
     budget: str | None = None
     seed: int = 1
     stop_after: str | None = None
@@ -79,24 +81,6 @@ def stop(given: str | None) -> str | None:
         raise UsageError(
             f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
         )
-    return given
-
-
-def spent(given: str | None) -> tuple[float | None, int | None]:
-    """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
-    if given is not None and (match is None or not float(match[1])):
-        raise UsageError(
-            f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}."
-        )
-    if match is None:
-        return None, None
-    return (None, int(float(match[1]))) if match[2] == "runs" else (float(match[1]), None)
-
-
-def budget(given: str | None) -> str | None:
-    """``--budget``, checked. Raises UsageError."""
-    spent(given)
     return given
 
 
@@ -142,7 +126,8 @@ class _Run:
         self.written: set[str] = set()
 
     def audit(self) -> RunAudit:
-        self.emit(Notice(_forecast(self.program.title, self.options)))
+        forecast = _forecast(self.options).before(self.program.title)
+        self.emit(Notice(f"{forecast}. What it writes outside of its folder is written each time."))
         hello = ask(self.options.python)
         before = listing(self.program.root)
         choice = choose(
@@ -246,6 +231,8 @@ class _Run:
             depth=self.options.depth,
             cost=self.options.cost,
             backend=self.backend,
+            runs=lambda: len(self.runner.finished),
+            jobs=lambda: self.runner.limits.jobs,
         )
         why = "the budget ran out"
         try:
@@ -460,15 +447,9 @@ def _recovered(restored: in_place.Restored) -> str:
     return " ".join([*said, *([restored.problem] if restored.problem else [])])
 
 
-def _forecast(title: str, options: Options) -> str:
+def _forecast(options: Options) -> Forecast:
     """How often the program will run, before the first run."""
-    few, many = 2 * (options.pairs or 3), 50 if options.cost is False else 70
-    rest = (
-        f"; where its runs differ, some {many} times, or more if they differ rarely"
-        if options.search
-        else ""
-    )
-    return f"{title} will run some {few} times{rest}. What it writes outside of its folder is written each time."
+    return Forecast.of(options.pairs or PAIRS[0][1], options.search, options.cost is not False)
 
 
 def _announced(choice: Choice, program: Program) -> str:

@@ -1,12 +1,12 @@
 """What a scan is going to do: which sources, how many pairs, and how long that should take."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detaudit_probes.declare import Compare, Source
 from detaudit_probes.kit.models import names as models_of
 
+from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 from detaudit.registry import base
 
@@ -27,6 +27,7 @@ PROOF_PAIRS = {QUICK: 3, DEFAULT: 5, FULL: 5}
 
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
 # (docs/explanation/speed.md).
+COST_RUNS = 6  # of ``experiments.cost``: three alternations of two conditions
 COST_SECONDS = 8.0
 PROOF_SECONDS = 19.0
 
@@ -60,6 +61,11 @@ class Plan:
     def proof_pairs(self) -> int:
         """In how many pairs of fresh processes the recipe's own lines are tried."""
         return PROOF_PAIRS[self.depth] if self.ladder else 0
+
+    @property
+    def runs_alone(self) -> int:
+        """The runs of the recipe's proof and cost, where nothing fails."""
+        return 2 * self.proof_pairs + COST_RUNS if self.proof_pairs else 0
 
     @property
     def seconds_alone(self) -> float:
@@ -130,6 +136,5 @@ def check_id(name: str, known: Mapping[str, Source]) -> None:
     ids = {*known, *(one.partition(":")[0] for one in known)}
     if name in ids:
         return
-    near = difflib.get_close_matches(name, sorted(ids), n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, sorted(ids))
     raise UsageError(f"There is no source {name!r}.{hint} `detaudit sources` lists them.")

@@ -29,10 +29,19 @@ def context_lines(report: v1.Document) -> tuple[Line, ...]:
     return (Line("Seen on", Text(observed, "quiet"), "quiet"),) if observed else ()
 
 
-def page_of(report: v1.Document, title: str, blocks: Iterable[Block], closing: Closing) -> Page:
-    """The page of a command: its own blocks, then what every page has."""
+def page_of(
+    report: v1.Document,
+    title: str,
+    blocks: Iterable[Block],
+    closing: Closing,
+    next_steps: Iterable[Block] = (),
+) -> Page:
+    """The page of a command: its own blocks, then what every page has. A screen which has scrolled
+    shows the answer and the ``next_steps`` once more.
+    """
     tool = f"{report.tool.name} {report.tool.version}"
-    return Page(title, (*blocks, *_records(report)), closing, tool, report.version)
+    whole = (*blocks, *_records(report))
+    return Page(title, whole, closing, tool, report.version, tuple(next_steps))
 
 
 def _records(report: v1.Document) -> Iterator[Block]:

@@ -54,7 +54,17 @@ def page(report: v1.OpsReport) -> Page:
     """The whole page."""
     sentences = (wording.work(report), wording.decided(report))
     closing = Closing(sentences, "-v shows every operation")
-    return frame.page_of(report, "detaudit ops", _blocks(report), closing)
+    return frame.page_of(report, "detaudit ops", _blocks(report), closing, _next_steps(report))
+
+
+def _next_steps(report: v1.OpsReport) -> Iterator[Block]:
+    """What a reader does next."""
+    if _named(report, "broken"):
+        todo = "--reproducer bug.py writes a script that shows it, --markdown report.md the report"
+        yield Lines((Line("What to do", todo),))
+    elif _named(report, "needs-pin"):
+        todo = "tf.config.experimental.enable_op_determinism(), where your model uses them"
+        yield Lines((Line("What to do", todo),))
 
 
 def _blocks(report: v1.OpsReport) -> Iterator[Block]:
@@ -205,7 +215,7 @@ def describe_operation(operation: v1.Operation) -> str:
         parts.append(f"under op determinism: {operation.refusal_message}")
     if operation.contradicts_documentation:
         parts.append(operation.contradicts_documentation)
-    if operation.cost is not None:
+    if wording.is_beyond_noise(operation.cost_range):
         parts.append(f"op determinism takes {cost(operation)} times as long")
     return "; ".join(parts)
 
@@ -219,7 +229,12 @@ def same(value: bool | None) -> str:
 
 
 def cost(operation: v1.Operation) -> str:
-    return "" if operation.cost is None else f"{operation.cost:.2f}{spread(operation.cost_range)}"
+    if operation.cost is None:
+        return ""
+    bounds = spread(operation.cost_range)
+    if not wording.is_beyond_noise(operation.cost_range):
+        return f"within noise{bounds}"
+    return f"{operation.cost:.2f}{bounds}"
 
 
 def refusal(refused: v1.Refusal) -> str:

@@ -26,6 +26,7 @@ from detaudit.report.pages.wording import (
     cost,
     describe_divergence,
     describe_pinpoint,
+    is_beyond_noise,
     number,
     spread,
 )
@@ -40,7 +41,32 @@ def page(report: v1.RunReport) -> Page:
     search = f"; {number(searched, 'run')} for the search" if searched else ""
     work = f"{wording.work(report)}{search}"
     closing = Closing((work, wording.decided(report)), "-v shows the evidence")
-    return frame.page_of(report, f"detaudit run: {report.program}", _blocks(report), closing)
+    title = f"detaudit run: {report.program}"
+    return frame.page_of(report, title, _blocks(report), closing, _next_steps(report))
+
+
+def _next_steps(report: v1.RunReport) -> Iterator[Block]:
+    """What a reader does next."""
+    todo = what_to_do(report)
+    if todo:
+        yield Lines((Line("What to do", todo),))
+
+
+def what_to_do(report: v1.RunReport) -> str:
+    """The next step of a reader; empty where there is none."""
+    if report.reproducible:
+        resting = [one.title for one in report.depends_on]
+        return f"keep fixed what the result depends on: {listed(resting)}" if resting else ""
+    if report.fix is not None and report.fix.verified:
+        return "apply the fix above; --write-fix fix.diff writes it to a file, for patch -p1 < fix.diff"
+    if report.causes:
+        return (
+            "look at the lines under Why above: they use what makes the runs differ; "
+            "detaudit explain ID says how each is pinned"
+        )
+    if report.reproducible is False and not report.interrupted:
+        return "attach the report to a bug: --markdown report.md writes it"
+    return ""
 
 
 def _blocks(report: v1.RunReport) -> Iterator[Block]:
@@ -49,9 +75,8 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
     lines += [_why(one) for one in report.causes]
     yield Lines((*lines, *frame.context_lines(report)))
     if report.fix is not None:
-        yield Diff(
-            report.fix.diff, report.fix.environment, title="Fix", remark=describe_fix(report.fix)
-        )
+        remark = describe_fix(report.fix, _noise(report))
+        yield Diff(report.fix.diff, report.fix.environment, title="Fix", remark=remark)
     if report.cost is not None:
         for pin, one in report.cost.fixes.items():
             snippet = Snippet(one.lines, one.environment)
@@ -294,11 +319,16 @@ REDACTED = (
 )
 
 
-def describe_fix(fix: v1.Change) -> str:
+def describe_fix(fix: v1.Change, noise: tuple[float, float] | None = None) -> str:
     said = f"verified: {fix.reason}" if fix.verified else f"not verified: {fix.reason}"
     if fix.cost is not None:
-        said = f"{said}; it takes {cost(fix)}"
+        said = f"{said}; it takes {cost(fix, noise)}"
     return f"{said}. {REDACTED}" if fix.redacted else said
+
+
+def _noise(report: v1.RunReport) -> tuple[float, float] | None:
+    """What the script is against itself, where that was timed."""
+    return report.cost.noise.cost_range if report.cost is not None else None
 
 
 def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
@@ -308,21 +338,23 @@ def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     one = report.cost
     if one is None:
         if report.no_cost_reason:
-            yield "Price", f"not measured: {report.no_cost_reason}"
+            yield "Cost", f"not measured: {report.no_cost_reason}"
         return
-    clear = [row for row in one.each if _is_beyond_noise(row, one.noise)]
+    noise = one.noise.cost_range
+    clear = [row for row in one.each if is_beyond_noise(row.cost_range, noise)]
     parts = [
         f"{_pins_of(row)} {cost(row)}" for row in sorted(clear, key=lambda row: -(row.cost or 0))
     ]
     quiet = [row for row in one.each if row.cost_range is not None and row not in clear]
     if quiet:
         parts.append(
-            f"{listed([_pins_of(row) for row in quiet], 20)} nothing that can be told from noise"
+            f"{listed([_pins_of(row) for row in quiet], 20)} within noise"
             f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}"
         )
     if len(one.combined.pins) > 1 and one.combined.cost is not None:
-        parts.append(f"all {len(one.combined.pins)} that are needed together {cost(one.combined)}")
-    yield "Price", "; ".join(parts) or "not measured: no timed run completed"
+        together = cost(one.combined, noise)
+        parts.append(f"all {len(one.combined.pins)} that are needed together {together}")
+    yield "Cost", "; ".join(parts) or "not measured: no timed run completed"
     if one.faster_set is not None:
         yield (
             "Faster",
@@ -336,16 +368,6 @@ def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 def applied(pin: str, fix: v1.Fix) -> str:
     note = f" ({fix.note})" if fix.note else ""
     return f"{pin} is held by{note}:" if fix.lines or fix.environment else f"{pin}{note}"
-
-
-def _is_beyond_noise(row: v1.Cost, noise: v1.Cost) -> bool:
-    """Whether a pin's ratios all lie beyond 1, and beyond all that the script has against
-    itself.
-    """
-    least, greatest = noise.cost_range or (1.0, 1.0)
-    if row.cost_range is None:
-        return False
-    return row.cost_range[0] > max(1.0, greatest) or row.cost_range[1] < min(1.0, least)
 
 
 def _pins_of(row: v1.Cost) -> str:
@@ -374,9 +396,11 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for place, tried in enumerate(report.search.questions, 1):
         yield f"question {place}", tried
     if report.cost is not None:
-        yield "noise", f"as it is, against itself: {cost(report.cost.noise)}"
+        noise = spread(report.cost.noise.cost_range).strip()
+        yield "noise", f"as it is, against itself: {noise or 'a run did not complete'}"
         for row in report.cost.each:
-            yield f"price of {_pins_of(row)}", cost(row) or "a run did not complete"
+            timed = cost(row, _noise(report)) or "a run did not complete"
+            yield f"cost of {_pins_of(row)}", timed
         for line in report.cost.faster_sets_tried:
             yield "a faster set", line
     if report.search.unexercised_pins:

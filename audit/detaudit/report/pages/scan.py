@@ -1,6 +1,6 @@
 """The page of a scan: the answer first, then the sources, then what else was found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
@@ -34,6 +34,8 @@ from detaudit.report.pages.wording import (
 )
 from detaudit.report.schema import v1
 
+_MOST_USUAL = 3  # rows of sources that need a pin
+
 
 def page(report: v1.Report) -> Page:
     """The whole page."""
@@ -43,7 +45,23 @@ def page(report: v1.Report) -> Page:
         "-v shows the evidence",
         ("detaudit explain ID tells more of a source",),
     )
-    return frame.page_of(report, title, _blocks(report), closing)
+    return frame.page_of(report, title, _blocks(report), closing, _next_steps(report))
+
+
+def _next_steps(report: v1.Report) -> Iterator[Block]:
+    """What a reader does next."""
+    yield from _recipe_lines(report)
+    if answer(report).verdict == "NO":
+        todo = "--markdown report.md writes the report for a bug issue"
+        yield Lines((Line("What to do", todo),))
+    besides = _besides(report)
+    if besides:
+        yield Lines((Line("Pin too", besides),))
+
+
+def _recipe_lines(report: v1.Report) -> Iterator[Paste]:
+    if report.recipe is not None and report.recipe.rung != "none":
+        yield Paste((Snippet(report.recipe.lines, report.recipe.environment),))
 
 
 def answer(report: v1.Report) -> Answer:
@@ -75,8 +93,7 @@ def answer(report: v1.Report) -> Answer:
 
 def _blocks(report: v1.Report) -> Iterator[Block]:
     yield answer(report)
-    if report.recipe is not None and report.recipe.rung != "none":
-        yield Paste((Snippet(report.recipe.lines, report.recipe.environment),))
+    yield from _recipe_lines(report)
     yield _details(report)
     if report.verdicts:
         yield _sources(report)
@@ -118,13 +135,35 @@ def _sources(report: v1.Report) -> Table:
         )
 
     def row(verdict: v1.Verdict) -> Row:
-        observed = Text(
+        seen = Text(
             wording.describe_verdict(verdict), "quiet" if verdict.verdict == "skipped" else ""
         )
-        return Row((Id(verdict.source), Verdict(verdict.verdict), observed, pin(verdict)))
+        depth = Depth.DETAIL if verdict in usual else Depth.OPEN
+        return Row((Id(verdict.source), Verdict(verdict.verdict), seen, pin(verdict)), depth)
 
+    usual = _usual(report)
+    rows = tuple(map(row, wording.ordered(report.verdicts)))
     columns = tuple(map(Column, ("source", "verdict", "what was seen", "pin")))
-    return Table(columns, tuple(map(row, wording.ordered(report.verdicts))), Head.RULED)
+    brief = _in_one_row(report, usual) if usual else None
+    return Table(columns, rows, Head.RULED, brief)
+
+
+def _usual(report: v1.Report) -> list[v1.Verdict]:
+    """Sources that need a pin, where they are many and nobody has asked for them by name: they do
+    so on every machine.
+    """
+    found = [verdict for verdict in report.verdicts if verdict.verdict == "needs-pin"]
+    return found if len(found) > _MOST_USUAL and not report.options.get("only") else []
+
+
+def _in_one_row(report: v1.Report, usual: Sequence[v1.Verdict]) -> Row:
+    """All of them in one row of a terminal that shows no evidence."""
+    held = sum(in_recipe(report, verdict) for verdict in usual)
+    others = len(usual) - held
+    by = [f"{held} by the recipe"] if held else []
+    by += [f"{others} by their own pin"] if others else []
+    name = Text(number(len(usual), "source"))
+    return Row((name, Verdict("needs-pin"), ", ".join(by), Text("-v: each", "quiet")))
 
 
 def _pins(report: v1.Report) -> Iterator[Paste]:
@@ -366,6 +405,5 @@ def _untried(report: v1.Report) -> str:
 
 def _early(report: v1.Report) -> str:
     if report.interrupted:
-        going_on = f"; go on with --resume {report.resume}" if report.resume else ""
-        return f"the scan was interrupted{going_on}"
+        return "the scan was interrupted; what it left is not decided"
     return "the budget ran out; what it left is not decided" if report.over_budget else ""

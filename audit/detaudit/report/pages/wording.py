@@ -13,7 +13,7 @@ from detaudit.core.sentences import listed
 from detaudit.report.schema import v1
 
 #: Verdicts in the order in which a reader needs them.
-ORDER = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")
+ORDER = ("broken", "varies", "error", "needs-pin", "reproducible", "skipped")
 
 
 def in_recipe(report: v1.Report, verdict: v1.Verdict) -> bool:
@@ -268,11 +268,32 @@ def climbed(rung: v1.Rung) -> str:
     return f"{sum(count.differing for count in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
 
 
-def cost(timed: v1.Rung | v1.Change | v1.Cost) -> str:
-    """How many times as long it takes, and over which range that was measured."""
+#: What nothing is against itself, where that was not measured.
+_EXACT = (1.0, 1.0)
+
+
+def is_beyond_noise(
+    bounds: tuple[float, float] | None, noise: tuple[float, float] | None = None
+) -> bool:
+    """Whether ratios between these bounds all lie beyond 1, and beyond those of ``noise``: what
+    was timed against itself.
+    """
+    least, greatest = noise or _EXACT
+    if bounds is None:
+        return False
+    return bounds[0] > max(1.0, greatest) or bounds[1] < min(1.0, least)
+
+
+def cost(timed: v1.Rung | v1.Change | v1.Cost, noise: tuple[float, float] | None = None) -> str:
+    """How many times as long it takes, and over which range that was measured; a ratio only where
+    it lies beyond noise.
+    """
     if timed.cost is None:
         return ""
-    return f"{timed.cost:.2f} times as long{spread(timed.cost_range)}"
+    bounds = spread(timed.cost_range)
+    if not is_beyond_noise(timed.cost_range, noise):
+        return f"as long, within noise{bounds}"
+    return f"{timed.cost:.2f} times as long{bounds}"
 
 
 def spread(bounds: tuple[float, float] | None) -> str:
