@@ -31,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Names, by experiment, what makes two trainings with TensorFlow and Keras differ.",
+    help="Find out, by experiment, what makes training with Keras differ from run to run.",
     epilog="Example: detaudit scan --quick",
 )
 

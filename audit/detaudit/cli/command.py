@@ -46,7 +46,7 @@ class Command(TyperCommand):
         if taken:
             note(f"From {found.file}: {', '.join(f'--{name}' for name in taken)}")
         for name, hint in settings.unknown_variables(root, os.environ):
-            note(f"{name} is set, and no option has this name.{hint}")
+            note(f"{name} is set, but no option has this name.{hint}")
 
 
 def _is_from_file(source: Any) -> bool:

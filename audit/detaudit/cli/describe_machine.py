@@ -24,12 +24,12 @@ def render(document: Mapping[str, Any]) -> RenderableType:
         *_gpus(gpus),
         *_section("Environment under test", _environment_rows(facts)),
         *_section(
-            "Variables that bear on reproducibility",
+            "Variables that affect reproducibility",
             (facts.get("variables") or {"none": "set"}).items(),
         ),
     ]
     unknown = {**(described.get("unknown") or {}), **_unknown_of_gpus(gpus)}
-    return Group(*parts, *(_section("Not known, and why", unknown.items()) if unknown else ()))
+    return Group(*parts, *(_section("Unknown, and why", unknown.items()) if unknown else ()))
 
 
 def _section(title: str, rows: Iterable[tuple[str, Any]]) -> list[RenderableType]:
@@ -76,7 +76,9 @@ def _machine_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "system", _words(system, "distribution", "system", "release", "libc")
     yield (
         "runs in",
-        _words(system, "container", "hypervisor", none="no container or hypervisor that was seen"),
+        _words(
+            system, "container", "hypervisor", none="no container or hypervisor that was detected"
+        ),
     )
     for name in ("temporary", "working"):
         disk = _part(found, name)
@@ -92,7 +94,7 @@ def _gpus(found: Mapping[str, Any]) -> list[RenderableType]:
     """One table for all the cards, or the reason why NVML says nothing."""
     cards = found.get("cards") or []
     if not cards:
-        return _section("GPU", [("none seen", found.get("problem") or "NVML lists no card")])
+        return _section("GPU", [("none found", found.get("problem") or "NVML lists no card")])
     driver = f"driver {_or(found, 'driver')}, CUDA up to {_or(found, 'cuda')}"
     rows: list[tuple[str, str]] = [("NVML", driver)]
     for card in cards:
@@ -102,7 +104,7 @@ def _gpus(found: Mapping[str, Any]) -> list[RenderableType]:
         for one in found.get("changes") or ()
     ]
     return _section("GPU", rows) + (
-        _section("Changed while detaudit worked", changed) if changed else []
+        _section("Changed during the audit", changed) if changed else []
     )
 
 

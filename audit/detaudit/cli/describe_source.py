@@ -98,7 +98,7 @@ def _pin(source: Source, pin: Pin, backend: str, seed: int) -> list[RenderableTy
     if pin.note:
         parts.append(Text(f"Note: {pin.note}."))
     if others:
-        parts.append(Text(f"It pins {', '.join(others)} too."))
+        parts.append(Text(f"It also pins {', '.join(others)}."))
     return parts
 
 

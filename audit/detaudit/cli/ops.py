@@ -43,17 +43,17 @@ def ops_command(
             "--op",
             metavar="NAME",
             autocompletion=operations,
-            help="This operation only (may be repeated).",
+            help="Replay only this operation (may be repeated).",
         ),
     ] = [],  # noqa: B006 (typer copies it)
     list_raising: Annotated[
         bool,
         typer.Option(
-            "--list-raising", help="What refuses to run under op determinism: all of it, at once."
+            "--list-raising", help="List everything that refuses to run under op determinism."
         ),
     ] = False,
     backend: Annotated[
-        str, choice(BACKENDS, help="The Keras backend: tensorflow alone, so far.")
+        str, choice(BACKENDS, help="The Keras backend: only tensorflow so far.")
     ] = "tensorflow",
     device: Device = "auto",
     python: Python = sys.executable,

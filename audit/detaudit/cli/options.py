@@ -15,7 +15,7 @@ from detaudit.errors import UsageError
 IN_SCRIPTS = (*EVERY_BACKEND, THEANO)
 #: What a scan takes: which adapter an old TensorFlow needs is told by what is installed.
 TO_SCAN = (*IN_SCRIPTS, KERAS_2_BESIDE)
-DETECTED = "KERAS_BACKEND, or what is installed"
+DETECTED = "KERAS_BACKEND, or the installed one"
 
 
 def choice(names: Sequence[str], *spelled: str, **more: Any) -> Any:
@@ -75,34 +75,41 @@ EveryAdapter = Annotated[
     str | None,
     choice(
         BACKENDS,
-        show_default="KERAS_BACKEND, or the first that has it",
+        show_default="KERAS_BACKEND, or the first that has the source",
         help=f"The Keras backend: {listed(BACKENDS)} (TensorFlow 1; Keras inside TensorFlow 2).",
     ),
 ]
 Device = Annotated[
     str,
-    choice(("auto", "cpu", "gpu"), help="Train on cpu, gpu, or what the framework takes (auto)."),
+    choice(
+        ("auto", "cpu", "gpu"), help="Train on cpu, gpu, or whatever the framework chooses (auto)."
+    ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed of every pin.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed that the pins set.")]
 Jobs = Annotated[
     int | None,
     typer.Option(
-        metavar="N", min=1, show_default="cores, as memory allows", help="Trials at a time."
+        metavar="N",
+        min=1,
+        show_default="one per core, if memory allows",
+        help="Trials that run in parallel.",
     ),
 ]
-TrialTimeout = Annotated[float, typer.Option(metavar="S", min=1, help="Seconds for one trial.")]
+TrialTimeout = Annotated[
+    float, typer.Option(metavar="S", min=1, help="Time limit of one trial, in seconds.")
+]
 Budget = Annotated[
     str | None,
-    typer.Option(
-        metavar="S", help="Seconds for everything; 10m: minutes, 2h: hours, 40runs: runs."
-    ),
+    typer.Option(metavar="S", help="Limit of the whole audit: 600 (seconds), 10m, 2h or 40runs."),
 ]
 Cost = "--cost/--no-cost"
-Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 for needs-pin and varies too.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Also exit with 1 for needs-pin and varies.")
+]
 Json = Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JSON.")]
 PrintJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Markdown = Annotated[
-    Path | None, typer.Option(metavar="F", help="Write the report for a bug issue.")
+    Path | None, typer.Option(metavar="F", help="Write the report as Markdown, for an issue.")
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JUnit XML.")]
 Reproducer = Annotated[
@@ -112,12 +119,12 @@ Reproducer = Annotated[
         help="Write a standalone script that reproduces the operation's nondeterminism, if confirmed.",
     ),
 ]
-Resume = Annotated[Path | None, typer.Option(metavar="F", help="Go on with an interrupted audit.")]
+Resume = Annotated[Path | None, typer.Option(metavar="F", help="Continue an interrupted audit.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the evidence, and log to standard error.")
 ]
 Evidence = Annotated[bool, typer.Option("--verbose", "-v", help="Show the evidence.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 LogFile = Annotated[
     Path | None, typer.Option(metavar="F", help="Log every step of the audit to this file.")
 ]

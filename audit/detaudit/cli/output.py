@@ -74,9 +74,9 @@ def print_how_to_continue(
     if audit.resume is not None:
         options = {"--resume": audit.resume, **options}
         line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
-        how = "Interrupted" if audit.interrupted else "Not complete"
+        how = "Interrupted" if audit.interrupted else "Incomplete"
         saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
-        warn(f"{how}.{saved} To go on, paste this line:")
+        warn(f"{how}.{saved} To continue, paste this line:")
         fail(line, code)
 
 
@@ -112,18 +112,18 @@ def reproduce(
     backend = facts.get("framework", {}).get("backend", "tensorflow")
     text = None if operation is None else reproducer.text(operation, packages, threads, backend)
     if text is None:
-        reason = "no operation was seen to give other results from equal inputs in one process"
+        reason = "no operation gave different results from equal inputs in one process"
         if operation is not None:
-            reason = f"{operation.name} cannot be called alone, on inputs that are made up"
+            reason = f"{operation.name} cannot be called alone with generated inputs"
         print(f"No reproducer: {reason}.", file=sys.stderr)
         return
     with workspace() as folder:
         shown = reproducer.shows(text, python, folder.private)
     if shown:
         write.save(path, text)
-        print(f"Reproducer: {path}, run, and the fault shows.", file=sys.stderr)
+        print(f"Reproducer: {path}. It was run, and its results differ.", file=sys.stderr)
     else:
         print(
-            "No reproducer: with random inputs the operation alone was not seen to part.",
+            "No reproducer: called alone with random inputs, the operation gave equal results.",
             file=sys.stderr,
         )

@@ -55,11 +55,11 @@ def run_command(
         typer.Argument(
             metavar="SCRIPT",
             autocompletion=_scripts,
-            help="The script, or with -m the module.",
+            help="The script or, with -m, the module.",
         ),
     ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="ARGS", help="The script's own.")
+        list[str] | None, typer.Argument(metavar="ARGS", help="The arguments of the script.")
     ] = None,
     module: Annotated[
         bool, typer.Option("--module", "-m", help="SCRIPT is a module, as for python -m.")
@@ -68,12 +68,12 @@ def run_command(
         str | None,
         choice(
             IN_SCRIPTS,
-            show_default="as the script takes",
+            show_default="the script's own",
             help=f"The Keras backend: {listed(IN_SCRIPTS)}.",
         ),
     ] = None,
     device: Annotated[
-        str, choice(("auto", "cpu"), help="Train on cpu, or on what the script takes (auto).")
+        str, choice(("auto", "cpu"), help="Train on cpu, or on whatever the script chooses (auto).")
     ] = "auto",
     python: Python = sys.executable,
     pairs: Annotated[
@@ -81,42 +81,46 @@ def run_command(
         typer.Option(
             metavar="N",
             min=1,
-            show_default="3; 2 of a long script",
-            help="Pairs of runs of the script as it is.",
+            show_default="3, or 2 for a long script",
+            help="Pairs of runs of the unchanged script.",
         ),
     ] = None,
     search: Annotated[
         bool,
         typer.Option(
             "--search/--no-search",
-            help="Look for the causes and a fix; without, the verdict alone.",
+            help="Search for the causes and a fix; otherwise only the verdict.",
         ),
     ] = True,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**31 - 1, help="The seed of every pin, and in the fix.")
+        int, typer.Option(min=0, max=2**31 - 1, help="The seed that the pins and the fix set.")
     ] = 1,
     jobs: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, show_default="cores, as memory allows", help="Runs at a time."
+            metavar="N",
+            min=1,
+            show_default="one per core, if memory allows",
+            help="Runs in parallel.",
         ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option(metavar="S", min=1, help="Seconds for one run.")
+        float, typer.Option(metavar="S", min=1, help="Time limit of one run, in seconds.")
     ] = RUN_SECONDS,
     budget: Budget = None,
     stop_after: Annotated[
-        str | None, typer.Option(metavar="N", help="End each run after N steps (60s: seconds).")
+        str | None,
+        typer.Option(metavar="N", help="Stop each run after N steps, or after a time (60s)."),
     ] = None,
     every: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Look at the weights in every N-th step.")
+        int, typer.Option(metavar="N", min=1, help="Record the weights in every N-th step.")
     ] = 1,
     isolation: Annotated[
         str | None,
         choice(
             ("overlay", "copy", "in-place"),
-            show_default="overlay, or copy where none can be mounted",
-            help="Keep what runs write from the folder by an overlay, by a copy, or restore it (in-place).",
+            show_default="overlay, or copy if none can be mounted",
+            help="Protect the folder from runs: by an overlay, by a copy, or by restoring it (in-place).",
         ),
     ] = None,
     online: Annotated[
@@ -126,26 +130,26 @@ def run_command(
         str,
         choice(
             ("step", "tensor", "layer", "op"),
-            help="Follow a divergence to the step, tensor, layer or op.",
+            help="Locate the divergence: step, tensor, layer or op.",
         ),
     ] = "op",
     cost: Annotated[
         bool | None,
         typer.Option(
             Cost,
-            show_default="where a run takes under 20 s",
+            show_default="if a run takes under 20 s",
             help="Time what the pins cost.",
         ),
     ] = None,
     keep: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep the traces and outputs there, unredacted."),
+        typer.Option(metavar="DIR", help="Keep the traces and outputs in DIR, unredacted."),
     ] = None,
     keep_environment: Annotated[
         bool,
         typer.Option(
             "--keep-environment",
-            help="With --keep: all environment variables and the arguments as well.",
+            help="With --keep: also keep all environment variables and the arguments.",
         ),
     ] = False,
     show_output: Annotated[
@@ -157,7 +161,8 @@ def run_command(
     reproducer: Reproducer = None,
     resume: Resume = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 too where the result rests on the machine.")
+        bool,
+        typer.Option("--strict", help="Also exit with 1 if the result depends on the machine."),
     ] = False,
     json: Json = None,
     markdown: Markdown = None,
@@ -195,7 +200,7 @@ def run_command(
         search=search,
     )
     if reproducer is not None and depth != OPERATION:
-        raise UsageError(f"--reproducer needs the operation: --depth {OPERATION}.")
+        raise UsageError(f"--reproducer needs --depth {OPERATION}.")
     targets = {"json": json, "markdown": markdown, "junit": junit}
     reports = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
     for path in reports:
@@ -203,7 +208,9 @@ def run_command(
     found = program.find(target, module, tuple(arguments or ()), working_folder())
     write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise UsageError(f"--keep needs a new folder: {keep} is there already.")
+        raise UsageError(
+            f"--keep needs a new folder, but {keep} already exists. Give it another path."
+        )
     console = Console(stderr=True)
     logs.set_up(console, verbose, log_file)
     with Drawing(console, quiet) as drawing:
@@ -229,6 +236,4 @@ def working_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise UsageError(
-            "The working folder is not there any more: change to another one."
-        ) from None
+        raise UsageError("The working folder no longer exists. Change to another one.") from None

@@ -53,7 +53,7 @@ def scan_command(
         typer.Option(
             metavar="ID",
             autocompletion=source_ids,
-            help="Try this source only (may be repeated).",
+            help="Try only this source (may be repeated).",
         ),
     ] = [],  # noqa: B006 (typer copies it)
     skip: Annotated[
@@ -61,11 +61,11 @@ def scan_command(
         typer.Option(
             metavar="ID",
             autocompletion=source_ids,
-            help="Leave this source out (may be repeated).",
+            help="Skip this source (may be repeated).",
         ),
     ] = [],  # noqa: B006
     quick: Annotated[
-        bool, typer.Option("--quick", help="The commonest sources, in about a minute.")
+        bool, typer.Option("--quick", help="The most common sources, in about a minute.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="Every source, with more pairs.")] = False,
     backend: Annotated[
@@ -103,7 +103,7 @@ def scan_command(
     from detaudit.execution import interpreter
 
     if quick and full:
-        raise UsageError("--quick and --full exclude each other.")
+        raise UsageError("--quick and --full cannot be combined. Give one of them.")
     options = Options(
         python=interpreter_path(python),
         backend=backend,
@@ -126,10 +126,14 @@ def scan_command(
     if backend != ALL:
         raise typer.Exit(scan_once(options, targets, console, verbose, quiet))
     if resume:
-        raise UsageError("--resume goes on with one scan; --backend all makes several.")
+        raise UsageError(
+            "--resume continues one scan, but --backend all runs several. Give --backend one name."
+        )
     found = interpreter.installed(interpreter.ask(options.python).facts)
     if not found:
-        raise UsageError(f"{options.python} has none of {', '.join(IN_SCRIPTS)}.")
+        raise UsageError(
+            f"{options.python} has no backend: none of {', '.join(IN_SCRIPTS)} is installed. Install one there, or give --python another interpreter."
+        )
     codes = []
     for name in found:
         paths = {kind: beside(path, name) for kind, path in targets.items()}

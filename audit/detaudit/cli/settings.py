@@ -101,7 +101,7 @@ def _checked(
         if name not in root.commands or not isinstance(section, dict):
             raise UsageError(
                 f"{path}: [tool.detaudit] has a table for each command, such as [tool.detaudit.run]; "
-                f"{name!r} is no command.{did_you_mean(name, root.commands)}"
+                f"{name!r} is not a command.{did_you_mean(name, root.commands)}"
             )
         known = options(root.commands[name])
         values[name] = {}
@@ -109,7 +109,7 @@ def _checked(
             option = known.get(key.replace("_", "-"))
             if option is None:
                 raise UsageError(
-                    f"{path}: [tool.detaudit.{name}] has {key!r}, which is no option of "
+                    f"{path}: [tool.detaudit.{name}] has {key!r}, which is not an option of "
                     f"detaudit {name}.{did_you_mean(key, known)}"
                 )
             where = f"{path}: [tool.detaudit.{name}] {key}"

@@ -12,7 +12,7 @@ def excluded_rate(matching: int) -> float:
     every p above 1 - 0.05^(1/n). 1 pair: 0.95, 5: 0.45, 29: 0.10.
     """
     if matching < 1:
-        raise ValueError("no agreeing pair excludes nothing")
+        raise ValueError("without a matching pair, no rate is excluded")
     return 1 - 0.05 ** (1 / matching)
 
 
@@ -22,7 +22,7 @@ def pairs_needed(rate: float) -> int:
     Raises ValueError for a rate that is not above zero.
     """
     if rate <= 0:
-        raise ValueError("no number of pairs sees what never parts")
+        raise ValueError("no number of pairs shows a rate of 0")
     count = 1
     while (1 - rate) ** count > 0.05:
         count += 1

@@ -60,7 +60,7 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
     if differing:
         return Incomparable(f"the environments differ: {', '.join(differing)}")
     if left.fingerprint != right.fingerprint:
-        return Incomparable("fingerprinted by different algorithms")
+        return Incomparable("the traces were fingerprinted by different algorithms")
     lefts, rights = _filtered(left, ignore), _filtered(right, ignore)
     row = _first_row(lefts, rights)
     if row is not None:

@@ -73,12 +73,15 @@ def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = ""
         )
     if ended.timed_out:
         return Outcome(
-            TIMED_OUT, f"ended by the timeout after {seconds:.0f} s and {steps} steps", seconds, rss
+            TIMED_OUT,
+            f"stopped by the timeout after {seconds:.0f} s and {_steps(steps)}",
+            seconds,
+            rss,
         )
     if ended.signal is not None:
         return Outcome(
             CRASHED,
-            f"died of {signal_name(ended.signal)} after {steps} steps{_last(stderr)}",
+            f"died from {signal_name(ended.signal)} after {_steps(steps)}{_last(stderr)}",
             seconds,
             rss,
         )
@@ -86,7 +89,7 @@ def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = ""
         return Outcome(COMPLETED, "", seconds, rss)
     # A script has its own exit status, whatever was recorded of it
     if kind == COMPLETED and ended.status:
-        return Outcome(FAILED, f"ended with status {ended.status}{_last(stderr)}", seconds, rss)
+        return Outcome(FAILED, f"exited with status {ended.status}{_last(stderr)}", seconds, rss)
     if kind == UNAVAILABLE:
         return Outcome(UNAVAILABLE, str(written.get("reason")), seconds, rss)
     if kind == FAILED:
@@ -99,7 +102,7 @@ def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = ""
         )
     return Outcome(
         CRASHED,
-        f"ended with status {ended.status} after {steps} steps, trace unfinished{_last(stderr)}",
+        f"exited with status {ended.status} after {_steps(steps)}, with an incomplete trace{_last(stderr)}",
         seconds,
         rss,
     )
@@ -116,6 +119,10 @@ def last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
+def _steps(number: int) -> str:
+    return f"{number} step" if number == 1 else f"{number} steps"
+
+
 def _last(stderr: str) -> str:
     line = last_line(stderr)
     return f": {sentence(line)}" if line else ""
@@ -127,4 +134,4 @@ def signal_name(number: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-    return f"{name} (killed, perhaps for want of memory)" if name == "SIGKILL" else name
+    return f"{name} (killed, perhaps because memory ran out)" if name == "SIGKILL" else name

@@ -97,14 +97,14 @@ def compare_finals(a: Finished, b: Finished) -> diff.Comparison:
     left, right = a.completed_trace, b.completed_trace
     if left is None or right is None:
         return Incomparable(_why_not(a, b))
-    compared = diff.compare_finals(left, right, "what the training ends on")
-    return compared or Incomparable("a trial left nothing that it ended on")
+    compared = diff.compare_finals(left, right, "the final weights or values")
+    return compared or Incomparable("a trial recorded no final weights or values")
 
 
 def _why_not(a: Finished, b: Finished) -> str:
     """Why two trials, of which one has no completed trace, cannot be compared."""
     failed = next((trial for trial in (a, b) if not trial.outcome.completed), None)
-    return failed.outcome.reason if failed else "a completed trial left no trace"
+    return failed.outcome.reason if failed else "a completed trial wrote no trace"
 
 
 def _least_evidence(finished: Sequence[Finished]) -> dict[str, int]:

@@ -219,7 +219,7 @@ class Session:
         if self.saved is not None:
             refuse_changed(self.saved, identity)
             self.runner.take_up(usable(self.saved.finished))
-            self.emit(Notice(f"Finished trials that are taken up: {len(self.runner.finished)}"))
+            self.emit(Notice(f"Finished trials that are reused: {len(self.runner.finished)}"))
         self._record = Record(self.folder.path, identity, lasting)
         self._record.write(self.trials())
         self.runner.keep = self._record.add

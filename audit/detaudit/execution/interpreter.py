@@ -90,8 +90,8 @@ def adapter(
         return backend
     if (2, 0) <= release < (2, 3):
         raise EnvironmentUnusable(
-            f"TensorFlow {release[0]}.{release[1]} is not supported: TensorFlow 1, and 2.3 or "
-            f"newer, are."
+            f"TensorFlow {release[0]}.{release[1]} is not supported. Install TensorFlow 1, or 2.3 "
+            f"or newer."
         )
     # Before 2.7 the Keras of TensorFlow's users is 2, whatever else is installed.
     legacy = "tf-keras" in packages and keras_2_is_chosen(variables)

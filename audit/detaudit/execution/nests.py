@@ -77,7 +77,7 @@ class Nest:
 
     def hello(self) -> Hello:
         if not self.answered():
-            raise RuntimeError("asked before it answered")
+            raise RuntimeError("requested before the nest answered")
         if self._failure is not None:
             raise self._failure
         assert self._hello is not None
@@ -93,7 +93,7 @@ class Nest:
             return Hello(hello["facts"], tuple(hello["fingerprints"]))
         if gone is not None:
             raise EnvironmentUnusable(
-                f"{self.interpreter.path} ended with status {gone} while it imported "
+                f"{self.interpreter.path} exited with status {gone} while importing "
                 f"{self.interpreter.backend}{_said(self.control)}. Run it by hand to see why."
             )
         if time.monotonic() - self._began > self.interpreter.start_timeout:
@@ -205,5 +205,5 @@ def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str
         )
     return (
         f"{interpreter.path} cannot import {failure['module']}: {failure['type']}: {failure['message']}. "
-        f"Its installation is broken: mend it, then scan again."
+        f"Its installation is broken: repair it, then try again."
     )

@@ -29,8 +29,8 @@ from detaudit.errors import UsageError
 FORMAT, VERSION = "detaudit.resume", 3
 FILE = "resume.jsonl"
 LARGEST = 100_000_000  # bytes; a saved audit of a thousand trials has about one million
-AGAIN = "Begin again without --resume"
-RESTORE = "Restore what changed, or begin again without --resume"
+AGAIN = "Start again without --resume"
+RESTORE = "Restore what changed, or start again without --resume"
 MOST_NAMES = 3  # of changed files, options or variables that are named
 
 
@@ -137,7 +137,7 @@ def _read(path: Path) -> list[bytes]:
     if header.get("version") != VERSION:
         raise UsageError(
             f"{path} was saved by another detaudit (version {header.get('version')} of the format, "
-            f"this one knows {VERSION}). {AGAIN}."
+            f"this one reads {VERSION}). {AGAIN}."
         )
     if not isinstance(header.get("identity"), dict):
         raise UsageError(f"{path} is damaged: it does not say what was audited. {AGAIN}.")
@@ -172,7 +172,7 @@ def refuse_changed(saved: Saved, now: Identity) -> None:
     changed = _changed(saved.identity, json.loads(json.dumps(asdict(now))))
     if changed:
         raise UsageError(
-            f"Cannot go on with the saved audit: {', '.join(changed)} changed since. {RESTORE}."
+            f"Cannot continue the saved audit: {', '.join(changed)} changed since then. {RESTORE}."
         )
 
 

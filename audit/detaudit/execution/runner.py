@@ -121,7 +121,7 @@ class Runner:
         first, second = (nest.hello() for nest in nests)
         if first.facts != second.facts:
             raise EnvironmentUnusable(
-                f"{self.interpreter.path} describes itself in two ways when started twice."
+                f"{self.interpreter.path} reported different facts about itself when it was started twice."
             )
         return first
 

@@ -56,8 +56,8 @@ def alone(folder: Path) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(
-                    f"Another detaudit is at work in {folder}. Wait until it has ended, or interrupt "
-                    f"it; then go on."
+                    f"Another detaudit is using {folder}. Wait until it ends, or interrupt "
+                    f"it, then resume."
                 ) from None
         yield
     finally:
@@ -79,7 +79,7 @@ def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspa
     except OSError as error:
         raise UsageError(
             f"Cannot make a working folder in {saved or tempfile.gettempdir()}: {error.strerror}. Set "
-            f"TMPDIR to a folder with some hundred megabytes free."
+            f"TMPDIR to a folder with a few hundred megabytes free."
         ) from None
     with contextlib.ExitStack() as pinned:
         if saved is None:

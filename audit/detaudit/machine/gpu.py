@@ -236,7 +236,7 @@ def _held(processes: list[Any] | None) -> int:
     """Bytes. Raises LookupError where the driver does not tell for one of them, as in MIG mode."""
     sizes = [one.usedGpuMemory for one in said(processes)] if processes != [] else []
     if None in sizes:
-        raise LookupError("the driver does not tell every process's memory")
+        raise LookupError("the driver does not report the memory of every process")
     return sum(sizes)
 
 
@@ -282,7 +282,9 @@ def _changes_of(a: Card, b: Card) -> Iterator[Change]:
     for name in sorted(a.held_back.keys() & b.held_back.keys()):
         if b.held_back[name] > a.held_back[name]:
             milliseconds = (b.held_back[name] - a.held_back[name]) / 1e6
-            yield Change(a.index, f"held back for {name}", "0 ms", f"{milliseconds:.0f} ms", False)
+            yield Change(
+                a.index, f"clocks lowered ({name})", "0 ms", f"{milliseconds:.0f} ms", False
+            )
     for name in sorted(THROTTLING.intersection(b.throttle or ()) - set(a.throttle or ())):
         yield Change(a.index, "throttled", "not", name, False)
     for what, x, y in (
@@ -318,11 +320,11 @@ def missing(reason: str, gpus: Gpus) -> str:
     names = [card.name for card in gpus.cards if card.name is not None]
     if names:
         driver = (
-            f"although the driver lists {', '.join(names)}: this build may be one without CUDA, or "
+            f"although the driver lists {', '.join(names)}: this build may have no CUDA, or "
             f"CUDA_VISIBLE_DEVICES hides the card"
         )
     elif gpus.problem:
-        driver = f"and the NVIDIA driver cannot be asked ({gpus.problem})"
+        driver = f"and the NVIDIA driver cannot be queried ({gpus.problem})"
     else:
         driver = "and the NVIDIA driver lists none"
     return (

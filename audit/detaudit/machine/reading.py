@@ -38,7 +38,7 @@ class Facts:
 def said(value: Value | None) -> Value:
     """``value``, which the system must not have left empty. Raises LookupError."""
     if not value:
-        raise LookupError("the system does not say")
+        raise LookupError("the system does not report it")
     return value
 
 

@@ -24,9 +24,9 @@ def tried(source: Source) -> str:
     race = " It is a race, so each side has at least 5 pairs." if plan.race else ""
     if isinstance(plan, Compare):
         settings = "; ".join(one.name for one in plan.settings)
-        return f"Each setting against itself and the others, on {models}: {settings}.{race}"
+        return f"Each setting is compared with itself and with the others, on {models}: {settings}.{race}"
     assert isinstance(plan, Unpin)
-    return f"Unpinned pairs against pinned pairs, on {models}.{race}"
+    return f"Unpinned pairs are compared with pinned pairs, on {models}.{race}"
 
 
 def prose(docstring: str) -> str:

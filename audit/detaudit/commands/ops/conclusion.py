@@ -35,9 +35,9 @@ def _undecided(audit: OpsAudit, errors: list[str]) -> str | None:
     if errors:
         return f"not decided: {', '.join(errors)}"
     if audit.over_budget:
-        return "cut by the budget"
+        return "the budget ran out"
     if not audit.operations:
         return "no operation was replayed"
     ran = {one.name for one in audit.operations if one.verdict != SKIPPED}
     none = [one.name for one in audit.operations if one.name not in ran] if audit.requested else []
-    return f"asked for, but could not be tried: {', '.join(dict.fromkeys(none))}" if none else None
+    return f"requested, but could not be tried: {', '.join(dict.fromkeys(none))}" if none else None

@@ -109,7 +109,7 @@ def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
     if unseeded is None or unseeded.replays < 2:
         return one
     one = replace(one, unseeded=unseeded)
-    where = f"without a seed argument, the global seeds set, {unseeded.replays} processes"
+    where = f"without a seed argument but with the global seeds set, {unseeded.replays} processes"
     if not unseeded.differing:
         return replace(one, reason=f"{one.reason}; {where} match")
     observed = f"{where} give {unseeded.distinct} distinct results"
@@ -136,7 +136,7 @@ def _verdict(
     if failed is not None or one.default is None:
         return ERROR, failed or "it was not replayed"
     if not same_inputs:
-        return ERROR, "its inputs differ between processes, so its results say nothing"
+        return ERROR, "its inputs differ between processes, so its results cannot be compared"
     if one.name not in one.executed:
         return ERROR, f"the call did not execute {one.name}"
     if one.deterministic is not None and one.deterministic.differing:
@@ -145,9 +145,9 @@ def _verdict(
         if still is not None and still.differing:
             return (
                 BROKEN,
-                f"{described}, and again {_describe(still)}{'; one thread holds it' if alone else ''}",
+                f"{described}, and again {_describe(still)}{'; with one thread they match' if alone else ''}",
             )
-        return ERROR, f"{described}, but further replays agree: not confirmed"
+        return ERROR, f"{described}, but further replays match: not confirmed"
     if one.default.differing:
         return _judge_differing(one, one.default)
     changes = [
@@ -159,24 +159,30 @@ def _verdict(
         if matches is False
     ]
     if changes:
-        return VARIES, f"repeats itself; its bits change with {' and '.join(changes)}"
+        return VARIES, f"replays match, but the bits change with {' and '.join(changes)}"
     rate = excluded_rate(one.default.replays // 2)
-    return REPRODUCIBLE, f"{one.default.replays} replays agree (rate above {rate:.0%} excluded)"
+    return (
+        REPRODUCIBLE,
+        f"{one.default.replays} replays match (a rate above {rate:.0%} is excluded)",
+    )
 
 
 def _judge_differing(one: Operation, default: Replays) -> tuple[str, str]:
     if one.confirmed is None or not one.confirmed.differing:
-        return ERROR, f"{_describe(default)}, but further replays agree: not confirmed"
+        return ERROR, f"{_describe(default)}, but further replays match: not confirmed"
     working = [
         pin
         for pin, count in (("op determinism", one.deterministic), ("one thread", one.one_thread))
         if count is not None and not count.differing
     ]
     if working:
-        return NEEDS_PIN, f"{_describe(default)}; held by {' and by '.join(working)}"
+        return NEEDS_PIN, f"{_describe(default)}; pinned by {' and by '.join(working)}"
     if one.refusal_message:
-        return NEEDS_PIN, f"{_describe(default)}; nothing holds it: op determinism refuses it"
-    return BROKEN, f"{_describe(default)}; nothing that was tried holds it"
+        return (
+            NEEDS_PIN,
+            f"{_describe(default)}; no pin works: it refuses to run under op determinism",
+        )
+    return BROKEN, f"{_describe(default)}; no pin that was tried works"
 
 
 def _describe(count: Replays) -> str:

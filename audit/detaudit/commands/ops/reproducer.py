@@ -21,10 +21,10 @@ ATTEMPTS = 3
 
 _SHAPE = re.compile(r"(resource )?(\w+)\[([\d, ]*)\]$")
 
-_TENSORFLOW = '''"""tf.raw_ops.{operation}: equal inputs, other results. Written by detaudit {version}.
+_TENSORFLOW = '''"""tf.raw_ops.{operation}: equal inputs, different results. Written by detaudit {version}.
 
-Seen: {distinct} distinct results in {replays} replays, with {packages}.
-Exit status 1: the fault shows here. 0: it does not.
+Observed: {distinct} distinct results in {replays} replays, with {packages}.
+Exit status 1: the results differ here. 0: they match.
 """
 import sys
 
@@ -53,10 +53,10 @@ sys.exit(len(results) > 1)
 '''
 
 
-_TORCH = '''"""torch.ops.{operation}: equal inputs, other results. Written by detaudit {version}.
+_TORCH = '''"""torch.ops.{operation}: equal inputs, different results. Written by detaudit {version}.
 
-Seen: {distinct} distinct results in {replays} replays, with {packages}.
-Exit status 1: the fault shows here. 0: it does not.
+Observed: {distinct} distinct results in {replays} replays, with {packages}.
+Exit status 1: the results differ here. 0: they match.
 """
 import sys
 

@@ -59,7 +59,7 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in only if name.lower() not in by_lower]
     if unknown:
         hint = did_you_mean(unknown[0], by_lower.values(), 3)
-        raise UsageError(f"No operation {unknown[0]} in the catalogue.{hint}")
+        raise UsageError(f"There is no operation {unknown[0]} in the catalogue.{hint}")
     named = [by_lower[name.lower()] for name in only]
     return tuple(
         dict.fromkeys(name if name in known else by_what_they_run[name] for name in named)
@@ -111,7 +111,7 @@ class _Sweep:
 
     def _replay(self, conditions: sweep.Conditions) -> None:
         """Fill in ``found`` as it becomes known."""
-        self.emit(Phase("What the library says of its operations"))
+        self.emit(Phase("Reading what the library says about its operations"))
         said = self.session.ask(sweep.refusals(conditions)) or ()
         names = self._chosen_names(said)
         random = {entry.name for entry in catalogue.OPERATIONS if entry.unseeded is not None}
@@ -123,7 +123,7 @@ class _Sweep:
             self.found, operations=operations, refusals=sweep.matched(said, operations)
         )
         if self.options.cost and not self.options.list_raising and operations:
-            self.emit(Phase("What op determinism costs, timed with nothing beside it"))
+            self.emit(Phase("Timing op determinism, with nothing else running"))
             self.runner.limits = replace(self.runner.limits, jobs=1)
             timed = sweep.timings({one.name for one in operations})
             done = len(self.runner.finished)

@@ -47,7 +47,7 @@ RISKY = (
 )
 COPIES = 8  # pairs of runs that each have a copy of the folder
 ROUNDS = 4  # searches, each with more pairs than the one before
-EVERYTHING = "the runs differ with everything pinned: no source that detaudit can pin from outside explains it"
+EVERYTHING = "runs differ with everything pinned: no source that detaudit can pin explains it"
 # The level of significance at which one is named: four pairs that differ, five that match
 CAUSE = 0.01
 DOUBTFUL = 3  # pins of a set whose need could not be shown: the other pins of it are not tried
@@ -70,10 +70,10 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             audit,
             unresolved_pins=pins,
             search=Search(unexercised_pins=untouched),
-            reason=unresolved(case, f"{rate}, too rarely for a search"),
+            reason=unresolved(case, f"{rate}, too few for a search"),
         )
     case.known_so_far(replace(audit, unresolved_pins=pins))
-    case.emit(Phase("Control: everything pinned from outside"))
+    case.emit(Phase("Control: runs with everything pinned"))
     often = pairs if audit.repeats.differing == audit.repeats.pairs else max(pairs, matching)
     control, pins, invalid = yield from counter.of(_control(case, pins, often))
     search = Search(unexercised_pins=untouched, incompatible_pins=invalid)
@@ -84,7 +84,8 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             search=counter.summary(search, began),
             unresolved_pins=pins,
             reason=unresolved(
-                case, f"the cause was not found: with everything pinned a run {control.reason}"
+                case,
+                f"the cause was not found, because runs with everything pinned could not be compared: {control.reason}",
             ),
         )
     if not control.matches:
@@ -96,13 +97,13 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             reason=unresolved(case, EVERYTHING),
         )
     case.known_so_far(replace(audit, unresolved_pins=pins, search=counter.summary(search, began)))
-    case.emit(Phase("Which pins are needed"))
+    case.emit(Phase("Searching for the pins that are needed"))
     found = yield from counter.of(
         _search(case, pins, done, audit.repeats, control.repeats.matching)
     )
     search = counter.summary(replace(search, questions=found.tried), began)
     if found.causes is None:
-        why = "no set of pins was found with which fresh runs match"
+        why = "no set of pins was found that makes fresh runs match"
         if set(found.needed) == set(pins):
             why = EVERYTHING
         return replace(
@@ -120,17 +121,18 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             search=search,
             unresolved_pins=doubtful,
             reason=unresolved(
-                case, f"without {', '.join(doubtful)} runs differ too rarely to tell it from luck"
+                case,
+                f"without {', '.join(doubtful)}, runs differ too rarely to distinguish the effect from chance",
             ),
         )
     case.known_so_far(replace(audit, causes=causes, search=search))
     observer = yield from _observe(case, pins)
     audit = yield from growth.grown(case.unpinned, audit)
-    case.emit(Phase("The lines that drew"))
+    case.emit(Phase("Finding the lines that use these sources"))
     causes = yield from blame.sites(case, causes, max(pairs, MORE))
     audit = replace(audit, causes=causes, search=search, observer=observer)
     case.known_so_far(audit)
-    case.emit(Phase("The fix, on a copy"))
+    case.emit(Phase("Trying a fix on a copy"))
     mended, why = yield from fix.fix(case, causes, max(matching, fix.PAIRS))
     audit = replace(audit, fix=mended, no_fix_reason=why)
     case.known_so_far(audit)
@@ -140,7 +142,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
 
 def unresolved(case: Case, why: str) -> str:
     """What is said where no source is named."""
-    return f"not resolved, {case.runs()} runs: {why}"
+    return f"unresolved after {case.runs()} runs: {why}"
 
 
 def _with_cost(
@@ -154,10 +156,10 @@ def _with_cost(
         why = (
             ""
             if case.cost is False
-            else f"one run takes {seconds:.0f} s: --cost times the pins all the same"
+            else f"one run takes {seconds:.0f} s; --cost times the pins anyway"
         )
         return replace(audit, no_cost_reason=why)
-    case.emit(Phase("What the pins cost, one run at a time"))
+    case.emit(Phase("Timing the pins, one run at a time"))
     return replace(audit, cost=(yield from cost.measure(case, needed, tried, pairs)))
 
 
@@ -357,12 +359,10 @@ def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, F
     if isinstance(compared[-1], Incomparable):
         return Observer(None, "an unrecorded run could not be compared")
     if isinstance(compared[-1], Divergence):
-        return Observer(
-            False, "with everything pinned, recorded runs end on other bits than unrecorded ones"
-        )
+        return Observer(False, "with everything pinned, recorded and unrecorded runs differ")
     if len(compared) > 1:
         return Observer(
             None,
-            "pinned, recorded and unrecorded runs ended on other bits once, and on the same then",
+            "with everything pinned, recorded and unrecorded runs differed once, and matched when repeated",
         )
-    return Observer(True, "pinned, recorded and unrecorded runs end on the same bits")
+    return Observer(True, "with everything pinned, recorded and unrecorded runs match")

@@ -108,9 +108,9 @@ def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:
     shown = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
     late = [text for text, one in zip(shown, seeds, strict=False) if one.reaches and one.draws]
     if late:
-        return f"seeded too late: {late[0]} comes after draws from it"
+        return f"it is seeded too late: {late[0]} comes after the first draws"
     if not any(one.reaches for one in seeds):
-        return f"the seeds that the script sets do not reach it: {', '.join(shown)}"
+        return f"the seeds that the script sets do not affect it: {', '.join(shown)}"
     return ""
 
 

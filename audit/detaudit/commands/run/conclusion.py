@@ -23,5 +23,5 @@ def conclude(audit: RunAudit) -> Conclusion:
         return Conclusion(INCONCLUSIVE, 3, audit.reason)
     resting = [one.source for one in audit.variations if one.matches is False]
     if audit.strict and resting:
-        return Conclusion(OK, 1, f"strict: the result rests on {', '.join(resting)}")
+        return Conclusion(OK, 1, f"strict: the result depends on {', '.join(resting)}")
     return Conclusion(OK, 0, audit.reason)

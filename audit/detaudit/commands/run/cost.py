@@ -77,7 +77,7 @@ def _without(
     )
     if not cheaper:
         return found
-    asked = f"without {pin}, of {', '.join((*rest, *cheaper))}"
+    asked = f"without {pin}, from {', '.join((*rest, *cheaper))}"
 
     def matches(pinned: Pins) -> Experiment[bool]:
         return (yield from ask(case.pinned(pinned), pairs)).matches is True
@@ -87,7 +87,7 @@ def _without(
             found,
             faster_sets_tried=(
                 *found.faster_sets_tried,
-                f"{asked}: not even all together hold the runs",
+                f"{asked}: runs differ even with all of them",
             ),
         )
     other = yield from smallest(matches, (*rest, *cheaper))
@@ -95,7 +95,10 @@ def _without(
     if (yield from ask(case.pinned(other), max(pairs, MORE), FRESH)).matches is not True:
         return replace(
             found,
-            faster_sets_tried=(*found.faster_sets_tried, f"{asked}: with {name} fresh runs part"),
+            faster_sets_tried=(
+                *found.faster_sets_tried,
+                f"{asked}: with {name}, fresh runs differ",
+            ),
         )
     before, after = yield from timed(
         [case.pinned(found.fastest), case.pinned(other)], DUEL, DUELS + place
@@ -106,13 +109,13 @@ def _without(
             found,
             faster_sets_tried=(
                 *found.faster_sets_tried,
-                f"{asked}: {name} will do too, and is not faster",
+                f"{asked}: {name} also works, but is not faster",
             ),
         )
     return replace(
         found,
         faster_set=cost,
-        faster_sets_tried=(*found.faster_sets_tried, f"{asked}: {name} will do too, and is faster"),
+        faster_sets_tried=(*found.faster_sets_tried, f"{asked}: {name} also works, and is faster"),
     )
 
 

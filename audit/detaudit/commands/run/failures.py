@@ -53,7 +53,7 @@ def owned(
 def _ended(known: RunAudit, reason: str, notes: Sequence[str]) -> RunAudit:
     reason = f"a fault of detaudit itself, not of the script: {reason}"
     if known.reproducible is not None:
-        reason = f"{known.reason}; then the audit ended with {reason}"
+        reason = f"{known.reason}; then the audit failed with {reason}"
     return replace(
         known,
         own_fault=True,
@@ -121,8 +121,8 @@ class _Runs:
             completed.append(run)
         if not self.alone:
             self.notes.append(
-                "a run that failed beside another completed twice when it was alone, so all runs after "
-                f"it were made one at a time: {failed.outcome.reason}"
+                "a run that failed beside another run completed twice when run alone, so all later runs "
+                f"were made one at a time: {failed.outcome.reason}"
             )
             self.go_alone()
         self._replaced[trial.key()] = completed[0]

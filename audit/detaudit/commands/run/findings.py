@@ -7,7 +7,7 @@ from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
-RUNS_DIFFER = "two runs of one and the same program part"
+RUNS_DIFFER = "two runs of the same program differ"
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
     if unwritten:
         return (
             None,
-            f"no line can express the pin of {', '.join(unwritten)}: {_advice(causes, unwritten)}",
+            f"no change to the script can pin {', '.join(unwritten)}: {_advice(causes, unwritten)}",
         )
     last, number = "", -1
     for ways in _combinations(case, causes):
@@ -86,7 +86,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
                 environment,
                 True,
                 answer.repeats.runs,
-                f"{answer.repeats.runs} runs of the changed program match to the last bit (a rate above "
+                f"{answer.repeats.runs} runs of the changed program are bitwise identical (a rate above "
                 f"{excluded:.0%} is excluded)",
                 *cost.ratios(before, after),
                 excluded,
@@ -94,7 +94,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
     advice = _advice(causes, [cause.source for cause in causes])
     return (
         None,
-        f"no change that was tried held: {last or 'none of the edits fits these lines'}. {advice}".strip(),
+        f"no change that was tried works: {last or 'none of the edits fits these lines'}. {advice}".strip(),
     )
 
 

@@ -38,20 +38,20 @@ class Forecast:
     def before(self, title: str) -> str:
         """The first line of the command."""
         if self.matching >= self.differing:
-            return f"Running {title} {self.matching} times to see if its runs match"
+            return f"Running {title} {self.matching} times to see whether its runs match"
         return (
-            f"Running {title} {self.matching} times if its runs match, up to about "
-            f"{self.differing} times if they differ and a cause is searched for"
+            f"Running {title} {self.matching} times if its runs match, and up to about "
+            f"{self.differing} times if they differ and the cause is searched for"
         )
 
     def after(self, seconds: float, jobs: int) -> str:
         """What is said when the first run has taken so many seconds."""
         matching = _seconds(self.matching, seconds, jobs)
-        one = f"One run takes {duration(seconds)}: about {duration(matching)} if it repeats"
+        one = f"One run takes {duration(seconds)}: about {duration(matching)} if runs match"
         if self.matching >= self.differing:
             return f"{one}."
         differing = _seconds(self.differing, seconds, jobs)
-        return f"{one}, up to {duration(differing)} if it does not."
+        return f"{one}, up to {duration(differing)} if they differ."
 
     def expected(self, seconds: float, jobs: int, done: int, differs: bool) -> Expected:
         """What is to come when ``done`` runs have ended."""

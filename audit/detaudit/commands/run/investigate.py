@@ -37,7 +37,7 @@ PAIRS = ((120.0, 3), (1800.0, 2))
 MOST_OF_LONG = 8  # pairs of a script that is long, where ``MOST`` are run of a short one
 UNRECORDED = 3  # matching pairs that decide, where recorded runs differ and unrecorded runs do not
 RECORDER = 0.0005  # of significance, at which the recorder is named: these runs were picked because they differ
-MATCHED = "the runs match to the last bit"
+MATCHED = "the runs are bitwise identical"
 
 
 def investigate(case: Case, blank: RunAudit) -> Investigation:
@@ -46,7 +46,7 @@ def investigate(case: Case, blank: RunAudit) -> Investigation:
 
 
 def _investigation(case: Case, blank: RunAudit) -> Investigation:
-    case.emit(Phase("The script as it is"))
+    case.emit(Phase("Running the script as it is"))
     case, blank, earlier = yield from _at_a_step(case, blank)
     case, runs, refused = yield from _repeat(case, blank)
     if refused is not None:
@@ -81,13 +81,13 @@ def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -
     fresh runs differ.
     """
     if isinstance(again, Incomparable):
-        note = f"a run that begins from what an earlier one has left fails: {again.reason}"
+        note = f"a run that starts with the files of an earlier run fails: {again.reason}"
         return replace(audit, notes=(*audit.notes, note))
     if not (isinstance(again, Match) and audit.repeats.differing):
         return audit
     note = (
-        f"a run that begins from what the first one has left ({', '.join(left[:3])}) ends as that one "
-        f"did: it reads those files in place of its own data. Runs were compared in fresh folders"
+        f"a run that starts with the files of the first run ({', '.join(left[:3])}) matches that run: it "
+        f"reads those files instead of computing its own data. Runs were compared in fresh folders"
     )
     return replace(audit, notes=(*audit.notes, note))
 
@@ -116,14 +116,14 @@ def _without(
     described = _with_note(_described(fresh, audit, fresh_runs), again, left)
     if described.repeats.differing:
         note = (
-            f"the folder holds {listed}, which the program makes itself: runs that find it match, and "
+            f"the folder contains {listed}, which the program itself creates: runs that find it match, and "
             f"these runs did not find it"
         )
         described = replace(described, notes=(note, *described.notes))
         return (yield from _differing(fresh, described, fresh_runs, again))
     if leftovers.differs(again):
         note = (
-            f"the folder held {listed} before the audit, which the program makes itself: runs that find it "
+            f"before the audit the folder contained {listed}, which the program itself creates: runs that find it "
             f"match each other, and so do runs that do not find it"
         )
         described = replace(described, notes=(note, *described.notes))
@@ -131,8 +131,8 @@ def _without(
     audit = replace(audit, notes=described.notes)
     if leftovers.differs(compare_runs(runs[0], fresh_runs[0])):
         note = (
-            f"the result depends on what {listed} holds, which the program makes itself if it is not "
-            f"there: runs without it match each other, and end elsewhere"
+            f"the result depends on the content of {listed}, which the program creates if it is "
+            f"missing: runs without it match each other, but end on other bits"
         )
         return replace(audit, notes=(*audit.notes, note))
     return audit
@@ -206,7 +206,7 @@ def _repeat(
 
 def _told_at_once(divergence: Divergence, search: bool) -> str:
     step = "" if divergence.step is None else f", step {divergence.step}"
-    then = " The search for the cause begins." if search else ""
+    then = " Searching for the cause." if search else ""
     return f"Two runs differ, first at {divergence.stage}{step}: {divergence.name}.{then}"
 
 
@@ -221,8 +221,8 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
     if any(one.trace is None for one in completed):
         return replace(
             blank,
-            reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
-            "modules are switched off; nothing of the training was seen",
+            reason="the training could not be recorded, because the interpreter did not load detaudit's "
+            "hooks: it ignores PYTHONPATH, or does not import sitecustomize",
         )
     not_recorded = next(
         (
@@ -235,12 +235,12 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
     if not_recorded:
         return replace(
             blank,
-            reason=f"the script trains with {not_recorded}, which detaudit run does not watch yet",
+            reason=f"the script trains with {not_recorded}, which detaudit run cannot record yet",
         )
     if not any(one.trace.measures.steps for one in completed if one.trace):
         return replace(
             blank,
-            reason="the script trains nothing that was seen: no fit, no train_on_batch, no optimizer",
+            reason="no training was recorded: no fit, no train_on_batch, no optimizer",
         )
     still = [one for one in completed if one.trace and not one.trace.measures.moved]
     if still:
@@ -251,17 +251,17 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
 def _of_failures(outcome: Outcome) -> str:
     if outcome.kind == TIMED_OUT:
         return (
-            f"the script does not end: {outcome.reason}. Give --timeout more seconds, or --stop-after a number of "
-            f"steps if it never ends"
+            f"the script did not finish: {outcome.reason}. Give --timeout more seconds, or --stop-after a number of "
+            f"steps if the script never ends"
         )
     if "EOFError" in outcome.reason:
         return (
-            f"the script reads standard input, which is empty in an audit: {outcome.reason}. Give it its input in "
-            f"a file or in arguments"
+            f"the script reads standard input, which is empty in an audit: {outcome.reason}. Pass its input in "
+            f"a file or as arguments"
         )
     hint = "Invalid cross-device link" in outcome.reason
     advice = (
-        ". An overlay may refuse to rename a folder that was there before: try --isolation copy"
+        ". An overlay may refuse to rename a folder that existed before: try --isolation copy"
         if hint
         else ""
     )
@@ -284,22 +284,22 @@ def _differing(
     """
     ends = counted(runs, compare_ends)
     if ends.differing and not ends.problem:
-        case.emit(Phase("Without the recorder"))
+        case.emit(Phase("Running the script without the recorder"))
         unrecorded = yield from _unrecorded(case, runs)
         audit = replace(audit, unrecorded=unrecorded.repeats)
         if unrecorded.matches:
-            said = "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them differ"
+            said = "recorded runs differ, but unrecorded runs match: detaudit's recorder makes them differ"
             return replace(
                 audit,
                 reproducible=True,
                 observer=Observer(False, said),
-                reason=f"{MATCHED} where they are not recorded",
+                reason=f"{MATCHED} if they are not recorded",
             )
     audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
     if audit.repeats.divergence is not None:
         case.emit(Differing(_told_at_once(audit.repeats.divergence, case.search)))
     if not case.search:
-        return replace(audit, no_fix_reason="--no-search: no cause and no fix was looked for")
+        return replace(audit, no_fix_reason="with --no-search, no cause and no fix is searched for")
     case.known_so_far(audit)
     runs = yield from repeated(case.unpinned, len(runs) // 2, most=case.most, runs=runs)
     audit = _described(case, audit, runs)
@@ -327,7 +327,7 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
         return replace(
             answer,
             matches=None,
-            reason="recorded runs differ too rarely to tell them from unrecorded ones",
+            reason="recorded runs differ too rarely to distinguish them from unrecorded runs",
         )
     return answer
 
@@ -353,12 +353,12 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
     if audit.repeats.pairs < 2 and case.pairs is None:
         return replace(
             audit,
-            reason="matched once: one pair excludes little; --pairs 2 decides, --pairs 1 takes it",
+            reason="the runs matched once, and one pair excludes little: --pairs 2 decides, --pairs 1 accepts one pair",
         )
     matched = replace(audit, reproducible=True, reason=MATCHED)
     if not case.search:
         return matched
-    case.emit(Phase("What the result depends on"))
+    case.emit(Phase("Testing what the result depends on"))
     varied, more = yield from vary.vary(case, runs)
     if counted(more).differing:
         audit = _described(case, replace(audit, observer=Observer()), more)
@@ -369,8 +369,8 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
 def _depends_on_the_first(outside: Sequence[str]) -> str:
     """Why runs decide nothing that all read what the first has computed."""
     return (
-        f"the runs match, but later ones did not repeat what the first one did: they read what it made, "
-        f"{', '.join(outside[:3])}. Let the script write it into its own folder, where each run begins without it"
+        f"the runs match, but later runs did not do what the first run did: they read what it created, "
+        f"{', '.join(outside[:3])}. Let the script write it into its own folder, where each run starts without it"
     )
 
 
@@ -395,7 +395,7 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
                 "recorded runs match, but unrecorded runs differ: the recorder hides the difference"
             ),
         )
-    reason = "unrecorded runs differ, and no recorded run has differed yet"
+    reason = "unrecorded runs differ, but no recorded run has differed yet"
     return replace(audit, reproducible=False, reason=attribute.unresolved(case, reason))
 
 
@@ -406,11 +406,11 @@ def _same_end(
     condition = case.unpinned.with_orders(record=False)
     found = yield [Trial(condition, 0)]
     if not isinstance(compare_ends(recorded, found[Trial(condition, 0)]), Divergence):
-        return Observer(True, "recorded and unrecorded runs end on the same bits"), unrecorded
+        return Observer(True, "recorded and unrecorded runs match"), unrecorded
     unrecorded = yield from ask(condition, UNRECORDED, comparing=compare_ends)
     if unrecorded.matches is not True:
         return Observer(), unrecorded
     return Observer(
         False,
-        "recorded runs match, and so do unrecorded ones, but on other bits: recording changes them",
+        "recorded runs match, and so do unrecorded runs, but on other bits: recording changes them",
     ), unrecorded

@@ -50,16 +50,16 @@ def explain(
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
         return _unresolved(
-            case, audit, repeats, "a run that begins from what an earlier one has left differed"
+            case, audit, repeats, "a run that starts with the files of an earlier run differs"
         )
     sites = yield from blame.openings(case, names, changed)
     return _caused(
         audit,
         repeats,
         sites,
-        "a second run reads what the first one has left",
-        f"it writes {', '.join(names[:3])}: write to a new folder in every run, or remove what an earlier "
-        f"run has left",
+        "a second run reads files that the first run left",
+        f"it writes {', '.join(names[:3])}: write to a new folder in every run, or delete the files of the "
+        f"earlier run first",
     )
 
 
@@ -70,7 +70,7 @@ def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, observed: str) ->
         repeats=repeats,
         reason=unresolved(
             case,
-            f"{observed} in {repeats.differing} of {repeats.pairs} pairs, and runs from a fresh folder match",
+            f"{observed} in {repeats.differing} of {repeats.pairs} pairs, but runs in fresh folders match",
         ),
     )
 
@@ -273,6 +273,6 @@ def may_be_fetched(run: Finished) -> bool:
 
 def outside_note(paths: Sequence[str]) -> str:
     return (
-        f"later runs read {', '.join(paths[:3])}, which the first run made outside of the folder: delete it "
-        f"between runs to see whether the script repeats without it"
+        f"later runs read {', '.join(paths[:3])}, which the first run created outside the folder: delete it "
+        f"between runs to see whether runs match without it"
     )

@@ -48,7 +48,7 @@ def localise(
         every=1,
         eager=table is None or not table.name.startswith("fit"),
     )
-    case.emit(Phase(f"Step {divergence.step}, operation by operation"))
+    case.emit(Phase(f"Replaying step {divergence.step}, operation by operation"))
     runs: list[Finished] = []
     found_there = None
     for number in range(PAIRS):

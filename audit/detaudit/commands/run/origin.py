@@ -28,29 +28,25 @@ def origin(done: Sequence[Finished]) -> str:
         return ""
     divergence, left, right = found
     if divergence.stage == "output":
-        return (
-            "what was recorded of the training is equal; the arrays that the script saves are not"
-        )
+        return "everything that was recorded of the training is equal, but the arrays that the script saves differ"
     if divergence.stage == "data":
-        return "it came in with the data: other batches went into the same step"
+        return "the batches of this step already differed"
     if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
-        return "it came in with what another function of the script's had computed"
+        return "what another function of the script computed already differed"
     if divergence.stage == "init":
-        return "it came in with the first values of this variable"
+        return "the variable's initial value already differs"
     table = step_table(left, divergence)
     if table is None or not any(stage == "data" for stage, _ in table.columns):
-        return "what was recorded before it is equal; the batches that went in were not seen"
+        return "everything that was recorded before it is equal; the batches were not recorded"
     differing, untouched = _differing(left, right, divergence)
     if differing:
-        return (
-            f"equal batches and weights went in; the state of {_listed(differing)} differed by then"
-        )
+        return f"the batches and the weights were equal, but the state of {_listed(differing)} already differed"
     if untouched:
         return (
-            f"it was born there: the batches and the weights were equal before; the state of {_listed(untouched)}, "
-            f"from which nothing had been drawn by then, was not"
+            f"it originates there: the batches and the weights were equal before; the state of {_listed(untouched)}, "
+            f"which nothing had used until then, was not"
         )
-    return "it was born there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
+    return "it originates there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
 
 
 def _listed(names: Sequence[str]) -> str:

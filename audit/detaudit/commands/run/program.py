@@ -137,7 +137,7 @@ def _own_folder(root: Path) -> Path:
     """The folder that is taken for the program's; the whole file system is nobody's."""
     if root == root.parent:
         raise UsageError(
-            f"The program's folder would be {root}: put it into one of its own, and run it there."
+            f"The program's folder would be {root}. Move the program into a folder of its own, and run it there."
         )
     return root
 
@@ -173,7 +173,9 @@ class Sandboxed:
         kept.
         """
         if start.left and begun != self._there:
-            raise StateGone("No earlier run has left what this one is to begin from.")
+            raise StateGone(
+                "The files of the earlier run, with which this run should start, are missing."
+            )
         return self.sandbox.view(trial, start)
 
     def settle(self, trial: Path, begun: Begun | None) -> None:
@@ -231,8 +233,8 @@ class Sandboxed:
         outside = [path for path in made if os.path.lexists(path)]
         if outside:
             raise SandboxFailed(
-                f"What the first run has left is gone, and it made {outside[0]} outside of the folder: "
-                f"delete that, and begin again without --resume."
+                f"The files of the first run are gone, and it created {outside[0]} outside the folder: "
+                f"delete that, and start again without --resume."
             )
         return {
             key: run
@@ -445,7 +447,7 @@ class Process:
             return None
         word = _last_word(folder / "supervisor")
         return Ended(
-            own_fault=f"the process that looks after the script ended with status {status}: {word}"
+            own_fault=f"the process that supervises the script exited with status {status}: {word}"
         )
 
     def _own_fault(self, folder: Path, ended: Ended) -> str:
@@ -493,7 +495,7 @@ class Process:
 
 def _last_word(path: Path) -> str:
     """The last line of what a process of ours has said; nothing where it could say nothing."""
-    return last_line(end_of(path)) or "it left no word"
+    return last_line(end_of(path)) or "it printed nothing"
 
 
 def _burners() -> int:

@@ -45,11 +45,11 @@ def compare_runs(left: Finished, right: Finished) -> Comparison:
         failed = right if done[0] is left else left
         if failed.outcome.kind in (TIMED_OUT, UNSTARTED) or "SIGKILL" in failed.outcome.reason:
             return Incomparable(failed.outcome.reason)
-        return Divergence("metric", None, f"one run {failed.outcome.reason}", "missing")
+        return Divergence("metric", None, f"one run failed: {failed.outcome.reason}", "missing")
     if not done:
         return Incomparable(left.outcome.reason)
     if left.trace is None or right.trace is None:
-        return Incomparable("a completed run left no trace")
+        return Incomparable("a completed run wrote no trace")
     return compare_trainings(left.trace, right.trace)
 
 
@@ -180,7 +180,7 @@ def ask(
             return Answer(
                 None,
                 counted(done, comparing),
-                "trains nothing: with these pins the weights stand still",
+                "with these pins no weight changed, so nothing was trained",
             )
         compared = [comparing(done[-2], done[-1]), comparing(done[0], done[-2])]
         if any(isinstance(one, Divergence) for one in compared):

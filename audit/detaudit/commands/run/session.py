@@ -127,7 +127,9 @@ class _Run:
 
     def audit(self) -> RunAudit:
         forecast = _forecast(self.options).before(self.program.title)
-        self.emit(Notice(f"{forecast}. What it writes outside of its folder is written each time."))
+        self.emit(
+            Notice(f"{forecast}. Whatever it writes outside its folder is written in every run.")
+        )
         hello = ask(self.options.python)
         before = listing(self.program.root)
         choice = choose(
@@ -254,7 +256,9 @@ class _Run:
         except StateGone:
             if self.session.saved is None:
                 raise
-        self.emit(Notice("What runs of the saved audit have left is gone: these are made again."))
+        self.emit(
+            Notice("The files that runs of the saved audit left are gone: these runs are repeated.")
+        )
         self.session.go_back(self.sandboxed.begin_anew(self.runner.finished))
         return self.session.ask(self._noting(investigate(case, blank)))
 
@@ -281,7 +285,7 @@ class _Run:
         if replaced is not None:
             self.emit(
                 Notice(
-                    "What changed in the folder during the audit, by its runs or by you, is kept in "
+                    "Files that changed in the folder during the audit, by its runs or by you, are kept in "
                     f"{replaced}."
                 )
             )
@@ -401,8 +405,8 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     ]
     ids = {name for trace in unpinned for name in trace.measures.placebos}
     own = tuple(
-        f"a placebo is in the script: {placebo.title}. It does not hold {placebo.claims} (detaudit "
-        f"scan shows it)"
+        f"the script contains a placebo: {placebo.title}. It does not pin {placebo.claims} (detaudit "
+        f"scan shows this)"
         for placebo in PLACEBOS
         if placebo.id in ids
     )
@@ -424,7 +428,7 @@ def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
         return ()
     sentence = (
         f"the script starts or forks processes, up to {most} in one run: those that run Python are "
-        f"pinned as it is, but not watched"
+        f"pinned like the script, but not recorded"
     )
     return (sentence,)
 
@@ -441,9 +445,9 @@ def _recovered(restored: in_place.Restored) -> str:
     if restored.names:
         said.append(f"Restored: {listed(restored.names, 5)}.")
     if restored.where is not None:
-        said.append(f"What was there in their place is kept in {restored.where}.")
+        said.append(f"The files that had replaced them are kept in {restored.where}.")
     if restored.left:
-        said.append(f"Changed since, and left as it is: {listed(restored.left, 5)}.")
+        said.append(f"Changed since then, and left as they are: {listed(restored.left, 5)}.")
     return " ".join([*said, *([restored.problem] if restored.problem else [])])
 
 
@@ -456,16 +460,16 @@ def _announced(choice: Choice, program: Program) -> str:
     """What becomes of the user's folder, before the first run."""
     kind, root = choice.sandbox.kind, program.root
     if kind == OVERLAY:
-        return "Each run sees its folder through an overlay: what it writes there is thrown away."
+        return "Each run sees its folder through an overlay: what it writes there is discarded."
     others = ", ".join(map(str, program.beside))
-    away = f" Not protected, though the script may take it for its own: {others}." if others else ""
+    away = f" Not protected, although the script may use them: {others}." if others else ""
     if kind == COPY:
-        reason = f", for {choice.reason}" if choice.reason else ""
+        reason = f", because {choice.reason}" if choice.reason else ""
         return (
-            f"Each run works in a copy of its folder{reason}: an absolute path still leads to the folder "
+            f"Each run works in a copy of its folder{reason}: an absolute path still points to the folder "
             f"itself.{away}"
         )
     return (
-        f"Runs write into {root} itself, one at a time. It was saved and is restored after each; if the audit is "
-        f"killed, the next `detaudit run` restores it. Do not edit it meanwhile.{away}"
+        f"Runs write into {root} itself, one at a time. It was saved and is restored after each run; if the audit is "
+        f"killed, the next `detaudit run` restores it. Do not edit it during the audit.{away}"
     )

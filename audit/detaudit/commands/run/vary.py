@@ -98,9 +98,7 @@ def _repeated(
     extended = yield from repeated(case.unpinned, len(runs) // 2, comparing, most, runs)
     said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
     if counted(extended, comparing).differing:
-        return replace(
-            varied, matches=None, reason="the script as it is does not repeat itself"
-        ), extended
+        return replace(varied, matches=None, reason="runs of the script as it is differ"), extended
     if shown:
         return replace(varied, reason=said), extended
-    return replace(varied, matches=None, divergence=None, reason=f"not resolved: {said}"), extended
+    return replace(varied, matches=None, divergence=None, reason=f"unresolved: {said}"), extended

@@ -32,7 +32,7 @@ def broken_by(audit: Audit) -> str | None:
     """What is broken, or None."""
     if audit.control and audit.control.differing:
         models = ", ".join(one.condition.model for one in audit.control.differing)
-        return f"the control parts on {models}: runs differ with everything pinned"
+        return f"control runs differ on {models}, although everything is pinned"
     found = [one.source for one in audit.verdicts if one.verdict == BROKEN]
     return f"broken: {', '.join(found)}" if found else None
 
@@ -40,10 +40,10 @@ def broken_by(audit: Audit) -> str | None:
 def undecided_by(audit: Audit) -> str | None:
     """Why the audit is not decided, or None."""
     if audit.control is None:
-        return "the control was not run"
+        return "no control was run"
     if audit.control.undecided:
         one = audit.control.undecided[0]
-        return f"the control on {one.condition.model} could not be compared: {(*one.problems, one.unavailable)[0]}"
+        return f"the control runs on {one.condition.model} could not be compared: {(*one.problems, one.unavailable)[0]}"
     errors = [one.source for one in audit.verdicts if one.verdict == ERROR]
     if errors:
         return f"not decided: {', '.join(errors)}"
@@ -53,8 +53,8 @@ def undecided_by(audit: Audit) -> str | None:
         if one.verdict == SKIPPED and one.source in audit.requested
     ]
     if asked:
-        return f"asked for, but could not be tried: {', '.join(asked)}"
-    return "cut by the budget" if audit.over_budget else _recipe_undecided(audit)
+        return f"requested, but could not be tried: {', '.join(asked)}"
+    return "the budget ran out" if audit.over_budget else _recipe_undecided(audit)
 
 
 def _recipe_undecided(audit: Audit) -> str | None:
@@ -66,4 +66,6 @@ def _recipe_undecided(audit: Audit) -> str | None:
             None if audit.recipe.verified else f"the recipe is not verified: {audit.recipe.reason}"
         )
     undecided = next((rung for rung in audit.ladder if rung.works is None), None)
-    return f"no recipe was decided: {undecided.title}: {undecided.reason}" if undecided else None
+    return (
+        f"no recipe could be judged: {undecided.title}: {undecided.reason}" if undecided else None
+    )

@@ -87,7 +87,7 @@ def choose(
     ]
     if elsewhere:
         raise UsageError(
-            f"{elsewhere[0]} is no source on {backend}; `detaudit explain {elsewhere[0]}` says where."
+            f"{elsewhere[0]} is not a source on {backend}. `detaudit explain {elsewhere[0]}` lists its backends."
         )
     wanted = [source for source in known.values() if not _named(source, skip)]
     chosen = wanted
@@ -99,7 +99,7 @@ def choose(
     if depth == QUICK:
         chosen = [narrowed(source) for source in chosen]
     if not chosen:
-        raise UsageError("No source is left to be tried: --skip takes away all that --only names.")
+        raise UsageError("No source is left to try: --skip removes every source that --only names.")
     models = models_of(backend)
     few = tuple(name for name in models if name in QUICK_MODELS)
     return Plan(

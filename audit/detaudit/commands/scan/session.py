@@ -96,7 +96,7 @@ class _Scan:
         """How many GPUs can be used. Raises EnvironmentUnusable where one is wanted and none is
         there.
         """
-        self.emit(Phase("Is there a GPU to train on?"))
+        self.emit(Phase("Looking for a GPU"))
         there = self.session.has_gpu(self.base, self.options.device == "gpu")
         return max(1, gpu.count(self.session.gpus)) if there else 0
 
@@ -114,11 +114,11 @@ class _Scan:
             self.plan.runs_alone,
             self.plan.seconds_alone,
         )
-        self.emit(Phase("Control: everything pinned against everything pinned"))
+        self.emit(Phase("Control: runs with everything pinned"))
         self._run([parts.control])
         if not self._decided():
             return
-        self.emit(Phase("Every source by experiment"))
+        self.emit(Phase("Testing every source"))
         self._run(parts.after_control())
         self.ladder = _found_by(parts.ladder)
         if self.ladder:
@@ -140,7 +140,7 @@ class _Scan:
         rung = self._proven()
         if rung is None or rung.id == "none":
             return
-        self.emit(Phase(f"The recipe's cost, timed with nothing beside it: {rung.title}"))
+        self.emit(Phase(f"Timing the recipe, with nothing else running: {rung.title}"))
         known = base.known_pins(self.backend)
         by_id = {rung.id: rung for rung in recipes.rungs(known)}
         model = self.plan.ladder_models[-1] if self.plan.depth == plan.QUICK else "cnn"
@@ -162,7 +162,7 @@ class _Scan:
             if self.runner.over_budget():
                 self.runner.ended_early = True
                 return None
-            self.emit(Phase(f"The printed lines, in a script of their own: {rung.title}"))
+            self.emit(Phase(f"Running the printed lines as a script: {rung.title}"))
             proof = verify.verify(
                 rung,
                 self.backend,

@@ -70,15 +70,15 @@ def verify(
             ended for ended in pair if ended.status != 0 or ended.digests.keys() != set(models)
         ]
         if failed:
-            reason = f"the script with these lines ended with status {failed[0].status}: {failed[0].last_words}"
+            reason = f"the script with these lines exited with status {failed[0].status}: {failed[0].last_words}"
             # It has shown nothing, neither way
             return _recipe(rung, None, len(pairs) + 1, models, (), reason)
         pairs.append(pair)
         left, right = pair
         differing = [model for model in models if left.digests[model] != right.digests[model]]
-    reason = f"in {len(pairs)} pairs of fresh processes, exactly these lines give the same bits on {len(models)} models"
+    reason = f"with exactly these lines, {len(pairs)} pairs of fresh processes match on {len(models)} models"
     if differing:
-        reason = f"pair {len(pairs)} of fresh processes with exactly these lines differs on {', '.join(differing)}"
+        reason = f"with exactly these lines, pair {len(pairs)} of fresh processes differs on {', '.join(differing)}"
     return _recipe(rung, not differing, len(pairs), models, differing, reason)
 
 

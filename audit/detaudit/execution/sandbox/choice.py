@@ -51,7 +51,7 @@ def choose(root: Path, folder: Path, wanted: str | None, beside: tuple[Path, ...
         return Choice(overlay)
     if wanted == OVERLAY:
         raise SandboxFailed(
-            f"No overlay can be mounted on {root}: {reason}. Leave --isolation out to run in copies."
+            f"No overlay can be mounted on {root}: {reason}. Leave out --isolation to run in copies."
         )
     return Choice(Copies(root, folder), f"no overlay can be mounted on the folder ({reason})")
 
@@ -94,10 +94,10 @@ def _try(overlay: Overlay, folder: Path) -> str:
             check=False,
         )
         if tried.returncode != 0:
-            return last_line(tried.stderr) or f"it ended with status {tried.returncode}"
+            return last_line(tried.stderr) or f"it exited with status {tried.returncode}"
         caught = mounts.TRY in overlay.written(trial)
         outside = os.path.lexists(overlay.root / mounts.TRY)
-        return "" if caught and not outside else "what is written to it reaches the folder"
+        return "" if caught and not outside else "writes to it reach the folder"
     except (SandboxFailed, OSError) as error:
         return str(error)
     finally:

@@ -86,7 +86,7 @@ class Copies:
             needed, free = size_of(self.root, self.store), shutil.disk_usage(self.store).free
             if needed + MARGIN > free:
                 raise SandboxFailed(
-                    f"{self.root} holds {needed >> 20} MiB, too much to copy into {self.store}, which "
+                    f"{self.root} contains {needed >> 20} MiB, too much to copy into {self.store}, which "
                     f"has {free >> 20} MiB free. Set TMPDIR to a larger disk, or run with --isolation "
                     f"in-place."
                 )

@@ -239,8 +239,8 @@ class Journal:
             needed, free = tree.size_of(root), shutil.disk_usage(journals()).free
             if needed + tree.MARGIN > free:
                 raise SandboxFailed(
-                    f"{root} holds {needed >> 20} MiB, and {journals()}, where it must be kept to be "
-                    f"restored, has {free >> 20} MiB free."
+                    f"{root} contains {needed >> 20} MiB, and {journals()}, where a copy must be kept to "
+                    f"restore it, has {free >> 20} MiB free."
                 )
             with _registry():
                 _refuse_overlap(root)
@@ -340,7 +340,7 @@ class Journal:
                     raise
                 if not self._is_saved(name):
                     raise SandboxFailed(
-                        f"{path} cannot be taken away for a run: {self.folder} is on another disk. "
+                        f"{path} cannot be moved away for a run: {self.folder} is on another disk. "
                         f"Set XDG_STATE_HOME to a folder on the disk of {self.root}."
                     ) from None
                 _remove(path)
@@ -437,7 +437,7 @@ class Journal:
     def _open(self, saved: dict[str, Entry]) -> None:
         """Make the folder again where it is gone, and let what is in it be seen."""
         if os.path.lexists(self.root) and (self.root.is_symlink() or not self.root.is_dir()):
-            raise NotADirectoryError(errno.ENOTDIR, "it is no folder any more", str(self.root))
+            raise NotADirectoryError(errno.ENOTDIR, "it is no longer a folder", str(self.root))
         self.root.mkdir(exist_ok=True)
         for name in sorted(name for name, entry in saved.items() if entry.state == tree.FOLDER):
             path = self.root / name
@@ -513,12 +513,12 @@ class Journal:
         """Why the folder cannot be restored now; empty where it can be tried."""
         record = read_json(self.folder / _RECORD)
         if not self.root.parent.is_dir():
-            return f"{self.root.parent} is not there"
+            return f"{self.root.parent} does not exist"
         if not os.path.lexists(self.root):
             known = os.lstat(self.root.parent).st_dev == record["parent_device"]
-            return "" if known else f"{self.root.parent} is on another disk than it was"
+            return "" if known else f"{self.root.parent} is on another disk than before"
         unmounted = os.lstat(self.root).st_dev != record["device"] and not os.listdir(self.root)
-        return f"{self.root} is empty, and on another disk than it was" if unmounted else ""
+        return f"{self.root} is empty, and on another disk than before" if unmounted else ""
 
     def end(self) -> Path | None:
         """Remove the journal of a folder that was restored; where what was taken from the folder is
@@ -616,8 +616,8 @@ def _refuse_ours_below(root: Path, folder: Path) -> None:
     """Raises SandboxFailed where a folder of ours lies in the one that is restored."""
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):
         raise SandboxFailed(
-            f"{folder}, which is detaudit's own, lies in {root}: runs cannot work in that folder "
-            f"itself. Set XDG_STATE_HOME and TMPDIR to folders outside of it."
+            f"{folder}, which detaudit uses, is in {root}: runs cannot work in that folder "
+            f"itself. Set XDG_STATE_HOME and TMPDIR to folders outside it."
         )
 
 
@@ -634,12 +634,12 @@ def _refuse_overlap(root: Path) -> None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise SandboxFailed(
-                    f"another audit is running in {other} itself: wait until it has ended, or leave "
-                    f"--isolation in-place out."
+                    f"another audit is running in {other} itself: wait until it ends, or leave out "
+                    f"--isolation in-place."
                 ) from None
             if (folder / _RECORD).exists():
                 raise SandboxFailed(
-                    f"an audit that was killed has not been restored in {other} yet: its journal is "
+                    f"an audit in {other} was killed, and the folder has not been restored yet: its journal is "
                     f"{folder}."
                 )
 

@@ -202,7 +202,7 @@ def refuse_behind_links(root: Path, names: Iterable[str]) -> None:
     for name in names:
         if behind_link(root, name):
             raise SandboxFailed(
-                f"{name} lies behind a link: a changed copy of it cannot be tried here."
+                f"{name} is behind a symbolic link: a changed copy of it cannot be tried here."
             )
 
 

@@ -179,7 +179,7 @@ def judge(source: Source, observed: list[Grouped]) -> Verdict:
         return replace(
             base,
             verdict=SKIPPED,
-            reason=("not exercised: nothing in these trainings touched it" + _untried(unavailable)),
+            reason=("not exercised: nothing in these trainings used it" + _untried(unavailable)),
         )
     matching = min(one.tally.matching for one, _ in tried if one.tally.matching)
     return replace(
@@ -187,7 +187,7 @@ def judge(source: Source, observed: list[Grouped]) -> Verdict:
         verdict=REPRODUCIBLE,
         excluded_rate=excluded_rate(matching),
         reason=(
-            f"every setting gives the same bits on {len(usable)} models; not observed in {matching} pairs a setting "
+            f"every setting gives the same bits on {len(usable)} models; no difference in {matching} pairs per setting "
             f"(a rate above {excluded_rate(matching):.0%} is excluded)" + _untried(unavailable)
         ),
     )
@@ -197,9 +197,7 @@ def _which(disagreeing: list[Grouped], problems: list[str]) -> str:
     first = disagreeing[0]
     groups = " / ".join(" = ".join(group) for group in first.groups)
     models = ", ".join(model.model.removeprefix("source:") for model in disagreeing)
-    return (
-        f"each setting repeats itself, but on {models} they disagree: {groups}{_untried(problems)}"
-    )
+    return f"each setting gives the same bits every time, but settings differ on {models}: {groups}{_untried(problems)}"
 
 
 def _untried(reasons: list[str]) -> str:
@@ -223,14 +221,14 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
         ", ".join(one.setting.name for one in differing),
         model.model.removeprefix("source:"),
     )
-    counts = f"{differing[0].tally.differing} of {differing[0].tally.pairs} pairs part"
+    counts = f"{differing[0].tally.differing} of {differing[0].tally.pairs} pairs differ"
     base = replace(base, divergence=differing[0].tally.divergence)
     if len(differing) == len(model.tried):
         return replace(
             base,
             verdict=BROKEN,
             reason=(
-                f"{names} on {short}: {counts} although everything is pinned, and no setting repeats itself"
+                f"{names} on {short}: {counts} although everything is pinned, and no setting gives the same bits every time"
             ),
         )
     if not steady:
@@ -252,10 +250,10 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
     if not steady:
         return replace(
             base,
-            reason=f"inconclusive: {names} on {short} does not repeat itself ({counts}), "
-            f"too few to tell the others from luck",
+            reason=f"inconclusive: {names} on {short}: {counts}, "
+            f"too few to distinguish the other settings from chance",
         )
-    # A setting may be a pin that it does not name (one thread); one that was seen to part is never
+    # A setting may be a pin that it does not name (one thread); one whose runs differed is never
     # advised.
     advised = next(
         (pin for one in steady for pin in one.setting.pins),
@@ -265,7 +263,7 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
         base,
         verdict=NEEDS_PIN,
         pin=advised,
-        reason=f"{names} on {short} does not repeat itself ({counts}); {steady[0].setting.name} does",
+        reason=f"{names} on {short}: {counts}; {steady[0].setting.name} gives the same bits every time",
     )
 
 

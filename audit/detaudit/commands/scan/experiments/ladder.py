@@ -137,12 +137,12 @@ def _rung(
     works, reason = True, ""
     if differing:
         names = ", ".join(one.condition.model for one in differing)
-        works, reason = False, f"runs part on {names}"
+        works, reason = False, f"runs differ on {names}"
     elif problems:
         works, reason = None, problems[0]
     else:
         least = min(one.matching for one in mine)
-        reason = f"not observed in {least} or more pairs a model (a rate above {excluded_rate(least):.0%} is excluded)"
+        reason = f"no difference in {least} or more pairs per model (a rate above {excluded_rate(least):.0%} is excluded)"
     return Rung(
         id=rung.id,
         title=rung.title,
@@ -227,7 +227,7 @@ def _other_values(
         and not tallies[rung.id, model].differing
     ]
     moved = [model for model in steady if before[model].trace.final != now[model].trace.final]
-    return [f"other values than without it ({', '.join(moved)})"] if moved else []
+    return [f"the values differ from those without it ({', '.join(moved)})"] if moved else []
 
 
 def weakest(rungs: Sequence[Rung]) -> Rung | None:

@@ -77,5 +77,5 @@ def _cell(
     if not isinstance(pinned, Match):
         return Cell(component, generator, None, "differs with every generator pinned", trials)
     decides = not isinstance(free, Match)
-    reason = "loose, the pair parts" if decides else "loose, the pair still agrees"
+    reason = "unpinned, the pair differs" if decides else "unpinned, the pair still matches"
     return Cell(component, generator, decides, reason, trials)

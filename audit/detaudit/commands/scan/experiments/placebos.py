@@ -86,9 +86,9 @@ def _matching(
         return _finding(one, None, problem or "the real pin made no difference here")
     if isinstance(tried, Divergence):
         return _finding(
-            one, True, f"runs part with it as they do without; with {one.real} they agree"
+            one, True, f"runs differ with it as they do without it; with {one.real} they match"
         )
-    return _finding(one, False, "runs agree with it")
+    return _finding(one, False, "runs match with it")
 
 
 def _changing(
@@ -105,15 +105,15 @@ def _changing(
         (each.reason for each in (tried, real, *steady) if isinstance(each, Incomparable)), None
     )
     if problem or not all(isinstance(each, Match) for each in steady):
-        return _finding(one, None, problem or "a setting does not repeat itself here")
+        return _finding(
+            one, None, problem or "one setting does not give the same bits every time here"
+        )
     if isinstance(real, Match):
         return _finding(
-            one, None, "the real pin changes no bits here, so nothing tells the two apart"
+            one, None, "the real pin changes no bits here, so the two cannot be distinguished"
         )
     if isinstance(tried, Match):
-        return _finding(
-            one, True, f"the bits are those of no setting at all; {one.real} gives others"
-        )
+        return _finding(one, True, f"the bits are the same as without it; {one.real} changes them")
     return _finding(one, False, "it changes the bits")
 
 

@@ -58,7 +58,7 @@ def steps(
         ),
         _varied(
             "instruction-set",
-            "a lesser instruction set in oneDNN, XLA or ATen",
+            "an older instruction set in oneDNN, XLA or ATen",
             base,
             known,
             sources.get("instruction-set"),

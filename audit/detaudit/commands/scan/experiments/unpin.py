@@ -127,9 +127,7 @@ def judge(source: Source, observed: list[Observed]) -> Verdict:
         return _none_differ(source, observed, base)
     first = next((one for one in differing if _working(plan, one, observed)), differing[0])
     base = replace(base, divergence=first.unpinned.divergence)
-    where = (
-        f"{first.unpinned.differing} of {first.unpinned.pairs} loose pairs of {_name(first)} part"
-    )
+    where = f"{first.unpinned.differing} of {first.unpinned.pairs} unpinned pairs of {_name(first)} differ"
     working = _working(plan, first, observed)
     if working:
         return replace(
@@ -137,10 +135,10 @@ def judge(source: Source, observed: list[Observed]) -> Verdict:
             verdict=NEEDS_PIN,
             pin=working[0],
             other_pins=tuple(working[1:]),
-            reason=f"{where}; with the pin, 0 of {dict(first.pinned)[working[0]].pairs} do",
+            reason=f"{where}; with the pin, 0 of {dict(first.pinned)[working[0]].pairs}",
         )
     if not first.pinned:
-        return replace(base, reason=f"{where}, and no pin is known that could be tried")
+        return replace(base, reason=f"{where}, and no known pin could be tried")
     failing = next(
         (
             one
@@ -154,8 +152,8 @@ def judge(source: Source, observed: list[Observed]) -> Verdict:
         return replace(
             base,
             verdict=BROKEN,
-            reason=f"{where}, and {pinned.differing} of {pinned.pairs} do with {name} "
-            f"pinned on {_name(failing)}: nothing holds it",
+            reason=f"{where}, and {pinned.differing} of {pinned.pairs} with {name} "
+            f"pinned on {_name(failing)}: no pin works",
         )
     problems = [
         reason for one in differing for _, pinned in one.pinned for reason in _problems(pinned)
@@ -165,8 +163,12 @@ def judge(source: Source, observed: list[Observed]) -> Verdict:
             base, reason=f"{where}, but not every pinned pair could be compared: {problems[0]}"
         )
     if any(pinned.differing for one in observed for _, pinned in one.pinned):
-        return replace(base, reason=f"inconclusive: {where}, and no one pin holds on every model")
-    return replace(base, reason=f"inconclusive: {where}, too few to tell its pin from luck")
+        return replace(
+            base, reason=f"inconclusive: {where}, and no single pin works on every model"
+        )
+    return replace(
+        base, reason=f"inconclusive: {where}, too few to distinguish its pin from chance"
+    )
 
 
 def _working(plan: Unpin, first: Observed, observed: list[Observed]) -> list[str]:
@@ -197,15 +199,15 @@ def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Ver
                 base,
                 divergence=pinned.divergence,
                 reason=(
-                    f"inconclusive: no loose pair parts, but {pinned.differing} of {pinned.pairs} do with "
-                    f"{name} pinned; another pin may hold"
+                    f"inconclusive: no unpinned pair differs, but {pinned.differing} of {pinned.pairs} do with "
+                    f"{name} pinned; another pin may work"
                 ),
             )
         return replace(
             base,
             verdict=BROKEN,
             divergence=pinned.divergence,
-            reason=f"{pinned.differing} of {pinned.pairs} pairs part with {name} pinned",
+            reason=f"{pinned.differing} of {pinned.pairs} pairs differ with {name} pinned",
         )
     problems = [
         reason for one in observed for pinned in _tallies(one) for reason in pinned.problems
@@ -220,7 +222,7 @@ def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Ver
     exercised = [one for one in observed if acted(source, one.unpinned)]
     if not exercised:
         return replace(
-            base, verdict=SKIPPED, reason="not exercised: nothing in these trainings touched it"
+            base, verdict=SKIPPED, reason="not exercised: nothing in these trainings used it"
         )
     matching = max(
         one.unpinned.matching for one in exercised
@@ -229,7 +231,7 @@ def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Ver
         base,
         verdict=REPRODUCIBLE,
         excluded_rate=excluded_rate(matching),
-        reason=f"not observed in {matching} pairs (a rate above {excluded_rate(matching):.0%} is excluded)",
+        reason=f"no difference in {matching} pairs (a rate above {excluded_rate(matching):.0%} is excluded)",
     )
 
 
