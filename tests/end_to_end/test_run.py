@@ -55,10 +55,12 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     planted = json.loads((folder / "case.json").read_text())["causes"][0]
     assert ran.code == 1, ran.err
     assert "Traceback" not in ran.err
-    assert ran.err.startswith("Running work/train.py 15 times if its runs match, up to about")
+    assert ran.err.startswith("Running work/train.py 15 times if its runs match, and up to about")
     told = " ".join(ran.err.split())
-    assert re.search(r"One run takes .+ if it repeats, up to .+ if it does not", told)
-    assert told.index("Two runs differ, first at init") < told.index("Which pins are needed")
+    assert re.search(r"One run takes .+ if runs match, up to .+ if they differ", told)
+    assert told.index("Two runs differ, first at init") < told.index(
+        "Searching for the pins that are needed"
+    )
     assert "is written each time." in " ".join(ran.err.split())
     assert (report["outcome"], report["reproducible"]) == ("not-reproducible", False)
     (cause,) = report["causes"]

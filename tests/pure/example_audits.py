@@ -158,7 +158,15 @@ _ROWS = (
     ("precision", "kernels and compilers", "varies", None, "mlp", 2, ("forward", 0, "dense")),
     ("weight-init", "use", "needs-pin", "keras-seed", "mlp", 2, ("init", None, "dense/kernel")),
     ("dropout", "use", "needs-pin", "keras-seed", "cnn", 2, ("forward", 0, "dropout")),
-    ("second-fit", "use", "varies", None, "mlp", 2, ("update", None, "what the training ends on")),
+    (
+        "second-fit",
+        "use",
+        "varies",
+        None,
+        "mlp",
+        2,
+        ("update", None, "the final weights or values"),
+    ),
     ("resume", "use", "reproducible", None, "mlp", 2, None),
     ("cpu-or-gpu", "gpu", "skipped", None, "cnn", 0, None),
     ("cudnn", "gpu", "skipped", None, "cnn", 0, None),
@@ -220,7 +228,7 @@ def _verdict(position, row):
             base,
             pin=used,
             counts=counts,
-            reason=f"{pairs} of {pairs} loose pairs of {model} part; with the pin, 0 of {pairs} do",
+            reason=f"{pairs} of {pairs} unpinned pairs of {model} differ; with the pin, 0 of {pairs}",
         )
     if kind == "varies":
         settings = _SETTINGS.get(
@@ -238,13 +246,13 @@ def _verdict(position, row):
             base,
             excluded_rate=rate,
             counts=(Count("unpinned", model, pairs, 0),),
-            reason=f"not observed in {pairs} pairs (a rate above {rate:.0%} is excluded)",
+            reason=f"no difference in {pairs} pairs (a rate above {rate:.0%} is excluded)",
         )
     if kind == "skipped":
         return replace(
             base, reason="no GPU here" if "scipy" not in name else "scipy is not installed there"
         )
-    return replace(base, reason="crashed: died of SIGSEGV after 3 steps")
+    return replace(base, reason="crashed: died from SIGSEGV after 3 steps")
 
 
 _BASE = Condition(
@@ -260,8 +268,10 @@ _BASE = Condition(
 
 def _trials():
     ended = {
-        87: Outcome(CRASHED, "died of SIGSEGV after 3 steps", 2.5, 700_000_000),
-        88: Outcome(TIMED_OUT, "ended by the timeout after 300 s and 12 steps", 300.0, 650_000_000),
+        87: Outcome(CRASHED, "died from SIGSEGV after 3 steps", 2.5, 700_000_000),
+        88: Outcome(
+            TIMED_OUT, "stopped by the timeout after 300 s and 12 steps", 300.0, 650_000_000
+        ),
     }
     return tuple(
         Finished(
@@ -287,7 +297,7 @@ def _rung(name, title, differing, cost=None, changes=(), lines=(), **environment
         ),
         f"runs part on {', '.join(differing)}"
         if differing
-        else "not observed in 2 or more pairs a model (a rate above 78% is excluded)",
+        else "no difference in 2 or more pairs per model (a rate above 78% is excluded)",
         cost,
         (cost - 0.06, cost + 0.11) if cost else None,
         changes,
@@ -341,14 +351,14 @@ _PLACEBOS = (
         'os.environ["PYTHONHASHSEED"] = "0" inside the script',
         "hash-seed",
         True,
-        "runs part with it as they do without; with hash-seed they agree",
+        "runs differ with it as they do without it; with hash-seed they match",
     ),
     Placebo(
         "omp-num-threads",
         "OMP_NUM_THREADS=1 with the pip build of TensorFlow",
         "one-thread",
         True,
-        "the bits are those of no setting at all; one-thread gives others",
+        "the bits are the same as without it; one-thread changes them",
         set_in_environment=True,
     ),
     Placebo(
@@ -356,7 +366,7 @@ _PLACEBOS = (
         "TF_DISABLE_MKL=1 (the variable is TF_ENABLE_ONEDNN_OPTS=0)",
         "onednn-off",
         True,
-        "the bits are those of no setting at all; onednn-off gives others",
+        "the bits are the same as without it; onednn-off changes them",
     ),
     Placebo(
         "cudnn-autotune-misnamed",
@@ -438,7 +448,7 @@ def full() -> Audit:
             (),
             True,
             10,
-            "in 5 pairs of fresh processes, exactly these lines give the same bits on 5 models",
+            "with exactly these lines, 5 pairs of fresh processes match on 5 models",
             tuple(Count("as printed", model, 5, 0) for model in MODELS),
             excluded_rate(5),
         ),

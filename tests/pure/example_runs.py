@@ -41,7 +41,7 @@ DIFFERING = RunAudit(
     "train.py",
     {"seed": 1, "backend": "tensorflow", "python": "/home/ada/venv/bin/python"},
     False,
-    "two runs of one and the same program part",
+    "two runs of the same program differ",
     environment={"python": "3.11.7", "packages": {"tensorflow": "2.21.0", "keras": "3.15.1"}},
     repeats=Repeats(
         5,
@@ -49,7 +49,7 @@ DIFFERING = RunAudit(
         3,
         Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5)),
     ),
-    origin="it came in with the first values of this variable",
+    origin="the variable's initial value already differs",
     unrecorded=Repeats(2, 0, 1),
     pinned=Repeats(4, 2, 0),
     growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
@@ -59,7 +59,7 @@ DIFFERING = RunAudit(
             "python-random",
             True,
             SITES,
-            "the seeds that the script sets do not reach it: numpy.random.seed at train.py:3",
+            "the seeds that the script sets do not affect it: numpy.random.seed at train.py:3",
         ),
     ),
     fix=Fix(
@@ -82,7 +82,7 @@ DIFFERING = RunAudit(
         ),
         Cost(("python-random",), (), 1.31, (1.27, 1.4)),
         Cost(("os-entropy",), ("python-random",), 0.8, (0.75, 0.9)),
-        ("without python-random, of os-entropy: os-entropy will do too, and is faster",),
+        ("without python-random, from os-entropy: os-entropy also works, and is faster",),
     ),
     observer=Observer(True, "pinned, watched and bare runs end on the same bits"),
     search=Search(
@@ -162,7 +162,7 @@ WHOLE = replace(
     trials=(
         *DIFFERING.trials,
         Finished(
-            Trial(UNPINNED, 1), 2, Outcome(CRASHED, "died of SIGSEGV after 3 steps", 2.0, 1), None
+            Trial(UNPINNED, 1), 2, Outcome(CRASHED, "died from SIGSEGV after 3 steps", 2.0, 1), None
         ),
     ),
 )

@@ -55,7 +55,7 @@ FOUND = OpsAudit(
             same_without_onednn=False,
             same_in_a_batch=False,
         ),
-        Operation("Relu", "float32", "reproducible", "20 replays agree", Replays(20, 1)),
+        Operation("Relu", "float32", "reproducible", "20 replays match", Replays(20, 1)),
     ),
     (
         Refusal(
@@ -93,7 +93,7 @@ WHOLE = replace(
             library_message="Determinism is not yet supported for Dilation2DBackpropFilter.",
             contradicts_documentation="it ran under op determinism, though the library says that it refuses",
         ),
-        Operation("FusedBatchNorm", "half", "error", "crashed: died of SIGSEGV after 3 calls"),
+        Operation("FusedBatchNorm", "half", "error", "crashed: died from SIGSEGV after 3 calls"),
         Operation(
             "SparseTensorDenseMatMul",
             "float32",
@@ -112,7 +112,9 @@ WHOLE = replace(
     warnings=("one thread was all that could be had: races show on two",),
     trials=(
         *FOUND.trials,
-        Finished(Trial(CONDITIONS.default, 1), 2, Outcome(CRASHED, "died of SIGSEGV", 2, 1), None),
+        Finished(
+            Trial(CONDITIONS.default, 1), 2, Outcome(CRASHED, "died from SIGSEGV", 2, 1), None
+        ),
     ),
 )
 AUDITS = {

@@ -64,7 +64,7 @@ def unfed(loss=0.0):
 
 
 ORIGINATES = "born there"
-CAME = "differed by then"
+CAME = "already differed"
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ CAME = "differed by then"
             training(1.0, 1.0),
             training(2.0, 2.0, loss=1.0),
             "born there: the batches and the weights were equal before; the "
-            "state of Python's random, from which nothing had been drawn by then, was not",
+            "state of Python's random, which nothing had used until then, was not",
         ),
-        (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random differed by then"),
+        (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random already differed"),
         # Seeded on both sides before the step: it went in equal.
         (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), "NumPy and Keras were equal before"),
         (
             training(layer=1.0),
             training(layer=2.0, loss=1.0),
-            "dropout/seed_generator_state differed by then",
+            "dropout/seed_generator_state already differed",
         ),
         (training(layer=1.0), training(layer=1.0, loss=1.0), ORIGINATES),
         # What one compiled function of the script's hands to the next, such as gradients.
@@ -101,7 +101,7 @@ CAME = "differed by then"
                 *unfed(),
                 Step(1, (("data", "argument[0]", 0.0), ("forward", "argument[1]", 2.0)), "loop"),
             ],
-            "it came in with what another function of the script's had computed",
+            "what another function of the script computed already differed",
         ),
         # A loop of the user's own, whose batches nobody has seen: nothing is known of what went in.
         (unfed(), unfed(loss=1.0), "the batches that went in were not seen"),

@@ -216,7 +216,7 @@ def test_a_proof_ends_with_the_first_pair_that_differs(tmp_path, monkeypatch):
     proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n"] * 3 + ["digest mlp bb\n"])
     assert (proof.verified, proof.runs, proof.excluded_rate) == (False, 4, None)
     assert proof.counts == (Count("as printed", "mlp", 1, 1),)
-    assert proof.reason == "pair 2 of fresh processes with exactly these lines differs on mlp"
+    assert proof.reason == "with exactly these lines, pair 2 of fresh processes differs on mlp"
 
 
 @pytest.mark.parametrize("printed", ["", "digest other aa\n", "no weight changed in any step"])

@@ -472,7 +472,7 @@ def test_the_report_holds_both_snapshots_and_the_changes():
         (Nvml(cards=0), "No GPU is visible to JAX, and the NVIDIA driver lists none."),
         (
             Nvml(nvmlInit=error("LIBRARY_NOT_FOUND")),
-            "No GPU is visible to JAX, and the NVIDIA driver cannot be asked (",
+            "No GPU is visible to JAX, and the NVIDIA driver cannot be queried (",
         ),
     ],
 )

@@ -23,7 +23,7 @@ WIDE = Pin("wide", ("leak", "other"), environment={"WIDE": "1"})
 OTHER = Pin("other", ("other",))
 KNOWN = {pin.id: pin for pin in (NARROW, WIDE, OTHER)}
 BASE = Condition("tensorflow", "cpu", "mlp", 1).with_pin(OTHER).with_pin(NARROW).with_pin(WIDE)
-CRASH = Outcome(CRASHED, "died of SIGSEGV after 2 steps")
+CRASH = Outcome(CRASHED, "died from SIGSEGV after 2 steps")
 ABSENT = Outcome(UNAVAILABLE, "no GPU here")
 
 
@@ -74,7 +74,7 @@ def test_unpinned_runs_differ_and_pinned_runs_match(bench):
     lab = bench(lambda trial: 0 if pinned(trial) else trial.draw)
     found = lab.drive(unpin(leak(), BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "narrow", "leak")
-    assert found.reason == "2 of 2 loose pairs of mlp part; with the pin, 0 of 2 do"
+    assert found.reason == "2 of 2 unpinned pairs of mlp differ; with the pin, 0 of 2"
     assert (found.divergence.stage, found.divergence.step, found.divergence.name) == (
         "loss",
         0,
@@ -92,7 +92,7 @@ def test_unpinned_runs_that_match_are_reported_with_what_that_excludes(bench):
     assert (found.verdict, found.divergence, found.pin) == (REPRODUCIBLE, None, None)
     assert found.excluded_rate == excluded_rate(5)
     assert (
-        "not observed in 5 pairs" in found.reason
+        "no difference in 5 pairs" in found.reason
         and "45%" in found.reason
         and "safe" not in found.reason
     )
@@ -262,7 +262,7 @@ def test_pins_of_which_none_works_on_every_model_are_not_decided(bench):
 def test_a_source_that_differs_and_has_no_pin_is_not_decided(bench):
     found = bench(lambda trial: trial.draw).drive(unpin(leak(own=()), BASE, KNOWN, 2))
     assert (found.verdict, found.pin) == (ERROR, None)
-    assert found.reason == "2 of 2 loose pairs of mlp part, and no pin is known that could be tried"
+    assert found.reason == "2 of 2 unpinned pairs of mlp differ, and no known pin could be tried"
 
 
 def test_the_model_named_is_the_one_that_differs(bench):
@@ -605,7 +605,7 @@ def test_procedures_are_compared_by_what_they_end_on(bench):
         == REPRODUCIBLE
     )
     found = bench(value).drive(compare(knob(procedure=True), BASE, KNOWN, 1))
-    assert found.verdict == VARIES and found.divergence.name == "what the training ends on"
+    assert found.verdict == VARIES and found.divergence.name == "the final weights or values"
 
 
 def test_a_procedure_that_left_no_digest_is_not_compared(bench, fresh_folder):

@@ -111,7 +111,7 @@ def test_replays_that_match_under_every_condition_are_reproducible(found):
         Replays(20, 1),
         Replays(10, 1),
     )
-    assert one.same_on_one_thread and one.same_without_onednn and "20 replays agree" in one.reason
+    assert one.same_on_one_thread and one.same_without_onednn and "20 replays match" in one.reason
     assert len(bench.asked) == 1  # nothing to confirm
 
 
@@ -124,7 +124,7 @@ def test_a_race_needs_a_pin_once_further_replays_confirm_it(found):
     one = operations["Add"]
     assert one.verdict == "needs-pin" and one.confirmed == Replays(20, 3)
     assert (
-        one.reason == "3 distinct results in 20 replays; held by op determinism and by one thread"
+        one.reason == "3 distinct results in 20 replays; pinned by op determinism and by one thread"
     )
     assert (
         one.differing_operation.name == "Add"
@@ -152,10 +152,13 @@ def test_differing_under_op_determinism_is_broken(found):
         lambda trial, name, number: 1.0 if ONE_THREAD in pins(trial) else float(number)
     )
     assert (
-        operations["Add"].verdict == "broken" and "one thread holds it" in operations["Add"].reason
+        operations["Add"].verdict == "broken"
+        and "with one thread they match" in operations["Add"].reason
     )
     reported = sweep.documented(operations["Add"], (), on_gpu=False)
-    assert reported.contradicts_documentation == "against the documentation of op determinism"
+    assert (
+        reported.contradicts_documentation == "this contradicts the documentation of op determinism"
+    )
 
 
 def test_two_processes_that_disagree_have_differed(found):
@@ -187,7 +190,7 @@ def test_a_random_operation_that_differs_without_a_seed_argument_needs_one(found
         Replays(4, 4),
     )
     assert pool.reason.startswith(
-        "without a seed argument, the global seeds set, 4 processes give 4 distinct results: "
+        "without a seed argument but with the global seeds set, 4 processes give 4 distinct results: "
         "it needs a seed argument; with one, 20 replays agree"
     )
     assert (operations["Add"].verdict, operations["Add"].unseeded) == ("reproducible", None)
@@ -204,7 +207,9 @@ def test_a_random_operation_that_draws_from_the_global_seed_needs_none(found):
     )
     one = operations["Add"]  # its calls differ from one another, and are the same in every process
     assert (one.verdict, one.unseeded) == ("reproducible", Replays(4, 1))
-    assert one.reason.endswith("; without a seed argument, the global seeds set, 4 processes match")
+    assert one.reason.endswith(
+        "; without a seed argument but with the global seeds set, 4 processes match"
+    )
 
 
 def test_what_does_not_run_without_a_seed_argument_is_not_accused_of_it(found):
@@ -256,7 +261,7 @@ def test_a_missing_kernel_is_skipped_and_a_refusal_is_reported(found):
 def test_one_entry_that_ends_its_process_spoils_no_other(found):
     operations, _ = found(
         lambda trial, name, number: (
-            Outcome(CRASHED, "died of SIGSEGV")
+            Outcome(CRASHED, "died from SIGSEGV")
             if "Bad" in trial.condition.orders.operations and not pins(trial)
             else 1.0
         ),

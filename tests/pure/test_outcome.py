@@ -48,19 +48,22 @@ def test_a_signal_is_reported_with_its_name_and_the_steps():
     found = of_child(
         {"kind": "failed", "type": "ValueError"}, replace(GOOD, status=None, signal=11), 12
     )
-    assert (found.kind, found.reason) == (CRASHED, "died of SIGSEGV after 12 steps")
+    assert (found.kind, found.reason) == (CRASHED, "died from SIGSEGV after 12 steps")
 
 
 def test_a_timeout_is_reported_before_the_signal_that_ended_it():
     found = of_child({"kind": "running"}, Ended(None, 9, True, 30.2), 4)
-    assert (found.kind, found.reason) == (TIMED_OUT, "ended by the timeout after 30 s and 4 steps")
+    assert (found.kind, found.reason) == (
+        TIMED_OUT,
+        "stopped by the timeout after 30 s and 4 steps",
+    )
 
 
 def test_an_unfinished_trace_is_a_crash_with_the_status():
     found = of_child({"kind": "running"}, replace(GOOD, status=70), 2)
     assert (found.kind, found.reason) == (
         CRASHED,
-        "ended with status 70 after 2 steps, trace unfinished",
+        "exited with status 70 after 2 steps, with an incomplete trace",
     )
 
 
@@ -96,7 +99,7 @@ def test_signals_by_name(number, name):
 
 
 def test_the_kernels_signal_for_want_of_memory_is_explained():
-    assert signal_name(9) == "SIGKILL (killed, perhaps for want of memory)"
+    assert signal_name(9) == "SIGKILL (killed, perhaps because memory ran out)"
 
 
 @pytest.mark.parametrize(

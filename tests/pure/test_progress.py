@@ -129,7 +129,7 @@ def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():
         with Drawing(console) as drawing:
             drawing(Expected(100, 100.0))
             drawing(ended(5, 10))
-            drawing(Phase("The printed lines, in a script of their own: " + "a long title " * 9))
+            drawing(Phase("Running the printed lines as a script: " + "a long title " * 9))
             lines = list(console.render_lines(drawing._bar.get_renderable(), pad=False))
         assert len(lines) == 1
         text = "".join(segment.text for segment in lines[0])
@@ -139,13 +139,13 @@ def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():
 def test_how_long_a_run_takes_is_said_as_minutes():
     forecast = Forecast.of(3, search=True, timed=False)
     assert forecast.before("train.py") == (
-        "Running train.py 15 times if its runs match, up to about 53 times if they differ and a "
+        "Running train.py 15 times if its runs match, and up to about 53 times if they differ and a "
         "cause is searched for"
     )
     assert forecast.after(19, 2) == (
-        "One run takes 19 s: about 3 minutes if it repeats, up to 12 minutes if it does not."
+        "One run takes 19 s: about 3 minutes if runs match, up to 12 minutes if they differ."
     )
     assert forecast.expected(19, 1, 1, differs=False) == Expected(15, 14 * 19.0)
     short = Forecast.of(1, search=False, timed=False)
-    assert short.before("train.py") == "Running train.py 5 times to see if its runs match"
+    assert short.before("train.py") == "Running train.py 5 times to see whether its runs match"
     assert short.after(2, 1) == "One run takes 2 s: about 10 s if it repeats."

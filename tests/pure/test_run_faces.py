@@ -25,7 +25,7 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
     )
     assert len(lines) < 30
     for said in (
-        "Origin it came in with the first values of this variable",
+        "Origin the variable's initial value already differs",
         "init, sequential/dense/kernel (10 of 10 elements differ, by up to 9 ULPs)",
         "python-random",
         "without its pin",
@@ -57,13 +57,13 @@ def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():
         "cost of clock:** as long, within noise",
         "noise:** as it is, against itself: (",
         "beside python-random):** a run did not complete",
-        "will do too, and is faster",
+        "also works, and is faster",
     ):
         assert said in page, said
     long = replace(
         DIFFERING,
         cost=None,
-        no_cost_reason="one run takes 95 s: --cost times the pins all the same",
+        no_cost_reason="one run takes 95 s; --cost times the pins anyway",
     )
     assert "Cost not measured: one run takes 95 s" in " ".join(shown(document(long)).split())
 

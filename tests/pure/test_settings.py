@@ -121,7 +121,7 @@ def test_the_nearest_table_counts_and_its_paths_start_at_its_file(taken, tmp_pat
 def test_a_variable_that_is_no_option_is_reported_with_the_nearest(taken):
     _, told = taken("scan", DETAUDIT_SCAN_BUDGT="1", _DETAUDIT_TRIAL="x")
     assert told == (
-        "DETAUDIT_SCAN_BUDGT is set, and no option has this name. Did you mean "
+        "DETAUDIT_SCAN_BUDGT is set, but no option has this name. Did you mean "
         "DETAUDIT_SCAN_BUDGET?"
     )
     assert taken("scan", "-q", DETAUDIT_SCAN_BUDGT="1")[1] == ""

@@ -31,7 +31,7 @@ def test_two_megabytes_on_stderr_and_text_on_stdout_are_no_part_of_the_protocol(
 def test_death_by_a_signal_is_reported_with_its_name_and_the_steps_that_were_done(run):
     done = run(fault="segfault", steps=12)
     assert done.outcome.kind == outcome.CRASHED
-    assert done.outcome.reason.startswith("died of SIGSEGV")
+    assert done.outcome.reason.startswith("died from SIGSEGV")
     assert "after 12 steps" in done.outcome.reason
     assert done.trace.steps() == 12
 

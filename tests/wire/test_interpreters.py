@@ -66,7 +66,7 @@ def test_a_file_that_is_no_program(tmp_path):
 
 
 def test_a_program_that_is_not_python(tmp_path):
-    assert "ended with status" in refused(tmp_path, shutil.which("true"))
+    assert "exited with status" in refused(tmp_path, shutil.which("true"))
 
 
 def test_no_framework_in_it(tmp_path, bare):
@@ -97,7 +97,9 @@ def test_a_framework_that_crashes_at_import(tmp_path, bare):
     """,
         ),
     )
-    assert "ended with status -6" in message and "Illegal instruction in the constructor" in message
+    assert (
+        "exited with status -6" in message and "Illegal instruction in the constructor" in message
+    )
 
 
 def test_a_framework_that_exits_at_import(tmp_path, bare):

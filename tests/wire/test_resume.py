@@ -457,7 +457,7 @@ def test_a_first_run_is_not_made_again_where_it_would_find_what_it_made(tmp_path
     saved = {"first": before.finished()}
     before.close()
     after = Sandboxed(choice.choose(folder, tmp_path / "ours", kind).sandbox)
-    with pytest.raises(SandboxFailed, match=r"features\.npy outside of the folder: delete that"):
+    with pytest.raises(SandboxFailed, match=r"features\.npy outside the folder: delete that"):
         after.take_up(saved)
     outside.unlink()
     assert after.take_up(saved) == {}

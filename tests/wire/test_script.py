@@ -573,9 +573,9 @@ def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_
 
 def test_a_failing_script_and_one_that_exits(run):
     done = run("import sys; print('x'); sys.exit('no data')", runs=1)[0]
-    assert (done.outcome.kind, done.outcome.reason) == ("failed", "ended with status 1: no data")
+    assert (done.outcome.kind, done.outcome.reason) == ("failed", "exited with status 1: no data")
     assert run("import sys; sys.exit(0)", runs=1)[0].outcome.completed
-    assert run("import os; os.abort()", runs=1)[0].outcome.reason.startswith("died of SIGABRT")
+    assert run("import os; os.abort()", runs=1)[0].outcome.reason.startswith("died from SIGABRT")
 
 
 def test_a_forked_child_does_not_end_the_trace_of_its_parent(run):

@@ -132,7 +132,8 @@ def scan_command(
     found = interpreter.installed(interpreter.ask(options.python).facts)
     if not found:
         raise UsageError(
-            f"{options.python} has no backend: none of {', '.join(IN_SCRIPTS)} is installed. Install one there, or give --python another interpreter."
+            f"{options.python} has none of {', '.join(IN_SCRIPTS)}. Install one there, or give --python "
+            f"another interpreter."
         )
     codes = []
     for name in found:

@@ -251,7 +251,9 @@ def documented(one: Operation, found: Sequence[Refusal], on_gpu: bool) -> Operat
     if one.deterministic is not None and any(
         not any(word in text for word in _CONDITIONAL) for text in here
     ):
-        contradiction = "the library says that it refuses to run under op determinism, and names no device, but it ran here"
+        contradiction = (
+            "it ran under op determinism, but the library says that it refuses to on any device"
+        )
     elif one.refusal_message and one.default is not None and not messages:
         contradiction = "it refuses to run under op determinism, but no message of the library that says so was found"
     elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.differing:

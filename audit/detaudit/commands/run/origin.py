@@ -46,7 +46,10 @@ def origin(done: Sequence[Finished]) -> str:
             f"it originates there: the batches and the weights were equal before; the state of {_listed(untouched)}, "
             f"which nothing had used until then, was not"
         )
-    return "it originates there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
+    return (
+        "it originates there: the batches, the weights and the generators of Python, NumPy and Keras "
+        "were equal before"
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

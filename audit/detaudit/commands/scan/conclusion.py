@@ -40,7 +40,7 @@ def broken_by(audit: Audit) -> str | None:
 def undecided_by(audit: Audit) -> str | None:
     """Why the audit is not decided, or None."""
     if audit.control is None:
-        return "no control was run"
+        return "the control was not run"
     if audit.control.undecided:
         one = audit.control.undecided[0]
         return f"the control runs on {one.condition.model} could not be compared: {(*one.problems, one.unavailable)[0]}"

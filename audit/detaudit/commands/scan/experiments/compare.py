@@ -228,7 +228,8 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
             base,
             verdict=BROKEN,
             reason=(
-                f"{names} on {short}: {counts} although everything is pinned, and no setting gives the same bits every time"
+                f"{names} on {short}: {counts} although everything is pinned, and no setting gives the same "
+                f"bits every time"
             ),
         )
     if not steady:

@@ -142,7 +142,10 @@ def _rung(
         works, reason = None, problems[0]
     else:
         least = min(one.matching for one in mine)
-        reason = f"no difference in {least} or more pairs per model (a rate above {excluded_rate(least):.0%} is excluded)"
+        reason = (
+            f"no difference in {least} or more pairs per model (a rate above "
+            f"{excluded_rate(least):.0%} is excluded)"
+        )
     return Rung(
         id=rung.id,
         title=rung.title,
