@@ -238,7 +238,7 @@ def _verdict(position, row):
             base,
             settings=settings,
             counts=(Count("on", model, pairs, 0), Count("off", model, pairs, 0)),
-            reason="each setting repeats itself, but they disagree",
+            reason="each setting gives the same bits every time, but settings differ",
         )
     if kind == "reproducible":
         rate = excluded_rate(pairs)
@@ -502,7 +502,8 @@ def single() -> Audit:
         excluded_rate=None,
         divergence=_divergence(("update", 4, "conv2d/kernel")),
         counts=(Count("idle", "cnn", 5, 0), Count("busy", "cnn", 3, 2)),
-        reason="busy on cnn: 2 of 5 pairs part although everything is pinned, and so in every setting",
+        reason="busy on cnn: 2 of 5 pairs differ although everything is pinned, and no setting gives "
+        "the same bits every time",
     )
     return replace(
         full(),

@@ -63,7 +63,7 @@ def unfed(loss=0.0):
     ]
 
 
-ORIGINATES = "born there"
+ORIGINATES = "it originates there"
 CAME = "already differed"
 
 
@@ -71,15 +71,15 @@ CAME = "already differed"
     ("left", "right", "said"),
     [
         (training(), training(), ""),
-        (training(), training(batch=1.0), "came in with the data"),
-        (training(), training(weight=1.0), "first values of this variable"),
+        (training(), training(batch=1.0), "the batches of this step already differed"),
+        (training(), training(weight=1.0), "the variable's initial value already differs"),
         (training(), training(loss=1.0), ORIGINATES),
         # Each process begins with a state of its own: one that nobody has drawn from is no
         # difference that went in.
         (
             training(1.0, 1.0),
             training(2.0, 2.0, loss=1.0),
-            "born there: the batches and the weights were equal before; the "
+            "it originates there: the batches and the weights were equal before; the "
             "state of Python's random, which nothing had used until then, was not",
         ),
         (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random already differed"),
@@ -104,7 +104,7 @@ CAME = "already differed"
             "what another function of the script computed already differed",
         ),
         # A loop of the user's own, whose batches nobody has seen: nothing is known of what went in.
-        (unfed(), unfed(loss=1.0), "the batches that went in were not seen"),
+        (unfed(), unfed(loss=1.0), "the batches were not recorded"),
         # A run that ends early says nothing of what went in.
         (training(), training()[:-1], ""),
     ],
@@ -146,10 +146,10 @@ def test_a_run_that_ends_early_is_distinguished_from_one_that_differs(runs):
 
 def test_the_pair_is_the_one_whose_divergence_is_reported(runs):
     assert origin(runs(training(), training(), training(batch=2.0))).startswith(
-        "it came in with the data"
+        "the batches of this step already differed"
     )
     some = runs(training(), training(), training(batch=2.0), training(batch=2.0, weight=3.0))
-    assert counted(some).divergence.stage == "init" and "first values" in origin(some)
+    assert counted(some).divergence.stage == "init" and "initial value" in origin(some)
 
 
 def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(runs):

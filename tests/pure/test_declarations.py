@@ -2,28 +2,14 @@
 
 import ast
 import inspect
-import re
 
 import pytest
 from detaudit.registry import reference
 from detaudit_probes import backends, declare, placebos, protocol, sources
 from detaudit_probes.sources import update_race
 
+from tests.pure import retired
 from tests.pure.test_layout import GUEST
-
-#: Whole phrases of the vocabulary before 0.1, and those that no engineer would say aloud.
-RETIRED = re.compile(
-    r"\b(?:runs?|pairs?|they|replays|trainings?) (?:part|agree|parted)\b"
-    r"|\b(?:let|makes?) loose\b|\bloose(?:ned)? (?:pairs?|runs?|sources?|generators?)\b"
-    r"|\b(?:was|were|is|are|be) (?:seen|told|held|watched)\b"
-    r"|\bholds? (?:it|the source|sources|them|both)\b|\bis held by\b"
-    r"|\bbare (?:run|trial|training)s?\b"
-    r"|\bis another one\b|\brests? on\b|\bas chance has it\b"
-    r"|\b(?:one|lines?|pairs?|rows?|seconds|source|threads?|elements)"
-    r" a (?:side|core|step|column|row|library|file|command|pass|call|source|table)\b"
-    r"|\b(?:repeats?|repeating) (?:itself|themselves)\b"
-    r"|\b(?:otherwise than|its like|and its kin|in its own right)\b"
-)
 
 
 def texts():
@@ -50,8 +36,7 @@ def texts():
 
 @pytest.mark.parametrize(("place", "text"), [pytest.param(*one, id=one[0]) for one in texts()])
 def test_no_declaration_has_a_retired_phrase(place, text):
-    found = RETIRED.search(" ".join(text.split()))
-    assert found is None, f"{place}: {found.group()}"
+    assert not retired.found(text)
 
 
 def docstrings():
@@ -64,27 +49,8 @@ def docstrings():
 
 
 def test_no_docstring_of_the_guest_has_a_retired_phrase():
-    found = {
-        place: match.group()
-        for place, text in docstrings()
-        if (match := RETIRED.search(" ".join(text.split())))
-    }
+    found = {place: phrases for place, text in docstrings() if (phrases := retired.found(text))}
     assert not found
-
-
-@pytest.mark.parametrize(
-    "phrase",
-    [
-        "Fresh runs part in the first step.",
-        "It is held by pools of one thread.",
-        "a result that was seen twice",
-        "each of them repeats itself",
-        "loose pairs against pinned pairs",
-        "one thread a core.",
-    ],
-)
-def test_a_retired_phrase_is_found(phrase):
-    assert RETIRED.search(phrase)
 
 
 def test_lines_to_paste_compile():

@@ -343,7 +343,9 @@ def test_other_algorithms_cannot_be_compared(fresh_folder):
     left, right = (
         written(fresh_folder(), acts, algorithm=name) for name in ("blake2b_64", "xxh3_64")
     )
-    assert divergence.compare(left, right) == Incomparable("fingerprinted by different algorithms")
+    assert divergence.compare(left, right) == Incomparable(
+        "the traces were fingerprinted by different algorithms"
+    )
 
 
 def test_ignored_stages_do_not_count_and_the_rest_does(fresh_folder):

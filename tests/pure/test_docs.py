@@ -32,6 +32,8 @@ from detaudit_probes import protocol, sources
 from detaudit_probes.placebos import PLACEBOS
 from packaging.requirements import Requirement
 
+from tests.pure import retired
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 TESTS = ROOT / "tests"
@@ -425,36 +427,10 @@ def test_every_format_is_in_the_reference():
     assert set(re.findall(r"`(\w+)`", meaning)) == {"terminal", *FORMATS}
 
 
-#: Whole phrases of the old vocabulary, and others that no engineer would say aloud.
-RETIRED = re.compile(
-    r"\b(?:runs?|pairs?|they|replays|trainings?) (?:part|parted|agree|agreed)\b"
-    r"|\bto the last bit\b|\b(?:let|set) loose\b|\bloose (?:pairs?|runs?|sources?|generators?)\b"
-    r"|\b(?:was|were|is|are|be) (?:seen|told|held|watched)\b|\bwhat was seen\b"
-    r"|\b(?:recipes?|pins?) holds?\b|\bholds? (?:it|the source|the runs|them)\b"
-    r"|\bbare (?:runs?|trials?|ones?)\b|\bwatched (?:runs?|trainings?|steps?)\b"
-    r"|\bborn there\b|\brests? on the\b|\bof one and the same\b|\bfor want of\b"
-    r"|\b(?:price|prices) of\b|\bhas a price\b|\bgoes? on with\b|\b(?:step|pairs|line) a side\b"
-)
 #: Fields, options and outputs of a real audit stand as they are.
 CODE = re.compile(r"`[^`\n]*`")
 
 
 @pytest.mark.parametrize("name", sorted(PAGES.keys() - {"README.md", "docs/reference/sources.md"}))
 def test_no_page_has_a_retired_phrase(name):
-    text = " ".join(CODE.sub("", FENCE.sub("", PAGES[name])).split())
-    found = [text[max(0, match.start() - 30) : match.end()] for match in RETIRED.finditer(text)]
-    assert not found
-
-
-@pytest.mark.parametrize(
-    "sentence",
-    [
-        "2 of 2 pairs part, pinned 0 of 2.",
-        "Runs agree to the last bit.",
-        "The loose pairs are counted.",
-        "A recipe holds on every model.",
-        "That was seen in bare runs.",
-    ],
-)
-def test_a_retired_phrase_is_found(sentence):
-    assert RETIRED.search(sentence)
+    assert not retired.found(CODE.sub("", FENCE.sub("", PAGES[name])))

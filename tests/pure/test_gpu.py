@@ -334,7 +334,7 @@ def test_other_processes_are_counted_and_never_named():
     )
     card = one_card(nvmlDeviceGetComputeRunningProcesses=[process(GIB), process(None)])
     assert (card.processes, card.processes_memory) == (2, None)
-    assert "does not tell" in card.unknown["card 0.processes_memory"]
+    assert "does not report" in card.unknown["card 0.processes_memory"]
 
 
 # --- what changed
@@ -379,7 +379,7 @@ def test_throttling_between_the_snapshots_is_reported_by_its_time():
         )
 
     assert changed(held(1_000_000), held(251_000_000)) == [
-        (0, "held back for thermal", "0 ms", "250 ms", False)
+        (0, "clocks lowered (thermal)", "0 ms", "250 ms", False)
     ]
 
 

@@ -443,7 +443,9 @@ def test_where_fresh_runs_differ_a_cache_that_hides_it_is_reported_beside_the_ca
 
     audit, _, _ = world(behave=cached, changed=("cache/features",))
     assert audit.reproducible is False and causes(audit) == {"numpy-generator": True}
-    assert any("it reads those files in place of its own data" in note for note in audit.notes)
+    assert any(
+        "it reads those files instead of computing its own data" in note for note in audit.notes
+    )
 
 
 def test_where_both_differ_what_was_left_is_judged_with_the_causes_pinned(world):
@@ -484,7 +486,7 @@ def test_a_cache_of_before_the_audit_gives_no_pass(world, tmp_path):
 
     audit, _, _ = reads_a_cache(world, tmp_path, cached)
     assert (audit.reproducible, causes(audit)) == (False, {"numpy-generator": True})
-    assert any("cache.npz, which the program makes itself" in note for note in audit.notes)
+    assert any("cache.npz, which the program itself creates" in note for note in audit.notes)
 
 
 def test_a_file_that_the_user_has_edited_is_an_input_and_no_cause(world, tmp_path):
@@ -583,7 +585,10 @@ def test_what_an_earlier_run_has_left_before_the_audit_is_named_with_its_lines(w
     assert (audit.repeats.differing, audit.repeats.pairs) == (8, 8)
     assert (audit.pinned.matching, audit.pinned.differing) == (3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
-    assert "tuned.json before the audit, which the program makes itself" in audit.notes[0]
+    assert (
+        "before the audit the folder contained tuned.json, which the program itself creates"
+        in audit.notes[0]
+    )
     (orders,) = [
         trial.condition.orders
         for trial in begun_without(bench, left=True)
@@ -848,7 +853,7 @@ def test_each_pin_that_was_tried_has_its_cost_alone_and_so_have_all_that_are_nee
     )
     (tried,) = audit.cost.faster_sets_tried
     assert (
-        tried.startswith("without dense-update, of python-random, ")
+        tried.startswith("without dense-update, from python-random, ")
         and "not even all together" in tried
     )
     runs = [
@@ -967,7 +972,7 @@ def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(
     [
         (
             Outcome("timed-out", "stopped by the timeout after 60 s and 900 steps"),
-            "does not end: .*--stop-after",
+            "did not finish: .*--stop-after",
         ),
         (
             Outcome(FAILED, "exited with status 1: EOFError: EOF when reading a line"),
@@ -1005,7 +1010,7 @@ def test_one_difference_is_final_and_accuses_nobody(world):
     )
     assert (audit.reproducible, causes(audit), audit.fix) == (False, {}, None)
     assert (
-        re.match(r"not resolved, \d+ runs: 1 of 30 pairs differ", audit.reason)
+        re.match(r"unresolved after \d+ runs: 1 of 30 pairs differ", audit.reason)
         and audit.unresolved_pins
     )
     assert conclude(audit).exit_code == 1
@@ -1014,7 +1019,7 @@ def test_one_difference_is_final_and_accuses_nobody(world):
 def test_what_differs_whatever_is_pinned_is_not_resolved(world):
     audit, _, _ = world(behave=rarely(5))
     assert (audit.reproducible, causes(audit)) == (False, {})
-    assert re.match(r"not resolved, \d+ runs: ", audit.reason)
+    assert re.match(r"unresolved after \d+ runs: ", audit.reason)
 
 
 def test_a_variation_that_differs_once_is_not_what_the_result_depends_on(world):
@@ -1274,5 +1279,5 @@ def test_a_hash_that_acts_in_one_run_of_eight_is_named_or_not_resolved_and_nothi
         assert (
             audit.reproducible
             or causes(audit)
-            or re.match(r"not resolved, \d+ runs: ", audit.reason)
+            or re.match(r"unresolved after \d+ runs: ", audit.reason)
         )

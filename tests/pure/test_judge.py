@@ -134,9 +134,7 @@ def test_pairs_of_a_model_that_did_not_exercise_the_source_do_not_count(bench, f
 def test_pinned_runs_that_differ_too_are_broken(bench):
     found = bench(lambda trial: trial.draw).drive(unpin(leak(), BASE, KNOWN, 2))
     assert (
-        found.verdict == BROKEN
-        and "2 of 2 do with narrow pinned" in found.reason
-        and found.divergence
+        found.verdict == BROKEN and "2 of 2 with narrow pinned" in found.reason and found.divergence
     )
 
 
@@ -256,7 +254,7 @@ def test_pins_of_which_none_works_on_every_model_are_not_decided(bench):
     assert (found.verdict, found.pin) == (
         ERROR,
         None,
-    ) and "no one pin holds on every model" in found.reason
+    ) and "no single pin works on every model" in found.reason
 
 
 def test_a_source_that_differs_and_has_no_pin_is_not_decided(bench):
@@ -272,7 +270,7 @@ def test_the_model_named_is_the_one_that_differs(bench):
         )
     )
     found = lab.drive(unpin(leak(models=("mlp", "source:own")), BASE, KNOWN, 2))
-    assert found.verdict == NEEDS_PIN and "pairs of own part" in found.reason
+    assert found.verdict == NEEDS_PIN and "pairs of own differ" in found.reason
 
 
 # --- races
@@ -308,7 +306,7 @@ def test_a_race_that_differs_too_rarely_is_inconclusive_with_its_counts(bench):
     lab = bench(differ_in(2))
     found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     assert (found.verdict, found.pin) == (ERROR, None) and found.reason.startswith(
-        "inconclusive: 1 of 20 loose pairs"
+        "inconclusive: 1 of 20 unpinned pairs"
     )
     assert (found.counts[0].differing, found.counts[0].pairs, found.counts[1].differing) == (
         1,
@@ -324,7 +322,7 @@ def test_a_race_is_shown_by_the_model_on_which_it_parts_often(bench):
         return trial.draw if often and not pinned(trial) else 0
 
     found = bench(behave).drive(unpin(leak(race=True, models=("mlp", "cnn")), BASE, KNOWN, 5))
-    assert found.verdict == NEEDS_PIN and "pairs of cnn part" in found.reason
+    assert found.verdict == NEEDS_PIN and "pairs of cnn differ" in found.reason
 
 
 def test_a_race_that_never_differs_is_reproducible_with_what_five_pairs_exclude(bench):
@@ -440,7 +438,7 @@ def test_settings_that_disagree_are_reported_which_with_which(bench):
 def test_models_on_which_settings_match_are_not_accused(bench):
     lab = bench(lambda trial: value(trial) if trial.condition.model == "cnn" else 0)
     found = lab.drive(compare(knob(models=("mlp", "cnn", "lstm")), BASE, KNOWN, 2))
-    assert found.verdict == VARIES and "on cnn they disagree" in found.reason
+    assert found.verdict == VARIES and "settings differ on cnn" in found.reason
     assert [len(groups) for _, groups in found.settings] == [1, 3, 1]
 
 
@@ -451,7 +449,7 @@ def test_a_setting_that_does_not_repeat_itself_needs_one_that_does(bench):
     assert (found.verdict, found.pin) == (
         NEEDS_PIN,
         "first",
-    ) and "two on mlp does not repeat itself" in found.reason
+    ) and "two on mlp: 2 of 2 pairs differ" in found.reason
     assert found.divergence is not None
 
 
@@ -618,7 +616,7 @@ def test_a_procedure_that_left_no_digest_is_not_compared(bench, fresh_folder):
     found = Undigested(fresh_folder, lambda trial: 0, {"knob": 1}).drive(
         compare(knob(procedure=True), BASE, KNOWN, 1)
     )
-    assert found.verdict == ERROR and "left nothing that it ended on" in found.reason
+    assert found.verdict == ERROR and "recorded no final weights" in found.reason
 
 
 def test_each_setting_has_its_own_condition(bench):

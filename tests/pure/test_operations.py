@@ -191,7 +191,7 @@ def test_a_random_operation_that_differs_without_a_seed_argument_needs_one(found
     )
     assert pool.reason.startswith(
         "without a seed argument but with the global seeds set, 4 processes give 4 distinct results: "
-        "it needs a seed argument; with one, 20 replays agree"
+        "it needs a seed argument; with one, 20 replays match"
     )
     assert (operations["Add"].verdict, operations["Add"].unseeded) == ("reproducible", None)
     asked = [trial for wanted in bench.asked for trial in wanted if unseeded(trial)]
@@ -228,7 +228,7 @@ def test_a_race_is_not_taken_for_a_missing_seed(found):
         random=("Add",),
     )
     assert operations["Add"].reason.startswith(
-        "4 distinct results in 20 replays; held by op determinism"
+        "4 distinct results in 20 replays; pinned by op determinism"
     )
     assert "needs a seed" not in operations["Add"].reason
 
@@ -329,7 +329,10 @@ def test_the_librarys_messages_are_held_against_what_was_observed():
         Refusal("Determinism is not yet supported for BGrad.", ("BGrad",)),
         Refusal("Determinism is not yet supported in GPU implementation of C.", ("C",)),
     )
-    assert "it ran here" in sweep.documented(ran, said, False).contradicts_documentation
+    assert (
+        "it ran under op determinism"
+        in sweep.documented(ran, said, False).contradicts_documentation
+    )
     assert "no message" in sweep.documented(refused, said, False).contradicts_documentation
     on_card = (Refusal("No deterministic GPU implementation of B.", ("B",)),)
     assert (

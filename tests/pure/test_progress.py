@@ -133,14 +133,14 @@ def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():
             lines = list(console.render_lines(drawing._bar.get_renderable(), pad=False))
         assert len(lines) == 1
         text = "".join(segment.text for segment in lines[0])
-        assert len(text) <= width and "5 of 100 runs" in text and "The printed" in text
+        assert len(text) <= width and "5 of 100 runs" in text and "Running the printed" in text
 
 
 def test_how_long_a_run_takes_is_said_as_minutes():
     forecast = Forecast.of(3, search=True, timed=False)
     assert forecast.before("train.py") == (
-        "Running train.py 15 times if its runs match, and up to about 53 times if they differ and a "
-        "cause is searched for"
+        "Running train.py 15 times if its runs match, and up to about 53 times if they differ and "
+        "the cause is searched for"
     )
     assert forecast.after(19, 2) == (
         "One run takes 19 s: about 3 minutes if runs match, up to 12 minutes if they differ."
@@ -148,4 +148,4 @@ def test_how_long_a_run_takes_is_said_as_minutes():
     assert forecast.expected(19, 1, 1, differs=False) == Expected(15, 14 * 19.0)
     short = Forecast.of(1, search=False, timed=False)
     assert short.before("train.py") == "Running train.py 5 times to see whether its runs match"
-    assert short.after(2, 1) == "One run takes 2 s: about 10 s if it repeats."
+    assert short.after(2, 1) == "One run takes 2 s: about 10 s if runs match."

@@ -31,7 +31,7 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
         "without its pin",
         "train.py:7, 2 draws, through get",
         "nets/model.py:12 in make, 1 draw",
-        "do not reach it",
+        "do not affect it",
         "verified: 3 runs",
         "it takes as long, within noise",
         "export PYTHONHASHSEED=0",

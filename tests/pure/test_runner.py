@@ -342,7 +342,7 @@ def test_greeting_starts_both_nests_and_wants_them_to_say_the_same(runner):
             nest.hello = lambda: Hello({"side": trial.side}, ())
             return nest
 
-    with pytest.raises(EnvironmentUnusable, match="two ways"):
+    with pytest.raises(EnvironmentUnusable, match="different facts"):
         runner(Twofold).greet(BASE)
 
 

@@ -721,7 +721,7 @@ def test_a_supervisor_that_died_is_a_fault_of_our_own(run, text):
     audit = run(text, asking=whose(became, []))
     assert became == {} and audit.own_fault and audit.reproducible is None
     assert (
-        "fault of detaudit itself, not of the script: the process that looks after the script ended"
+        "fault of detaudit itself, not of the script: the process that supervises the script exited"
         in audit.reason
     )
 

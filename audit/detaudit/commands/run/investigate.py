@@ -240,7 +240,7 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
     if not any(one.trace.measures.steps for one in completed if one.trace):
         return replace(
             blank,
-            reason="no training was recorded: no fit, no train_on_batch, no optimizer",
+            reason="the script trains nothing that could be recorded: no fit, no train_on_batch, no optimizer",
         )
     still = [one for one in completed if one.trace and not one.trace.measures.moved]
     if still:
