@@ -92,7 +92,7 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
         report["repeats"]["matching"] >= 1 == report["unrecorded"]["matching"]
         and report["repeats"]["differing"] == 0
     )
-    varied = [*report["depends_on"], *report["unaffected_by"], *report["not_judged"]]
+    varied = [*report["depends_on"], *report["unaffected_by"], *report["unresolved_settings"]]
     assert {one["source"] for one in varied} == {
         "hash-seed",
         "directory-order",
