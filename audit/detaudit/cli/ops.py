@@ -22,7 +22,14 @@ from detaudit.cli.options import (
     interpreter_path,
     one_of,
 )
-from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.cli.output import (
+    documented,
+    hand_over,
+    reports,
+    reproduce,
+    tell_how_to_go_on,
+    until_written,
+)
 
 EXAMPLE = "Example: detaudit ops --op ResourceScatterAdd"
 
@@ -84,11 +91,11 @@ def ops_command(
     for path in (*targets.values(), reproducer):
         write.check_target(path)
     with Drawing(Console(stderr=True), searching=True) as drawing:
-        audit = session.run(options, drawing, str(resume) if resume else None)
-    document = build_ops.document(audit)
-    hand_over(document, targets, verbose)
+        audit = session.run(options, until_written(drawing), str(resume) if resume else None)
+    document = documented(build_ops.document, audit)
+    code = hand_over(document, reports(document, targets), verbose)
     if reproducer is not None:
         found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
-    tell_how_to_go_on("ops", audit, document.exit_code)
-    raise typer.Exit(document.exit_code)
+    tell_how_to_go_on("ops", audit)
+    raise typer.Exit(code)

@@ -1,61 +1,176 @@
-"""What a command leaves: a report on the screen and in files, a reproducer, a message, an exit
-code.
+"""What a command leaves: a report in files and on the screen, a reproducer, a message, an exit
+code. Files come first: whatever becomes of the screen, they are there.
 """
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
+
+from detaudit.cli.interruptions import interruptions
 
 if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
     from detaudit.commands.run.findings import RunAudit
     from detaudit.commands.scan.findings import Audit
+    from detaudit.core.conclusion import Failure
+    from detaudit.core.events import Emit, Event
     from detaudit.core.pinpoint import Guilty
     from detaudit.report.schema import v1
 
+AnyAudit = TypeVar("AnyAudit", "Audit", "RunAudit", "OpsAudit")
+
 #: What a reproducer's head names the versions of.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
+#: Exit codes of docs/reference/exit-codes.md.
+BROKEN, USAGE, FAULT, INTERRUPTED = 1, 2, 70, 130
+OUR_FAULT = "This is a fault of detaudit itself: please report it with the lines above."
 
-
-def fail(message: str, code: int) -> NoReturn:
-    warn(message)
-    sys.exit(code)
+#: Of an audit whose document cannot be built: what still stands in its report.
+KEPT = ("reproducible", "reason", "began", "seconds", "strict", "interrupted", "resume")
+#: A file to write, and what makes its text.
+Files = Mapping[Path, Callable[[], str]]
 
 
 def warn(message: str) -> None:
+    """A sentence, or several lines, on standard error: of what others have named in it, no
+    character moves a cursor.
+    """
+    from detaudit.report.escape import visible_line
+
+    shown = "\n".join(visible_line(line) for line in message.split("\n"))
     Console(stderr=True).print(
-        message, style="bold red", highlight=False, markup=False, soft_wrap=True
+        shown, style="bold red", highlight=False, markup=False, soft_wrap=True
     )
 
 
-def tell_how_to_go_on(
-    command: str, audit: "Audit | RunAudit | OpsAudit", code: int, program: Sequence[str] = ()
-) -> None:
-    """Of an interrupted audit that was saved: the command that goes on with it. Exits with
-    ``code``.
+def until_written(emit: "Emit") -> "Emit":
+    """``emit``, with no interruption from the end of the trials until the files are written
+    (:func:`hand_over`).
     """
-    if audit.resume is not None:
-        line = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
-        saved = f"{len(audit.trials)} finished trials are saved; go on" if audit.trials else "Go on"
-        fail(f"Interrupted. {saved} with: {line}", code)
+    from detaudit.core.events import Closing
+
+    def handle(event: "Event") -> None:
+        if isinstance(event, Closing):
+            interruptions.defer()
+        emit(event)
+
+    return handle
+
+
+def code_of_lost_output(code: int) -> int:
+    """The exit code where something that was asked for could not be written: a usage error, but
+    what is known to be broken stays known.
+    """
+    return code if code in (BROKEN, FAULT) else USAGE
+
+
+def reports(document: "v1.Document", targets: Mapping[str, Path | None]) -> Files:
+    """The files of a report, by the formats that they were asked for in."""
+    from detaudit.report.formats import registry
+
+    def rendering(kind: str) -> Callable[[], str]:
+        return lambda: registry.rendered(document, kind)
+
+    return {path: rendering(kind) for kind, path in targets.items() if path is not None}
+
+
+def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") -> "v1.Document":
+    """The document of an audit. If it cannot be built, which is a fault of ours, one that says so,
+    with the verdict and without what it rests on.
+    """
+    from detaudit.core.conclusion import Failure
+
+    try:
+        return build(audit)
+    except Exception as error:
+        warn(f"{traceback.format_exc()}{OUR_FAULT}")
+        return build(_bare(audit, Failure.of(error)))
+
+
+def _bare(audit: "AnyAudit", failure: "Failure") -> "AnyAudit":
+    """An audit without its details: they are what they are by default."""
+    details = {
+        field.name: field.default
+        for field in fields(audit)
+        if field.name not in KEPT and field.default is not MISSING
+    }
+    fault: dict[str, Any] = {"failure": failure}
+    if getattr(audit, "reproducible", False) is None:
+        fault |= {"own_fault": True, "reason": failure.reason}
+    return replace(audit, **{**details, **fault})
 
 
 def hand_over(
-    document: "v1.Document", targets: Mapping[str, Path | None], verbose: bool, quiet: bool = False
-) -> None:
-    """The report on the screen, and in the files that it was asked for."""
-    from detaudit.report import write
+    document: "v1.Document",
+    files: Files,
+    verbose: bool,
+    quiet: bool = False,
+    printed: str = "",
+) -> int:
+    """Write the files, then show the report on the screen, behind what the program has
+    ``printed``. The exit code of the command.
+    """
     from detaudit.report.formats import registry
 
-    if not quiet:
-        Console().print(registry.on_screen(document, verbose), crop=False)
-    for kind, path in targets.items():
-        if path is not None:
-            write.save(path, registry.rendered(document, kind))
+    problems = [problem for path, text in files.items() if (problem := _write(path, text))]
+    interruptions.release()
+    code = code_of_lost_output(document.exit_code) if problems else document.exit_code
+    try:
+        sys.stdout.write(printed)
+        if not quiet:
+            Console().print(registry.on_screen(document, verbose), crop=False)
+    except KeyboardInterrupt:  # it was read far enough
+        interruptions.reported = True
+    finally:
+        for problem in problems:
+            warn(problem)
+    return code
+
+
+def _write(path: Path, text: Callable[[], str]) -> str:
+    """Write a file; if that fails, into the folder for temporary files. What went wrong, or
+    nothing.
+    """
+    from detaudit.errors import UsageError
+    from detaudit.report import write
+
+    try:
+        content = text()
+    except Exception:  # one format that cannot be made does not keep the others from being written
+        return f"{traceback.format_exc()}{path} was not written. {OUR_FAULT}"
+    try:
+        write.save(path, content)
+    except UsageError as error:
+        place = write.save_elsewhere(path, content)
+        return str(error) if place is None else f"{error} It was written to {place} instead."
+    return ""
+
+
+def tell_how_to_go_on(
+    command: str, audit: "Audit | RunAudit | OpsAudit", program: Sequence[str] = ()
+) -> None:
+    """Of an audit that was interrupted or has failed: why, and the command that goes on with it."""
+    if audit.failure is not None:
+        fault = audit.failure.details
+        warn(f"{fault}{OUR_FAULT}" if fault else f"The audit ended early: {audit.failure.reason}.")
+    elif not audit.interrupted:
+        return
+    line = ""
+    if audit.resume is not None:
+        again = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
+        count = len(audit.trials)
+        saved = f"{count} finished trials are saved; go on" if count else "Go on"
+        line = f"{saved} with: {again}"
+    start = interruptions.sentence if audit.interrupted else ""
+    interruptions.reported = True
+    if start or line:
+        warn(f"{start} {line}".strip())
 
 
 def reproduce(

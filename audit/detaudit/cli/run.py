@@ -19,7 +19,14 @@ from detaudit.cli.options import (
     interpreter_path,
     one_of,
 )
-from detaudit.cli.output import hand_over, reproduce, tell_how_to_go_on
+from detaudit.cli.output import (
+    documented,
+    hand_over,
+    reports,
+    reproduce,
+    tell_how_to_go_on,
+    until_written,
+)
 from detaudit.errors import UsageError
 
 EXAMPLE = "Example: detaudit run train.py --epochs 3"
@@ -152,21 +159,22 @@ def run_command(
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs the operation: --depth {OPERATION}.")
     targets = {"json": json, "markdown": markdown, "junit": junit}
-    reports = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
-    for path in reports:
+    named = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
+    for path in named:
         write.check_target(path)
     found = program.find(target, module, tuple(arguments or ()), working_folder())
     write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
-    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise UsageError(f"--keep needs a new folder: {keep} is there already.")
+    if keep is not None:
+        write.check_folder(keep)
     with Drawing(Console(stderr=True), searching=True) as drawing:
-        audit = session.run(found, options, drawing, str(resume) if resume else None, reports)
-    document = build_run.document(audit)
-    if show_output:
-        sys.stdout.write(audit.output)
-    hand_over(document, targets, verbose)
+        emit = until_written(drawing)
+        audit = session.run(found, options, emit, str(resume) if resume else None, named)
+    document = documented(build_run.document, audit)
+    files = dict(reports(document, targets))
     if write_fix is not None and audit.fix is not None:
-        write.save(write_fix, write.FIX_HEADER + audit.fix.diff)
+        fix = write.FIX_HEADER + audit.fix.diff
+        files[write_fix] = lambda: fix
+    code = hand_over(document, files, verbose, printed=audit.output if show_output else "")
     if reproducer is not None:
         found = (
             audit.pinpoint.guilty
@@ -175,8 +183,8 @@ def run_command(
         )
         reproduce(reproducer, found, audit.environment, options.python)
     command = [*(["-m"] if module else []), target, *(arguments or ())]
-    tell_how_to_go_on("run", audit, document.exit_code, command)
-    raise typer.Exit(document.exit_code)
+    tell_how_to_go_on("run", audit, command)
+    raise typer.Exit(code)
 
 
 def working_folder() -> Path:

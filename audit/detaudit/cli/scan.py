@@ -10,6 +10,7 @@ import typer
 from detaudit_probes.declare import BACKENDS
 from rich.console import Console
 
+from detaudit.cli.interruptions import interruptions
 from detaudit.cli.options import (
     DEVICES,
     Jobs,
@@ -25,7 +26,14 @@ from detaudit.cli.options import (
     interpreter_path,
     one_of,
 )
-from detaudit.cli.output import hand_over, tell_how_to_go_on, warn
+from detaudit.cli.output import (
+    documented,
+    hand_over,
+    reports,
+    tell_how_to_go_on,
+    until_written,
+    warn,
+)
 from detaudit.errors import EnvironmentUnusable, UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: detaudit scan --quick --markdown report.md"
 #: A scan of each backend that is installed; the exit code is the first of these that one of them
 #: gave.
-ALL, WORST_FIRST = "all", (1, 130, 3, 0)
+ALL, WORST_FIRST = "all", (1, 70, 130, 2, 3, 0)
 
 
 def scan_command(
@@ -114,6 +122,8 @@ def scan_command(
             # One backend that cannot be scanned does not keep the others from it
             warn(str(error))
             codes.append(error.exit_code)
+        if interruptions.number is not None:
+            break
     raise typer.Exit(min(codes, key=WORST_FIRST.index))
 
 
@@ -129,11 +139,11 @@ def scan_once(
     for path in targets.values():
         write.check_target(path)
     with Drawing(Console(stderr=True), quiet) as drawing:
-        audit = scan(options, drawing)
-    document = build.document(audit)
-    hand_over(document, targets, verbose, quiet)
-    tell_how_to_go_on("scan", audit, document.exit_code)
-    return document.exit_code
+        audit = scan(options, until_written(drawing))
+    document = documented(build.document, audit)
+    code = hand_over(document, reports(document, targets), verbose, quiet)
+    tell_how_to_go_on("scan", audit)
+    return code
 
 
 def beside(path: Path | None, name: str) -> Path | None:

@@ -46,5 +46,10 @@ class Told:
     text: str
 
 
-Event = Expected | Phase | TrialEnded | Decided | Told
+@dataclass(frozen=True)
+class Closing:
+    """No trial runs any more: what is known is put in order, to be handed over."""
+
+
+Event = Expected | Phase | TrialEnded | Decided | Told | Closing
 Emit = Callable[[Event], None]

@@ -13,11 +13,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+from detaudit.core.conclusion import Failure
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.events import Emit, Expected, Phase, Told
+from detaudit.core.events import Closing, Emit, Expected, Phase, Told
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
-from detaudit.errors import EnvironmentUnusable
+from detaudit.errors import DetauditError, EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
 from detaudit.execution.runner import Limits, Runner
@@ -65,6 +66,7 @@ class Session:
     began: str = ""
     clock: float = field(default_factory=time.monotonic)
     interrupted: bool = False
+    failure: Failure | None = None
     ending: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __post_init__(self) -> None:
@@ -105,22 +107,36 @@ class Session:
 
     @contextlib.contextmanager
     def attended(self) -> Iterator[None]:
-        """Where trials run. An interruption ends them; what had been found stands, and is saved."""
+        """Where trials run. An interruption ends them; what had been found stands, and is saved.
+        So it is after an exception that nobody expected, and where the disk is full.
+        """
         try:
             yield
             self.folder.kept = False
         except KeyboardInterrupt:
             self.interrupted = True
             self.folder.kept = self.resume is not None
+        except DetauditError:
+            raise
+        except Exception as error:
+            self.failure = Failure.of(error)
+            self.folder.kept = self.resume is not None
         finally:
             self.end()
 
     def end(self) -> None:
-        """End what runs, once: a further interruption must not stop half way."""
+        """End what runs, once: a further interruption must not stop half way, and no error either."""
         with undisturbed():
-            if self.interrupted and self._record is not None:
-                self._record.write(self.trials())
-            self.ending.close()
+            self.emit(Closing())
+            try:
+                if self.interrupted and self._record is not None:
+                    self._record.write(self.trials())
+            except OSError as error:
+                self.failure = self.failure or Failure.of(error)
+            try:
+                self.ending.close()
+            except Exception as error:  # every callback was called
+                self.failure = self.failure or Failure.of(error)
 
     def greet(self, condition: Condition, command: str) -> Hello:
         """Start the interpreter under test, and take up a saved audit where it is still the
@@ -234,15 +250,21 @@ class Session:
     def complete(self, findings: Findings) -> Findings:
         """The findings of a command with what every report tells besides."""
         cut = self.runner is not None and self.runner.cut
+        warnings = {}
+        if self.failure is not None and hasattr(findings, "warnings"):
+            sentence = f"the audit ended early ({self.failure.reason}): what was not decided by then is missing"
+            warnings = {"warnings": (*findings.warnings, sentence)}
         return replace(  # type: ignore[type-var]
             findings,
             trials=self.trials(),
             machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
             cut=cut,
             interrupted=self.interrupted,
-            resume=self.resume if self.interrupted else None,
+            failure=self.failure,
+            resume=self.resume if self.interrupted or self.failure else None,
             began=self.began,
             seconds=time.monotonic() - self.clock,
+            **warnings,
         )
 
 

@@ -35,7 +35,7 @@ from detaudit.execution.sandbox import in_place, tree
 from detaudit.execution.sandbox.choice import Choice, choose
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY
-from detaudit.execution.workspace import RUNS, SHORT
+from detaudit.execution.workspace import RUNS, SHORT, Workspace
 from detaudit.machine import variables as environment
 from detaudit.registry import base
 
@@ -114,11 +114,30 @@ def run(
         emit(Told(_recovered(restored)))
     with session(emit, resume, SHORT) as work:
         audit = _Run(program, options, work, reports).audit()
-        if options.keep is not None and not audit.interrupted:
-            keep = Path(options.keep).absolute()
-            os.makedirs(keep.parent, exist_ok=True)
-            shutil.move(work.folder.path, keep)  # to another file system, perhaps
+        whole = not audit.interrupted and audit.failure is None
+        if options.keep is not None and whole:
+            problem = _keep(work.folder, Path(options.keep).absolute())
+            if problem:
+                emit(Told(problem))
+                audit = replace(audit, notes=(*audit.notes, problem))
     return audit
+
+
+def _keep(work: Workspace, keep: Path) -> str:
+    """Move what an audit has recorded to ``keep``, which may lie on another file system. Why that
+    failed, and where it lies then; else nothing.
+    """
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        for path in sorted(work.path.iterdir()):
+            shutil.move(path, keep / path.name)
+    except OSError as error:
+        work.kept = True
+        return (
+            f"the traces could not be moved to {keep}: {error.strerror or error}; they are kept in "
+            f"{work.path}"
+        )
+    return ""
 
 
 class _Run:
@@ -137,43 +156,49 @@ class _Run:
         self.written: set[str] = set()
 
     def audit(self) -> RunAudit:
-        self.emit(Told(_forecast(self.program.title, self.options)))
-        hello = ask(self.options.python)
-        before = listing(self.program.root)
-        choice = choose(
-            self.program.root,
-            self.session.folder.path,
-            self.options.isolation,
-            self.program.beside,
-        )
-        self.sandboxed = Sandboxed(choice.sandbox)
-        self.session.ending.callback(self._leave)
-        self.runner = self._start(hello.fingerprints[0])
-        audit = self._blank(hello)
+        before, choice, audit = {}, None, self._blank({})
         with self.session.attended():
+            self.emit(Told(_forecast(self.program.title, self.options)))
+            before = listing(self.program.root)
+            hello = ask(self.options.python)
+            choice = choose(
+                self.program.root,
+                self.session.folder.path,
+                self.options.isolation,
+                self.program.beside,
+            )
+            self.sandboxed = Sandboxed(choice.sandbox)
+            self.session.ending.callback(self._leave)
+            self.runner = self._start(hello.fingerprints[0])
+            audit = self._blank(hello.facts)
             self.emit(Told(_announced(choice, self.program)))
             self._go_on(hello, before)
             audit = self._investigated(audit)
+        known = self.so_far[-1] if self.so_far else audit
         if self.session.interrupted:
-            audit = _cut(self.so_far[-1] if self.so_far else audit, INTERRUPTED)
+            audit = _cut(known, INTERRUPTED)
+        elif self.session.failure is not None:
+            audit = replace(
+                _cut(known, f"the audit ended ({self.session.failure.reason})"), own_fault=True
+            )
         trials = self.session.trials()
         seen = {"framework": {"backend": backend_of(trials) or self.backend}}
         audit = replace(
             audit,
             output=_printed(trials),
             notes=audit.notes + _notes(trials, self.options.online),
-            isolation=self._isolation(choice, before, trials),
+            isolation=Isolation() if choice is None else self._isolation(choice, before, trials),
             environment={**audit.environment, **seen},
         )
         return self.session.complete(audit)
 
-    def _blank(self, hello: Hello) -> RunAudit:
+    def _blank(self, facts: Mapping[str, Any]) -> RunAudit:
         return RunAudit(
             program=self.program.title,
             options={**asdict(self.options), "jobs": self.jobs},
             reproducible=None,
             reason="not decided",
-            environment={**hello.facts, "variables": environment.describe(os.environ)},
+            environment={**facts, "variables": environment.describe(os.environ)},
             strict=self.options.strict,
         )
 

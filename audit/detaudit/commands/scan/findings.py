@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.conclusion import Failure
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.tally import Tally
@@ -142,6 +143,7 @@ class Audit:
     strict: bool = False
     cut: bool = False
     interrupted: bool = False
+    failure: Failure | None = None
     began: str = ""
     seconds: float = 0.0
     resume: str | None = None

@@ -220,8 +220,11 @@ class _Scan:
         return held is not None and not held.parted
 
     def _verdicts(self, parts: Parts) -> Iterator[Verdict]:
-        cut = self.runner.cut
-        reason = "the budget ran out before it was decided" if cut else "the scan was interrupted"
+        reason = "the scan was interrupted"
+        if self.session.failure is not None:
+            reason = f"the scan ended early: {self.session.failure.reason}"
+        elif self.runner.cut:
+            reason = "the budget ran out before it was decided"
         for source in self.plan.sources:
             yield parts.sources[source.id].finding or Verdict(source.id, ERROR, reason)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from detaudit.core.conclusion import FAULT
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -283,7 +284,7 @@ def _without_recipe(report: v1.Report) -> Answer:
     if report.ladder and all(rung.holds is False for rung in report.ladder):
         sentence = f"{held}; but none of the known recipes holds on all of them."
         return Answer("unsure", "IN PART", sentence)
-    if report.ladder or report.interrupted or report.cut:
+    if report.ladder or report.interrupted or report.cut or report.exit_code == FAULT:
         sentence = f"{held}; which recipe suffices was not decided."
         return Answer("unsure", "NOT FINISHED", sentence)
     return Answer("good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe.")
@@ -366,4 +367,6 @@ def _early(report: v1.Report) -> str:
     if report.interrupted:
         going_on = f"; go on with --resume {report.resume}" if report.resume else ""
         return f"the scan was interrupted{going_on}"
+    if report.exit_code == FAULT:
+        return f"the scan ended early: {report.reason}"
     return "the budget ran out; what it left is not decided" if report.cut else ""
