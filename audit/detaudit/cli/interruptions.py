@@ -1,8 +1,8 @@
 """Signals that end an audit as Ctrl-C does, and that do not break what is handed over afterwards.
 
 Batch systems and ``timeout`` send SIGTERM, a terminal that closes SIGHUP. The first of them
-interrupts what runs. Further ones wait until the report is written: an impatient second Ctrl-C, or
-a batch system that repeats itself, must not lose the result of an hour. SIGKILL ends detaudit at any
+interrupts what runs. Further ones do nothing until the report is written: a second Ctrl-C, or a
+batch system that repeats itself, must not lose the result of an hour. SIGKILL ends detaudit at any
 moment; the next start clears up behind it.
 """
 

@@ -19,6 +19,7 @@ from detaudit.core.events import Closing, Emit, Expected, Phase, Told
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import DetauditError, EnvironmentUnusable
+from detaudit.execution import clearing
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
 from detaudit.execution.runner import Limits, Runner
@@ -42,6 +43,8 @@ def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterat
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     saved = load(Path(resume)) if resume else None
     gpus = gpu.snapshot()
+    for sentence in clearing.clear(saved.path.parent if saved else None):
+        emit(Told(sentence))
     with workspace(saved.path.parent if saved else None, prefix) as folder:
         work = Session(folder, emit, gpus, saved, began=began, clock=clock)
         try:
@@ -125,7 +128,7 @@ class Session:
             self.end()
 
     def end(self) -> None:
-        """End what runs, once: a further interruption must not stop half way, and no error either."""
+        """End what runs, once: neither a further interruption nor an error stops it half way."""
         with undisturbed():
             self.emit(Closing())
             try:

@@ -26,6 +26,7 @@ from detaudit.errors import UsageError
 
 FORMAT, VERSION = "detaudit.resume", 2
 FILE = "resume.jsonl"
+STATE_FILE = "state.json"  # in a trial's folder: where what it has left is kept
 LARGEST = 100_000_000  # bytes; a saved audit of a thousand trials has about one million
 AGAIN = "Begin again without --resume"
 MOST_NAMES = 3  # of changed files that are named

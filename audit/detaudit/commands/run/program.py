@@ -25,6 +25,7 @@ from detaudit.core.outcome import Ended, last_line
 from detaudit.errors import UsageError
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
+from detaudit.execution.resume import STATE_FILE
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.tree import entries
 from detaudit.execution.sandbox.view import Sandbox, Start, View
@@ -38,9 +39,9 @@ LEAST_SPACE = (
     1 << 20
 )  # bytes: where less is free in our folder, a run that fails says nothing of the script
 
-# In a trial's folder: the names below the program's folder that it has written, and where what it
-# has left is kept, if that is.
-WRITTEN_FILE, STATE_FILE = "written.json", "state.json"
+# In a trial's folder: the names below the program's folder that it has written. STATE_FILE says
+# where what it has left is kept, if that is.
+WRITTEN_FILE = "written.json"
 REMOVED = ""  # there, of a state that a later one has replaced
 
 

@@ -27,11 +27,12 @@ from detaudit.core.events import Emit, Told
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.errors import UsageError
+from detaudit.execution import claims
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
 from detaudit.execution.runner import Limits, Runner, default_jobs
-from detaudit.execution.sandbox import in_place, tree
+from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice, choose
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY
@@ -110,8 +111,6 @@ def run(
     ``reports`` are files that will be written for the user: below the program's folder, they are
     not the program's.
     """
-    for restored in in_place.recover():
-        emit(Told(_recovered(restored)))
     with session(emit, resume, SHORT) as work:
         audit = _Run(program, options, work, reports).audit()
         whole = not audit.interrupted and audit.failure is None
@@ -130,7 +129,8 @@ def _keep(work: Workspace, keep: Path) -> str:
     try:
         keep.mkdir(parents=True, exist_ok=True)
         for path in sorted(work.path.iterdir()):
-            shutil.move(path, keep / path.name)
+            if path.name != claims.LOCK:
+                shutil.move(path, keep / path.name)
     except OSError as error:
         work.kept = True
         return (
@@ -459,23 +459,6 @@ def _printed(trials: Sequence[Finished]) -> str:
     """What the first run wrote to its standard output, at most a megabyte of it."""
     first = trials[0].trace if trials else None
     return first.stdout(1_000_000).decode("utf-8", "replace") if first is not None else ""
-
-
-def _recovered(restored: in_place.Restored) -> str:
-    """What became of a folder in which an audit was killed."""
-    said = [f"An audit of {restored.root} was killed."]
-    if restored.names:
-        said.append(f"Restored: {_listed(restored.names)}.")
-    if restored.where is not None:
-        said.append(f"What was there in their place is kept in {restored.where}.")
-    if restored.left:
-        said.append(f"Changed since, and left as it is: {_listed(restored.left)}.")
-    return " ".join([*said, *([restored.problem] if restored.problem else [])])
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _forecast(title: str, options: Options) -> str:
