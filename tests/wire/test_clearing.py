@@ -116,14 +116,19 @@ def run(tmp_path, *options):
 def killed_once_there_is(tmp_path, pattern):
     """An audit that is killed when a file of that pattern has a text, which is returned."""
     audit = run(tmp_path, "train.py")
+    text = awaited(tmp_path, pattern)
+    audit.send_signal(signal.SIGKILL)
+    audit.communicate()
+    return text
+
+
+def awaited(tmp_path, pattern):
     deadline = time.monotonic() + 60
     while not (found := [one.read_text() for one in (tmp_path / "tmp").glob(pattern)]) or not any(
         found
     ):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    audit.send_signal(signal.SIGKILL)
-    audit.communicate()
     return next(text for text in found if text)
 
 
@@ -136,14 +141,51 @@ def project(tmp_path):
 def test_a_killed_audit_leaves_no_process_and_the_next_start_no_folder(project, tmp_path):
     (project / "train.py").write_text(SLOW)
     grandchild = int(killed_once_there_is(tmp_path, "d-*/r/*/trials/*/stdout"))
-    deadline = time.monotonic() + 10
-    while alive(grandchild) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive(grandchild)
+    assert_gone(grandchild)
     assert list((tmp_path / "tmp").iterdir())
     (project / "train.py").write_text("")
     run(tmp_path, "train.py").communicate(timeout=120)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def assert_gone(*pids):
+    deadline = time.monotonic() + 10
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [pid for pid in pids if alive(pid)] == []
+
+
+def test_a_script_ends_with_the_process_that_looks_after_it(project, tmp_path):
+    """And what it has started in a session of its own with the engine, at the latest."""
+    (project / "train.py").write_text(SLOW)
+    audit = run(tmp_path, "train.py")
+    grandchild = int(awaited(tmp_path, "d-*/r/*/trials/*/stdout"))
+    script = parent_of(grandchild)
+    supervisor = parent_of(script)
+    os.kill(supervisor, signal.SIGTERM)  # as a batch system does to every process
+    time.sleep(0.3)
+    assert alive(supervisor) and alive(script)
+    os.kill(supervisor, signal.SIGKILL)
+    assert_gone(script)
+    audit.send_signal(signal.SIGTERM)
+    audit.communicate(timeout=60)
+    assert_gone(grandchild)
+
+
+def test_a_crowd_of_daemons_is_ended(project, tmp_path):
+    start = "import subprocess\nfor _ in range(60):\n    process = subprocess.Popen("
+    (project / "train.py").write_text(
+        f"{start}['sleep', '600'], start_new_session=True)\n    print(process.pid, flush=True)\n"
+    )
+    kept = tmp_path / "kept"
+    run(tmp_path, "--keep", str(kept), "train.py").communicate(timeout=120)
+    printed = [path.read_text().split() for path in kept.glob("r/*/trials/*/stdout")]
+    assert len(printed) == 2 and all(len(pids) == 60 for pids in printed)
+    assert_gone(*(int(pid) for pids in printed for pid in pids))
 
 
 def test_finished_trials_of_a_killed_audit_are_offered_once_and_taken_up(project, tmp_path):

@@ -2,6 +2,7 @@
 code. Files come first: whatever becomes of the screen, they are there.
 """
 
+import atexit
 import shlex
 import sys
 import traceback
@@ -51,9 +52,13 @@ def warn(message: str) -> None:
 
 def until_written(emit: "Emit") -> "Emit":
     """``emit``, with no interruption from the end of the trials until the files are written
-    (:func:`hand_over`).
+    (:func:`hand_over`). Whatever trials have started ends with this process at the latest.
     """
     from detaudit.core.events import Closing
+    from detaudit.execution import processes
+
+    processes.adopt_orphans()
+    atexit.register(processes.end_orphans)
 
     def handle(event: "Event") -> None:
         if isinstance(event, Closing):

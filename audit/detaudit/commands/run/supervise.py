@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from typing import Any
 from detaudit_probes import protocol
 
 from detaudit.core.files import read_json, write_json
-from detaudit.execution.processes import adopt_orphans, end_group, end_orphans
+from detaudit.execution.processes import adopt_orphans, die_with_parent, end_group, end_orphans
 from detaudit.execution.sandbox import mounts
 
 LAUNCH_FILE = "launch.json"
@@ -34,6 +35,10 @@ _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 def main(folder: Path, lifeline: int) -> int:
     launch = read_json(folder / LAUNCH_FILE)
     adopt_orphans()
+    # Batch systems send it to every process; this one must outlive the script. A handler, for what
+    # is ignored is ignored by the script as well.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     # Nobody ever writes: the engine is gone
     if select.select([lifeline], [], [], launch["wait"])[0]:
         return 1
@@ -89,6 +94,8 @@ def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
                     f"no sandbox: {error.strerror or error}\n", encoding="utf-8"
                 )
                 os._exit(OUR_FAULT)
+        # last: what changes a process's rights takes it back
+        die_with_parent()
 
     with (
         open(folder / protocol.STDOUT_FILE, "wb") as out,
