@@ -33,6 +33,7 @@ def main() -> None:
     if output.failure is not None and not output.reader_is_gone:
         warn(f"Cannot write to standard output: {output.failure.strerror}.")
         code = code_of_lost_output(code)
+    interruptions.ignore()
     sys.exit(code)
 
 

@@ -38,6 +38,13 @@ class Interruptions:
         """The next signal interrupts again: nothing can be lost any more."""
         self._deferred = False
 
+    def ignore(self) -> None:
+        """For the end of the process: while the interpreter clears up, a signal would be its exit
+        status.
+        """
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._deferred:
             return
