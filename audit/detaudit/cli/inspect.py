@@ -7,6 +7,7 @@ import typer
 from detaudit_probes.declare import BACKENDS
 from rich.console import Console
 
+from detaudit.cli import streams
 from detaudit.cli.options import Backend, Python, interpreter_path, one_of
 
 
@@ -64,6 +65,6 @@ def machine_command(
 
     described = inventory.everything(interpreter.ask(interpreter_path(python)).facts)
     if json:
-        sys.stdout.write(write.plain_json(described))
+        streams.write_file(write.plain_json(described))
     else:
         Console().print(render(described))

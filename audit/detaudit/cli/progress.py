@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,6 +16,7 @@ from rich.progress import (
 )
 
 from detaudit.core.events import Decided, Event, Expected, Phase, Told, TrialEnded
+from detaudit.report.escape import visible
 
 #: In a pipe, one line for this share of the trials.
 _SHARE = 10
@@ -93,7 +95,7 @@ class Drawing:
 
     def _phase(self, event: Phase) -> None:
         if self._live:
-            self._bar.update(self._task, description=event.title)
+            self._bar.update(self._task, description=escape(visible(event.title)))
         elif self._known or self._searching:  # the first line says how long it will take
             self._print(event.title)
 
@@ -109,5 +111,5 @@ class Drawing:
 
     def _print(self, text: str) -> None:
         self._console.print(
-            text, highlight=False, markup=False, soft_wrap=not self._console.is_terminal
+            visible(text), highlight=False, markup=False, soft_wrap=not self._console.is_terminal
         )

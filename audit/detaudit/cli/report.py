@@ -1,12 +1,12 @@
 """``detaudit report``: render a saved report again."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from detaudit.cli import streams
 from detaudit.cli.options import Verbose, one_of
 from detaudit.report.formats import registry
 
@@ -28,4 +28,4 @@ def report_command(
     if one_of(form, FORMATS, "--format") == "terminal":
         Console().print(registry.on_screen(document, verbose), crop=False)
     else:
-        sys.stdout.write(registry.rendered(document, form))
+        streams.write_file(registry.rendered(document, form))

@@ -116,6 +116,8 @@ def load(path: Path) -> Saved:
 def _read(path: Path) -> list[bytes]:
     """Its whole lines, the first of them checked."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise UsageError(f"{path} is not a saved audit: it is no file.")
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path} is too large to be a saved audit.")
         lines = path.read_bytes().split(b"\n")[:-1]

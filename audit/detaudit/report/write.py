@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from detaudit.core.files import write_stream
 from detaudit.errors import UsageError
 from detaudit.report.escape import visible
 from detaudit.report.schema import v1
@@ -34,11 +35,10 @@ def save(path: str | Path, text: str) -> None:
     """
     content = text.encode("utf-8", "backslashreplace")
     try:
-        target = Path(os.path.realpath(path))
-        if _takes_bytes(target):
-            target.write_bytes(content)
+        if _takes_bytes(Path(path)):  # what it leads to may have no name: the pipe of /dev/stdout
+            write_stream(Path(path), content)
         else:
-            _replace(target, content)
+            _replace(Path(os.path.realpath(path)), content)
     except (OSError, ValueError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or error
         raise UsageError(
