@@ -21,7 +21,15 @@ from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import Isolation, RunAudit
 from detaudit.commands.run.investigate import investigate
-from detaudit.commands.run.program import Pace, Process, Program, Sandboxed, listing, written_by
+from detaudit.commands.run.program import (
+    Pace,
+    Process,
+    Program,
+    Room,
+    Sandboxed,
+    listing,
+    written_by,
+)
 from detaudit.core.condition import Condition
 from detaudit.core.events import Emit, Told
 from detaudit.core.experiment import Finished
@@ -42,6 +50,7 @@ from detaudit.registry import base
 
 INTERRUPTED = "interrupted"
 MOST_NAMES = 50  # of files that runs have written
+SEARCHED = 70  # runs, about, of a program whose cause is searched
 #: Signals that a batch system or the kernel sends, and not the script.
 FROM_OUTSIDE = ("SIGINT", "SIGHUP", "SIGTERM", "SIGKILL")
 
@@ -338,7 +347,7 @@ class _Run:
 
     def _start(self, fingerprint: str) -> Runner:
         jobs = 1 if self.options.isolation == IN_PLACE else self.jobs
-        pace = Pace()
+        pace, room = Pace(), Room(jobs, self._most_runs())
 
         def open_process(
             interpreter: Interpreter, control: Path, variables: Mapping[str, str]
@@ -351,6 +360,7 @@ class _Run:
                 pace,
                 self.sandboxed,
                 self.options.online,
+                room,
             )
 
         control = self.session.folder.path / RUNS
@@ -364,6 +374,10 @@ class _Run:
             keep_bytes=False,
             open_host=open_process,
         )
+
+    def _most_runs(self) -> int:
+        """About how many runs may come."""
+        return SEARCHED if self.options.search else 2 * (self.options.pairs or 3)
 
     def _environment(self) -> dict[str, str]:
         """The user's own: it is their program that is run."""
@@ -463,7 +477,7 @@ def _printed(trials: Sequence[Finished]) -> str:
 
 def _forecast(title: str, options: Options) -> str:
     """How often the program will run, before the first run."""
-    few, many = 2 * (options.pairs or 3), 50 if options.price is False else 70
+    few, many = 2 * (options.pairs or 3), 50 if options.price is False else SEARCHED
     rest = (
         f"; where its runs differ, some {many} times, or more if they differ rarely"
         if options.search
