@@ -124,17 +124,18 @@ def hand_over(
     from detaudit.report.formats import registry
 
     problems = [problem for path, text in files.items() if (problem := _write(path, text))]
-    interruptions.release()
     code = code_of_lost_output(document.exit_code) if problems else document.exit_code
     try:
+        interruptions.release()
         sys.stdout.write(printed)
         if not quiet:
             Console().print(registry.on_screen(document, verbose), crop=False)
     except KeyboardInterrupt:  # it was read far enough
         interruptions.reported = True
     finally:
-        for problem in problems:
-            warn(problem)
+        interruptions.defer()
+    for problem in problems:
+        warn(problem)
     return code
 
 
@@ -201,8 +202,15 @@ def reproduce(
             reason = f"{guilty.operation} cannot be called alone, on inputs that are made up"
         print(f"No reproducer: {reason}.", file=sys.stderr)
         return
-    with workspace() as folder:
-        shown = reproducer.shows(text, python, folder.private)
+    try:
+        interruptions.release()
+        with workspace() as folder:
+            shown = reproducer.shows(text, python, folder.private)
+    except KeyboardInterrupt:
+        warn("No reproducer: interrupted.")
+        return
+    finally:
+        interruptions.defer()
     if shown:
         write.save(path, text)
         print(f"Reproducer: {path}, run, and the fault shows.", file=sys.stderr)
