@@ -16,8 +16,10 @@ LOWEST = (3, 6)
 
 def main():
     guest, control = sys.argv[1:3]
-    # The folder of this file came first on the path: its modules (trace, ...) must not hide others.
-    sys.path.pop(0)
+    # The folder of this file comes first on the path, but where PYTHONSAFEPATH is set: its modules
+    # (trace, ...) must not hide others.
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
     if sys.version_info[:2] < LOWEST:
         refuse(
             control,
@@ -25,7 +27,8 @@ def main():
             % (sys.version_info[:2] + LOWEST),
         )
         return 1
-    sys.path.append(guest)
+    # First: a detaudit of another version may be installed here
+    sys.path.insert(0, guest)
     from detaudit_probes.trials import nest
 
     return nest.main(control)

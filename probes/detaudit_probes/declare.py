@@ -109,7 +109,6 @@ class Loosen(NamedTuple):
     environment: Dict[str, str] = {}
     settings: Settings = NO_SETTINGS
     pins: Tuple[str, ...] = ()
-    steps: Optional[int] = None
 
 
 class Needs(NamedTuple):
@@ -155,7 +154,6 @@ class Compare(NamedTuple):
     race: bool = False
     recorded: bool = True
     pins: Tuple[str, ...] = ()
-    steps: Optional[int] = None
 
 
 class Edit(NamedTuple):

@@ -15,10 +15,9 @@ The control folder::
     trials/N/stdout, stderr the child's own output: never part of the protocol
     trials/N/exit.json      nest -> engine: how the child ended; its presence says that it ended
 
-Three inherited pipes, named by file descriptor in ``nest.json``:
+Two inherited pipes, named by file descriptor in ``nest.json``:
 
-``commands``  the engine writes one line a command, ``run N`` or ``kill N``. End of file: no more
-              work.
+``commands``  the engine writes one line a trial, ``run N``. End of file: no more work.
 ``lifeline``  nobody ever writes. End of file means that the engine is gone, however it died: the
               nest and every child end themselves.
 
@@ -32,7 +31,7 @@ nest.json::
 hello.json::
 
     {"protocol": 2, "pid": 41, "ready": true, "facts": {...}, "fingerprints": ["xxh3_64", ...],
-     "failure": null, "declarations": []}
+     "failure": null}
 
 or ``"ready": false`` and ``"failure": {"kind": "import-failed" | "too-old" | "protocol",
 "type": ..., "message": ..., "module": ...}``.
@@ -75,7 +74,7 @@ many bytes of ASCII ``dtype|d0,d1,...``, ``<u8 size>``, and the elements in C or
 A tensor of more than ``LARGEST_KEPT`` bytes is not kept: its offset is ``NOT_KEPT``.
 
 ``outcome`` is written by the child (``completed``, ``unavailable``, ``failed``); that of a child
-that died is written by the engine alone (``crashed``, ``timed-out``, ``killed``).
+that died is written by the engine alone (``crashed``, ``timed-out``).
 
 Version history of the trace: 1, the first; 2, the tables have a file of their own; 3, the condition
 has settings and orders, and measures leave out what has its default. Of the protocol: 1, the first;
@@ -315,6 +314,44 @@ class Measures(NamedTuple):
     refusals: Tuple[Refused, ...] = ()
 
 
+class Draw(NamedTuple):
+    """A line of the user's that drew from a generator, so many times; ``seeded`` of its draws came
+    after the script's own seed.
+
+    ``in_user_code``: it called the generator itself. ``stack`` are the frames between, outermost
+    last, as ``file:line in function``.
+    """
+
+    file: str
+    line: int
+    function: str
+    draws: int
+    seeded: int
+    in_user_code: bool
+    stack: Tuple[str, ...]
+
+
+class Seeding(NamedTuple):
+    """A line of the user's that set a seed with ``function``, after so many ``draws``; ``reaches``:
+    it seeds the generator that was watched.
+    """
+
+    file: str
+    line: int
+    function: str
+    reaches: bool
+    draws: int
+
+
+class CallSites(NamedTuple):
+    """Where a generator that a trial watched was drawn from, and where seeds were set, each in the
+    order in which it came first.
+    """
+
+    draws: Tuple[Draw, ...]
+    seeds: Tuple[Seeding, ...]
+
+
 class Request(NamedTuple):
     """One trial, as the guest needs to know it.
 
@@ -342,7 +379,7 @@ class Request(NamedTuple):
     orders: Orders = NO_ORDERS
 
 
-def flat(settings: Settings, orders: Orders) -> Dict[str, Any]:
+def as_mapping(settings: Settings, orders: Orders) -> Dict[str, Any]:
     """Settings and orders as one mapping, sorted, a source's own setting under its id: as reports
     have them.
     """

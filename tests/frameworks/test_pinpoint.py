@@ -243,7 +243,7 @@ def test_what_parts_before_a_step_is_told_by_stage_name_and_line(replayed, plant
     found = divergence.compare(left.trace, right.trace, ignore=("rng",))
     assert (found.stage, found.name) == (stage, name), found
     (spied,) = replayed(way, planted, runs=1, step=NEVER, spy=source)
-    sites = json.loads((spied.trace.folder / "sites.json").read_text())["sites"]
+    sites = json.loads((spied.trace.folder / "sites.json").read_text())["draws"]
     assert [(Path(one["file"]).name, one["line"]) for one in sites if one["in_user_code"]] == [
         ("train.py", line(mark))
     ]

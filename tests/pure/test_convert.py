@@ -4,16 +4,16 @@ import dataclasses
 import math
 import types
 import typing
+from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any, Union
 
 import msgspec
 import pytest
-from detaudit.commands.ops import findings as of_ops
-from detaudit.commands.run import findings as of_run
-from detaudit.commands.scan import findings
+from detaudit.core.conclusion import Conclusion
 from detaudit.core.trace import Trace
-from detaudit.report.build import common, ops, run, scan
+from detaudit.report.build import common
 from detaudit.report.build.convert import Converter
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
@@ -26,13 +26,23 @@ TEXT = "see /home/ada/x, /scratch/ada/y, /var/tmp/ada/z on analytical-engine.cor
 REDACTED = "see ~/x, /scratch/<user>/y, <tmp>/z on <host>"
 PIN = Pin(TEXT, (TEXT,), lines={"*": (TEXT,)}, environment={"NAME": TEXT}, note=TEXT)
 DECLARED = {TEXT: Source(TEXT, TEXT, TEXT, TEXT, Loosen(models=(TEXT,)), (PIN,), advice=TEXT)}
-COMMANDS = [
-    (v1.Report, findings.Audit, scan.RULES),
-    (v1.RunReport, of_run.RunAudit, run.RULES),
-    (v1.OpsReport, of_ops.OpsAudit, ops.RULES),
-]
+
+
+def findings_and_rules(document: type[v1.Document]) -> tuple[Any, Any, Any]:
+    """What a command concludes from, and its own rules, where it has some."""
+    name = str(document.__struct_config__.tag)
+    conclude = import_module(f"detaudit.commands.{name}.conclusion").conclude
+    builder = f"detaudit.report.build.{name}"
+    rules = import_module(builder).RULES if find_spec(builder) else {}
+    return document, typing.get_type_hints(conclude)["audit"], rules
+
+
+COMMANDS = [findings_and_rules(document) for document in schema.DOCUMENTS]
+#: So many fields of a document, and no fewer, have a string; 10 where the command is not here.
+FEWEST_FIELDS = {v1.Report: 50, v1.RunReport: 60, v1.OpsReport: 25}
 #: Fields whose words are always our own.
-OURS = {"Tool.name", "Tool.version", "Document.reason"}
+OURS = {"Tool.name", "Tool.version"}
+CONCLUSION = Conclusion("ok", 0, TEXT)
 
 
 def found(kind: Any) -> Any:
@@ -80,7 +90,7 @@ def texts(value: Any, name: str = "") -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("kind", "audit", "rules"), COMMANDS)
 def test_no_string_of_a_finding_comes_out_as_it_was(kind, audit, rules):
-    document = common.document(kind, found(audit), DECLARED, PRIVATE, rules)
+    document = common.document(kind, found(audit), CONCLUSION, rules, DECLARED, PRIVATE)
     whole = "\n".join(schema.strings(msgspec.to_builtins(document)))
     for private in ("/ada", "analytical", "/var/tmp"):
         assert private not in whole, private
@@ -89,7 +99,7 @@ def test_no_string_of_a_finding_comes_out_as_it_was(kind, audit, rules):
 @pytest.mark.parametrize(("kind", "audit", "rules"), COMMANDS)
 def test_every_string_of_a_document_was_tried(kind, audit, rules):
     """So the test above can fail: the text stood in every field that is not our own words."""
-    document = common.document(kind, found(audit), DECLARED, PRIVATE, rules)
+    document = common.document(kind, found(audit), CONCLUSION, rules, DECLARED, PRIVATE)
     unlike = {name for name, text in texts(document) if REDACTED not in text} - OURS
     if kind is v1.RunReport:  # a cause as a verdict, in our own words
         unlike -= {"Verdict.reason"}
@@ -97,11 +107,7 @@ def test_every_string_of_a_document_was_tried(kind, audit, rules):
     names = {name for name in unlike if name.endswith((".environment", "Condition.options"))}
     assert unlike == names
     reached = {name for name, _ in texts(document)}
-    assert len(reached) > {v1.Report: 50, v1.RunReport: 60, v1.OpsReport: 25}[kind], len(reached)
-
-
-def test_every_document_is_tried():
-    assert {kind for kind, _, _ in COMMANDS} == set(schema.DOCUMENTS)
+    assert len(reached) > FEWEST_FIELDS.get(kind, 10), len(reached)
 
 
 @dataclasses.dataclass(frozen=True)

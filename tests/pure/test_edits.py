@@ -1,6 +1,8 @@
 """Changing the user's own lines: what is changed is what was asked for, and nothing else."""
 
 import ast
+import threading
+import time
 
 from detaudit.commands.run import edits
 from detaudit_probes import sources
@@ -145,7 +147,7 @@ def test_an_argument_is_added_set_and_taken_away():
     assert difference(changed(edit, line("parallel"))) == ["ds = ds.map(f).map("]
     edit = Edit("set", calls=("map",), form="deterministic", value="True")
     assert difference(changed(edit, line("deterministic"))) == ["    deterministic=True,"]
-    assert edits.apply("f(a=1, b=2)", Edit("set", calls=("f",), form="a"), (1,), 1) == "f( b=2)"
+    assert edits.apply("f(a=1, b=2)", Edit("set", calls=("f",), form="a"), (1,), 1) == "f(b=2)"
 
 
 def test_a_call_is_renamed():
@@ -225,3 +227,67 @@ def test_every_pin_that_is_tried_belongs_to_one_source_that_says_so():
     ]
     assert sorted(pins) == sorted(sources.SCRIPT_PINS)
     assert all(name in sources.pins(sources.SCRIPT_MODULES) for name in pins)
+
+
+def applied(text, edit, at=1):
+    new = edits.apply(text, edit, [at], 7)
+    assert new is None or ast.parse(new)
+    return new
+
+
+ADD = Edit("add", calls=("f",), form="seed={seed}")
+
+
+def test_a_keyword_comes_behind_the_last_argument_whatever_stands_before_the_bracket():
+    assert applied("f(a,)\n", ADD) == "f(a, seed=7)\n"
+    assert applied("f(a, )\n", ADD) == "f(a, seed=7 )\n"
+    assert applied("f(\n    a,  # größe (one)\n)\n", ADD) == "f(\n    a, seed=7  # größe (one)\n)\n"
+    assert applied("f(\n    a  # one, two\n)\n", ADD) == "f(\n    a, seed=7  # one, two\n)\n"
+    assert applied("f((a))\n", ADD) == "f((a), seed=7)\n"
+    assert applied("f(b=(1))\n", ADD) == "f(b=(1), seed=7)\n"
+    assert applied("f(*a, **b)\n", ADD) == "f(*a, **b, seed=7)\n"
+    assert applied("f()\n", ADD) == "f(seed=7)\n"
+    assert applied("f(  # none\n)\n", ADD) == "f(  # none\nseed=7)\n"
+    assert applied('é = f(\'ü\', """ä\n)""",)\n', ADD) == 'é = f(\'ü\', """ä\n)""", seed=7)\n'
+
+
+def test_a_generator_that_shared_the_brackets_of_the_call_gets_its_own():
+    assert applied("f(x for x in y)\n", ADD) == "f((x for x in y), seed=7)\n"
+    assert applied("f((x for x in y))\n", ADD) == "f((x for x in y), seed=7)\n"
+
+
+def test_an_argument_without_a_name_comes_before_those_with_one():
+    add = Edit("add", calls=("f",), form="{seed}")
+    assert applied("f(size=3)\n", add) == "f(7, size=3)\n"
+    assert applied("f(**options)\n", add) == "f(7, **options)\n"
+
+
+def test_a_keyword_is_taken_away_with_its_comma_and_no_comment_is_cut():
+    away = Edit("set", calls=("f",), form="n")
+    assert applied("f(a, n=8)\n", away) == "f(a)\n"
+    assert applied("f(n=8, b=1)\n", away) == "f(b=1)\n"
+    assert applied("f(a, n=8, )\n", away) == "f(a, )\n"
+    assert applied("f(a,  # one,\n  n=8)\n", away) == "f(a,  # one,\n  )\n"
+    assert applied("f(a, n=8  # why, now\n)\n", away) == "f(a  # why, now\n)\n"
+    assert applied("f(n=8)\n", away) == "f()\n"
+
+
+JOIN = Edit("wrap", calls=("start",), form="{call}, {owner}.join()")
+
+
+def test_what_is_started_is_what_is_joined():
+    assert applied("t.start()\n", JOIN) == "t.start(), t.join()\n"
+    assert applied("self.t[0].start()\n", JOIN) == "self.t[0].start(), self.t[0].join()\n"
+    new = applied("Thread(target=f, args=(1,)).start()\n", JOIN)
+    assert new == "(thread := Thread(target=f, args=(1,))).start(), thread.join()\n"
+    assert applied("thread = 1; Thread(g).start()\n", JOIN).endswith(
+        "(thread_2 := Thread(g)).start(), thread_2.join()\n"
+    )
+    assert applied("start()\n", JOIN) is None
+
+
+def test_a_thread_that_was_never_named_is_joined_really():
+    done = []
+    new = applied("Thread(target=lambda: (sleep(0.05), done.append(1))).start()\n", JOIN)
+    exec(new, {"Thread": threading.Thread, "sleep": time.sleep, "done": done})
+    assert done == [1]

@@ -97,6 +97,7 @@ def identity(tmp_path, inherited) -> Identity:
 def test_a_saved_audit_speaks_for_one_environment_and_one_detaudit(tmp_path):
     then = identity(tmp_path, {})
     assert identity(tmp_path, {"EDITOR": "vi"}) == then
+    assert identity(tmp_path, {"MY_SEED": "1"}) != identity(tmp_path, {"MY_SEED": "2"}) != then
     assert identity(tmp_path, {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2"}) != then
     assert then.detaudit == __version__
 

@@ -170,7 +170,7 @@ def test_the_lines_come_from_a_run_that_watches_the_cause_alone(world, tmp_path)
         "reaches": True,
     }
     listed = {
-        "sites": [
+        "draws": [
             {**site, "line": 4, "draws": 2, "seeded": 0},
             {**site, "line": 7, "draws": 1, "seeded": 1},
         ],
@@ -361,7 +361,7 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
     audit, bench, _ = world(
         behave=lambda trial: 1.0 + begins_from_what_was_left(trial),
         changed=("model.keras",),
-        sites={"sites": [LINE], "seeds": []},
+        sites={"draws": [LINE], "seeds": []},
     )
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
     assert "model.keras" in audit.no_fix
@@ -554,7 +554,7 @@ def test_what_an_earlier_run_has_left_before_the_audit_is_named_with_its_lines(w
     one after that, tell.
     """
     folder = Folder(tunes, **{"data.csv": "1,2", "tuned.json": "best"})
-    audit, bench, _ = folder.audited(world, tmp_path, sites={"sites": [LINE], "seeds": []})
+    audit, bench, _ = folder.audited(world, tmp_path, sites={"draws": [LINE], "seeds": []})
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
     assert (audit.repeats.parted, audit.repeats.pairs) == (8, 8)
     assert (audit.pinned.agreed, audit.pinned.parted) == (3, 0)

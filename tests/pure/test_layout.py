@@ -106,7 +106,7 @@ def test_few_files_stand_at_the_root_of_the_engine():
     assert len([path for path in ENGINE.iterdir() if path.is_file()]) <= MOST_FILES
 
 
-@pytest.mark.parametrize("container", ["detaudit", "detaudit.commands", "detaudit_probes"])
+@pytest.mark.parametrize("container", ["detaudit", "detaudit_probes"])
 def test_no_module_is_without_a_layer(container):
     """import-linter refuses an entry of a container that an exhaustive contract does not list."""
     tomllib = pytest.importorskip("tomllib", reason="no tomllib before Python 3.11")

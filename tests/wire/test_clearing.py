@@ -210,7 +210,7 @@ def test_two_processes_do_not_go_on_with_one_audit(tmp_path):
 
     with (
         workspace(folder) as first,
-        pytest.raises(UsageError, match="Another detaudit"),
+        pytest.raises(UsageError, match="Another detaudit is at work"),
         workspace(first.path),
     ):
         pass

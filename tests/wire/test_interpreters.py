@@ -160,3 +160,23 @@ def test_the_tools_own_packages_are_not_on_the_path(tmp_path, bare):
     )
     assert "clean" in message
     assert sys.executable != str(bare)
+
+
+def test_another_detaudit_that_is_installed_there_is_not_asked(tmp_path, bare):
+    """Seen: its guest answered in place of ours, and the interpreter was called broken."""
+    package = tmp_path / "site" / "detaudit_probes"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('of another version')")
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(package.parent)}
+    assert greet(tmp_path, bare, environment, imports=False).facts["python"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH is younger")
+def test_a_safe_path_takes_nothing_away(tmp_path, bare):
+    """Seen: the first folder of PYTHONPATH was taken for that of the program."""
+    planted_first = tmp_path / "first"
+    (planted_first / "numpy").mkdir(parents=True)
+    (planted_first / "numpy" / "__init__.py").write_text("raise ImportError('met')")
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(planted_first)}
+    environment["PYTHONSAFEPATH"] = "1"
+    assert "met" in refused(tmp_path, bare, environment=environment)

@@ -1,6 +1,7 @@
 """An audit that was interrupted, or killed, goes on where it was: only what is missing is run."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tempfile
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from detaudit.commands.ops.findings import OpsAudit
@@ -18,10 +20,11 @@ from detaudit.commands.run.session import Options, run
 from detaudit.core.condition import Trial
 from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
+from detaudit.execution import resume as saving
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
 from detaudit.execution.runner import Limits
-from detaudit.execution.sandbox import choice
+from detaudit.execution.sandbox import choice, tree
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.workspace import RUNS
 
@@ -67,10 +70,11 @@ def one_by_one(seed: int):
     return tuple(found)
 
 
-def audit(emit, resume=None, seed=1, command="ops", where=PROBES):
+def audit(emit, resume=None, seed=1, command="ops", where=PROBES, most=None):
     with session(emit, resume) as work:
         work.start_nests(
-            Interpreter(sys.executable, "stub", imports=False, probes=(where,)), Limits(1, 60.0)
+            Interpreter(sys.executable, "stub", imports=False, probes=(where,)),
+            Limits(1, 60.0, most=most),
         )
         found = None
         with work.attended():
@@ -113,7 +117,7 @@ def test_a_saved_audit_speaks_for_what_it_was_alone(monkeypatch):
         with pytest.raises(UsageError, match=f"{name} changed since"):
             audit(Watching(), cut.resume, **change)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    with pytest.raises(UsageError, match="variables changed since"):
+    with pytest.raises(UsageError, match="OMP_NUM_THREADS changed since"):
         audit(Watching(), cut.resume)
     assert Path(cut.resume).exists()  # a resumption that is refused takes nothing away
     monkeypatch.undo()
@@ -160,8 +164,13 @@ def test_what_is_finished_outlives_a_kill(temporary):
         ("", "not a saved audit"),
         ("[]\n", "not a saved audit"),
         ('{"format": "detaudit.resume", "version": 1}\n', "another detaudit"),
-        ('{"format": "detaudit.resume", "version": 2}\n', "does not say what"),
-        ('{"format": "detaudit.resume", "version": 2, "identity": {}}\n{"a": 1}\n', "damaged"),
+        ('{"format": "detaudit.resume", "version": 3}\n', "does not say what"),
+        ('{"format": "detaudit.resume", "version": 3, "identity": {}}\n{"a": 1}\n', "damaged"),
+        ("[" * 100_000 + "\n", "not a saved audit"),
+        (
+            '{"format": "detaudit.resume", "version": 3, "identity": {}}\n' + "[" * 100_000 + "\n",
+            "damaged",
+        ),
     ],
 )
 def test_a_file_that_is_no_saved_audit_is_refused(tmp_path, content, said):
@@ -170,6 +179,64 @@ def test_a_file_that_is_no_saved_audit_is_refused(tmp_path, content, said):
     with pytest.raises(UsageError, match=said):
         audit(Watching(), str(path))
     assert path.exists()
+
+
+def test_two_at_once_do_not_share_a_saved_audit():
+    """Nor a running one: each would remove what the other has begun."""
+    _, cut = audit(Watching(2))
+    refused = []
+
+    class Meanwhile(Watching):
+        def interrupt(self):
+            with pytest.raises(UsageError, match="Another detaudit"):
+                audit(Watching(), cut.resume)
+            refused.append(Path(cut.resume).exists())
+
+    found, _ = audit(Meanwhile(1), cut.resume)
+    assert refused == [True] and found == ("completed",) * TRIALS
+
+
+def test_a_running_audit_is_not_taken_up(temporary):
+    class Meanwhile(Watching):
+        def interrupt(self):
+            (saved,) = temporary.glob("*/resume.jsonl")
+            with pytest.raises(UsageError, match="Another detaudit"):
+                audit(Watching(), str(saved))
+
+    assert audit(Meanwhile(2))[0] == ("completed",) * TRIALS
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_saved_audit_is_found_where_its_file_really_is(tmp_path, monkeypatch, relative):
+    _, cut = audit(Watching(2))
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(cut.resume)
+    monkeypatch.chdir(Path(cut.resume).parent)
+    again = Watching()
+    found, _ = audit(again, "resume.jsonl" if relative else str(link))
+    assert found == ("completed",) * TRIALS and again.ended == TRIALS - 2
+
+
+def test_a_resumed_audit_that_its_budget_cuts_stays_saved(temporary):
+    _, cut = audit(Watching(2))
+    found, after = audit(Watching(), cut.resume, most=3)
+    assert found is None and after.cut and not after.interrupted
+    assert after.resume == cut.resume and Path(cut.resume).exists()
+    again = Watching()
+    assert audit(again, after.resume)[0] == ("completed",) * TRIALS and again.ended == 1
+    assert not list(temporary.iterdir())
+
+
+def test_an_audit_that_its_budget_cuts_saves_nothing(temporary):
+    _, cut = audit(Watching(), most=2)
+    assert cut.cut and cut.resume is None and not list(temporary.iterdir())
+
+
+def test_a_file_that_does_not_end_is_refused(monkeypatch):
+    """Seen: it was read until memory ran out."""
+    monkeypatch.setattr(saving, "LARGEST", 1000)
+    with pytest.raises(UsageError, match="too large"):
+        audit(Watching(), "/dev/zero")
 
 
 # A program of the user's --------------------------------------------------------------------------
@@ -242,9 +309,12 @@ def test_a_run_of_another_program_is_refused(project, monkeypatch):
     refused("arguments", arguments=("--lr",))
     refused("--online", online=True)
     refused("seed", seed=2)
-    with monkeypatch.context() as changed:
-        changed.setenv("OMP_NUM_THREADS", "3")
-        refused("variables")
+    for name in ("OMP_NUM_THREADS", "MY_SEED", "LD_LIBRARY_PATH", "SLURM_ARRAY_TASK_ID"):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, "3")
+            refused(name)
+    for name in ("SSH_CONNECTION", "TERM_SESSION_ID", "SLURM_JOB_ID"):  # another login, or job
+        monkeypatch.setenv(name, "3")
     report = project.folder / "report.json"
     report.write_text("{}")
     refused("report.json")
@@ -253,12 +323,51 @@ def test_a_run_of_another_program_is_refused(project, monkeypatch):
     refused("report.json, train.py")
 
 
+def test_arguments_need_not_be_text(tmp_path):
+    """They are bytes for the system; what is none of UTF-8 comes as it is from Python."""
+    project = Project(tmp_path, "copy")
+    cut, _ = project.audit(Watching(1), arguments=("\udcff",))
+    assert project.audit(Watching(2), cut.resume, arguments=("\udcff",))[1] == 2
+
+
 def test_the_traces_of_an_interrupted_run_are_kept_once_it_is_complete(project, tmp_path):
     kept = tmp_path / "kept"
     cut, _ = project.audit(Watching(2), keep=str(kept))
     assert not kept.exists() and Path(cut.resume).exists()
     project.audit(Watching(), cut.resume, keep=str(kept))
     assert len(list((kept / RUNS).glob("nest-*"))) == 6
+
+
+def test_an_interruption_while_what_had_begun_is_removed_takes_nothing_away(project, monkeypatch):
+    """The first run's state is gone, so it is made again: what it was is removed."""
+    cut, _ = project.audit(Watching(2))
+    (state,) = {json.loads(path.read_text()) for path in states_of(cut)} - {""}
+    shutil.rmtree(state)
+
+    def removing(path):
+        tree.remove(path)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupting:
+        interrupting.setattr(run_session, "tree", SimpleNamespace(remove=removing))
+        again, runs = project.audit(Watching(), cut.resume)
+    assert (runs, again.interrupted, again.resume) == (0, True, cut.resume)
+    after, runs = project.audit(Watching(), cut.resume)
+    assert runs == 5 and len(after.trials) == 6
+
+
+def states_of(audited) -> list[Path]:
+    return sorted(Path(audited.resume).parent.rglob(program.STATE_FILE))
+
+
+def test_a_fault_of_our_own_takes_nothing_away_of_a_saved_run(project, monkeypatch):
+    cut, _ = project.audit(Watching(2))
+    with monkeypatch.context() as faulty:
+        faulty.setattr(program.Process, "_own_fault", lambda *_: "a fault")
+        after, _ = project.audit(Watching(), cut.resume)
+    assert after.own_fault and after.resume == cut.resume
+    again, runs = project.audit(Watching(), cut.resume)
+    assert not again.own_fault and runs == 4 and again.resume is None
 
 
 COUNTS = """

@@ -80,8 +80,8 @@ def run(tmp_path):
         runner.close()
 
 
-def collected(done, kind="sites"):
-    """What a spied run has found: ``sites`` or ``seeds``."""
+def collected(done, kind="draws"):
+    """What a spied run has found: ``draws`` or ``seeds``."""
     return json.loads((done.trace.folder / "sites.json").read_text())[kind]
 
 

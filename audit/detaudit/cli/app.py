@@ -1,16 +1,31 @@
-"""The commands in the order of the help, and what becomes of an exception."""
+"""The commands: one file and one line each (docs/how-to/add-a-command.md). And what becomes of an
+exception.
+"""
 
 import sys
 import traceback
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from detaudit import __version__
-from detaudit.cli import inspect, ops, report, run, scan, streams
+from detaudit.cli import streams
 from detaudit.cli.interruptions import interruptions
 from detaudit.cli.output import FAULT, INTERRUPTED, OUR_FAULT, code_of_lost_output, warn
 from detaudit.errors import DetauditError
+
+#: In the order of the help. Each is a module beside this one with a function ``NAME_command``, the
+#: ``EXAMPLE`` below its help, and ``SETTINGS`` of click's where it needs them.
+COMMANDS = (
+    "scan",
+    "run",
+    "ops",
+    "report",
+    "sources",
+    "explain",
+    "machine",
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -85,10 +100,12 @@ def _everywhere(version: Version = False) -> None:
     pass
 
 
-app.command("scan", epilog=scan.EXAMPLE)(scan.scan_command)
-app.command("run", epilog=run.EXAMPLE, context_settings=run.SETTINGS)(run.run_command)
-app.command("ops", epilog=ops.EXAMPLE)(ops.ops_command)
-app.command("report", epilog=report.EXAMPLE)(report.report_command)
-app.command("sources", epilog="Example: detaudit sources")(inspect.sources_command)
-app.command("explain", epilog="Example: detaudit explain sparse-update")(inspect.explain_command)
-app.command("machine", epilog="Example: detaudit machine --json")(inspect.machine_command)
+def _add(name: str) -> None:
+    module = import_module(f"detaudit.cli.{name}")
+    settings = getattr(module, "SETTINGS", None)
+    add = app.command(name, epilog=module.EXAMPLE, context_settings=settings)
+    add(getattr(module, f"{name}_command"))
+
+
+for _name in COMMANDS:
+    _add(_name)

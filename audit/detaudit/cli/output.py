@@ -165,16 +165,15 @@ def tell_how_to_go_on(
     if audit.failure is not None:
         fault = audit.failure.details
         warn(f"{fault}{OUR_FAULT}" if fault else f"The audit ended early: {audit.failure.reason}.")
-    elif not audit.interrupted:
-        return
     line = ""
     if audit.resume is not None:
         again = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
         count = len(audit.trials)
         saved = f"{count} finished trials are saved; go on" if count else "Go on"
         line = f"{saved} with: {again}"
-    start = interruptions.sentence if audit.interrupted else ""
-    interruptions.reported = True
+    start = "Not complete." if audit.resume is not None and audit.failure is None else ""
+    if audit.interrupted:
+        start, interruptions.reported = interruptions.sentence, True
     if start or line:
         warn(f"{start} {line}".strip())
 

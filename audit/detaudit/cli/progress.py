@@ -4,7 +4,6 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,7 +15,7 @@ from rich.progress import (
 )
 
 from detaudit.core.events import Decided, Event, Expected, Phase, Told, TrialEnded
-from detaudit.report.escape import visible
+from detaudit.report.escape import visible_line
 
 #: In a pipe, one line for this share of the trials.
 _SHARE = 10
@@ -55,7 +54,7 @@ class Drawing:
         open_ended = (TextColumn("runs so far: {task.completed},"), TimeElapsedColumn())
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             *(open_ended if searching else counted),
             console=console,
             transient=True,
@@ -95,7 +94,7 @@ class Drawing:
 
     def _phase(self, event: Phase) -> None:
         if self._live:
-            self._bar.update(self._task, description=escape(visible(event.title)))
+            self._bar.update(self._task, description=visible_line(event.title))
         elif self._known or self._searching:  # the first line says how long it will take
             self._print(event.title)
 
@@ -110,6 +109,10 @@ class Drawing:
             )
 
     def _print(self, text: str) -> None:
+        """Names of files and of sources stand in it, whatever their characters."""
         self._console.print(
-            visible(text), highlight=False, markup=False, soft_wrap=not self._console.is_terminal
+            visible_line(text),
+            highlight=False,
+            markup=False,
+            soft_wrap=not self._console.is_terminal,
         )

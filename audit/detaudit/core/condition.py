@@ -70,7 +70,7 @@ class Condition:
     @property
     def options(self) -> dict[str, Any]:
         """Settings and orders together, by name, as documents have them."""
-        return protocol.flat(self.settings, self.orders)
+        return protocol.as_mapping(self.settings, self.orders)
 
     def document(self) -> dict[str, Any]:
         """As plain values: what a trial's key is made of."""

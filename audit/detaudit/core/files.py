@@ -2,11 +2,13 @@
 end. Pipes and devices that stand for a file: nobody waits for ever at their other end.
 """
 
+import contextlib
 import errno
 import json
 import os
 import select
 import stat
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,20 +18,31 @@ END = 4000  # bytes of what a process has said that are looked at
 TO_OPEN, TO_GO_ON = 5.0, 60.0
 
 
-def write_json(path: Path, document: Any, durable: bool = False) -> None:
-    """Write ``document`` with sorted keys under another name and rename it: a reader sees the file
-    of before, or the whole new one.
+def replace_file(path: Path, content: bytes, durable: bool = False) -> None:
+    """Write a file under another name and rename it: a reader sees the file of before, or the whole
+    new one. Where that fails nothing is left behind.
 
-    ``durable``: also after a loss of power, as far as the disk keeps its word.
+    ``durable``: also after a loss of power, as far as the disk keeps its word; a full disk is told
+    before the old file is gone.
     """
-    text = json.dumps(document, sort_keys=True)
-    draft = path.with_name(path.name + ".part")
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(draft, path)
+    draft = path.with_name(f".detaudit-{os.getpid()}-{threading.get_ident()}.part")
+    file = open(draft, "xb")  # noqa: SIM115 (a draft that is not ours must not be taken away below)
+    try:
+        with file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def write_json(path: Path, document: Any, durable: bool = False) -> None:
+    """:func:`replace_file` with ``document``, its keys sorted."""
+    replace_file(path, json.dumps(document, sort_keys=True).encode("utf-8"), durable)
 
 
 def read_json(path: Path) -> Any:

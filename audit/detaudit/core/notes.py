@@ -1,5 +1,5 @@
-"""What a trial notes in files of its own, beside the tables of its trace: the lines that drew, the
-operations of a step.
+"""What a trial notes in a file of its own, beside the tables of its trace: the operations of a
+step.
 """
 
 from collections.abc import Mapping
@@ -9,53 +9,6 @@ from typing import Any, NamedTuple
 #: What of an executed operation is compared between replays: its name, and the fingerprints of its
 #: inputs and of its outputs.
 Marks = tuple[str, tuple[int, ...], tuple[int, ...]]
-
-
-class Draw(NamedTuple):
-    """A line of the user's that drew from a generator, so many times; ``seeded`` of its draws came
-    after the script's own seed.
-
-    ``in_user_code``: it called the generator itself. ``stack`` are the frames between, outermost
-    last, as ``file:line in function``.
-    """
-
-    file: str
-    line: int
-    function: str
-    draws: int
-    seeded: int
-    in_user_code: bool
-    stack: tuple[str, ...]
-
-
-class Seeding(NamedTuple):
-    """A line of the user's that set a seed with ``function``, after so many ``draws``; ``reaches``:
-    it seeds the generator that was watched.
-    """
-
-    file: str
-    line: int
-    function: str
-    reaches: bool
-    draws: int
-
-
-class Sites(NamedTuple):
-    """Where a generator that a trial watched was drawn from, and where seeds were set."""
-
-    draws: tuple[Draw, ...] = ()
-    seeds: tuple[Seeding, ...] = ()
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "Sites":
-        """From what the guest has written (``hooks.start``)."""
-        return cls(
-            tuple(
-                Draw(**{**_fields(site, Draw), "stack": tuple(site["stack"])})
-                for site in document["sites"]
-            ),
-            tuple(Seeding(**_fields(site, Seeding)) for site in document["seeds"]),
-        )
 
 
 class Executed(NamedTuple):

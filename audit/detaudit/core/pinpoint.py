@@ -76,10 +76,6 @@ class Passage:
     inputs: int
     outputs: int
 
-    @property
-    def born_here(self) -> bool:
-        return self.inputs == 1 < self.outputs
-
 
 @dataclass(frozen=True)
 class Pinpoint:

@@ -19,7 +19,7 @@ from detaudit_probes import codec, protocol
 
 from detaudit.core import printed
 from detaudit.core.files import read_json
-from detaudit.core.notes import Sites, StepReplays
+from detaudit.core.notes import StepReplays
 
 Column = tuple[str, str]  # (stage, name)
 LARGEST_READ = 1 << 20  # bytes of a table that are read at once; a larger one is mapped
@@ -214,10 +214,13 @@ class Trace:
         path = self.folder / protocol.PROCESSES_FILE
         return len(path.read_text().split()) if path.exists() else 0
 
-    def sites(self) -> Sites:
+    def sites(self) -> protocol.CallSites:
         """The lines that drew from the generator that was watched, and those that set seeds."""
         document = self.note(protocol.SITES_FILE)
-        return Sites() if document is None else Sites.of(document)
+        if document is None:
+            return protocol.CallSites((), ())
+        sites: protocol.CallSites = codec.decode(protocol.CallSites, document)
+        return sites
 
     def step_replays(self) -> StepReplays:
         """The operations of the step that was replayed."""

@@ -23,10 +23,9 @@ from detaudit.execution import clearing
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
 from detaudit.execution.runner import Limits, Runner
-from detaudit.execution.variables import environment_for_nests
-from detaudit.execution.workspace import LONG, Workspace, workspace
+from detaudit.execution.variables import digests, environment_for_nests
+from detaudit.execution.workspace import LONG, Workspace, alone, workspace
 from detaudit.machine import gpu, system
-from detaudit.machine import variables as environment
 from detaudit.registry import base
 
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
@@ -41,11 +40,17 @@ Findings = TypeVar("Findings")
 def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
     """A new audit, or with ``resume`` a saved one. Raises UsageError where that cannot be read."""
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
-    saved = load(Path(resume)) if resume else None
-    gpus = gpu.snapshot()
-    for sentence in clearing.clear(saved.path.parent if saved else None):
-        emit(Told(sentence))
-    with workspace(saved.path.parent if saved else None, prefix) as folder:
+    with contextlib.ExitStack() as held:
+        saved = None
+        if resume:
+            # Where the file really is: traces lie beside it, and trials have other working folders
+            path = Path(os.path.realpath(resume))
+            held.enter_context(alone(path.parent))
+            saved = load(path)
+        gpus = gpu.snapshot()
+        for sentence in clearing.clear(saved.path.parent if saved else None):
+            emit(Told(sentence))
+        folder = held.enter_context(workspace(saved.path.parent if saved else None, prefix))
         work = Session(folder, emit, gpus, saved, began=began, clock=clock)
         try:
             yield work
@@ -58,7 +63,8 @@ class Session:
     """One audit while it is being done. ``gpus`` are as they were before it, ``variables`` the
     user's own.
 
-    ``ending`` is called at the end of the trials, however they end, while nothing interrupts.
+    ``undecided`` is set by a command that a fault of our own kept from its end. ``ending`` is
+    called at the end of the trials, however they end, while nothing interrupts.
     """
 
     folder: Workspace
@@ -70,6 +76,7 @@ class Session:
     clock: float = field(default_factory=time.monotonic)
     interrupted: bool = False
     failure: Failure | None = None
+    undecided: bool = False
     ending: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __post_init__(self) -> None:
@@ -112,10 +119,13 @@ class Session:
     def attended(self) -> Iterator[None]:
         """Where trials run. An interruption ends them; what had been found stands, and is saved.
         So it is after an exception that nobody expected, and where the disk is full.
+
+        A saved audit that is not decided this time either stays saved.
         """
         try:
             yield
-            self.folder.kept = False
+            cut = self.runner is not None and self.runner.cut
+            self.folder.kept = self.saved is not None and (cut or self.undecided)
         except KeyboardInterrupt:
             self.interrupted = True
             self.folder.kept = self.resume is not None
@@ -200,7 +210,7 @@ class Session:
             machine=system.identity(),
             seed=seed,
             isolate=not self.runner.interpreter.fork,
-            variables=environment.describe(self.variables),
+            variables=digests(self.variables),
             **more,
         )
 
@@ -233,7 +243,7 @@ class Session:
 
     @property
     def resume(self) -> str | None:
-        """What ``--resume`` takes after an interruption; None where nothing has finished."""
+        """What ``--resume`` takes the next time; None where nothing has finished."""
         if self._record is not None and self.trials():
             return str(self._record.path)
         return str(self.saved.path) if self.saved is not None else None
@@ -264,7 +274,7 @@ class Session:
             cut=cut,
             interrupted=self.interrupted,
             failure=self.failure,
-            resume=self.resume if self.interrupted or self.failure else None,
+            resume=self.resume if self.folder.kept else None,
             began=self.began,
             seconds=time.monotonic() - self.clock,
             **warnings,

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from detaudit.core.files import read_json
+from detaudit.core.sentences import listed
 from detaudit.execution import claims
 from detaudit.execution.resume import FILE, STATE_FILE
 from detaudit.execution.sandbox import in_place, tree
@@ -129,14 +130,9 @@ def _describe(restored: in_place.Restored) -> str:
     """What became of a folder in which an audit was killed."""
     said = [f"An audit of {restored.root} was killed."]
     if restored.names:
-        said.append(f"Restored: {_listed(restored.names)}.")
+        said.append(f"Restored: {listed(restored.names, 5)}.")
     if restored.where is not None:
         said.append(f"What was there in their place is kept in {restored.where}.")
     if restored.left:
-        said.append(f"Changed since, and left as it is: {_listed(restored.left)}.")
+        said.append(f"Changed since, and left as it is: {listed(restored.left, 5)}.")
     return " ".join([*said, *([restored.problem] if restored.problem else [])])
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

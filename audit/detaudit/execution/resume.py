@@ -5,7 +5,8 @@ line on the audit, then a line for each trial, added as it ends. So they outlive
 that ends; a last line that was cut off is left out. Traces say nothing about a machine that has
 changed, so the first line also holds what must be equal.
 
-Version history: 1, one document, written when an audit was interrupted; 2, a line for each trial.
+Version history: 1, one document, written when an audit was interrupted; 2, a line for each trial;
+3, every variable that trials inherit is told apart.
 """
 
 import json
@@ -21,23 +22,26 @@ from detaudit import __version__
 from detaudit.core import trace as traces
 from detaudit.core.condition import Condition, Trial, items
 from detaudit.core.experiment import Finished
+from detaudit.core.files import replace_file
 from detaudit.core.outcome import Outcome
 from detaudit.errors import UsageError
 
-FORMAT, VERSION = "detaudit.resume", 2
+FORMAT, VERSION = "detaudit.resume", 3
 FILE = "resume.jsonl"
 STATE_FILE = "state.json"  # in a trial's folder: where what it has left is kept
 LARGEST = 100_000_000  # bytes; a saved audit of a thousand trials has about one million
 AGAIN = "Begin again without --resume"
-MOST_NAMES = 3  # of changed files that are named
+RESTORE = "Restore what changed, or begin again without --resume"
+MOST_NAMES = 3  # of changed files, options or variables that are named
 
 
 @dataclass(frozen=True)
 class Identity:
     """What must be the same for saved trials to speak for an audit.
 
-    ``options`` are those of the command that change what a trial is, as a user spells them.
-    ``files`` are the program's, with what tells that one has changed.
+    ``variables`` has a digest of each that trials inherit. ``options`` are those of the command
+    that change what a trial is, as a user spells them. ``files`` are the program's, with what tells
+    that one has changed.
     """
 
     command: str
@@ -74,9 +78,7 @@ class Record:
     def write(self, finished: Iterable[Finished]) -> None:
         """The whole of it, in the place of what is there."""
         header = {"format": FORMAT, "version": VERSION, "identity": asdict(self._identity)}
-        draft = self.path.with_name(self.path.name + ".part")
-        draft.write_bytes(_line(header) + b"".join(map(self._line, finished)))
-        os.replace(draft, self.path)
+        replace_file(self.path, _line(header) + b"".join(map(self._line, finished)))
 
     def add(self, finished: Finished) -> None:
         """A trial that has ended. What is written is on the disk, or no line."""
@@ -108,7 +110,7 @@ def load(path: Path) -> Saved:
     header, *lines = _read(path)
     try:
         finished = [_finished(json.loads(line), path.parent) for line in lines]
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         raise UsageError(f"{path} is damaged ({type(error).__name__}: {error}). {AGAIN}.") from None
     return Saved(path, json.loads(header)["identity"], {run.trial.key(): run for run in finished})
 
@@ -118,16 +120,18 @@ def _read(path: Path) -> list[bytes]:
     try:
         if path.exists() and not path.is_file():  # a pipe would never end
             raise UsageError(f"{path} is not a saved audit: it is no file.")
-        if path.stat().st_size > LARGEST:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
             raise UsageError(f"{path} is too large to be a saved audit.")
-        lines = path.read_bytes().split(b"\n")[:-1]
+        lines = content.split(b"\n")[:-1]
         header = json.loads(lines[0]) if lines else None
     except OSError as error:
         raise UsageError(
             f"Cannot read {path}: {error.strerror}. --resume takes the file that the interrupted "
             f"audit named."
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise UsageError(
@@ -171,7 +175,7 @@ def refuse_changed(saved: Saved, now: Identity) -> None:
     changed = _changed(saved.identity, json.loads(json.dumps(asdict(now))))
     if changed:
         raise UsageError(
-            f"Cannot go on with the saved audit: {', '.join(changed)} changed since. {AGAIN}."
+            f"Cannot go on with the saved audit: {', '.join(changed)} changed since. {RESTORE}."
         )
 
 
@@ -179,7 +183,7 @@ def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     names = []
     for name in (each.name for each in fields(Identity)):
         before, after = then.get(name), now[name]
-        if name in ("options", "files"):
+        if name in ("variables", "options", "files"):
             names += _named(before if isinstance(before, dict) else {}, after)
         elif before != after:
             names.append(name)

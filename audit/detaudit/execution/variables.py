@@ -1,6 +1,25 @@
 """The environment variables that a trial inherits."""
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
+
+#: What a terminal, a login or a desktop sets for itself: it is another one whenever somebody comes
+#: back, and no training depends on it.
+_OF_A_SESSION = re.compile(
+    r"""_|SHLVL|PWD|OLDPWD|PS[0-4]|PROMPT_COMMAND|HIST\w+|TMPDIR|TEMP|TMP
+      | TERM|TERM_\w+|TERMINFO\w*|TERMCAP|TTY|COLUMNS|LINES|COLORTERM|LS_COLORS|STY|TMUX\w*
+      | (ALACRITTY|GHOSTTY|GNOME|ITERM|KDE|KITTY|KONSOLE|VSCODE|VTE|WEZTERM|ZELLIJ)_\w+
+      | (DBUS|DESKTOP|GPG|SSH|SYSTEMD)_\w+|XDG_(CURRENT|RUNTIME|SEAT|SESSION|VTNR)\w*
+      | DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|WINDOWID|WINDOWPATH|SESSION_MANAGER
+      | \w+_SESSION_(ID|KEY)|\w+_PID|INVOCATION_ID|JOURNAL_STREAM
+      | BROWSER|EDITOR|LESS|MAIL|PAGER|VISUAL""",
+    re.VERBOSE,
+)
+#: Batch systems and build servers: each job has its own.
+_OF_A_JOB = re.compile(r"(BUILD|BUILDKITE|CI|GITHUB|JOB|LSB|PBS|RUNNER|SGE|SLURM|SLURMD)_\w+")
+#: But these a program takes a seed from, or its part of the data.
+_OF_A_TASK = frozenset({"ARRAY", "ARRAYID", "INDEX", "LOCALID", "NODEID", "PROCID", "RANK", "TASK"})
 
 
 def environment_for_nests(
@@ -24,3 +43,19 @@ def environment_for_nests(
         "TMPDIR": f"{private}/tmp",
         "THEANO_FLAGS": flags,
     }
+
+
+def digests(inherited: Mapping[str, str]) -> dict[str, str]:
+    """What tells whether a variable that a trial inherits is still the same, by name: a digest, for
+    values may be secret. What a session or a job sets for itself is left out.
+    """
+    return {
+        name: hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        for name, value in sorted(inherited.items())
+        if not _is_passing(name)
+    }
+
+
+def _is_passing(name: str) -> bool:
+    of_a_job = _OF_A_JOB.fullmatch(name) is not None and not _OF_A_TASK & set(name.split("_"))
+    return of_a_job or _OF_A_SESSION.fullmatch(name) is not None

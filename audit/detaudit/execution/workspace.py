@@ -3,6 +3,8 @@ under test.
 """
 
 import contextlib
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -41,11 +43,38 @@ class Workspace:
 
 
 @contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep every other audit out of ``folder`` meanwhile. The kernel lets go of it when its audit
+    is gone, however that ended.
+
+    Raises UsageError where another one is at work there.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise UsageError(f"Cannot read the folder {folder}: {error.strerror}.") from None
+    try:
+        # A file system that knows no locks does without
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"Another detaudit is at work in {folder}. Wait until it has ended, or interrupt "
+                    f"it; then go on."
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspace]:
     """A new folder, whose name begins with ``prefix``, or that of a saved audit.
 
     Its contents are removed at the end unless they are kept. A saved audit outlives a resumption
-    that fails. Raises UsageError where no folder can be made, or another process is going on with
+    that fails. No other audit is in a new one; the caller keeps them out of a saved one before it
+    reads that. Raises UsageError where no folder can be made, or another process is going on with
     the saved audit.
     """
     try:
@@ -59,15 +88,18 @@ def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspa
             f"Cannot make a working folder in {saved or tempfile.gettempdir()}: "
             f"{error.strerror or error}. Set TMPDIR to a folder with some hundred megabytes free."
         ) from None
-    try:
-        yield work
-    finally:
-        if work.kept:
-            with contextlib.suppress(OSError):
-                (work.path / KEPT).touch()
-        else:
-            _remove(work.path)
-        claim.release()
+    with contextlib.ExitStack() as held:
+        held.callback(claim.release)
+        if saved is None:
+            held.enter_context(alone(work.path))
+        try:
+            yield work
+        finally:
+            if work.kept:
+                with contextlib.suppress(OSError):
+                    (work.path / KEPT).touch()
+            else:
+                _remove(work.path)
 
 
 def _taken(saved: Path) -> claims.Claim:
@@ -76,7 +108,7 @@ def _taken(saved: Path) -> claims.Claim:
     """
     claim = claims.take_up(saved)
     if claim is None:
-        raise UsageError(f"Another detaudit is going on with the audit that is saved in {saved}.")
+        raise UsageError(f"Another detaudit is at work in {saved}. Wait until it has ended.")
     return claim
 
 

@@ -1,6 +1,5 @@
 """Writing a report, after the work: whole or not at all."""
 
-import contextlib
 import os
 import stat
 import tempfile
@@ -10,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from detaudit.core.files import write_stream
+from detaudit.core.files import replace_file, write_stream
 from detaudit.errors import UsageError
 from detaudit.report.escape import visible
 from detaudit.report.schema import v1
@@ -141,15 +140,4 @@ def _replace(target: Path, content: bytes) -> None:
         raise IsADirectoryError(21, "it is a folder")
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(13, "it is read-only")
-    draft = target.with_name(f".detaudit-{os.getpid()}.part")
-    file = open(draft, "xb")  # noqa: SIM115 (a draft that is not ours must not be taken away below)
-    try:
-        with file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # a full disk is told here, before the old file is gone
-        os.replace(draft, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
+    replace_file(target, content, durable=True)

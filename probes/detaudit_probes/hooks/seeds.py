@@ -8,6 +8,8 @@ worth a sentence.
 import sys
 from typing import Any, List, Tuple
 
+from detaudit_probes.protocol import Seeding
+
 #: What ``tf.keras`` is, from TensorFlow 2.6 on: each of these has names of its own for the same
 #: functions.
 TF_KERAS = ("keras.api._v2.keras", "tf_keras.api._v2.keras")
@@ -31,7 +33,7 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
 )
 
 
-def watch(session: Any, found: List[Any]) -> None:
+def watch(session: Any, found: List[Seeding]) -> None:
     """Add to ``found`` every call of a seeding function from the user's code, in order. One without
     a seed is a draw.
 
@@ -46,13 +48,7 @@ def watch(session: Any, found: List[Any]) -> None:
                 given_one = any(one is not None for one in [*arguments, *named.values()])
                 if place is not None and given_one:
                     found.append(
-                        {
-                            "function": title,
-                            "file": place.file,
-                            "line": place.line,
-                            "reaches": reaches,
-                            "draws": session.sites.drawn,
-                        }
+                        Seeding(place.file, place.line, title, reaches, session.sites.drawn)
                     )
                 if reaches:
                     session.sites.seeded = given_one

@@ -5,7 +5,9 @@ library.
 import os
 import sys
 import sysconfig
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from detaudit_probes.protocol import Draw
 
 MOST_SITES = 200
 DEEPEST = 200  # frames looked at for one draw
@@ -39,7 +41,7 @@ class Sites:
         self._standard = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
         self._ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
         self._known: Dict[str, bool] = {}
-        self._found: Dict[Place, Dict[str, Any]] = {}
+        self._found: Dict[Place, Draw] = {}
         self.seeded = False
         self.drawn = 0
 
@@ -126,23 +128,14 @@ class Sites:
         if found is None:
             if len(self._found) >= MOST_SITES:
                 return
-            found = self._found[place] = {
-                "draws": 0,
-                "seeded": 0,
-                "in_user_code": direct,
-                "stack": stack[-SHOWN:],
-            }
-        found["draws"] += 1
-        found["seeded"] += seeded
+            found = Draw(
+                place.file, place.line, place.function, 0, 0, direct, tuple(stack[-SHOWN:])
+            )
+        self._found[place] = found._replace(draws=found.draws + 1, seeded=found.seeded + seeded)
 
-    def listed(self) -> List[Dict[str, Any]]:
-        """Every site in the order of its first draw; ``seeded`` of its draws came after the
-        script's own seed.
-        """
-        return [
-            dict(found, file=place.file, line=place.line, function=place.function)
-            for place, found in self._found.items()
-        ]
+    def draws(self) -> Tuple[Draw, ...]:
+        """Every line that drew, in the order of its first draw."""
+        return tuple(self._found.values())
 
 
 def _imports(frame: Any) -> bool:

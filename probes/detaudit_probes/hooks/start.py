@@ -140,7 +140,7 @@ class _Ending:
         session: Session,
         recorder: Any,
         modules: Tuple[ModuleType, ...],
-        seeded: List[Dict[str, Any]],
+        seeded: List[protocol.Seeding],
         used: Any,
     ) -> None:
         self._session, self._recorder, self._modules, self._seeded = (
@@ -152,7 +152,7 @@ class _Ending:
         self._files = used
         self._done, self._pid = False, _getpid()
         self._environment = dict(os.environ)
-        self._sites = {}  # type: Dict[str, Any]
+        self._earlier = None  # type: Optional[protocol.CallSites]
         recorder.ending = self
 
     def before(self, given: Any) -> Any:
@@ -203,16 +203,15 @@ class _Ending:
         recorder.left = True
 
     def _tell_sites(self, path: str) -> None:
-        if not self._sites and self._recorder.trace.earlier and os.path.exists(path):
+        sites = protocol.CallSites(self._session.sites.draws(), tuple(self._seeded))
+        if self._earlier is None and self._recorder.trace.earlier and os.path.exists(path):
             with open(path, encoding="utf-8") as file:
-                self._sites = json.load(file)  # of the program that this one was started by
-        trace.write_json(
-            path,
-            {
-                "sites": self._sites.get("sites", []) + self._session.sites.listed(),
-                "seeds": self._sites.get("seeds", []) + self._seeded,
-            },
-        )
+                # Of the program that this one was started by
+                self._earlier = codec.decode(protocol.CallSites, json.load(file))
+        if self._earlier is not None:
+            draws, seeds = self._earlier
+            sites = protocol.CallSites(draws + sites.draws, seeds + sites.seeds)
+        trace.write_json(path, codec.encode(sites))
 
     def _evidence(self) -> Dict[str, int]:
         found = dict(self._session.counts)

@@ -59,7 +59,7 @@ def is_readable(tensor: Any) -> bool:
     return getattr(getattr(tensor, "dtype", None), "name", "") not in ("variant", "resource")
 
 
-def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
+def tensors_in(name: str, structure: Any) -> List[Tuple[str, Any]]:
     """The tensors of a nest of tuples, lists and dictionaries, each with a name; composite tensors
     in their parts.
     """
@@ -80,4 +80,4 @@ def flat(name: str, structure: Any) -> List[Tuple[str, Any]]:
         return (
             [(name, array(structure))] if structure is not None and is_readable(structure) else []
         )
-    return [found for key, value in items for found in flat("%s.%s" % (name, key), value)]
+    return [found for key, value in items for found in tensors_in("%s.%s" % (name, key), value)]

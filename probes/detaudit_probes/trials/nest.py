@@ -165,12 +165,7 @@ def _serve(control: str, plan: Dict[str, Any]) -> int:
 def _obey(
     command: List[str], control: str, plan: Dict[str, Any], children: Dict[int, _Child]
 ) -> None:
-    verb, trial = command[0], int(command[1])
-    if verb == "kill":
-        for pid, child in children.items():
-            if child.trial == trial:
-                _kill(pid)
-        return
+    trial = int(command[1])
     folder = os.path.join(control, protocol.TRIALS_FOLDER, str(trial))
     with open(os.path.join(folder, protocol.REQUEST_FILE), encoding="utf-8") as file:
         limit = json.load(file)["timeout"]

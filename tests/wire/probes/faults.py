@@ -54,7 +54,8 @@ def see(trial):
 
 def train(trial, recorder):
     for step in range(asked(trial).get("steps", 3)):
-        recorder.trace.step("fit 1", step, [("update", "weight", [1.0 * step])])
+        noise = float(os.urandom(1)[0]) if "FAULT_NOISE" in os.environ else 0.0
+        recorder.trace.step("fit 1", step, [("update", "weight", [1.0 * step + noise])])
     getattr(sys.modules[__name__], asked(trial).get("fault", "nothing"))(trial)
 
 

@@ -103,7 +103,7 @@ class _Sweep:
         """Fill in ``found`` as it becomes known."""
         self.emit(Phase("What the library says of its operations"))
         said = self.session.ask(sweep.refusals(conditions)) or ()
-        names = self._listed(said)
+        names = self._chosen_names(said)
         self.emit(
             Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions")
         )
@@ -120,7 +120,7 @@ class _Sweep:
             priced = self.session.ask(sweep.costs(conditions, operations))
             self.found = replace(self.found, operations=priced or operations)
 
-    def _listed(self, said: Sequence[Refusal]) -> tuple[str, ...]:
+    def _chosen_names(self, said: Sequence[Refusal]) -> tuple[str, ...]:
         """The entries to replay; with ``--list-raising`` those alone that the library names."""
         if not self.options.list_raising:
             return self.names

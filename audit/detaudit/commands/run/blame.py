@@ -6,6 +6,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from detaudit_probes.protocol import Draw, Seeding
+
 from detaudit.commands.run import edits
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Site
@@ -15,7 +17,6 @@ from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
-from detaudit.core.notes import Draw, Seeding
 
 MOST_CANDIDATES = 32  # expressions that are tried
 
@@ -48,7 +49,7 @@ def openings(
     """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of
     ``condition``.
     """
-    seen, _, _ = yield from _listed(case, condition, "input-changed", files)
+    seen, _, _ = yield from _spy_on(case, condition, "input-changed", files)
     return tuple(seen)
 
 
@@ -60,13 +61,13 @@ def _spied(
     """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
-    seen, seeds, root = yield from _listed(case, case.held(others), source.id)
+    seen, seeds, root = yield from _spy_on(case, case.held(others), source.id)
     direct = [one for one in seen if one.in_user_code]
     seen = direct if source.script is not None and source.script.direct else seen
     return tuple(seen), _of_seeds(source.id, seeds, root)
 
 
-def _listed(
+def _spy_on(
     case: Case, condition: Condition, source: str, files: Sequence[str] = ()
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[list[Site], Sequence[Seeding], Path]]:
     """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder

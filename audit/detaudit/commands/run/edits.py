@@ -7,6 +7,7 @@ wrote it.
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterable, Sequence
 
 from detaudit_probes.declare import Edit
@@ -159,14 +160,9 @@ Splice = tuple[int, int, str]  # from, to (bytes), and what comes there
 
 def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
     start, end = span(text, call)
-    whole = text.encode()[start:end].decode()
     if edit.kind == "wrap":
-        owner = source_of(text, call.func.value) if isinstance(call.func, ast.Attribute) else None
-        return (
-            None
-            if owner is None and "{owner}" in edit.form
-            else (start, end, edit.form.format(call=whole, owner=owner))
-        )
+        wrapped = _wrapped(text, call, edit.form)
+        return None if wrapped is None else (start, end, wrapped)
     if edit.kind == "rename":
         return _renamed_call(text, call, edit.form, start, end, seed)
     if edit.kind == "add":
@@ -175,12 +171,80 @@ def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
         if "=" not in value and given:  # a name may have stood for None; a number is a seed
             fixed = isinstance(given[0], ast.Constant) and given[0].value is not None
             return None if fixed else (*span(text, given[0]), value)
-        inside = ", " if call.args or call.keywords else ""
-        at = end - 1
-        return at, at, f"{inside}{value}"
+        return _with_argument(text, call, value)
     if edit.kind == "first":
         return (*span(text, call.args[0]), edit.value or "") if call.args else None
     return _set(text, call, edit.form, edit.value)
+
+
+def _wrapped(text: str, call: ast.Call, form: str) -> str | None:
+    """The call in ``form``; None if that needs the owner of a method, and the call is no method's.
+
+    An owner that is itself a call is given a name: written twice, it would be made twice.
+    """
+    whole = source_of(text, call)
+    if "{owner}" not in form:
+        return form.format(call=whole)
+    if not isinstance(call.func, ast.Attribute):
+        return None
+    owner = call.func.value
+    if not any(isinstance(node, ast.Call) for node in ast.walk(owner)):
+        return form.format(call=whole, owner=source_of(text, owner))
+    name = _unused_name(text, last_name(owner.func) if isinstance(owner, ast.Call) else "owner")
+    bound = f"({name} := {source_of(text, owner)})"
+    behind = whole.encode()[span(text, owner)[1] - span(text, call)[0] :].decode()
+    return form.format(call=f"{bound}{behind}", owner=name)
+
+
+def _unused_name(text: str, kind: str) -> str:
+    """A variable for something of a ``kind`` that ``text`` has no word for yet."""
+    words, name = set(re.findall(r"\w+", text)), kind.lower() or "owner"
+    names = (name, *(f"{name}_{number}" for number in range(2, 1000)))
+    return next(one for one in names if one not in words)
+
+
+def _with_argument(text: str, call: ast.Call, value: str) -> Splice:
+    """One more argument: behind the others, or before them if it has no name."""
+    if "=" not in value and call.keywords:
+        begin, _ = span(text, call.keywords[0])
+        return begin, begin, f"{value}, "
+    tokens = _tokens(text, call)
+    _, bracket_start, _ = tokens[-1]
+    before, _, last_end = tokens[-2]
+    alone = call.args[0] if len(call.args) == 1 and not call.keywords else None
+    if isinstance(alone, ast.GeneratorExp):
+        # A generator that is the only argument shares the brackets of the call
+        begin, end = span(text, alone)
+        if end == bracket_start + 1:
+            return begin, end, f"({source_of(text, alone)}, {value})"
+    if not call.args and not call.keywords:
+        return bracket_start, bracket_start, value
+    return last_end, last_end, f" {value}" if before == "," else f", {value}"
+
+
+def _tokens(text: str, node: ast.expr) -> list[tuple[str, int, int]]:
+    """(string, from, to) of the node's tokens, in bytes of ``text``; no comments, no line ends."""
+    begin, _ = span(text, node)
+    source = source_of(text, node)
+    # In brackets of our own: the lines of an expression need not be indented
+    lines = lines_of(f"({source})")
+    starts = [begin - 1]
+    for line in lines:
+        starts.append(starts[-1] + len(line.encode()))
+
+    def place(position: tuple[int, int]) -> int:
+        row, column = position
+        return starts[row - 1] + len(lines[row - 1][:column].encode())
+
+    left_out = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER)
+    read = iter(lines)
+    found = tokenize.generate_tokens(lambda: next(read, ""))
+    tokens = [
+        (token.string, place(token.start), place(token.end))
+        for token in found
+        if token.type not in left_out
+    ]
+    return tokens[1:-1]
 
 
 #: What the argument is called that a seed may be given by.
@@ -211,12 +275,15 @@ def _set(text: str, call: ast.Call, name: str, value: str | None) -> Splice | No
     start, end = span(text, keyword)
     if value is not None:
         return start, end, f"{name}={value}"
-    before = content[:start].rstrip()
-    if before.endswith(b","):
-        return len(before) - 1, end, ""
-    after = content[end:].lstrip()
-    skipped = len(content) - len(after)
-    return start, skipped + 1 if after.startswith(b",") else end, ""
+    tokens = _tokens(text, call)
+    following = next(token for token in tokens if token[1] >= end)
+    if following[0] == ",":
+        behind = content[following[2] :]
+        spaces = len(behind) - len(behind.lstrip(b" "))
+        return start, following[2] + spaces, ""
+    before, comma, _ = [token for token in tokens if token[2] <= start][-1]
+    only_spaces = not content[comma + 1 : start].strip()
+    return comma if before == "," and only_spaces else start, end, ""
 
 
 def span(text: str, node: ast.expr | ast.keyword) -> tuple[int, int]:

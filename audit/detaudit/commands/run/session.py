@@ -122,7 +122,7 @@ def run(
     """
     with session(emit, resume, SHORT) as work:
         audit = _Run(program, options, work, reports).audit()
-        whole = not audit.interrupted and audit.failure is None
+        whole = not audit.interrupted and audit.failure is None and audit.resume is None
         if options.keep is not None and whole:
             problem = _keep(work.folder, Path(options.keep).absolute())
             if problem:
@@ -183,6 +183,7 @@ class _Run:
             self.emit(Told(_announced(choice, self.program)))
             self._go_on(hello, before)
             audit = self._investigated(audit)
+            self.session.undecided = audit.reproducible is None and bool(audit.own_fault)
         known = self.so_far[-1] if self.so_far else audit
         if self.session.interrupted:
             audit = _cut(known, INTERRUPTED)
@@ -215,12 +216,13 @@ class _Run:
         """Take up what a saved audit of the same program has run."""
         options, program = self.options, self.program
         command = [program.title, str(program.cwd), str(program.root), *program.arguments]
+        whole = "\0".join(command).encode("utf-8", "surrogateescape")
         identity = self.session.identity(
             hello,
             options.seed,
             "run",
             # A digest: arguments may hold secrets.
-            arguments=hashlib.sha256("\0".join(command).encode()).hexdigest(),
+            arguments=hashlib.sha256(whole).hexdigest(),
             options={
                 "--backend": options.backend,
                 "--device": options.device,
@@ -233,22 +235,23 @@ class _Run:
                 if not stat.S_ISDIR(status[1]) and not self._is_ours(name)
             },
         )
-        self.session.go_on(identity, _is_its_own, self._usable)
+        self.session.go_on(identity, _is_its_own, self.sandboxed.take_up)
+        self._remove_begun()
 
     def _is_ours(self, name: str) -> bool:
         path = Path(os.path.realpath(self.program.root), name)
         return path in self.reports or path.is_relative_to(self.session.folder.path)
 
-    def _usable(self, saved: Mapping[str, Finished]) -> Mapping[str, Finished]:
-        """The saved runs that can be taken up. What others have begun goes, its numbers are given
-        again.
+    def _remove_begun(self) -> None:
+        """Runs that had begun, and are not taken up, go: their numbers are given again.
+
+        Nothing names them any more: an interruption here takes away nothing that is saved.
         """
-        usable = self.sandboxed.take_up(saved)
-        folders = {run.trace.folder for run in usable.values() if run.trace is not None}
+        finished = self.runner.finished.values()
+        folders = {run.trace.folder for run in finished if run.trace is not None}
         for path in self.runner.control.iterdir():
             if not any(folder.is_relative_to(path) for folder in folders):
                 tree.remove(path)
-        return usable
 
     def _investigated(self, blank: RunAudit) -> RunAudit:
         """What the investigation showed, or what was known when it ended early."""
@@ -312,7 +315,7 @@ class _Run:
         """Leave the user's folder as it was."""
         sandbox = self.sandboxed.sandbox
         try:
-            sandbox.close(keep=self.session.interrupted)
+            sandbox.close(keep=self.session.folder.kept)
         except SandboxFailed as error:  # what is known is still reported; the journal is kept
             self.emit(Told(str(error)))
         replaced = getattr(sandbox, "replaced", None)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from detaudit_probes.declare import Pin, Source
@@ -12,7 +13,8 @@ from detaudit.core import divergence
 from detaudit.core.conclusion import Conclusion
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
-from detaudit.registry import recipes
+from detaudit.core.verdict import Verdict
+from detaudit.registry import base, recipes
 from detaudit.report.build.convert import Converter, Rules
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
@@ -52,15 +54,28 @@ class Known:
 def document(
     kind: type[Document],
     audit: Audit,
-    declared: Mapping[str, Source],
-    private: Private,
-    rules: Rules,
+    conclusion: Conclusion,
+    rules: Rules = MappingProxyType({}),
+    declared: Mapping[str, Source] | None = None,
+    private: Private | None = None,
 ) -> Document:
-    """The document of an audit."""
-    return Converter(private, {**RULES, **rules}, Known(audit, declared)).part(kind, audit)
+    """The document of an audit. ``declared`` are the sources that it knew, ours where none are
+    given. A rule for the whole document gives the fields that neither the audit nor
+    :func:`shared_fields` has.
+    """
+    sources = base.known_sources() if declared is None else declared
+    hide = private or Private.of_here(base.declared_variables(sources.values()))
+    own_fields = rules.get((kind, type(audit)))
+
+    def whole(known: Known, audit: Audit) -> dict[str, Any]:
+        own = {} if own_fields is None else own_fields(known, audit)
+        return {**shared_fields(known, conclusion), **own}
+
+    every_rule = {**RULES, **rules, (kind, type(audit)): whole}
+    return Converter(hide, every_rule, Known(audit, sources)).part(kind, audit)
 
 
-def shared_fields(known: Known, concluded: Conclusion) -> dict[str, Any]:
+def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
     """The fields of every document that are not an audit's own."""
     audit: Audit = known.audit
     outcomes = [done.outcome for done in audit.trials]
@@ -76,9 +91,9 @@ def shared_fields(known: Known, concluded: Conclusion) -> dict[str, Any]:
             peak_memory=max((outcome.max_rss for outcome in outcomes), default=0),
         ),
         "fingerprint": traces[0].fingerprint if traces else None,
-        "outcome": concluded.outcome,
-        "exit_code": concluded.exit_code,
-        "reason": concluded.reason,
+        "outcome": conclusion.outcome,
+        "exit_code": conclusion.exit_code,
+        "reason": conclusion.reason,
         "conditions": tuple(known.conditions),
     }
 
@@ -102,6 +117,21 @@ def _fix(known: Known, pin: Pin) -> dict[str, Any]:
     }
 
 
+def _verdict(known: Known, verdict: Verdict) -> dict[str, Any]:
+    source = known.declared.get(verdict.source)
+    return {
+        "family": source.family if source else "other",
+        "title": source.title if source else verdict.source,
+        "fix": known.pins.get(verdict.pin or ""),
+        **counted(verdict.trials),
+    }
+
+
+def _settings(_: Known, pair: tuple[str, tuple[tuple[str, ...], ...]]) -> dict[str, Any]:
+    model, groups = pair
+    return {"model": model, "groups": groups}
+
+
 def _trial(known: Known, done: Finished) -> dict[str, Any]:
     trace = done.trace
     return {
@@ -118,5 +148,7 @@ def _trial(known: Known, done: Finished) -> dict[str, Any]:
 RULES: Rules = {
     (v1.Divergence, divergence.Divergence): _divergence,
     (v1.Fix, Pin): _fix,
+    (v1.Verdict, Verdict): _verdict,
+    (v1.Settings, tuple): _settings,
     (v1.Trial, Finished): _trial,
 }

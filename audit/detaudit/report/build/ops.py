@@ -4,7 +4,6 @@ from typing import Any
 
 from detaudit.commands.ops import findings
 from detaudit.commands.ops.conclusion import conclude
-from detaudit.registry import base
 from detaudit.report.build import common
 from detaudit.report.build.common import Known
 from detaudit.report.build.convert import Rules
@@ -14,13 +13,11 @@ from detaudit.report.schema import v1
 
 def document(audit: findings.OpsAudit, private: Private | None = None) -> v1.OpsReport:
     """The document of a sweep over operations."""
-    known = base.known_sources()
-    hide = private or Private.of_here(base.declared_variables(known.values()))
-    return common.document(v1.OpsReport, audit, known, hide, RULES)
+    return common.document(v1.OpsReport, audit, conclude(audit), RULES, private=private)
 
 
-def _report(known: Known, audit: findings.OpsAudit) -> dict[str, Any]:
-    return {**common.shared_fields(known, conclude(audit)), "verdicts": (), "notes": {}}
+def _report(_: Known, audit: findings.OpsAudit) -> dict[str, Any]:
+    return {"verdicts": (), "notes": {}}
 
 
 RULES: Rules = {(v1.OpsReport, findings.OpsAudit): _report}

@@ -19,12 +19,11 @@ LONGEST_TRACEBACK = 4000
 def document(audit: findings.RunAudit, private: Private | None = None) -> v1.RunReport:
     """The document of an audit of a user's script."""
     hide = private or Private.of_here()
-    return common.document(v1.RunReport, audit, base.script_sources(), hide, RULES)
+    return common.document(v1.RunReport, audit, conclude(audit), RULES, base.script_sources(), hide)
 
 
-def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
+def _report(_: Known, audit: findings.RunAudit) -> dict[str, Any]:
     return {
-        **common.shared_fields(known, conclude(audit)),
         "verdicts": audit.causes,
         "warnings": audit.notes,
         "notes": {},

@@ -9,8 +9,7 @@ from detaudit.commands.scan import findings
 from detaudit.commands.scan.conclusion import conclude
 from detaudit.commands.scan.findings import Control
 from detaudit.core.tally import Tally
-from detaudit.core.verdict import Verdict
-from detaudit.registry import base, recipes
+from detaudit.registry import recipes
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted
 from detaudit.report.build.convert import Rules
@@ -28,13 +27,7 @@ def document(
     """The document of an audit. ``declared`` are the sources that it knew, ours where none are
     given.
     """
-    known = base.known_sources() if declared is None else declared
-    hide = private or Private.of_here(base.declared_variables(known.values()))
-    return common.document(v1.Report, audit, known, hide, RULES)
-
-
-def _report(known: Known, audit: findings.Audit) -> dict[str, Any]:
-    return common.shared_fields(known, conclude(audit))
+    return common.document(v1.Report, audit, conclude(audit), RULES, declared, private)
 
 
 def _control(_: Known, control: Control) -> dict[str, Any]:
@@ -50,21 +43,6 @@ def _controlled(_: Known, tally: Tally) -> dict[str, Any]:
         "problems": tally.problems[:_MOST_PROBLEMS],
         **counted(tally.trials),
     }
-
-
-def _verdict(known: Known, verdict: Verdict) -> dict[str, Any]:
-    source = known.declared.get(verdict.source)
-    return {
-        "family": source.family if source else "other",
-        "title": source.title if source else verdict.source,
-        "fix": known.pins.get(verdict.pin or ""),
-        **counted(verdict.trials),
-    }
-
-
-def _settings(_: Known, pair: tuple[str, tuple[tuple[str, ...], ...]]) -> dict[str, Any]:
-    model, groups = pair
-    return {"model": model, "groups": groups}
 
 
 def _recipe(known: Known, recipe: findings.Recipe) -> dict[str, Any]:
@@ -99,11 +77,8 @@ def _rests_on(
 
 
 RULES: Rules = {
-    (v1.Report, findings.Audit): _report,
     (v1.Control, Control): _control,
     (v1.Controlled, Tally): _controlled,
-    (v1.Verdict, Verdict): _verdict,
-    (v1.Settings, tuple): _settings,
     (v1.Cell, findings.Cell): _rests_on,
     (v1.Rung, findings.Rung): _rests_on,
     (v1.Recipe, findings.Recipe): _recipe,

@@ -1,8 +1,11 @@
-"""A report as JUnit XML, for a build server: one test case for each finding.
+"""A report as JUnit XML, for a build server: one test case for the outcome, and one for each
+finding.
 
 It reads the document's findings and not the page: ``broken`` is a failure, and with ``--strict`` so
 are ``needs-pin`` and ``varies``; ``error`` is an error, ``skipped`` is skipped, and every other
-verdict passes with what was seen as its output.
+verdict passes with what was seen as its output. The outcome says what the exit code does, so who
+reads this file alone comes to the same conclusion. A command that this file does not know has the
+outcome alone.
 """
 
 import xml.etree.ElementTree as ET
@@ -16,18 +19,18 @@ from detaudit.report.schema import v1
 
 _SUITE = "detaudit"
 _TAGS = ("failure", "error", "skipped")
+#: How a case ended; empty: it passed.
+Tag = Literal["", "failure", "error", "skipped"]
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A test case: ``tag`` says how it ended (empty: it passed), in a ``message`` and a longer
-    ``text``.
-    """
+    """A test case: ``tag`` says how it ended, in a ``message`` and a longer ``text``."""
 
     group: str
     name: str
     text: str
-    tag: Literal["", "failure", "error", "skipped"] = ""
+    tag: Tag = ""
     message: str = ""
     kind: str = ""
 
@@ -74,7 +77,7 @@ def _timestamp(document: v1.Document) -> dict[str, str]:
 
 
 def _properties(document: v1.Document) -> list[tuple[str, str]]:
-    answer = registry.answer(document)
+    answer = registry.page(document).answer
     pairs = [
         ("outcome", document.outcome),
         ("exit_code", str(document.exit_code)),
@@ -87,6 +90,7 @@ def _properties(document: v1.Document) -> list[tuple[str, str]]:
 
 
 def _cases(document: v1.Document) -> Iterator[_Case]:
+    yield _outcome(document)
     match document:
         case v1.Report():
             yield _control(document)
@@ -102,6 +106,14 @@ def _cases(document: v1.Document) -> Iterator[_Case]:
         case v1.OpsReport():
             for operation in document.operations:
                 yield _operation(operation, document.strict)
+
+
+def _outcome(document: v1.Document) -> _Case:
+    said = f"exit code {document.exit_code}: {document.reason}"
+    if document.exit_code == 0:
+        return _Case(document.command, "outcome", said)
+    tag: Tag = "failure" if document.exit_code == 1 else "error"
+    return _Case(document.command, "outcome", "", tag, said, document.outcome)
 
 
 def _judged(

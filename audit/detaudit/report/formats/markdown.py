@@ -9,11 +9,12 @@ cut in the middle.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from detaudit.core.sentences import listed
 from detaudit.report.escape import code, exports, fence, html, markdown, visible_line
 from detaudit.report.pages import page as pages
 from detaudit.report.pages import registry
 from detaudit.report.pages.page import Depth
-from detaudit.report.pages.wording import listed, number
+from detaudit.report.pages.wording import number
 from detaudit.report.schema import v1
 
 LIMIT = 60_000  # characters; GitHub refuses an issue of more than 65,536

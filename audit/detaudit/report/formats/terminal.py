@@ -14,10 +14,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from detaudit.core.sentences import listed
 from detaudit.report.escape import clipped, exports, visible_line
 from detaudit.report.pages import page as pages
 from detaudit.report.pages.page import Depth, Head
-from detaudit.report.pages.wording import listed
 
 TONES = {"good": "bold green", "bad": "bold red", "unsure": "bold yellow"}
 VERDICTS = {
@@ -182,6 +182,8 @@ class _Drawing:
 
     def _lines(self, block: pages.Lines) -> Table:
         grid = Table.grid(padding=(0, 2))
+        grid.add_column(overflow="fold")
+        grid.add_column(overflow="fold")
         for line in block.lines:
             label = self.text(line.label, LABELS[line.style])
             value = self._cell(line.value, longest=_SENTENCE)

@@ -14,7 +14,7 @@ from detaudit.report.pages.page import (
     Table,
     Text,
 )
-from detaudit.report.pages.wording import context, flat
+from detaudit.report.pages.wording import context, fact_lines
 from detaudit.report.schema import v1
 
 MOST_WARNINGS = 20
@@ -37,7 +37,7 @@ def page_of(report: v1.Document, title: str, blocks: Iterable[Block], closing: C
 
 def _records(report: v1.Document) -> Iterator[Block]:
     """What every page has at its end: the facts, and the trials that did not complete."""
-    facts = flat(
+    facts = fact_lines(
         {"machine": report.machine, "environment": report.environment, "options": report.options}
     )
     lines = [one[:_LONGEST_FACT] for one in facts[:_MOST_FACTS]]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -22,7 +23,7 @@ from detaudit.report.pages.page import (
     Text,
     Verdict,
 )
-from detaudit.report.pages.wording import ORDER, describe_divergence, listed, number, spread
+from detaudit.report.pages.wording import ORDER, describe_divergence, number, spread
 from detaudit.report.schema import v1
 
 _TO_ACT_ON = ("broken", "error", "needs-pin")

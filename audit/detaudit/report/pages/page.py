@@ -209,10 +209,14 @@ class Closing:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole of it, in the order in which it is read."""
+    """The whole of it, in the order in which it is read. One of its blocks is the answer."""
 
     title: str
     blocks: tuple[Block, ...]
     closing: Closing
     tool: str
     version: int
+
+    @property
+    def answer(self) -> Answer:
+        return next(block for block in self.blocks if isinstance(block, Answer))

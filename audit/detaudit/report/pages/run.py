@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -25,7 +26,6 @@ from detaudit.report.pages.wording import (
     cost,
     describe_divergence,
     describe_pinpoint,
-    listed,
     number,
     spread,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from detaudit.core.conclusion import FAULT
+from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -29,7 +30,6 @@ from detaudit.report.pages.wording import (
     cost,
     describe_divergence,
     in_recipe,
-    listed,
     number,
     short,
 )

@@ -9,6 +9,7 @@ from math import isclose
 from typing import Any
 
 from detaudit.core.counting import excluded_rate
+from detaudit.core.sentences import listed
 from detaudit.report.schema import v1
 
 #: Verdicts in the order in which a reader needs them.
@@ -228,12 +229,14 @@ def control_pairs(model: v1.Controlled) -> str:
     )
 
 
-def flat(facts: Any, name: str = "") -> list[str]:
+def fact_lines(facts: Any, name: str = "") -> list[str]:
     """Facts as sorted lines, ``processor.brand: Xeon``; a list stands in one line."""
     if isinstance(facts, dict) and facts:
         inner = sorted(facts.items())
         return [
-            line for key, value in inner for line in flat(value, f"{name}.{key}" if name else key)
+            line
+            for key, value in inner
+            for line in fact_lines(value, f"{name}.{key}" if name else key)
         ]
     if isinstance(facts, list):
         return [f"{name}: {', '.join(str(one) for one in facts)}"]
@@ -373,9 +376,3 @@ def short(model: str) -> str:
 
 def number(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
-
-
-def listed(names: Sequence[str], most: int = 12) -> str:
-    """Names in one line, the first ``most`` of them."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

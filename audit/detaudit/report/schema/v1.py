@@ -328,8 +328,8 @@ class Condition(Part):
 class Trial(Part):
     """One run. ``condition`` is an index into the report's ``conditions``.
 
-    ``outcome`` is ``completed``, ``unavailable``, ``failed``, ``crashed``, ``timed-out``,
-    ``killed`` or ``unstarted``. ``digests`` are SHA-256 of canonical bytes, comparable with other
+    ``outcome`` is ``completed``, ``unavailable``, ``failed``, ``crashed``, ``timed-out`` or
+    ``unstarted``. ``digests`` are SHA-256 of canonical bytes, comparable with other
     audits.
     """
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, List, Tuple
 from detaudit_probes import backends
 from detaudit_probes.hooks.keras.watching import STATES, Watching
 from detaudit_probes.hooks.names import path_of
-from detaudit_probes.hooks.values import flat
+from detaudit_probes.hooks.values import tensors_in
 from detaudit_probes.recording import on_device
 
 
@@ -72,7 +72,7 @@ class PlainWatching(Watching):
 
     def look(self, batch: Any) -> None:
         self.recorder.batch(
-            [(name, self._backend.read(tensor)) for name, tensor in flat("batch", batch)]
+            [(name, self._backend.read(tensor)) for name, tensor in tensors_in("batch", batch)]
         )
 
     def loops(self) -> None:

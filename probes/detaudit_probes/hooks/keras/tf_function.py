@@ -11,7 +11,7 @@ import threading
 import weakref
 from typing import Any, Dict, Iterator, List
 
-from detaudit_probes.hooks.values import flat, is_data
+from detaudit_probes.hooks.values import is_data, tensors_in
 
 #: Where the class stands of what was traced, from TensorFlow 2.14 on, from 2.11 on, and before.
 CONCRETE = (
@@ -204,7 +204,9 @@ class Functions:
         recorder, applied = self._recorder, self._applied(ran)
         if applied and recorder.threads.steps == before:
             if recorder.recording:
-                recorder.arguments(flat("argument", [one for one in arguments if is_data(one)]))
+                recorder.arguments(
+                    tensors_in("argument", [one for one in arguments if is_data(one)])
+                )
             self._watching._step(applied, [])
 
 
@@ -242,7 +244,7 @@ def follow_iterators(watching: Any) -> None:
         def __next__(iterator: Any) -> Any:
             value = original(iterator)
             if recorder.recording and not recorder.inside_fit and context.executing_eagerly():
-                recorder.loaded(flat("batch", value))
+                recorder.loaded(tensors_in("batch", value))
             return value
 
         return __next__
@@ -264,7 +266,9 @@ def follow_inputs(watching: Any, layer: Any) -> None:
             outermost = recorder.recording and not recorder.inside_fit and not here.calling
             if not outermost or not context.executing_eagerly() or not _tape_records():
                 return original(self, *arguments, **named)
-            given_in = flat("input", [one for one in (*arguments, *named.values()) if is_data(one)])
+            given_in = tensors_in(
+                "input", [one for one in (*arguments, *named.values()) if is_data(one)]
+            )
             recorder.went_in([value for _, value in given_in if hasattr(value, "tobytes")])
             here.calling = True
             try:

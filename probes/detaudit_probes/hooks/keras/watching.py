@@ -7,7 +7,7 @@ Nothing is added to what a training computes.
 from typing import Any, Callable, List, Tuple
 
 from detaudit_probes.hooks.keras.metrics import Metrics
-from detaudit_probes.hooks.values import array, flat, is_plain
+from detaudit_probes.hooks.values import array, is_plain, tensors_in
 
 #: Keras makes these for itself, or keeps a generator's state in them: they are no results.
 STATES = ("seed_generator_state",)
@@ -205,7 +205,9 @@ class Watching:
                 model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
             ) -> Any:
                 if self.recorder.recording and not self.recorder.inside_fit:
-                    self.recorder.batch(flat("batch", [one for one in (x, y) if one is not None]))
+                    self.recorder.batch(
+                        tensors_in("batch", [one for one in (x, y) if one is not None])
+                    )
                 return self.train_on_batch(original, model, x, y, *arguments, **named)
 
             return train_on_batch
@@ -237,7 +239,7 @@ class Watching:
             def predict(model: Any, *arguments: Any, **named: Any) -> Any:
                 value = original(model, *arguments, **named)
                 if self.recorder.recording and not self.recorder.inside_fit:
-                    for name, found in flat("predict", value):
+                    for name, found in tensors_in("predict", value):
                         self.recorder.once("forward", name, found)
                 return value
 
@@ -249,7 +251,7 @@ class Watching:
     def evaluated(self, model: Any, value: Any) -> None:
         metrics = Metrics(model)
         results = metrics.results(value)
-        for name, found in results or flat("evaluate", value):
+        for name, found in results or tensors_in("evaluate", value):
             if results and not metrics.judges(name):
                 self.recorder.beside("metric", "evaluate %s" % name, array(found))
                 continue

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detaudit_probes.declare import Compare, Pin, Setting, Source
-from detaudit_probes.protocol import NO_ORDERS, flat
+from detaudit_probes.protocol import NO_ORDERS, as_mapping
 
 from detaudit.commands.scan.experiments.loosen import RACE_PAIRS, acted, shown
 from detaudit.core.condition import Condition, Trial, device_of, pairs
@@ -266,6 +266,8 @@ def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
 
 def _is_pin(pin: Pin, setting: Setting) -> bool:
     """Whether the setting has a value that the pin gives, and none that it gives otherwise."""
-    given, chosen = ({**flat(one.settings, NO_ORDERS), **one.environment} for one in (pin, setting))
+    given, chosen = (
+        {**as_mapping(one.settings, NO_ORDERS), **one.environment} for one in (pin, setting)
+    )
     common = given.keys() & chosen.keys()
     return bool(common) and all(given[name] == chosen[name] for name in common)

@@ -1,0 +1,9 @@
+"""Parts of sentences that messages and reports share."""
+
+from collections.abc import Sequence
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in one line, the first ``most`` of them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,64 @@
+"""``detaudit again``: one tiny model, trained twice."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from detaudit.cli.options import (
+    Backend,
+    Json,
+    Junit,
+    Markdown,
+    Python,
+    Resume,
+    Seed,
+    Verbose,
+    interpreter_path,
+)
+from detaudit.cli.output import hand_over, tell_how_to_go_on
+
+EXAMPLE = "Example: detaudit again --seed 3"
+
+
+def again_command(
+    backend: Backend = "tensorflow",
+    python: Python = sys.executable,
+    seed: Seed = 1,
+    probes: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where a probe of yours lies.")
+    ] = None,
+    procedure: Annotated[
+        str | None, typer.Option(metavar="ID", help="Train as this source does, not as we do.")
+    ] = None,
+    pin: Annotated[
+        list[str], typer.Option(metavar="ID", help="Pin this too (may be repeated).")
+    ] = [],  # noqa: B006 (typer copies it)
+    resume: Resume = None,
+    json: Json = None,
+    markdown: Markdown = None,
+    junit: Junit = None,
+    verbose: Verbose = False,
+) -> None:
+    """Train one tiny model twice with everything pinned: do the two trials match?"""
+    from detaudit.cli.progress import Drawing
+    from detaudit.commands.again import session
+    from detaudit.commands.again.conclusion import conclude
+    from detaudit.report import write
+    from detaudit.report.build import common
+    from detaudit.report.schema import v1
+
+    folder = None if probes is None else str(probes.absolute())
+    path = interpreter_path(python)
+    options = session.Options(path, backend, seed, folder, procedure, tuple(pin))
+    targets = {"json": json, "markdown": markdown, "junit": junit}
+    for path in targets.values():
+        write.check_target(path)
+    with Drawing(Console(stderr=True), searching=True) as drawing:
+        audit = session.run(options, drawing, str(resume) if resume else None)
+    document = common.document(v1.AgainReport, audit, conclude(audit))
+    hand_over(document, targets, verbose)
+    tell_how_to_go_on("again", audit, document.exit_code)
+    raise typer.Exit(document.exit_code)

@@ -1,0 +1,1 @@
+"""``detaudit again``: one tiny model, trained twice with everything pinned."""
