@@ -123,6 +123,17 @@ def test_further_signals_do_not_break_the_writing(start, tmp_path):
     assert process.returncode == report_of(tmp_path)["exit_code"] == 130
 
 
+def test_an_interruption_in_an_exec_is_not_the_exit_status(tmp_path):
+    code = (
+        "import sys\nfrom detaudit.cli.interruptions import interruptions\n"
+        "try:\n    exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt:\n    pass\n"
+    )
+    for ending, status in (("", -signal.SIGINT), ("interruptions.ignore()\n", 7)):
+        (tmp_path / "program.py").write_text(f"{code}{ending}sys.exit(7)")
+        ran = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, check=False)
+        assert ran.returncode in (status, 7)  # not every Python remembers
+
+
 def test_a_signal_before_the_first_run_gives_a_report_too(start, tmp_path):
     process = start(script=SLOW)
     process.stderr.readline()

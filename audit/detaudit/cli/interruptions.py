@@ -40,8 +40,11 @@ class Interruptions:
 
     def ignore(self) -> None:
         """For the end of the process: while the interpreter clears up, a signal would be its exit
-        status.
+        status. So would an interruption that was handled, if it came in an ``exec`` of a text, as
+        dataclasses are made by: CPython remembers it until the next ``exec`` has ended
+        (``unhandled_keyboard_interrupt`` in Python/pythonrun.c).
         """
+        exec("pass")
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
