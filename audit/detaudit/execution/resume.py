@@ -118,7 +118,7 @@ def load(path: Path) -> Saved:
 def _read(path: Path) -> list[bytes]:
     """Its whole lines, the first of them checked."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would never end
+        if path.is_fifo():  # nobody may ever write to it
             raise UsageError(f"{path} is not a saved audit: it is no file.")
         with open(path, "rb") as file:
             content = file.read(LARGEST + 1)
