@@ -30,10 +30,10 @@ def interpreter(version: str) -> str | None:
 
 
 def with_backend(backend: str) -> str:
-    """The interpreter that ``DETAUDIT_BACKEND_PYTHON`` names, or this one; skips where the backend
+    """The interpreter that ``_DETAUDIT_BACKEND_PYTHON`` names, or this one; skips where the backend
     is not there.
     """
-    python = os.environ.get(f"DETAUDIT_{backend.upper()}_PYTHON", sys.executable)
+    python = os.environ.get(f"_DETAUDIT_{backend.upper()}_PYTHON", sys.executable)
     if python == sys.executable and importlib.util.find_spec(backend) is None:
         pytest.skip(f"no {backend} here")
     return python

@@ -1,7 +1,8 @@
-"""Typed values as JSON and back: named tuples, of named tuples, tuples, mappings and plain values.
+"""Typed values as JSON and back: named tuples, nested or not, with tuples, mappings and plain
+values.
 
-Fields that have their default are left out. Reading checks every name and every type, so that a
-misspelt field is an error and no silence.
+Fields that have their default value are left out. The reader checks every name and every type, so a
+misspelled field is an error and never ignored.
 """
 
 import functools
@@ -9,25 +10,25 @@ from typing import Any, Dict, Sequence, Tuple, Union, get_type_hints
 
 
 class ProtocolError(ValueError):
-    """A document of the other side holds what it may not: an unknown field, one that is missing, or
-    a value of another type.
+    """A document of the other side has an unknown field, lacks a field, or has a value of a wrong
+    type.
     """
 
 
 def encode(value: Any) -> Dict[str, Any]:
-    """A named tuple as plain values for JSON. Fields that have their default are left
-    out.
+    """Return a named tuple as plain values for JSON, without the fields that have their default
+    value.
     """
     return {name: _plain(one) for name, one in given(value).items()}
 
 
 def decode(kind: Any, document: Any) -> Any:
-    """A document that :func:`encode` has made, as the type that it is of. Raises ProtocolError."""
+    """Return a document made by :func:`encode` as the type ``kind``. Raises ProtocolError."""
     return _read(kind, document, kind.__name__)
 
 
 def given(value: Any) -> Dict[str, Any]:
-    """The fields of a named tuple that have another value than their default."""
+    """Return the fields of a named tuple whose value is not the default."""
     defaults = value._field_defaults
     return {
         name: one
@@ -47,7 +48,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
-    """``value``, of JSON, as the type ``kind``; ``where`` names it in an error."""
+    """Return the JSON value ``value`` as the type ``kind``; ``where`` names it in an error."""
     origin, inner = getattr(kind, "__origin__", None), getattr(kind, "__args__", None) or ()
     if kind is Any:
         return value
@@ -63,11 +64,13 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return {name: _read(inner[1], one, "%s[%r]" % (where, name)) for name, one in value.items()}
     if origin is None and _is_a(kind, value):
         return value
-    raise ProtocolError("%s is %.100r, which is no %s" % (where, value, kind))
+    raise ProtocolError("%s is %.100r; expected %s" % (where, value, kind))
 
 
 def _is_a(kind: type, value: Any) -> bool:
-    """Of plain types; true and false are no numbers, and an integer will do for a float."""
+    """Whether a plain value has the type: booleans are not numbers, and an integer passes as a
+    float.
+    """
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
@@ -89,8 +92,8 @@ def _read_fields(kind: Any, document: Dict[str, Any], where: str) -> Any:
     missing = sorted(set(types) - set(document) - set(kind._field_defaults))
     if unknown or missing:
         raise ProtocolError(
-            "%s: unknown %s, missing %s; its fields are %s"
-            % (where, unknown or "nothing", missing or "nothing", ", ".join(types))
+            "%s: unknown fields: %s; missing fields: %s; its fields are %s"
+            % (where, unknown or "none", missing or "none", ", ".join(types))
         )
     return kind(
         **{

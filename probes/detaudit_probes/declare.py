@@ -1,31 +1,33 @@
-"""The shapes of a source's declaration: data, and at most a few small functions beside it.
+"""The types of a source's declaration: data, with at most a few small functions beside it.
 
-A module under ``sources/`` holds a ``SOURCE`` of the type below and may define any of these
+A module under ``sources/`` has a ``SOURCE`` of the type below and may define any of these
 functions. The engine reads ``SOURCE``; only the guest calls the functions, each with a
 :class:`~detaudit_probes.trials.trial.Trial`:
 
-``pin(trial)``          hold the source, in the child, before anything is built
-``provoke(trial)``      make the source as loose as another process or machine could
-``watch(trial)``        begin to count, in every trial, before anything is provoked or pinned; it
-                        changes no bits
-``see(trial)``          how often the source acted, as a count (0: it was not exercised); without
-                        this function, what was left in ``trial.counts`` under the source's id
-``available(trial)``    a reason why the source cannot be tried here, or None
-``model(trial)``        a tiny model of its own: ``(model, x, y)``
-``feed(trial, x, y)``   an input pipeline of its own, given to ``fit`` in place of the arrays
-``train(trial)``        a training procedure of its own, in place of one ``fit``
+``pin(trial)``             pin the source, in the child, before anything is built
+``provoke(trial)``         make the source vary as much as another process or machine could
+``start_counting(trial)``  start to count, in every trial, before anything is provoked or pinned;
+                           it changes no bits
+``count_uses(trial)``      how often the source was used, as a count (0: it was not exercised);
+                           without this function, the count in ``trial.counts`` under the source's
+                           id
+``available(trial)``       the reason why the source cannot be tried here, or None
+``model(trial)``           a tiny model of its own: ``(model, x, y)``
+``feed(trial, x, y)``      an input pipeline of its own, passed to ``fit`` in place of the arrays
+``train(trial)``           a training procedure of its own, in place of one ``fit``
 
 In a user's own script (``detaudit run``) these are called, with a
 :class:`~detaudit_probes.hooks.session.Session`:
 
-``hold(session, pin)``      hold the source from outside, before the script's first line or when a
-                            module is imported
-``touch(session)``          begin to count how often the script meets the source; it changes no bits
-``touched(session, id)``    that count, at the end; without this function, what was counted by
-                            ``session.drew``
-``spy(session)``            note the call sites as well, in a trial that is not judged, where
-                            ``touch`` is too cheap to
-``vary(session)``           give the source another value, as another machine could
+``pin_script(session, pin)``  pin the source from outside, before the script's first line or when a
+                              module is imported
+``touch(session)``            start to count how often the script uses the source; it changes no
+                              bits
+``touched(session, id)``      that count, at the end; without this function, the count made by
+                              ``session.drew``
+``spy(session)``              record the call sites as well, in a trial that is not judged, if
+                              ``touch`` is too cheap for that
+``vary(session)``             give the source another value, as another machine could
 """
 
 from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union
@@ -38,25 +40,25 @@ CHILD = "child"  # takes effect later: applied in the child
 
 #: Keras 3's backends.
 EVERY_BACKEND = ("tensorflow", "jax", "torch")
-#: Keras 2 before it was TensorFlow's own: a package with backends, under which all draws from
-#: NumPy's generator.
+#: Keras 2 before it became part of TensorFlow: a package with backends, on which everything draws
+#: from NumPy's generator.
 THEANO = "theano"
 OLD_KERAS = (THEANO, "tensorflow1")
-#: Keras 2 as ``tf.keras``: inside TensorFlow 2.3 to 2.6; and beside it as the package ``keras`` 2.7
-#: to 2.15, and as ``tf_keras`` later.
+#: Keras 2 as ``tf.keras``: part of TensorFlow 2.3 to 2.6, then the separate package ``keras`` 2.7
+#: to 2.15, and ``tf_keras`` later.
 TF_KERAS = ("tensorflow2", "tf_keras")
-#: The package of Keras 2 that may lie beside another Keras.
+#: The package of Keras 2 that may be installed beside another Keras.
 KERAS_2_BESIDE = "tf_keras"
-#: What Keras is imported as; TensorFlow 2.0 to 2.6 contain it.
+#: The names that Keras is imported under; TensorFlow 2.0 to 2.6 contain it.
 KERAS_MODULES = ("keras", "tensorflow.keras", KERAS_2_BESIDE)
 #: Each is an adapter in ``backends/``.
 BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
-#: Those that bear the name that Keras and pip give them; the other adapters are for TensorFlow.
+#: Backends with the name that Keras and pip use; the other adapters are for TensorFlow.
 NOT_TENSORFLOW = ("jax", "torch", THEANO)
 
 
 def under_keras_2(tensorflow: Tuple[int, int]) -> str:
-    """The adapter for Keras 2 on this release of TensorFlow."""
+    """Return the adapter for Keras 2 on this release of TensorFlow."""
     return (
         "tensorflow1"
         if tensorflow < (2, 0)
@@ -67,22 +69,22 @@ def under_keras_2(tensorflow: Tuple[int, int]) -> str:
 
 
 def keras_2_is_chosen(variables: Mapping[str, str]) -> bool:
-    """Whether TensorFlow 2.16 and newer take ``tf_keras`` for ``tf.keras``.
+    """Whether TensorFlow 2.16 and newer use ``tf_keras`` as ``tf.keras``.
     (``tensorflow/__init__.py``.)
     """
     return variables.get("TF_USE_LEGACY_KERAS") in ("true", "True", "1")
 
 
 class Pin(NamedTuple):
-    """Something that holds sources so that they cannot make runs differ.
+    """A way to fix sources so that they cannot make runs differ.
 
-    ``holds`` lists *every* source that it holds: loosing one of them takes the pin away. ``lines``
-    are what a user pastes, per backend (``"*"``: on every backend); an environment pin is pasted as
-    ``environment``. ``settings`` of a training may be the pin.
+    ``sources`` lists *every* source that it pins: unpinning one of them removes the pin. ``lines``
+    are what a user pastes, per backend (``"*"``: on every backend); a pin by environment variables
+    is pasted as ``environment``. ``settings`` of a training may be the pin.
     """
 
     id: str
-    holds: Tuple[str, ...]
+    sources: Tuple[str, ...]
     takes_effect: str = CHILD
     environment: Dict[str, str] = {}
     settings: Settings = NO_SETTINGS
@@ -90,19 +92,19 @@ class Pin(NamedTuple):
     note: str = ""
 
 
-class Loosen(NamedTuple):
-    """The experiment of a source that may part two runs of one condition: loose pairs against
-    pinned pairs.
+class Unpin(NamedTuple):
+    """The experiment of a source that may make two runs of one condition differ: unpinned pairs
+    against pinned pairs.
 
-    ``loosens`` are the ids that are let loose (by default the source itself). ``models`` are tried
-    one by one. ``race`` says that parting is a matter of timing, so that agreement and blame need
-    counts. ``environment`` values may hold ``{draw}``, which differs in every trial of the
-    condition. ``pins`` are the pins to be tried, the advised one first; an empty tuple means the
-    source's own.
+    ``unpins`` are the ids that are unpinned (by default the source itself). ``models`` are tried
+    one by one. If ``race`` is true, whether runs differ is a matter of timing, so matches and
+    causes need counts. ``environment`` values may contain ``{draw}``, which differs in every trial
+    of the condition. ``pins`` are the pins to try, the recommended one first; an empty tuple means
+    the source's own.
     """
 
     models: Tuple[str, ...]
-    loosens: Tuple[str, ...] = ()
+    unpins: Tuple[str, ...] = ()
     feed: bool = False
     procedure: bool = False
     race: bool = False
@@ -112,9 +114,10 @@ class Loosen(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What must be there before a source, or one of its settings, can be tried.
+    """What a source, or one of its settings, requires before it can be tried.
 
-    ``cpu_flags`` are spelled as in ``/proc/cpuinfo``. A source that needs a GPU is tried on it.
+    ``cpu_flags`` are spelled as in ``/proc/cpuinfo``. A source that needs a GPU is tried on the
+    GPU.
     """
 
     gpus: int = 0
@@ -126,8 +129,8 @@ class Needs(NamedTuple):
 class Setting(NamedTuple):
     """One of several values of a source that a user may legitimately choose.
 
-    ``models`` are those on which it means something (empty: all of the source's). ``device`` is
-    ``cpu``, ``gpu`` (the first) or ``gpu:N``; None leaves the source's own.
+    ``models`` are those to which it applies (empty: all of the source's). ``device`` is ``cpu``,
+    ``gpu`` (the first) or ``gpu:N``; None means the source's own.
     """
 
     name: str
@@ -141,10 +144,10 @@ class Setting(NamedTuple):
 
 
 class Compare(NamedTuple):
-    """The experiment of a source with settings: each repeats itself, or not; they agree, or not.
+    """The experiment of a source with settings: do runs match within each setting and between
+    settings?
 
-    ``recorded`` false says that the runs are unrecorded: initial and final weights alone are
-    compared.
+    If ``recorded`` is false, the runs are unrecorded: only initial and final weights are compared.
     """
 
     models: Tuple[str, ...]
@@ -157,18 +160,25 @@ class Compare(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """A change of the user's own lines that holds a source; it is tried on a copy before it is
-    told.
+    """A change of the user's own lines that pins a source; it is tried on a copy before it is
+    reported.
 
-    ``kind`` is ``insert`` (``lines`` behind the imports of one of the modules ``after``, or at the
-    top where that is empty), ``wrap`` (the call becomes ``form``, with ``{call}`` in it, and
-    ``{owner}`` where it is a method's), ``add`` (``form`` is one more argument, or stands for the
-    first where it is no keyword), ``set`` (the argument ``form`` gets ``value``; None takes it
-    away), ``first`` (the first argument is ``value``) or ``rename`` (the function is called
-    ``form``; one that ends with a bracket stands for the arguments too, and with ``{arguments}`` in
-    it for the whole call). All but the first change calls of a function whose last name is among
-    ``calls`` (any, where that is empty), at the lines that were seen to draw. ``order`` sorts the
-    sets, and replaces ``hash``, at lines that were seen to let the hash seed in.
+    ``kind`` is one of these:
+
+    * ``insert``: insert ``lines`` after the imports of one of the modules ``after``, or at the top
+      if that is empty
+    * ``wrap``: replace the call with ``form``, which contains ``{call}``, and ``{owner}`` for a
+      method
+    * ``add``: add the argument ``form``, or put it in place of the first argument if it is not a
+      keyword
+    * ``set``: give the argument ``form`` the value ``value``; None removes it
+    * ``first``: make ``value`` the first argument
+    * ``rename``: call ``form`` instead; a ``form`` that ends with a bracket replaces the arguments
+      too, and one that contains ``{arguments}`` replaces the whole call
+    * ``order``: sort the sets, and replace ``hash``, in lines that depend on the hash seed
+
+    All but ``insert`` change calls of functions whose last name is among ``calls`` (any function if
+    that is empty), in the lines that were observed to draw.
     """
 
     kind: str
@@ -182,13 +192,14 @@ class Edit(NamedTuple):
 class InScript(NamedTuple):
     """How a source is tried in a user's own script.
 
-    ``pin`` is applied from outside. ``told`` false says that nothing tells whether a script met the
-    source, so that it is always tried. ``sites`` false says that no call site can be watched.
+    ``pin`` is applied from outside. If ``counted`` is false, it cannot be detected whether a script
+    uses the source, so the source is always tried. If ``sites`` is false, no call site can be
+    recorded.
     """
 
     pin: str
     race: bool = False
-    told: bool = True
+    counted: bool = True
     sites: bool = True
     direct: bool = False
     edits: Tuple[Edit, ...] = ()
@@ -200,21 +211,21 @@ class Link(NamedTuple):
 
 
 class Source(NamedTuple):
-    """All that the project knows about one thing that can make two runs differ.
+    """Everything that the project knows about one thing that can make two runs differ.
 
-    ``experiment`` is that of a scan, None where only a user's own script can have the source;
-    ``per_backend`` has it for backends on which it is another one, or none (the source's pins are
-    there all the same). ``script`` says how it is tried in a script, None where it is not.
+    ``experiment`` is the scan's experiment, None if only a user's own script can have the source.
+    ``per_backend`` overrides it for backends with a different experiment, or none (the source's
+    pins exist there all the same). ``script`` says how it is tried in a script, None if it is not.
     """
 
     id: str
     family: str
     title: str
     breaks: str
-    experiment: Union[Loosen, Compare, None]
+    experiment: Union[Unpin, Compare, None]
     pins: Tuple[Pin, ...] = ()
     backends: Tuple[str, ...] = ("tensorflow",)
-    per_backend: Dict[str, Union[Loosen, Compare, None]] = {}
+    per_backend: Dict[str, Union[Unpin, Compare, None]] = {}
     needs: Needs = Needs()
     links: Tuple[Link, ...] = ()
     quick: bool = False
@@ -223,5 +234,5 @@ class Source(NamedTuple):
     script: Optional[InScript] = None
 
 
-#: Families in the order in which they are shown and tried.
+#: The families, in the order in which they are shown and tried.
 FAMILIES = ("generators", "order", "parallel arithmetic", "kernels and compilers", "use", "gpu")

@@ -1,6 +1,6 @@
-"""Placebos: settings that people rely on and that do nothing, each beside the real one.
+"""Placebos: settings that people rely on and that do nothing, each with the real setting.
 
-A placebo is declared as data; where it is something that a script does, ``apply`` does it in the
+A placebo is declared as data. If it is something that a script does, ``apply`` does it in the
 child.
 """
 
@@ -12,18 +12,19 @@ from detaudit_probes.declare import EVERY_BACKEND, Link
 
 
 class Placebo(NamedTuple):
-    """``claims`` is the source that people believe it holds. ``real`` is the pin that does.
+    """``claims`` is the source that people believe it pins, ``real`` the pin that does.
 
-    ``holds`` true: it is said to make runs agree, so it is tried where they part. False: it is said
-    to change a setting, so it is tried against the bits of the setting left alone. ``environment``
-    is what a user sets; ``applied`` says that :func:`apply` does something in the child.
+    If ``promises_match`` is true, it is believed to make runs match, so it is tried in a condition
+    in which they differ. If false, it is believed to change how something is computed, so its bits
+    are compared with those without the setting. ``environment`` is what a user sets; ``applied``
+    says that :func:`apply` does something in the child.
     """
 
     id: str
     title: str
     claims: str
     real: str
-    holds: bool
+    promises_match: bool
     environment: Dict[str, str] = {}
     applied: bool = False
     model: str = "cnn"
@@ -38,7 +39,7 @@ PLACEBOS = (
         'os.environ["PYTHONHASHSEED"] = "0" inside the script',
         "hash-seed",
         "hash-seed",
-        holds=True,
+        promises_match=True,
         applied=True,
         backends=EVERY_BACKEND,
         links=(
@@ -50,10 +51,10 @@ PLACEBOS = (
     ),
     Placebo(
         "omp-num-threads",
-        "OMP_NUM_THREADS=1 under pip's TensorFlow",
+        "OMP_NUM_THREADS=1 with the pip build of TensorFlow",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         environment={"OMP_NUM_THREADS": "1"},
     ),
     Placebo(
@@ -61,7 +62,7 @@ PLACEBOS = (
         "tf.config.threading.set_intra_op_parallelism_threads = 1 (assigned, not called)",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         applied=True,
     ),
     Placebo(
@@ -69,7 +70,7 @@ PLACEBOS = (
         "TF_INTRA_OP_PARALLELISM_THREADS=1 (the variable is TF_NUM_INTRAOP_THREADS)",
         "intra-op-threads",
         "one-thread",
-        holds=False,
+        promises_match=False,
         environment={"TF_INTRA_OP_PARALLELISM_THREADS": "1"},
     ),
     Placebo(
@@ -77,7 +78,7 @@ PLACEBOS = (
         "TF_DISABLE_MKL=1 (the variable is TF_ENABLE_ONEDNN_OPTS=0)",
         "onednn",
         "onednn-off",
-        holds=False,
+        promises_match=False,
         environment={"TF_DISABLE_MKL": "1"},
     ),
     Placebo(
@@ -85,7 +86,7 @@ PLACEBOS = (
         "TF_USE_CUDNN_AUTOTUNE=0 (the variable is TF_CUDNN_USE_AUTOTUNE)",
         "cudnn",
         "cudnn-autotune-off",
-        holds=False,
+        promises_match=False,
         environment={"TF_USE_CUDNN_AUTOTUNE": "0"},
         gpu=True,
         links=(
@@ -108,10 +109,10 @@ def apply(name: str, trial: Any) -> None:
 
 
 def met(before: Dict[str, str]) -> List[str]:
-    """The ids of those that a script has applied by itself; ``before`` is the environment that it
-    began with.
+    """Return the ids of the placebos that a script has applied itself; ``before`` is its initial
+    environment.
 
-    Called at the script's end. Imports nothing.
+    Called at the end of the script. Imports nothing.
     """
     found = []
     for one in PLACEBOS:

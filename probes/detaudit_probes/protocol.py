@@ -1,7 +1,7 @@
-"""How the engine and the guest speak: files in a private control folder, announced over a pipe.
+"""How engine and guest communicate: files in a private control folder, announced over a pipe.
 
 This docstring is the specification; the constants below are its names. Every file is UTF-8 JSON,
-written under another name and renamed, so that a reader never sees half of one.
+written under a temporary name and then renamed, so that a reader never sees an incomplete file.
 
 The control folder::
 
@@ -11,22 +11,22 @@ The control folder::
     trials/N/trace.json     child -> engine: facts, condition, outcome (section "trace")
     trials/N/tables.jsonl   child -> engine: the tables and their columns, append-only
     trials/N/*.rows         child -> engine: fingerprints, append-only
-    trials/N/*.at, *.bytes  child -> engine: the tensors' bytes, where they are kept
+    trials/N/*.at, *.bytes  child -> engine: the tensors' bytes, if they are kept
     trials/N/stdout, stderr the child's own output: never part of the protocol
-    trials/N/exit.json      nest -> engine: how the child ended; its presence says that it ended
+    trials/N/exit.json      nest -> engine: how the child ended; written only when it has ended
 
 Two inherited pipes, named by file descriptor in ``nest.json``:
 
-``commands``  the engine writes one line a trial, ``run N``. End of file: no more work.
-``lifeline``  nobody ever writes. End of file means that the engine is gone, however it died: the
-              nest and every child end themselves.
+``commands``  the engine writes one line per trial, ``run N``. End of file: no more work.
+``lifeline``  nobody ever writes. End of file means that the engine has ended in any way: the nest
+              and every child then end themselves.
 
 nest.json::
 
     {"protocol": 2, "backend": "tensorflow", "imports": true, "fork": true,
      "commands": 5, "lifeline": 7, "probes": ["/path/of/a/third/party/folder"]}
 
-``imports`` false asks for the hello alone, without the framework.
+If ``imports`` is false, the nest writes the hello without importing the framework.
 
 hello.json::
 
@@ -36,8 +36,8 @@ hello.json::
 or ``"ready": false`` and ``"failure": {"kind": "import-failed" | "too-old" | "protocol",
 "type": ..., "message": ..., "module": ...}``.
 
-request.json: the fields of :class:`Request`, as :mod:`detaudit_probes.codec` encodes them. What
-one side reads of the other is decoded by type: a misspelt or unknown field is an error.
+request.json: the fields of :class:`Request`, as :mod:`detaudit_probes.codec` encodes them. Each
+side decodes the other's files by type: a misspelled or unknown field is an error.
 
 exit.json::
 
@@ -54,10 +54,10 @@ trace.json::
 ``condition`` is the :class:`Request` as it was received, ``measures`` the fields of
 :class:`Measures`.
 
-``program`` counts the programs that the process has run one after the other (``exec``): the tables
-of each are its own, and the document tells of all.
+``program`` counts the programs that the process has run one after another (``exec``): each has its
+own tables, and the document describes all of them.
 
-tables.jsonl has a line for each table, and a further one where a table gets further columns::
+tables.jsonl has a line for each table, and another one if a table gets more columns::
 
     {"table": 0, "name": "once", "kind": "events" | "steps", "file": "0.rows",
      "columns": [{"stage": "init", "name": "dense/kernel"}, ...], "kept": true}
@@ -68,17 +68,17 @@ The table's file holds little-endian unsigned 64-bit integers:
 * ``steps``: rows of ``2 + len(columns)``, ``(sequence, step, fingerprint, ...)``.
 
 ``sequence`` counts the observations of the trial over all tables and so gives the causal order.
-Where ``kept`` is true, ``N.at`` has one row of offsets for each row of ``N.rows`` (one offset for
-``events``, one a column for ``steps``) into ``N.bytes``, where a record is ``<u2 length>``, that
+If ``kept`` is true, ``N.at`` has one row of offsets for each row of ``N.rows`` (one offset for
+``events``, one per column for ``steps``) into ``N.bytes``. A record there is ``<u2 length>``, that
 many bytes of ASCII ``dtype|d0,d1,...``, ``<u8 size>``, and the elements in C order, little-endian.
 A tensor of more than ``LARGEST_KEPT`` bytes is not kept: its offset is ``NOT_KEPT``.
 
-``outcome`` is written by the child (``completed``, ``unavailable``, ``failed``); that of a child
-that died is written by the engine alone (``crashed``, ``timed-out``).
+The child writes ``outcome`` (``completed``, ``unavailable``, ``failed``). For a child that died,
+only the engine writes it (``crashed``, ``timed-out``).
 
-Version history of the trace: 1, the first; 2, the tables have a file of their own; 3, the condition
-has settings and orders, and measures leave out what has its default. Of the protocol: 1, the first;
-2, settings and orders in place of options.
+Versions of the trace: 1, the first; 2, the tables have their own file; 3, the condition has
+settings and orders, and measures omit fields with default values. Versions of the protocol: 1, the
+first; 2, settings and orders replace options.
 """
 
 from typing import Any, Collection, Dict, NamedTuple, Optional, Tuple, Union
@@ -99,14 +99,15 @@ EXIT_FILE = "exit.json"
 STDOUT_FILE = "stdout"
 STDERR_FILE = "stderr"
 
-# Left in a trial's folder by a watched process of a user's script (``hooks/start.py``).
-MAIN_FILE = "main"  # the number of the process that is watched
+# Left in a trial's folder by the recorded process of a user's script (``hooks/start.py``).
+MAIN_FILE = "main"  # the id of the recorded process
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
-SITES_FILE = "sites.json"  # the lines that drew, and the seeds that the script set
-EVENTS_FILE = "events.json"  # the operations of the step that was asked for, as they were executed, replay by replay
-NOT_KNOWN = 0  # there, the fingerprint of what cannot be read
-SAVED = "saved "  # so a digest's name begins: of the arrays that the script has saved in a file
-BESIDE = "beside "  # of what stands beside the training, and is not judged; its kind comes next
+SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds that the script set
+EVENTS_FILE = "events.json"  # the operations that the requested step executed, replay by replay
+NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
+SAVED = "saved "  # prefix of a digest's name: the arrays that the script has saved in a file
+# Prefix of observations beside the training, which are not judged; the kind follows
+BESIDE = "beside "
 # Modules of experiment trackers
 TRACKERS = (
     "clearml",
@@ -116,30 +117,30 @@ TRACKERS = (
     "wandb",
 )
 FAULT_FILE = "fault"  # a fault of the hooks themselves
-# A name in the trace begins so: what a function is given that the script compiles
+# Prefix of names in the trace: the arguments of a function that the script compiles
 ARGUMENT = "argument"
 
-#: The ``model`` of a trial that trains nothing and replays operations of the catalogue.
+#: The ``model`` of a trial that only replays operations of the catalogue.
 OPERATIONS = "operations"
 
-#: Bytes of one tensor that are kept at most; a larger one has its fingerprint alone.
+#: The largest tensor that is kept, in bytes; of a larger one only the fingerprint is kept.
 LARGEST_KEPT = 1 << 20
 NOT_KEPT = (1 << 64) - 1
 
-#: Stages of an observation in causal order.
+#: Stages of observations, in causal order.
 STAGES = ("rng", "data", "init", "forward", "loss", "gradient", "update", "metric", "output")
 
-#: Fingerprint algorithms, best first: an audit uses the first that all its interpreters can do.
+#: Fingerprint algorithms, best first: an audit uses the first that all its interpreters support.
 FINGERPRINTS = ("xxh3_64", "blake2b_64")
 
 
-#: What a setting of a source's own may be.
+#: The type of a source's own setting.
 Value = Union[bool, int, float, str]
 
 
 class Settings(NamedTuple):
-    """How a training is set up, and the process that it runs in: what a pin, or one of the settings
-    of a source, gives. None leaves the framework, the model or the machine as it is.
+    """How a training, and the process that it runs in, is set up by a pin or by one of a source's
+    settings. None leaves the framework, the model or the machine unchanged.
 
     Settings are values that can be compared and hashed.
     """
@@ -154,21 +155,22 @@ class Settings(NamedTuple):
     momentum: Optional[float] = None  # of that optimizer
     epochs: Optional[int] = None  # of each ``fit``, in place of the model's own
     loader_workers: Optional[int] = None  # processes that load batches for Torch
-    use_cudnn: Optional[bool] = None  # of an LSTM: whether it may use cuDNN's kernel
-    one_by_one: Optional[bool] = None  # whether examples are predicted singly, not in one batch
-    busy: Optional[bool] = None  # whether other processes keep every core busy meanwhile
-    fixed_addresses: Optional[bool] = None  # whether memory lies at the same addresses in each run
+    use_cudnn: Optional[bool] = None  # whether an LSTM may use cuDNN's kernel
+    # Whether examples are predicted one by one instead of in one batch
+    one_by_one: Optional[bool] = None
+    busy: Optional[bool] = None  # whether other processes keep every core busy at the same time
+    fixed_addresses: Optional[bool] = None  # whether memory has the same addresses in every run
     own: Tuple[Tuple[str, Value], ...] = ()  # by source id, sorted: see :func:`own_setting`
 
     def over(self, others: "Settings") -> "Settings":
-        """These, and of ``others`` what is not given here."""
+        """Return these settings, completed by those of ``others`` that are not set here."""
         mine = {name: value for name, value in given(self).items() if name != "own"}
         own = dict(others.own)
         own.update(self.own)
         return others._replace(own=tuple(sorted(own.items())), **mine)
 
     def without(self, others: "Settings") -> "Settings":
-        """These, but nothing that ``others`` give."""
+        """Return these settings without those that ``others`` set."""
         taken = {name: None for name in given(others) if name != "own"}
         names = {name for name, _ in others.own}
         return self._replace(own=tuple(one for one in self.own if one[0] not in names), **taken)
@@ -178,61 +180,65 @@ NO_SETTINGS = Settings()
 
 
 def own_setting(source: str, value: Value) -> Settings:
-    """A setting that is none of a training's in general: ``source`` gives it a meaning in its own
-    file, and reads it there by :meth:`detaudit_probes.given.Given.own_setting`.
+    """Return a setting with a meaning that only ``source`` defines, in its own file; it reads it
+    with :meth:`detaudit_probes.given.Given.own_setting`.
     """
     if source in Settings._fields + Orders._fields:
-        raise ProtocolError("%r is a setting of every training" % source)
+        raise ProtocolError("%r is a common setting, not a setting of one source" % source)
     return Settings(own=((source, value),))
 
 
 def check_own_settings(settings: Settings, known_sources: Collection[str]) -> None:
-    """Raises ProtocolError where an own setting is of no known source."""
+    """Raises ProtocolError if one of the sources' own settings belongs to an unknown source."""
     unknown = sorted({name for name, _ in settings.own} - set(known_sources))
     if unknown:
-        raise ProtocolError("settings of sources that are not known: %s" % ", ".join(unknown))
+        raise ProtocolError("settings of unknown sources: %s" % ", ".join(unknown))
 
 
 class Orders(NamedTuple):
-    """What a trial is asked to do beside the training: what it records, where it ends, what it
-    replays, and in which folder a user's program is run.
+    """What a trial does beside the training: what it records, when it ends, what it replays, and in
+    which folder a user's program runs.
     """
 
     # recording
-    watch: bool = True  # false: initial and final weights alone, as in an unrecorded run
-    every: int = 1  # steps from one that is recorded to the next
-    keep_from: Optional[int] = None  # sequence number from which on tensors' bytes are kept
-    pinpoint: Optional[int] = None  # the step, from 0, that is replayed operation by operation
-    eager: bool = False  # whether a step outside of ``fit`` is watched while it runs
-    spy: Optional[str] = None  # the source whose call sites are noted
-    files: Tuple[str, ...] = ()  # left by an earlier run, relative to the root: who reads them
+    record: bool = True  # false: only initial and final weights, as in an unrecorded run
+    every: int = 1  # record every N-th step
+    keep_from: Optional[int] = None  # sequence number of the first observation whose bytes are kept
+    # The step, counted from 0, that is replayed operation by operation
+    pinpoint: Optional[int] = None
+    eager: bool = False  # whether a step outside of ``fit`` is observed while it runs
+    spy: Optional[str] = None  # the source whose call sites are recorded
+    # Files left by an earlier run, relative to the root: record who reads them
+    files: Tuple[str, ...] = ()
     stop_steps: Optional[int] = None  # steps after which the program is ended
-    stop_seconds: Optional[float] = None  # seconds after which it is ended, at the end of a step
+    # Seconds after which it is ended, at the end of the current step
+    stop_seconds: Optional[float] = None
     placebo: Optional[str] = None  # id of a placebo that is applied in the child
     # replaying operations of the catalogue
     operations: Optional[str] = None  # names of entries, separated by commas
-    dtypes: Optional[str] = None  # in which they are called, separated by commas; None: floats
+    dtypes: Optional[str] = None  # dtypes to call them with, separated by commas; None: floats
     repeats: Optional[int] = None  # calls of each entry
-    unseeded: bool = False  # whether random ones are called by their defaults
+    unseeded: bool = False  # whether random operations are called with their defaults
     refusals: bool = False  # whether the library is asked which operations refuse to run
     # the folder of a user's program
-    version: str = ""  # which changed copy of the program's files is run; empty: as it is
-    without: Tuple[str, ...] = ()  # files of the folder that are taken away before
-    left: bool = False  # whether the run begins from what the first one that began so has left
-    kept: bool = False  # whether that is kept of a pinned run too
-    root: str = ""  # the folder as the process sees it
+    version: str = ""  # the changed copy of the program's files to run; empty: the original
+    without: Tuple[str, ...] = ()  # files of the folder that are removed before the run
+    left: bool = False  # whether the run starts with the files that the first such run left
+    kept: bool = False  # whether those files are kept of a pinned run too
+    root: str = ""  # the folder, as the process sees it
     origin: str = ""  # the user's own folder, of which ``root`` may be a view
     covered: Tuple[str, ...] = ()  # further folders that are protected
     temporary: str = ""  # the trial's own temporary folder
-    began: Optional[float] = None  # when the audit did, in seconds since the epoch
+    began: Optional[float] = None  # when the audit began, in seconds since the epoch
 
 
 NO_ORDERS = Orders()
 
 
 class Files(NamedTuple):
-    """What a run has read below its own folder, and what it has written, made and found outside of
-    that (:class:`detaudit_probes.hooks.files.Record`). ``connected``: to another machine.
+    """The files that a run has read below its own folder, and those that it has written, created
+    and found outside of that folder (:class:`detaudit_probes.hooks.files.Record`). ``connected``:
+    whether it connected to another machine.
     """
 
     read: Tuple[str, ...] = ()
@@ -243,15 +249,15 @@ class Files(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A message with which the library refuses to run, and the operations that it means."""
+    """A message with which the library refuses to run, and the operations that it concerns."""
 
     message: str
     operations: Tuple[str, ...]
 
 
 class Raised(NamedTuple):
-    """The exception in which an entry of the catalogue ended; ``refusal``: its class is that of a
-    kernel that does not exist, or of a refusal under op determinism.
+    """The exception that ended an entry of the catalogue. ``refusal``: its class is the one of
+    missing kernels and of refusals under op determinism.
     """
 
     type: str
@@ -260,54 +266,61 @@ class Raised(NamedTuple):
 
 
 class OperationsReplayed(NamedTuple):
-    """What came of replaying entries of the catalogue, each by its name and dtype."""
+    """The results of replaying entries of the catalogue, by name and dtype."""
 
     raised: Dict[str, Raised] = {}
-    executed: Dict[str, Tuple[str, ...]] = {}  # the framework's operations that an entry executes
-    seconds: Dict[str, Tuple[float, ...]] = {}  # of each call
-    guilty: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
+    # The operations of the framework that an entry executes
+    executed: Dict[str, Tuple[str, ...]] = {}
+    seconds: Dict[str, Tuple[float, ...]] = {}  # the duration of each call
+    differing: Dict[str, Optional[Dict[str, Any]]] = {}  # ``ops.event.described``; None: not found
 
 
 class Ends(NamedTuple):
-    """In how many states one way to replay a step has ended."""
+    """The number of distinct end states of one way to replay a step."""
 
     replays: int
     distinct: int
 
 
 class StepReplayed(NamedTuple):
-    """What came of replaying a step. ``kind``: ``fit``, a function or an eager loop."""
+    """The results of replaying a step. ``kind``: ``fit``, a function or an eager loop."""
 
     kind: str
-    operations: int  # that were watched
-    guilty: Optional[Dict[str, Any]] = None  # ``ops.event.described``: where replays differ first
+    operations: int  # the number of observed operations
+    operation: Optional[Dict[str, Any]] = (
+        None  # ``ops.event.described``: where replays differ first
+    )
     failed: str = ""  # why the step could not be replayed
-    watched: Optional[Ends] = None  # operation by operation, each fingerprinted
-    eager: Optional[Ends] = None  # operation by operation
-    compiled: Optional[Ends] = None  # as it was compiled
-    same_watched: Optional[bool] = None  # whether watched and eager replays end on the same bits
-    same_eager: Optional[bool] = None  # whether eager and compiled ones do
-    same_step: Optional[bool] = None  # whether a replay ends on the bits of the step itself
-    seconds: Optional[float] = None  # that replaying has taken
+    recorded: Optional[Ends] = None  # replays operation by operation, each fingerprinted
+    eager: Optional[Ends] = None  # replays operation by operation
+    compiled: Optional[Ends] = None  # replays of the compiled step
+    recorded_matches_eager: Optional[bool] = (
+        None  # whether watched and eager replays end on the same bits
+    )
+    eager_matches_compiled: Optional[bool] = None  # whether eager and compiled ones do
+    replay_matches_step: Optional[bool] = (
+        None  # whether a replay ends on the bits of the step itself
+    )
+    seconds: Optional[float] = None  # the duration of all replays
 
 
 class Measures(NamedTuple):
-    """What a trial tells of itself beside its observations; not compared. None: not told."""
+    """What a trial reports beside its observations; not compared. None: not reported."""
 
     steps: int = 0
     epochs: int = 0
-    step_seconds: Tuple[float, ...] = ()  # seconds, one a step
-    max_rss: int = 0  # bytes of memory, at most
-    moved: Optional[bool] = None  # whether a weight was seen to change
+    step_seconds: Tuple[float, ...] = ()  # seconds, one per step
+    max_rss: int = 0  # peak memory in bytes
+    moved: Optional[bool] = None  # whether a weight has changed
     backend: Optional[str] = None  # the adapter for the Keras that a program has imported
-    unwatched: Optional[str] = None  # why the training is not recorded
-    stopped: Optional[int] = None  # steps after which the program was ended, as it was ordered
+    not_recorded: Optional[str] = None  # why the training is not recorded
+    stopped: Optional[int] = None  # steps after which the program was ended, as requested
     after_import: Optional[float] = None  # seconds from the import of Keras to the end
-    saved: Tuple[str, ...] = ()  # files, in the order in which they were saved first
+    saved: Tuple[str, ...] = ()  # files, in the order in which they were first saved
     results: Tuple[Tuple[str, str, float], ...] = ()  # (group, name, value): losses and metrics
-    used: Tuple[str, ...] = ()  # ids of sources that the program itself has met
+    used: Tuple[str, ...] = ()  # ids of the sources that the program itself has used
     files: Files = Files()
-    placebos: Tuple[str, ...] = ()  # ids of those that the program has applied
+    placebos: Tuple[str, ...] = ()  # ids of the placebos that the program has applied
     trackers: Tuple[str, ...] = ()  # modules of experiment trackers that were imported
     pinpoint: Optional[StepReplayed] = None
     operations: OperationsReplayed = OperationsReplayed()
@@ -315,11 +328,11 @@ class Measures(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """A line of the user's that drew from a generator, so many times; ``seeded`` of its draws came
-    after the script's own seed.
+    """A line of the user's code that drew from a generator, with the number of draws; ``seeded`` of
+    them came after the script's own seed.
 
-    ``in_user_code``: it called the generator itself. ``stack`` are the frames between, outermost
-    last, as ``file:line in function``.
+    ``in_user_code``: it called the generator itself. ``stack`` are the frames in between, the
+    outermost last, as ``file:line in function``.
     """
 
     file: str
@@ -332,8 +345,8 @@ class Draw(NamedTuple):
 
 
 class Seeding(NamedTuple):
-    """A line of the user's that set a seed with ``function``, after so many ``draws``; ``reaches``:
-    it seeds the generator that was watched.
+    """A line of the user's code that set a seed with ``function``, after this number of ``draws``.
+    ``reaches``: it seeds the generator under study.
     """
 
     file: str
@@ -344,8 +357,8 @@ class Seeding(NamedTuple):
 
 
 class CallSites(NamedTuple):
-    """Where a generator that a trial watched was drawn from, and where seeds were set, each in the
-    order in which it came first.
+    """The lines that drew from the generator under study, and those that set seeds, each in the
+    order of its first call.
     """
 
     draws: Tuple[Draw, ...]
@@ -353,13 +366,13 @@ class CallSites(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One trial, as the guest needs to know it.
+    """One trial, as described to the guest.
 
-    ``model`` is the name of a tiny model, ``source:ID`` for one that a source brings, or
-    ``OPERATIONS``. ``feed`` and ``procedure`` are ids of sources that bring their own input
-    pipeline or their own training. ``draw`` numbers the trial within its condition: a source that
-    is provoked takes it as its value. ``pins`` and ``loose`` are ids; a source in neither is left
-    as the interpreter has it. ``timeout`` is in seconds.
+    ``model`` is the name of a tiny model, ``source:ID`` for a source's own model, or
+    ``OPERATIONS``. ``feed`` and ``procedure`` are ids of sources with their own input pipeline or
+    training. ``draw`` numbers the trial within its condition: a source that is provoked uses it as
+    its value. ``pins`` and ``unpinned`` are ids; a source in neither stays as the interpreter has
+    it. ``timeout`` is in seconds.
     """
 
     trial: int
@@ -371,7 +384,7 @@ class Request(NamedTuple):
     feed: Optional[str]
     procedure: Optional[str]
     pins: Tuple[str, ...]
-    loose: Tuple[str, ...]
+    unpinned: Tuple[str, ...]
     fingerprint: str
     keep_bytes: bool
     timeout: float
@@ -380,8 +393,8 @@ class Request(NamedTuple):
 
 
 def as_mapping(settings: Settings, orders: Orders) -> Dict[str, Any]:
-    """Settings and orders as one mapping, sorted, a source's own setting under its id: as reports
-    have them.
+    """Return settings and orders as one sorted mapping, a source's own setting under its id, for
+    reports.
     """
     found = given(settings)
     found.update(found.pop("own", ()))

@@ -86,7 +86,7 @@ def audit(folder: Path, planted: dict, **choices: object) -> dict:
     target = planted["module"] or "train.py"
     found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), folder)
     done = session.run(
-        found, session.Options(sys.executable, price=False, **choices), lambda event: None
+        found, session.Options(sys.executable, cost=False, **choices), lambda event: None
     )
     return json.loads(write.to_json(build_run.document(done)))
 
@@ -99,18 +99,18 @@ def scored(case: str) -> dict:
 
 def judged(planted: dict, report: dict) -> dict:
     """What was found of what was planted."""
-    parting = [one for one in planted["causes"] if not one.get("varies_only")]
+    differing = [one for one in planted["causes"] if not one.get("varies_only")]
     resting = {one["source"] for one in planted["causes"] if one.get("varies_only")}
-    wanted = sorted(one["source"] for one in parting)
+    wanted = sorted(one["source"] for one in differing)
     found = sorted(one["source"] for one in report["causes"])
-    rests = {one["source"] for one in report["rests_on"] if one["agrees"] is False}
+    rests = {one["source"] for one in report["depends_on"]}
     right = found == wanted and report["reproducible"] is (not wanted) and resting <= rests
     lines = {
         one["source"]: bool(
             {(site["file"], site["line"]) for site in cause["sites"]}
             & {*((one["file"], line) for line in one["lines"]), *map(tuple, one.get("also", ()))}
         )
-        for one in parting
+        for one in differing
         for cause in report["causes"]
         if cause["source"] == one["source"]
     }
@@ -122,11 +122,11 @@ def judged(planted: dict, report: dict) -> dict:
         "verdict": report["outcome"],
         "reason": report["reason"],
         "fixed": bool(report["fix"] and report["fix"]["verified"]),
-        "no_fix": report["no_fix"],
+        "no_fix_reason": report["no_fix_reason"],
         "trials": len(report["trials"]),
-        "search": report["search"]["trials"],
+        "search": report["search"]["trial_count"],
         "rests": sorted(rests),
-        "observer": report["observer"]["holds"],
+        "observer": report["observer"]["bits_unchanged"],
     }
 
 

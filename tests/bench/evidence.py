@@ -64,7 +64,7 @@ class Simulation:
             lambda event: None,
             lambda: None,
             lambda: (),
-            price=False,
+            cost=False,
             depth="step",
         )
         experiment = investigate(case, RunAudit("train.py", {}, None, "not decided"))
@@ -139,9 +139,13 @@ def accused(audit: RunAudit) -> set[str]:
     """The sources and settings that an audit names."""
     return (
         {cause.source for cause in audit.causes}
-        | {one.source for one in audit.rests_on if one.agrees is False}
-        | ({"recorder"} if audit.observer.holds is False or "observer" in audit.open else set())
-        | set(audit.search.invalid)
+        | {one.source for one in audit.variations if one.matches is False}
+        | (
+            {"recorder"}
+            if audit.observer.bits_unchanged is False or "observer" in audit.unresolved_pins
+            else set()
+        )
+        | set(audit.search.incompatible_pins)
     )
 
 

@@ -69,7 +69,7 @@ def audit(case: str, kind: str, whole: bool) -> dict:
         how = () if whole else ("--no-search", "--pairs", "1")
         target = ("-m", planted["module"]) if planted["module"] else ("train.py",)
         ran = subprocess.run(
-            command(kind, "--no-price", *how, *target, *planted["arguments"]),
+            command(kind, "--no-cost", *how, *target, *planted["arguments"]),
             cwd=folder,
             capture_output=True,
             check=False,

@@ -58,7 +58,8 @@ def _totals(done: Sequence[dict[str, Any]]) -> list[str]:
     return [
         f"- precision: {len(causes)} of {named} causes named were planted",
         f"- recall: {len(hits)} of {len(done)} planted sources were found",
-        f"- line: right for {lines} of the {len(causes)} causes found; for {len(causes) - len(told)} none was told",
+        f"- line: right for {lines} of the {len(causes)} causes found; "
+        f"for {len(causes) - len(told)} no line was reported",
         f"- fix: verified for {sum(one['fixed'] for one in causes)} of {len(causes)}",
         f"- these results are those of {states} state{'s' if states > 1 else ''} of detaudit",
     ]
@@ -68,7 +69,7 @@ def _misses(done: Sequence[dict[str, Any]]) -> list[str]:
     wrong = sorted((one for one in done if not one["right"]), key=lambda one: one["injection"])
     rows = ["| not right | named | verdict | why |", "|---|---|---|---|"]
     for one in wrong:
-        idle = "" if one["parted"] or not one["planted"] else "its runs did not part; "
+        idle = "" if one["differing"] or not one["planted"] else "its runs did not differ; "
         why = f"{idle}{one['reason']}".replace("|", "/").replace("\n", " ")
         rows.append(
             f"| {one['injection']} | {', '.join(one['found']) or 'none'} | {one['verdict']} | {why} |"

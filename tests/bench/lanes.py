@@ -1,7 +1,7 @@
 """How fast a backend takes fingerprints where its tensors lie: ``python -m tests.bench.lanes
 BACKEND [--megabytes N]``.
 
-Told is the share of the memory's bandwidth, as a copy made by the same backend on the same device
+Notice is the share of the memory's bandwidth, as a copy made by the same backend on the same device
 shows it in the same run, by turns: the bytes that are read for a fingerprint a second, divided by
 those that a copy reads and writes. Beside it stands what the host takes for the same bits, brought
 there and digested, as it is done without. To be run by the interpreter that has the backend, with

@@ -19,12 +19,13 @@ from statistics import mean
 
 from detaudit.commands.scan import plan, sections
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.divergence import Agreement
+from detaudit.core.divergence import Match
 from detaudit.core.experiment import Asking, Finished
 from detaudit.core.tally import compare_finished
 from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 
@@ -104,7 +105,7 @@ def _against_fresh(
         seconds.append(time.monotonic() - began)
         if _pinned(one.trial.condition):
             compared += 1
-            if not isinstance(compare_finished(one, again, ignore=_unpinned(one)), Agreement):
+            if not isinstance(compare_finished(one, again, ignore=_unpinned(one)), Match):
                 differ.append(one.number)
     fresh.close()
     own = sum(one.outcome.seconds for one in done)
@@ -126,7 +127,7 @@ def _against_fresh(
 def _pinned(condition: Condition) -> bool:
     """Whether every generator and every race of the condition is held."""
     return (
-        not condition.loose
+        not condition.unpinned
         and "keras-seed" in condition.pins
         and bool({"one-thread", "op-determinism"} & set(condition.pins))
     )

@@ -15,7 +15,11 @@ def main() -> int:
     import keras
     import numpy as np
     import tensorflow as tf
-    from detaudit_probes.ops.frameworks.tensorflow import Watch, told_apart, watching
+    from detaudit_probes.ops.frameworks.tensorflow import (
+        OperationRecorder,
+        naming_layers,
+        recording,
+    )
     from detaudit_probes.recording import fingerprint
     from detaudit_probes.recording.thread_team import Team
 
@@ -54,33 +58,33 @@ def main() -> int:
         model.compile(keras.optimizers.SGD(0.01), "mse")
         batch = tf.constant(x, "int32" if "embedding" in name else "float32"), tf.zeros((len(x), 1))
         variables = [*model.variables, *model.optimizer.variables]
-        watch = Watch(
+        recorder = OperationRecorder(
             fingerprint.Hasher(fingerprint.available()[0], Team.of_this_machine()),
             variables=lambda variables=variables: [(one.path, one._value) for one in variables],
         )
 
-        def watched(model=model, batch=batch, watch=watch) -> None:
-            with watching(watch):
+        def recorded(model=model, batch=batch, recorder=recorder) -> None:
+            with recording(recorder):
                 model.train_step(batch)
 
-        def detailed(watched=watched, watch=watch) -> None:
-            watch.detailed = True
-            with told_apart(watch):
-                watched()
-            watch.detailed = False
+        def detailed(recorded=recorded, recorder=recorder) -> None:
+            recorder.detailed = True
+            with naming_layers(recorder):
+                recorded()
+            recorder.detailed = False
 
         def plain(model=model, batch=batch) -> None:
             model.train_step(batch)
 
         plain()
         detailed()
-        seconds = [[_timed(plain), _timed(watched), _timed(detailed)] for _ in range(TURNS)]
-        bare = statistics.median(one[0] for one in seconds)
+        seconds = [[_timed(plain), _timed(recorded), _timed(detailed)] for _ in range(TURNS)]
+        alone = statistics.median(one[0] for one in seconds)
         print(
-            f"{name}: {len(watch.events)} operations, eager step {1000 * bare / STEPS:.1f} ms",
+            f"{name}: {len(recorder.events)} operations, eager step {1000 * alone / STEPS:.1f} ms",
             end="",
         )
-        for place, what in ((1, "watched"), (2, "with layers and lines, once in ten")):
+        for place, what in ((1, "recorded"), (2, "with layers and lines, once in ten")):
             ratio = [one[place] / one[0] for one in seconds]
             print(
                 f"; {what} {statistics.median(ratio):.2f} times as long ({min(ratio):.2f} to {max(ratio):.2f})",

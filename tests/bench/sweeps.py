@@ -39,7 +39,7 @@ def main() -> int:
 def swept(names: list[str]) -> dict:
     began = time.monotonic()
     audit = session.run(
-        session.Options(sys.executable, only=tuple(names), price=False), lambda event: None
+        session.Options(sys.executable, only=tuple(names), cost=False), lambda event: None
     )
     accused = {
         f"{one.name} {one.dtype}": one.verdict for one in audit.operations if one.verdict in ACCUSED

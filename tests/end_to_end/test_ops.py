@@ -32,7 +32,7 @@ def swept(tmp_path_factory):
         [
             DETAUDIT,
             "ops",
-            "--no-price",
+            "--no-cost",
             "--json",
             "ops.json",
             "--markdown",
@@ -61,24 +61,24 @@ def test_the_race_is_found_and_its_neighbour_is_not_accused(swept):
         and race["default"]["distinct"] > 1 < race["confirmed"]["distinct"]
     )
     assert race["deterministic"]["distinct"] == race["one_thread"]["distinct"] == 1
-    assert race["guilty"]["operation"] == "ResourceScatterAdd"
+    assert race["differing_operation"]["name"] == "ResourceScatterAdd"
     assert of(report, "TensorScatterAdd")["default"] == {"replays": 20, "distinct": 1}
     assert of(report, "TensorScatterAdd")["verdict"] in ("reproducible", "varies")
     assert done.returncode == 0 and done.stdout.startswith("NEEDS A PIN"), done.stdout + done.stderr
 
 
-def test_bits_that_change_and_what_is_refused_are_told(swept):
+def test_bits_that_change_and_what_is_refused_are_reported(swept):
     _, report, _ = swept
     assert (
-        of(report, "Conv2D")["threads_agree"] is False
-        or of(report, "Conv2D")["onednn_agrees"] is False
+        of(report, "Conv2D")["same_on_one_thread"] is False
+        or of(report, "Conv2D")["same_without_onednn"] is False
     )
-    assert of(report, "MatMul")["batch_agrees"] in (True, False)
+    assert of(report, "MatMul")["same_in_a_batch"] in (True, False)
     clock = of(report, "Timestamp")
-    assert clock["verdict"] == "needs-pin" and "FailedPreconditionError" in clock["refused"]
-    assert [one["seen"] for one in report["refusals"] if "Timestamp" in one["operations"]] == [
-        ["Timestamp"]
-    ]
+    assert clock["verdict"] == "needs-pin" and "FailedPreconditionError" in clock["refusal_message"]
+    assert [
+        one["refused_here"] for one in report["refusals"] if "Timestamp" in one["operations"]
+    ] == [["Timestamp"]]
 
 
 def test_what_no_global_seed_reaches_needs_a_seed_argument(swept):

@@ -33,20 +33,20 @@ def run_here(tmp_path, detaudit):
         else:
             shutil.copytree(CORPUS / what, folder)
         report = tmp_path / "run.json"
-        price = () if "--price" in options else ("--no-price",)
+        price = () if "--cost" in options else ("--no-cost",)
         ran = detaudit("run", "--json", str(report), *price, *options, str(folder / "train.py"))
         return ran, json.loads(report.read_text()) if report.exists() else {}, folder
 
     return run
 
 
-def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tmp_path, detaudit):
+def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tmp_path, detaudit):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     diff = tmp_path / "fix.diff"
     before = (CORPUS / "causes/keras_issue_22620/train.py").read_bytes()
     ran, report, folder = run_here(
         "causes/keras_issue_22620",
-        "--price",
+        "--cost",
         "--write-fix",
         str(diff),
         "--markdown",
@@ -55,7 +55,10 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     planted = json.loads((folder / "case.json").read_text())["causes"][0]
     assert ran.code == 1, ran.err
     assert "Traceback" not in ran.err
-    assert ran.err.startswith("work/train.py will run some 6 times")
+    assert ran.err.startswith("Running work/train.py 15 times if its runs match, up to about")
+    told = " ".join(ran.err.split())
+    assert re.search(r"One run takes .+ if it repeats, up to .+ if it does not", told)
+    assert told.index("Two runs differ, first at init") < told.index("Which pins are needed")
     assert "is written each time." in " ".join(ran.err.split())
     assert (report["outcome"], report["reproducible"]) == ("not-reproducible", False)
     (cause,) = report["causes"]
@@ -63,12 +66,12 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_holds(run_here, tm
     assert {site["line"] for site in cause["sites"]} & set(planted["lines"])
     assert report["first_divergence"]["stage"] == "init"
     assert report["origin"].startswith("it came in with the first values")
-    assert report["pinned"]["parted"] == 0 < report["pinned"]["agreed"]
-    assert report["observer"]["holds"] is True
-    assert report["fix"]["verified"] is True and report["fix"]["trials"] == 10
-    (price,) = [one for one in report["price"]["alone"] if one["pins"] == ["python-random"]]
-    assert price["base"] == [] and price["cost_range"][0] <= price["cost"] <= price["cost_range"][1]
-    assert report["price"]["found"] == price and "Price" in ran.out
+    assert report["pinned"]["differing"] == 0 < report["pinned"]["matching"]
+    assert report["observer"]["bits_unchanged"] is True
+    assert report["fix"]["verified"] is True and report["fix"]["runs"] == 10
+    (cost,) = [one for one in report["cost"]["each"] if one["pins"] == ["python-random"]]
+    assert cost["base"] == [] and cost["cost_range"][0] <= cost["cost"] <= cost["cost_range"][1]
+    assert report["cost"]["combined"] == cost and "Price" in ran.out
     assert (folder / "train.py").read_bytes() == before  # the user's file is never edited
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))
@@ -86,10 +89,11 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     assert (report["reproducible"], report["causes"]) == (True, [])
     # One pair was asked for; where a variation differs, more are made to tell that from luck.
     assert (
-        report["repeats"]["agreed"] >= 1 == report["bare"]["agreed"]
-        and report["repeats"]["parted"] == 0
+        report["repeats"]["matching"] >= 1 == report["unrecorded"]["matching"]
+        and report["repeats"]["differing"] == 0
     )
-    assert {one["source"] for one in report["rests_on"]} == {
+    varied = [*report["depends_on"], *report["unaffected_by"], *report["not_judged"]]
+    assert {one["source"] for one in varied} == {
         "hash-seed",
         "directory-order",
         "intra-op-threads",
@@ -127,7 +131,7 @@ def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_s
         ran.err + ran.out
     )
     assert "in their first 4 steps" in " ".join(ran.out.split())
-    assert report["bare"]["parted"] == int(not verdict) and report["causes"] == []
+    assert report["unrecorded"]["differing"] == int(not verdict) and report["causes"] == []
 
 
 @pytest.mark.parametrize(
@@ -193,13 +197,14 @@ def test_an_interrupted_audit_says_how_to_go_on_and_goes_on(tmp_path):
     audit.send_signal(signal.SIGINT)
     _, err = audit.communicate(timeout=60)
     assert audit.returncode == 130 and "Traceback" not in err
-    told = shlex.split(err.split("go on with: ")[1])
-    assert told[:3] == ["detaudit", "run", "--resume"] and told[4:] == ["train.py", str(runs)]
+    pasted = shlex.split(err.splitlines()[-1])
+    assert pasted[1:3] == ["run", "--resume"]
+    assert pasted[4:] == ["--json", "r.json", "train.py", str(runs)]
 
-    refused = subprocess.run([command(), *told[1:]], capture_output=True, check=False, **place)
+    without_json = [*pasted[:4], *pasted[6:]]
+    refused = subprocess.run(without_json, capture_output=True, check=False, **place)
     assert refused.returncode == 2 and "r.json changed since" in " ".join(refused.stderr.split())
-    going_on = [command(), "run", "--json", "r.json", *told[2:]]
-    done = subprocess.run(going_on, capture_output=True, check=False, **place)
+    done = subprocess.run(pasted, capture_output=True, check=False, **place)
     report = json.loads((work / "r.json").read_text())
     assert (done.returncode, report["interrupted"], len(report["trials"])) == (3, False, 6)
     assert list((tmp_path / "tmp").iterdir()) == []

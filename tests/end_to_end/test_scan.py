@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -108,8 +109,10 @@ def test_an_interruption_leaves_no_process_and_can_be_resumed(tmp_path):
         assert refused.returncode == 2 and "changed since" in refused.stderr
         assert Path(saved).exists()
 
+    pasted = shlex.split(err.splitlines()[-1])
+    assert pasted[1:] == ["scan", "--resume", saved, "--only", "intra-op-threads"]
     resumed = subprocess.run(
-        [command(), "scan", "--only", "intra-op-threads", "--resume", saved, "--json", "r.json"],
+        [command(), *pasted[1:]],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -179,7 +182,7 @@ def test_a_home_that_cannot_be_read_or_written(detaudit, tmp_path):
         home.chmod(0o700)
 
 
-def test_a_full_disk_is_told_in_a_sentence(tmp_path):
+def test_a_full_disk_is_reported_in_a_sentence(tmp_path):
     """Files may not grow beyond 64 KiB: as good as a full disk for a trace."""
     limited = (
         "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); "

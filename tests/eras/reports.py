@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 from detaudit.report import read
 from detaudit.report.pages import wording
 from detaudit.report.schema import v1
@@ -59,7 +60,9 @@ def main() -> int:
 
 
 def scan(environment: Environment, python: str, trials: str) -> int:
+    """Scan the environment and keep the report, on one line."""
     REPORTS.mkdir(exist_ok=True)
+    report = REPORTS / f"{environment.name}.json"
     command = [
         sys.executable,
         "-m",
@@ -77,13 +80,16 @@ def scan(environment: Environment, python: str, trials: str) -> int:
         "--timeout",
         "600",
         "--json",
-        str(REPORTS / f"{environment.name}.json"),
+        str(report),
     ]
-    return subprocess.run(
+    code = subprocess.run(
         command,
         env={**os.environ, **environment.variables, "TF_CPP_MIN_LOG_LEVEL": "3"},
         check=False,
     ).returncode
+    if report.exists():
+        report.write_bytes(msgspec.json.format(report.read_bytes(), indent=-1) + b"\n")
+    return code
 
 
 def page(reports: dict[str, v1.Report]) -> str:
@@ -115,7 +121,7 @@ def table(columns: list[str], rows: list[list[str]]) -> list[str]:
 
 def audited(known: Known) -> list[str]:
     return table(
-        ["environment", "seen on", "report"],
+        ["environment", "versions and machine", "report"],
         [
             [
                 one.title,
@@ -172,11 +178,13 @@ def weakest(report: v1.Report) -> str:
 
 def recipes(known: Known) -> list[str]:
     return table(
-        ["environment", "with everything pinned", "weakest recipe that held"],
+        ["environment", "with everything pinned", "weakest recipe that works"],
         [
             [
                 one.title,
-                {True: "repeats", False: "**parts**", None: "not decided"}[report.control.holds],
+                {True: "repeats", False: "**differs**", None: "not decided"}[
+                    report.control.matches
+                ],
                 weakest(report),
             ]
             for one, report in known
@@ -240,8 +248,8 @@ def changes(known: Known) -> list[str]:
         ]
         if weakest(before) != weakest(now):
             found.append(f"the weakest recipe: {weakest(before)} → {weakest(now)}")
-        told = [f"- {one}" for one in found] or ["Nothing, of what was tried in both."]
-        lines += [f"**{old.title} → {new.title}**", "", *told, ""]
+        reported = [f"- {one}" for one in found] or ["No difference in what was tried in both."]
+        lines += [f"**{old.title} → {new.title}**", "", *reported, ""]
     return lines
 
 
@@ -250,29 +258,33 @@ COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "embedding", "augmentat
 HEAD = """<!-- written by tests/eras/reports.py from docs/reports/ -->
 # Eight years of Keras, audited
 
-One scan of each environment, from Keras 2.0.3 to Keras 3, by `detaudit scan --python OLD/bin/python`: nothing was
-installed into any of them. `tf_keras` is Keras 2 as a package beside a TensorFlow of today. Made again by
-`python -m tests.eras.reports`, which makes the environments too, from the pins in `tests/eras/pins/`. An environment
-that you have is audited [in the same way](../how-to/another-environment.md).
+What decides a training run in each version from Keras 2.0.3 to Keras 3, and what an upgrade changes: one scan of each
+environment.
+
+Each scan was run with `detaudit scan --python OLD/bin/python`, which installs nothing in the environment. `tf_keras` is
+Keras 2 as a package next to a current TensorFlow. `python -m tests.eras.reports` makes the scans again, and the
+environments too, from the pins in `tests/eras/pins/`. You can audit your own environment
+[in the same way](../how-to/another-environment.md).
 """
 DECIDES = """## Which generator decides
 
-Everything pinned, one generator loose at a time; the generators whose looseness parts the runs. `keras-seed` is Keras'
-own global generator.
+The generators that make runs differ if they are unpinned, one at a time, with everything else pinned. `keras-seed` is
+Keras' own global generator.
 """
-RECIPES = """## Which recipe holds
+RECIPES = """## Which recipe works
 
-Verified: the printed lines, in a script of their own, matched in so many pairs of fresh processes. One pair excludes a
-rate of differing pairs above 95 % and nothing below it; a scan runs five by now.
+Verified: the printed lines, in a script of their own, matched in that many pairs of fresh processes. One pair excludes
+a rate of differing pairs above 95 % and nothing below it; a scan now runs five pairs.
 """
-SOURCES = """## What parts runs there
+SOURCES = """## What makes runs differ
 
-A pin: runs part without it, and agree with it. `varies`: each setting repeats itself, and they disagree. `=`: not
-observed. `·`: not tried, or not met; an empty cell: not asked there. `?`: not decided.
+The name of a pin: runs differ without it, and match with it. `varies`: each setting gives the same bits every
+time, but settings differ. `=`: no difference observed. `·`: not tried, or not used; an empty cell: not a source there.
+`?`: not decided.
 """
-CHANGED = """## What changed from one to the next
+CHANGED = """## What changed from each version to the next
 
-What an upgrade of TensorFlow and Keras brings, by the verdicts above.
+What an upgrade of TensorFlow and Keras changes, according to the verdicts above.
 """
 
 if __name__ == "__main__":

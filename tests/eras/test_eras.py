@@ -1,7 +1,7 @@
 """Environments of the past, made for the test and audited from this one.
 
-``pytest`` makes the tutorial's own, Keras 2.0.3 on Theano 0.9; ``DETAUDIT_ERAS=all`` all of them,
-in the folder that ``DETAUDIT_ERAS_FOLDER`` names.
+``pytest`` makes the tutorial's own, Keras 2.0.3 on Theano 0.9; ``_DETAUDIT_ERAS=all`` all of them,
+in the folder that ``_DETAUDIT_ERAS_FOLDER`` names.
 """
 
 import os
@@ -14,7 +14,8 @@ from detaudit.core.condition import Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution import interpreter
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.declare import TF_KERAS
@@ -88,12 +89,12 @@ PARTS = {
     "tf215": "python-random",
     "tfkeras221": "python-random",
 }
-ALL = os.environ.get("DETAUDIT_ERAS") == "all"
+ALL = os.environ.get("_DETAUDIT_ERAS") == "all"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    given = os.environ.get("DETAUDIT_ERAS_FOLDER")
+    given = os.environ.get("_DETAUDIT_ERAS_FOLDER")
     return Path(given) if given else tmp_path_factory.mktemp("eras")
 
 
@@ -135,7 +136,7 @@ def test_what_decides_there(detaudit, folder, name):  # noqa: F811
         ), found.out
 
 
-@pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it: a quick scan")
+@pytest.mark.skipif(not ALL, reason="_DETAUDIT_ERAS=all runs it: a quick scan")
 @pytest.mark.parametrize("name", ["tf11", "tf115"])
 def test_a_quick_scan_names_no_recipe_that_a_long_training_refutes(detaudit, folder, name):  # noqa: F811
     """The seeds alone match in most pairs of short trainings there; the updates race all the
@@ -151,15 +152,17 @@ def test_a_quick_scan_names_no_recipe_that_a_long_training_refutes(detaudit, fol
     refuted = [
         rung for rung in ran.report["ladder"] if rung["id"] in ("tutorial-2017", "hash-seed")
     ]
-    assert [rung["holds"] for rung in refuted] == [False, False]
-    assert "Not tried" in ran.out and "update-race" in ran.report["untried"]
+    assert [rung["works"] for rung in refuted] == [False, False]
+    assert "Not tried" in ran.out and "update-race" in ran.report["untried_sources"]
 
 
 @pytest.mark.skipif(
-    not ALL, reason="DETAUDIT_ERAS=all runs it: each model is trained twice in each environment"
+    not ALL, reason="_DETAUDIT_ERAS=all runs it: each model is trained twice in each environment"
 )
 @pytest.mark.parametrize("name", PARTS)
-def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_path, monkeypatch):
+def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(
+    folder, name, tmp_path, monkeypatch
+):
     old = built(name, folder)
     for variable, value in environments.named(name).variables.items():
         monkeypatch.setenv(variable, value)
@@ -179,30 +182,36 @@ def test_a_watched_training_ends_on_the_bits_of_a_bare_one(folder, name, tmp_pat
         condition = base.base_condition(backend, "cpu", 1)
         runner.fingerprint = runner.greet(condition).fingerprints[0]
         trials = {
-            (model, watch): Trial(replace(condition, model=model).with_orders(watch=watch), 0)
+            (model, record): Trial(replace(condition, model=model).with_orders(record=record), 0)
             for model in models.names(backend)
-            for watch in (True, False)
+            for record in (True, False)
         }
         asking = Asking(ask(list(trials.values())))
         runner.run([asking])
     finally:
         runner.close()
     for model in models.names(backend):
-        watched, bare = asking.finding[trials[model, True]], asking.finding[trials[model, False]]
-        assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
-        assert (
-            watched.trace.digests["final"]
-            == bare.trace.digests["final"]
-            != watched.trace.digests["init"]
+        recorded, unrecorded = (
+            asking.finding[trials[model, True]],
+            asking.finding[trials[model, False]],
         )
-        seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
-        assert seen >= {"rng", "data", "init", "loss", "update", "metric"}
-        assert ("gradient" in seen) == (backend in TF_KERAS)
+        assert recorded.outcome.completed and unrecorded.outcome.completed, (
+            recorded.outcome,
+            unrecorded.outcome,
+        )
+        assert (
+            recorded.trace.digests["final"]
+            == unrecorded.trace.digests["final"]
+            != recorded.trace.digests["init"]
+        )
+        observed = {stage for table in recorded.trace.tables for stage, _ in table.columns}
+        assert observed >= {"rng", "data", "init", "loss", "update", "metric"}
+        assert ("gradient" in observed) == (backend in TF_KERAS)
 
 
-@pytest.mark.skipif(not ALL, reason="DETAUDIT_ERAS=all runs it")
+@pytest.mark.skipif(not ALL, reason="_DETAUDIT_ERAS=all runs it")
 @pytest.mark.parametrize("name", ["tf23", "tf212", "tf215"])
-def test_the_steps_of_compiled_functions_are_seen_there(folder, name, tmp_path):
+def test_the_steps_of_compiled_functions_are_observed_there(folder, name, tmp_path):
     followed(
         "from tensorflow import keras",
         tmp_path,
@@ -212,7 +221,7 @@ def test_the_steps_of_compiled_functions_are_seen_there(folder, name, tmp_path):
 
 
 @pytest.mark.skipif(
-    not ALL, reason="DETAUDIT_ERAS=all runs it: some forty runs of a script in each environment"
+    not ALL, reason="_DETAUDIT_ERAS=all runs it: some forty runs of a script in each environment"
 )
 @pytest.mark.parametrize("name", PARTS)
 def test_the_tutorials_program_is_followed_there(detaudit, folder, name, tmp_path):  # noqa: F811
@@ -225,7 +234,7 @@ def test_the_tutorials_program_is_followed_there(detaudit, folder, name, tmp_pat
         environment.backend,
         "--python",
         old,
-        "--no-price",
+        "--no-cost",
         str(PROGRAM),
         "numpy",
         "backend",

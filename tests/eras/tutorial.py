@@ -109,7 +109,7 @@ def main() -> int:
             print(f"{environment.title}: {reason}", file=sys.stderr)
             continue
         FOUND.parent.mkdir(exist_ok=True)
-        FOUND.write_text(json.dumps(found, indent=1) + "\n")
+        FOUND.write_text(json.dumps(found, separators=(",", ":")) + "\n")
     PAGE.write_text(page(found))
     return 0
 
@@ -172,9 +172,9 @@ def page(found: dict) -> str:
     when = " and ".join(sorted({one["date"] for one in known}))
     counts = sorted({len(runs) for one in known for runs in one["errors"].values()})
     parts.append(
-        f"Measured on {when}, on {known[0]['cores']} cores, {' or '.join(map(str, counts))} processes a\n"
-        "recipe; the numbers of every process are in `docs/reports/tutorial-2017.json`. Made again by\n"
-        "`python -m tests.eras.tutorial`, which makes the environments too."
+        f"Measured on {when}, on {known[0]['cores']} cores, {' or '.join(map(str, counts))} processes per\n"
+        "recipe; the numbers of every process are in `docs/reports/tutorial-2017.json`.\n"
+        "`python -m tests.eras.tutorial` measures them again, and makes the environments too."
         + (f"\nNot run: {'; '.join(missing)}." if missing else "")
     )
     return "\n".join(parts) + "\n"
@@ -201,7 +201,7 @@ def repeats(known: list[dict]) -> list[str]:
 
 def agreement(known: list[dict]) -> list[str]:
     rows = [
-        "| | list of 2017 | digits that agree: median, worst | between processes: worst |",
+        "| | list of 2017 | matching digits: median, worst | between processes: worst |",
         "|---|---|---|---|",
     ]
     for backend, _, names, recipe in COMPARED:
@@ -243,14 +243,14 @@ HEAD = """<!-- written by tests/eras/tutorial.py from docs/reports/tutorial-2017
 # The 2017 tutorial, re-run
 
 In June 2017 Jason Brownlee published [How to Get Reproducible Results with
-Keras](https://machinelearningmastery.com/reproducible-results-neural-networks-keras/): a network of ten hidden units is
-trained ten times on nine points, and prints ten errors; run again, it prints ten others. Then NumPy's generator is
-seeded, and under TensorFlow that one too, and the ten numbers are printed that a reader should see. detaudit grew from
-that page. Here is its program again, in the environments that it was written for and in those of today.
+Keras](https://machinelearningmastery.com/reproducible-results-neural-networks-keras/). It trains a network of ten
+hidden units ten times on nine points and prints ten errors; run again, it prints ten others. It then seeds NumPy's
+generator, and TensorFlow's if that is the backend, and prints the ten numbers that a reader should get. detaudit grew
+from that page. This page runs its program again, in the environments that it was written for and in current ones.
 
 ## Does it repeat?
 
-A cell says how many of the processes printed ten numbers of their own, to the last bit.
+A cell says how many different lists of ten numbers the processes printed, compared bit for bit.
 """
 AGREE = """## Are they the numbers of 2017?
 """
@@ -258,17 +258,17 @@ THEN = """## Ten numbers then, ten numbers now
 """
 WHY = """## Why
 
-- **Theano repeats, then and now.** Keras 2 took every seed from NumPy's generator, and with its own defaults (`openmp`
-  is off) Theano computes a step on one thread. From another machine and another compiler's code the numbers agree to
-  some six digits; the error of a network that has learned its points (8e-08) has fewer right digits than one that has
-  not.
-- **TensorFlow 1 did not repeat to the last bit**, on two cores: the recipe holds the generators, and the optimizer's
-  updates race (`detaudit explain update-race`). With one thread processes matched on TensorFlow 1.1, and
-  differed with Keras 2.3.1 on TensorFlow 1.15; with ordered updates they matched on both.
-- **In `tf.keras` NumPy's seed alone changed nothing here**: TensorFlow's seed decides the weights, up to Keras 2.9.
+- **Theano repeats, then and now.** Keras 2 took every seed from NumPy's generator, and with its defaults (`openmp` is
+  off) Theano computes a step on one thread. Between this machine and compiler and those of 2017, the numbers agree to
+  about six digits. The error of a network that has learned its points (8e-08) has fewer matching digits than the error
+  of one that has not.
+- **TensorFlow 1 was not bitwise reproducible** on two cores: the recipe pins the generators, but the optimizer's
+  updates race (`detaudit explain update-race`). With one thread, processes matched on TensorFlow 1.1 and differed with
+  Keras 2.3.1 on TensorFlow 1.15; with ordered updates they matched on both.
+- **In `tf.keras`, NumPy's seed alone changed nothing here**: up to Keras 2.9, TensorFlow's seed decides the weights.
   From Keras 2.10 on, and in Keras 3, Python's `random` decides them, which the recipe of 2017 does not seed: processes
   differ again.
-- **`keras.utils.set_random_seed`**, which came with Keras 2.7, seeds what there is, and the program repeated.
+- **`keras.utils.set_random_seed`**, added in Keras 2.7, seeds all of these generators, and the program repeated.
 - Numbers of another era are not wrong: another generator draws other weights.
 """
 

@@ -8,13 +8,14 @@ from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit_probes import sources
 
 from tests.frameworks.test_observer import ask
 
 
-def held(condition: Condition, pins: tuple[str, ...]) -> Condition:
+def pinned(condition: Condition, pins: tuple[str, ...]) -> Condition:
     known = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
     for name in pins:
         condition = condition.with_pin(known[name])

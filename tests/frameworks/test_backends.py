@@ -2,7 +2,7 @@
 decides what it should.
 
 Tried where the backend is installed beside the tests, or in the interpreter that
-``DETAUDIT_JAX_PYTHON`` or ``DETAUDIT_TORCH_PYTHON`` names.
+``_DETAUDIT_JAX_PYTHON`` or ``_DETAUDIT_TORCH_PYTHON`` names.
 """
 
 import json
@@ -16,10 +16,11 @@ import pytest
 from detaudit.commands.run import program
 from detaudit.commands.scan.experiments.matrix import matrix
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.divergence import Agreement, compare
+from detaudit.core.divergence import Match, compare
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.kit.models import NAMES as MODELS
@@ -53,30 +54,44 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
     runner.close()
 
 
-def test_a_watched_training_ends_on_the_bits_of_a_bare_one_and_repeats(on):
+def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one_and_repeats(on):
     backend, runner, condition = on
     trials = {
-        (model, watch): Trial(replace(condition, model=model).with_orders(watch=watch), int(watch))
+        (model, record): Trial(
+            replace(condition, model=model).with_orders(record=record), int(record)
+        )
         for model in MODELS
-        for watch in (True, False)
+        for record in (True, False)
     }
     again = {model: Trial(trials[model, True].condition, 0) for model in MODELS}
     asking = Asking(ask([*trials.values(), *again.values()]))
     runner.run([asking])
     for model in MODELS:
-        watched, bare, repeated = (
+        recorded, unrecorded, repeated = (
             asking.finding[one] for one in (trials[model, True], trials[model, False], again[model])
         )
-        assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
-        assert watched.trace.facts["framework"]["keras_backend"] == backend
-        assert (
-            watched.trace.digests["final"]
-            == bare.trace.digests["final"]
-            != watched.trace.digests["init"]
+        assert recorded.outcome.completed and unrecorded.outcome.completed, (
+            recorded.outcome,
+            unrecorded.outcome,
         )
-        assert isinstance(compare(watched.trace, repeated.trace), Agreement)
-        seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
-        assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}
+        assert recorded.trace.facts["framework"]["keras_backend"] == backend
+        assert (
+            recorded.trace.digests["final"]
+            == unrecorded.trace.digests["final"]
+            != recorded.trace.digests["init"]
+        )
+        assert isinstance(compare(recorded.trace, repeated.trace), Match)
+        observed = {stage for table in recorded.trace.tables for stage, _ in table.columns}
+        assert observed == {
+            "rng",
+            "data",
+            "init",
+            "forward",
+            "loss",
+            "gradient",
+            "update",
+            "metric",
+        }
 
 
 SCRIPT = """
@@ -109,7 +124,7 @@ show("loop", model)
 STEPS = 6 + 2 + 3
 
 
-def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_path):
+def test_a_recorded_script_prints_and_ends_on_what_it_does_without_us(on, tmp_path):
     backend, runner, _ = on
     (tmp_path / "train.py").write_text(SCRIPT)
     found = program.find("train.py", False, (), tmp_path)
@@ -122,21 +137,24 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pat
         open_host=lambda *given: program.Process(found, *given),
     )
     trials = [
-        Trial(Condition(backend, "auto", "train.py", 1).with_orders(watch=watch), 0)
-        for watch in (True, False)
+        Trial(Condition(backend, "auto", "train.py", 1).with_orders(record=record), 0)
+        for record in (True, False)
     ]
     asking = Asking(ask(trials))
     runs.run([asking])
     runs.close()
-    watched, bare = (asking.finding[trial] for trial in trials)
-    assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
-    assert len({(one.trace.folder / "stdout").read_text() for one in (watched, bare)}) == 1
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures.steps == STEPS and watched.trace.measures.backend == backend
-    tables = [table for table in watched.trace.tables if table.kind == "steps"]
+    recorded, unrecorded = (asking.finding[trial] for trial in trials)
+    assert recorded.outcome.completed and unrecorded.outcome.completed, (
+        recorded.outcome,
+        unrecorded.outcome,
+    )
+    assert len({(one.trace.folder / "stdout").read_text() for one in (recorded, unrecorded)}) == 1
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    assert recorded.trace.measures.steps == STEPS and recorded.trace.measures.backend == backend
+    tables = [table for table in recorded.trace.tables if table.kind == "steps"]
     assert sum(len(table.step) for table in tables) == STEPS
-    seen = {stage for table in tables for stage, _ in table.columns}
-    assert seen >= {"data", "loss", "gradient", "update"}
+    observed = {stage for table in tables for stage, _ in table.columns}
+    assert observed >= {"data", "loss", "gradient", "update"}
 
 
 #: What decides each component; all that was tried besides does not.

@@ -11,10 +11,11 @@ from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
 from detaudit.commands.run.repeat import compare_ends, compare_runs
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.divergence import Agreement, Divergence
+from detaudit.core.divergence import Divergence, Match
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 
 from tests.wire.conftest import ask
 
@@ -106,11 +107,11 @@ def run(tmp_path):
     return runs
 
 
-def test_what_differs_beside_an_equal_training_is_told_and_not_judged(run):
+def test_what_differs_beside_an_equal_training_is_reported_and_not_judged(run):
     done = run(HARMLESS)
-    assert isinstance(compare_runs(*done), Agreement), compare_runs(*done)
+    assert isinstance(compare_runs(*done), Match), compare_runs(*done)
     assert origin(done) == "" and quantity(done) is None
-    differing = {(one.kind, one.name) for one in outputs(done) if not one.agrees}
+    differing = {(one.kind, one.name) for one in outputs(done) if not one.matches}
     assert differing >= {
         ("metric", "pace"),
         ("metric", "val_pace"),
@@ -120,7 +121,7 @@ def test_what_differs_beside_an_equal_training_is_told_and_not_judged(run):
         ("generator", "Python's random"),
         ("printed", "standard output"),
     }
-    assert {one.agrees for one in outputs(done) if one.kind == "saved"} == {True}
+    assert {one.matches for one in outputs(done) if one.kind == "saved"} == {True}
     assert any(one.kind == "name" for one in outputs(done))
     loops = [table.columns for table in done[0].trace.tables if table.name.startswith("loop")]
     assert (
@@ -149,7 +150,7 @@ np.savez("model.npz", own)
         == compare_ends(*done)
         == Divergence("output", None, "saved model.npz", "bits")
     )
-    assert {one.name: one.agrees for one in outputs(done) if one.kind == "saved"} == {
+    assert {one.name: one.matches for one in outputs(done) if one.kind == "saved"} == {
         "seeded.h5": True,
         "features.h5": False,
         "model.npz": False,

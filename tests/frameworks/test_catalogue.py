@@ -9,7 +9,7 @@ import pytest
 from detaudit_probes.ops import catalogue, refusals
 from detaudit_probes.ops.catalogue import replay
 from detaudit_probes.ops.entry import Inputs
-from detaudit_probes.ops.frameworks.tensorflow import Watch, watching
+from detaudit_probes.ops.frameworks.tensorflow import OperationRecorder, recording
 from detaudit_probes.recording.fingerprint import Hasher
 
 pytestmark = pytest.mark.framework
@@ -28,10 +28,10 @@ def test_names_are_those_of_different_registered_operations(tf):
 
 def executed(run):
     """What it gives, and how often each operation was executed."""
-    watch = Watch(Hasher("blake2b_64"))
-    with watching(watch):
+    recorder = OperationRecorder(Hasher("blake2b_64"))
+    with recording(recorder):
         given = run()
-    return given, Counter(event.operation for event in watch.events)
+    return given, Counter(event.operation for event in recorder.events)
 
 
 def tells_something(tf, found):

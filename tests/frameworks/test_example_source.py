@@ -6,10 +6,11 @@ import os
 import sys
 
 import pytest
-from detaudit.commands.scan.experiments.loosen import loosen
+from detaudit.commands.scan.experiments.unpin import unpin
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.registry import base
 from detaudit_probes import sources
 
@@ -18,7 +19,7 @@ from tests.pure.test_docs import example_source
 pytestmark = pytest.mark.framework
 
 
-def test_the_example_parts_runs_and_its_pin_holds(tmp_path):
+def test_the_example_makes_runs_differ_and_its_pin_works(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     folder = tmp_path / "probes"
     folder.mkdir()
@@ -32,7 +33,7 @@ def test_the_example_parts_runs_and_its_pin_holds(tmp_path):
         os.environ,
     )
     try:
-        asking = Asking(loosen(source, base.base_condition("tensorflow", "cpu", 1), known, 1))
+        asking = Asking(unpin(source, base.base_condition("tensorflow", "cpu", 1), known, 1))
         runner.run([asking])
     finally:
         runner.close()

@@ -8,7 +8,8 @@ from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 
 from tests.wire.conftest import ask
 
@@ -28,7 +29,7 @@ tf.io.read_file("input.txt")  # 11
 """
 
 
-def test_what_tensorflow_reads_and_writes_is_told_with_its_lines(tmp_path):
+def test_what_tensorflow_reads_and_writes_is_reported_with_its_lines(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     folder = tmp_path / "work"
     folder.mkdir()
@@ -48,9 +49,9 @@ def test_what_tensorflow_reads_and_writes_is_told_with_its_lines(tmp_path):
     asking = Asking(ask([Trial(plain, 0), Trial(spied, 0)]))
     runner.run([asking])
     runner.close()
-    recorded, told = (one.trace for one in asking.finding)
+    recorded, reported = (one.trace for one in asking.finding)
     files = recorded.measures.files
     assert files.read == ("input.txt", "trial.json")
     assert files.elsewhere == (str(tmp_path / "elsewhere.txt"),)
-    draws = told.sites().draws
+    draws = reported.sites().draws
     assert {(draw.line, draw.function) for draw in draws} == {(3, "load"), (11, "<module>")}

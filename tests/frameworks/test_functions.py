@@ -7,9 +7,9 @@ import sys
 
 import pytest
 from detaudit.commands.run.repeat import compare_runs
-from detaudit.core.divergence import Agreement
+from detaudit.core.divergence import Match
 
-from tests.frameworks.test_watching import run
+from tests.frameworks.test_recording import run
 
 pytestmark = pytest.mark.framework
 
@@ -115,7 +115,7 @@ ORPHANS, LAST = [4] * 2, [4]
 
 
 @pytest.mark.parametrize("package", ["keras", "tf_keras"])
-def test_each_step_of_a_function_is_seen_with_the_weights_of_its_own_model(package, tmp_path):
+def test_each_step_of_a_function_is_observed_with_the_weights_of_its_own_model(package, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     pytest.importorskip(package, reason=f"the package {package} is not installed here")
     followed(f"import {package} as keras", tmp_path)
@@ -136,22 +136,22 @@ def followed(imported, folder, **where):
         cwd=script.parent,
     ).stdout
     assert plain.count("gone [True, ") == 2  # the rest as without us: layers stay on TensorFlow 2.3
-    watched, bare = run(script, folder / "control", **where)
+    recorded, unrecorded = run(script, folder / "control", **where)
     steps = STEPS + (ORPHANS if "orphan " in plain else []) + LAST
-    for done in (watched, bare):
+    for done in (recorded, unrecorded):
         assert (done.trace.folder / "stdout").read_text() == plain
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures.steps == len(steps) and watched.trace.measures.moved
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    assert recorded.trace.measures.steps == len(steps) and recorded.trace.measures.moved
     rows = sorted(
         (
             (int(number), table)
-            for table in watched.trace.tables
+            for table in recorded.trace.tables
             if table.kind == "steps"
             for number in table.sequence
         ),
         key=lambda row: row[0],
     )
-    seen = [
+    observed = [
         [
             name
             for stage, name in table.columns
@@ -159,8 +159,8 @@ def followed(imported, folder, **where):
         ]
         for _, table in rows
     ]
-    assert [len(names) for names in seen] == steps and all(
-        len(set(names)) == len(names) for names in seen
+    assert [len(names) for names in observed] == steps and all(
+        len(set(names)) == len(names) for names in observed
     )
     assert all("data" in {stage for stage, _ in table.columns} for _, table in rows)
 
@@ -203,14 +203,14 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("how", BESIDE)
-def test_threads_that_train_side_by_side_are_told_and_not_disturbed(how, tmp_path):
+def test_threads_that_train_side_by_side_are_reported_and_not_disturbed(how, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
     script.write_text(THREADS.replace("WHAT", BESIDE[how]))
-    watched, _ = run(script, tmp_path / "control")
-    assert watched.trace.measures.unwatched == "threads side by side"
-    assert (watched.trace.folder / "stdout").read_text() == "done\n"
-    assert (watched.trace.folder / "stderr").read_text().count("Traceback") == 0
+    recorded, _ = run(script, tmp_path / "control")
+    assert recorded.trace.measures.not_recorded == "several threads at the same time"
+    assert (recorded.trace.folder / "stdout").read_text() == "done\n"
+    assert (recorded.trace.folder / "stderr").read_text().count("Traceback") == 0
 
 
 def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
@@ -224,9 +224,9 @@ def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
     )
     done = [run(script, tmp_path / name)[0] for name in ("first", "second")]
     assert all(
-        one.trace.measures.unwatched is None and one.trace.measures.steps == 200 for one in done
+        one.trace.measures.not_recorded is None and one.trace.measures.steps == 200 for one in done
     )
-    assert isinstance(compare_runs(*done), Agreement)
+    assert isinstance(compare_runs(*done), Match)
 
 
 #: A step that fails once, and is tried again.
@@ -253,7 +253,11 @@ def test_a_step_that_fails_and_is_tried_again_can_be_replayed(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
     script.write_text(TRIED_AGAIN)
-    watched, _ = run(script, tmp_path / "control", pinpoint=1)
-    found = watched.trace.measures.pinpoint
-    assert (found.kind, found.guilty, found.failed) == ("tf.function", None, "")
-    assert found.operations > 5 and found.same_step is True and watched.trace.measures.steps == 2
+    recorded, _ = run(script, tmp_path / "control", pinpoint=1)
+    found = recorded.trace.measures.pinpoint
+    assert (found.kind, found.operation, found.failed) == ("tf.function", None, "")
+    assert (
+        found.operations > 5
+        and found.replay_matches_step is True
+        and recorded.trace.measures.steps == 2
+    )

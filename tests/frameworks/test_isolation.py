@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from detaudit.core.condition import Trial
-from detaudit.core.divergence import Agreement
+from detaudit.core.divergence import Match
 from detaudit.core.experiment import Asking
 from detaudit.core.tally import compare_finished
 from detaudit.registry import base
@@ -35,18 +35,18 @@ def both(make_runner):  # noqa: F811
     return make_runner(), make_runner(fork=False)
 
 
-def test_pinned_trials_agree_to_the_last_fingerprint(both):
+def test_pinned_trials_match_to_the_last_fingerprint(both):
     trials = [Trial(replace(base_condition(), model=model), 0) for model in MODELS]
     forked, isolated = (Asking(ask(trials)) for _ in both)
     for runner, asking in zip(both, (forked, isolated), strict=True):
         runner.run([asking])
     for trial in trials:
         same = compare_finished(forked.finding[trial], isolated.finding[trial])
-        assert isinstance(same, Agreement), (trial.condition.model, same)
+        assert isinstance(same, Match), (trial.condition.model, same)
         assert same.observations > 50
 
 
-def test_verdicts_agree(both):
+def test_verdicts_match(both):
     sources = [base.known_sources()[name] for name in SAMPLE]
     forked, isolated = (judge(runner, sources) for runner in both)
     assert {name: (one.verdict, one.pin) for name, one in forked.items()} == {

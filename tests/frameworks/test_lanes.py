@@ -3,7 +3,7 @@ meaning with them.
 
 No GPU is needed: what is computed on a card is computed here by the same operations on the CPU.
 Torch and JAX are tried where they are installed beside the tests, or in the interpreter that
-``DETAUDIT_TORCH_PYTHON`` or ``DETAUDIT_JAX_PYTHON`` names.
+``_DETAUDIT_TORCH_PYTHON`` or ``_DETAUDIT_JAX_PYTHON`` names.
 """
 
 import os
@@ -84,7 +84,7 @@ def python(request):
     return request.param, with_backend(request.param)
 
 
-def test_every_dtype_agrees_with_the_host(python):
+def test_every_dtype_matches_the_host(python):
     backend, interpreter = python
     source = str(Path(detaudit_probes.__file__).parents[1])
     done = subprocess.run(

@@ -30,12 +30,12 @@ def ask(trials):
 def trained(make_runner):  # noqa: F811
     """Every model in every way, watched and bare, the two in different nests."""
     conditions = {
-        (model, way, watch): replace(base_condition(), model=model)
+        (model, way, record): replace(base_condition(), model=model)
         .with_settings(settings)
-        .with_orders(watch=watch)
+        .with_orders(record=record)
         for model in MODELS
         for way, settings in WAYS.items()
-        for watch in (True, False)
+        for record in (True, False)
         if not (model == "text" and way == "two threads")
     }  # that is the embedding race
     trials = {key: Trial(condition, int(key[2])) for key, condition in conditions.items()}
@@ -46,22 +46,25 @@ def trained(make_runner):  # noqa: F811
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_watched_training_ends_on_the_bits_of_a_bare_one(trained, model, way):
+def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(trained, model, way):
     if (model, way, True) not in trained:
         pytest.skip("the embedding race: no two runs agree")
-    watched, bare = trained[model, way, True], trained[model, way, False]
-    assert watched.outcome.completed and bare.outcome.completed, (watched.outcome, bare.outcome)
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.digests["init"] == bare.trace.digests["init"]
-    assert watched.trace.digests["final"] != watched.trace.digests["init"]  # it has trained
-    assert watched.trace.observations() > bare.trace.observations() > 0
+    recorded, unrecorded = trained[model, way, True], trained[model, way, False]
+    assert recorded.outcome.completed and unrecorded.outcome.completed, (
+        recorded.outcome,
+        unrecorded.outcome,
+    )
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    assert recorded.trace.digests["init"] == unrecorded.trace.digests["init"]
+    assert recorded.trace.digests["final"] != recorded.trace.digests["init"]  # it has trained
+    assert recorded.trace.observations() > unrecorded.trace.observations() > 0
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_stage_is_observed(trained, model):
-    seen = {
+    observed = {
         stage
         for table in trained[model, "compiled", True].trace.tables
         for stage, _ in table.columns
     }
-    assert seen == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}
+    assert observed == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}

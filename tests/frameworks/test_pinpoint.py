@@ -2,7 +2,7 @@
 changes nothing.
 
 Each layer is trained in four ways: by ``fit``, compiled and eagerly, in a ``tf.function`` and in a
-loop of eager code. ``DETAUDIT_PINPOINT=all`` runs every layer in every way.
+loop of eager code. ``_DETAUDIT_PINPOINT=all`` runs every layer in every way.
 """
 
 import json
@@ -15,14 +15,14 @@ import pytest
 from detaudit.core import divergence, pinpoint
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
-from detaudit_probes.ops.event import Event, first_parting
+from detaudit_probes.ops.event import Event, first_difference
 from detaudit_probes.protocol import NOT_KNOWN
 
-from tests.frameworks.replaying import held, runs_of
+from tests.frameworks.replaying import pinned, runs_of
 
 pytestmark = pytest.mark.framework
 NEVER = 10**6  # a step that no script has: nothing is replayed
-ALL = os.environ.get("DETAUDIT_PINPOINT") == "all"
+ALL = os.environ.get("_DETAUDIT_PINPOINT") == "all"
 
 HEAD = """
 import random, sys, threading, time
@@ -136,7 +136,7 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
             tmp_path / "train.py",
             (way, planted),
             sys.executable,
-            held(condition, pins),
+            pinned(condition, pins),
             runs,
             fresh_folder(),
             {},
@@ -160,25 +160,25 @@ RACES = [("compiled", "FIT"), ("function", "APPLY"), ("loop", "APPLY")] + (
 @pytest.mark.parametrize(("way", "mark"), RACES)
 def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, mark):
     found = pinpoint.judged(replayed(way, "embedding", runs=4 if way == "loop" else 2))
-    assert found.guilty.operation == "ResourceScatterSub"
+    assert found.operation.name == "ResourceScatterSub"
     assert (found.stage, found.layer) == ("update", "sequential/embedding/embeddings")
     assert found.line.endswith(f"train.py:{line(mark)}")
-    assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
+    assert found.origin == ("state" if way == "loop" else pinpoint.KERNEL)
     if way != "loop":
         assert (
-            found.guilty.replays.distinct > 1
+            found.operation.replays.distinct > 1
             and found.eager.distinct > 1
-            and found.watched.distinct > 1
+            and found.recorded.distinct > 1
         )
         assert found.compiled.distinct > 1  # the compiled step as a whole parts too
 
 
 @pytest.mark.parametrize("pin", ["op-determinism", "one-thread"])
-def test_a_pin_makes_the_replays_of_the_race_agree(replayed, pin):
+def test_a_pin_makes_the_replays_of_the_race_match(replayed, pin):
     found = pinpoint.judged(replayed("compiled", "embedding", pin))
-    assert found.guilty is None and found.operations > 50
-    assert (found.watched.distinct, found.eager.distinct, found.compiled.distinct) == (1, 1, 1)
-    assert found.watched.replays == 20 and found.same_watched
+    assert found.operation is None and found.operations > 50
+    assert (found.recorded.distinct, found.eager.distinct, found.compiled.distinct) == (1, 1, 1)
+    assert found.recorded.replays == 20 and found.recorded_matches_eager
 
 
 PLANTED = {
@@ -205,13 +205,13 @@ def test_the_layer_that_was_planted_is_named(replayed, planted, way):
     found = pinpoint.judged(
         replayed(way, planted, runs=4 if (way, planted) == ("loop", "race") else 2)
     )
-    layer, born = PLANTED[planted]
-    assert (found.stage, found.layer, found.born) == ("forward", layer, born)
-    if born == "python":
+    layer, origin = PLANTED[planted]
+    assert (found.stage, found.layer, found.origin) == ("forward", layer, origin)
+    if origin == "python":
         assert found.line.endswith(f"train.py:{line('PYTHON')}")
     if planted == "race" and way != "loop":
         assert (
-            found.guilty.replays.replays == 10 and found.guilty.replays.distinct > 1
+            found.operation.replays.replays == 10 and found.operation.replays.distinct > 1
         )  # in one process already
 
 
@@ -221,8 +221,8 @@ def test_what_a_step_keeps_to_itself_is_not_blamed_for_a_race(replayed, planted)
     processes.
     """
     found = pinpoint.judged(replayed("compiled", planted, runs=4 if planted == "counted" else 2))
-    assert (found.guilty.operation, found.stage) == ("ResourceScatterSub", "update")
-    assert found.born == (pinpoint.KERNEL if planted == "kept" else "state")
+    assert (found.operation.name, found.stage) == ("ResourceScatterSub", "update")
+    assert found.origin == (pinpoint.KERNEL if planted == "kept" else "state")
 
 
 BEFORE = {
@@ -237,7 +237,7 @@ BEFORE = {
     if ALL
     else [("map", "function"), ("init", "loop")],
 )
-def test_what_parts_before_a_step_is_told_by_stage_name_and_line(replayed, planted, way):
+def test_what_differs_before_a_step_is_reported_by_stage_name_and_line(replayed, planted, way):
     stage, name, source, mark = BEFORE[planted]
     left, right = replayed(way, planted, step=NEVER)
     found = divergence.compare(left.trace, right.trace, ignore=("rng",))
@@ -257,7 +257,7 @@ def test_a_replay_leaves_the_training_as_it_was(replayed):
     for way in ("compiled", "function", "train_on_batch"):
         (with_replay,) = replayed(way, "noise", *pins, runs=1)
         (without,) = replayed(way, "noise", *pins, runs=1, step=NEVER)
-        assert with_replay.trace.measures.pinpoint.watched.replays == 10
+        assert with_replay.trace.measures.pinpoint.recorded.replays == 10
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
         assert with_replay.trace.digests["final"] == without.trace.digests["final"]
@@ -278,41 +278,39 @@ def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
     assert "mse" in {layer for _, layer in by_stage["forward"] & by_stage["gradient"]}
 
 
-def test_the_step_is_told_layer_by_layer(replayed):
+def test_the_step_is_reported_layer_by_layer(replayed):
     """The layer that is called twice parts where it is called first; what it feeds differs
     already.
     """
     found = pinpoint.judged(replayed("eager", "nested"))
-    told = [
-        (one.stage, one.layer, one.inputs > 1, one.outputs > 1)
-        for one in found.passages
-        if one.layer
+    reported = [
+        (one.stage, one.layer, one.inputs > 1, one.outputs > 1) for one in found.layers if one.layer
     ]
-    own = [one for one in told if one[1] == "inner/noisy"]
+    own = [one for one in reported if one[1] == "inner/noisy"]
     assert own[0] == ("forward", "inner/noisy", False, True) and own[1] == (
         "forward",
         "inner/noisy",
         True,
         True,
     )
-    assert told[0] == ("forward", "sequential/dense", False, False)
-    assert ("gradient", "sequential/dense_2", True, True) in told
-    assert ("update", "sequential/dense/kernel", True, True) in told
+    assert reported[0] == ("forward", "sequential/dense", False, False)
+    assert ("gradient", "sequential/dense_2", True, True) in reported
+    assert ("update", "sequential/dense/kernel", True, True) in reported
 
 
 def test_replays_are_compared_by_what_was_executed():
     same = Event("MatMul", (1, 2), (3,), foreign=(0,), attributes={"transpose_a": False})
-    assert first_parting([[same, same], [same, same]]) is None
-    kernel = first_parting([[same, same], [same, same._replace(outputs=(4,))]])
+    assert first_difference([[same, same], [same, same]]) is None
+    kernel = first_difference([[same, same], [same, same._replace(outputs=(4,))]])
     assert (kernel.distinct, kernel.python) == (2, False)
-    assert first_parting(
+    assert first_difference(
         [[same], [same._replace(inputs=(9, 2), outputs=(4,))]]
     ).python  # what no operation made
     assert (
-        first_parting([[same], [same._replace(inputs=(1, 9), outputs=(4,))]]) is None
+        first_difference([[same], [same._replace(inputs=(1, 9), outputs=(4,))]]) is None
     )  # came in unseen
-    assert first_parting([[same], [same._replace(operation="Add", outputs=(4,))]]) is None
+    assert first_difference([[same], [same._replace(operation="Add", outputs=(4,))]]) is None
     turned = same._replace(attributes={"transpose_a": True}, outputs=(4,))
-    assert first_parting([[same], [turned]]).python  # another call: no fault of the operation
+    assert first_difference([[same], [turned]]).python  # another call: no fault of the operation
     unknown = same._replace(inputs=(NOT_KNOWN, 2))
-    assert first_parting([[unknown], [unknown._replace(outputs=(4,))]]) is None
+    assert first_difference([[unknown], [unknown._replace(outputs=(4,))]]) is None

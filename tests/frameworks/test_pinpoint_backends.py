@@ -2,7 +2,7 @@
 changes nothing.
 
 Tried where the backend is installed beside the tests, or in the interpreter that
-``DETAUDIT_TORCH_PYTHON`` or ``DETAUDIT_JAX_PYTHON`` names.
+``_DETAUDIT_TORCH_PYTHON`` or ``_DETAUDIT_JAX_PYTHON`` names.
 """
 
 import json
@@ -17,7 +17,7 @@ from detaudit.core import pinpoint
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 
-from tests.frameworks.replaying import held, runs_of
+from tests.frameworks.replaying import pinned, runs_of
 from tests.interpreters import with_backend
 
 pytestmark = pytest.mark.framework
@@ -203,7 +203,7 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
             tmp_path / "train.py",
             (way, planted),
             python,
-            held(condition, pins),
+            pinned(condition, pins),
             runs,
             fresh_folder(),
             {"KERAS_BACKEND": backend},
@@ -215,28 +215,28 @@ def replayed(tmp_path, fresh_folder) -> Callable[..., list[Finished]]:
 @pytest.mark.parametrize("way", ["fit", "train_on_batch", "loop"])
 def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tmp_path):
     found = pinpoint.judged(replayed("torch", way, "picked"))
-    assert found.guilty.operation.startswith("aten.index_put")
+    assert found.operation.name.startswith("aten.index_put")
     assert (found.stage, found.layer) == ("gradient", "sequential/picked")
     assert found.line.endswith(f"train.py:{line('torch', 'PICK')}")  # what was asked for, forward
-    assert found.born == ("state" if way == "loop" else pinpoint.KERNEL)
+    assert found.origin == ("state" if way == "loop" else pinpoint.KERNEL)
     if way == "fit":
         assert (
-            found.guilty.replays.distinct > 1
+            found.operation.replays.distinct > 1
             and found.eager.distinct > 1
-            and found.watched.distinct > 1
+            and found.recorded.distinct > 1
         )
-        (born,) = [one for one in found.passages if one.inputs == 1 < one.outputs]
-        assert (born.stage, born.layer) == ("gradient", "sequential/picked")
-        script = reproducer.text(found.guilty, {}, 8, "torch")
+        (origin,) = [one for one in found.layers if one.inputs == 1 < one.outputs]
+        assert (origin.stage, origin.layer) == ("gradient", "sequential/picked")
+        script = reproducer.text(found.operation, {}, 8, "torch")
         assert len(script.splitlines()) < 60 and "detaudit" not in script.split('"""')[2]
         assert reproducer.shows(script, with_backend("torch"), tmp_path)
 
 
-def test_deterministic_algorithms_make_the_replays_of_the_race_agree(replayed):
+def test_deterministic_algorithms_make_the_replays_of_the_race_match(replayed):
     found = pinpoint.judged(replayed("torch", "fit", "picked", "op-determinism"))
-    assert found.guilty is None and found.operations > 30
-    assert (found.watched.distinct, found.eager.distinct, found.watched.replays) == (1, 1, 20)
-    assert found.same_watched
+    assert found.operation is None and found.operations > 30
+    assert (found.recorded.distinct, found.eager.distinct, found.recorded.replays) == (1, 1, 20)
+    assert found.recorded_matches_eager
 
 
 @pytest.mark.parametrize(
@@ -256,14 +256,14 @@ def test_deterministic_algorithms_make_the_replays_of_the_race_agree(replayed):
 )
 def test_the_layer_that_was_planted_is_named(replayed, backend, way, planted):
     found = pinpoint.judged(replayed(backend, way, planted))
-    layer, born = {"noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}[planted]
-    assert (found.stage, found.born) == ("forward", born)
+    layer, origin = {"noise": ("sequential/noisy", "python"), "dropout": ("drop", "input")}[planted]
+    assert (found.stage, found.origin) == ("forward", origin)
     assert found.layer == (
         layer if way not in ("loop", "stateless") else "noisy"
     )  # its first call has built it
     if planted == "noise":
         assert (
-            way in ("loop", "stateless") or found.guilty.replays.replays == 10
+            way in ("loop", "stateless") or found.operation.replays.replays == 10
         )  # in one process already
         assert found.line.endswith(f"train.py:{line(backend, 'PYTHON')}")
 
@@ -281,13 +281,16 @@ def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, ba
     for way in ("fit", "train_on_batch", *(["jit", "ahead", "pmap"] if backend == "jax" else [])):
         with_replay, another = replayed(backend, way, planted, *pins, step=1)
         (without,) = replayed(backend, way, planted, *pins, runs=1, step=NEVER)
-        seen = with_replay.trace.measures.pinpoint
+        observed = with_replay.trace.measures.pinpoint
         assert (
-            seen.watched.replays >= 2 and seen.same_step and seen.same_watched and not seen.failed
+            observed.recorded.replays >= 2
+            and observed.replay_matches_step
+            and observed.recorded_matches_eager
+            and not observed.failed
         )
-        assert seen.guilty is None and another.trace.measures.pinpoint.guilty is None
+        assert observed.operation is None and another.trace.measures.pinpoint.operation is None
         found = pinpoint.judged([with_replay, another])
-        assert found.guilty is None and found.watched.distinct == found.eager.distinct == 1
+        assert found.operation is None and found.recorded.distinct == found.eager.distinct == 1
         ends = [(one.trace.folder / "stdout").read_text() for one in (with_replay, without)]
         assert ends[0] == ends[1] != ""
         assert with_replay.trace.digests["final"] == without.trace.digests["final"]
@@ -295,7 +298,7 @@ def test_a_replay_leaves_the_training_as_it_was_and_accuses_nothing(replayed, ba
 
 
 @pytest.mark.parametrize("planted", ["once"])
-def test_a_replay_that_fails_is_told_and_the_training_goes_on_as_it_was(replayed, planted):
+def test_a_replay_that_fails_is_reported_and_the_training_goes_on_as_it_was(replayed, planted):
     pins = ("python-random", "numpy-legacy", "torch-seed")
     with_replay, another = replayed("torch", "fit", planted, *pins)
     (without,) = replayed("torch", "fit", planted, *pins, runs=1, step=NEVER)
@@ -363,8 +366,8 @@ def test_a_scan_names_the_operation(tmp_path, backend, source, operation, layer)
     found = verdict["pinpoint"]
     assert (
         found["failed"] == ""
-        and found["watched"]["replays"] == 20
+        and found["recorded"]["replays"] == 20
         and found["layer"].startswith(layer)
     )
-    assert found["guilty"]["operation"].startswith(operation)
-    assert found["born"] == ("kernel" if backend == "torch" else "input")
+    assert found["operation"]["name"].startswith(operation)
+    assert found["origin"] == ("kernel" if backend == "torch" else "input")

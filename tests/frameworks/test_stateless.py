@@ -2,7 +2,7 @@
 as they are.
 
 Tried on JAX and Torch, where they are installed beside the tests, or in the interpreter that
-``DETAUDIT_JAX_PYTHON`` or ``DETAUDIT_TORCH_PYTHON`` names.
+``_DETAUDIT_JAX_PYTHON`` or ``_DETAUDIT_TORCH_PYTHON`` names.
 """
 
 import pytest
@@ -116,7 +116,7 @@ SCRIPTS = {"jax": JAX, "torch": TORCH}
         ("torch", "eager"),
     ],
 )
-def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
+def test_every_step_is_observed_and_nothing_is_changed(tmp_path, backend, way):
     python = with_backend(backend)
     script = tmp_path / "train.py"
     script.write_text(SCRIPTS[backend])
@@ -133,13 +133,13 @@ def test_every_step_is_seen_and_nothing_is_changed(tmp_path, backend, way):
             {"KERAS_BACKEND": backend},
         )
 
-    watched, again = run("watched", number=2)
-    (bare,) = run("bare", watch=False)
-    assert watched.trace.measures.steps == 8 and watched.trace.measures.moved
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    said = [(one.trace.folder / "stdout").read_text() for one in (watched, bare)]
+    recorded, again = run("recorded", number=2)
+    (unrecorded,) = run("unrecorded", record=False)
+    assert recorded.trace.measures.steps == 8 and recorded.trace.measures.moved
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    said = [(one.trace.folder / "stdout").read_text() for one in (recorded, unrecorded)]
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
-    tables = [table for table in watched.trace.tables if table.kind == "steps"]
+    tables = [table for table in recorded.trace.tables if table.kind == "steps"]
     assert sum(len(table.sequence) for table in tables) == 8
     assert [table.cells.tolist() for table in tables] == [
         table.cells.tolist() for table in again.trace.tables if table.kind == "steps"
@@ -324,7 +324,7 @@ for variable, value in zip(model.trainable_variables, state[0]):
 
 
 @pytest.mark.parametrize("written", WRITTEN)
-def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
+def test_steps_are_observed_however_a_script_compiles_them(tmp_path, written):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     code, steps = WRITTEN[written]
@@ -342,13 +342,13 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
             {"KERAS_BACKEND": "jax"},
         )
 
-    watched, again = run("watched", 2)
-    (bare,) = run("bare", watch=False)
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    said = [(one.trace.folder / "stdout").read_text() for one in (watched, bare)]
+    recorded, again = run("recorded", 2)
+    (unrecorded,) = run("unrecorded", record=False)
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    said = [(one.trace.folder / "stdout").read_text() for one in (recorded, unrecorded)]
     assert said[0] == said[1] and len(said[0].splitlines()) == 2
-    tables = [table for table in watched.trace.tables if table.kind == "steps"]
-    assert watched.trace.measures.steps == sum(len(table.sequence) for table in tables) == steps
+    tables = [table for table in recorded.trace.tables if table.kind == "steps"]
+    assert recorded.trace.measures.steps == sum(len(table.sequence) for table in tables) == steps
     assert [table.cells.tolist() for table in tables] == [
         table.cells.tolist() for table in again.trace.tables if table.kind == "steps"
     ]
@@ -358,14 +358,14 @@ def test_steps_are_seen_however_a_script_compiles_them(tmp_path, written):
             for stage, name in tables[-1].columns
             if stage == "update"
         }
-        assert watched.trace.measures.moved and "first/kernel" in columns
+        assert recorded.trace.measures.moved and "first/kernel" in columns
         assert (
             all(any(stage == "data" for stage, _ in table.columns) for table in tables)
             or "gradients" in written
         )
 
 
-def test_a_whole_training_in_one_call_is_seen_to_move(tmp_path):
+def test_a_whole_training_in_one_call_is_observed_to_move(tmp_path):
     """One step is all that is seen of it: its state is compared with the one that went in."""
     python = with_backend("jax")
     script = tmp_path / "train.py"
@@ -398,7 +398,7 @@ print(float(losses[-1]))
 
 
 @pytest.mark.parametrize(("rate", "moves"), [("0.0", False), ("0.01", True)])
-def test_weights_without_names_are_seen_to_move_or_to_stand_still(tmp_path, rate, moves):
+def test_weights_without_names_are_observed_to_move_or_to_stand_still(tmp_path, rate, moves):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     script.write_text(
@@ -428,14 +428,14 @@ def test_a_step_is_where_a_run_was_asked_to_end(tmp_path):
     python = with_backend("jax")
     script = tmp_path / "train.py"
     script.write_text(JAX)
-    for watch in (True, False):
+    for record in (True, False):
         (ended,) = runs_of(
             script,
             ("plain", "0.01"),
             python,
-            Condition("jax", "auto", script.name, 1).with_orders(watch=watch, stop_steps=5),
+            Condition("jax", "auto", script.name, 1).with_orders(record=record, stop_steps=5),
             1,
-            tmp_path / str(watch),
+            tmp_path / str(record),
             {"KERAS_BACKEND": "jax"},
         )
         assert ended.trace.measures.stopped == 5

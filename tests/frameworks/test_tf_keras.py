@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.frameworks.test_watching import run
+from tests.frameworks.test_recording import run
 
 pytestmark = pytest.mark.framework
 
@@ -77,7 +77,7 @@ STEPS = 3 + 1 + 1 + 3 + 2
     ],
     ids=["package", "tensorflow's", "submodule", "both"],
 )
-def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(
+def test_a_recorded_script_does_what_it_does_without_us_and_every_step_is_observed(
     imported, chosen, tmp_path, monkeypatch
 ):
     pytest.importorskip("tf_keras", reason="the package tf_keras is not installed here")
@@ -89,13 +89,13 @@ def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(
         [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=script.parent
     ).stdout
     assert plain.endswith("\ntf_keras\n")
-    watched, bare = run(script, tmp_path / "control")
-    for done in (watched, bare):
+    recorded, unrecorded = run(script, tmp_path / "control")
+    for done in (recorded, unrecorded):
         assert (done.trace.folder / "stdout").read_text() == plain
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures.steps == STEPS and watched.trace.measures.moved
-    assert watched.trace.measures.backend == "tf_keras"
-    steps = [[(stage, name) for stage, name in table.columns] for table in watched.trace.tables]
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    assert recorded.trace.measures.steps == STEPS and recorded.trace.measures.moved
+    assert recorded.trace.measures.backend == "tf_keras"
+    steps = [[(stage, name) for stage, name in table.columns] for table in recorded.trace.tables]
     last = steps[-1]
     assert {stage for stage, _ in last} >= {"data", "update"}
     updated = [
@@ -112,7 +112,7 @@ def test_a_watched_script_does_what_it_does_without_us_and_every_step_is_seen(
     ],
     ids=["package", "tensorflow's"],
 )
-def test_the_seed_that_a_script_sets_is_told_under_the_name_it_has_there(
+def test_the_seed_that_a_script_sets_is_reported_under_the_name_it_has_there(
     imported, chosen, function, tmp_path, monkeypatch
 ):
     pytest.importorskip("tf_keras", reason="the package tf_keras is not installed here")

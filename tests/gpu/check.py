@@ -218,7 +218,7 @@ def script(name: str, backend: str, device: str) -> Part:
         "2",
         "--budget",
         "24runs",
-        "--no-price",
+        "--no-cost",
         "--json",
         "{report}",
         "train.py",
@@ -349,9 +349,9 @@ def summarize_machine(text: str) -> list[str]:
 
 def summarize_scan(report: dict[str, Any]) -> list[str]:
     control = report["control"]
-    held = None if control is None else control["holds"]
+    works = None if control is None else control["matches"]
     lines = [
-        f"{report['outcome']}: {report['reason']}; {len(report['trials'])} trials; control holds: {held}"
+        f"{report['outcome']}: {report['reason']}; {len(report['trials'])} trials; control holds: {works}"
     ]
     for verdict in report["verdicts"]:
         pin = f" [{verdict['pin']}]" if verdict["pin"] else ""
@@ -369,17 +369,17 @@ def summarize_run(report: dict[str, Any]) -> list[str]:
     lines += [f"cause: {cause['source']}, pin {cause['pin']}" for cause in report["causes"]]
     if report["fix"] is not None:
         lines.append(f"fix: verified {report['fix']['verified']}")
-    elif report["no_fix"]:
-        lines.append(f"no fix: {report['no_fix']}")
+    elif report["no_fix_reason"]:
+        lines.append(f"no fix: {report['no_fix_reason']}")
     return lines + changes(report)
 
 
 def changes(report: dict[str, Any]) -> list[str]:
     """What NVML saw change on the cards meanwhile."""
-    seen = (report["machine"].get("gpu") or {}).get("changes", [])
+    observed = (report["machine"].get("gpu") or {}).get("changes", [])
     return [
         f"card {change['index']}: {change['what']} was {change['before']}, is {change['after']}"
-        for change in seen
+        for change in observed
     ]
 
 

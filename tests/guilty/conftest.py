@@ -16,7 +16,8 @@ from detaudit.commands.scan.plan import narrowed
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import Verdict
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.declare import Source

@@ -62,7 +62,7 @@ def test_a_flipped_bit_is_found_where_it_was_flipped(runner, flip):
     )
     assert isinstance(found, Divergence)
     assert (found.stage, found.step, found.kind) == ("update", flip["step"], "bits")
-    assert found.distance.elements == 1
+    assert found.distance.differing_elements == 1
     assert found.distance.ulps_max == 1 << flip["bit"]
     assert found.name.startswith("optimizer/") == flip["slot"]
     assert found.name == variable_name(clean, flip)

@@ -17,7 +17,7 @@ from tests.guilty.conftest import PLANT
 pytestmark = pytest.mark.guilty
 
 
-def test_a_control_that_parts_ends_the_scan_and_accuses_no_source(tmp_path):
+def test_a_control_that_differs_ends_the_scan_and_accuses_no_source(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     shutil.copy(PLANT, tmp_path)
     (tmp_path / "plant.json").write_text(json.dumps({"when": "always"}))
@@ -25,7 +25,7 @@ def test_a_control_that_parts_ends_the_scan_and_accuses_no_source(tmp_path):
         Options(sys.executable, depth="quick", trials=1, probes=(str(tmp_path),)),
         lambda event: None,
     )
-    assert {one.condition.model for one in audit.control.parted} == {
+    assert {one.condition.model for one in audit.control.differing} == {
         "mlp",
         "cnn",
         "text",

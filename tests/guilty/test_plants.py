@@ -6,16 +6,16 @@ there is one.
 """
 
 import pytest
-from detaudit.commands.scan.experiments import compare, loosen
+from detaudit.commands.scan.experiments import compare, unpin
 from detaudit.registry import base
-from detaudit_probes.declare import Compare, Loosen
+from detaudit_probes.declare import Compare, Unpin
 
 from tests.guilty.conftest import judge
 
 pytestmark = pytest.mark.guilty
 
 SOURCES = base.known_sources("tensorflow")
-LOOSENED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Loosen)]
+LOOSENED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Unpin)]
 COMPARED = [name for name, one in SOURCES.items() if isinstance(one.experiment, Compare)]
 #: Silent on a CPU by themselves, or not there: only a plant shows that their experiment would see a
 #: fault.
@@ -32,9 +32,9 @@ def planted(make_runner):
         key = (when, *names)
         if key not in done:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(loosen, "RACE_PAIRS", 1)
+                patch.setattr(unpin, "RACE_PAIRS", 1)
                 patch.setattr(compare, "RACE_PAIRS", 1)
-                patch.setattr(loosen, "SIGNIFICANT", 1.1)
+                patch.setattr(unpin, "SIGNIFICANT", 1.1)
                 runner = make_runner({"when": when, "available": True, **more})
                 done[key] = judge(runner, [SOURCES[name] for name in names], PLENTY)
                 runner.close()
@@ -44,20 +44,20 @@ def planted(make_runner):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_runs_that_part_with_everything_pinned_are_broken(planted, source):
-    seen = planted("always", tuple(SOURCES))[source]
-    if seen.verdict == "skipped":
-        pytest.skip(seen.reason)
-    assert seen.verdict == "broken", seen.reason
+def test_runs_that_differ_with_everything_pinned_are_broken(planted, source):
+    observed = planted("always", tuple(SOURCES))[source]
+    if observed.verdict == "skipped":
+        pytest.skip(observed.reason)
+    assert observed.verdict == "broken", observed.reason
 
 
 @pytest.mark.parametrize("source", COMPARED)
 def test_a_fault_that_follows_the_setting_varies(planted, source):
-    seen = planted("setting", tuple(COMPARED))[source]
-    if seen.verdict == "skipped":
-        pytest.skip(seen.reason)
-    assert seen.verdict == "varies", seen.reason
-    compared = [groups for _, groups in seen.settings if sum(map(len, groups)) > 1]
+    observed = planted("setting", tuple(COMPARED))[source]
+    if observed.verdict == "skipped":
+        pytest.skip(observed.reason)
+    assert observed.verdict == "varies", observed.reason
+    compared = [groups for _, groups in observed.settings if sum(map(len, groups)) > 1]
     assert compared and all(len(groups) > 1 for groups in compared)
 
 
@@ -65,5 +65,5 @@ def test_a_fault_that_follows_the_setting_varies(planted, source):
 def test_a_fault_that_the_pin_holds_needs_the_pin(planted, source):
     if source == "none":
         pytest.skip("every source that is loosened parts runs by itself: test_verdicts")
-    seen = planted("loose", (source,), source=source)[source]
-    assert seen.verdict == "needs-pin", seen.reason
+    observed = planted("unpinned", (source,), source=source)[source]
+    assert observed.verdict == "needs-pin", observed.reason

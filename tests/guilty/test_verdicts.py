@@ -9,7 +9,7 @@ pytestmark = pytest.mark.guilty
 
 #: Sources that part two runs on any CPU: the stage of the first divergence, and the advised pin
 #: that holds.
-PART = {
+DIFFER = {
     "python-random": "init",
     "numpy-legacy": "data",
     "numpy-generator": "data",
@@ -41,38 +41,38 @@ def verdicts(make_runner):
     return judge(make_runner(), list(base.known_sources("tensorflow").values()))
 
 
-@pytest.mark.parametrize("source", PART)
-def test_a_source_that_parts_runs_needs_its_pin(verdicts, source):
-    seen = verdicts[source]
-    assert seen.verdict == "needs-pin", seen.reason
-    assert seen.divergence.stage == PART[source]
-    loose = [count for count in seen.counts if count.name == "loose"]
-    held = [count for count in seen.counts if count.name == f"pinned by {seen.pin}"]
-    assert sum(count.parted for count in loose) > 0
-    assert sum(count.parted for count in held) == 0 < sum(count.agreed for count in held)
+@pytest.mark.parametrize("source", DIFFER)
+def test_a_source_that_makes_runs_differ_needs_its_pin(verdicts, source):
+    observed = verdicts[source]
+    assert observed.verdict == "needs-pin", observed.reason
+    assert observed.divergence.stage == DIFFER[source]
+    unpinned = [count for count in observed.counts if count.name == "unpinned"]
+    pinned = [count for count in observed.counts if count.name == f"pinned by {observed.pin}"]
+    assert sum(count.differing for count in unpinned) > 0
+    assert sum(count.differing for count in pinned) == 0 < sum(count.matching for count in pinned)
 
 
 @pytest.mark.parametrize("name", ["scikit-learn", "pandas", "scipy"])
 def test_a_library_without_a_seed_has_a_verdict_of_its_own(verdicts, name):
-    seen = verdicts[f"third-party:{name}"]
-    if seen.verdict == "skipped":
-        pytest.skip(seen.reason)
-    assert (seen.verdict, seen.divergence.stage) == ("needs-pin", "data"), seen.reason
+    observed = verdicts[f"third-party:{name}"]
+    if observed.verdict == "skipped":
+        pytest.skip(observed.reason)
+    assert (observed.verdict, observed.divergence.stage) == ("needs-pin", "data"), observed.reason
 
 
 @pytest.mark.parametrize("source", VARY)
 def test_settings_that_disagree_vary(verdicts, source):
-    seen = verdicts[source]
-    assert seen.verdict == "varies", seen.reason
-    assert any(len(groups) > 1 for _, groups in seen.settings)
-    assert all(count.parted == 0 for count in seen.counts)
+    observed = verdicts[source]
+    assert observed.verdict == "varies", observed.reason
+    assert any(len(groups) > 1 for _, groups in observed.settings)
+    assert all(count.differing == 0 for count in observed.counts)
 
 
 def test_a_lesser_instruction_set_gives_other_bits(verdicts):
-    seen = verdicts["instruction-set"]
-    if seen.verdict == "skipped":
-        pytest.skip(seen.reason)
-    assert seen.verdict == "varies", seen.reason
+    observed = verdicts["instruction-set"]
+    if observed.verdict == "skipped":
+        pytest.skip(observed.reason)
+    assert observed.verdict == "varies", observed.reason
 
 
 @pytest.mark.parametrize("source", NO_GPU)
@@ -95,5 +95,5 @@ def test_the_tables_above_miss_no_source(verdicts):
         "second-fit",
         "batch-invariance",
     }  # whatever is true here
-    known = {*PART, *VARY, *NEEDS_MORE_INSTRUCTIONS, *NO_GPU, *elsewhere}
+    known = {*DIFFER, *VARY, *NEEDS_MORE_INSTRUCTIONS, *NO_GPU, *elsewhere}
     assert {name for name in verdicts if not name.startswith("third-party:")} == known

@@ -17,15 +17,15 @@ from detaudit.core.tally import Tally
 from detaudit.core.ulp import Distance
 from detaudit.core.verdict import Count, Verdict
 from detaudit.report.privacy import Private
-from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.declare import Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 
 PRIVATE = Private(home="/home/ada", temporary="/var/tmp/ada", host="analytical-engine")
 MODELS = ("mlp", "cnn", "text", "lstm", "attention")
 
 
-def _pin(name, *lines, holds=(), note="", **environment):
-    return Pin(name, (name, *holds), lines={"*": lines}, environment=environment, note=note)
+def _pin(name, *lines, sources=(), note="", **environment):
+    return Pin(name, (name, *sources), lines={"*": lines}, environment=environment, note=note)
 
 
 _SEED = ("import keras", "keras.utils.set_random_seed({seed})  # first, before anything else")
@@ -47,7 +47,7 @@ _PINS = {
     "keras-seed": _pin(
         "keras-seed",
         *_SEED,
-        holds=(
+        sources=(
             "python-random",
             "numpy-legacy",
             "tensorflow-seed",
@@ -68,7 +68,7 @@ _PINS = {
         "op-determinism",
         "import tensorflow as tf",
         "tf.config.experimental.enable_op_determinism()",
-        holds=("sparse-update", "tfdata-random-map"),
+        sources=("sparse-update", "tfdata-random-map"),
         note="unseeded random operations raise under it, and Keras' XLA is switched off",
     ),
     "one-worker": _pin("one-worker", "super().__init__(workers=1)"),
@@ -77,7 +77,7 @@ _PINS = {
         "import tensorflow as tf",
         "tf.config.threading.set_intra_op_parallelism_threads(1)  # before the first operation",
         "tf.config.threading.set_inter_op_parallelism_threads(1)",
-        holds=("intra-op-threads",),
+        sources=("intra-op-threads",),
     ),
     "third-party": _pin("third-party:scikit-learn", "model = KMeans(random_state={seed})"),
 }
@@ -187,7 +187,7 @@ def declared():
             family,
             name.replace("-", " "),
             "",
-            Loosen(models=(model,)),
+            Unpin(models=(model,)),
             pins=(_PINS[pin],) if pin else (),
         )
     return found
@@ -215,7 +215,7 @@ def _verdict(position, row):
     )
     if kind == "needs-pin":
         used = _PINS[pin].id
-        counts = (Count("loose", model, 0, pairs), Count(f"pinned by {used}", model, pairs, 0))
+        counts = (Count("unpinned", model, 0, pairs), Count(f"pinned by {used}", model, pairs, 0))
         return replace(
             base,
             pin=used,
@@ -236,8 +236,8 @@ def _verdict(position, row):
         rate = excluded_rate(pairs)
         return replace(
             base,
-            excluded=rate,
-            counts=(Count("loose", model, pairs, 0),),
+            excluded_rate=rate,
+            counts=(Count("unpinned", model, pairs, 0),),
             reason=f"not observed in {pairs} pairs (a rate above {rate:.0%} is excluded)",
         )
     if kind == "skipped":
@@ -274,19 +274,19 @@ def _trials():
     )
 
 
-def _rung(name, title, parted, cost=None, changes=(), lines=(), **environment):
+def _rung(name, title, differing, cost=None, changes=(), lines=(), **environment):
     return Rung(
         name,
         title,
         lines,
         tuple(environment.items()),
-        not parted,
+        not differing,
         tuple(
-            Count(name, model, 0 if model in parted else 2, 1 if model in parted else 0)
+            Count(name, model, 0 if model in differing else 2, 1 if model in differing else 0)
             for model in MODELS
         ),
-        f"runs part on {', '.join(parted)}"
-        if parted
+        f"runs part on {', '.join(differing)}"
+        if differing
         else "not observed in 2 or more pairs a model (a rate above 78% is excluded)",
         cost,
         (cost - 0.06, cost + 0.11) if cost else None,
@@ -345,11 +345,11 @@ _PLACEBOS = (
     ),
     Placebo(
         "omp-num-threads",
-        "OMP_NUM_THREADS=1 under pip's TensorFlow",
+        "OMP_NUM_THREADS=1 with the pip build of TensorFlow",
         "one-thread",
         True,
         "the bits are those of no setting at all; one-thread gives others",
-        yours=True,
+        set_in_environment=True,
     ),
     Placebo(
         "onednn-misnamed",
@@ -489,7 +489,7 @@ def single() -> Audit:
     load = replace(
         chosen[1],
         verdict="broken",
-        excluded=None,
+        excluded_rate=None,
         divergence=_divergence(("update", 4, "conv2d/kernel")),
         counts=(Count("idle", "cnn", 5, 0), Count("busy", "cnn", 3, 2)),
         reason="busy on cnn: 2 of 5 pairs part although everything is pinned, and so in every setting",
@@ -503,7 +503,7 @@ def single() -> Audit:
         placebos=(),
         reach=(),
         warnings=(),
-        asked=("hash-seed", "load"),
+        requested=("hash-seed", "load"),
         strict=True,
         trials=_trials()[:30],
         seconds=31.0,

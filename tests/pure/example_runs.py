@@ -5,12 +5,12 @@ from dataclasses import replace
 from detaudit.commands.run.findings import (
     Cause,
     Cost,
+    Costs,
     Fix,
     Growth,
     Isolation,
     Observer,
     Output,
-    Price,
     Quantity,
     Repeats,
     RunAudit,
@@ -22,7 +22,7 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
-from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
+from detaudit.core.pinpoint import LayerReplay, LocatedOperation, Pinpoint, Replays
 from detaudit.core.ulp import Distance
 from detaudit.report.build import run as build_run
 from detaudit.report.privacy import Private
@@ -30,14 +30,14 @@ from detaudit.report.schema import v1
 
 PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
 
-LOOSE = Condition("tensorflow", "auto", "train.py", 1)
+UNPINNED = Condition("tensorflow", "auto", "train.py", 1)
 SITES = (
     Site(
         "train.py", 7, "<module>", 2, False, ("core/dense.py:111 in __init__", "random.py:1 in get")
     ),
     Site("nets/model.py", 12, "make", 1, True),
 )
-PARTED = RunAudit(
+DIFFERING = RunAudit(
     "train.py",
     {"seed": 1, "backend": "tensorflow", "python": "/home/ada/venv/bin/python"},
     False,
@@ -50,7 +50,7 @@ PARTED = RunAudit(
         Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5)),
     ),
     origin="it came in with the first values of this variable",
-    bare=Repeats(2, 0, 1),
+    unrecorded=Repeats(2, 0, 1),
     pinned=Repeats(4, 2, 0),
     growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
     causes=(
@@ -71,7 +71,7 @@ PARTED = RunAudit(
         1.01,
         (0.99, 1.03),
     ),
-    price=Price(
+    cost=Costs(
         3,
         Cost((), (), 1.01, (0.98, 1.1)),
         (
@@ -88,17 +88,17 @@ PARTED = RunAudit(
     search=Search(
         24, 61.5, ("hash-seed: part", "python-random: agree"), ("clock",), ("one-worker",)
     ),
-    trials=(Finished(Trial(LOOSE, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
+    trials=(Finished(Trial(UNPINNED, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
     began="2026-01-02T03:04:05+00:00",
     seconds=93.0,
 )
-AGREED = RunAudit(
+MATCHING = RunAudit(
     "train.py",
     {"seed": 1},
     True,
     "the runs agree to the last bit",
     repeats=Repeats(5, 2, 0),
-    bare=Repeats(2, 1, 0),
+    unrecorded=Repeats(2, 1, 0),
     notes=("the script starts Python processes",),
     outputs=(
         Output("saved", "model.keras", True),
@@ -108,7 +108,7 @@ AGREED = RunAudit(
         Output("generator", "Python's random", False),
         Output("printed", "standard output", False, 12),
     ),
-    rests_on=(
+    variations=(
         Varied("hash-seed", "another hash seed", True, "the same bits"),
         Varied(
             "intra-op-threads",
@@ -124,13 +124,13 @@ AGREED = RunAudit(
 
 #: Everything that a run's report can say of runs that part, at once.
 WHOLE = replace(
-    PARTED,
+    DIFFERING,
     quantity=Quantity("accuracy", 0.912, 0.931),
     pinpoint=Pinpoint(
         "fit",
         126,
         "kernel",
-        Guilty("ResourceScatterAdd", ("float32[5, 2]",), (), "CPU:0", {}, Replays(10, 4)),
+        LocatedOperation("ResourceScatterAdd", ("float32[5, 2]",), (), "CPU:0", {}, Replays(10, 4)),
         "update",
         "embedding/embeddings",
         "train.py:6",
@@ -140,14 +140,14 @@ WHOLE = replace(
         True,
         False,
         (
-            Passage("forward", "embedding", 4, 1, 1),
-            Passage("update", "embedding/embeddings", 2, 1, 5),
-            Passage("update", "dense/kernel", 2, 5, 5),
+            LayerReplay("forward", "embedding", 4, 1, 1),
+            LayerReplay("update", "embedding/embeddings", 2, 1, 5),
+            LayerReplay("update", "dense/kernel", 2, 5, 5),
         ),
     ),
     causes=(
         replace(
-            PARTED.causes[0],
+            DIFFERING.causes[0],
             sites=(
                 *SITES,
                 *(Site("nets/model.py", line, "make", line, True) for line in range(20, 25)),
@@ -155,14 +155,14 @@ WHOLE = replace(
         ),
         Cause("hash-seed", "hash-seed", True),
     ),
-    changed=("log.txt", "out/model.keras"),
+    changed_files=("log.txt", "out/model.keras"),
     isolation=Isolation("copy", "no overlay can be mounted", ("data",), ("/home/ada/log",), ()),
     notes=("the script starts Python processes",),
-    open=("one-worker",),
+    unresolved_pins=("one-worker",),
     trials=(
-        *PARTED.trials,
+        *DIFFERING.trials,
         Finished(
-            Trial(LOOSE, 1), 2, Outcome(CRASHED, "died of SIGSEGV after 3 steps", 2.0, 1), None
+            Trial(UNPINNED, 1), 2, Outcome(CRASHED, "died of SIGSEGV after 3 steps", 2.0, 1), None
         ),
     ),
 )
@@ -175,12 +175,12 @@ FAILING = RunAudit(
     traceback="".join(f"  File train.py, line {line}\n" for line in range(30))
     + "ValueError: no such layer\n",
     trials=(
-        Finished(Trial(LOOSE, 0), 1, Outcome(FAILED, "ValueError: no such layer", 2.0, 1), None),
+        Finished(Trial(UNPINNED, 0), 1, Outcome(FAILED, "ValueError: no such layer", 2.0, 1), None),
     ),
     began="2026-01-02T03:04:05+00:00",
     seconds=4.0,
 )
-AUDITS = {"parted": WHOLE, "agreed": AGREED, "failing": FAILING}
+AUDITS = {"differing": WHOLE, "matching": MATCHING, "failing": FAILING}
 
 
 def document(audit: RunAudit) -> v1.RunReport:

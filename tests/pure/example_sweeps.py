@@ -8,7 +8,7 @@ from detaudit.core.condition import Trial
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
-from detaudit.core.pinpoint import Guilty, Replays
+from detaudit.core.pinpoint import LocatedOperation, Replays
 from detaudit.core.ulp import Distance
 from detaudit.registry import base
 from detaudit.report.build import ops as build_ops
@@ -18,7 +18,7 @@ from detaudit.report.schema import v1
 PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
 CONDITIONS = sweep.Conditions.of(base.base_condition("tensorflow", "cpu", 1), base.known_pins())
 
-GUILTY = Guilty(
+OPERATION = LocatedOperation(
     "ResourceScatterAdd",
     ("resource float32[5, 2]", "int32[40]", "float32[40, 2]"),
     (),
@@ -43,7 +43,7 @@ FOUND = OpsAudit(
             Replays(20, 5),
             cost=1.5,
             cost_range=(1.2, 1.9),
-            guilty=GUILTY,
+            differing_operation=OPERATION,
         ),
         Operation("ResourceScatterAdd", "float16", "needs-pin", "the same", Replays(20, 4)),
         Operation(
@@ -52,8 +52,8 @@ FOUND = OpsAudit(
             "varies",
             "its bits change with oneDNN",
             Replays(20, 1),
-            onednn_agrees=False,
-            batch_agrees=False,
+            same_without_onednn=False,
+            same_in_a_batch=False,
         ),
         Operation("Relu", "float32", "reproducible", "20 replays agree", Replays(20, 1)),
     ),
@@ -88,10 +88,10 @@ WHOLE = replace(
             Replays(10, 3),
             Replays(10, 1),
             Replays(20, 5),
-            threads_agree=False,
+            same_on_one_thread=False,
             divergence=Divergence("forward", 3, "result 0", "bits", Distance(3, 7, 640, 12, 1e-7)),
-            said="Determinism is not yet supported for Dilation2DBackpropFilter.",
-            contrary="it ran under op determinism, though the library says that it refuses",
+            library_message="Determinism is not yet supported for Dilation2DBackpropFilter.",
+            contradicts_documentation="it ran under op determinism, though the library says that it refuses",
         ),
         Operation("FusedBatchNorm", "half", "error", "crashed: died of SIGSEGV after 3 calls"),
         Operation(
@@ -100,7 +100,7 @@ WHOLE = replace(
             "varies",
             "it refuses to run under op determinism",
             Replays(20, 1),
-            refused="UnimplementedError: no deterministic GPU implementation",
+            refusal_message="UnimplementedError: no deterministic GPU implementation",
         ),
         Operation("CudnnRNN", "float32", "skipped", "no GPU here"),
     ),

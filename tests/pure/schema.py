@@ -11,7 +11,7 @@ from detaudit.report.schema import v1
 DOCUMENTS = typing.get_args(v1.AnyReport)
 
 
-def bare(kind: Any) -> Any:
+def plain_type(kind: Any) -> Any:
     """A type without its bounds."""
     return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
 
@@ -27,7 +27,7 @@ def fields(part: type) -> dict[str, Any]:
 
 def filled(kind: Any, text: str, turn: int = 0) -> Any:
     """A value of a type of the schema. ``turn`` chooses among the values that are not text."""
-    plain, origin = bare(kind), typing.get_origin(bare(kind))
+    plain, origin = plain_type(kind), typing.get_origin(plain_type(kind))
     arguments = typing.get_args(plain)
     if isinstance(plain, type) and issubclass(plain, v1.Part):
         return _part(plain, text, turn)

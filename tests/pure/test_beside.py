@@ -14,10 +14,11 @@ from detaudit.commands.run.origin import origin, suspects
 from detaudit.commands.run.outputs import outputs, quantity
 from detaudit.commands.run.repeat import compare_ends, compare_runs, counted
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.divergence import Agreement, Divergence
+from detaudit.core.divergence import Divergence, Match
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, FAILED, Outcome
 from detaudit.errors import UsageError
+from detaudit.execution import limits
 from detaudit_probes import placebos
 
 from tests.pure.handmade import Once, Step, with_measures, written
@@ -62,7 +63,7 @@ def unfed(loss=0.0):
     ]
 
 
-BORN = "born there"
+ORIGINATES = "born there"
 CAME = "differed by then"
 
 
@@ -72,7 +73,7 @@ CAME = "differed by then"
         (training(), training(), ""),
         (training(), training(batch=1.0), "came in with the data"),
         (training(), training(weight=1.0), "first values of this variable"),
-        (training(), training(loss=1.0), BORN),
+        (training(), training(loss=1.0), ORIGINATES),
         # Each process begins with a state of its own: one that nobody has drawn from is no
         # difference that went in.
         (
@@ -89,7 +90,7 @@ CAME = "differed by then"
             training(layer=2.0, loss=1.0),
             "dropout/seed_generator_state differed by then",
         ),
-        (training(layer=1.0), training(layer=1.0, loss=1.0), BORN),
+        (training(layer=1.0), training(layer=1.0, loss=1.0), ORIGINATES),
         # What one compiled function of the script's hands to the next, such as gradients.
         (
             [
@@ -108,17 +109,17 @@ CAME = "differed by then"
         (training(), training()[:-1], ""),
     ],
 )
-def test_it_is_told_whether_a_divergence_came_in_or_was_born(runs, left, right, said):
-    told = origin(runs(left, right))
-    assert said in told and bool(told) == bool(said)
+def test_it_is_reported_whether_a_divergence_came_in_or_originated_there(runs, left, right, said):
+    reported = origin(runs(left, right))
+    assert said in reported and bool(reported) == bool(said)
 
 
 def test_a_generator_that_differs_only_after_the_divergence_did_not_bring_it_in(runs):
     later = [Once("rng", "random at the end", 1.0)], [Once("rng", "random at the end", 2.0)]
-    assert BORN in origin(runs(training() + later[0], training(loss=1.0) + later[1]))
+    assert ORIGINATES in origin(runs(training() + later[0], training(loss=1.0) + later[1]))
 
 
-def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):
+def test_a_run_that_ends_early_is_distinguished_from_one_that_differs(runs):
     def steps(count, loss=0.0, later=()):
         return [Step(place, (("loss", "loss", loss),), "fit") for place in range(count)] + list(
             later
@@ -143,7 +144,7 @@ def test_a_run_that_ends_early_is_told_from_one_that_differs(runs):
     assert not counted(runs(steps(2, later=value[0]), steps(2, later=value[1]))).cut_short
 
 
-def test_the_pair_is_the_one_whose_divergence_is_told(runs):
+def test_the_pair_is_the_one_whose_divergence_is_reported(runs):
     assert origin(runs(training(), training(), training(batch=2.0))).startswith(
         "it came in with the data"
     )
@@ -158,10 +159,12 @@ def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(
     assert suspects(used) == {"thread-race"}
 
 
-@pytest.mark.parametrize(("seen", "told"), [("loss", 1.0), ("other", None)])
-def test_the_distance_is_told_of_a_further_pair_that_parts_at_the_same_place(runs, seen, told):
+@pytest.mark.parametrize(("observed", "reported"), [("loss", 1.0), ("other", None)])
+def test_the_distance_is_reported_of_a_further_pair_that_differs_at_the_same_place(
+    runs, observed, reported
+):
     known = RunAudit(
-        "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, seen, "bits"))
+        "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, observed, "bits"))
     )
     experiment = growth.grown(TRIAL.condition, known)
     left, right = next(experiment)
@@ -170,7 +173,7 @@ def test_the_distance_is_told_of_a_further_pair_that_parts_at_the_same_place(run
         experiment.send(dict(zip((left, right), runs(training(), training(loss=1.0)), strict=True)))
     audit = end.value.value
     distance = audit.repeats.divergence.distance
-    assert (distance and distance.max_abs) == told and audit.growth[0].elements == 1
+    assert (distance and distance.max_abs) == reported and audit.growth[0].differing_elements == 1
 
 
 def test_saved_and_printed_things_are_compared_over_all_runs(runs):
@@ -195,7 +198,7 @@ def test_saved_and_printed_things_are_compared_over_all_runs(runs):
     assert outputs([*runs((acts, same, b"1")), failed]) == ()
 
 
-def test_what_stands_beside_the_training_is_told_as_what_it_is(runs):
+def test_what_stands_beside_the_training_is_reported_as_what_it_is(runs):
     acts = training()
     both = [
         (
@@ -234,7 +237,7 @@ def named(name, *values):
 
 def test_a_variable_of_another_name_is_the_same_by_its_place(runs):
     left, right = runs(named("calm", 1.0, 2.0), named("brave", 1.0, 2.0))
-    assert compare_runs(left, right) == Agreement(5)
+    assert compare_runs(left, right) == Match(5)
     assert outputs([left, right]) == (Output("name", "calm/w / brave/w", False),)
     found = compare_runs(*runs(named("calm", 1.0, 2.0), named("brave", 1.0, 3.0)))
     assert found == Divergence("update", 0, "calm/w", "bits", found.distance)
@@ -339,25 +342,27 @@ def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(
 
 
 @pytest.mark.parametrize(
-    ("given", "limits"),
+    ("given", "expected"),
     [
         (None, (None, None)),
         ("600", (600.0, None)),
         ("1.5s", (1.5, None)),
+        ("5m", (300.0, None)),
+        ("2h", (7200.0, None)),
         ("40runs", (None, 40)),
     ],
 )
-def test_a_budget_is_seconds_or_runs(given, limits):
-    assert session.spent(given) == limits
+def test_a_budget_is_a_time_or_a_number_of_runs(given, expected):
+    assert limits.spent(given) == expected
 
 
-@pytest.mark.parametrize("given", ["", "0", "-3", "40 runs", "ten", "0runs", "5m"])
+@pytest.mark.parametrize("given", ["", "0", "-3", "40 runs", "ten", "0runs", "5d"])
 def test_no_other_budget_is_taken(given):
     with pytest.raises(UsageError, match="40runs"):
-        session.budget(given)
+        limits.budget(given)
 
 
-def test_placebos_of_the_script_are_seen_and_real_settings_are_not(monkeypatch):
+def test_placebos_of_the_script_are_observed_and_real_settings_are_not(monkeypatch):
     before = dict(os.environ)
     assert placebos.met(before) == []
     monkeypatch.setenv("PYTHONHASHSEED", "0")
@@ -379,7 +384,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
 
 
 @pytest.mark.parametrize(
-    ("known", "reason", "no_fix", "no_price"),
+    ("known", "reason", "no_fix_reason", "no_cost_reason"),
     [
         ({"reproducible": None}, "the budget ran out before it was decided", "", ""),
         (
@@ -401,15 +406,15 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
             "the budget ran out before every pin was timed",
         ),
         (
-            {"causes": (CAUSE,), "no_fix": "no line can"},
+            {"causes": (CAUSE,), "no_fix_reason": "no line can"},
             "they part",
             "no line can",
             "the budget ran out before every pin was timed",
         ),
     ],
 )
-def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(
-    known, reason, no_fix, no_price
+def test_what_was_known_when_the_budget_ran_out_is_reported_and_what_was_not(
+    known, reason, no_fix_reason, no_cost_reason
 ):
     cut = session._cut(
         RunAudit(
@@ -423,4 +428,8 @@ def test_what_was_known_when_the_budget_ran_out_is_told_and_what_was_not(
         ),
         "the budget ran out",
     )
-    assert (cut.reason, cut.no_fix, cut.no_price) == (reason, no_fix, no_price)
+    assert (cut.reason, cut.no_fix_reason, cut.no_cost_reason) == (
+        reason,
+        no_fix_reason,
+        no_cost_reason,
+    )

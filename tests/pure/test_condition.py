@@ -5,10 +5,10 @@ trials the same.
 from dataclasses import replace
 
 import pytest
-from detaudit.commands.scan.experiments import compare, loosen
+from detaudit.commands.scan.experiments import compare, unpin
 from detaudit.core.condition import Condition, Trial, device_of, items, pair, pairs
 from detaudit.registry import base
-from detaudit_probes.declare import Loosen, Needs, Pin, Source
+from detaudit_probes.declare import Needs, Pin, Source, Unpin
 from detaudit_probes.protocol import Orders, Settings, own_setting
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,11 +67,11 @@ def test_conditions_are_values():
     assert both[0] == both[1] and both[0].options == {"a": 1, "b": 2, "jit_compile": False}
 
 
-def test_loosing_a_source_removes_every_pin_that_holds_it():
-    loose = pinned("seed", "one-thread", "op-determinism", "hash").without(["race"], KNOWN)
-    assert loose.pins == ("seed", "hash")
-    assert loose.settings == Settings(jit_compile=False)
-    variables = dict(loose.environment)
+def test_unpinning_a_source_removes_every_pin_of_it():
+    unpinned = pinned("seed", "one-thread", "op-determinism", "hash").without(["race"], KNOWN)
+    assert unpinned.pins == ("seed", "hash")
+    assert unpinned.settings == Settings(jit_compile=False)
+    variables = dict(unpinned.environment)
     assert variables["PYTHONHASHSEED"] == "0"
     assert variables["OMP"] is None and variables["TF_DET"] is None
 
@@ -81,16 +81,16 @@ def test_a_pin_that_stays_keeps_what_it_shares_with_one_that_goes():
     holds nothing.
     """
     for order in (("one-thread", "one-intra"), ("one-intra", "one-thread")):
-        loose = pinned(*order).without(["race"], KNOWN)
-        assert loose.pins == ("one-intra",)
-        assert loose.settings == Settings(jit_compile=False, intra_op_threads=1)
+        unpinned = pinned(*order).without(["race"], KNOWN)
+        assert unpinned.pins == ("one-intra",)
+        assert unpinned.settings == Settings(jit_compile=False, intra_op_threads=1)
 
 
 def test_a_variable_that_two_pins_set_stays_with_the_one_that_stays():
     other = Pin("other", ("other",), environment={"OMP": "1"})
     known = {**KNOWN, "other": other}
-    loose = pinned("one-thread").with_pin(other).without(["race"], known)
-    assert dict(loose.environment) == {"OMP": "1"}
+    unpinned = pinned("one-thread").with_pin(other).without(["race"], known)
+    assert dict(unpinned.environment) == {"OMP": "1"}
 
 
 def test_what_was_set_over_a_pin_that_stays_is_left():
@@ -99,12 +99,12 @@ def test_what_was_set_over_a_pin_that_stays_is_left():
         .with_settings(Settings(intra_op_threads=4))
         .with_environment({"PYTHONHASHSEED": "random"})
     )
-    loose = condition.without(["race"], KNOWN)
-    assert loose.settings == Settings(jit_compile=False, intra_op_threads=4)
-    assert dict(loose.environment) == {"PYTHONHASHSEED": "random", "TF_DET": None}
+    unpinned = condition.without(["race"], KNOWN)
+    assert unpinned.settings == Settings(jit_compile=False, intra_op_threads=4)
+    assert dict(unpinned.environment) == {"PYTHONHASHSEED": "random", "TF_DET": None}
 
 
-def test_loosing_what_no_pin_holds_changes_nothing():
+def test_unpinning_what_no_pin_pins_changes_nothing():
     assert pinned("seed", "one-thread").without(["hash"], KNOWN) == pinned("seed", "one-thread")
 
 
@@ -112,17 +112,17 @@ def test_loosing_what_no_pin_holds_changes_nothing():
     st.lists(st.sampled_from(sorted(KNOWN)), unique=True),
     st.sets(st.sampled_from(["shuffle", "race", "hash"])),
 )
-def test_after_loosing_no_pin_holds_a_loosed_source_and_all_others_are_left(names, sources):
-    loose = pinned(*names).without(sources, KNOWN)
-    assert [name for name in names if not sources & set(KNOWN[name].holds)] == list(loose.pins)
-    for name in loose.pins:
-        assert KNOWN[name].settings.over(loose.settings) == loose.settings
-        assert KNOWN[name].environment.items() <= dict(loose.environment).items()
+def test_after_unpinning_no_pin_is_of_an_unpinned_source_and_all_others_are_left(names, sources):
+    unpinned = pinned(*names).without(sources, KNOWN)
+    assert [name for name in names if not sources & set(KNOWN[name].sources)] == list(unpinned.pins)
+    for name in unpinned.pins:
+        assert KNOWN[name].settings.over(unpinned.settings) == unpinned.settings
+        assert KNOWN[name].environment.items() <= dict(unpinned.environment).items()
 
 
-def test_pinning_again_what_was_loosed_gives_the_settings_back():
-    loose = pinned("seed", "one-thread").without(["race"], KNOWN)
-    again = loose.with_pin(ONE_THREAD)
+def test_pinning_again_what_was_unpinned_gives_the_settings_back():
+    unpinned = pinned("seed", "one-thread").without(["race"], KNOWN)
+    again = unpinned.with_pin(ONE_THREAD)
     assert (again.options, again.environment) == (
         pinned("seed", "one-thread").options,
         pinned("seed", "one-thread").environment,
@@ -152,9 +152,9 @@ def test_equal_trials_have_equal_keys_and_any_difference_gives_another():
         {"device": "gpu"},
         {"model": "cnn"},
         {"seed": 2},
-        {"loose": ("seed",)},
+        {"unpinned": ("seed",)},
         {"settings": Settings(jit_compile=True)},
-        {"orders": Orders(watch=False)},
+        {"orders": Orders(record=False)},
         {"environment": items({"A": "1"})},
         {"feed": "x"},
         {"procedure": "x"},
@@ -218,8 +218,8 @@ def test_on_a_gpu_the_base_pins_its_kernels_and_their_source_unpins_them(backend
     on_gpu = base.base_condition(backend, "gpu", 1, on_gpu=True)
     assert pin in on_gpu.pins and pin not in base.base_condition(backend, "gpu", 1).pins
     source = base.known_sources(backend)["gpu-kernels"]
-    arms = loosen.arms(source, "mlp", on_gpu, known)
-    assert pin not in arms.loose.pins
+    arms = unpin.arms(source, "mlp", on_gpu, known)
+    assert pin not in arms.unpinned.pins
     assert [(name, pin in condition.pins) for name, condition in arms.pinned] == [(pin, True)]
 
 
@@ -237,6 +237,4 @@ def test_a_setting_without_op_determinism_is_without_it_on_a_gpu_too(backend):
 
 @pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (1, "gpu"), (2, "gpu")])
 def test_a_source_is_tried_on_a_gpu_where_it_needs_one(gpus, device):
-    assert (
-        device_of(Source("s", "gpu", "", "", Loosen(()), needs=Needs(gpus=gpus)), PLAIN) == device
-    )
+    assert device_of(Source("s", "gpu", "", "", Unpin(()), needs=Needs(gpus=gpus)), PLAIN) == device

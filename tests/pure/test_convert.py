@@ -17,7 +17,7 @@ from detaudit.report.build import common
 from detaudit.report.build.convert import Converter
 from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
-from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.declare import Pin, Source, Unpin
 
 from tests.pure import schema
 
@@ -25,7 +25,7 @@ PRIVATE = Private(home="/home/ada", temporary="/var/tmp/ada", host="analytical-e
 TEXT = "see /home/ada/x, /scratch/ada/y, /var/tmp/ada/z on analytical-engine.corp.example"
 REDACTED = "see ~/x, /scratch/<user>/y, <tmp>/z on <host>"
 PIN = Pin(TEXT, (TEXT,), lines={"*": (TEXT,)}, environment={"NAME": TEXT}, note=TEXT)
-DECLARED = {TEXT: Source(TEXT, TEXT, TEXT, TEXT, Loosen(models=(TEXT,)), (PIN,), advice=TEXT)}
+DECLARED = {TEXT: Source(TEXT, TEXT, TEXT, TEXT, Unpin(models=(TEXT,)), (PIN,), advice=TEXT)}
 
 
 def findings_and_rules(document: type[v1.Document]) -> tuple[Any, Any, Any]:
@@ -78,7 +78,7 @@ def texts(value: Any, name: str = "") -> list[tuple[str, str]]:
         return [
             one
             for field, kind in known.items()
-            if typing.get_origin(schema.bare(kind)) is not typing.Literal
+            if typing.get_origin(schema.plain_type(kind)) is not typing.Literal
             for one in texts(getattr(value, field), f"{part}.{field}")
         ]
     if isinstance(value, dict):

@@ -18,12 +18,12 @@ def test_the_figures_that_are_printed(pairs, rate):
 
 
 @given(st.integers(1, 2000))
-def test_at_the_excluded_rate_so_many_pairs_agree_once_in_twenty(pairs):
+def test_at_the_excluded_rate_so_many_pairs_match_once_in_twenty(pairs):
     assert math.isclose((1 - excluded_rate(pairs)) ** pairs, 0.05)
 
 
 @pytest.mark.parametrize("pairs", [0, -1])
-def test_no_agreeing_pair_excludes_nothing(pairs):
+def test_no_matching_pair_excludes_nothing(pairs):
     with pytest.raises(ValueError, match="no agreeing pair"):
         excluded_rate(pairs)
 
@@ -43,25 +43,27 @@ def test_so_many_pairs_are_enough_and_one_fewer_is_not(rate):
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.1])
-def test_no_number_of_pairs_sees_what_never_parts(rate):
+def test_no_number_of_pairs_sees_what_never_differs(rate):
     with pytest.raises(ValueError, match="never"):
         pairs_needed(rate)
 
 
-def by_enumeration(parted_loose: int, loose: int, parted_pinned: int, pinned: int) -> Fraction:
+def by_enumeration(
+    differing_unpinned: int, unpinned: int, differing_pinned: int, pinned: int
+) -> Fraction:
     """Of all ways in which as many pairs part: the share with at least as many of them on the loose
     side.
     """
-    parted = parted_loose + parted_pinned
-    ways = list(itertools.combinations(range(loose + pinned), parted))
-    extreme = sum(sum(pair < loose for pair in way) >= parted_loose for way in ways)
+    differing = differing_unpinned + differing_pinned
+    ways = list(itertools.combinations(range(unpinned + pinned), differing))
+    extreme = sum(sum(pair < unpinned for pair in way) >= differing_unpinned for way in ways)
     return Fraction(extreme, len(ways))
 
 
 @st.composite
 def tables(draw: st.DrawFn, most: int) -> tuple[int, int, int, int]:
-    loose, pinned = draw(st.integers(0, most)), draw(st.integers(0, most))
-    return draw(st.integers(0, loose)), loose, draw(st.integers(0, pinned)), pinned
+    unpinned, pinned = draw(st.integers(0, most)), draw(st.integers(0, most))
+    return draw(st.integers(0, unpinned)), unpinned, draw(st.integers(0, pinned)), pinned
 
 
 @given(tables(6))
@@ -70,11 +72,14 @@ def test_fisher_is_the_share_of_all_ways(table):
 
 
 @given(tables(40))
-def test_fisher_agrees_with_scipy(table):
+def test_fisher_matches_scipy(table):
     stats = pytest.importorskip("scipy.stats")
-    parted_loose, loose, parted_pinned, pinned = table
+    differing_unpinned, unpinned, differing_pinned, pinned = table
     theirs = stats.fisher_exact(
-        [[parted_loose, loose - parted_loose], [parted_pinned, pinned - parted_pinned]],
+        [
+            [differing_unpinned, unpinned - differing_unpinned],
+            [differing_pinned, pinned - differing_pinned],
+        ],
         alternative="greater",
     ).pvalue
     assert math.isclose(fisher(*table), theirs, rel_tol=1e-9)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from detaudit.core import divergence, trace
-from detaudit.core.divergence import Agreement, Divergence, Incomparable
+from detaudit.core.divergence import Divergence, Incomparable, Match
 from detaudit_probes.recording.fingerprint import canonical
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +54,7 @@ def flat(acts: list[Act]) -> Flat:
     return found
 
 
-def reference(left: Flat, right: Flat) -> Agreement | Divergence:
+def reference(left: Flat, right: Flat) -> Match | Divergence:
     """The first place at which the lists differ. Of two other observations there, the one that is
     extra is named.
     """
@@ -69,7 +69,7 @@ def reference(left: Flat, right: Flat) -> Agreement | Divergence:
         extra_right = not a or (b and a[0][0] in later_right and b[0][0] not in later_left)
         _, stage, name, step = (b if extra_right else a)[0][0]
         return Divergence(stage, step, name, "missing")
-    return Agreement(len(left))
+    return Match(len(left))
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -93,7 +93,7 @@ ACTS = st.lists(
 
 
 @given(ACTS, ACTS)
-def test_any_two_traces_part_where_the_reference_says(fresh_folder, left, right):
+def test_any_two_traces_differ_where_the_reference_says(fresh_folder, left, right):
     found = compared(fresh_folder, left, right)
     expected = reference(flat(left), flat(right))
     assert (replace(found, distance=None) if isinstance(found, Divergence) else found) == expected
@@ -152,7 +152,7 @@ def test_one_flipped_bit_is_found_at_exactly_its_cell(fresh_folder, data):
         expected_name,
         "bits",
     )
-    assert found.distance is not None and found.distance.elements == 1
+    assert found.distance is not None and found.distance.differing_elements == 1
 
 
 def _flip(act: Act, data: st.DataObject) -> tuple[Act, str]:
@@ -179,27 +179,31 @@ def one_value(folder: Folder, left: object, right: object) -> divergence.Compari
     return both_ways(folder, [Once("init", "w", left)], [Once("init", "w", right)])
 
 
-def test_equal_traces_agree_on_every_observation(fresh_folder):
+def test_equal_traces_match_on_every_observation(fresh_folder):
     acts = [Once("init", "w", 1.0), Step(0, (("loss", "loss", 2.0), ("update", "w", 3.0)))]
-    assert both_ways(fresh_folder, acts, acts) == Agreement(3)
+    assert both_ways(fresh_folder, acts, acts) == Match(3)
 
 
 def test_minus_zero_is_not_zero(fresh_folder):
     found = one_value(fresh_folder, [0.0, 1.0], [-0.0, 1.0])
     assert isinstance(found, Divergence) and found.kind == "bits"
-    assert (found.distance.ulps_max, found.distance.first, found.distance.elements) == (1, 0, 1)
+    assert (
+        found.distance.ulps_max,
+        found.distance.first_index,
+        found.distance.differing_elements,
+    ) == (1, 0, 1)
 
 
-def test_a_nan_agrees_with_itself_and_not_with_another_payload(fresh_folder):
+def test_a_nan_matches_itself_and_not_with_another_payload(fresh_folder):
     quiet, other = (
         np.array([bits], dtype=np.uint32).view(np.float32) for bits in (0x7FC00000, 0x7FC00001)
     )
-    assert one_value(fresh_folder, quiet, quiet.copy()) == Agreement(1)
+    assert one_value(fresh_folder, quiet, quiet.copy()) == Match(1)
     found = one_value(fresh_folder, quiet, other)
     assert (
         isinstance(found, Divergence)
         and found.distance.ulps_max is None
-        and found.distance.elements == 1
+        and found.distance.differing_elements == 1
     )
 
 
@@ -274,7 +278,7 @@ def test_a_renamed_observation_is_a_divergence(fresh_folder):
     assert (found.name, found.kind) == ("w", "missing")
 
 
-def test_bits_that_part_before_a_renamed_observation_come_first(fresh_folder):
+def test_bits_that_differ_before_a_renamed_observation_come_first(fresh_folder):
     left = [Step(0, (("loss", "loss", 1.0), ("update", "w", 2.0)))]
     right = [Step(0, (("loss", "loss", 1.5), ("update", "v", 2.0)))]
     assert both_ways(fresh_folder, left, right).name == "loss"
@@ -287,7 +291,7 @@ def test_a_step_with_another_number_is_a_divergence(fresh_folder):
     assert (found.step, found.kind) == (1, "missing")
 
 
-def test_the_same_observations_in_another_order_part_at_the_first(fresh_folder):
+def test_the_same_observations_in_another_order_differ_at_the_first(fresh_folder):
     first, second = Once("data", "order", 1), Step(0, (LOSS,))
     found = compared(fresh_folder, [first, second], [second, first])
     assert (found.stage, found.name, found.kind) == ("data", "order", "missing")
@@ -312,7 +316,7 @@ def test_the_causal_order_goes_across_tables(fresh_folder):
 # --- no vacuous pass
 
 
-def test_two_traces_that_recorded_nothing_do_not_agree(fresh_folder):
+def test_two_traces_that_recorded_nothing_do_not_match(fresh_folder):
     assert compared(fresh_folder, [], []) == Incomparable("nothing was observed")
 
 
@@ -321,7 +325,7 @@ def test_nothing_left_after_what_is_ignored_is_nothing_observed(fresh_folder):
     assert compared(fresh_folder, acts, acts, ("rng",)) == Incomparable("nothing was observed")
 
 
-def test_one_that_recorded_nothing_parts_from_one_that_did(fresh_folder):
+def test_one_that_recorded_nothing_differs_from_one_that_did(fresh_folder):
     assert both_ways(fresh_folder, [], [Once("init", "w", 1)]).kind == "missing"
 
 
@@ -350,11 +354,11 @@ def test_ignored_stages_do_not_count_and_the_rest_does(fresh_folder):
         Step(0, (LOSS,)),
     ]
     right = [Once("rng", "random", 9), Once("init", "w", 1), Step(0, (LOSS,))]
-    assert compared(fresh_folder, left, right, ("rng",)) == Agreement(2)
+    assert compared(fresh_folder, left, right, ("rng",)) == Match(2)
     assert compared(fresh_folder, left, right).stage == "rng"
     right[1] = Once("init", "w", 2)
     found = compared(fresh_folder, left, right, ("rng",))
-    assert found.stage == "init" and found.distance.elements == 1
+    assert found.stage == "init" and found.distance.differing_elements == 1
 
 
 def test_a_step_table_is_never_compared_in_part(fresh_folder):
@@ -363,7 +367,7 @@ def test_a_step_table_is_never_compared_in_part(fresh_folder):
         compared(fresh_folder, acts, acts, ("rng",))
 
 
-def test_a_fingerprint_that_parts_from_its_own_bytes_is_a_divergence_without_a_distance(
+def test_a_fingerprint_that_differs_from_its_own_bytes_is_a_divergence_without_a_distance(
     fresh_folder,
 ):
     """A machine that miscalculates may do so in the fingerprint: the audit must say so, not fall

@@ -16,7 +16,7 @@ from detaudit.cli.app import app
 from detaudit.commands.run.conclusion import conclude as conclude_run
 from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.scan.conclusion import conclude
-from detaudit.commands.scan.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms
+from detaudit.commands.scan.experiments.unpin import MOST_PAIRS, RACE_PAIRS, arms
 from detaudit.commands.scan.findings import Audit, Control
 from detaudit.commands.scan.plan import PAIRS
 from detaudit.core.condition import Condition
@@ -25,6 +25,7 @@ from detaudit.core.tally import Tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base, reference
+from detaudit.report.formats.registry import FORMATS
 from detaudit.report.pages import scan as answer
 from detaudit.report.schema import v1
 from detaudit_probes import protocol, sources
@@ -33,9 +34,12 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+TESTS = ROOT / "tests"
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+    for path in sorted(
+        [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), TESTS / "README.md", *TESTS.glob("*/README.md")]
+    )
 }
 FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
@@ -114,7 +118,10 @@ def commands(text: str) -> list[list[str]]:
 
 
 def parse(arguments: list[str]) -> None:
-    """As the command line would, options, values and all, but nothing is run."""
+    """As the command line would, options, values and all, but nothing is run. NAME and plain stand
+    for a format.
+    """
+    arguments = ["markdown" if word in ("NAME", "plain") else word for word in arguments]
     root = typer.main.get_command(app)
     try:
         if arguments[0].startswith("-"):
@@ -144,7 +151,7 @@ def test_commands_are_found_and_wrong_ones_do_not_parse():
 @pytest.mark.parametrize("name", typer.main.get_command(app).commands)
 def test_the_reference_of_a_command_has_its_options_and_defaults(name):
     section = page("reference/commands.md").split(f"\n## detaudit {name}\n")[1].split("\n## ")[0]
-    told = {
+    reported = {
         word: default.strip("`")
         for option, _, default in rows(section, "option", "meaning", "default")
         for word in re.findall(r"`([\w-]+)", option)
@@ -153,7 +160,7 @@ def test_the_reference_of_a_command_has_its_options_and_defaults(name):
     for one in typer.main.get_command(app).commands[name].params:
         for word in one.opts if one.param_type_name == "option" else [one.metavar.strip("{}")]:
             expected[word] = ABSENT.get(word, "") if shown(one) is None else shown(one)
-    assert told == expected
+    assert reported == expected
 
 
 #: What stands for a default that is None.
@@ -177,14 +184,14 @@ def shown(parameter: object) -> str | None:
 
 
 def test_no_pin_promises_what_was_not_tried():
-    """Two machines were never held against each other, and no GPU source has run on a GPU yet."""
+    """Two machines were never compared, and no GPU source has been run on a GPU yet."""
     declared = {
         source.id: (source, module)
         for source, module in sources.declared(sources.SCRIPT_MODULES).values()
     }
     source, module = declared["instruction-set"]
-    assert "no pin reaches it" in " ".join(module.__doc__.split())
-    assert all("alone" in pin.note and "was not tried" in pin.note for pin in source.pins)
+    assert "no pin fixes that" in " ".join(module.__doc__.split())
+    assert all("only" in pin.note and "was not tried" in pin.note for pin in source.pins)
     assert all(
         "was not tried" in declared[name][0].advice
         for name in ("instruction-set", "onednn", "tf32")
@@ -192,7 +199,7 @@ def test_no_pin_promises_what_was_not_tried():
     not_run = [
         source
         for source, module in declared.values()
-        if "has not run on a GPU yet" in module.__doc__
+        if "has not been run on a GPU yet" in module.__doc__
     ]
     assert {source.id for source in not_run} == {
         source.id for source, _ in declared.values() if source.needs.gpus
@@ -234,9 +241,15 @@ def test_readme_installs_in_one_line_and_ci_runs_its_test_line():
     assert found.stdout == lines["test"]
 
 
-def audit(*verdicts: str, parted: int = 0, **more: object) -> Audit:
+def audit(*verdicts: str, differing: int = 0, **more: object) -> Audit:
     control = Control(
-        (Tally(Condition("tensorflow", "cpu", "mlp", 1), agreed=1 - parted, parted=parted),)
+        (
+            Tally(
+                Condition("tensorflow", "cpu", "mlp", 1),
+                matching=1 - differing,
+                differing=differing,
+            ),
+        )
     )
     return Audit(
         {},
@@ -251,12 +264,12 @@ def audit(*verdicts: str, parted: int = 0, **more: object) -> Audit:
 AUDITS = [
     audit(REPRODUCIBLE, NEEDS_PIN, VARIES, SKIPPED),
     audit(BROKEN, ERROR, interrupted=True),
-    audit(parted=1),
+    audit(differing=1),
     audit(NEEDS_PIN, strict=True),
     audit(VARIES, ERROR, strict=True),
     audit(ERROR),
-    audit(cut=True),
-    audit(SKIPPED, asked=("s0",)),
+    audit(over_budget=True),
+    audit(SKIPPED, requested=("s0",)),
     audit(ERROR, interrupted=True),
     Audit({}, {}, {}, None),
 ]
@@ -269,7 +282,9 @@ def test_the_exit_codes_are_those_that_are_given():
     )
     concluded = {(one.exit_code, one.outcome) for one in (*map(conclude, AUDITS), fault)}
     assert {
-        (int(code), word) for code, _, told in table for word in re.findall(r"`(\w+)`", told)
+        (int(code), word)
+        for code, _, reported in table
+        for word in re.findall(r"`(\w+)`", reported)
     } == concluded
     for name, one in inspect.getmembers(errors, inspect.isclass):
         assert any(
@@ -280,12 +295,12 @@ def test_the_exit_codes_are_those_that_are_given():
 
 def test_the_figures_of_counting_and_of_races():
     text = page("reference/verdicts.md")
-    for pairs, rate in rows(text, "pairs that agree", "rate above which it is excluded"):
+    for pairs, rate in rows(text, "pairs that match", "rate above which it is excluded"):
         assert rate == f"{excluded_rate(int(pairs)):.0%}".replace("%", " %")
-    for loose, pinned, p, enough in rows(
-        text, "loose pairs that part", "pinned pairs that part", "p", "enough"
+    for unpinned, pinned, p, enough in rows(
+        text, "unpinned pairs that differ", "pinned pairs that differ", "p", "enough"
     ):
-        value = fisher(*map(int, re.findall(r"\d+", f"{loose} {pinned}")))
+        value = fisher(*map(int, re.findall(r"\d+", f"{unpinned} {pinned}")))
         assert (p, enough) == (f"{value:.3f}", "yes" if value < SIGNIFICANT else "no")
     assert dict(rows(text, "scan", "pairs")) == {
         "`--quick`": str(PAIRS["quick"]),
@@ -293,12 +308,12 @@ def test_the_figures_of_counting_and_of_races():
         "`--full`": str(PAIRS["full"]),
         "`--trials N`": "N",
     }
-    assert f"at least {RACE_PAIRS} pairs a side" in text and f"up to {MOST_PAIRS}." in text
+    assert f"at least {RACE_PAIRS} pairs on each side" in text and f"up to {MOST_PAIRS}." in text
 
 
-def test_every_verdict_and_every_answer_is_told():
+def test_every_verdict_and_every_answer_is_reported():
     text = page("reference/verdicts.md")
-    assert [row[0] for row in rows(text, "verdict", "what was seen", "what to do")] == [
+    assert [row[0] for row in rows(text, "verdict", "what was observed", "what to do")] == [
         f"`{one}`" for one in (REPRODUCIBLE, NEEDS_PIN, VARIES, BROKEN, SKIPPED, ERROR)
     ]
     words = set(re.findall(r'"([A-Z][A-Z ,]+)"', inspect.getsource(answer)))
@@ -306,16 +321,16 @@ def test_every_verdict_and_every_answer_is_told():
     assert {row[0].strip("`") for row in rows(text, "words", "when")} == words
 
 
-def test_placebos_traces_and_variables_are_told():
-    told = {
+def test_placebos_traces_and_variables_are_reported():
+    reported = {
         row[0].strip("`"): row
         for row in rows(
-            page("reference/placebos.md"), "id", "the setting", "believed to hold", "the real pin"
+            page("reference/placebos.md"), "id", "the setting", "believed to pin", "the real pin"
         )
     }
-    assert told.keys() == {one.id for one in PLACEBOS}
+    assert reported.keys() == {one.id for one in PLACEBOS}
     assert all(
-        f"`{one.claims}`" in told[one.id][2] and f"`{one.real}`" in told[one.id][3]
+        f"`{one.claims}`" in reported[one.id][2] and f"`{one.real}`" in reported[one.id][3]
         for one in PLACEBOS
     )
     trace = page("reference/trace.md")
@@ -328,7 +343,7 @@ def test_placebos_traces_and_variables_are_told():
         *private,
         "KERAS_BACKEND",
     }
-    tried = other.split("## What is taken away, and tried")[1].split("\n\n")[2]
+    tried = other.split("## What is removed, and tried")[1].split("\n\n")[2]
     assert set(re.findall(r"`(\w+)`", tried)) == base.controlled_variables()
 
 
@@ -347,6 +362,7 @@ def test_every_dependency_has_its_reason_and_holds_nothing_back():
         for extra, some in project["optional-dependencies"].items()
         for one in some
     ]
+    needed = [one for one in needed if one.marker is None or one.marker.evaluate()]
     for one in needed:
         if not one.specifier.contains(importlib.metadata.version(one.name)):
             pytest.skip(f"the {one.name} installed here is not the one that is asked for: {one}")
@@ -377,11 +393,11 @@ def test_the_example_of_a_source_is_one(tmp_path):
     known = {**base.known_pins(), **{pin.id: pin for pin in module.SOURCE.pins}}
     two = arms(module.SOURCE, "mlp", base.base_condition("tensorflow", "cpu", 1), known)
     ((name, pinned),) = two.pinned
-    assert set(pinned.pins) - set(two.loose.pins) == {name}
-    assert (pinned.settings, pinned.environment, pinned.loose) == (
-        two.loose.settings,
-        two.loose.environment,
-        two.loose.loose,
+    assert set(pinned.pins) - set(two.unpinned.pins) == {name}
+    assert (pinned.settings, pinned.environment, pinned.unpinned) == (
+        two.unpinned.settings,
+        two.unpinned.environment,
+        two.unpinned.unpinned,
     )
 
 
@@ -394,3 +410,51 @@ def example_source() -> str:
     ]
     assert len(found) == 1
     return found[0]
+
+
+def test_every_field_of_a_report_is_explained():
+    parts = [kind for kind in vars(v1).values() if isinstance(kind, type)]
+    names = {name for kind in parts if issubclass(kind, v1.Part) for name in kind.__struct_fields__}
+    assert {"pinpoint", "refusals", "unseeded", "max_abs"} <= names
+    assert names <= set(re.findall(r"`([a-z_]+)`", page("reference/report.md")))
+
+
+def test_every_format_is_in_the_reference():
+    options = rows(page("reference/commands.md"), "option", "meaning", "default")
+    (meaning,) = [meaning for option, meaning, _ in options if option == "`--format`"]
+    assert set(re.findall(r"`(\w+)`", meaning)) == {"terminal", *FORMATS}
+
+
+#: Whole phrases of the old vocabulary, and others that no engineer would say aloud.
+RETIRED = re.compile(
+    r"\b(?:runs?|pairs?|they|replays|trainings?) (?:part|parted|agree|agreed)\b"
+    r"|\bto the last bit\b|\b(?:let|set) loose\b|\bloose (?:pairs?|runs?|sources?|generators?)\b"
+    r"|\b(?:was|were|is|are|be) (?:seen|told|held|watched)\b|\bwhat was seen\b"
+    r"|\b(?:recipes?|pins?) holds?\b|\bholds? (?:it|the source|the runs|them)\b"
+    r"|\bbare (?:runs?|trials?|ones?)\b|\bwatched (?:runs?|trainings?|steps?)\b"
+    r"|\bborn there\b|\brests? on the\b|\bof one and the same\b|\bfor want of\b"
+    r"|\b(?:price|prices) of\b|\bhas a price\b|\bgoes? on with\b|\b(?:step|pairs|line) a side\b"
+)
+#: Fields, options and outputs of a real audit stand as they are.
+CODE = re.compile(r"`[^`\n]*`")
+
+
+@pytest.mark.parametrize("name", sorted(PAGES.keys() - {"README.md", "docs/reference/sources.md"}))
+def test_no_page_has_a_retired_phrase(name):
+    text = " ".join(CODE.sub("", FENCE.sub("", PAGES[name])).split())
+    found = [text[max(0, match.start() - 30) : match.end()] for match in RETIRED.finditer(text)]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "2 of 2 pairs part, pinned 0 of 2.",
+        "Runs agree to the last bit.",
+        "The loose pairs are counted.",
+        "A recipe holds on every model.",
+        "That was seen in bare runs.",
+    ],
+)
+def test_a_retired_phrase_is_found(sentence):
+    assert RETIRED.search(sentence)

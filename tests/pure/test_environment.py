@@ -1,12 +1,12 @@
 """Which variables are recorded, and that nothing private is."""
 
 import pytest
+from detaudit.machine.secrets.forms import looks_secret
 from detaudit.machine.variables import (
     LEFT_OUT,
     Variables,
     describe,
     is_listed,
-    looks_secret,
     read,
     shorten,
     warnings,

@@ -12,8 +12,8 @@ from detaudit import __version__
 from detaudit.commands.scan import plan, verify
 from detaudit.commands.scan.conclusion import conclude
 from detaudit.commands.scan.experiments.ladder import ladder, weakest
-from detaudit.commands.scan.experiments.loosen import RACE_PAIRS
 from detaudit.commands.scan.experiments.matrix import matrix
+from detaudit.commands.scan.experiments.unpin import RACE_PAIRS
 from detaudit.commands.scan.findings import Audit, Control, Recipe, Rung
 from detaudit.commands.scan.session import Options, _Scan
 from detaudit.core.counting import excluded_rate
@@ -47,27 +47,27 @@ def cells(fresh_folder, **how):
 
 def test_a_pair_that_cannot_be_compared_decides_no_cell(fresh_folder):
     def facts(trial):
-        return {**FACTS, "cpus": trial.draw} if trial.condition.loose else FACTS
+        return {**FACTS, "cpus": trial.draw} if trial.condition.unpinned else FACTS
 
     assert [cell.decides for cell in cells(fresh_folder)] == [False]
     [cell] = cells(fresh_folder, facts=facts)
     assert cell.decides is None and "the environments differ" in cell.reason
 
 
-HELD = Audit({}, {}, {}, Control((Tally(BASE, agreed=1),)))
-RUNG = Rung("none", "nothing", (), (), holds=False, counts=(), reason="runs part on mlp")
+PINNED = Audit({}, {}, {}, Control((Tally(BASE, matching=1),)))
+RUNG = Rung("none", "nothing", (), (), works=False, counts=(), reason="runs part on mlp")
 
 
 @pytest.mark.parametrize("verified, code", [(True, 0), (False, 3), (None, 3)])
 def test_a_recipe_that_is_not_verified_is_not_decided(verified, code):
     recipe = Recipe("none", (), (), verified, 2, "2 fresh processes part")
-    assert conclude(replace(HELD, recipe=recipe)).exit_code == code
+    assert conclude(replace(PINNED, recipe=recipe)).exit_code == code
 
 
-@pytest.mark.parametrize("holds, code", [(False, 0), (None, 3)])
-def test_a_ladder_that_could_not_be_climbed_is_not_decided(holds, code):
-    ladder = (RUNG, replace(RUNG, holds=holds, reason="unstarted: no interpreter"))
-    assert conclude(replace(HELD, ladder=ladder)).exit_code == code
+@pytest.mark.parametrize("works, code", [(False, 0), (None, 3)])
+def test_a_ladder_that_could_not_be_climbed_is_not_decided(works, code):
+    ladder = (RUNG, replace(RUNG, works=works, reason="unstarted: no interpreter"))
+    assert conclude(replace(PINNED, ladder=ladder)).exit_code == code
 
 
 def test_no_nest_inherits_what_would_pin_a_race_from_outside():
@@ -87,7 +87,7 @@ def scanning(tmp_path, inherited, **options) -> _Scan:
         gpu.Gpus(None, None, (), None, {}),
         variables=inherited,
     )
-    return _Scan(Options("python", **options), None, work)
+    return _Scan(Options("python", **options), "tensorflow", None, work)
 
 
 def identity(tmp_path, inherited) -> Identity:
@@ -160,20 +160,20 @@ def racing(pins, trial):
 
 def test_a_recipe_does_not_work_where_one_that_pins_more_does_not(fresh_folder):
     rungs = climbed(fresh_folder, racing)
-    assert [count.parted for count in rungs[SEEDS].counts] == [0, 0]
+    assert [count.differing for count in rungs[SEEDS].counts] == [0, 0]
     assert (
-        rungs[SEEDS].holds is False and "1 of 1 of its pairs differ on mlp" in rungs[SEEDS].reason
+        rungs[SEEDS].works is False and "1 of 1 of its pairs differ on mlp" in rungs[SEEDS].reason
     )
-    assert [rung.holds for rung in rungs.values()] == [False, False, False, True, True]
+    assert [rung.works for rung in rungs.values()] == [False, False, False, True, True]
     assert weakest(tuple(rungs.values())).id == ORDERED
     assert [count.pairs for count in rungs[ORDERED].counts] == [1, RACE_PAIRS]
-    shown = build.document(replace(HELD, ladder=tuple(rungs.values()))).ladder[1]
+    shown = build.document(replace(PINNED, ladder=tuple(rungs.values()))).ladder[1]
     assert wording.climbed(shown).startswith("0 of 2 pairs part; a stronger recipe does not work: ")
 
 
 def test_a_recipe_says_nothing_of_one_that_pins_more(fresh_folder):
     rungs = climbed(fresh_folder, lambda pins, trial: 0 if "hash-seed" in pins else trial.draw)
-    assert [rung.holds for rung in rungs.values()] == [False, False, True, True, True]
+    assert [rung.works for rung in rungs.values()] == [False, False, True, True, True]
 
 
 def test_the_recipes_of_every_backend_are_ordered_by_what_they_pin():
@@ -207,14 +207,14 @@ def test_a_proof_is_three_pairs_with_their_bound(tmp_path, monkeypatch):
         6,
         (Count("as printed", "mlp", 3, 0),),
     )
-    assert proof.excluded == excluded_rate(3)
-    page = terminal_text(replace(HELD, recipe=proof))
+    assert proof.excluded_rate == excluded_rate(3)
+    page = terminal_text(replace(PINNED, recipe=proof))
     assert "3 pairs of fresh processes match on 1 tiny model (rate above 63% excluded)" in page
 
 
 def test_a_proof_ends_with_the_first_pair_that_differs(tmp_path, monkeypatch):
     proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n"] * 3 + ["digest mlp bb\n"])
-    assert (proof.verified, proof.runs, proof.excluded) == (False, 4, None)
+    assert (proof.verified, proof.runs, proof.excluded_rate) == (False, 4, None)
     assert proof.counts == (Count("as printed", "mlp", 1, 1),)
     assert proof.reason == "pair 2 of fresh processes with exactly these lines differs on mlp"
 
@@ -222,7 +222,7 @@ def test_a_proof_ends_with_the_first_pair_that_differs(tmp_path, monkeypatch):
 @pytest.mark.parametrize("printed", ["", "digest other aa\n", "no weight changed in any step"])
 def test_a_process_that_trained_nothing_proves_nothing(tmp_path, monkeypatch, printed):
     proof = proving(tmp_path, monkeypatch, ["digest mlp aa\n", printed])
-    assert (proof.verified, proof.excluded, proof.counts) == (None, None, ())
+    assert (proof.verified, proof.excluded_rate, proof.counts) == (None, None, ())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -242,7 +242,7 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
     tried = []
 
-    def proof(rung, backend, names, python, environment, folder, timeout, wanted):
+    def proof(rung, backend, names, python, environment, folder, timeout, wanted, ended):
         tried.append((rung.id, wanted))
         works = rung.id == ORDERED
         return Recipe(
@@ -253,20 +253,20 @@ def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
     work.ladder = rungs
     assert work._proven().id == ORDERED
     assert tried == [(SEEDS, 3), (HASHED, 3), (ORDERED, 3)]
-    assert [rung.holds for rung in work.ladder] == [False, False, False, True, True]
+    assert [rung.works for rung in work.ladder] == [False, False, False, True, True]
     assert work.ladder[1].reason == "pair 1 differs on mlp"
 
 
 def test_a_proof_that_the_budget_leaves_no_time_for_is_not_begun(
     tmp_path, monkeypatch, fresh_folder
 ):
-    work = scanning(tmp_path, {}, budget=0.0)
+    work = scanning(tmp_path, {}, budget="0.000001")
     work.plan = plan.choose("tensorflow1", "quick", (), (), None)
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())
     monkeypatch.setattr(verify, "verify", lambda *given: pytest.fail("it was begun"))
     work.ladder = rungs
     assert work._proven() is None
-    assert work.runner.cut and work.recipe is None
+    assert work.runner.ended_early and work.recipe is None
 
 
 def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypatch, fresh_folder):
@@ -282,7 +282,7 @@ def test_where_no_recipe_works_as_printed_none_is_vouched_for(tmp_path, monkeypa
     )
     work.ladder = rungs
     assert work._proven() is None
-    audit = replace(HELD, recipe=work.recipe, ladder=work.ladder)
+    audit = replace(PINNED, recipe=work.recipe, ladder=work.ladder)
     assert conclude(audit).exit_code == 3
     assert terminal_text(audit).startswith("NOT AS PRINTED")
 
@@ -294,7 +294,9 @@ def test_a_quick_scan_says_what_it_has_not_tried():
     assert not untried & {source.id for source in quick.sources} and "onednn" not in untried
     assert plan.choose("tensorflow1", "default", (), (), None).untried == ()
     assert plan.choose("tensorflow1", "quick", ("hash-seed",), (), None).untried == ()
-    page = terminal_text(replace(HELD, options={"depth": "quick"}, untried=("update-race",)))
+    page = terminal_text(
+        replace(PINNED, options={"depth": "quick"}, untried_sources=("update-race",))
+    )
     assert "Not tried" in page and "in --quick: update-race" in page
 
 

@@ -351,7 +351,7 @@ def test_nothing_changed():
     assert changed(absent, absent) == []
 
 
-def test_counters_that_rose_are_told_and_those_that_fell_are_not():
+def test_counters_that_rose_are_reported_and_those_that_fell_are_not():
     before = Nvml(nvmlDeviceGetTotalEccErrors=lambda card, kind, counter: 5)
     after = Nvml(
         nvmlDeviceGetTotalEccErrors=lambda card, kind, counter: {(1, 0): 7, (0, 1): 0}.get(
@@ -361,7 +361,7 @@ def test_counters_that_rose_are_told_and_those_that_fell_are_not():
     assert changed(before, after) == [(0, "ECC errors, uncorrected volatile", "5", "7", True)]
 
 
-def test_throttling_that_began_is_told_and_idling_is_not():
+def test_throttling_that_began_is_reported_and_idling_is_not():
     hot = Nvml(nvmlDeviceGetCurrentClocksThrottleReasons=0x41)
     assert changed(Nvml(nvmlDeviceGetCurrentClocksThrottleReasons=0x0), hot) == [
         (0, "throttled", "not", "hardware thermal slowdown", False)
@@ -370,7 +370,7 @@ def test_throttling_that_began_is_told_and_idling_is_not():
     assert changed(Nvml(nvmlDeviceGetCurrentClocksThrottleReasons=0x0), Nvml()) == []
 
 
-def test_throttling_between_the_snapshots_is_told_by_its_time():
+def test_throttling_between_the_snapshots_is_reported_by_its_time():
     def held(nanoseconds):
         return Nvml(
             nvmlDeviceGetViolationStatus=lambda card, kind: types.SimpleNamespace(
@@ -420,7 +420,7 @@ def test_a_fact_that_became_known_or_unknown_is_no_change(function):
     assert changed(Nvml(), unknown) == [] and changed(unknown, Nvml()) == []
 
 
-def test_a_card_that_was_lost_is_told():
+def test_a_card_that_was_lost_is_reported():
     lost = Nvml(nvmlDeviceGetHandleByIndex=error("GPU_IS_LOST"))
     assert changed(Nvml(), lost) == [
         (0, "the card", "there", "NVMLError_GpuIsLost: GPU is lost", True)
@@ -434,7 +434,7 @@ def test_a_card_that_was_lost_is_told():
     assert changed(Nvml(cards=1), Nvml(cards=2)) == [(1, "the card", "absent", "there", True)]
 
 
-def test_a_driver_that_broke_is_told_once():
+def test_a_driver_that_broke_is_reported_once():
     broken = Nvml(nvmlInit=error("DRIVER_NOT_LOADED"))
     ((index, what, before, after, alarming),) = changed(Nvml(), broken)
     assert (index, what, before, alarming) == (

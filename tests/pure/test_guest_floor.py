@@ -103,7 +103,7 @@ def least_versions(path: Path) -> list[tuple[int, int]]:
         ('import os\nif hasattr(os, "register_at_fork"):\n os.register_at_fork()', (0, 0)),
     ],
 )
-def test_what_needs_a_newer_python_is_seen(tmp_path, text, three):
+def test_what_needs_a_newer_python_is_observed(tmp_path, text, three):
     path = tmp_path / "x.py"
     path.write_text(text)
     assert least_versions(path)[1] == three

@@ -57,12 +57,12 @@ def test_an_injected_script_is_python_and_its_right_lines_are_those_that_draw(on
     lines = one.text.splitlines()
     assert one.text.splitlines() != before and "#!" not in one.text and "$" not in one.text
     assert one.lines and all(lines[number - 1].strip() for number in one.lines)
-    loosened = (
+    unpinned = (
         one.name.endswith(":forgotten")
         or one.source == "sparse-update"
         or "without-op-det" in one.name
     )
-    if not loosened:  # in those the script's own lines draw, and what held them is gone
+    if not unpinned:  # in those the script's own lines draw, and what held them is gone
         assert any(lines[number - 1] not in before for number in one.lines)
 
 
@@ -125,7 +125,7 @@ def result(source: str, **other: object) -> dict:
         "fixed": True,
         "trials": 40,
         "seconds": 150.0,
-        "parted": 2,
+        "differing": 2,
         "sited": [source],
         "verdict": "not-reproducible",
         "reason": "",
@@ -157,7 +157,7 @@ def test_the_table_counts_what_was_found_invented_and_missed():
     assert f"| 1 of {of['directory-order']} | 1 of 1 | 0 | - | - |" in rows["directory-order"]
     assert rows["hash-seed"].startswith("| hash-seed | 0 of ")
     assert "precision: 2 of 3" in said and "recall: 3 of 4" in said
-    assert "right for 1 of the 2 causes found; for 1 none was told" in said
+    assert "right for 1 of the 2 causes found; for 1 no line was reported" in said
     assert "| clean/x:clock:y | os-entropy | not-reproducible | a / b |" in said
 
 

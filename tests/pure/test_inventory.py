@@ -80,7 +80,7 @@ def test_the_machine_is_shown():
         {"machine": {"processor": None, "gpu": None, "load": None}},
     ],
 )
-def test_what_is_missing_is_told_as_unknown(document):
+def test_what_is_missing_is_reported_as_unknown(document):
     assert "unknown" in shown(document) and "none" in shown(document)
 
 
@@ -121,7 +121,7 @@ def test_an_idle_card_with_nothing_lowered():
     assert "lowered by     nothing" in text and "Changed" not in text
 
 
-def test_why_there_is_no_card_is_told():
+def test_why_there_is_no_card_is_reported():
     document = gpu.document(gpu.snapshot(Nvml(nvmlInit=error("DRIVER_NOT_LOADED"))))
     assert "Driver Not Loaded" in shown({"machine": {"gpu": document}})
     assert "NVML lists no card" in shown(

@@ -18,7 +18,8 @@ from detaudit.commands.run.investigate import investigate
 from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition
 from detaudit.core.counting import fisher
-from detaudit.core.divergence import Agreement
+from detaudit.core.divergence import Match
+from detaudit.core.events import Differing, Expected, Phase
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit_probes import sources
 from detaudit_probes.protocol import NO_ORDERS, Files, Measures, Orders
@@ -50,7 +51,7 @@ def world(tmp_path, fresh_folder):
         evidence=None,
         changed=(),
         sites=None,
-        price=False,
+        cost=False,
         seconds=0.0,
         pairs=None,
         search=True,
@@ -58,16 +59,19 @@ def world(tmp_path, fresh_folder):
         alone=None,
         asking=lambda wanted: None,
         written=None,
+        emit=lambda event: None,
     ):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
-        loose = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
+        unpinned = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
         alone = [] if alone is None else alone
 
         def usual(trial):
-            held = set(trial.condition.pins)
-            if held & set(broken):
+            pinned = set(trial.condition.pins)
+            if pinned & set(broken):
                 return Outcome(FAILED, "ended with status 1: UnimplementedError")
-            if set(parts) <= held or (trial.condition.orders.version.startswith("fix") and fixable):
+            if set(parts) <= pinned or (
+                trial.condition.orders.version.startswith("fix") and fixable
+            ):
                 return 1.0
             return float(next(numbers))
 
@@ -100,15 +104,15 @@ def world(tmp_path, fresh_folder):
         bench._run = answered
         case = Case(
             program,
-            loose,
+            unpinned,
             PINS,
             SOURCES,
             sources.SCRIPT_PINS,
             pairs,
-            lambda event: None,
+            emit,
             lambda: alone.append(1),
             lambda: tuple(changed),
-            price=price,
+            cost=cost,
             search=search,
         )
         found = bench.drive(
@@ -124,15 +128,15 @@ def causes(audit):
     return {one.source: one.necessary for one in audit.causes}
 
 
-def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
+def test_runs_that_match_are_reproducible_and_nothing_is_searched(world):
     audit, bench, _ = world()
     assert (audit.reproducible, causes(audit), audit.fix) == (True, {}, None)
-    assert (audit.repeats.agreed, audit.bare.agreed) == (3, 1)
+    assert (audit.repeats.matching, audit.unrecorded.matching) == (3, 1)
     pinned = {
         trial.condition.pins for wanted in bench.asked for trial in wanted if trial.condition.pins
     }
     assert pinned == {("clock",)}  # another clock, among what is varied
-    assert {one.source for one in audit.rests_on} == {
+    assert {one.source for one in audit.variations} == {
         "hash-seed",
         "directory-order",
         "intra-op-threads",
@@ -143,12 +147,30 @@ def test_runs_that_agree_are_reproducible_and_nothing_is_searched(world):
     assert conclude(audit).exit_code == 0
 
 
+def test_that_two_runs_differ_is_told_before_the_cause_is_searched_for(world):
+    told = []
+    world("python-random", emit=told.append)
+    titles = [one.title if isinstance(one, Phase) else type(one).__name__ for one in told]
+    assert titles.index("Differing") < titles.index("Control: everything pinned from outside")
+    first = next(one for one in told if isinstance(one, Differing))
+    assert first.text.startswith("Two runs differ, first at ")
+    expected = [one.runs for one in told if isinstance(one, Expected)]
+    assert expected[0] < expected[1]  # more is to come than if they matched
+
+
+def test_runs_that_match_are_not_told_to_differ(world):
+    told = []
+    world(emit=told.append)
+    assert not any(isinstance(one, Differing) for one in told)
+    assert sum(isinstance(one, Expected) for one in told) == 1
+
+
 @pytest.mark.parametrize("pin", sources.SCRIPT_PINS)
 def test_the_one_pin_that_is_needed_is_named_and_shown_to_be_needed(world, pin):
     audit, _, _ = world(pin)
     source = next(one.id for one in SOURCES if one.script.pin == pin)
     assert (audit.reproducible, causes(audit)) == (False, {source: True})
-    assert audit.pinned.parted == 0 < audit.pinned.agreed
+    assert audit.pinned.differing == 0 < audit.pinned.matching
     assert (
         audit.repeats.divergence.distance is not None and audit.growth
     )  # those of a pair whose bytes were kept
@@ -199,28 +221,28 @@ def test_runs_that_differ_with_everything_pinned_accuse_nobody(world):
 def test_a_pin_that_stops_the_script_is_left_out_and_named(world):
     audit, _, _ = world("python-random", broken=("op-determinism",))
     assert causes(audit) == {"python-random": True}
-    assert audit.search.invalid == ("op-determinism",)
+    assert audit.search.incompatible_pins == ("op-determinism",)
 
 
 def test_every_risky_pin_may_stop_the_script(world):
     audit, _, _ = world("python-random", broken=("op-determinism", "clock"))
     assert causes(audit) == {"python-random": True}
-    assert set(audit.search.invalid) >= {"op-determinism", "clock"}
+    assert set(audit.search.incompatible_pins) >= {"op-determinism", "clock"}
 
 
 @pytest.mark.parametrize(("moved", "agree"), [(True, True), (False, None)])
-def test_runs_that_a_pin_keeps_from_training_are_no_agreement(moved, agree):
+def test_runs_that_a_pin_keeps_from_training_are_no_match(moved, agree):
     asking = repeat.ask(
         Condition("tensorflow", "cpu", "train.py", 1, ("ordered-updates",)),
         1,
-        comparing=lambda *_: Agreement(1),
+        comparing=lambda *_: Match(1),
     )
     trace = SimpleNamespace(measures=Measures(steps=3, moved=moved))
     done = SimpleNamespace(outcome=Outcome(COMPLETED), trace=trace)
     with pytest.raises(StopIteration) as ended:
         asking.send(dict.fromkeys(next(asking), done))
     answer = ended.value.value
-    assert answer.agree is agree and ("stand still" in answer.reason) is (agree is None)
+    assert answer.matches is agree and ("stand still" in answer.reason) is (agree is None)
 
 
 def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):
@@ -229,24 +251,24 @@ def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):
     assert "the cause was not found" in audit.reason
 
 
-def test_a_pair_that_agrees_by_sharing_a_second_accuses_nobody_else(world):
+def test_a_pair_that_matches_by_sharing_a_second_accuses_nobody_else(world):
     """A seed of whole seconds: the two runs of a pair begin together, and another generator parts
     them all the same.
     """
     numbers = itertools.count()
 
     def behave(trial):
-        held = set(trial.condition.pins)
-        drawn = 0.0 if "numpy-generator" in held else float(next(numbers))
-        second = 0.0 if "clock" in held else float(trial.draw // 2)
+        pinned = set(trial.condition.pins)
+        drawn = 0.0 if "numpy-generator" in pinned else float(next(numbers))
+        second = 0.0 if "clock" in pinned else float(trial.draw // 2)
         return (drawn, second)
 
     audit, _, _ = world(behave=behave)
     assert set(causes(audit)) <= {"numpy-generator", "clock"}
-    assert "numpy-generator" in causes(audit) or audit.open
+    assert "numpy-generator" in causes(audit) or audit.unresolved_pins
 
 
-def test_what_parts_too_rarely_is_not_told_as_a_cause(world):
+def test_what_differs_too_rarely_is_not_reported_as_a_cause(world):
     """Loose runs always part; with NumPy's generator held, one run in ten still does, and no pin
     holds that.
     """
@@ -273,7 +295,7 @@ def test_what_no_run_has_met_is_not_tried(world):
         "op-determinism",
         "fixed-addresses",
     }
-    assert "numpy-legacy" in audit.search.untouched
+    assert "numpy-legacy" in audit.search.unexercised_pins
 
 
 @pytest.mark.parametrize(
@@ -294,7 +316,7 @@ def test_runs_that_recorded_nothing_are_never_reproducible(world):
     assert audit.reproducible is None and "nothing was observed" in audit.reason
 
 
-def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_parts(world):
+def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_differs(world):
     audit, bench, _ = world(behave=lambda trial: Outcome(CRASHED, "died of SIGSEGV"))
     assert audit.reproducible is None and "fails every time: died of SIGSEGV" in audit.reason
     assert sum(map(len, bench.asked)) <= 3
@@ -309,19 +331,19 @@ def test_a_script_that_fails_every_time_is_not_decided_and_one_that_fails_once_p
     assert audit.repeats.divergence.kind == "missing"
 
 
-def test_watched_runs_that_agree_and_bare_runs_that_part_are_not_reproducible(world):
+def test_recorded_runs_that_match_and_unrecorded_runs_that_differ_are_not_reproducible(world):
     numbers = itertools.count()
     audit, _, _ = world(
-        behave=lambda trial: 1.0 if trial.condition.orders.watch else float(next(numbers))
+        behave=lambda trial: 1.0 if trial.condition.orders.record else float(next(numbers))
     )
     assert audit.reproducible is False and "unrecorded runs differ" in audit.reason
 
 
-def test_watching_that_changes_the_bits_is_told(world):
-    audit, _, _ = world(behave=lambda trial: 1.0 if trial.condition.orders.watch else 2.0)
-    assert audit.reproducible is True and audit.observer.holds is False
+def test_recording_that_changes_the_bits_is_reported(world):
+    audit, _, _ = world(behave=lambda trial: 1.0 if trial.condition.orders.record else 2.0)
+    assert audit.reproducible is True and audit.observer.bits_unchanged is False
     audit, _, _ = world()
-    assert audit.observer.holds is True
+    assert audit.observer.bits_unchanged is True
 
 
 def begins_from_what_was_left(trial):
@@ -341,7 +363,7 @@ LINE = {
 
 def test_what_a_program_writes_is_reported_and_a_run_that_finds_it_may_be_the_same(world):
     audit, bench, _ = world(changed=("cache.npz",))
-    assert audit.reproducible is True and audit.changed == ("cache.npz",)
+    assert audit.reproducible is True and audit.changed_files == ("cache.npz",)
     assert (
         len(
             {
@@ -364,8 +386,8 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
         sites={"draws": [LINE], "seeds": []},
     )
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert "model.keras" in audit.no_fix
-    assert (audit.repeats.parted, audit.pinned.agreed, audit.pinned.parted) == (8, 3, 0)
+    assert "model.keras" in audit.no_fix_reason
+    assert (audit.repeats.differing, audit.pinned.matching, audit.pinned.differing) == (8, 3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     (orders,) = [
         trial.condition.orders
@@ -556,8 +578,8 @@ def test_what_an_earlier_run_has_left_before_the_audit_is_named_with_its_lines(w
     folder = Folder(tunes, **{"data.csv": "1,2", "tuned.json": "best"})
     audit, bench, _ = folder.audited(world, tmp_path, sites={"draws": [LINE], "seeds": []})
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert (audit.repeats.parted, audit.repeats.pairs) == (8, 8)
-    assert (audit.pinned.agreed, audit.pinned.parted) == (3, 0)
+    assert (audit.repeats.differing, audit.repeats.pairs) == (8, 8)
+    assert (audit.pinned.matching, audit.pinned.differing) == (3, 0)
     assert [(site.file, site.line) for site in audit.causes[0].sites] == [("train.py", 3)]
     assert "tuned.json before the audit, which the program makes itself" in audit.notes[0]
     (orders,) = [
@@ -572,7 +594,7 @@ def test_that_takes_few_runs_where_one_pair_was_asked_for(world, tmp_path):
     folder = Folder(tunes, **{"data.csv": "1,2", "tuned.json": "best"})
     audit, _, _ = folder.audited(world, tmp_path, pairs=1)
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert audit.pinned.agreed == 2  # one pair against eight would be luck
+    assert audit.pinned.matching == 2  # one pair against eight would be luck
 
 
 def test_a_program_that_ends_alike_with_what_it_has_left_before_is_named_too(world, tmp_path):
@@ -720,22 +742,22 @@ def test_runs_that_read_what_was_there_or_what_they_make_themselves_do(world, ev
     assert (audit.reproducible, audit.notes) == (True, ())
 
 
-def test_a_data_set_that_the_first_run_has_fetched_is_told_and_runs_are_judged(world):
+def test_a_data_set_that_the_first_run_has_fetched_is_reported_and_runs_are_judged(world):
     audit, _, _ = world(behave=lambda trial: 1.0, measures=outside(connected=True))
     assert audit.reproducible is True and FEATURES in audit.notes[0]
 
 
-def test_where_the_first_run_differs_from_those_that_read_what_it_made_it_is_told(world):
+def test_where_the_first_run_differs_from_those_that_read_what_it_made_it_is_reported(world):
     audit, _, _ = world(behave=lambda trial: float(trial.draw == 0), measures=outside())
     assert audit.reproducible is False and not audit.causes and FEATURES in audit.notes[0]
 
 
 def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
-    def told_where(trial):
+    def reported_where(trial):
         return trial.condition.orders.stop_seconds is not None
 
     def measures(trial):
-        return outside(told_where)(trial)._replace(stopped=5)
+        return outside(reported_where)(trial)._replace(stopped=5)
 
     audit, _, _ = world(
         behave=lambda trial: 1.0, measures=measures, orders=Orders(stop_seconds=2.0)
@@ -743,9 +765,9 @@ def test_a_run_that_only_told_where_to_stop_is_the_first_too(world):
     assert audit.reproducible is None and FEATURES in audit.reason
 
 
-def test_a_fix_whose_runs_part_is_not_told_as_one(world):
+def test_a_fix_whose_runs_differ_is_not_reported_as_one(world):
     audit, _, _ = world("python-random", fixable=False)
-    assert audit.fix is None and "no change that was tried held" in audit.no_fix
+    assert audit.fix is None and "no change that was tried held" in audit.no_fix_reason
 
 
 def test_the_fix_is_a_diff_against_the_script(world, tmp_path):
@@ -760,12 +782,12 @@ def test_the_line_that_lets_the_hash_seed_in_is_found_by_changing_it(world, tmp_
 
     def behave(trial):
         version = trial.condition.orders.version
-        held = (
+        pinned = (
             "hash-seed" in trial.condition.pins
             or "train.py:0" in version
             or version.startswith("fix")
         )
-        return 1.0 if held else float(next(numbers))
+        return 1.0 if pinned else float(next(numbers))
 
     audit, _, _ = world(behave=behave)
     (cause,) = audit.causes
@@ -803,26 +825,26 @@ def either(*sets):
 
 
 def rows(audit):
-    return {" ".join(one.pins): one.cost for one in audit.price.alone}
+    return {" ".join(one.pins): one.cost for one in audit.cost.each}
 
 
-def test_each_pin_that_was_tried_has_its_price_alone_and_so_have_all_that_are_needed(world):
+def test_each_pin_that_was_tried_has_its_cost_alone_and_so_have_all_that_are_needed(world):
     audit, bench, _ = world(
-        "python-random", "dense-update", price=True, measures=timed(dense_update=0.5)
+        "python-random", "dense-update", cost=True, measures=timed(dense_update=0.5)
     )
     assert rows(audit)["dense-update"] == 1.5 and rows(audit)["python-random"] == 1.0
     assert {"one-thread", "op-determinism"} <= rows(
         audit
     ).keys()  # they hold the embedding's race as well
-    assert (audit.price.found.pins, audit.price.found.cost) == (
+    assert (audit.cost.combined.pins, audit.cost.combined.cost) == (
         ("python-random", "dense-update"),
         1.5,
     )
-    assert audit.price.faster is None and (audit.fix.cost, audit.fix.cost_range) == (
+    assert audit.cost.faster_set is None and (audit.fix.cost, audit.fix.cost_range) == (
         1.0,
         (1.0, 1.0),
     )
-    (tried,) = audit.price.tried
+    (tried,) = audit.cost.faster_sets_tried
     assert (
         tried.startswith("without dense-update, of python-random, ")
         and "not even all together" in tried
@@ -830,13 +852,13 @@ def test_each_pin_that_was_tried_has_its_price_alone_and_so_have_all_that_are_ne
     runs = [
         wanted
         for wanted in bench.asked
-        if any(trial.draw >= 200 and trial.condition.orders.watch is False for trial in wanted)
+        if any(trial.draw >= 200 and trial.condition.orders.record is False for trial in wanted)
     ]
     assert len(runs) > 20 and all(len(wanted) == 1 for wanted in runs)  # one run at a time
 
 
 def test_timed_runs_are_by_turns_and_none_was_there_before(world):
-    _, bench, _ = world("python-random", price=True, measures=timed())
+    _, bench, _ = world("python-random", cost=True, measures=timed())
     order = [
         (trial.draw, trial.condition.pins)
         for wanted in bench.asked
@@ -856,34 +878,34 @@ def test_timed_runs_are_by_turns_and_none_was_there_before(world):
 
 def test_a_set_that_is_faster_and_holds_the_runs_is_found(world):
     audit, _, _ = world(
-        price=True,
+        cost=True,
         behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
         measures=timed(dense_update=1.0, op_determinism=2.0, one_thread=0.2),
     )
-    assert audit.price.found.pins == ("python-random", "dense-update")
-    assert audit.price.fastest == ("python-random", "one-thread")
-    assert audit.price.faster.base == audit.price.found.pins
-    assert audit.price.faster.cost == audit.price.faster.cost_range[1] == 0.6
+    assert audit.cost.combined.pins == ("python-random", "dense-update")
+    assert audit.cost.fastest == ("python-random", "one-thread")
+    assert audit.cost.faster_set.base == audit.cost.combined.pins
+    assert audit.cost.faster_set.cost == audit.cost.faster_set.cost_range[1] == 0.6
     assert set(causes(audit)) == {
         "python-random",
         "sparse-update",
     }  # what was found first stays the cause
 
 
-def test_a_set_that_is_as_slow_is_not_told_as_faster(world):
+def test_a_set_that_is_as_slow_is_not_reported_as_faster(world):
     """By itself the other pin looks cheap, and together with the rest it is not."""
 
     def seconds(trial):
-        held = set(trial.condition.pins)
-        slow = "dense-update" in held or {"python-random", "one-thread"} <= held
+        pinned = set(trial.condition.pins)
+        slow = "dense-update" in pinned or {"python-random", "one-thread"} <= pinned
         return MEASURES._replace(after_import=2.0 if slow else 1.0)
 
     audit, _, _ = world(
-        price=True,
+        cost=True,
         behave=either(["python-random", "dense-update"], ["python-random", "one-thread"]),
         measures=seconds,
     )
-    assert audit.price.faster is None and "is not faster" in audit.price.tried[0]
+    assert audit.cost.faster_set is None and "is not faster" in audit.cost.faster_sets_tried[0]
 
 
 def test_noise_finds_no_faster_set(world):
@@ -891,11 +913,11 @@ def test_noise_finds_no_faster_set(world):
     noisy = lambda trial: MEASURES._replace(  # noqa: E731
         after_import=(1.0, 1.3, 0.9, 1.7, 1.1)[next(turns) % 5]
     )
-    audit, _, _ = world(price=True, behave=either(["dense-update"], ["one-thread"]), measures=noisy)
-    assert audit.price.faster is None and audit.price.tried == ()
+    audit, _, _ = world(cost=True, behave=either(["dense-update"], ["one-thread"]), measures=noisy)
+    assert audit.cost.faster_set is None and audit.cost.faster_sets_tried == ()
 
 
-def test_a_faster_set_that_fresh_runs_refute_is_not_told(world):
+def test_a_faster_set_that_fresh_runs_refute_is_not_reported(world):
     numbers = itertools.count()
     good = either(["python-random", "dense-update"], ["python-random", "one-thread"])
 
@@ -903,8 +925,8 @@ def test_a_faster_set_that_fresh_runs_refute_is_not_told(world):
         fresh = "one-thread" in trial.condition.pins and "dense-update" not in trial.condition.pins
         return float(next(numbers)) if fresh and 200 <= trial.draw < 210 else good(trial)
 
-    audit, _, _ = world(price=True, behave=behave, measures=timed(dense_update=1.0))
-    assert audit.price.faster is None and "fresh runs part" in audit.price.tried[0]
+    audit, _, _ = world(cost=True, behave=behave, measures=timed(dense_update=1.0))
+    assert audit.cost.faster_set is None and "fresh runs part" in audit.cost.faster_sets_tried[0]
 
 
 def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
@@ -912,13 +934,13 @@ def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
     numbers = itertools.count()
 
     def behave(trial):
-        held = set(trial.condition.pins)
-        if "op-determinism" in held and "tensorflow-seed" not in held:
+        pinned = set(trial.condition.pins)
+        if "op-determinism" in pinned and "tensorflow-seed" not in pinned:
             return Outcome(FAILED, "ended with status 1: a seed is needed")
-        return 1.0 if {"tensorflow-seed", "op-determinism"} <= held else float(next(numbers))
+        return 1.0 if {"tensorflow-seed", "op-determinism"} <= pinned else float(next(numbers))
 
-    audit, _, _ = world(price=True, behave=behave, measures=timed(op_determinism=0.5))
-    row = next(one for one in audit.price.alone if "op-determinism" in one.pins)
+    audit, _, _ = world(cost=True, behave=behave, measures=timed(op_determinism=0.5))
+    row = next(one for one in audit.cost.each if "op-determinism" in one.pins)
     assert (row.pins, row.base, row.cost) == (
         ("tensorflow-seed", "op-determinism"),
         ("tensorflow-seed",),
@@ -933,9 +955,9 @@ def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
 def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(
     world, asked, seconds, timed_at_all
 ):
-    audit, _, _ = world("python-random", price=asked, measures=timed(), seconds=seconds)
-    assert (audit.price is not None) is timed_at_all
-    assert ("--price times the pins" in audit.no_price) is (asked is None and not timed_at_all)
+    audit, _, _ = world("python-random", cost=asked, measures=timed(), seconds=seconds)
+    assert (audit.cost is not None) is timed_at_all
+    assert ("--cost times the pins" in audit.no_cost_reason) is (asked is None and not timed_at_all)
 
 
 @pytest.mark.parametrize(
@@ -970,7 +992,7 @@ def rarely(period):
 
 
 def recorded(trial):
-    return trial.condition.orders.watch
+    return trial.condition.orders.record
 
 
 def test_one_difference_is_final_and_accuses_nobody(world):
@@ -980,7 +1002,10 @@ def test_one_difference_is_final_and_accuses_nobody(world):
         )
     )
     assert (audit.reproducible, causes(audit), audit.fix) == (False, {}, None)
-    assert re.match(r"not resolved, \d+ runs: 1 of 30 pairs differ", audit.reason) and audit.open
+    assert (
+        re.match(r"not resolved, \d+ runs: 1 of 30 pairs differ", audit.reason)
+        and audit.unresolved_pins
+    )
     assert conclude(audit).exit_code == 1
 
 
@@ -1000,21 +1025,21 @@ def test_a_variation_that_differs_once_is_not_what_the_result_depends_on(world):
         return 0.0
 
     audit, _, _ = world(behave=behave)
-    (varied,) = [one for one in audit.rests_on if one.source == "clock"]
-    assert audit.reproducible is True and varied.agrees is None
+    (varied,) = [one for one in audit.variations if one.source == "clock"]
+    assert audit.reproducible is True and varied.matches is None
     assert varied.reason == "not resolved: other bits in 1 of 5 runs" and varied.divergence is None
-    assert audit.repeats.agreed == 30  # as often as a rare difference needs to be looked for
+    assert audit.repeats.matching == 30  # as often as a rare difference needs to be looked for
     assert conclude(replace(audit, strict=True)).exit_code == 0
 
 
 def test_a_variation_that_differs_each_time_is(world):
     audit, _, _ = world(behave=lambda trial: float(trial.condition.pins == ("clock",)))
-    (varied,) = [one for one in audit.rests_on if one.agrees is not True]
-    assert (varied.source, varied.agrees) == (
+    (varied,) = [one for one in audit.variations if one.matches is not True]
+    assert (varied.source, varied.matches) == (
         "clock",
         False,
     ) and varied.reason == "other bits in 5 of 5 runs"
-    assert fisher(4, 4, 0, audit.repeats.agreed) < 0.01
+    assert fisher(4, 4, 0, audit.repeats.matching) < 0.01
     assert conclude(replace(audit, strict=True)).exit_code == 1
 
 
@@ -1034,8 +1059,8 @@ def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_
         return 0.0 if next(base) <= 20 else float(next(base))
 
     audit, _, _ = world(behave=behave)
-    assert (audit.reproducible, audit.rests_on) == (False, ())
-    assert set(causes(audit)) <= {"hash-seed"} and audit.search.trials
+    assert (audit.reproducible, audit.variations) == (False, ())
+    assert set(causes(audit)) <= {"hash-seed"} and audit.search.trial_count
 
 
 def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_recorder_is_named(
@@ -1043,18 +1068,26 @@ def test_a_script_that_differs_only_when_it_is_recorded_is_reproducible_and_the_
 ):
     numbers = itertools.count()
     audit, _, _ = world(behave=lambda trial: float(next(numbers)) if recorded(trial) else 0.0)
-    assert (audit.reproducible, causes(audit), audit.observer.holds) == (True, {}, False)
-    assert "recorder" in audit.observer.reason and audit.bare.agreed >= 3 and audit.bare.parted == 0
+    assert (audit.reproducible, causes(audit), audit.observer.bits_unchanged) == (True, {}, False)
+    assert (
+        "recorder" in audit.observer.reason
+        and audit.unrecorded.matching >= 3
+        and audit.unrecorded.differing == 0
+    )
     assert conclude(audit).exit_code == 0
 
 
 def test_unrecorded_runs_that_differ_once_name_no_recorder(world):
     audit, _, _ = world(behave=lambda trial: float(not recorded(trial) and trial.draw == 1))
-    assert audit.reproducible is False and "not resolved" in audit.reason and audit.open == ()
+    assert (
+        audit.reproducible is False
+        and "not resolved" in audit.reason
+        and audit.unresolved_pins == ()
+    )
 
 
 @pytest.mark.parametrize(
-    ("pairs", "seconds", "reproducible", "agreed"),
+    ("pairs", "seconds", "reproducible", "matching"),
     [
         (None, 1.0, True, 3),
         (None, 119.0, True, 3),
@@ -1066,10 +1099,10 @@ def test_unrecorded_runs_that_differ_once_name_no_recorder(world):
     ],
 )
 def test_reproducible_needs_as_many_matching_pairs_as_the_time_allows(
-    world, pairs, seconds, reproducible, agreed
+    world, pairs, seconds, reproducible, matching
 ):
     audit, _, _ = world(seconds=seconds, pairs=pairs)
-    assert (audit.reproducible, audit.repeats.agreed) == (reproducible, agreed)
+    assert (audit.reproducible, audit.repeats.matching) == (reproducible, matching)
     assert conclude(audit).exit_code == (0 if reproducible else 3)
     assert reproducible or "matched once" in audit.reason
 
@@ -1077,7 +1110,11 @@ def test_reproducible_needs_as_many_matching_pairs_as_the_time_allows(
 @pytest.mark.parametrize("parts", [(), ("python-random",)])
 def test_without_a_search_there_is_the_verdict_alone(world, parts):
     audit, bench, _ = world(*parts, search=False)
-    assert audit.reproducible is not bool(parts) and (causes(audit), audit.fix, audit.rests_on) == (
+    assert audit.reproducible is not bool(parts) and (
+        causes(audit),
+        audit.fix,
+        audit.variations,
+    ) == (
         {},
         None,
         (),
@@ -1090,7 +1127,8 @@ def test_a_verified_fix_says_what_its_runs_exclude(world):
     audit, _, _ = world("python-random")
     assert (audit.fix.verified, audit.fix.runs) == (True, 10)
     assert (
-        round(audit.fix.excluded, 2) == 0.45 and "a rate above 45% is excluded" in audit.fix.reason
+        round(audit.fix.excluded_rate, 2) == 0.45
+        and "a rate above 45% is excluded" in audit.fix.reason
     )
 
 
@@ -1098,12 +1136,12 @@ def test_a_fix_runs_as_often_as_the_rate_demands_at_which_runs_differ(world):
     numbers = itertools.count(1)
 
     def behave(trial):
-        held = "python-random" in trial.condition.pins or trial.condition.orders.version
-        return 0.0 if held or next(numbers) % 5 else float(next(numbers))
+        pinned = "python-random" in trial.condition.pins or trial.condition.orders.version
+        return 0.0 if pinned or next(numbers) % 5 else float(next(numbers))
 
     audit, _, _ = world(behave=behave)
     assert causes(audit) == {"python-random": True}
-    assert fisher(audit.repeats.parted, audit.repeats.pairs, 0, audit.fix.runs // 2) < 0.05
+    assert fisher(audit.repeats.differing, audit.repeats.pairs, 0, audit.fix.runs // 2) < 0.05
 
 
 def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
@@ -1113,7 +1151,7 @@ def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
         return Measures(steps=4, moved=bool(recorded(trial)), stopped=4)
 
     audit, _, _ = world(measures=measured, orders=Orders(stop_seconds=5.0))
-    assert (audit.reproducible, audit.steps, audit.bare.agreed) == (True, 4, 1)
+    assert (audit.reproducible, audit.steps, audit.unrecorded.matching) == (True, 4, 1)
     audit, _, _ = world("python-random", measures=measured, orders=Orders(stop_steps=4))
     assert (audit.reproducible, causes(audit), audit.steps) == (False, {"python-random": True}, 4)
 
@@ -1129,10 +1167,10 @@ def crowded(world, *parts, fails, **how):
     beside = {}
 
     def behave(trial):
-        held = set(parts) <= set(trial.condition.pins) or trial.condition.orders.version
+        pinned = set(parts) <= set(trial.condition.pins) or trial.condition.orders.version
         if fails(trial, beside.get(trial, False) and not alone):
             return Outcome(FAILED, "OSError: Address already in use")
-        return 1.0 if held else float(next(numbers))
+        return 1.0 if pinned else float(next(numbers))
 
     def ask(wanted):
         beside.update(dict.fromkeys(wanted, len(wanted) > 1))
@@ -1143,7 +1181,7 @@ def crowded(world, *parts, fails, **how):
 @pytest.mark.parametrize("parts", [(), ("python-random",)])
 def test_runs_that_fail_only_side_by_side_go_on_one_at_a_time(world, parts):
     audit, _, alone = crowded(world, *parts, fails=lambda trial, beside: beside and trial.draw % 2)
-    assert alone and audit.search.invalid == ()
+    assert alone and audit.search.incompatible_pins == ()
     assert (audit.reproducible, set(causes(audit))) == (not parts, set(parts))
     assert any("one at a time" in note and "Address already in use" in note for note in audit.notes)
 
@@ -1153,7 +1191,10 @@ def test_pins_do_not_stop_a_script_that_fails_only_side_by_side(world):
     audit, _, alone = crowded(
         world, "python-random", fails=lambda trial, beside: beside and trial.condition.pins
     )
-    assert (causes(audit), audit.search.invalid) == ({"python-random": True}, ()) and alone
+    assert (causes(audit), audit.search.incompatible_pins) == (
+        {"python-random": True},
+        (),
+    ) and alone
 
 
 def test_a_failure_while_alone_is_a_divergence(world):

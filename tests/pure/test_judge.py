@@ -7,28 +7,28 @@ from dataclasses import replace
 import pytest
 from detaudit.commands.scan.experiments.compare import compare
 from detaudit.commands.scan.experiments.control import control
-from detaudit.commands.scan.experiments.loosen import MOST_PAIRS, RACE_PAIRS, arms, loosen
+from detaudit.commands.scan.experiments.unpin import MOST_PAIRS, RACE_PAIRS, arms, unpin
 from detaudit.core.condition import Condition, Trial, pairs
 from detaudit.core.counting import excluded_rate, pairs_needed
 from detaudit.core.outcome import CRASHED, FAILED, TIMED_OUT, UNAVAILABLE, Outcome
 from detaudit.core.tally import tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
-from detaudit_probes.declare import Compare, Loosen, Needs, Pin, Setting, Source
+from detaudit_probes.declare import Compare, Needs, Pin, Setting, Source, Unpin
 from detaudit_probes.protocol import NO_SETTINGS, Settings, own_setting
 
 from tests.pure.handmade import FACTS, Bench
 
-HOLD = Pin("hold", ("leak",), settings=own_setting("leak", True))
+NARROW = Pin("narrow", ("leak",), settings=own_setting("leak", True))
 WIDE = Pin("wide", ("leak", "other"), environment={"WIDE": "1"})
 OTHER = Pin("other", ("other",))
-KNOWN = {pin.id: pin for pin in (HOLD, WIDE, OTHER)}
-BASE = Condition("tensorflow", "cpu", "mlp", 1).with_pin(OTHER).with_pin(HOLD).with_pin(WIDE)
+KNOWN = {pin.id: pin for pin in (NARROW, WIDE, OTHER)}
+BASE = Condition("tensorflow", "cpu", "mlp", 1).with_pin(OTHER).with_pin(NARROW).with_pin(WIDE)
 CRASH = Outcome(CRASHED, "died of SIGSEGV after 2 steps")
 ABSENT = Outcome(UNAVAILABLE, "no GPU here")
 
 
-def leak(own: tuple[Pin, ...] = (HOLD,), **plan) -> Source:
-    return Source("leak", "generators", "", "", Loosen(**{"models": ("mlp",), **plan}), pins=own)
+def leak(own: tuple[Pin, ...] = (NARROW,), **plan) -> Source:
+    return Source("leak", "generators", "", "", Unpin(**{"models": ("mlp",), **plan}), pins=own)
 
 
 def knob(*settings: Setting, pins: tuple[Pin, ...] = (), **plan) -> Source:
@@ -45,8 +45,8 @@ def knob(*settings: Setting, pins: tuple[Pin, ...] = (), **plan) -> Source:
     )
 
 
-def held(trial: Trial) -> bool:
-    return bool({"hold", "wide"} & set(trial.condition.pins))
+def pinned(trial: Trial) -> bool:
+    return bool({"narrow", "wide"} & set(trial.condition.pins))
 
 
 def value(trial: Trial) -> str:
@@ -70,27 +70,27 @@ def bench(fresh_folder):
 # --- loose against pinned
 
 
-def test_loose_runs_part_and_pinned_runs_agree(bench):
-    lab = bench(lambda trial: 0 if held(trial) else trial.draw)
-    found = lab.drive(loosen(leak(), BASE, KNOWN, 2))
-    assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "hold", "leak")
+def test_unpinned_runs_differ_and_pinned_runs_match(bench):
+    lab = bench(lambda trial: 0 if pinned(trial) else trial.draw)
+    found = lab.drive(unpin(leak(), BASE, KNOWN, 2))
+    assert (found.verdict, found.pin, found.source) == (NEEDS_PIN, "narrow", "leak")
     assert found.reason == "2 of 2 loose pairs of mlp part; with the pin, 0 of 2 do"
     assert (found.divergence.stage, found.divergence.step, found.divergence.name) == (
         "loss",
         0,
         "loss",
     )
-    assert [(one.name, one.agreed, one.parted) for one in found.counts] == [
-        ("loose", 0, 2),
-        ("pinned by hold", 2, 0),
+    assert [(one.name, one.matching, one.differing) for one in found.counts] == [
+        ("unpinned", 0, 2),
+        ("pinned by narrow", 2, 0),
     ]
-    assert len(found.trials) == 8 and found.excluded is None
+    assert len(found.trials) == 8 and found.excluded_rate is None
 
 
-def test_loose_runs_that_agree_are_told_with_what_that_excludes(bench):
-    found = bench(lambda trial: 0).drive(loosen(leak(), BASE, KNOWN, 5))
+def test_unpinned_runs_that_match_are_reported_with_what_that_excludes(bench):
+    found = bench(lambda trial: 0).drive(unpin(leak(), BASE, KNOWN, 5))
     assert (found.verdict, found.divergence, found.pin) == (REPRODUCIBLE, None, None)
-    assert found.excluded == excluded_rate(5)
+    assert found.excluded_rate == excluded_rate(5)
     assert (
         "not observed in 5 pairs" in found.reason
         and "45%" in found.reason
@@ -103,7 +103,7 @@ def test_the_generators_own_states_are_no_difference(bench):
     judged.
     """
     lab = bench(lambda trial: 0)
-    assert lab.drive(loosen(leak(), BASE, KNOWN, 1)).verdict == REPRODUCIBLE
+    assert lab.drive(unpin(leak(), BASE, KNOWN, 1)).verdict == REPRODUCIBLE
     drawn = next(iter(lab.answered.values())).trace
     assert ("rng", "state") in drawn.tables[0].columns
 
@@ -112,8 +112,10 @@ def test_the_generators_own_states_are_no_difference(bench):
 def test_a_source_that_was_not_exercised_is_skipped_not_passed(bench, evidence):
     lab = bench(lambda trial: 0)
     lab.evidence = evidence
-    found = lab.drive(loosen(leak(), BASE, KNOWN, 2))
-    assert found.verdict == SKIPPED and "not exercised" in found.reason and found.excluded is None
+    found = lab.drive(unpin(leak(), BASE, KNOWN, 2))
+    assert (
+        found.verdict == SKIPPED and "not exercised" in found.reason and found.excluded_rate is None
+    )
 
 
 def test_pairs_of_a_model_that_did_not_exercise_the_source_do_not_count(bench, fresh_folder):
@@ -123,49 +125,49 @@ def test_pairs_of_a_model_that_did_not_exercise_the_source_do_not_count(bench, f
             return super()._run(trial, number)
 
     found = Partly(fresh_folder, lambda trial: 0).drive(
-        loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 3)
+        unpin(leak(models=("mlp", "cnn")), BASE, KNOWN, 3)
     )
-    assert found.verdict == REPRODUCIBLE and found.excluded == excluded_rate(3)
+    assert found.verdict == REPRODUCIBLE and found.excluded_rate == excluded_rate(3)
     assert "3 pairs" in found.reason
 
 
-def test_pinned_runs_that_part_too_are_broken(bench):
-    found = bench(lambda trial: trial.draw).drive(loosen(leak(), BASE, KNOWN, 2))
+def test_pinned_runs_that_differ_too_are_broken(bench):
+    found = bench(lambda trial: trial.draw).drive(unpin(leak(), BASE, KNOWN, 2))
     assert (
         found.verdict == BROKEN
-        and "2 of 2 do with hold pinned" in found.reason
+        and "2 of 2 do with narrow pinned" in found.reason
         and found.divergence
     )
 
 
-def test_pinned_runs_that_part_while_loose_runs_agree_are_broken(bench):
-    found = bench(lambda trial: trial.draw if held(trial) else 0).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+def test_pinned_runs_that_differ_while_unpinned_runs_match_are_broken(bench):
+    found = bench(lambda trial: trial.draw if pinned(trial) else 0).drive(
+        unpin(leak(), BASE, KNOWN, 2)
     )
-    assert found.verdict == BROKEN and "with hold pinned" in found.reason and found.divergence
+    assert found.verdict == BROKEN and "with narrow pinned" in found.reason and found.divergence
 
 
 def test_broken_wins_over_a_crash(bench):
-    lab = bench(lambda trial: CRASH if number(trial) == 1 else trial.draw if held(trial) else 0)
-    assert lab.drive(loosen(leak(), BASE, KNOWN, 2)).verdict == BROKEN
+    lab = bench(lambda trial: CRASH if number(trial) == 1 else trial.draw if pinned(trial) else 0)
+    assert lab.drive(unpin(leak(), BASE, KNOWN, 2)).verdict == BROKEN
 
 
 @pytest.mark.parametrize(
     "outcome", [CRASH, Outcome(FAILED, "ValueError: no"), Outcome(TIMED_OUT, "after 3 s")]
 )
 @pytest.mark.parametrize("side", [0, 1])
-def test_a_trial_that_did_not_complete_is_no_agreement(bench, outcome, side):
+def test_a_trial_that_did_not_complete_is_no_match(bench, outcome, side):
     found = bench(lambda trial: outcome if trial.side == side else 0).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert (
         found.verdict == ERROR and outcome.reason in found.reason and outcome.kind in found.reason
     )
 
 
-def test_loose_runs_that_part_blame_nothing_where_the_pinned_ones_crash(bench):
-    found = bench(lambda trial: CRASH if held(trial) else trial.draw).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+def test_unpinned_runs_that_differ_blame_nothing_where_the_pinned_ones_crash(bench):
+    found = bench(lambda trial: CRASH if pinned(trial) else trial.draw).drive(
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert (
         (found.verdict, found.pin) == (ERROR, None)
@@ -174,137 +176,141 @@ def test_loose_runs_that_part_blame_nothing_where_the_pinned_ones_crash(bench):
     )
 
 
-def test_loose_runs_that_part_blame_nothing_where_the_pin_cannot_be_tried(bench):
-    found = bench(lambda trial: ABSENT if held(trial) else trial.draw).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+def test_unpinned_runs_that_differ_blame_nothing_where_the_pin_cannot_be_tried(bench):
+    found = bench(lambda trial: ABSENT if pinned(trial) else trial.draw).drive(
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert (found.verdict, found.pin) == (ERROR, None) and "no GPU here" in found.reason
 
 
-def test_a_pin_with_one_crash_beside_an_agreement_is_not_shown_to_hold(bench):
-    lab = bench(lambda trial: (CRASH if number(trial) else 0) if held(trial) else trial.draw)
-    assert lab.drive(loosen(leak(), BASE, KNOWN, 2)).verdict == ERROR
+def test_a_pin_with_one_crash_beside_a_match_is_not_shown_to_hold(bench):
+    lab = bench(lambda trial: (CRASH if number(trial) else 0) if pinned(trial) else trial.draw)
+    assert lab.drive(unpin(leak(), BASE, KNOWN, 2)).verdict == ERROR
 
 
 def test_what_is_unavailable_is_skipped_with_its_reason(bench):
-    found = bench(lambda trial: ABSENT).drive(loosen(leak(), BASE, KNOWN, 2))
+    found = bench(lambda trial: ABSENT).drive(unpin(leak(), BASE, KNOWN, 2))
     assert (found.verdict, found.reason) == (SKIPPED, "no GPU here")
 
 
-def test_what_was_seen_on_one_model_counts_though_another_is_unavailable(bench):
+def test_what_was_observed_on_one_model_counts_though_another_is_unavailable(bench):
     lab = bench(
-        lambda trial: ABSENT if trial.condition.model == "cnn" else 0 if held(trial) else trial.draw
+        lambda trial: (
+            ABSENT if trial.condition.model == "cnn" else 0 if pinned(trial) else trial.draw
+        )
     )
-    assert lab.drive(loosen(leak(models=("cnn", "mlp")), BASE, KNOWN, 2)).verdict == NEEDS_PIN
+    assert lab.drive(unpin(leak(models=("cnn", "mlp")), BASE, KNOWN, 2)).verdict == NEEDS_PIN
 
 
-def test_traces_that_recorded_nothing_are_no_agreement(bench):
-    found = bench(lambda trial: None).drive(loosen(leak(), BASE, KNOWN, 2))
+def test_traces_that_recorded_nothing_are_no_match(bench):
+    found = bench(lambda trial: None).drive(unpin(leak(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "nothing was observed" in found.reason
 
 
 def test_traces_from_other_environments_are_not_compared(bench):
     found = bench(lambda trial: 0, facts=lambda trial: {**FACTS, "cpus": trial.side}).drive(
-        loosen(leak(), BASE, KNOWN, 2)
+        unpin(leak(), BASE, KNOWN, 2)
     )
     assert found.verdict == ERROR and "cpus" in found.reason
 
 
-def test_no_pairs_at_all_are_no_verdict_of_agreement(bench):
-    assert bench(lambda trial: 0).drive(loosen(leak(), BASE, KNOWN, 0)).verdict == SKIPPED
-    assert bench(lambda trial: 0).drive(loosen(leak(models=()), BASE, KNOWN, 2)).verdict == SKIPPED
+def test_no_pairs_at_all_are_no_verdict_of_match(bench):
+    assert bench(lambda trial: 0).drive(unpin(leak(), BASE, KNOWN, 0)).verdict == SKIPPED
+    assert bench(lambda trial: 0).drive(unpin(leak(models=()), BASE, KNOWN, 2)).verdict == SKIPPED
 
 
-def test_the_pin_that_holds_is_named_though_the_first_tried_does_not(bench):
+def test_the_pin_that_works_is_named_though_the_first_tried_does_not(bench):
     lab = bench(lambda trial: 0 if "wide" in trial.condition.pins else trial.draw)
-    found = lab.drive(loosen(leak((HOLD, WIDE)), BASE, KNOWN, 2))
+    found = lab.drive(unpin(leak((NARROW, WIDE)), BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.other_pins) == (NEEDS_PIN, "wide", ())
 
 
-def test_every_pin_that_holds_is_named_the_advised_one_first(bench):
-    found = bench(lambda trial: 0 if held(trial) else trial.draw).drive(
-        loosen(leak(pins=("wide", "hold")), BASE, KNOWN, 2)
+def test_every_pin_that_works_is_named_the_advised_one_first(bench):
+    found = bench(lambda trial: 0 if pinned(trial) else trial.draw).drive(
+        unpin(leak(pins=("wide", "narrow")), BASE, KNOWN, 2)
     )
-    assert (found.pin, found.other_pins) == ("wide", ("hold",))
+    assert (found.pin, found.other_pins) == ("wide", ("narrow",))
 
 
 def test_a_pin_that_fails_on_another_model_does_not_hold(bench):
     def behave(trial):
         return (
             0
-            if held(trial) and (trial.condition.model == "mlp" or "wide" in trial.condition.pins)
+            if pinned(trial) and (trial.condition.model == "mlp" or "wide" in trial.condition.pins)
             else trial.draw
         )
 
-    source = leak((HOLD, WIDE), models=("mlp", "cnn"))
-    found = bench(behave).drive(loosen(source, BASE, KNOWN, 2))
+    source = leak((NARROW, WIDE), models=("mlp", "cnn"))
+    found = bench(behave).drive(unpin(source, BASE, KNOWN, 2))
     assert (found.verdict, found.pin, found.other_pins) == (NEEDS_PIN, "wide", ())
-    found = bench(behave).drive(loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 2))
+    found = bench(behave).drive(unpin(leak(models=("mlp", "cnn")), BASE, KNOWN, 2))
     assert found.verdict == BROKEN and "cnn" in found.reason
 
 
-def test_pins_of_which_none_holds_on_every_model_are_not_decided(bench):
-    holds = {"mlp": "hold", "cnn": "wide"}
+def test_pins_of_which_none_works_on_every_model_are_not_decided(bench):
+    works = {"mlp": "narrow", "cnn": "wide"}
     lab = bench(
-        lambda trial: 0 if holds[trial.condition.model] in trial.condition.pins else trial.draw
+        lambda trial: 0 if works[trial.condition.model] in trial.condition.pins else trial.draw
     )
-    found = lab.drive(loosen(leak((HOLD, WIDE), models=("mlp", "cnn")), BASE, KNOWN, 2))
+    found = lab.drive(unpin(leak((NARROW, WIDE), models=("mlp", "cnn")), BASE, KNOWN, 2))
     assert (found.verdict, found.pin) == (
         ERROR,
         None,
     ) and "no one pin holds on every model" in found.reason
 
 
-def test_a_source_that_parts_and_has_no_pin_is_not_decided(bench):
-    found = bench(lambda trial: trial.draw).drive(loosen(leak(own=()), BASE, KNOWN, 2))
+def test_a_source_that_differs_and_has_no_pin_is_not_decided(bench):
+    found = bench(lambda trial: trial.draw).drive(unpin(leak(own=()), BASE, KNOWN, 2))
     assert (found.verdict, found.pin) == (ERROR, None)
     assert found.reason == "2 of 2 loose pairs of mlp part, and no pin is known that could be tried"
 
 
-def test_the_guilty_model_is_the_one_that_parts(bench):
+def test_the_model_named_is_the_one_that_differs(bench):
     lab = bench(
-        lambda trial: trial.draw if trial.condition.model == "source:own" and not held(trial) else 0
+        lambda trial: (
+            trial.draw if trial.condition.model == "source:own" and not pinned(trial) else 0
+        )
     )
-    found = lab.drive(loosen(leak(models=("mlp", "source:own")), BASE, KNOWN, 2))
+    found = lab.drive(unpin(leak(models=("mlp", "source:own")), BASE, KNOWN, 2))
     assert found.verdict == NEEDS_PIN and "pairs of own part" in found.reason
 
 
 # --- races
 
 
-def parts(*numbers: int):
+def differ_in(*numbers: int):
     """Loose pairs of these numbers part, pinned ones never."""
-    return lambda trial: trial.draw if not held(trial) and number(trial) in numbers else 0
+    return lambda trial: trial.draw if not pinned(trial) and number(trial) in numbers else 0
 
 
 def test_a_race_gets_five_pairs_a_side_at_least(bench):
-    lab = bench(parts(*range(MOST_PAIRS)))
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 1))
+    lab = bench(differ_in(*range(MOST_PAIRS)))
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 1))
     assert found.verdict == NEEDS_PIN and [len(one) for one in lab.asked] == [4 * RACE_PAIRS]
 
 
-def test_a_race_that_parts_four_times_of_five_is_shown(bench):
-    lab = bench(parts(0, 1, 2, 4))
+def test_a_race_that_differs_four_times_of_five_is_shown(bench):
+    lab = bench(differ_in(0, 1, 2, 4))
     assert (
-        lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == NEEDS_PIN
+        lab.drive(unpin(leak(race=True), BASE, KNOWN, 5)).verdict == NEEDS_PIN
         and len(lab.asked) == 1
     )
 
 
-def test_a_race_that_parts_rarely_gets_more_pairs_until_it_is_shown(bench):
-    lab = bench(parts(1, 6, 7, 9, 11, 12, 13))
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
+def test_a_race_that_differs_rarely_gets_more_pairs_until_it_is_shown(bench):
+    lab = bench(differ_in(1, 6, 7, 9, 11, 12, 13))
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     assert found.verdict == NEEDS_PIN and len(lab.asked) > 1
     assert found.counts[0].pairs == found.counts[1].pairs == pairs_needed(1 / RACE_PAIRS) == 14
 
 
-def test_a_race_that_parts_too_rarely_is_inconclusive_with_its_counts(bench):
-    lab = bench(parts(2))
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
+def test_a_race_that_differs_too_rarely_is_inconclusive_with_its_counts(bench):
+    lab = bench(differ_in(2))
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     assert (found.verdict, found.pin) == (ERROR, None) and found.reason.startswith(
         "inconclusive: 1 of 20 loose pairs"
     )
-    assert (found.counts[0].parted, found.counts[0].pairs, found.counts[1].parted) == (
+    assert (found.counts[0].differing, found.counts[0].pairs, found.counts[1].differing) == (
         1,
         MOST_PAIRS,
         0,
@@ -315,43 +321,45 @@ def test_a_race_that_parts_too_rarely_is_inconclusive_with_its_counts(bench):
 def test_a_race_is_shown_by_the_model_on_which_it_parts_often(bench):
     def behave(trial):
         often = trial.condition.model == "cnn" or number(trial) == 0
-        return trial.draw if often and not held(trial) else 0
+        return trial.draw if often and not pinned(trial) else 0
 
-    found = bench(behave).drive(loosen(leak(race=True, models=("mlp", "cnn")), BASE, KNOWN, 5))
+    found = bench(behave).drive(unpin(leak(race=True, models=("mlp", "cnn")), BASE, KNOWN, 5))
     assert found.verdict == NEEDS_PIN and "pairs of cnn part" in found.reason
 
 
-def test_a_race_that_never_parts_is_reproducible_with_what_five_pairs_exclude(bench):
-    lab = bench(parts())
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 1))
-    assert (found.verdict, found.excluded, len(lab.asked)) == (
+def test_a_race_that_never_differs_is_reproducible_with_what_five_pairs_exclude(bench):
+    lab = bench(differ_in())
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 1))
+    assert (found.verdict, found.excluded_rate, len(lab.asked)) == (
         REPRODUCIBLE,
         excluded_rate(RACE_PAIRS),
         1,
     )
 
 
-def test_a_race_whose_pin_parts_once_is_broken(bench):
-    lab = bench(lambda trial: trial.draw if not held(trial) or number(trial) == 3 else 0)
-    assert lab.drive(loosen(leak(race=True), BASE, KNOWN, 5)).verdict == BROKEN
+def test_a_race_whose_pin_differs_once_is_broken(bench):
+    lab = bench(lambda trial: trial.draw if not pinned(trial) or number(trial) == 3 else 0)
+    assert lab.drive(unpin(leak(race=True), BASE, KNOWN, 5)).verdict == BROKEN
     assert len(lab.asked) == 1  # no number of pairs can show that this pin holds
 
 
-def test_a_race_of_which_one_pin_parts_and_another_may_hold_is_not_broken(bench):
+def test_a_race_of_which_one_pin_differs_and_another_may_work_is_not_broken(bench):
     lab = bench(
-        lambda trial: trial.draw if "hold" in trial.condition.pins and number(trial) == 2 else 0
+        lambda trial: trial.draw if "narrow" in trial.condition.pins and number(trial) == 2 else 0
     )
-    found = lab.drive(loosen(leak(race=True, pins=("hold", "wide")), BASE, KNOWN, 1))
+    found = lab.drive(unpin(leak(race=True, pins=("narrow", "wide")), BASE, KNOWN, 1))
     assert (
         found.verdict == ERROR
         and found.reason.startswith("inconclusive")
-        and "1 of 5 do with hold" in found.reason
+        and "1 of 5 do with narrow" in found.reason
     )
 
 
 def test_a_race_whose_pinned_pairs_crash_is_not_shown(bench):
-    lab = bench(lambda trial: trial.draw if not held(trial) else CRASH if number(trial) == 0 else 0)
-    found = lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
+    lab = bench(
+        lambda trial: trial.draw if not pinned(trial) else CRASH if number(trial) == 0 else 0
+    )
+    found = lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     assert (
         (found.verdict, found.pin) == (ERROR, None)
         and "SIGSEGV" in found.reason
@@ -360,8 +368,8 @@ def test_a_race_whose_pinned_pairs_crash_is_not_shown(bench):
 
 
 def test_more_pairs_never_repeat_those_that_were_run(bench):
-    lab = bench(parts(2))
-    lab.drive(loosen(leak(race=True), BASE, KNOWN, 5))
+    lab = bench(differ_in(2))
+    lab.drive(unpin(leak(race=True), BASE, KNOWN, 5))
     for earlier, later in zip(lab.asked, lab.asked[1:], strict=False):
         assert set(earlier) < set(later)
 
@@ -369,45 +377,49 @@ def test_more_pairs_never_repeat_those_that_were_run(bench):
 # --- the conditions of the experiment
 
 
-def test_loose_and_pinned_differ_by_the_pin_alone():
+def test_unpinned_and_pinned_differ_by_the_pin_alone():
     source = leak(
-        (HOLD, WIDE),
+        (NARROW, WIDE),
         settings=Settings(intra_op_threads=4),
         environment={"ORDER": "{draw}"},
         feed=True,
     )
     tried = arms(source, "cnn", BASE, KNOWN)
-    assert tried.loose.pins == ("other",) and tried.loose.loose == ("leak",)
-    assert (tried.loose.model, tried.loose.feed, tried.loose.procedure) == ("cnn", "leak", None)
+    assert tried.unpinned.pins == ("other",) and tried.unpinned.unpinned == ("leak",)
+    assert (tried.unpinned.model, tried.unpinned.feed, tried.unpinned.procedure) == (
+        "cnn",
+        "leak",
+        None,
+    )
     assert (
-        tried.loose.settings == Settings(intra_op_threads=4)
-        and dict(tried.loose.environment)["ORDER"] == "{draw}"
+        tried.unpinned.settings == Settings(intra_op_threads=4)
+        and dict(tried.unpinned.environment)["ORDER"] == "{draw}"
     )
     for name, condition in tried.pinned:
-        assert condition == tried.loose.with_pin(KNOWN[name])
-    assert dict(tried.pinned)["hold"].pins == ("other", "hold")
+        assert condition == tried.unpinned.with_pin(KNOWN[name])
+    assert dict(tried.pinned)["narrow"].pins == ("other", "narrow")
 
 
-def test_a_source_may_loose_others_and_bring_its_own_procedure():
-    tried = arms(leak(loosens=("other",), procedure=True), "mlp", BASE, KNOWN)
+def test_a_source_may_unpin_others_and_bring_its_own_procedure():
+    tried = arms(leak(unpins=("other",), procedure=True), "mlp", BASE, KNOWN)
     assert (
-        tried.loose.loose == ("other",)
-        and tried.loose.pins == ("hold",)
-        and tried.loose.procedure == "leak"
+        tried.unpinned.unpinned == ("other",)
+        and tried.unpinned.pins == ("narrow",)
+        and tried.unpinned.procedure == "leak"
     )
 
 
 def test_a_source_that_needs_a_gpu_is_tried_on_it():
     for source, device in ((leak()._replace(needs=Needs(gpus=1)), "gpu"), (leak(), "cpu")):
-        assert arms(source, "mlp", BASE, KNOWN).loose.device == device
+        assert arms(source, "mlp", BASE, KNOWN).unpinned.device == device
 
 
 # --- settings
 
 
-def test_settings_that_agree(bench):
+def test_settings_that_match(bench):
     found = bench(lambda trial: 0).drive(compare(knob(), BASE, KNOWN, 2))
-    assert (found.verdict, found.divergence, found.excluded) == (
+    assert (found.verdict, found.divergence, found.excluded_rate) == (
         REPRODUCIBLE,
         None,
         excluded_rate(2),
@@ -416,7 +428,7 @@ def test_settings_that_agree(bench):
     assert "2 pairs" in found.reason and "safe" not in found.reason
 
 
-def test_settings_that_disagree_are_told_which_with_which(bench):
+def test_settings_that_disagree_are_reported_which_with_which(bench):
     found = bench(lambda trial: {"one": 1, "two": 2, "three": 1}[value(trial)]).drive(
         compare(knob(), BASE, KNOWN, 2)
     )
@@ -425,7 +437,7 @@ def test_settings_that_disagree_are_told_which_with_which(bench):
     assert "one = three / two" in found.reason
 
 
-def test_models_on_which_settings_agree_are_not_accused(bench):
+def test_models_on_which_settings_match_are_not_accused(bench):
     lab = bench(lambda trial: value(trial) if trial.condition.model == "cnn" else 0)
     found = lab.drive(compare(knob(models=("mlp", "cnn", "lstm")), BASE, KNOWN, 2))
     assert found.verdict == VARIES and "on cnn they disagree" in found.reason
@@ -449,7 +461,7 @@ def test_the_pin_of_the_setting_that_repeats_itself_is_named(bench):
         Setting("on", settings=own_setting("knob", "on"), pins=("wide",)),
     )
     lab = bench(lambda trial: trial.draw if value(trial) == "off" else 0)
-    assert lab.drive(compare(knob(*settings, pins=(HOLD,)), BASE, KNOWN, 2)).pin == "wide"
+    assert lab.drive(compare(knob(*settings, pins=(NARROW,)), BASE, KNOWN, 2)).pin == "wide"
 
 
 @pytest.mark.parametrize(
@@ -477,7 +489,7 @@ def test_broken_on_one_model_is_broken(bench):
 
 
 @pytest.mark.parametrize("outcome", [CRASH, ABSENT])
-def test_one_that_parts_beside_others_that_could_not_be_run_is_not_decided(bench, outcome):
+def test_one_that_differs_beside_others_that_could_not_be_run_is_not_decided(bench, outcome):
     found = bench(lambda trial: trial.draw if value(trial) == "two" else outcome).drive(
         compare(knob(), BASE, KNOWN, 2)
     )
@@ -497,7 +509,7 @@ def test_settings_as_a_race_with_enough_partings_need_a_pin(bench):
 
 
 @pytest.mark.parametrize("outcome", [CRASH, Outcome(FAILED, "ValueError: no")])
-def test_a_setting_that_crashes_is_no_agreement(bench, outcome):
+def test_a_setting_that_crashes_is_no_match(bench, outcome):
     found = bench(lambda trial: outcome if value(trial) == "two" else 0).drive(
         compare(knob(), BASE, KNOWN, 2)
     )
@@ -517,16 +529,16 @@ def test_settings_that_are_unavailable_are_skipped(bench):
     assert (found.verdict, found.reason) == (SKIPPED, "no GPU here")
 
 
-def test_a_crash_is_told_before_what_is_unavailable(bench):
+def test_a_crash_is_reported_before_what_is_unavailable(bench):
     lab = bench(lambda trial: {"one": 0, "two": CRASH, "three": ABSENT}[value(trial)])
     found = lab.drive(compare(knob(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "SIGSEGV" in found.reason
     lab = bench(lambda trial: CRASH if trial.condition.model == "cnn" else ABSENT)
-    assert lab.drive(loosen(leak(models=("mlp", "cnn")), BASE, KNOWN, 2)).verdict == ERROR
+    assert lab.drive(unpin(leak(models=("mlp", "cnn")), BASE, KNOWN, 2)).verdict == ERROR
 
 
 @pytest.mark.parametrize("others", [0, "differ"])
-def test_a_setting_that_was_not_tried_is_told(bench, others):
+def test_a_setting_that_was_not_tried_is_reported(bench, others):
     lab = bench(lambda trial: ABSENT if value(trial) == "three" else value(trial) if others else 0)
     found = lab.drive(compare(knob(), BASE, KNOWN, 2))
     assert (
@@ -543,7 +555,7 @@ def test_settings_that_were_not_exercised_are_skipped(bench, evidence):
     assert found.verdict == SKIPPED and "not exercised" in found.reason
 
 
-def test_what_could_not_be_tried_is_told_where_the_rest_was_not_exercised(bench):
+def test_what_could_not_be_tried_is_reported_where_the_rest_was_not_exercised(bench):
     """A compiler that is missing: the settings without it agree, and none of them is what the
     source is about.
     """
@@ -553,7 +565,7 @@ def test_what_could_not_be_tried_is_told_where_the_rest_was_not_exercised(bench)
     assert found.verdict == SKIPPED and found.reason.endswith("not tried: no GPU here")
 
 
-def test_empty_traces_of_settings_are_no_agreement(bench):
+def test_empty_traces_of_settings_are_no_match(bench):
     found = bench(lambda trial: None).drive(compare(knob(), BASE, KNOWN, 2))
     assert found.verdict == ERROR and "nothing was observed" in found.reason
 
@@ -645,14 +657,20 @@ def test_a_users_own_value_is_one_of_the_settings(bench):
 # --- tallies and the control
 
 
-def told(bench_, count: int = 3):
+def reported(bench_, count: int = 3):
     asked = pairs(BASE, count)
     return tally(BASE, asked, {trial: bench_.answer(trial) for one in asked for trial in one})
 
 
 def test_a_tally_counts_every_pair_once(bench):
-    found = told(bench(lambda trial: {0: 0, 1: trial.draw, 2: CRASH}[number(trial)]))
-    assert (found.agreed, found.parted, found.pairs, len(found.problems), len(found.trials)) == (
+    found = reported(bench(lambda trial: {0: 0, 1: trial.draw, 2: CRASH}[number(trial)]))
+    assert (
+        found.matching,
+        found.differing,
+        found.pairs,
+        len(found.problems),
+        len(found.trials),
+    ) == (
         0,
         2,
         2,
@@ -662,7 +680,7 @@ def test_a_tally_counts_every_pair_once(bench):
 
 
 def test_the_generators_states_count_where_nothing_is_ignored(bench):
-    assert told(bench(lambda trial: 0)).divergence.stage == "rng"
+    assert reported(bench(lambda trial: 0)).divergence.stage == "rng"
 
 
 def test_evidence_is_the_least_over_the_trials(fresh_folder):
@@ -672,7 +690,7 @@ def test_evidence_is_the_least_over_the_trials(fresh_folder):
             return super()._run(trial, number)
 
     lab = Uneven(fresh_folder, lambda trial: 0)
-    assert told(lab).evidence == {"leak": 0}
+    assert reported(lab).evidence == {"leak": 0}
     assert tally(BASE, pairs(BASE, 1, 1), lab.answered).evidence == {"leak": 2}
 
 
@@ -685,14 +703,14 @@ def everything_equal(bench_) -> Bench:
     return bench_
 
 
-def test_a_control_holds_where_everything_agrees(bench):
+def test_a_control_holds_where_everything_matches(bench):
     found = everything_equal(bench(lambda trial: 0)).drive(control(BASE, ("mlp", "cnn"), 2))
-    assert found.holds and not found.parted and not found.undecided and len(found.tallies) == 2
+    assert found.matches and not found.differing and not found.undecided and len(found.tallies) == 2
 
 
-def test_a_control_parts_where_any_model_does(bench):
+def test_a_control_differs_where_any_model_does(bench):
     found = bench(lambda trial: 0).drive(control(BASE, ("mlp",), 1))
-    assert not found.holds and [one.condition.model for one in found.parted] == ["mlp"]
+    assert not found.matches and [one.condition.model for one in found.differing] == ["mlp"]
 
 
 @pytest.mark.parametrize("behaviour", [CRASH, ABSENT, None])
@@ -701,12 +719,12 @@ def test_a_control_that_could_not_be_compared_does_not_hold(bench, behaviour):
     if behaviour is not None:
         lab = everything_equal(lab)
     found = lab.drive(control(BASE, ("cnn",), 1))
-    assert not found.holds and len(found.undecided) == 1
+    assert not found.matches and len(found.undecided) == 1
 
 
 @pytest.mark.parametrize(("models", "wanted"), [((), 2), (("mlp",), 0)])
 def test_a_control_of_nothing_does_not_hold(bench, models, wanted):
-    assert not bench(lambda trial: 0).drive(control(BASE, models, wanted)).holds
+    assert not bench(lambda trial: 0).drive(control(BASE, models, wanted)).matches
 
 
 def test_options_are_part_of_what_is_asked(bench):

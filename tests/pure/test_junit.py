@@ -13,7 +13,7 @@ from detaudit.report.schema import v1
 
 from tests.pure import example_audits, example_runs, example_sweeps, golden
 
-SCAN, RUN, OPS = example_audits.full(), example_runs.AGREED, example_sweeps.FOUND
+SCAN, RUN, OPS = example_audits.full(), example_runs.MATCHING, example_sweeps.FOUND
 DECIDED = replace(
     SCAN, verdicts=tuple(one for one in SCAN.verdicts if one.verdict not in ("error", "broken"))
 )
@@ -26,26 +26,26 @@ CASES: dict[str, tuple[Audit | RunAudit | OpsAudit, int]] = {
     "a scan in which nothing is broken": (DECIDED, 0),
     "a strict one": (replace(DECIDED, strict=True), 1),
     "a source that was asked for is skipped": (
-        replace(DECIDED, verdicts=(SKIPPED,), asked=(SKIPPED.source,)),
+        replace(DECIDED, verdicts=(SKIPPED,), requested=(SKIPPED.source,)),
         3,
     ),
     "the lines of the recipe were not seen to work": (
         replace(DECIDED, recipe=replace(DECIDED.recipe, verified=None)),
         3,
     ),
-    "a scan that the budget cut": (replace(DECIDED, recipe=None, ladder=(), cut=True), 3),
+    "a scan that the budget cut": (replace(DECIDED, recipe=None, ladder=(), over_budget=True), 3),
     "a scan that was interrupted": (replace(DECIDED, interrupted=True), 130),
     "a script that is reproducible": (RUN, 0),
     "one that was, when it was interrupted": (replace(RUN, interrupted=True), 130),
-    "a script that is not": (example_runs.PARTED, 1),
+    "a script that is not": (example_runs.DIFFERING, 1),
     "a fault of our own": (replace(example_runs.FAILING, own_fault=True), 70),
     "operations that repeat": (SWEEP, 0),
     "no operation was replayed": (replace(SWEEP, operations=()), 3),
     "one that was asked for has no kernel": (
-        replace(SWEEP, operations=(*SWEEP.operations, NO_KERNEL), asked=("CudnnRNN",)),
+        replace(SWEEP, operations=(*SWEEP.operations, NO_KERNEL), requested=("CudnnRNN",)),
         3,
     ),
-    "a sweep that the budget cut": (replace(SWEEP, cut=True), 3),
+    "a sweep that the budget cut": (replace(SWEEP, over_budget=True), 3),
 }
 
 

@@ -126,10 +126,10 @@ def test_the_architecture_tells_every_folder_and_what_it_may_import(package):
     graph = between_entries(imports(known), known)[package]
     title = ("folder", "what is in it", "may import")
     table = rows(page("explanation/architecture.md"), *title)
-    told = [row for row in table if row[0].strip("`/") in folders]
-    names = [name.strip("`/") for name, *_ in told]
+    reported = [row for row in table if row[0].strip("`/") in folders]
+    names = [name.strip("`/") for name, *_ in reported]
     assert sorted(names) == sorted(folders)
-    for place, (name, content, allowed) in enumerate(told):
+    for place, (name, content, allowed) in enumerate(reported):
         below = set(re.findall(r"`(\w+)/`", allowed))
         assert below <= set(names[place + 1 :]), name
         assert graph[names[place]] & folders <= below, name

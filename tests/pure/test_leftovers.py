@@ -87,7 +87,7 @@ def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, t
 
 def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
     (tmp_path / "r.json").write_text('{"format": "detaudit.report"}')
-    (tmp_path / "r.xml").write_text(golden.rendered("run-parted.xml"))
+    (tmp_path / "r.xml").write_text(golden.rendered("run-differing.xml"))
     (tmp_path / "empty.md").write_text("")
     write.refuse_files_of(
         tmp_path,

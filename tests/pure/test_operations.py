@@ -16,7 +16,7 @@ from detaudit.core.condition import Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.notes import Executed
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
-from detaudit.core.pinpoint import Guilty, Passage, Pinpoint, Replays
+from detaudit.core.pinpoint import LayerReplay, LocatedOperation, Pinpoint, Replays
 from detaudit.errors import UsageError
 from detaudit.report import read, write
 from detaudit.report.build import ops as build_ops
@@ -27,7 +27,7 @@ from detaudit_probes.ops.frameworks import step
 from detaudit_probes.protocol import Ends, Measures, OperationsReplayed, Raised, StepReplayed
 
 from tests.pure import example_runs
-from tests.pure.example_sweeps import CONDITIONS, FOUND, GUILTY, document
+from tests.pure.example_sweeps import CONDITIONS, FOUND, OPERATION, document
 from tests.pure.golden import on_terminal as shown
 from tests.pure.handmade import Bench, Once, Step, with_measures, written
 from tests.pure.test_report_faces import HOSTILE, poisoned
@@ -55,30 +55,34 @@ class Operations(Bench):
 
     def _run(self, trial, number):
         orders, acts = trial.condition.orders, []
-        told = OperationsReplayed({}, {}, {}, {})
+        reported = OperationsReplayed({}, {}, {}, {})
         for name in orders.operations.split(","):
             key = f"{name} float32"
             values = [self.behave(trial, name, place) for place in range(orders.repeats)]
             if isinstance(values[0], Outcome):
                 return Finished(trial, number, values[0], None)
             if isinstance(values[0], Exception):
-                told.raised[key] = Raised("NotFoundError", str(values[0]), refusal=True)
+                reported.raised[key] = Raised("NotFoundError", str(values[0]), refusal=True)
                 continue
             acts.append(Once("data", f"{key} input 0", 1.0))
             acts += [
                 Step(place, (("forward", "result 0", value),), key)
                 for place, value in enumerate(values)
             ]
-            told.executed[key] = (name,)
+            reported.executed[key] = (name,)
             seconds = 2.0 if DETERMINISTIC in trial.condition.pins else 1.0
-            told.seconds[key] = (seconds,) * len(values)
+            reported.seconds[key] = (seconds,) * len(values)
             if len(set(values)) > 1:
-                told.guilty[key] = {**ADD, "distinct": len(set(values)), "replays": len(values)}
+                reported.differing[key] = {
+                    **ADD,
+                    "distinct": len(set(values)),
+                    "replays": len(values),
+                }
         return Finished(
             trial,
             number,
             Outcome(COMPLETED),
-            written(self.folder(), acts, measures=Measures(operations=told)),
+            written(self.folder(), acts, measures=Measures(operations=reported)),
         )
 
 
@@ -99,7 +103,7 @@ def pins(trial):
     return set(trial.condition.pins) & {DETERMINISTIC, ONE_THREAD, "onednn-off"}
 
 
-def test_replays_that_agree_under_every_condition_are_reproducible(found):
+def test_replays_that_match_under_every_condition_are_reproducible(found):
     operations, bench = found(lambda trial, name, number: 1.0)
     one = operations["Add"]
     assert (one.verdict, one.default, one.deterministic) == (
@@ -107,7 +111,7 @@ def test_replays_that_agree_under_every_condition_are_reproducible(found):
         Replays(20, 1),
         Replays(10, 1),
     )
-    assert one.threads_agree and one.onednn_agrees and "20 replays agree" in one.reason
+    assert one.same_on_one_thread and one.same_without_onednn and "20 replays agree" in one.reason
     assert len(bench.asked) == 1  # nothing to confirm
 
 
@@ -122,7 +126,11 @@ def test_a_race_needs_a_pin_once_further_replays_confirm_it(found):
     assert (
         one.reason == "3 distinct results in 20 replays; held by op determinism and by one thread"
     )
-    assert one.guilty.operation == "Add" and one.divergence.step == 1 and one.threads_agree is None
+    assert (
+        one.differing_operation.name == "Add"
+        and one.divergence.step == 1
+        and one.same_on_one_thread is None
+    )
     assert sorted(trial.draw for trial in bench.asked[1]) == [2, 2, 3, 3]
 
 
@@ -139,21 +147,23 @@ def test_what_further_replays_do_not_confirm_is_not_accused(found):
     assert operations["Add"].verdict == "error" and "not confirmed" in operations["Add"].reason
 
 
-def test_parting_under_op_determinism_is_broken(found):
+def test_differing_under_op_determinism_is_broken(found):
     operations, _ = found(
         lambda trial, name, number: 1.0 if ONE_THREAD in pins(trial) else float(number)
     )
     assert (
         operations["Add"].verdict == "broken" and "one thread holds it" in operations["Add"].reason
     )
-    told = sweep.documented(operations["Add"], (), on_gpu=False)
-    assert told.contrary == "against the documentation of op determinism"
+    reported = sweep.documented(operations["Add"], (), on_gpu=False)
+    assert reported.contradicts_documentation == "against the documentation of op determinism"
 
 
-def test_two_processes_that_disagree_have_parted(found):
+def test_two_processes_that_disagree_have_differed(found):
     operations, _ = found(lambda trial, name, number: float(trial.draw) if not pins(trial) else 0.0)
     assert operations["Add"].default == operations["Add"].confirmed == Replays(20, 2)
-    assert operations["Add"].verdict == "needs-pin" and operations["Add"].guilty is None
+    assert (
+        operations["Add"].verdict == "needs-pin" and operations["Add"].differing_operation is None
+    )
 
 
 def unseeded(trial):
@@ -225,22 +235,22 @@ def test_bits_that_change_with_threads_or_kernels_vary(found):
         and "the number of threads" in operations["Add"].reason
     )
     operations, _ = found(lambda trial, name, number: float(len(pins(trial) & {"onednn-off"})))
-    assert operations["Add"].verdict == "varies" and operations["Add"].onednn_agrees is False
+    assert operations["Add"].verdict == "varies" and operations["Add"].same_without_onednn is False
 
 
-def test_a_missing_kernel_is_skipped_and_a_refusal_is_told(found):
+def test_a_missing_kernel_is_skipped_and_a_refusal_is_reported(found):
     operations, _ = found(lambda trial, name, number: ValueError("no device for node"))
     assert (
         operations["Add"].verdict == "skipped"
         and "no kernel for float32" in operations["Add"].reason
     )
-    assert operations["Add"].refused == ""
+    assert operations["Add"].refusal_message == ""
     message = "{{function_node __x_device_/CPU:0}} Determinism is not supported [Op:Add] name: "
     operations, _ = found(
         lambda trial, name, number: ValueError(message) if DETERMINISTIC in pins(trial) else 1.0
     )
     assert operations["Add"].verdict == "reproducible" and operations["Add"].deterministic is None
-    assert operations["Add"].refused == "NotFoundError: Determinism is not supported "
+    assert operations["Add"].refusal_message == "NotFoundError: Determinism is not supported "
 
 
 def test_one_entry_that_ends_its_process_spoils_no_other(found):
@@ -267,9 +277,9 @@ def test_a_call_that_does_not_execute_its_operation_is_no_pass(found, monkeypatc
 
     def without(self, trial, number):
         done = run(self, trial, number)
-        told = done.trace.measures.operations
+        reported = done.trace.measures.operations
         executed = {"Add float32": ("Identity",)}
-        return with_measures(done, operations=told._replace(executed=executed))
+        return with_measures(done, operations=reported._replace(executed=executed))
 
     monkeypatch.setattr(Operations, "_run", without)
     operations, _ = found(lambda trial, name, number: 1.0)
@@ -294,7 +304,7 @@ def test_inputs_that_differ_between_processes_are_no_evidence(found, monkeypatch
     assert operations["Add"].verdict == "error" and "inputs differ" in operations["Add"].reason
 
 
-def test_the_price_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
+def test_the_cost_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
     bench = Operations(fresh_folder, lambda trial, name, number: 1.0)
     swept = bench.drive(sweep.sweep(CONDITIONS, ("Add",)))
     bench.asked.clear()
@@ -303,9 +313,9 @@ def test_the_price_is_a_ratio_with_its_spread_one_trial_at_a_time(fresh_folder):
     assert all(len(wanted) == 1 for wanted in bench.asked) and len(bench.asked) == 6
 
 
-def test_the_librarys_messages_are_held_against_what_was_seen():
+def test_the_librarys_messages_are_held_against_what_was_observed():
     refused = Operation(
-        "A", "float32", "reproducible", "", Replays(20, 1), refused="UnimplementedError: no"
+        "A", "float32", "reproducible", "", Replays(20, 1), refusal_message="UnimplementedError: no"
     )
     ran = Operation(
         "B", "float32", "reproducible", "", Replays(20, 1), Replays(10, 1), executed=("B", "BGrad")
@@ -314,16 +324,20 @@ def test_the_librarys_messages_are_held_against_what_was_seen():
         Refusal("Determinism is not yet supported for BGrad.", ("BGrad",)),
         Refusal("Determinism is not yet supported in GPU implementation of C.", ("C",)),
     )
-    assert "it ran here" in sweep.documented(ran, said, False).contrary
-    assert "no message" in sweep.documented(refused, said, False).contrary
+    assert "it ran here" in sweep.documented(ran, said, False).contradicts_documentation
+    assert "no message" in sweep.documented(refused, said, False).contradicts_documentation
     on_card = (Refusal("No deterministic GPU implementation of B.", ("B",)),)
     assert (
-        sweep.documented(ran, on_card, False).contrary
+        sweep.documented(ran, on_card, False).contradicts_documentation
         == ""
-        != sweep.documented(ran, on_card, True).contrary
+        != sweep.documented(ran, on_card, True).contradicts_documentation
     )
     matched = sweep.matched((*said, Refusal("A", ("A",))), (refused, ran))
-    assert [(one.seen, one.ran) for one in matched] == [((), ("BGrad",)), ((), ()), (("A",), ())]
+    assert [(one.refused_here, one.ran_here) for one in matched] == [
+        ((), ("BGrad",)),
+        ((), ()),
+        (("A",), ()),
+    ]
 
 
 def test_an_operation_is_named_by_what_a_gradient_runs_too():
@@ -379,8 +393,8 @@ def test_exit_codes():
     assert (
         code("error")
         == code()
-        == code("reproducible", cut=True)
-        == code("skipped", asked=("Op0",))
+        == code("reproducible", over_budget=True)
+        == code("skipped", requested=("Op0",))
         == 3
     )
     assert code("reproducible", interrupted=True) == 130
@@ -406,7 +420,7 @@ def test_processes_are_compared_operation_by_operation():
 
 def built(found):
     """What a document says of it."""
-    return example_runs.document(replace(example_runs.PARTED, pinpoint=found)).pinpoint
+    return example_runs.document(replace(example_runs.DIFFERING, pinpoint=found)).pinpoint
 
 
 def replay(*marks):
@@ -422,39 +436,39 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
     ]
     events = [Executed("Op", stage=stage, layer=layer) for stage, layer in places]
     one = replay((1, 2), (2, 3), (3, 4), (4, 5))
-    found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (3, 14), (14, 15)), one])
+    found = pinpoint.layers(events, [one, replay((1, 2), (2, 3), (3, 14), (14, 15)), one])
     assert found == (
-        Passage("forward", "dense", 2, 1, 1),
-        Passage("forward", "drop", 1, 1, 2),
-        Passage("update", "dense/kernel", 1, 2, 2),
+        LayerReplay("forward", "dense", 2, 1, 1),
+        LayerReplay("forward", "drop", 1, 1, 2),
+        LayerReplay("update", "dense/kernel", 1, 2, 2),
     )
     # What Python code computed in a layer is born in that layer.
     events[2] = events[2]._replace(foreign=(0,))
-    found = pinpoint.passages(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
-    assert found[1] == Passage("forward", "drop", 1, 1, 2)
+    found = pinpoint.layers(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
+    assert found[1] == LayerReplay("forward", "drop", 1, 1, 2)
     # From where other operations are executed, nothing is said.
     other = [*one[:2], ("Other", (3,), (4,))]
-    assert pinpoint.passages(events, [one, other]) == (Passage("forward", "dense", 2, 1, 1),)
-    assert pinpoint.passages([], []) == ()
+    assert pinpoint.layers(events, [one, other]) == (LayerReplay("forward", "dense", 2, 1, 1),)
+    assert pinpoint.layers([], []) == ()
 
 
-def test_the_layers_around_the_one_that_parts_are_kept():
+def test_the_layers_around_the_one_that_differs_are_kept():
     events = [Executed("Op", stage="forward", layer=str(place)) for place in range(3000)]
     one = replay(*((place, place + 1) for place in range(3000)))
     two = [*one[:2000], ("Op", (2000,), (9,)), *one[2001:]]
-    found = pinpoint.passages(events, [one, two])
-    assert len(found) == 1000 and found[500] == Passage("forward", "2000", 1, 1, 2)
+    found = pinpoint.layers(events, [one, two])
+    assert len(found) == 1000 and found[500] == LayerReplay("forward", "2000", 1, 1, 2)
 
 
 def test_the_layers_are_a_table_in_markdown():
     found = (
-        Passage("forward", "", 9, 1, 1),
-        Passage("forward", "de|nse", 2, 1, 1),
-        Passage("forward", "", 3, 1, 4),
-        Passage("update", "", 1, 4, 4),
-        Passage("update", "dense/kernel", 1, 4, 4),
+        LayerReplay("forward", "", 9, 1, 1),
+        LayerReplay("forward", "de|nse", 2, 1, 1),
+        LayerReplay("forward", "", 3, 1, 4),
+        LayerReplay("update", "", 1, 4, 4),
+        LayerReplay("update", "dense/kernel", 1, 4, 4),
     )
-    whole = replace(example_runs.WHOLE, pinpoint=Pinpoint("fit", 16, passages=found))
+    whole = replace(example_runs.WHOLE, pinpoint=Pinpoint("fit", 16, layers=found))
     page = registry.rendered(example_runs.document(whole), "markdown")
     rows = page.split("in all replays |\n")[1].splitlines()[
         1:4
@@ -466,11 +480,11 @@ def test_the_layers_are_a_table_in_markdown():
     ]
 
 
-def noted(folder, seen, operation="Sub", python=True, same_step=None):
-    """A process that replayed a step three times; ``seen`` is what it saw where the replays
+def noted(folder, by_replay, operation="Sub", python=True, replay_matches_step=None):
+    """A process that replayed a step three times; ``by_replay`` is what it saw where the replays
     parted.
     """
-    guilty = (
+    operation = (
         {
             "operation": operation,
             "shapes": ["f"],
@@ -479,18 +493,18 @@ def noted(folder, seen, operation="Sub", python=True, same_step=None):
             "attributes": {},
             "limits": [],
             "call": [],
-            "distinct": len(set(seen)),
-            "replays": len(seen),
-            "seen": list(seen),
+            "distinct": len(set(by_replay)),
+            "replays": len(by_replay),
+            "by_replay": list(by_replay),
             "python": python,
             "stage": "forward",
             "layer": "own",
             "line": "train.py:5",
         }
-        if seen
+        if by_replay
         else None
     )
-    counts = Ends(3, max(1, len(set(seen))))
+    counts = Ends(3, max(1, len(set(by_replay))))
     trace = written(
         folder,
         [],
@@ -498,13 +512,13 @@ def noted(folder, seen, operation="Sub", python=True, same_step=None):
             pinpoint=StepReplayed(
                 kind="fit",
                 operations=9,
-                guilty=guilty,
-                watched=counts,
+                operation=operation,
+                recorded=counts,
                 eager=counts,
                 compiled=counts,
-                same_watched=True,
-                same_eager=True,
-                same_step=same_step,
+                recorded_matches_eager=True,
+                eager_matches_compiled=True,
+                replay_matches_step=replay_matches_step,
             )
         ),
     )
@@ -512,54 +526,58 @@ def noted(folder, seen, operation="Sub", python=True, same_step=None):
 
 
 @pytest.mark.parametrize("python", [True, False])
-def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_part(fresh_folder, python):
+def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fresh_folder, python):
     """A counter in Python code, or an iterator: the replays differ, because it was not set back
     before each.
     """
     left = noted(fresh_folder(), [1, 2, 3], python=python)
     found = pinpoint.judged([left, noted(fresh_folder(), [1, 2, 3], python=python)])
-    assert (found.born, found.guilty, found.watched.distinct) == ("", None, 3)
-    told = wording.describe_pinpoint(built(found))
-    assert told.startswith(
+    assert (found.origin, found.operation, found.recorded.distinct) == ("", None, 3)
+    reported = wording.describe_pinpoint(built(found))
+    assert reported.startswith(
         "the step, replayed (fit), ends on 3 distinct results; which operation they"
     )
     slower = noted(fresh_folder(), [1, 2], python=python)  # its time was over
-    assert pinpoint.judged([left, slower]).born == ""
+    assert pinpoint.judged([left, slower]).origin == ""
     for other in (
         noted(fresh_folder(), [1, 2, 4], python=python),
         noted(fresh_folder(), [], python=python),
         noted(fresh_folder(), [1, 2, 3], operation="Mul", python=python),
     ):
         found = pinpoint.judged([left, other])
-        assert found.born == ("python" if python else "kernel") and found.guilty.operation == "Sub"
+        assert found.origin == ("python" if python else "kernel") and found.operation.name == "Sub"
 
 
 @pytest.mark.parametrize(
-    ("seen", "said"),
+    ("by_replay", "said"),
     [
         ((True, True), "repeats itself in two processes"),
         ((None, None), "repeats itself in two processes"),
         ((True, False), "ends on other bits than the step did"),
     ],
 )
-def test_replays_that_are_not_the_step_are_no_agreement(fresh_folder, seen, said):
-    found = pinpoint.judged([noted(fresh_folder(), [], same_step=one) for one in seen])
+def test_replays_that_are_not_the_step_are_no_match(fresh_folder, by_replay, said):
+    found = pinpoint.judged(
+        [noted(fresh_folder(), [], replay_matches_step=one) for one in by_replay]
+    )
     assert said in wording.describe_pinpoint(built(found))
 
 
 def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
     """An embedding whose step is a race, replayed: no more is said than what was seen."""
-    found = pinpoint.judged([noted(fresh_folder(), [], same_step=False) for _ in range(2)])
+    found = pinpoint.judged(
+        [noted(fresh_folder(), [], replay_matches_step=False) for _ in range(2)]
+    )
     assert wording.describe_pinpoint(built(found)) == (
         "the step, replayed (fit), repeats itself, but ends on other bits than the step did"
     )
 
 
-def test_replays_that_part_need_not_end_where_the_step_did(fresh_folder):
+def test_replays_that_differ_need_not_end_where_the_step_did(fresh_folder):
     found = pinpoint.judged(
-        [noted(fresh_folder(), [1, 2, place], same_step=False) for place in (3, 4)]
+        [noted(fresh_folder(), [1, 2, place], replay_matches_step=False) for place in (3, 4)]
     )
-    assert found.same_step is None
+    assert found.replay_matches_step is None
 
 
 def test_a_process_that_replayed_nothing_says_nothing(fresh_folder):
@@ -569,12 +587,12 @@ def test_a_process_that_replayed_nothing_says_nothing(fresh_folder):
     assert pinpoint.judged([done, done]) is None
 
 
-def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
+def test_the_sentence_on_an_operation_says_at_which_level_it_was_observed():
     one = Pinpoint(
         "fit",
         126,
         "kernel",
-        GUILTY,
+        OPERATION,
         "update",
         "embedding/embeddings",
         "train.py:6",
@@ -584,16 +602,18 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         True,
         False,
     )
-    told = wording.describe_pinpoint(built(one))
-    assert told == (
+    reported = wording.describe_pinpoint(built(one))
+    assert reported == (
         "ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
         "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
         "execution, where watching changes no bits; the compiled step as a whole parts too, on other bits "
         "(3 distinct of 20)"
     )
-    layer = replace(one, guilty=None, same_watched=None, same_eager=True)  # --depth layer
-    told = wording.describe_pinpoint(built(layer))
-    assert told == (
+    layer = replace(
+        one, operation=None, recorded_matches_eager=None, eager_matches_compiled=True
+    )  # --depth layer
+    reported = wording.describe_pinpoint(built(layer))
+    assert reported == (
         "the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
         "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
         "step as a whole parts too, on the same bits (3 distinct of 20)"
@@ -616,13 +636,13 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_seen():
         ([(1,), (1,)], [(3,), (4,)], None),
     ],
 )
-def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_parts(ends, others, same):
+def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_differs(ends, others, same):
     """A race with many results shares none of them with another ten replays, by luck alone."""
     assert step.same_ends(ends, others) is same
 
 
 def test_the_reproducer_is_a_short_script_of_that_operation_alone():
-    text = reproducer.text(GUILTY, {"tensorflow": "2.21.0"}, 8)
+    text = reproducer.text(OPERATION, {"tensorflow": "2.21.0"}, 8)
     assert ast.parse(text) and len(text.splitlines()) < 60 and "import detaudit" not in text
     assert (
         "tf.raw_ops.ResourceScatterAdd(resource=input_0.handle, indices=input_1, updates=input_2)"
@@ -636,7 +656,7 @@ def test_the_reproducer_is_a_short_script_of_that_operation_alone():
 
 
 def test_an_operation_of_torch_gets_copies_of_its_inputs_and_says_what_it_wrote():
-    guilty = Guilty(
+    operation = LocatedOperation(
         "aten.index_put_.default",
         ("float32[50, 16]", "int64[40]", "float32[40, 16]"),
         ("float32[50, 16]",),
@@ -652,7 +672,7 @@ def test_an_operation_of_torch_gets_copies_of_its_inputs_and_says_what_it_wrote(
             ("attribute dtype", "torch.float32"),
         ),
     )
-    text = reproducer.text(guilty, {"torch": "2.13.0"}, 8, "torch")
+    text = reproducer.text(operation, {"torch": "2.13.0"}, 8, "torch")
     assert ast.parse(text) and len(text.splitlines()) < 60
     assert "import detaudit" not in text and "tensorflow" not in text
     assert (
@@ -666,6 +686,6 @@ def test_an_operation_of_torch_gets_copies_of_its_inputs_and_says_what_it_wrote(
 
 
 def test_what_cannot_be_made_up_or_called_alone_has_no_reproducer():
-    assert reproducer.text(replace(GUILTY, call=()), {}) is None
-    assert reproducer.text(replace(GUILTY, inputs=("variant[]",)), {}) is None
-    assert reproducer.text(replace(GUILTY, inputs=("string[3]",)), {}) is None
+    assert reproducer.text(replace(OPERATION, call=()), {}) is None
+    assert reproducer.text(replace(OPERATION, inputs=("variant[]",)), {}) is None
+    assert reproducer.text(replace(OPERATION, inputs=("string[3]",)), {}) is None

@@ -44,14 +44,14 @@ def test_nothing_else_is_completed(written, ended):
     assert not of_child(written, ended, 3).completed
 
 
-def test_a_signal_is_told_with_its_name_and_the_steps():
+def test_a_signal_is_reported_with_its_name_and_the_steps():
     found = of_child(
         {"kind": "failed", "type": "ValueError"}, replace(GOOD, status=None, signal=11), 12
     )
     assert (found.kind, found.reason) == (CRASHED, "died of SIGSEGV after 12 steps")
 
 
-def test_a_timeout_is_told_before_the_signal_that_ended_it():
+def test_a_timeout_is_reported_before_the_signal_that_ended_it():
     found = of_child({"kind": "running"}, Ended(None, 9, True, 30.2), 4)
     assert (found.kind, found.reason) == (TIMED_OUT, "ended by the timeout after 30 s and 4 steps")
 
@@ -64,7 +64,7 @@ def test_an_unfinished_trace_is_a_crash_with_the_status():
     )
 
 
-def test_a_failure_is_told_in_the_childs_own_words():
+def test_a_failure_is_reported_in_the_childs_own_words():
     written = {
         "kind": "failed",
         "type": "ValueError",

@@ -68,7 +68,7 @@ def test_a_model_that_is_not_compiled_and_one_of_the_first_keras_have_names_too(
     assert Metrics(first).judges("acc") and Metrics(first).results([0.5, 0.9]) == []
 
 
-def test_results_are_told_by_name_where_the_names_are_known():
+def test_results_are_reported_by_name_where_the_names_are_known():
     metrics = Metrics(MODEL)
     assert metrics.names == ["loss", "mae", "age", "late", "mae_day"]
     assert metrics.results({"b": 1, "a": 2}) == [("a", 2), ("b", 1)]

@@ -1,29 +1,151 @@
-"""What is told while an audit runs: names of files stand in it, whatever their characters."""
+"""What a long command says of its work: the first line, the time left, a difference at once."""
 
-from io import StringIO
+import io
 
 import pytest
-from detaudit.cli import output
-from detaudit.cli.progress import Drawing
-from detaudit.core.events import Phase, Told
+from detaudit.cli.progress import Drawing, Work
+from detaudit.commands.run.forecast import Forecast
+from detaudit.core.durations import duration
+from detaudit.core.events import (
+    Decided,
+    Differing,
+    Expected,
+    Notice,
+    Phase,
+    ScriptEnded,
+    TrialEnded,
+)
 from rich.console import Console
 
-NAME = "\x1b[2J\x1b]0;owned\x07[/x] [bold]\udcff\u202e.py"
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-@pytest.mark.parametrize("terminal", [False, True])
-def test_no_name_moves_the_cursor_or_is_markup(terminal):
-    stream = StringIO()
-    console = Console(file=stream, force_terminal=terminal, color_system=None, _environ={})
-    with Drawing(console, searching=True) as drawing:
-        drawing(Phase(f"Starting {NAME}"))
-        drawing(Told(f"{NAME} will run some 6 times."))
-        drawing._bar.refresh()
-    shown = stream.getvalue()
-    assert "\\x1b[2J" in shown and "[/x] [bold]\\udcff\\u202e.py" in shown
-    assert not [harm for harm in ("\x1b[2J", "\x1b]0;", "\x07", "\u202e") if harm in shown]
+@pytest.fixture
+def clock():
+    return Clock()
 
 
-def test_no_message_moves_the_cursor(capsys):
-    output.warn(f"There is no script {NAME}.")
-    assert "\\x1b[2J\\x1b]0;owned\\x07[/x]" in capsys.readouterr().err
+def ended(done: int, known: int) -> TrialEnded:
+    return TrialEnded(done, known, "mlp", "completed")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.2, "1 s"),
+        (4.4, "4 s"),
+        (19, "19 s"),
+        (47, "50 s"),
+        (58, "1 minute"),
+        (125, "2 minutes"),
+        (5300, "88 minutes"),
+        (5400, "1.5 hours"),
+    ],
+)
+def test_durations(seconds, told):
+    assert duration(seconds) == told
+
+
+def test_the_time_left_is_the_forecast_at_first_and_then_what_runs_take(clock):
+    work = Work(clock)
+    assert work.describe() == ""
+    work.expect(Expected(10, 50.0))
+    assert work.describe() == "0 of 10 runs, 50 s left"
+    clock.now += 10
+    work.count(ended(1, 4))
+    assert work.describe() == "1 of 10 runs, 40 s left"
+    clock.now += 10
+    work.count(ended(2, 4))  # 10 s each: 8 are to come
+    assert work.describe() == "2 of 10 runs, 1 minute left"
+    clock.now += 40
+    assert work.describe() == "2 of 10 runs, 40 s left"
+
+
+def test_the_display_does_not_say_that_all_is_done_while_more_is_to_come(clock):
+    """The runner knows of no further trial whenever an experiment is about to ask for more."""
+    work = Work(clock)
+    work.expect(Expected(40, 400.0))
+    for number in range(1, 13):
+        clock.now += 10
+        work.count(ended(number, number))
+        assert work.total == 40 and work.seconds_left() > 200
+    for number in range(13, 42):
+        work.count(ended(number, number))
+    assert work.describe() == "41 runs so far"  # more than anybody expected
+
+
+def test_what_has_another_pace_is_added_as_it_was_forecast(clock):
+    work = Work(clock)
+    work.expect(Expected(100, 120.0, later_runs=12, later_seconds=70.0))
+    for number in range(1, 45):
+        clock.now += 1
+        work.count(ended(number, 88))
+    assert work.seconds_left() == pytest.approx(44 + 70)
+    work.count(ended(88, 88))
+    work.expect(Expected(100, 70.0))
+    clock.now += 19
+    for _ in range(2):
+        work.count(ScriptEnded())
+    assert work.done == 90 and work.total == 100
+    assert work.seconds_left() == pytest.approx(10 * 9.5)
+
+
+def drawn(*events, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    with Drawing(console) as drawing:
+        for event in events:
+            drawing(event)
+    return console.file.getvalue()
+
+
+def test_in_a_pipe_the_first_line_is_what_will_be_done():
+    told = drawn(
+        Phase("Starting tensorflow"),
+        Notice("Trying 3 sources on tiny models: 20 runs or more, about 1 minute on this machine"),
+        Expected(20, 60.0),
+        Phase("Control"),
+        *(ended(number, 20) for number in range(1, 21)),
+        Decided("xla", "varies", ""),
+    ).splitlines()
+    assert told[0].startswith("Trying 3 sources on tiny models: 20 runs")
+    assert told[1] == "Control" and told[-1] == "xla: varies"
+    assert sum("of 20 runs, " in line for line in told) == 9  # one for each tenth
+
+
+def test_a_difference_is_told_at_once_and_once():
+    told = drawn(Differing("Two runs differ, first at init: a."), Differing("Two runs differ."))
+    assert told == "Two runs differ, first at init: a.\n"
+
+
+def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():
+    for width in (80, 120):
+        console = Console(file=io.StringIO(), width=width, force_terminal=True, height=24)
+        with Drawing(console) as drawing:
+            drawing(Expected(100, 100.0))
+            drawing(ended(5, 10))
+            drawing(Phase("The printed lines, in a script of their own: " + "a long title " * 9))
+            lines = list(console.render_lines(drawing._bar.get_renderable(), pad=False))
+        assert len(lines) == 1
+        text = "".join(segment.text for segment in lines[0])
+        assert len(text) <= width and "5 of 100 runs" in text and "The printed" in text
+
+
+def test_how_long_a_run_takes_is_said_as_minutes():
+    forecast = Forecast.of(3, search=True, timed=False)
+    assert forecast.before("train.py") == (
+        "Running train.py 15 times if its runs match, up to about 53 times if they differ and a "
+        "cause is searched for"
+    )
+    assert forecast.after(19, 2) == (
+        "One run takes 19 s: about 3 minutes if it repeats, up to 12 minutes if it does not."
+    )
+    assert forecast.expected(19, 1, 1, differs=False) == Expected(15, 14 * 19.0)
+    short = Forecast.of(1, search=False, timed=False)
+    assert short.before("train.py") == "Running train.py 5 times to see if its runs match"
+    assert short.after(2, 1) == "One run takes 2 s: about 10 s if it repeats."

@@ -33,19 +33,19 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = own_setting("resume", "saved and resumed").over(
     Settings(intra_op_threads=4, jit_compile="auto", momentum=0.9, busy=False)
 )
-ORDERS = Orders(watch=False, stop_seconds=5.0, without=("cache.npz",), root="/work")
+ORDERS = Orders(record=False, stop_seconds=5.0, without=("cache.npz",), root="/work")
 MEASURES = Measures(
     steps=3,
     step_seconds=(0.5, 0.25, 1.0),
     moved=False,
     results=(("train", "loss", 0.5),),
     files=Files(read=("data.csv",)),
-    pinpoint=StepReplayed("fit", 9, guilty={"operation": "Add"}, watched=Ends(3, 1)),
+    pinpoint=StepReplayed("fit", 9, operation={"operation": "Add"}, recorded=Ends(3, 1)),
     operations=OperationsReplayed(
         raised={"Add float16": Raised("NotFoundError", "no kernel", True)},
         executed={"Add float32": ("AddV2",)},
         seconds={"Add float32": (0.1, 0.2)},
-        guilty={"Add float32": None},
+        differing={"Add float32": None},
     ),
     refusals=(Refused("is not deterministic.", ("Add",)),),
 )
@@ -70,18 +70,18 @@ def test_what_has_its_default_is_not_written():
 @pytest.mark.parametrize(
     ("kind", "document", "said"),
     [
-        (Settings, {"epochz": 3}, "unknown ['epochz']"),
+        (Settings, {"epochz": 3}, "unknown fields: ['epochz']"),
         (Settings, {"epochs": "3"}, "Settings.epochs is '3'"),
         (Settings, {"epochs": True}, "Settings.epochs is True"),
         (Settings, {"own": [["resume"]]}, "Settings.own"),
-        (Orders, {"wach": False}, "unknown ['wach']"),
-        (Orders, {"watch": 0}, "Orders.watch is 0"),
-        (Measures, {"files": {"reed": []}}, "Measures.files: unknown ['reed']"),
+        (Orders, {"wach": False}, "unknown fields: ['wach']"),
+        (Orders, {"record": 0}, "Orders.record is 0"),
+        (Measures, {"files": {"reed": []}}, "Measures.files: unknown fields: ['reed']"),
         (Measures, {"results": [["train", "loss"]]}, "Measures.results"),
-        (Measures, {"pinpoint": {"kind": "fit"}}, "missing ['operations']"),
+        (Measures, {"pinpoint": {"kind": "fit"}}, "missing fields: ['operations']"),
         (Measures, [], "Measures is []"),
-        (Request, {"trial": 1}, "missing ['backend'"),
-        (Request, {**codec.encode(REQUEST), "options": {}}, "unknown ['options']"),
+        (Request, {"trial": 1}, "missing fields: ['backend'"),
+        (Request, {**codec.encode(REQUEST), "options": {}}, "unknown fields: ['options']"),
     ],
 )
 def test_a_document_that_holds_what_it_may_not_is_refused(kind, document, said):

@@ -84,8 +84,12 @@ def test_names_that_stay():
     assert all(one["outcome"] for one in found["trials"])
     by_id = {one["source"]: one for one in found["verdicts"]}
     first = by_id["python-random"]
-    assert (first["verdict"], first["trials"], first["pin"]) == ("needs-pin", 4, "python-random")
-    assert {"stage", "step", "name", "ulps_max", "elements"} <= by_id["python-random"][
+    assert (first["verdict"], first["trial_count"], first["pin"]) == (
+        "needs-pin",
+        4,
+        "python-random",
+    )
+    assert {"stage", "step", "name", "ulps_max", "differing_elements"} <= by_id["python-random"][
         "divergence"
     ].keys()
     assert by_id["numpy-legacy"]["divergence"] is None
@@ -168,12 +172,12 @@ def test_pins_are_lines_with_the_seed_of_the_audit():
     assert fixes["hash-seed"].environment == {"PYTHONHASHSEED": "0"} and fixes["onednn"] is None
 
 
-def test_recipe_is_titled_whole_and_says_what_it_holds():
+def test_recipe_is_titled_whole_and_says_what_it_pins():
     recipe = document(example_audits.full()).recipe
     assert recipe.title == "keras.utils.set_random_seed + op determinism"
     assert {"sparse-update", "python-random"} <= set(
-        recipe.holds
-    ) and "hash-seed" not in recipe.holds
+        recipe.pinned_sources
+    ) and "hash-seed" not in recipe.pinned_sources
 
 
 def test_time_stands_in_the_header_alone():
@@ -238,29 +242,34 @@ def _recipe(**changes):
         ),
     ],
 )
-def test_answer_says_no_more_than_was_seen(found, verdict, sentence):
+def test_answer_says_no_more_than_was_observed(found, verdict, sentence):
     said = answer(found())
     assert said.verdict == verdict and sentence in said.sentence
 
 
-def test_agreement_is_told_with_its_count_and_what_that_excludes():
+def test_match_is_reported_with_its_count_and_what_that_excludes():
     found = {one.source: one for one in golden.report("full").verdicts}
-    assert wording.seen(found["load"]) == "not observed in 5 pairs (rate above 45% excluded)"
+    assert (
+        wording.describe_verdict(found["load"])
+        == "not observed in 5 pairs (rate above 45% excluded)"
+    )
     unborne = v1.Verdict(
         **{
             **{name: getattr(found["load"], name) for name in v1.Verdict.__struct_fields__},
-            "excluded": counting.excluded_rate(29),
+            "excluded_rate": counting.excluded_rate(29),
         }
     )
-    assert wording.seen(unborne) == unborne.reason, "no count in the document bears this rate out"
+    assert wording.describe_verdict(unborne) == unborne.reason, (
+        "no count in the document bears this rate out"
+    )
 
 
-def test_settings_are_told_by_which_agree():
+def test_settings_are_reported_by_which_match():
     found = {one.source: one for one in golden.report("full").verdicts}
-    assert wording.seen(found["intra-op-threads"]) == (
+    assert wording.describe_verdict(found["intra-op-threads"]) == (
         "cnn: 1 thread \u2260 2 threads \u2260 4 threads = 8 threads; all equal on mlp"
     )
     assert (
-        wording.seen(found["instruction-set"])
+        wording.describe_verdict(found["instruction-set"])
         == "cnn, attention: as it is \u2260 AVX2 \u2260 SSE4.1"
     )

@@ -17,6 +17,7 @@ from tests.pure import golden
 
 FULL = (golden.FOLDER / "report-full.json").read_bytes()
 SMALL = (golden.FOLDER / "report-single.json").read_bytes()
+REPORTS = Path(__file__).parents[2] / "docs" / "reports"
 HEAD = b'{"format": "detaudit.report", "version": 1, '
 
 
@@ -48,7 +49,7 @@ def refusal(content: bytes) -> str:
         (HEAD + b'"machine": "\\ud800"}', "theirs.json"),  # half of a surrogate pair
     ],
 )
-def test_what_is_no_report_is_refused_with_what_was_seen(content, said):
+def test_what_is_no_report_is_refused_with_what_was_observed(content, said):
     assert said in refusal(content)
 
 
@@ -196,3 +197,11 @@ def test_one_damaged_place_gives_a_refusal_or_a_report_that_every_face_can_draw(
         golden.on_terminal(found, verbose=True) and markdown.render(found) and junit.render(found)
     )
     assert read.decode(write.to_json(found).encode(), "again.json") == found
+
+
+def test_every_report_that_is_kept_is_of_this_version_and_on_one_line():
+    kept = [path for path in REPORTS.glob("*.json") if path.name != "tutorial-2017.json"]
+    assert len(kept) > 10
+    for path in kept:
+        assert path.read_text().count("\n") == 1, path.name
+        assert read.load(path).version == v1.VERSION

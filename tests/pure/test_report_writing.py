@@ -49,7 +49,7 @@ def test_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_else(tmp
     assert os.listdir(tmp_path) == ["report.json"] and target.read_text() == "old"
 
 
-def test_full_device_is_told():
+def test_full_device_is_reported():
     with pytest.raises(UsageError, match="No space left on device"):
         write.save("/dev/full", "x" * 100_000)
 
@@ -79,7 +79,7 @@ def test_a_draft_of_another_is_not_taken_away(tmp_path):
         ("folder", "it is a folder"),
     ],
 )
-def test_unwritable_target_is_told_before_the_work_and_after_it(tmp_path, name, said):
+def test_unwritable_target_is_reported_before_the_work_and_after_it(tmp_path, name, said):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=said):

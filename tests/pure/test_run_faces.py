@@ -10,13 +10,15 @@ from detaudit.report import read, write
 from detaudit.report.formats import registry
 from detaudit.report.schema import v1
 
-from tests.pure.example_runs import AGREED, PARTED, document
+from tests.pure.example_runs import DIFFERING, MATCHING, document
 from tests.pure.golden import on_terminal as shown
 from tests.pure.test_report_faces import HOSTILE, poisoned
 
 
 def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
-    text = shown(document(replace(PARTED, price=replace(PARTED.price, faster=None))))
+    text = shown(
+        document(replace(DIFFERING, cost=replace(DIFFERING.cost, faster_set=None))), height=99
+    )
     lines = text.splitlines()
     assert lines[0].startswith(
         "NOT REPRODUCIBLE  3 of 3 pairs of runs of train.py part; the fix below"
@@ -31,7 +33,7 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
         "nets/model.py:12 in make, 1 draw",
         "do not reach it",
         "verified: 3 runs",
-        "1.01 times as long",
+        "it takes as long, within noise",
         "export PYTHONHASHSEED=0",
         "+random.seed(1)",
         "exit code 1",
@@ -39,10 +41,10 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
         assert said in " ".join(text.split()), said
 
 
-def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
-    text = " ".join(shown(document(PARTED)).split())
+def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():
+    text = " ".join(shown(document(DIFFERING)).split())
     assert (
-        "Price python-random 1.31 times as long (1.27 to 1.40); hash-seed, clock nothing that can be told from "
+        "Cost python-random 1.31 times as long (1.27 to 1.40); hash-seed, clock within "
         "noise (0.96 to 1.07)"
     ) in text
     assert (
@@ -50,18 +52,20 @@ def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
         in text
     )
     assert "os-entropy is held by" in text
-    page = registry.rendered(document(PARTED), "markdown")
+    page = registry.rendered(document(DIFFERING), "markdown")
     for said in (
-        "price of clock:** 1.06 times as long",
-        "noise:** as it is, against itself: 1.01 times",
+        "cost of clock:** as long, within noise",
+        "noise:** as it is, against itself: (",
         "beside python-random):** a run did not complete",
         "will do too, and is faster",
     ):
         assert said in page, said
     long = replace(
-        PARTED, price=None, no_price="one run takes 95 s: --price times the pins all the same"
+        DIFFERING,
+        cost=None,
+        no_cost_reason="one run takes 95 s: --cost times the pins all the same",
     )
-    assert "Price not measured: one run takes 95 s" in " ".join(shown(document(long)).split())
+    assert "Cost not measured: one run takes 95 s" in " ".join(shown(document(long)).split())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,7 @@ def test_the_price_tells_what_costs_from_noise_and_names_the_faster_set():
     ],
 )
 def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second, said):
-    found = document(replace(PARTED, quantity=Quantity("accuracy", first, second)))
+    found = document(replace(DIFFERING, quantity=Quantity("accuracy", first, second)))
     assert f"3 of 3 pairs of runs of train.py part, {said}; the fix below" in " ".join(
         shown(found).split()
     )
@@ -86,17 +90,17 @@ def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second,
 
 
 def test_causes_that_are_needed_together_say_so():
-    two = (*PARTED.causes, Cause("hash-seed", "hash-seed", True))
+    two = (*DIFFERING.causes, Cause("hash-seed", "hash-seed", True))
     assert "Together all 2 pins are needed" in " ".join(
-        shown(document(replace(PARTED, causes=two))).split()
+        shown(document(replace(DIFFERING, causes=two))).split()
     )
-    unsure = (*PARTED.causes, Cause("hash-seed", "hash-seed", None))
-    for causes in (PARTED.causes, unsure):
-        assert "Together" not in shown(document(replace(PARTED, causes=causes)))
+    unsure = (*DIFFERING.causes, Cause("hash-seed", "hash-seed", None))
+    for causes in (DIFFERING.causes, unsure):
+        assert "Together" not in shown(document(replace(DIFFERING, causes=causes)))
 
 
-def test_a_result_that_rests_on_the_machine_says_on_what():
-    text = " ".join(shown(document(AGREED)).split())
+def test_a_result_that_depends_on_the_machine_says_on_what():
+    text = " ".join(shown(document(MATCHING)).split())
     assert text.startswith(
         "REPRODUCIBLE 5 runs of train.py end on the same bits, watched and bare (a parting rate"
     )
@@ -110,12 +114,12 @@ def test_a_result_that_rests_on_the_machine_says_on_what():
         in text
     ) and "model.keras" not in text
     assert "model.keras: the same in all runs" in " ".join(
-        shown(document(AGREED), verbose=True).split()
+        shown(document(MATCHING), verbose=True).split()
     )
-    assert document(AGREED).exit_code == 0
+    assert document(MATCHING).exit_code == 0
 
 
-@pytest.mark.parametrize("audit", [PARTED, AGREED])
+@pytest.mark.parametrize("audit", [DIFFERING, MATCHING])
 def test_written_read_and_written_again_gives_equal_bytes_and_equal_faces(audit):
     found = document(audit)
     text = write.to_json(found)
@@ -127,16 +131,18 @@ def test_written_read_and_written_again_gives_equal_bytes_and_equal_faces(audit)
 
 
 def test_names_that_others_read_are_there():
-    told = json.loads(write.to_json(document(PARTED)))
+    reported = json.loads(write.to_json(document(DIFFERING)))
     assert {
         "reproducible",
         "causes",
         "first_divergence",
         "fix",
         "search",
-        "rests_on",
+        "depends_on",
+        "unaffected_by",
+        "not_judged",
         "observer",
-        "open",
+        "unresolved_pins",
         "format",
         "version",
         "tool",
@@ -147,20 +153,22 @@ def test_names_that_others_read_are_there():
         "verdicts",
         "outcome",
         "exit_code",
-    } <= told.keys()
-    assert {"source", "necessary", "sites"} <= told["causes"][0].keys()
-    assert {"file", "line", "function", "draws", "in_user_code"} <= told["causes"][0]["sites"][
+    } <= reported.keys()
+    assert {"source", "necessary", "sites"} <= reported["causes"][0].keys()
+    assert {"file", "line", "function", "draws", "in_user_code"} <= reported["causes"][0]["sites"][
         0
     ].keys()
-    assert {"diff", "environment", "verified", "trials"} <= told["fix"].keys()
-    assert "/home/ada" not in json.dumps(told)
+    assert {"diff", "environment", "verified", "runs"} <= reported["fix"].keys()
+    assert "/home/ada" not in json.dumps(reported)
 
 
 def test_a_line_with_a_key_in_it_reaches_no_report():
     key = 'wandb.login(key="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b")'
     diff = f"--- a/t.py\n+++ b/t.py\n@@ -1,2 +1,3 @@\n import keras\n+keras.utils.set_random_seed(1)\n {key}\n"
     found = document(
-        replace(PARTED, fix=replace(PARTED.fix, diff=diff), traceback=f"  {key}\nValueError: no\n")
+        replace(
+            DIFFERING, fix=replace(DIFFERING.fix, diff=diff), traceback=f"  {key}\nValueError: no\n"
+        )
     )
     for text in (
         write.to_json(found),
@@ -172,7 +180,7 @@ def test_a_line_with_a_key_in_it_reaches_no_report():
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_string_of_a_document_reaches_a_terminal_or_a_page_raw(text):
-    whole = json.loads(write.to_json(document(PARTED)))
+    whole = json.loads(write.to_json(document(DIFFERING)))
     found = read.decode(
         json.dumps({**poisoned(whole, text), "outcome": whole["outcome"]}).encode(), "poisoned.json"
     )

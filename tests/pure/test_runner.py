@@ -13,7 +13,8 @@ from detaudit.core.experiment import Asking, Finished
 from detaudit.core.outcome import COMPLETED, TIMED_OUT, UNSTARTED, Ended, Outcome
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.execution.runner import Limits, Runner, default_jobs
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner, default_jobs
 from detaudit_probes import protocol
 
 from tests.pure.handmade import Once, begin
@@ -127,14 +128,14 @@ def test_identical_trials_are_run_once_and_shared(runner):
     )
 
 
-def test_findings_are_told_as_they_are_reached_with_their_place(runner):
-    told = []
+def test_findings_are_reported_as_they_are_reached_with_their_place(runner):
+    reported = []
     experiments = [
         Asking(asking_for(list(pair(BASE, 0)), list(pair(BASE, 1)))),
         Asking(asking_for([])),
     ]
-    runner().run(experiments, lambda index, finding: told.append((index, len(finding))))
-    assert told == [(1, 1), (0, 2)]
+    runner().run(experiments, lambda index, finding: reported.append((index, len(finding))))
+    assert reported == [(1, 1), (0, 2)]
 
 
 def test_the_two_of_a_pair_never_share_a_nest_and_equal_environments_do(runner):
@@ -179,7 +180,7 @@ def test_without_forks_every_trial_has_a_process_that_is_closed_after_it(runner)
 
 def test_a_request_says_all_of_the_condition(runner):
     work = runner(fingerprint="xxh3_64", keep_bytes=False, limits=Limits(1, 12))
-    settings, orders = protocol.Settings(epochs=3), protocol.Orders(watch=False)
+    settings, orders = protocol.Settings(epochs=3), protocol.Orders(record=False)
     condition = Condition(
         "jax", "gpu", "cnn", 7, ("a", "b"), ("c",), settings, orders, (("X", "1"),), "feed", "how"
     )
@@ -194,7 +195,7 @@ def test_a_request_says_all_of_the_condition(runner):
         feed="feed",
         procedure="how",
         pins=("a", "b"),
-        loose=("c",),
+        unpinned=("c",),
         settings=settings,
         orders=orders,
         fingerprint="xxh3_64",
@@ -206,12 +207,12 @@ def test_a_request_says_all_of_the_condition(runner):
 def test_no_more_than_the_jobs_run_at_a_time(runner):
     most = Counter()
 
-    class Watching(InstantRunner):
+    class Following(InstantRunner):
         def _start(self):
             super()._start()
             most["running"] = max(most["running"], len(self._running))
 
-    work = runner(Watching, limits=Limits(3, 60))
+    work = runner(Following, limits=Limits(3, 60))
     work.run([Asking(asking_for([trial for some in pairs(BASE, 10) for trial in some]))])
     assert most["running"] == 3
 
@@ -237,14 +238,14 @@ def test_a_spent_budget_leaves_experiments_undone_and_keeps_what_is_finished(run
     work = runner(limits=Limits(2, 60, budget=-1.0))
     done, undone = Asking(asking_for()), Asking(asking_for(list(pair(BASE, 0))))
     work.run([done, undone])
-    assert work.cut and not undone.done and done.done and work.opened == []
+    assert work.ended_early and not undone.done and done.done and work.opened == []
 
 
 def test_a_budget_that_suffices_cuts_nothing(runner):
     work = runner(limits=Limits(2, 60, budget=600.0))
     one = Asking(asking_for(list(pair(BASE, 0))))
     work.run([one])
-    assert one.done and not work.cut
+    assert one.done and not work.ended_early
 
 
 @pytest.mark.parametrize("most", range(1, 7))
@@ -258,7 +259,7 @@ def test_no_more_trials_are_run_than_the_budget_has(runner, most):
     one = Asking(steps())
     work.run([one])
     assert len(work.finished) == min(most, 4)
-    assert (one.done, work.cut) == (most >= 4, most < 4)
+    assert (one.done, work.ended_early) == (most >= 4, most < 4)
 
 
 def test_an_environment_that_cannot_be_started_is_the_outcome_of_its_trials_alone(runner):
@@ -278,7 +279,7 @@ def test_an_environment_that_cannot_be_started_is_the_outcome_of_its_trials_alon
     assert all(outcomes[trial].completed for trial in pair(BASE, 0))
 
 
-def test_a_nest_that_failed_while_importing_is_told_for_each_of_its_trials(runner):
+def test_a_nest_that_failed_while_importing_is_reported_for_each_of_its_trials(runner):
     class Failing(InstantRunner):
         def _open(self, trial):
             nest = super()._open(trial)
@@ -314,7 +315,7 @@ def test_nests_that_no_trial_needs_are_closed_when_there_are_more_than_jobs(runn
     assert [nest.closed for nest in work.opened] == [True, True, False]
 
 
-def test_every_trial_that_ends_is_told(runner):
+def test_every_trial_that_ends_is_reported(runner):
     events = []
     work = runner(emit=events.append)
     work.run([Asking(asking_for([trial for some in pairs(BASE, 2) for trial in some]))])

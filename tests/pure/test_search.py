@@ -23,12 +23,12 @@ def run(search):
 def oracle(sufficient, asked):
     """Runs agree where the pins hold one of the sufficient sets."""
 
-    def agree(pins):
+    def matches(pins):
         asked.append(pins)
         return any(one <= set(pins) for one in sufficient)
         yield  # a generator, as every question
 
-    return agree
+    return matches
 
 
 sets = st.sets(st.sampled_from(PINS), min_size=1, max_size=4).map(frozenset)
@@ -52,7 +52,7 @@ def test_the_one_smallest_set_is_found_in_few_questions(wanted):
     assert not any(wanted <= some for some in smaller)
 
 
-def test_of_two_that_would_do_the_earlier_is_told():
+def test_of_two_that_would_do_the_earlier_is_reported():
     assert run(smallest(oracle([frozenset("c"), frozenset("g")], []), PINS)) == ("c",)
     assert run(smallest(oracle([frozenset("ab"), frozenset("h")], []), PINS)) == ("a", "b")
 

@@ -10,7 +10,11 @@ import pytest
 #: Beside the command line's own: the version, the exceptions, and names that options print.
 LEAVES = {
     "detaudit",
+    "detaudit.core",
+    "detaudit.core.nearest",
     "detaudit.errors",
+    "detaudit.execution",
+    "detaudit.execution.limits",
     "detaudit.report",
     "detaudit.report.formats",
     "detaudit.report.formats.registry",

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from detaudit.cli import output, progress, streams
-from detaudit.core.events import Phase, Told
+from detaudit.core.events import Notice, Phase
 from detaudit.errors import ReportUnreadable, UsageError
 from detaudit.execution import resume
 from detaudit.report import read, write
@@ -89,8 +89,8 @@ def test_names_with_control_characters_move_no_cursor(capsys):
         ran = detaudit(*arguments)
         shown = (ran.stdout + ran.stderr).decode()
         assert ran.returncode == 2 and shown.replace("\n", "").isprintable(), shown
-    drawing = progress.Drawing(Console(stderr=True), searching=True)
-    drawing(Told(NASTY))
+    drawing = progress.Drawing(Console(stderr=True))
+    drawing(Notice(NASTY))
     drawing(Phase(NASTY))
     output.warn(NASTY)
     assert capsys.readouterr().err.replace("\n", "").isprintable()

@@ -281,12 +281,12 @@ def test_the_last_whole_record_is_read_where_the_next_was_being_written(fresh_fo
 
 def test_a_trace_without_kept_bytes_has_fingerprints_alone(fresh_folder):
     folder = fresh_folder()
-    kept, bare = (
+    kept, unkept = (
         written(fresh_folder(), [Once("init", "w", 1.0)], kept=keep) for keep in (True, False)
     )
-    assert bare.tables[0].record(0, 0) is None
-    assert bare.tables[0].cells.tolist() == kept.tables[0].cells.tolist()
-    assert not list(bare.folder.glob("*.bytes")) and list(folder.iterdir()) == []
+    assert unkept.tables[0].record(0, 0) is None
+    assert unkept.tables[0].cells.tolist() == kept.tables[0].cells.tolist()
+    assert not list(unkept.folder.glob("*.bytes")) and list(folder.iterdir()) == []
 
 
 def test_a_large_tensor_is_fingerprinted_and_not_kept(fresh_folder):
@@ -347,9 +347,9 @@ def test_a_trace_that_was_read_keeps_no_file_open(fresh_folder):
     folder = fresh_folder()
     written(folder, [Once("init", "w", 1.0), Step(0, (("loss", "loss", 1.0),))])
     before = len(os.listdir("/proc/self/fd"))
-    held = [read(folder) for _ in range(20)]
+    pinned = [read(folder) for _ in range(20)]
     assert len(os.listdir("/proc/self/fd")) == before
-    assert all(trace.observations() == 2 for trace in held)
+    assert all(trace.observations() == 2 for trace in pinned)
 
 
 # --- many models

@@ -49,7 +49,7 @@ def test_steps_that_bring_other_names_belong_to_the_same_phase(trace):
     assert trace.steps() == 2
 
 
-def test_saved_files_are_told_in_the_order_in_which_they_were_saved(fresh_folder):
+def test_saved_files_are_reported_in_the_order_in_which_they_were_saved(fresh_folder):
     digests = {"final": "f", "saved b.npy": "1", "saved a.npy": "2"}
     trace = written(
         fresh_folder(), [], digests=digests, measures=Measures(saved=("b.npy", "a.npy"))
@@ -69,9 +69,24 @@ def test_a_file_that_is_not_there_is_an_empty_one(trace):
 
 def test_output_is_read_from_its_beginning_and_complaints_from_their_end(trace):
     (trace.folder / protocol.STDOUT_FILE).write_bytes(b"first\nsecond\n")
-    (trace.folder / protocol.STDERR_FILE).write_bytes(b"a" * 5000 + b"\xffend")
+    (trace.folder / protocol.STDERR_FILE).write_bytes(b"b\n" * files.END + b"a" * 50 + b"\xffend")
     assert trace.stdout(5) == b"first"
-    assert trace.stderr_end() == "a" * (files.END - 4) + "\N{REPLACEMENT CHARACTER}end"
+    assert trace.stderr_end().endswith("b\n" + "a" * 50 + "\N{REPLACEMENT CHARACTER}end")
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("secret = " + "x" * files.END + "\nlast\n", "last\n"),
+        ("secret = " + "x" * files.END + "\r 10%\r 20%", " 10%\r 20%"),
+        ("secret = " + "x" * files.END + " the end", "the end"),
+        ("secret = " + "x" * files.END, ""),
+    ],
+)
+def test_the_end_of_a_file_begins_with_no_half_of_a_line(trace, text, end):
+    """Its other half may be all that says that this one is a secret."""
+    (trace.folder / protocol.STDERR_FILE).write_text(text, newline="")
+    assert trace.stderr_end() == end
 
 
 def test_lines_that_drew_and_seeds_are_typed(trace):

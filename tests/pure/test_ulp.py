@@ -164,7 +164,7 @@ def test_bfloat16_is_measured_like_the_upper_half_of_float32(left, right):
 def test_other_nan_payloads_differ_without_a_distance_in_ulps(dtype, quiet, other):
     width = WIDTHS[dtype]
     found = distance(quiet.to_bytes(width, "little"), other.to_bytes(width, "little"), dtype)
-    assert (found.ulps_max, found.elements, found.max_abs) == (None, 1, None)
+    assert (found.ulps_max, found.differing_elements, found.max_abs) == (None, 1, None)
 
 
 @given(
@@ -177,23 +177,27 @@ def test_elements_and_first_index_are_those_of_the_bits(pairs):
     differing = [index for index, (a, b) in enumerate(pairs) if a != b]
     assume(differing)
     found = distance(left.tobytes(), right.tobytes(), "float32")
-    assert (found.elements, found.first, found.of) == (len(differing), differing[0], len(pairs))
+    assert (found.differing_elements, found.first_index, found.total) == (
+        len(differing),
+        differing[0],
+        len(pairs),
+    )
 
 
-def test_the_greatest_distance_is_told_not_the_first():
+def test_the_greatest_distance_is_reported_not_the_first():
     one = np.float64(1)
     found = between([one, one, one], [one, above(one), above(above(one))], "float64")
-    assert (found.ulps_max, found.elements, found.first) == (2, 2, 1)
+    assert (found.ulps_max, found.differing_elements, found.first_index) == (2, 2, 1)
 
 
 def test_one_nan_among_numbers_leaves_no_distance():
     found = between([1.0, math.nan, 2.0], [1.5, 1.0, 2.5], "float32")
-    assert (found.ulps_max, found.max_abs, found.elements) == (None, None, 3)
+    assert (found.ulps_max, found.max_abs, found.differing_elements) == (None, None, 3)
 
 
 def test_a_nan_that_is_equal_on_both_sides_hides_nothing():
     found = between([math.nan, 1.0], [math.nan, 1.5], "float32")
-    assert (found.elements, found.max_abs) == (1, 0.5) and found.ulps_max == 2**22
+    assert (found.differing_elements, found.max_abs) == (1, 0.5) and found.ulps_max == 2**22
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from detaudit.cli.app import app
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution import interpreter
 from detaudit.execution.host import Hello
-from detaudit.execution.interpreter import adapter, installed
+from detaudit.execution.interpreter import adapter, choose, installed
 from detaudit.registry import base, recipes
 from detaudit_probes.protocol import NO_SETTINGS
 from typer.testing import CliRunner
@@ -54,9 +54,28 @@ def test_another_backend_is_what_the_user_says():
     assert adapter("jax", {}) == "jax"
 
 
-def test_where_only_another_backend_is_installed_it_is_offered():
-    with pytest.raises(EnvironmentUnusable, match=r"no TensorFlow.*theano: give --backend theano"):
-        adapter("tensorflow", {"packages": {"theano": "0.9.0", "keras": "2.0.3"}})
+@pytest.mark.parametrize(
+    ("asked", "packages", "named", "expected"),
+    [
+        (None, ("theano", "keras"), None, "theano"),
+        (None, ("torch",), None, "torch"),
+        (None, ("tensorflow", "torch"), None, "tensorflow"),
+        (None, ("tensorflow", "torch"), "torch", "torch"),
+        (None, ("tensorflow",), "cntk", "tensorflow"),
+        ("jax", ("tensorflow", "torch"), "torch", "jax"),
+        (None, (), None, "tensorflow"),
+    ],
+)
+def test_a_backend_is_taken_without_being_asked_for(asked, packages, named, expected):
+    """The only one that is installed, or the one that KERAS_BACKEND names."""
+    facts = {"packages": dict.fromkeys(packages, "9.9")}
+    assert choose(asked, facts, {"KERAS_BACKEND": named} if named else {}) == expected
+
+
+def test_of_two_backends_beside_no_tensorflow_none_is_guessed():
+    facts = {"packages": {"jax": "0.6", "torch": "2.9"}}
+    with pytest.raises(EnvironmentUnusable, match=r"jax and torch: choose one with --backend jax"):
+        choose(None, facts, {})
 
 
 def test_keras_is_told_the_backend_by_its_own_name():

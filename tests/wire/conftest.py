@@ -12,7 +12,8 @@ import pytest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import choice
 from detaudit.execution.sandbox.view import KINDS, OVERLAY
 from detaudit_probes.protocol import own_setting

@@ -28,7 +28,7 @@ def test_two_megabytes_on_stderr_and_text_on_stdout_are_no_part_of_the_protocol(
     assert (done.trace.folder / "stdout").read_text() == "text on stdout\n"
 
 
-def test_death_by_a_signal_is_told_with_its_name_and_the_steps_that_were_done(run):
+def test_death_by_a_signal_is_reported_with_its_name_and_the_steps_that_were_done(run):
     done = run(fault="segfault", steps=12)
     assert done.outcome.kind == outcome.CRASHED
     assert done.outcome.reason.startswith("died of SIGSEGV")
@@ -36,7 +36,7 @@ def test_death_by_a_signal_is_told_with_its_name_and_the_steps_that_were_done(ru
     assert done.trace.steps() == 12
 
 
-def test_a_child_killed_for_memory_is_told_as_such(run):
+def test_a_child_killed_for_memory_is_reported_as_such(run):
     done = run(fault="killed")
     assert done.outcome.kind == outcome.CRASHED
     assert "want of memory" in done.outcome.reason
@@ -84,16 +84,16 @@ def test_a_grandchild_that_ran_away_is_ended(make_runner, tmp_path):
     assert_gone(tmp_path / "pids")
 
 
-def test_a_pair_of_which_one_died_is_never_an_agreement(make_runner):
+def test_a_pair_of_which_one_died_is_never_a_match(make_runner):
     runner = make_runner()
     pairs = [pair(condition(fault="segfault"), 0)]
     asking = Asking(ask([*pairs[0]]))
     runner.run([asking])
-    seen = tally(
+    observed = tally(
         condition(fault="segfault"), pairs, dict(zip(pairs[0], asking.finding, strict=True))
     )
-    assert (seen.agreed, seen.parted) == (0, 0)
-    assert "SIGSEGV" in seen.problems[0]
+    assert (observed.matching, observed.differing) == (0, 0)
+    assert "SIGSEGV" in observed.problems[0]
 
 
 def assert_gone(pids: Path) -> None:

@@ -20,7 +20,7 @@ if sys.argv[1] == "pin":
     sys.modules[theano.__name__] = theano
     clock.pin(None)
 else:
-    clock.hold(session, "clock")
+    clock.pin_script(session, "clock")
     sys.modules[theano.__name__] = theano
     for function in later:
         function()
@@ -39,7 +39,7 @@ print(time.time(), time.time(), theano.wait() > clock.START / 1e9 + 10**6, kept[
 """
 
 
-@pytest.mark.parametrize("way", ["pin", "hold"])
+@pytest.mark.parametrize("way", ["pin", "pin_script"])
 def test_waiting_and_what_is_logged_of_it_move_no_seed(way):
     """A library that waits for a lock asks for the time, and logs, as often as the machine's load
     makes it.

@@ -18,7 +18,8 @@ from tests.wire.conftest import ask, condition
 from detaudit.core.condition import Trial
 from detaudit.execution.host import Interpreter
 from detaudit.core.experiment import Asking
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 
 folder, probes, fork = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "fork"
 runner = Runner(Interpreter(sys.executable, "stub", fork, (probes,), imports=False), Limits(2, 600),

@@ -237,9 +237,9 @@ def test_one_file_that_cannot_be_written_keeps_no_other_from_it(
         raise ValueError("no such format")
 
     files = {
-        tmp_path / "gone" / "a.txt": lambda: "first",
-        tmp_path / "b.txt": broken,
-        tmp_path / "c.txt": lambda: "third",
+        tmp_path / "gone" / "a.txt": output.File(lambda: "first"),
+        tmp_path / "b.txt": output.File(broken),
+        tmp_path / "c.txt": output.File(lambda: "third"),
     }
     assert output.hand_over(document, files, False) == 1  # what is known stays known
     assert (tmp_path / "c.txt").read_text() == "third" and not (tmp_path / "b.txt").exists()
@@ -252,14 +252,14 @@ def test_one_file_that_cannot_be_written_keeps_no_other_from_it(
 def test_a_report_that_could_not_be_written_is_no_success(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     matched = build_run.document(run_session.RunAudit("train.py", {}, True, "they match"))
-    assert output.hand_over(matched, {tmp_path / "gone" / "a": lambda: ""}, False) == 2
-    assert output.hand_over(matched, {tmp_path / "a": lambda: ""}, False) == 0
+    assert output.hand_over(matched, {tmp_path / "gone" / "a": output.File(str)}, False) == 2
+    assert output.hand_over(matched, {tmp_path / "a": output.File(str)}, False) == 0
 
 
 def test_the_files_are_there_before_the_screen_is_drawn(document, tmp_path, monkeypatch):
     path, seen = tmp_path / "a", []
-    monkeypatch.setattr(output.Console, "print", lambda *_, **__: seen.append(path.exists()))
-    output.hand_over(document, {path: lambda: "text"}, False)
+    monkeypatch.setattr(output, "print_whole", lambda *_: seen.append(path.exists()))
+    output.hand_over(document, {path: output.File(lambda: "text")}, False)
     assert seen == [True]
 
 
@@ -282,11 +282,11 @@ def test_traces_go_to_an_empty_folder_and_to_another_file_system(start, tmp_path
     (tmp_path / "kept").mkdir()
     process = start("--keep", str(tmp_path / "kept"))
     process.communicate(timeout=120)
-    assert (tmp_path / "kept" / "resume.jsonl").exists()
+    assert (tmp_path / "kept" / "r").exists()
     with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
         process = start("--keep", f"{memory}/kept")
         process.communicate(timeout=120)
-        assert process.returncode == 3 and Path(memory, "kept", "resume.jsonl").exists()
+        assert process.returncode == 3 and Path(memory, "kept", "r").exists()
     assert not list((tmp_path / "tmp").iterdir())
 
 

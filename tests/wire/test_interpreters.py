@@ -11,7 +11,8 @@ import venv
 import pytest
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.registry.base import base_condition
 
 
@@ -130,7 +131,7 @@ def _pyenv(version):
 
 def test_an_interpreter_that_is_too_old(tmp_path):
     message = refused(tmp_path, old_interpreter("2.7"))
-    assert "Python 2.7 is older than the oldest that can be audited, 3.6" in message
+    assert "Python 2.7 cannot be audited: the oldest supported version is Python 3.6" in message
 
 
 def test_the_oldest_that_can_be_audited_answers(tmp_path):

@@ -23,7 +23,7 @@ from detaudit.errors import UsageError
 from detaudit.execution import resume as saving
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits
+from detaudit.execution.limits import Limits
 from detaudit.execution.sandbox import choice, tree
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.workspace import RUNS
@@ -43,7 +43,7 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
-class Watching:
+class Following:
     """Counts the trials that end, and interrupts, once so many have."""
 
     def __init__(self, most: int | None = None):
@@ -83,42 +83,42 @@ def audit(emit, resume=None, seed=1, command="ops", where=PROBES, most=None):
         return found, work.complete(OpsAudit({}, "cpu"))
 
 
-def told(audited) -> list[tuple]:
+def reported(audited) -> list[tuple]:
     """What two audits must agree on of their trials."""
     return [(one.number, one.trial.key(), one.outcome.kind) for one in audited.trials]
 
 
 def test_an_interrupted_audit_goes_on_and_runs_only_what_is_missing(temporary):
-    found, whole = audit(Watching())
+    found, whole = audit(Following())
     assert found == ("completed",) * TRIALS and not list(temporary.iterdir())
 
-    interrupted, cut = audit(Watching(2))
+    interrupted, cut = audit(Following(2))
     assert interrupted is None and cut.interrupted and len(cut.trials) == 2
-    again = Watching()
+    again = Following()
     resumed, after = audit(again, cut.resume)
     assert again.ended == TRIALS - 2 and resumed == found
-    assert told(after) == told(whole) and not after.interrupted and after.resume is None
+    assert reported(after) == reported(whole) and not after.interrupted and after.resume is None
     assert not list(temporary.iterdir())  # nothing of ours is left behind once it is done
 
 
 def test_an_audit_may_be_interrupted_again_and_again():
     resume = None
     for number in range(1, TRIALS):
-        _, cut = audit(Watching(1), resume)
+        _, cut = audit(Following(1), resume)
         assert len(cut.trials) == number
         resume = cut.resume
-    last = Watching()
+    last = Following()
     assert audit(last, resume)[0] == ("completed",) * TRIALS and last.ended == 1
 
 
 def test_a_saved_audit_speaks_for_what_it_was_alone(monkeypatch):
-    _, cut = audit(Watching(2))
+    _, cut = audit(Following(2))
     for change, name in (({"seed": 2}, "seed"), ({"command": "scan"}, "command")):
         with pytest.raises(UsageError, match=f"{name} changed since"):
-            audit(Watching(), cut.resume, **change)
+            audit(Following(), cut.resume, **change)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     with pytest.raises(UsageError, match="OMP_NUM_THREADS changed since"):
-        audit(Watching(), cut.resume)
+        audit(Following(), cut.resume)
     assert Path(cut.resume).exists()  # a resumption that is refused takes nothing away
     monkeypatch.undo()
 
@@ -128,7 +128,7 @@ KILLED = """
     sys.path.insert(0, sys.argv[1])
     from tests.wire import test_resume
 
-    class Killing(test_resume.Watching):
+    class Killing(test_resume.Following):
         def interrupt(self):
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -153,7 +153,7 @@ def test_what_is_finished_outlives_a_kill(temporary):
     saved = killed(temporary)
     with open(saved, "ab") as file:
         file.write(b'{"number": 4, "draw"')  # a line that was cut off
-    again = Watching()
+    again = Following()
     found, _ = audit(again, str(saved))
     assert found == ("completed",) * TRIALS and again.ended == TRIALS - 3
 
@@ -177,19 +177,19 @@ def test_a_file_that_is_no_saved_audit_is_refused(tmp_path, content, said):
     path = tmp_path / "resume.jsonl"
     path.write_text(content)
     with pytest.raises(UsageError, match=said):
-        audit(Watching(), str(path))
+        audit(Following(), str(path))
     assert path.exists()
 
 
 def test_two_at_once_do_not_share_a_saved_audit():
     """Nor a running one: each would remove what the other has begun."""
-    _, cut = audit(Watching(2))
+    _, cut = audit(Following(2))
     refused = []
 
-    class Meanwhile(Watching):
+    class Meanwhile(Following):
         def interrupt(self):
             with pytest.raises(UsageError, match="Another detaudit"):
-                audit(Watching(), cut.resume)
+                audit(Following(), cut.resume)
             refused.append(Path(cut.resume).exists())
 
     found, _ = audit(Meanwhile(1), cut.resume)
@@ -197,46 +197,46 @@ def test_two_at_once_do_not_share_a_saved_audit():
 
 
 def test_a_running_audit_is_not_taken_up(temporary):
-    class Meanwhile(Watching):
+    class Meanwhile(Following):
         def interrupt(self):
             (saved,) = temporary.glob("*/resume.jsonl")
             with pytest.raises(UsageError, match="Another detaudit"):
-                audit(Watching(), str(saved))
+                audit(Following(), str(saved))
 
     assert audit(Meanwhile(2))[0] == ("completed",) * TRIALS
 
 
 @pytest.mark.parametrize("relative", [True, False])
 def test_a_saved_audit_is_found_where_its_file_really_is(tmp_path, monkeypatch, relative):
-    _, cut = audit(Watching(2))
+    _, cut = audit(Following(2))
     link = tmp_path / "link.jsonl"
     link.symlink_to(cut.resume)
     monkeypatch.chdir(Path(cut.resume).parent)
-    again = Watching()
+    again = Following()
     found, _ = audit(again, "resume.jsonl" if relative else str(link))
     assert found == ("completed",) * TRIALS and again.ended == TRIALS - 2
 
 
 def test_a_resumed_audit_that_its_budget_cuts_stays_saved(temporary):
-    _, cut = audit(Watching(2))
-    found, after = audit(Watching(), cut.resume, most=3)
-    assert found is None and after.cut and not after.interrupted
+    _, cut = audit(Following(2))
+    found, after = audit(Following(), cut.resume, most=3)
+    assert found is None and after.over_budget and not after.interrupted
     assert after.resume == cut.resume and Path(cut.resume).exists()
-    again = Watching()
+    again = Following()
     assert audit(again, after.resume)[0] == ("completed",) * TRIALS and again.ended == 1
     assert not list(temporary.iterdir())
 
 
 def test_an_audit_that_its_budget_cuts_saves_nothing(temporary):
-    _, cut = audit(Watching(), most=2)
-    assert cut.cut and cut.resume is None and not list(temporary.iterdir())
+    _, cut = audit(Following(), most=2)
+    assert cut.over_budget and cut.resume is None and not list(temporary.iterdir())
 
 
 def test_a_file_that_does_not_end_is_refused(monkeypatch):
     """Seen: it was read until memory ran out."""
     monkeypatch.setattr(saving, "LARGEST", 1000)
     with pytest.raises(UsageError, match="too large"):
-        audit(Watching(), "/dev/zero")
+        audit(Following(), "/dev/zero")
 
 
 # A program of the user's --------------------------------------------------------------------------
@@ -275,14 +275,14 @@ def project(tmp_path, kind):
 
 
 def test_an_interrupted_run_goes_on_and_ends_on_the_same_report(project, temporary):
-    whole, runs = project.audit(Watching())
+    whole, runs = project.audit(Following())
     assert runs == 6 and "trains nothing" in whole.reason and not list(temporary.iterdir())
 
-    cut, runs = project.audit(Watching(2))
+    cut, runs = project.audit(Following(2))
     assert (runs, cut.interrupted, cut.reason) == (2, True, "interrupted")
     assert not (project.folder / "left.txt").exists()
-    after, runs = project.audit(Watching(), cut.resume)
-    assert runs == 4 and told(after) == told(whole)
+    after, runs = project.audit(Following(), cut.resume)
+    assert runs == 4 and reported(after) == reported(whole)
     same = {"trials": (), "machine": {}, "began": "", "seconds": 0.0}
     assert replace(after, **same) == replace(whole, **same)
     assert not list(temporary.iterdir())
@@ -292,18 +292,18 @@ def test_a_killed_run_goes_on_under_every_isolation(project, temporary, tmp_path
     (project.folder / "data").mkdir()
     (project.folder / "data" / "large.csv").write_text("1,2")
     saved = killed(temporary, str(tmp_path), project.kind)
-    after, runs = project.audit(Watching(), str(saved))
+    after, runs = project.audit(Following(), str(saved))
     assert (runs, len(after.trials), after.interrupted) == (3, 6, False)
     assert sorted(path.name for path in project.folder.iterdir()) == ["data", "train.py"]
     assert not list(temporary.iterdir())
 
 
 def test_a_run_of_another_program_is_refused(project, monkeypatch):
-    cut, _ = project.audit(Watching(2))
+    cut, _ = project.audit(Following(2))
 
     def refused(name, **how):
         with pytest.raises(UsageError, match=f"{name} changed since"):
-            project.audit(Watching(), cut.resume, **how)
+            project.audit(Following(), cut.resume, **how)
         assert Path(cut.resume).exists()
 
     refused("arguments", arguments=("--lr",))
@@ -318,7 +318,7 @@ def test_a_run_of_another_program_is_refused(project, monkeypatch):
     report = project.folder / "report.json"
     report.write_text("{}")
     refused("report.json")
-    assert project.audit(Watching(1), cut.resume, reports=[report])[1] == 1
+    assert project.audit(Following(1), cut.resume, reports=[report])[1] == 1
     (project.folder / "train.py").write_text("print(1)")
     refused("report.json, train.py")
 
@@ -326,21 +326,21 @@ def test_a_run_of_another_program_is_refused(project, monkeypatch):
 def test_arguments_need_not_be_text(tmp_path):
     """They are bytes for the system; what is none of UTF-8 comes as it is from Python."""
     project = Project(tmp_path, "copy")
-    cut, _ = project.audit(Watching(1), arguments=("\udcff",))
-    assert project.audit(Watching(2), cut.resume, arguments=("\udcff",))[1] == 2
+    cut, _ = project.audit(Following(1), arguments=("\udcff",))
+    assert project.audit(Following(2), cut.resume, arguments=("\udcff",))[1] == 2
 
 
 def test_the_traces_of_an_interrupted_run_are_kept_once_it_is_complete(project, tmp_path):
     kept = tmp_path / "kept"
-    cut, _ = project.audit(Watching(2), keep=str(kept))
+    cut, _ = project.audit(Following(2), keep=str(kept))
     assert not kept.exists() and Path(cut.resume).exists()
-    project.audit(Watching(), cut.resume, keep=str(kept))
+    project.audit(Following(), cut.resume, keep=str(kept))
     assert len(list((kept / RUNS).glob("nest-*"))) == 6
 
 
 def test_an_interruption_while_what_had_begun_is_removed_takes_nothing_away(project, monkeypatch):
     """The first run's state is gone, so it is made again: what it was is removed."""
-    cut, _ = project.audit(Watching(2))
+    cut, _ = project.audit(Following(2))
     (state,) = {json.loads(path.read_text()) for path in states_of(cut)} - {""}
     shutil.rmtree(state)
 
@@ -350,9 +350,9 @@ def test_an_interruption_while_what_had_begun_is_removed_takes_nothing_away(proj
 
     with monkeypatch.context() as interrupting:
         interrupting.setattr(run_session, "tree", SimpleNamespace(remove=removing))
-        again, runs = project.audit(Watching(), cut.resume)
+        again, runs = project.audit(Following(), cut.resume)
     assert (runs, again.interrupted, again.resume) == (0, True, cut.resume)
-    after, runs = project.audit(Watching(), cut.resume)
+    after, runs = project.audit(Following(), cut.resume)
     assert runs == 5 and len(after.trials) == 6
 
 
@@ -361,12 +361,12 @@ def states_of(audited) -> list[Path]:
 
 
 def test_a_fault_of_our_own_takes_nothing_away_of_a_saved_run(project, monkeypatch):
-    cut, _ = project.audit(Watching(2))
+    cut, _ = project.audit(Following(2))
     with monkeypatch.context() as faulty:
         faulty.setattr(program.Process, "_own_fault", lambda *_: "a fault")
-        after, _ = project.audit(Watching(), cut.resume)
+        after, _ = project.audit(Following(), cut.resume)
     assert after.own_fault and after.resume == cut.resume
-    again, runs = project.audit(Watching(), cut.resume)
+    again, runs = project.audit(Following(), cut.resume)
     assert not again.own_fault and runs == 4 and again.resume is None
 
 
@@ -469,7 +469,7 @@ def four_ways(case, blank):
     clean = {"without": ("left.txt",)}
     said = b""
     for orders in ({}, {"left": True}, clean, {"left": True, **clean}):
-        trial = Trial(case.loose.with_orders(**orders), 0)
+        trial = Trial(case.unpinned.with_orders(**orders), 0)
         said += (yield [trial])[trial].trace.stdout(10)
     return replace(blank, reason=said.decode())
 
@@ -481,14 +481,14 @@ def test_what_a_run_begins_from_is_made_again_where_another_has_replaced_it(
     """``lost``: a run that was timed out is not saved, and begins from what the first has left."""
     monkeypatch.setattr(run_session, "investigate", four_ways)
     project.folder.joinpath("left.txt").write_text("left\n")
-    whole, runs = project.audit(Watching())
+    whole, runs = project.audit(Following())
     assert (runs, whole.reason.split()) == (4, ["2", "3", "1", "2"])
-    cut, runs = project.audit(Watching(3))
+    cut, runs = project.audit(Following(3))
     assert runs == 3
     if lost:
         saved = Path(cut.resume)
         lines = saved.read_text().splitlines(keepends=True)
         saved.write_text("".join(line for line in lines if json.loads(line).get("number") != 2))
-    after, runs = project.audit(Watching(), cut.resume)
+    after, runs = project.audit(Following(), cut.resume)
     assert (runs, after.reason) == (4 if lost else 1, whole.reason)
     assert len(after.trials) == 4 and not list(temporary.iterdir())

@@ -22,7 +22,8 @@ from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, KINDS, OVERLAY, Start
@@ -214,7 +215,7 @@ def test_what_a_program_made_before_the_audit_is_found_by_running_it_without(aud
     assert audit.run(left=True, without=("tuning",)) == "True False 1\n"
 
 
-def test_a_changed_text_is_seen_by_its_own_runs_alone(audited, tmp_path):
+def test_a_changed_text_is_observed_by_its_own_runs_alone(audited, tmp_path):
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "train.py").write_text("print('as it is')")
     (tmp_path / "project" / "train.py").chmod(0o444)
@@ -388,9 +389,9 @@ def test_a_cache_of_tensorflow_s_that_lies_outside_is_one_name_for_its_files(tmp
     first = files.Record(session)
     first(cached)
     (tmp_path / "features.index").write_text("1")
-    told = first.listed()
-    assert told.made == told.elsewhere == (str(tmp_path / "features"),)
-    assert (told.found, told.connected) == ((), False)
+    reported = first.listed()
+    assert reported.made == reported.elsewhere == (str(tmp_path / "features"),)
+    assert (reported.found, reported.connected) == ((), False)
 
 
 def test_a_connection_to_another_machine_is_noticed(tmp_path):
@@ -508,7 +509,7 @@ def test_under_an_overlay_the_folder_has_its_own_path_and_ours_may_lie_in_it(tmp
     audit.close()
 
 
-def test_mounts_below_a_folder_are_seen_outer_ones_first():
+def test_mounts_below_a_folder_are_observed_outer_ones_first():
     text = (
         "36 35 98:0 / /home/u rw - ext4 /dev/sda rw\n37 36 0:40 / /home/u/data/a\\040b rw - ext4 /dev/sdb rw\n"
         "38 36 0:41 / /home/u/data rw - nfs host:/x rw\n39 35 0:42 / /home/users rw - tmpfs t rw\n"
@@ -517,7 +518,7 @@ def test_mounts_below_a_folder_are_seen_outer_ones_first():
     assert mounts.below("/srv", text) == []
 
 
-def test_a_volume_mounted_below_the_folder_is_seen_and_kept(tmp_path):
+def test_a_volume_mounted_below_the_folder_is_observed_and_kept(tmp_path):
     """In a mount namespace of the test's own, so that nothing is left mounted."""
     overlaid(tmp_path)
     folder = tmp_path / "project"

@@ -19,7 +19,8 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.core.outcome import FAILED, OWN_FAULT
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
 from detaudit_probes.protocol import Settings
@@ -90,7 +91,7 @@ def printed(done):
     return (done.trace.folder / "stdout").read_text()
 
 
-SEEN = """
+OBSERVED = """
     import json, os, sys
     import helper
     print(json.dumps([sys.argv, os.getcwd(), sys.path[0], __name__, __file__, helper.__name__,
@@ -100,7 +101,7 @@ SEEN = """
 
 
 def test_a_script_sees_what_it_would_see_without_us(run):
-    (done,) = run(SEEN, runs=1, arguments=("--lr", "0.1"), files={"helper.py": ""})
+    (done,) = run(OBSERVED, runs=1, arguments=("--lr", "0.1"), files={"helper.py": ""})
     argv, cwd, first, name, file, helper, ours, stdin = json.loads(printed(done))
     assert argv[1:] == ["--lr", "0.1"] and argv[0] == file == os.path.join(cwd, "train.py")
     assert (first, name, helper, ours, stdin) == (cwd, "__main__", "helper", [], "")
@@ -170,11 +171,11 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("pin", DRAWS)
-def test_a_pin_from_outside_holds_and_without_it_runs_part(run, pin):
-    loose = run(DRAWS[pin])
-    assert printed(loose[0]) != printed(loose[1])
-    held = run(DRAWS[pin], pin)
-    assert printed(held[0]) == printed(held[1])
+def test_a_pin_from_outside_works_and_without_it_runs_differ(run, pin):
+    unpinned = run(DRAWS[pin])
+    assert printed(unpinned[0]) != printed(unpinned[1])
+    pinned = run(DRAWS[pin], pin)
+    assert printed(pinned[0]) == printed(pinned[1])
 
 
 def test_how_often_other_threads_ask_for_the_time_does_not_move_the_clock_of_this_one(run):
@@ -259,8 +260,8 @@ def test_classes_behave_as_before_where_addresses_are_held(run):
               len({Plain() for _ in range(9)}), len({id(Plain()) for _ in range(9)} | {1}) > 1,
               copy.deepcopy([one, one])[0].__class__ is Plain, id(sys) == id(sys), Both().__class__.__name__)
     """
-    plain, held = run(text, runs=1)[0], run(text, "fixed-addresses", runs=1)[0]
-    assert printed(plain) == printed(held)
+    plain, pinned = run(text, runs=1)[0], run(text, "fixed-addresses", runs=1)[0]
+    assert printed(plain) == printed(pinned)
 
 
 def test_the_lines_that_ask_for_an_address_are_found(run):
@@ -319,8 +320,8 @@ def test_numpy_is_pinned_as_soon_as_it_is_imported(run):
     pytest.importorskip("numpy")
     text = "import numpy as np; print(np.random.rand(2), np.random.default_rng().random(2))"
     assert printed(run(text)[0]) != printed(run(text)[1])
-    held = run(text, "numpy-legacy", "numpy-generator")
-    assert printed(held[0]) == printed(held[1])
+    pinned = run(text, "numpy-legacy", "numpy-generator")
+    assert printed(pinned[0]) == printed(pinned[1])
 
 
 def test_a_busy_machine_is_one_for_as_long_as_the_script_runs(run):
@@ -348,11 +349,11 @@ def test_a_busy_machine_is_one_for_as_long_as_the_script_runs(run):
 def test_every_numpy_generator_without_a_seed_is_held_and_its_line_found(run, made):
     pytest.importorskip("numpy")
     text = f"import numpy as np\nrng = np.random.{made}\nprint(rng.normal(size=2))\n"
-    held = run(text, "numpy-generator")
-    assert printed(held[0]) == printed(held[1])
-    loose = run(text, spy="numpy-generator")
-    assert printed(loose[0]) != printed(loose[1])
-    assert [site["line"] for site in collected(loose[0])] == [2]
+    pinned = run(text, "numpy-generator")
+    assert printed(pinned[0]) == printed(pinned[1])
+    unpinned = run(text, spy="numpy-generator")
+    assert printed(unpinned[0]) != printed(unpinned[1])
+    assert [site["line"] for site in collected(unpinned[0])] == [2]
 
 
 LATE = """
@@ -372,11 +373,11 @@ LATE = """
 
 
 def test_threads_of_the_scripts_own_are_put_in_order(run):
-    loose = run(LATE)
-    assert printed(loose[0]) != printed(loose[1])
-    held = run(LATE, "one-pool-thread")
-    assert printed(held[0]) == printed(held[1]) == f"{list(range(12))}\n" * 2
-    assert loose[0].trace.evidence["thread-race"] > 1
+    unpinned = run(LATE)
+    assert printed(unpinned[0]) != printed(unpinned[1])
+    pinned = run(LATE, "one-pool-thread")
+    assert printed(pinned[0]) == printed(pinned[1]) == f"{list(range(12))}\n" * 2
+    assert unpinned[0].trace.evidence["thread-race"] > 1
 
 
 PROCESSES = """
@@ -394,14 +395,14 @@ PROCESSES = """
 """
 
 
-def test_processes_and_threads_are_told_apart(run):
-    loose = run(PROCESSES)
-    assert printed(loose[0]) != printed(loose[1])
-    assert loose[0].trace.evidence.get("process-pool") and not loose[0].trace.evidence.get(
+def test_processes_and_threads_are_distinguished(run):
+    unpinned = run(PROCESSES)
+    assert printed(unpinned[0]) != printed(unpinned[1])
+    assert unpinned[0].trace.evidence.get("process-pool") and not unpinned[0].trace.evidence.get(
         "thread-race"
     )
-    held = run(PROCESSES, "one-process")
-    assert printed(held[0]) == printed(held[1]) == f"{list(range(12))}\n" * 2
+    pinned = run(PROCESSES, "one-process")
+    assert printed(pinned[0]) == printed(pinned[1]) == f"{list(range(12))}\n" * 2
     other = run(PROCESSES, "one-pool-thread")
     assert printed(other[0]) != printed(other[1])
     threads = run(LATE, "one-process")
@@ -444,7 +445,7 @@ def test_seeds_of_the_scripts_own_are_noted_with_the_draws_before_them(run):
     )
 
 
-def test_draws_after_a_seed_are_told_apart_from_those_that_no_seed_reaches(run):
+def test_draws_after_a_seed_are_distinguished_from_those_that_no_seed_reaches(run):
     text = (
         "import random, sys, tempfile; sys.path.append('site-packages'); import library\n"
         "tempfile.mkdtemp()\n"  # a generator of its own, for names
@@ -476,7 +477,7 @@ def test_a_generator_that_is_given_a_seed_by_name_keeps_it(run):
     assert first == second
 
 
-def test_a_script_that_starts_itself_anew_is_watched_all_the_same(run):
+def test_a_script_that_starts_itself_anew_is_recorded_all_the_same(run):
     text = """
         import os, sys
         if os.environ.get("PYTHONHASHSEED") != "0":
@@ -504,7 +505,7 @@ def test_a_script_that_closes_every_descriptor_finds_nothing_of_ours_in_its_file
     assert "random at the end" in names
 
 
-def test_what_a_program_did_before_it_started_another_is_told_with_it(run):
+def test_what_a_program_did_before_it_started_another_is_reported_with_it(run):
     """The other one may train nothing; and where it does not start, the script goes on."""
     text = """
         import os, random, sys
@@ -598,9 +599,9 @@ def test_processes_that_the_script_starts_are_pinned_and_named(run):
     text = (
         f"import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', {draw!r}]))"
     )
-    held = run(text, "python-random")
-    assert printed(held[0]) == printed(held[1])
-    assert len((held[0].trace.folder / "processes").read_text().split()) == 1
+    pinned = run(text, "python-random")
+    assert printed(pinned[0]) == printed(pinned[1])
+    assert len((pinned[0].trace.folder / "processes").read_text().split()) == 1
 
 
 def test_a_hang_ends_with_the_timeout_and_leaves_no_process(run, tmp_path):
@@ -711,7 +712,7 @@ def test_a_run_that_fails_alone_too_has_failed(run):
 SUPERVISOR_KILLED = (
     "import os, signal; os.kill(os.getppid(), signal.SIGKILL); import time; time.sleep(0.5)"
 )
-FOLDER_GONE = "import os, shutil; shutil.rmtree(os.environ['DETAUDIT_TRIAL'])"
+FOLDER_GONE = "import os, shutil; shutil.rmtree(os.environ['_DETAUDIT_TRIAL'])"
 
 
 @pytest.mark.parametrize("text", [SUPERVISOR_KILLED, FOLDER_GONE])
@@ -727,7 +728,7 @@ def test_a_supervisor_that_died_is_a_fault_of_our_own(run, text):
 
 @pytest.mark.parametrize("left", ["OSError: [Errno 28] No space left on device\n", ""])
 def test_a_fault_of_the_hooks_is_a_fault_of_our_own_though_it_could_say_nothing(run, left):
-    text = f"import os; open(os.environ['DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)"
+    text = f"import os; open(os.environ['_DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)"
     (done,) = run(text, runs=1)
     assert (
         done.outcome.kind == OWN_FAULT and (left.strip() or "left no word") in done.outcome.reason

@@ -11,6 +11,7 @@ import typer
 
 from detaudit import __version__
 from detaudit.cli import streams
+from detaudit.cli.command import Command, variables_of
 from detaudit.cli.interruptions import interruptions
 from detaudit.cli.output import FAULT, INTERRUPTED, OUR_FAULT, code_of_lost_output, warn
 from detaudit.errors import DetauditError
@@ -28,7 +29,6 @@ COMMANDS = (
 )
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -102,8 +102,8 @@ def _everywhere(version: Version = False) -> None:
 
 def _add(name: str) -> None:
     module = import_module(f"detaudit.cli.{name}")
-    settings = getattr(module, "SETTINGS", None)
-    add = app.command(name, epilog=module.EXAMPLE, context_settings=settings)
+    settings = {**getattr(module, "SETTINGS", {}), **variables_of(name)}
+    add = app.command(name, cls=Command, epilog=module.EXAMPLE, context_settings=settings)
     add(getattr(module, f"{name}_command"))
 
 

@@ -1,21 +1,15 @@
 """``detaudit machine``: what is known without a trial."""
 
 import sys
-from typing import Annotated
-
-import typer
-from rich.console import Console
 
 from detaudit.cli import streams
-from detaudit.cli.options import Python, interpreter_path
+from detaudit.cli.options import PrintJson, Python, interpreter_path
+from detaudit.cli.output import print_whole
 
 EXAMPLE = "Example: detaudit machine --json"
 
 
-def machine_command(
-    python: Python = sys.executable,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def machine_command(python: Python = sys.executable, json: PrintJson = False) -> None:
     """Tell what is known of this machine and of the environment under test."""
     from detaudit.cli.describe_machine import render
     from detaudit.execution import interpreter
@@ -26,4 +20,4 @@ def machine_command(
     if json:
         streams.write_file(write.plain_json(described))
     else:
-        Console().print(render(described))
+        print_whole(render(described), wide=True)

@@ -6,38 +6,52 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from detaudit.cli import logs
 from detaudit.cli.options import (
-    DEVICES,
-    Backend,
+    Budget,
+    Cost,
+    Device,
     Jobs,
     Json,
     Junit,
+    LogFile,
     Markdown,
     Python,
+    Quiet,
     Reproducer,
     Resume,
     Seed,
     Strict,
     TrialTimeout,
+    choice,
     interpreter_path,
-    one_of,
+    operations,
 )
 from detaudit.cli.output import (
     documented,
     hand_over,
+    print_how_to_continue,
     reports,
     reproduce,
-    tell_how_to_go_on,
     until_written,
 )
+from detaudit.execution import limits
+from detaudit.execution.limits import TRIAL_SECONDS
 
+#: Those whose operations are in the catalogue.
+BACKENDS = ("tensorflow",)
 EXAMPLE = "Example: detaudit ops --op ResourceScatterAdd"
 
 
 def ops_command(
     op: Annotated[
         list[str],
-        typer.Option("--op", metavar="NAME", help="This operation only (may be repeated)."),
+        typer.Option(
+            "--op",
+            metavar="NAME",
+            autocompletion=operations,
+            help="This operation only (may be repeated).",
+        ),
     ] = [],  # noqa: B006 (typer copies it)
     list_raising: Annotated[
         bool,
@@ -45,29 +59,30 @@ def ops_command(
             "--list-raising", help="What refuses to run under op determinism: all of it, at once."
         ),
     ] = False,
-    backend: Backend = "tensorflow",
-    device: Annotated[str, typer.Option(help="Run on cpu, gpu or auto.")] = "auto",
+    backend: Annotated[
+        str, choice(BACKENDS, help="The Keras backend: tensorflow alone, so far.")
+    ] = "tensorflow",
+    device: Device = "auto",
     python: Python = sys.executable,
     reproducer: Reproducer = None,
-    price: Annotated[
-        bool, typer.Option("--price/--no-price", help="Time what op determinism costs.")
-    ] = True,
+    cost: Annotated[bool, typer.Option(Cost, help="Time what op determinism costs.")] = True,
     seed: Seed = 1,
     jobs: Jobs = None,
-    timeout: TrialTimeout = 300,
-    budget: Annotated[
-        float | None, typer.Option(metavar="S", min=1, help="Seconds for everything.")
-    ] = None,
+    timeout: TrialTimeout = TRIAL_SECONDS,
+    budget: Budget = None,
     resume: Resume = None,
     strict: Strict = False,
     json: Json = None,
     markdown: Markdown = None,
     junit: Junit = None,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show every operation.")] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Show every operation, and log to standard error."),
+    ] = False,
+    quiet: Quiet = False,
+    log_file: LogFile = None,
 ) -> None:
-    """Replay single operations: which give other bits, under what, and what does op determinism
-    refuse or cost?
-    """
+    """Replay single operations: which do not repeat, and what op determinism refuses and costs."""
     from detaudit.cli.progress import Drawing
     from detaudit.commands.ops import session
     from detaudit.commands.ops.sweep import THREADS
@@ -76,26 +91,35 @@ def ops_command(
 
     options = session.Options(
         python=interpreter_path(python),
-        backend=one_of(backend, ("tensorflow",), "--backend"),
-        device=one_of(device, DEVICES, "--device"),
+        backend=backend,
+        device=device,
         only=tuple(op),
         list_raising=list_raising,
-        price=price,
+        cost=cost,
         seed=seed,
         jobs=jobs,
         timeout=timeout,
-        budget=budget,
+        budget=limits.budget(budget),
         strict=strict,
     )
     targets = {"json": json, "markdown": markdown, "junit": junit}
     for path in (*targets.values(), reproducer):
         write.check_target(path)
-    with Drawing(Console(stderr=True), searching=True) as drawing:
+    console = Console(stderr=True)
+    logs.set_up(console, verbose, log_file)
+    with Drawing(console, quiet) as drawing:
         audit = session.run(options, until_written(drawing), str(resume) if resume else None)
     document = documented(build_ops.document, audit)
-    code = hand_over(document, reports(document, targets), verbose)
+    code = hand_over(document, reports(document, targets), verbose, quiet)
     if reproducer is not None:
-        found = next((one.guilty for one in audit.operations if one.guilty is not None), None)
+        found = next(
+            (
+                one.differing_operation
+                for one in audit.operations
+                if one.differing_operation is not None
+            ),
+            None,
+        )
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
-    tell_how_to_go_on("ops", audit)
+    print_how_to_continue(audit)
     raise typer.Exit(code)

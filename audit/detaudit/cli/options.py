@@ -1,17 +1,62 @@
-"""Options that several commands take, and how their values are checked."""
+"""Options that several commands take, and how their values are checked and completed."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from detaudit_probes.declare import BACKENDS, EVERY_BACKEND, THEANO
+from detaudit_probes.declare import BACKENDS, EVERY_BACKEND, KERAS_2_BESIDE, THEANO
 
+from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 
-DEVICES = ("auto", "cpu", "gpu")
 #: What ``KERAS_BACKEND`` takes.
 IN_SCRIPTS = (*EVERY_BACKEND, THEANO)
+#: What a scan takes: which adapter an old TensorFlow needs is told by what is installed.
+TO_SCAN = (*IN_SCRIPTS, KERAS_2_BESIDE)
+DETECTED = "KERAS_BACKEND, or what is installed"
+
+
+def choice(names: Sequence[str], *spelled: str, **more: Any) -> Any:
+    """An option that takes one of ``names``. Another one is refused with the nearest of them."""
+
+    def checked(
+        context: typer.Context, parameter: typer.CallbackParam, value: str | None
+    ) -> str | None:
+        if value is not None and value not in names and not context.resilient_parsing:
+            option = parameter.opts[0]
+            raise UsageError(
+                f"{option} takes {listed(names)}, not {value!r}.{did_you_mean(value, names)}"
+            )
+        return value
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    more.setdefault("metavar", "NAME")
+    return typer.Option(*spelled, callback=checked, autocompletion=complete, **more)
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b or c``."""
+    return " or ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
+
+
+def source_ids(incomplete: str) -> list[tuple[str, str]]:
+    """For completion: the sources whose id begins so, each with its title."""
+    from detaudit.registry import base
+
+    known = base.script_sources()
+    return [(name, source.title) for name, source in known.items() if name.startswith(incomplete)]
+
+
+def operations(incomplete: str) -> list[str]:
+    """For completion: the operations of the catalogue whose name begins so."""
+    from detaudit.commands.ops.session import names
+
+    return [name for name in dict.fromkeys(names()) if name.startswith(incomplete)]
+
 
 Python = Annotated[
     str,
@@ -22,7 +67,22 @@ Python = Annotated[
         help="The interpreter to audit; nothing is installed there.",
     ),
 ]
-Backend = Annotated[str, typer.Option(help=f"The Keras backend: {', '.join(BACKENDS)}.")]
+Backend = Annotated[
+    str | None,
+    choice(TO_SCAN, show_default=DETECTED, help=f"The Keras backend: {listed(TO_SCAN)}."),
+]
+EveryAdapter = Annotated[
+    str | None,
+    choice(
+        BACKENDS,
+        show_default="KERAS_BACKEND, or the first that has it",
+        help=f"The Keras backend: {listed(BACKENDS)} (TensorFlow 1; Keras inside TensorFlow 2).",
+    ),
+]
+Device = Annotated[
+    str,
+    choice(("auto", "cpu", "gpu"), help="Train on cpu, gpu, or what the framework takes (auto)."),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed of every pin.")]
 Jobs = Annotated[
     int | None,
@@ -31,8 +91,16 @@ Jobs = Annotated[
     ),
 ]
 TrialTimeout = Annotated[float, typer.Option(metavar="S", min=1, help="Seconds for one trial.")]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="S", help="Seconds for everything; 10m: minutes, 2h: hours, 40runs: runs."
+    ),
+]
+Cost = "--cost/--no-cost"
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 for needs-pin and varies too.")]
 Json = Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JSON.")]
+PrintJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Markdown = Annotated[
     Path | None, typer.Option(metavar="F", help="Write the report for a bug issue.")
 ]
@@ -41,11 +109,18 @@ Reproducer = Annotated[
     Path | None,
     typer.Option(
         metavar="F",
-        help="Write a script that shows the operation's fault alone, once it was seen to.",
+        help="Write a standalone script that reproduces the operation's nondeterminism, if confirmed.",
     ),
 ]
 Resume = Annotated[Path | None, typer.Option(metavar="F", help="Go on with an interrupted audit.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show the evidence.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the evidence, and log to standard error.")
+]
+Evidence = Annotated[bool, typer.Option("--verbose", "-v", help="Show the evidence.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+LogFile = Annotated[
+    Path | None, typer.Option(metavar="F", help="Log every step of the audit to this file.")
+]
 
 
 def interpreter_path(given: str) -> str:
@@ -58,9 +133,3 @@ def interpreter_path(given: str) -> str:
             f"No interpreter at {given}. Give --python the path of one, such as .venv/bin/python."
         )
     return str(Path(found or given).absolute())
-
-
-def one_of(value: str, allowed: tuple[str, ...], option: str) -> str:
-    if value not in allowed:
-        raise UsageError(f"{option} takes {', '.join(allowed)}, not {value!r}.")
-    return value

@@ -3,16 +3,17 @@ code. Files come first: whatever becomes of the screen, they are there.
 """
 
 import atexit
-import shlex
+import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
+from detaudit.cli import going_on
 from detaudit.cli.interruptions import interruptions
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from detaudit.commands.scan.findings import Audit
     from detaudit.core.conclusion import Failure
     from detaudit.core.events import Emit, Event
-    from detaudit.core.pinpoint import Guilty
+    from detaudit.core.pinpoint import LocatedOperation
     from detaudit.report.schema import v1
 
 AnyAudit = TypeVar("AnyAudit", "Audit", "RunAudit", "OpsAudit")
@@ -32,10 +33,22 @@ FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
 BROKEN, USAGE, FAULT, INTERRUPTED = 1, 2, 70, 130
 OUR_FAULT = "This is a fault of detaudit itself: please report it with the lines above."
 
+#: Columns of a pipe, for tables whose rows are facts.
+_WIDE = 10_000
+
 #: Of an audit whose document cannot be built: what still stands in its report.
 KEPT = ("reproducible", "reason", "began", "seconds", "strict", "interrupted", "resume")
-#: A file to write, and what makes its text.
-Files = Mapping[Path, Callable[[], str]]
+
+
+@dataclass(frozen=True)
+class File:
+    """What makes a file's text; ``private``: its owner alone may read it."""
+
+    text: Callable[[], str]
+    private: bool = False
+
+
+Files = Mapping[Path, File]
 
 
 def warn(message: str) -> None:
@@ -48,6 +61,24 @@ def warn(message: str) -> None:
     Console(stderr=True).print(
         shown, style="bold red", highlight=False, markup=False, soft_wrap=True
     )
+
+
+def print_whole(shown: RenderableType, wide: bool = False) -> None:
+    """On standard output, with nothing cut. In a pipe ``wide`` leaves every row in one line."""
+    console = Console()
+    if console.is_terminal:
+        console.print(shown, crop=False)
+        return
+    if wide and "COLUMNS" not in os.environ:
+        console = Console(width=_WIDE)
+    with console.capture() as captured:
+        console.print(shown, crop=False)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def note(message: str) -> None:
+    """A line on standard error that is no error."""
+    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
 
 
 def until_written(emit: "Emit") -> "Emit":
@@ -79,8 +110,8 @@ def reports(document: "v1.Document", targets: Mapping[str, Path | None]) -> File
     """The files of a report, by the formats that they were asked for in."""
     from detaudit.report.formats import registry
 
-    def rendering(kind: str) -> Callable[[], str]:
-        return lambda: registry.rendered(document, kind)
+    def rendering(kind: str) -> File:
+        return File(lambda: registry.rendered(document, kind))
 
     return {path: rendering(kind) for kind, path in targets.items() if path is not None}
 
@@ -123,13 +154,13 @@ def hand_over(
     """
     from detaudit.report.formats import registry
 
-    problems = [problem for path, text in files.items() if (problem := _write(path, text))]
+    problems = [problem for path, file in files.items() if (problem := _write(path, file))]
     code = code_of_lost_output(document.exit_code) if problems else document.exit_code
     try:
         interruptions.release()
         sys.stdout.write(printed)
         if not quiet:
-            Console().print(registry.on_screen(document, verbose), crop=False)
+            print_whole(registry.on_screen(document, verbose))
     except KeyboardInterrupt:  # it was read far enough
         interruptions.reported = True
     finally:
@@ -139,7 +170,7 @@ def hand_over(
     return code
 
 
-def _write(path: Path, text: Callable[[], str]) -> str:
+def _write(path: Path, file: File) -> str:
     """Write a file; if that fails, into the folder for temporary files. What went wrong, or
     nothing.
     """
@@ -147,40 +178,44 @@ def _write(path: Path, text: Callable[[], str]) -> str:
     from detaudit.report import write
 
     try:
-        content = text()
+        content = file.text()
     except Exception:  # one format that cannot be made does not keep the others from being written
         return f"{traceback.format_exc()}{path} was not written. {OUR_FAULT}"
     try:
-        write.save(path, content)
+        write.save(path, content, private=file.private)
     except UsageError as error:
         place = write.save_elsewhere(path, content)
         return str(error) if place is None else f"{error} It was written to {place} instead."
     return ""
 
 
-def tell_how_to_go_on(
-    command: str, audit: "Audit | RunAudit | OpsAudit", program: Sequence[str] = ()
+def print_how_to_continue(
+    audit: "Audit | RunAudit | OpsAudit", program: int = 0, options: Mapping[str, str] = {}
 ) -> None:
-    """Of an audit that was interrupted or has failed: why, and the command that goes on with it."""
-    if audit.failure is not None:
-        fault = audit.failure.details
-        warn(f"{fault}{OUR_FAULT}" if fault else f"The audit ended early: {audit.failure.reason}.")
-    line = ""
-    if audit.resume is not None:
-        again = shlex.join(["detaudit", command, "--resume", audit.resume, *program])
-        count = len(audit.trials)
-        saved = f"{count} finished trials are saved; go on" if count else "Go on"
-        line = f"{saved} with: {again}"
-    start = "Not complete." if audit.resume is not None and audit.failure is None else ""
+    """Of an audit that is not complete: why, and if it was saved the command that goes on with it,
+    with the options that were given and these. The last ``program`` words are a user's program.
+    """
+    failure = audit.failure
+    if failure is not None:
+        fault = f"{failure.details}{OUR_FAULT}"
+        warn(fault if failure.details else f"The audit ended early: {failure.reason}.")
+    how = "Not complete." if audit.resume is not None else ""
     if audit.interrupted:
-        start, interruptions.reported = interruptions.sentence, True
-    if start or line:
-        warn(f"{start} {line}".strip())
+        how, interruptions.reported = interruptions.sentence, True
+    if audit.resume is None:
+        if how:
+            warn(how)
+        return
+    options = {"--resume": audit.resume, **options}
+    line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
+    saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
+    warn(f"{how}{saved} To go on, paste this line:")
+    warn(line)
 
 
 def reproduce(
     path: Path,
-    guilty: "Guilty | None",
+    operation: "LocatedOperation | None",
     facts: Mapping[str, Any],
     python: str,
     threads: int | None = None,
@@ -194,11 +229,11 @@ def reproduce(
         name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS
     }
     backend = facts.get("framework", {}).get("backend", "tensorflow")
-    text = None if guilty is None else reproducer.text(guilty, packages, threads, backend)
+    text = None if operation is None else reproducer.text(operation, packages, threads, backend)
     if text is None:
         reason = "no operation was seen to give other results from equal inputs in one process"
-        if guilty is not None:
-            reason = f"{guilty.operation} cannot be called alone, on inputs that are made up"
+        if operation is not None:
+            reason = f"{operation.name} cannot be called alone, on inputs that are made up"
         print(f"No reproducer: {reason}.", file=sys.stderr)
         return
     try:

@@ -1,66 +1,125 @@
-"""Drawing the events of an audit: a bar with the time left on a terminal, plain lines in a pipe."""
+"""Drawing the events of an audit: one live line on a terminal, plain lines in a pipe."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task
+from rich.text import Text
 
-from detaudit.core.events import Decided, Event, Expected, Phase, Told, TrialEnded
+from detaudit.core.durations import duration
+from detaudit.core.events import (
+    Decided,
+    Differing,
+    Event,
+    Expected,
+    Notice,
+    Phase,
+    ScriptEnded,
+    TrialEnded,
+)
 from detaudit.report.escape import visible_line
 
-#: In a pipe, one line for this share of the trials.
+#: In a pipe, one line for this share of the runs.
 _SHARE = 10
+_LEAST_TITLE = 10  # characters of a phase that are shown however narrow the terminal
 
 
-def told(expected: Expected) -> str:
-    """The first line of a long command: how much work it is and how long it should take."""
-    return (
-        f"{expected.trials} trials in {expected.environments} environments, about "
-        f"{duration(expected.seconds)} on this machine"
-    )
+@dataclass
+class Work:
+    """Runs done of runs expected, and the time left, from the events so far.
+
+    Time left is what the forecast said until two runs have ended since; then it is what those
+    took, for each run that is still to come.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    trials: int = 0
+    scripts: int = 0
+    expected: Expected | None = None
+    known: int = 0
+    _began: float = 0.0
+    _done_before: int = 0
+    _last: float = field(default=0.0)
+
+    @property
+    def done(self) -> int:
+        return self.trials + self.scripts
+
+    @property
+    def total(self) -> int | None:
+        """None where more runs have ended than anybody expected."""
+        runs = max(self.expected.runs if self.expected is not None else 0, self.known)
+        return runs if runs > self.done else None
+
+    def expect(self, event: Expected) -> None:
+        self.expected, self._began, self._last = event, self.clock(), self.clock()
+        self._done_before = self.done
+
+    def count(self, event: TrialEnded | ScriptEnded) -> None:
+        if isinstance(event, TrialEnded):
+            self.trials = event.done
+            self.known = max(self.known, event.known + self.scripts)
+        else:
+            self.scripts += 1
+        self._last = self.clock()
+
+    def seconds_left(self) -> float | None:
+        """None where nobody knows."""
+        if self.expected is None or self.total is None:
+            return None
+        since = self.done - self._done_before
+        if since < 2:
+            return max(0.0, self.expected.seconds - (self.clock() - self._began))
+        per_run = (self._last - self._began) / since
+        runs = max(0, self.total - self.expected.later_runs - self.done)
+        left = per_run * runs + self.expected.later_seconds - (self.clock() - self._last)
+        return max(0.0, left)
+
+    def describe(self) -> str:
+        """``34 of 87 runs, 1 minute left``, as far as it is known."""
+        if not self.done and self.total is None:
+            return ""
+        if self.total is None:
+            return f"{self.done} runs so far"
+        left = self.seconds_left()
+        shown = f"{self.done} of {self.total} runs"
+        if left is None:
+            return shown
+        return f"{shown}, {f'{duration(left)} left' if left >= 1 else 'nearly done'}"
 
 
-def duration(seconds: float) -> str:
-    """``50 s`` or ``4 min``."""
-    return f"{round(seconds, -1):.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+class _Status(ProgressColumn):
+    """The phase, runs done of runs expected, and the time left, in one line of the terminal."""
+
+    max_refresh = None
+
+    def __init__(self, work: Work, console: Console) -> None:
+        super().__init__()
+        self._work, self._console = work, console
+
+    def render(self, task: Task) -> Text:
+        told = self._work.describe()
+        room = self._console.width - len(told) - 6
+        title = Text(task.description)
+        title.truncate(max(_LEAST_TITLE, room), overflow="ellipsis")
+        return Text.assemble(title, (f"  {told}", "dim"))
 
 
 class Drawing:
-    """A context manager; call it with events. ``quiet`` draws nothing but keeps the interface.
+    """A context manager; call it with events. ``quiet`` draws nothing but keeps the interface."""
 
-    ``searching``: nobody knows how many trials it will take, so they are counted, and no time left
-    is told.
-    """
-
-    def __init__(self, console: Console, quiet: bool = False, searching: bool = False):
-        self._console, self._quiet, self._searching = console, quiet, searching
+    def __init__(self, console: Console, quiet: bool = False):
+        self._console, self._quiet = console, quiet
         self._live = console.is_terminal and not quiet
-        counted = (
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("trials,"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-        )
-        open_ended = (TextColumn("runs so far: {task.completed},"), TimeElapsedColumn())
+        self._work = Work()
         self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            *(open_ended if searching else counted),
-            console=console,
-            transient=True,
+            SpinnerColumn(), _Status(self._work, console), console=console, transient=True
         )
         self._task = self._bar.add_task("Starting", total=None)
-        self._known, self._told, self._began = 0, 0, time.monotonic()
+        self._told_share, self._told_difference, self._told_work = 0, False, False
 
     def __enter__(self) -> "Drawing":
         if self._live:
@@ -79,39 +138,41 @@ class Drawing:
     def __call__(self, event: Event) -> None:
         if self._quiet:
             return
-        if isinstance(event, Expected):
-            self._print(told(event))
-            self._known = event.trials
-            self._bar.update(self._task, total=event.trials)
-        elif isinstance(event, Told):
-            self._print(event.text)
-        elif isinstance(event, Phase):
-            self._phase(event)
-        elif isinstance(event, TrialEnded):
-            self._trial(event)
-        elif isinstance(event, Decided) and not self._live:
-            self._print(f"{event.source}: {event.verdict}")
+        match event:
+            case Expected():
+                self._work.expect(event)
+            case Notice():
+                self._print(event.text)
+                self._told_work = True
+            case Differing() if not self._told_difference:
+                self._told_difference = True
+                self._print(event.text, "bold yellow")
+            case Phase():
+                self._phase(event)
+            case TrialEnded() | ScriptEnded():
+                self._ended(event)
+            case Decided() if not self._live:
+                self._print(f"{event.source}: {event.verdict}")
 
     def _phase(self, event: Phase) -> None:
         if self._live:
             self._bar.update(self._task, description=visible_line(event.title))
-        elif self._known or self._searching:  # the first line says how long it will take
+        elif self._told_work:  # the first line says what is done and how long it will take
             self._print(event.title)
 
-    def _trial(self, event: TrialEnded) -> None:
-        self._known = max(self._known, event.known)
-        self._bar.update(self._task, completed=event.done, total=self._known)
-        share = event.done * _SHARE // self._known
-        if not self._live and not self._searching and share > self._told:
-            self._told = share
-            self._print(
-                f"{event.done} of {self._known} trials, {time.monotonic() - self._began:.0f} s"
-            )
+    def _ended(self, event: TrialEnded | ScriptEnded) -> None:
+        self._work.count(event)
+        total = self._work.total
+        share = self._work.done * _SHARE // total if total else 0
+        if not self._live and share > self._told_share:
+            self._told_share = share
+            self._print(self._work.describe())
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, style: str = "") -> None:
         """Names of files and of sources stand in it, whatever their characters."""
         self._console.print(
             visible_line(text),
+            style=style,
             highlight=False,
             markup=False,
             soft_wrap=not self._console.is_terminal,

@@ -7,50 +7,81 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from detaudit.cli import logs
 from detaudit.cli.options import (
     IN_SCRIPTS,
+    Budget,
+    Cost,
     Json,
     Junit,
+    LogFile,
     Markdown,
     Python,
+    Quiet,
     Reproducer,
     Resume,
     Verbose,
+    choice,
     interpreter_path,
-    one_of,
+    listed,
 )
 from detaudit.cli.output import (
+    File,
     documented,
     hand_over,
+    print_how_to_continue,
     reports,
     reproduce,
-    tell_how_to_go_on,
     until_written,
 )
 from detaudit.errors import UsageError
+from detaudit.execution import limits
+from detaudit.execution.limits import RUN_SECONDS
 
 EXAMPLE = "Example: detaudit run train.py --epochs 3"
 SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 
+def _scripts(incomplete: str) -> list[str]:
+    """For completion: Python files, and folders on the way to them."""
+    folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []
+    found = [
+        f"{entry}/" if entry.is_dir() else str(entry)
+        for entry in entries
+        if entry.suffix == ".py" or entry.is_dir()
+    ]
+    return [name for name in found if name.startswith(incomplete)]
+
+
 def run_command(
     target: Annotated[
-        str, typer.Argument(metavar="SCRIPT", help="The script, or with -m the module.")
+        str,
+        typer.Argument(
+            metavar="SCRIPT",
+            autocompletion=_scripts,
+            help="The script, or with -m the module.",
+        ),
     ],
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="ARGS", help="The script's own.")
     ] = None,
     module: Annotated[
-        bool, typer.Option("-m", help="SCRIPT is a module, as for python -m.")
+        bool, typer.Option("--module", "-m", help="SCRIPT is a module, as for python -m.")
     ] = False,
     backend: Annotated[
         str | None,
-        typer.Option(
-            show_default="as the script takes", help=f"The Keras backend: {', '.join(IN_SCRIPTS)}."
+        choice(
+            IN_SCRIPTS,
+            show_default="as the script takes",
+            help=f"The Keras backend: {listed(IN_SCRIPTS)}.",
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option(help="Train on cpu or on what the script takes (auto).")
+        str, choice(("auto", "cpu"), help="Train on cpu, or on what the script takes (auto).")
     ] = "auto",
     python: Python = sys.executable,
     pairs: Annotated[
@@ -78,10 +109,10 @@ def run_command(
             metavar="N", min=1, show_default="cores, as memory allows", help="Runs at a time."
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(metavar="S", min=1, help="Seconds for one run.")] = 3600,
-    budget: Annotated[
-        str | None, typer.Option(metavar="S", help="Seconds for everything (40runs: runs).")
-    ] = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="S", min=1, help="Seconds for one run.")
+    ] = RUN_SECONDS,
+    budget: Budget = None,
     stop_after: Annotated[
         str | None, typer.Option(metavar="N", help="End each run after N steps (60s: seconds).")
     ] = None,
@@ -90,7 +121,8 @@ def run_command(
     ] = 1,
     isolation: Annotated[
         str | None,
-        typer.Option(
+        choice(
+            ("overlay", "copy", "in-place"),
             show_default="overlay, or copy where none can be mounted",
             help="Keep what runs write from the folder by an overlay, by a copy, or restore it (in-place).",
         ),
@@ -99,24 +131,36 @@ def run_command(
         bool, typer.Option("--online", help="Let experiment trackers upload.")
     ] = False,
     depth: Annotated[
-        str, typer.Option(help="Follow a divergence to the step, tensor, layer or op.")
+        str,
+        choice(
+            ("step", "tensor", "layer", "op"),
+            help="Follow a divergence to the step, tensor, layer or op.",
+        ),
     ] = "op",
-    price: Annotated[
+    cost: Annotated[
         bool | None,
         typer.Option(
-            "--price/--no-price",
+            Cost,
             show_default="where a run takes under 20 s",
             help="Time what the pins cost.",
         ),
     ] = None,
     keep: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the traces and outputs there.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the traces and outputs there, unredacted."),
     ] = None,
+    keep_environment: Annotated[
+        bool,
+        typer.Option(
+            "--keep-environment",
+            help="With --keep: all environment variables and the arguments as well.",
+        ),
+    ] = False,
     show_output: Annotated[
         bool, typer.Option("--show-output", help="Show what the first run printed.")
     ] = False,
     write_fix: Annotated[
-        Path | None, typer.Option(metavar="F", help="Write the fix as a diff.")
+        Path | None, typer.Option(metavar="F", help="Write the fix as a diff, unredacted.")
     ] = None,
     reproducer: Reproducer = None,
     resume: Resume = None,
@@ -127,33 +171,35 @@ def run_command(
     markdown: Markdown = None,
     junit: Junit = None,
     verbose: Verbose = False,
+    quiet: Quiet = False,
+    log_file: LogFile = None,
 ) -> None:
     """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
     from detaudit.cli.progress import Drawing
     from detaudit.commands.run import program, session
-    from detaudit.commands.run.localise import DEPTHS, OPERATION
+    from detaudit.commands.run.localise import OPERATION
     from detaudit.core.pinpoint import KERNEL
-    from detaudit.execution.sandbox.view import KINDS
     from detaudit.report import write
     from detaudit.report.build import run as build_run
 
     options = session.Options(
         python=interpreter_path(python),
-        device=one_of(device, ("auto", "cpu"), "--device"),
-        backend=None if backend is None else one_of(backend, IN_SCRIPTS, "--backend"),
+        device=device,
+        backend=backend,
         pairs=pairs,
         jobs=jobs,
         timeout=timeout,
-        budget=session.budget(budget),
+        budget=limits.budget(budget),
         seed=seed,
         stop_after=session.stop(stop_after),
         every=every,
-        isolation=None if isolation is None else one_of(isolation, KINDS, "--isolation"),
+        isolation=isolation,
         online=online,
         keep=str(keep) if keep else None,
+        keep_environment=keep_environment,
         strict=strict,
-        depth=one_of(depth, DEPTHS, "--depth"),
-        price=price,
+        depth=depth,
+        cost=cost,
         search=search,
     )
     if reproducer is not None and depth != OPERATION:
@@ -166,24 +212,26 @@ def run_command(
     write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
     if keep is not None:
         write.check_folder(keep)
-    with Drawing(Console(stderr=True), searching=True) as drawing:
+    console = Console(stderr=True)
+    logs.set_up(console, verbose, log_file)
+    with Drawing(console, quiet) as drawing:
         emit = until_written(drawing)
         audit = session.run(found, options, emit, str(resume) if resume else None, named)
     document = documented(build_run.document, audit)
     files = dict(reports(document, targets))
     if write_fix is not None and audit.fix is not None:
         fix = write.FIX_HEADER + audit.fix.diff
-        files[write_fix] = lambda: fix
-    code = hand_over(document, files, verbose, printed=audit.output if show_output else "")
+        files[write_fix] = File(lambda: fix, private=True)
+    printed = audit.output if show_output else ""
+    code = hand_over(document, files, verbose, quiet, printed)
     if reproducer is not None:
         found = (
-            audit.pinpoint.guilty
-            if audit.pinpoint is not None and audit.pinpoint.born == KERNEL
+            audit.pinpoint.operation
+            if audit.pinpoint is not None and audit.pinpoint.origin == KERNEL
             else None
         )
         reproduce(reproducer, found, audit.environment, options.python)
-    command = [*(["-m"] if module else []), target, *(arguments or ())]
-    tell_how_to_go_on("run", audit, command)
+    print_how_to_continue(audit, 1 + len(arguments or ()))
     raise typer.Exit(code)
 
 

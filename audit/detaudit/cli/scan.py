@@ -7,34 +7,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from detaudit_probes.declare import BACKENDS
 from rich.console import Console
 
+from detaudit.cli import logs
 from detaudit.cli.interruptions import interruptions
 from detaudit.cli.options import (
-    DEVICES,
+    DETECTED,
+    IN_SCRIPTS,
+    TO_SCAN,
+    Budget,
+    Device,
     Jobs,
     Json,
     Junit,
+    LogFile,
     Markdown,
     Python,
+    Quiet,
     Resume,
     Seed,
     Strict,
     TrialTimeout,
     Verbose,
+    choice,
     interpreter_path,
-    one_of,
+    listed,
+    source_ids,
 )
 from detaudit.cli.output import (
     documented,
     hand_over,
+    print_how_to_continue,
     reports,
-    tell_how_to_go_on,
     until_written,
     warn,
 )
 from detaudit.errors import EnvironmentUnusable, UsageError
+from detaudit.execution import limits
+from detaudit.execution.limits import TRIAL_SECONDS
 
 if TYPE_CHECKING:
     from detaudit.commands.scan.session import Options
@@ -47,30 +57,42 @@ ALL, WORST_FIRST = "all", (1, 70, 130, 2, 3, 0)
 
 def scan_command(
     only: Annotated[
-        list[str], typer.Option(metavar="ID", help="Try this source only (may be repeated).")
+        list[str],
+        typer.Option(
+            metavar="ID",
+            autocompletion=source_ids,
+            help="Try this source only (may be repeated).",
+        ),
     ] = [],  # noqa: B006 (typer copies it)
     skip: Annotated[
-        list[str], typer.Option(metavar="ID", help="Leave this source out (may be repeated).")
+        list[str],
+        typer.Option(
+            metavar="ID",
+            autocompletion=source_ids,
+            help="Leave this source out (may be repeated).",
+        ),
     ] = [],  # noqa: B006
     quick: Annotated[
         bool, typer.Option("--quick", help="The commonest sources, in about a minute.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="Every source, with more pairs.")] = False,
     backend: Annotated[
-        str,
-        typer.Option(help=f"The Keras backend: {', '.join(BACKENDS)}, or all that are installed."),
-    ] = "tensorflow",
-    device: Annotated[str, typer.Option(help="Train on cpu, gpu or auto.")] = "auto",
+        str | None,
+        choice(
+            (*TO_SCAN, ALL),
+            show_default=DETECTED,
+            help=f"The Keras backend: {listed(TO_SCAN)}; all: each that is installed.",
+        ),
+    ] = None,
+    device: Device = "auto",
     python: Python = sys.executable,
     trials: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Pairs of trials for each condition.")
     ] = None,
     seed: Seed = 1,
     jobs: Jobs = None,
-    timeout: TrialTimeout = 300,
-    budget: Annotated[
-        float | None, typer.Option(metavar="S", min=1, help="Seconds for the whole scan.")
-    ] = None,
+    timeout: TrialTimeout = TRIAL_SECONDS,
+    budget: Budget = None,
     isolate: Annotated[
         bool, typer.Option("--isolate", help="A fresh process for every trial.")
     ] = False,
@@ -80,7 +102,8 @@ def scan_command(
     junit: Junit = None,
     resume: Resume = None,
     verbose: Verbose = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
+    log_file: LogFile = None,
 ) -> None:
     """Find what makes training non-reproducible on this machine, and the settings that fix it."""
     from detaudit.commands.scan import plan
@@ -91,8 +114,8 @@ def scan_command(
         raise UsageError("--quick and --full exclude each other.")
     options = Options(
         python=interpreter_path(python),
-        backend=one_of(backend, (*BACKENDS, ALL), "--backend"),
-        device=one_of(device, DEVICES, "--device"),
+        backend=backend,
+        device=device,
         depth=plan.QUICK if quick else plan.FULL if full else plan.DEFAULT,
         only=tuple(only),
         skip=tuple(skip),
@@ -100,24 +123,29 @@ def scan_command(
         seed=seed,
         jobs=jobs,
         timeout=timeout,
-        budget=budget,
+        budget=limits.budget(budget),
         isolate=isolate,
         strict=strict,
         resume=str(resume) if resume else None,
     )
     targets = {"json": json, "markdown": markdown, "junit": junit}
+    console = Console(stderr=True)
+    logs.set_up(console, verbose, log_file)
     if backend != ALL:
-        raise typer.Exit(scan_once(options, targets, verbose, quiet))
+        raise typer.Exit(scan_once(options, targets, console, verbose, quiet))
     if resume:
         raise UsageError("--resume goes on with one scan; --backend all makes several.")
     found = interpreter.installed(interpreter.ask(options.python).facts)
     if not found:
-        raise UsageError(f"None of {', '.join(BACKENDS[:3])} is installed for {options.python}.")
+        raise UsageError(f"{options.python} has none of {', '.join(IN_SCRIPTS)}.")
     codes = []
     for name in found:
         paths = {kind: beside(path, name) for kind, path in targets.items()}
         try:
-            codes.append(scan_once(replace(options, backend=name), paths, verbose, quiet))
+            one = replace(options, backend=name)
+            again = {f"--{kind}": str(path) for kind, path in paths.items() if path is not None}
+            again["--backend"] = name
+            codes.append(scan_once(one, paths, console, verbose, quiet, again))
         except EnvironmentUnusable as error:
             # One backend that cannot be scanned does not keep the others from it
             warn(str(error))
@@ -128,9 +156,16 @@ def scan_command(
 
 
 def scan_once(
-    options: "Options", targets: Mapping[str, Path | None], verbose: bool, quiet: bool
+    options: "Options",
+    targets: Mapping[str, Path | None],
+    console: Console,
+    verbose: bool,
+    quiet: bool,
+    again: Mapping[str, str] = {},
 ) -> int:
-    """One scan with its reports, and its exit code."""
+    """One scan with its reports, and its exit code. ``again`` are options by which this scan alone
+    is resumed.
+    """
     from detaudit.cli.progress import Drawing
     from detaudit.commands.scan.session import scan
     from detaudit.report import write
@@ -138,11 +173,11 @@ def scan_once(
 
     for path in targets.values():
         write.check_target(path)
-    with Drawing(Console(stderr=True), quiet) as drawing:
+    with Drawing(console, quiet) as drawing:
         audit = scan(options, until_written(drawing))
     document = documented(build.document, audit)
     code = hand_over(document, reports(document, targets), verbose, quiet)
-    tell_how_to_go_on("scan", audit)
+    print_how_to_continue(audit, options=again)
     return code
 
 

@@ -2,22 +2,26 @@
 
 import sys
 
-from detaudit_probes.declare import BACKENDS
-from rich.console import Console
-
-from detaudit.cli.options import Backend, Python, interpreter_path, one_of
+from detaudit.cli.options import Backend, PrintJson, Python, interpreter_path
+from detaudit.cli.output import print_whole
 
 EXAMPLE = "Example: detaudit sources"
 
 
-def sources_command(python: Python = sys.executable, backend: Backend = "tensorflow") -> None:
+def sources_command(
+    python: Python = sys.executable, backend: Backend = None, json: PrintJson = False
+) -> None:
     """List the sources, and whether each can be tried here."""
-    from detaudit.cli.describe_source import listing
+    from detaudit.cli.describe_source import listing, listing_document
     from detaudit.execution import interpreter
     from detaudit.machine import gpu
     from detaudit.registry import base
+    from detaudit.report import write
 
     facts = interpreter.ask(interpreter_path(python)).facts
-    adapter = interpreter.adapter(one_of(backend, BACKENDS, "--backend"), facts)
-    gpus = gpu.count(gpu.snapshot())
-    Console().print(listing(base.script_sources(adapter), facts, gpus))
+    adapter = interpreter.choose(backend, facts)
+    known, gpus = base.script_sources(adapter), gpu.count(gpu.snapshot())
+    if json:
+        sys.stdout.write(write.plain_json(listing_document(known, facts, gpus)))
+    else:
+        print_whole(listing(known, facts, gpus), wide=True)

@@ -60,7 +60,7 @@ class Condition:
     model: str
     seed: int
     pins: tuple[str, ...] = ()
-    loose: tuple[str, ...] = ()
+    unpinned: tuple[str, ...] = ()
     settings: Settings = NO_SETTINGS
     orders: Orders = NO_ORDERS
     environment: Items = ()
@@ -101,9 +101,9 @@ class Condition:
 
         What a pin that goes shares with one that stays, stays.
         """
-        loosed = set(sources)
-        gone = [known[pin] for pin in self.pins if loosed & set(known[pin].holds)]
-        kept = [known[pin] for pin in self.pins if not loosed & set(known[pin].holds)]
+        unpinned = set(sources)
+        gone = [known[pin] for pin in self.pins if unpinned & set(known[pin].sources)]
+        kept = [known[pin] for pin in self.pins if not unpinned & set(known[pin].sources)]
         settings, environment = self.settings, dict(self.environment)
         for pin in gone:
             settings = settings.without(pin.settings)

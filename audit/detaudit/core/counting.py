@@ -5,15 +5,15 @@ from math import comb
 SIGNIFICANT = 0.05
 
 
-def excluded_rate(agreeing: int) -> float:
-    """The parting rate above which ``agreeing`` disjoint, independent pairs exclude it at 95 %.
+def excluded_rate(matching: int) -> float:
+    """The parting rate above which ``matching`` disjoint, independent pairs exclude it at 95 %.
 
     If pairs part with probability p, n agree with probability (1 - p)^n; that is below 0.05 for
     every p above 1 - 0.05^(1/n). 1 pair: 0.95, 5: 0.45, 29: 0.10.
     """
-    if agreeing < 1:
+    if matching < 1:
         raise ValueError("no agreeing pair excludes nothing")
-    return 1 - 0.05 ** (1 / agreeing)
+    return 1 - 0.05 ** (1 / matching)
 
 
 def pairs_needed(rate: float) -> int:
@@ -29,15 +29,18 @@ def pairs_needed(rate: float) -> int:
     return count
 
 
-def fisher(parted_loose: int, loose: int, parted_pinned: int, pinned: int) -> float:
+def fisher(differing_unpinned: int, unpinned: int, differing_pinned: int, pinned: int) -> float:
     """One-sided Fisher p: how probable at least this many of the partings fall on the loose side by
     chance.
     """
-    parted = parted_loose + parted_pinned
-    total = comb(loose + pinned, parted)
-    ways = range(parted_loose, min(loose, parted) + 1)
+    differing = differing_unpinned + differing_pinned
+    total = comb(unpinned + pinned, differing)
+    ways = range(differing_unpinned, min(unpinned, differing) + 1)
     return (
-        sum(comb(loose, k) * comb(pinned, parted - k) for k in ways if parted - k <= pinned) / total
+        sum(
+            comb(unpinned, k) * comb(pinned, differing - k) for k in ways if differing - k <= pinned
+        )
+        / total
     )
 
 

@@ -34,7 +34,7 @@ class Divergence:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Match:
     observations: int
 
 
@@ -45,9 +45,9 @@ class Incomparable:
     reason: str
 
 
-Comparison = Agreement | Divergence | Incomparable
+Comparison = Match | Divergence | Incomparable
 # What it is (its label); table, row, cell
-_Seen = tuple[tuple[str, str, int | None, str], Table, int, int]
+_Observed = tuple[tuple[str, str, int | None, str], Table, int, int]
 
 
 def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparison:
@@ -66,7 +66,7 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
     if row is not None:
         return _first_in(_observations(lefts, row), _observations(rights, row))
     count = sum(int(table.cells.size) for table in lefts.values())
-    return Agreement(count) if count else Incomparable("nothing was observed")
+    return Match(count) if count else Incomparable("nothing was observed")
 
 
 def aligned(left: Trace, right: Trace) -> Trace:
@@ -189,7 +189,7 @@ def _first_row_of(left: Table, right: Table) -> int | None:
     return int(np.argmax(differ)) if differ.any() else None
 
 
-def _observations(tables: dict[str, Table], row: int) -> Iterator[_Seen]:
+def _observations(tables: dict[str, Table], row: int) -> Iterator[_Observed]:
     """Every observation from a row on, in causal order."""
     names = sorted(tables)
     for number, place in zip(*(part[row:] for part in _order(tables, names)), strict=True):
@@ -199,7 +199,7 @@ def _observations(tables: dict[str, Table], row: int) -> Iterator[_Seen]:
             yield (table.phase, stage, _step(table, at), name), table, at, cell
 
 
-def _first_in(lefts: Iterator[_Seen], rights: Iterator[_Seen]) -> Divergence:
+def _first_in(lefts: Iterator[_Observed], rights: Iterator[_Observed]) -> Divergence:
     """The first observation of two sequences that is not the same. They are known to differ."""
     for left, right in zip_longest(lefts, rights):
         if left is None or right is None:
@@ -207,8 +207,8 @@ def _first_in(lefts: Iterator[_Seen], rights: Iterator[_Seen]) -> Divergence:
         (a, table, row, cell), (b, other, other_row, other_cell) = left, right
         if a != b:
             later_left, later_right = (
-                {a, *(seen[0] for seen in lefts)},
-                {b, *(seen[0] for seen in rights)},
+                {a, *(observed[0] for observed in lefts)},
+                {b, *(observed[0] for observed in rights)},
             )
             return _missing(right if a in later_right and b not in later_left else left)
         if table.cells[row, cell] != other.cells[other_row, other_cell]:
@@ -216,8 +216,8 @@ def _first_in(lefts: Iterator[_Seen], rights: Iterator[_Seen]) -> Divergence:
     raise ValueError("the traces do not differ")
 
 
-def _missing(seen: _Seen) -> Divergence:
-    _, stage, step, name = seen[0]
+def _missing(observed: _Observed) -> Divergence:
+    _, stage, step, name = observed[0]
     return Divergence(stage, step, name, "missing")
 
 
@@ -251,7 +251,7 @@ def compare_finals(left: Trace, right: Trace, name: str) -> Comparison | None:
     if left.final is None or right.final is None:
         return None
     if left.final == right.final:
-        return Agreement(1)
+        return Match(1)
     return Divergence("update", None, name, "bits")
 
 

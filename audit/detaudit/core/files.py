@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import select
 import stat
 import threading
@@ -18,17 +19,21 @@ END = 4000  # bytes of what a process has said that are looked at
 TO_OPEN, TO_GO_ON = 5.0, 60.0
 
 
-def replace_file(path: Path, content: bytes, durable: bool = False) -> None:
+def replace_file(
+    path: Path, content: bytes, durable: bool = False, mode: int | None = None
+) -> None:
     """Write a file under another name and rename it: a reader sees the file of before, or the whole
     new one. Where that fails nothing is left behind.
 
     ``durable``: also after a loss of power, as far as the disk keeps its word; a full disk is told
-    before the old file is gone.
+    before the old file is gone. ``mode``: the permissions of the new file, from its first byte on.
     """
     draft = path.with_name(f".detaudit-{os.getpid()}-{threading.get_ident()}.part")
     file = open(draft, "xb")  # noqa: SIM115 (a draft that is not ours must not be taken away below)
     try:
         with file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(content)
             if durable:
                 file.flush()
@@ -51,13 +56,23 @@ def read_json(path: Path) -> Any:
 
 
 def end_of(path: Path, most: int = END) -> str:
-    """The last ``most`` bytes of a file as text; empty where there is no such file."""
+    """The last whole lines of a file within ``most`` bytes, as text; empty where there is no such
+    file. Of a line that is longer by itself, the last whole words: the end of a line may hold a
+    secret that only its beginning betrays.
+    """
     if not path.exists():
         return ""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - most))
-        return file.read().decode("utf-8", "replace")
+        text = file.read().decode("utf-8", "replace")
+    if size <= most:
+        return text
+    for seam in ("[\r\n]", r"\s"):
+        *_, rest = re.split(seam, text, maxsplit=1)
+        if rest and rest != text:
+            return rest
+    return ""
 
 
 def write_stream(path: Path, content: bytes) -> None:

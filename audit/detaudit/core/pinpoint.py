@@ -26,19 +26,19 @@ class Replays:
     distinct: int
 
     @property
-    def parted(self) -> bool:
+    def differing(self) -> bool:
         return self.distinct > 1
 
 
 @dataclass(frozen=True)
-class Guilty:
+class LocatedOperation:
     """The operation at which replays parted, seen with every operation of the call watched.
 
     ``limits`` are the least and greatest elements of inputs that are integers. ``call`` is how
     ``tf.raw_ops`` takes it: (argument, places of its inputs), then (``attribute`` NAME, value).
     """
 
-    operation: str
+    name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     device: str
@@ -48,7 +48,7 @@ class Guilty:
     call: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
-    def of(cls, event: Executed, count: Replays) -> "Guilty":
+    def of(cls, event: Executed, count: Replays) -> "LocatedOperation":
         return cls(
             event.operation,
             event.shapes,
@@ -62,56 +62,55 @@ class Guilty:
 
 
 @dataclass(frozen=True)
-class Passage:
+class LayerReplay:
     """Consecutive operations of one stage that work for one layer or variable, one call of a layer
     for instance.
 
-    ``inputs`` and ``outputs`` say how many distinct ones there were in all replays: one, where they
-    repeat.
+    The distinct inputs and outputs are counted over all replays: one, where they repeat.
     """
 
     stage: str
-    layer: str
+    name: str
     operations: int
-    inputs: int
-    outputs: int
+    distinct_inputs: int
+    distinct_outputs: int
 
 
 @dataclass(frozen=True)
 class Pinpoint:
-    """The operation at which a replayed step parts; ``guilty`` is None where only the layer was
+    """The operation at which a replayed step parts; ``operation`` is None where only the layer was
     asked for.
 
     ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an
     ``eager loop`` was watched once in each process.
 
-    ``born``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs, other
-    results in another process), ``python`` (Python code, no operation, gave it other inputs),
+    ``origin``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs,
+    other results in another process), ``python`` (Python code, no operation, gave it other inputs),
     ``input`` (what the operation was given differed between the processes already), ``other`` (they
-    execute other operations from there on), or nothing. ``watched``, ``eager`` and ``compiled`` are
-    the replays of the step as a whole: with every operation watched, without, and as it was
-    compiled. ``same_watched``, ``same_eager``: do watching, and eager execution, give bits that the
-    step has without? None where that was not seen. ``passages`` is the watched step, layer by
-    layer, in order. ``failed`` says why the step could not be replayed. ``same_step``: does a
-    replay that repeats itself end on the bits on which the step itself ended? Null where replays
-    part.
+    execute other operations from there on), or nothing. ``recorded``, ``eager`` and ``compiled``
+    are the replays of the step as a whole: with every operation watched, without, and as it was
+    compiled. ``recorded_matches_eager``, ``eager_matches_compiled``: do watching, and eager
+    execution, give bits that the step has without? None where that was not seen. ``layers`` is
+    the watched step, layer by layer, in order. ``failed`` says why the step could not be replayed.
+    ``replay_matches_step``: does a replay that repeats itself end on the bits on which the step
+    itself ended? Null where replays part.
     """
 
     kind: str
     operations: int
-    born: str = ""
-    guilty: Guilty | None = None
+    origin: str = ""
+    operation: LocatedOperation | None = None
     stage: str = ""
     layer: str = ""
     line: str = ""
-    watched: Replays | None = None
+    recorded: Replays | None = None
     eager: Replays | None = None
     compiled: Replays | None = None
-    same_watched: bool | None = None
-    same_eager: bool | None = None
-    passages: tuple[Passage, ...] = ()
+    recorded_matches_eager: bool | None = None
+    eager_matches_compiled: bool | None = None
+    layers: tuple[LayerReplay, ...] = ()
     failed: str = ""
-    same_step: bool | None = None
+    replay_matches_step: bool | None = None
 
 
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
@@ -129,32 +128,32 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
     blank = Pinpoint(
         kind=first.kind,
         operations=first.operations,
-        watched=_sum([note.watched for note in notes]),
+        recorded=_sum([note.recorded for note in notes]),
         eager=_sum([note.eager for note in notes]),
         compiled=_sum([note.compiled for note in notes]),
-        same_watched=_all([note.same_watched for note in notes]),
-        same_eager=_all([note.same_eager for note in notes]),
-        passages=passages(replays[0].events, together),
-        same_step=_faithful(notes),
+        recorded_matches_eager=_all([note.recorded_matches_eager for note in notes]),
+        eager_matches_compiled=_all([note.eager_matches_compiled for note in notes]),
+        layers=layers(replays[0].events, together),
+        replay_matches_step=_faithful(notes),
     )
-    own = next((note.guilty for note in notes if note.guilty), None)
+    own = next((note.operation for note in notes if note.operation), None)
     if own is not None and not _kept(notes):
         count = Replays(own["replays"], own["distinct"])
         return replace(
             blank,
-            born=PYTHON if own["python"] else KERNEL,
-            guilty=Guilty.of(Executed.of(own), count),
+            origin=PYTHON if own["python"] else KERNEL,
+            operation=LocatedOperation.of(Executed.of(own), count),
             stage=own["stage"],
             layer=own["layer"],
             line=own["line"],
         )
     for other in replays[1:]:
-        born, event = between(replays[0].events, other.events)
+        origin, event = between(replays[0].events, other.events)
         if event is not None:
             return replace(
                 blank,
-                born=born,
-                guilty=Guilty.of(event, Replays(2, 2)),
+                origin=origin,
+                operation=LocatedOperation.of(event, Replays(2, 2)),
                 stage=event.stage,
                 layer=event.layer,
                 line=event.line,
@@ -193,18 +192,20 @@ def _kept(notes: Sequence[StepReplayed]) -> bool:
     What a replay does not set back, such as a counter in Python code or an iterator, looks as if
     the step parted. One process may have had the time for more replays than another.
     """
-    guilty = [note.guilty for note in notes if note.guilty]
-    if len(notes) < 2 or len(guilty) < len(notes):
+    operations = [note.operation for note in notes if note.operation]
+    if len(notes) < 2 or len(operations) < len(notes):
         return False
-    shared = min(len(each["seen"]) for each in guilty)
+    shared = min(len(each["by_replay"]) for each in operations)
     return all(
-        each["operation"] == guilty[0]["operation"]
-        and each["seen"][:shared] == guilty[0]["seen"][:shared]
-        for each in guilty
+        each["operation"] == operations[0]["operation"]
+        and each["by_replay"][:shared] == operations[0]["by_replay"][:shared]
+        for each in operations
     )
 
 
-def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> tuple[Passage, ...]:
+def layers(
+    events: Sequence[Executed], replays: Sequence[Sequence[Marks]]
+) -> tuple[LayerReplay, ...]:
     """The step, layer by layer, in the order of execution: ``events`` tells the layers, ``replays``
     what was seen.
 
@@ -216,13 +217,15 @@ def passages(events: Sequence[Executed], replays: Sequence[Sequence[Marks]]) -> 
     kept, place = [], 0
     for (stage, layer), group in groupby(events[:alike], lambda one: (one.stage, one.layer)):
         end = place + len(foreign := [set(one.foreign) for one in group])
-        seen = [_through(replay[place:end], foreign) for replay in replays]
+        observed = [_through(replay[place:end], foreign) for replay in replays]
         kept.append(
-            Passage(stage, layer, end - place, *(len(set(one)) for one in zip(*seen, strict=True)))
+            LayerReplay(
+                stage, layer, end - place, *(len(set(one)) for one in zip(*observed, strict=True))
+            )
         )
         place = end
-    parted = next((number for number, passage in enumerate(kept) if passage.outputs > 1), 0)
-    return tuple(kept[max(0, parted - MOST) : parted + MOST])
+    differing = next((number for number, layer in enumerate(kept) if layer.distinct_outputs > 1), 0)
+    return tuple(kept[max(0, differing - MOST) : differing + MOST])
 
 
 def _through(
@@ -244,10 +247,10 @@ def _faithful(notes: Sequence[StepReplayed]) -> bool | None:
     decides.
     """
     answers = [
-        note.same_step
+        note.replay_matches_step
         for note in notes
         for ends in [note.compiled or note.eager]
-        if ends and ends.distinct == 1 and note.same_step is not None
+        if ends and ends.distinct == 1 and note.replay_matches_step is not None
     ]
     return all(answers) if answers else None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from detaudit.core import divergence as diff
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.divergence import Agreement, Divergence, Incomparable
+from detaudit.core.divergence import Divergence, Incomparable, Match
 from detaudit.core.experiment import Finished, Found
 from detaudit.core.outcome import UNAVAILABLE
 from detaudit.core.verdict import Count
@@ -22,8 +22,8 @@ class Tally:
     """
 
     condition: Condition
-    agreed: int = 0
-    parted: int = 0
+    matching: int = 0
+    differing: int = 0
     divergence: Divergence | None = None
     problems: tuple[str, ...] = ()
     unavailable: str | None = None
@@ -32,10 +32,10 @@ class Tally:
 
     @property
     def pairs(self) -> int:
-        return self.agreed + self.parted
+        return self.matching + self.differing
 
     def count(self, name: str) -> Count:
-        return Count(name, self.condition.model, self.agreed, self.parted)
+        return Count(name, self.condition.model, self.matching, self.differing)
 
 
 def tally(
@@ -50,7 +50,7 @@ def tally(
     Two trials of which one failed and the other completed have parted, but nothing says where: a
     problem as well, told with the failure's own reason.
     """
-    agreed = parted = 0
+    matching = differing = 0
     divergence, problems, unavailable = None, [], None
     for left, right in pairs:
         a, b = found[left], found[right]
@@ -64,16 +64,16 @@ def tally(
         compared = compare_finished(a, b, ignore)
         if isinstance(compared, Incomparable):
             problems.append(compared.reason)
-        elif isinstance(compared, Agreement):
-            agreed += 1
+        elif isinstance(compared, Match):
+            matching += 1
         else:
-            parted += 1
+            differing += 1
             divergence = divergence or compared
     finished = [found[trial] for pair in pairs for trial in pair]
     return Tally(
         condition,
-        agreed,
-        parted,
+        matching,
+        differing,
         divergence,
         tuple(problems),
         unavailable,

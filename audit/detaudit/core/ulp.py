@@ -31,15 +31,15 @@ _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 @dataclass(frozen=True)
 class Distance:
     """Between two tensors of one dtype and shape. ``ulps_max`` is None where the dtype is not a
-    float or a NaN is involved; ``first`` is the flat index (C order) of the first element that
-    differs. ``max_abs`` is the greatest absolute difference, None where one of the differences is
-    no finite number or the dtype is none of float64, float32, float16 and bfloat16.
+    float or a NaN is involved; ``first_index`` is the flat index (C order) of the first element
+    that differs. ``max_abs`` is the greatest absolute difference, None where one of the differences
+    is no finite number or the dtype is none of float64, float32, float16 and bfloat16.
     """
 
     ulps_max: int | None
-    elements: int
-    of: int
-    first: int
+    differing_elements: int
+    total: int
+    first_index: int
     max_abs: float | None
 
 

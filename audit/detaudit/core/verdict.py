@@ -11,18 +11,18 @@ SKIPPED, ERROR = "skipped", "error"
 
 @dataclass(frozen=True)
 class Count:
-    """What the pairs of one condition showed: ``agreed`` and ``parted`` of them, by what they are
-    called.
+    """What the pairs of one condition showed: ``matching`` and ``differing`` of them, by what they
+    are called.
     """
 
     name: str
     model: str
-    agreed: int
-    parted: int
+    matching: int
+    differing: int
 
     @property
     def pairs(self) -> int:
-        return self.agreed + self.parted
+        return self.matching + self.differing
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Verdict:
     """``trials`` are the numbers of the trials it rests on. ``pin`` is the pin that was seen to
     hold.
 
-    ``settings`` groups the names of settings that gave the same bits, per model. ``excluded`` is
-    the parting rate above which the agreeing pairs exclude it at 95 %, where they agreed.
+    ``settings`` groups the names of settings that gave the same bits, per model. ``excluded_rate``
+    is the parting rate above which the agreeing pairs exclude it at 95 %, where they agreed.
     ``pinpoint`` is the operation at which loose runs part, where their step could be replayed.
     """
 
@@ -43,6 +43,6 @@ class Verdict:
     divergence: Divergence | None = None
     settings: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = ()
     counts: tuple[Count, ...] = ()
-    excluded: float | None = None
+    excluded_rate: float | None = None
     other_pins: tuple[str, ...] = ()
     pinpoint: Pinpoint | None = None

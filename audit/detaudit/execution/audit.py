@@ -15,14 +15,16 @@ from typing import Any, TypeVar
 
 from detaudit.core.conclusion import Failure
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.events import Closing, Emit, Expected, Phase, Told
+from detaudit.core.durations import duration
+from detaudit.core.events import Closing, Emit, Expected, Notice, Phase, logged
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
 from detaudit.errors import DetauditError, EnvironmentUnusable
 from detaudit.execution import clearing
 from detaudit.execution.host import Hello, Interpreter
+from detaudit.execution.limits import Limits
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import digests, environment_for_nests
 from detaudit.execution.workspace import LONG, Workspace, alone, workspace
 from detaudit.machine import gpu, system
@@ -40,17 +42,18 @@ Findings = TypeVar("Findings")
 def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
     """A new audit, or with ``resume`` a saved one. Raises UsageError where that cannot be read."""
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         saved = None
         if resume:
             # Where the file really is: traces lie beside it, and trials have other working folders
             path = Path(os.path.realpath(resume))
-            held.enter_context(alone(path.parent))
+            stack.enter_context(alone(path.parent))
             saved = load(path)
         gpus = gpu.snapshot()
+        emit = logged(emit)
         for sentence in clearing.clear(saved.path.parent if saved else None):
-            emit(Told(sentence))
-        folder = held.enter_context(workspace(saved.path.parent if saved else None, prefix))
+            emit(Notice(sentence))
+        folder = stack.enter_context(workspace(saved.path.parent if saved else None, prefix))
         work = Session(folder, emit, gpus, saved, began=began, clock=clock)
         try:
             yield work
@@ -124,7 +127,7 @@ class Session:
         """
         try:
             yield
-            cut = self.runner is not None and self.runner.cut
+            cut = self.runner is not None and self.runner.ended_early
             self.folder.kept = self.saved is not None and (cut or self.undecided)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -183,19 +186,25 @@ class Session:
             raise EnvironmentUnusable(gpu.missing(answer.outcome.reason, self.gpus))
         return False
 
-    def forecast(self, experiments: Iterable[Asking], alone: float) -> None:
+    def forecast(
+        self, doing: str, experiments: Iterable[Asking], later_runs: int, later: float
+    ) -> None:
         """Tell how much work is known at the start, from what every experiment asks for first.
 
-        ``alone`` are the seconds of what is done with nothing beside it.
+        ``doing`` says what is done; ``later`` are the seconds of ``later_runs``, which have nothing
+        beside them.
         """
         assert self.runner is not None
         wanted = {trial.key(): trial for experiment in experiments for trial in experiment.wanted}
         environments = {(trial.variables, trial.side) for trial in wanted.values()}
         starts = len(environments) if self.runner.interpreter.fork else len(wanted)
         seconds = len(wanted) * TRIAL_SECONDS + starts * START_SECONDS
+        seconds = seconds / self.runner.limits.jobs + later
+        runs = len(wanted.keys() | self.runner.finished.keys()) + later_runs
         self.emit(
-            Expected(len(wanted), len(environments), seconds / self.runner.limits.jobs + alone)
+            Notice(f"{doing}: {runs} runs or more, about {duration(seconds)} on this machine")
         )
+        self.emit(Expected(runs, seconds, later_runs, later))
 
     # Saving, and going on -------------------------------------------------------------------------
 
@@ -229,7 +238,7 @@ class Session:
         if self.saved is not None:
             refuse_changed(self.saved, identity)
             self.runner.take_up(usable(self.saved.finished))
-            self.emit(Told(f"Finished trials that are taken up: {len(self.runner.finished)}"))
+            self.emit(Notice(f"Finished trials that are taken up: {len(self.runner.finished)}"))
         self._record = Record(self.folder.path, identity, lasting)
         self._record.write(self.trials())
         self.runner.keep = self._record.add
@@ -262,7 +271,7 @@ class Session:
 
     def complete(self, findings: Findings) -> Findings:
         """The findings of a command with what every report tells besides."""
-        cut = self.runner is not None and self.runner.cut
+        cut = self.runner is not None and self.runner.ended_early
         warnings = {}
         if self.failure is not None and hasattr(findings, "warnings"):
             sentence = f"the audit ended early ({self.failure.reason}): what was not decided by then is missing"
@@ -271,7 +280,7 @@ class Session:
             findings,
             trials=self.trials(),
             machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
-            cut=cut,
+            over_budget=cut,
             interrupted=self.interrupted,
             failure=self.failure,
             resume=self.resume if self.folder.kept else None,

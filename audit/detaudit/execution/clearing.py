@@ -118,7 +118,7 @@ def end_processes(folder: Path) -> None:
     """Kill every process that a trial in ``folder`` has started and that is still there, in
     whatever session: they inherit the trial's environment, in which the folder stands.
     """
-    marks = [name + os.fsencode(folder) + b"/" for name in (b"DETAUDIT_TRIAL=", b"TMPDIR=")]
+    marks = [name + os.fsencode(folder) + b"/" for name in (b"_DETAUDIT_TRIAL=", b"TMPDIR=")]
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             environment = (entry / "environ").read_bytes()

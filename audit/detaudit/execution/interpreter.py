@@ -10,11 +10,14 @@ from detaudit_probes.declare import NOT_TENSORFLOW, keras_2_is_chosen, under_ker
 
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.execution.workspace import workspace
 from detaudit.registry import base
 
+#: What ``KERAS_BACKEND`` takes.
+KERAS_NAMES = ("tensorflow", *NOT_TENSORFLOW)
 #: The distributions that are TensorFlow.
 TENSORFLOW = (
     "tensorflow",
@@ -48,6 +51,26 @@ def ask(python: str) -> Hello:
             runner.close()
 
 
+def choose(
+    asked: str | None, facts: Mapping[str, Any], variables: Mapping[str, str] = os.environ
+) -> str:
+    """The adapter for the backend that is ``asked`` for, or else that ``KERAS_BACKEND`` names, or
+    else that is installed: TensorFlow where it is, the other one where there is one.
+
+    Raises EnvironmentUnusable where several others are there, and as :func:`adapter` does.
+    """
+    named = variables.get("KERAS_BACKEND")
+    backend = asked or (named if named in KERAS_NAMES else None)
+    if backend is None:
+        there = installed(facts)
+        if len(there) > 1 and there[0] != "tensorflow":
+            raise EnvironmentUnusable(
+                f"This environment has {' and '.join(there)}: choose one with --backend {there[0]}."
+            )
+        backend = there[0] if there else "tensorflow"
+    return adapter(backend, facts, variables)
+
+
 def adapter(
     backend: str, facts: Mapping[str, Any], variables: Mapping[str, str] = os.environ
 ) -> str:
@@ -57,25 +80,18 @@ def adapter(
     Keras is old by its version, or where ``variables`` make TensorFlow take the package
     ``tf_keras``.
 
-    Raises EnvironmentUnusable where TensorFlow is not there and another backend is, and for
-    TensorFlow 2.0 to 2.2.
+    Raises EnvironmentUnusable for TensorFlow 2.0 to 2.2.
     """
     packages = facts.get("packages", {})
     release = next((_release(packages[name]) for name in TENSORFLOW if name in packages), None)
     if backend != "tensorflow":
         return backend
     if release is None:
-        others = [name for name in NOT_TENSORFLOW if name in packages]
-        if others:
-            raise EnvironmentUnusable(
-                f"There is no TensorFlow in this environment, but {' and '.join(others)}: "
-                f"give --backend {others[0]}."
-            )
         return backend
     if (2, 0) <= release < (2, 3):
         raise EnvironmentUnusable(
-            f"TensorFlow {release[0]}.{release[1]} is followed in no way: 1.x is, and 2.3 and "
-            f"newer."
+            f"TensorFlow {release[0]}.{release[1]} is not supported: TensorFlow 1, and 2.3 or "
+            f"newer, are."
         )
     # Before 2.7 the Keras of TensorFlow's users is 2, whatever else is installed.
     legacy = "tf-keras" in packages and keras_2_is_chosen(variables)

@@ -7,7 +7,9 @@ the nest sees the end of its lifeline and ends itself and its children.
 
 import contextlib
 import os
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,16 @@ from detaudit.core.outcome import Ended, last_line, sentence
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
+
+#: The extras of our own distribution that install a backend.
+EXTRAS = ("tensorflow", "jax", "torch")
+#: What an environment needs for a backend where detaudit is not to be installed in it.
+PACKAGES = {
+    "jax": ("jax", "keras"),
+    "torch": ("torch", "keras"),
+    "theano": ("theano", "keras==2.0.3"),
+    "tf_keras": ("tensorflow", "tf_keras"),
+}
 
 GUEST = Path(detaudit_probes.__file__).parent
 
@@ -167,6 +179,18 @@ def _said(control: Path) -> str:
     return f', after "{sentence(line)}"' if line else ""
 
 
+def install_line(interpreter: Interpreter) -> str:
+    """The command that installs what the backend needs: into detaudit's own environment with its
+    extra, into another one without detaudit.
+    """
+    python = shlex.quote(interpreter.path)
+    own = interpreter.path == sys.executable
+    if own and interpreter.backend in EXTRAS:
+        return f"{python} -m pip install 'detaudit[{interpreter.backend}]'"
+    packages = PACKAGES.get(interpreter.backend, ("tensorflow", "keras"))
+    return f"{python} -m pip install {' '.join(packages)}"
+
+
 def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str:
     """One sentence for a nest that answered that it is not ready."""
     if failure["kind"] != "import-failed":
@@ -176,8 +200,8 @@ def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str
         and failure["missing"] == failure["module"]
     ):
         return (
-            f"{interpreter.path} has no {failure['module']}. Install it there, or give --python an interpreter "
-            f"that has it (for TensorFlow and Keras: pip install 'detaudit[tensorflow]')."
+            f"{interpreter.path} has no {failure['module']}. Install it there with: "
+            f"{install_line(interpreter)}. Or give --python an interpreter that has it."
         )
     return (
         f"{interpreter.path} cannot import {failure['module']}: {failure['type']}: {failure['message']}. "

@@ -161,7 +161,7 @@ def _finished(saved: Mapping[str, Any], folder: Path) -> Finished:
     condition["settings"] = codec.decode(protocol.Settings, condition["settings"])
     condition["orders"] = codec.decode(protocol.Orders, condition["orders"])
     condition["environment"] = items(condition["environment"])
-    for name in ("pins", "loose"):
+    for name in ("pins", "unpinned"):
         condition[name] = tuple(condition[name])
     trace = traces.read(folder / saved["folder"]) if saved["folder"] else None
     if saved["folder"] and trace is None:

@@ -1,6 +1,7 @@
 """Running trials: experiments ask for them, nests run them, each distinct trial once."""
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,22 +17,12 @@ from detaudit.core.experiment import Asking, Finished, Found
 from detaudit.core.outcome import UNSTARTED, Ended, Outcome, of_child
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Host, Interpreter, OpenHost
+from detaudit.execution.limits import Limits
 from detaudit.execution.nests import Nest
 from detaudit.machine import confinement
 
+_LOG = logging.getLogger(__name__)
 _NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole
-    audit; at ``most`` so many trials in it.
-    """
-
-    jobs: int = 2
-    timeout: float = 300.0
-    budget: float | None = None
-    most: int | None = None
 
 
 @dataclass
@@ -59,7 +50,7 @@ class Runner:
     keep_bytes: bool = True
     emit: Emit = lambda event: None
     finished: dict[str, Finished] = field(default_factory=dict)
-    cut: bool = False
+    ended_early: bool = False
     open_host: OpenHost = Nest
     keep: Callable[[Finished], None] = lambda finished: None
 
@@ -95,7 +86,7 @@ class Runner:
                         del waiting[index]
                 self._retire()
             if self.over_budget():
-                self.cut = self.cut or bool(waiting)
+                self.ended_early = self.ended_early or bool(waiting)
                 self._queue.clear()
                 if not self._running:
                     return
@@ -155,11 +146,11 @@ class Runner:
         """Whether the time, or the number of trials, that the user allows is spent."""
         seconds, most = self.limits.budget, self.limits.most
         used = len(self.finished) + len(self._running)
-        self._spent = (
-            self._spent
-            or (seconds is not None and time.monotonic() - self._began > seconds)
-            or (most is not None and used >= most and bool(self._queue))
-        )
+        late = seconds is not None and time.monotonic() - self._began > seconds
+        many = most is not None and used >= most and bool(self._queue)
+        if (late or many) and not self._spent:
+            _LOG.info("the budget is spent after %d trials", len(self.finished))
+            self._spent = True
         return self._spent
 
     def _turn(self) -> None:
@@ -188,6 +179,9 @@ class Runner:
         finished = Finished(run.trial, run.number, outcome, trace)
         self.finished[run.trial.key()] = finished
         self.keep(finished)
+        _LOG.info("trial %d %s in %.1f s", run.number, outcome.kind, outcome.seconds)
+        if outcome.reason:
+            _LOG.debug("trial %d: %s", run.number, outcome.reason)
         done = len(self.finished)
         known = done + len(self._queue) + len(self._running)
         self.emit(TrialEnded(done, known, run.trial.condition.model, outcome.kind))
@@ -246,9 +240,9 @@ class Runner:
     def _open(self, trial: Trial) -> Host:
         variables = with_variables(self.base, trial.environment())
         environment = {name: value for name, value in variables.items() if value is not None}
-        return self.open_host(
-            self.interpreter, self.control / f"nest-{next(self._folders):05}", environment
-        )
+        control = self.control / f"nest-{next(self._folders):05}"
+        _LOG.debug("%s starts in %s", self.interpreter.path, control)
+        return self.open_host(self.interpreter, control, environment)
 
     def _run(self, trial: Trial, nest: Host) -> None:
         condition, number = trial.condition, next(self._numbers)
@@ -262,12 +256,19 @@ class Runner:
             feed=condition.feed,
             procedure=condition.procedure,
             pins=condition.pins,
-            loose=condition.loose,
+            unpinned=condition.unpinned,
             settings=condition.settings,
             orders=condition.orders,
             fingerprint=self.fingerprint,
             keep_bytes=self.keep_bytes,
             timeout=self.limits.timeout,
+        )
+        _LOG.debug(
+            "trial %d begins: %s, pinned %s, draw %d",
+            number,
+            condition.model,
+            ", ".join(condition.pins) or "nothing",
+            trial.draw,
         )
         grace = 30.0
         self._running.append(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 #: What a terminal, a login or a desktop sets for itself: it is another one whenever somebody comes
-#: back, and no training depends on it.
+#: back, and no training depends on it. Our own are options, which are compared as such.
 _OF_A_SESSION = re.compile(
     r"""_|SHLVL|PWD|OLDPWD|PS[0-4]|PROMPT_COMMAND|HIST\w+|TMPDIR|TEMP|TMP
       | TERM|TERM_\w+|TERMINFO\w*|TERMCAP|TTY|COLUMNS|LINES|COLORTERM|LS_COLORS|STY|TMUX\w*
@@ -13,7 +13,7 @@ _OF_A_SESSION = re.compile(
       | (DBUS|DESKTOP|GPG|SSH|SYSTEMD)_\w+|XDG_(CURRENT|RUNTIME|SEAT|SESSION|VTNR)\w*
       | DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|WINDOWID|WINDOWPATH|SESSION_MANAGER
       | \w+_SESSION_(ID|KEY)|\w+_PID|INVOCATION_ID|JOURNAL_STREAM
-      | BROWSER|EDITOR|LESS|MAIL|PAGER|VISUAL""",
+      | DETAUDIT_\w+|BROWSER|EDITOR|LESS|MAIL|PAGER|VISUAL""",
     re.VERBOSE,
 )
 #: Batch systems and build servers: each job has its own.

@@ -88,10 +88,10 @@ def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspa
             f"Cannot make a working folder in {saved or tempfile.gettempdir()}: "
             f"{error.strerror or error}. Set TMPDIR to a folder with some hundred megabytes free."
         ) from None
-    with contextlib.ExitStack() as held:
-        held.callback(claim.release)
+    with contextlib.ExitStack() as stack:
+        stack.callback(claim.release)
         if saved is None:
-            held.enter_context(alone(work.path))
+            stack.enter_context(alone(work.path))
         try:
             yield work
         finally:

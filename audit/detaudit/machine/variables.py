@@ -5,16 +5,17 @@ the lists below; its value is shortened and left out where it looks like a secre
 machine.
 """
 
-import math
 import platform
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from detaudit_probes.placebos import PLACEBOS
+
+from detaudit.machine.secrets.forms import looks_secret
+from detaudit.machine.secrets.names import says_secret
 
 #: Recorded where they are set: seeds, threads, devices, kernels, locale (it orders names),
 #: allocators.
@@ -96,19 +97,9 @@ _FOREIGN = (
     "TF_REATTACH_",
     "TF_WORKSPACE",
 )
+#: Of a name: words of what is no secret, but names a machine or a person.
 _PRIVATE_WORDS = frozenset(
     {
-        "TOKEN",
-        "SECRET",
-        "SECRETS",
-        "PASSWORD",
-        "PASSWD",
-        "PWD",
-        "CREDENTIAL",
-        "CREDENTIALS",
-        "AUTH",
-        "COOKIE",
-        "APIKEY",
         "USER",
         "USERNAME",
         "EMAIL",
@@ -126,14 +117,6 @@ _LONGEST = 2000
 LEFT_OUT = "<left out: it may be private>"
 
 _END = r"(?=$|[/\\\s:,;\"'])"
-_SECRET = re.compile(
-    r"""[a-z][a-z0-9+.-]*://[^/\s]*:[^/\s]*@        # a password in an address
-      | \b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abprs]-|AKIA|ASIA|AIza|ya29\.)[A-Za-z0-9_-]{8,}
-      | \beyJ[A-Za-z0-9_-]{8,}\.                    # a JSON web token
-      | -----BEGIN
-      | (?i:password|passwd|secret|token|api_?key)\s*[=:]""",
-    re.VERBOSE,
-)
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _HOMES = re.compile(
     r"(?<![\w.~-])(?:/home|/Users|/var/home)/[^/\s:,;=\"']+|(?<![\w.~/-])/root(?=$|[/\s:,;\"'])"
@@ -196,23 +179,8 @@ def is_listed(name: str) -> bool:
 
 
 def _is_private(name: str) -> bool:
-    return bool(_PRIVATE_WORDS & set(name.split("_"))) or name.endswith("_KEY")
-
-
-def looks_secret(value: str) -> bool:
-    """A known shape of key or password, or a long word too mixed to be a setting. A device's UUID
-    is neither.
-    """
-    words = re.split(r"[\s=,:;/\\\"'._()\[\]{}-]+", _UUID.sub("", value))
-    return bool(_SECRET.search(value)) or any(map(_is_random, words))
-
-
-def _is_random(word: str) -> bool:
-    """At least 24 characters, digits and letters both, and more than 3 bits a character."""
-    if len(word) < 24 or not (re.search(r"\d", word) and re.search(r"[A-Za-z]", word)):
-        return False
-    shares = [count / len(word) for count in Counter(word).values()]
-    return -sum(share * math.log2(share) for share in shares) > 3
+    named = bool(_PRIVATE_WORDS & set(name.split("_")))
+    return named or says_secret(name) or name.endswith("_KEY")
 
 
 def shorten(text: str, home: str = "", temporary: str = "", host: str = "") -> str:

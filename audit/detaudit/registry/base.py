@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from detaudit_probes import sources
-from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Loosen, Pin, Source
+from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Pin, Source, Unpin
 from detaudit_probes.kit import models
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import NO_SETTINGS, Settings
@@ -120,7 +120,7 @@ def declared_variables(declared: Iterable[Source]) -> set[str]:
         for pin in source.pins:
             names |= pin.environment.keys()
         for experiment in (source.experiment, *source.per_backend.values()):
-            if isinstance(experiment, Loosen):
+            if isinstance(experiment, Unpin):
                 names |= experiment.environment.keys()
             elif isinstance(experiment, Compare):
                 names |= {name for setting in experiment.settings for name in setting.environment}

@@ -2,7 +2,7 @@
 
 import inspect
 
-from detaudit_probes.declare import Compare, Loosen, Source
+from detaudit_probes.declare import Compare, Source, Unpin
 
 
 def pins_of(source: Source) -> tuple[str, ...]:
@@ -19,14 +19,14 @@ def tried(source: Source) -> str:
     """The experiment in a sentence."""
     plan = source.experiment
     if plan is None:
-        return "By detaudit run alone, on your own script."
+        return "Only by detaudit run, on your own script."
     models = ", ".join(name.removeprefix("source:") for name in plan.models)
-    race = " It is a race: at least 5 pairs a side." if plan.race else ""
+    race = " It is a race, so each side has at least 5 pairs." if plan.race else ""
     if isinstance(plan, Compare):
-        settings = ", ".join(one.name for one in plan.settings)
-        return f"Settings {settings} on {models}, each against itself and the others.{race}"
-    assert isinstance(plan, Loosen)
-    return f"Loose pairs against pinned pairs on {models}.{race}"
+        settings = "; ".join(one.name for one in plan.settings)
+        return f"Each setting against itself and the others, on {models}: {settings}.{race}"
+    assert isinstance(plan, Unpin)
+    return f"Unpinned pairs against pinned pairs, on {models}.{race}"
 
 
 def prose(docstring: str) -> str:

@@ -63,21 +63,21 @@ def includes(stronger: Known, weaker: Known, known: Mapping[str, Pin]) -> bool:
     """Whether the ``stronger`` recipe holds every source that the ``weaker`` one holds, and
     more.
     """
-    return _held(weaker, known) < _held(stronger, known)
+    return _pinned_sources(weaker, known) < _pinned_sources(stronger, known)
 
 
-def _held(rung: Known, known: Mapping[str, Pin]) -> set[str]:
-    return {source for pin in rung.pins for source in known[pin].holds}
+def _pinned_sources(rung: Known, known: Mapping[str, Pin]) -> set[str]:
+    return {source for pin in rung.pins for source in known[pin].sources}
 
 
 def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str) -> Condition:
     """A training as a user writes it, Keras' own defaults throughout, with nothing but the rung's
     pins.
     """
-    bare = Condition(base.backend, base.device, model, base.seed)
+    recipe = Condition(base.backend, base.device, model, base.seed)
     for pin in rung.pins:
-        bare = bare.with_pin(known[pin])
-    return bare
+        recipe = recipe.with_pin(known[pin])
+    return recipe
 
 
 def lines(rung: Known, known: Mapping[str, Pin], backend: str, seed: int) -> tuple[str, ...]:

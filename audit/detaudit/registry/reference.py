@@ -13,8 +13,10 @@ from detaudit.registry.describe import pins_of, tried
 
 _HEAD = """# Sources
 
-Everything that detaudit knows can make two runs differ. Generated from the files under
-`probes/detaudit_probes/sources/`; `python -m detaudit.registry.reference` writes this page again.
+All sources that detaudit knows. A source is one thing that can make two runs differ.
+
+This page is generated from the files in `probes/detaudit_probes/sources/` by
+`python -m detaudit.registry.reference`.
 """
 
 
@@ -36,7 +38,7 @@ def page() -> str:
 
 
 def _contents(known: list[Source]) -> Iterator[str]:
-    yield "| source | what it is | quick |"
+    yield "| source | what it is | in `scan --quick` |"
     yield "|---|---|---|"
     for source in known:
         yield f"| [`{source.id}`](#{anchor(source.id)}) | {source.title} | {'yes' if source.quick else ''} |"
@@ -63,8 +65,8 @@ def _entry(source: Source, prose: str) -> Iterator[str]:
 
 
 def _pin(pin: Pin) -> Iterator[str]:
-    note = f" Besides: {pin.note}." if pin.note else ""
-    yield f"Pin `{pin.id}`, for {', '.join(f'`{name}`' for name in pin.holds)}.{note}"
+    note = f" Note: {pin.note}." if pin.note else ""
+    yield f"Pin `{pin.id}` covers {', '.join(f'`{name}`' for name in pin.sources)}.{note}"
     if pin.environment:
         yield _block("bash", [f"export {name}={value}" for name, value in pin.environment.items()])
     for backend, lines in pin.lines.items():

@@ -1,5 +1,5 @@
-"""What a report may say: paths shortened, host names left out, only listed variables, lengths
-bounded.
+"""What a report may say: secrets masked, paths shortened, host names left out, only listed
+variables, lengths bounded.
 """
 
 import math
@@ -7,11 +7,14 @@ import os
 import re
 import socket
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import PurePath
 from typing import Any
 
 from detaudit.machine import variables
+from detaudit.machine.secrets import forms, names, values
 from detaudit.report.schema.v1 import LARGEST, NAME, TEXT
 
 #: Keys of facts that would name a machine or a person.
@@ -21,15 +24,17 @@ PRIVATE_KEYS = frozenset(
 
 # A host that bears one of our own words is no secret, and hiding it would garble every sentence.
 _NO_SECRET = frozenset(
-    {"localhost", "cpu", "gpu", "tensorflow", "keras", "python", "linux", "docker", "none"}
+    {"localhost", "cpu", "gpu", "tensorflow", "keras", "python", "linux", "docker", "none", "root"}
 )
 _DEEPEST = 12
+_CUT = "\u2026"
+_OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 
 
 @dataclass(frozen=True)
 class Private:
-    """What is hidden: a home folder as ``~``, the folder for temporary files as ``<tmp>``, the
-    host's name.
+    """What is hidden: whatever looks like a secret, and ``secrets`` by their values; a home folder
+    as ``~``, the folder for temporary files as ``<tmp>``, the host's name.
 
     ``listed`` are variables that may be recorded besides those on ``environment``'s lists.
     """
@@ -38,28 +43,73 @@ class Private:
     temporary: str = ""
     host: str = ""
     listed: Collection[str] = ()
+    secrets: tuple[str, ...] = ()
 
     @classmethod
-    def of_here(cls, listed: Collection[str] = ()) -> "Private":
-        return cls(os.path.expanduser("~"), tempfile.gettempdir(), socket.gethostname(), listed)
+    def of_here(cls, listed: Collection[str] = (), arguments: Sequence[str] = ()) -> "Private":
+        """Of this process and its environment. ``arguments`` are those of a user's program."""
+        return cls(
+            os.path.expanduser("~"),
+            tempfile.gettempdir(),
+            socket.gethostname(),
+            listed,
+            values.collect(os.environ, arguments),
+        )
 
     def text(self, value: object, longest: int = TEXT) -> str:
         """``value`` as text that may stand in a report: at most ``longest`` characters, all
         encodable.
         """
-        shown = str(value)[: 4 * longest].encode("utf-8", "replace").decode("utf-8")
-        shown = variables.shorten(shown, self.home, self.temporary)
-        # The whole name first: none of its domain is left
-        for host in (
-            self.host,
-            self.host.partition(".")[0],
-        ):
-            if len(host) > 2 and host.lower() not in _NO_SECRET:
-                shown = re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", "<host>", shown)
-        return shown if len(shown) <= longest else shown[: longest - 1] + "\u2026"
+        # Masked before it is cut: half a secret would not be known for one
+        return _cut(self._redacted(_cut(str(value), 4 * longest)), longest)
+
+    def texts(self, lines: Iterable[object], longest: int = TEXT) -> list[str]:
+        """:meth:`text` of lines that belong together: a secret may stand on several of them."""
+        given = [_cut(str(line), 4 * longest) for line in lines]
+        given = [_as_value(before, line) for before, line in zip(["", *given], given, strict=False)]
+        redacted = self._redacted("\n".join(given)).split("\n")
+        ends = list(accumulate(line.count("\n") + 1 for line in given))
+        whole = [
+            "\n".join(redacted[start:end]) for start, end in zip([0, *ends], ends, strict=False)
+        ]
+        return [_cut(line, longest) for line in whole]
+
+    def named(self, name: str, value: object, longest: int = TEXT) -> str:
+        """:meth:`text` of what is called ``name``, which may say that it is a secret."""
+        return self.text(forms.mask_named(name, str(value)), longest)
+
+    def ending(self, text: str, longest: int = TEXT) -> str:
+        """The last whole lines of ``text``, redacted."""
+        redacted = self._redacted(text)
+        if len(redacted) <= longest:
+            return redacted
+        return redacted[-longest:].partition("\n")[2]
 
     def name(self, value: object) -> str:
         return self.text(value, NAME)
+
+    def _redacted(self, text: str) -> str:
+        """``text`` with what is private replaced; line breaks stay where they are."""
+        shown = text.encode("utf-8", "replace").decode("utf-8")
+        shown = forms.mask(values.mask_values(shown, self.secrets))
+        shown = variables.shorten(shown, self.home, self.temporary)
+        # The whole name first: none of its domain is left
+        for host in (self.host, self.host.partition(".")[0]):
+            if _is_private(host):
+                shown = re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", "<host>", shown)
+        return self._without_user(shown)
+
+    def _without_user(self, text: str) -> str:
+        """``text`` without the user's name where it stands for one: a name may also be a word,
+        such as ``adam``.
+        """
+        user = PurePath(self.home).name
+        if not _is_private(user) or user not in text:
+            return text
+        name = re.escape(user)
+        text = re.sub(rf"(?<![\w.-]){name}(?=@[\w<-])", "<user>", text)
+        labelled = rf"(?i)(\b(?:user|user_?name|login|owner|uid=\d+)[^\w\n]{{1,3}}){name}\b"
+        return re.sub(labelled, r"\1<user>", text)
 
     def facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """``found`` without private keys and unlisted variables, as values that JSON has."""
@@ -70,7 +120,7 @@ class Private:
         }
         if isinstance(kept.get("variables"), Mapping):
             kept["variables"] = self._variables(kept["variables"])
-        return {key: self._fact(value, 1) for key, value in kept.items()}
+        return {key: self._named_fact(key, value, 1) for key, value in kept.items()}
 
     def _variables(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Values by name; a nested mapping or list, such as of names left out, is no value."""
@@ -79,6 +129,14 @@ class Private:
             for name, value in found.items()
             if not isinstance(value, str) or variables.is_listed(name) or name in self.listed
         }
+
+    def _named_fact(self, name: str, value: Any, depth: int) -> Any:
+        if isinstance(value, str):
+            return self.named(name, value)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and names.says_secret(name):
+            return forms.MARK
+        return self._fact(value, depth)
 
     def _fact(self, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool):
@@ -89,11 +147,27 @@ class Private:
             return value if math.isfinite(value) else None
         if depth < _DEEPEST and isinstance(value, Mapping):
             return {
-                self.name(key): self._fact(one, depth + 1)
+                self.name(key): self._named_fact(str(key), one, depth + 1)
                 for key, one in value.items()
                 if str(key).lower() not in PRIVATE_KEYS
             }
         if depth < _DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
             ordered = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+            if all(isinstance(one, str) for one in ordered):
+                return self.texts(ordered)
             return [self._fact(one, depth + 1) for one in ordered]
         return self.text(value)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + _CUT
+
+
+def _is_private(name: str) -> bool:
+    """Whether a host's or a user's name may be hidden without hiding a word of the report."""
+    return len(name) > 2 and name.lower() not in _NO_SECRET
+
+
+def _as_value(before: str, line: str) -> str:
+    """A line behind an option such as ``--password`` is its value."""
+    return forms.mask_named(before, line) if _OPTION.fullmatch(before) else line

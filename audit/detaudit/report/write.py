@@ -25,9 +25,9 @@ def plain_json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1).decode() + "\n"
 
 
-def save(path: str | Path, text: str) -> None:
+def save(path: str | Path, text: str, private: bool = False) -> None:
     """Put ``text`` as UTF-8 into ``path`` atomically: a reader sees the file of before or the whole
-    new one.
+    new one. What is ``private`` only its owner may read.
 
     A link stays a link. What is no regular file (``/dev/stdout``, a pipe) is written to as it is.
     Raises UsageError where it cannot be written, and leaves nothing behind.
@@ -37,7 +37,8 @@ def save(path: str | Path, text: str) -> None:
         if _takes_bytes(Path(path)):  # what it leads to may have no name: the pipe of /dev/stdout
             write_stream(Path(path), content)
         else:
-            _replace(Path(os.path.realpath(path)), content)
+            mode = PRIVATE_MODE if private else None
+            _replace(Path(os.path.realpath(path)), content, mode)
     except (OSError, ValueError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or error
         raise UsageError(
@@ -90,11 +91,13 @@ def check_target(path: str | Path | None) -> None:
         raise UsageError(f"Cannot write {name}: it is read-only. Name a file elsewhere.")
 
 
+#: For the owner alone.
+PRIVATE_MODE = 0o600
 #: How a fix begins as a file: what stands before a diff is skipped by ``patch`` and ``git apply``.
 FIX_HEADER = "# Written by detaudit run: apply it with patch -p1.\n"
 #: What detaudit has written begins so, or (JSON, whose keys are sorted; a program) has this in it.
 BEGINS = {"markdown": b"### detaudit ", "fix": FIX_HEADER.encode()}
-HOLDS = {
+CONTAINS = {
     "json": b'"format": "detaudit.report"',
     "junit": b'<testsuites name="detaudit"',
     "reproducer": b"Written by detaudit",
@@ -127,7 +130,7 @@ def _is_ours(path: Path, kind: str) -> bool:
     if path.stat().st_size > _LARGEST_OF_OURS:
         return False
     text = path.read_bytes()
-    return text.startswith(BEGINS[kind]) if kind in BEGINS else HOLDS[kind] in text
+    return text.startswith(BEGINS[kind]) if kind in BEGINS else CONTAINS[kind] in text
 
 
 def _takes_bytes(target: Path) -> bool:
@@ -135,9 +138,9 @@ def _takes_bytes(target: Path) -> bool:
     return target.exists() and not target.is_dir() and not stat.S_ISREG(target.stat().st_mode)
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _replace(target: Path, content: bytes, mode: int | None) -> None:
     if target.is_dir():
         raise IsADirectoryError(21, "it is a folder")
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(13, "it is read-only")
-    replace_file(target, content, durable=True)
+    replace_file(target, content, durable=True, mode=mode)

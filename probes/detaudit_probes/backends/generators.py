@@ -1,4 +1,4 @@
-"""The generators of Python and NumPy, and those of a backend beside them."""
+"""The generators of Python and NumPy, together with those of a backend."""
 
 import random
 from typing import Any, List, Tuple
@@ -7,15 +7,15 @@ State = Tuple[str, str]  # (name, the state as text)
 
 
 def generator_states(backend: Any) -> List[State]:
-    """(name, state) of every generator that a seed can pin."""
+    """Return (name, state) of every generator that a seed can pin."""
     import numpy
 
     return states_without_backend(numpy) + list(backend.generator_states())
 
 
 def states_without_backend(numpy: Any) -> List[State]:
-    """Python's ``random``, and NumPy's global generator where ``numpy`` is imported (None: it is
-    not).
+    """Return the state of Python's ``random``, and of NumPy's global generator if ``numpy`` is
+    imported (None: it is not).
     """
     states = [("random", repr(random.getstate()))]
     if numpy is not None and hasattr(numpy, "random"):

@@ -1,4 +1,4 @@
-"""JAX, under Keras 3."""
+"""JAX with Keras 3."""
 
 import os
 from typing import Any, Dict, List, Tuple
@@ -13,11 +13,12 @@ IMPORTS = ("numpy", "jax", "keras")
 
 
 def configure(trial: Any) -> None:
-    """Threads and devices, read from the environment when JAX first computes something.
+    """Set threads and devices, which are read from the environment when JAX first computes
+    something.
 
-    The CPU client makes as many threads as it may use cores, or as many as ``NPROC`` says
-    (``xla/pjrt/utils.cc``, ``DefaultThreadPoolSize``); one thread alone needs ``XLA_FLAGS`` as
-    well. Raises Unavailable where there is no such GPU.
+    The CPU client creates as many threads as it may use cores, or as many as ``NPROC`` says
+    (``xla/pjrt/utils.cc``, ``DefaultThreadPoolSize``); a single thread also needs ``XLA_FLAGS``.
+    Raises Unavailable if there is no such GPU.
     """
     import jax
 
@@ -27,8 +28,8 @@ def configure(trial: Any) -> None:
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
         return
-    # Read when the runtime starts. JAX takes three quarters of a card at once, and trials share
-    # one.
+    # Read when the runtime starts. By default JAX reserves three quarters of a card, but trials
+    # share one.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if device.startswith("gpu"):
         number = int(device.partition(":")[2] or 0)
@@ -40,7 +41,7 @@ def configure(trial: Any) -> None:
 
 
 def set_threads(count: int) -> None:
-    """Before JAX computes something."""
+    """Must be called before JAX computes something."""
     os.environ["NPROC"] = str(count)
     if count == 1:
         flags = [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
@@ -48,7 +49,7 @@ def set_threads(count: int) -> None:
 
 
 def gpus() -> int:
-    """How many GPUs JAX sees. Asking starts its runtime."""
+    """Return how many GPUs JAX sees. Asking starts its runtime."""
     import jax
 
     try:
@@ -65,15 +66,15 @@ def gpu_in_use() -> bool:
 
 
 def freshen(value: int) -> None:
-    """Nothing: JAX keeps no global generator."""
+    """Does nothing: JAX has no global generator."""
 
 
 def seed(value: int) -> None:
-    """Nothing: JAX keeps no global generator."""
+    """Does nothing: JAX has no global generator."""
 
 
 def make_deterministic() -> None:
-    """Nothing: JAX has no such switch for the CPU."""
+    """Does nothing: JAX has no such switch for the CPU."""
 
 
 def deterministic() -> bool:
@@ -84,8 +85,8 @@ def intra_op_threads() -> int:
     return int(os.environ.get("NPROC") or interpreter.cores())
 
 
-def watch_draws() -> None:
-    """Nothing to count: there is no global generator."""
+def count_draws() -> None:
+    """Counts nothing: there is no global generator."""
 
 
 def unseeded_draws() -> int:
@@ -108,9 +109,9 @@ def on_card(variable: Any) -> bool:
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.recording.on_device.of_array` of each array, where it lies, by one
-    compiled function for those that lie on the same cards in the same way: others cannot be given
-    to one function.
+    """Compute :func:`detaudit_probes.recording.on_device.of_array` of each array on its device,
+    with one compiled function for all arrays that are placed on the same cards in the same way,
+    because a function cannot take others together.
     """
     import jax
     import numpy
@@ -155,40 +156,38 @@ def _lanes(value: Any) -> Any:
 
 
 def read(variable: Any) -> Any:
-    """The bits of a variable, or of an array of JAX."""
+    """Return the bits of a variable, or of a JAX array."""
     import numpy
 
     return numpy.array(tensor(variable))
 
 
 def sync(model: Any) -> None:
-    """``fit`` holds the state outside of the variables, in what its compiled step returns."""
+    """During ``fit``, the state is outside of the variables, in the result of its compiled step."""
     model.jax_state_sync()
 
 
-def watch_step(model: Any, caught: List[keras3.Named]) -> None:
-    """The step computes its gradients inside of a transformation: they are taken where they come
-    out of it.
-    """
+def record_step(model: Any, caught: List[keras3.Named]) -> None:
+    """The step computes its gradients inside a transformation; they are taken from its result."""
     update_metrics, stateless_apply = (
         model._update_metrics_variables,
         model.optimizer.stateless_apply,
     )
 
-    def watched_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight):
+    def recording_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight):
         caught.extend(
             ("forward", name, value) for name, value in keras3.named("predictions", y_pred)
         )
         caught.append(("loss", "loss", unscaled_loss))
         return update_metrics(metrics_variables, unscaled_loss, x, y, y_pred, sample_weight)
 
-    def watched_apply(optimizer_variables, grads, trainable_variables):
+    def recording_apply(optimizer_variables, grads, trainable_variables):
         caught.extend(keras3.of_gradients(model.trainable_variables, grads, keras3.dense))
         return stateless_apply(optimizer_variables, grads, trainable_variables)
 
     model._update_metrics_variables, model.optimizer.stateless_apply = (
-        watched_metrics,
-        watched_apply,
+        recording_metrics,
+        recording_apply,
     )
 
 
@@ -197,7 +196,9 @@ def optimizer_variables(model: Any) -> List[Any]:
 
 
 def facts() -> Dict[str, Any]:
-    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    """Return the facts of the framework that both runs of a pair must share and that a report
+    shows.
+    """
     import jax
     import keras
 

@@ -1,4 +1,4 @@
-"""What Keras 2 does in the same way on several backends, and in several versions."""
+"""Keras 2 functions that are the same on several backends and in several versions."""
 
 import os
 from typing import Any, List
@@ -7,10 +7,11 @@ from detaudit_probes.backends import keras3, tensorflow
 from detaudit_probes.backends.keras3 import Named
 
 
-def watch_step(model: Any, caught: List[Named]) -> None:
-    """The compiled function of a step is given the arrays of its batch and returns the loss first.
+def record_step(model: Any, caught: List[Named]) -> None:
+    """Watch the compiled function of a step, which takes the arrays of its batch and returns the
+    loss first.
 
-    (``keras/engine/training.py``, ``_make_train_function``.) What it is given are the inputs, the
+    (``keras/engine/training.py``, ``_make_train_function``.) Its arguments are the inputs, the
     targets, and a weight for each sample.
     """
     make = model._make_train_function
@@ -19,9 +20,9 @@ def watch_step(model: Any, caught: List[Named]) -> None:
         made = model.train_function is None
         make()
         if made:
-            model.train_function = watched(model.train_function)
+            model.train_function = recorded(model.train_function)
 
-    def watched(given: Any) -> Any:
+    def recorded(given: Any) -> Any:
         def train_function(inputs: Any) -> Any:
             del caught[:]
             caught.extend(("data", "batch.%d" % place, value) for place, value in enumerate(inputs))
@@ -36,16 +37,16 @@ def watch_step(model: Any, caught: List[Named]) -> None:
     model._make_train_function = make_train_function
 
 
-def watch_train_step(model: Any, caught: List[Named]) -> None:
-    """For a ``train_step(data)`` (TensorFlow 2.2 and newer) that computes its loss by
+def record_train_step(model: Any, caught: List[Named]) -> None:
+    """For a ``train_step(data)`` (TensorFlow 2.2 and newer) that computes its loss with
     ``compiled_loss``.
 
     (``keras/engine/training.py``; the method ``compute_loss`` came with 2.9 and calls it.)
-    Gradients are handed to the optimizer's ``apply_gradients``.
+    Gradients are passed to the optimizer's ``apply_gradients``.
     """
     compiled, apply_gradients = model.compiled_loss, model.optimizer.apply_gradients
 
-    class Watched(type(compiled)):  # type: ignore[misc]
+    class Recording(type(compiled)):  # type: ignore[misc]
         def __call__(self, y_true: Any, y_pred: Any, *arguments: Any, **named: Any) -> Any:
             loss = super().__call__(y_true, y_pred, *arguments, **named)
             caught.extend(
@@ -54,7 +55,7 @@ def watch_train_step(model: Any, caught: List[Named]) -> None:
             caught.append(("loss", "loss", loss))
             return loss
 
-    def watched_apply(grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
+    def recording_apply(grads_and_vars: Any, *arguments: Any, **named: Any) -> Any:
         pairs = list(grads_and_vars)
         caught.extend(
             keras3.of_gradients(
@@ -65,14 +66,12 @@ def watch_train_step(model: Any, caught: List[Named]) -> None:
         )
         return apply_gradients(pairs, *arguments, **named)
 
-    compiled.__class__ = Watched
-    model.optimizer.apply_gradients = watched_apply
+    compiled.__class__ = Recording
+    model.optimizer.apply_gradients = recording_apply
 
 
 def optimizer_weights(model: Any) -> List[Any]:
-    """On Theano and TensorFlow 1; those of an optimizer of TensorFlow's own are not known to
-    Keras.
-    """
+    """On Theano and TensorFlow 1. Keras does not know the weights of TensorFlow's optimizers."""
     try:
         return list(getattr(model.optimizer, "weights", ()))
     except NotImplementedError:
@@ -85,7 +84,7 @@ def optimizer_variables(model: Any) -> List[Any]:
 
 
 def backend_module() -> Any:
-    """Where Keras 2 on TensorFlow 2 keeps its own state."""
+    """Return the module in which Keras 2 on TensorFlow 2 keeps its own state."""
     import importlib
     import sys
 
@@ -99,7 +98,7 @@ def backend_module() -> Any:
 
 
 def make_deterministic() -> None:
-    """The variable, which TensorFlow 2 has read in all its versions, before the first operation."""
+    """Set the variable, which all versions of TensorFlow 2 read before the first operation."""
     os.environ["TF_DETERMINISTIC_OPS"] = "1"
 
 

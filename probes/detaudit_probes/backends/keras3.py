@@ -1,4 +1,4 @@
-"""What Keras 3 does in the same way on every backend."""
+"""Keras 3 functions that are the same on every backend."""
 
 from typing import Any, Callable, List, Tuple
 
@@ -6,9 +6,9 @@ Named = Tuple[str, str, Any]  # stage, name, tensor
 
 
 def generator_state(read: Callable[[Any], Any]) -> Tuple[str, str]:
-    """The state of the global seed generator, which is in Keras' thread-local global state.
+    """Return the state of the global seed generator, which is in Keras' thread-local global state.
 
-    (``keras/src/random/seed_generator.py``.) It is not made where it is not there yet.
+    (``keras/src/random/seed_generator.py``.) A generator that does not exist yet is not created.
     """
     from keras.src.backend.common import global_state
 
@@ -17,25 +17,25 @@ def generator_state(read: Callable[[Any], Any]) -> Tuple[str, str]:
 
 
 def tensor(variable: Any) -> Any:
-    """What a variable of Keras holds; anything else as it is."""
+    """Return the tensor of a Keras variable; anything else unchanged."""
     return getattr(variable, "value", variable)
 
 
-def watch_step(
+def record_step(
     model: Any, caught: List[Named], flatten: Callable[[str, Any], List[Tuple[str, Any]]]
 ) -> None:
-    """For a ``train_step(data)`` that computes the loss by ``compute_loss`` and updates by
+    """For a ``train_step(data)`` that computes the loss with ``compute_loss`` and updates with
     ``optimizer.apply``.
     """
     compute_loss, apply = model.compute_loss, model.optimizer.apply
 
-    def watched_loss(x=None, y=None, y_pred=None, *args, **kwargs):
+    def recording_loss(x=None, y=None, y_pred=None, *args, **kwargs):
         loss = compute_loss(x, y, y_pred, *args, **kwargs)
         caught.extend(("forward", name, value) for name, value in named("predictions", y_pred))
         caught.append(("loss", "loss", loss))
         return loss
 
-    def watched_apply(gradients, trainable_variables=None):
+    def recording_apply(gradients, trainable_variables=None):
         variables = (
             model.optimizer._trainable_variables
             if trainable_variables is None
@@ -44,7 +44,7 @@ def watch_step(
         caught.extend(of_gradients(variables, gradients, flatten))
         return apply(gradients, trainable_variables)
 
-    model.compute_loss, model.optimizer.apply = watched_loss, watched_apply
+    model.compute_loss, model.optimizer.apply = recording_loss, recording_apply
 
 
 def of_gradients(
@@ -62,12 +62,12 @@ def optimizer_variables(model: Any) -> List[Any]:
 
 
 def dense(name: str, gradient: Any) -> List[Tuple[str, Any]]:
-    """A gradient as named tensors, where it is one tensor or none."""
+    """Return a gradient as named tensors: one tensor or none."""
     return [] if gradient is None else [(name, gradient)]
 
 
 def named(name: str, structure: Any) -> List[Tuple[str, Any]]:
-    """The tensors of a nest of tuples and dictionaries, each with a name."""
+    """Return the tensors of nested tuples and dictionaries, each with a name."""
     if structure is None:
         return []
     if isinstance(structure, dict):

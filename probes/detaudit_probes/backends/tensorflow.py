@@ -1,4 +1,4 @@
-"""TensorFlow, under Keras 3."""
+"""TensorFlow with Keras 3."""
 
 from typing import Any, Dict, List, Tuple
 
@@ -13,7 +13,9 @@ _draws: List[int] = []
 
 
 def configure(trial: Any) -> None:
-    """Threads and devices. They must be set before the runtime starts, so before any operation."""
+    """Set threads and devices. This must happen before the runtime starts, so before any
+    operation.
+    """
     import tensorflow as tf
 
     if trial.settings.intra_op_threads is not None:
@@ -28,10 +30,10 @@ def configure(trial: Any) -> None:
 
 
 def _choose_device(device: str) -> None:
-    """Show the runtime no GPU (``cpu``), the first or the N-th alone (``gpu``, ``gpu:N``), or all
-    (``auto``).
+    """Make no GPU visible to the runtime (``cpu``), only the first or the N-th (``gpu``,
+    ``gpu:N``), or all (``auto``).
 
-    Raises Unavailable where there is no such GPU. Memory is taken as it is needed: two trials may
+    Raises Unavailable if there is no such GPU. Memory is allocated as needed, so two trials may
     share a card.
     """
     import tensorflow as tf
@@ -55,7 +57,7 @@ def _choose_device(device: str) -> None:
 
 
 def gpus() -> int:
-    """How many GPUs the framework sees. Asking does not start the runtime."""
+    """Return how many GPUs the framework sees. Asking does not start the runtime."""
     import tensorflow as tf
 
     return len(tf.config.list_physical_devices("GPU"))
@@ -68,7 +70,7 @@ def gpu_in_use() -> bool:
 
 
 def freshen(value: int) -> None:
-    """Nothing: what has no seed asks the operating system when it first draws."""
+    """Does nothing: unseeded operations call the operating system when they first draw."""
 
 
 def seed(value: int) -> None:
@@ -84,24 +86,24 @@ def make_deterministic() -> None:
 
 
 def deterministic() -> bool:
-    """By the API, or by ``TF_DETERMINISTIC_OPS``."""
+    """Check the API and ``TF_DETERMINISTIC_OPS``."""
     from tensorflow.python.framework import config
 
     return bool(config.is_op_determinism_enabled())
 
 
 def intra_op_threads() -> int:
-    """How many intra-op threads the runtime uses: as set, or one a core where it was left to
-    TensorFlow.
+    """Return how many intra-op threads the runtime uses: the number set, or one per core by
+    default.
     """
     import tensorflow as tf
 
     return tf.config.threading.get_intra_op_parallelism_threads() or interpreter.cores()
 
 
-def watch_draws() -> None:
-    """Count from now on how many random operations are built that take their seed from the global
-    one.
+def count_draws() -> None:
+    """Count from now on the random operations that are built with a seed from the global
+    generator.
     """
     from tensorflow.python.framework import random_seed
 
@@ -117,20 +119,22 @@ def watch_draws() -> None:
 
 
 def unseeded_draws() -> int:
-    """How many random operations were built without a seed of their own since
-    :func:`watch_draws`.
+    """Return how many random operations were built without their own seed since
+    :func:`count_draws`.
     """
     return _draws[-1]
 
 
 def generator_states() -> List[Tuple[str, Any]]:
-    """(name, state) of the generators that the framework and Keras keep, without creating one."""
+    """Return (name, state) of the generators of the framework and of Keras, without
+    creating one.
+    """
     return [generator_state(), keras3.generator_state(read)]
 
 
 def generator_state() -> Tuple[str, str]:
-    """The eager context's: operation seeds come from a Python generator that ``tf.random.set_seed``
-    resets.
+    """Return the eager context's state: operation seeds come from a Python generator that
+    ``tf.random.set_seed`` resets.
 
     (``tensorflow/python/eager/context.py``, ``internal_operation_seed``.)
     """
@@ -142,7 +146,7 @@ def generator_state() -> Tuple[str, str]:
 
 
 def tensor(variable: Any) -> Any:
-    """The tensor of a variable, of Keras or of TensorFlow; anything else as it is."""
+    """Return the tensor of a Keras or TensorFlow variable; anything else unchanged."""
     value = getattr(variable, "_value", variable)
     return value._read_variable_op() if hasattr(value, "_read_variable_op") else value
 
@@ -156,9 +160,9 @@ def on_card(variable: Any) -> bool:
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.recording.on_device.of_array` of each tensor, computed where it lies,
-    by operations that are executed at once. Their kernels for unsigned integers, and the sum of
-    int64, are those that a GPU's build has.
+    """Compute :func:`detaudit_probes.recording.on_device.of_array` of each tensor on its device,
+    with operations that are executed immediately. GPU builds have their kernels for unsigned
+    integers and for the sum of int64.
     """
     import tensorflow as tf
 
@@ -209,8 +213,8 @@ def _word(number: int) -> Any:
 
 
 def read(variable: Any) -> Any:
-    """The bits of a Keras or TensorFlow variable or tensor as a NumPy array that nothing else
-    writes to.
+    """Return the bits of a Keras or TensorFlow variable or tensor as a NumPy array that nothing
+    else writes to.
     """
     import numpy
 
@@ -219,16 +223,16 @@ def read(variable: Any) -> Any:
     return numpy.array(value.numpy() if hasattr(value, "numpy") else value)
 
 
-def watch_step(model: Any, caught: List[keras3.Named]) -> None:
-    """XLA fuses what nobody asks for: asked for its gradients, the text model's step ends on other
-    bits. There nothing is asked for but the batch, which is an input.
+def record_step(model: Any, caught: List[keras3.Named]) -> None:
+    """XLA fuses values that are not returned: if the gradients are returned, the text model's step
+    ends with different bits. So a step compiled with XLA returns only its batch, which is an input.
     """
     if not model.jit_compile:
-        keras3.watch_step(model, caught, flatten)
+        keras3.record_step(model, caught, flatten)
 
 
 def flatten(name: str, gradient: Any) -> List[Tuple[str, Any]]:
-    """A gradient as named tensors: the sparse gradient of an embedding is its values and its
+    """Return a gradient as named tensors: the sparse gradient of an embedding is its values and its
     indices.
     """
     import tensorflow as tf
@@ -239,7 +243,7 @@ def flatten(name: str, gradient: Any) -> List[Tuple[str, Any]]:
 
 
 def sync(model: Any) -> None:
-    """Nothing: the variables hold the state while ``fit`` runs."""
+    """Does nothing: the variables contain the state while ``fit`` runs."""
 
 
 def optimizer_variables(model: Any) -> List[Any]:
@@ -247,12 +251,14 @@ def optimizer_variables(model: Any) -> List[Any]:
 
 
 def facts() -> Dict[str, Any]:
-    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    """Return the facts of the framework that both runs of a pair must share and that a report
+    shows.
+    """
     return dict(build_facts(), backend="tensorflow")
 
 
 def build_facts() -> Dict[str, Any]:
-    """Of which build TensorFlow is."""
+    """Return the facts of TensorFlow's build."""
     import keras
     import tensorflow as tf
 

@@ -1,10 +1,10 @@
-"""TensorFlow 1, under Keras 2.0 to 2.3: graphs that a session runs."""
+"""TensorFlow 1 with Keras 2.0 to 2.3: graphs that a session runs."""
 
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
-from detaudit_probes.backends.keras2 import watch_step  # noqa: F401 (an adapter's functions)
-from detaudit_probes.backends.tensorflow import unseeded_draws, watch_draws  # noqa: F401 (an adapter's functions)
+from detaudit_probes.backends.keras2 import record_step  # noqa: F401 (an adapter's functions)
+from detaudit_probes.backends.tensorflow import count_draws, unseeded_draws  # noqa: F401 (an adapter's functions)
 from detaudit_probes.given import Unavailable
 from detaudit_probes.recording import facts as interpreter
 
@@ -14,15 +14,13 @@ _threads: List[int] = []
 
 
 def configure(trial: Any) -> None:
-    """A session of its own, with the threads that the trial asks for. Raises Unavailable for a
-    GPU.
-    """
+    """Create a session with the requested threads. Raises Unavailable for a GPU."""
     import keras
     import tensorflow as tf
 
     if trial.request.device.startswith("gpu"):
-        raise Unavailable("no GPU is used through TensorFlow 1")
-    # 0 stands for one a core.
+        raise Unavailable("GPUs are not supported with TensorFlow 1")
+    # 0 means one per core.
     intra, inter = (
         trial.settings.intra_op_threads or 0,
         trial.settings.inter_op_threads or 0,
@@ -48,7 +46,7 @@ def gpu_in_use() -> bool:
 
 
 def freshen(value: int) -> None:
-    """Nothing: Keras seeds every random operation from NumPy's generator, when it makes it."""
+    """Does nothing: Keras seeds every random operation from NumPy when it creates it."""
 
 
 def seed(value: int) -> None:
@@ -58,7 +56,7 @@ def seed(value: int) -> None:
 
 
 def make_deterministic() -> None:
-    """Nothing: there is no such switch."""
+    """Does nothing: there is no such switch."""
 
 
 def deterministic() -> bool:
@@ -66,19 +64,23 @@ def deterministic() -> bool:
 
 
 def intra_op_threads() -> int:
-    """How many intra-op threads the session uses: as set, or one a core."""
+    """Return how many intra-op threads the session uses: the number set, or one per core by
+    default.
+    """
     return _threads[-1] or interpreter.cores()
 
 
 def generator_states() -> List[Tuple[str, Any]]:
-    """The graph's seed. (The state of a random operation is in its kernel, and is not shown.)"""
+    """Return the graph's seed. (The state of a random operation is in its kernel and cannot be
+    read.)
+    """
     import tensorflow as tf
 
     return [("tensorflow", repr(tf.get_default_graph().seed))]
 
 
 def read(variable: Any) -> Any:
-    """The bits of a variable, or of an array."""
+    """Return the bits of a variable, or of an array."""
     import keras
     import numpy
 
@@ -88,11 +90,13 @@ def read(variable: Any) -> Any:
 
 
 def sync(model: Any) -> None:
-    """Nothing: the session holds the state."""
+    """Does nothing: the session contains the state."""
 
 
 def facts() -> Dict[str, Any]:
-    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    """Return the facts of the framework that both runs of a pair must share and that a report
+    shows.
+    """
     import keras
     import tensorflow as tf
 

@@ -9,6 +9,7 @@ from detaudit_probes.backends import keras2, tensorflow
 from detaudit_probes.backends.keras2 import deterministic, make_deterministic, optimizer_variables  # noqa: F401
 from detaudit_probes.backends.keras3 import Named
 from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's functions)
+    count_draws,
     freshen,
     gpu_in_use,
     gpus,
@@ -17,17 +18,16 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
     seed,
     sync,
     unseeded_draws,
-    watch_draws,
 )
 
 IMPORTS = ("numpy", "tensorflow", "tensorflow.keras")
 
 
 def configure(trial: Any) -> None:
-    """From here on ``import keras`` gives ``tf.keras``; then as on TensorFlow's later versions.
+    """Make ``import keras`` return ``tf.keras`` from now on, then configure as on later versions.
 
-    A package ``keras`` that is installed beside such a TensorFlow is another Keras, which its users
-    do not train with.
+    A package ``keras`` that is installed beside such a TensorFlow is a different Keras, which its
+    users do not train with.
     """
     import tensorflow as tf
 
@@ -39,12 +39,14 @@ def generator_states() -> List[Tuple[str, Any]]:
     return [tensorflow.generator_state()]
 
 
-def watch_step(model: Any, caught: List[Named]) -> None:
-    keras2.watch_train_step(model, caught)
+def record_step(model: Any, caught: List[Named]) -> None:
+    keras2.record_train_step(model, caught)
 
 
 def facts() -> Dict[str, Any]:
-    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    """Return the facts of the framework that both runs of a pair must share and that a report
+    shows.
+    """
     import tensorflow as tf
 
     return dict(tensorflow.build_facts(), backend="tensorflow2", tf_keras=tf.keras.__version__)

@@ -1,8 +1,8 @@
-"""Keras 2 from 2.7 on, on TensorFlow: the package ``keras`` beside TensorFlow 2.7 to 2.15, or
+"""Keras 2 from 2.7 on TensorFlow: the package ``keras`` with TensorFlow 2.7 to 2.15, or
 ``tf_keras``.
 
-The latter is taken where ``TF_USE_LEGACY_KERAS`` makes TensorFlow take it; ``keras`` beside it is
-then Keras 3.
+The latter is used if ``TF_USE_LEGACY_KERAS`` makes TensorFlow use it; the package ``keras`` is then
+Keras 3.
 """
 
 import importlib.util
@@ -14,6 +14,7 @@ from detaudit_probes.backends import keras2, tensorflow
 from detaudit_probes.backends.keras2 import deterministic, make_deterministic, optimizer_variables  # noqa: F401
 from detaudit_probes.backends.keras3 import Named
 from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's functions)
+    count_draws,
     freshen,
     gpu_in_use,
     gpus,
@@ -22,7 +23,6 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
     seed,
     sync,
     unseeded_draws,
-    watch_draws,
 )
 from detaudit_probes.declare import keras_2_is_chosen
 
@@ -35,15 +35,16 @@ IMPORTS = ("numpy", "tensorflow", PACKAGE)
 
 
 def configure(trial: Any) -> None:
-    """From here on ``import keras`` gives the Keras that is audited."""
+    """Make ``import keras`` return the audited Keras from now on."""
     sys.modules["keras"] = sys.modules[PACKAGE]
     tensorflow.configure(trial)
 
 
 def generator_states() -> List[Tuple[str, Any]]:
-    """TensorFlow's, and the one that ``keras.utils.set_random_seed`` makes (``keras/backend.py``).
+    """Return TensorFlow's, and the one that ``keras.utils.set_random_seed`` creates
+    (``keras/backend.py``).
 
-    From 2.10 on it gives the layers their seeds, where there is one; else Python's ``random`` does.
+    From 2.10 on, the layers take their seeds from it if it exists, else from Python's ``random``.
     """
     backend = keras2.backend_module()
     made = getattr(getattr(backend, "_SEED_GENERATOR", None), "generator", None)
@@ -53,10 +54,12 @@ def generator_states() -> List[Tuple[str, Any]]:
     ]
 
 
-def watch_step(model: Any, caught: List[Named]) -> None:
-    keras2.watch_train_step(model, caught)
+def record_step(model: Any, caught: List[Named]) -> None:
+    keras2.record_train_step(model, caught)
 
 
 def facts() -> Dict[str, Any]:
-    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    """Return the facts of the framework that both runs of a pair must share and that a report
+    shows.
+    """
     return dict(tensorflow.build_facts(), backend="tf_keras")

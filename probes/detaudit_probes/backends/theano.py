@@ -1,9 +1,9 @@
-"""Theano, under Keras 2: the backend of the 2017 tutorial."""
+"""Theano with Keras 2: the backend of the 2017 tutorial."""
 
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
-from detaudit_probes.backends.keras2 import watch_step  # noqa: F401 (an adapter's functions)
+from detaudit_probes.backends.keras2 import record_step  # noqa: F401 (an adapter's functions)
 from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "theano", "keras")
@@ -12,7 +12,7 @@ IMPORTS = ("numpy", "theano", "keras")
 def configure(trial: Any) -> None:
     """Raises Unavailable for a GPU."""
     if trial.request.device.startswith("gpu"):
-        raise Unavailable("no GPU is used through Theano")
+        raise Unavailable("GPUs are not supported with Theano")
 
 
 def gpus() -> int:
@@ -24,15 +24,15 @@ def gpu_in_use() -> bool:
 
 
 def freshen(value: int) -> None:
-    """Nothing: Keras seeds Theano's streams from NumPy's generator, when it makes them."""
+    """Does nothing: Keras seeds Theano's streams from NumPy's generator when it creates them."""
 
 
 def seed(value: int) -> None:
-    """Nothing: Theano keeps no global generator."""
+    """Does nothing: Theano has no global generator."""
 
 
 def make_deterministic() -> None:
-    """Nothing: the flag ``deterministic`` is for cuDNN's convolutions."""
+    """Does nothing: the flag ``deterministic`` is for cuDNN's convolutions."""
 
 
 def deterministic() -> bool:
@@ -40,12 +40,12 @@ def deterministic() -> bool:
 
 
 def intra_op_threads() -> int:
-    """As its flag ``openmp``, which is off, has it."""
+    """Return the number that follows from its flag ``openmp``, which is off by default."""
     return 1
 
 
-def watch_draws() -> None:
-    """Nothing to count: there is no global generator."""
+def count_draws() -> None:
+    """Counts nothing: there is no global generator."""
 
 
 def unseeded_draws() -> int:
@@ -57,7 +57,7 @@ def generator_states() -> List[Tuple[str, Any]]:
 
 
 def read(variable: Any) -> Any:
-    """The bits of a shared variable, or of an array."""
+    """Return the bits of a shared variable, or of an array."""
     import numpy
 
     return numpy.array(
@@ -66,11 +66,13 @@ def read(variable: Any) -> Any:
 
 
 def sync(model: Any) -> None:
-    """Nothing: the variables hold the state while ``fit`` runs."""
+    """Does nothing: the variables contain the state while ``fit`` runs."""
 
 
 def facts() -> Dict[str, Any]:
-    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    """Return the facts of the framework that both runs of a pair must share and that a report
+    shows.
+    """
     import keras
     import theano
 

@@ -1,4 +1,4 @@
-"""Torch, under Keras 3."""
+"""Torch with Keras 3."""
 
 import os
 from typing import Any, Dict, List, Tuple
@@ -12,10 +12,9 @@ IMPORTS = ("numpy", "torch", "keras")
 
 
 def configure(trial: Any) -> None:
-    """Threads must be set before the first operation; Keras places its tensors where it finds a
-    GPU.
+    """Set threads before the first operation. Keras places its tensors on a GPU if it finds one.
 
-    Raises Unavailable where there is no such GPU.
+    Raises Unavailable if there is no such GPU.
     """
     import torch
 
@@ -45,7 +44,7 @@ def set_threads(count: int) -> None:
 
 
 def _place(device: str) -> None:
-    """Keras takes the default device from ``KERAS_TORCH_DEVICE`` when it is imported."""
+    """Set ``KERAS_TORCH_DEVICE``, from which Keras takes the default device when it is imported."""
     from keras.src.backend.torch import core
 
     core.DEFAULT_DEVICE = device
@@ -64,7 +63,7 @@ def gpu_in_use() -> bool:
 
 
 def freshen(value: int) -> None:
-    """Torch seeds its generator when it is imported: forks would share it."""
+    """Torch seeds its generator when it is imported, so forks would share the seed."""
     seed(value)
 
 
@@ -75,8 +74,8 @@ def seed(value: int) -> None:
 
 
 def make_deterministic() -> None:
-    """Where a GPU is used, cuBLAS needs its workspace to be one of two, from the environment; Torch
-    raises else.
+    """On a GPU, cuBLAS needs one of two workspace settings in the environment; otherwise Torch
+    raises.
     """
     import torch
 
@@ -96,8 +95,8 @@ def intra_op_threads() -> int:
     return torch.get_num_threads()
 
 
-def watch_draws() -> None:
-    """Nothing to count: the state of the generator tells whether it was drawn from."""
+def count_draws() -> None:
+    """Counts nothing: the generator's state shows whether it was used."""
 
 
 def unseeded_draws() -> int:
@@ -105,7 +104,7 @@ def unseeded_draws() -> int:
 
 
 def generator_states() -> List[Tuple[str, Any]]:
-    """The default generator of the CPU, those of GPUs that are in use, and Keras'."""
+    """Return the states of the CPU's default generator, of those of GPUs in use, and of Keras'."""
     import torch
 
     states = [torch.default_generator.get_state().numpy().tobytes()]
@@ -126,9 +125,9 @@ def on_card(variable: Any) -> bool:
 
 
 def lanes(values: List[Any]) -> List[Tuple[int, int]]:
-    """:func:`detaudit_probes.recording.on_device.of_array` of each tensor, computed where it lies.
-    Torch shifts the sign to the right and has no unsigned integers to do without: what it brings in
-    is masked away.
+    """Compute :func:`detaudit_probes.recording.on_device.of_array` of each tensor on its device.
+    Torch has no unsigned integers that could avoid the sign bits of a right shift, so they are
+    masked out.
     """
     import torch
 
@@ -175,8 +174,8 @@ def _signed(number: int) -> int:
 
 
 def read(variable: Any) -> Any:
-    """A copy: what Torch hands out is live memory, which the next step overwrites. bfloat16, which
-    NumPy lacks, by its bits.
+    """Return a copy, because Torch returns live memory, which the next step overwrites. NumPy has
+    no bfloat16, which is returned by its bits.
     """
     import numpy
     import torch
@@ -193,15 +192,13 @@ def read(variable: Any) -> Any:
 
 
 def sync(model: Any) -> None:
-    """Nothing: the variables hold the state while ``fit`` runs."""
+    """Does nothing: the variables contain the state while ``fit`` runs."""
 
 
-def watch_step(model: Any, caught: List[keras3.Named]) -> None:
-    """Where the step is compiled, nothing is asked for but the batch: what is asked for may be
-    fused otherwise.
-    """
+def record_step(model: Any, caught: List[keras3.Named]) -> None:
+    """A compiled step returns only the batch: other results could change how it is fused."""
     if not model.jit_compile:
-        keras3.watch_step(model, caught, keras3.dense)
+        keras3.record_step(model, caught, keras3.dense)
 
 
 def optimizer_variables(model: Any) -> List[Any]:
@@ -209,7 +206,9 @@ def optimizer_variables(model: Any) -> List[Any]:
 
 
 def facts() -> Dict[str, Any]:
-    """What of the framework must be equal in both runs of a pair, and belongs into a report."""
+    """Return the facts of the framework that both runs of a pair must share and that a report
+    shows.
+    """
     import keras
     import torch
 

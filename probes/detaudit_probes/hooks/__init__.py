@@ -1,9 +1,7 @@
-"""Inside a user's own process: pins from outside, hooks that watch, and a trace that is left
-behind.
+"""Code that runs inside a user's own process: pins from outside, hooks that observe, and a trace.
 
-``sitecustomize`` is what the interpreter imports by itself when it starts; it calls ``start``,
-which makes the
-:class:`~detaudit_probes.hooks.session.Session` that the sources' functions are given. ``imports``
-calls them when a framework is imported, ``keras_watch`` chooses who observes trainings, ``sites``
-collects the lines that drew.
+The interpreter imports ``sitecustomize`` by itself when it starts. It calls ``start``, which
+creates the :class:`~detaudit_probes.hooks.session.Session` for the sources' functions. ``imports``
+calls them when a framework is imported, ``keras`` chooses who observes trainings, and ``sites``
+collects the lines that drew random numbers.
 """

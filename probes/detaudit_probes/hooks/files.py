@@ -1,10 +1,9 @@
-"""The files that a script opens, makes, moves and removes: told to whoever follows, as they are
-used.
+"""Reports the files that a script opens, creates, moves and removes, as they are used.
 
-What Python itself does is seen by an audit hook (Python 3.8 and newer; by ``open`` alone before).
-What a library does in C or C++ raises no event, so calls that are given a path there are wrapped:
-``h5py.File``, ``torch.save``, and TensorFlow's files and file functions, checkpoints, saved models,
-summaries and data set caches.
+An audit hook observes what Python itself does (Python 3.8 and newer; before that, only ``open``).
+Libraries in C or C++ raise no event, so their calls with a path are wrapped: ``h5py.File``,
+``torch.save``, and TensorFlow's files and file functions, checkpoints, saved models, summaries and
+data set caches.
 """
 
 import glob
@@ -17,17 +16,16 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 from detaudit_probes.hooks import h5py_files
 from detaudit_probes.protocol import Files
 
-MOST = 200  # names that are kept of each kind
-RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # of Python's tempfile and multiprocessing
+MOST = 200  # names kept of each kind
+RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # names by tempfile and multiprocessing
 LATE = 600.0  # seconds by which the clock of a file server may be behind
-#: Folders of compiled code, and of what is read to compute faster and never to compute another
-#: thing.
+#: Folders of compiled code, and of files that are read to compute faster and never change results.
 COMPILED = re.compile(
     r"/(__pycache__|\.nv|\.triton|\.theano|torchinductor_[^/]*|inductor|numba[^/]*|jax[^/]*cache|xla[^/]*cache)/"
 )
 
-#: Events after which another file, or none, is at a path; and the places in their arguments of each
-#: path, and of the folder to which it is relative (Python's table of audit events).
+#: Events after which a path has another file or none, with the places, among their arguments, of
+#: each path and of the folder to which it is relative (Python's table of audit events).
 REPLACES = {
     "os.rename": ((0, 2), (1, 3)),
     "os.remove": ((0, 1),),
@@ -37,15 +35,15 @@ REPLACES = {
     "os.symlink": ((1, 2),),
     "shutil.rmtree": ((0, 1),),
 }
-#: Events that change something about the file at their first argument, and the place of the folder;
-#: a data base is read and written.
+#: Events that change the file of their first argument, with the place of the folder; a database is
+#: read and written.
 CHANGES = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "sqlite3.connect": None}
 
 
 class Use(NamedTuple):
-    """``reads`` and ``writes`` say what may be done with the file that was opened, ``empties`` that
-    nothing is left of what was in it. ``prefix``: the name begins those of several files (a
-    checkpoint, a cache). ``itself``: a link is meant, and not what it leads to.
+    """``reads`` and ``writes`` say what may be done with the opened file; ``empties``, that its
+    former content is lost. ``prefix``: several files have names with this prefix (a checkpoint, a
+    cache). ``itself``: the path means a link itself, not its target.
     """
 
     path: str
@@ -57,24 +55,21 @@ class Use(NamedTuple):
 
 
 def follow(
-    session: Any, tell: Callable[[Use], None], connected: Optional[Callable[[], None]] = None
+    session: Any, report: Callable[[Use], None], connected: Optional[Callable[[], None]] = None
 ) -> None:
-    """Call ``tell`` with every use from now on, in the thread that makes it. It must not raise.
+    """Call ``report`` with every use from now on, in the thread that makes it. It must not raise.
 
-    ``connected`` is called when the program connects to another machine; where that is not seen
-    (Python before 3.8), once.
+    ``connected`` is called when the program connects to another machine; if that cannot be observed
+    (Python before 3.8), it is called once.
     """
 
     def say(path: Any, *what: bool) -> None:
         try:
             name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
-            if (
-                name and not name.startswith((":", "file:")) and "://" not in name
-            ):  # a data base in memory, an address
-                tell(Use(os.path.abspath(name), *what))
-        except (
-            Exception
-        ):  # the working folder is gone, say: the script is to have no trouble from us
+            # Neither a database in memory nor an address
+            if name and not name.startswith((":", "file:")) and "://" not in name:
+                report(Use(os.path.abspath(name), *what))
+        except Exception:  # the working folder may be gone: the hook must not disturb the script
             pass
 
     if hasattr(sys, "addaudithook"):
@@ -108,21 +103,21 @@ def _heard(
 
 
 def _is_far(address: Any) -> bool:
-    """Whether a socket's address is of another machine."""
+    """Whether a socket's address belongs to another machine."""
     host = str(address[0]) if isinstance(address, tuple) and address else ""
     return not (host in ("", "::1", "localhost", "0.0.0.0") or host.startswith("127."))
 
 
 def _relative_to(arguments: Any, place: Optional[int]) -> bool:
-    """Whether a path is relative to an open folder, by its descriptor: what it is called is not
-    known then.
+    """Whether a path is relative to an open folder, given by its descriptor, so its full name is
+    unknown.
     """
     folder = arguments[place] if place is not None and place < len(arguments) else None
     return isinstance(folder, int) and folder >= 0
 
 
 def _of_mode(mode: Any, flags: Any = None) -> List[bool]:
-    """Whether what is in a file that is opened so is read, can be written, and is emptied."""
+    """Whether a file opened with this mode is read, can be written, and is emptied."""
     if isinstance(flags, int):
         access = flags & (os.O_WRONLY | os.O_RDWR)
         return [access != os.O_WRONLY, bool(access), bool(flags & os.O_TRUNC)]
@@ -150,7 +145,7 @@ def _follow_open(session: Any, say: Callable[..., None]) -> None:
 
 
 def _of_h5py_mode(mode: str) -> List[bool]:
-    """:func:`_of_mode` of a file of h5py."""
+    """Like :func:`_of_mode`, for a file of h5py."""
     anew = mode.startswith(("w", "x"))
     return [not anew, mode != "r", anew]
 
@@ -160,7 +155,7 @@ def _follow_torch(session: Any, say: Callable[..., None]) -> None:
 
 
 def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
-    """Paths that TensorFlow's own library reads and writes."""
+    """Report the paths that TensorFlow's own library reads and writes."""
     tf = sys.modules["tensorflow"]
     io, gfile = getattr(tf, "io", None), getattr(getattr(tf, "io", None), "gfile", None)
     writes, whole, both = (False, True, True), (False, True, True, True), (True, True, False, True)
@@ -190,7 +185,7 @@ def _follow_tensorflow(session: Any, say: Callable[..., None]) -> None:
 
 
 def _follow_gfile(session: Any, say: Callable[..., None], owner: Any) -> None:
-    """Files that are opened by TensorFlow, as Keras and KerasTuner do."""
+    """Report the files that TensorFlow opens, as Keras and KerasTuner do."""
 
     def making(given: Any) -> Any:
         def __init__(file: Any, name: Any, mode: Any = "r", *arguments: Any, **named: Any) -> Any:
@@ -211,7 +206,7 @@ def _path_at(
     word: str,
     *what: bool,
 ) -> None:
-    """Tell the path that ``owner.name`` is given, as its argument number ``place`` or by the name
+    """Report the path passed to ``owner.name``, as its argument number ``place`` or as the keyword
     ``word``.
     """
 
@@ -228,16 +223,16 @@ def _path_at(
 
 
 class Record:
-    """What a run has read below its own folder, and what it has made, written and read outside of
-    that.
+    """The files that a run has read below its own folder, and those that it has created, written
+    and read outside of it.
 
-    Left out of ``read`` are Python's own files; of ``elsewhere`` devices, detaudit's own files, and
-    temporary ones that are gone at the end or have a name of :mod:`tempfile`'s, which no other run
-    can find.
+    ``read`` omits Python's own files. ``elsewhere`` omits devices, detaudit's own files, and
+    temporary files that no other run can find, because they are gone at the end or have a name by
+    :mod:`tempfile`.
 
-    ``made`` are those of ``elsewhere`` that were not there before this run, and ``found`` such as
-    another run of the audit may have made: the run has read them before it wrote anything of its
-    own there. Compiled code is none of them, nor what a library keeps while it is imported.
+    ``made`` are the files of ``elsewhere`` that did not exist before this run. ``found`` are those
+    that another run of the audit may have created: this run has read them before it wrote anything
+    there. Neither contains compiled code, nor what a library stores while it is imported.
     """
 
     def __init__(self, session: Any) -> None:
@@ -262,11 +257,12 @@ class Record:
         self._elsewhere: Set[str] = set()
         self._made: Set[str] = set()
         self._found: Set[str] = set()
-        self._own: Set[str] = set()  # of elsewhere: what this run has made, emptied or replaced
+        # Of elsewhere: the files that this run has created, emptied or replaced
+        self._own: Set[str] = set()
         self._prefixes: Set[str] = set()
         self._known: Dict[Use, None] = {}
         self._connected = False
-        self.ended = False  # what is opened after that is opened by us
+        self.ended = False  # files opened after that are opened by detaudit
 
     def connected(self) -> None:
         self._connected = True
@@ -298,7 +294,7 @@ class Record:
                 if leads_back and len(self._elsewhere) < MOST:
                     self._elsewhere.add(path)
                 self._note_elsewhere(use, path)
-        except (OSError, ValueError):  # a path that is none
+        except (OSError, ValueError):  # not a valid path
             pass
 
     def _note_elsewhere(self, use: Use, path: str) -> None:
@@ -315,7 +311,7 @@ class Record:
                 self._own.add(path)
 
     def _is_anothers(self, path: str, status: Optional[os.stat_result]) -> bool:
-        """Whether another run of the audit may have made what is read there."""
+        """Whether another run of the audit may have created the file that is read."""
         return (
             status is not None
             and status.st_size > 0
@@ -327,7 +323,9 @@ class Record:
         )
 
     def _is_library(self, path: str) -> bool:
-        """Whether it is a library's own: compiled code, or what is used while it is imported."""
+        """Whether the file belongs to a library: compiled code, or what is used while it is
+        imported.
+        """
         return COMPILED.search(path) is not None or self._sites.importing()
 
     def _inside(self, path: str) -> Optional[str]:
@@ -351,7 +349,7 @@ class Record:
         )
 
     def _lasts(self, path: str) -> bool:
-        """Whether a file may be found by the next run, if it is a temporary one."""
+        """Whether the next run may find a temporary file."""
         if not os.path.join(path, "").startswith(self._temporary):
             return True
         first = path[len(self._temporary) :].split(os.sep, maxsplit=1)[0]
@@ -360,7 +358,9 @@ class Record:
 
 
 def _status(path: str, prefix: bool) -> Optional[os.stat_result]:
-    """Of the file at a path, or of the first one whose name begins so; None if there is none."""
+    """Return the status of the file at a path, or of the first one with this prefix; None if there
+    is none.
+    """
     if prefix:
         path = next(iter(sorted(glob.glob(glob.escape(path) + "*"))), path)
     try:

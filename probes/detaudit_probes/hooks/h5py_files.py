@@ -10,7 +10,7 @@ def follow(
     after: Callable[[Any, Any], None] = lambda name, file: None,
 ) -> None:
     """Call ``before(name, mode)`` and ``after(name, file)`` around every opening of a file, from
-    when h5py is imported on. Neither may raise.
+    h5py's import on. Neither may raise.
     """
 
     def making(original: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Calling functions as soon as a module has been imported, whoever imports it."""
+"""Calls functions as soon as a module has been imported, whoever imports it."""
 
 import sys
 from typing import Any, Callable, Dict, List
@@ -7,19 +7,19 @@ Function = Callable[[], None]
 
 
 class Hooks:
-    """A finder that comes first: it finds what the others find, and runs functions after the
+    """The first finder: it finds modules with the other finders, and runs functions after the
     module's own code.
     """
 
     def __init__(self, failed: Function) -> None:
-        # Called where a function raises, which must not pass for the script's own doing
+        # Called if a function raises, which must not be taken for an error of the script
         self._failed = failed
         self._waiting: Dict[str, List[Function]] = {}
         self._finding = False
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]
 
     def after(self, module: str, function: Function) -> None:
-        """Call ``function`` once ``module`` has been imported: now, where it has been already."""
+        """Call ``function`` once ``module`` has been imported, or now if it already has been."""
         if module in sys.modules and module not in self._waiting:
             function()
         else:

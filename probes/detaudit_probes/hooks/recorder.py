@@ -1,8 +1,8 @@
-"""What is recorded of a user's own training: host-side reads only, nothing is added to its graph.
+"""Records a user's own training with reads on the host only; nothing is added to its graph.
 
-Once: the generators' states, every variable's initial value. Each step: the batch, the updated
-weights, the optimizer's state, the loss and the metrics. At exit: what the weights are then, which
-is all that a *bare* trial (``watch`` false) reads.
+Once: the generators' states and every variable's initial value. Each step: the batch, the updated
+weights, the optimizer's state, the loss and the metrics. At exit: the final weights, which are all
+that an unrecorded trial (``record`` false) reads.
 """
 
 import contextlib
@@ -30,72 +30,71 @@ from detaudit_probes.recording.trace import Taken, TraceWriter
 
 _clock = time.perf_counter  # taken at import, before a pin can replace it
 AT_THE_END = "at the end"
-#: Batches that the script has loaded by itself and that a later step may still use; fewer where
-#: bytes are kept.
+#: Batches that the script has loaded itself and that a later step may still use; fewer if bytes are
+#: kept.
 MOST_LOADED, MOST_LOADED_KEPT = 4096, 64
-#: Bytes of variables that are kept alive until exit, so that a model of a function that has
-#: returned can be read then. What is made beyond that is read only where the script itself still
-#: holds it.
+#: Bytes of variables that are kept alive until exit, so that the model of a function that has
+#: returned can still be read. Variables beyond that are read only if the script itself keeps them.
 MOST_HELD = 1 << 30
-#: Bytes of variables that are read at once.
+#: Bytes of variables that are read at a time.
 MOST_READ = 256 << 20
-#: An optimizer's state of more bytes than this is looked at in every ``SPARED``-th step only: what
-#: parts there parts the weights in the next step.
+#: An optimizer's state of more bytes than this is read in every ``SPARED``-th step only: if it
+#: differs, the weights differ in the next step.
 LARGE_STATE, SPARED = 4 << 20, 16
 
 
 class Loaded:
-    """A batch that the script has loaded by itself, and whether a step has used it."""
+    """A batch that the script has loaded itself, and whether a step has used it."""
 
     def __init__(self, tensors: List[Tuple[str, Taken]], sizes: List[int]) -> None:
         self.tensors, self.used = tensors, False
         large = [taken.fingerprint for (_, taken), size in zip(tensors, sizes) if size > 1]
-        # A single number may be equal by chance.
+        # A single number may match by chance.
         self.known_by = large or [taken.fingerprint for _, taken in tensors]
 
 
 class Recorder:
     """Writes the observations of one process to its trace.
 
-    ``inside_fit`` is how deep the process is inside of ``fit``, whose callback records the steps by
-    itself. ``left`` is true in a forked child: nothing of it is recorded.
+    ``inside_fit`` is the depth of nested calls of ``fit``, whose callback records the steps itself.
+    ``left`` is true in a forked child, of which nothing is recorded.
     """
 
     def __init__(self, session: Any, trace: TraceWriter) -> None:
         self.session, self.trace = session, trace
-        self.watched = session.orders.watch
+        self.recorded = session.orders.record
         self.every = session.orders.every
         self.left = False
-        self.following: List[Any] = []  # who watches Keras, once it has been imported
-        self.followed: Set[str] = set()  # the packages that are Keras, of those that were imported
+        self.following: List[Any] = []  # the observers of Keras, once it has been imported
+        self.followed: Set[str] = set()  # the imported packages that are Keras
         # Whether variables are read through a session, which a script may close
         self.of_graphs = False
         self.inside_fit = 0
-        before = trace.earlier_measures  # of the program that this one was started by
+        before = trace.earlier_measures  # of the program that started this one
         self.steps, self.threads = before.steps, Threads()
-        self._fitting: Any = None  # which thread is inside of ``fit``
+        self._fitting: Any = None  # the thread that is inside ``fit``
         self.began = self._imported = _clock()
         self.ending: Any = None
         self.before_the_end: List[Callable[[], None]] = []
-        # (name, a function that gives it or None, who reads it)
+        # (name, a function that returns it or None, its reader)
         self._variables: List[Tuple[str, Any, Any]] = []
         self._held = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._loaded: Deque[Loaded] = deque()
-        # By fingerprint: the batch that it was loaded in last
+        # By fingerprint: the last batch that contained it
         self._of_tensor: Dict[int, Loaded] = {}
-        self._inputs: Set[int] = set()  # fingerprints of what went into the next step
+        self._inputs: Set[int] = set()  # fingerprints of the next step's inputs
         self._beside: Dict[str, Any] = {}
-        self._states: Dict[str, str] = {}  # in which the process's generators began
+        self._states: Dict[str, str] = {}  # the first states of the process's generators
         self._results: Dict[Tuple[str, str], float] = {
             (group, name): value for group, name, value in before.results
         }
         self._lock = threading.Lock()
-        # By path, and by whether it was taken on a card
+        # By path, and by whether it was fingerprinted on a card
         self._first: Dict[Tuple[str, bool], int] = {}
         self._backend = ""  # of the first variable
-        self.moved = bool(before.moved)  # whether a weight was seen to change
-        self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value as yet
+        self.moved = bool(before.moved)  # whether a weight has changed
+        self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value so far
         digests = trace.earlier.get("digests", {})
         self._saved: Dict[str, str] = {name: digests[SAVED + name] for name in before.saved}
         self.paused = False  # while a step is replayed
@@ -110,26 +109,26 @@ class Recorder:
         self.generators("at the start")
 
     def leave(self) -> None:
-        """In a forked child: the trace is its parent's."""
+        """Stop recording in a forked child: the trace is its parent's."""
         self.left = True
 
     @property
     def recording(self) -> bool:
-        return self.watched and not self.left and not self.paused
+        return self.recorded and not self.left and not self.paused
 
     @property
     def counting(self) -> bool:
-        """Whether steps are met: a bare trial counts them where it is to be ended at one."""
+        """Whether steps are observed: an unrecorded trial counts them if it is to end at one."""
         stops = (
             self.session.orders.stop_steps is not None
             or self.session.orders.stop_seconds is not None
         )
-        return (self.watched or stops) and not self.left and not self.paused
+        return (self.recorded or stops) and not self.left and not self.paused
 
     # What happens once ----------------------------------------------------------------------------
 
     def generators(self, when: str) -> None:
-        """The states of the generators that a seed can pin, of those that are there by now."""
+        """Record the states of the existing generators that a seed can pin."""
         if not self.recording:
             return
         states = states_without_backend(sys.modules.get("numpy"))
@@ -142,7 +141,7 @@ class Recorder:
                 self.beside("generator", name, state)
 
     def imported(self) -> None:
-        """Keras has been imported: what takes time from here on is the script's own."""
+        """Note that Keras has been imported: time spent from here on is the script's own."""
         self._imported = _clock()
         self.generators("at the import of Keras")
 
@@ -151,8 +150,8 @@ class Recorder:
             self.trace.once(stage, name, value)
 
     def beside(self, kind: str, name: str, value: Any) -> None:
-        """Something that stands beside the training: whether it is the same in all runs is told,
-        and not judged.
+        """Record a value beside the training: the report says whether it is the same in all runs,
+        without judging.
         """
         if self.recording:
             self._note_beside(kind, name, self.trace.take(value))
@@ -166,8 +165,8 @@ class Recorder:
         state.update(taken.fingerprint.to_bytes(8, "little"))
 
     def result(self, group: str, name: str, value: Any) -> None:
-        """A loss or a metric, as the script's author reads it. The last one of its ``group`` and
-        name counts.
+        """Record a loss or a metric, as the script's author reads it. The last one of its ``group``
+        and name counts.
         """
         try:
             number = float(value)
@@ -177,9 +176,8 @@ class Recorder:
             self._results[group, str(name)] = number
 
     def made(self, stage: str, name: str, variable: Any, reading: Any, readable: bool) -> None:
-        """A variable of Keras is made, with its first value where that is ``readable``
-        (:meth:`filled` tells of the others). It is looked at again at exit, by whoever is
-        ``reading``.
+        """Record a new variable of Keras, with its initial value if that is ``readable``
+        (:meth:`filled` records the others). ``reading`` reads it again at exit.
         """
         if self.left:
             return
@@ -202,19 +200,19 @@ class Recorder:
             self._unread.append((stage, name, variable, reading))
 
     def alive(self) -> List[Any]:
-        """Every variable of Keras that is there and has a value, where a step is to be replayed."""
+        """Return every existing variable of Keras with a value, if a step is to be replayed."""
         there = [one() for one in self._alive]
         return [
             one for one in there if one is not None and getattr(one, "_value", None) is not None
         ]
 
     def filled(self) -> None:
-        """Variables that were made without a value may have theirs now."""
+        """Record variables that were created without a value and may have one now."""
         unread, self._unread = self._unread, []
         for stage, name, variable, reading in unread:
             try:
                 value = reading.first(variable)
-            except Exception:  # TensorFlow's own, for one that another function is still to fill
+            except Exception:  # TensorFlow's, for a variable that another function will fill
                 self._unread.append((stage, name, variable, reading))
             else:
                 self._first_value(stage, name, value)
@@ -228,7 +226,7 @@ class Recorder:
         return name in self._saved
 
     def saved(self, name: str, values: List[Any]) -> None:
-        """The script has saved these under a name, perhaps not for the first time."""
+        """Record values that the script has saved under a name, perhaps not for the first time."""
         if self.left or not values:
             return
         views = [fingerprint.canonical_view(value) for value in values]
@@ -236,21 +234,19 @@ class Recorder:
             any(header.startswith(b"object|") for header, _ in views)
             or sum(len(data) for _, data in views) > MOST_HELD
         ):
-            return  # objects have no bits of their own
+            return  # objects have no comparable bits
         earlier = [fingerprint.canonical(self._saved[name])] if name in self._saved else []
         self._saved[name] = fingerprint.sha256(earlier + views)
 
     def settle(self) -> None:
-        """Take the variables' values as their last: what holds them is about to go."""
+        """Take the variables' present values as their last, because their owner is about to go."""
         self._variables = [
             (name, functools.partial(lambda value: value, value), reading)
             for name, value, reading in self._last_values()
         ]
 
     def _last_values(self) -> List[Tuple[str, Any, Any]]:
-        """Of every variable that is still there, in the order in which they were made, with who has
-        read it.
-        """
+        """Return every remaining variable, in the order of creation, with its reader."""
         there = [(name, held(), reading) for name, held, reading in self._variables]
         return [
             (name, value, reading)
@@ -260,7 +256,7 @@ class Recorder:
         ]
 
     def _last_value(self, variable: Any, reading: Any) -> List[Any]:
-        """Its value; nothing where the session is closed that it was in."""
+        """Return its value, or nothing if its session is closed."""
         try:
             return [reading.read(variable)]
         except Exception:
@@ -271,16 +267,17 @@ class Recorder:
     # Steps ----------------------------------------------------------------------------------------
 
     def batch(self, named: List[Tuple[str, Any]]) -> None:
-        """A batch for the next step that has none, perhaps in another thread, perhaps ahead."""
+        """Take a batch for the next step without one; another thread may load it, and ahead of
+        time.
+        """
         if self.recording:
             taken = [(name, self.trace.take(value)) for name, value in named]
             with self._lock:
                 self._batches.append(taken)
 
     def loaded(self, named: List[Tuple[str, Any]]) -> None:
-        """The script has loaded a batch by itself, perhaps to look at it only. It belongs to the
-        steps whose input it is: known by their content, its tensors are looked for among what goes
-        in.
+        """Take a batch that the script has loaded itself, perhaps only to look at it. It belongs to
+        the steps that use it as input: its tensors are recognized by their content.
         """
         if not self.recording or not named:
             return
@@ -302,15 +299,15 @@ class Recorder:
             self._note_beside("data", "batches that no step used", taken)
 
     def went_in(self, values: List[Any]) -> None:
-        """These go into the next step."""
+        """Take the inputs of the next step."""
         if self.recording:
             marks = {self.trace.take(value).fingerprint for value in values}
             with self._lock:
                 self._inputs |= marks
 
     def arguments(self, named: List[Tuple[str, Any]]) -> None:
-        """The step is a function's, which was called with these: they are its batch, where that was
-        not loaded.
+        """Take the arguments of a function that makes a step: they are its batch, unless that was
+        loaded.
         """
         taken = [(name, self.trace.take(value)) for name, value in named]
         marks = {one.fingerprint for _, one in taken}
@@ -320,7 +317,7 @@ class Recorder:
                 self._batches.append(taken)
 
     def drop_batches(self) -> None:
-        """What was loaded to build a model only."""
+        """Drop batches that were loaded only to build a model."""
         with self._lock:
             del self._batches[:]
 
@@ -334,8 +331,8 @@ class Recorder:
         optimizers: List[Any],
         reading: Any,
     ) -> None:
-        """One step has ended; ``batches`` are how many were used for it (None: all that were loaded
-        since the last).
+        """Record a step that has ended; ``batches`` is the number that it used (None: all since the
+        last step).
         """
         if self.left:
             return
@@ -355,8 +352,8 @@ class Recorder:
         self._stop_where_asked()
 
     def begins_fit(self) -> bool:
-        """Whether a training that begins now in this thread is to be followed: it is not, inside of
-        another.
+        """Whether to follow a training that begins now in this thread: not if it is
+        inside another.
         """
         if self.counting and self.inside_fit and not self.in_fit():
             self.side_by_side()
@@ -376,17 +373,17 @@ class Recorder:
             self.inside_fit -= 1
 
     def in_fit(self) -> bool:
-        """Whether this is the thread that is inside of ``fit``."""
+        """Whether this is the thread that is inside ``fit``."""
         return bool(self.inside_fit) and self._fitting == threading.get_ident()
 
     def side_by_side(self) -> None:
-        """Threads train while others do: the order of steps is the machine's, and the script can't
+        """Note that several threads train at once: the order of steps varies, and the script cannot
         be audited.
         """
-        self.trace.measure(unwatched="threads side by side")
+        self.trace.measure(not_recorded="several threads at the same time")
 
     def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
-        """What went into the step that has ended."""
+        """Return the inputs of the step that has ended."""
         with self._lock:
             count = len(self._batches) if batches is None else batches
             fed, self._batches = self._batches[:count], self._batches[count:]
@@ -407,8 +404,8 @@ class Recorder:
     def _updated(
         self, weights: List[Any], optimizers: List[Any], reading: Any
     ) -> List[Tuple[str, str, Taken]]:
-        """The fingerprints of live variables, taken before the step returns: the next one updates
-        them in place.
+        """Fingerprint live variables before the step returns, because the next one updates them in
+        place.
         """
         named = [(path_of(variable), variable) for variable in weights]
         for optimizer in optimizers:
@@ -445,13 +442,14 @@ class Recorder:
     # The end --------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """What a bare trial reads too: every variable that is still there, in the order in which
-        they were made.
+        """Record what an unrecorded trial reads too: every remaining variable, in the order of
+        creation.
         """
         ended = _clock()
         for function in self.before_the_end:
             function()
-        gc.collect()  # what is unreachable is gone in both runs, whenever a collection came by itself
+        # Unreachable objects are then gone in both runs, whatever was collected automatically.
+        gc.collect()
         named = [(name + " at the end", value) for name, value, _ in self._last_values()]
         self.generators(AT_THE_END)
         records = self.trace.once_each("update", named)
@@ -465,7 +463,7 @@ class Recorder:
         self.trace.note(
             "digests", {name: state.hexdigest() for name, state in self._beside.items()}
         )
-        before = self.trace.earlier_measures  # of the program that this one was started by
+        before = self.trace.earlier_measures  # of the program that started this one
         self.trace.measure(
             saved=tuple(self._saved),
             results=tuple((group, name, value) for (group, name), value in self._results.items()),
@@ -479,8 +477,8 @@ class Recorder:
 
 
 def _shares(variables: List[Any]) -> List[List[Any]]:
-    """The variables in groups of which each may be in memory at once: what lies on a card is copied
-    to be read.
+    """Group the variables so that each group fits into memory: variables on a card are copied to be
+    read.
     """
     found: List[List[Any]] = []
     room = 0
@@ -494,8 +492,8 @@ def _shares(variables: List[Any]) -> List[List[Any]]:
 
 
 def _size(variable: Any) -> int:
-    """Bytes, at four an element. (A shape of Theano's is itself to be computed; Keras keeps it as
-    numbers.)
+    """Return its size at four bytes per element. (A shape of Theano's must be computed; Keras keeps
+    it as numbers.)
     """
     size = 4
     shape = getattr(variable, "_keras_shape", None)

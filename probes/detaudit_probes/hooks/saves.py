@@ -1,9 +1,9 @@
 """What the script saves: ``save`` and ``save_weights`` of Keras, ``save`` and ``savez`` of NumPy,
-and files of h5py.
+and h5py files.
 
-Taken from what is handed to the call, not from the file, for archives have times in them; of a file
-of h5py, which is written piece by piece, from its arrays at the end. Whether two runs have saved
-the same arrays decides, as their training does.
+The values are taken from the call and not from the file, because archives contain times; those of
+an h5py file, which is written in pieces, are taken from its arrays at the end. Whether two runs
+have saved the same arrays counts for the verdict, as their training does.
 """
 
 import functools
@@ -20,8 +20,8 @@ from detaudit_probes.hooks.recorder import MOST_HELD
 from detaudit_probes.hooks.values import read
 
 
-def watch(session: Any, recorder: Any) -> None:
-    """From the moment that NumPy and Keras are there."""
+def record(session: Any, recorder: Any) -> None:
+    """Start as soon as NumPy and Keras are imported."""
     session.after_import("numpy", lambda: _numpy(session, recorder))
     for name in ("keras", "tf_keras"):
         session.after_import(name, functools.partial(_keras, session, recorder, name))
@@ -39,8 +39,8 @@ def _numpy(session: Any, recorder: Any) -> None:
             named[key] for key in sorted(named) if key not in ("file", "allow_pickle")
         ]
 
-    _tell(session, recorder, numpy, ("save",), one)
-    _tell(session, recorder, numpy, ("savez", "savez_compressed"), several)
+    _record(session, recorder, numpy, ("save",), one)
+    _record(session, recorder, numpy, ("savez", "savez_compressed"), several)
 
 
 def _keras(session: Any, recorder: Any, name: str) -> None:
@@ -48,7 +48,7 @@ def _keras(session: Any, recorder: Any, name: str) -> None:
     try:
         saving_api = importlib.import_module("%s.src.saving.saving_api" % name)
     except ImportError:
-        return  # before Keras 2.13, or a module of the user's own: what h5py writes is seen
+        return  # before Keras 2.13, or a module of the user's own: h5py's files are observed
 
     def weights(arguments: Any, named: Any) -> List[Any]:
         model = arguments[0] if arguments else named["model"]
@@ -62,19 +62,19 @@ def _keras(session: Any, recorder: Any, name: str) -> None:
         ]
 
     for owner in (saving_api, getattr(keras, "saving", None), getattr(keras, "models", None)):
-        _tell(session, recorder, owner, ("save_model",), state, place=1)
-    _tell(session, recorder, saving_api, ("save_weights",), weights, place=1)
+        _record(session, recorder, owner, ("save_model",), state, place=1)
+    _record(session, recorder, saving_api, ("save_weights",), weights, place=1)
 
 
 def _h5py(session: Any, recorder: Any) -> None:
-    written: Dict[str, Tuple[str, Any]] = {}  # by name: the path, and a weak reference to the file
+    written: Dict[str, Tuple[str, Any]] = {}  # by name: the path and a weak reference to the file
 
     def opened(name: Any, file: Any) -> None:
         try:
             called = _name(name, session.orders.root) if file.mode != "r" else None
             if called is not None:
                 written[called] = os.path.abspath(os.fspath(name)), weakref.ref(file)
-        except Exception:  # the script has opened it without trouble: it is to have none from us
+        except Exception:  # no error of the script's: the hook must not raise one
             pass
 
     def at_the_end() -> None:
@@ -82,7 +82,7 @@ def _h5py(session: Any, recorder: Any) -> None:
             try:
                 if not recorder.has_saved(name):  # by Keras
                     recorder.saved(name, _arrays(path, reference()))
-            except Exception:  # it is not there any more, or no file of arrays
+            except Exception:  # it no longer exists or contains no arrays
                 continue
 
     h5py_files.follow(session, after=opened)
@@ -90,7 +90,7 @@ def _h5py(session: Any, recorder: Any) -> None:
 
 
 def _arrays(path: str, still_open: Any) -> List[Any]:
-    """Every array of a file, in the order of their names."""
+    """Return every array of a file, sorted by name."""
     import h5py
 
     if not still_open:
@@ -104,7 +104,7 @@ def _arrays(path: str, still_open: Any) -> List[Any]:
     return [] if large else [one[()] for one in found if one.dtype.kind not in "OSV"]
 
 
-def _tell(
+def _record(
     session: Any,
     recorder: Any,
     owner: Any,
@@ -112,9 +112,9 @@ def _tell(
     values: Callable[[Any, Any], List[Any]],
     place: int = 0,
 ) -> None:
-    """Note ``values`` of every call; the file is its argument number ``place``."""
+    """Record ``values`` of every call; the file is its argument number ``place``."""
 
-    def telling(original: Any) -> Any:
+    def wrapper(original: Any) -> Any:
         def saving(*arguments: Any, **named: Any) -> Any:
             file = (
                 arguments[place]
@@ -126,21 +126,20 @@ def _tell(
                 name = _name(file, session.orders.root)
                 if name is not None:
                     recorder.saved(name, values(arguments, named))
-            except Exception:  # the script has saved it without trouble: it is to have none from us
+            except Exception:  # no error of the script's: the hook must not raise one
                 pass
             return result
 
         return saving
 
     for name in names:
-        session.wrap(owner, name, telling)
+        session.wrap(owner, name, wrapper)
 
 
 def _name(file: Any, root: str) -> Any:
-    """What the file is called below the program's folder, stamps left out; None for one that has no
-    name to last.
+    """Return the file's name below the program's folder without stamps; None for a temporary one.
 
-    Temporary files have other names in every run.
+    Temporary files have different names in every run.
     """
     if not isinstance(file, (str, os.PathLike)):
         file = getattr(file, "name", None)

@@ -1,8 +1,7 @@
-"""The seeds that a script sets by itself: where, and after how many draws from the source that is
-watched.
+"""The seeds that a script sets itself: where, and after how many draws from the source under study.
 
-A seed may come too late, or reach another generator than the one that parts the runs; both are
-worth a sentence.
+A seed may come too late, or seed a different generator than the one that makes runs differ; the
+report mentions both.
 """
 
 import sys
@@ -10,11 +9,11 @@ from typing import Any, List, Tuple
 
 from detaudit_probes.protocol import Seeding
 
-#: What ``tf.keras`` is, from TensorFlow 2.6 on: each of these has names of its own for the same
+#: The packages behind ``tf.keras`` from TensorFlow 2.6 on: each has its own names for the same
 #: functions.
 TF_KERAS = ("keras.api._v2.keras", "tf_keras.api._v2.keras")
-#: (module after whose import it is there, the attributes down to the function's owner, its name,
-#: the sources it holds)
+#: (module whose import defines it, the attributes down to the function's owner, its name, the
+#: sources it pins)
 FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
     ("random", (), "seed", ("python-random",)),
     ("numpy", ("random",), "seed", ("numpy-legacy",)),
@@ -33,15 +32,15 @@ FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
 )
 
 
-def watch(session: Any, found: List[Seeding]) -> None:
-    """Add to ``found`` every call of a seeding function from the user's code, in order. One without
-    a seed is a draw.
+def record(session: Any, found: List[Seeding]) -> None:
+    """Add every call of a seeding function in the user's code to ``found``, in order. A call
+    without a seed is a draw.
 
-    Each says whether it ``reaches`` the source that is watched, and how many ``draws`` from it came
-    before.
+    Each entry says whether it ``reaches`` the source under study, and how many ``draws`` from it
+    came before.
     """
 
-    def telling(title: str, reaches: bool) -> Any:
+    def wrapper(title: str, reaches: bool) -> Any:
         def made(original: Any) -> Any:
             def seed(*arguments: Any, **named: Any) -> Any:
                 place = session.sites.innermost()
@@ -58,13 +57,13 @@ def watch(session: Any, found: List[Seeding]) -> None:
 
         return made
 
-    for module, path, name, holds in FUNCTIONS:
+    for module, path, name, sources in FUNCTIONS:
         shown = "tf.keras" if module in TF_KERAS else module
-        telling_it = telling(".".join((shown,) + path + (name,)), session.spying in holds)
+        wrapping = wrapper(".".join((shown,) + path + (name,)), session.spying in sources)
         session.after_import(
             module,
-            lambda module=module, path=path, name=name, telling_it=telling_it: session.wrap(
-                _owner(module, path), name, telling_it
+            lambda module=module, path=path, name=name, wrapping=wrapping: session.wrap(
+                _owner(module, path), name, wrapping
             ),
         )
 
@@ -72,5 +71,5 @@ def watch(session: Any, found: List[Seeding]) -> None:
 def _owner(module: str, path: Tuple[str, ...]) -> Any:
     owner = sys.modules[module]
     for name in path:
-        owner = getattr(owner, name, None)  # None where this version does not have it
+        owner = getattr(owner, name, None)  # None if this version lacks it
     return owner

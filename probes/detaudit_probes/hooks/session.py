@@ -1,4 +1,4 @@
-"""What a source's functions are given in a user's own process: the counterpart of a probe's
+"""What a source's functions receive in a user's own process: the counterpart of a probe's
 ``Trial``.
 """
 
@@ -15,8 +15,8 @@ from detaudit_probes.protocol import FAULT_FILE, Request
 
 
 def fault(folder: str) -> None:
-    """End the process, with the traceback of the exception at hand: a fault of ours must not pass
-    for the script's.
+    """End the process with the traceback of the current exception: a fault of detaudit must not be
+    taken for the script's.
     """
     with open(os.path.join(folder, FAULT_FILE), "w", encoding="utf-8") as file:
         traceback.print_exc(file=file)
@@ -24,17 +24,17 @@ def fault(folder: str) -> None:
 
 
 class Session(Given):
-    """One process of the user's script: its request, what is held, and what is counted.
+    """One process of the user's script: its request, what its pins cover, and what is counted.
 
-    ``counts`` says how often each source was met, for ``touched``. Where the trial is there to find
-    the lines that drew from one source (``spying``), every :meth:`drew` of that source notes its
-    call site as well. ``used`` are the sources that were met other than by an installed module
-    while it was imported.
+    ``counts`` says how often each source was used, for ``touched``. If the trial is to find the
+    lines that drew from one source (``spying``), every :meth:`drew` of that source records its call
+    site as well. ``used`` are the sources that were used other than by an installed module during
+    its import.
     """
 
-    def __init__(self, request: Request, folder: str, held: Set[str], root: str) -> None:
-        super().__init__(request, folder, held)
-        # What a source took down at the start, for its ``touched``
+    def __init__(self, request: Request, folder: str, pinned: Set[str], root: str) -> None:
+        super().__init__(request, folder, pinned)
+        # What a source stored at the start, for its ``touched``
         self.remembered: Dict[str, Any] = {}
         self.hooks = Hooks(lambda: fault(folder))
         self.sites = Sites(root)
@@ -42,10 +42,10 @@ class Session(Given):
         self.spying: Optional[str] = request.orders.spy
 
     def drew(self, source: str, makers: bool = False) -> None:
-        """``source`` was drawn from just now, by whoever is up the stack.
+        """Count a draw from ``source`` by the caller up the stack.
 
-        ``makers``: where that is the ``__init__`` of a class of the user's, whoever made the object
-        is told as well.
+        ``makers``: if that is the ``__init__`` of a class of the user's, record the line that
+        created the object as well.
         """
         self.count(source)
         if source not in self.used and not self.sites.importing():
@@ -58,18 +58,18 @@ class Session(Given):
         self.hooks.after(module, function)
 
     def follow_files(
-        self, tell: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None
+        self, report: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None
     ) -> None:
-        """Call ``tell`` with every use of a file from now on, and ``connected`` at a
-        connection; see :func:`~detaudit_probes.hooks.files.follow`.
+        """Call ``report`` with every use of a file from now on, and ``connected`` at a connection;
+        see :func:`~detaudit_probes.hooks.files.follow`.
         """
-        files.follow(self, tell, connected)
+        files.follow(self, report, connected)
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Replace ``owner.name``, where there is one, by ``make`` of it, which bears its name and
+        """Replace ``owner.name``, if it exists, with ``make`` of it, which keeps its name and
         docstring.
 
-        ``owner`` is None where a version of its library does not have it.
+        ``owner`` is None if a version of its library lacks it.
         """
         original = None if owner is None else getattr(owner, name, None)
         if original is not None:
@@ -77,18 +77,18 @@ class Session(Given):
             try:
                 made = functools.wraps(original)(made)
             except (AttributeError, TypeError):
-                pass  # a class, or something without a docstring
+                pass  # a class, or an object without a docstring
             setattr(owner, name, made)
 
-    def tell(self, source: str, owner: Any, *names: str) -> None:
-        """Let every call of these functions of ``owner`` count as a draw from ``source``."""
+    def count_calls(self, source: str, owner: Any, *names: str) -> None:
+        """Count every call of these functions of ``owner`` as a draw from ``source``."""
 
-        def telling(original: Any) -> Any:
-            def told(*arguments: Any, **named: Any) -> Any:
+        def wrapper(original: Any) -> Any:
+            def counting(*arguments: Any, **named: Any) -> Any:
                 self.drew(source)
                 return original(*arguments, **named)
 
-            return told
+            return counting
 
         for name in names:
-            self.wrap(owner, name, telling)
+            self.wrap(owner, name, wrapper)

@@ -1,9 +1,9 @@
-"""What the interpreter imports when it starts: begins to watch, then runs the environment's own
-``sitecustomize``.
+"""The module that the interpreter imports when it starts: installs the hooks, then runs the
+environment's own ``sitecustomize``.
 
-It lies in a private folder that comes first in ``PYTHONPATH``, and so reaches every Python process
-that the script starts. The guest is loaded from the folder beside it under its own name, without a
-place in ``sys.path``: the script sees the path that it would see without us.
+It is in a private folder that comes first in ``PYTHONPATH``, so it is imported by every Python
+process that the script starts. The guest is loaded from the folder beside it under its own name,
+without an entry in ``sys.path``: the script has the same path as without detaudit.
 """
 
 import importlib.machinery
@@ -33,7 +33,7 @@ def _run_the_environments_own():
 def _begin():
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
-    folder = os.environ.get("DETAUDIT_TRIAL")
+    folder = os.environ.get("_DETAUDIT_TRIAL")
     if folder:
         _load_guest(os.path.join(here, "guest"))
         from detaudit_probes.hooks import start

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from detaudit_probes.protocol import Draw
 
 MOST_SITES = 200
-DEEPEST = 200  # frames looked at for one draw
+DEEPEST = 200  # frames searched for one draw
 SHOWN = 12  # frames kept of the first stack
 
 
@@ -23,11 +23,11 @@ class Place(NamedTuple):
 
 
 class Sites:
-    """``root`` is the folder of the user's code: what is installed, and this package, is not
-    theirs.
+    """``root`` is the folder of the user's code; installed packages and this package do not belong
+    to it.
 
-    ``seeded`` is whether the script has seeded what is watched by now: what is drawn then is as it
-    was before. ``drawn`` counts the draws before that from what such a seed reaches.
+    ``seeded`` is whether the script has seeded the source under study so far: later draws are as
+    without the hook. ``drawn`` counts the draws before that from what such a seed pins.
     """
 
     def __init__(self, root: str) -> None:
@@ -46,10 +46,10 @@ class Sites:
         self.drawn = 0
 
     def note(self, makers: bool = False, private: bool = False) -> None:
-        """Count one draw for the innermost line of the user's that led to it.
+        """Count one draw for the innermost line of the user's code that led to it.
 
-        ``makers``: and for the lines outward of it, as long as they stand in an ``__init__``.
-        ``private``: no seed that the script sets reaches it.
+        ``makers``: also count it for the lines outside of it, as long as they are in an
+        ``__init__``. ``private``: no seed that the script sets affects it.
         """
         frame: Optional[Any] = sys._getframe(1)
         direct, stack = True, []  # type: bool, List[str]
@@ -65,7 +65,8 @@ class Sites:
             if _imports(frame):
                 return
             if name.endswith("traceback_utils.py"):
-                direct = False  # Keras' and TensorFlow's wrapper of every call: it says nothing
+                # The wrapper that Keras and TensorFlow put around every call: not informative
+                direct = False
             elif frame.f_globals.get("__name__") != "random" and not os.path.abspath(
                 name
             ).startswith(self._ours):
@@ -77,17 +78,17 @@ class Sites:
             frame = frame.f_back
 
     def innermost(self) -> Optional[Place]:
-        """The innermost line of the user's that led here."""
+        """Return the innermost line of the user's code that led here."""
         frame = self._nearest()
         return None if frame is None or _imports(frame) else _place(frame)
 
     def importing(self) -> bool:
-        """Whether an installed module is being imported, and does this."""
+        """Whether an installed module is being imported and causes this."""
         frame = self._nearest()
         return frame is not None and _imports(frame)
 
     def _nearest(self) -> Optional[Any]:
-        """The innermost frame that is the user's, or that imports."""
+        """Return the innermost frame that is the user's, or that imports."""
         frame: Optional[Any] = sys._getframe(2)
         while (
             frame is not None
@@ -98,9 +99,7 @@ class Sites:
         return frame
 
     def led_here(self) -> bool:
-        """Whether the user's code is what called, with nothing but the standard library in
-        between.
-        """
+        """Whether the user's code is the caller, with only the standard library in between."""
         frame: Optional[Any] = sys._getframe(1)
         while frame is not None:
             name = os.path.abspath(frame.f_code.co_filename)
@@ -134,13 +133,13 @@ class Sites:
         self._found[place] = found._replace(draws=found.draws + 1, seeded=found.seeded + seeded)
 
     def draws(self) -> Tuple[Draw, ...]:
-        """Every line that drew, in the order of its first draw."""
+        """Return every line that drew, in the order of its first draw."""
         return tuple(self._found.values())
 
 
 def _imports(frame: Any) -> bool:
-    """Whether the frame is the import system's: what an installed module does meanwhile is no line
-    of the user's.
+    """Whether the frame is the import system's: what an installed module does during its import is
+    not a line of the user's.
     """
     return frame.f_code.co_filename.startswith("<frozen importlib")
 

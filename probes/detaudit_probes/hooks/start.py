@@ -1,8 +1,8 @@
-"""The beginning and the end of a watched process: pins before the script's first line, the trace
+"""The beginning and the end of a recorded process: pins before the script's first line, the trace
 after its last.
 
-One process of a trial is the script's own; it is watched. Python processes that it starts, or
-forks, are pinned as it is and named, but not watched.
+One process of a trial is the script's own; it is recorded. Python processes that it starts or forks
+are pinned like it and counted, but not recorded.
 """
 
 import atexit
@@ -20,7 +20,7 @@ from detaudit_probes.hooks.session import Session, fault
 from detaudit_probes.recording import facts, trace
 from detaudit_probes.recording.thread_team import Team
 
-#: Bytes of tensors that one trial keeps at most, where it is asked to keep them.
+#: The most bytes of tensors that one trial keeps, if it is asked to keep them.
 MOST_KEPT = 256 << 20
 _getpid = os.getpid  # taken at import, before a pin can replace it
 
@@ -39,23 +39,23 @@ def _begin(folder: str) -> None:
     modules = sources.SCRIPT_MODULES
     declared, pins = sources.declared(modules), sources.pins(modules)
     protocol.check_own_settings(request.settings, declared)
-    held = {source for name in request.pins for source in pins[name][0].holds}
-    session = Session(request, folder, held, request.orders.root)
+    pinned = {source for name in request.pins for source in pins[name][0].sources}
+    session = Session(request, folder, pinned, request.orders.root)
     if _claim(folder):
-        _watch(session, modules)
-    for name in request.loose:
+        _record_training(session, modules)
+    for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
     for name in request.pins:
-        if hasattr(pins[name][1], "hold"):
-            pins[name][1].hold(session, name)
+        if hasattr(pins[name][1], "pin_script"):
+            pins[name][1].pin_script(session, name)
 
 
 def _claim(folder: str) -> bool:
-    """Whether this process is the script's own: the first to say so, or that one started anew by
+    """Whether this process is the script's own: the first to claim it, or that one restarted by
     ``exec``.
 
-    Others leave their number.
+    Others write their process id.
     """
     path, mine = os.path.join(folder, protocol.MAIN_FILE), b"%d" % os.getpid()
     try:
@@ -72,12 +72,12 @@ def _claim(folder: str) -> bool:
 
 
 def _leave_number(folder: str) -> None:
-    """Of a process that is not watched: the engine counts them."""
+    """Write the id of a process that is not recorded: the engine counts them."""
     with open(os.path.join(folder, protocol.PROCESSES_FILE), "a") as file:
         file.write("%d\n" % os.getpid())
 
 
-def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
+def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     from detaudit_probes.hooks import files, saves, seeds
     from detaudit_probes.hooks.keras import jax
     from detaudit_probes.hooks.recorder import Recorder
@@ -102,16 +102,16 @@ def _watch(session: Session, modules: Tuple[ModuleType, ...]) -> None:
         if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
             module.spy(session)
     if session.spying is not None:
-        seeds.watch(session, seeded)
-    # When Keras is imported the end is registered once more: what is registered last runs first,
+        seeds.record(session, seeded)
+    # When Keras is imported, the end is registered once more: the last registered runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)
     session.follow_files(used, used.connected)
     ending = _Ending(session, recorder, modules, seeded, used)
     atexit.register(ending)
-    for name in ("execv", "execve"):  # which the others of their kind call
+    for name in ("execv", "execve"):  # the other functions of this kind call these
         session.wrap(os, name, ending.before)
-    saves.watch(session, recorder)
+    saves.record(session, recorder)
     if recorder.counting:
         session.after_import("jax", functools.partial(jax.prepare, session, recorder))
     for name in KERAS_MODULES:
@@ -125,7 +125,7 @@ def _follow(session: Session, recorder: Any, ending: Any, name: str) -> None:
     from detaudit_probes.hooks.keras import choose
 
     atexit.register(ending)
-    choose.watch(session, recorder, name)
+    choose.record(session, recorder, name)
 
 
 def _ids(module: ModuleType) -> List[str]:
@@ -156,7 +156,7 @@ class _Ending:
         recorder.ending = self
 
     def before(self, given: Any) -> Any:
-        """For ``exec``, which ends this program, and not the process: the next one goes on with the
+        """For ``exec``, which ends this program but not the process: the next program continues the
         trace.
         """
 
@@ -165,7 +165,7 @@ class _Ending:
                 self()
             try:
                 given(*arguments, **named)
-            finally:  # it has failed
+            finally:  # exec has failed
                 if _getpid() == self._pid:
                     self._done = self._recorder.left = False
 
@@ -188,11 +188,11 @@ class _Ending:
                 trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
             )
             if session.spying is not None:
-                self._tell_sites(os.path.join(session.folder, protocol.SITES_FILE))
+                self._write_sites(os.path.join(session.folder, protocol.SITES_FILE))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except (
             BaseException
-        ) as error:  # what went wrong in us is told, and never as the script's own doing
+        ) as error:  # an error of detaudit is reported as such and never as the script's
             outcome = {
                 "kind": "own-fault",
                 "type": type(error).__name__,
@@ -202,7 +202,7 @@ class _Ending:
         recorder.trace.finish(outcome)
         recorder.left = True
 
-    def _tell_sites(self, path: str) -> None:
+    def _write_sites(self, path: str) -> None:
         sites = protocol.CallSites(self._session.sites.draws(), tuple(self._seeded))
         if self._earlier is None and self._recorder.trace.earlier and os.path.exists(path):
             with open(path, encoding="utf-8") as file:

@@ -4,8 +4,8 @@ import sys
 
 
 def flush() -> None:
-    """Write out what the script has printed, before a process ends without its own exit
-    handlers.
+    """Write out what the script has printed, before a process ends without its own
+    exit handlers.
     """
     for stream in (sys.stdout, sys.stderr):
         try:

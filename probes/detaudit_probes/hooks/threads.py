@@ -1,5 +1,5 @@
-"""Which threads of a script train: one after the other, or side by side, where the order of steps
-is the machine's.
+"""Which threads of a script train: one after another, or at the same time, so that the order of
+steps varies.
 """
 
 import threading
@@ -8,8 +8,8 @@ from typing import Any
 
 
 class _Here(threading.local):
-    """Of one thread: how many steps it has made, and what Python calls it (None: no thread of
-    Python's).
+    """Per thread: the number of its steps, and its Python thread object (None: not one of Python's
+    threads).
     """
 
     steps = 0
@@ -19,16 +19,16 @@ class _Here(threading.local):
 class Threads:
     def __init__(self) -> None:
         self._here = _Here()
-        self._last: Any = None  # a weak reference to the thread that has made the last step
+        self._last: Any = None  # a weak reference to the thread of the last step
 
     @property
     def steps(self) -> int:
-        """How many steps this thread has made."""
+        """Return how many steps this thread has made."""
         return self._here.steps
 
     def step(self) -> bool:
-        """A step of this thread's; whether another that trains goes on meanwhile. The main thread
-        may be waiting for one that begins to train; no other thread is.
+        """Count a step of this thread; return whether another training thread is still running. The
+        main thread may be waiting for one that begins to train; no other thread is.
         """
         here = self._here
         if not here.steps:

@@ -1,11 +1,13 @@
-"""The content of variables and tensors as arrays, on the host; what has no bits is left out."""
+"""The content of variables and tensors as arrays, on the host; objects without bits
+are left out.
+"""
 
 from typing import Any, List, Tuple
 
 
 def read(variable: Any) -> Any:
-    """A Keras or TensorFlow variable's content as an array: live memory on a CPU, to be read at
-    once.
+    """Return the content of a Keras or TensorFlow variable as an array: live memory on a CPU, to be
+    read at once.
     """
     import numpy
 
@@ -18,9 +20,7 @@ def read(variable: Any) -> Any:
 
 
 def gradients(grads: List[Any]) -> List[Tuple[str, str, Any]]:
-    """The gradients of an eager step; they belong to the variables in the order in which they were
-    given.
-    """
+    """Return the gradients of an eager step; they belong to the variables in the given order."""
     found: List[Tuple[str, str, Any]] = []
     for place, gradient in enumerate(grads):
         if gradient is None:
@@ -38,7 +38,7 @@ def array(tensor: Any) -> Any:
 
 
 def is_data(value: Any) -> bool:
-    """Whether it is made of arrays and tensors alone: no variable, which a step changes, and no
+    """Whether it consists only of arrays and tensors: no variable, which a step changes, and no
     model.
     """
     if isinstance(value, (tuple, list)):
@@ -53,15 +53,15 @@ def is_plain(value: Any) -> bool:
 
 
 def is_readable(tensor: Any) -> bool:
-    """Whether NumPy can hold it: not a handle, nor what stands for a dataset or for nothing (a
-    variant).
+    """Whether NumPy can represent it: not a handle, nor a variant, which stands for a dataset or
+    for nothing.
     """
     return getattr(getattr(tensor, "dtype", None), "name", "") not in ("variant", "resource")
 
 
 def tensors_in(name: str, structure: Any) -> List[Tuple[str, Any]]:
-    """The tensors of a nest of tuples, lists and dictionaries, each with a name; composite tensors
-    in their parts.
+    """Return the tensors of nested tuples, lists and dictionaries, each with a name; composite
+    tensors in their components.
     """
     if isinstance(structure, dict):
         items = sorted(structure.items(), key=lambda item: str(item[0]))

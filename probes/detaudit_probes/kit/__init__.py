@@ -1,1 +1,1 @@
-"""What sources build trainings with: models, layers, batches, fitting."""
+"""What sources build trainings from: models, layers, batches, fitting."""

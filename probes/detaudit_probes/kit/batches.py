@@ -9,12 +9,12 @@ BATCH_SIZE = 4
 
 
 def in_order(x: Any, y: Any) -> Any:
-    """The rows as they stand, in batches of ``BATCH_SIZE``; the last may be smaller."""
+    """Return the rows in their order, in batches of ``BATCH_SIZE``; the last may be smaller."""
     return shuffled(x, y, None)
 
 
 def dataset() -> type:
-    """The class that a loader derives from; where there is none, :func:`endless` feeds it to
+    """Return the base class of loaders; if Keras has none, :func:`endless` feeds the loader to
     ``fit``.
     """
     import keras
@@ -23,8 +23,8 @@ def dataset() -> type:
 
 
 def of_workers(rows: Any, made: Callable[..., None], workers: int) -> None:
-    """Make a loader, by its class's ``made``, of so many threads. In Keras 2 it is ``fit`` that is
-    told how many.
+    """Create a loader with ``made`` of its class, with ``workers`` threads. In Keras 2, ``fit``
+    takes this number.
     """
     import keras
 
@@ -36,8 +36,8 @@ def of_workers(rows: Any, made: Callable[..., None], workers: int) -> None:
 
 
 def on_threads(dataset: Any, count: int) -> Any:
-    """A ``tf.data`` pipeline on a private pool of so many threads, which race on one core and a
-    busy machine too.
+    """Run a ``tf.data`` pipeline on a private pool of ``count`` threads, which race even on one
+    core and on a busy machine.
     """
     import tensorflow as tf
 
@@ -49,7 +49,7 @@ def on_threads(dataset: Any, count: int) -> Any:
 
 
 def dataset_class() -> Any:
-    """The class of ``tf.data`` pipelines in TensorFlow 2; None where TensorFlow is older."""
+    """Return the class of ``tf.data`` pipelines in TensorFlow 2; None if TensorFlow is older."""
     try:
         from tensorflow.python.data.ops import dataset_ops
     except ImportError:
@@ -58,8 +58,8 @@ def dataset_class() -> Any:
 
 
 def follow_calls(session: Any, around: Callable[..., Any], *names: str) -> None:
-    """Let ``around(arguments, call)`` stand in for these methods of ``tf.data`` pipelines: what it
-    changes in the mapping ``arguments`` is what ``call()`` calls the method with.
+    """Replace these methods of ``tf.data`` pipelines with ``around(arguments, call)``: ``call()``
+    calls the method with the mapping ``arguments``, which ``around`` may change.
     """
 
     def following(given: Any) -> Any:
@@ -76,7 +76,9 @@ def follow_calls(session: Any, around: Callable[..., Any], *names: str) -> None:
 
 
 def endless(rows: Any) -> Iterator[Any]:
-    """The batches of a loader, epoch after epoch, as ``fit_generator`` of Keras 2 takes them."""
+    """Return the batches of a loader, epoch after epoch, as Keras 2's ``fit_generator``
+    takes them.
+    """
     while True:
         for index in range(len(rows)):
             yield rows[index]
@@ -85,7 +87,7 @@ def endless(rows: Any) -> Iterator[Any]:
 
 
 def shuffled(x: Any, y: Any, shuffle: Optional[Callable[[Any], Any]]) -> Any:
-    """Like :func:`in_order`, but ``shuffle`` orders the row numbers, in place, before every
+    """Like :func:`in_order`, but ``shuffle`` reorders the row numbers, in place, before every
     epoch.
     """
     import numpy

@@ -1,17 +1,18 @@
-"""What the layers of trained models drew from the generators: counts for a source's ``see``.
+"""Counts of the draws that layers of trained models made from generators, for a source's
+``count_uses``.
 
-Keras 3 keeps a layer's random state in the layer: a random initializer remembers whether it was
-given a seed (``keras/src/initializers/random_initializers.py``), and each ``SeedGenerator`` counts
-its draws in the second element of its state (``keras/src/random/seed_generator.py``). Where a
-framework keeps none of it, the counts are 0.
+Keras 3 keeps a layer's random state in the layer: a random initializer stores whether it was given
+a seed (``keras/src/initializers/random_initializers.py``), and each ``SeedGenerator`` counts its
+draws in the second element of its state (``keras/src/random/seed_generator.py``). If a framework
+keeps none of this, the counts are 0.
 """
 
 from typing import Any, Iterator, List, Tuple
 
 
 def of_trial(trial: Any) -> Iterator[Any]:
-    """Every layer of every model that the trial trained, each once, the layers inside layers
-    included.
+    """Return every layer of every model that the trial trained, each once, including the layers
+    inside layers.
     """
     seen = set()
     for fitted in trial.fitted:
@@ -23,15 +24,15 @@ def of_trial(trial: Any) -> Iterator[Any]:
 
 
 def is_a(layer: Any, kinds: Tuple[str, ...]) -> bool:
-    """Whether the layer's class, or one that it derives from, has one of these names, in whatever
+    """Whether the layer's class, or one of its base classes, has one of these names, in any
     version.
     """
     return any(ancestor.__name__ in kinds for ancestor in type(layer).__mro__)
 
 
 def unseeded_initializers(layer: Any) -> List[Any]:
-    """The random initializers of a built layer that were given no seed: each drew one when the
-    layer was built.
+    """Return the random initializers of a built layer without a given seed: each drew a seed when
+    the layer was built.
     """
     if not getattr(layer, "weights", None):
         return []
@@ -44,7 +45,7 @@ def unseeded_initializers(layer: Any) -> List[Any]:
 
 
 def unseeded_draws(trial: Any, kinds: Tuple[str, ...]) -> int:
-    """How often layers of these kinds drew from generators that were given no seed."""
+    """Return how often layers of these kinds drew from generators without a given seed."""
     return sum(
         _drawn(trial, generator)
         for layer in of_trial(trial)

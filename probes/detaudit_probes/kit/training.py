@@ -1,4 +1,4 @@
-"""The standard training of a tiny model: compile, ``fit``, and a recorder beside it."""
+"""The standard training of a tiny model: compile, ``fit``, and a recorder."""
 
 from typing import Any, NamedTuple
 
@@ -7,8 +7,8 @@ from detaudit_probes.kit.models import Tiny
 
 
 class Fitted(NamedTuple):
-    """What one ``fit`` of the trial trained, and in how many epochs it shuffled the rows of
-    arrays.
+    """The model that one ``fit`` of the trial trained, and the number of epochs in which it
+    shuffled arrays.
     """
 
     model: Any
@@ -16,9 +16,7 @@ class Fitted(NamedTuple):
 
 
 def set_precision(trial: Any) -> None:
-    """Make the dtype policy that the settings name the global one: layers take it when they are
-    built.
-    """
+    """Set the global dtype policy to the one of the settings: layers use it when they are built."""
     if trial.settings.dtype_policy is not None:
         import keras
 
@@ -26,7 +24,7 @@ def set_precision(trial: Any) -> None:
 
 
 def compile_model(trial: Any, tiny: Tiny) -> None:
-    """``jit_compile`` and ``run_eagerly`` are left to Keras' own defaults where no setting names
+    """``jit_compile`` and ``run_eagerly`` are left at Keras' own defaults unless a setting names
     them.
     """
     settings = trial.settings
@@ -42,7 +40,9 @@ def compile_model(trial: Any, tiny: Tiny) -> None:
 
 
 def optimizer(trial: Any, tiny: Tiny) -> Any:
-    """The optimizer that the settings name, else the model's, with their ``momentum``."""
+    """Return the optimizer of the settings, else the model's, with the ``momentum`` of the
+    settings.
+    """
     import keras
 
     name = trial.settings.optimizer or tiny.optimizer
@@ -58,9 +58,9 @@ def fit(
     epochs: Any = None,
     initial_epoch: int = 0,
 ) -> None:
-    """One ``fit`` over the arrays, or over ``data`` (a dataset or a ``PyDataset``) in their place.
+    """Run one ``fit`` on the arrays, or on ``data`` (a dataset or a ``PyDataset``) in their place.
 
-    ``shuffle`` is passed on in both cases: Keras shuffles the batches of a ``PyDataset`` too, by
+    ``shuffle`` is passed on in both cases: Keras shuffles the batches of a ``PyDataset`` too, with
     Python's ``random``.
     """
     import keras

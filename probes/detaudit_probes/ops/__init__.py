@@ -1,3 +1,1 @@
-"""Single operations of a framework, replayed: what is in the catalogue, and how each is called
-again and again.
-"""
+"""Single operations of a framework, replayed: the catalogue, and how each is called repeatedly."""

@@ -1,4 +1,4 @@
-"""One executed operation as a value, and where several replays of a step part."""
+"""One executed operation as a value, and the first difference between several replays of a step."""
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -6,16 +6,16 @@ from detaudit_probes.protocol import NOT_KNOWN
 
 
 class Event(NamedTuple):
-    """One operation as it was executed. ``inputs`` and ``outputs`` are fingerprints, a variable's
-    state among them.
+    """One operation as it was executed. ``inputs`` and ``outputs`` are fingerprints, also of a
+    variable's state.
 
-    ``shapes`` and ``results`` say what the inputs and outputs are; ``foreign`` are the places of
-    those inputs that no operation made: data, constants, and what Python code computed. ``limits``
-    are the least and the greatest element of inputs that are integers. ``stage`` is one of
+    ``shapes`` and ``results`` describe the inputs and outputs; ``foreign`` are the places of those
+    inputs that no operation produced: data, constants, and values computed by Python code.
+    ``limits`` are the smallest and the largest element of integer inputs. ``stage`` is one of
     ``forward``, ``gradient`` and ``update``, ``layer`` the layer or the variable that it works for,
-    ``line`` the user's that asked for it. ``python``: it calls Python code, and has its results
+    ``line`` the user's line that called it. ``python``: it calls Python code and gets its results
     from there. ``call`` is how a reproducer calls it: (argument, places of its inputs), then
-    (``attribute`` NAME, value); nothing where it cannot be called so.
+    (``attribute`` NAME, value); empty if it cannot be called like this.
     """
 
     operation: str
@@ -34,68 +34,68 @@ class Event(NamedTuple):
     call: Tuple[Tuple[str, Any], ...] = ()
 
 
-class Parting(NamedTuple):
-    """The first operation that had equal inputs in all replays and ended on ``distinct`` results.
+class Difference(NamedTuple):
+    """The first operation that had equal inputs in all replays and gave ``distinct`` results.
 
-    ``python``: or the first to which Python code, and no operation, gave so many distinct inputs,
-    or attributes. ``seen`` is what differs, replay by replay: two processes in which it is the
-    same, in the same order, did not part there; something was not set back before each replay, a
-    counter of Python code for one.
+    ``python``: or the first that got this number of distinct inputs, or attributes, from Python
+    code and not from an operation. ``by_replay`` is what differs, replay by replay. If it is the
+    same in two processes, in the same order, they did not differ there; some state was not restored
+    before each replay, for example a counter of Python code.
     """
 
     event: Event
     distinct: int
-    seen: Tuple[Any, ...]
+    by_replay: Tuple[Any, ...]
     python: bool
 
     @property
     def replays(self) -> int:
-        return len(self.seen)
+        return len(self.by_replay)
 
 
-def first_parting(replays: Sequence[Sequence[Event]]) -> Optional[Parting]:
-    """Where replays part first, in the order of execution; None where they do not, or the place is
-    not watched.
+def first_difference(replays: Sequence[Sequence[Event]]) -> Optional[Difference]:
+    """Return where replays first differ, in the order of execution; None if they do not, or the
+    place was not observed.
 
-    What is told of the place is what the first replay knows of it.
+    The place is described with the data of the first replay.
     """
     for events in zip(*replays):
         first = events[0]
         if len({(one.operation, len(one.inputs)) for one in events}) > 1:
             return None
-        # Another call, which Python code made
+        # A different call, made by Python code
         if any(one.attributes != first.attributes for one in events):
-            return _parting(first, [str(one.attributes) for one in events], True)
+            return _difference(first, [str(one.attributes) for one in events], True)
         inputs = list(zip(*(one.inputs for one in events)))  # by place
         differing = [place for place, given in enumerate(inputs) if len(set(given)) > 1]
         if differing:
             python = set(differing) <= set(first.foreign)
             return (
-                _parting(first, list(zip(*(inputs[place] for place in differing))), True)
+                _difference(first, list(zip(*(inputs[place] for place in differing))), True)
                 if python
                 else None
             )
         outputs = [one.outputs for one in events]
         if len(set(outputs)) > 1:
-            return None if NOT_KNOWN in first.inputs else _parting(first, outputs, first.python)
+            return None if NOT_KNOWN in first.inputs else _difference(first, outputs, first.python)
     return None
 
 
-def _parting(event: Event, seen: Sequence[Any], python: bool) -> Parting:
-    return Parting(event, len(set(seen)), tuple(seen), python)
+def _difference(event: Event, by_replay: Sequence[Any], python: bool) -> Difference:
+    return Difference(event, len(set(by_replay)), tuple(by_replay), python)
 
 
-def described(parting: Parting) -> Dict[str, Any]:
-    """The parting as plain values, for a trace's notes."""
+def described(difference: Difference) -> Dict[str, Any]:
+    """Return the first difference as plain values, for a trace's notes."""
     return dict(
-        parting.event._asdict(),
-        distinct=parting.distinct,
-        replays=parting.replays,
-        seen=parting.seen,
-        python=parting.python,
+        difference.event._asdict(),
+        distinct=difference.distinct,
+        replays=difference.replays,
+        by_replay=difference.by_replay,
+        python=difference.python,
     )
 
 
 def marks(event: Event) -> List[Any]:
-    """What of an event is compared with that of another replay: operation, inputs, outputs."""
+    """Return what is compared between replays of an event: operation, inputs, outputs."""
     return [event.operation, event.inputs, event.outputs]

@@ -1,12 +1,12 @@
-"""For whom an operation works: the layer or the loss whose call it is in, or the optimizer.
+"""The owner of an operation: the layer or the loss that calls it, or the optimizer.
 
-What is wrapped is wrapped while something is replayed, and given back afterwards.
+Functions are wrapped during a replay and restored afterwards.
 """
 
 import contextlib
 from typing import Any, Callable, Iterator
 
-from detaudit_probes.ops.watch import Watch
+from detaudit_probes.ops.recorder import OperationRecorder
 
 
 def _nothing(stage: str, layer: str) -> Any:
@@ -14,11 +14,12 @@ def _nothing(stage: str, layer: str) -> Any:
 
 
 @contextlib.contextmanager
-def told_apart(watch: Watch, scope: Callable[[str, str], Any] = _nothing) -> Iterator[None]:
-    """Let ``watch`` know, for each operation in the block, its stage and its layer.
+def naming_layers(
+    recorder: OperationRecorder, scope: Callable[[str, str], Any] = _nothing
+) -> Iterator[None]:
+    """Tell ``recorder`` the stage and the layer of each operation in the block.
 
-    The context ``scope(stage, layer)`` is entered besides, where a framework takes its names from
-    there.
+    The context ``scope(stage, layer)`` is entered as well, for frameworks that take names from it.
     """
     from keras.src.layers.layer import Layer
     from keras.src.losses.loss import Loss
@@ -32,23 +33,23 @@ def told_apart(watch: Watch, scope: Callable[[str, str], Any] = _nothing) -> Ite
 
     def calling(given: Any) -> Any:
         def called(layer: Any, *arguments: Any, **named: Any) -> Any:
-            watch.layers.append(str(getattr(layer, "path", None) or layer.name))
+            recorder.layers.append(str(getattr(layer, "path", None) or layer.name))
             try:
-                with scope(watch.stage, watch.layer):
+                with scope(recorder.stage, recorder.layer):
                     return given(layer, *arguments, **named)
             finally:
-                watch.layers.pop()
+                recorder.layers.pop()
 
         return called
 
     def applying(given: Any) -> Any:
         def apply(optimizer: Any, *arguments: Any, **named: Any) -> Any:
-            before, watch.stage = watch.stage, "update"
+            before, recorder.stage = recorder.stage, "update"
             try:
-                with scope(watch.stage, ""):
+                with scope(recorder.stage, ""):
                     return given(optimizer, *arguments, **named)
             finally:
-                watch.stage = before
+                recorder.stage = before
 
         return apply
 

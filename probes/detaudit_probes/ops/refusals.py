@@ -1,8 +1,9 @@
-"""What the installed library says of itself: the messages with which operations refuse to run under
-op determinism.
+"""What the installed library says about itself: the messages with which operations refuse to run
+under op determinism.
 
-They are read from the library's own strings, so the list is that of this very version. A message
-names operations in words that are not always their registered names; ``SAID`` translates.
+They are read from the library's own strings, so the list is that of the installed version. A
+message names operations in words that are not always their registered names; ``SAID`` translates
+them.
 """
 
 import glob
@@ -13,9 +14,11 @@ from typing import Any, List, Set, Tuple
 
 from detaudit_probes.protocol import Refused
 
-_WORD = re.compile(rb"[Dd]eterminis[mt]|[Dd]etermins")  # one message of TensorFlow 2.21 is misspelt
+# One message of TensorFlow 2.21 is misspelled
+_WORD = re.compile(rb"[Dd]eterminis[mt]|[Dd]etermins")
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
-#: A string that says so is a refusal; what else contains the word is a name or a setting.
+#: A string with one of these phrases is a refusal; other strings with the word are names or
+#: settings.
 _REFUSES = re.compile(
     r"implementation of .* not (currently )?available|not yet supported|"
     r"do not yet have a deterministic|is not deterministic\.|cannot be called when determinism|"
@@ -23,7 +26,7 @@ _REFUSES = re.compile(
 )
 LONGEST = 1000
 
-#: Words of a message, and the operations that they mean.
+#: Phrases of a message, and the operations that they mean.
 SAID = (
     (
         "fused batch-norm backprop",
@@ -59,7 +62,7 @@ SAID = (
 
 
 def found(tf: Any) -> Tuple[Refused, ...]:
-    """The messages of the installed library, with the operations that each means, sorted."""
+    """Return the messages of the installed library with the operations that each means, sorted."""
     registered = {name for name in dir(tf.raw_ops) if not name.startswith("_")}
     messages = set()  # type: Set[str]
     for path in libraries(tf):
@@ -68,7 +71,7 @@ def found(tf: Any) -> Tuple[Refused, ...]:
 
 
 def libraries(tf: Any) -> List[str]:
-    """The shared libraries that hold TensorFlow's kernels."""
+    """Return the shared libraries that contain TensorFlow's kernels."""
     folder = os.path.dirname(tf.__file__)
     names = [
         os.path.join(folder, "libtensorflow_cc.so*"),
@@ -87,7 +90,7 @@ def _messages(path: str) -> Set[str]:
             before = _UNPRINTABLE.split(around[:middle])[-1]
             after = _UNPRINTABLE.split(around[middle:])[0]
             text = (before + after).decode("ascii")
-            # Whole, not the end of one
+            # A whole name, not the end of another
             if text[:1].isupper() and len(text) < LONGEST and _REFUSES.search(text):
                 kept.add(text)
     return kept

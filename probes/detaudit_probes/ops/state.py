@@ -1,8 +1,8 @@
-"""Everything that a step changes and that can be set back: variables and generators, whoever made
+"""All state that a step changes and that can be restored: variables and generators, whoever created
 them.
 
-Not only Keras' own: Python code in a step may draw from a generator of its own. What a step draws
-from and is not set back would look as if the step parted by itself.
+This is not only Keras' own: Python code in a step may draw from a generator of its own. If the
+state of a generator is not restored, the step would seem to be nondeterministic.
 """
 
 import gc
@@ -11,16 +11,15 @@ import sys
 from typing import Any, Callable, List, Tuple
 
 Value = Any
-# How to get a generator's state, and to put it back
+# Functions that get and restore a generator's state
 Way = Tuple[Callable[[], Value], Callable[[Value], None]]
 
 
 class State:
-    """The state as it is now, of the ``variables`` of Keras that are given and of all else that is
-    found.
+    """The present state of the given ``variables`` of Keras and of everything else that is found.
 
-    A subclass knows its framework: the classes of what is to be found besides, which are its
-    variables, how one is read and written, and which are its generators.
+    A subclass knows its framework: which other classes to search for, which of the objects are its
+    variables, how to read and write one, and which are its generators.
     """
 
     def __init__(self, variables: List[Any]) -> None:
@@ -30,7 +29,7 @@ class State:
         self._generators = [(put, get()) for get, put in [*_plain(found), *self.generators(found)]]
 
     def add(self, other: "State") -> None:
-        """Variables that ``other`` knows besides, as zeros."""
+        """Add variables that only ``other`` knows, as zeros."""
         for key, (one, value) in other._values.items():
             if key not in self._values:
                 self._values[key] = one, self.nothing(value)
@@ -43,19 +42,19 @@ class State:
 
     @classmethod
     def everything(cls, variables: List[Any]) -> List[Any]:
-        """The framework's variables behind those of Keras, in their order, then all others that
-        have a value.
+        """Return the framework's variables behind those of Keras, in their order, then all others
+        that have a value.
         """
         return cls.chosen(variables, cls._found())
 
     @classmethod
     def chosen(cls, variables: List[Any], found: List[Any]) -> List[Any]:
-        """:meth:`everything`, from what was found."""
+        """Like :meth:`everything`, selected from the objects found."""
         return []
 
     @staticmethod
     def kinds() -> Tuple[type, ...]:
-        """The framework's classes of what is to be found besides Keras' variables."""
+        """Return the framework's classes to search for besides Keras' variables."""
         return ()
 
     @staticmethod
@@ -68,28 +67,28 @@ class State:
 
     @staticmethod
     def nothing(value: Value) -> Value:
-        """The value as zeros."""
+        """Return zeros like the value."""
         return value * 0
 
     @staticmethod
     def generators(found: List[Any]) -> List[Way]:
-        """Those of the framework, and what else of it has a state to be got and put back, from what
-        was found.
+        """Select the framework's generators, and its other objects whose state can be restored,
+        from those found.
         """
         return []
 
     @classmethod
     def _found(cls) -> List[Any]:
-        """Every variable and every generator that this process holds."""
+        """Return every variable and every generator in this process."""
         legacy, bits = _of_numpy()
         kinds = cls.kinds() + (random.Random,) + legacy + bits
-        # By type(), for a lazy proxy may import or compute when it is asked for its class.
+        # By type(), because a lazy proxy may import or compute when its class is requested.
         return [one for one in gc.get_objects() if issubclass(type(one), kinds)]
 
 
 def _of_numpy() -> Tuple[Tuple[type, ...], Tuple[type, ...]]:
-    """The class of NumPy's legacy generators, and that of the bit generators of the others; none
-    where it has none.
+    """Return the class of NumPy's legacy generators and that of bit generators; nothing if it lacks
+    them.
     """
     numpy = sys.modules.get("numpy")
     if numpy is None:
@@ -99,7 +98,7 @@ def _of_numpy() -> Tuple[Tuple[type, ...], Tuple[type, ...]]:
 
 
 def _plain(found: List[Any]) -> List[Way]:
-    """The generators of Python and NumPy among what was found."""
+    """Select the generators of Python and NumPy from the objects found."""
     ways: List[Way] = []
     legacy, bits = _of_numpy()
     for one in found:
@@ -110,7 +109,7 @@ def _plain(found: List[Any]) -> List[Way]:
             ways.append((one.getstate, one.setstate))
         elif issubclass(kind, legacy):
             ways.append((one.get_state, one.set_state))
-        elif issubclass(kind, bits):  # of a numpy.random.Generator
+        elif issubclass(kind, bits):  # the one of a numpy.random.Generator
             ways.append(
                 ((lambda one=one: one.state), (lambda state, one=one: setattr(one, "state", state)))
             )

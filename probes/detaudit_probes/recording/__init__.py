@@ -1,1 +1,1 @@
-"""What was observed, written down: fingerprints, the trace, facts of the interpreter."""
+"""Recording observations: fingerprints, the trace, and facts of the interpreter."""

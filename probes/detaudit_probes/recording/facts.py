@@ -1,4 +1,4 @@
-"""What is known of the environment that a trial ran in: allow-listed, nothing private."""
+"""Facts of the environment that a trial ran in: allow-listed, nothing private."""
 
 import functools
 import os
@@ -7,7 +7,7 @@ import resource
 import sys
 from typing import Any, Dict
 
-#: Distributions whose version belongs into a report, where they are installed.
+#: Distributions whose version belongs in a report, if they are installed.
 PACKAGES = (
     "tensorflow",
     "tensorflow-cpu",
@@ -41,19 +41,21 @@ PACKAGES = (
 
 
 def of_environment(backend: Any) -> Dict[str, Any]:
-    """Facts that must be equal in both trials of a pair."""
+    """Return the facts that must be equal in both trials of a pair."""
     found = of_interpreter()
     found["framework"] = backend.facts()
     return found
 
 
 def cores() -> int:
-    """How many cores this process may run on."""
+    """Return how many cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def max_rss() -> int:
-    """Bytes, the largest so far. (``ru_maxrss`` is in KiB, on macOS in bytes: getrusage(2).)"""
+    """Return the peak memory in bytes. (``ru_maxrss`` is in KiB, on macOS in bytes:
+    getrusage(2).)
+    """
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
     )
@@ -73,9 +75,11 @@ def of_interpreter() -> Dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=None)  # asked once in a nest, inherited by every trial
+@functools.lru_cache(maxsize=None)  # read once per nest and inherited by every trial
 def packages() -> Dict[str, str]:
-    """Installed versions, read from the distributions' metadata without importing them."""
+    """Return the installed versions, read from the distributions' metadata without
+    importing them.
+    """
     try:
         from importlib import metadata
     except ImportError:  # before Python 3.8

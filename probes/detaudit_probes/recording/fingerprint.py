@@ -1,6 +1,4 @@
-"""Fingerprints of the bits, dtype and shape of an array: 64 bits, one algorithm for a whole
-audit.
-"""
+"""Fingerprints of the bits, dtype and shape of an array: 64 bits, one algorithm per audit."""
 
 import hashlib
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -9,20 +7,22 @@ from detaudit_probes.recording.thread_team import Team
 
 
 def canonical(value: Any) -> Tuple[bytes, bytes]:
-    """``(header, elements)``: ``dtype|d0,d1`` in ASCII and the elements in C order, little-endian.
+    """Return ``(header, elements)``: ``dtype|d0,d1`` in ASCII and the elements in C order,
+    little-endian.
 
-    Takes anything that NumPy can hold. Strings and objects are written element by element with
-    their length, so that ``["ab", ""]`` and ``["a", "b"]`` differ.
+    Accepts anything that NumPy can represent. Strings and objects are written element by element
+    with their length, so that ``["ab", ""]`` and ``["a", "b"]`` differ.
     """
     header, elements = canonical_view(value)
     return header, bytes(elements)
 
 
 def canonical_view(value: Any) -> Tuple[bytes, Any]:
-    """:func:`canonical` without a copy where none is needed: the elements are a buffer that may be
-    live memory.
+    """Like :func:`canonical`, but without an unnecessary copy: the elements are a buffer that may
+    be live memory.
     """
-    if isinstance(value, str):  # without NumPy: a user's script is not to find it imported already
+    # Without NumPy, so that it is not imported before a user's script does
+    if isinstance(value, str):
         return b"object|", _text(value)
     import numpy
 
@@ -32,7 +32,7 @@ def canonical_view(value: Any) -> Tuple[bytes, Any]:
         return ("object|" + shape).encode("ascii"), _objects(array)
     if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not numpy.little_endian):
         array = array.astype(array.dtype.newbyteorder("<"))
-    # As bytes: a dtype that Python's buffers do not know (bfloat16) cannot be handed on otherwise.
+    # As bytes, because Python's buffers do not support some dtypes (bfloat16).
     elements = numpy.ascontiguousarray(array).reshape(-1).view("uint8")
     return ("%s|%s" % (array.dtype.name, shape)).encode("ascii"), elements.data
 
@@ -62,7 +62,7 @@ def _blake2b_64(header: bytes, data: Any) -> int:
 
 _DIGESTS: Dict[str, Callable[[bytes, Any], int]] = {"xxh3_64": _xxh3_64, "blake2b_64": _blake2b_64}
 
-#: Bytes. Longer elements are digested block by block, so that threads can share one tensor.
+#: Bytes. Longer elements are digested in blocks, so that threads can share one tensor.
 BLOCK = 1 << 20
 
 
@@ -70,7 +70,7 @@ class Hasher:
     """Fingerprints by one of the algorithms: the digest of the header and the elements.
 
     Elements longer than a block are represented by the digests of their blocks, eight little-endian
-    bytes each. Raises KeyError for an algorithm that is not known.
+    bytes each. Raises KeyError for an unknown algorithm.
     """
 
     def __init__(self, algorithm: str, team: Optional[Team] = None) -> None:
@@ -80,8 +80,8 @@ class Hasher:
         return self.all([(header, data)])[0]
 
     def all(self, records: Sequence[Tuple[bytes, Any]]) -> List[int]:
-        """The fingerprints of (header, elements), the work shared by the team where there is
-        one.
+        """Return the fingerprints of (header, elements); the team shares the work if
+        there is one.
         """
         parts: List[Tuple[bytes, Any]] = []
         for header, data in records:
@@ -91,7 +91,7 @@ class Hasher:
                 parts += [
                     (b"", data[start : start + BLOCK]) for start in range(0, len(data), BLOCK)
                 ]
-        large = sum(len(data) for _, data in parts) > BLOCK  # less is not worth the handing over
+        large = sum(len(data) for _, data in parts) > BLOCK  # sharing less is not worthwhile
         digests = iter(
             self._team.map(self._digest, parts)
             if self._team is not None and large
@@ -108,7 +108,7 @@ class Hasher:
 
 
 def available() -> List[str]:
-    """The algorithms that this interpreter can do, best first."""
+    """Return the algorithms that this interpreter supports, best first."""
     try:
         import xxhash
     except ImportError:
@@ -117,7 +117,7 @@ def available() -> List[str]:
 
 
 def sha256(records: Iterable[Tuple[bytes, Any]]) -> str:
-    """One SHA-256 over canonical records, for what is compared across audits."""
+    """Return one SHA-256 over canonical records, for comparisons across audits."""
     state = hashlib.sha256()
     for header, data in records:
         state.update(len(header).to_bytes(4, "little") + header + len(data).to_bytes(8, "little"))

@@ -1,21 +1,21 @@
-"""Fingerprints that are computed where the tensors lie, so that weights do not cross the bus in
+"""Fingerprints that are computed on a tensor's device, so that weights do not cross the bus in
 every step.
 
-A tensor's bits are taken as 32-bit words in C order, the words of an element of eight bytes low
-first, an element of fewer bytes as one word. Each word is mixed with its position by the finaliser
-of MurmurHash3 (Austin Appleby, public domain), and the mixed words are summed modulo 2**32: sums of
-integers are exact in whatever order they are made, and a permuted tensor has another one. One more
-round and a second sum give the second lane. Two lanes of 32 bits, for JAX has no 64-bit integers
-unless it is told to. What is recorded is the digest of the tensor's header and its two lanes.
+A tensor's bits are taken as 32-bit words in C order: an element of eight bytes as two words, the
+low one first, an element of fewer bytes as one word. Each word is mixed with its position by the
+finalizer of MurmurHash3 (Austin Appleby, public domain), and the mixed words are summed modulo
+2**32. Sums of integers are exact in any order, and a permuted tensor has a different sum. One more
+round and a second sum give the second lane. There are two lanes of 32 bits because JAX has no
+64-bit integers by default. The trace records the digest of the tensor's header and its two lanes.
 
-An adapter has ``on_card(variable)``, whether its tensor lies on a card, and ``lanes(values)``, the
-lanes of several at once; :func:`of_array` is what these must agree with, and is used where an array
-is on the host already.
+An adapter has ``on_card(variable)``, whether its tensor is on a card, and ``lanes(values)``, the
+lanes of several tensors at once. :func:`of_array` is the reference for these, and is used if an
+array is already on the host.
 """
 
 from typing import Any, Callable, List, NamedTuple, Tuple
 
-#: Bytes of an element, for what has lanes; other tensors are read on the host.
+#: Bytes of an element, for the dtypes with lanes; tensors of other dtypes are read on the host.
 WIDTHS = {
     "float64": 8,
     "float32": 4,
@@ -36,13 +36,13 @@ POSITION, FIRST, SECOND, THIRD = 0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F
 #: How far to the right a mixed word is shifted onto itself: before, between and after the two
 #: products of the first lane, and after the one of the second.
 SHIFTS = (16, 13, 16, 15)
-#: Words that are mixed at a time where every operation is one of its own and makes a tensor.
+#: Words that are mixed at once if every operation runs separately and creates a tensor.
 BLOCK = 1 << 22
 
 
 class OnCard(NamedTuple):
-    """A tensor that was fingerprinted on its card: ``read()`` gives it as an array, where its bytes
-    are kept.
+    """A tensor that was fingerprinted on its card; ``read()`` returns it as an array, for keeping
+    its bytes.
     """
 
     header: bytes
@@ -51,14 +51,13 @@ class OnCard(NamedTuple):
 
 
 def of_variables(backend: Any, variables: List[Any], read: Callable[[Any], Any]) -> List[Any]:
-    """Each variable's content: an :class:`OnCard` where it lies on a card, else the array that
-    ``read`` gives.
+    """Return each variable's content: an :class:`OnCard` if it is on a card, else the array that
+    ``read`` returns.
 
-    A tensor of a dtype without lanes, or one that is sparse or lies on several hosts, is read as
+    A tensor that is sparse, is spread over several hosts, or has a dtype without lanes is read as
     well.
     """
-    # Asked of the variable: reading it for that would be one more operation for each of them in
-    # every step.
+    # Asks the variable: reading it would add one operation per variable to every step.
     values = {
         place: backend.tensor(one) for place, one in enumerate(variables) if backend.on_card(one)
     }
@@ -77,8 +76,8 @@ def of_variables(backend: Any, variables: List[Any], read: Callable[[Any], Any])
 
 
 def of_variable(backend: Any, variable: Any, read: Callable[[Any], Any]) -> Any:
-    """:func:`of_variables` of one, whose lanes are taken on the host: no kernel is compiled for its
-    shape alone.
+    """Like :func:`of_variables` for one variable, but with lanes computed on the host, so that no
+    kernel is compiled for its shape only.
     """
     array = read(variable)
     if not backend.on_card(variable) or array.dtype.name not in WIDTHS:
@@ -87,7 +86,7 @@ def of_variable(backend: Any, variable: Any, read: Callable[[Any], Any]) -> Any:
 
 
 def header(dtype: str, shape: Any) -> bytes:
-    """As :func:`detaudit_probes.recording.fingerprint.canonical` writes it."""
+    """Return the header as :func:`detaudit_probes.recording.fingerprint.canonical` writes it."""
     return ("%s|%s" % (dtype, ",".join(str(int(size)) for size in shape))).encode("ascii")
 
 
@@ -96,7 +95,7 @@ def packed(lanes: Tuple[int, int]) -> bytes:
 
 
 def of_array(array: Any) -> Tuple[int, int]:
-    """The lanes of a NumPy array. Raises KeyError for a dtype that has none."""
+    """Return the lanes of a NumPy array. Raises KeyError for a dtype without lanes."""
     import numpy
 
     width = WIDTHS[array.dtype.name]

@@ -1,11 +1,11 @@
-"""A few threads that share work which lets the interpreter's lock go, such as digesting large
+"""A few threads that share work that releases the interpreter's lock, such as digesting large
 buffers.
 
-Not a ``ThreadPoolExecutor``: the work lies in the middle of a user's training step, where nothing
-may be imported, no thread may show among the script's own, and each handing over counts. Digesting
-25 MB on one of two cores while the other one idles made a step of 30 ms half as long again, far
-more than the 3 ms that it takes: the idle core is given away and comes back late. Shared by two
-threads it costs some 4 % (tests/bench/watch.py).
+This is not a ``ThreadPoolExecutor``, because the work happens in the middle of a user's training
+step: nothing may be imported, no thread may appear among the script's own, and each handover costs
+time. Digesting 25 MB on one of two cores while the other one was idle made a step of 30 ms half as
+long again, far more than the 3 ms that the digest takes, because the idle core is given away and
+comes back late. Shared by two threads, it costs about 4 % (tests/bench/watch.py).
 """
 
 import _thread
@@ -14,7 +14,7 @@ from typing import Any, Callable, List, Sequence, Tuple
 
 from detaudit_probes.recording import facts
 
-#: More do not help: memory is the limit.
+#: More threads do not help: memory is the limit.
 MOST = 4
 
 # Taken before a pin can replace them
@@ -25,8 +25,8 @@ _allocate, _start = (
 
 
 class _Work:
-    """One call's jobs and what came of them: a thread that is late writes into its own call's and
-    no other's.
+    """One call's jobs and their results: a late thread writes only into the results of its own
+    call.
     """
 
     def __init__(self, function: Callable[..., Any], jobs: Sequence[Tuple[Any, ...]]) -> None:
@@ -49,16 +49,16 @@ class _Work:
 
 
 class Team:
-    """Threads that are started when there is first something to share. Who finds them at work does
-    without them.
+    """Threads that are started when there is first something to share. A caller that finds them
+    busy works without them.
 
-    Where no thread can be started, as when the interpreter ends, and after a call that a signal's
-    handler has broken off, everything is done alone.
+    If no thread can be started, as when the interpreter ends, and after a call that a signal
+    handler has interrupted, the caller does everything itself.
     """
 
     def __init__(self, members: int) -> None:
         self._members, self._pid, self._free = members, 0, _allocate()
-        # Of each thread: to wake it, and to know that it is done
+        # Two locks per thread: one to wake it, one to wait until it is done
         self._locks: List[Tuple[Any, Any]] = []
         self._work = _Work(id, ())
 
@@ -67,8 +67,8 @@ class Team:
         return cls(min(facts.cores(), MOST))
 
     def map(self, function: Callable[..., Any], jobs: Sequence[Tuple[Any, ...]]) -> List[Any]:
-        """``function(*job)`` of every job, in their order. An exception of one of them is raised
-        here.
+        """Return ``function(*job)`` of every job, in their order. An exception of one of them is
+        raised here.
         """
         if self._members < 2 or len(jobs) < 2 or not self._free.acquire(False):
             return [function(*job) for job in jobs]
@@ -87,14 +87,14 @@ class Team:
             for _, done in self._locks:
                 done.acquire()
         except BaseException:
-            self._members = 1  # who has woken and who is done is not known any more
+            self._members = 1  # it is no longer known which threads are awake and which are done
             raise
         if work.errors:
             raise work.errors[0]
         return work.found
 
     def _gather(self) -> None:
-        """Start the threads, again in a forked child, into which they do not come along."""
+        """Start the threads; start them again in a forked child, which does not inherit them."""
         if self._pid == os.getpid():
             return
         self._pid, self._locks = os.getpid(), []

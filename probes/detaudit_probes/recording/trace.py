@@ -1,7 +1,7 @@
 """Writing a trace: the ordered observations of one trial, as append-only tables in a folder.
 
-The format is specified in :mod:`detaudit_probes.protocol`. Rows reach the disk as they are made, so
-a child that dies after twelve steps has left twelve steps.
+The format is specified in :mod:`detaudit_probes.protocol`. Rows are written as they are observed,
+so a child that dies after twelve steps has left twelve steps.
 """
 
 import json
@@ -27,12 +27,14 @@ _open, _write, _close = (
 )
 
 
-#: Of the document: what :meth:`TraceWriter.note` adds to.
+#: The fields of the document that :meth:`TraceWriter.note` adds to.
 FIELDS = ("facts", "evidence", "digests")
 
 
 def write_json(path: str, document: Any) -> None:
-    """Write ``document`` under another name, then rename: a reader never sees half of it."""
+    """Write ``document`` under a temporary name, then rename it: a reader never sees an incomplete
+    file.
+    """
     draft = "%s.%d.part" % (path, os.getpid())
     with open(draft, "w", encoding="utf-8") as file:
         json.dump(document, file, sort_keys=True)
@@ -40,9 +42,7 @@ def write_json(path: str, document: Any) -> None:
 
 
 def append(path: str, data: bytes) -> None:
-    """Add to the end of a file, which is opened for that alone. Other programs do not inherit
-    it.
-    """
+    """Append to a file, which is open only during the call. Other programs do not inherit it."""
     descriptor = _open(path, _APPENDING, 0o600)
     try:
         while data:
@@ -52,10 +52,10 @@ def append(path: str, data: bytes) -> None:
 
 
 class Taken(NamedTuple):
-    """A value that was fingerprinted before its row is written: a batch that another thread has
+    """A value that is fingerprinted before its row is written: a batch that another thread has
     loaded.
 
-    ``record`` is its canonical record where tensors' bytes are kept, else empty.
+    ``record`` is its canonical record if tensors' bytes are kept, else empty.
     """
 
     fingerprint: int
@@ -63,19 +63,19 @@ class Taken(NamedTuple):
 
 
 class _Table:
-    """One table, and its files. None is held open: a script may close any descriptor, and open its
-    own there.
+    """One table and its files. No file stays open: a script may close any descriptor and reuse its
+    number.
     """
 
     def __init__(self, folder: str, number: int, name: str, kind: str, kept: bool) -> None:
         self.number, self.name, self.kind, self.kept = number, name, kind, kept
         self.columns: List[Tuple[str, str]] = []
-        self.places: Dict[Tuple[str, str], int] = {}  # of the columns, for tables of events
+        self.places: Dict[Tuple[str, str], int] = {}  # the columns' places, for tables of events
         self._path = os.path.join(folder, "%d" % number)
         self._offset = 0
 
     def describe(self, columns: Sequence[Tuple[str, str]]) -> Dict[str, Any]:
-        """The table, with those of its columns that have not been described before."""
+        """Return the table with those of its columns that have not been described before."""
         named = [{"stage": stage, "name": name} for stage, name in columns]
         return {
             "table": self.number,
@@ -87,7 +87,7 @@ class _Table:
         }
 
     def append(self, row: Sequence[int], records: Sequence[Tuple[bytes, bytes]], keep: bool) -> int:
-        """Write one row, and the tensors' bytes where ``keep`` says so; how many bytes of them were
+        """Write one row, and the tensors' bytes if ``keep``; return how many of their bytes were
         kept.
         """
         before = self._offset
@@ -109,8 +109,8 @@ class _Table:
 
 
 def _left_by_another_program(folder: str) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
-    """The document of a trace that the process has begun before it started itself anew (``exec``),
-    and its tables.
+    """Return the document and the tables of a trace that the process began before it replaced
+    itself (``exec``).
     """
     try:
         with open(os.path.join(folder, protocol.TRACE_FILE), encoding="utf-8") as file:
@@ -121,7 +121,7 @@ def _left_by_another_program(folder: str) -> Tuple[Dict[str, Any], List[Dict[str
     if not os.path.exists(path):
         return document, []
     with open(path, encoding="utf-8") as file:
-        lines = file.read().split("\n")[:-1]  # what comes after the last line's end is incomplete
+        lines = file.read().split("\n")[:-1]  # text after the last newline is an incomplete line
     tables = {}  # type: Dict[int, Dict[str, Any]]
     for described in map(json.loads, lines):
         known = tables.setdefault(described["table"], described)
@@ -131,7 +131,7 @@ def _left_by_another_program(folder: str) -> Tuple[Dict[str, Any], List[Dict[str
 
 
 def _last_sequence(folder: str, described: Dict[str, Any]) -> int:
-    """The sequence number of a table's last whole row."""
+    """Return the sequence number of a table's last complete row."""
     path = os.path.join(folder, described["file"])
     size = 8 * (3 if described["kind"] == "events" else 2 + len(described["columns"]))
     rows = os.path.getsize(path) // size if os.path.exists(path) else 0
@@ -150,15 +150,16 @@ def _little(numbers: Sequence[int]) -> bytes:
 
 
 class TraceWriter:
-    """The trace of one trial. ``once`` records what happens once, ``step`` one row of a step table.
+    """The trace of one trial. ``once`` records a single observation, ``step`` one row of a step
+    table.
 
-    Any thread may call it. A value is copied and fingerprinted at the moment of the call. The
-    columns of a step table are those of its first row; a later row that brings other names opens
-    the next table, so that nothing observed is ever dropped.
+    Any thread may call it. A value is copied and fingerprinted during the call. The columns of a
+    step table are those of its first row; a later row with other names starts the next table, so
+    that no observation is ever dropped.
 
-    Where the process has begun a trace in this folder already, as another program, that is
-    continued: the tables of this one are further ones. ``earlier`` is the document that it left,
-    else empty, and ``earlier_measures`` are its measures.
+    If the process has already begun a trace in this folder as another program, this one continues
+    it with further tables. ``earlier`` is the document that the other program left, else empty;
+    ``earlier_measures`` are its measures.
     """
 
     def __init__(
@@ -172,8 +173,8 @@ class TraceWriter:
         keep_most: Optional[int] = None,
         team: Optional[Team] = None,
     ) -> None:
-        """Bytes are kept from the sequence number ``keep_from`` on, ``keep_most`` of them (None:
-        all).
+        """Bytes are kept from the sequence number ``keep_from`` on, at most ``keep_most`` of them
+        (None: all).
         """
         self._folder = folder
         self._hash = fingerprint.Hasher(algorithm, team)
@@ -218,8 +219,8 @@ class TraceWriter:
             self._document[field].update(values)
 
     def measure(self, **measures: Any) -> None:
-        """Set fields of the :class:`~detaudit_probes.protocol.Measures`. Raises ValueError for one
-        that is none of them.
+        """Set fields of the :class:`~detaudit_probes.protocol.Measures`. Raises ValueError for
+        unknown fields.
         """
         with self._lock:
             self._measures = self._measures._replace(**measures)
@@ -230,12 +231,12 @@ class TraceWriter:
             self.save()
 
     def once(self, stage: str, name: str, value: Any) -> Tuple[bytes, bytes]:
-        """Record something that happens once; returns its canonical record."""
+        """Record a single observation; return its canonical record."""
         return self.once_each(stage, [(name, value)])[0]
 
     def once_each(self, stage: str, named: Sequence[Tuple[str, Any]]) -> List[Tuple[bytes, bytes]]:
-        """Record several things of one stage, (name, value) in causal order; their canonical
-        records.
+        """Record several observations of one stage, (name, value) in causal order; return their
+        canonical records.
         """
         with self._lock:
             if self._once is None:
@@ -262,11 +263,11 @@ class TraceWriter:
             return [one.record for one in taken]
 
     def take(self, value: Any) -> Taken:
-        """The value's fingerprint now, and its record where bytes are kept. Writes nothing."""
+        """Fingerprint the value now, and keep its record if bytes are kept. Writes nothing."""
         return self.take_each([value])[0]
 
     def take_each(self, values: Sequence[Any]) -> List[Taken]:
-        """:meth:`take` of several values at once, which a team may share."""
+        """Like :meth:`take` for several values at once; a team may share the work."""
         views = [
             (value.header, value.lanes)
             if isinstance(value, OnCard)
@@ -334,7 +335,9 @@ class TraceWriter:
         return _Table(self._folder, self._tables - 1, name, kind, self._keep)
 
     def _describe(self, table: _Table, columns: List[Tuple[str, str]]) -> None:
-        """Before the rows: a reader must know the columns that they name."""
+        """Describe the columns before the rows are written, because a reader must know the columns
+        first.
+        """
         table.columns.extend(columns)
         line = json.dumps(table.describe(columns), sort_keys=True) + "\n"
         append(os.path.join(self._folder, protocol.TABLES_FILE), line.encode("utf-8"))

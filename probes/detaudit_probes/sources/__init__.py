@@ -1,7 +1,7 @@
 """Every source that detaudit knows, in the order in which they are tried.
 
-A new source is a new file here and one line in ``MODULES``. Importing this package imports the
-standard library only; the declarations are data, read by the engine and the guest alike.
+To add a source, add a file here and one line to ``MODULES``. Importing this package imports the
+standard library only. The declarations are data; both the engine and the guest read them.
 """
 
 import importlib.util
@@ -125,7 +125,7 @@ MODULES = (
     gpu_to_gpu,
 )
 
-#: What only a user's own script can have: tried by ``detaudit run`` alone.
+#: Sources that only a user's own script can have. Only ``detaudit run`` tries them.
 SCRIPT_MODULES = MODULES + (
     thread_race,
     process_pool,
@@ -135,8 +135,8 @@ SCRIPT_MODULES = MODULES + (
     temporary_folder,
 )
 
-#: The pins that are tried from outside on a user's script, cheap and specific ones first: where two
-#: would do, the earlier is told.
+#: The pins that are applied to a user's script from outside, cheap and specific ones first: if two
+#: of them work, the earlier one is reported.
 SCRIPT_PINS = (
     "hash-seed",
     "python-random",
@@ -160,9 +160,9 @@ SCRIPT_PINS = (
     "fixed-addresses",
 )
 
-#: What the base condition pins where it is there, in the order in which the pins are applied. No op
-#: determinism: it is a pin tried by itself, for unseeded random operations raise under it and it
-#: switches Keras' XLA off.
+#: The pins of the base condition, if they exist on the backend, in the order in which they are
+#: applied. Op determinism is not among them. It is tried by itself, because unseeded random
+#: operations raise under it and because it disables Keras' XLA.
 BASE_PINS = (
     "keras-seed",
     "python-random",
@@ -177,14 +177,14 @@ BASE_PINS = (
     "one-thread",
 )
 
-#: What it pins besides where trainings run on a GPU, whichever of them the backend has.
+#: The pins that it adds if training runs on a GPU: those of them that the backend has.
 GPU_BASE_PINS = ("op-determinism", "xla-deterministic")
 
 
 def declared(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Source, ModuleType]]:
-    """Each source's id, in order, with its declaration and the module that holds it.
+    """Return each source's id, in order, with its declaration and the module that contains it.
 
-    A module declares one ``SOURCE``, or ``SOURCES`` where one idea has many names (third-party
+    A module declares one ``SOURCE``, or several ``SOURCES`` if they share one idea (third-party
     libraries).
     """
     found = {}
@@ -195,7 +195,7 @@ def declared(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Sourc
 
 
 def pins(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Pin, ModuleType]]:
-    """Each pin's id with the pin and the module whose ``pin`` function applies it."""
+    """Return each pin's id with the pin and the module whose ``pin`` function applies it."""
     return {
         pin.id: (pin, module)
         for source, module in declared(modules).values()
@@ -204,7 +204,7 @@ def pins(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Pin, Modu
 
 
 def with_third_party(folders: Sequence[str]) -> Tuple[ModuleType, ...]:
-    """Our modules and those of every ``*.py`` file in ``folders``, in the order of their names."""
+    """Return our modules and those of every ``*.py`` file in ``folders``, sorted by name."""
     found = list(MODULES)
     for folder in folders:
         for name in sorted(os.listdir(folder)):

@@ -1,14 +1,15 @@
-"""Addresses: the default hash of an object, ``id()``, and so the order of a set of objects, is
-where it lies in memory.
+"""Object addresses: the default hash of an object and its ``id()`` are its memory address.
 
-The system loads every process elsewhere (address space layout randomisation), so a set of plain
-objects is iterated in another order in every run; the hash seed does not reach it. Even without the
-randomisation threads allocate memory in an order of their own, as TensorFlow's do. From outside it
-is held twice over: by a process without the randomisation, where that is allowed, and by numbers in
-place of addresses, wherever the script's own code asks for one: objects are numbered in the order
-in which they are first hashed, or asked for their ``id``. That reaches classes of the script that
-have no base, and what derives from these. A ``__deepcopy__`` that fills its memo by ``id`` may
-break.
+The operating system loads every process at a different address (address space layout
+randomization), so a set of plain objects is iterated in a different order in every run. The hash
+seed does not affect this. Even without the randomization, threads such as TensorFlow's allocate
+memory in an order that varies.
+
+detaudit pins this source in two ways from outside: it starts the process without the randomization,
+if the system allows that, and it gives the script's own code numbers in place of addresses. Objects
+are numbered in the order in which they are first hashed or passed to ``id()``. The numbers apply to
+the script's classes without a base class and to the classes that inherit from those. A
+``__deepcopy__`` that fills its memo by ``id`` may break.
 """
 
 import builtins
@@ -20,23 +21,22 @@ from detaudit_probes.declare import InScript, Link, Pin, Source
 from detaudit_probes.protocol import Settings
 
 ID = "address-order"
-MOST_KNOWN = 100000  # objects that are numbered at one time: what allows no weak reference is kept alive by it
+# Objects that are numbered at one time. An object without weak references is kept alive until then.
+MOST_KNOWN = 100000
 PIN = "fixed-addresses"
 
 SOURCE = Source(
     id=ID,
     family="order",
-    title="the order of addresses (id(), sets of objects)",
+    title="object addresses (id(), sets of objects)",
     breaks="A set of objects is iterated in the order of their addresses.",
     experiment=None,
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             settings=Settings(fixed_addresses=True),
-            lines={
-                "*": ("# use a list, or give the class a __hash__ and __eq__ of its own values",)
-            },
+            lines={"*": ("# use a list, or define __hash__ and __eq__ from the object's values",)},
         ),
     ),
     links=(
@@ -44,33 +44,33 @@ SOURCE = Source(
             "object.__hash__", "https://docs.python.org/3/reference/datamodel.html#object.__hash__"
         ),
     ),
-    advice="Keep objects in a list or a dictionary; a set of them has no order of its own.",
-    script=InScript(PIN, told=False, direct=True),
+    advice="Keep objects in a list or a dictionary; a set of objects has no stable order.",
+    script=InScript(PIN, counted=False, direct=True),
 )
 
 _id, _hash = id, hash
 
 
-def hold(session, name):
-    """Numbers in place of addresses, the same in every run that asks in the same order."""
+def pin_script(session, name):
+    """Replace addresses with numbers that are the same in every run that asks in the same order."""
     _replace(session, _Numbers().of)
 
 
 def spy(session):
-    """The lines that ask; what they get is the address."""
+    """Record the lines that ask for an address; they get the real one."""
 
-    def told(thing):
+    def counting(thing):
         session.drew(ID)
         return _id(thing)
 
-    _replace(session, told)
+    _replace(session, counting)
 
 
 class _Numbers:
-    """Numbers objects as they come. Two that live at the same time have two numbers."""
+    """Numbers objects in the order in which they appear. Two live objects never share a number."""
 
     def __init__(self):
-        self._known = {}  # by address: the number, and what gives the object while it lives
+        self._known = {}  # by address: the number, and a reference to the object while it lives
         self._next = itertools.count(16, 16)
 
     def of(self, thing):
@@ -86,14 +86,16 @@ class _Numbers:
         except TypeError:
 
             def alive():
-                return thing  # kept: another object at its address would be taken for it
+                return (
+                    thing  # kept alive: otherwise a new object at its address would be taken for it
+                )
 
         self._known[key] = number, alive
         return number
 
 
 def _replace(session, number):
-    """Let the user's code have ``number(thing)`` for ``id(thing)`` and for the default hash."""
+    """Let the user's code get ``number(thing)`` for ``id(thing)`` and for the default hash."""
 
     def asked(thing):
         return number(thing) if _by_user(session) else _id(thing)
@@ -103,13 +105,13 @@ def _replace(session, number):
         return number(thing) if plain and _by_user(session) else _hash(thing)
 
     class Numbered(object):
-        """Instead of ``object`` below a class of the user's: it decides nothing but the hash."""
+        """Replaces ``object`` as the base of a user's class and changes nothing but its hash."""
 
         __slots__ = ()
 
         def __hash__(self):
             kinds = type(self).__mro__
-            # What comes before ``object`` decides, as without us
+            # The bases before ``object`` decide, as they do without the hook
             for kind in kinds[kinds.index(Numbered) + 1 : -1]:
                 if "__hash__" in vars(kind):
                     if kind.__hash__ is None:

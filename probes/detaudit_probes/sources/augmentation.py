@@ -1,15 +1,15 @@
-"""Augmentation: images that are turned, shifted or brightened by chance while the model trains.
+"""Augmentation: random flips, shifts and brightness changes of images during training.
 
-Keras' random image layers keep a ``SeedGenerator`` of their own, whose seed is drawn from Python's
-``random`` when the layer is made (``keras/src/layers/preprocessing/image_preprocessing``). In the
-model, as here, they draw in the forward pass; in a ``tf.data`` map they draw there, and a parallel
-map may hand the states to the images in another order (``tfdata-random-map``).
-``tf.image.random_flip_left_right`` and its like are under ``tf.random.set_seed`` instead,
-hand-written augmentation under whatever it draws from. The probe's network has seeded initial
-weights, and its rows keep their order.
+Each of Keras' random image layers has its own ``SeedGenerator``, whose seed is drawn from Python's
+``random`` when the layer is created (``keras/src/layers/preprocessing/image_preprocessing``).
+Inside a model, as in this probe, the layers draw in the forward pass. In a ``tf.data`` map they
+draw there, and a parallel map may assign the draws to the images in a different order
+(``tfdata-random-map``). ``tf.image.random_flip_left_right`` and similar functions depend on
+``tf.random.set_seed`` instead; hand-written augmentation depends on whatever generator it uses. The
+probe's network has seeded initial weights and does not shuffle its rows.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread
 
@@ -19,11 +19,11 @@ SOURCE = Source(
     id=ID,
     family="use",
     title="augmentation",
-    breaks="Unseeded random image layers change every image in another way in every run.",
+    breaks="Unseeded random image layers transform the images differently in every run.",
     backends=EVERY_BACKEND,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:augmentation",),
-        loosens=("python-random",),
+        unpins=("python-random",),
         pins=("keras-seed", "python-random"),
     ),
     links=(
@@ -36,11 +36,11 @@ SOURCE = Source(
             "https://www.tensorflow.org/tutorials/images/data_augmentation#random_transformations",
         ),
     ),
-    advice="Set the seeds before the layers are made, or give each a seed of its own.",
+    advice="Set the seeds before the layers are created, or pass each layer a seed.",
 )
 
 
-def see(trial):
+def count_uses(trial):
     return layers.unseeded_draws(trial, ("BaseImagePreprocessingLayer", "GaussianNoise"))
 
 

@@ -1,11 +1,11 @@
 """Batch invariance: does one example get the same prediction alone as in a batch?
 
-Mathematically a row of a batch does not know the others (batch normalisation aside, which at
-inference uses its stored averages). The kernels do: how a matrix product or a convolution is split
-into blocks depends on the number of rows, so the order in which the terms of one row are added may
-depend on the company it keeps. The two settings here predict the same rows in one batch and one by
-one, with the same untrained weights; users expect them to agree (tensorflow/tensorflow#39663,
-keras-team/keras#13328). Nothing pins it in TensorFlow but one batch size everywhere.
+Mathematically, the rows of a batch are independent (at inference, batch normalization uses its
+stored averages). In practice, the number of rows decides how a kernel splits a matrix product or a
+convolution into blocks, so the order in which the terms of one row are added may depend on the
+other rows. The two settings predict the same rows with the same untrained weights, once in one
+batch and once one by one. Users expect equal results (tensorflow/tensorflow#39663,
+keras-team/keras#13328). In TensorFlow, the only pin is one batch size everywhere.
 """
 
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
@@ -18,7 +18,7 @@ SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="batch invariance",
-    breaks="A kernel splits its work by the size of the batch, so a row's sum depends on the rows beside it.",
+    breaks="Kernels split their work by batch size, so a row's result can depend on the other rows in its batch.",
     backends=EVERY_BACKEND + ("tf_keras",),
     experiment=Compare(
         models=("mlp", "cnn", "lstm", "attention"),
@@ -42,12 +42,12 @@ SOURCE = Source(
             "https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/",
         ),
     ),
-    advice="Predict with one batch size everywhere where predictions must agree to the bit.",
+    advice="If predictions must be bitwise identical, predict with the same batch size everywhere.",
 )
 
 
 def train(trial, recorder):
-    """Predict every row of the data, in one batch or each alone. Nothing is trained."""
+    """Predict every row of the data, in one batch or one by one. Nothing is trained."""
     import numpy
 
     tiny = models.build(trial.request.model, trial)
@@ -60,5 +60,5 @@ def train(trial, recorder):
     recorder.value("forward", "predictions", predicted, final=True)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.counts.get(ID, 0)

@@ -1,15 +1,15 @@
-"""The shuffle of ``fit``: in which order the rows of arrays come, and so what the batches are.
+"""The shuffle of ``fit``: the order of the rows, and so the content of the batches.
 
-``fit(shuffle=True)``, the default, orders the rows anew in every epoch. Which generator does it
-depends on the backend (``keras/src/trainers/data_adapters/array_data_adapter.py``): on TensorFlow
-``tf.random.shuffle``, seeded by ``tf.random.set_seed`` alone; on JAX and NumPy
-``numpy.random.permutation``; on Torch its default generator. With TensorFlow's seed set, every
-epoch has the same order. In Keras' main branch after 3.15 the number of the epoch seeds the shuffle
-(read there, not tried). The probe's network has seeded initial weights and no dropout.
+``fit(shuffle=True)``, the default, shuffles the rows in every epoch. The generator depends on the
+backend (``keras/src/trainers/data_adapters/array_data_adapter.py``): TensorFlow uses
+``tf.random.shuffle``, which only ``tf.random.set_seed`` seeds; JAX and NumPy use
+``numpy.random.permutation``; Torch uses its default generator. With TensorFlow's seed set, every
+epoch has the same order. In Keras' main branch after 3.15, the epoch number seeds the shuffle (read
+in the code, not tried). The probe's network has seeded initial weights and no dropout.
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
 ID = "batch-shuffle"
@@ -18,23 +18,23 @@ SOURCE = Source(
     id=ID,
     family="use",
     title="fit's shuffle",
-    breaks="fit orders the rows of its arrays by an unseeded generator, so the batches differ.",
+    breaks="fit shuffles the rows of its arrays with an unseeded generator, so the batches differ.",
     backends=BACKENDS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:batch-shuffle",),
-        loosens=("tensorflow-seed",),
+        unpins=("tensorflow-seed",),
         pins=("keras-seed", "tensorflow-seed"),
     ),
     per_backend={
-        "jax": Loosen(
+        "jax": Unpin(
             models=("source:batch-shuffle",),
-            loosens=("numpy-legacy",),
+            unpins=("numpy-legacy",),
             pins=("keras-seed", "numpy-legacy"),
         ),
         **eras.of_the_shuffle("source:batch-shuffle"),
-        "torch": Loosen(
+        "torch": Unpin(
             models=("source:batch-shuffle",),
-            loosens=("torch-seed",),
+            unpins=("torch-seed",),
             pins=("keras-seed", "torch-seed"),
         ),
     },
@@ -46,7 +46,7 @@ SOURCE = Source(
 )
 
 
-def see(trial):
+def count_uses(trial):
     return sum(fitted.shuffled_epochs for fitted in trial.fitted)
 
 

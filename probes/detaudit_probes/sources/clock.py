@@ -1,15 +1,19 @@
-"""The clock and the process id, where they serve as a seed.
+"""The clock and the process id, used as a seed.
 
-``seed = int(time.time())``, or the time mixed with ``os.getpid()``, is another number in every run.
-It is seldom in a script's own first lines and often in what it calls: Keras seeds the workers of a
-``PyDataset`` with ``random_seed + worker_proc.ident``
-(``keras/src/trainers/data_adapters/py_dataset_adapter.py``). The pin replaces ``time.time`` and
-``time.time_ns`` by a clock that moves on by a fixed tick at every call, so that a loop that waits
-for a later time still ends, and ``os.getpid`` by a fixed number. ``datetime.datetime.now`` and
-``time.monotonic`` go their own way in C and are not held. In a user's own script they are, in every
-thread by a clock of its own; what the standard library waits by keeps the true one, and so does
-Theano, which waits for its lock. The records of ``logging`` get their times from a clock that ticks
-for them alone: what is logged of waiting depends on the machine's load.
+``seed = int(time.time())``, or the time combined with ``os.getpid()``, is a different number in
+every run. This is rare in a script's own lines and common in the code that it calls: Keras seeds
+the workers of a ``PyDataset`` with ``random_seed + worker_proc.ident``
+(``keras/src/trainers/data_adapters/py_dataset_adapter.py``).
+
+The pin replaces ``time.time`` and ``time.time_ns`` with a clock that advances by a fixed tick at
+every call, so that a loop that waits for a later time still ends. It replaces ``os.getpid`` with a
+fixed number. It does not reach ``datetime.datetime.now`` and ``time.monotonic``, which read the
+system's clock in C.
+
+In a user's own script, ``detaudit run`` replaces those as well and gives every thread its own
+clock. The standard library's waiting functions keep the real clock, and so does Theano, which waits
+for its lock. ``logging`` gets a separate ticking clock, because the number of log records about
+waiting depends on the machine's load.
 """
 
 import importlib
@@ -19,17 +23,17 @@ import sys
 import time
 import types
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "clock"
 
 START = 1500000000 * 10**9  # nanoseconds since the epoch: a day in 2017
-TICK = 10**7  # nanoseconds a call
-# On Linux no process has a number above 2**22 (<linux/threads.h>, PID_MAX_LIMIT): a signal that is
-# sent to this one finds nobody, where one sent to a plausible number would end a stranger.
+TICK = 10**7  # nanoseconds per call
+# On Linux no process has an id above 2**22 (<linux/threads.h>, PID_MAX_LIMIT). A signal sent to
+# this id reaches no process; one sent to a plausible id could end an unrelated process.
 PID = 2**22 + 1
-#: What waits in the standard library: some have their clock by name, others ask ``time`` for it.
+#: Modules of the standard library that wait. Some import the clock by name, others call ``time``.
 WAITING = (
     "threading",
     "queue",
@@ -47,13 +51,13 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="the clock and the process id as seeds",
-    breaks="A seed made of time.time_ns() and os.getpid() shuffles the rows in another order.",
+    breaks="A seed made from time.time_ns() and os.getpid() shuffles the rows differently in every run.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "wall-clock"),
+            sources=(ID, "wall-clock"),
             lines={
                 "*": (
                     "import itertools",
@@ -65,7 +69,7 @@ SOURCE = Source(
                     "os.getpid = lambda: %d" % PID,
                 )
             },
-            note="for experiments only: durations are no longer true; better to write a number in place of the time",
+            note="for experiments only, because measured durations become wrong; prefer a constant seed",
         ),
     ),
     links=(
@@ -73,8 +77,8 @@ SOURCE = Source(
         Link("os.getpid", "https://docs.python.org/3/library/os.html#os.getpid"),
     ),
     quick=True,
-    advice="Write a number where the seed is made of the time.",
-    script=InScript(ID, told=False, direct=True),
+    advice="Use a constant in place of a seed made from the time.",
+    script=InScript(ID, counted=False, direct=True),
 )
 
 
@@ -88,29 +92,29 @@ def pin(trial):
 
 
 def _copy():
-    """The module ``time`` as it is now."""
+    """Return a copy of the module ``time`` in its present state."""
     copy = types.ModuleType("time")
     copy.__dict__.update(vars(time))
     return copy
 
 
 def _give(names, clock):
-    """Let these modules, of those that have ``time`` by its name, ask ``clock`` from now on."""
+    """Let the modules ``names`` use ``clock``, if they have imported ``time`` under that name."""
     for name in names:
         if getattr(sys.modules[name], "time", None) is time:
             sys.modules[name].time = clock
 
 
 def _of_theano():
-    """Theano times what it compiles, and waits for a lock: how often it asks is another number in
-    every process.
+    """Theano's modules. It times its compilations and waits for a lock, so the number of its calls
+    varies from process to process.
     """
     return [name for name in sys.modules if name.partition(".")[0] == "theano"]
 
 
 def _give_logging_its_own():
-    """Records get times that tick by themselves: a library that logs how long it had to wait moves
-    no seed.
+    """Give log records a separate ticking clock, so that a library that logs how long it waited
+    changes no seed.
     """
     own = _copy()
     own.__dict__.update(_ticking(itertools.count(START, TICK).__next__))
@@ -119,7 +123,9 @@ def _give_logging_its_own():
 
 
 def _ticking(tick):
-    """``time`` and, on Python 3.7 and newer, ``time_ns``, which move on by a tick at every call."""
+    """Return ``time`` and, on Python 3.7 and newer, ``time_ns``, which advance by a tick at every
+    call.
+    """
     found = {"time": lambda: tick() / 1e9}
     if hasattr(time, "time_ns"):
         found["time_ns"] = tick
@@ -127,7 +133,7 @@ def _ticking(tick):
 
 
 def _number_processes():
-    """This process and those forked from it get numbers in the order of the forks, each its own."""
+    """Number this process and those forked from it in the order of the forks, each differently."""
     numbers = itertools.count(PID)
     mine = [next(numbers)]
     _replace_getpid(lambda: mine[0])
@@ -140,8 +146,8 @@ def _number_processes():
 
 
 def _replace_getpid(getpid):
-    """``multiprocessing`` ends nothing that was made by a process of another number, and has kept
-    the true function.
+    """Replace ``os.getpid``, also in ``multiprocessing``, which has kept the real function and
+    finalizes nothing that a process with a different id has created.
     """
     from multiprocessing import util
 
@@ -158,10 +164,10 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, numpy.random.RandomState((now ^ os.getpid()) % 2**32).shuffle)
 
 
-def hold(session, name):
-    """Every clock of ``time`` and ``datetime`` moves on by a tick at each call. What the standard
-    library waits by keeps the true one: how often it asks while it waits is another number in every
-    run.
+def pin_script(session, name):
+    """Let every clock of ``time`` and ``datetime`` advance by a tick at each call. The standard
+    library's waiting functions keep the real clock, because the number of their calls varies from
+    run to run.
     """
     for name in WAITING:
         importlib.import_module(name)
@@ -180,10 +186,10 @@ def hold(session, name):
 
 
 def _clock_of_each_thread(session):
-    """How late it is, in nanoseconds, a tick later at each call from the same thread.
+    """Return a clock in nanoseconds that advances by a tick at each call from the same thread.
 
-    A thread begins with the time of who started it. One clock for all would race: how often a
-    pool's threads ask it while they wait is another number in every run.
+    A thread starts with the time of the thread that started it. One clock for all threads would
+    race, because the number of a pool's calls while it waits varies from run to run.
     """
     import threading
 
@@ -225,8 +231,9 @@ def _replace_datetime(session, tick):
 
 
 def _for_users(session, make):
-    """``datetime`` asks the system in C. The user's modules get a class with other methods that
-    passes for it; others get the real one, for C extensions inherit from it.
+    """Give the user's modules a class with other methods that passes for ``datetime.datetime``,
+    which reads the system's clock in C. Other modules get the real class, because C extensions
+    inherit from it.
     """
     import datetime
 
@@ -256,19 +263,19 @@ def _for_users(session, make):
 
 
 def spy(session):
-    session.tell(
+    session.count_calls(
         ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")]
     )
-    session.tell(ID, os, "getpid")
+    session.count_calls(ID, os, "getpid")
 
     def make(real):
-        def told(name):
-            def telling(cls, *arguments):
+        def counting(name):
+            def wrapper(cls, *arguments):
                 session.drew(ID)
                 return getattr(real, name)(*arguments)
 
-            return classmethod(telling)
+            return classmethod(wrapper)
 
-        return {name: told(name) for name in ("now", "utcnow", "today")}
+        return {name: counting(name) for name in ("now", "utcnow", "today")}
 
     _for_users(session, make)

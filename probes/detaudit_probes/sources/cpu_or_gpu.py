@@ -1,15 +1,18 @@
-"""CPU or GPU: the same script on another device runs other kernels.
+"""CPU or GPU: the same script runs different kernels on a different device.
 
-A GPU adds thousands of terms in blocks, a CPU in a few vectors, so every model moves; seeds of
-TensorFlow's and Keras' stateless generators give the same random bits on both (Philox and ThreeFry
-are integer arithmetic), but functions of them (a normal deviate's logarithm and cosine) need not.
-TensorFlow takes the GPU whenever it sees one, and so do JAX and Keras on Torch: a driver that is
-missing or a full card moves a training to the CPU with a warning only. To choose:
-``tf.config.set_visible_devices([], "GPU")`` before the runtime starts, ``JAX_PLATFORMS=cpu``,
-``KERAS_TORCH_DEVICE=cpu``, or ``CUDA_VISIBLE_DEVICES=-1`` for all of them before they are imported.
+A GPU adds thousands of terms in blocks, a CPU adds them in a few vectors, so the results of every
+model change. With equal seeds, the stateless generators of TensorFlow and Keras give the same
+random bits on both (Philox and ThreeFry are integer arithmetic), but functions of these bits, such
+as the logarithm and cosine of a normal deviate, need not.
 
-This experiment has not run on a GPU yet; what is said of one is from the documentation and the
-threads linked below.
+TensorFlow, JAX and Keras on Torch all use a GPU if they see one. If the driver is missing or the
+card is full, training moves to the CPU with only a warning. To choose a device, call
+``tf.config.set_visible_devices([], "GPU")`` before the runtime starts, or set
+``JAX_PLATFORMS=cpu``, ``KERAS_TORCH_DEVICE=cpu``, or for all of them ``CUDA_VISIBLE_DEVICES=-1``,
+before they are imported.
+
+This experiment has not been run on a GPU yet. What this page says about GPUs comes from the
+documentation and the threads linked below.
 """
 
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Needs, Setting, Source
@@ -20,7 +23,7 @@ SOURCE = Source(
     id=ID,
     family="gpu",
     title="CPU or GPU",
-    breaks="A GPU's kernels split and add a sum in another way than a CPU's.",
+    breaks="GPU kernels split and add up a sum differently than CPU kernels.",
     backends=EVERY_BACKEND,
     experiment=Compare(
         models=("mlp", "cnn"),
@@ -34,10 +37,10 @@ SOURCE = Source(
             "https://www.tensorflow.org/api_docs/python/tf/config/set_visible_devices",
         ),
     ),
-    advice="Compare runs on one kind of device, and let a script say on which it runs.",
+    advice="Compare runs on the same kind of device, and let the script print the device it uses.",
 )
 
 
-def see(trial):
-    """Whether this trial is placed on a GPU."""
+def count_uses(trial):
+    """Return 1 if this trial is placed on a GPU, else 0."""
     return int(trial.backend.gpu_in_use())

@@ -1,27 +1,28 @@
-"""cuDNN: NVIDIA's kernels for convolutions and recurrent layers, and how one of several is chosen.
+"""cuDNN: NVIDIA's kernels for convolutions and recurrent layers, and how TensorFlow chooses one.
 
-TensorFlow times the algorithms that cuDNN offers for each convolution when it first meets it, and
-takes the fastest: a choice by the clock, which may fall differently in the next process, and some
-of the algorithms add with atomic operations besides. ``TF_CUDNN_USE_AUTOTUNE=0`` (and
-``TF_CUDNN_RNN_USE_AUTOTUNE=0``) takes cuDNN's own first choice; ``TF_CUDNN_DETERMINISTIC=1`` leaves
-only algorithms that repeat themselves, and op determinism does so too. The first two must not be
-combined with the third on older versions: switching autotuning off then thwarted it
-(tensorflow/tensorflow#24747). ``TF_USE_CUDNN_AUTOTUNE`` is a misspelling that does nothing.
+When TensorFlow first meets a convolution, it times the algorithms that cuDNN offers and takes the
+fastest. The choice depends on timing and may change from process to process. Some of the algorithms
+also add with atomic operations. ``TF_CUDNN_USE_AUTOTUNE=0`` (and ``TF_CUDNN_RNN_USE_AUTOTUNE=0``)
+takes cuDNN's own first choice. ``TF_CUDNN_DETERMINISTIC=1`` and op determinism allow only
+deterministic algorithms. Do not combine the first two variables with the third on older versions,
+where disabling autotuning defeated it (tensorflow/tensorflow#24747). ``TF_USE_CUDNN_AUTOTUNE`` is a
+misspelling that does nothing.
 
-Off altogether: ``LSTM(use_cudnn=False)`` runs a recurrent layer as TensorFlow's own loop, and XLA
-with ``--xla_gpu_experimental_disable_binary_libraries`` compiles a step without NVIDIA's libraries
-(it has no convolutions of its own, so that is tried on recurrent layers only; autotuning is
-switched off beside it).
+There are two ways to avoid cuDNN. ``LSTM(use_cudnn=False)`` runs a recurrent layer as TensorFlow's
+own loop. XLA with ``--xla_gpu_experimental_disable_binary_libraries`` compiles a step without
+NVIDIA's libraries; it has no convolutions of its own, so this is tried on recurrent layers only,
+with autotuning disabled.
 
-This experiment has not run on a GPU yet; what is said of one is from the documentation and the
-threads linked below.
+This experiment has not been run on a GPU yet. What this page says about GPUs comes from the
+documentation and the threads linked below.
 """
 
 from detaudit_probes.declare import IMPORT, Compare, Link, Needs, Pin, Setting, Source
 from detaudit_probes.protocol import Settings
 
 ID = "cudnn"
-GPU_KERNELS = "gpu-kernels"  # the base condition pins them, by op determinism, which is one of the settings here
+# The base condition pins them by op determinism, which is one of the settings here.
+GPU_KERNELS = "gpu-kernels"
 
 _WITHOUT_LIBRARIES = (
     "--xla_gpu_experimental_disable_binary_libraries=true --xla_gpu_autotune_level=0"
@@ -31,11 +32,11 @@ SOURCE = Source(
     id=ID,
     family="gpu",
     title="cuDNN",
-    breaks="The algorithm of a convolution is chosen by timing, and some algorithms add in an order of their own.",
+    breaks="Convolution algorithms are chosen by timing, and some of them add in a varying order.",
     experiment=Compare(
         models=("cnn", "lstm"),
         settings=(
-            Setting("autotuned", without=(GPU_KERNELS,)),
+            Setting("autotuning on", without=(GPU_KERNELS,)),
             Setting(
                 "deterministic",
                 without=(GPU_KERNELS,),
@@ -56,7 +57,7 @@ SOURCE = Source(
                 models=("lstm",),
             ),
             Setting(
-                "XLA without libraries",
+                "XLA without NVIDIA's libraries",
                 without=(GPU_KERNELS,),
                 settings=Settings(jit_compile=True, use_cudnn=False),
                 environment={"XLA_FLAGS": _WITHOUT_LIBRARIES},
@@ -68,17 +69,17 @@ SOURCE = Source(
     pins=(
         Pin(
             id="cudnn-deterministic",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"TF_CUDNN_DETERMINISTIC": "1"},
-            note="not run on a GPU yet; by the documentation for convolutions alone",
+            note="not run on a GPU yet; according to the documentation, for convolutions only",
         ),
         Pin(
             id="cudnn-autotune-off",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"TF_CUDNN_USE_AUTOTUNE": "0", "TF_CUDNN_RNN_USE_AUTOTUNE": "0"},
-            note="not run on a GPU yet; not together with TF_CUDNN_DETERMINISTIC on old versions (tensorflow#24747)",
+            note="not run on a GPU yet; do not combine with TF_CUDNN_DETERMINISTIC on old versions (tensorflow#24747)",
         ),
     ),
     needs=Needs(gpus=1),
@@ -96,12 +97,12 @@ SOURCE = Source(
             "https://docs.nvidia.com/deeplearning/cudnn/latest/developer/misc.html",
         ),
     ),
-    advice="Use op determinism, and one cuDNN version everywhere.",
+    advice="Enable op determinism and use the same cuDNN version everywhere.",
 )
 
 
-def see(trial):
-    """1 where a GPU is in use by a build of TensorFlow that has cuDNN."""
+def count_uses(trial):
+    """Return 1 if a GPU is used by a build of TensorFlow that has cuDNN, else 0."""
     import tensorflow as tf
 
     return int(

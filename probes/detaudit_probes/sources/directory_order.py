@@ -1,20 +1,20 @@
-"""The order of a directory: ``os.listdir`` and ``glob`` give files in the order of the file system.
+"""Directory order: ``os.listdir`` and ``glob`` return files in the order of the file system.
 
-"The list is in arbitrary order", says the documentation of ``os.listdir``; ``os.scandir``,
-``glob``, ``pathlib.Path.iterdir`` and ``os.walk`` inherit it. On one machine the order usually
-repeats itself, which is why nobody notices; a copy of the same folder, another file system or
-another machine lists it otherwise, and shards that are read in another order train another model.
-TensorFlow's own functions (``tf.io.gfile``, and ``tf.data.Dataset.list_files``, which shuffles
-unless told not to) read directories in C++ and are not provoked.
+"The list is in arbitrary order", says the documentation of ``os.listdir``; the same is true of
+``os.scandir``, ``glob``, ``pathlib.Path.iterdir`` and ``os.walk``. On one machine the order usually
+repeats, so nobody notices. A copy of the folder, another file system or another machine may list
+the files in a different order, and shards read in a different order train a different model.
+TensorFlow's own functions read directories in C++ and are not perturbed here: ``tf.io.gfile``, and
+``tf.data.Dataset.list_files``, which shuffles by default.
 
-The probe writes shards of the data into a folder of the trial and reads them as users do, with
-``glob.glob``. Provoked, ``os.listdir`` and ``os.scandir`` give what is there in an order that
-depends on the trial's draw, as another machine's file system would.
+The probe writes shards of the data into a folder of the trial and reads them with ``glob.glob``, as
+users do. In unpinned trials, ``os.listdir`` and ``os.scandir`` return the files in an order that
+depends on the trial's draw, as on another machine's file system.
 """
 
 import os
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -24,14 +24,14 @@ PIN = "sorted-listing"
 SOURCE = Source(
     id=ID,
     family="order",
-    title="the order of a directory",
-    breaks="Files are read in the order in which the file system happens to list them.",
+    title="the order of files in a directory",
+    breaks="Files are read in the order in which the file system lists them.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True, settings=Settings(epochs=1)),
+    experiment=Unpin(models=("mlp",), feed=True, settings=Settings(epochs=1)),
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={"*": ("files = sorted(glob.glob(pattern))  # and sorted(os.listdir(folder))",)},
         ),
     ),
@@ -63,7 +63,7 @@ SOURCE = Source(
 
 
 class _Listing(object):
-    """What ``os.scandir`` returns: an iterator that can be closed and used in a ``with``
+    """The return value of ``os.scandir``: an iterator that can be closed and used in a ``with``
     statement.
     """
 
@@ -87,9 +87,7 @@ class _Listing(object):
 
 
 def provoke(trial):
-    """Make every listing a permutation: the same one for the same names, as one file system would
-    give.
-    """
+    """Permute every listing: the same names always get the same order, as on one file system."""
     listdir, scandir = os.listdir, os.scandir
 
     def strange(names, key=None):
@@ -116,7 +114,7 @@ def feed(trial, x, y):
     folder = os.path.join(trial.folder, "shards")
     _write(folder, x, y)
     files = glob.glob(os.path.join(folder, "*.npz"))
-    if trial.holds(ID):
+    if trial.is_pinned(ID):
         files = sorted(files)
 
     class Shards(batches.dataset()):
@@ -131,8 +129,8 @@ def feed(trial, x, y):
 
 
 def _write(folder, x, y):
-    """One file a row: as many files as the data allow, so that two orders are practically never the
-    same.
+    """Write one file per row: as many files as the data allow, so that two random orders are
+    practically never the same.
     """
     import numpy
 
@@ -143,13 +141,13 @@ def _write(folder, x, y):
         )
 
 
-def hold(session, name):
-    """In a user's process every listing is sorted."""
+def pin_script(session, name):
+    """Sort every listing in a user's process."""
     _listings(session, lambda names, key=None: sorted(names, key=key))
 
 
 def vary(session):
-    """Listings in another order: that of the trial's draw."""
+    """List files in another order, which depends on the trial's draw."""
     provoke(session)
 
 

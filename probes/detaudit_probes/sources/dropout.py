@@ -1,17 +1,17 @@
-"""Dropout: the masks come from a seed generator of the layer's own.
+"""Dropout: the masks come from the layer's own seed generator.
 
-``keras.layers.Dropout`` without a seed makes a ``SeedGenerator`` whose seed is drawn from Python's
-``random`` when the layer is made (``keras/src/layers/regularization/dropout.py``,
-``keras/src/random/seed_generator.py``); each training step then takes the next state of it. The
-same holds for the other dropout and noise layers and for the dropout inside recurrent cells. On the
-Torch backend such a layer has a generator and does not use it: it calls Torch's own dropout, which
-draws from Torch's default generator (``keras/src/backend/torch/random.py``, "fast path, unseeded").
-In Keras 2 an unseeded dropout was an operation under TensorFlow's global seed. The probe's network
-has seeded initial weights and its rows keep their order, so that nothing but the masks can differ.
+``keras.layers.Dropout`` without a seed creates a ``SeedGenerator`` whose seed is drawn from
+Python's ``random`` when the layer is created (``keras/src/layers/regularization/dropout.py``,
+``keras/src/random/seed_generator.py``). Each training step then takes the generator's next state.
+The other dropout and noise layers and the dropout inside recurrent cells do the same. On the Torch
+backend such a layer has a generator but does not use it: it calls Torch's own dropout, which draws
+from Torch's default generator (``keras/src/backend/torch/random.py``, "fast path, unseeded"). In
+Keras 2 an unseeded dropout was an operation that used TensorFlow's global seed. The probe's network
+has seeded initial weights and does not shuffle its rows, so only the masks can differ.
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
@@ -21,14 +21,14 @@ SOURCE = Source(
     id=ID,
     family="use",
     title="dropout",
-    breaks="The masks of an unseeded Dropout are others in every run, with equal initial weights and batches.",
+    breaks="An unseeded Dropout draws different masks in every run, even if initial weights and batches are equal.",
     backends=BACKENDS,
-    experiment=Loosen(
-        models=("source:dropout",), loosens=("python-random",), pins=("keras-seed", "python-random")
+    experiment=Unpin(
+        models=("source:dropout",), unpins=("python-random",), pins=("keras-seed", "python-random")
     ),
     per_backend={
-        "torch": Loosen(
-            models=("source:dropout",), loosens=("torch-seed",), pins=("keras-seed", "torch-seed")
+        "torch": Unpin(
+            models=("source:dropout",), unpins=("torch-seed",), pins=("keras-seed", "torch-seed")
         ),
         **eras.of_layers("source:dropout"),
     },
@@ -36,11 +36,11 @@ SOURCE = Source(
         Link("keras.layers.Dropout", "https://keras.io/api/layers/regularization_layers/dropout/"),
         Link("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),
     ),
-    advice="Set the seeds before the layer is made, or give it a seed of its own: Dropout(0.5, seed=1).",
+    advice="Set the seeds before the layer is created, or pass it a seed: Dropout(0.5, seed=1).",
 )
 
 
-def see(trial):
+def count_uses(trial):
     kinds = ("Dropout", "GaussianDropout", "AlphaDropout", "DropoutRNNCell")
     drawn = layers.unseeded_draws(trial, kinds)
     generator = {"torch": "torch", "theano": "numpy"}.get(trial.request.backend)

@@ -1,10 +1,10 @@
-"""Eager execution: each operation by itself in place of one graph.
+"""Eager execution: operations run one by one instead of as a graph.
 
 ``compile(run_eagerly=True)``, or ``tf.config.run_functions_eagerly(True)`` for a whole process, is
-how people debug a training step. TensorFlow rewrites and fuses the operations of a graph (Grappler,
-oneDNN's fusions) and cannot do that with single operations, so a debugged training may end on other
-bits than the one that was to be explained. A CNN and an attention block move on a CPU; a small
-dense network does not.
+the usual way to debug a training step. TensorFlow rewrites and fuses the operations of a graph
+(Grappler, oneDNN's fusions) but not operations that run one by one, so an eager training may end
+with different bits than the compiled one. On a CPU, a CNN and an attention block do; a small dense
+network does not.
 """
 
 from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
@@ -16,7 +16,7 @@ SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="eager execution",
-    breaks="A graph's operations are rewritten and fused before they run; single operations are not.",
+    breaks="TensorFlow rewrites and fuses the operations of a graph; operations that run eagerly are not.",
     backends=("tensorflow",) + TF_KERAS,
     experiment=Compare(
         models=("cnn", "attention"),
@@ -35,10 +35,10 @@ SOURCE = Source(
             "https://www.tensorflow.org/guide/graph_optimization",
         ),
     ),
-    advice="Compare eager runs with eager runs only; a bug that vanishes under run_eagerly may be this.",
+    advice="Compare eager runs with eager runs only. If a bug vanishes with run_eagerly=True, suspect this source.",
 )
 
 
-def see(trial):
-    # Compiled models that Keras said it will run eagerly (training.compile_model)
+def count_uses(trial):
+    # Compiled models whose run_eagerly Keras reports as true (training.compile_model)
     return trial.counts.get(ID, 0)

@@ -1,14 +1,14 @@
-"""Embeddings: the initial vectors are random weights like any other.
+"""Embeddings: the initial vectors are random weights like any others.
 
 ``keras.layers.Embedding`` starts from ``RandomUniform`` without a seed, which takes one from
-Python's ``random`` (``keras/src/layers/core/embedding.py``). An embedding can part two runs in a
-second way that no seed holds: its sparse update with repeated indices is a race between threads
-(``sparse-update``). Here one thread computes, so that only the initial vectors can differ; the
-other weights are seeded and the rows keep their order.
+Python's ``random`` (``keras/src/layers/core/embedding.py``). An embedding can make runs differ in a
+second way that no seed pins: its sparse update with repeated indices is a race between threads
+(``sparse-update``). This probe uses one thread, so only the initial vectors can differ; the other
+weights are seeded, and the rows are not shuffled.
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Loosen, Source
+from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
@@ -18,20 +18,20 @@ SOURCE = Source(
     id=ID,
     family="use",
     title="initial embedding vectors",
-    breaks="An Embedding built before the seeds are set starts from other vectors in every run.",
+    breaks="An Embedding built before the seeds are set starts from different vectors in every run.",
     backends=BACKENDS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:embedding",),
-        loosens=("python-random",),
+        unpins=("python-random",),
         pins=("keras-seed", "python-random"),
     ),
     per_backend=eras.of_layers("source:embedding"),
     links=(Link("keras.layers.Embedding", "https://keras.io/api/layers/core_layers/embedding/"),),
-    advice="Set the seeds before the layer is made; with several threads hold the sparse update as well.",
+    advice="Set the seeds before the layer is created; with several threads, pin the sparse update as well.",
 )
 
 
-def see(trial):
+def count_uses(trial):
     return sum(
         len(layers.unseeded_initializers(layer))
         for layer in layers.of_trial(trial)

@@ -1,16 +1,16 @@
-"""GPU kernels: threads that add to one place in the order in which they arrive.
+"""GPU kernels with atomic additions: threads add to one location in the order in which they arrive.
 
 Many of TensorFlow's GPU kernels add with atomic operations: the gradients of a bilinear resize, of
-a gather (an embedding), of a bias, segment sums, scatter updates, cross-entropy. The order, and
-with it the last bits, is another one in every run. Op determinism replaces these kernels or raises
-``UnimplementedError`` where there is no other; so does
-``torch.use_deterministic_algorithms(True)``, which asks for ``CUBLAS_WORKSPACE_CONFIG`` besides.
-XLA, and JAX with it, has ``--xla_gpu_deterministic_ops=true``, which switches autotuning off and
-expands scatters (openxla/xla#12520). Every tiny model is tried, and one that is made of such
-kernels.
+a gather (an embedding) and of a bias, segment sums, scatter updates, and cross-entropy. The order
+of the additions, and so the last bits, vary from run to run. Op determinism replaces these kernels,
+or raises ``UnimplementedError`` if there is no replacement.
+``torch.use_deterministic_algorithms(True)`` does the same and also requires
+``CUBLAS_WORKSPACE_CONFIG``. XLA, and so JAX, has ``--xla_gpu_deterministic_ops=true``, which
+disables autotuning and expands scatters (openxla/xla#12520). The probe trains every tiny model and
+one that is made of such kernels.
 
-This experiment has not run on a GPU yet; what is said of one is from the documentation and the
-threads linked below.
+This experiment has not been run on a GPU yet. What this page says about GPUs comes from the
+documentation and the threads linked below.
 """
 
 import sys
@@ -20,17 +20,17 @@ from detaudit_probes.declare import (
     IMPORT,
     InScript,
     Link,
-    Loosen,
     Needs,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit.models import Tiny, spread
 
 ID = "gpu-kernels"
 
 XLA = "xla-deterministic"
-_EXPERIMENT = Loosen(
+_EXPERIMENT = Unpin(
     models=("source:" + ID, "text", "cnn", "lstm", "attention"),
     race=True,
     pins=("op-determinism",),
@@ -40,23 +40,23 @@ SOURCE = Source(
     id=ID,
     family="gpu",
     title="GPU kernels with atomic additions",
-    breaks="Threads of a GPU add to one place in the order in which they arrive.",
+    breaks="GPU threads add to one location in the order in which they arrive.",
     backends=EVERY_BACKEND,
     experiment=_EXPERIMENT,
     per_backend={"jax": _EXPERIMENT._replace(pins=(XLA,))},
     pins=(
         Pin(
             id=XLA,
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"},
-            note="not run on a GPU yet; wrong results under it were reported once (jax-ml/jax#27796)",
+            note="not run on a GPU yet; wrong results with this flag were reported once (jax-ml/jax#27796)",
         ),
     ),
     needs=Needs(gpus=1),
     links=(
         Link(
-            "Determinism in deep learning (NVIDIA): what was found and when it was mended",
+            "Determinism in deep learning (NVIDIA): known sources and the versions that fixed them",
             "https://github.com/NVIDIA/framework-reproducibility/blob/master/doc/d9m/tensorflow.md",
         ),
         Link(
@@ -67,20 +67,19 @@ SOURCE = Source(
             "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism",
         ),
     ),
-    advice="Switch op determinism on; where it raises, replace the operation or place it on the CPU.",
-    # On JAX alone: op determinism is the pin on the other backends, and a source of a script by
-    # itself.
+    advice="Enable op determinism. If an operation raises, replace it or place it on the CPU.",
+    # For JAX only: on the other backends op determinism is the pin, and a source by itself.
     script=InScript(XLA, race=True, sites=False),
 )
 
 
-def see(trial):
+def count_uses(trial):
     return int(trial.backend.gpu_in_use())
 
 
 def touched(session, name):
-    """1 where the script has computed on a GPU with JAX. To ask a runtime that was never started
-    would start it.
+    """Return 1 if the script has computed on a GPU with JAX, else 0. The check never starts JAX's
+    runtime.
     """
     if "jax" not in sys.modules:
         return 0
@@ -91,7 +90,7 @@ def touched(session, name):
 
 
 def model(trial):
-    """Embedded indices that repeat, enlarged bilinearly and then convolved: gradients that are
+    """Repeated embedding indices, enlarged bilinearly and then convolved: the gradients are
     scattered sums.
     """
     import keras

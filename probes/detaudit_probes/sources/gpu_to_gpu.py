@@ -1,14 +1,13 @@
-"""GPU to GPU: the same training on each of two cards of one machine.
+"""GPU to GPU: the same training on two cards of one machine.
 
-Two cards of one model, with one driver and library, should give the same bits. Cards of different
-models need not: cuDNN and cuBLAS choose their kernels by the chip and its number of
-multiprocessors, and NVIDIA promises equal bits for one architecture and one number of
-multiprocessors only (cuBLAS documentation, "Results reproducibility"). Where two equal cards
-disagree, one of them may be at fault: see the ECC counters in the report. The first two cards are
-compared.
+Two cards of the same model, with the same driver and libraries, should give the same bits. Cards of
+different models need not: cuDNN and cuBLAS choose their kernels by chip and number of
+multiprocessors, and NVIDIA promises equal bits only for the same architecture and number of
+multiprocessors (cuBLAS documentation, "Results reproducibility"). If two equal cards differ, one of
+them may be faulty: see the ECC counters in the report. The first two cards are compared.
 
-This experiment has not run on a GPU yet; what is said of one is from the documentation and the
-threads linked below.
+This experiment has not been run on a GPU yet. What this page says about GPUs comes from the
+documentation and the threads linked below.
 """
 
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Needs, Setting, Source
@@ -28,8 +27,8 @@ _MODELS = ("mlp", "cnn", "lstm", "attention")
 SOURCE = Source(
     id=ID,
     family="gpu",
-    title="one GPU or another",
-    breaks="Libraries choose their kernels by the chip; a card may also be faulty.",
+    title="different GPUs",
+    breaks="Libraries choose their kernels by chip, and a card may be faulty.",
     backends=EVERY_BACKEND,
     experiment=Compare(models=_MODELS, settings=_settings("op-determinism")),
     per_backend={"jax": Compare(models=_MODELS, settings=_settings("xla-deterministic"))},
@@ -44,9 +43,9 @@ SOURCE = Source(
             "https://docs.nvidia.com/deeplearning/cudnn/latest/developer/misc.html",
         ),
     ),
-    advice="Compare runs on cards of one model; equal cards that disagree are worth a hardware check.",
+    advice="Compare runs on cards of the same model. If equal cards give different results, check the hardware.",
 )
 
 
-def see(trial):
+def count_uses(trial):
     return int(trial.request.device.startswith("gpu:"))

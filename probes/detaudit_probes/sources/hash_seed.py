@@ -1,16 +1,16 @@
-"""The hash seed: the order in which a set of strings is iterated differs from process to process.
+"""The hash seed: the iteration order of a set of strings varies from process to process.
 
-Python salts the hash of every ``str`` and ``bytes`` with a number drawn when the interpreter
-starts, so the order of a set of strings, and every ``hash("...")`` that is used as a seed, differ
-between two processes (CPython 3.3 and newer; dictionaries keep their insertion order since 3.7).
-``PYTHONHASHSEED`` fixes the salt, but only where it is set *before* the interpreter starts:
-assigned inside the script it is too late.
+When the interpreter starts, Python draws a number and salts the hash of every ``str`` and ``bytes``
+with it. So the order of a set of strings, and every ``hash("...")`` used as a seed, vary from
+process to process (CPython 3.3 and newer; dictionaries keep their insertion order since 3.7).
+``PYTHONHASHSEED`` fixes the salt, but only if it is set *before* the interpreter starts; setting it
+inside the script is too late.
 
-The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as many scripts write
-it: another order gives every word another token id, so another row of the embedding learns it.
+The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as in many scripts: in a
+different order every word has a different token id and trains a different row of the embedding.
 """
 
-from detaudit_probes.declare import BACKENDS, START, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, START, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread, stack
 
 ID = "hash-seed"
@@ -19,16 +19,16 @@ SOURCE = Source(
     id=ID,
     family="order",
     title="Python's hash seed",
-    breaks="A vocabulary built from a set of strings numbers its words in another order in every process.",
+    breaks="A vocabulary built from a set of strings numbers its words differently in every process.",
     backends=BACKENDS,
-    experiment=Loosen(models=("source:hash-seed",), environment={"PYTHONHASHSEED": "{draw}"}),
+    experiment=Unpin(models=("source:hash-seed",), environment={"PYTHONHASHSEED": "{draw}"}),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=START,
             environment={"PYTHONHASHSEED": "0"},
-            note="must be set before Python starts; PYTHONHASHSEED set inside the script does nothing",
+            note="set it before Python starts; setting PYTHONHASHSEED inside the script does nothing",
         ),
     ),
     links=(
@@ -45,8 +45,8 @@ SOURCE = Source(
         ),
     ),
     quick=True,
-    advice="Better still, sort what is numbered: vocabulary = sorted(set(words)).",
-    script=InScript(ID, told=False, sites=False, edits=(Edit("order"),)),
+    advice="Alternatively, sort the set before you number its elements: vocabulary = sorted(set(words)).",
+    script=InScript(ID, counted=False, sites=False, edits=(Edit("order"),)),
 )
 
 SENTENCES = (
@@ -65,7 +65,7 @@ def model(trial):
     vocabulary = {
         word: number for number, word in enumerate({word for text in texts for word in text})
     }
-    trial.count(ID, len(vocabulary))  # the words that take their token id from the order of a set
+    trial.count(ID, len(vocabulary))  # the words whose token id depends on the order of a set
     length = max(map(len, texts))
     tokens = [[vocabulary[word] for word in (text * 2)[:length]] for text in texts]
     network = stack(

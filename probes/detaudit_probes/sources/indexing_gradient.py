@@ -1,14 +1,14 @@
 """The gradient of an indexed tensor: Torch's threads add rows with the same index to one tensor.
 
-``table[rows]`` (and ``keras.ops.get_item``) takes rows of a tensor, the same row many times over.
-Its gradient is ``aten::index_put`` with ``accumulate=True``, which shares the rows among the
-threads where they have 32,768 elements or more (Torch 2.13 on a CPU: 2,048 rows of 16 part, 2,047
-do not). ``torch.use_deterministic_algorithms(True)`` holds it, and so does one thread.
-``keras.layers.Embedding``, ``keras.ops.take``, ``index_select`` and ``gather`` repeat themselves
-there. On a GPU the operation is among those that Torch's documentation lists.
+``table[rows]`` (and ``keras.ops.get_item``) takes rows of a tensor, often the same row several
+times. Its gradient is ``aten::index_put`` with ``accumulate=True``, which splits the rows over the
+threads if they have 32,768 elements or more (Torch 2.13 on a CPU: runs differ with 2,048 rows of 16
+and match with 2,047). ``torch.use_deterministic_algorithms(True)`` pins it, and so does one thread.
+``keras.layers.Embedding``, ``keras.ops.take``, ``index_select`` and ``gather`` are reproducible
+there. On a GPU, the operation is among those that Torch's documentation lists.
 """
 
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread
 from detaudit_probes.protocol import Settings
 
@@ -18,9 +18,9 @@ SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="the gradient of an indexed tensor",
-    breaks="Threads add rows with the same index to one tensor, in an order that is a race.",
+    breaks="Threads add rows with the same index to one tensor in a varying order.",
     backends=("torch",),
-    experiment=Loosen(
+    experiment=Unpin(
         models=("source:" + ID,),
         race=True,
         settings=Settings(intra_op_threads=8),
@@ -32,7 +32,7 @@ SOURCE = Source(
             "https://docs.pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html",
         ),
     ),
-    advice="Use keras.ops.take or an Embedding layer in place of table[rows], or Torch's deterministic algorithms.",
+    advice="Use keras.ops.take or an Embedding layer instead of table[rows], or use deterministic algorithms.",
 )
 
 
@@ -40,7 +40,7 @@ def model(trial):
     import keras
 
     class Rows(keras.layers.Layer):
-        """The mean of the table's rows that the input names."""
+        """The mean of the table's rows that the input selects."""
 
         def build(self, shape):
             self.table = self.add_weight(shape=(50, 16), name="table")

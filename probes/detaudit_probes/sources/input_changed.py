@@ -1,8 +1,7 @@
-"""Input that a run itself changes: a cache, a checkpoint to warm-start from, a file that is
-appended to.
+"""Input that a run changes: a cache, a checkpoint to warm-start from, a file that is appended to.
 
-The second run then reads what the first has left, and is another training. No pin holds it; a
-sandbox gives every run the folder as it was.
+The next run reads what the previous run left and trains differently. No pin fixes this. A sandbox
+gives every run the folder in its original state.
 """
 
 import os
@@ -14,17 +13,17 @@ ID = "input-changed"
 SOURCE = Source(
     id=ID,
     family="order",
-    title="input that a run itself changes",
-    breaks="A run reads what the run before it has written.",
+    title="input that a run changes",
+    breaks="A run reads files that an earlier run has written.",
     experiment=None,
-    advice="Write to a new folder in every run, or remove what an earlier run has left before it starts.",
+    advice="Write to a new folder in every run, or delete the files of earlier runs first.",
 )
 
 
 def spy(session):
-    """The lines that read one of the ``files`` of the orders while it is what an earlier run has
-    left, and those that open it after that. What is seen of libraries in C++ is what
-    :mod:`~detaudit_probes.hooks.files` names.
+    """Record the lines that read one of the orders' ``files`` while it is as an earlier run left
+    it, and the lines that open it afterwards. :mod:`~detaudit_probes.hooks.files` lists which calls
+    of C++ libraries are observed.
     """
     orders = session.orders
     names = {os.path.realpath(os.path.join(orders.root, name)) for name in orders.files}
@@ -34,8 +33,8 @@ def spy(session):
     def opened(use):
         path = os.path.realpath(use.path)
         for name in [one for one in left if one.startswith(path)] if use.prefix else [path]:
-            # What replaces a file, or writes to it, need not be seen; what adds to it leaves in it
-            # what was there.
+            # A call that replaces or overwrites a file need not be observed; one that appends keeps
+            # the former content.
             if (
                 not use.empties
                 and name in left
@@ -51,7 +50,7 @@ def spy(session):
 
 
 def _identity(path):
-    """What another file in its place, or another content, would not share."""
+    """A value that changes if the file is replaced or its content changes."""
     try:
         status = os.stat(path)
     except OSError:

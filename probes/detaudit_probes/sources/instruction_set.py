@@ -1,22 +1,23 @@
-"""The instruction set: a lesser CPU runs other kernels, with shorter vectors and other sums.
+"""The instruction set: a CPU with shorter vectors runs different kernels, which add in a different
+order.
 
-oneDNN and XLA generate code for the CPU that they find. Both can be told to do with less, so that
-some of what a lesser CPU would do is tried on one machine: ``ONEDNN_MAX_CPU_ISA`` (SSE41, AVX,
-AVX2, AVX512_CORE ...; an unknown value is ignored in silence) and ``XLA_FLAGS=--xla_cpu_max_isa=``
-(SSE4_2, AVX, AVX2, AVX512 ...; an XLA that does not know the flag ends the process when it first
-compiles: "Unknown flag in XLA_FLAGS"). The first acts on the operations that oneDNN runs, the
-second on what is compiled with XLA, so this source brings a model of its own, with one compiled
-layer; on JAX every step is compiled. Torch has its own vector kernels besides:
-``ATEN_CPU_CAPABILITY`` (``default``, ``avx2``, ``avx512``).
+oneDNN and XLA generate code for the CPU that they find. Both can be limited to a smaller
+instruction set, so part of the behavior of an older CPU can be tried on one machine:
+``ONEDNN_MAX_CPU_ISA`` (SSE41, AVX, AVX2, AVX512_CORE ...; unknown values are silently ignored) and
+``XLA_FLAGS=--xla_cpu_max_isa=`` (SSE4_2, AVX, AVX2, AVX512 ...; an XLA that does not know the flag
+ends the process at its first compilation: "Unknown flag in XLA_FLAGS"). The first affects the
+operations that oneDNN runs, the second affects code compiled with XLA. So this source has its own
+model, with one compiled layer; on JAX every step is compiled. Torch also has vector kernels of its
+own, limited by ``ATEN_CPU_CAPABILITY`` (``default``, ``avx2``, ``avx512``).
 
-Eigen's kernels are compiled for one instruction set and cannot be told; NumPy's and OpenBLAS' have
-knobs of their own (``NPY_DISABLE_CPU_FEATURES``, ``OPENBLAS_CORETYPE``), which no training step of
-TensorFlow meets. Between AVX-512 and its extensions (VNNI, BF16, AMX) float32 models did not move;
-those extensions are for fewer bits.
+Eigen's kernels are compiled for one instruction set and cannot be limited. NumPy and OpenBLAS have
+their own variables (``NPY_DISABLE_CPU_FEATURES``, ``OPENBLAS_CORETYPE``), but no training step of
+TensorFlow uses them. Between AVX-512 and its extensions (VNNI, BF16, AMX), the bits of float32
+models did not change; those extensions are for smaller data types.
 
-That two kinds of CPU match under one limit was not tried: all of this was seen on one machine at a
-time. Nor does a limit reach everything. ``tf.math.rsqrt`` is the processor's approximate
-instruction and one Newton step, whose bits differ between vendors by report, and no pin reaches it.
+It was not tried whether two kinds of CPU match under one limit: each result comes from one machine.
+Nor does a limit affect everything. ``tf.math.rsqrt`` is the processor's approximate instruction
+followed by one Newton step; its bits reportedly differ between vendors, and no pin fixes that.
 """
 
 import os
@@ -36,7 +37,7 @@ from detaudit_probes.kit.models import Tiny, spread
 ID = "instruction-set"
 OWN = "source:" + ID
 
-#: The flag of ``/proc/cpuinfo`` that a CPU has if it offers more than this limit.
+#: The flag of ``/proc/cpuinfo`` that tells that a CPU offers more than this limit.
 _MORE_THAN = {
     "SSE41": "avx",
     "AVX2": "avx512f",
@@ -46,13 +47,13 @@ _MORE_THAN = {
 }
 
 _AVX512 = Needs(cpu_flags=("avx512f",))
-_WHOLE = Setting("all that the CPU has")
+_WHOLE = Setting("no limit")
 
 SOURCE = Source(
     id=ID,
     family="kernels and compilers",
-    title="instruction set",
-    breaks="Longer vectors split a sum into more parts, and a fused multiply-add rounds once in place of twice.",
+    title="the CPU's instruction set",
+    breaks="Longer vectors split a sum into more parts, and a fused multiply-add rounds once instead of twice.",
     backends=EVERY_BACKEND,
     experiment=Compare(
         models=("cnn", OWN),
@@ -115,18 +116,18 @@ SOURCE = Source(
     pins=(
         Pin(
             id="instruction-set-avx2",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"ONEDNN_MAX_CPU_ISA": "AVX2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
-            note="limits oneDNN and XLA alone; that two kinds of CPU match under it was not tried, and tf.math.rsqrt "
-            "is not reached",
+            note="limits oneDNN and XLA only, not tf.math.rsqrt; whether two kinds of CPU match under this limit "
+            "was not tried",
         ),
         Pin(
             id="aten-avx2",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
-            note="limits ATen and oneDNN alone; that two kinds of CPU match under it was not tried",
+            note="limits ATen and oneDNN only; whether two kinds of CPU match under this limit was not tried",
         ),
     ),
     needs=Needs(cpu_flags=("avx",)),
@@ -136,18 +137,18 @@ SOURCE = Source(
             "https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html",
         ),
         Link(
-            "TensorFlow issue 53277: other results on another CPU",
+            "TensorFlow issue 53277: different results on different CPUs",
             "https://github.com/tensorflow/tensorflow/issues/53277",
         ),
     ),
-    advice="Compare runs on one type of CPU. Limits change the bits of oneDNN's, XLA's and ATen's kernels; whether "
-    "other CPUs then match was not tried.",
+    advice="Compare runs on one type of CPU. A limit changes the bits of oneDNN's, XLA's and ATen's kernels; whether "
+    "different CPUs then match was not tried.",
 )
 
 
 def model(trial):
-    """A layer that normalises images over the batch, compiled with XLA whatever ``jit_compile``
-    says of the step.
+    """A layer that normalizes images over the batch, compiled with XLA whatever the step's
+    ``jit_compile`` is.
     """
     import keras
     import tensorflow as tf
@@ -172,9 +173,9 @@ def model(trial):
     return Tiny(network, spread(32, 16, 16, 16), spread(32, 1), batch_size=16, epochs=2)
 
 
-def see(trial):
-    """1 where a limit is set that this CPU goes beyond; where its flags cannot be read, a limit
-    counts.
+def count_uses(trial):
+    """Return 1 if a limit is set that is below this CPU's instruction set, or if the CPU's flags
+    cannot be read.
     """
     limits = [
         os.environ.get("ONEDNN_MAX_CPU_ISA", ""),

@@ -1,15 +1,15 @@
 """Inter-op threads: independent operations of one graph run at the same time.
 
 TensorFlow runs the operations of a ``tf.function`` whose inputs are ready on the threads of its
-inter-op pool (one a core where nothing is said; ``TF_NUM_INTEROP_THREADS``, or
+inter-op pool (one per core by default; ``TF_NUM_INTEROP_THREADS``, or
 ``set_inter_op_parallelism_threads`` before the runtime starts). Operations that share nothing give
-the same bits in whatever order they run, so this source parts runs only where two of them do:
-variables that are updated and read in one step (TensorFlow 1 with Keras 2: ``update-race``), random
-operations in the loop of a recurrent layer (keras-team/keras#17612: 14 of 1000 runs). Recurrent
-layers with ``recurrent_dropout`` in parallel branches are what the probe's own model is made of.
+the same bits in any order. So this source makes runs differ only if two operations share state:
+variables that are updated and read in one step (TensorFlow 1 with Keras 2: ``update-race``), or
+random operations in the loop of a recurrent layer (keras-team/keras#17612: 14 of 1000 runs). The
+probe's own model has recurrent layers with ``recurrent_dropout`` in parallel branches.
 
-On TensorFlow 2.3 they part on one thread too (5 of 5 processes of a script without detaudit ended
-on other weights, all seeded; executed eagerly, 5 of 5 agreed).
+On TensorFlow 2.3, its runs differ with one thread as well: 5 of 5 processes of a script without
+detaudit ended with different weights, with all seeds set; executed eagerly, 5 of 5 matched.
 """
 
 from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
@@ -33,7 +33,7 @@ SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="inter-op threads",
-    breaks="Operations that run at the same time and share a variable or a generator race.",
+    breaks="Operations that run at the same time and share a variable or a generator race with each other.",
     backends=("tensorflow",) + TF_KERAS,
     experiment=Compare(models=(OWN,), settings=SETTINGS),
     links=(
@@ -42,18 +42,18 @@ SOURCE = Source(
             "https://www.tensorflow.org/api_docs/python/tf/config/threading/set_inter_op_parallelism_threads",
         ),
         Link(
-            "Keras issue 17612: a recurrent layer that does not repeat itself",
+            "Keras issue 17612: a recurrent layer that is not reproducible",
             "https://github.com/keras-team/keras/issues/17612",
         ),
         Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
     ),
-    advice="On TensorFlow 2.12 and 2.15 runs differed with several inter-op threads and matched with one: "
-    "tf.config.threading.set_inter_op_parallelism_threads(1). On TensorFlow 2.3 they differed with one as well; "
-    "there they matched with model.compile(run_eagerly=True) (5 of 5).",
+    advice="On TensorFlow 2.12 and 2.15, runs differed with several inter-op threads and matched with one: "
+    "tf.config.threading.set_inter_op_parallelism_threads(1). On TensorFlow 2.3, they also differed with one "
+    "thread and matched with model.compile(run_eagerly=True) (5 of 5).",
 )
 
 
-def see(trial):
+def count_uses(trial):
     import tensorflow as tf
 
     return (

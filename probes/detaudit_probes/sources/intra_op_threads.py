@@ -1,9 +1,9 @@
-"""Intra-op threads: one operation split over several threads adds its terms in another order.
+"""Intra-op threads: an operation split over several threads adds its terms in a different order.
 
 A sum of floating-point numbers depends on the order of its terms. The number of intra-op threads
-decides how TensorFlow and Eigen split a reduction or a convolution, so another count may give other
-bits; each count usually repeats itself. It must be set before the runtime starts: by
-``tf.config.threading.set_intra_op_parallelism_threads`` or ``TF_NUM_INTRAOP_THREADS``.
+decides how TensorFlow and Eigen split a reduction or a convolution, so a different thread count may
+give different bits; with each count, runs usually match. The count must be set before the runtime
+starts, with ``tf.config.threading.set_intra_op_parallelism_threads`` or ``TF_NUM_INTRAOP_THREADS``.
 """
 
 import functools
@@ -31,7 +31,7 @@ SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="intra-op threads",
-    breaks="A reduction split over another number of threads adds in another order.",
+    breaks="A reduction split over a different number of threads adds in a different order.",
     backends=EVERY_BACKEND + TF_KERAS + ("tensorflow1",),
     experiment=Compare(
         models=("cnn", "mlp", "lstm", "attention"),
@@ -47,7 +47,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="one-thread",
-            holds=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
+            sources=(ID, "inter-op-threads", "sparse-update", "indexing-gradient", "update-race"),
             settings=Settings(intra_op_threads=1, inter_op_threads=1),
             lines={
                 **dict.fromkeys(
@@ -75,7 +75,7 @@ SOURCE = Source(
                     'os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"',
                 ),
             },
-            note="one core computes",
+            note="training uses one core",
         ),
     ),
     links=(
@@ -86,31 +86,31 @@ SOURCE = Source(
         Link("TensorFlow issue 33942", "https://github.com/tensorflow/tensorflow/issues/33942"),
     ),
     quick=True,
-    advice="Train with one thread count everywhere, and say which in a report.",
-    script=InScript("one-thread", race=True, told=False, sites=False),
+    advice="Use the same thread count everywhere, and state it in bug reports.",
+    script=InScript("one-thread", race=True, counted=False, sites=False),
 )
 
 
-def see(trial):
+def count_uses(trial):
     return trial.settings.intra_op_threads or trial.backend.intra_op_threads()
 
 
-def hold(session, name):
-    """In a user's process: the environment, which a call of the script's own wins over."""
+def pin_script(session, name):
+    """Set the thread counts of a user's process by variables; calls in the script override them."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     _elsewhere(session, 1)
 
 
 def vary(session):
-    """Another thread count than the machine's own: two for one core, else one."""
+    """Use another thread count than the machine's default: 2 if it has one core, else 1."""
     count = 2 if facts.cores() == 1 else 1
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
     _elsewhere(session, count)
 
 
 def _elsewhere(session, count):
-    """On the other backends, as soon as one of them is imported, and in the sessions of TensorFlow
-    1.
+    """Set the count on the other backends when one of them is imported, and in TensorFlow 1's
+    sessions.
     """
     for name in ("jax", "torch"):
         session.after_import(name, functools.partial(backends.get(name).set_threads, count))
@@ -118,8 +118,8 @@ def _elsewhere(session, count):
 
 
 def _in_sessions(session, count):
-    """TensorFlow 1 has its thread counts from each session's configuration; the variables came late
-    to it.
+    """Set the count in the configuration of each session: early versions of TensorFlow 1 do not
+    read the variables.
     """
     import tensorflow as tf
 
@@ -127,7 +127,7 @@ def _in_sessions(session, count):
         return
     from tensorflow.python.client.session import BaseSession
 
-    def telling(given):
+    def wrapper(given):
         def __init__(one, target="", graph=None, config=None):
             config = tf.ConfigProto() if config is None else config
             config.intra_op_parallelism_threads = config.inter_op_parallelism_threads = count
@@ -135,4 +135,4 @@ def _in_sessions(session, count):
 
         return __init__
 
-    session.wrap(BaseSession, "__init__", telling)
+    session.wrap(BaseSession, "__init__", wrapper)

@@ -1,10 +1,10 @@
-"""JAX's persistent compilation cache: the same program from the disk, or compiled anew.
+"""JAX's persistent compilation cache: a program read from disk or compiled again.
 
-With ``JAX_COMPILATION_CACHE_DIR`` set, what XLA compiled in one process is read by the next one. It
-should compute the same bits; it need not where the cache was filled on another machine, whose
-instruction set XLA compiled for (the key of an entry names the platform and the compiler's version,
-``jax/_src/cache_key.py``). The probe trains, forgets what is compiled, and trains again from the
-cache.
+With ``JAX_COMPILATION_CACHE_DIR`` set, a process reads what XLA compiled in an earlier one. Both
+should compute the same bits, but need not if another machine filled the cache, because XLA compiles
+for the instruction set of that machine (the key of an entry names the platform and the compiler's
+version, ``jax/_src/cache_key.py``). The probe trains, discards the compiled programs, and trains
+again from the cache.
 """
 
 import os
@@ -14,18 +14,19 @@ from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import own_setting
 
 ID = "jax-cache"
-HIT = "/jax/compilation_cache/cache_hits"  # what jax.monitoring calls a program that was read
+# The event of jax.monitoring for a program read from the cache
+HIT = "/jax/compilation_cache/cache_hits"
 
 SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="JAX's persistent compilation cache",
-    breaks="A program from the cache was compiled for another machine.",
+    breaks="A program in the cache may have been compiled for another machine.",
     backends=("jax",),
     experiment=Compare(
         models=("mlp", "cnn"),
         settings=(
-            Setting("compiled anew"),
+            Setting("compiled"),
             Setting("from the cache", settings=own_setting(ID, True)),
         ),
         procedure=True,
@@ -36,12 +37,14 @@ SOURCE = Source(
             "https://docs.jax.dev/en/latest/persistent_compilation_cache.html",
         ),
     ),
-    advice="Keep a cache for each type of machine.",
+    advice="Keep a separate cache for each type of machine.",
 )
 
 
 def train(trial, recorder):
-    """Seed, build and fit; with the cache once more, from what the first training left there."""
+    """Seed, build and fit; with the cache, do so again from the programs that the first training
+    stored.
+    """
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
@@ -49,7 +52,7 @@ def train(trial, recorder):
         jax.config.update("jax_compilation_cache_dir", os.path.join(trial.folder, "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-        compilation_cache.reset_cache()  # whether there is one is asked once, at the first compilation
+        compilation_cache.reset_cache()  # JAX looks for a cache only at the first compilation
         _train(trial, recorder)
         jax.clear_caches()
         jax.monitoring.register_event_listener(

@@ -1,11 +1,11 @@
-"""The flags of JAX's generator: one seed, other numbers.
+"""The flags of JAX's generator: the same seed gives different numbers.
 
-``jax.random`` derives its numbers from keys by Threefry. ``JAX_THREEFRY_PARTITIONABLE`` chooses in
-which order the counter is spent (on by default since JAX 0.5), ``JAX_ENABLE_X64`` makes keys and
-draws 64 bits wide: with either, the same keys give other numbers. Keras draws a ``Dropout``'s masks
-and the initial weights so on JAX, so the flags decide what a seeded training ends on; each of their
-values repeats itself. ``JAX_DEFAULT_PRNG_IMPL=rbg`` is no choice with Keras 3.15, whose keys are
-Threefry's: it raises "invalid PRNG key data".
+``jax.random`` derives its numbers from keys by Threefry. ``JAX_THREEFRY_PARTITIONABLE`` chooses the
+order in which the counter is used (on by default since JAX 0.5), and ``JAX_ENABLE_X64`` makes keys
+and draws 64 bits wide. With either, the same keys give different numbers. On JAX, Keras draws
+initial weights and the masks of ``Dropout`` in this way, so the flags change the result of a seeded
+training; with each of their values, runs match. ``JAX_DEFAULT_PRNG_IMPL=rbg`` does not work with
+Keras 3.15, whose keys are Threefry keys: it raises "invalid PRNG key data".
 """
 
 from detaudit_probes.declare import IMPORT, Compare, Link, Pin, Setting, Source
@@ -18,12 +18,12 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="the flags of JAX's generator",
-    breaks="With JAX_THREEFRY_PARTITIONABLE or JAX_ENABLE_X64 set otherwise, a seed gives other numbers.",
+    breaks="The same seed gives different numbers if JAX_THREEFRY_PARTITIONABLE or JAX_ENABLE_X64 differs.",
     backends=("jax",),
     experiment=Compare(
         models=("source:" + ID,),
         settings=(
-            Setting("as JAX chooses"),
+            Setting("JAX's defaults"),
             Setting(
                 "JAX_THREEFRY_PARTITIONABLE=0", environment={"JAX_THREEFRY_PARTITIONABLE": "0"}
             ),
@@ -33,7 +33,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id="jax-generator-flags",
-            holds=(ID,),
+            sources=(ID,),
             takes_effect=IMPORT,
             environment={"JAX_THREEFRY_PARTITIONABLE": "1", "JAX_ENABLE_X64": "0"},
         ),
@@ -42,12 +42,12 @@ SOURCE = Source(
         Link("JAX: pseudorandom numbers", "https://docs.jax.dev/en/latest/random-numbers.html"),
         Link("JAX: jax.random and its flags", "https://docs.jax.dev/en/latest/jax.random.html"),
     ),
-    advice="Set both flags everywhere, or neither, and say which in a report.",
+    advice="Use the same values of both flags everywhere, and state them in bug reports.",
 )
 
 
-def see(trial):
-    """How often the dropout drew from ``jax.random``."""
+def count_uses(trial):
+    """Return how often the dropout drew from ``jax.random``."""
     return layers.unseeded_draws(trial, ("Dropout",))
 
 

@@ -1,16 +1,17 @@
-"""Keras' global seed generator: made once, and then deaf to every seed but its own.
+"""Keras' global seed generator: created once, and then reset only by Keras' own seed.
 
-``keras.random`` functions called without a seed draw from one global ``SeedGenerator``, which is
-made at its first use with a seed from Python's ``random`` (``keras/src/random/seed_generator.py``).
-Where a helper uses ``keras.random`` before the script seeds, the generator exists already:
-``random.seed``, ``numpy.random.seed`` and ``tf.random.set_seed`` do not reach it, only
-``keras.utils.set_random_seed`` resets it. The probe's model adds ``keras.random`` noise to its
-input, after such an early use. On JAX a compiled step may not draw from that generator ("When
-tracing a JAX function, you should only use seeded random ops"), so there the noise is added to the
-rows before ``fit``.
+Functions of ``keras.random`` called without a seed draw from one global ``SeedGenerator``, which is
+created at its first use with a seed from Python's ``random``
+(``keras/src/random/seed_generator.py``). If a helper uses ``keras.random`` before the script sets
+its seeds, the generator already exists. Then ``random.seed``, ``numpy.random.seed`` and
+``tf.random.set_seed`` have no effect on it; only ``keras.utils.set_random_seed`` resets it.
+
+The probe's model adds ``keras.random`` noise to its input after such an early use. On JAX, a
+compiled step may not draw from that generator ("When tracing a JAX function, you should only use
+seeded random ops"), so the noise is added to the rows before ``fit``.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, mlp
 from detaudit_probes.sources import third_party
 
@@ -20,14 +21,14 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="Keras' global seed generator",
-    breaks="keras.random was used before the seeds were set: its generator keeps its unseeded state.",
+    breaks="If keras.random is used before the seeds are set, its generator keeps its unseeded state.",
     backends=EVERY_BACKEND + ("tf_keras",),
-    experiment=Loosen(models=("source:keras-seed",)),
-    per_backend={"tf_keras": None},  # no such generator before Keras 3, but the pin is there
+    experiment=Unpin(models=("source:keras-seed",)),
+    per_backend={"tf_keras": None},  # Keras 2 has no such generator, but it has the pin
     pins=(
         Pin(
             id=ID,
-            holds=(
+            sources=(
                 ID,
                 "python-random",
                 "numpy-legacy",
@@ -42,7 +43,7 @@ SOURCE = Source(
                     "import keras",
                     "keras.utils.set_random_seed({seed})  # first, before anything else",
                 ),
-                # beside ``tf_keras`` the package ``keras`` is another Keras
+                # If ``tf_keras`` is used, the package ``keras`` is a different Keras
                 "tf_keras": (
                     "import tensorflow as tf",
                     "tf.keras.utils.set_random_seed({seed})  # first, before anything else",
@@ -70,16 +71,16 @@ def pin(trial):
 def provoke(trial):
     import keras
 
-    keras.random.uniform((1,))  # the early use: python's random is unseeded at this time
+    keras.random.uniform((1,))  # the early use, while Python's random is unseeded
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("keras")
 
 
 def noise(trial):
-    """Layers (one, or on JAX none) that add noise from ``keras.random`` without a seed, as a user's
-    own would.
+    """Layers (one, or on JAX none) that add unseeded noise from ``keras.random``, as a user's own
+    would.
     """
     import keras
 

@@ -1,9 +1,9 @@
-"""The machine's load: does a training give the same bits while every core is busy with something
-else?
+"""The machine's load: does training give the same bits while other processes keep every core busy?
 
-It should: load changes no value. But it changes who comes first, so it brings out races that an
-idle machine hides, and on a faulty machine heat and voltage. The probe trains on four threads, once
-as the machine is and once beside processes that keep every core busy.
+It should, because load changes no value. But load changes which thread comes first, so it reveals
+races that an idle machine hides, and it changes temperature and voltage, which can matter on a
+faulty machine. The probe trains on four threads, once without extra load and once beside processes
+that keep every core busy.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ from detaudit_probes.recording import facts
 
 ID = "load"
 
-# More than one thread, or there is nothing that load could disturb.
+# With one thread, there would be nothing that load could disturb.
 _THREADED = Settings(intra_op_threads=4, inter_op_threads=4)
 
 SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="the machine's load",
-    breaks="A busy machine runs threads in another order.",
+    breaks="On a busy machine, threads run in a different order.",
     backends=EVERY_BACKEND + TF_KERAS + ("tensorflow1",),
     experiment=Compare(
         models=("cnn",),
@@ -35,10 +35,10 @@ SOURCE = Source(
         procedure=True,
     ),
     links=(Link("Silent data corruptions at scale", "https://arxiv.org/abs/2102.11245"),),
-    advice="Where load decides the bits, look for a race that an idle machine hides, or test the hardware.",
+    advice="If load changes the bits, look for a race that an idle machine hides, or test the hardware.",
 )
 
-#: Burns until its input ends, which it does when the trial is gone, however that died.
+#: Keeps a core busy until its input is closed, which happens when the trial ends in any way.
 _BURN = """
 import os, threading
 def end():
@@ -53,7 +53,7 @@ while True:
 
 @contextlib.contextmanager
 def burning(count):
-    """Keep ``count`` processes busy meanwhile; yields them, all of them burning already."""
+    """Keep ``count`` processes busy; yield their list once all of them are running."""
     with contextlib.ExitStack() as gone:
         burners = []
         for _ in range(count):
@@ -71,12 +71,12 @@ def burning(count):
 
 
 def train(trial, recorder):
-    """The standard training of the model, beside one burning process a core where the settings
-    say so.
+    """Run the model's standard training, beside one busy process per core if the settings ask for
+    it.
     """
     tiny = models.build(trial.request.model, trial)
     training.compile_model(trial, tiny)
     with burning(facts.cores() if trial.settings.busy else 0) as burners:
         training.fit(trial, recorder, tiny)
-        # Still burning at the end
+        # Processes that are still running at the end
         trial.count(ID, sum(burner.poll() is None for burner in burners))

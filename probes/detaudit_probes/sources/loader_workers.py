@@ -1,13 +1,14 @@
-"""Several loader threads that share one generator: which batch gets which numbers is a race.
+"""Several loader threads that share one generator: a race decides which batch gets which numbers.
 
-``keras.utils.PyDataset(workers=4)`` loads its batches in a pool of threads; before Keras 3 it was a
-``Sequence``, and ``fit(workers=4)`` said how many. Keras hands them on in order, but where
-``__getitem__`` draws from ``numpy.random``, the threads draw from one shared generator in whatever
-order they get there (keras-team/keras#11365, #1968). The seed is set and does not help; neither
-does op determinism. A generator of its own for each item does, whatever thread loads it.
+``keras.utils.PyDataset(workers=4)`` loads its batches in a pool of threads; before Keras 3 the
+class was ``Sequence``, and ``fit(workers=4)`` set the number. Keras returns the batches in order,
+but if ``__getitem__`` draws from ``numpy.random``, the threads draw from one shared generator in a
+varying order (keras-team/keras#11365, #1968). Neither a seed nor op determinism helps. A separate
+generator for each item does, whichever thread loads the item.
 
-The probe's items cost unequal time before they draw, as files of unequal size do: each multiplies
-matrices whose size depends on its number, in NumPy, which lets the other threads run meanwhile.
+The probe's items take unequal time before they draw, like files of unequal size: each multiplies
+matrices whose size depends on the item's number, in NumPy, which lets the other threads run in the
+meantime.
 """
 
 import functools
@@ -21,9 +22,9 @@ from detaudit_probes.declare import (
     Edit,
     InScript,
     Link,
-    Loosen,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
@@ -39,9 +40,9 @@ SOURCE = Source(
     id=ID,
     family="order",
     title="several loader threads",
-    breaks="Threads that load batches draw from one generator: which batch gets which number is a race.",
+    breaks="Threads that load batches draw from one generator, so a race decides which batch gets which numbers.",
     backends=EVERY_BACKEND + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,
@@ -51,23 +52,23 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PER_ITEM,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "# in __getitem__(self, index), in place of numpy.random:",
                     "generator = numpy.random.default_rng(({seed}, index))",
                 )
             },
-            note="add the epoch's number where every epoch shall draw anew",
+            note="to draw different numbers in every epoch, add the epoch to the seed",
         ),
         Pin(
             id=ONE_WORKER,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": ("super().__init__(workers=1)  # in the __init__ of the PyDataset",),
                 **dict.fromkeys(TF_KERAS, ("model.fit(dataset, workers=1)",)),
             },
-            note="nothing is loaded in parallel any more",
+            note="batches are no longer loaded in parallel",
         ),
     ),
     links=(
@@ -90,7 +91,7 @@ def feed(trial, x, y):
     def enter(change):
         with lock:
             loading[0] += change
-            trial.count(ID, int(loading[0] > 1))  # another batch is being loaded meanwhile
+            trial.count(ID, int(loading[0] > 1))  # another batch is being loaded at the same time
 
     class Noisy(batches.dataset()):
         def __init__(self):
@@ -123,9 +124,9 @@ def _work(index):
     numpy.ones((width, width)).dot(numpy.ones((width, width)))
 
 
-def hold(session, name):
-    """In a user's process every ``PyDataset``, and every ``fit`` of Keras 2, loads with one
-    thread.
+def pin_script(session, name):
+    """Load with one thread in a user's process, in every ``PyDataset`` and every ``fit`` of Keras
+    2.
     """
     _follow(session, lambda: None, one=True)
 
@@ -141,7 +142,7 @@ def _follow(session, met, one=False):
 
 
 def _loaded(session, met, one, name, followed):
-    """Keras has been imported under this name, perhaps under another before."""
+    """Wrap the Keras that was imported under this name, unless it has been wrapped already."""
     keras = sys.modules[name]
     if followed:
         return

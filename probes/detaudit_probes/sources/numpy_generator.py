@@ -1,11 +1,11 @@
-"""NumPy's generators without a seed: ``numpy.random.default_rng()``, ``RandomState()``,
+"""NumPy generators without a seed: ``numpy.random.default_rng()``, ``RandomState()``,
 ``SeedSequence()``.
 
-Since NumPy 1.17 ``default_rng`` makes a generator of its own. Without a seed it takes 128 bits from
-the operating system (``numpy/random/bit_generator.pyx``, ``SeedSequence``), and no global seed
-reaches it: ``numpy.random.seed`` does not, and so ``keras.utils.set_random_seed`` does not either
-(keras-team/keras#19322). The pin is a seed for every such generator. Where the code is not the
-user's own, the operating system's entropy can be replaced (pin ``os-entropy``), which holds it too.
+Since NumPy 1.17, ``default_rng`` creates a separate generator. Without a seed, it takes 128 bits
+from the operating system (``numpy/random/bit_generator.pyx``, ``SeedSequence``). No global seed
+affects it: neither ``numpy.random.seed`` nor ``keras.utils.set_random_seed``
+(keras-team/keras#19322). The pin is a seed for every such generator. If the code is not the user's
+own, replacing the operating system's entropy (pin ``os-entropy``) pins it as well.
 """
 
 import os
@@ -17,14 +17,14 @@ from detaudit_probes.declare import (
     Edit,
     InScript,
     Link,
-    Loosen,
     Pin,
     Source,
+    Unpin,
 )
 from detaudit_probes.kit import batches
 
 ID = "numpy-generator"
-#: What takes its seed from the operating system where it is given none.
+#: Functions and classes that take a seed from the operating system if they are given none.
 UNSEEDED = (
     "default_rng",
     "RandomState",
@@ -42,20 +42,20 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="a NumPy generator without a seed",
-    breaks="A PyDataset that shuffles with an unseeded default_rng() feeds the batches in another order.",
+    breaks="A PyDataset that shuffles with an unseeded default_rng() returns its batches in a different order.",
     backends=EVERY_BACKEND + TF_KERAS,
-    experiment=Loosen(models=("mlp",), feed=True, pins=(ID, "os-entropy")),
+    experiment=Unpin(models=("mlp",), feed=True, pins=(ID, "os-entropy")),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "import numpy",
-                    "rng = numpy.random.default_rng({seed})  # and draw from rng alone",
+                    "rng = numpy.random.default_rng({seed})  # and draw from rng only",
                 )
             },
-            note="every generator in the script needs a seed: there is no global one",
+            note="every generator in the script needs a seed, because there is no global one",
         ),
     ),
     links=(
@@ -73,8 +73,8 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
-    """Count the generators that are made without a seed, whoever makes them."""
+def start_counting(trial):
+    """Count the generators that are created without a seed, by any code."""
     import numpy
 
     make = getattr(numpy.random, "default_rng", None)
@@ -100,7 +100,7 @@ def available(trial):
 def feed(trial, x, y):
     import numpy
 
-    # The pin is the seed that a user writes; under the pin os-entropy the code stays unseeded.
+    # The pin is the seed that a user writes. With the pin os-entropy, the code stays unseeded.
     rng = (
         numpy.random.default_rng(trial.seed)
         if ID in trial.request.pins
@@ -109,10 +109,8 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, rng.shuffle)
 
 
-def hold(session, name):
-    """The same entropy for one line of the script, whichever thread comes first; another one for
-    another line.
-    """
+def pin_script(session, name):
+    """Give each line of the script its own fixed entropy, whichever thread runs first."""
 
     def entropy(size):
         place = session.sites.innermost()
@@ -127,15 +125,15 @@ def touch(session):
 
 
 def _unseeded(session, met, entropy=None):
-    """Call ``met`` whenever NumPy seeds a generator from the operating system; ``entropy`` tells
-    what it gets instead.
+    """Call ``met`` whenever NumPy seeds a generator from the operating system; ``entropy`` returns
+    a replacement.
 
     ``default_rng()``, ``RandomState()``, ``SeedSequence()``, bit generators and
-    ``numpy.random.seed()`` all ask one function of ``secrets`` for it, since NumPy 1.18.
+    ``numpy.random.seed()`` all call one function of ``secrets``, since NumPy 1.18.
     """
     import numpy
 
-    def telling(given):
+    def wrapper(given):
         def randbits(size):
             met()
             return given(size) if entropy is None else entropy(size)
@@ -144,4 +142,4 @@ def _unseeded(session, met, entropy=None):
 
     for name in ("bit_generator", "_bit_generator"):
         if hasattr(numpy.random, name):
-            session.wrap(getattr(numpy.random, name), "randbits", telling)
+            session.wrap(getattr(numpy.random, name), "randbits", wrapper)

@@ -1,17 +1,17 @@
-"""NumPy's legacy generator, ``numpy.random.shuffle`` and its like: it decides what hand-written
-pipelines do.
+"""NumPy's legacy generator, used by ``numpy.random.shuffle`` and similar functions of hand-written
+pipelines.
 
 The functions of ``numpy.random`` share one global ``RandomState``, seeded from the operating system
-when NumPy is imported. On the TensorFlow and Torch backends Keras 3 itself does not draw from it:
-``numpy.random.seed``, which sufficed with Theano and which the recipe of 2017 begins with, pins
-neither the initial weights nor ``fit``'s shuffle there; on the JAX and NumPy backends ``fit``
+when NumPy is imported. On the TensorFlow and Torch backends, Keras 3 itself does not draw from it.
+``numpy.random.seed``, which was enough with Theano and is the first line of the recipe of 2017,
+pins neither the initial weights nor ``fit``'s shuffle there. On the JAX and NumPy backends, ``fit``
 shuffles with ``numpy.random.permutation``
-(``keras/src/trainers/data_adapters/array_data_adapter.py``). What draws from it is the code around
-the model: a ``PyDataset`` that shuffles after every epoch, an augmentation, scikit-learn, pandas
-and ``scipy.stats`` where no ``random_state`` is given.
+(``keras/src/trainers/data_adapters/array_data_adapter.py``). Code around the model draws from it: a
+``PyDataset`` that shuffles after every epoch, augmentation, and scikit-learn, pandas and
+``scipy.stats`` without a ``random_state``.
 """
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.sources import third_party
 
@@ -21,13 +21,13 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="NumPy's legacy generator",
-    breaks="A PyDataset that shuffles with numpy.random feeds the batches in another order.",
+    breaks="A PyDataset that shuffles with unseeded numpy.random returns its batches in a different order.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,) + third_party.FROM_NUMPY,
+            sources=(ID,) + third_party.FROM_NUMPY,
             lines={"*": ("import numpy", "numpy.random.seed({seed})  # before anything draws")},
         ),
     ),
@@ -40,7 +40,7 @@ SOURCE = Source(
             "Legacy random generation", "https://numpy.org/doc/stable/reference/random/legacy.html"
         ),
         Link(
-            "Keras issue 22620: NumPy and TensorFlow seeded, and still different",
+            "Keras issue 22620: results differ although NumPy and TensorFlow are seeded",
             "https://github.com/keras-team/keras/issues/22620",
         ),
     ),
@@ -61,7 +61,7 @@ def pin(trial):
     numpy.random.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("numpy")
 
 
@@ -71,7 +71,7 @@ def feed(trial, x, y):
     return batches.shuffled(x, y, numpy.random.shuffle)
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("numpy", lambda: pin(session))
 
 
@@ -91,7 +91,7 @@ def _state():
 
 
 def touched(session, name):
-    """Whether the legacy generator moved between NumPy's import and the end."""
+    """Whether the legacy generator's state changed between NumPy's import and the end."""
     before = session.remembered.get(ID)
     return int(before is not None and before != _state())
 
@@ -101,7 +101,9 @@ def spy(session):
 
 
 def _spy(session):
-    """Its functions, and the generator itself: scikit-learn and SciPy call its methods."""
+    """Record calls of its functions and of the generator's methods, which scikit-learn and SciPy
+    call.
+    """
     import numpy
 
     legacy = numpy.random.mtrand._rand
@@ -112,23 +114,23 @@ def _spy(session):
     ]
     names = [name for name in names if name not in ("seed", "get_state", "set_state")]
 
-    def telling(name):
+    def wrapper(name):
         def method(generator, *arguments, **named):
             session.drew(ID)
-            return getattr(super(Told, generator), name)(*arguments, **named)
+            return getattr(super(Counting, generator), name)(*arguments, **named)
 
         return method
 
-    class Told(numpy.random.RandomState):
+    class Counting(numpy.random.RandomState):
         pass
 
     for name in names:
-        setattr(Told, name, telling(name))
+        setattr(Counting, name, wrapper(name))
     if hasattr(legacy, "_bit_generator"):
-        told = Told(legacy._bit_generator)
+        counting = Counting(legacy._bit_generator)
     else:  # before NumPy 1.17
-        told = Told()
-        told.set_state(legacy.get_state())
-    numpy.random.mtrand._rand = told
+        counting = Counting()
+        counting.set_state(legacy.get_state())
+    numpy.random.mtrand._rand = counting
     for name in names:
-        setattr(numpy.random, name, getattr(told, name))
+        setattr(numpy.random, name, getattr(counting, name))

@@ -1,30 +1,30 @@
-"""Op determinism: the switch that makes TensorFlow choose kernels which give the same bits every
-time.
+"""Op determinism: TensorFlow's switch for kernels that give the same bits every time.
 
 ``tf.config.experimental.enable_op_determinism()`` (TensorFlow 2.8 and newer; before that the
-variable ``TF_DETERMINISTIC_OPS=1``, which 2.21 still reads) replaces every kernel whose threads add
-in an order of their own by one that does not, or raises ``UnimplementedError`` where there is none;
-not every one: weighted ``tf.math.bincount`` and the sparse Adagrad were seen to differ under it on
-TensorFlow 2.21 (``detaudit ops``). It is a pin of many races, on the CPU too: the embedding's
-scatter update, ``tf.data`` with ``deterministic=False``, random operations in a parallel ``map``.
-What it costs, a scan measures; and it changes what is computed:
+variable ``TF_DETERMINISTIC_OPS=1``, which 2.21 still reads) replaces kernels whose threads add in a
+varying order, or raises ``UnimplementedError`` if there is no replacement. It does not cover every
+kernel: weighted ``tf.math.bincount`` and the sparse Adagrad differed under it on TensorFlow 2.21
+(``detaudit ops``). It pins many races, on the CPU too: the embedding's scatter update, ``tf.data``
+with ``deterministic=False``, and random operations in a parallel ``map``. A scan measures its cost.
+It also changes what is computed:
 
-* another kernel gives other bits: a small CNN ends on other weights with it than without it;
-* Keras' ``jit_compile="auto"`` becomes False under it (``keras/src/trainers/trainer.py``,
-  ``model_supports_jit``), so XLA is switched off;
-* a random operation without any seed raises a ``RuntimeError``
-  (``tensorflow/python/framework/random_seed.py``),
-  and so does ``tf.random.Generator.from_non_deterministic_state()``: set the seeds first;
-* a random ``tf.data`` map runs serially.
+* Different kernels give different bits: a small CNN ends with different weights with it and
+  without it.
+* It turns Keras' ``jit_compile="auto"`` into False (``keras/src/trainers/trainer.py``,
+  ``model_supports_jit``), so XLA is disabled.
+* A random operation without any seed raises a ``RuntimeError``
+  (``tensorflow/python/framework/random_seed.py``), and so does
+  ``tf.random.Generator.from_non_deterministic_state()``: set the seeds first.
+* A random ``tf.data`` map runs serially.
 
-It does not make another thread count, another instruction set or another device give the same bits.
+It does not make different thread counts, instruction sets or devices give the same bits.
 """
 
 from detaudit_probes import backends
 from detaudit_probes.declare import TF_KERAS, Compare, Edit, InScript, Link, Pin, Setting, Source
 
 ID = "op-determinism"
-GPU_KERNELS = "gpu-kernels"  # on a GPU the base condition pins them, by this very switch
+GPU_KERNELS = "gpu-kernels"  # on a GPU the base condition pins them with this switch
 
 EDITS = (
     Edit("insert", ("tf.config.experimental.enable_op_determinism()",), after=("tensorflow",)),
@@ -40,11 +40,11 @@ SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="op determinism",
-    breaks="The deterministic kernels add in another order than the usual ones.",
+    breaks="The deterministic kernels add in a different order than the default ones.",
     backends=("tensorflow", "torch") + TF_KERAS,
     per_backend={
         "tensorflow2": None
-    },  # before 2.8 the variable acts on a GPU, and nothing tells whether it did
+    },  # before 2.8 the variable acts on a GPU only, and its effect cannot be checked
     experiment=Compare(
         models=("cnn",),
         settings=(Setting("off", without=(GPU_KERNELS,)), Setting("on", pins=(ID,))),
@@ -52,7 +52,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
-            holds=(
+            sources=(
                 "sparse-update",
                 "indexing-gradient",
                 "uninitialized-memory",
@@ -77,7 +77,7 @@ SOURCE = Source(
                     "torch.use_deterministic_algorithms(True)  # before the model is built",
                 ),
             },
-            note='switches Keras\' jit_compile="auto" off; a random operation without a seed raises',
+            note='disables Keras\' jit_compile="auto"; random operations without a seed raise an error',
         ),
     ),
     links=(
@@ -94,8 +94,8 @@ SOURCE = Source(
             "https://github.com/NVIDIA/framework-reproducibility",
         ),
     ),
-    advice="Switch it on in every run that is compared, or in none, and say which in a report.",
-    script=InScript(ID, race=True, told=False, sites=False, edits=EDITS),
+    advice="Enable it in all runs that you compare or in none, and state which in bug reports.",
+    script=InScript(ID, race=True, counted=False, sites=False, edits=EDITS),
 )
 
 
@@ -103,17 +103,17 @@ def pin(trial):
     trial.backend.make_deterministic()
 
 
-def see(trial):
+def count_uses(trial):
     return int(trial.backend.deterministic())
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", _of_tensorflow)
     session.after_import("torch", backends.get("torch").make_deterministic)
 
 
 def _of_tensorflow():
-    """By the call, or the variable where there is none yet."""
+    """Enable it by the call, or by the variable in versions without the call."""
     import tensorflow as tf
 
     there = hasattr(

@@ -1,20 +1,21 @@
-"""The operating system's entropy: ``os.urandom``, and with it ``secrets``, ``uuid.uuid4`` and
+"""The operating system's entropy: ``os.urandom``, and so ``secrets``, ``uuid.uuid4`` and
 ``SystemRandom``.
 
-It cannot be seeded. It enters a training where a script names its files by ``uuid.uuid4()`` and
-reads them back in sorted order, makes a "random seed" with ``secrets``, or leaves a generator
-unseeded. Python's ``uuid.uuid4`` and ``secrets`` call ``os.urandom`` and ``random._urandom``
-(``Lib/uuid.py``, ``Lib/random.py``), so replacing these two repeats all of them, and
-``numpy.random.default_rng()`` and ``RandomState()`` as well, which seed themselves through
-``secrets``. ``random.seed()`` and ``random.Random()`` ask the operating system in C
-(``Modules/_randommodule.c``), TensorFlow's unseeded operations in C++: neither is reached. What was
-seeded when it was imported, as NumPy's legacy generator is, must be seeded by itself.
+It cannot be seeded. It affects training if a script names its files with ``uuid.uuid4()`` and reads
+them back in sorted order, makes a "random seed" with ``secrets``, or leaves a generator unseeded.
+
+Python's ``uuid.uuid4`` and ``secrets`` call ``os.urandom`` and ``random._urandom``
+(``Lib/uuid.py``, ``Lib/random.py``), so replacing these two functions pins all of them, and also
+``numpy.random.default_rng()`` and ``RandomState()``, which take their seeds from ``secrets``. It
+does not affect ``random.seed()`` and ``random.Random()``, which call the operating system in C
+(``Modules/_randommodule.c``), nor TensorFlow's unseeded operations, which do so in C++. A generator
+that was seeded at import, such as NumPy's legacy generator, needs its own seed.
 """
 
 import os
 import random
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "os-entropy"
@@ -23,13 +24,13 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="the operating system's entropy (os.urandom, secrets, uuid)",
-    breaks="Files named by uuid4 and read back in sorted order come in another order.",
+    breaks="Files named with uuid4 and read in sorted order come in a different order in every run.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp",), feed=True),
+    experiment=Unpin(models=("mlp",), feed=True),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "numpy-generator"),
+            sources=(ID, "numpy-generator"),
             lines={
                 "*": (
                     "import os",
@@ -38,7 +39,7 @@ SOURCE = Source(
                     "os.urandom = random._urandom = lambda size: bytes(stream.getrandbits(8) for _ in range(size))",
                 )
             },
-            note="for experiments only: keys, tokens and uuids repeat; better to number the files and to pass a seed",
+            note="for experiments only, because keys, tokens and uuids repeat; prefer numbered files and given seeds",
         ),
     ),
     links=(
@@ -47,12 +48,12 @@ SOURCE = Source(
         Link("secrets", "https://docs.python.org/3/library/secrets.html"),
     ),
     quick=True,
-    advice="Name files by number and pass a seed; entropy itself can only be replaced, not seeded.",
+    advice="Number the files and pass explicit seeds; the operating system's entropy cannot be seeded.",
     script=InScript(ID),
 )
 
 
-def watch(trial):
+def start_counting(trial):
     _replace(trial, os.urandom)
 
 
@@ -62,7 +63,7 @@ def pin(trial):
 
 
 def _replace(trial, source):
-    """Let ``source`` answer for the operating system, and count how often it is asked."""
+    """Replace the operating system's entropy with ``source``, and count the calls."""
 
     def urandom(size):
         trial.count(ID)
@@ -72,8 +73,8 @@ def _replace(trial, source):
 
 
 def feed(trial, x, y):
-    """The rows through files named by ``uuid4``, one row a file, read back in the order of the
-    names.
+    """Write the rows to files named with ``uuid4``, one row per file, and read them in sorted
+    order.
     """
     import uuid
 
@@ -89,7 +90,7 @@ def feed(trial, x, y):
     )
 
 
-def hold(session, name):
+def pin_script(session, name):
     stream = random.Random(session.seed)
     _answer(session, lambda size: bytes(stream.getrandbits(8) for _ in range(size)), lambda: None)
 

@@ -1,11 +1,11 @@
-"""Precision: the number format of the weights and of the arithmetic.
+"""Precision: the data type of the weights and of the computation.
 
-A ``dtype_policy`` of Keras names two formats: that of the weights and that of the computation.
-``mixed_bfloat16`` and ``mixed_float16`` keep float32 weights and compute in sixteen bits; under
-``mixed_float16`` Keras also wraps the optimizer in a ``LossScaleOptimizer``, which skips steps
-whose gradients overflow (``keras/src/trainers/trainer.py``, ``compile``). Each repeats itself; none
-agrees with another. The policy must be set before the layers are made. Which sixteen-bit kernels
-run depends on the CPU besides (AVX512_BF16, AMX).
+A Keras ``dtype_policy`` names two data types: one for the weights and one for the computation.
+``mixed_bfloat16`` and ``mixed_float16`` keep float32 weights and compute in 16 bits. With
+``mixed_float16``, Keras also wraps the optimizer in a ``LossScaleOptimizer``, which skips steps
+whose gradients overflow (``keras/src/trainers/trainer.py``, ``compile``). Runs match under each
+policy, but no two policies give the same bits. The policy must be set before the layers are
+created. The 16-bit kernels also depend on the CPU (AVX512_BF16, AMX).
 """
 
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
@@ -17,7 +17,7 @@ SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="precision",
-    breaks="Sixteen-bit arithmetic rounds to eleven or eight significant bits in place of 24.",
+    breaks="16-bit arithmetic rounds to 11 or 8 significant bits instead of 24.",
     backends=EVERY_BACKEND + ("tf_keras",),
     experiment=Compare(
         models=("mlp", "cnn"),
@@ -32,11 +32,11 @@ SOURCE = Source(
         Link("Mixed precision policies", "https://keras.io/api/mixed_precision/"),
         Link("Mixed precision in TensorFlow", "https://www.tensorflow.org/guide/mixed_precision"),
     ),
-    advice="Name the dtype policy in a report, and compare runs of one policy only.",
+    advice="Compare runs with the same dtype policy only, and state the policy in bug reports.",
 )
 
 
-def see(trial):
+def count_uses(trial):
     import keras
 
     return int(keras.mixed_precision.global_policy().name != "float32")

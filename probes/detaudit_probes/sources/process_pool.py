@@ -1,9 +1,9 @@
-"""Processes that the script starts: which worker takes which item, and which result comes first, is
-a race.
+"""Processes that the script starts: a race decides which worker takes which item and which result
+comes first.
 
-``Pool.imap_unordered`` gives results as they are finished, and each worker has generators of its
-own, so that an item's random numbers depend on the worker that takes it. From outside it is held by
-pools of one process and results in the order in which they were asked for.
+``Pool.imap_unordered`` returns results as they are finished. Each worker has its own generators, so
+an item's random numbers depend on the worker that takes it. detaudit pins this source from outside
+with pools of one process and with results in the order in which they were requested.
 """
 
 from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
@@ -15,16 +15,16 @@ PIN = "one-process"
 SOURCE = Source(
     id=ID,
     family="order",
-    title="processes of the script's own",
-    breaks="Results are used in the order in which processes finish, or depend on which process took an item.",
+    title="processes started by the script",
+    breaks="Results are used in the order in which processes finish, or depend on the process that took an item.",
     experiment=None,
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
-                    "results = pool.map(work, items)  # in order, a seed for each item in its arguments",
+                    "results = pool.map(work, items)  # in order, with a seed for each item among its arguments",
                 )
             },
         ),
@@ -35,7 +35,7 @@ SOURCE = Source(
             "https://docs.python.org/3/library/multiprocessing.html#multiprocessing.pool.Pool.imap_unordered",
         ),
     ),
-    advice="Use pool.map, and give each item a seed of its own.",
+    advice="Use pool.map, and pass each item its own seed.",
     script=InScript(
         PIN,
         race=True,
@@ -52,10 +52,10 @@ def touch(session):
 
 
 def spy(session):
-    thread_race.tell_of_results(session, ID)
+    thread_race.count_results(session, ID)
 
 
-def hold(session, name):
+def pin_script(session, name):
     _pools(session, one=True)
 
 
@@ -64,7 +64,7 @@ def _pools(session, one):
     import concurrent.futures.process
     import multiprocessing.pool
 
-    def telling(given):
+    def wrapper(given):
         def __init__(pool, *arguments, **named):
             thread_pool = isinstance(pool, multiprocessing.pool.ThreadPool)
             if not thread_pool:
@@ -75,9 +75,9 @@ def _pools(session, one):
 
         return __init__
 
-    session.wrap(multiprocessing.pool.Pool, "__init__", telling)
-    session.wrap(concurrent.futures.ProcessPoolExecutor, "__init__", telling)
+    session.wrap(multiprocessing.pool.Pool, "__init__", wrapper)
+    session.wrap(concurrent.futures.ProcessPoolExecutor, "__init__", wrapper)
     if one:
-        # A pool of threads inherits from one of processes, and is to stay as it is.
+        # A pool of threads inherits from a pool of processes and must stay unchanged.
         multiprocessing.pool.ThreadPool.imap_unordered = multiprocessing.pool.Pool.imap_unordered
         thread_race.ordered(session, multiprocessing.pool.Pool, of_processes=True)

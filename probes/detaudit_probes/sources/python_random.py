@@ -3,14 +3,14 @@
 Keras 3 takes the default seed of every initializer, of every ``Dropout`` and of its global seed
 generator from ``random.randint`` (``keras/src/random/seed_generator.py``, ``make_default_seed``),
 not from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`` and
-``tf.random.set_seed``, leaves it unseeded, so two processes start from different weights
-(keras-team/keras#22620). A fresh process seeds ``random`` from the operating system.
+``tf.random.set_seed``, leaves it unseeded, so two processes start with different weights
+(keras-team/keras#22620). A new process seeds ``random`` from the operating system.
 """
 
 import random
 import sys
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.sources import third_party
 
 ID = "python-random"
@@ -19,19 +19,19 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="Python's random module",
-    breaks="Keras 3 draws the seeds of initializers, dropout and its global generator from it.",
+    breaks="Keras 3 draws the seeds of initializers, of dropout and of its global generator from this module.",
     backends=BACKENDS,
-    experiment=Loosen(models=("mlp", "cnn")),
+    experiment=Unpin(models=("mlp", "cnn")),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,) + third_party.FROM_PYTHON,
+            sources=(ID,) + third_party.FROM_PYTHON,
             lines={"*": ("import random", "random.seed({seed})  # before the model is built")},
         ),
     ),
     links=(
         Link(
-            "Keras issue 22620: seeded, and still different",
+            "Keras issue 22620: results differ although seeds are set",
             "https://github.com/keras-team/keras/issues/22620",
         ),
         Link(
@@ -56,21 +56,21 @@ def pin(trial):
     random.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("random")
 
 
-def hold(session, name):
-    """In a user's process: the global generator, and every other that is made, or seeded, with
-    nothing.
+def pin_script(session, name):
+    """Pin the global generator of a user's process, and every other that is created or seeded
+    without a seed.
     """
     pin(session)
     _seeds_of_nothing(session, random.Random(session.seed))
 
 
 def _seeds_of_nothing(session, stream=None):
-    """Whoever seeds a generator with nothing asks the operating system in C: count it, or give it
-    of ``stream``.
+    """Count the generators that are seeded without a seed, which call the operating system in C, or
+    seed them from ``stream``.
     """
     given = random.Random.seed
 
@@ -87,7 +87,7 @@ def _seeds_of_nothing(session, stream=None):
 
 
 def _names_files():
-    """Whether ``tempfile`` is who makes a generator: the names of its files are another source
+    """Whether ``tempfile`` creates the generator: its file names are another source
     (temporary-folder).
     """
     frame = sys._getframe(2)
@@ -102,7 +102,7 @@ def touch(session):
 
 
 def touched(session, name):
-    """Whether the global generator moved, or another was made without a seed."""
+    """Whether the global generator's state changed, or another was created without a seed."""
     moved = session.remembered[ID] != hash(random.getstate())
     return session.counts.get(ID, 0) + int(moved)
 
@@ -111,6 +111,6 @@ def spy(session):
     names = [
         name for name in random.__all__ if callable(getattr(random, name)) and name[0].islower()
     ]
-    session.tell(
+    session.count_calls(
         ID, random, *[name for name in names if name not in ("seed", "getstate", "setstate")]
     )

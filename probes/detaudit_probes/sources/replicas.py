@@ -1,14 +1,15 @@
-"""Replicas: ``MirroredStrategy`` splits each batch over two devices and adds the gradients of its
-parts.
+"""Replicas: ``MirroredStrategy`` splits each batch over two devices and adds up the gradients of
+the parts.
 
-Two things are asked. Does a training on two replicas repeat itself? And does it give the bits of
-one device? The gradient of a batch of four becomes the sum of two gradients of two, which adds in
-another order, so an answer of no to the second is to be expected, and not a fault. With Keras 3.15
-on TensorFlow 2.21, batches that can be halved end on weights that differ by rounding alone, if at
-all (attention: 7e-7; the tutorial's network on eight points: equal); a last batch that cannot be
-halved weighs its rows otherwise (on nine points: 2e-4). One model of each kind is tried. Two
-logical devices of one CPU stand for two GPUs; the order of a GPU's own all-reduce (NCCL) is not
-tried by them.
+The probe asks two questions. Do runs on two replicas match? And do they match runs on one device?
+The gradient of a batch of four becomes the sum of two gradients of two rows, which adds in a
+different order, so a "no" to the second question is expected and not a fault.
+
+With Keras 3.15 on TensorFlow 2.21, batches that can be halved end with weights that differ by
+rounding only, if at all (attention: 7e-7; the tutorial's network on eight points: equal). A last
+batch that cannot be halved weighs its rows differently (nine points: 2e-4). The probe tries a model
+of each kind. Two logical devices of one CPU stand in for two GPUs, so the order of a GPU's own
+all-reduce (NCCL) is not tried.
 """
 
 from detaudit_probes.declare import Compare, Link, Setting, Source
@@ -21,9 +22,9 @@ SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="replicas (MirroredStrategy)",
-    breaks="Gradients of parts of a batch are added up in another order than those of the whole.",
-    # A strategy's variables live on several devices: the step is not asked for more than it
-    # returns.
+    breaks="The gradients of a split batch are added up in a different order than those of a whole batch.",
+    # A strategy's variables are on several devices, so the step returns nothing beyond its usual
+    # results.
     experiment=Compare(
         models=("mlp", "attention"),
         settings=(
@@ -43,12 +44,12 @@ SOURCE = Source(
             "https://www.tensorflow.org/tutorials/distribute/keras",
         ),
     ),
-    advice="Say in a report on how many replicas a model was trained; compare runs of equal numbers.",
+    advice="Compare runs with the same number of replicas, and state that number in bug reports.",
 )
 
 
 def train(trial, recorder):
-    """The standard training, under a strategy over the logical CPU devices where there are
+    """Run the standard training, under a strategy over the logical CPU devices if there are
     several.
     """
     import tensorflow as tf

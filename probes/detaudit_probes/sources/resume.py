@@ -1,17 +1,18 @@
-"""Resuming: half of a training saved, loaded and gone on with, against the same training in one go.
+"""Resuming: training interrupted by saving and loading the model, compared with training in one go.
 
-A ``.keras`` file holds the weights and the optimizer's state, but not the states of the seed
-generators in dropout and augmentation layers: a layer without a seed is given another when it is
-loaded, one with a seed begins again at its first mask (``keras/src/random/seed_generator.py``; seen
-with Keras 3.15). A training without such layers goes on bit for bit. ``fit``'s shuffle does not
-part the two on TensorFlow while its seed is set, for then every epoch has the same order. The
-states are variables of the model, so they can be saved beside it; with that the resumed training
-ends on the bits of the one in one go, which the probe tries as well.
+A ``.keras`` file contains the weights and the optimizer's state, but not the states of the seed
+generators in dropout and augmentation layers. After loading, a layer without a seed gets a new one,
+and a layer with a seed starts again with its first mask (``keras/src/random/seed_generator.py``;
+observed with Keras 3.15). Without such layers, the resumed training is bitwise identical. On
+TensorFlow, ``fit``'s shuffle does not make the two differ as long as the seed is set, because then
+every epoch has the same order. The states are variables of the model and can be saved beside it.
+The probe tries this as well: the resumed training then ends with the bits of the training in one
+go.
 
-The layers of Keras 2 on TensorFlow keep no such states: their random operations draw from
-TensorFlow's, by a global seed and a count of the operations that were built, and a loaded model is
-built anew. There two fits also shuffle otherwise than one of as many epochs, so that even a network
-without dropout ends on other bits (seen with 2.15).
+The layers of Keras 2 on TensorFlow have no such states. Their random operations use TensorFlow's
+global seed and a count of the operations that were built, and a loaded model is built again. There,
+two fits also shuffle differently from one fit of as many epochs, so even a network without dropout
+ends with different bits (observed with 2.15).
 """
 
 import os
@@ -28,10 +29,10 @@ THROUGH, TWICE, SAVED, WITH_STATES = "through", "two fits", "saved", "saved with
 _EXPERIMENT = Compare(
     models=("mlp", "source:resume"),
     settings=(
-        Setting("trained through", settings=own_setting(ID, THROUGH)),
+        Setting("one fit", settings=own_setting(ID, THROUGH)),
         Setting("saved and resumed", settings=own_setting(ID, SAVED)),
-        Setting("in two fits", settings=own_setting(ID, TWICE)),
-        Setting("saved with the seed states", pins=("seed-states",)),
+        Setting("two fits", settings=own_setting(ID, TWICE)),
+        Setting("saved and resumed with seed states", pins=("seed-states",)),
     ),
     procedure=True,
 )
@@ -39,15 +40,15 @@ _EXPERIMENT = Compare(
 SOURCE = Source(
     id=ID,
     family="use",
-    title="resuming a training",
-    breaks="A saved model leaves out the states of its random layers, so it goes on with other masks.",
+    title="resuming training",
+    breaks="A saved model lacks the states of its random layers, so training continues with different masks.",
     backends=EVERY_BACKEND + TF_KERAS,
     experiment=_EXPERIMENT,
     per_backend=dict.fromkeys(TF_KERAS, _EXPERIMENT._replace(settings=_EXPERIMENT.settings[:-1])),
     pins=(
         Pin(
             id="seed-states",
-            holds=(ID,),
+            sources=(ID,),
             settings=own_setting(ID, WITH_STATES),
             lines=dict.fromkeys(
                 EVERY_BACKEND,
@@ -73,7 +74,7 @@ SOURCE = Source(
             "https://github.com/tensorflow/tensorflow/issues/58925",
         ),
     ),
-    advice="Train through; or, under Keras 3, save the states of the seed generators beside the model.",
+    advice="Train in one go or, with Keras 3, save the states of the seed generators beside the model.",
 )
 
 
@@ -92,7 +93,7 @@ def model(trial):
 
 
 def train(trial, recorder):
-    """All epochs in one ``fit``, or in two: gone on at once, or saved and loaded in between."""
+    """Train all epochs in one ``fit`` or in two, with or without saving and loading in between."""
     import keras
 
     name = trial.request.model

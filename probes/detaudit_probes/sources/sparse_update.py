@@ -1,16 +1,17 @@
 """The embedding race: several threads add rows with the same index to one variable.
 
-The gradient of an embedding is sparse: a row for each token that was read, the same index many
-times over. SGD without momentum, Adagrad and RMSprop apply it with ``ResourceScatterSub`` or
-``ResourceScatterAdd``, whose CPU kernel splits the rows over the intra-op threads, and where two
-rows have one index, the order of the two additions is whichever thread comes first (TensorFlow 2.x;
-all seeds set, 4 of 4 runs differ with two threads). Adam, AdamW, Lion and SGD with momentum make
-the gradient dense first and repeat themselves. So do one intra-op thread, and op determinism.
+The gradient of an embedding is sparse: it has a row for each token that was read, often with the
+same index. SGD without momentum, Adagrad and RMSprop apply it with ``ResourceScatterSub`` or
+``ResourceScatterAdd``, whose CPU kernel splits the rows over the intra-op threads. If two rows have
+the same index, the order of their additions depends on which thread comes first (TensorFlow 2.x;
+with all seeds set, 4 of 4 runs differ with two threads). Adam, AdamW, Lion and SGD with momentum
+convert the gradient to a dense one first, and their runs match. So do runs with one intra-op thread
+or op determinism.
 
-The probe trains the text model: 40,000 rows, 50 indices, eight threads.
+The probe trains the text model: 40,000 rows, 50 indices, 8 threads.
 """
 
-from detaudit_probes.declare import TF_KERAS, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 from detaudit_probes.sources import op_determinism
 
@@ -22,9 +23,9 @@ SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="the sparse update of an embedding",
-    breaks="Threads add rows with the same index to one variable, in an order that is a race.",
+    breaks="Threads add rows with the same index to one variable in a varying order.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("text",),
         race=True,
         settings=Settings(intra_op_threads=8, epochs=2),
@@ -33,19 +34,19 @@ SOURCE = Source(
     pins=(
         Pin(
             id=MOMENTUM,
-            holds=(ID,),
+            sources=(ID,),
             settings=Settings(momentum=0.9),
             lines={
                 "*": (
                     "optimizer = keras.optimizers.SGD(momentum=0.9)  # or Adam: their update is dense",
                 )
             },
-            note="trains another way than plain SGD",
+            note="changes the training, compared with plain SGD",
         ),
         Pin(
             id=DENSE,
-            holds=(ID,),
-            note="by detaudit run alone, from outside: the rows of one index are added up first",
+            sources=(ID,),
+            note="applied from outside by detaudit run only: rows with the same index are added up first",
         ),
     ),
     links=(
@@ -63,8 +64,8 @@ SOURCE = Source(
 )
 
 
-def watch(trial):
-    """Count the sparse updates of a variable that the training step is built with."""
+def start_counting(trial):
+    """Count the sparse updates of variables that are built into the training step."""
     from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
     for name in ("scatter_sub", "scatter_add"):
@@ -79,9 +80,9 @@ def _counted(trial, scatter):
     return counted
 
 
-def hold(session, name):
-    """In a user's process, alone of its pins: the rows of one index are added up before the
-    variable is touched.
+def pin_script(session, name):
+    """Add up the rows of each index before the variable is updated; for this pin in a user's
+    process only.
     """
     if name == DENSE:
         session.after_import("tensorflow", lambda: _scatter(session, lambda: None, dense=True))
@@ -92,8 +93,8 @@ def touch(session):
 
 
 def _scatter(session, met, dense=False):
-    """Through the variable's methods: Keras 2 before 2.11 calls the operations by themselves, and
-    is not met.
+    """Wrap the variable's methods. Keras 2 before 2.11 calls the operations directly and is not
+    observed.
     """
     import tensorflow as tf
     from tensorflow.python.ops import resource_variable_ops
@@ -101,8 +102,8 @@ def _scatter(session, met, dense=False):
     # Since TensorFlow 1.14
     BaseResourceVariable = getattr(resource_variable_ops, "BaseResourceVariable", None)
 
-    def told(assign):
-        def telling(given):
+    def counting(assign):
+        def wrapper(given):
             def scatter(variable, rows, *arguments, **named):
                 met()
                 if dense:
@@ -111,7 +112,7 @@ def _scatter(session, met, dense=False):
 
             return scatter
 
-        return telling
+        return wrapper
 
-    session.wrap(BaseResourceVariable, "scatter_sub", told("assign_sub"))
-    session.wrap(BaseResourceVariable, "scatter_add", told("assign_add"))
+    session.wrap(BaseResourceVariable, "scatter_sub", counting("assign_sub"))
+    session.wrap(BaseResourceVariable, "scatter_add", counting("assign_add"))

@@ -1,7 +1,7 @@
-"""The temporary folder: its path is another one on every machine, and the names in it are random.
+"""The temporary folder: its path varies from machine to machine, and the names in it are random.
 
-A path that is hashed into a seed, or files that are sorted by their whole path, make a result rest
-on it. Nothing needs to be pinned as long as a path stays a path.
+It affects the result if a path is hashed into a seed or if files are sorted by their full path.
+Nothing needs to be pinned as long as paths are used only as paths.
 """
 
 import os
@@ -15,7 +15,7 @@ SOURCE = Source(
     id=ID,
     family="order",
     title="the temporary folder",
-    breaks="A path that is another one on every machine reaches the numbers.",
+    breaks="A path that varies from machine to machine affects a seed or an order.",
     experiment=None,
     links=(
         Link(
@@ -23,12 +23,12 @@ SOURCE = Source(
             "https://docs.python.org/3/library/tempfile.html#tempfile.gettempdir",
         ),
     ),
-    advice="Let no path reach a seed or an order: sort by name, seed with a number.",
+    advice="Keep paths out of seeds and orders: sort by file name and seed with a number.",
 )
 
 
 def vary(session):
-    """Another folder than the machine's own."""
+    """Use another temporary folder than the machine's own."""
     path = session.orders.temporary
     os.makedirs(path, exist_ok=True)
     os.environ["TMPDIR"] = path

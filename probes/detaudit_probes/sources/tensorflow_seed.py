@@ -1,13 +1,13 @@
 """TensorFlow's global seed: on Keras 3 it decides the order in which ``fit`` shuffles.
 
-Without ``tf.random.set_seed`` every stateful random operation takes its seed from the operating
-system (``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow backend
+Without ``tf.random.set_seed``, every stateful random operation takes its seed from the operating
+system (``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow backend,
 ``fit(shuffle=True)`` shuffles with ``tf.random.shuffle`` inside its ``tf.data`` pipeline
 (``keras/src/trainers/data_adapters/array_data_adapter.py``), so only this seed pins the order of
-the batches. A side effect: with the seed set, every epoch uses the same order.
+the batches. As a side effect, with the seed set, every epoch uses the same order.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
 
 ID = "tensorflow-seed"
 
@@ -17,11 +17,11 @@ SOURCE = Source(
     title="TensorFlow's global seed",
     breaks="fit shuffles its batches with an unseeded tf.random.shuffle.",
     backends=("tensorflow", "tensorflow1") + TF_KERAS,
-    experiment=Loosen(models=("mlp",)),
+    experiment=Unpin(models=("mlp",)),
     pins=(
         Pin(
             id=ID,
-            holds=(ID, "tfdata-shuffle"),
+            sources=(ID, "tfdata-shuffle"),
             lines={
                 **dict.fromkeys(
                     ("tensorflow",) + TF_KERAS,
@@ -35,7 +35,7 @@ SOURCE = Source(
     links=(
         Link("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),
         Link(
-            "TensorFlow issue 19238: operation seeds depend on how many came before",
+            "TensorFlow issue 19238: operation seeds depend on the number of earlier operations",
             "https://github.com/tensorflow/tensorflow/issues/19238",
         ),
     ),
@@ -56,11 +56,11 @@ def pin(trial):
     trial.backend.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.backend.unseeded_draws()
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _seed(session))
 
 
@@ -84,8 +84,8 @@ def touch(session):
 
 
 def _without_state(session, met, make=None):
-    """Call ``met`` for every ``tf.random.Generator`` whose state is the operating system's;
-    ``make`` makes another.
+    """Call ``met`` for every ``tf.random.Generator`` whose state comes from the operating system;
+    ``make`` creates its replacement.
     """
     import tensorflow as tf
 
@@ -101,13 +101,13 @@ def _without_state(session, met, make=None):
 
 
 def _met(session, met):
-    """Call ``met`` for every random operation that is built without a seed of its own and without
-    the global one.
+    """Call ``met`` for every random operation that is built with neither its own seed nor the
+    global one.
     """
     _without_state(session, met)
     from tensorflow.python.framework import random_seed
 
-    def telling(given):
+    def wrapper(given):
         def get_seed(op_seed):
             if op_seed is None and _global_seed() is None:
                 met()
@@ -115,11 +115,11 @@ def _met(session, met):
 
         return get_seed
 
-    session.wrap(random_seed, "get_seed", telling)
+    session.wrap(random_seed, "get_seed", wrapper)
 
 
 def _global_seed():
-    """TensorFlow 2 has one for the process, TensorFlow 1 one for each graph."""
+    """Return the global seed: TensorFlow 2 has one per process, TensorFlow 1 one per graph."""
     import tensorflow as tf
 
     if tf.__version__.startswith("1."):

@@ -1,15 +1,15 @@
-"""TF32: float32 products rounded to ten bits before they are multiplied, on NVIDIA's Ampere and
-newer.
+"""TF32: NVIDIA GPUs since Ampere round float32 factors to 10 explicit bits before they multiply
+them.
 
-TensorFlow uses it for matrix products and convolutions by default since 2.4, on cards that have it
-and on no others, so one script is computed with 24 significant bits on one card and with 11 on the
-next. It repeats itself. ``tf.config.experimental.enable_tensor_float_32_execution(False)`` switches
-it off. ``NVIDIA_TF32_OVERRIDE=0`` is read by NVIDIA's libraries themselves and not by TensorFlow.
-Torch uses it for convolutions and not for matrix products by default, JAX for both where
-``jax_default_matmul_precision`` says no more.
+TensorFlow uses it by default for matrix products and convolutions since 2.4, on cards that have it,
+so the same script computes with 24 significant bits on one card and with 11 on another. With each,
+runs match. ``tf.config.experimental.enable_tensor_float_32_execution(False)`` disables it. NVIDIA's
+libraries read ``NVIDIA_TF32_OVERRIDE=0`` themselves; TensorFlow does not. By default, Torch uses
+TF32 for convolutions but not for matrix products, and JAX uses it for both unless
+``jax_default_matmul_precision`` is set.
 
-This experiment has not run on a GPU yet; what is said of one is from the documentation and the
-threads linked below.
+This experiment has not been run on a GPU yet. What this page says about GPUs comes from the
+documentation and the threads linked below.
 """
 
 from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Needs, Pin, Setting, Source
@@ -28,14 +28,14 @@ SOURCE = Source(
     id=ID,
     family="gpu",
     title="TF32",
-    breaks="On Ampere and newer GPUs float32 factors are rounded to TF32 before they are multiplied.",
+    breaks="Ampere and newer GPUs round float32 factors to TF32 before they multiply them.",
     backends=EVERY_BACKEND,
     experiment=_on_and_off("op-determinism"),
     per_backend={"jax": _on_and_off("xla-deterministic")},
     pins=(
         Pin(
             id="tf32-off",
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "tensorflow": (
                     "import tensorflow as tf",
@@ -62,8 +62,8 @@ SOURCE = Source(
         ),
         Link("RFC: TensorFloat-32 by default", "https://github.com/tensorflow/community/pull/287"),
     ),
-    advice="Compare runs of one kind of card, with TF32 on in all of them or in none. That cards of different kinds "
-    "match without it was not tried.",
+    advice="Compare runs on one kind of card, with TF32 enabled in all of them or in none. Whether different kinds "
+    "of card match without it was not tried.",
 )
 
 
@@ -82,9 +82,9 @@ def pin(trial):
         tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
-def see(trial):
-    """1 where the card in use multiplies in TF32 (NVIDIA's do from compute capability 8.0 on), and
-    that is on.
+def count_uses(trial):
+    """Return 1 if TF32 is on and the card in use supports it (NVIDIA's from compute capability 8.0
+    on).
     """
     if not trial.backend.gpu_in_use():
         return 0

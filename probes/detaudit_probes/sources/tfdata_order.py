@@ -1,36 +1,36 @@
-"""``tf.data`` without an order: ``deterministic=False`` hands elements on as they are ready.
+"""``tf.data`` without an order: ``deterministic=False`` returns elements as soon as they are ready.
 
-A parallel ``map`` or ``interleave`` keeps the order of its elements unless it is told that it need
-not, by its argument ``deterministic=False`` or by ``Options.deterministic = False``
-(``experimental_deterministic`` in older versions). Guides to performance advise it, and TensorFlow
-Datasets sets it by itself for shuffled files that have no seed. Then whichever element is finished
-first comes first. Seeds do not reach it. Neither does one inter-op thread: ``tf.data`` runs its
-functions on a pool of its own size, one thread a core.
+A parallel ``map`` or ``interleave`` keeps the order of its elements, unless the argument
+``deterministic=False`` or ``Options.deterministic = False`` (``experimental_deterministic`` in
+older versions) allows any order. Performance guides recommend this, and TensorFlow Datasets sets it
+for shuffled files without a seed. Then the element that is finished first comes first. Seeds have
+no effect, and neither does one inter-op thread: ``tf.data`` runs its functions on its own pool,
+with one thread per core.
 
-Over elements that all cost the same the order often repeats itself (equal in 4 of 4 runs here),
-which proves nothing. So the probe's elements cost unequal work, as pictures of unequal size do:
-several shards are interleaved, each row is multiplied up and added to as nothing, on a private pool
-of eight threads, which keeps the race going on one core and on a busy machine too.
+If all elements take the same time, the order often repeats (in 4 of 4 runs here), which proves
+nothing. So the probe's elements take unequal time, like images of unequal size: several shards are
+interleaved, and a matrix product of varying size is added to each row as zero. A private pool of
+eight threads keeps the race going on one core and on a busy machine too.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
 ID = "tfdata-order"
 PIN = "ordered-map"
 
-SHARDS = 8  # interleaved, so that their elements overtake one another
-COPIES = 28  # of each row of the data: 252 elements a pass over the nine points
-WIDTH = 64  # of the smallest matrix that an element costs; the largest is four times as wide
+SHARDS = 8  # interleaved, so that elements can overtake each other
+COPIES = 28  # of each row of the data: 252 elements per pass over the nine points
+WIDTH = 64  # of the smallest matrix that an element multiplies; the largest is four times as wide
 
 SOURCE = Source(
     id=ID,
     family="order",
     title="tf.data without an order (deterministic=False)",
-    breaks="A parallel map or interleave hands on whichever element is finished first.",
+    breaks="A parallel map or interleave returns its elements in the order in which they are finished.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,
@@ -40,7 +40,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "options = tf.data.Options()",
@@ -60,7 +60,7 @@ SOURCE = Source(
             "https://www.tensorflow.org/guide/data_performance",
         ),
         Link(
-            "tfds.ReadConfig: shuffled files without a seed are read in any order",
+            "tfds.ReadConfig: shuffled files without a seed are read in arbitrary order",
             "https://www.tensorflow.org/datasets/api_docs/python/tfds/ReadConfig",
         ),
     ),
@@ -77,8 +77,7 @@ SOURCE = Source(
 def feed(trial, x, y):
     import tensorflow as tf
 
-    # Only its own pin writes the ordered form: op determinism must hold the unordered one by
-    # itself.
+    # Only this source's own pin uses the ordered form: op determinism must pin the unordered one.
     ordered = PIN in trial.request.pins
     rows = tf.data.Dataset.from_tensor_slices((x, y)).repeat(COPIES).enumerate()
 
@@ -95,7 +94,7 @@ def feed(trial, x, y):
 
 
 def _costly(number, row):
-    """The row itself, after work that differs from element to element: a product of zeros is
+    """Return the row unchanged after work that varies between elements: the product of zeros is
     added.
     """
     import tensorflow as tf
@@ -106,7 +105,7 @@ def _costly(number, row):
     return x + tf.reduce_sum(tf.linalg.matmul(nothing, nothing)), y
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _unordered(session, lambda: None, ordered=True))
 
 
@@ -115,8 +114,8 @@ def touch(session):
 
 
 def _unordered(session, met, ordered=False):
-    """Call ``met`` where a script asks for elements in any order, and give it an order where
-    ``ordered`` says so.
+    """Call ``met`` if a script allows any order of elements, and set ``deterministic`` to
+    ``ordered``.
     """
 
     def transformed(arguments, call):

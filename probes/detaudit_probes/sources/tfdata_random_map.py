@@ -1,19 +1,18 @@
-"""A random operation in a parallel ``map``: seeds are set, and which element gets which number is a
-race.
+"""A random operation in a parallel ``map``: a race decides which element gets which number, even
+with seeds set.
 
 Augmentation written with ``tf.random.*`` inside ``Dataset.map(num_parallel_calls=...)`` draws from
-one stateful generator from several threads at once. The numbers are those of the seed, but which
-element gets which of them depends on the threads, with ``deterministic=True`` too, for that keeps
-the order of the elements and not of the draws (TensorFlow 2.x; tensorflow/tensorflow#13932,
-#44491). Op determinism runs such a map serially. One inter-op thread does not help: ``tf.data`` has
-threads of its own, one a core.
+one stateful generator in several threads at once. The seed fixes the numbers, but the threads
+decide which element gets which number. ``deterministic=True`` does not help, because it keeps the
+order of the elements and not of the draws (TensorFlow 2.x; tensorflow/tensorflow#13932, #44491). Op
+determinism runs such a map serially. One inter-op thread does not help: ``tf.data`` has its own
+threads, one per core.
 
-The probe repeats its rows many times, adds noise to each in a map of eight parallel calls, and
-gives the pipeline a private pool of eight threads, so that they race on one core and on a busy
-machine too.
+The probe repeats its rows many times and adds noise to each in a map of eight parallel calls. A
+private pool of eight threads lets them race on one core and on a busy machine too.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -21,15 +20,15 @@ ID = "tfdata-random-map"
 PIN = "serial-map"
 
 CALLS = 8
-COPIES = 112  # of each row of the data: 1008 elements a pass over the nine points
+COPIES = 112  # of each row of the data: 1008 elements per pass over the nine points
 
 SOURCE = Source(
     id=ID,
     family="order",
     title="a random operation in a parallel tf.data map",
-    breaks="Parallel calls draw from one generator: which element gets which number is a race.",
+    breaks="Parallel calls draw from one generator, so a race decides which element gets which number.",
     backends=("tensorflow",) + TF_KERAS,
-    experiment=Loosen(
+    experiment=Unpin(
         models=("mlp",),
         feed=True,
         race=True,
@@ -39,13 +38,13 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
                     "dataset = dataset.map(augment)  # serial; num_parallel_calls only for maps that draw nothing",
                 )
             },
-            note="or number the elements (enumerate) and draw with tf.random.stateless_* from that number",
+            note="alternatively, number the elements (enumerate) and use the numbers as seeds of tf.random.stateless_*",
         ),
     ),
     links=(
@@ -68,7 +67,7 @@ def feed(trial, x, y):
     def augment(x, y):
         return x + tf.random.normal(tf.shape(x), stddev=0.01), y
 
-    # Only its own pin writes the serial form: op determinism must hold the parallel one by itself.
+    # Only this source's own pin uses the serial form: op determinism must pin the parallel one.
     calls = None if PIN in trial.request.pins else CALLS
     noisy = (
         tf.data.Dataset.from_tensor_slices((x, y))
@@ -79,7 +78,7 @@ def feed(trial, x, y):
     return batches.on_threads(noisy.batch(126), CALLS)
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("tensorflow", lambda: _parallel(session, lambda: None, serial=True))
 
 
@@ -88,8 +87,7 @@ def touch(session):
 
 
 def _parallel(session, met, serial=False):
-    """Call ``met`` where a parallel ``map`` or ``interleave`` is made of a function that draws at
-    random.
+    """Call ``met`` if the function of a parallel ``map`` or ``interleave`` draws random numbers.
 
     TensorFlow's operations ask for a seed when they are built, Keras' layers take one from their
     ``SeedGenerator``.

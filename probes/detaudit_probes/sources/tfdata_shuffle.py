@@ -1,12 +1,12 @@
-"""``Dataset.shuffle`` without a seed: it follows TensorFlow's global seed, and without one, chance.
+"""``Dataset.shuffle`` without a seed uses TensorFlow's global seed or, without that, a random one.
 
-``Dataset.shuffle(buffer_size)`` takes its two seeds from the global seed and from its argument
-(``tensorflow/python/data/util/random_seed.py``); where neither is given, chance decides. With the
-global seed set, or with an argument, it repeats itself from process to process: in every epoch
-another order (``reshuffle_each_iteration``), each of them the same in both runs.
+``Dataset.shuffle(buffer_size)`` derives its two seeds from the global seed and from its argument
+(``tensorflow/python/data/util/random_seed.py``). If neither is given, the seeds are random. With
+the global seed or the argument, runs match: each epoch has its own order
+(``reshuffle_each_iteration``), which is the same in both runs.
 """
 
-from detaudit_probes.declare import TF_KERAS, Link, Loosen, Pin, Source
+from detaudit_probes.declare import TF_KERAS, Link, Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 
 ID = "tfdata-shuffle"
@@ -14,7 +14,7 @@ PIN = "shuffle-seed"
 
 
 def _on(model):
-    return Loosen(
+    return Unpin(
         models=(model,), feed=True, settings=Settings(epochs=2), pins=(PIN, "tensorflow-seed")
     )
 
@@ -23,16 +23,16 @@ SOURCE = Source(
     id=ID,
     family="order",
     title="tf.data's shuffle without a seed",
-    breaks="Dataset.shuffle without a seed, and without TensorFlow's global seed, shuffles as chance has it.",
+    breaks="Dataset.shuffle without a seed and without TensorFlow's global seed shuffles differently in every run.",
     backends=("tensorflow",) + TF_KERAS,
     experiment=_on("mlp"),
     per_backend={
         "tensorflow2": _on("seeded")
-    },  # there TensorFlow's seed decides initial weights besides
+    },  # there TensorFlow's seed also decides the initial weights
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={"*": ("dataset = dataset.shuffle(buffer_size, seed={seed})",)},
         ),
     ),

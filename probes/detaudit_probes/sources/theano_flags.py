@@ -1,11 +1,11 @@
 """Theano's own flags: OpenMP, and ``deterministic``.
 
-``openmp=True`` shares elementwise loops (of ``openmp_elemwise_minsize`` elements or more) and
-convolutions among threads that ``OMP_NUM_THREADS`` counts. It is off unless it is asked for, and
-Theano takes it back where the compiler has none. ``deterministic=more`` chooses deterministic
-algorithms for cuDNN's convolutions and pooling, on a GPU; on a CPU it does nothing. (Theano's
-documentation of ``config``.) The directory of compiled functions decides no bits by itself: two
-machines whose compilers differ compile other code, and here every scan has a directory of its own.
+``openmp=True`` splits elementwise loops (of ``openmp_elemwise_minsize`` elements or more) and
+convolutions over ``OMP_NUM_THREADS`` threads. It is off by default, and Theano disables it if the
+compiler has no OpenMP. ``deterministic=more`` selects deterministic algorithms for cuDNN's
+convolutions and pooling on a GPU; on a CPU it does nothing. (Theano's documentation of ``config``.)
+The folder of compiled functions does not affect the bits by itself: two machines with different
+compilers compile different code, and here every scan has its own folder.
 """
 
 import os
@@ -20,13 +20,13 @@ SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
     title="Theano's flags",
-    breaks="With OpenMP, loops are shared among threads.",
+    breaks="With OpenMP, loops are split over several threads.",
     backends=(THEANO,),
     experiment=Compare(
         models=("mlp",),
         settings=(
-            Setting("as it is"),
-            Setting("openmp, 2 threads", settings=own_setting(ID, "openmp")),
+            Setting("default"),
+            Setting("OpenMP, 2 threads", settings=own_setting(ID, "openmp")),
             Setting("deterministic=more", settings=own_setting(ID, "deterministic")),
         ),
         race=True,
@@ -37,14 +37,12 @@ SOURCE = Source(
             "https://theano-pymc.readthedocs.io/en/latest/library/config.html",
         ),
     ),
-    advice="Leave OpenMP off, as it is.",
+    advice="Leave OpenMP off, as it is by default.",
 )
 
 
-def watch(trial):
-    """Set what the setting asks for, before anything is compiled. Raises Unavailable where Theano
-    is older.
-    """
+def start_counting(trial):
+    """Apply the setting before anything is compiled. Raises Unavailable if Theano is too old."""
     import theano
 
     if trial.own_setting(ID) == "openmp":
@@ -57,8 +55,8 @@ def watch(trial):
         theano.config.deterministic = "more"
 
 
-def see(trial):
-    """1 where the flags are what was asked for: Theano takes OpenMP back where the compiler has
+def count_uses(trial):
+    """Return 1 if the flags have the requested values: Theano disables OpenMP if the compiler has
     none.
     """
     import theano

@@ -1,34 +1,34 @@
-"""Random draws of other libraries in a training's input: one source a library,
+"""Random draws of other libraries in the training data: one source per library,
 ``third-party:NAME``.
 
-Each is let loose by its own call without a seed, as most tutorials write it, and shapes the rows
-that a network with seeded weights is trained on. Where a library's unseeded draws come from was
-seen by experiment (scikit-learn 1.9, pandas 3.1, SciPy 1.17, NetworkX 3.6, Faker 40, Albumentations
-2.0, PyTorch 2.13, LightGBM 4.7, XGBoost 3.2); it decides which seed reaches them:
+Each source calls its library without a seed, as most tutorials do, and the result becomes the
+training data of a network with seeded weights. Experiments showed where the unseeded draws of each
+library come from (scikit-learn 1.9, pandas 3.1, SciPy 1.17, NetworkX 3.6, Faker 40, Albumentations
+2.0, PyTorch 2.13, LightGBM 4.7, XGBoost 3.2). This decides which seed pins them:
 
 * NumPy's legacy generator: scikit-learn, pandas and the distributions of ``scipy.stats``, so
-  ``numpy.random.seed`` suffices. (``scipy.stats.qmc`` makes a ``default_rng()`` of its own: see
+  ``numpy.random.seed`` is enough. (``scipy.stats.qmc`` creates its own ``default_rng()``: see
   ``numpy-generator``.)
 * Python's ``random``: NetworkX' random graphs. (Its layouts draw from NumPy's legacy generator.)
-* A generator of their own, seeded from the operating system, that no other seed reaches: Faker,
+* A generator of their own, seeded from the operating system, which no other seed affects: Faker,
   Albumentations 2, PyTorch.
-* A constant: LightGBM and XGBoost have default seeds, so their bagging repeats without any.
+* A constant: LightGBM and XGBoost have default seeds, so their bagging is the same in every run.
 """
 
 import importlib.util
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Loosen, Needs, Pin, Source
+from detaudit_probes.declare import EVERY_BACKEND, Link, Needs, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 Arrays = Tuple[Any, Any]
 
 
 class Library(NamedTuple):
-    """A library: ``rows(x, y, seed)`` draws by it, unseeded where ``seed`` is None.
+    """A library: ``rows(x, y, seed)`` draws with it, unseeded if ``seed`` is None.
 
-    ``global_pin`` is the pin of the generator that its unseeded draws come from, None where that is
-    its own.
+    ``global_pin`` is the pin of the generator that its unseeded draws come from; None if it has its
+    own.
     """
 
     name: str
@@ -125,7 +125,7 @@ LIBRARIES = (
     Library(
         "scikit-learn",
         "sklearn",
-        "sklearn.utils.shuffle and train_test_split without random_state.",
+        "sklearn.utils.shuffle and train_test_split without random_state shuffle differently in every run.",
         _scikit_learn,
         ("# scikit-learn: pass random_state={seed} to every function and estimator that takes it",),
         Link(
@@ -137,7 +137,7 @@ LIBRARIES = (
     Library(
         "pandas",
         "pandas",
-        "DataFrame.sample without random_state.",
+        "DataFrame.sample without random_state selects different rows in every run.",
         _pandas,
         ("# pandas: DataFrame.sample(..., random_state={seed})",),
         Link(
@@ -149,7 +149,7 @@ LIBRARIES = (
     Library(
         "scipy",
         "scipy",
-        "The rvs of a scipy.stats distribution without random_state.",
+        "The rvs method of a scipy.stats distribution without random_state draws different numbers in every run.",
         _scipy,
         ("# scipy.stats: norm.rvs(..., random_state={seed})",),
         Link(
@@ -161,7 +161,7 @@ LIBRARIES = (
     Library(
         "networkx",
         "networkx",
-        "A random graph without a seed.",
+        "A random graph without a seed has different edges in every run.",
         _networkx,
         ("# networkx: gnp_random_graph(..., seed={seed})",),
         Link(
@@ -173,7 +173,7 @@ LIBRARIES = (
     Library(
         "faker",
         "faker",
-        "Rows made up by a Faker without a seed.",
+        "A Faker without a seed generates different rows in every run.",
         _faker,
         ("import faker", "faker.Faker.seed({seed})"),
         Link(
@@ -184,7 +184,7 @@ LIBRARIES = (
     Library(
         "albumentations",
         "albumentations",
-        "A Compose of random transforms without a seed.",
+        "A Compose of random transforms without a seed transforms images differently in every run.",
         _albumentations,
         ("# albumentations: Compose([...], seed={seed})",),
         Link(
@@ -195,18 +195,18 @@ LIBRARIES = (
     Library(
         "torch",
         "torch",
-        "A torch DataLoader that shuffles without a seed.",
+        "A shuffling torch DataLoader without a seed returns its rows in a different order in every run.",
         _torch,
         ("import torch", "torch.manual_seed({seed})"),
         Link(
             "PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"
         ),
-        note="keras.utils.set_random_seed does it on the Torch backend only",
+        note="keras.utils.set_random_seed sets this seed on the Torch backend only",
     ),
     Library(
         "lightgbm",
         "lightgbm",
-        "Bagging without random_state.",
+        "Bagging draws from random_state, which has a constant default.",
         _lightgbm,
         (
             "# lightgbm: LGBMRegressor(..., random_state={seed}, deterministic=True, force_row_wise=True)",
@@ -219,7 +219,7 @@ LIBRARIES = (
     Library(
         "xgboost",
         "xgboost",
-        "Subsampling without random_state.",
+        "Subsampling draws from random_state, which has a constant default.",
         _xgboost,
         ("# xgboost: XGBRegressor(..., random_state={seed})",),
         Link(
@@ -231,23 +231,23 @@ LIBRARIES = (
 
 _BY_ID = {library.id: library for library in LIBRARIES}
 
-#: Sources whose unseeded draws are NumPy's legacy generator's, or Python's: its seed holds them
+#: Sources whose unseeded draws come from NumPy's legacy generator, or Python's: its seed pins them
 #: too.
 FROM_NUMPY = tuple(library.id for library in LIBRARIES if library.global_pin == "numpy-legacy")
 FROM_PYTHON = tuple(library.id for library in LIBRARIES if library.global_pin == "python-random")
 
 
 def _source(library):
-    own = Pin(id=library.id, holds=(library.id,), lines={"*": library.lines}, note=library.note)
+    own = Pin(id=library.id, sources=(library.id,), lines={"*": library.lines}, note=library.note)
     tried = (library.global_pin, own.id) if library.global_pin else (own.id,)
     return Source(
         id=library.id,
         family="generators",
         title="%s without a seed" % library.name,
         breaks=library.breaks,
-        # On Torch its generator is the backend's own: the source torch-seed.
+        # On the Torch backend, its generator is the source torch-seed.
         backends=tuple(name for name in EVERY_BACKEND if name != library.name),
-        experiment=Loosen(models=("seeded",), feed=True, pins=tried),
+        experiment=Unpin(models=("seeded",), feed=True, pins=tried),
         pins=(own,),
         needs=Needs(packages=(library.name,)),
         links=(library.link,),
@@ -259,16 +259,16 @@ SOURCES = tuple(_source(library) for library in LIBRARIES)
 
 
 def available(trial):
-    asked = [_BY_ID[name] for name in trial.request.loose if name in _BY_ID]
+    asked = [_BY_ID[name] for name in trial.request.unpinned if name in _BY_ID]
     missing = [
         library.name for library in asked if importlib.util.find_spec(library.module) is None
     ]
-    return "%s is not installed under test" % missing[0] if missing else None
+    return "%s is not installed in the audited environment" % missing[0] if missing else None
 
 
 def feed(trial, x, y):
     library = _BY_ID[trial.request.feed]
-    # Under the pin of a global generator the call stays as it is, without a seed.
+    # With the pin of a global generator, the call stays unseeded.
     seed = trial.seed if library.id in trial.request.pins else None
     trial.count(library.id)
     return batches.in_order(*library.rows(x, y, seed))

@@ -1,10 +1,10 @@
-"""Threads of the script's own: whose result comes first, and who draws first from a shared
-generator, is a race.
+"""Threads that the script starts: a race decides whose result comes first and who draws first from
+a shared generator.
 
 ``concurrent.futures.as_completed``, ``ThreadPool.imap_unordered`` and a list that several threads
-append to give their results in the order in which they are finished. No seed reaches it. From
-outside it is held by pools of one thread, results in the order in which they were asked for, and
-threads that are waited for, for a second at most, as soon as they are started.
+append to return results in the order in which they are finished. No seed affects this. detaudit
+pins this source from outside with pools of one thread, with results in the order in which they were
+requested, and by waiting for each thread, for one second at most, as soon as it is started.
 """
 
 import threading
@@ -13,27 +13,27 @@ from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
 
 ID = "thread-race"
 PIN = "one-pool-thread"
-# They start threads for themselves, pools of processes too
+# They start threads for their own use, as do pools of processes
 _POOLS = (
     "multiprocessing.",
     "concurrent.futures.",
 )
-# Seconds: a thread that runs for longer serves the whole script, and is not waited for
+# Seconds: a thread that runs for longer serves the whole script and is not waited for
 _PATIENCE = 1.0
 
 SOURCE = Source(
     id=ID,
     family="order",
-    title="threads of the script's own",
+    title="threads started by the script",
     breaks="Results are used in the order in which threads finish.",
     experiment=None,
     pins=(
         Pin(
             id=PIN,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "*": (
-                    "# iterate over the futures in the order in which they were submitted, not as_completed",
+                    "# iterate over the futures in the order in which they were submitted, not with as_completed",
                 )
             },
         ),
@@ -44,7 +44,7 @@ SOURCE = Source(
             "https://docs.python.org/3/library/concurrent.futures.html#concurrent.futures.as_completed",
         ),
     ),
-    advice="Use results in the order in which they were asked for: executor.map, or a list of futures.",
+    advice="Use results in the order in which they were requested: executor.map, or a list of futures.",
     script=InScript(
         PIN,
         race=True,
@@ -55,7 +55,7 @@ SOURCE = Source(
             Edit("first", calls=("ThreadPoolExecutor", "ThreadPool"), value="1"),
             Edit(
                 "wrap", calls=("start",), form="{call}, {owner}.join()"
-            ),  # of a thread: one after the other
+            ),  # of a thread: run them one after another
         ),
     ),
 )
@@ -67,19 +67,19 @@ def touch(session):
 
 
 def spy(session):
-    """Where results are taken as they come, besides where threads are started."""
-    tell_of_results(session, ID)
+    """Record where results are taken in the order of completion, and where threads are started."""
+    count_results(session, ID)
 
 
-def tell_of_results(session, source):
+def count_results(session, source):
     import concurrent.futures
     import multiprocessing.pool
 
-    session.tell(source, concurrent.futures, "as_completed")
-    session.tell(source, multiprocessing.pool.Pool, "imap_unordered")
+    session.count_calls(source, concurrent.futures, "as_completed")
+    session.count_calls(source, multiprocessing.pool.Pool, "imap_unordered")
 
 
-def hold(session, name):
+def pin_script(session, name):
     _pools(session, one=True)
     _threads(
         session,
@@ -93,7 +93,7 @@ def _pools(session, one):
     import concurrent.futures.thread
     import multiprocessing.pool
 
-    def telling(given):
+    def wrapper(given):
         def __init__(pool, *arguments, **named):
             if session.sites.led_here():
                 session.drew(ID)
@@ -103,21 +103,21 @@ def _pools(session, one):
 
         return __init__
 
-    session.wrap(concurrent.futures.ThreadPoolExecutor, "__init__", telling)
-    session.wrap(multiprocessing.pool.ThreadPool, "__init__", telling)
+    session.wrap(concurrent.futures.ThreadPoolExecutor, "__init__", wrapper)
+    session.wrap(multiprocessing.pool.ThreadPool, "__init__", wrapper)
     if one:
         ordered(session, multiprocessing.pool.ThreadPool, of_processes=False)
 
 
 def of_one_worker(arguments, named):
-    """The arguments of a pool that shall have one worker: what names another number goes."""
+    """Return the arguments of a pool with one worker: those that set another number are removed."""
     named.pop("max_workers", None)
     named.pop("processes", None)
     return (1,) + arguments[1:]
 
 
 def _threads(session, before, after=lambda thread: None):
-    """Call a function before and after the start of every thread that the script itself starts."""
+    """Call ``before`` and ``after`` around the start of each thread that the script starts."""
     start = threading.Thread.start
 
     def started(thread):
@@ -136,10 +136,10 @@ def _threads(session, before, after=lambda thread: None):
 
 
 def ordered(session, pool, of_processes):
-    """Results in the order in which they were asked for: those of processes, or those of threads
-    alone.
+    """Return results in the order in which they were requested, for pools of processes or of
+    threads only.
 
-    A future does not say where it runs, so those that a pool of processes is given are marked.
+    A future does not say where it runs, so those that a pool of processes returns are marked.
     """
     import concurrent.futures
 

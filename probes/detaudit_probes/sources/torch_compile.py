@@ -1,10 +1,11 @@
-"""``torch.compile``: the training step compiled as a whole, its operations fused.
+"""``torch.compile``: the training step compiled as a whole, with its operations fused.
 
-``compile(jit_compile=True)`` makes Keras hand its step on the Torch backend to ``torch.compile``,
-whose default compiler (Inductor) fuses operations, adds in another order, and on a CPU vectorises
-for the machine's own instruction set. So a compiled step ends on other bits than an eager one.
-``jit_compile="auto"``, the default, is eager there (Keras 3.15, ``keras/src/trainers/trainer.py``,
-``_resolve_auto_jit_compile``). Compiling takes tens of seconds on a CPU and needs a C++ compiler.
+With ``compile(jit_compile=True)``, Keras passes its step on the Torch backend to ``torch.compile``.
+Its default compiler (Inductor) fuses operations, adds in a different order and, on a CPU,
+vectorizes for the machine's instruction set, so a compiled step ends with different bits than an
+eager one. ``jit_compile="auto"``, the default, is eager there (Keras 3.15,
+``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile``). Compiling takes tens of seconds
+on a CPU and needs a C++ compiler.
 """
 
 import os
@@ -21,7 +22,7 @@ SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="compilation with torch.compile",
-    breaks="A compiled step fuses its operations and adds in another order.",
+    breaks="A compiled step fuses its operations and adds in a different order.",
     backends=("torch",),
     experiment=Compare(
         models=("mlp",),
@@ -38,21 +39,20 @@ SOURCE = Source(
             "https://keras.io/api/models/model_training_apis/#compile-method",
         ),
     ),
-    advice="Compile in all runs that are compared, or in none, with one version of Torch and one instruction set.",
+    advice="Compile in all runs that you compare or in none, with the same version of Torch and instruction set.",
 )
 
 
-def watch(trial):
-    """Raises Unavailable where a step is to be compiled and cannot be."""
+def start_counting(trial):
+    """Raises Unavailable if the step is to be compiled and cannot be."""
     compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++", "clang"]
     if trial.settings.jit_compile is True and not any(map(shutil.which, compilers)):
         raise Unavailable(
-            "torch.compile needs a C++ compiler, and there is no %s on PATH"
-            % " or ".join(compilers)
+            "torch.compile needs a C++ compiler, but no %s is on PATH" % " or ".join(compilers)
         )
 
 
-def see(trial):
-    """How many graphs were compiled in this process."""
-    dynamo = sys.modules.get("torch._dynamo")  # only where something was to be compiled
+def count_uses(trial):
+    """Return how many graphs were compiled in this process."""
+    dynamo = sys.modules.get("torch._dynamo")  # imported only if something was to be compiled
     return int(dynamo.utils.counters["stats"]["unique_graphs"]) if dynamo is not None else 0

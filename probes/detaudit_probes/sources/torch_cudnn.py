@@ -1,33 +1,32 @@
-"""cuDNN under Torch: which algorithm of a convolution is taken, and by whom.
+"""cuDNN under Torch: how the algorithm of a convolution is chosen.
 
 ``torch.backends.cudnn.benchmark = True`` times the algorithms that cuDNN offers for each new shape
-and takes the fastest, a choice by the clock, which may fall differently in the next process; it is
-off by default, and then cuDNN's own heuristic chooses. ``torch.backends.cudnn.deterministic =
-True`` leaves only algorithms that repeat themselves, and
-``torch.use_deterministic_algorithms(True)`` implies it. ``torch.backends.cudnn.enabled = False``
-takes Torch's own kernels. (Torch: reproducibility.)
+and takes the fastest, so the choice may change from process to process. It is off by default; then
+cuDNN's own heuristic chooses. ``torch.backends.cudnn.deterministic = True`` allows only
+deterministic algorithms, and ``torch.use_deterministic_algorithms(True)`` implies it.
+``torch.backends.cudnn.enabled = False`` uses Torch's own kernels. (Torch: reproducibility.)
 
-This experiment has not run on a GPU yet; what is said of one is from the documentation linked
-below.
+This experiment has not been run on a GPU yet. What this page says about GPUs comes from the
+documentation linked below.
 """
 
 from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source
 from detaudit_probes.protocol import own_setting
 
 ID = "torch-cudnn"
-GPU_KERNELS = "gpu-kernels"  # the base condition pins them, by op determinism, which is one of the settings here
+GPU_KERNELS = "gpu-kernels"  # pinned by op determinism in the base condition; a setting here
 DETERMINISTIC = "torch-cudnn-deterministic"
 
 SOURCE = Source(
     id=ID,
     family="gpu",
     title="cuDNN under Torch",
-    breaks="The algorithm of a convolution is chosen by timing, and some algorithms add in an order of their own.",
+    breaks="Convolution algorithms may be chosen by timing, and some of them add in a varying order.",
     backends=("torch",),
     experiment=Compare(
         models=("cnn", "lstm"),
         settings=(
-            Setting("as it is", without=(GPU_KERNELS,)),
+            Setting("default", without=(GPU_KERNELS,)),
             Setting("benchmark", without=(GPU_KERNELS,), settings=own_setting(ID, "benchmark")),
             Setting("deterministic", without=(GPU_KERNELS,), pins=(DETERMINISTIC,)),
             Setting("op determinism", pins=("op-determinism",)),
@@ -38,7 +37,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=DETERMINISTIC,
-            holds=(ID,),
+            sources=(ID,),
             lines={
                 "torch": (
                     "import torch",
@@ -46,7 +45,7 @@ SOURCE = Source(
                     "torch.backends.cudnn.benchmark = False",
                 )
             },
-            note="not run on a GPU yet; by the documentation for convolutions alone",
+            note="not run on a GPU yet; according to the documentation, for convolutions only",
         ),
     ),
     needs=Needs(gpus=1),
@@ -59,12 +58,12 @@ SOURCE = Source(
             "https://docs.pytorch.org/docs/stable/backends.html#torch-backends-cudnn",
         ),
     ),
-    advice="Leave benchmark off, use deterministic algorithms, and one cuDNN version everywhere.",
+    advice="Leave benchmark off, enable deterministic algorithms, and use the same cuDNN version everywhere.",
 )
 
 
-def watch(trial):
-    """Set what the setting asks for."""
+def start_counting(trial):
+    """Apply the setting."""
     import torch
 
     if trial.own_setting(ID) == "benchmark":
@@ -79,8 +78,8 @@ def pin(trial):
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
 
 
-def see(trial):
-    """1 where a GPU is in use by a build of Torch that has cuDNN."""
+def count_uses(trial):
+    """Return 1 if a GPU is used by a build of Torch that has cuDNN, else 0."""
     import torch
 
     return int(trial.backend.gpu_in_use() and torch.backends.cudnn.is_available())

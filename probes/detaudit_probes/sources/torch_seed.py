@@ -1,14 +1,14 @@
 """Torch's default generator: on the Torch backend it decides the order in which ``fit`` shuffles.
 
-There ``fit(shuffle=True)`` takes its batches from a ``torch.utils.data.DataLoader`` whose
+There, ``fit(shuffle=True)`` takes its batches from a ``torch.utils.data.DataLoader`` whose
 ``RandomSampler`` draws from Torch's default generator
-(``keras/src/trainers/data_adapters/array_data_adapter.py``, ``get_torch_dataloader``), which a
-fresh process seeds from the operating system (``at::detail::getDefaultCPUGenerator``). So do
-Torch's own dropout and ``torch.rand``; Keras' layers draw from seed generators of their own.
+(``keras/src/trainers/data_adapters/array_data_adapter.py``, ``get_torch_dataloader``), which a new
+process seeds from the operating system (``at::detail::getDefaultCPUGenerator``). Torch's own
+dropout and ``torch.rand`` draw from it too; Keras' layers draw from their own seed generators.
 """
 
 from detaudit_probes import backends
-from detaudit_probes.declare import Edit, InScript, Link, Loosen, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 
 ID = "torch-seed"
 
@@ -16,13 +16,13 @@ SOURCE = Source(
     id=ID,
     family="generators",
     title="Torch's default generator",
-    breaks="fit shuffles its batches with an unseeded generator.",
+    breaks="fit shuffles its batches with this generator, which is unseeded by default.",
     backends=("torch",),
-    experiment=Loosen(models=("mlp",)),
+    experiment=Unpin(models=("mlp",)),
     pins=(
         Pin(
             id=ID,
-            holds=(ID,),
+            sources=(ID,),
             lines={"torch": ("import torch", "torch.manual_seed({seed})")},
         ),
     ),
@@ -46,7 +46,7 @@ SOURCE = Source(
     ),
 )
 
-#: What draws from the default generator where it is given no other.
+#: Functions and methods that draw from the default generator unless they are given another.
 _FUNCTIONS = (
     "bernoulli",
     "multinomial",
@@ -77,11 +77,11 @@ def pin(trial):
     trial.backend.seed(trial.seed)
 
 
-def see(trial):
+def count_uses(trial):
     return trial.moved("torch")
 
 
-def hold(session, name):
+def pin_script(session, name):
     session.after_import("torch", lambda: backends.get("torch").seed(session.seed))
 
 
@@ -90,7 +90,7 @@ def touch(session):
 
 
 def touched(session, name):
-    """Whether the default generator moved between Torch's import and the end."""
+    """Whether the default generator's state changed between Torch's import and the end."""
     before = session.remembered.get(ID)
     return int(before is not None and before != _state())
 
@@ -108,9 +108,9 @@ def spy(session):
 def _spy(session):
     import torch
 
-    session.tell(ID, torch, *_FUNCTIONS)
-    session.tell(ID, torch.Tensor, *_METHODS)
-    session.tell(
+    session.count_calls(ID, torch, *_FUNCTIONS)
+    session.count_calls(ID, torch.Tensor, *_METHODS)
+    session.count_calls(
         ID,
         torch.nn.functional,
         "dropout",

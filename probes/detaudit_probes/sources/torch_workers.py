@@ -1,11 +1,11 @@
-"""A Torch ``DataLoader`` with workers: each worker process has generators of its own.
+"""A Torch ``DataLoader`` with workers: each worker process has its own generators.
 
-A loader draws one base seed from Torch's generator for each pass, and gives worker ``i`` that seed
-and ``i`` for ``random``, Torch and NumPy (``torch/utils/data/_utils/worker.py``). So what a
-``Dataset`` draws while it augments is pinned where Torch's generator is, for one number of workers:
-with another number another worker draws for a row, and with none the rows draw from the script's
-own generators. A worker that makes its own generator from nothing (``numpy.random.default_rng()``)
-is reached by no seed.
+For each pass, a loader draws one base seed from Torch's generator. Worker ``i`` seeds ``random``,
+Torch and NumPy from that seed and ``i`` (``torch/utils/data/_utils/worker.py``). So pinning Torch's
+generator also pins the draws of a ``Dataset`` that augments, as long as the number of workers is
+the same. With a different number, a different worker draws for a row, and without workers the rows
+draw from the script's own generators. No seed affects a worker that creates its own unseeded
+generator (``numpy.random.default_rng()``).
 """
 
 from detaudit_probes.declare import Compare, Link, Setting, Source
@@ -17,14 +17,14 @@ SOURCE = Source(
     id=ID,
     family="order",
     title="the workers of a Torch DataLoader",
-    breaks="Another number of workers gives each row another draw.",
+    breaks="With a different number of workers, each row gets different random numbers.",
     backends=("torch",),
     experiment=Compare(
         models=("mlp",),
         settings=(
             Setting("2 workers", settings=Settings(loader_workers=2)),
             Setting("1 worker", settings=Settings(loader_workers=1)),
-            Setting("no worker", settings=Settings(loader_workers=0)),
+            Setting("no workers", settings=Settings(loader_workers=0)),
         ),
         feed=True,
     ),
@@ -38,16 +38,16 @@ SOURCE = Source(
             "https://docs.pytorch.org/docs/stable/data.html#data-loading-randomness",
         ),
     ),
-    advice="Train with one number of workers everywhere, or draw from a generator made of the row's number.",
+    advice="Use the same number of workers everywhere, or seed a generator with each row's number.",
 )
 
 
-def see(trial):
+def count_uses(trial):
     return trial.counts.get(ID, 0)
 
 
 def feed(trial, x, y):
-    """Rows with noise that the workers draw, in order, in batches of four."""
+    """Return rows with noise that the workers draw, in order, in batches of four."""
     import torch
 
     class Noisy(torch.utils.data.Dataset):

@@ -1,17 +1,18 @@
-"""Memory that is read before it is written: what ``torch.empty`` returns is whatever was left
-there.
+"""Memory that is read before it is written: ``torch.empty`` returns whatever was left there.
 
-A layer that reads such memory, or a kernel that leaves a part of its result unwritten, computes
-with the remains of other tensors, which differ from process to process.
-``torch.use_deterministic_algorithms(True)`` fills what ``torch.empty`` and its kin return, with
-NaN, or the largest integer, as long as ``torch.utils.deterministic.fill_uninitialized_memory`` is
-True, its default: so a loss that turns into NaN under deterministic algorithms points here. Filling
-costs a pass over memory for every such tensor; those who have no such bug switch it off. The
-probe's layer leaves random numbers in memory that it frees, in every trial, pinned or not, and then
-reads as much memory as it has freed.
+A layer that reads such memory, or a kernel that leaves some of its result unwritten, computes with
+the remains of other tensors, which vary from process to process.
+``torch.use_deterministic_algorithms(True)`` fills the results of ``torch.empty`` and similar
+functions with NaN, or the largest integer, as long as
+``torch.utils.deterministic.fill_uninitialized_memory`` is True, its default. So a loss that becomes
+NaN under deterministic algorithms points to this source. Filling costs a pass over memory for every
+such tensor; without such a bug, you can disable it.
+
+The probe's layer writes random numbers into memory and frees it, in every trial, pinned or not;
+then it reads the same amount of memory.
 """
 
-from detaudit_probes.declare import Link, Loosen, Source
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread
 
 ID = "uninitialized-memory"
@@ -19,10 +20,10 @@ ID = "uninitialized-memory"
 SOURCE = Source(
     id=ID,
     family="parallel arithmetic",
-    title="memory that is read before it is written",
-    breaks="torch.empty returns what other tensors have left there.",
+    title="uninitialized memory",
+    breaks="torch.empty returns memory that contains the remains of other tensors.",
     backends=("torch",),
-    experiment=Loosen(models=("source:" + ID,), pins=("op-determinism",)),
+    experiment=Unpin(models=("source:" + ID,), pins=("op-determinism",)),
     links=(
         Link(
             "torch.utils.deterministic.fill_uninitialized_memory",
@@ -30,11 +31,11 @@ SOURCE = Source(
         ),
         Link("torch.empty", "https://docs.pytorch.org/docs/stable/generated/torch.empty.html"),
     ),
-    advice="Use torch.zeros where not every element is written before it is read.",
+    advice="Use torch.zeros unless every element is written before it is read.",
 )
 
-#: Elements: a tensor that the allocator takes from what was freed, not from new pages, which are
-#: zero.
+#: Elements: the allocator takes a tensor of this size from freed memory, not from new pages, which
+#: are zero.
 SIZE = 4096
 
 
@@ -43,7 +44,7 @@ def model(trial):
     import torch
 
     class Remains(keras.layers.Layer):
-        """Its input, and a number made of memory that nobody has written since it was allocated."""
+        """Its input plus a number computed from memory that was allocated but not written."""
 
         def call(self, x):
             if x.device.type == "meta":  # Keras asks for the shape

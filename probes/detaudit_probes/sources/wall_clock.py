@@ -1,8 +1,8 @@
-"""A budget of time: a training that ends after so many seconds has another number of steps in every
-run.
+"""A wall-time budget: training that ends after a number of seconds has a different number of steps
+in every run.
 
-It is the clock again, not as a seed but as an end. From outside it is held as the clock is: by one
-that moves on by a fixed tick at every call (pin ``clock``).
+It depends on the clock, which decides not a seed but when training ends. detaudit pins it from
+outside with a clock that advances by a fixed tick at every call (pin ``clock``).
 """
 
 from detaudit_probes.declare import Link, Source
@@ -12,9 +12,9 @@ ID = "wall-clock"
 SOURCE = Source(
     id=ID,
     family="order",
-    title="a budget of wall time",
-    breaks="Training ends when a clock says so, after another number of steps in every run.",
+    title="a wall-time budget",
+    breaks="Training ends after a given time, so the number of steps varies from run to run.",
     experiment=None,
     links=(Link("time.monotonic", "https://docs.python.org/3/library/time.html#time.monotonic"),),
-    advice="End a training after a number of steps or epochs; measure the time, but do not decide by it.",
+    advice="End training after a number of steps or epochs, not after a given time.",
 )

@@ -1,27 +1,28 @@
-"""XLA: the training step compiled as a whole, its operations fused.
+"""XLA: the training step compiled as a whole, with its operations fused.
 
-A fused kernel adds in another order and rounds less often, so ``compile(jit_compile=True)`` moves
-every model. Keras' default is ``jit_compile="auto"``, and what that means depends on the machine:
-on the TensorFlow backend of Keras 3.15 it compiles where there is a GPU and every layer supports
-it, and not on a machine with CPUs only, under ``tf.distribute`` or under op determinism
-(``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile`` and ``model_supports_jit``).
-``run_eagerly=True`` overrides it. Compiling costs seconds for each new shape of a batch.
+A fused kernel adds in a different order and rounds less often, so ``compile(jit_compile=True)``
+changes the results of every model. Keras' default is ``jit_compile="auto"``, and its meaning
+depends on the machine. On the TensorFlow backend of Keras 3.15, it compiles if there is a GPU and
+every layer supports it; it does not compile on a machine with CPUs only, under ``tf.distribute``,
+or under op determinism (``keras/src/trainers/trainer.py``, ``_resolve_auto_jit_compile`` and
+``model_supports_jit``). ``run_eagerly=True`` overrides it. Compiling takes seconds for each new
+batch shape.
 
-On the JAX backend "auto" compiles everywhere, and ``jit_compile=False`` calls the step operation by
-operation, each of which XLA compiles by itself (``keras/src/backend/jax/trainer.py``).
+On the JAX backend, "auto" always compiles. ``jit_compile=False`` runs the step operation by
+operation, and XLA compiles each operation separately (``keras/src/backend/jax/trainer.py``).
 """
 
 from detaudit_probes.declare import Compare, Link, Setting, Source
 from detaudit_probes.protocol import Settings
 
 ID = "xla"
-STEP = "train_step"  # the method of a model that Keras has compiled
+STEP = "train_step"  # the method of a model that Keras compiles
 
 SOURCE = Source(
     id=ID,
     family="kernels and compilers",
     title="compilation with XLA",
-    breaks="A compiled step fuses its operations, adds in another order and rounds less often.",
+    breaks="A compiled step fuses its operations, adds in a different order and rounds less often.",
     backends=("tensorflow", "jax", "tf_keras"),
     experiment=Compare(
         models=("mlp", "lstm"),
@@ -38,13 +39,13 @@ SOURCE = Source(
         ),
         Link("XLA: optimizing compiler", "https://www.tensorflow.org/xla"),
     ),
-    advice='Name jit_compile in compile(): its default, "auto", compiles on one machine and not on another.',
+    advice='Pass jit_compile to compile(): its default, "auto", compiles on some machines and not on others.',
 )
 
 
-def watch(trial):
-    """Count how often JAX traces a whole training step to compile it; it tells so of every function
-    that it traces.
+def start_counting(trial):
+    """Count how often JAX traces a whole training step to compile it: JAX logs every function that
+    it traces.
     """
     if trial.request.backend == "jax":
         import jax
@@ -56,9 +57,9 @@ def watch(trial):
         )
 
 
-def see(trial):
-    """How many functions in this process must be compiled by XLA, from the runtime's own library;
-    on JAX, how many training steps were traced.
+def count_uses(trial):
+    """Return how many functions of this process must be compiled by XLA, from the runtime's own
+    library; on JAX, how many training steps were traced.
     """
     if trial.request.backend == "jax":
         return trial.counts.get(ID, 0)

@@ -1,1 +1,1 @@
-"""A trial of ours: the nest that forks it, the worker that trains, the recorder."""
+"""A trial of a scan: the nest that forks it, the worker that trains, the recorder."""

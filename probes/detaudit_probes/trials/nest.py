@@ -1,7 +1,7 @@
 """A nest: a process that has imported a framework and forks one child per trial.
 
-It creates no runtime state of the framework, so a child starts as a fresh process would, without
-paying for the import. It ends, with every child, when the engine is gone.
+It creates no runtime state of the framework, so a child starts like a new process, without the cost
+of the import. The nest and every child end when the engine is gone.
 """
 
 import json
@@ -30,14 +30,15 @@ class _Child:
 
 
 def main(control: str) -> int:
-    """Serve the control folder until the engine closes the command pipe. The exit status."""
+    """Serve the control folder until the engine closes the command pipe; return the exit status."""
     with open(os.path.join(control, protocol.NEST_FILE), encoding="utf-8") as file:
         plan = json.load(file)
     hello = os.path.join(control, protocol.HELLO_FILE)
     if plan["protocol"] != protocol.PROTOCOL:
         failure = {
             "kind": "protocol",
-            "message": "engine speaks %s, guest %s" % (plan["protocol"], protocol.PROTOCOL),
+            "message": "the engine uses protocol %s, the guest protocol %s"
+            % (plan["protocol"], protocol.PROTOCOL),
         }
         write_json(hello, _hello(failure=failure))
         return 1
@@ -64,13 +65,13 @@ def _hello(failure: Optional[Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def _import_all(names: Tuple[str, ...]) -> Optional[Dict[str, Any]]:
-    """Import the framework; a failure is data, with the module that was asked for and the one
-    missing.
+    """Import the framework. A failure is returned as data, with the requested module and the
+    missing one.
     """
     for name in names:
         try:
             __import__(name)
-        except BaseException as error:  # an import may even call sys.exit
+        except BaseException as error:  # an import may call sys.exit
             missing = getattr(error, "name", None) if isinstance(error, ImportError) else None
             return {
                 "kind": "import-failed",
@@ -96,7 +97,7 @@ def _watch_lifeline(descriptor: int) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Become the reaper of grandchildren whose parents die, where the system allows, to end them
+    """Become the reaper of grandchildren whose parents die, if the system allows it, to end them
     too.
     """
     _control(_PR_SET_CHILD_SUBREAPER, 1)
@@ -112,7 +113,7 @@ def _control(option: int, value: int) -> None:
 
 
 def _alone(control: str, plan: Dict[str, Any]) -> int:
-    """One trial without a fork: the fresh process that ``--isolate`` and a GPU ask for."""
+    """Run one trial without a fork: the fresh process that ``--isolate`` and a GPU require."""
     line = os.read(plan["commands"], 100).decode("ascii")
     if not line:
         return 0
@@ -130,7 +131,7 @@ def _run_trial(folder: str, plan: Dict[str, Any]) -> bool:
 
 
 def _redirect(folder: str) -> None:
-    """The child's output goes to files of its own; it is given nothing to read."""
+    """Send the child's output to its own files; its input is empty."""
     for name, descriptor in ((protocol.STDOUT_FILE, 1), (protocol.STDERR_FILE, 2)):
         file = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, descriptor)
@@ -147,8 +148,8 @@ def _serve(control: str, plan: Dict[str, Any]) -> int:
     while open_for_more or children:
         _reap(control, children)
         _end_late(children)
-        watched = [commands] if open_for_more else []
-        if not select.select(watched, [], [], 0.01 if children else 5.0)[0]:
+        recorded = [commands] if open_for_more else []
+        if not select.select(recorded, [], [], 0.01 if children else 5.0)[0]:
             continue
         data = os.read(commands, 65536)
         open_for_more = bool(data)
@@ -191,7 +192,9 @@ def _child(folder: str, plan: Dict[str, Any]) -> None:
 
 
 def _reap(control: str, children: Dict[int, _Child]) -> None:
-    """Collect what has ended: children leave an ``exit.json``; adopted orphans leave nothing."""
+    """Collect the processes that have ended: children leave an ``exit.json``, adopted orphans leave
+    nothing.
+    """
     while True:
         try:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -202,7 +205,7 @@ def _reap(control: str, children: Dict[int, _Child]) -> None:
         child = children.pop(pid, None)
         if child is None:
             continue
-        _kill(pid)  # its process group: grandchildren that are still there
+        _kill(pid)  # its process group: grandchildren that are still running
         _end_orphans(children)
         folder = os.path.join(control, protocol.TRIALS_FOLDER, str(child.trial))
         write_json(
@@ -218,7 +221,7 @@ def _reap(control: str, children: Dict[int, _Child]) -> None:
 
 
 def _end_orphans(children: Dict[int, _Child]) -> None:
-    """End adopted grandchildren that left their process group: they hang from this process now."""
+    """End adopted grandchildren that left their process group; this process is now their parent."""
     listing = "/proc/self/task/%d/children" % os.getpid()
     if not os.path.exists(listing):
         return

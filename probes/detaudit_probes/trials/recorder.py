@@ -1,9 +1,9 @@
-"""Observing a training of a tiny model: what went in, what came out, what was updated, bit for bit.
+"""Recording the training of a tiny model, bit for bit: inputs, outputs and updates.
 
-The compiled step is asked to return what it computed (batch, predictions, loss, gradients; under
-XLA the batch alone) beside its logs; weights and optimizer state are read on the host after the
-step. That the watched training ends on the bits of a bare one is shown by
-``tests/frameworks/test_observer.py``.
+The compiled step returns what it computed (batch, predictions, loss, gradients; with XLA only the
+batch) beside its logs. Weights and optimizer state are read on the host after the step.
+``tests/frameworks/test_observer.py`` shows that a recorded training ends with the bits of an
+unrecorded one.
 """
 
 import time
@@ -20,13 +20,13 @@ RETURNED = "detaudit"
 class Recorder:
     """Writes the observations of one trial to its trace.
 
-    ``watched`` false records the bare minimum: initial and final weights, and the time of each
-    step. ``pinpoint`` is the step that is replayed, by who replays it; nothing is recorded while it
+    If ``recorded`` is false, it records the minimum only: initial and final weights, and the time
+    of each step. ``pinpoint`` is the step that is replayed; nothing is recorded while the recorder
     is ``paused`` for that.
     """
 
-    def __init__(self, trace: TraceWriter, backend: Any, watched: bool = True) -> None:
-        self.trace, self.backend, self.watched = trace, backend, watched
+    def __init__(self, trace: TraceWriter, backend: Any, recorded: bool = True) -> None:
+        self.trace, self.backend, self.recorded = trace, backend, recorded
         self.fits = 0
         self.steps = 0
         self.epochs = 0
@@ -38,10 +38,10 @@ class Recorder:
 
     @property
     def recording(self) -> bool:
-        return self.watched and not self.paused
+        return self.recorded and not self.paused
 
     def alive(self) -> List[Any]:
-        """Every variable of the models that are trained: what a replayed step sets back."""
+        """Return every variable of the trained models: a replayed step restores them."""
         found = [
             one
             for model in self._models
@@ -54,14 +54,12 @@ class Recorder:
         self.trace.once_each("rng", [("%s %s" % (name, when), state) for name, state in states])
 
     def initial(self, model: Any) -> None:
-        """Record the weights as they are before the first step."""
+        """Record the weights before the first step."""
         weights = [(name_of(variable), self.backend.read(variable)) for variable in model.weights]
         self._digests["init"] += self.trace.once_each("init", weights)
 
     def final(self, model: Any) -> None:
-        """Record the weights as they are after the last step; the digest is that of the last
-        ``fit``.
-        """
+        """Record the weights after the last step; the digest is that of the last ``fit``."""
         self.backend.sync(model)
         weights = [
             (name_of(variable) + " at the end", self.backend.read(variable))
@@ -70,15 +68,15 @@ class Recorder:
         self._digests["final"] = self.trace.once_each("update", weights)
 
     def value(self, stage: str, name: str, value: Any, final: bool = False) -> None:
-        """Record something that a source's own procedure computed; ``final`` where it is what the
-        procedure ends on.
+        """Record a value that a source's own procedure computed; ``final`` if it is the procedure's
+        result.
         """
         record = self.trace.once(stage, name, value)
         if final:
             self._digests["final"].append(record)
 
     def close(self) -> None:
-        """Leave the digests that are compared across audits, and the measures, in the trace."""
+        """Write the digests that are compared across audits, and the measures, to the trace."""
         digests = {
             name: fingerprint.sha256(records) for name, records in self._digests.items() if records
         }
@@ -88,10 +86,10 @@ class Recorder:
         )
 
     def callback(self, model: Any) -> Any:
-        """A Keras callback that records one ``fit`` of ``model``, which must be compiled."""
+        """Return a Keras callback that records one ``fit`` of ``model``, which must be compiled."""
         self.initial(model)
         self._models = [one for one in self._models if one is not model] + [model]
-        if self.watched:
+        if self.recorded:
             _return_what_was_computed(model, self.backend)
         if self.pinpoint is not None:
             _follow(self.pinpoint, model)
@@ -122,14 +120,14 @@ class Recorder:
 
 
 def name_of(variable: Any) -> str:
-    """Its path; in Keras 2 its name, which is none for what the optimizer made."""
+    """Return its path; in Keras 2 its name, which variables of the optimizer do not have."""
     return str(getattr(variable, "path", None) or variable.name or "variable")
 
 
 def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
     import keras
 
-    class Watch(keras.callbacks.Callback):
+    class RecordingCallback(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
             self.step, self.began, self.taken = 0, 0.0, False
@@ -140,7 +138,7 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
 
         def on_train_batch_end(self, batch, logs=None):
             recorder.step_seconds.append(_clock() - self.began)
-            if recorder.watched:
+            if recorder.recorded:
                 returned = _returned(model, logs or {})
                 if self.taken:
                     _replay(
@@ -157,7 +155,7 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
             self.step += 1
             recorder.steps += 1
 
-        # As Keras called them before 2.3; where both are known, these are not called.
+        # Keras' names before 2.3; versions that know both names do not call these.
         on_batch_begin, on_batch_end = on_train_batch_begin, on_train_batch_end
 
         def on_epoch_end(self, epoch, logs=None):
@@ -166,11 +164,11 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
         def on_train_end(self, logs=None):
             recorder.final(model)
 
-    return Watch()
+    return RecordingCallback()
 
 
 def _follow(pinpoint: Any, model: Any) -> None:
-    """Let the pinpoint meet the steps of the ``fit`` that comes."""
+    """Let the pinpoint observe the steps of the ``fit`` that follows."""
     make = model.make_train_function
 
     def make_train_function(*arguments, **named):
@@ -181,7 +179,7 @@ def _follow(pinpoint: Any, model: Any) -> None:
 
 
 def _replay(pinpoint: Any, model: Any, batch: List[Any]) -> None:
-    """The step that has just run, again, on the batch that it returned."""
+    """Replay the step that has just run, on the batch that it returned."""
     import tensorflow as tf
 
     data = tuple(batch)
@@ -195,34 +193,34 @@ def _replay(pinpoint: Any, model: Any, batch: List[Any]) -> None:
 def _return_what_was_computed(model: Any, backend: Any) -> None:
     """Make the step return its batch, and what the backend can catch of it, beside its logs.
 
-    The tensors are those of the step itself, caught where Keras hands them on; no operation is
-    added but the outputs. A tuple passes Keras' logs untouched, where a one-element array would
-    become a Python float.
+    The tensors are those of the step itself, caught where Keras passes them on; no operation is
+    added except the outputs. A tuple passes through Keras' logs unchanged, while a one-element
+    array would become a Python float.
     """
     if hasattr(model, "_detaudit_caught"):
         return
     caught: List[Named] = []
     model._detaudit_caught, model._detaudit_names = caught, []
-    backend.watch_step(model, caught)
+    backend.record_step(model, caught)
     if not hasattr(model, "train_step"):
-        return  # before TensorFlow 2.2: what was caught are arrays
+        return  # before TensorFlow 2.2: the caught values are arrays
     train_step = model.train_step
 
-    def watched_step(*given):
+    def recording_step(*given):
         del caught[:]
         caught.extend(("data", name, value) for name, value in keras3.named("batch", given[-1]))
         returned = train_step(*given)
-        # JAX hands its state through
+        # JAX passes its state through
         logs, state = (returned, ()) if len(given) == 1 else (returned[0], returned[1:])
         model._detaudit_names = [(stage, name) for stage, name, _ in caught]
         logs = dict(logs, **{RETURNED: tuple(value for _, _, value in caught)})
         return (logs,) + state if state else logs
 
-    model.train_step = watched_step
+    model.train_step = recording_step
 
 
 def _returned(model: Any, logs: Any) -> List[Named]:
-    """What the step that has just ended has computed."""
+    """Return what the last step has computed."""
     if RETURNED in logs:
         return [
             (stage, name, value)

@@ -1,4 +1,4 @@
-"""One trial, in a process of its own: hold, loosen, build, train, record."""
+"""One trial, in a process of its own: pin, unpin, build, train, record."""
 
 import os
 import random
@@ -21,7 +21,7 @@ Declared = Dict[str, Tuple[Source, ModuleType]]
 
 
 def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...]) -> bool:
-    """Run the trial and leave its trace in ``folder``; true where it completed."""
+    """Run the trial and leave its trace in ``folder``; return whether it completed."""
     writer = trace.TraceWriter(
         folder, request.trial, codec.encode(request), request.fingerprint, request.keep_bytes
     )
@@ -31,7 +31,7 @@ def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...])
     except Unavailable as reason:
         outcome = {"kind": "unavailable", "reason": str(reason)}
     except BaseException as error:
-        # The trial's own failure is data about the child, whatever its class
+        # A failure of the trial, of whatever class, is data about the child
         sys.stderr.write(traceback.format_exc())
         outcome = {
             "kind": "failed",
@@ -44,7 +44,9 @@ def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...])
 
 
 def _where(error: BaseException) -> str:
-    """The innermost frame as ``file:line in function``, with the file's last two parts only."""
+    """Return the innermost frame as ``file:line in function``, with only the last two parts of the
+    path.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return ""
@@ -61,46 +63,50 @@ def _train(
     declared, pins = sources.declared(modules), sources.pins(modules)
     protocol.check_own_settings(request.settings, declared)
     backend = backends.get(request.backend)
-    held = {source for pin in request.pins for source in pins[pin][0].holds}
-    trial = Trial(request, folder, backend, held)
+    pinned = {source for pin in request.pins for source in pins[pin][0].sources}
+    trial = Trial(request, folder, backend, pinned)
     backend.configure(trial)
     _freshen(trial)
     _check_available(trial, declared)
-    _watch(trial, declared)
+    _start_counting(trial, declared)
     _provoke(trial, declared)
     _pin(trial, pins)
     if trial.orders.placebo is not None:
         placebos.apply(trial.orders.placebo, trial)
     writer.note("facts", facts.of_environment(backend))
-    watch = recorder.Recorder(writer, backend, watched=trial.orders.watch)
+    recording = recorder.Recorder(writer, backend, recorded=trial.orders.record)
     if trial.orders.pinpoint is not None:
-        watch.pinpoint = step.Pinpoint(watch, trial.orders.pinpoint, request.fingerprint)
-        watch.pinpoint.on(request.backend)
+        recording.pinpoint = step.Pinpoint(recording, trial.orders.pinpoint, request.fingerprint)
+        recording.pinpoint.on(request.backend)
     trial.remember_generators()
-    backend.watch_draws()
-    watch.generators("at the start")
-    _fit(trial, watch, declared)
-    watch.generators("at the end")
+    backend.count_draws()
+    recording.generators("at the start")
+    _fit(trial, recording, declared)
+    recording.generators("at the end")
     writer.note(
         "evidence",
         {
-            name: module.see(trial) if hasattr(module, "see") else trial.counts.get(name, 0)
+            name: module.count_uses(trial)
+            if hasattr(module, "count_uses")
+            else trial.counts.get(name, 0)
             for name, (_, module) in _here(trial, declared).items()
         },
     )
     writer.measure(max_rss=facts.max_rss())
-    watch.close()
-    if watch.pinpoint is not None:
-        watch.pinpoint.leave(folder)
+    recording.close()
+    if recording.pinpoint is not None:
+        recording.pinpoint.leave(folder)
 
 
 def _here(trial: Trial, declared: Declared) -> Declared:
-    """The sources that exist on the trial's backend: the others' functions are not to be called."""
+    """Return the sources that exist on the trial's backend; the functions of others must not be
+    called.
+    """
     return {name: one for name, one in declared.items() if trial.request.backend in one[0].backends}
 
 
 def _freshen(trial: Trial) -> None:
-    """Reseed what a fork would share with its siblings, as a fresh process would be seeded."""
+    """Reseed what a fork would share with its siblings, as in a new process."""
     import numpy
 
     random.seed(trial.entropy(32))
@@ -109,27 +115,27 @@ def _freshen(trial: Trial) -> None:
 
 
 def _check_available(trial: Trial, declared: Declared) -> None:
-    for name in {trial.request.feed, trial.request.procedure} | set(trial.request.loose):
+    for name in {trial.request.feed, trial.request.procedure} | set(trial.request.unpinned):
         if name is not None and hasattr(declared[name][1], "available"):
             reason = declared[name][1].available(trial)
             if reason:
                 raise Unavailable(reason)
 
 
-def _watch(trial: Trial, declared: Declared) -> None:
+def _start_counting(trial: Trial, declared: Declared) -> None:
     for _, module in _here(trial, declared).values():
-        if hasattr(module, "watch"):
-            module.watch(trial)
+        if hasattr(module, "start_counting"):
+            module.start_counting(trial)
 
 
 def _provoke(trial: Trial, declared: Declared) -> None:
-    for name in trial.request.loose:
+    for name in trial.request.unpinned:
         if hasattr(declared[name][1], "provoke"):
             declared[name][1].provoke(trial)
 
 
 def _pin(trial: Trial, pins: Dict[str, Tuple[Pin, ModuleType]]) -> None:
-    """Apply the pins in the order of the request: a later seed wins over an earlier, wider one."""
+    """Apply the pins in the order of the request: a later seed overrides an earlier, wider one."""
     for name in trial.request.pins:
         pin, module = pins[name]
         if (
@@ -140,25 +146,25 @@ def _pin(trial: Trial, pins: Dict[str, Tuple[Pin, ModuleType]]) -> None:
             module.pin(trial)
 
 
-def _fit(trial: Trial, watch: recorder.Recorder, declared: Declared) -> None:
+def _fit(trial: Trial, recording: recorder.Recorder, declared: Declared) -> None:
     request = trial.request
     if request.model == protocol.OPERATIONS:
-        replay.run(trial, watch.trace)
+        replay.run(trial, recording.trace)
         return
     training.set_precision(trial)
     if request.procedure is not None:
-        declared[request.procedure][1].train(trial, watch)
+        declared[request.procedure][1].train(trial, recording)
         return
     tiny = build(trial, declared)
     training.compile_model(trial, tiny)
     data = None
     if request.feed is not None:
         data = declared[request.feed][1].feed(trial, tiny.x, tiny.y)
-    training.fit(trial, watch, tiny, data=data)
+    training.fit(trial, recording, tiny, data=data)
 
 
 def build(trial: Trial, declared: Declared) -> models.Tiny:
-    """The tiny model that the request names, or the one that a source brings."""
+    """Return the tiny model that the request names, or the source's own."""
     name = trial.request.model
     if name.startswith("source:"):
         return declared[name[len("source:") :]][1].model(trial)

@@ -23,7 +23,7 @@ import json
 import os
 
 from detaudit_probes import backends, sources
-from detaudit_probes.declare import Compare, Loosen, Source
+from detaudit_probes.declare import Compare, Source, Unpin
 from detaudit_probes.trials import recorder, worker
 
 with open(os.path.join(os.path.dirname(__file__), "plant.json")) as file:
@@ -35,7 +35,7 @@ SOURCE = Source(
     family="generators",
     title="a plant",
     breaks="",
-    experiment=Loosen(models=("mlp",)),
+    experiment=Unpin(models=("mlp",)),
     backends=(),
 )
 
@@ -47,7 +47,7 @@ def place(step):
     """A number that decides which bit is flipped at this step, or None for no flip."""
     trial = _trials[-1]
     when = PLANT["when"]
-    if when == "always" or (when == "loose" and not trial.holds(PLANT["source"])):
+    if when == "always" or (when == "unpinned" and not trial.is_pinned(PLANT["source"])):
         return int.from_bytes(_real_urandom(4), "little")
     if when == "setting":
         request = trial.request
@@ -129,7 +129,7 @@ def step_spoiled(self, phase, step, model, returned, metrics):
 
 
 def final_spoiled(self, model):
-    if not self.watched:  # no step was recorded: this is the only look
+    if not self.recorded:  # no step was recorded: this is the only look
         spoil(model, 0)
     return _final(self, model)
 

@@ -15,14 +15,14 @@ import time
 import types
 
 from detaudit_probes import backends
-from detaudit_probes.declare import Loosen, Source
+from detaudit_probes.declare import Source, Unpin
 from detaudit_probes.given import Unavailable
 
 stub = types.ModuleType("detaudit_probes.backends.stub")
 stub.IMPORTS = ()
 stub.configure = lambda trial: None
 stub.freshen = lambda value: None
-stub.watch_draws = lambda: None
+stub.count_draws = lambda: None
 stub.unseeded_draws = lambda: 0
 stub.intra_op_threads = lambda: 1
 stub.generator_states = lambda: []
@@ -37,7 +37,7 @@ SOURCE = Source(
     title="a fault",
     breaks="",
     backends=("stub",),
-    experiment=Loosen(models=("mlp",), procedure=True),
+    experiment=Unpin(models=("mlp",), procedure=True),
 )
 
 SLEEP = "import time; time.sleep(600)"
@@ -48,7 +48,7 @@ def asked(trial):
     return json.loads(trial.own_setting("fault") or "{}")
 
 
-def see(trial):
+def count_uses(trial):
     return 1
 
 

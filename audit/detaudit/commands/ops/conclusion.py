@@ -36,10 +36,10 @@ def conclude(audit: OpsAudit) -> Conclusion:
 def _undecided(audit: OpsAudit, errors: list[str]) -> str | None:
     if errors:
         return f"not decided: {', '.join(errors)}"
-    if audit.cut:
+    if audit.over_budget:
         return "cut by the budget"
     if not audit.operations:
         return "no operation was replayed"
     ran = {one.name for one in audit.operations if one.verdict != SKIPPED}
-    none = [one.name for one in audit.operations if one.name not in ran] if audit.asked else []
+    none = [one.name for one in audit.operations if one.name not in ran] if audit.requested else []
     return f"asked for, but could not be tried: {', '.join(dict.fromkeys(none))}" if none else None

@@ -18,7 +18,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observed:
     """The completed traces of each condition, by entry; ``failed`` says why one has none.
 
     ``unseeded`` are those in which it was called without a seed argument.
@@ -37,19 +37,24 @@ class Seen:
         known = [
             key.rpartition(" ")[2]
             for trace in self.default.get(name, [])
-            for told in [trace.measures.operations]
-            for key in [*told.executed, *told.raised]
+            for replayed in [trace.measures.operations]
+            for key in [*replayed.executed, *replayed.raised]
             if key in tried
         ]
         return sorted(set(known), key=DTYPES.index) or [DTYPES[0]]
 
 
-def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Operation:
+def judge(name: str, dtype: str, observed: Observed, further: Observed | None = None) -> Operation:
     """The finding on one entry in one dtype; ``further`` are the replays that confirm."""
     key = f"{name} {dtype}"
     default, deterministic, one_thread, onednn_off = (
         kept.get(name, [])
-        for kept in (seen.default, seen.deterministic, seen.one_thread, seen.onednn_off)
+        for kept in (
+            observed.default,
+            observed.deterministic,
+            observed.one_thread,
+            observed.onednn_off,
+        )
     )
     everything = [*default, *deterministic, *one_thread, *onednn_off]
     executed = tuple(
@@ -73,23 +78,27 @@ def judge(name: str, dtype: str, seen: Seen, further: Seen | None = None) -> Ope
         *counts,
         confirmed=confirmed,
         executed=executed,
-        refused="" if refused is None else f"{refused.type}: {_NODE.sub('', refused.message)}",
-        threads_agree=_same(default, one_thread, key),
-        onednn_agrees=_same(default, onednn_off, key),
-        batch_agrees=replays.batch_agrees(default[0], key) if default else None,
-        guilty=replays.guilty([*default, *(further.default.get(name, []) if further else [])], key),
+        refusal_message=""
+        if refused is None
+        else f"{refused.type}: {_NODE.sub('', refused.message)}",
+        same_on_one_thread=_same(default, one_thread, key),
+        same_without_onednn=_same(default, onednn_off, key),
+        same_in_a_batch=replays.same_in_a_batch(default[0], key) if default else None,
+        differing_operation=replays.differing_operation(
+            [*default, *(further.default.get(name, []) if further else [])], key
+        ),
         divergence=replays.divergence(default, key) or replays.divergence(deterministic, key),
     )
     verdict, reason = _verdict(
         blank,
         _raised(default, key),
-        seen.failed.get(name),
+        observed.failed.get(name),
         _one_input(everything, key),
         replays.counted(further.deterministic.get(name, []), key) if further else None,
     )
     return _with_unseeded(
         replace(blank, verdict=verdict, reason=reason),
-        replays.by_process(seen.unseeded.get(name, []), key),
+        replays.by_process(observed.unseeded.get(name, []), key),
     )
 
 
@@ -101,13 +110,15 @@ def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
         return one
     one = replace(one, unseeded=unseeded)
     where = f"without a seed argument, the global seeds set, {unseeded.replays} processes"
-    if not unseeded.parted:
+    if not unseeded.differing:
         return replace(one, reason=f"{one.reason}; {where} match")
-    seen = f"{where} give {unseeded.distinct} distinct results"
+    observed = f"{where} give {unseeded.distinct} distinct results"
     if one.verdict not in (REPRODUCIBLE, VARIES):
-        return replace(one, reason=f"{one.reason}; {seen}")
+        return replace(one, reason=f"{one.reason}; {observed}")
     return replace(
-        one, verdict=NEEDS_PIN, reason=f"{seen}: it needs a seed argument; with one, {one.reason}"
+        one,
+        verdict=NEEDS_PIN,
+        reason=f"{observed}: it needs a seed argument; with one, {one.reason}",
     )
 
 
@@ -128,24 +139,24 @@ def _verdict(
         return ERROR, "its inputs differ between processes, so its results say nothing"
     if one.name not in one.executed:
         return ERROR, f"the call did not execute {one.name}"
-    if one.deterministic is not None and one.deterministic.parted:
-        told = f"{_told(one.deterministic)} under op determinism"
-        alone = one.one_thread is not None and not one.one_thread.parted
-        if still is not None and still.parted:
+    if one.deterministic is not None and one.deterministic.differing:
+        described = f"{_describe(one.deterministic)} under op determinism"
+        alone = one.one_thread is not None and not one.one_thread.differing
+        if still is not None and still.differing:
             return (
                 BROKEN,
-                f"{told}, and again {_told(still)}{'; one thread holds it' if alone else ''}",
+                f"{described}, and again {_describe(still)}{'; one thread holds it' if alone else ''}",
             )
-        return ERROR, f"{told}, but further replays agree: not confirmed"
-    if one.default.parted:
-        return _parting(one, one.default)
+        return ERROR, f"{described}, but further replays agree: not confirmed"
+    if one.default.differing:
+        return _judge_differing(one, one.default)
     changes = [
         what
-        for what, agrees in (
-            ("the number of threads", one.threads_agree),
-            ("oneDNN", one.onednn_agrees),
+        for what, matches in (
+            ("the number of threads", one.same_on_one_thread),
+            ("oneDNN", one.same_without_onednn),
         )
-        if agrees is False
+        if matches is False
     ]
     if changes:
         return VARIES, f"repeats itself; its bits change with {' and '.join(changes)}"
@@ -153,22 +164,22 @@ def _verdict(
     return REPRODUCIBLE, f"{one.default.replays} replays agree (rate above {rate:.0%} excluded)"
 
 
-def _parting(one: Operation, default: Replays) -> tuple[str, str]:
-    if one.confirmed is None or not one.confirmed.parted:
-        return ERROR, f"{_told(default)}, but further replays agree: not confirmed"
-    held = [
+def _judge_differing(one: Operation, default: Replays) -> tuple[str, str]:
+    if one.confirmed is None or not one.confirmed.differing:
+        return ERROR, f"{_describe(default)}, but further replays agree: not confirmed"
+    working = [
         pin
         for pin, count in (("op determinism", one.deterministic), ("one thread", one.one_thread))
-        if count is not None and not count.parted
+        if count is not None and not count.differing
     ]
-    if held:
-        return NEEDS_PIN, f"{_told(default)}; held by {' and by '.join(held)}"
-    if one.refused:
-        return NEEDS_PIN, f"{_told(default)}; nothing holds it: op determinism refuses it"
-    return BROKEN, f"{_told(default)}; nothing that was tried holds it"
+    if working:
+        return NEEDS_PIN, f"{_describe(default)}; held by {' and by '.join(working)}"
+    if one.refusal_message:
+        return NEEDS_PIN, f"{_describe(default)}; nothing holds it: op determinism refuses it"
+    return BROKEN, f"{_describe(default)}; nothing that was tried holds it"
 
 
-def _told(count: Replays) -> str:
+def _describe(count: Replays) -> str:
     return f"{count.distinct} distinct results in {count.replays} replays"
 
 

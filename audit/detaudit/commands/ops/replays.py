@@ -8,7 +8,7 @@ import numpy as np
 
 from detaudit.core.divergence import Divergence, difference
 from detaudit.core.notes import Executed
-from detaudit.core.pinpoint import Guilty, Replays
+from detaudit.core.pinpoint import LocatedOperation, Replays
 from detaudit.core.trace import Table, Trace
 
 Row = tuple[tuple[tuple[str, str], ...], tuple[int, ...]]  # the columns, and their fingerprints
@@ -57,7 +57,7 @@ def inputs(trace: Trace, name: str) -> dict[str, int]:
     return once(trace, "data", f"{name} input ")
 
 
-def batch_agrees(trace: Trace, name: str) -> bool | None:
+def same_in_a_batch(trace: Trace, name: str) -> bool | None:
     """Whether the first example of a batch has the same bits alone; None where that was not
     tried.
     """
@@ -85,10 +85,10 @@ def divergence(traces: Sequence[Trace], name: str) -> Divergence | None:
     return None
 
 
-def guilty(traces: Iterable[Trace], name: str) -> Guilty | None:
+def differing_operation(traces: Iterable[Trace], name: str) -> LocatedOperation | None:
     """The operation at which watched replays parted, where they did in one of the traces."""
     for trace in traces:
-        one = trace.measures.operations.guilty.get(name)
+        one = trace.measures.operations.differing.get(name)
         if one is not None:
-            return Guilty.of(Executed.of(one), Replays(one["replays"], one["distinct"]))
+            return LocatedOperation.of(Executed.of(one), Replays(one["replays"], one["distinct"]))
     return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from detaudit import __version__
-from detaudit.core.pinpoint import Guilty
+from detaudit.core.pinpoint import LocatedOperation
 
 CALLS = 50
 TIMEOUT = 300.0
@@ -92,7 +92,7 @@ sys.exit(len(results) > 1)
 
 
 def text(
-    guilty: Guilty,
+    operation: LocatedOperation,
     packages: Mapping[str, Any],
     threads: int | None = None,
     backend: str = "tensorflow",
@@ -100,23 +100,23 @@ def text(
     """The script, under 60 lines; None where the operation's inputs cannot be made of their shapes
     alone, or it cannot be called alone.
     """
-    if not guilty.call:
+    if not operation.call:
         return None
     inputs = [
-        _made(described, guilty.limits[place] if place < len(guilty.limits) else None)
-        for place, described in enumerate(guilty.inputs)
+        _made(described, operation.limits[place] if place < len(operation.limits) else None)
+        for place, described in enumerate(operation.inputs)
     ]
     if None in inputs:
         return None
-    template, lines, body, setting = _WRITERS[backend](guilty, [str(one) for one in inputs])
+    template, lines, body, setting = _WRITERS[backend](operation, [str(one) for one in inputs])
     return template.format(
-        operation=guilty.operation,
+        operation=operation.name,
         version=__version__,
-        distinct=guilty.replays.distinct,
-        replays=guilty.replays.replays,
+        distinct=operation.replays.distinct,
+        replays=operation.replays.replays,
         calls=CALLS,
         inputs="\n".join(lines) + "\n",
-        device=guilty.device or "cpu",
+        device=operation.device or "cpu",
         packages=", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
         or backend,
         threads=f"{setting}({threads})\n" if threads else "",
@@ -124,12 +124,16 @@ def text(
     )
 
 
-def _tensorflow(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], list[str], str]:
+def _tensorflow(
+    operation: LocatedOperation, made: Sequence[str]
+) -> tuple[str, list[str], list[str], str]:
     """The template, the lines that make the inputs, the body of a call, and what sets the
     threads.
     """
     variables = [
-        place for place, described in enumerate(guilty.inputs) if described.startswith("resource")
+        place
+        for place, described in enumerate(operation.inputs)
+        if described.startswith("resource")
     ]
     lines: list[str] = []
     for place, one in enumerate(made):
@@ -145,7 +149,7 @@ def _tensorflow(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], li
         return f"input_{place}.handle" if place in variables else f"input_{place}"
 
     body = [f"input_{place}.assign(begin_{place})" for place in variables]
-    body.append(f"found = tf.raw_ops.{guilty.operation}({_arguments(guilty.call, given, repr)})")
+    body.append(f"found = tf.raw_ops.{operation.name}({_arguments(operation.call, given, repr)})")
     body.append(
         f"return {' + '.join(f'input_{place}.numpy().tobytes()' for place in variables)}"
         if variables
@@ -154,7 +158,9 @@ def _tensorflow(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], li
     return _TENSORFLOW, lines, body, "tf.config.threading.set_intra_op_parallelism_threads"
 
 
-def _torch(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], list[str], str]:
+def _torch(
+    operation: LocatedOperation, made: Sequence[str]
+) -> tuple[str, list[str], list[str], str]:
     """As :func:`_tensorflow`. An operation may write into its inputs: it gets copies, which are
     results too.
     """
@@ -167,7 +173,7 @@ def _torch(guilty: Guilty, made: Sequence[str]) -> tuple[str, list[str], list[st
     names = ", ".join(f"input_{place}" for place in range(len(made)))
     body = [
         f"given = [one.clone() for one in ({names},)]",
-        f"found = torch.ops.{guilty.operation}({_arguments(guilty.call, 'given[{}]'.format, written)})",
+        f"found = torch.ops.{operation.name}({_arguments(operation.call, 'given[{}]'.format, written)})",
         "return [found, given]",
     ]
     return (

@@ -1,6 +1,6 @@
 """One ``detaudit ops``: the sweep over a runner, then what must be timed with nothing beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -8,13 +8,19 @@ from detaudit_probes.ops import catalogue
 
 from detaudit.commands.ops import sweep
 from detaudit.commands.ops.findings import OpsAudit, Refusal
-from detaudit.core.events import Emit, Phase, Told
+from detaudit.core.durations import duration
+from detaudit.core.events import Emit, Expected, Notice, Phase
+from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, default_jobs
+from detaudit.execution.limits import TRIAL_SECONDS, Limits, spent
+from detaudit.execution.runner import default_jobs
 from detaudit.machine import variables
 from detaudit.registry import base
+
+# Seconds of a trial that replays eight entries, measured on two shared cores with TensorFlow 2.21.
+RUN_SECONDS, TIMED_SECONDS = 2.5, 1.5
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,19 @@ class Options:
     device: str = "auto"
     only: tuple[str, ...] = ()
     list_raising: bool = False
-    price: bool = True
+    cost: bool = True
     jobs: int | None = None
-    timeout: float = 300.0
-    budget: float | None = None
+    timeout: float = TRIAL_SECONDS
+    budget: str | None = None
     seed: int = 1
     strict: bool = False
+
+
+def names() -> tuple[str, ...]:
+    """What ``only`` may name: the entries of the catalogue, and operations that their gradients
+    run.
+    """
+    return tuple(name for entry in catalogue.OPERATIONS for name in (entry.name, *entry.gradients))
 
 
 def chosen(only: Sequence[str]) -> tuple[str, ...]:
@@ -45,10 +58,7 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
     by_lower = {name.lower(): name for name in [*by_what_they_run, *known]}
     unknown = [name for name in only if name.lower() not in by_lower]
     if unknown:
-        import difflib
-
-        near = difflib.get_close_matches(unknown[0].lower(), by_lower, 3)
-        hint = f" Did you mean {', '.join(by_lower[name] for name in near)}?" if near else ""
+        hint = did_you_mean(unknown[0], by_lower.values(), 3)
         raise UsageError(f"No operation {unknown[0]} in the catalogue.{hint}")
     named = [by_lower[name.lower()] for name in only]
     return tuple(
@@ -73,7 +83,7 @@ class _Sweep:
         self.on_gpu = work.on_gpu(options.device)
         self.runner = work.start_nests(
             Interpreter(options.python, options.backend, fork=not self.on_gpu),
-            Limits(options.jobs or default_jobs(), options.timeout, options.budget),
+            Limits(options.jobs or default_jobs(), options.timeout, *spent(options.budget)),
         )
 
     def audit(self) -> OpsAudit:
@@ -86,7 +96,7 @@ class _Sweep:
             {**asdict(options), "operations": len(self.names)},
             options.device,
             strict=options.strict,
-            asked=options.only,
+            requested=options.only,
             warnings=variables.warnings(self.session.variables),
         )
         with self.session.attended():
@@ -104,21 +114,37 @@ class _Sweep:
         self.emit(Phase("What the library says of its operations"))
         said = self.session.ask(sweep.refusals(conditions)) or ()
         names = self._chosen_names(said)
-        self.emit(
-            Told(f"Operations of the catalogue: {len(names)}, each replayed under four conditions")
-        )
-        self.emit(Phase("Replaying"))
         random = {entry.name for entry in catalogue.OPERATIONS if entry.unseeded is not None}
+        self._forecast(names, random)
+        self.emit(Phase("Replaying"))
         replayed = self.session.ask(sweep.sweep(conditions, names, random)) or ()
         operations = tuple(sweep.documented(operation, said, self.on_gpu) for operation in replayed)
         self.found = replace(
             self.found, operations=operations, refusals=sweep.matched(said, operations)
         )
-        if self.options.price and not self.options.list_raising and operations:
-            self.emit(Phase("The price of op determinism, measured alone"))
+        if self.options.cost and not self.options.list_raising and operations:
+            self.emit(Phase("What op determinism costs, timed with nothing beside it"))
             self.runner.limits = replace(self.runner.limits, jobs=1)
-            priced = self.session.ask(sweep.costs(conditions, operations))
-            self.found = replace(self.found, operations=priced or operations)
+            timed = sweep.timings({one.name for one in operations})
+            done = len(self.runner.finished)
+            self.emit(Expected(done + timed, timed * TIMED_SECONDS))
+            with_cost = self.session.ask(sweep.costs(conditions, operations))
+            self.found = replace(self.found, operations=with_cost or operations)
+
+    def _forecast(self, names: Sequence[str], random: Collection[str]) -> None:
+        """Tell how much work it is, before it begins."""
+        done, jobs = len(self.runner.finished), self.runner.limits.jobs
+        replays = sweep.replays(names, random)
+        timed = sweep.timings(names) if self.options.cost and not self.options.list_raising else 0
+        seconds, later = replays * RUN_SECONDS / jobs, timed * TIMED_SECONDS
+        count = f"{len(names)} operation{'s' if len(names) != 1 else ''}"
+        self.emit(
+            Notice(
+                f"Replaying {count} under four conditions: {replays + timed} runs, about "
+                f"{duration(seconds + later)} on this machine"
+            )
+        )
+        self.emit(Expected(done + replays + timed, seconds + later, timed, later))
 
     def _chosen_names(self, said: Sequence[Refusal]) -> tuple[str, ...]:
         """The entries to replay; with ``--list-raising`` those alone that the library names."""

@@ -15,7 +15,7 @@ from detaudit_probes.declare import Pin
 from detaudit_probes.protocol import Settings
 
 from detaudit.commands.ops.findings import Operation, Refusal
-from detaudit.commands.ops.judge import DTYPES, Seen, judge
+from detaudit.commands.ops.judge import DTYPES, Observed, judge
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Found
 from detaudit.core.trace import Trace
@@ -43,13 +43,13 @@ class Conditions:
     @classmethod
     def of(cls, base: Condition, known: Mapping[str, Pin]) -> "Conditions":
         """From the base condition, whose one thread makes way for several."""
-        loose = replace(base, model=protocol.OPERATIONS).without(["sparse-update"], known)
-        loose = loose.with_orders(repeats=REPEATS)
-        several = loose.with_settings(Settings(intra_op_threads=THREADS, inter_op_threads=1))
+        unpinned = replace(base, model=protocol.OPERATIONS).without(["sparse-update"], known)
+        unpinned = unpinned.with_orders(repeats=REPEATS)
+        several = unpinned.with_settings(Settings(intra_op_threads=THREADS, inter_op_threads=1))
         return cls(
             several,
             several.with_pin(known["op-determinism"]),
-            loose.with_pin(known["one-thread"]),
+            unpinned.with_pin(known["one-thread"]),
             several.with_pin(known["onednn-off"]),
         )
 
@@ -65,6 +65,19 @@ def chunks(names: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(names[start : start + TOGETHER]) for start in range(0, len(names), TOGETHER)]
 
 
+def replays(names: Sequence[str], random: Collection[str]) -> int:
+    """How many trials :func:`sweep` asks for first: a pair as it is, one under each other
+    condition, and those without a seed.
+    """
+    unseeded = chunks([name for name in names if name in random])
+    return 5 * len(chunks(names)) + len(UNSEEDED) * len(unseeded)
+
+
+def timings(names: Collection[str]) -> int:
+    """How many trials :func:`costs` asks for."""
+    return 2 * ALTERNATIONS * len(chunks(list(names)))
+
+
 def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[Refusal, ...]]:
     """What the installed library says on operations that refuse to run under op determinism."""
     trial = Trial(of(conditions.default, (), refusals=True), 0)
@@ -78,28 +91,30 @@ def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] 
     """Every entry of ``names`` in every dtype, judged by its replays; those that are ``random``
     without a seed argument besides.
     """
-    seen = yield from _replayed(conditions, names)
+    observed = yield from _replayed(conditions, names)
     unseeded = yield from _unseeded(conditions, [name for name in names if name in random])
-    seen = replace(seen, unseeded=unseeded)
-    found = [judge(name, dtype, seen) for name in names for dtype in seen.dtypes(name)]
+    observed = replace(observed, unseeded=unseeded)
+    found = [judge(name, dtype, observed) for name in names for dtype in observed.dtypes(name)]
     accused = [
         one
         for one in found
-        if (one.default and one.default.parted) or (one.deterministic and one.deterministic.parted)
+        if (one.default and one.default.differing)
+        or (one.deterministic and one.deterministic.differing)
     ]
     if accused:
         further = yield from _confirmed(
             conditions, list(dict.fromkeys(one.name for one in accused))
         )
         found = [
-            judge(one.name, one.dtype, seen, further) if one in accused else one for one in found
+            judge(one.name, one.dtype, observed, further) if one in accused else one
+            for one in found
         ]
     return tuple(found)
 
 
 def _replayed(
     conditions: Conditions, names: Sequence[str]
-) -> Generator[Sequence[Trial], Found, Seen]:
+) -> Generator[Sequence[Trial], Found, Observed]:
     """All conditions; a trial that did not complete is split into its entries, to find the one that
     ended it.
     """
@@ -133,7 +148,7 @@ def _replayed(
             else:
                 outcome = found[trial].outcome
                 failed[name] = f"{outcome.kind}: {outcome.reason}"
-    return Seen(*kept, failed=failed)
+    return Observed(*kept, failed=failed)
 
 
 def _unseeded(
@@ -157,7 +172,7 @@ def _unseeded(
 
 def _confirmed(
     conditions: Conditions, names: Sequence[str]
-) -> Generator[Sequence[Trial], Found, Seen]:
+) -> Generator[Sequence[Trial], Found, Observed]:
     """Further replays of what parted, as it is and under op determinism, in other processes."""
     asked = {
         Trial(of(condition, (name,)), draw): (place, name)
@@ -171,7 +186,7 @@ def _confirmed(
         trace = found[trial].completed_trace
         if trace is not None:
             kept[place].setdefault(name, []).append(trace)
-    return Seen(kept[0], kept[1], {}, {}, {})
+    return Observed(kept[0], kept[1], {}, {}, {})
 
 
 def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
@@ -191,10 +206,10 @@ def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
                 pair.append(trace.measures.operations.seconds if trace is not None else {})
             for key in pair[0].keys() & pair[1].keys():
                 ratios.setdefault(key, []).append(median(pair[1][key]) / median(pair[0][key]))
-    return tuple(_priced(one, ratios.get(f"{one.name} {one.dtype}", [])) for one in found)
+    return tuple(_with_cost(one, ratios.get(f"{one.name} {one.dtype}", [])) for one in found)
 
 
-def _priced(one: Operation, ratios: Sequence[float]) -> Operation:
+def _with_cost(one: Operation, ratios: Sequence[float]) -> Operation:
     if not ratios:
         return one
     return replace(
@@ -206,13 +221,13 @@ def _priced(one: Operation, ratios: Sequence[float]) -> Operation:
 
 def matched(found: Sequence[Refusal], operations: Sequence[Operation]) -> tuple[Refusal, ...]:
     """The library's messages with what became here of the operations that they name."""
-    refused = {name for one in operations if one.refused for name in _named(one)}
+    refused = {name for one in operations if one.refusal_message for name in _named(one)}
     ran = {name for one in operations if one.deterministic for name in one.executed}
     return tuple(
         replace(
             one,
-            seen=tuple(name for name in one.operations if name in refused),
-            ran=tuple(name for name in one.operations if name in ran - refused),
+            refused_here=tuple(name for name in one.operations if name in refused),
+            ran_here=tuple(name for name in one.operations if name in ran - refused),
         )
         for one in found
     )
@@ -232,13 +247,13 @@ def documented(one: Operation, found: Sequence[Refusal], on_gpu: bool) -> Operat
     """
     messages = [refusal.message for refusal in found if set(refusal.operations) & set(_named(one))]
     here = [text for text in messages if on_gpu or "GPU" not in text]
-    contrary = ""
+    contradiction = ""
     if one.deterministic is not None and any(
         not any(word in text for word in _CONDITIONAL) for text in here
     ):
-        contrary = "the library says, of no device, that it refuses to run under op determinism; it ran here"
-    elif one.refused and one.default is not None and not messages:
-        contrary = "it refuses to run under op determinism, and no message of the library was found that says so"
-    elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.parted:
-        contrary = "against the documentation of op determinism"
-    return replace(one, said=" ".join(messages), contrary=contrary)
+        contradiction = "the library says, of no device, that it refuses to run under op determinism; it ran here"
+    elif one.refusal_message and one.default is not None and not messages:
+        contradiction = "it refuses to run under op determinism, and no message of the library was found that says so"
+    elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.differing:
+        contradiction = "against the documentation of op determinism"
+    return replace(one, library_message=" ".join(messages), contradicts_documentation=contradiction)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from detaudit.commands.run import blame, fix, growth, price
+from detaudit.commands.run import blame, cost, fix, growth
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import PARTED, Cause, Observer, Repeats, RunAudit, Search
+from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Observer, Repeats, RunAudit, Search
 from detaudit.commands.run.origin import suspects
 from detaudit.commands.run.repeat import (
     FRESH,
@@ -58,52 +58,56 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     """``audit`` with the causes, their lines and a fix; or with what was observed, where none can
     be named.
     """
-    audit = replace(audit, reproducible=False, reason=PARTED)
+    audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
     case = replace(case, backend=backend_of(done) or case.backend)
     began, counter = time.monotonic(), _Counter()
     pins, untouched = _relevant(case, done)
     pairs, matching = pairs_for(audit.repeats), matches_for(audit.repeats)
     if matching is None:
-        audit = yield from growth.grown(case.loose, audit)
-        rate = f"{audit.repeats.parted} of {audit.repeats.pairs} pairs differ"
+        audit = yield from growth.grown(case.unpinned, audit)
+        rate = f"{audit.repeats.differing} of {audit.repeats.pairs} pairs differ"
         return replace(
             audit,
-            open=pins,
-            search=Search(untouched=untouched),
+            unresolved_pins=pins,
+            search=Search(unexercised_pins=untouched),
             reason=unresolved(case, f"{rate}, too rarely for a search"),
         )
-    case.known_so_far(replace(audit, open=pins))
+    case.known_so_far(replace(audit, unresolved_pins=pins))
     case.emit(Phase("Control: everything pinned from outside"))
-    often = pairs if audit.repeats.parted == audit.repeats.pairs else max(pairs, matching)
+    often = pairs if audit.repeats.differing == audit.repeats.pairs else max(pairs, matching)
     control, pins, invalid = yield from counter.of(_control(case, pins, often))
-    search = Search(untouched=untouched, invalid=invalid)
+    search = Search(unexercised_pins=untouched, incompatible_pins=invalid)
     audit = replace(audit, pinned=control.repeats)
-    if control.agree is None:
+    if control.matches is None:
         return replace(
             audit,
-            search=counter.told(search, began),
-            open=pins,
+            search=counter.summary(search, began),
+            unresolved_pins=pins,
             reason=unresolved(
                 case, f"the cause was not found: with everything pinned a run {control.reason}"
             ),
         )
-    if not control.agree:
-        audit = yield from growth.grown(case.loose, audit)
+    if not control.matches:
+        audit = yield from growth.grown(case.unpinned, audit)
         return replace(
             audit,
-            search=counter.told(search, began),
-            open=pins,
+            search=counter.summary(search, began),
+            unresolved_pins=pins,
             reason=unresolved(case, EVERYTHING),
         )
-    case.known_so_far(replace(audit, open=pins, search=counter.told(search, began)))
+    case.known_so_far(replace(audit, unresolved_pins=pins, search=counter.summary(search, began)))
     case.emit(Phase("Which pins are needed"))
-    found = yield from counter.of(_search(case, pins, done, audit.repeats, control.repeats.agreed))
-    search = counter.told(replace(search, tried=found.tried), began)
+    found = yield from counter.of(
+        _search(case, pins, done, audit.repeats, control.repeats.matching)
+    )
+    search = counter.summary(replace(search, questions=found.tried), began)
     if found.causes is None:
         why = "no set of pins was found with which fresh runs match"
         if set(found.needed) == set(pins):
             why = EVERYTHING
-        return replace(audit, search=search, open=found.needed, reason=unresolved(case, why))
+        return replace(
+            audit, search=search, unresolved_pins=found.needed, reason=unresolved(case, why)
+        )
     causes = tuple(
         replace(cause, source=_source_of(case, cause.pin, repeats, audit.repeats.divergence))
         for cause, repeats in found.causes
@@ -114,24 +118,24 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             audit,
             causes=tuple(cause for cause in causes if cause.necessary),
             search=search,
-            open=doubtful,
+            unresolved_pins=doubtful,
             reason=unresolved(
                 case, f"without {', '.join(doubtful)} runs differ too rarely to tell it from luck"
             ),
         )
     case.known_so_far(replace(audit, causes=causes, search=search))
     observer = yield from _observe(case, pins)
-    audit = yield from growth.grown(case.loose, audit)
+    audit = yield from growth.grown(case.unpinned, audit)
     case.emit(Phase("The lines that drew"))
     causes = yield from blame.sites(case, causes, max(pairs, MORE))
     audit = replace(audit, causes=causes, search=search, observer=observer)
     case.known_so_far(audit)
     case.emit(Phase("The fix, on a copy"))
     mended, why = yield from fix.fix(case, causes, max(matching, fix.PAIRS))
-    audit = replace(audit, fix=mended, no_fix=why)
+    audit = replace(audit, fix=mended, no_fix_reason=why)
     case.known_so_far(audit)
     timed = _worth_timing(case, pins, found.needed, found.asked)
-    return (yield from _priced(case, audit, done, found.needed, timed, pairs))
+    return (yield from _with_cost(case, audit, done, found.needed, timed, pairs))
 
 
 def unresolved(case: Case, why: str) -> str:
@@ -139,31 +143,31 @@ def unresolved(case: Case, why: str) -> str:
     return f"not resolved, {case.runs()} runs: {why}"
 
 
-def _priced(
+def _with_cost(
     case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins, pairs: int
 ) -> Investigation:
     """``audit`` with the price of the pins; where the script is long, only if that was asked
     for.
     """
     seconds = done[0].outcome.seconds
-    if not (seconds < SHORT if case.price is None else case.price):
+    if not (seconds < SHORT if case.cost is None else case.cost):
         why = (
             ""
-            if case.price is False
-            else f"one run takes {seconds:.0f} s: --price times the pins all the same"
+            if case.cost is False
+            else f"one run takes {seconds:.0f} s: --cost times the pins all the same"
         )
-        return replace(audit, no_price=why)
-    case.emit(Phase("The price, one run at a time"))
-    return replace(audit, price=(yield from price.price(case, needed, tried, pairs)))
+        return replace(audit, no_cost_reason=why)
+    case.emit(Phase("What the pins cost, one run at a time"))
+    return replace(audit, cost=(yield from cost.measure(case, needed, tried, pairs)))
 
 
 def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -> Pins:
     """The pins that were tried by fewer than all at once, and those that hold a source which a
     needed one holds.
     """
-    sources = {source for pin in needed for source in case.known[pin].holds}
-    tried = {pin for held in asked for pin in held}
-    return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].holds))
+    sources = {source for pin in needed for source in case.known[pin].sources}
+    tried = {pin for pinned in asked for pin in pinned}
+    return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].sources))
 
 
 def backend_of(done: Sequence[Finished]) -> str | None:
@@ -194,8 +198,10 @@ class _Counter:
             except StopIteration as end:
                 return end.value
 
-    def told(self, search: Search, began: float) -> Search:
-        return replace(search, trials=len(self._keys), seconds=round(time.monotonic() - began, 1))
+    def summary(self, search: Search, began: float) -> Search:
+        return replace(
+            search, trial_count=len(self._keys), seconds=round(time.monotonic() - began, 1)
+        )
 
 
 def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
@@ -207,8 +213,8 @@ def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
     trying, untouched = [], []
     for pin in case.pins:
         source = case.of_pin(pin)
-        told = source.script is not None and source.script.told
-        (trying if not told or source.id in met else untouched).append(pin)
+        countable = source.script is not None and source.script.counted
+        (trying if not countable or source.id in met else untouched).append(pin)
     return tuple(trying), tuple(untouched)
 
 
@@ -216,16 +222,16 @@ def _control(
     case: Case, pins: Pins, pairs: int
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Answer, Pins, Pins]]:
     """Everything pinned; the pins that then stop the script are left out, and no others."""
-    answer = yield from ask(case.held(pins), pairs)
-    if answer.agree is not None:
+    answer = yield from ask(case.pinned(pins), pairs)
+    if answer.matches is not None:
         return answer, pins, ()
     kept = tuple(pin for pin in pins if pin not in RISKY)
     for risky in [pin for pin in pins if pin in RISKY]:
         more = (*kept, risky)
-        if (yield from ask(case.held(more), 1)).agree is not None:
+        if (yield from ask(case.pinned(more), 1)).matches is not None:
             kept = more
     kept = tuple(pin for pin in pins if pin in kept)
-    again = yield from ask(case.held(kept), pairs)
+    again = yield from ask(case.pinned(kept), pairs)
     return again, kept, tuple(pin for pin in pins if pin not in kept)
 
 
@@ -256,29 +262,31 @@ def _search(
     tried: list[str] = []
     pairs, needed, causes = pairs_for(base), pins, None
 
-    def agree(held: Pins) -> Generator:
-        if any(refutation.issuperset(held) for refutation in refuted):
+    def matches(pinned: Pins) -> Generator:
+        if any(refutation.issuperset(pinned) for refutation in refuted):
             return False
-        answer = yield from ask(case.held(held), pairs)
-        if answer.agree is False:
-            refuted.append(frozenset(held))
-        asked.append(held)
-        said = {True: "match", False: "differ", None: "invalid"}[answer.agree]
-        tried.append(f"{', '.join(held) or 'nothing'}: {said}")
-        return answer.agree is True
+        answer = yield from ask(case.pinned(pinned), pairs)
+        if answer.matches is False:
+            refuted.append(frozenset(pinned))
+        asked.append(pinned)
+        said = {True: "match", False: "differ", None: "invalid"}[answer.matches]
+        tried.append(f"{', '.join(pinned) or 'nothing'}: {said}")
+        return answer.matches is True
 
     suspected = suspects(done)
     first = tuple(pin for pin in pins if case.of_pin(pin).id in suspected)
     few = 0 < len(first) <= len(pins) // 2
     for _ in range(ROUNDS):
-        needed = yield from smallest(agree, first if few and (yield from agree(first)) else pins)
+        needed = yield from smallest(
+            matches, first if few and (yield from matches(first)) else pins
+        )
         causes = yield from _shown(case, needed, max(pairs, MORE))
         if causes is not None:
             break
         tried.append(f"{', '.join(needed)}, in fresh runs: differ")
         refuted.append(frozenset(needed))
         pairs = min(2 * pairs, max(most, 2 * MORE))
-        if (yield from ask(case.held(pins), pairs, FRESH)).agree is not True:
+        if (yield from ask(case.pinned(pins), pairs, FRESH)).matches is not True:
             tried.append("all pins, in fresh runs: differ")
             return _Found(pins, None, tuple(asked), tuple(tried))
     return _Found(needed, causes, tuple(asked), tuple(tried))
@@ -294,7 +302,7 @@ def _shown(
     they do not. Where a script fails without the pin, as one without seeds does under op
     determinism, its need is not known.
     """
-    if (yield from ask(case.held(needed), pairs, FRESH)).agree is not True:
+    if (yield from ask(case.pinned(needed), pairs, FRESH)).matches is not True:
         return None
     left_out = []
     level = CAUSE / len(needed)  # each pin is another chance to be wrong
@@ -306,12 +314,12 @@ def _shown(
             # The set itself is luck: the rest is not tried
             left_out.append((pin, Repeats(0, 0, 0), None))
             continue
-        without = case.held([other for other in needed if other != pin])
+        without = case.pinned([other for other in needed if other != pin])
         most = min(MOST_MATCHES, 2 * case.most)
         repeats = counted((yield from repeated(without, FRESH, most=most, level=level)))
         left_out.append((pin, repeats, matches_for(repeats, level)))
     most = max((matching for _, _, matching in left_out if matching is not None), default=0)
-    if most > pairs and (yield from ask(case.held(needed), most, FRESH)).agree is not True:
+    if most > pairs and (yield from ask(case.pinned(needed), most, FRESH)).matches is not True:
         return None
     causes = []
     for pin, repeats, matching in left_out:
@@ -335,12 +343,12 @@ def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, F
     """With all pins held, do unrecorded runs end on the bits of recorded ones? One that does not is
     run again.
     """
-    condition = case.held(pins)
+    condition = case.pinned(pins)
     compared = []
     for number in range(OBSERVED):
         recorded, unrecorded = (
             Trial(condition, number),
-            Trial(condition.with_orders(watch=False), number),
+            Trial(condition.with_orders(record=False), number),
         )
         found = yield [recorded, unrecorded]
         compared.append(compare_ends(found[recorded], found[unrecorded]))

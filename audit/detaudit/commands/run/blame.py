@@ -32,8 +32,8 @@ def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
         script = case.of_pin(cause.pin).script
         assert script is not None
         if script.sites:
-            seen, note = yield from _spied(case, causes, cause)
-            found.append(replace(cause, sites=seen, note=note))
+            lines, note = yield from _spied(case, causes, cause)
+            found.append(replace(cause, sites=lines, note=note))
         elif cause.source == "hash-seed":
             found.append(
                 replace(cause, sites=(yield from _of_hash_seed(case, causes, cause, pairs)))
@@ -49,8 +49,8 @@ def openings(
     """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of
     ``condition``.
     """
-    seen, _, _ = yield from _spy_on(case, condition, "input-changed", files)
-    return tuple(seen)
+    lines, _, _ = yield from _spy_on(case, condition, "input-changed", files)
+    return tuple(lines)
 
 
 def _spied(
@@ -61,10 +61,10 @@ def _spied(
     """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
-    seen, seeds, root = yield from _spy_on(case, case.held(others), source.id)
-    direct = [one for one in seen if one.in_user_code]
-    seen = direct if source.script is not None and source.script.direct else seen
-    return tuple(seen), _of_seeds(source.id, seeds, root)
+    lines, seeds, root = yield from _spy_on(case, case.pinned(others), source.id)
+    direct = [one for one in lines if one.in_user_code]
+    lines = direct if source.script is not None and source.script.direct else lines
+    return tuple(lines), _of_seeds(source.id, seeds, root)
 
 
 def _spy_on(
@@ -73,7 +73,7 @@ def _spy_on(
     """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder
     of its files.
     """
-    spied = condition.with_orders(spy=source, watch=False, files=tuple(files))
+    spied = condition.with_orders(spy=source, record=False, files=tuple(files))
     trial = Trial(spied, 0)
     done = (yield [trial])[trial]
     if done.trace is None:
@@ -105,12 +105,12 @@ def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:
     """A seed that the script sets too late, or for another generator than this one."""
     if source not in SEEDS or not seeds:
         return ""
-    told = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
-    late = [text for text, one in zip(told, seeds, strict=False) if one.reaches and one.draws]
+    shown = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
+    late = [text for text, one in zip(shown, seeds, strict=False) if one.reaches and one.draws]
     if late:
         return f"seeded too late: {late[0]} comes after draws from it"
     if not any(one.reaches for one in seeds):
-        return f"the seeds that the script sets do not reach it: {', '.join(told)}"
+        return f"the seeds that the script sets do not reach it: {', '.join(shown)}"
     return ""
 
 
@@ -139,22 +139,22 @@ def _of_hash_seed(
 
     Expressions that are sets to the eye are tried first; then those too that may stand for one.
     """
-    held = case.held([one.pin for one in causes if one is not cause])
+    pinned = case.pinned([one.pin for one in causes if one is not cause])
     texts = _texts(case)
     found = _candidates(texts)[:MOST_CANDIDATES]
 
-    def agree(names: Pins) -> Generator:
+    def matches(names: Pins) -> Generator:
         chosen = [one for one in found if _name(one) in names]
         title = f"hash {' '.join(names)}"
         version = case.program.add_version(title, _without(texts, chosen))
-        answer = yield from ask(held.with_orders(version=version), pairs)
-        return answer.agree is True
+        answer = yield from ask(pinned.with_orders(version=version), pairs)
+        return answer.matches is True
 
     sure = [one for one in found if one.sure]
     for tried in [sure, found] if 0 < len(sure) < len(found) else [found]:
         names = tuple(_name(one) for one in tried)
-        if names and (yield from agree(names)):
-            needed = yield from smallest(agree, names)
+        if names and (yield from matches(names)):
+            needed = yield from smallest(matches, names)
             return tuple(
                 Site(one.file, one.line, "", 1, True) for one in tried if _name(one) in needed
             )
@@ -198,7 +198,8 @@ def _texts(case: Case) -> dict[str, str]:
     return {
         str(path.relative_to(root)): text
         for path in files
-        if case.program.holds(str(path.relative_to(root))) and (text := text_of(path)) is not None
+        if case.program.contains(str(path.relative_to(root)))
+        and (text := text_of(path)) is not None
     }
 
 

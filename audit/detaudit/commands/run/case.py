@@ -22,15 +22,15 @@ class Case:
     specific ones first. ``alone`` is called where trials must not run side by side; ``changed``
     tells the files that the program changes. ``known_so_far`` is told what stands if the
     investigation ends before its end. ``depth`` is how far a divergence is followed: to the
-    ``step``, the ``tensor``, the ``layer`` or the ``op``. ``price`` says whether pins are timed;
+    ``step``, the ``tensor``, the ``layer`` or the ``op``. ``cost`` says whether pins are timed;
     None: where a run is short. ``backend`` is the Keras backend that the script takes. ``pairs``
     are those that the user asked for; of a condition that differs rarely, at ``most`` so many are
     run. ``search`` says whether causes are looked for. ``runs`` tells how many runs there are by
-    now.
+    now, ``jobs`` how many are made at a time.
     """
 
     program: Program
-    loose: Condition
+    unpinned: Condition
     known: dict[str, Pin]
     sources: tuple[Source, ...]
     pins: Pins
@@ -40,14 +40,15 @@ class Case:
     changed: Callable[[], tuple[str, ...]]
     known_so_far: Callable[[RunAudit], None] = lambda audit: None
     depth: str = "op"
-    price: bool | None = None
+    cost: bool | None = None
     backend: str = "tensorflow"
     search: bool = True
     most: int = MOST
     runs: Callable[[], int] = lambda: 0
+    jobs: Callable[[], int] = lambda: 1
 
-    def held(self, pins: Sequence[str]) -> Condition:
-        condition = self.loose
+    def pinned(self, pins: Sequence[str]) -> Condition:
+        condition = self.unpinned
         # One set, one condition: its runs are shared
         for name in sorted(pins, key=self.pins.index):
             condition = condition.with_pin(self.known[name])

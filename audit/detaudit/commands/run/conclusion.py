@@ -5,7 +5,7 @@
 from detaudit.commands.run.findings import RunAudit
 from detaudit.core.conclusion import FAULT, INCONCLUSIVE, OK, Conclusion
 
-PARTS = "not-reproducible"
+NOT_REPRODUCIBLE = "not-reproducible"
 
 
 def conclude(audit: RunAudit) -> Conclusion:
@@ -14,14 +14,14 @@ def conclude(audit: RunAudit) -> Conclusion:
     130 interrupted.
     """
     if audit.reproducible is False:
-        return Conclusion(PARTS, 1, audit.reason)
+        return Conclusion(NOT_REPRODUCIBLE, 1, audit.reason)
     if audit.interrupted:
         return Conclusion(INCONCLUSIVE, 130, "interrupted")
     if audit.own_fault and audit.reproducible is None:
         return Conclusion(INCONCLUSIVE, FAULT, audit.reason)
     if audit.reproducible is None:
         return Conclusion(INCONCLUSIVE, 3, audit.reason)
-    resting = [one.source for one in audit.rests_on if one.agrees is False]
+    resting = [one.source for one in audit.variations if one.matches is False]
     if audit.strict and resting:
         return Conclusion(OK, 1, f"strict: the result rests on {', '.join(resting)}")
     return Conclusion(OK, 0, audit.reason)

@@ -58,7 +58,7 @@ def _ended(known: RunAudit, reason: str, notes: Sequence[str]) -> RunAudit:
         known,
         own_fault=True,
         reason=reason,
-        no_fix=known.no_fix or reason,
+        no_fix_reason=known.no_fix_reason or reason,
         notes=(*known.notes, *notes),
     )
 

@@ -8,7 +8,7 @@ from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
-PARTED = "two runs of one and the same program part"
+RUNS_DIFFER = "two runs of one and the same program part"
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Repeats:
     """
 
     runs: int
-    agreed: int
-    parted: int
+    matching: int
+    differing: int
     divergence: Divergence | None = None
     problem: str | None = None
     cut_short: bool = False
 
     @property
     def pairs(self) -> int:
-        return self.agreed + self.parted
+        return self.matching + self.differing
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Fix:
     """A change of the user's own program. ``verified`` only after ``runs`` runs of it matched to
     the last bit.
 
-    They exclude at 95 % that more than ``excluded`` of its pairs differ.
+    They exclude at 95 % that more than ``excluded_rate`` of its pairs differ.
 
     ``diff`` is a unified diff, ``environment`` what must be set besides; ``cost`` and
     ``cost_range`` as for a pin.
@@ -77,7 +77,7 @@ class Fix:
     reason: str
     cost: float | None = None
     cost_range: tuple[float, float] | None = None
-    excluded: float | None = None
+    excluded_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,34 +95,34 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Price:
-    """What the pins that were tried cost, each ``alone``, and those that were ``found`` together.
+class Costs:
+    """What the pins that were tried cost, each ``each``, and those that were ``combined``.
 
-    ``noise`` is the script as it is against itself. ``faster`` is another set that holds the runs,
-    against the one before: it was faster in every round. None where there is none; ``tried`` says
-    in words where one was looked for.
+    ``noise`` is the script as it is against itself. ``faster_set`` is another set that holds the
+    runs, against the one before: it was faster in every round. None where there is none;
+    ``faster_sets_tried`` says in words where one was looked for.
     """
 
     rounds: int
     noise: Cost
-    alone: tuple[Cost, ...]
-    found: Cost
-    faster: Cost | None = None
-    tried: tuple[str, ...] = ()
+    each: tuple[Cost, ...]
+    combined: Cost
+    faster_set: Cost | None = None
+    faster_sets_tried: tuple[str, ...] = ()
 
     @property
     def fastest(self) -> tuple[str, ...]:
         """The fastest set that was seen to hold the runs."""
-        return self.faster.pins if self.faster is not None else self.found.pins
+        return self.faster_set.pins if self.faster_set is not None else self.combined.pins
 
 
 @dataclass(frozen=True)
 class Varied:
-    """What another machine may have otherwise. ``agrees`` None: it could not be tried."""
+    """What another machine may have otherwise. ``matches`` None: it could not be tried."""
 
     source: str
     title: str
-    agrees: bool | None
+    matches: bool | None
     reason: str
     divergence: Divergence | None = None
 
@@ -138,7 +138,7 @@ class Output:
 
     kind: str
     name: str
-    agrees: bool
+    matches: bool
     line: int | None = None
 
 
@@ -158,8 +158,8 @@ class Growth:
     """
 
     step: int
-    elements: int
-    of: int
+    differing_elements: int
+    total: int
     ulps_max: int | None
     max_abs: float | None
 
@@ -168,18 +168,18 @@ class Growth:
 class Search:
     """What the search for the causes took: trials, seconds, and its steps in words, in order."""
 
-    trials: int = 0
+    trial_count: int = 0
     seconds: float = 0.0
-    tried: tuple[str, ...] = ()
-    invalid: tuple[str, ...] = ()
-    untouched: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    incompatible_pins: tuple[str, ...] = ()
+    unexercised_pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Observer:
-    """Whether watching changes what is watched. ``holds`` None: it was not tried."""
+    """Whether watching changes what is watched. ``bits_unchanged`` None: it was not tried."""
 
-    holds: bool | None = None
+    bits_unchanged: bool | None = None
     reason: str = "not tried"
 
 
@@ -216,32 +216,34 @@ class RunAudit:
     machine: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     repeats: Repeats = Repeats(0, 0, 0)
-    bare: Repeats | None = None
+    unrecorded: Repeats | None = None
     pinned: Repeats | None = None
     growth: tuple[Growth, ...] = ()
     pinpoint: Pinpoint | None = None
     causes: tuple[Cause, ...] = ()
     fix: Fix | None = None
-    no_fix: str = ""
-    price: Price | None = None
-    no_price: str = ""
-    rests_on: tuple[Varied, ...] = ()
+    no_fix_reason: str = ""
+    cost: Costs | None = None
+    no_cost_reason: str = ""
+    variations: tuple[Varied, ...] = ()
     outputs: tuple[Output, ...] = ()
     origin: str = ""
     quantity: Quantity | None = None
     observer: Observer = Observer()
     search: Search = Search()
-    open: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
+    unresolved_pins: tuple[str, ...] = ()
+    changed_files: tuple[str, ...] = ()
     isolation: Isolation = Isolation()
     notes: tuple[str, ...] = ()
     traceback: str = ""
+    # The program's own; they stand in no report, and secrets among them are masked everywhere in it
+    arguments: tuple[str, ...] = ()
     # What the first run printed; it is shown where asked for, and stands in no report
     output: str = ""
     trials: tuple[Finished, ...] = ()
     steps: int | None = None
     strict: bool = False
-    cut: bool = False
+    over_budget: bool = False
     interrupted: bool = False
     failure: Failure | None = None
     resume: str | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detaudit_probes.declare import TF_KERAS, Edit
 
-from detaudit.commands.run import edits, price
+from detaudit.commands.run import cost, edits
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix
 from detaudit.commands.run.program import text_of
@@ -74,13 +74,13 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
             break
         version = case.program.add_version(f"fix {number}", files)
         environment = tuple(sorted({item for way in ways for item in way.environment}))
-        condition = case.loose.with_orders(version=version).with_environment(dict(environment))
+        condition = case.unpinned.with_orders(version=version).with_environment(dict(environment))
         answer = yield from ask(condition, pairs + (PAIRS if number else 0))
-        if answer.agree is not True:
+        if answer.matches is not True:
             last = answer.reason or "its runs differ"
         else:
-            before, after = yield from price.timed([case.loose, condition], price.ROUNDS, price.FIX)
-            excluded = excluded_rate(answer.repeats.agreed)
+            before, after = yield from cost.timed([case.unpinned, condition], cost.ROUNDS, cost.FIX)
+            excluded = excluded_rate(answer.repeats.matching)
             return Fix(
                 diff(case.program.root, files),
                 environment,
@@ -88,7 +88,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
                 answer.repeats.runs,
                 f"{answer.repeats.runs} runs of the changed program match to the last bit (a rate above "
                 f"{excluded:.0%} is excluded)",
-                *price.ratios(before, after),
+                *cost.ratios(before, after),
                 excluded,
             ), ""
     advice = _advice(causes, [cause.source for cause in causes])
@@ -141,10 +141,10 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
         else:
             names = list(dict.fromkeys(file for file, _ in way.places))
         changed = False
-        for name in filter(case.program.holds, names):
+        for name in filter(case.program.contains, names):
             text = files.get(name) or text_of(case.program.root / name)
             lines = [line for file, line in way.places if file == name]
-            new = _edited(text, way.edit, lines, case.loose.seed) if text is not None else None
+            new = _edited(text, way.edit, lines, case.unpinned.seed) if text is not None else None
             if new is not None:
                 files[name] = new
                 changed = True

@@ -17,7 +17,7 @@ POINTS = 12  # of the curve that is shown
 
 
 def grown(
-    loose: Condition, audit: RunAudit
+    unpinned: Condition, audit: RunAudit
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
     """``audit`` with the curve of one pair, empty where it agreed, did not complete, or was too
     large to be kept.
@@ -25,7 +25,7 @@ def grown(
     Where that pair parts at the very place at which the first did, its distance there is told as
     well.
     """
-    some = pair(loose.with_orders(keep_from=0), 0)
+    some = pair(unpinned.with_orders(keep_from=0), 0)
     found = yield list(some)
     left, right = (found[trial] for trial in some)
     if left.trace is None or right.trace is None:
@@ -60,7 +60,7 @@ def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
             point = _point(table, other, row, len(points))
             if point is not None:
                 points.append(point)
-    differing = [point for point in points if point.elements]
+    differing = [point for point in points if point.differing_elements]
     if len(differing) <= POINTS:
         return tuple(differing)
     places = sorted({round(place * (len(differing) - 1) / (POINTS - 1)) for place in range(POINTS)})
@@ -81,7 +81,7 @@ def _point(table: Table, other: Table, row: int, step: int) -> Growth | None:
             total += a.size
             continue
         far = distance(a.elements, b.elements, a.dtype)
-        elements, total = elements + far.elements, total + far.of
+        elements, total = elements + far.differing_elements, total + far.total
         ulps = max(ulps or 0, far.ulps_max) if far.ulps_max is not None else ulps
         gap = max(gap or 0.0, far.max_abs) if far.max_abs is not None else gap
     return Growth(step, elements, total, ulps, gap)

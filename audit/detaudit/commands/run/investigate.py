@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from detaudit.commands.run import attribute, failures, leftovers, vary
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import PARTED, Observer, RunAudit
+from detaudit.commands.run.findings import RUNS_DIFFER, Observer, RunAudit
+from detaudit.commands.run.forecast import Forecast
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
@@ -15,6 +16,7 @@ from detaudit.commands.run.program import written_by
 from detaudit.commands.run.repeat import (
     MORE,
     MOST,
+    SHORT,
     Answer,
     ask,
     compare_ends,
@@ -25,8 +27,8 @@ from detaudit.commands.run.repeat import (
     repeated,
 )
 from detaudit.core.condition import Trial, pair
-from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
-from detaudit.core.events import Phase, Told
+from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
+from detaudit.core.events import Differing, Notice, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
 
@@ -57,7 +59,7 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
         return replace(audit, reason=f"the runs could not be compared: {audit.repeats.problem}")
     again = (yield from leftovers.compare_again(case, runs[0])) if case.changed() else None
     audit = _with_note(audit, again, case.changed())
-    if audit.repeats.parted:
+    if audit.repeats.differing:
         return (yield from _differing(case, audit, runs, again))
     if leftovers.differs(again):
         return (yield from leftovers.explain(case, audit, runs, case.changed()))
@@ -71,7 +73,7 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
     matched = yield from _matching(replace(case, search=False), audit, runs)
     if not matched.reproducible:
         return matched
-    return replace(matched, reproducible=None, reason=_rests_on_the_first(outside))
+    return replace(matched, reproducible=None, reason=_depends_on_the_first(outside))
 
 
 def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -> RunAudit:
@@ -81,7 +83,7 @@ def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -
     if isinstance(again, Incomparable):
         note = f"a run that begins from what an earlier one has left fails: {again.reason}"
         return replace(audit, notes=(*audit.notes, note))
-    if not (isinstance(again, Agreement) and audit.repeats.parted):
+    if not (isinstance(again, Match) and audit.repeats.differing):
         return audit
     note = (
         f"a run that begins from what the first one has left ({', '.join(left[:3])}) ends as that one "
@@ -101,18 +103,18 @@ def _without(
     has made): the report says so.
     """
     fresh, listed = leftovers.without(case, made), ", ".join(made[:3])
-    trials = pair(fresh.loose, 0)
+    trials = pair(fresh.unpinned, 0)
     found = yield list(trials)
     fresh_runs = [found[trial] for trial in trials]
     if counted(fresh_runs).problem:
         return audit
     again = yield from leftovers.compare_again(fresh, fresh_runs[0])
-    if leftovers.differs(again) and not counted(fresh_runs).parted:
+    if leftovers.differs(again) and not counted(fresh_runs).differing:
         pairs = max(audit.repeats.pairs, leftovers.LEAST)
-        fresh_runs = yield from further(fresh.loose, fresh_runs, pairs - 1)
+        fresh_runs = yield from further(fresh.unpinned, fresh_runs, pairs - 1)
     left = written_by(fresh_runs[0])
     described = _with_note(_described(fresh, audit, fresh_runs), again, left)
-    if described.repeats.parted:
+    if described.repeats.differing:
         note = (
             f"the folder holds {listed}, which the program makes itself: runs that find it match, and "
             f"these runs did not find it"
@@ -140,7 +142,7 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
     return replace(
         audit,
         repeats=counted(runs),
-        changed=case.changed(),
+        changed_files=case.changed(),
         outputs=outputs(runs),
         origin=origin(runs),
         quantity=quantity(runs),
@@ -153,15 +155,17 @@ def _at_a_step(
     """Where runs are to be ended early, all are after as many steps as the first makes: the audit
     speaks of these. Third, the run that told it.
     """
-    orders = case.loose.orders
+    orders = case.unpinned.orders
     if orders.stop_steps is None and orders.stop_seconds is None:
         return case, blank, ()
-    first = (yield [Trial(case.loose, 0)])[Trial(case.loose, 0)]
+    first = (yield [Trial(case.unpinned, 0)])[Trial(case.unpinned, 0)]
     steps = first.trace.measures.stopped if first.trace is not None else None
     if orders.stop_seconds is not None:
         case = replace(
             case,
-            loose=case.loose.with_orders(stop_seconds=None, stop_steps=steps or orders.stop_steps),
+            unpinned=case.unpinned.with_orders(
+                stop_seconds=None, stop_steps=steps or orders.stop_steps
+            ),
         )
     return case, replace(blank, steps=steps), (first,)
 
@@ -174,21 +178,36 @@ def _repeat(
 
     A run is made alone first, so that a failure in it is the script's own.
     """
-    one, other = pair(case.loose, 0)
+    one, other = pair(case.unpinned, 0)
     first = (yield [one])[one]
-    case.emit(Told(f"One run takes {first.outcome.seconds:.0f} s."))
+    seconds = first.outcome.seconds
+    wanted = case.pairs or _pairs_for(seconds)
+    timed = seconds < SHORT if case.cost is None else case.cost
+    forecast = Forecast.of(wanted, case.search, timed)
+    if first.outcome.completed:
+        case.emit(Notice(forecast.after(seconds, case.jobs())))
+        case.emit(forecast.expected(seconds, case.jobs(), case.runs(), differs=False))
     short = first.outcome.seconds < PAIRS[0][0]
     case = replace(case, most=MOST if short else MOST_OF_LONG)
     done = [first, (yield [other])[other]]
-    wanted = case.pairs or _pairs_for(first.outcome.seconds)
     for number in range(1, wanted):
         completed = [run for run in done if run.outcome.completed]
-        if not completed or counted(done).parted:
+        if not completed or counted(done).differing:
             break
-        trials = pair(case.loose, number)
+        trials = pair(case.unpinned, number)
         found = yield list(trials)
         done += [found[trial] for trial in trials]
+    differing = counted(done).divergence
+    if differing is not None:
+        case.emit(Differing(_told_at_once(differing, case.search)))
+        case.emit(forecast.expected(seconds, case.jobs(), case.runs(), differs=True))
     return case, done, _refused(blank, done)
+
+
+def _told_at_once(divergence: Divergence, search: bool) -> str:
+    step = "" if divergence.step is None else f", step {divergence.step}"
+    then = " The search for the cause begins." if search else ""
+    return f"Two runs differ, first at {divergence.stage}{step}: {divergence.name}.{then}"
 
 
 def _pairs_for(seconds: float) -> int:
@@ -205,18 +224,18 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
             reason="the interpreter does not run the hooks: it ignores PYTHONPATH, or its start "
             "modules are switched off; nothing of the training was seen",
         )
-    unwatched = next(
+    not_recorded = next(
         (
-            one.trace.measures.unwatched
+            one.trace.measures.not_recorded
             for one in completed
-            if one.trace and one.trace.measures.unwatched is not None
+            if one.trace and one.trace.measures.not_recorded is not None
         ),
         None,
     )
-    if unwatched:
+    if not_recorded:
         return replace(
             blank,
-            reason=f"the script trains with {unwatched}, which detaudit run does not watch yet",
+            reason=f"the script trains with {not_recorded}, which detaudit run does not watch yet",
         )
     if not any(one.trace.measures.steps for one in completed if one.trace):
         return replace(
@@ -264,11 +283,11 @@ def _differing(
     Where what differs does not reach the end of the runs, unrecorded ones cannot tell.
     """
     ends = counted(runs, compare_ends)
-    if ends.parted and not ends.problem:
+    if ends.differing and not ends.problem:
         case.emit(Phase("Without the recorder"))
         unrecorded = yield from _unrecorded(case, runs)
-        audit = replace(audit, bare=unrecorded.repeats)
-        if unrecorded.agree:
+        audit = replace(audit, unrecorded=unrecorded.repeats)
+        if unrecorded.matches:
             said = "only recorded runs differ, unrecorded ones match: detaudit's recorder makes them differ"
             return replace(
                 audit,
@@ -276,11 +295,13 @@ def _differing(
                 observer=Observer(False, said),
                 reason=f"{MATCHED} where they are not recorded",
             )
-    audit = replace(audit, reproducible=False, reason=PARTED)
+    audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
+    if audit.repeats.divergence is not None:
+        case.emit(Differing(_told_at_once(audit.repeats.divergence, case.search)))
     if not case.search:
-        return replace(audit, no_fix="--no-search: no cause and no fix was looked for")
+        return replace(audit, no_fix_reason="--no-search: no cause and no fix was looked for")
     case.known_so_far(audit)
-    runs = yield from repeated(case.loose, len(runs) // 2, most=case.most, runs=runs)
+    runs = yield from repeated(case.unpinned, len(runs) // 2, most=case.most, runs=runs)
     audit = _described(case, audit, runs)
     audit = yield from localise(case, audit, runs)
     case.known_so_far(audit)
@@ -294,18 +315,18 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
     """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not
     decided if rarely.
     """
-    condition = case.loose.with_orders(watch=False)
+    condition = case.unpinned.with_orders(record=False)
     answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
-    if not answer.agree:
+    if not answer.matches:
         return answer
-    more = yield from repeated(case.loose, len(runs) // 2, compare_ends, case.most, runs)
-    recorded = counted((yield from further(case.loose, more, MORE)), compare_ends)
+    more = yield from repeated(case.unpinned, len(runs) // 2, compare_ends, case.most, runs)
+    recorded = counted((yield from further(case.unpinned, more, MORE)), compare_ends)
     needed = matches_for(recorded, RECORDER, MOST)
     answer = yield from ask(condition, max(needed or 0, UNRECORDED), comparing=compare_ends)
-    if answer.agree and needed is None:
+    if answer.matches and needed is None:
         return replace(
             answer,
-            agree=None,
+            matches=None,
             reason="recorded runs differ too rarely to tell them from unrecorded ones",
         )
     return answer
@@ -316,16 +337,18 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
 
 def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
     """An unrecorded pair too, and then what another machine may have otherwise."""
-    unrecorded = case.loose.with_orders(watch=False)
-    bare = yield from ask(unrecorded, 1, comparing=compare_ends)
-    audit = replace(audit, bare=bare.repeats)
-    if bare.agree is None:
-        return replace(audit, reason=f"the unrecorded runs could not be compared: {bare.reason}")
-    if not bare.agree:
+    condition = case.unpinned.with_orders(record=False)
+    unrecorded = yield from ask(condition, 1, comparing=compare_ends)
+    audit = replace(audit, unrecorded=unrecorded.repeats)
+    if unrecorded.matches is None:
+        return replace(
+            audit, reason=f"the unrecorded runs could not be compared: {unrecorded.reason}"
+        )
+    if not unrecorded.matches:
         return (yield from _hidden(case, audit, runs))
-    observer, bare = yield from _same_end(case, runs[0], bare)
-    audit = replace(audit, bare=bare.repeats, observer=observer)
-    if bare.agree is not True:
+    observer, unrecorded = yield from _same_end(case, runs[0], unrecorded)
+    audit = replace(audit, unrecorded=unrecorded.repeats, observer=observer)
+    if unrecorded.matches is not True:
         return (yield from _hidden(case, audit, runs))
     if audit.repeats.pairs < 2 and case.pairs is None:
         return replace(
@@ -337,13 +360,13 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
         return matched
     case.emit(Phase("What the result depends on"))
     varied, more = yield from vary.vary(case, runs)
-    if counted(more).parted:
+    if counted(more).differing:
         audit = _described(case, replace(audit, observer=Observer()), more)
         return (yield from _differing(case, audit, more))
-    return replace(matched, repeats=counted(more), rests_on=varied)
+    return replace(matched, repeats=counted(more), variations=varied)
 
 
-def _rests_on_the_first(outside: Sequence[str]) -> str:
+def _depends_on_the_first(outside: Sequence[str]) -> str:
     """Why runs decide nothing that all read what the first has computed."""
     return (
         f"the runs match, but later ones did not repeat what the first one did: they read what it made, "
@@ -355,19 +378,19 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder
     hide it?
     """
-    condition = case.loose.with_orders(watch=False)
-    unrecorded = yield from repeated(condition, comparing=compare_ends, most=case.most)
-    bare = counted((yield from further(condition, unrecorded, MORE)), compare_ends)
-    needed = matches_for(bare, RECORDER, MOST)
-    more = yield from repeated(case.loose, len(runs) // 2, most=needed or case.most, runs=runs)
-    audit = replace(_described(case, audit, more), bare=bare)
-    if audit.repeats.parted:
+    condition = case.unpinned.with_orders(record=False)
+    done = yield from repeated(condition, comparing=compare_ends, most=case.most)
+    unrecorded = counted((yield from further(condition, done, MORE)), compare_ends)
+    needed = matches_for(unrecorded, RECORDER, MOST)
+    more = yield from repeated(case.unpinned, len(runs) // 2, most=needed or case.most, runs=runs)
+    audit = replace(_described(case, audit, more), unrecorded=unrecorded)
+    if audit.repeats.differing:
         return (yield from _differing(case, audit, more))
     if needed is not None and not audit.repeats.problem:
         return replace(
             audit,
             reproducible=False,
-            open=("observer",),
+            unresolved_pins=("observer",),
             reason=(
                 "recorded runs match, but unrecorded runs differ: the recorder hides the difference"
             ),
@@ -376,16 +399,18 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
     return replace(audit, reproducible=False, reason=attribute.unresolved(case, reason))
 
 
-def _same_end(case: Case, recorded: Finished, bare: Answer) -> Experiment[tuple[Observer, Answer]]:
+def _same_end(
+    case: Case, recorded: Finished, unrecorded: Answer
+) -> Experiment[tuple[Observer, Answer]]:
     """Do unrecorded runs end on the bits of recorded ones? If not, more of them are asked."""
-    unrecorded = case.loose.with_orders(watch=False)
-    found = yield [Trial(unrecorded, 0)]
-    if not isinstance(compare_ends(recorded, found[Trial(unrecorded, 0)]), Divergence):
-        return Observer(True, "recorded and unrecorded runs end on the same bits"), bare
-    bare = yield from ask(unrecorded, UNRECORDED, comparing=compare_ends)
-    if bare.agree is not True:
-        return Observer(), bare
+    condition = case.unpinned.with_orders(record=False)
+    found = yield [Trial(condition, 0)]
+    if not isinstance(compare_ends(recorded, found[Trial(condition, 0)]), Divergence):
+        return Observer(True, "recorded and unrecorded runs end on the same bits"), unrecorded
+    unrecorded = yield from ask(condition, UNRECORDED, comparing=compare_ends)
+    if unrecorded.matches is not True:
+        return Observer(), unrecorded
     return Observer(
         False,
         "recorded runs match, and so do unrecorded ones, but on other bits: recording changes them",
-    ), bare
+    ), unrecorded

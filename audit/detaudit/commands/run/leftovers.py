@@ -15,7 +15,7 @@ from pathlib import Path
 from detaudit.commands.run import blame
 from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
-from detaudit.commands.run.findings import PARTED, Cause, Repeats, RunAudit
+from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Repeats, RunAudit
 from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import compare_runs, counted
 from detaudit.core.condition import Condition, Trial
@@ -33,7 +33,7 @@ LEAST = 2  # pairs of fresh runs that ``MOST`` runs which differ from them are h
 
 def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
     """A run in the sandbox that ``first`` has left, compared with it."""
-    trial = Trial(case.loose.with_orders(left=True), 0)
+    trial = Trial(case.unpinned.with_orders(left=True), 0)
     found = yield [trial]
     if not found[
         trial
@@ -46,7 +46,7 @@ def explain(
     case: Case, audit: RunAudit, runs: Sequence[Finished], names: Sequence[str]
 ) -> Experiment[RunAudit]:
     """Fresh runs match, and one that begins from what the first has left, ``names``, differs."""
-    changed = case.loose.with_orders(left=True)
+    changed = case.unpinned.with_orders(left=True)
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
         return _unresolved(
@@ -63,14 +63,14 @@ def explain(
     )
 
 
-def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, seen: str) -> RunAudit:
+def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, observed: str) -> RunAudit:
     return replace(
         audit,
         reproducible=False,
         repeats=repeats,
         reason=unresolved(
             case,
-            f"{seen} in {repeats.parted} of {repeats.pairs} pairs, and runs from a fresh folder match",
+            f"{observed} in {repeats.differing} of {repeats.pairs} pairs, and runs from a fresh folder match",
         ),
     )
 
@@ -79,7 +79,7 @@ def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
     """Where fresh runs differ, and one that begins from an earlier one's files differs too: with
     the causes pinned, in that earlier run as well, does that still matter?
     """
-    pinned = case.held([cause.pin for cause in audit.causes])
+    pinned = case.pinned([cause.pin for cause in audit.causes])
     trials = [Trial(pinned, number) for number in range(MOST)]
     found = yield trials
     fresh = [found[trial] for trial in trials]
@@ -104,14 +104,14 @@ def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repea
         if not found[trial].outcome.completed:
             break
         pairs += [runs[number % len(runs)], found[trial]]
-        if counted(pairs).agreed:
+        if counted(pairs).matching:
             break
     return counted(pairs)
 
 
 def _shown(changed: Repeats, fresh: Repeats) -> bool:
-    differing = fisher(changed.parted, changed.pairs, fresh.parted, fresh.pairs) < SIGNIFICANT
-    return differing and not changed.problem and not fresh.parted
+    differing = fisher(changed.differing, changed.pairs, fresh.differing, fresh.pairs) < SIGNIFICANT
+    return differing and not changed.problem and not fresh.differing
 
 
 def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice: str) -> RunAudit:
@@ -121,8 +121,8 @@ def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice
         repeats=repeats,
         pinned=audit.repeats,
         causes=(Cause(SOURCE, PIN, True, sites),),
-        reason=f"{PARTED}: {reason}",
-        no_fix=advice,
+        reason=f"{RUNS_DIFFER}: {reason}",
+        no_fix_reason=advice,
     )
 
 
@@ -135,7 +135,7 @@ def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, 
     Shown by a run without them, which makes them again. One that fails says nothing.
     """
     for names in _attempts(case, runs[0]):
-        trial = Trial(without(case, names).loose, 0)
+        trial = Trial(without(case, names).unpinned, 0)
         done = (yield [trial])[trial]
         if done.outcome.completed:
             again = _made_again(names, written_by(done))
@@ -181,7 +181,7 @@ def _may_go(folder: Path) -> bool:
 
 def without(case: Case, names: Sequence[str]) -> Case:
     """The case in a folder without these files."""
-    return replace(case, loose=case.loose.with_orders(without=tuple(names)))
+    return replace(case, unpinned=case.unpinned.with_orders(without=tuple(names)))
 
 
 def differs(comparison: Comparison | None) -> bool:

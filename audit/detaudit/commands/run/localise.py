@@ -12,7 +12,7 @@ from detaudit.commands.run.blame import relative
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.run.origin import step_table
-from detaudit.commands.run.repeat import parting
+from detaudit.commands.run.repeat import first_differing_pair
 from detaudit.core.condition import Trial, pair
 from detaudit.core.events import Phase
 from detaudit.core.experiment import Finished
@@ -29,7 +29,7 @@ def localise(
     """``audit`` with the operation, or the layer alone, at which its runs part, where the step can
     be replayed or watched.
     """
-    found = parting(done)
+    found = first_differing_pair(done)
     divergence = audit.repeats.divergence
     if (
         case.depth not in (LAYER, OPERATION)
@@ -43,7 +43,7 @@ def localise(
     if divergence.stage == "data" or divergence.name.startswith(protocol.ARGUMENT):
         return audit  # what went in differed
     table = step_table(found[1].trace, divergence)
-    replayed = case.loose.with_orders(
+    replayed = case.unpinned.with_orders(
         pinpoint=divergence.step,
         every=1,
         eager=table is None or not table.name.startswith("fit"),
@@ -53,15 +53,15 @@ def localise(
     found_there = None
     for number in range(PAIRS):
         trials = pair(replayed, number)
-        seen = yield list(trials)
-        runs += [seen[trial] for trial in trials]
+        finished = yield list(trials)
+        runs += [finished[trial] for trial in trials]
         found_there = judged(runs)
-        if found_there is None or found_there.guilty is not None:
+        if found_there is None or found_there.operation is not None:
             break
     if found_there is not None:
         found_there = replace(found_there, line=_shown(found_there.line, case))
         if case.depth == LAYER:
-            found_there = replace(found_there, guilty=None)
+            found_there = replace(found_there, operation=None)
     return replace(audit, pinpoint=found_there)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from detaudit_probes import protocol
 
-from detaudit.commands.run.repeat import parting
+from detaudit.commands.run.repeat import first_differing_pair
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
@@ -43,17 +43,17 @@ def origin(done: Sequence[Finished]) -> str:
     differing, untouched = _differing(left, right, divergence)
     if differing:
         return (
-            f"equal batches and weights went in; the state of {_told(differing)} differed by then"
+            f"equal batches and weights went in; the state of {_listed(differing)} differed by then"
         )
     if untouched:
         return (
-            f"it was born there: the batches and the weights were equal before; the state of {_told(untouched)}, "
+            f"it was born there: the batches and the weights were equal before; the state of {_listed(untouched)}, "
             f"from which nothing had been drawn by then, was not"
         )
     return "it was born there: the batches, the weights and the generators of Python, NumPy and Keras were equal before"
 
 
-def _told(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(GENERATORS[name][1] if name in GENERATORS else name for name in names[:3])
 
 
@@ -74,7 +74,7 @@ def suspects(done: Sequence[Finished]) -> set[str]:
 
 
 def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
-    found = parting(done)
+    found = first_differing_pair(done)
     if found is None or found[1].trace is None or found[2].trace is None:
         return None
     return found[0], found[1].trace, aligned(found[1].trace, found[2].trace)

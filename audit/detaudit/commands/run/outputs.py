@@ -10,7 +10,7 @@ from detaudit_probes.protocol import BESIDE
 from detaudit.commands.run.findings import Output, Quantity
 from detaudit.commands.run.judging import saved
 from detaudit.commands.run.origin import GENERATORS
-from detaudit.commands.run.repeat import parting
+from detaudit.commands.run.repeat import first_differing_pair
 from detaudit.core.divergence import renamed
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Trace
@@ -76,7 +76,7 @@ def quantity(done: Sequence[Finished]) -> Quantity | None:
     """The first loss or metric whose last values differ in the first two runs that do: a metric
     rather than a loss, an evaluation's rather than a training's. None where there is none.
     """
-    found = parting(done)
+    found = first_differing_pair(done)
     if found is None or found[1].trace is None or found[2].trace is None:
         return None
     values, others = _results(found[1].trace), _results(found[2].trace)

@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import detaudit_probes
 from detaudit_probes import codec, protocol
@@ -31,7 +33,7 @@ from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.tree import entries, size_of
 from detaudit.execution.sandbox.view import Sandbox, Start, View
-from detaudit.machine import confinement
+from detaudit.machine import confinement, variables
 
 MOST_BURNERS = 8
 MOST_LISTED = 50_000  # names below the program's folder that are looked at for changes
@@ -95,7 +97,7 @@ class Program:
             and folder != folder.parent
         )
 
-    def holds(self, name: str) -> bool:
+    def contains(self, name: str) -> bool:
         """Whether a name below ``root`` is really there, and not behind a link to a folder
         elsewhere.
         """
@@ -323,6 +325,7 @@ class Process:
         pace: Pace | None = None,
         sandboxed: "Sandboxed | None" = None,
         online: bool = False,
+        keeps_all: bool = False,
         room: "Room | None" = None,
     ):
         self.program, self.interpreter, self.control, self._pace = (
@@ -331,7 +334,7 @@ class Process:
             control,
             pace,
         )
-        self._sandboxed, self._online = sandboxed, online
+        self._sandboxed, self._online, self._keeps_all = sandboxed, online, keeps_all
         self._room = room or Room()
         self._temporary: Path | None = None
         self._environment = dict(environment)
@@ -366,24 +369,33 @@ class Process:
         )
         asked = request._replace(orders=orders)
         write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
-        write_json(
-            folder / LAUNCH_FILE,
-            {
-                "command": self.program.command(self.interpreter.path, root),
-                "cwd": str(cwd),
-                "environment": self._variables(folder, temporary if request.pins else None),
-                "timeout": request.timeout,
-                "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
-                "fixed_addresses": bool(request.settings.fixed_addresses),
-                "burners": _burners() if request.settings.busy else 0,
-                # Where the clock is pinned, two runs read the same time whenever they begin.
-                "wait": self._pace.wait()
-                if self._pace is not None and CLOCK not in request.pins
-                else 0.0,
-            },
-        )
-        self._start(folder)
+        launch = {
+            "command": self.program.command(self.interpreter.path, root),
+            "cwd": str(cwd),
+            "environment": self._variables(folder, temporary if request.pins else None),
+            "timeout": request.timeout,
+            "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
+            "fixed_addresses": bool(request.settings.fixed_addresses),
+            "burners": _burners() if request.settings.busy else 0,
+            # Where the clock is pinned, two runs read the same time whenever they begin.
+            "wait": self._pace.wait()
+            if self._pace is not None and CLOCK not in request.pins
+            else 0.0,
+        }
+        write_json(folder / LAUNCH_FILE, launch if self._keeps_all else self._public(launch))
+        self._start(folder, launch)
         return folder
+
+    def _public(self, launch: Mapping[str, Any]) -> dict[str, Any]:
+        """How a run was started, as it may stay on a disk: listed variables, no arguments."""
+        arguments = len(self.program.arguments)
+        return {
+            **launch,
+            "command": launch["command"][: len(launch["command"]) - arguments],
+            "arguments": arguments,
+            "environment": variables.describe(launch["environment"]),
+            "mounts": None,
+        }
 
     def _covered(self, view: View) -> tuple[str, ...]:
         """Folders besides the program's own that are protected as well."""
@@ -393,7 +405,7 @@ class Process:
         if self._sandboxed is None:
             return View(self.program.root)
         orders, begun = request.orders, Begun.of(request)
-        changed = orders.left or bool(orders.version) or bool(request.loose)
+        changed = orders.left or bool(orders.version) or bool(request.unpinned)
         wanted = not request.pins or orders.kept
         self._begun = begun if wanted and not changed else None
         # What a run without these names has left holds what it has made of them.
@@ -421,14 +433,22 @@ class Process:
             **self._environment,
             **own,
             "PYTHONPATH": path,
-            "DETAUDIT_TRIAL": str(folder),
+            "_DETAUDIT_TRIAL": str(folder),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def _start(self, folder: Path) -> None:
+    def _start(self, folder: Path, launch: Mapping[str, Any]) -> None:
+        """Start the process that looks after the run. It reads the ``launch`` from a file without
+        a name: there are arguments and variables in it, of which none may stay on a disk.
+        """
         reading, self._lifeline = os.pipe()
         try:
-            with open(folder / "supervisor", "wb") as said:
+            with (
+                open(folder / "supervisor", "wb") as said,
+                tempfile.TemporaryFile(dir=folder) as asked,
+            ):
+                asked.write(json.dumps(launch).encode())
+                asked.seek(0)
                 self._process = subprocess.Popen(
                     [
                         sys.executable,
@@ -438,7 +458,7 @@ class Process:
                         str(reading),
                     ],
                     cwd=folder,  # ``-m`` puts it first on the path: the user's own may hold a module of any name
-                    stdin=subprocess.DEVNULL,
+                    stdin=asked,
                     stdout=subprocess.DEVNULL,
                     stderr=said,
                     pass_fds=(reading,),

@@ -10,7 +10,7 @@ from detaudit.commands.run.findings import Repeats
 from detaudit.commands.run.judging import compare_last, compare_trainings
 from detaudit.core.condition import Condition, pair
 from detaudit.core.counting import SIGNIFICANT, matches_needed, pairs_needed
-from detaudit.core.divergence import Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.outcome import TIMED_OUT, UNSTARTED
 from detaudit.core.trace import Trace
@@ -28,9 +28,9 @@ Comparing = Callable[[Finished, Finished], Comparison]
 
 @dataclass(frozen=True)
 class Answer:
-    """``agree`` None: a run did not complete, with the reason; nothing is known then."""
+    """``matches`` None: a run did not complete, with the reason; nothing is known then."""
 
-    agree: bool | None
+    matches: bool | None
     repeats: Repeats
     reason: str = ""
 
@@ -71,18 +71,18 @@ def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Re
     Where the two runs of every pair match, each is compared with one of the next pair instead: side
     by side, the two may share more than they should.
     """
-    agreed = parted = 0
+    matching = differing = 0
     divergence, problem, cut = None, None, False
     for left, right, compared in _compared(done, comparing):
         if isinstance(compared, Incomparable):
             problem = problem or compared.reason
         elif isinstance(compared, Divergence):
-            parted += 1
+            differing += 1
             if divergence is None:
                 divergence, cut = compared, _cut_short(left, right)
         else:
-            agreed += 1
-    return Repeats(len(done), agreed, parted, divergence, problem, cut)
+            matching += 1
+    return Repeats(len(done), matching, differing, divergence, problem, cut)
 
 
 def _cut_short(left: Finished, right: Finished) -> bool:
@@ -113,7 +113,7 @@ def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
                 yield table.columns, cells
 
 
-def parting(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
+def first_differing_pair(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
     """The first two runs that differ, in the order in which :func:`counted` compares them."""
     return next(
         (
@@ -133,7 +133,7 @@ def _compared(
     within = [
         (left, right, comparing(left, right)) for left, right in zip(firsts, seconds, strict=False)
     ]
-    if not all(isinstance(compared, Agreement) for _, _, compared in within):
+    if not all(isinstance(compared, Match) for _, _, compared in within):
         return within
     last = comparing(done[0], done[-1]) if len(done) > 2 and len(done) % 2 else None
     if isinstance(last, Divergence):
@@ -154,9 +154,9 @@ def pairs_for(repeats: Repeats) -> int:
     Where every unpinned pair differed, two; else as many as exclude at 95 % that it was luck. What
     the search names is run again afterwards, more often.
     """
-    if repeats.parted == repeats.pairs:
+    if repeats.differing == repeats.pairs:
         return 2
-    return pairs_needed(max(repeats.parted, 1) / (repeats.pairs + 1))
+    return pairs_needed(max(repeats.differing, 1) / (repeats.pairs + 1))
 
 
 def ask(
@@ -168,7 +168,7 @@ def ask(
     they should.
     """
     done: list[Finished] = []
-    recorded = condition.orders.watch
+    recorded = condition.orders.record
     for number in range(first, first + pairs):
         trials = pair(condition, number)
         found: Found = yield list(trials)
@@ -252,7 +252,7 @@ def _remembered(comparing: Comparing) -> Comparing:
 
 
 def _enough(repeats: Repeats, level: float) -> bool:
-    needed = matches_needed(repeats.parted, repeats.pairs, level)
+    needed = matches_needed(repeats.differing, repeats.pairs, level)
     return needed is not None and needed <= max(MORE, repeats.pairs)
 
 
@@ -262,5 +262,5 @@ def matches_for(
     """How many matching pairs of another condition make it no luck that so many differ here; None:
     over ``most``.
     """
-    needed = matches_needed(repeats.parted, repeats.pairs, level)
+    needed = matches_needed(repeats.differing, repeats.pairs, level)
     return needed if needed is not None and needed <= most else None

@@ -14,24 +14,24 @@ Pins = tuple[str, ...]
 Question = Callable[[Pins], Generator[Any, Any, bool]]
 
 
-def smallest(agree: Question, pins: Sequence[str]) -> Generator[Any, Any, Pins]:
+def smallest(matches: Question, pins: Sequence[str]) -> Generator[Any, Any, Pins]:
     """A minimal subset of ``pins`` with which runs agree; with all of them they do, with none they
     do not.
     """
-    found = yield from _needed(agree, (), False, tuple(pins))
+    found = yield from _needed(matches, (), False, tuple(pins))
     return tuple(pin for pin in pins if pin in found)
 
 
-def _needed(agree: Question, held: Pins, grown: bool, rest: Pins) -> Generator[Any, Any, Pins]:
-    """What of ``rest`` is needed besides ``held``. ``grown``: ``held`` has more than where it was
-    last asked about.
+def _needed(matches: Question, pinned: Pins, grown: bool, rest: Pins) -> Generator[Any, Any, Pins]:
+    """What of ``rest`` is needed besides ``pinned``. ``grown``: ``pinned`` has more than where it
+    was last asked about.
     """
-    if grown and (yield from agree(held)):
+    if grown and (yield from matches(pinned)):
         return ()
     if len(rest) == 1:
         return rest
     half = len(rest) // 2
     earlier, later = rest[:half], rest[half:]
-    of_later = yield from _needed(agree, held + earlier, True, later)
-    of_earlier = yield from _needed(agree, held + of_later, bool(of_later), earlier)
+    of_later = yield from _needed(matches, pinned + earlier, True, later)
+    of_earlier = yield from _needed(matches, pinned + of_later, bool(of_later), earlier)
     return of_earlier + of_later

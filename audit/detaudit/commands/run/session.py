@@ -20,7 +20,8 @@ from detaudit.commands.run import trackers
 from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import Isolation, RunAudit
-from detaudit.commands.run.investigate import investigate
+from detaudit.commands.run.forecast import Forecast
+from detaudit.commands.run.investigate import PAIRS, investigate
 from detaudit.commands.run.program import (
     Pace,
     Process,
@@ -31,15 +32,17 @@ from detaudit.commands.run.program import (
     written_by,
 )
 from detaudit.core.condition import Condition
-from detaudit.core.events import Emit, Told
+from detaudit.core.events import Emit, Notice
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.errors import UsageError
 from detaudit.execution import claims
+from detaudit.execution import resume as resume_file
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
-from detaudit.execution.runner import Limits, Runner, default_jobs
+from detaudit.execution.limits import RUN_SECONDS, Limits, spent
+from detaudit.execution.runner import Runner, default_jobs
 from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice, choose
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
@@ -64,7 +67,7 @@ class Options:
     device: str = "auto"
     pairs: int | None = None
     jobs: int | None = None
-    timeout: float = 600.0
+    timeout: float = RUN_SECONDS
     budget: str | None = None
     seed: int = 1
     stop_after: str | None = None
@@ -72,9 +75,10 @@ class Options:
     isolation: str | None = None
     online: bool = False
     keep: str | None = None
+    keep_environment: bool = False
     strict: bool = False
     depth: str = "op"
-    price: bool | None = None
+    cost: bool | None = None
     search: bool = True
 
 
@@ -86,24 +90,6 @@ def stop(given: str | None) -> str | None:
         raise UsageError(
             f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
         )
-    return given
-
-
-def spent(given: str | None) -> tuple[float | None, int | None]:
-    """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|runs)?", given) if given is not None else None
-    if given is not None and (match is None or not float(match[1])):
-        raise UsageError(
-            f"--budget takes seconds (600), or runs of the script (40runs), not {given!r}."
-        )
-    if match is None:
-        return None, None
-    return (None, int(float(match[1]))) if match[2] == "runs" else (float(match[1]), None)
-
-
-def budget(given: str | None) -> str | None:
-    """``--budget``, checked. Raises UsageError."""
-    spent(given)
     return given
 
 
@@ -124,9 +110,11 @@ def run(
         audit = _Run(program, options, work, reports).audit()
         whole = not audit.interrupted and audit.failure is None and audit.resume is None
         if options.keep is not None and whole:
+            # Nothing goes on from there, and it has a digest of every variable
+            (work.folder.path / resume_file.FILE).unlink(missing_ok=True)
             problem = _keep(work.folder, Path(options.keep).absolute())
             if problem:
-                emit(Told(problem))
+                emit(Notice(problem))
                 audit = replace(audit, notes=(*audit.notes, problem))
     return audit
 
@@ -167,7 +155,9 @@ class _Run:
     def audit(self) -> RunAudit:
         before, choice, audit = {}, None, self._blank({})
         with self.session.attended():
-            self.emit(Told(_forecast(self.program.title, self.options)))
+            forecast = _forecast(self.options).before(self.program.title)
+            rest = "What it writes outside of its folder is written each time."
+            self.emit(Notice(f"{forecast}. {rest}"))
             before = listing(self.program.root)
             hello = ask(self.options.python)
             choice = choose(
@@ -180,7 +170,7 @@ class _Run:
             self.session.ending.callback(self._leave)
             self.runner = self._start(hello.fingerprints[0])
             audit = self._blank(hello.facts)
-            self.emit(Told(_announced(choice, self.program)))
+            self.emit(Notice(_announced(choice, self.program)))
             self._go_on(hello, before)
             audit = self._investigated(audit)
             self.session.undecided = audit.reproducible is None and bool(audit.own_fault)
@@ -192,13 +182,13 @@ class _Run:
                 _cut(known, f"the audit ended ({self.session.failure.reason})"), own_fault=True
             )
         trials = self.session.trials()
-        seen = {"framework": {"backend": backend_of(trials) or self.backend}}
+        facts = {"framework": {"backend": backend_of(trials) or self.backend}}
         audit = replace(
             audit,
             output=_printed(trials),
             notes=audit.notes + _notes(trials, self.options.online),
             isolation=Isolation() if choice is None else self._isolation(choice, before, trials),
-            environment={**audit.environment, **seen},
+            environment={**audit.environment, **facts},
         )
         return self.session.complete(audit)
 
@@ -210,6 +200,7 @@ class _Run:
             reason="not decided",
             environment={**facts, "variables": environment.describe(os.environ)},
             strict=self.options.strict,
+            arguments=self.program.arguments,
         )
 
     def _go_on(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
@@ -259,7 +250,7 @@ class _Run:
         self.so_far.append(blank)
         case = Case(
             program=self.program,
-            loose=self._loose(),
+            unpinned=self._unpinned(),
             known=known,
             sources=tuple(
                 source for source in base.script_sources().values() if source.script is not None
@@ -272,8 +263,10 @@ class _Run:
             changed=lambda: tuple(sorted(self.written))[:MOST_NAMES],
             known_so_far=self.so_far.append,
             depth=self.options.depth,
-            price=self.options.price,
+            cost=self.options.cost,
             backend=self.backend,
+            runs=lambda: len(self.runner.finished),
+            jobs=lambda: self.runner.limits.jobs,
         )
         why = "the budget ran out"
         try:
@@ -295,7 +288,7 @@ class _Run:
         except StateGone:
             if self.session.saved is None:
                 raise
-        self.emit(Told("What runs of the saved audit have left is gone: these are made again."))
+        self.emit(Notice("What runs of the saved audit have left is gone: these are made again."))
         self.session.go_back(self.sandboxed.begin_anew(self.runner.finished))
         return self.session.ask(self._noting(investigate(case, blank)))
 
@@ -317,11 +310,11 @@ class _Run:
         try:
             sandbox.close(keep=self.session.folder.kept)
         except SandboxFailed as error:  # what is known is still reported; the journal is kept
-            self.emit(Told(str(error)))
+            self.emit(Notice(str(error)))
         replaced = getattr(sandbox, "replaced", None)
         if replaced is not None:
             self.emit(
-                Told(
+                Notice(
                     "What changed in the folder during the audit, by its runs or by you, is kept in "
                     f"{replaced}."
                 )
@@ -363,6 +356,7 @@ class _Run:
                 pace,
                 self.sandboxed,
                 self.options.online,
+                self.options.keep_environment,
                 room,
             )
 
@@ -391,7 +385,7 @@ class _Run:
             own["KERAS_BACKEND"] = self.options.backend
         return own
 
-    def _loose(self) -> Condition:
+    def _unpinned(self) -> Condition:
         orders = Orders(every=self.options.every)
         after = self.options.stop_after
         if after is not None and after.endswith("s"):
@@ -427,13 +421,13 @@ def _cut(so_far: RunAudit, why: str) -> RunAudit:
     """What was known when the investigation ended before its end."""
     if so_far.reproducible is None:
         return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
-    if so_far.fix is not None or so_far.no_fix:
-        return replace(so_far, no_price=f"{why} before every pin was timed")
+    if so_far.fix is not None or so_far.no_fix_reason:
+        return replace(so_far, no_cost_reason=f"{why} before every pin was timed")
     missing = "a fix was tried" if so_far.causes else "the cause was found"
     return replace(
         so_far,
         reason=f"{so_far.reason}; {why} before {missing}",
-        no_fix=f"{why} before a fix was tried",
+        no_fix_reason=f"{why} before a fix was tried",
     )
 
 
@@ -441,8 +435,10 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     """Sentences on settings that do nothing, in the environment and in the script, and on processes
     not watched.
     """
-    loose = [run.trace for run in trials if run.trace is not None and not run.trial.condition.pins]
-    ids = {name for trace in loose for name in trace.measures.placebos}
+    unpinned = [
+        run.trace for run in trials if run.trace is not None and not run.trial.condition.pins
+    ]
+    ids = {name for trace in unpinned for name in trace.measures.placebos}
     own = tuple(
         f"a placebo is in the script: {placebo.title}. It does not hold {placebo.claims} (detaudit "
         f"scan shows it)"
@@ -456,10 +452,10 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
         for name in trial.trace.measures.trackers
     }
     offline = () if online else trackers.notes(imported)
-    return environment.warnings(os.environ) + own + offline + _unwatched(trials)
+    return environment.warnings(os.environ) + own + offline + _not_recorded(trials)
 
 
-def _unwatched(trials: Sequence[Finished]) -> tuple[str, ...]:
+def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
     """A sentence on Python processes that the script starts, where it starts some."""
     traces = [trial.trace for trial in trials if trial.trace is not None]
     most = max((trace.other_processes() for trace in traces), default=0)
@@ -478,15 +474,9 @@ def _printed(trials: Sequence[Finished]) -> str:
     return first.stdout(1_000_000).decode("utf-8", "replace") if first is not None else ""
 
 
-def _forecast(title: str, options: Options) -> str:
+def _forecast(options: Options) -> Forecast:
     """How often the program will run, before the first run."""
-    few, many = 2 * (options.pairs or 3), 50 if options.price is False else SEARCHED
-    rest = (
-        f"; where its runs differ, some {many} times, or more if they differ rarely"
-        if options.search
-        else ""
-    )
-    return f"{title} will run some {few} times{rest}. What it writes outside of its folder is written each time."
+    return Forecast.of(options.pairs or PAIRS[0][1], options.search, options.cost is not False)
 
 
 def _announced(choice: Choice, program: Program) -> str:

@@ -1,6 +1,7 @@
 """One run of a user's script, looked after by a process of ours.
 
-``python -m detaudit.commands.run.supervise FOLDER LIFELINE``.
+``python -m detaudit.commands.run.supervise FOLDER LIFELINE``. How to start the script is on its
+standard input.
 
 It starts the script in a process group of its own, ends it when its time is over or the engine is
 gone (the end of the inherited pipe), collects what it left behind, and says in ``exit.json`` how it
@@ -9,6 +10,7 @@ ended. The script itself has no thread, no signal handler and no pipe of ours in
 
 import contextlib
 import ctypes
+import json
 import os
 import select
 import signal
@@ -21,10 +23,11 @@ from typing import Any
 
 from detaudit_probes import protocol
 
-from detaudit.core.files import read_json, write_json
+from detaudit.core.files import write_json
 from detaudit.execution.processes import adopt_orphans, die_with_parent, end_group, end_orphans
 from detaudit.execution.sandbox import mounts
 
+#: In a trial's folder: how the script was started, as far as that is nobody's secret.
 LAUNCH_FILE = "launch.json"
 OUR_FAULT = 70  # the exit status of a run that failed by a fault of ours
 #: Burns until its input ends, which it does when this process is gone, however that died.
@@ -33,7 +36,7 @@ _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 
 
 def main(folder: Path, lifeline: int) -> int:
-    launch = read_json(folder / LAUNCH_FILE)
+    launch = json.load(sys.stdin.buffer)
     adopt_orphans()
     # Batch systems send it to every process; this one must outlive the script. A handler, for what
     # is ignored is ignored by the script as well.

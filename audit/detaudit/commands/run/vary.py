@@ -10,40 +10,40 @@ from detaudit.commands.run.findings import Varied
 from detaudit.commands.run.repeat import MOST, Comparing, compare_runs, counted, repeated
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import matches_needed
-from detaudit.core.divergence import Agreement, Divergence, Incomparable
+from detaudit.core.divergence import Divergence, Incomparable, Match
 from detaudit.core.experiment import Finished
 
 AGAIN = 4  # further runs under a variation of which one run differed
 LEVEL = 0.01  # of significance: several variations are tried, and one is picked because it differed
 
 
-def _hash_seed(loose: Condition) -> Condition:
-    return loose.with_environment({"PYTHONHASHSEED": "4321"})
+def _hash_seed(unpinned: Condition) -> Condition:
+    return unpinned.with_environment({"PYTHONHASHSEED": "4321"})
 
 
-def _busy(loose: Condition) -> Condition:
-    return loose.with_settings(Settings(busy=True))
+def _busy(unpinned: Condition) -> Condition:
+    return unpinned.with_settings(Settings(busy=True))
 
 
-def _loosened(source: str) -> Callable[[Condition], Condition]:
-    def varied(loose: Condition) -> Condition:
-        return Condition(**{**vars(loose), "loose": (*loose.loose, source)})
+def _unpinning(source: str) -> Callable[[Condition], Condition]:
+    def varied(unpinned: Condition) -> Condition:
+        return Condition(**{**vars(unpinned), "unpinned": (*unpinned.unpinned, source)})
 
     return varied
 
 
 def _pinned(pin: str) -> Callable[[Condition], Condition]:
-    return lambda loose: Condition(**{**vars(loose), "pins": (*loose.pins, pin)})
+    return lambda unpinned: Condition(**{**vars(unpinned), "pins": (*unpinned.pins, pin)})
 
 
 #: (source, what is varied, the condition that varies it)
 VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
     ("hash-seed", "another hash seed", _hash_seed),
-    ("directory-order", "directories listed in another order", _loosened("directory-order")),
-    ("intra-op-threads", "another thread count", _loosened("intra-op-threads")),
+    ("directory-order", "directories listed in another order", _unpinning("directory-order")),
+    ("intra-op-threads", "another thread count", _unpinning("intra-op-threads")),
     ("clock", "another clock and process id", _pinned("clock")),
     ("load", "every core busy", _busy),
-    ("temporary-folder", "another temporary folder", _loosened("temporary-folder")),
+    ("temporary-folder", "another temporary folder", _unpinning("temporary-folder")),
 )
 
 
@@ -58,19 +58,21 @@ def vary(
     each other, so often that it is no luck. It ends where runs of the script as it is are seen to
     differ.
     """
-    trials = {source: Trial(change(case.loose), 1) for source, _, change in VARIATIONS}
+    trials = {source: Trial(change(case.unpinned), 1) for source, _, change in VARIATIONS}
     found = yield list(trials.values())
     done, results = list(runs), []
     for source, title, change in VARIATIONS:
         first = found[trials[source]]
         compared = comparing(runs[0], first)
-        if isinstance(compared, Agreement):
+        if isinstance(compared, Match):
             results.append(Varied(source, title, True, "the same bits"))
         elif isinstance(compared, Divergence) and first.outcome.completed:
             varied = Varied(source, title, False, "", compared)
-            varied, done = yield from _repeated(case, done, varied, change(case.loose), comparing)
+            varied, done = yield from _repeated(
+                case, done, varied, change(case.unpinned), comparing
+            )
             results.append(varied)
-            if counted(done, comparing).parted:
+            if counted(done, comparing).differing:
                 break
         else:
             reason = compared.reason if isinstance(compared, Incomparable) else first.outcome.reason
@@ -93,12 +95,12 @@ def _repeated(
     needed = matches_needed(differing, len(compared), LEVEL)
     shown = needed is not None and needed <= MOST
     most = needed if needed is not None and shown else case.most
-    extended = yield from repeated(case.loose, len(runs) // 2, comparing, most, runs)
+    extended = yield from repeated(case.unpinned, len(runs) // 2, comparing, most, runs)
     said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
-    if counted(extended, comparing).parted:
+    if counted(extended, comparing).differing:
         return replace(
-            varied, agrees=None, reason="the script as it is does not repeat itself"
+            varied, matches=None, reason="the script as it is does not repeat itself"
         ), extended
     if shown:
         return replace(varied, reason=said), extended
-    return replace(varied, agrees=None, divergence=None, reason=f"not resolved: {said}"), extended
+    return replace(varied, matches=None, divergence=None, reason=f"not resolved: {said}"), extended

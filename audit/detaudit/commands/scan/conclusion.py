@@ -32,8 +32,8 @@ def conclude(audit: Audit) -> Conclusion:
 
 def broken_by(audit: Audit) -> str | None:
     """What is broken, or None."""
-    if audit.control and audit.control.parted:
-        models = ", ".join(one.condition.model for one in audit.control.parted)
+    if audit.control and audit.control.differing:
+        models = ", ".join(one.condition.model for one in audit.control.differing)
         return f"the control parts on {models}: runs differ with everything pinned"
     found = [one.source for one in audit.verdicts if one.verdict == BROKEN]
     return f"broken: {', '.join(found)}" if found else None
@@ -50,11 +50,13 @@ def undecided_by(audit: Audit) -> str | None:
     if errors:
         return f"not decided: {', '.join(errors)}"
     asked = [
-        one.source for one in audit.verdicts if one.verdict == SKIPPED and one.source in audit.asked
+        one.source
+        for one in audit.verdicts
+        if one.verdict == SKIPPED and one.source in audit.requested
     ]
     if asked:
         return f"asked for, but could not be tried: {', '.join(asked)}"
-    return "cut by the budget" if audit.cut else _recipe_undecided(audit)
+    return "cut by the budget" if audit.over_budget else _recipe_undecided(audit)
 
 
 def _recipe_undecided(audit: Audit) -> str | None:
@@ -65,5 +67,5 @@ def _recipe_undecided(audit: Audit) -> str | None:
         return (
             None if audit.recipe.verified else f"the recipe is not verified: {audit.recipe.reason}"
         )
-    undecided = next((rung for rung in audit.ladder if rung.holds is None), None)
+    undecided = next((rung for rung in audit.ladder if rung.works is None), None)
     return f"no recipe was decided: {undecided.title}: {undecided.reason}" if undecided else None

@@ -17,18 +17,18 @@ class Control:
     tallies: tuple[Tally, ...]
 
     @property
-    def parted(self) -> tuple[Tally, ...]:
-        return tuple(one for one in self.tallies if one.parted)
+    def differing(self) -> tuple[Tally, ...]:
+        return tuple(one for one in self.tallies if one.differing)
 
     @property
     def undecided(self) -> tuple[Tally, ...]:
         return tuple(
-            one for one in self.tallies if not one.parted and (one.problems or not one.agreed)
+            one for one in self.tallies if not one.differing and (one.problems or not one.matching)
         )
 
     @property
-    def holds(self) -> bool:
-        return bool(self.tallies) and not self.parted and not self.undecided
+    def matches(self) -> bool:
+        return bool(self.tallies) and not self.differing and not self.undecided
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Cell:
 class Rung:
     """One recipe of the ladder, tried on every tiny model.
 
-    ``holds`` is None where it could not be decided. ``cost`` is the ratio of the median step time
+    ``works`` is None where it could not be decided. ``cost`` is the ratio of the median step time
     to that of no recipe at all, with its least and greatest value over the alternations; None where
     not measured. ``changes`` are sentences on what the recipe changes besides.
     """
@@ -58,7 +58,7 @@ class Rung:
     title: str
     lines: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
-    holds: bool | None
+    works: bool | None
     counts: tuple[Count, ...]
     reason: str
     cost: float | None = None
@@ -74,7 +74,7 @@ class Recipe:
     ``verified`` is True only after the printed lines themselves, in a script of their own, gave the
     same bits in every pair of fresh processes, False after a pair that differs; None: it could not
     be tried. ``runs`` is the number of processes, ``counts`` what their pairs showed on each model.
-    ``excluded`` is the rate of differing pairs above which they exclude it at 95 %, where all
+    ``excluded_rate`` is the rate of differing pairs above which they exclude it at 95 %, where all
     match.
     """
 
@@ -85,7 +85,7 @@ class Recipe:
     runs: int
     reason: str
     counts: tuple[Count, ...] = ()
-    excluded: float | None = None
+    excluded_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ class Placebo:
     """A setting that people rely on, against the real one. ``does_nothing`` None: could not be
     shown.
 
-    ``yours`` is True where the user's own environment has it: then it is also a warning.
+    ``set_in_environment`` is True where the user's own environment has it: then it is also a
+    warning.
     """
 
     id: str
@@ -101,17 +102,17 @@ class Placebo:
     real: str
     does_nothing: bool | None
     reason: str
-    yours: bool = False
+    set_in_environment: bool = False
     trials: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level of reach. ``agrees`` None: not tried, with the reason."""
+    """One level of reach. ``matches`` None: not tried, with the reason."""
 
     id: str
     title: str
-    agrees: bool | None
+    matches: bool | None
     reason: str
     divergence: Divergence | None = None
     trials: tuple[int, ...] = ()
@@ -122,8 +123,8 @@ class Audit:
     """Everything that one scan found.
 
     ``machine`` and ``environment`` are allow-listed facts. ``options`` are the command's own, so
-    that the audit can be replayed. ``asked`` are ids that the user named with ``--only``,
-    ``untried`` those of sources that a deeper scan would try here.
+    that the audit can be replayed. ``requested`` are ids that the user named with ``--only``,
+    ``untried_sources`` those of sources that a deeper scan would try here.
     """
 
     options: dict[str, Any]
@@ -138,10 +139,10 @@ class Audit:
     reach: tuple[Level, ...] = ()
     trials: tuple[Finished, ...] = ()
     warnings: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
-    untried: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
+    untried_sources: tuple[str, ...] = ()
     strict: bool = False
-    cut: bool = False
+    over_budget: bool = False
     interrupted: bool = False
     failure: Failure | None = None
     began: str = ""

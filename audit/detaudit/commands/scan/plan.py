@@ -1,12 +1,12 @@
 """What a scan is going to do: which sources, how many pairs, and how long that should take."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detaudit_probes.declare import Compare, Source
 from detaudit_probes.kit.models import names as models_of
 
+from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 from detaudit.registry import base
 
@@ -17,9 +17,9 @@ QUICK_MODELS = ("mlp", "text")
 
 #: In a quick scan a source is tried on so many of its models and settings, the most telling first,
 #: and on its advised pin.
-QUICK_LOOSEN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
+QUICK_UNPIN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
 
-#: Pairs of each condition; races take more (``experiments.loosen.RACE_PAIRS``).
+#: Pairs of each condition; races take more (``experiments.unpin.RACE_PAIRS``).
 PAIRS = {QUICK: 1, DEFAULT: 2, FULL: 5}
 
 #: Pairs of fresh processes in which the recipe's own lines must give the same bits.
@@ -27,14 +27,15 @@ PROOF_PAIRS = {QUICK: 3, DEFAULT: 5, FULL: 5}
 
 # Seconds, measured on two shared cores with TensorFlow 2.21 on Python 3.11
 # (docs/explanation/speed.md).
+COST_RUNS = 6  # of ``experiments.cost``: three alternations of two conditions
 COST_SECONDS = 8.0
 PROOF_SECONDS = 19.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``asked`` are the ids that the user named: one of them that cannot be tried leaves the audit
-    undecided.
+    """``requested`` are the ids that the user named: one of them that cannot be tried leaves the
+    audit undecided.
 
     ``untried`` are the sources that this depth leaves out.
     """
@@ -44,22 +45,27 @@ class Plan:
     models: tuple[str, ...]
     ladder_models: tuple[str, ...]
     pairs: int
-    asked: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
     untried: tuple[Source, ...] = ()
 
     @property
     def sections(self) -> bool:
         """Whether the matrix, the placebos and reach are part of the audit."""
-        return self.depth != QUICK and not self.asked
+        return self.depth != QUICK and not self.requested
 
     @property
     def ladder(self) -> bool:
-        return not self.asked
+        return not self.requested
 
     @property
     def proof_pairs(self) -> int:
         """In how many pairs of fresh processes the recipe's own lines are tried."""
         return PROOF_PAIRS[self.depth] if self.ladder else 0
+
+    @property
+    def runs_alone(self) -> int:
+        """The runs of the recipe's proof and cost, where nothing fails."""
+        return 2 * self.proof_pairs + COST_RUNS if self.proof_pairs else 0
 
     @property
     def seconds_alone(self) -> float:
@@ -117,7 +123,7 @@ def narrowed(source: Source) -> Source:
             )
         )
     pins = (plan.pins or tuple(pin.id for pin in source.pins))[:1]
-    return source._replace(experiment=plan._replace(models=plan.models[:QUICK_LOOSEN], pins=pins))
+    return source._replace(experiment=plan._replace(models=plan.models[:QUICK_UNPIN], pins=pins))
 
 
 def _named(source: Source, names: Sequence[str]) -> bool:
@@ -130,6 +136,5 @@ def check_id(name: str, known: Mapping[str, Source]) -> None:
     ids = {*known, *(one.partition(":")[0] for one in known)}
     if name in ids:
         return
-    near = difflib.get_close_matches(name, sorted(ids), n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, sorted(ids))
     raise UsageError(f"There is no source {name!r}.{hint} `detaudit sources` lists them.")

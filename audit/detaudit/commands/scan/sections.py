@@ -14,8 +14,8 @@ from detaudit.commands.scan.experiments.compare import compare
 from detaudit.commands.scan.experiments.control import control
 from detaudit.commands.scan.experiments.ladder import ladder
 from detaudit.commands.scan.experiments.locate import locate
-from detaudit.commands.scan.experiments.loosen import loosen
 from detaudit.commands.scan.experiments.matrix import matrix
+from detaudit.commands.scan.experiments.unpin import unpin
 from detaudit.commands.scan.findings import Cell, Control, Level, Placebo, Rung
 from detaudit.commands.scan.plan import Plan
 from detaudit.core.condition import Condition
@@ -106,7 +106,7 @@ def of_source(
             if not missing_flags(setting.needs, facts)
         )
         return compare(source, base, known, pairs, settings)
-    return locate(loosen(source, base, known, pairs), source, base, known)
+    return locate(unpin(source, base, known, pairs), source, base, known)
 
 
 def _with_your_own(plan: Compare, inherited: Mapping[str, str]) -> tuple[Setting, ...]:

@@ -10,13 +10,14 @@ from detaudit.commands.scan.experiments.ladder import costs, refuted, weakest
 from detaudit.commands.scan.findings import Audit, Recipe, Rung
 from detaudit.commands.scan.plan import Plan
 from detaudit.commands.scan.sections import Parts, parts_of
-from detaudit.core.events import Decided, Emit, Phase
+from detaudit.core.events import Decided, Emit, Expected, Phase, ScriptEnded
 from detaudit.core.experiment import Asking
 from detaudit.core.verdict import ERROR, Verdict
 from detaudit.execution import interpreter
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.execution.runner import Limits, default_jobs
+from detaudit.execution.limits import TRIAL_SECONDS, Limits, spent
+from detaudit.execution.runner import default_jobs
 from detaudit.machine import gpu, system, variables
 from detaudit.registry import base, recipes
 from detaudit.registry.availability import lacking
@@ -29,7 +30,7 @@ class Options:
     """What the user asked for; it stands in the report, so that an audit can be replayed."""
 
     python: str
-    backend: str = "tensorflow"
+    backend: str | None = None
     device: str = "auto"
     depth: str = plan.DEFAULT
     only: tuple[str, ...] = ()
@@ -37,8 +38,8 @@ class Options:
     trials: int | None = None
     seed: int = 1
     jobs: int | None = None
-    timeout: float = 300.0
-    budget: float | None = None
+    timeout: float = TRIAL_SECONDS
+    budget: str | None = None
     isolate: bool = False
     strict: bool = False
     resume: str | None = None
@@ -51,12 +52,11 @@ def scan(options: Options, emit: Emit) -> Audit:
     Raises UsageError and EnvironmentUnusable. An interruption gives an audit of what had been
     found, saved for ``--resume``.
     """
-    if options.backend == "tensorflow":
-        facts = interpreter.ask(options.python).facts
-        options = replace(options, backend=interpreter.adapter(options.backend, facts))
-    chosen = plan.choose(options.backend, options.depth, options.only, options.skip, options.trials)
+    backend = interpreter.choose(options.backend, interpreter.ask(options.python).facts)
+    options = replace(options, backend=backend)
+    chosen = plan.choose(backend, options.depth, options.only, options.skip, options.trials)
     with session(emit, options.resume) as work:
-        return _Scan(options, chosen, work).audit()
+        return _Scan(options, backend, chosen, work).audit()
 
 
 class _Scan:
@@ -64,8 +64,8 @@ class _Scan:
     have made of what the parts found.
     """
 
-    def __init__(self, options: Options, chosen: Plan, work: Session) -> None:
-        self.options, self.plan, self.session = options, chosen, work
+    def __init__(self, options: Options, backend: str, chosen: Plan, work: Session) -> None:
+        self.options, self.backend, self.plan, self.session = options, backend, chosen, work
         self.emit = work.emit
         self.on_gpu = work.on_gpu(options.device)
         self.hello: Hello | None = None
@@ -75,8 +75,8 @@ class _Scan:
         self.untried: tuple[str, ...] = ()
         fork = not (options.isolate or self.on_gpu)
         self.runner = work.start_nests(
-            Interpreter(options.python, options.backend, fork, options.probes),
-            Limits(options.jobs or default_jobs(), options.timeout, options.budget),
+            Interpreter(options.python, self.backend, fork, options.probes),
+            Limits(options.jobs or default_jobs(), options.timeout, *spent(options.budget)),
         )
         self._choose_base(self.on_gpu)
 
@@ -90,9 +90,7 @@ class _Scan:
 
     def _choose_base(self, on_gpu: bool) -> None:
         options = self.options
-        self.base = base.base_condition(
-            options.backend, options.device, options.seed, on_gpu=on_gpu
-        )
+        self.base = base.base_condition(self.backend, options.device, options.seed, on_gpu=on_gpu)
 
     def _count_gpus(self) -> int:
         """How many GPUs can be used. Raises EnvironmentUnusable where one is wanted and none is
@@ -109,7 +107,13 @@ class _Scan:
             source.id for source in self.plan.untried if lacking(source, facts, gpus) is None
         )
         self.parts = parts = parts_of(self.plan, self.base, self.session.variables, facts, gpus)
-        self.session.forecast((parts.control, *parts.after_control()), self.plan.seconds_alone)
+        count = len(self.plan.sources)
+        self.session.forecast(
+            f"Trying {count} source{'s' if count > 1 else ''} on tiny models",
+            (parts.control, *parts.after_control()),
+            self.plan.runs_alone,
+            self.plan.seconds_alone,
+        )
         self.emit(Phase("Control: everything pinned against everything pinned"))
         self._run([parts.control])
         if not self._decided():
@@ -129,13 +133,15 @@ class _Scan:
 
     def _measure_alone(self) -> None:
         """The recipe's proof and its price: with nothing of ours running beside them."""
-        if self.runner.cut:
+        if self.runner.ended_early:
             return
+        done = len(self.runner.finished)
+        self.emit(Expected(done + self.plan.runs_alone, self.plan.seconds_alone))
         rung = self._proven()
         if rung is None or rung.id == "none":
             return
-        self.emit(Phase(f"The price of the recipe, measured alone: {rung.title}"))
-        known = base.known_pins(self.options.backend)
+        self.emit(Phase(f"The recipe's cost, timed with nothing beside it: {rung.title}"))
+        known = base.known_pins(self.backend)
         by_id = {rung.id: rung for rung in recipes.rungs(known)}
         model = self.plan.ladder_models[-1] if self.plan.depth == plan.QUICK else "cnn"
         none, recipe = (
@@ -154,18 +160,19 @@ class _Scan:
         proof = None
         while (rung := weakest(self.ladder)) is not None:
             if self.runner.over_budget():
-                self.runner.cut = True
+                self.runner.ended_early = True
                 return None
             self.emit(Phase(f"The printed lines, in a script of their own: {rung.title}"))
             proof = verify.verify(
                 rung,
-                self.options.backend,
+                self.backend,
                 self.plan.models,
                 self.options.python,
                 self._plain_environment(),
                 self.session.folder.path / "recipe",
                 self.options.timeout,
                 self.plan.proof_pairs,
+                lambda: self.emit(ScriptEnded()),
             )
             if proof.verified is not False:
                 break
@@ -196,8 +203,8 @@ class _Scan:
             control=None,
             recipe=self.recipe,
             warnings=variables.warnings(self.session.variables),
-            asked=self.plan.asked,
-            untried=self.untried,
+            requested=self.plan.requested,
+            untried_sources=self.untried,
             strict=options.strict,
         )
         if parts is None:
@@ -216,14 +223,14 @@ class _Scan:
 
     def _decided(self) -> bool:
         """Whether the control allowed the sources to be tried."""
-        held = self.parts.control.finding if self.parts is not None else None
-        return held is not None and not held.parted
+        control = self.parts.control.finding if self.parts is not None else None
+        return control is not None and not control.differing
 
     def _verdicts(self, parts: Parts) -> Iterator[Verdict]:
         reason = "the scan was interrupted"
         if self.session.failure is not None:
             reason = f"the scan ended early: {self.session.failure.reason}"
-        elif self.runner.cut:
+        elif self.runner.ended_early:
             reason = "the budget ran out before it was decided"
         for source in self.plan.sources:
             yield parts.sources[source.id].finding or Verdict(source.id, ERROR, reason)

@@ -7,7 +7,7 @@ tiny model as a user would, with ``fit``, and prints a SHA-256 of each one's los
 
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,12 +48,13 @@ def verify(
     folder: Path,
     timeout: float,
     wanted: int,
+    ended: Callable[[], None] = lambda: None,
 ) -> Recipe:
     """Run the rung's lines in up to ``wanted`` pairs of fresh processes, one pair at a time; the
     first that differs is the last. Verified where all match on all ``models``.
 
     ``environment`` is what the processes inherit; the rung's own variables are added. ``timeout``
-    is that of a pair.
+    is that of a pair. ``ended`` is called for every process that has ended.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"recipe-{rung.id}.py"
@@ -63,6 +64,8 @@ def verify(
     differing: list[str] = []
     while len(pairs) < wanted and not differing:
         pair = _run_pair(python, path, variables, timeout)
+        for _ in pair:
+            ended()
         failed = [
             ended for ended in pair if ended.status != 0 or ended.digests.keys() != set(models)
         ]

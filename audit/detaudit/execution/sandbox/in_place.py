@@ -338,7 +338,7 @@ class Journal:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                if not self._holds(name):
+                if not self._is_saved(name):
                     raise SandboxFailed(
                         f"{path} cannot be taken away for a run: {self.folder} is on another disk. "
                         f"Set XDG_STATE_HOME to a folder on the disk of {self.root}."
@@ -349,7 +349,7 @@ class Journal:
         path = self.folder / _ASIDE_RECORD
         return [(name, modified) for name, modified in read_json(path)] if path.exists() else []
 
-    def _holds(self, name: str) -> bool:
+    def _is_saved(self, name: str) -> bool:
         """Whether the name, and all that is in it, is saved as it is now."""
         saved, unsaved = self._read()
         names = {name: os.lstat(self.root / name)}

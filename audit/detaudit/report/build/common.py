@@ -33,12 +33,13 @@ class Audit(Protocol):
 
 @dataclass(frozen=True)
 class Known:
-    """What rules need besides the finding that they are about: the audit, and what was
-    ``declared``.
+    """What rules need besides the finding that they are about: the audit, what was ``declared``,
+    and what is ``private``.
     """
 
     audit: Any
     declared: Mapping[str, Source]
+    private: Private
 
     @cached_property
     def pins(self) -> dict[str, Pin]:
@@ -72,7 +73,7 @@ def document(
         return {**shared_fields(known, conclusion), **own}
 
     every_rule = {**RULES, **rules, (kind, type(audit)): whole}
-    return Converter(hide, every_rule, Known(audit, sources)).part(kind, audit)
+    return Converter(hide, every_rule, Known(audit, sources, hide)).part(kind, audit)
 
 
 def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
@@ -100,11 +101,11 @@ def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
 
 def counted(trials: Sequence[int]) -> dict[str, Any]:
     """How many trials something rests on, and which."""
-    return {"trials": len(trials), "trial_numbers": trials}
+    return {"trial_count": len(trials), "trial_numbers": trials}
 
 
 def _divergence(_: Known, first: divergence.Divergence) -> dict[str, Any]:
-    names = ("ulps_max", "elements", "of", "first", "max_abs")
+    names = ("ulps_max", "differing_elements", "total", "first_index", "max_abs")
     return {name: getattr(first.distance, name, None) for name in names}
 
 

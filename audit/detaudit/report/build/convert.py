@@ -56,6 +56,10 @@ class Converter:
                 return self._string(kind, value)
             case inspect.LiteralType():
                 return value if value in kind.values else self.private.name(value)
+            case inspect.VarTupleType(
+                item_type=inspect.Metadata(type=inspect.StrType() as inner)
+            ) | (inspect.VarTupleType(item_type=inspect.StrType() as inner)):
+                return tuple(self.private.texts(value[: kind.max_length], _longest(inner)))
             case inspect.VarTupleType():
                 return tuple(self._value(kind.item_type, one) for one in value[: kind.max_length])
             case inspect.TupleType():
@@ -92,20 +96,26 @@ class Converter:
             return None
 
     def _string(self, kind: inspect.StrType, value: object) -> str:
-        if kind.max_length is None:
-            return self.private.text(value)
-        return self.private.text(value, kind.max_length)
+        return self.private.text(value, _longest(kind))
 
     def _mapping(self, kind: inspect.DictType, values: Mapping[Any, Any]) -> dict[Any, Any]:
         """The pairs whose key is one that the type allows, once it is redacted."""
         pattern = getattr(kind.key_type, "pattern", None)
         found = {
-            self._value(kind.key_type, key): self._value(kind.value_type, value)
+            self._value(kind.key_type, key): self._value(kind.value_type, self._named(key, value))
             for key, value in values.items()
         }
         if pattern is None:
             return found
         return {key: value for key, value in found.items() if re.search(pattern, key)}
+
+    def _named(self, key: Any, value: Any) -> Any:
+        """The value of a mapping, whose key may say that it is a secret."""
+        return self.private.named(str(key), value) if isinstance(value, str) else value
+
+
+def _longest(kind: inspect.StrType) -> int:
+    return v1.TEXT if kind.max_length is None else kind.max_length
 
 
 def _fitting(kind: inspect.FloatType, value: float) -> float:

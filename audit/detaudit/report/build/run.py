@@ -5,7 +5,6 @@ from typing import Any
 from detaudit.commands.run import findings
 from detaudit.commands.run.conclusion import conclude
 from detaudit.core.counting import excluded_rate
-from detaudit.machine import variables
 from detaudit.registry import base
 from detaudit.report.build import common
 from detaudit.report.build.common import Known, counted
@@ -18,23 +17,31 @@ LONGEST_TRACEBACK = 4000
 
 def document(audit: findings.RunAudit, private: Private | None = None) -> v1.RunReport:
     """The document of an audit of a user's script."""
-    hide = private or Private.of_here()
+    hide = private or Private.of_here(arguments=audit.arguments)
     return common.document(v1.RunReport, audit, conclude(audit), RULES, base.script_sources(), hide)
 
 
-def _report(_: Known, audit: findings.RunAudit) -> dict[str, Any]:
+def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
     return {
         "verdicts": audit.causes,
         "warnings": audit.notes,
         "notes": {},
         "first_divergence": audit.repeats.divergence,
-        "traceback": _without_secrets(audit.traceback[-LONGEST_TRACEBACK:]),
+        "depends_on": _varied(audit, False),
+        "unaffected_by": _varied(audit, True),
+        "not_judged": _varied(audit, None),
+        "traceback": known.private.ending(audit.traceback, LONGEST_TRACEBACK),
     }
 
 
+def _varied(audit: findings.RunAudit, matches: bool | None) -> tuple[findings.Varied, ...]:
+    """The variations of the machine after which runs matched, differed, or showed neither."""
+    return tuple(varied for varied in audit.variations if varied.matches is matches)
+
+
 def _repeats(_: Known, repeats: findings.Repeats) -> dict[str, Any]:
-    match = repeats.agreed > 0 and not repeats.parted
-    return {"excluded": excluded_rate(repeats.agreed) if match else None}
+    match = repeats.matching > 0 and not repeats.differing
+    return {"excluded_rate": excluded_rate(repeats.matching) if match else None}
 
 
 def _cause(known: Known, cause: findings.Cause) -> dict[str, Any]:
@@ -62,30 +69,19 @@ def _verdict(known: Known, cause: findings.Cause) -> dict[str, Any]:
         "pinpoint": None,
         "settings": (),
         "counts": (),
-        "excluded": None,
+        "excluded_rate": None,
         **counted(pinned),
     }
 
 
-def _change(_: Known, fix: findings.Fix) -> dict[str, Any]:
-    return {"diff": _without_secrets(fix.diff), "trials": fix.runs}
+def _change(known: Known, fix: findings.Fix) -> dict[str, Any]:
+    shown = known.private.text(fix.diff, v1.LARGEST_DIFF)
+    return {"redacted": shown != fix.diff}
 
 
-def _price(known: Known, price: findings.Price) -> dict[str, Any]:
-    added = [pin for pin in price.fastest if pin not in price.found.pins]
+def _costs(known: Known, cost: findings.Costs) -> dict[str, Any]:
+    added = [pin for pin in cost.fastest if pin not in cost.combined.pins]
     return {"fixes": {pin: known.pins[pin] for pin in added if pin in known.pins}}
-
-
-def _without_secrets(text: str) -> str:
-    """``text`` without the lines that look as if a key or a password stood in them: a report may be
-    made public.
-    """
-    return "".join(
-        line
-        if not variables.looks_secret(line)
-        else f"{line[:1].strip() or ' '}{variables.LEFT_OUT}\n"
-        for line in text.splitlines(keepends=True)
-    )
 
 
 RULES: Rules = {
@@ -94,5 +90,5 @@ RULES: Rules = {
     (v1.Cause, findings.Cause): _cause,
     (v1.Verdict, findings.Cause): _verdict,
     (v1.Change, findings.Fix): _change,
-    (v1.Price, findings.Price): _price,
+    (v1.Costs, findings.Costs): _costs,
 }

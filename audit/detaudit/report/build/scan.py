@@ -32,7 +32,7 @@ def document(
 
 def _control(_: Known, control: Control) -> dict[str, Any]:
     return {
-        "holds": False if control.parted else True if control.holds else None,
+        "matches": False if control.differing else True if control.matches else None,
         "models": control.tallies,
     }
 
@@ -48,16 +48,18 @@ def _controlled(_: Known, tally: Tally) -> dict[str, Any]:
 def _recipe(known: Known, recipe: findings.Recipe) -> dict[str, Any]:
     audit: findings.Audit = known.audit
     pins = next((rung.pins for rung in recipes.RUNGS if rung.id == recipe.rung), ())
-    holds = {source for name in pins if name in known.pins for source in known.pins[name].holds}
+    pinned_sources = {
+        source for name in pins if name in known.pins for source in known.pins[name].sources
+    }
     # And what one of them was seen to hold: a place where randomness is used draws from what it
     # pins.
-    holds |= {
+    pinned_sources |= {
         verdict.source
         for verdict in audit.verdicts
         if {verdict.pin, *verdict.other_pins} & set(pins)
     }
     title = _whole_titles(audit.ladder).get(recipe.rung, recipe.rung)
-    return {"title": title, "holds": tuple(sorted(holds))}
+    return {"title": title, "pinned_sources": tuple(sorted(pinned_sources))}
 
 
 def _whole_titles(rungs: Iterable[findings.Rung]) -> dict[str, str]:
@@ -70,7 +72,7 @@ def _whole_titles(rungs: Iterable[findings.Rung]) -> dict[str, str]:
     return titles
 
 
-def _rests_on(
+def _with_trials(
     _: Known, finding: findings.Cell | findings.Rung | findings.Placebo | findings.Level
 ) -> dict[str, Any]:
     return counted(finding.trials)
@@ -79,9 +81,9 @@ def _rests_on(
 RULES: Rules = {
     (v1.Control, Control): _control,
     (v1.Controlled, Tally): _controlled,
-    (v1.Cell, findings.Cell): _rests_on,
-    (v1.Rung, findings.Rung): _rests_on,
+    (v1.Cell, findings.Cell): _with_trials,
+    (v1.Rung, findings.Rung): _with_trials,
     (v1.Recipe, findings.Recipe): _recipe,
-    (v1.Placebo, findings.Placebo): _rests_on,
-    (v1.Level, findings.Level): _rests_on,
+    (v1.Placebo, findings.Placebo): _with_trials,
+    (v1.Level, findings.Level): _with_trials,
 }

@@ -101,8 +101,10 @@ def _cases(document: v1.Document) -> Iterator[_Case]:
             yield from map(_cause, document.causes)
             yield from _fix(document)
             yield from map(_output, document.outputs)
-            for varied in document.rests_on:
-                yield _setting(varied, document.strict)
+            for varied in document.depends_on:
+                yield _depends_on(varied, document.strict)
+            yield from map(_unaffected_by, document.unaffected_by)
+            yield from map(_not_judged, document.not_judged)
         case v1.OpsReport():
             for operation in document.operations:
                 yield _operation(operation, document.strict)
@@ -117,10 +119,10 @@ def _outcome(document: v1.Document) -> _Case:
 
 
 def _judged(
-    group: str, name: str, verdict: v1.Kind, seen: str, more: str, strict: bool = False
+    group: str, name: str, verdict: v1.Kind, observed: str, more: str, strict: bool = False
 ) -> _Case:
     """A case from a verdict, what was seen in a sentence, and ``more`` of it."""
-    said = f"{verdict}: {seen}"
+    said = f"{verdict}: {observed}"
     if verdict == "broken" or (strict and verdict in ("needs-pin", "varies")):
         return _Case(group, name, more, "failure", said, verdict)
     if verdict == "error":
@@ -138,14 +140,14 @@ def _control(report: v1.Report) -> _Case:
     control = report.control
     if control is None:
         return _Case("control", "control", "", "error", f"not run: {report.reason}")
-    seen = _lines(
+    observed = _lines(
         f"{wording.short(model.model)}: {wording.of_control(model)}" for model in control.models
     )
-    if control.holds is None:
-        return _Case("control", "control", seen, "error", "undecided")
-    if not control.holds:
-        return _Case("control", "control", seen, "failure", "runs part with everything pinned")
-    return _Case("control", "control", seen)
+    if control.matches is None:
+        return _Case("control", "control", observed, "error", "undecided")
+    if not control.matches:
+        return _Case("control", "control", observed, "failure", "runs part with everything pinned")
+    return _Case("control", "control", observed)
 
 
 def _source(verdict: v1.Verdict, strict: bool) -> _Case:
@@ -158,7 +160,9 @@ def _source(verdict: v1.Verdict, strict: bool) -> _Case:
     fix = [*exports(verdict.fix.environment), *verdict.fix.lines] if verdict.fix else []
     more = _lines(first, wording.evidence(verdict.counts, verdict.trial_numbers), fix)
     group = verdict.family.replace(" ", "-")
-    return _judged(group, verdict.source, verdict.verdict, wording.seen(verdict), more, strict)
+    return _judged(
+        group, verdict.source, verdict.verdict, wording.describe_verdict(verdict), more, strict
+    )
 
 
 def _reproducible(report: v1.RunReport) -> _Case:
@@ -189,7 +193,7 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
     fix = report.fix
     if fix is None:
         if report.causes:
-            yield _Case("fix", "fix", "", "skipped", report.no_fix or "none was found")
+            yield _Case("fix", "fix", "", "skipped", report.no_fix_reason or "none was found")
         return
     said, change = run.describe_fix(fix), _lines(exports(fix.environment), fix.diff.splitlines())
     if fix.verified is None:
@@ -203,26 +207,33 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
 def _output(output: v1.Output) -> _Case:
     """The arrays that a script saves decide; of what else differs, that is only said."""
     name = f"{output.kind} {output.name}"
-    if output.agrees:
+    if output.matches:
         return _Case("output", name, "the same in all runs")
     if output.kind == "saved":
         return _Case("output", name, "", "failure", run.describe_output(output))
     return _Case("output", name, f"{run.describe_output(output)}: not judged, the training is")
 
 
-def _setting(setting: v1.Varied, strict: bool) -> _Case:
-    """What another machine may have otherwise."""
-    seen = f"{setting.title}: {setting.reason}"
-    first = (
-        f"parts first at {wording.describe_divergence(setting.divergence)}"
-        if setting.divergence
-        else ""
-    )
-    if setting.agrees is None:
-        return _Case("setting", setting.source, "", "skipped", seen)
-    if not setting.agrees and strict:
-        return _Case("setting", setting.source, first, "failure", seen, "varies")
-    return _Case("setting", setting.source, f"{seen}\n{first}".rstrip("\n"))
+def _depends_on(setting: v1.Varied, strict: bool) -> _Case:
+    """A setting of the machine that changes the result."""
+    first = ""
+    if setting.divergence is not None:
+        first = f"parts first at {wording.describe_divergence(setting.divergence)}"
+    if strict:
+        return _Case("setting", setting.source, first, "failure", _observed(setting), "varies")
+    return _Case("setting", setting.source, f"{_observed(setting)}\n{first}".rstrip("\n"))
+
+
+def _unaffected_by(setting: v1.Varied) -> _Case:
+    return _Case("setting", setting.source, _observed(setting))
+
+
+def _not_judged(setting: v1.Varied) -> _Case:
+    return _Case("setting", setting.source, "", "skipped", _observed(setting))
+
+
+def _observed(setting: v1.Varied) -> str:
+    return f"{setting.title}: {setting.reason}"
 
 
 def _operation(operation: v1.Operation, strict: bool) -> _Case:
@@ -235,4 +246,6 @@ def _operation(operation: v1.Operation, strict: bool) -> _Case:
         f"{label}: {ops.distinct(count)} distinct" for label, count in replays.items() if count
     )
     name = f"{operation.name} {operation.dtype}"
-    return _judged("operation", name, operation.verdict, ops.seen(operation), more, strict)
+    return _judged(
+        "operation", name, operation.verdict, ops.describe_operation(operation), more, strict
+    )

@@ -24,6 +24,6 @@ def render(document: v1.Document) -> str:
         color_system="truecolor",
         legacy_windows=False,
     )
-    console.print(terminal.render(registry.page(document)), crop=False)
+    console.print(terminal.render(registry.page(document), scrolls=False), crop=False)
     title = f"detaudit {document.command}"
     return console.export_svg(title=title, theme=DIMMED_MONOKAI, unique_id="detaudit")

@@ -37,17 +37,19 @@ _ASCII = str.maketrans(
     {"\u2713": "+", "\u2717": "x", "\u2013": "-", "\u00b7": ".", "\u2260": "!=", "\u2026": "..."}
 )
 _SENTENCE = 1000  # characters of an answer or of a labelled line
+_PROMPT = 2  # lines of a screen below what a command prints
 _CELL, _CELL_VERBOSE = 300, 2000  # characters of a cell
 _MOST_UNDER = 40  # sentences under a labelled line
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
 
 
-def render(page: pages.Page, verbose: bool = False) -> RenderableType:
+def render(page: pages.Page, verbose: bool = False, scrolls: bool = True) -> RenderableType:
     """The page as something that a rich console prints; ``verbose`` adds the details.
 
-    Print it with ``crop=False``: lines to paste are never broken, however narrow the terminal.
+    Where it ``scrolls``, a page that is longer than the screen ends with its answer. Print it with
+    ``crop=False``: lines to paste are never broken, however narrow the terminal.
     """
-    return _Printed(page, verbose)
+    return _Printed(page, verbose, scrolls)
 
 
 @dataclass(frozen=True)
@@ -58,22 +60,33 @@ class _Printed:
 
     page: pages.Page
     verbose: bool
+    scrolls: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         drawing = _Drawing(self.verbose, options.ascii_only, options.max_width)
-        for part in drawing.draw(self.page):
-            if isinstance(part, _Unbroken):  # render_lines would crop it
-                yield from console.render(part, options)
-                continue
-            for line in console.render_lines(part, options, pad=False):
-                yield from _trimmed(line)
-                yield Segment.line()
+        whole = list(_segments(drawing.draw(self.page), console, options))
+        yield from whole
+        lines = sum(segment.text.count("\n") for segment in whole)
+        if self.scrolls and lines > console.height - _PROMPT:
+            yield from _segments(drawing.draw_last(self.page), console, options)
+
+
+def _segments(
+    parts: Iterable[RenderableType], console: Console, options: ConsoleOptions
+) -> Iterator[Segment]:
+    for part in parts:
+        if isinstance(part, Unbroken):  # render_lines would crop it
+            yield from console.render(part, options)
+            continue
+        for line in console.render_lines(part, options, pad=False):
+            yield from _trimmed(line)
+            yield Segment.line()
 
 
 @dataclass(frozen=True)
-class _Unbroken:
-    """Lines that are never broken, each with its style. A comment that would not fit stands above
-    its line instead.
+class Unbroken:
+    """Lines that are never broken, each with its style, if the console prints with ``crop=False``.
+    A comment that would not fit stands above its line instead.
     """
 
     lines: Sequence[tuple[str, str]]
@@ -102,6 +115,12 @@ class _Drawing:
         yield Text()
         yield self._closing(page.closing)
 
+    def draw_last(self, page: pages.Page) -> Iterator[RenderableType]:
+        """What stands below a page that has scrolled away."""
+        for block in (page.answer, *page.next_steps):
+            yield Text()
+            yield from self._block(block)
+
     def text(self, value: str, style: str | Style = "", longest: int = 0) -> Text:
         """A string of the document, clipped and harmless."""
         return Text(self._plain(clipped(value, longest or self._longest)), style)
@@ -111,8 +130,8 @@ class _Drawing:
             return shown
         return shown.translate(_ASCII).encode("ascii", "backslashreplace").decode()
 
-    def _unbroken(self, lines: Iterable[str], style: str = "cyan") -> _Unbroken:
-        return _Unbroken([(self._plain(visible_line(line)), style) for line in lines])
+    def _unbroken(self, lines: Iterable[str], style: str = "cyan") -> Unbroken:
+        return Unbroken([(self._plain(visible_line(line)), style) for line in lines])
 
     @property
     def _longest(self) -> int:
@@ -208,7 +227,7 @@ class _Drawing:
                 )
         if block.head is Head.PLAIN:
             table.add_row(*(self._cell(one.title, "dim") for one in block.columns))
-        rows = [row for row in block.rows if self._is_shown(row.depth)]
+        rows = list(self._rows(block))
         previous = None
         for row in rows:
             verdict = next((one for one in row.cells if isinstance(one, pages.Verdict)), None)
@@ -216,11 +235,20 @@ class _Drawing:
                 table.add_row()
             previous = verdict
             table.add_row(*self._joined(block.columns, row, kept))
-        if self.verbose and len(rows) < len(block.rows):
-            table.add_row(
-                "", Text(f"{len(block.rows) - len(rows):,} more in the JSON report", "dim")
-            )
+        left_out = sum(row.depth is Depth.RECORD for row in block.rows)
+        if self.verbose and left_out:
+            table.add_row("", Text(f"{left_out:,} more in the JSON report", "dim"))
         return table
+
+    def _rows(self, block: pages.Table) -> Iterator[pages.Row]:
+        """The rows that are shown; a brief one stands in the place of the first that it is for."""
+        brief = block.brief
+        for row in block.rows:
+            if self._is_shown(row.depth):
+                yield row
+            elif brief is not None and row.depth is Depth.DETAIL:
+                yield brief
+                brief = None
 
     def _empty(self, block: pages.Table) -> Table:
         if block.head is not Head.RULED:
@@ -265,9 +293,9 @@ class _Drawing:
                 lines[:0] = ["", "# at the top of the script"]
             yield self._unbroken([*shell, *lines])
 
-    def _diff(self, diff: str) -> _Unbroken:
+    def _diff(self, diff: str) -> Unbroken:
         lines = [self._plain(visible_line(line)) for line in diff.splitlines()]
-        return _Unbroken([(line, _DIFF_STYLES.get(line[:1], "none")) for line in lines])
+        return Unbroken([(line, _DIFF_STYLES.get(line[:1], "none")) for line in lines])
 
     def _closing(self, closing: pages.Closing) -> Text:
         more = () if self.verbose else (closing.more,)

@@ -23,16 +23,25 @@ _LONGEST_FACT = 200
 _MOST_TRIALS = 100  # on a terminal
 
 
-def seen_on(report: v1.Document) -> tuple[Line, ...]:
+def context_lines(report: v1.Document) -> tuple[Line, ...]:
     """The line that says where it was seen, where that is known."""
-    seen = context(report)
-    return (Line("Seen on", Text(seen, "quiet"), "quiet"),) if seen else ()
+    observed = context(report)
+    return (Line("Seen on", Text(observed, "quiet"), "quiet"),) if observed else ()
 
 
-def page_of(report: v1.Document, title: str, blocks: Iterable[Block], closing: Closing) -> Page:
-    """The page of a command: its own blocks, then what every page has."""
+def page_of(
+    report: v1.Document,
+    title: str,
+    blocks: Iterable[Block],
+    closing: Closing,
+    next_steps: Iterable[Block] = (),
+) -> Page:
+    """The page of a command: its own blocks, then what every page has. A screen which has scrolled
+    shows the answer and the ``next_steps`` once more.
+    """
     tool = f"{report.tool.name} {report.tool.version}"
-    return Page(title, (*blocks, *_records(report)), closing, tool, report.version)
+    whole = (*blocks, *_records(report))
+    return Page(title, whole, closing, tool, report.version, tuple(next_steps))
 
 
 def _records(report: v1.Document) -> Iterator[Block]:

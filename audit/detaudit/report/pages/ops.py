@@ -54,7 +54,17 @@ def page(report: v1.OpsReport) -> Page:
     """The whole page."""
     sentences = (wording.work(report), wording.decided(report))
     closing = Closing(sentences, "-v shows every operation")
-    return frame.page_of(report, "detaudit ops", _blocks(report), closing)
+    return frame.page_of(report, "detaudit ops", _blocks(report), closing, _next_steps(report))
+
+
+def _next_steps(report: v1.OpsReport) -> Iterator[Block]:
+    """What a reader does next."""
+    if _named(report, "broken"):
+        todo = "--reproducer bug.py writes a script that shows it, --markdown report.md the report"
+        yield Lines((Line("What to do", todo),))
+    elif _named(report, "needs-pin"):
+        todo = "tf.config.experimental.enable_op_determinism(), where your model uses them"
+        yield Lines((Line("What to do", todo),))
 
 
 def _blocks(report: v1.OpsReport) -> Iterator[Block]:
@@ -85,11 +95,11 @@ def answer(report: v1.OpsReport) -> Answer:
         return Answer("bad", "BROKEN", sentence)
     if report.outcome == "inconclusive":
         return Answer("unsure", "NOT DECIDED", f"{report.reason}.")
-    parting = _named(report, "needs-pin")
-    if parting:
+    differing = _named(report, "needs-pin")
+    if differing:
         sentence = (
-            f"{len(parting)} of {operations} gave different results from equal inputs: "
-            f"{listed(parting)}."
+            f"{len(differing)} of {operations} gave different results from equal inputs: "
+            f"{listed(differing)}."
         )
         return Answer("unsure", "NEEDS A PIN", sentence)
     sentence = f"{operations}: replays gave the same bits, and so did two processes."
@@ -110,20 +120,22 @@ def _details(report: v1.OpsReport) -> Iterator[Line]:
         yield Line("Verdicts", counts(report))
     unlike = {
         "Other bits with the number of threads": [
-            one.name for one in operations if one.threads_agree is False
+            one.name for one in operations if one.same_on_one_thread is False
         ],
-        "Other bits with oneDNN": [one.name for one in operations if one.onednn_agrees is False],
+        "Other bits with oneDNN": [
+            one.name for one in operations if one.same_without_onednn is False
+        ],
         "Other bits with the size of the batch": [
-            one.name for one in operations if one.batch_agrees is False
+            one.name for one in operations if one.same_in_a_batch is False
         ],
-        "Not as documented": [one.name for one in operations if one.contrary],
+        "Not as documented": [one.name for one in operations if one.contradicts_documentation],
     }
     for label, names in unlike.items():
         if names:
             yield Line(label, Names(tuple(dict.fromkeys(names)), 8))
     for one in report.warnings[: frame.MOST_WARNINGS]:
         yield Line("Note", Text(one, "quiet"), "quiet")
-    yield from frame.seen_on(report)
+    yield from frame.context_lines(report)
 
 
 def _table(section: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN) -> Table:
@@ -136,11 +148,11 @@ def _table(section: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN)
             distinct(operation.default),
             distinct(operation.deterministic),
             distinct(operation.one_thread),
-            same(operation.threads_agree),
-            same(operation.onednn_agrees),
-            same(operation.batch_agrees),
+            same(operation.same_on_one_thread),
+            same(operation.same_without_onednn),
+            same(operation.same_in_a_batch),
             cost(operation),
-            seen(operation),
+            describe_operation(operation),
         )
         return Row(cells)
 
@@ -153,7 +165,7 @@ def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
     """
 
     def row(refused: v1.Refusal) -> Row:
-        shown = depth is Depth.OPEN or refused.seen or refused.ran
+        shown = depth is Depth.OPEN or refused.refused_here or refused.ran_here
         return Row(
             (Text(refused.message, "name"), refusal(refused)), Depth.OPEN if shown else Depth.RECORD
         )
@@ -189,18 +201,21 @@ def counts(report: v1.OpsReport) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in numbers.items() if count)
 
 
-def seen(operation: v1.Operation) -> str:
+def describe_operation(operation: v1.Operation) -> str:
     """What was seen of one entry."""
     parts = [operation.reason]
-    if operation.guilty is not None and operation.guilty.operation != operation.name:
-        parts.append(f"in {operation.guilty.operation}")
+    if (
+        operation.differing_operation is not None
+        and operation.differing_operation.name != operation.name
+    ):
+        parts.append(f"in {operation.differing_operation.name}")
     if operation.divergence is not None:
         parts.append(describe_divergence(operation.divergence))
-    if operation.refused:
-        parts.append(f"under op determinism: {operation.refused}")
-    if operation.contrary:
-        parts.append(operation.contrary)
-    if operation.cost is not None:
+    if operation.refusal_message:
+        parts.append(f"under op determinism: {operation.refusal_message}")
+    if operation.contradicts_documentation:
+        parts.append(operation.contradicts_documentation)
+    if wording.is_beyond_noise(operation.cost_range):
         parts.append(f"op determinism takes {cost(operation)} times as long")
     return "; ".join(parts)
 
@@ -214,12 +229,21 @@ def same(value: bool | None) -> str:
 
 
 def cost(operation: v1.Operation) -> str:
-    return "" if operation.cost is None else f"{operation.cost:.2f}{spread(operation.cost_range)}"
+    if operation.cost is None:
+        return ""
+    bounds = spread(operation.cost_range)
+    if not wording.is_beyond_noise(operation.cost_range):
+        return f"within noise{bounds}"
+    return f"{operation.cost:.2f}{bounds}"
 
 
 def refusal(refused: v1.Refusal) -> str:
-    here = [f"refuses here: {listed(refused.seen)}"] if refused.seen else []
-    here += [f"ran here: {listed(refused.ran)}"] if refused.ran else []
-    untried = [name for name in refused.operations if name not in (*refused.seen, *refused.ran)]
+    here = [f"refuses here: {listed(refused.refused_here)}"] if refused.refused_here else []
+    here += [f"ran here: {listed(refused.ran_here)}"] if refused.ran_here else []
+    untried = [
+        name
+        for name in refused.operations
+        if name not in (*refused.refused_here, *refused.ran_here)
+    ]
     here += [f"not tried: {listed(untried)}"] if untried else []
     return "; ".join(here) or "names no operation"

@@ -157,11 +157,14 @@ class Head(Enum):
 
 @dataclass(frozen=True)
 class Table(Block):
-    """Rows of cells below the titles of columns."""
+    """Rows of cells below the titles of columns. Where rows that are details are not shown,
+    ``brief`` stands for all of them.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     head: Head = Head.NONE
+    brief: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -209,13 +212,18 @@ class Closing:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole of it, in the order in which it is read. One of its blocks is the answer."""
+    """The whole of it, in the order in which it is read. One of its blocks is the answer.
+
+    A terminal on which it has scrolled away shows the answer below it again, and ``next_steps``:
+    what to do.
+    """
 
     title: str
     blocks: tuple[Block, ...]
     closing: Closing
     tool: str
     version: int
+    next_steps: tuple[Block, ...] = ()
 
     @property
     def answer(self) -> Answer:

@@ -26,6 +26,7 @@ from detaudit.report.pages.wording import (
     cost,
     describe_divergence,
     describe_pinpoint,
+    is_beyond_noise,
     number,
     spread,
 )
@@ -36,24 +37,48 @@ _AROUND = 30  # layers of a replayed step that are shown, before the first that 
 
 def page(report: v1.RunReport) -> Page:
     """The whole page."""
-    searched = report.search.trials
+    searched = report.search.trial_count
     search = f"; {number(searched, 'run')} for the search" if searched else ""
     work = f"{wording.work(report)}{search}"
     closing = Closing((work, wording.decided(report)), "-v shows the evidence")
-    return frame.page_of(report, f"detaudit run: {report.program}", _blocks(report), closing)
+    title = f"detaudit run: {report.program}"
+    return frame.page_of(report, title, _blocks(report), closing, _next_steps(report))
+
+
+def _next_steps(report: v1.RunReport) -> Iterator[Block]:
+    """What a reader does next."""
+    todo = what_to_do(report)
+    if todo:
+        yield Lines((Line("What to do", todo),))
+
+
+def what_to_do(report: v1.RunReport) -> str:
+    """The next step of a reader; empty where there is none."""
+    if report.reproducible:
+        resting = [one.title for one in report.depends_on]
+        return f"keep fixed what the result depends on: {listed(resting)}" if resting else ""
+    if report.fix is not None and report.fix.verified:
+        return "apply the fix above; --write-fix fix.diff writes it to a file, for patch -p1 < fix.diff"
+    if report.causes:
+        return (
+            "look at the lines under Why above: they use what makes the runs differ; "
+            "detaudit explain ID says how each is pinned"
+        )
+    if report.reproducible is False and not report.interrupted:
+        return "attach the report to a bug: --markdown report.md writes it"
+    return ""
 
 
 def _blocks(report: v1.RunReport) -> Iterator[Block]:
     yield answer(report)
     lines = [Line(label, value) for label, value in details(report)]
     lines += [_why(one) for one in report.causes]
-    yield Lines((*lines, *frame.seen_on(report)))
+    yield Lines((*lines, *frame.context_lines(report)))
     if report.fix is not None:
-        yield Diff(
-            report.fix.diff, report.fix.environment, title="Fix", remark=describe_fix(report.fix)
-        )
-    if report.price is not None:
-        for pin, one in report.price.fixes.items():
+        remark = describe_fix(report.fix, _noise(report))
+        yield Diff(report.fix.diff, report.fix.environment, title="Fix", remark=remark)
+    if report.cost is not None:
+        for pin, one in report.cost.fixes.items():
             snippet = Snippet(one.lines, one.environment)
             yield Paste((snippet,), title="Faster", remark=applied(pin, one))
     if report.traceback:
@@ -66,7 +91,7 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
         depth=Depth.DETAIL,
         priority=1,
     )
-    if report.pinpoint is not None and report.pinpoint.passages:
+    if report.pinpoint is not None and report.pinpoint.layers:
         yield layers(report.pinpoint)
 
 
@@ -74,9 +99,9 @@ def answer(report: v1.RunReport) -> Answer:
     """Is the script reproducible?"""
     repeats = report.repeats
     runs = f"of {report.program}"
-    if report.reproducible and repeats.parted and report.bare is not None:
-        same = f"{number(report.bare.runs, 'run')} {runs}, not recorded, end on the same bits"
-        sentence = f"{same}{extent(report)}{bound(report.bare)}; only recorded runs differ."
+    if report.reproducible and repeats.differing and report.unrecorded is not None:
+        same = f"{number(report.unrecorded.runs, 'run')} {runs}, not recorded, end on the same bits"
+        sentence = f"{same}{extent(report)}{bound(report.unrecorded)}; only recorded runs differ."
         return Answer("good", "REPRODUCIBLE", sentence)
     if report.reproducible:
         same = f"{number(repeats.runs, 'run')} {runs} end on the same bits, watched and bare"
@@ -89,18 +114,18 @@ def answer(report: v1.RunReport) -> Answer:
 def _differ(report: v1.RunReport) -> str:
     """How many pairs of runs differ, and what is known of it."""
     repeats = report.repeats
-    if not repeats.parted:
+    if not repeats.differing:
         return f"{report.program}: {report.reason}."
-    pairs = number(repeats.parted + repeats.agreed, "pair")
-    parted = f"{repeats.parted} of {pairs} of runs of {report.program} part"
+    pairs = number(repeats.differing + repeats.matching, "pair")
+    differing = f"{repeats.differing} of {pairs} of runs of {report.program} part"
     if report.quantity is not None:
-        parted = f"{parted}, {describe_quantity(report.quantity)}"
-    parted += extent(report)
+        differing = f"{differing}, {describe_quantity(report.quantity)}"
+    differing += extent(report)
     if report.fix is not None and report.fix.verified:
-        return f"{parted}; the fix below makes them agree to the last bit."
+        return f"{differing}; the fix below makes them agree to the last bit."
     if report.causes:
-        return f"{parted}; the cause is known, a fix was not verified."
-    return f"{parted}: {report.reason}."
+        return f"{differing}; the cause is known, a fix was not verified."
+    return f"{differing}: {report.reason}."
 
 
 def _why(cause: v1.Cause) -> Line:
@@ -114,18 +139,18 @@ def layers(pinpoint: v1.Pinpoint) -> Table:
     """The replayed step, layer by layer: what repeats, where it differs first, what differs from
     there on.
     """
-    passages = wording.notable_passages(pinpoint)
-    first = next((place for place, passage in enumerate(passages) if passage.outputs > 1), 0)
+    layers = wording.notable_layers(pinpoint)
+    first = next((place for place, layer in enumerate(layers) if layer.distinct_outputs > 1), 0)
     rows = [
         Row(
             (
-                passage.stage,
-                passage.layer,
-                str(passage.operations),
-                wording.describe_passage(passage),
+                layer.stage,
+                layer.name,
+                str(layer.operations),
+                wording.describe_layer(layer),
             )
         )
-        for passage in passages[max(0, first - _AROUND) : first + _AROUND]
+        for layer in layers[max(0, first - _AROUND) : first + _AROUND]
     ]
     titles = ("stage", "layer or variable", "operations", "in all replays")
     return Table(
@@ -144,8 +169,8 @@ def extent(report: v1.RunReport) -> str:
 
 def bound(repeats: v1.Repeats) -> str:
     return (
-        f" (a parting rate above {repeats.excluded:.0%} is excluded)"
-        if repeats.excluded is not None
+        f" (a parting rate above {repeats.excluded_rate:.0%} is excluded)"
+        if repeats.excluded_rate is not None
         else ""
     )
 
@@ -157,25 +182,27 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         if report.origin:
             yield "Origin", report.origin
     if report.pinpoint is not None:
-        layer = report.pinpoint.born and report.pinpoint.guilty is None
+        layer = report.pinpoint.origin and report.pinpoint.operation is None
         yield "Layer" if layer else "Operation", describe_pinpoint(report.pinpoint)
-    resting = [one.title for one in report.rests_on if one.agrees is False]
+    resting = [one.title for one in report.depends_on]
     if report.reproducible:
-        free = [one.title for one in report.rests_on if one.agrees]
+        free = [one.title for one in report.unaffected_by]
         if resting:
             yield "Rests on", f"other bits with {listed(resting)}"
         if free:
             yield "Holds with", listed(free)
-        unsure = [f"{one.title} ({one.reason})" for one in report.rests_on if one.agrees is None]
+        unsure = [f"{one.title} ({one.reason})" for one in report.not_judged]
         if unsure:
             yield "Not known", listed(unsure)
         unlike = [
-            describe_output(one) for one in report.outputs if not one.agrees and one.kind != "saved"
+            describe_output(one)
+            for one in report.outputs
+            if not one.matches and one.kind != "saved"
         ]
         if unlike:
             yield "Beside it", f"{listed(unlike)}: not judged, the training is"
     yield from folder(report)
-    if report.observer.holds is False:
+    if report.observer.bits_unchanged is False:
         yield "Observer", report.observer.reason
     for one in report.warnings:
         yield "Note", one
@@ -184,13 +211,13 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             "Together",
             f"all {len(report.causes)} pins are needed: with any one of them left out, runs part",
         )
-    if report.open:
-        yield "Open", listed(report.open)
-    if report.search.invalid:
-        yield "Left out", f"pins that stop the script: {listed(report.search.invalid)}"
-    if report.causes and report.fix is None and report.no_fix:
-        yield "No fix", report.no_fix
-    yield from price(report)
+    if report.unresolved_pins:
+        yield "Open", listed(report.unresolved_pins)
+    if report.search.incompatible_pins:
+        yield "Left out", f"pins that stop the script: {listed(report.search.incompatible_pins)}"
+    if report.causes and report.fix is None and report.no_fix_reason:
+        yield "No fix", report.no_fix_reason
+    yield from costs(report)
 
 
 #: What became of what runs wrote below the program's folder.
@@ -205,12 +232,12 @@ KEPT_FROM = {
 def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     """What runs wrote, and whether the user's files are what they were."""
     isolation = report.isolation
-    if report.changed:
+    if report.changed_files:
         whole = isolation.kind != "in-place" and not isolation.not_restored
         restored = ", and the folder is as it was" if whole else ""
         yield (
             "Writes",
-            f"{listed(report.changed, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}",
+            f"{listed(report.changed_files, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}",
         )
     if isolation.not_restored:
         yield (
@@ -263,7 +290,7 @@ def drift(report: v1.RunReport) -> str:
         return ""
     last = report.growth[-1]
     gap = f", by up to {last.max_abs:.2g}" if last.max_abs is not None else ""
-    return f"; after step {last.step} {last.elements:,} of {last.of:,} weights differ{gap}"
+    return f"; after step {last.step} {last.differing_elements:,} of {last.total:,} weights differ{gap}"
 
 
 def describe_cause(cause: v1.Cause) -> str:
@@ -287,39 +314,53 @@ def describe_site(site: v1.Site, source: str) -> str:
     return f"{site.file}:{site.line}{function}, {number(site.draws, what)}{through}"
 
 
-def describe_fix(fix: v1.Change) -> str:
+REDACTED = (
+    "Private text is masked here, so this diff does not apply: --write-fix FILE writes it whole."
+)
+
+
+def describe_fix(fix: v1.Change, noise: tuple[float, float] | None = None) -> str:
     said = f"verified: {fix.reason}" if fix.verified else f"not verified: {fix.reason}"
-    return f"{said}; it takes {cost(fix)}" if fix.cost is not None else said
+    if fix.cost is not None:
+        said = f"{said}; it takes {cost(fix, noise)}"
+    return f"{said}. {REDACTED}" if fix.redacted else said
 
 
-def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
+def _noise(report: v1.RunReport) -> tuple[float, float] | None:
+    """What the script is against itself, where that was timed."""
+    return report.cost.noise.cost_range if report.cost is not None else None
+
+
+def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     """What the pins cost, those first that can be told from noise; and the set that is faster than
     the one found.
     """
-    one = report.price
+    one = report.cost
     if one is None:
-        if report.no_price:
-            yield "Price", f"not measured: {report.no_price}"
+        if report.no_cost_reason:
+            yield "Cost", f"not measured: {report.no_cost_reason}"
         return
-    clear = [row for row in one.alone if _is_beyond_noise(row, one.noise)]
+    noise = one.noise.cost_range
+    clear = [row for row in one.each if is_beyond_noise(row.cost_range, noise)]
     parts = [
         f"{_pins_of(row)} {cost(row)}" for row in sorted(clear, key=lambda row: -(row.cost or 0))
     ]
-    quiet = [row for row in one.alone if row.cost_range is not None and row not in clear]
+    quiet = [row for row in one.each if row.cost_range is not None and row not in clear]
     if quiet:
         parts.append(
-            f"{listed([_pins_of(row) for row in quiet], 20)} nothing that can be told from noise"
+            f"{listed([_pins_of(row) for row in quiet], 20)} within noise"
             f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}"
         )
-    if len(one.found.pins) > 1 and one.found.cost is not None:
-        parts.append(f"all {len(one.found.pins)} that are needed together {cost(one.found)}")
-    yield "Price", "; ".join(parts) or "not measured: no timed run completed"
-    if one.faster is not None:
+    if len(one.combined.pins) > 1 and one.combined.cost is not None:
+        together = cost(one.combined, noise)
+        parts.append(f"all {len(one.combined.pins)} that are needed together {together}")
+    yield "Cost", "; ".join(parts) or "not measured: no timed run completed"
+    if one.faster_set is not None:
         yield (
             "Faster",
             (
-                f"{listed(one.faster.pins)} will do as well, and takes {cost(one.faster)} as "
-                f"{listed(one.faster.base)}"
+                f"{listed(one.faster_set.pins)} will do as well, and takes {cost(one.faster_set)} as "
+                f"{listed(one.faster_set.base)}"
             ),
         )
 
@@ -327,16 +368,6 @@ def price(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 def applied(pin: str, fix: v1.Fix) -> str:
     note = f" ({fix.note})" if fix.note else ""
     return f"{pin} is held by{note}:" if fix.lines or fix.environment else f"{pin}{note}"
-
-
-def _is_beyond_noise(row: v1.Cost, noise: v1.Cost) -> bool:
-    """Whether a pin's ratios all lie beyond 1, and beyond all that the script has against
-    itself.
-    """
-    least, greatest = noise.cost_range or (1.0, 1.0)
-    if row.cost_range is None:
-        return False
-    return row.cost_range[0] > max(1.0, greatest) or row.cost_range[1] < min(1.0, least)
 
 
 def _pins_of(row: v1.Cost) -> str:
@@ -347,31 +378,36 @@ def _pins_of(row: v1.Cost) -> str:
 def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for label, one in (
         ("as it is", report.repeats),
-        ("bare", report.bare),
+        ("unrecorded", report.unrecorded),
         ("all pinned", report.pinned),
     ):
         if one is not None:
-            pairs = number(one.agreed + one.parted, "pair")
+            pairs = number(one.matching + one.differing, "pair")
             yield (
                 label,
-                f"{number(one.runs, 'run')}, {pairs}: {one.agreed} agree, {one.parted} part",
+                f"{number(one.runs, 'run')}, {pairs}: {one.matching} agree, {one.differing} part",
             )
     yield "observer", report.observer.reason
     for one in report.outputs:
         yield (
             one.kind,
-            f"{one.name}: {'the same in all runs' if one.agrees else describe_output(one)}",
+            f"{one.name}: {'the same in all runs' if one.matches else describe_output(one)}",
         )
-    for place, tried in enumerate(report.search.tried, 1):
+    for place, tried in enumerate(report.search.questions, 1):
         yield f"question {place}", tried
-    if report.price is not None:
-        yield "noise", f"as it is, against itself: {cost(report.price.noise)}"
-        for row in report.price.alone:
-            yield f"price of {_pins_of(row)}", cost(row) or "a run did not complete"
-        for line in report.price.tried:
+    if report.cost is not None:
+        noise = spread(report.cost.noise.cost_range).strip()
+        yield "noise", f"as it is, against itself: {noise or 'a run did not complete'}"
+        for row in report.cost.each:
+            timed = cost(row, _noise(report)) or "a run did not complete"
+            yield f"cost of {_pins_of(row)}", timed
+        for line in report.cost.faster_sets_tried:
             yield "a faster set", line
-    if report.search.untouched:
-        yield "not tried", f"no run has met their source: {listed(report.search.untouched, 20)}"
+    if report.search.unexercised_pins:
+        yield (
+            "not tried",
+            f"no run has met their source: {listed(report.search.unexercised_pins, 20)}",
+        )
     for one in report.growth:
         far = f", up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
-        yield f"step {one.step}", f"{one.elements:,} of {one.of:,} weights differ{far}"
+        yield f"step {one.step}", f"{one.differing_elements:,} of {one.total:,} weights differ{far}"

@@ -1,6 +1,6 @@
 """The page of a scan: the answer first, then the sources, then what else was found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from detaudit.core.conclusion import FAULT
 from detaudit.core.sentences import listed
@@ -35,6 +35,8 @@ from detaudit.report.pages.wording import (
 )
 from detaudit.report.schema import v1
 
+_MOST_USUAL = 3  # rows of sources that need a pin
+
 
 def page(report: v1.Report) -> Page:
     """The whole page."""
@@ -44,15 +46,31 @@ def page(report: v1.Report) -> Page:
         "-v shows the evidence",
         ("detaudit explain ID tells more of a source",),
     )
-    return frame.page_of(report, title, _blocks(report), closing)
+    return frame.page_of(report, title, _blocks(report), closing, _next_steps(report))
+
+
+def _next_steps(report: v1.Report) -> Iterator[Block]:
+    """What a reader does next."""
+    yield from _recipe_lines(report)
+    if answer(report).verdict == "NO":
+        todo = "--markdown report.md writes the report for a bug issue"
+        yield Lines((Line("What to do", todo),))
+    besides = _besides(report)
+    if besides:
+        yield Lines((Line("Pin too", besides),))
+
+
+def _recipe_lines(report: v1.Report) -> Iterator[Paste]:
+    if report.recipe is not None and report.recipe.rung != "none":
+        yield Paste((Snippet(report.recipe.lines, report.recipe.environment),))
 
 
 def answer(report: v1.Report) -> Answer:
     """Does training here give the same bits twice?"""
     control = report.control
     if control is None:
-        return _not_seen(report)
-    if control.holds is False:
+        return _not_observed(report)
+    if control.matches is False:
         sentence = (
             "Two trainings here differ although everything is pinned. This machine or this build "
             "is at fault; attach this report to a bug. No cause was looked for: it would be "
@@ -67,8 +85,8 @@ def answer(report: v1.Report) -> Answer:
             f"bug."
         )
         return Answer("bad", "NO", sentence)
-    if control.holds is None:
-        return _not_seen(report)
+    if control.matches is None:
+        return _not_observed(report)
     if report.recipe is None:
         return _without_recipe(report)
     return _with_recipe(report.recipe)
@@ -76,8 +94,7 @@ def answer(report: v1.Report) -> Answer:
 
 def _blocks(report: v1.Report) -> Iterator[Block]:
     yield answer(report)
-    if report.recipe is not None and report.recipe.rung != "none":
-        yield Paste((Snippet(report.recipe.lines, report.recipe.environment),))
+    yield from _recipe_lines(report)
     yield _details(report)
     if report.verdicts:
         yield _sources(report)
@@ -96,7 +113,7 @@ def _blocks(report: v1.Report) -> Iterator[Block]:
 def _details(report: v1.Report) -> Lines:
     """Labelled lines below the answer: what must be pinned, which settings change the answer."""
     said = {
-        "Parts at": _parts_at(report),
+        "Parts at": _differs_at(report),
         "Recipe": _recipe(report),
         "Unpinned": _unpinned(report),
         "Pin too": _besides(report),
@@ -107,7 +124,7 @@ def _details(report: v1.Report) -> Lines:
     }
     lines = [Line(label, value) for label, value in said.items() if value]
     lines += [Line("Warning", one, "notice") for one in report.warnings[: frame.MOST_WARNINGS]]
-    return Lines((*lines, *frame.seen_on(report)))
+    return Lines((*lines, *frame.context_lines(report)))
 
 
 def _sources(report: v1.Report) -> Table:
@@ -119,11 +136,35 @@ def _sources(report: v1.Report) -> Table:
         )
 
     def row(verdict: v1.Verdict) -> Row:
-        seen = Text(wording.seen(verdict), "quiet" if verdict.verdict == "skipped" else "")
-        return Row((Id(verdict.source), Verdict(verdict.verdict), seen, pin(verdict)))
+        seen = Text(
+            wording.describe_verdict(verdict), "quiet" if verdict.verdict == "skipped" else ""
+        )
+        depth = Depth.DETAIL if verdict in usual else Depth.OPEN
+        return Row((Id(verdict.source), Verdict(verdict.verdict), seen, pin(verdict)), depth)
 
+    usual = _usual(report)
+    rows = tuple(map(row, wording.ordered(report.verdicts)))
     columns = tuple(map(Column, ("source", "verdict", "what was seen", "pin")))
-    return Table(columns, tuple(map(row, wording.ordered(report.verdicts))), Head.RULED)
+    brief = _in_one_row(report, usual) if usual else None
+    return Table(columns, rows, Head.RULED, brief)
+
+
+def _usual(report: v1.Report) -> list[v1.Verdict]:
+    """Sources that need a pin, where they are many and nobody has asked for them by name: they do
+    so on every machine.
+    """
+    found = [verdict for verdict in report.verdicts if verdict.verdict == "needs-pin"]
+    return found if len(found) > _MOST_USUAL and not report.options.get("only") else []
+
+
+def _in_one_row(report: v1.Report, usual: Sequence[v1.Verdict]) -> Row:
+    """All of them in one row of a terminal that shows no evidence."""
+    held = sum(in_recipe(report, verdict) for verdict in usual)
+    others = len(usual) - held
+    by = [f"{held} by the recipe"] if held else []
+    by += [f"{others} by their own pin"] if others else []
+    name = Text(number(len(usual), "source"))
+    return Row((name, Verdict("needs-pin"), ", ".join(by), Text("-v: each", "quiet")))
 
 
 def _pins(report: v1.Report) -> Iterator[Paste]:
@@ -164,7 +205,7 @@ def _ladder(report: v1.Report) -> Table:
         best = rung.id == chosen
         title = Text(rung.title, "strong" if best else "")
         changes = Text("; ".join(rung.changes), detail=not best)
-        return Row((Sign(rung.holds), title, wording.climbed(rung), cost(rung), changes))
+        return Row((Sign(rung.works), title, wording.climbed(rung), cost(rung), changes))
 
     return Table(
         (
@@ -201,11 +242,11 @@ def _matrix(report: v1.Report) -> Table:
 def _reach(report: v1.Report) -> Table:
     def row(level: v1.Level) -> Row:
         first = f", first at {describe_divergence(level.divergence)}" if level.divergence else ""
-        seen = (
-            Text(level.reason, "" if level.agrees is not None else "quiet"),
+        observed = (
+            Text(level.reason, "" if level.matches is not None else "quiet"),
             Text(first, "", True),
         )
-        return Row((Sign(level.agrees), level.title, seen))
+        return Row((Sign(level.matches), level.title, observed))
 
     return Table(
         (Column(""), Column("level"), Column("what was seen")),
@@ -220,7 +261,7 @@ def _placebos(report: v1.Report) -> Table:
     said = {True: "does nothing", False: "has an effect", None: "not shown"}
 
     def row(placebo: v1.Placebo) -> Row:
-        yours = Text("; your environment has it" if placebo.yours else "", "notice")
+        yours = Text("; your environment has it" if placebo.set_in_environment else "", "notice")
         shown = Text(said[placebo.does_nothing], "notice" if placebo.does_nothing else "quiet")
         reason = Text(placebo.reason, "quiet", detail=placebo.does_nothing is not None)
         return Row((shown, (placebo.title, yours), reason))
@@ -247,7 +288,7 @@ def _evidence(report: v1.Report) -> Table:
     ]
     for one in wording.ordered(report.verdicts):
         counts = Several(tuple(wording.evidence(one.counts, one.trial_numbers)))
-        if one.trials or one.divergence is not None:
+        if one.trial_count or one.divergence is not None:
             rows.append(Row((Id(one.source), wording.first(one), counts)))
     return Table(
         (Column("source"), Column("where runs part first"), Column("pairs", joined="\n")),
@@ -259,7 +300,7 @@ def _evidence(report: v1.Report) -> Table:
     )
 
 
-def _not_seen(report: v1.Report) -> Answer:
+def _not_observed(report: v1.Report) -> Answer:
     sentence = f"Whether training here gives the same bits twice was not seen: {report.reason}."
     return Answer("unsure", "NOT DECIDED", sentence)
 
@@ -280,17 +321,18 @@ def _with_recipe(recipe: v1.Recipe) -> Answer:
 def _without_recipe(report: v1.Report) -> Answer:
     assert report.control is not None
     models = number(len(report.control.models), "tiny model")
-    held = f"With everything pinned, two trainings agree to the last bit on {models}"
-    if report.ladder and all(rung.holds is False for rung in report.ladder):
-        sentence = f"{held}; but none of the known recipes holds on all of them."
+    once_pinned = f"With everything pinned, two trainings agree to the last bit on {models}"
+    if report.ladder and all(rung.works is False for rung in report.ladder):
+        sentence = f"{once_pinned}; but none of the known recipes holds on all of them."
         return Answer("unsure", "IN PART", sentence)
-    if report.ladder or report.interrupted or report.cut or report.exit_code == FAULT:
-        sentence = f"{held}; which recipe suffices was not decided."
+    early = report.interrupted or report.over_budget or report.exit_code == FAULT
+    if report.ladder or early:
+        sentence = f"{once_pinned}; which recipe suffices was not decided."
         return Answer("unsure", "NOT FINISHED", sentence)
-    return Answer("good", "YES, ONCE PINNED", f"{held}. This scan looked for no recipe.")
+    return Answer("good", "YES, ONCE PINNED", f"{once_pinned}. This scan looked for no recipe.")
 
 
-def _parts_at(report: v1.Report) -> str:
+def _differs_at(report: v1.Report) -> str:
     """Where runs part that should not: the first such place on each model, or of each broken
     source.
     """
@@ -308,10 +350,10 @@ def _parts_at(report: v1.Report) -> str:
 
 def _unpinned(report: v1.Report) -> str:
     none = next((rung for rung in report.ladder if rung.id == "none"), None)
-    if none is None or none.holds is not False:
+    if none is None or none.works is not False:
         return ""
-    parted = list(dict.fromkeys(count.model for count in none.counts if count.parted))
-    return f"two runs part on {len(parted)} of {number(len(none.counts), 'tiny model')}"
+    differing = list(dict.fromkeys(count.model for count in none.counts if count.differing))
+    return f"two runs part on {len(differing)} of {number(len(none.counts), 'tiny model')}"
 
 
 def _recipe(report: v1.Report) -> str:
@@ -322,18 +364,18 @@ def _recipe(report: v1.Report) -> str:
         recipe.verified
     ]
     rung = next((tried for tried in report.ladder if tried.id == recipe.rung), None)
-    price = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
-    return f"{recipe.title}; {said}{price}"
+    takes = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
+    return f"{recipe.title}; {said}{takes}"
 
 
 def _verified(recipe: v1.Recipe) -> str:
     """What the proof showed; a report of before has no bound."""
-    if recipe.excluded is None:
+    if recipe.excluded_rate is None:
         return f"verified in {number(recipe.runs, 'fresh process', 'fresh processes')}"
     models = number(len(recipe.counts), "tiny model")
     return (
         f"verified: {number(recipe.runs // 2, 'pair')} of fresh processes match on {models} "
-        f"(rate above {recipe.excluded:.0%} excluded)"
+        f"(rate above {recipe.excluded_rate:.0%} excluded)"
     )
 
 
@@ -360,13 +402,12 @@ def _undecided(report: v1.Report) -> str:
 
 def _untried(report: v1.Report) -> str:
     depth = report.options.get("depth")
-    return f"in --{depth}: {listed(report.untried, 60)}" if report.untried else ""
+    return f"in --{depth}: {listed(report.untried_sources, 60)}" if report.untried_sources else ""
 
 
 def _early(report: v1.Report) -> str:
     if report.interrupted:
-        going_on = f"; go on with --resume {report.resume}" if report.resume else ""
-        return f"the scan was interrupted{going_on}"
+        return "the scan was interrupted; what it left is not decided"
     if report.exit_code == FAULT:
         return f"the scan ended early: {report.reason}"
-    return "the budget ran out; what it left is not decided" if report.cut else ""
+    return "the budget ran out; what it left is not decided" if report.over_budget else ""

@@ -13,12 +13,12 @@ from detaudit.core.sentences import listed
 from detaudit.report.schema import v1
 
 #: Verdicts in the order in which a reader needs them.
-ORDER = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")
+ORDER = ("broken", "varies", "error", "needs-pin", "reproducible", "skipped")
 
 
 def in_recipe(report: v1.Report, verdict: v1.Verdict) -> bool:
     """Whether the recipe holds this source."""
-    return report.recipe is not None and verdict.source in report.recipe.holds
+    return report.recipe is not None and verdict.source in report.recipe.pinned_sources
 
 
 def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
@@ -26,7 +26,7 @@ def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
     return sorted(verdicts, key=lambda verdict: ORDER.index(verdict.verdict))
 
 
-def seen(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
+def describe_verdict(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
     """What the experiment showed, as one sentence without a full stop; ``unlike`` stands between
     settings.
     """
@@ -43,46 +43,46 @@ def _arms(verdict: v1.Verdict) -> str:
     """Loose against pinned, on the model that the verdict rests on; empty where it rests on
     settings.
     """
-    loose = next(
-        (count for count in verdict.counts if count.name == "loose" and count.parted), None
+    unpinned = next(
+        (count for count in verdict.counts if count.name == "unpinned" and count.differing), None
     )
     pinned = next(
         (
             count
             for count in verdict.counts
             if count.name == f"pinned by {verdict.pin}"
-            and loose is not None
-            and count.model == loose.model
+            and unpinned is not None
+            and count.model == unpinned.model
         ),
         None,
     )
-    if loose is None or pinned is None:
+    if unpinned is None or pinned is None:
         return ""
-    return f"{_share(loose)} pairs part, pinned {_share(pinned)}"
+    return f"{_share(unpinned)} pairs part, pinned {_share(pinned)}"
 
 
 def _share(count: v1.Count | v1.Controlled) -> str:
-    return f"{count.parted}/{count.agreed + count.parted}"
+    return f"{count.differing}/{count.matching + count.differing}"
 
 
 def _unobserved(verdict: v1.Verdict) -> str:
     """How many pairs agreed, and what that excludes; empty where the counts do not bear the rate
     out.
     """
-    if verdict.excluded is None:
+    if verdict.excluded_rate is None:
         return ""
-    agreed = next(
+    matching = next(
         (
-            count.agreed
+            count.matching
             for count in verdict.counts
-            if count.agreed and isclose(excluded_rate(count.agreed), verdict.excluded)
+            if count.matching and isclose(excluded_rate(count.matching), verdict.excluded_rate)
         ),
         None,
     )
-    if agreed is None:
+    if matching is None:
         return ""
     start, each = ("every setting agrees; ", " each") if verdict.settings else ("", "")
-    return f"{start}not observed in {number(agreed, 'pair')}{each} (rate above {verdict.excluded:.0%} excluded)"
+    return f"{start}not observed in {number(matching, 'pair')}{each} (rate above {verdict.excluded_rate:.0%} excluded)"
 
 
 def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
@@ -96,8 +96,8 @@ def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
         for groups, names in models.items()
         if len(groups) > 1
     ]
-    agree = [name for groups, names in models.items() if len(groups) == 1 for name in names]
-    return [*disagree, f"all equal on {', '.join(agree)}"] if agree else disagree
+    matching = [name for groups, names in models.items() if len(groups) == 1 for name in names]
+    return [*disagree, f"all equal on {', '.join(matching)}"] if matching else disagree
 
 
 def describe_divergence(divergence: v1.Divergence) -> str:
@@ -106,10 +106,11 @@ def describe_divergence(divergence: v1.Divergence) -> str:
     place = f"{divergence.stage}{step}, {divergence.name}"
     if divergence.kind != "bits":
         return f"{place} ({'only one run has it' if divergence.kind == 'missing' else 'another dtype or shape'})"
-    if divergence.elements is None:
+    if divergence.differing_elements is None:
         return place
     far = "" if divergence.ulps_max is None else f", by up to {number(divergence.ulps_max, 'ULP')}"
-    return f"{place} ({divergence.elements:,} of {number(divergence.of or divergence.elements, 'element')} differ{far})"
+    total = number(divergence.total or divergence.differing_elements, "element")
+    return f"{place} ({divergence.differing_elements:,} of {total} differ{far})"
 
 
 def first(verdict: v1.Verdict) -> str:
@@ -117,7 +118,7 @@ def first(verdict: v1.Verdict) -> str:
     pinpoint = verdict.pinpoint
     by = (
         f": {describe_pinpoint(pinpoint)}"
-        if pinpoint is not None and pinpoint.guilty is not None
+        if pinpoint is not None and pinpoint.operation is not None
         else ""
     )
     return (
@@ -125,7 +126,7 @@ def first(verdict: v1.Verdict) -> str:
     )
 
 
-_BORN = {
+_ORIGIN = {
     "kernel": "from equal inputs, replayed in one process, it gives other results",
     "state": "from equal inputs it gives other results in another process",
     "python": "Python code, not an operation, gave it other inputs",
@@ -140,50 +141,51 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     """
     if pinpoint.failed:
         return f"the step could not be replayed ({pinpoint.kind}): {pinpoint.failed}"
-    if not pinpoint.born and pinpoint.watched is not None and pinpoint.watched.distinct > 1:
+    if not pinpoint.origin and pinpoint.recorded is not None and pinpoint.recorded.distinct > 1:
         return (
-            f"the step, replayed ({pinpoint.kind}), ends on {pinpoint.watched.distinct} distinct "
+            f"the step, replayed ({pinpoint.kind}), ends on {pinpoint.recorded.distinct} distinct "
             f"results; which operation they come from was not established"
         )
-    if not pinpoint.born and pinpoint.same_step is False:
+    if not pinpoint.origin and pinpoint.replay_matches_step is False:
         return f"the step, replayed ({pinpoint.kind}), repeats itself, but ends on other bits than the step did"
-    if not pinpoint.born:
+    if not pinpoint.origin:
         return (
             f"the step, replayed ({pinpoint.kind}), repeats itself in two processes, all "
             f"{pinpoint.operations:,} operations of it"
         )
-    count = pinpoint.guilty.replays if pinpoint.guilty is not None else pinpoint.watched
+    count = pinpoint.operation.replays if pinpoint.operation is not None else pinpoint.recorded
     # Seen in one process
-    alone = pinpoint.born in ("kernel", "python") and count is not None and count.replays > 2
+    alone = pinpoint.origin in ("kernel", "python") and count is not None and count.replays > 2
     times = (
         f": {count.distinct} distinct of {count.replays} replays"
         if alone and count is not None
         else ""
     )
-    what = f"{pinpoint.guilty.operation} in the" if pinpoint.guilty is not None else "the"
+    what = f"{pinpoint.operation.name} in the" if pinpoint.operation is not None else "the"
     place = f" of {pinpoint.layer}" if pinpoint.layer else ""
     line = f", asked for by {pinpoint.line}" if pinpoint.line else ""
     stage = "update" if pinpoint.stage == "update" else f"{pinpoint.stage} pass"
-    return f"{what} {stage}{place}{line}; {_BORN[pinpoint.born]}{times}" + (
+    return f"{what} {stage}{place}{line}; {_ORIGIN[pinpoint.origin]}{times}" + (
         f"; {_eager_and_compiled(pinpoint)}" if alone else ""
     )
 
 
-def notable_passages(pinpoint: v1.Pinpoint) -> list[v1.Passage]:
+def notable_layers(pinpoint: v1.Pinpoint) -> list[v1.LayerReplay]:
     """The passages that are worth a row: of a named layer or variable, or the first that parts."""
     first = next(
-        (passage for passage in pinpoint.passages if passage.inputs == 1 < passage.outputs), None
+        (layer for layer in pinpoint.layers if layer.distinct_inputs == 1 < layer.distinct_outputs),
+        None,
     )
-    return [passage for passage in pinpoint.passages if passage.layer or passage is first]
+    return [layer for layer in pinpoint.layers if layer.name or layer is first]
 
 
-def describe_passage(passage: v1.Passage) -> str:
+def describe_layer(layer: v1.LayerReplay) -> str:
     """What was seen of one layer's operations."""
-    if passage.outputs == 1:
+    if layer.distinct_outputs == 1:
         return "repeats"
-    if passage.inputs == 1:
-        return f"parts here: {passage.outputs} distinct results from equal inputs"
-    return f"differs already: {passage.inputs} distinct inputs"
+    if layer.distinct_inputs == 1:
+        return f"parts here: {layer.distinct_outputs} distinct results from equal inputs"
+    return f"differs already: {layer.distinct_inputs} distinct inputs"
 
 
 def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
@@ -195,13 +197,15 @@ def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
         False: ", where watching changes its bits",
         None: "",
     }
-    seen = f"seen in eager execution{unchanged[pinpoint.same_watched]}"
+    observed = f"seen in eager execution{unchanged[pinpoint.recorded_matches_eager]}"
     if pinpoint.compiled is None:
-        return seen
-    parts = "parts too" if pinpoint.compiled.distinct > 1 else "repeats itself"
-    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[pinpoint.same_eager]
+        return observed
+    outcome = "parts too" if pinpoint.compiled.distinct > 1 else "repeats itself"
+    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[
+        pinpoint.eager_matches_compiled
+    ]
     return (
-        f"{seen}; the compiled step as a whole {parts}{bits} ({pinpoint.compiled.distinct} distinct of "
+        f"{observed}; the compiled step as a whole {outcome}{bits} ({pinpoint.compiled.distinct} distinct of "
         f"{pinpoint.compiled.replays})"
     )
 
@@ -250,27 +254,46 @@ def climbing(report: v1.Report) -> str:
 
 def climbed(rung: v1.Rung) -> str:
     """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
-    if rung.holds is None:
+    if rung.works is None:
         return rung.reason
-    pairs = sum(count.agreed + count.parted for count in rung.counts)
-    parted = [short(count.model) for count in rung.counts if count.parted]
+    pairs = sum(count.matching + count.differing for count in rung.counts)
+    differing = [short(count.model) for count in rung.counts if count.differing]
     on = (
-        f" ({'on every model' if len(parted) == len(rung.counts) else listed(parted)})"
-        if parted
+        f" ({'on every model' if len(differing) == len(rung.counts) else listed(differing)})"
+        if differing
         else ""
     )
     # Why it does not work all the same
-    other = f"; {rung.reason}" if rung.holds is False and not parted else ""
-    return (
-        f"{sum(count.parted for count in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
-    )
+    other = f"; {rung.reason}" if rung.works is False and not differing else ""
+    return f"{sum(count.differing for count in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
 
 
-def cost(timed: v1.Rung | v1.Change | v1.Cost) -> str:
-    """How many times as long it takes, and over which range that was measured."""
+#: What nothing is against itself, where that was not measured.
+_EXACT = (1.0, 1.0)
+
+
+def is_beyond_noise(
+    bounds: tuple[float, float] | None, noise: tuple[float, float] | None = None
+) -> bool:
+    """Whether ratios between these bounds all lie beyond 1, and beyond those of ``noise``: what
+    was timed against itself.
+    """
+    least, greatest = noise or _EXACT
+    if bounds is None:
+        return False
+    return bounds[0] > max(1.0, greatest) or bounds[1] < min(1.0, least)
+
+
+def cost(timed: v1.Rung | v1.Change | v1.Cost, noise: tuple[float, float] | None = None) -> str:
+    """How many times as long it takes, and over which range that was measured; a ratio only where
+    it lies beyond noise.
+    """
     if timed.cost is None:
         return ""
-    return f"{timed.cost:.2f} times as long{spread(timed.cost_range)}"
+    bounds = spread(timed.cost_range)
+    if not is_beyond_noise(timed.cost_range, noise):
+        return f"as long, within noise{bounds}"
+    return f"{timed.cost:.2f} times as long{bounds}"
 
 
 def spread(bounds: tuple[float, float] | None) -> str:
@@ -279,16 +302,16 @@ def spread(bounds: tuple[float, float] | None) -> str:
 
 def farthest(report: v1.Report) -> str:
     """How far the bits reach: the last level before the first that parts."""
-    held = ""
+    furthest = ""
     for level in report.reach:
-        if level.agrees is False:
+        if level.matches is False:
             return (
-                f"the same bits up to: {held}"
-                if held
+                f"the same bits up to: {furthest}"
+                if furthest
                 else "the bits part at the first level already"
             )
-        held = level.title if level.agrees else held
-    return f"the same bits at every level tried, up to: {held}" if held else ""
+        furthest = level.title if level.matches else furthest
+    return f"the same bits at every level tried, up to: {furthest}" if furthest else ""
 
 
 def context(report: v1.Document) -> str:

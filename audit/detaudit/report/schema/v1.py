@@ -23,6 +23,7 @@ VERSION = 1
 
 #: The most characters of a name, of one line to paste, and of a sentence or a message.
 NAME, LINE, TEXT = 300, 500, 4000
+LARGEST_DIFF = 200_000
 
 Name = Annotated[str, Meta(max_length=NAME)]
 Line = Annotated[str, Meta(max_length=LINE)]
@@ -75,8 +76,9 @@ class Divergence(Part):
     """The first pair of observations that differ. ``step`` is null for what happens once.
 
     ``kind`` is ``bits``, ``missing`` (only one run has the observation) or ``shape`` (dtype or
-    shape differ). ``elements`` of ``of`` elements differ, the first at flat index ``first``, by at
-    most ``ulps_max`` units in the last place and ``max_abs``; each is null where it is not known.
+    shape differ). ``differing_elements`` of ``total`` differ, the first at flat index
+    ``first_index``, by at most ``ulps_max`` units in the last place and ``max_abs``; each is null
+    where it is not known.
     """
 
     stage: Stage
@@ -84,9 +86,9 @@ class Divergence(Part):
     name: Name
     kind: Literal["bits", "missing", "shape"]
     ulps_max: Natural | None
-    elements: Natural | None
-    of: Natural | None
-    first: Natural | None
+    differing_elements: Natural | None
+    total: Natural | None
+    first_index: Natural | None
     max_abs: Positive | None
 
 
@@ -95,8 +97,8 @@ class Count(Part):
 
     name: Name
     model: Name
-    agreed: Natural
-    parted: Natural
+    matching: Natural
+    differing: Natural
 
 
 class Fix(Part):
@@ -123,10 +125,10 @@ class Replays(Part):
     distinct: Natural
 
 
-class Guilty(Part):
+class LocatedOperation(Part):
     """The operation at which replays parted with equal inputs, every operation watched."""
 
-    operation: Name
+    name: Name
     inputs: Names
     outputs: Names
     device: Name
@@ -134,57 +136,59 @@ class Guilty(Part):
     replays: Replays
 
 
-class Passage(Part):
+class LayerReplay(Part):
     """Consecutive operations of a replayed step that work for one layer, loss or variable.
 
-    ``inputs`` and ``outputs``: how many distinct ones there were in all replays.
+    Distinct inputs and outputs are counted over all replays.
     """
 
     stage: Name
-    layer: Name
+    name: Name
     operations: Natural
-    inputs: Natural
-    outputs: Natural
+    distinct_inputs: Natural
+    distinct_outputs: Natural
 
 
 class Pinpoint(Part):
-    """The operation at which a replayed step parts; ``guilty`` is null where only the layer was
+    """The operation at which a replayed step parts; ``operation`` is null where only the layer was
     asked for. ``kind`` is what was replayed.
 
-    ``born``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other results
-    in another process), ``python`` (Python code, and no operation, gave it other inputs), ``input``
-    (what it was given differed between processes already), ``other`` (other operations are executed
-    from there on), or nothing. ``watched``, ``eager`` and ``compiled`` are replays of the step as a
-    whole: with every operation watched, without, and as it was compiled; ``same_watched`` and
-    ``same_eager``: whether watching, and eager execution, give bits that the step has without.
-    ``line`` is the user's. ``passages`` is the watched step, layer by layer, in the order of
-    execution. ``failed`` says why the step could not be replayed; ``same_step`` whether replays
-    that repeat themselves end where the step did.
+    ``origin``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other
+    results in another process), ``python`` (Python code, and no operation, gave it other inputs),
+    ``input`` (what it was given differed between processes already), ``other`` (other operations
+    are executed from there on), or nothing. ``recorded``, ``eager`` and ``compiled`` are replays of
+    the step as a whole: with every operation watched, without, and as it was compiled;
+    ``recorded_matches_eager`` and ``eager_matches_compiled``: whether watching, and eager
+    execution, give bits that the step has without. ``line`` is the user's. ``layers`` is the
+    watched step, layer by layer, in the order of execution. ``failed`` says why the step could not
+    be replayed; ``replay_matches_step`` whether replays that repeat themselves end where the step
+    did.
     """
 
     kind: Name
     operations: Natural
-    born: Literal["kernel", "state", "python", "input", "other", ""]
-    guilty: Guilty | None
+    origin: Literal["kernel", "state", "python", "input", "other", ""]
+    operation: LocatedOperation | None
     stage: Name
     layer: Name
     line: Name
-    watched: Replays | None
+    recorded: Replays | None
     eager: Replays | None
     compiled: Replays | None
-    same_watched: bool | None
-    same_eager: bool | None
-    passages: Annotated[tuple[Passage, ...], Meta(max_length=2000)]
+    recorded_matches_eager: bool | None
+    eager_matches_compiled: bool | None
+    layers: Annotated[tuple[LayerReplay, ...], Meta(max_length=2000)]
     failed: Text = ""
-    same_step: bool | None = None
+    replay_matches_step: bool | None = None
 
 
 class Verdict(Part):
     """What the experiment showed about one source.
 
-    ``trials`` is how many trials it rests on, ``trial_numbers`` which. ``pin`` is the id of the pin
-    that was seen to hold, ``other_pins`` those that held as well, ``fix`` the lines of ``pin``.
-    ``excluded`` is the rate of parting above which the agreeing pairs exclude it at 95 %.
+    ``trial_count`` is how many trials it rests on, ``trial_numbers`` which. ``pin`` is the id of
+    the pin that was seen to hold, ``other_pins`` those that held as well, ``fix`` the lines of
+    ``pin``. ``excluded_rate`` is the rate of parting above which the agreeing pairs exclude it at
+    95 %.
     """
 
     source: Name
@@ -192,7 +196,7 @@ class Verdict(Part):
     title: Text
     verdict: Kind
     reason: Text
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
     pin: Name | None
     other_pins: Names
@@ -201,28 +205,28 @@ class Verdict(Part):
     pinpoint: Pinpoint | None
     settings: Annotated[tuple[Settings, ...], Meta(max_length=1000)]
     counts: Annotated[tuple[Count, ...], Meta(max_length=10_000)]
-    excluded: Share | None
+    excluded_rate: Share | None
 
 
 class Controlled(Part):
     """One model, everything pinned: its pairs, and what kept pairs from being compared."""
 
     model: Name
-    agreed: Natural
-    parted: Natural
+    matching: Natural
+    differing: Natural
     problems: Texts
     unavailable: Text | None
     divergence: Divergence | None
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
 
 
 class Control(Part):
-    """Everything pinned against everything pinned. ``holds`` is null where some model is
+    """Everything pinned against everything pinned. ``matches`` is null where some model is
     undecided.
     """
 
-    holds: bool | None
+    matches: bool | None
     models: Annotated[tuple[Controlled, ...], Meta(max_length=1000)]
 
 
@@ -233,12 +237,12 @@ class Cell(Part):
     generator: Name
     decides: bool | None
     reason: Text
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
 
 
 class Rung(Part):
-    """One recipe of the ladder, on every tiny model. ``holds`` is null where it could not be
+    """One recipe of the ladder, on every tiny model. ``works`` is null where it could not be
     decided.
 
     ``cost`` is the ratio of the median step time to that of no recipe, ``cost_range`` its least and
@@ -249,40 +253,40 @@ class Rung(Part):
     title: Text
     lines: Lines
     environment: Variables
-    holds: bool | None
+    works: bool | None
     counts: Annotated[tuple[Count, ...], Meta(max_length=10_000)]
     reason: Text
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
     changes: Texts
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
 
 
 class Recipe(Part):
-    """The weakest rung that holds, as lines to paste. ``holds`` are the sources that its pins hold.
+    """The weakest rung that holds, as lines to paste. ``pinned_sources`` are those of its pins.
 
     ``verified`` is true only after exactly these lines, in a script of their own that trains every
     tiny model with ``fit``, gave the same bits in every pair of ``runs`` fresh processes; false: a
-    pair differs; null: not tried. ``counts`` are those pairs, ``excluded`` is the rate of differing
-    pairs above which they exclude it at 95 %.
+    pair differs; null: not tried. ``counts`` are those pairs, ``excluded_rate`` is the rate of
+    differing pairs above which they exclude it at 95 %.
     """
 
     rung: Name
     title: Text
     lines: Lines
     environment: Variables
-    holds: Names
+    pinned_sources: Names
     verified: bool | None
     runs: Natural
     reason: Text
     counts: Annotated[tuple[Count, ...], Meta(max_length=1000)] = ()
-    excluded: Share | None = None
+    excluded_rate: Share | None = None
 
 
 class Placebo(Part):
-    """A setting that people rely on, against the ``real`` one. ``yours``: the user's environment
-    has it.
+    """A setting that people rely on, against the ``real`` one. ``set_in_environment``: the user's
+    environment has it.
     """
 
     id: Name
@@ -290,20 +294,20 @@ class Placebo(Part):
     real: Text
     does_nothing: bool | None
     reason: Text
-    yours: bool
-    trials: Natural
+    set_in_environment: bool
+    trial_count: Natural
     trial_numbers: Numbers
 
 
 class Level(Part):
-    """One level of reach, nearest first; ``agrees`` is null where it was not tried."""
+    """One level of reach, nearest first; ``matches`` is null where it was not tried."""
 
     id: Name
     title: Text
-    agrees: bool | None
+    matches: bool | None
     reason: Text
     divergence: Divergence | None
-    trials: Natural
+    trial_count: Natural
     trial_numbers: Numbers
 
 
@@ -318,7 +322,7 @@ class Condition(Part):
     model: Name
     seed: Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
     pins: Names
-    loose: Names
+    unpinned: Names
     options: Facts
     environment: Annotated[dict[Variable, Text | None], Meta(max_length=1000)]
     feed: Name | None
@@ -347,7 +351,7 @@ class Document(Part):
     """What every report has. ``reason`` says what decided ``exit_code``; ``options`` replay the
     audit.
 
-    ``fingerprint`` is the algorithm by which observations were compared. ``cut`` and
+    ``fingerprint`` is the algorithm by which observations were compared. ``over_budget`` and
     ``interrupted`` say that the audit ended early.
     """
 
@@ -367,7 +371,7 @@ class Document(Part):
     conditions: Annotated[tuple[Condition, ...], Meta(max_length=100_000)]
     trials: Annotated[tuple[Trial, ...], Meta(max_length=100_000)]
     warnings: Texts
-    cut: bool
+    over_budget: bool
     interrupted: bool
     notes: Facts
 
@@ -387,11 +391,11 @@ class Document(Part):
 
 
 class Report(Document, tag_field="command", tag="scan"):
-    """The report of a scan. ``asked`` are ids that the user named, ``untried`` those of sources
-    that a deeper scan would try here, ``resume`` what to go on with.
+    """The report of a scan. ``requested`` are ids that the user named, ``untried_sources`` those of
+    sources that a deeper scan would try here, ``resume`` what to go on with.
     """
 
-    asked: Names
+    requested: Names
     control: Control | None
     matrix: Annotated[tuple[Cell, ...], Meta(max_length=1000)]
     ladder: Annotated[tuple[Rung, ...], Meta(max_length=100)]
@@ -399,18 +403,18 @@ class Report(Document, tag_field="command", tag="scan"):
     placebos: Annotated[tuple[Placebo, ...], Meta(max_length=1000)]
     reach: Annotated[tuple[Level, ...], Meta(max_length=100)]
     resume: Text | None
-    untried: Names = ()
+    untried_sources: Names = ()
 
 
 class Repeats(Part):
-    """Runs of one condition: disjoint pairs that ``agreed`` and ``parted``; ``excluded`` as in a
-    verdict.
+    """Runs of one condition: disjoint pairs that ``matching`` and ``differing``; ``excluded_rate``
+    as in a verdict.
     """
 
     runs: Natural
-    agreed: Natural
-    parted: Natural
-    excluded: Share | None
+    matching: Natural
+    differing: Natural
+    excluded_rate: Share | None
 
 
 class Site(Part):
@@ -445,19 +449,21 @@ class Change(Part):
     """The fix: a unified ``diff`` against the user's files, and variables to set before the program
     starts.
 
-    ``verified`` is true only after ``trials`` runs of the changed copy agreed to the last bit.
+    ``redacted``: something private was masked in ``diff``, so it does not apply as it stands.
+    ``verified`` is true only after ``runs`` runs of the changed copy agreed to the last bit.
     ``cost`` is the ratio of times, changed to unchanged, ``cost_range`` the least and the greatest.
-    ``excluded`` as in a verdict.
+    ``excluded_rate`` as in a verdict.
     """
 
-    diff: Annotated[str, Meta(max_length=200_000)]
+    diff: Annotated[str, Meta(max_length=LARGEST_DIFF)]
     environment: Variables
     verified: bool | None
-    trials: Natural
+    runs: Natural
     reason: Text
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
-    excluded: Share | None = None
+    excluded_rate: Share | None = None
+    redacted: bool = False
 
 
 class Cost(Part):
@@ -474,43 +480,43 @@ class Cost(Part):
     cost_range: tuple[Positive, Positive] | None
 
 
-class Price(Part):
-    """What the pins that were tried cost, each ``alone``, and those that were ``found`` together,
+class Costs(Part):
+    """What the pins that were tried cost, each ``each``, and those that were ``combined``,
     in ``rounds`` rounds.
 
     ``noise`` is the script as it is against itself.
 
-    ``faster`` is another set that holds the runs, against the one before; null where none was seen.
-    ``tried`` says where one was looked for, ``fixes`` how its pins are applied.
+    ``faster_set`` is another set that holds the runs, against the one before; null where none was
+    seen. ``faster_sets_tried`` says where one was looked for, ``fixes`` how its pins are applied.
     """
 
     rounds: Natural
     noise: Cost
-    alone: Annotated[tuple[Cost, ...], Meta(max_length=1000)]
-    found: Cost
-    faster: Cost | None
+    each: Annotated[tuple[Cost, ...], Meta(max_length=1000)]
+    combined: Cost
+    faster_set: Cost | None
     fixes: dict[Name, Fix]
-    tried: Texts
+    faster_sets_tried: Texts
 
 
 class Search(Part):
-    """What it took to find the causes: ``tried`` are the questions in order, ``invalid`` pins that
-    stopped the script, ``untouched`` those whose source no run has met.
+    """What it took to find the causes: ``questions`` are those asked, in order,
+    ``incompatible_pins`` those that stopped the script, ``unexercised_pins`` those whose source no
+    run has met.
     """
 
-    trials: Natural
+    trial_count: Natural
     seconds: Positive
-    tried: Texts
-    invalid: Names
-    untouched: Names
+    questions: Texts
+    incompatible_pins: Names
+    unexercised_pins: Names
 
 
 class Varied(Part):
-    """What another machine may have otherwise; ``agrees`` is null where it could not be tried."""
+    """A setting of the machine that was changed for further runs, and what they showed."""
 
     source: Name
     title: Text
-    agrees: bool | None
     reason: Text
     divergence: Divergence | None
 
@@ -526,7 +532,7 @@ class Output(Part):
 
     kind: Literal["saved", "printed", "metric", "data", "generator", "name"]
     name: Name
-    agrees: bool
+    matches: bool
     line: Natural | None
 
 
@@ -541,11 +547,13 @@ class Quantity(Part):
 
 
 class Growth(Part):
-    """How far two runs are apart after one step: ``elements`` of ``of`` weights differ."""
+    """How far two runs are apart after one step: ``differing_elements`` of ``total`` weights
+    differ.
+    """
 
     step: Natural
-    elements: Natural
-    of: Natural
+    differing_elements: Natural
+    total: Natural
     ulps_max: Natural | None
     max_abs: Positive | None
 
@@ -553,7 +561,7 @@ class Growth(Part):
 class Observer(Part):
     """Whether watching changes what is watched; null where it was not seen."""
 
-    holds: bool | None
+    bits_unchanged: bool | None
     reason: Text
 
 
@@ -578,18 +586,20 @@ class RunReport(Document, tag_field="command", tag="run"):
 
     ``program`` is the script, without its arguments. ``origin`` says whether the first divergence
     came in with what went into the step, or was born there. ``quantity`` says the difference in the
-    author's own unit. ``pinned`` are the runs with everything pinned from outside, ``bare`` those
-    without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
-    ``no_fix``, ``price`` where pins were not timed (``no_price``: why). ``open`` are pins that a
-    search left undecided, ``changed`` names below the program's folder that its runs write.
-    ``steps`` are those of which the report speaks, where runs were ended early; null: of whole
-    runs.
+    author's own unit. ``pinned`` are the runs with everything pinned from outside, ``unrecorded``
+    those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
+    ``no_fix_reason``, ``cost`` where pins were not timed (``no_cost_reason``: why).
+    ``unresolved_pins`` are pins that a search left undecided, ``changed_files`` names below the
+    program's folder that its runs write. The result ``depends_on`` settings of the machine under
+    which runs repeatedly ended on other bits, and is ``unaffected_by`` those under which they
+    matched; ``not_judged`` are those that could not be tried or resolved. ``steps`` are those of
+    which the report speaks, where runs were ended early; null: of whole runs.
     """
 
     program: Name
     reproducible: bool | None
     repeats: Repeats
-    bare: Repeats | None
+    unrecorded: Repeats | None
     pinned: Repeats | None
     first_divergence: Divergence | None
     quantity: Quantity | None
@@ -598,15 +608,17 @@ class RunReport(Document, tag_field="command", tag="run"):
     pinpoint: Pinpoint | None
     causes: Annotated[tuple[Cause, ...], Meta(max_length=100)]
     fix: Change | None
-    no_fix: Text
-    price: Price | None
-    no_price: Text
+    no_fix_reason: Text
+    cost: Costs | None
+    no_cost_reason: Text
     search: Search
-    rests_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    depends_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    unaffected_by: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    not_judged: Annotated[tuple[Varied, ...], Meta(max_length=100)]
     outputs: Annotated[tuple[Output, ...], Meta(max_length=1000)]
     observer: Observer
-    open: Names
-    changed: Names
+    unresolved_pins: Names
+    changed_files: Names
     isolation: Isolation
     traceback: Text
     steps: Natural | None = None
@@ -616,13 +628,14 @@ class Operation(Part):
     """One operation in one dtype. ``default`` are its replays as it is, ``deterministic`` those
     under op determinism, ``one_thread`` those with one; ``confirmed`` further ones of what parted.
 
-    ``refused`` is what it raised under op determinism. ``threads_agree`` and ``onednn_agrees``: the
-    same bits with one thread, and without oneDNN? ``batch_agrees``: is the first example of a batch
-    the same alone? Null where that was not seen. ``cost`` is the ratio of times, op determinism to
-    none, ``cost_range`` the least and the greatest. ``executed`` are the operations that a call and
-    its gradient run, ``said`` what the library says of one of them, ``contrary`` what was seen
-    otherwise. ``unseeded``: processes in which a random operation was called without a seed
-    argument, the global seeds set, and their distinct results.
+    ``refusal_message`` is what it raised under op determinism. ``same_on_one_thread`` and
+    ``same_without_onednn``: the same bits with one thread, and without oneDNN? ``same_in_a_batch``:
+    is the first example of a batch the same alone? Null where that was not seen. ``cost`` is the
+    ratio of times, op determinism to none, ``cost_range`` the least and the greatest. ``executed``
+    are the operations that a call and its gradient run, ``library_message`` what the library says
+    of one of them, ``contradicts_documentation`` what was seen otherwise. ``unseeded``: processes
+    in which a random operation was called without a seed argument, the global seeds set, and their
+    distinct results.
     """
 
     name: Name
@@ -633,36 +646,36 @@ class Operation(Part):
     deterministic: Replays | None
     one_thread: Replays | None
     confirmed: Replays | None
-    refused: Text
-    threads_agree: bool | None
-    onednn_agrees: bool | None
-    batch_agrees: bool | None
+    refusal_message: Text
+    same_on_one_thread: bool | None
+    same_without_onednn: bool | None
+    same_in_a_batch: bool | None
     cost: Positive | None
     cost_range: tuple[Positive, Positive] | None
     executed: Names
-    guilty: Guilty | None
+    differing_operation: LocatedOperation | None
     divergence: Divergence | None
-    said: Text
-    contrary: Text
+    library_message: Text
+    contradicts_documentation: Text
     unseeded: Replays | None = None
 
 
 class Refusal(Part):
     """A message of the installed library on operations that refuse to run under op determinism.
-    ``seen`` are those that refused here, ``ran`` those that were called here under op determinism
-    and did not.
+    ``refused_here`` are those that refused here, ``ran_here`` those that were called here under op
+    determinism and did not.
     """
 
     message: Text
     operations: Names
-    seen: Names
-    ran: Names
+    refused_here: Names
+    ran_here: Names
 
 
 class OpsReport(Document, tag_field="command", tag="ops"):
-    """The report of ``detaudit ops``. ``asked`` are operations that the user named."""
+    """The report of ``detaudit ops``. ``requested`` are operations that the user named."""
 
-    asked: Names
+    requested: Names
     operations: Annotated[tuple[Operation, ...], Meta(max_length=10_000)]
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=1000)]
 

@@ -1,1 +1,1 @@
-"""How a training is observed under each Keras and each backend."""
+"""How training is observed under each Keras and each backend."""

@@ -1,4 +1,4 @@
-"""Whoever watches Keras on the backend that a script takes."""
+"""Chooses the observer of Keras for the backend that a script uses."""
 
 import sys
 from typing import Any, Optional
@@ -13,12 +13,12 @@ from detaudit_probes.declare import (
 )
 
 
-def watch(session: Any, recorder: Any, name: str) -> None:
-    """Called when Keras has been imported under one of its names: the first one counts, and
+def record(session: Any, recorder: Any, name: str) -> None:
+    """Called when Keras has been imported under one of its names: the first counts, and
     ``tf_keras`` beside it.
 
-    TensorFlow imports Keras 3 or ``tf_keras`` by itself: which of two a script takes is told by its
-    first variable.
+    TensorFlow imports Keras 3 or ``tf_keras`` itself; the first variable shows which of the two a
+    script uses.
     """
     keras = sys.modules[name]
     if (
@@ -26,7 +26,7 @@ def watch(session: Any, recorder: Any, name: str) -> None:
         or not hasattr(keras, "backend")
         or not hasattr(keras, "models")
     ):
-        return  # a module of the user's own that is called so
+        return  # a module of the user's own with this name
     is_keras_2 = keras.models.Model.__module__.startswith(KERAS_2_BESIDE)
     package = KERAS_2_BESIDE if name == KERAS_2_BESIDE or is_keras_2 else KERAS_MODULES[0]
     if package in recorder.followed:
@@ -37,24 +37,24 @@ def watch(session: Any, recorder: Any, name: str) -> None:
     if first:
         recorder.trace.measure(backend=adapter or keras.backend.backend())
     if adapter is None:
-        told = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
-        recorder.trace.measure(unwatched=told)
+        versions = "Keras %s on %s" % (keras.__version__, keras.backend.backend())
+        recorder.trace.measure(not_recorded=versions)
         return
     if first:
         recorder.imported()
-    watching = _watching(session, recorder, keras, adapter)
-    recorder.following.append(watching)
-    watching.variables()
+    hooks = _training_hooks(session, recorder, keras, adapter)
+    recorder.following.append(hooks)
+    hooks.variables()
     if recorder.counting:
-        watching.fit()
-        watching.loops()
-    if recorder.watched:
-        watching.batches()
-        watching.results()
+        hooks.fit()
+        hooks.loops()
+    if recorder.recorded:
+        hooks.batches()
+        hooks.results()
 
 
-def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
-    """Whoever watches, with the name of its ``adapter``."""
+def _training_hooks(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
+    """Return the observer, with the name of its ``adapter``."""
     made = _made(session, recorder, keras, adapter)
     made.adapter = adapter
     return made
@@ -62,27 +62,25 @@ def _watching(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
 
 def _made(session: Any, recorder: Any, keras: Any, adapter: str) -> Any:
     if adapter == "tensorflow":
-        from detaudit_probes.hooks.keras.tensorflow import TensorFlowWatching
+        from detaudit_probes.hooks.keras.tensorflow import TensorFlowHooks
 
-        return TensorFlowWatching(session, recorder, keras)
+        return TensorFlowHooks(session, recorder, keras)
     if adapter == "jax":
-        from detaudit_probes.hooks.keras.jax import JaxWatching
+        from detaudit_probes.hooks.keras.jax import JaxHooks
 
-        return JaxWatching(session, recorder, keras)
+        return JaxHooks(session, recorder, keras)
     if adapter in EVERY_BACKEND:
-        from detaudit_probes.hooks.keras.jax_or_torch import PlainWatching
+        from detaudit_probes.hooks.keras.jax_or_torch import PlainHooks
 
-        return PlainWatching(session, recorder, keras)
+        return PlainHooks(session, recorder, keras)
     from detaudit_probes.hooks.keras import keras2
 
-    kind = keras2.TfKerasWatching if adapter in TF_KERAS else keras2.Keras2Watching
+    kind = keras2.TfKerasHooks if adapter in TF_KERAS else keras2.Keras2Hooks
     return kind(session, recorder, keras, adapter)
 
 
 def adapter_of(keras: Any, name: str) -> Optional[str]:
-    """The adapter for the Keras and the backend that a script has imported, or None where there is
-    none.
-    """
+    """Return the adapter for the Keras and the backend that a script has imported, or None."""
     version, backend = keras.__version__, keras.backend.backend()
     if version.startswith("3."):
         return backend if backend in EVERY_BACKEND else None
@@ -91,5 +89,6 @@ def adapter_of(keras: Any, name: str) -> Optional[str]:
     major, minor = sys.modules["tensorflow"].__version__.split(".")[:2]
     release = int(major), int(minor)
     if release >= (2, 0) and name == "keras" and version.startswith(("2.2.", "2.3.")):
-        return None  # the package with backends, whose sessions are TensorFlow 1's, on TensorFlow 2
+        # The package with backends on TensorFlow 2, although its sessions are TensorFlow 1's
+        return None
     return under_keras_2(release)

@@ -1,10 +1,9 @@
-"""Watching Keras 3 on JAX: steps that a script compiles by itself, and updates by an optimizer's
+"""Observing Keras 3 on JAX: steps that a script compiles itself, and updates by an optimizer's
 ``stateless_apply``.
 
-Such a step is a pure function, whose state goes in and comes out. It is known by what happens while
-JAX traces it: an optimizer of Keras is applied. Each call is a step from then on. What goes in,
-other than the last call's results, is its batch; what comes out is named by the variables that it
-stands for.
+Such a step is a pure function of its state. It is recognized while JAX traces it, because an
+optimizer of Keras is applied; each later call is a step. Its inputs, except the results of the last
+call, are its batch; its results are named after the variables that they stand for.
 """
 
 import functools
@@ -20,68 +19,64 @@ from detaudit_probes.hooks.keras.jax_compiled import (
     Followed,
     is_array,
 )
-from detaudit_probes.hooks.keras.jax_or_torch import Leaf, PlainWatching, Stated, traced
+from detaudit_probes.hooks.keras.jax_or_torch import Leaf, PlainHooks, Stated, traced
 from detaudit_probes.ops.frameworks import jax_calls
 
-#: Before the name of what belongs to an optimizer.
+#: Prefix of the names of an optimizer's state.
 OPTIMIZER = "optimizer/"
-#: Loops of JAX's: where the function stands that gives the next state, and its name. The loop's
-#: result is like its.
+#: JAX's loops: the place and the name of the argument that returns the next state. The loop's
+#: result has the same structure.
 LOOPS = {"scan": (0, "f"), "fori_loop": (2, "body_fun"), "while_loop": (1, "body_fun")}
 
 
 def prepare(session: Any, recorder: Any) -> None:
-    """From the moment that JAX is there: a script may take ``jit`` out of it before it imports
-    Keras.
-    """
+    """Start when JAX is imported: a script may take ``jit`` from it before it imports Keras."""
     import jax
 
-    def once_followed(make: Callable[[JaxWatching, Any], Any], original: Any) -> Any:
+    def once_followed(make: Callable[[JaxHooks, Any], Any], original: Any) -> Any:
         made: List[Any] = []
 
         def function(*arguments: Any, **named: Any) -> Any:
             if not made:
                 made.extend(
-                    make(one, original)
-                    for one in recorder.following
-                    if isinstance(one, JaxWatching)
+                    make(one, original) for one in recorder.following if isinstance(one, JaxHooks)
                 )
             return (made[0] if made else original)(*arguments, **named)
 
         return function
 
-    session.wrap(jax, "jit", functools.partial(once_followed, JaxWatching.jitting))
+    session.wrap(jax, "jit", functools.partial(once_followed, JaxHooks.jitting))
     session.wrap(
         jax,
         "pmap",
-        functools.partial(once_followed, functools.partial(JaxWatching.jitting, maps=True)),
+        functools.partial(once_followed, functools.partial(JaxHooks.jitting, maps=True)),
     )
     for name, (place, keyword) in LOOPS.items():
         session.wrap(
             jax.lax,
             name,
             functools.partial(
-                once_followed, functools.partial(JaxWatching.looping, place=place, keyword=keyword)
+                once_followed, functools.partial(JaxHooks.looping, place=place, keyword=keyword)
             ),
         )
 
 
 def _caller() -> str:
-    """The file of the innermost code that is not this module's."""
+    """Return the file of the innermost code outside of this module."""
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
     return "" if frame is None else str(frame.f_code.co_filename)
 
 
-class JaxWatching(PlainWatching):
+class JaxHooks(PlainHooks):
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
-        self.applications = 0  # of optimizers, while functions were traced
-        # The names of what they gave. No tracer is kept alive: it holds its whole trace, and JAX
-        # looks for such.
+        self.applications = 0  # applications of optimizers while functions were traced
+        # The names of their results. No tracer is kept alive: it keeps its whole trace, and JAX
+        # checks for leaked tracers.
         self.names = ByIdentity()
-        self._given = ByIdentity()  # what functions that are followed gave
+        self._given = ByIdentity()  # the results of followed functions
 
     def applied_stateless(self, grads: List[Any], weights: List[Leaf], state: List[Leaf]) -> None:
         if not traced(grads + [one.value for one in weights + state]):
@@ -104,20 +99,22 @@ class JaxWatching(PlainWatching):
         return self._backend.read(value)
 
     def followed(self, function: Any, caller: str) -> Optional[Followed]:
-        """What is known of a function of the user's, or of any that the user's own code hands to
-        JAX.
+        """Return what is known of a function of the user's, or of any that the user's own code
+        passes to JAX.
         """
         users = (bool(caller) and self.session.sites.is_users(caller)) or self._is_users(function)
         if not callable(function) or not users:
             return None
         found = getattr(function, FOLLOWED, None)
-        if isinstance(found, Followed) and found.function is function:  # not that of what it wraps
+        # Not the one of the function that it wraps
+        if isinstance(found, Followed) and found.function is function:
             return found
         found = Followed(self, function)
         if isinstance(getattr(function, "__dict__", None), dict) and not isinstance(
             function, types.MethodType
         ):
-            vars(function)[FOLLOWED] = found  # past what a class does where an attribute is set
+            # Bypasses a class that intercepts the setting of attributes
+            vars(function)[FOLLOWED] = found
         return found
 
     def _is_users(self, function: Any) -> bool:
@@ -138,7 +135,7 @@ class JaxWatching(PlainWatching):
         def jit(*arguments: Any, **named: Any) -> Any:
             if maps and not arguments and "fun" not in named:
                 return original(**named)  # which JAX does not know
-            if not arguments and "fun" not in named:  # a decorator with its choices
+            if not arguments and "fun" not in named:  # a decorator with options
                 return functools.partial(jit, **named)
             function, rest = (arguments[0], arguments[1:]) if arguments else (named["fun"], ())
             if maps and len(rest) == 1 and "axis_name" not in named:
@@ -157,7 +154,7 @@ class JaxWatching(PlainWatching):
 
     def looping(self, original: Any, place: int, keyword: str) -> Any:
         def anew(followed: Followed, *arguments: Any, **named: Any) -> Any:
-            """The loop, of a function that JAX has not traced."""
+            """Return the loop, with a function that JAX has not traced."""
 
             def body(*turn: Any) -> Any:
                 return followed.function(*turn)
@@ -191,18 +188,18 @@ class JaxWatching(PlainWatching):
         call: Any,
         traced_anew: Callable[..., Any],
     ) -> Any:
-        """The result of ``function``, which traces what is ``followed`` where it has not yet; a
-        step, where that is.
+        """Return the result of ``function``, which traces what is ``followed`` unless it has
+        already; record a step if it is one.
 
         ``call`` is the call's signature (see :func:`_signature`), or None in a loop of JAX's.
-        ``traced_anew`` does the same, and JAX has not traced it.
+        ``traced_anew`` does the same with a function that JAX has not traced.
         """
         import jax
 
         given = jax.tree_util.tree_flatten_with_path((arguments, named))[0]
         known = followed.last if call is None else followed.names.get(call)
         before, followed.last = followed.last, None
-        # Looked at before the call, which may be given the memory of what goes in.
+        # Read before the call, which may take over the memory of its inputs.
         looks = known != [] and self.recorder.recording and not traced([one for _, one in given])
         arrays = (
             [
@@ -213,7 +210,7 @@ class JaxWatching(PlainWatching):
             if looks
             else []
         )
-        # What another function that is followed gave, such as gradients, was not loaded.
+        # The results of another followed function, such as gradients, were not loaded.
         computed = [
             ("forward", name, self.read(one)) for name, one in arrays if self._given.get(one)
         ]
@@ -233,7 +230,7 @@ class JaxWatching(PlainWatching):
         if followed.last is None:  # it was traced before
             followed.last = before
         elif call is not None:
-            # Where it maps to cards, what is traced has other shapes than the call's
+            # If it maps to cards, the traced function has other shapes than the call
             followed.names.setdefault(call, followed.last)
         names = followed.last if call is None else followed.names.get(call)
         results = jax.tree.leaves(result)
@@ -248,7 +245,7 @@ class JaxWatching(PlainWatching):
             self.recorder.pinpoint.drop()
         if not names or len(names) != len(results):
             return result
-        # Called by a function that is traced itself, perhaps with an older trace of this one.
+        # Called by a function that is itself being traced, perhaps with an older trace of this one.
         if traced(results):
             self.applications += 1
             self.name(list(zip(names, results)))
@@ -261,7 +258,7 @@ class JaxWatching(PlainWatching):
         return result
 
     def gave(self, results: List[Any]) -> None:
-        """A function that is followed gave these; they are not kept alive."""
+        """Note the results of a followed function; they are not kept alive."""
         if self.recorder.recording:
             for one in filter(is_array, results):
                 self._given.put(one, True)
@@ -282,13 +279,13 @@ class JaxWatching(PlainWatching):
                 weights.append(Leaf(name, one))
             else:
                 others.append(Leaf("result.%d" % place, one))
-        if not weights:  # what went through a function that is not followed bears no names
+        if not weights:  # values that passed through a function that is not followed have no names
             weights, others = (
                 [one for one in others if one.shape],
                 [one for one in others if not one.shape],
             )
-            # After the first call: has anything changed of what went in? Later ones are compared
-            # with the first's.
+            # After the first call: has any input changed? Later inputs are compared with the
+            # first.
             before = [array for _, array in batch] if first else []
             for one in map(self.read, [weight.value for weight in weights] if before else []):
                 alike = [

@@ -1,5 +1,5 @@
-"""A function that a script lets JAX compile, in its place: what it does is the same, and its calls
-are looked at.
+"""Replaces a function that a script lets JAX compile: it does the same, and its calls
+are observed.
 """
 
 import functools
@@ -11,21 +11,21 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from detaudit_probes.hooks.keras.jax_or_torch import traced
 
-#: The attribute of a function of the user's that holds what is known of its traces, so that both go
-#: together.
+#: The attribute of a user's function that stores what is known of its traces, so that both have the
+#: same lifetime.
 FOLLOWED = "_detaudit_followed"
 
 
 class ByIdentity:
-    """A value for each object, also for one that has no hash; no object is kept alive."""
+    """A value for each object, also for one without a hash; no object is kept alive."""
 
     def __init__(self) -> None:
-        self._values: Dict[int, Tuple[Any, Any]] = {}  # a weak reference, and the value
+        self._values: Dict[int, Tuple[Any, Any]] = {}  # a weak reference and the value
 
     def put(self, one: Any, value: Any) -> None:
         try:
             reference = weakref.ref(one, functools.partial(self._forget, id(one)))
-        except TypeError:  # a scalar of NumPy, which a function that is not compiled may return
+        except TypeError:  # a NumPy scalar, which an uncompiled function may return
             return
         self._values[id(one)] = reference, value
 
@@ -41,14 +41,14 @@ class ByIdentity:
 class Followed:
     """A function that JAX traces: ``traced`` is what JAX gets in its place, which does the same.
 
-    ``names`` are those of its results, by the signature of a call: "" for one that is no variable,
-    and none at all where no optimizer was applied. ``last`` are those of the last trace.
-    ``results`` are the last call's with their names, by their ids; they are kept alive, so that no
-    other value has one of these.
+    ``names`` are those of its results, by the signature of a call: "" for a result that is no
+    variable, and no names at all if no optimizer was applied. ``last`` are those of the last trace.
+    ``results`` are the last call's with their names, by their ids; they are kept alive so that no
+    other value gets one of these ids.
     """
 
-    def __init__(self, watching: Any, function: Any) -> None:
-        self.watching, self.function = watching, function
+    def __init__(self, hooks: Any, function: Any) -> None:
+        self.hooks, self.function = hooks, function
         self.names: Dict[Any, List[str]] = {}
         self.last: Optional[List[str]] = None
         self.results: Dict[int, Tuple[str, Any]] = {}
@@ -57,11 +57,11 @@ class Followed:
         def followed(*arguments: Any, **named: Any) -> Any:
             import jax
 
-            before = watching.applications
+            before = hooks.applications
             result = function(*arguments, **named)
             self.last = (
-                [watching.names.get(one, "") for one in jax.tree.leaves(result)]
-                if watching.applications > before
+                [hooks.names.get(one, "") for one in jax.tree.leaves(result)]
+                if hooks.applications > before
                 else []
             )
             call = _signature(arguments, named)
@@ -72,49 +72,49 @@ class Followed:
         inner = function
         while isinstance(inner, functools.partial):
             inner = inner.func
-        # JAX names what it compiles by this.
+        # JAX names the compiled function after this.
         followed.__name__ = getattr(inner, "__name__", type(inner).__name__)
         vars(followed).pop(FOLLOWED, None)
         self.traced = followed
 
     def call(self, compiled: Any, arguments: Any, named: Any, call: Any, anew: Any) -> Any:
-        """The result of what JAX has ``compiled``. ``call`` is the call's signature, ``anew`` does
-        the same and JAX has not traced it.
+        """Return the result of what JAX has ``compiled``. ``call`` is the call's signature;
+        ``anew`` does the same with a function that JAX has not traced.
         """
         if call is not None and self.names.get(call) == []:
             import jax
 
             result = compiled(*arguments, **named)
-            self.watching.gave(jax.tree.leaves(result))
+            self.hooks.gave(jax.tree.leaves(result))
             return result
-        return self.watching.called(self, compiled, arguments, named, call, anew)
+        return self.hooks.called(self, compiled, arguments, named, call, anew)
 
     def made(self) -> Dict[int, str]:
-        """The names of what the last step has given, by its ids."""
+        """Return the names of the last step's results, by their ids."""
         return {key: name for key, (name, _) in self.results.items()}
 
     def __reduce__(self) -> Any:
-        # A function may be copied with its attributes, into another process too: the copy has None.
+        # A function may be copied with its attributes, even to another process: the copy gets None.
         return type(None), ()
 
 
 class Compiled:
-    """What ``jax.jit``, or ``jax.pmap``, makes of a function, as JAX's own in all but this: calls
-    are looked at, where it is a step.
+    """The result of ``jax.jit`` or ``jax.pmap``, like JAX's own except that calls of a step are
+    observed.
     """
 
     def __init__(
         self, followed: Followed, jit: Any, choices: Dict[str, Any], maps: bool = False
     ) -> None:
-        # First, for it copies the attributes of what it wraps, which may be one of these:
-        # ``jax.grad`` of it, for one.
+        # First, because it copies the attributes of what it wraps, which may be one of these:
+        # ``jax.grad`` of it, for example.
         functools.update_wrapper(self, followed.function)
         vars(self).pop(FOLLOWED, None)
         self._followed = followed
         self._static = _static(followed.function, choices)
         self._jitted = jit(followed.traced, **choices)
         self._anew = followed.function
-        if maps:  # what a card does is not what the call does
+        if maps:  # the function of one card is not the function of the call
             self._anew = jit(
                 lambda *arguments, **named: followed.function(*arguments, **named), **choices
             )
@@ -128,16 +128,18 @@ class Compiled:
         return self if owner is None else types.MethodType(self, owner)
 
     def __reduce__(self) -> Any:
-        return self.__qualname__  # as a function: found under its name, and a copy is itself
+        # Like a function: pickled by its name, and a copy is the object itself.
+        return self.__qualname__
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if not self._followed.watching.looks():
+        if not self._followed.hooks.looks():
             return self._jitted(*arguments, **named)
         return self._followed.call(
             self._jitted, arguments, named, _signature(arguments, named, self._static), self._anew
         )
 
-    @property  # of the class, as ``isinstance`` asks for it, and of none where this JAX has none
+    # Defined on the class, where ``isinstance`` looks; raises if this JAX lacks it.
+    @property
     def trace(self) -> Any:
         return self._stage(self._jitted.trace, Traced)
 
@@ -152,8 +154,8 @@ class Compiled:
         return functools.wraps(original)(ahead)
 
     def _ahead(self, make: Any, stage: Any, arguments: Any, named: Any) -> Any:
-        """What JAX makes of the function ahead of its calls, and of its names where it is traced
-        for that.
+        """Return what JAX makes of the function ahead of its calls, and of its names if that traces
+        it.
         """
         before, self._followed.last = self._followed.last, None
         try:
@@ -165,11 +167,11 @@ class Compiled:
         return stage(self._followed, made, self._with_static(arguments, named), names)
 
     def _with_static(self, given: Any, named: Any) -> Any:
-        """The function, called as what is compiled ahead of its calls is: without its static
+        """Return the function, called like a function compiled ahead of its calls: without static
         arguments.
         """
         kept = {name: one for name, one in named.items() if name in self._static}
-        # Arguments that are not static are not kept alive.
+        # Only static arguments are kept alive.
         are_static = [place in self._static for place in range(len(given))]
         static = [one for one, is_static in zip(given, are_static) if is_static]
 
@@ -182,7 +184,7 @@ class Compiled:
 
 
 class _InItsPlace:
-    """What stands for an object of JAX's, ``_jaxs``, and is like it in all that is not its own."""
+    """Stands in for an object of JAX's, ``_jaxs``, and is like it except for its own attributes."""
 
     def __init__(self, followed: Followed, jaxs: Any, function: Any) -> None:
         self._followed, self._jaxs, self._function = followed, jaxs, function
@@ -193,7 +195,7 @@ class _InItsPlace:
         return getattr(self._jaxs, name)
 
     @property
-    def __class__(self) -> Any:  # as ``isinstance`` asks for it
+    def __class__(self) -> Any:  # for ``isinstance``
         return type(self._jaxs)
 
     def __dir__(self) -> Any:
@@ -204,7 +206,7 @@ class _InItsPlace:
 
 
 class _Stage(_InItsPlace):
-    """What is made of a function ahead of its calls, which are looked at as well."""
+    """A stage of a function compiled ahead of its calls, which are observed as well."""
 
     def __init__(
         self, followed: Followed, stage: Any, function: Any, names: Optional[List[str]]
@@ -228,31 +230,31 @@ class Lowered(_Stage):
 
 
 class Ahead(_InItsPlace):
-    """A function compiled ahead of its calls, as JAX's own in all but this."""
+    """A function compiled ahead of its calls, like JAX's own except that its calls are observed."""
 
     def __init__(
         self, followed: Followed, compiled: Any, function: Any, names: Optional[List[str]]
     ) -> None:
         _InItsPlace.__init__(self, followed, compiled, function)
-        # Its calls are of one trace, and what was static is no argument any more: one key.
+        # All calls use one trace, and static values are no longer arguments: one key.
         self._call = object()
         if names is not None:
             followed.names[self._call] = names
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if not self._followed.watching.looks():
+        if not self._followed.hooks.looks():
             return self._jaxs(*arguments, **named)
         return self._followed.call(self._jaxs, arguments, named, self._call, self._function)
 
 
 def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
-    """The places and the names of the arguments that JAX does not trace."""
+    """Return the places and the names of the arguments that JAX does not trace."""
     found: Set[Any] = set()
     for choice in ("static_argnums", "static_argnames", "static_broadcasted_argnums"):
         static = choices.get(choice)
         if static is None:
             continue
-        if hasattr(static, "__index__"):  # a number, NumPy's too
+        if hasattr(static, "__index__"):  # an integer, also NumPy's
             found.add(operator.index(static))
         elif isinstance(static, str):
             found.add(static)
@@ -268,10 +270,10 @@ def _static(function: Any, choices: Dict[str, Any]) -> Set[Any]:
 
 
 def _signature(arguments: Any, named: Any, static: Optional[Set[Any]] = None) -> Any:
-    """What calls have in common that are served by one trace: the arguments' structure and shapes,
-    and what is static.
+    """Return what calls that use the same trace have in common: the arguments' structure and
+    shapes, and the static values.
 
-    While a function is traced (no ``static``) every number that is left is static. None where it
+    While a function is traced (no ``static``), every remaining number is static. Returns None if it
     cannot be compared.
     """
     import jax

@@ -1,21 +1,21 @@
-"""Watching Keras 3 where a step is no graph of TensorFlow: on JAX and on Torch.
+"""Observing Keras 3 if a step is not a graph of TensorFlow: on JAX and on Torch.
 
-Batches are looked at where the epoch's iterator hands them out. A step of the user's own is met
-where it calls the ``apply`` or the ``stateless_apply`` of one of Keras' optimizers. What a script
-updates by other means (``torch.optim``) is read at exit, with the variables of Keras.
+Batches are observed when the epoch's iterator returns them. A step of the user's own is observed
+when it calls ``apply`` or ``stateless_apply`` of one of Keras' optimizers. What a script updates by
+other means (``torch.optim``) is read at exit, with the variables of Keras.
 """
 
 from typing import Any, Callable, Iterator, List, Tuple
 
 from detaudit_probes import backends
-from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.keras.training_hooks import STATES, TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import tensors_in
 from detaudit_probes.recording import on_device
 
 
-class PlainWatching(Watching):
-    # A ``LossScaleOptimizer`` calls the ``stateless_apply`` of the one that it holds
+class PlainHooks(TrainingHooks):
+    # A ``LossScaleOptimizer`` calls the ``stateless_apply`` of its inner optimizer
     _applying = False
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
@@ -23,8 +23,8 @@ class PlainWatching(Watching):
         super().__init__(session, recorder, keras)
 
     def follow_steps(self, pinpoint: Any) -> None:
-        """``fit`` and ``train_on_batch`` call one function for a step; it is followed where it is
-        made.
+        """Follow the function that ``fit`` and ``train_on_batch`` call for a step, when it is
+        created.
         """
         from keras.src.models.model import Trainer
 
@@ -51,10 +51,10 @@ class PlainWatching(Watching):
         self._backend.sync(model)
 
     def variables(self) -> None:
-        """The first value of every variable that Keras makes, named by its path."""
+        """Record the initial value of every variable that Keras creates, named by its path."""
         from keras.src import backend
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
                 original(variable, value)
                 path = path_of(variable)
@@ -64,7 +64,7 @@ class PlainWatching(Watching):
 
             return _initialize
 
-        self.session.wrap(backend.Variable, "_initialize", telling)
+        self.session.wrap(backend.Variable, "_initialize", wrapper)
 
     def tap(self, iterator: Any) -> None:
         make = iterator._get_iterator
@@ -76,7 +76,9 @@ class PlainWatching(Watching):
         )
 
     def loops(self) -> None:
-        """Steps that no ``fit`` makes: ``train_on_batch``, and updates by an optimizer of Keras."""
+        """Observe steps outside of ``fit``: ``train_on_batch``, and updates by an optimizer of
+        Keras.
+        """
         from keras.src.backend.common.stateless_scope import in_stateless_scope
         from keras.src.layers.layer import Layer
         from keras.src.models.model import Trainer
@@ -124,7 +126,7 @@ class PlainWatching(Watching):
                     and not self.recorder.inside_fit
                     and self.recorder.pinpoint.begin_live()
                 ):
-                    return Layer.__call__(layer, *arguments, **named)  # told apart from now on
+                    return Layer.__call__(layer, *arguments, **named)  # distinguished from now on
                 return original(layer, *arguments, **named)
 
             return __call__
@@ -143,7 +145,7 @@ class PlainWatching(Watching):
     def applied_stateless(
         self, grads: List[Any], weights: List["Leaf"], state: List["Leaf"]
     ) -> None:
-        """A step that leaves the variables as they are, and returns what they shall be: the
+        """Record a step that leaves the variables unchanged and returns their new values: the
         ``weights``, and the optimizer's ``state``.
         """
         self.step(self._gradients(grads), weights, [Stated(state)])
@@ -157,12 +159,12 @@ class PlainWatching(Watching):
 
 
 def traced(values: Any) -> bool:
-    """Whether JAX is tracing: there is nothing to be read, and no step is made."""
+    """Whether JAX is tracing: there is nothing to read, and no step is made."""
     return any(type(one).__name__.endswith("Tracer") for one in values)
 
 
 class Leaf:
-    """One tensor of a state that a step returns, looked at as the variable is that it stands for
+    """One tensor of a state that a step returns, observed like the variable that it stands for
     (``path``).
     """
 
@@ -171,7 +173,7 @@ class Leaf:
 
 
 class Stated:
-    """The state of an optimizer that is applied to what it is given."""
+    """The state of an optimizer that is applied to its arguments."""
 
     def __init__(self, variables: List[Leaf]) -> None:
         self.variables = variables
@@ -182,8 +184,8 @@ def _leaves(variables: Any, values: Any) -> List[Leaf]:
 
 
 class _Tapped:
-    """A loader whose batches are looked at. It begins a pass when it is asked to: Torch's draws a
-    seed then.
+    """A loader whose batches are observed. It begins a pass only when it is asked to, because
+    Torch's loader draws a seed then.
     """
 
     def __init__(self, loader: Any, look: Callable[[Any], None]) -> None:

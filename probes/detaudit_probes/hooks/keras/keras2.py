@@ -1,10 +1,10 @@
-"""Watching Keras 2: a package with backends (2.0 to 2.3, on Theano and TensorFlow 1), then
+"""Observing Keras 2: a package with backends (2.0 to 2.3, on Theano and TensorFlow 1), then
 ``tf.keras`` (TensorFlow 2).
 
-What is seen of a step are its batch, the loss and the metrics that ``fit`` hands to callbacks, and
-the weights and the optimizer's state after it. A training loop of the user's own is met where
-``train_on_batch`` is called and, on TensorFlow 2, where an optimizer's ``apply_gradients`` is, or
-the ``tf.function`` in which it is.
+The observations of a step are its batch, the loss and the metrics that ``fit`` passes to callbacks,
+and the weights and the optimizer's state after it. A training loop of the user's own is observed at
+its calls of ``train_on_batch`` and, on TensorFlow 2, of an optimizer's ``apply_gradients``, or of
+the ``tf.function`` that contains it.
 """
 
 import importlib
@@ -21,12 +21,12 @@ from detaudit_probes.hooks.keras.tf_function import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.hooks.keras.watching import Watching
+from detaudit_probes.hooks.keras.training_hooks import TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import gradients
 
 
-class Keras2Watching(Watching):
+class Keras2Hooks(TrainingHooks):
     """On Theano and TensorFlow 1. ``keras`` is the module that the script trains with."""
 
     callbacks_place = {"fit": 6, "fit_generator": 5}
@@ -51,9 +51,11 @@ class Keras2Watching(Watching):
         )
 
     def variables(self) -> None:
-        """Every weight that a layer makes. It has its first value at the first ``fit``."""
+        """Record every weight that a layer creates. It gets its initial value at the
+        first ``fit``.
+        """
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def add_weight(layer: Any, *arguments: Any, **named: Any) -> Any:
                 variable = original(layer, *arguments, **named)
                 self.recorder.made(
@@ -70,15 +72,15 @@ class Keras2Watching(Watching):
 
             return clear_session
 
-        self.session.wrap(self.keras.layers.Layer, "add_weight", telling)
+        self.session.wrap(self.keras.layers.Layer, "add_weight", wrapper)
         if self.of_graphs:
             self.recorder.of_graphs = True
             self.session.wrap(self.keras.backend, "clear_session", clearing)
 
     @staticmethod
     def has_value(variable: Any) -> bool:
-        """A variable of a graph is read when its session runs anyway: asked for earlier, it would
-        be filled earlier.
+        """A variable of a graph is read only when its session runs anyway: an earlier read would
+        initialize it earlier.
         """
         return False
 
@@ -86,27 +88,27 @@ class Keras2Watching(Watching):
         self.recorder.filled()
 
     def ready(self, model: Any) -> None:
-        """Before a step of ``train_on_batch``: the variables are filled as that would fill them,
-        and read.
+        """Before a step of ``train_on_batch``: initialize the variables as the step would, and read
+        them.
         """
         model._make_train_function()
         self.began(model)
 
     def batches(self) -> None:
-        """What the compiled function of a step is given: the arrays of its batch."""
+        """Observe the arguments of a step's compiled function: the arrays of its batch."""
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _make_train_function(model: Any) -> None:
                 made = getattr(model, "train_function", None) is None
                 original(model)
                 if made:
-                    model.train_function = self._told(model.train_function)
+                    model.train_function = self._counting(model.train_function)
 
             return _make_train_function
 
-        self.session.wrap(self.trainer(), "_make_train_function", telling)
+        self.session.wrap(self.trainer(), "_make_train_function", wrapper)
 
-    def _told(self, original: Any) -> Any:
+    def _counting(self, original: Any) -> Any:
         def train_function(inputs: Any) -> Any:
             if self.recorder.recording:
                 self.recorder.batch(
@@ -117,8 +119,8 @@ class Keras2Watching(Watching):
         return train_function
 
     def loops(self) -> None:
-        """``train_on_batch``, whoever calls it: inside of ``fit_generator`` it is a step of
-        that.
+        """Observe ``train_on_batch``, whoever calls it: inside ``fit_generator`` it is one of its
+        steps.
         """
 
         def done(model: Any) -> None:
@@ -129,8 +131,8 @@ class Keras2Watching(Watching):
         self.session.wrap(self.trainer(), "train_on_batch", self.stepping(done, self.ready))
 
 
-class TfKerasWatching(Keras2Watching):
-    """On TensorFlow 2: variables have their values at once, and batches come out of ``tf.data``."""
+class TfKerasHooks(Keras2Hooks):
+    """On TensorFlow 2: variables have values immediately, and batches come from ``tf.data``."""
 
     of_graphs = False
     is_replica = staticmethod(is_replica)
@@ -146,7 +148,7 @@ class TfKerasWatching(Keras2Watching):
         self.functions.follow()
 
     def ready(self, model: Any) -> None:
-        """Nothing: they have their values."""
+        """Does nothing: the variables have values."""
 
     @staticmethod
     def has_value(variable: Any) -> bool:
@@ -167,7 +169,7 @@ class TfKerasWatching(Keras2Watching):
         self.recorder.batch([("batch.%d" % place, tensor) for place, tensor in enumerate(tensors)])
 
     def _module(self, name: str) -> Any:
-        """A module beside the one that ``Model`` stands in: Keras moved twice."""
+        """Return a module beside the one of ``Model``: Keras moved twice."""
         try:
             return importlib.import_module(
                 self.trainer().__module__.rpartition(".")[0] + "." + name
@@ -214,7 +216,7 @@ class TfKerasWatching(Keras2Watching):
             self.session.wrap(kind, "apply_gradients", applying)
 
 
-#: Where the classes stand that define ``apply_gradients``: from 2.11 on there are two, the older
+#: The modules of the classes that define ``apply_gradients``: from 2.11 on there are two, the older
 #: one as ``legacy``.
 OPTIMIZERS = (
     "tensorflow.python.keras.optimizer_v2.optimizer_v2",

@@ -1,13 +1,13 @@
-"""Which of the values that Keras reports of a training are losses and metrics of the model's own,
-which follow from its outputs. Others stand beside the training: what a callback or a ``train_step``
-adds, and metrics that are times.
+"""Separates the values that Keras reports: losses and metrics of the model itself, which follow
+from its outputs, and others beside the training, which a callback or a ``train_step`` adds, or
+which are times.
 """
 
 from types import CodeType
 from typing import Any, Iterator, List, Tuple
 
-#: Who asks one of these for something asks for the time: functions of ``time`` and ``datetime``,
-#: and ``tf.timestamp``.
+#: Code that uses one of these reads the time: functions of ``time`` and ``datetime``, and
+#: ``tf.timestamp``.
 CLOCKS = {
     "time",
     "time_ns",
@@ -24,12 +24,12 @@ CLOCKS = {
     "utcnow",
 }
 METHODS = ("__init__", "update_state", "result", "reset_state", "reset_states")
-#: Where Keras' own classes stand: what they compute is known.
+#: The packages of Keras' own classes, whose computations are known.
 KERAS = ("keras", "tf_keras", "tensorflow")
 
 
 class Metrics:
-    """Of one model, when it has seen its first batch. ``names`` are those of its own, in their
+    """The metrics of one model that has seen its first batch. ``names`` are its own, in their
     order.
     """
 
@@ -37,13 +37,13 @@ class Metrics:
         own = list(_leaves(model))
         self.names = [name for name, _ in own]
         self._times = {name for name, metric in own if asks_for_the_time(metric)}
-        # In Keras 2 those that were compiled, and the loss
+        # In Keras 2: the compiled metrics and the loss
         known = getattr(model, "metrics_names", None)
         self._known = set(self.names) | set(known if isinstance(known, (list, tuple)) else ())
 
     def judges(self, name: str) -> bool:
-        """Whether what is reported by this name is the training's own. An output's name may come
-        first.
+        """Whether the value reported under this name is the training's own. An output's name may
+        precede it.
         """
         if name.startswith("val_"):
             name = name[len("val_") :]
@@ -53,8 +53,8 @@ class Metrics:
         return max(own, key=len) not in self._times
 
     def results(self, value: Any) -> List[Tuple[str, Any]]:
-        """What ``evaluate`` or ``train_on_batch`` has returned, by name; nothing where the names
-        are not known.
+        """Return the result of ``evaluate`` or ``train_on_batch`` by name; nothing if the names are
+        unknown.
         """
         if isinstance(value, dict):
             return sorted(value.items())
@@ -64,12 +64,10 @@ class Metrics:
 
 
 def _leaves(model: Any) -> Iterator[Tuple[str, Any]]:
-    """The metrics that a model's report is made of, each with its name, in the order of the
-    report.
-    """
+    """Return the metrics of a model's report, each with its name, in the order of the report."""
     try:
         metrics = list(model.metrics)
-    except Exception:  # not compiled, or a model of the user's own that has none to tell
+    except Exception:  # not compiled, or a model of the user's own without metrics
         return
     for one in metrics:
         for leaf in getattr(one, "metrics", None) or [one]:
@@ -78,9 +76,7 @@ def _leaves(model: Any) -> Iterator[Tuple[str, Any]]:
 
 
 def asks_for_the_time(metric: Any) -> bool:
-    """Whether the code of a metric of the user's own asks for the time: then it is no function of
-    the outputs alone.
-    """
+    """Whether a user's own metric reads the time: then it does not depend on the outputs only."""
     codes = [getattr(getattr(metric, "_fn", None), "__code__", None)]
     for kind in type(metric).__mro__:
         if kind.__module__.partition(".")[0] not in KERAS:

@@ -1,9 +1,9 @@
-"""Watching Keras 3 on TensorFlow: its graphs, its datasets, and training loops with
+"""Observing Keras 3 on TensorFlow: its graphs, its datasets, and training loops with
 ``GradientTape``.
 
-Nothing is added to the graph of a training. The batches are looked at on their way out of
-``tf.data``, before the step that uses them; a training loop of the user's own is met where it calls
-``optimizer.apply``, or the ``tf.function`` in which it does.
+Nothing is added to the graph of a training. Batches are observed as they leave ``tf.data``, before
+the step that uses them. A training loop of the user's own is observed when it calls
+``optimizer.apply``, or the ``tf.function`` that does.
 """
 
 from typing import Any, Callable, List
@@ -16,13 +16,13 @@ from detaudit_probes.hooks.keras.tf_function import (
     is_first_replica,
     is_replica,
 )
-from detaudit_probes.hooks.keras.watching import STATES, Watching
+from detaudit_probes.hooks.keras.training_hooks import STATES, TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import gradients, is_readable, read
 from detaudit_probes.recording import on_device
 
 
-class TensorFlowWatching(Watching):
+class TensorFlowHooks(TrainingHooks):
     is_replica = staticmethod(is_replica)
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
@@ -42,26 +42,26 @@ class TensorFlowWatching(Watching):
         return on_device.of_variables(tensorflow, variables, read)
 
     def variables(self) -> None:
-        """The first value of every variable that Keras makes, named by its path."""
+        """Record the initial value of every variable that Keras creates, named by its path."""
         from keras.src.backend.tensorflow.core import Variable
         from tensorflow.python.eager import context
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def _initialize(variable: Any, value: Any) -> None:
                 original(variable, value)
                 path = path_of(variable)
                 stage = "rng" if path.endswith(STATES) else "init"
-                # Made inside a function that is being traced, it has no value yet.
+                # A variable created while a function is traced has no value yet.
                 self.recorder.made(stage, path, variable, self, context.executing_eagerly())
 
             return _initialize
 
-        self.session.wrap(Variable, "_initialize", telling)
+        self.session.wrap(Variable, "_initialize", wrapper)
         self.functions.follow()
 
     def batches(self) -> None:
-        """Look at the batches of ``fit``, of ``train_on_batch``, and of datasets that a script
-        iterates by itself.
+        """Observe the batches of ``fit``, of ``train_on_batch``, and of datasets that a script
+        iterates itself.
         """
         from keras.src.layers.layer import Layer
 
@@ -72,7 +72,7 @@ class TensorFlowWatching(Watching):
     def train_on_batch(
         self, original: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
     ) -> Any:
-        """The step; where it is the one to be replayed, it is replayed after it."""
+        """Run the step; if it is the one to be replayed, replay it afterwards."""
         plain = not arguments and not set(named) - {"return_dict"}
         pinned = self.recorder.pinpoint if plain and not self.recorder.inside_fit else None
         taken = pinned is not None and pinned.take()
@@ -96,7 +96,7 @@ class TensorFlowWatching(Watching):
             self.raw.append((dataset.element_spec, [tensor.copy() for tensor in tensors]))
 
     def loops(self) -> None:
-        """Steps that no ``fit`` makes: eager updates, and calls of a ``tf.function`` that
+        """Observe steps outside of ``fit``: eager updates, and calls of a ``tf.function`` that
         updates.
         """
         from keras.src.optimizers.base_optimizer import BaseOptimizer
@@ -136,8 +136,8 @@ class TensorFlowWatching(Watching):
         self.session.wrap(BaseOptimizer, "apply", applying)
 
     def replay_fit(self, model: Any, batches: int) -> None:
-        """The step of ``fit`` that has just run, again: where it used one batch, as it was compiled
-        as well.
+        """Replay the step of ``fit`` that has just run; if it used one batch, also as it was
+        compiled.
         """
         import tensorflow as tf
 
@@ -157,13 +157,13 @@ class TensorFlowWatching(Watching):
 
 
 def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
-    """The dataset itself, each element looked at by a serial map at its very end: ``look(dataset,
-    arrays)``.
+    """Return the dataset with a serial map at its very end that observes each element:
+    ``look(dataset, arrays)``.
     """
     import tensorflow as tf
 
     if not isinstance(dataset, tf.data.Dataset):
-        return dataset  # distributed by the user: its batches are not looked at
+        return dataset  # distributed by the user: its batches are not observed
 
     def same(tensor: Any) -> Any:
         return tf.identity(tensor) if is_readable(tensor) else tensor
@@ -172,7 +172,7 @@ def tapped(dataset: Any, look: Callable[[Any, Any], None]) -> Any:
         look(dataset, tensors)
 
     def tap(*element: Any) -> Any:
-        # A named tuple comes as one
+        # A named tuple stays a named tuple
         whole = element if type(dataset.element_spec) is tuple else element[0]
         tensors = [
             one for one in tf.nest.flatten(whole, expand_composites=True) if is_readable(one)

@@ -1,8 +1,8 @@
-"""The functions that TensorFlow compiles for a script (``tf.function``): where one applies an
-optimizer, its call is a step. So it is under every Keras on TensorFlow 2.
+"""The functions that TensorFlow compiles for a script (``tf.function``): if one applies an
+optimizer, its call is a step. This is the same for every Keras on TensorFlow 2.
 
-What a call has applied is known by the graphs that it ran, each of them traced for certain models:
-a function of many models has one for each. Nothing is kept alive that the graphs do not need.
+The graphs that a call ran show what it has applied. Each graph was traced for certain models; a
+function for many models has one graph for each. Nothing is kept alive that the graphs do not need.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List
 
 from detaudit_probes.hooks.values import is_data, tensors_in
 
-#: Where the class stands of what was traced, from TensorFlow 2.14 on, from 2.11 on, and before.
+#: The modules of the class of traced functions, from TensorFlow 2.14 on, from 2.11 on, and before.
 CONCRETE = (
     "tensorflow.python.eager.polymorphic_function.concrete_function",
     "tensorflow.python.eager.polymorphic_function.monomorphic_function",
@@ -22,15 +22,15 @@ CONCRETE = (
 
 
 class State:
-    """An optimizer's state, and what it updates, with the names that Keras 3 has."""
+    """An optimizer's state and what it updates, with the names of Keras 3."""
 
     def __init__(self, variables: List[Any], trainable: List[Any]) -> None:
         self.variables, self._trainable_variables = variables, trainable
 
 
 class _Applied:
-    """An optimizer as a graph applies it. The graph needs its variables, and not the optimizer
-    itself.
+    """An optimizer, as applied by a graph. The graph needs its variables, not the
+    optimizer itself.
     """
 
     def __init__(self, optimizer: Any, weights: List[Any], variables: List[Any]) -> None:
@@ -56,7 +56,7 @@ class _Applied:
 
 
 class _Here(threading.local):
-    """Of one thread: whether it is in a function's call, and what it has run in there."""
+    """Per thread: whether it is in a function's call, and what it has run there."""
 
     def __init__(self) -> None:
         self.calling = False
@@ -64,15 +64,15 @@ class _Here(threading.local):
 
 
 class Functions:
-    """``watching`` has a ``_step`` that takes optimizers."""
+    """``hooks`` has a ``_step`` that takes optimizers."""
 
-    def __init__(self, watching: Any) -> None:
-        self._watching, self._recorder = watching, watching.recorder
-        self._of_graph: Any = weakref.WeakKeyDictionary()  # what each applies, by its id
+    def __init__(self, hooks: Any) -> None:
+        self._hooks, self._recorder = hooks, hooks.recorder
+        self._of_graph: Any = weakref.WeakKeyDictionary()  # what each graph applies, by id
         self._here = _Here()
 
     def met(self, optimizer: Any, weights: List[Any], variables: List[Any]) -> None:
-        """An optimizer is applied in a graph: in the one that is being traced, and so in those
+        """Note that an optimizer is applied in the graph that is being traced, and so in those
         around it.
         """
         graphs = list(_around())
@@ -101,13 +101,13 @@ class Functions:
 
             return _initialize_uninitialized_variables
 
-        self._watching.session.wrap(Function, "_initialize_uninitialized_variables", lifting)
+        self._hooks.session.wrap(Function, "_initialize_uninitialized_variables", lifting)
         if self._recorder.counting:
-            self._watching.session.wrap(Function, "__call__", self._calling)
-            self._watching.session.wrap(_concrete(), "_call_flat", self._running)
+            self._hooks.session.wrap(Function, "__call__", self._calling)
+            self._hooks.session.wrap(_concrete(), "_call_flat", self._running)
 
     def _calling(self, original: Any) -> Any:
-        """For the call of a function, which may be traced then."""
+        """Wrap the call of a function, which may be traced during the call."""
         from tensorflow.python.eager import context
 
         recorder, here = self._recorder, self._here
@@ -130,9 +130,7 @@ class Functions:
         return __call__
 
     def _running(self, original: Any) -> Any:
-        """For what was traced: a function's call comes to it, and a script may have asked for it to
-        call it itself.
-        """
+        """Wrap the traced function, which a function's call uses and a script may call itself."""
         from tensorflow.python.eager import context
 
         def _call_flat(concrete: Any, tensors: Any, *others: Any, **named: Any) -> Any:
@@ -149,12 +147,12 @@ class Functions:
             if self._recorder.inside_fit:
                 for optimizer in [one.optimizer() for one in self._in(concrete.graph).values()]:
                     if optimizer is not None:
-                        self._watching._met(optimizer)
+                        self._hooks._met(optimizer)
                 return run()
-            pinned = self._recorder.pinpoint if self._watching.replays else None
+            pinned = self._recorder.pinpoint if self._hooks.replays else None
             if pinned is not None and pinned.take():
                 pinned.fail(
-                    "of a function that was traced before (get_concrete_function) no operation is watched",
+                    "operations of a function that was traced earlier (get_concrete_function) are not observed",
                     "tf.function",
                 )
             before = self._recorder.threads.steps
@@ -168,7 +166,7 @@ class Functions:
         """The outermost call of a function in this thread."""
         recorder, here = self._recorder, self._here
         before = recorder.threads.steps
-        pinned = recorder.pinpoint if self._watching.replays else None
+        pinned = recorder.pinpoint if self._hooks.replays else None
         taken = pinned is not None and pinned.take()
         here.calling = True
         try:
@@ -183,7 +181,7 @@ class Functions:
         return result
 
     def _applied(self, ran: List[Any]) -> List[State]:
-        """The optimizers that these graphs apply, each variable once."""
+        """Return the optimizers that these graphs apply, each variable once."""
         states = [
             one.state()
             for one in {
@@ -198,8 +196,8 @@ class Functions:
         return states
 
     def _done(self, ran: List[Any], arguments: Any, before: int) -> None:
-        """A script has run these graphs. What was executed eagerly has told of its step by
-        itself.
+        """Record that a script has run these graphs. Code that was executed eagerly has recorded
+        its own steps.
         """
         recorder, applied = self._recorder, self._applied(ran)
         if applied and recorder.threads.steps == before:
@@ -207,7 +205,7 @@ class Functions:
                 recorder.arguments(
                     tensors_in("argument", [one for one in arguments if is_data(one)])
                 )
-            self._watching._step(applied, [])
+            self._hooks._step(applied, [])
 
 
 def _concrete() -> Any:
@@ -220,25 +218,25 @@ def _concrete() -> Any:
 
 
 def _around() -> Iterator[Any]:
-    """The graph that is being built, and those that it is built for: a function's, around that of
+    """Return the graph that is being built and the graphs around it: a function's around that of
     its loop.
     """
     from tensorflow.python.framework import ops
 
     graph = ops.get_default_graph()
-    while hasattr(graph, "outer_graph"):  # not the one around all
+    while hasattr(graph, "outer_graph"):  # not the outermost graph
         yield graph
         graph = graph.outer_graph
 
 
-def follow_iterators(watching: Any) -> None:
-    """The batches of a dataset that a script iterates by itself, outside of a graph."""
+def follow_iterators(hooks: Any) -> None:
+    """Observe the batches of a dataset that a script iterates itself, outside of a graph."""
     from tensorflow.python.data.ops.iterator_ops import OwnedIterator
     from tensorflow.python.eager import context
 
-    recorder = watching.recorder
-    if any(one is not watching and hasattr(one, "functions") for one in recorder.following):
-        return  # another Keras's watching does so already
+    recorder = hooks.recorder
+    if any(one is not hooks and hasattr(one, "functions") for one in recorder.following):
+        return  # the observer of another Keras does this already
 
     def following(original: Any) -> Any:
         def __next__(iterator: Any) -> Any:
@@ -249,16 +247,16 @@ def follow_iterators(watching: Any) -> None:
 
         return __next__
 
-    watching.session.wrap(OwnedIterator, "__next__", following)
+    hooks.session.wrap(OwnedIterator, "__next__", following)
 
 
-def follow_inputs(watching: Any, layer: Any) -> None:
-    """What layers are called with while a tape records: it goes into a step of the script's own.
-    ``layer`` is the class of all.
+def follow_inputs(hooks: Any, layer: Any) -> None:
+    """Observe the inputs of layers while a tape records: they go into a step of the script's own.
+    ``layer`` is the base class of all layers.
     """
     from tensorflow.python.eager import context
 
-    recorder, here = watching.recorder, _Here()
+    recorder, here = hooks.recorder, _Here()
 
     def entering(original: Any) -> Any:
         def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -278,7 +276,7 @@ def follow_inputs(watching: Any, layer: Any) -> None:
 
         return __call__
 
-    watching.session.wrap(layer, "__call__", entering)
+    hooks.session.wrap(layer, "__call__", entering)
 
 
 def _tape_records() -> bool:
@@ -291,8 +289,8 @@ def _tape_records() -> bool:
 
 
 def is_replica() -> bool:
-    """Whether this thread trains for another, which waits for it: one that a strategy of
-    TensorFlow's has started.
+    """Whether this thread trains for another, which waits for it: a thread started by a strategy of
+    TensorFlow's.
     """
     import tensorflow as tf
 
@@ -300,8 +298,8 @@ def is_replica() -> bool:
 
 
 def is_first_replica() -> bool:
-    """Whether this is no replica of a strategy of TensorFlow's, or the first: the step of all is
-    one.
+    """Whether this is not a replica of a strategy of TensorFlow's, or the first one: all replicas
+    make one step.
     """
     import tensorflow as tf
 

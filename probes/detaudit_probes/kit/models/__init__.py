@@ -1,6 +1,6 @@
-"""The tiny models: one file each, with the data it needs made from constants.
+"""The tiny models: one file each, with data made from constants.
 
-``build(trial)`` gives a :class:`Tiny`. Each trains in well under a second once its framework is
+``build(trial)`` returns a :class:`Tiny`. Each trains in well under a second once its framework is
 loaded.
 """
 
@@ -8,7 +8,7 @@ import importlib
 from typing import Any, NamedTuple, Sequence, Tuple
 
 NAMES: Tuple[str, ...] = ("mlp", "cnn", "text", "lstm", "attention")
-#: Where layers are missing, or each costs a minute to compile.
+#: Backends that lack layers, or need a minute to compile each of them.
 _ON = {
     "theano": ("mlp",),
     "tensorflow1": ("mlp", "cnn", "text", "lstm"),
@@ -17,14 +17,14 @@ _ON = {
 
 
 def names(backend: str) -> Tuple[str, ...]:
-    """The tiny models that are trained on a backend."""
+    """Return the tiny models that are trained on a backend."""
     return _ON.get(backend, NAMES)
 
 
 class Tiny(NamedTuple):
     """An uncompiled Keras model with its data: ``x`` and ``y`` are NumPy arrays of equal length.
 
-    ``shuffle`` false trains in the order of the arrays, where no option says otherwise.
+    If ``shuffle`` is false, it trains in the order of the arrays, unless an option overrides that.
     """
 
     model: Any
@@ -43,9 +43,7 @@ def build(name: str, trial: Any) -> Tiny:
 
 
 def stack(shape: Tuple[int, ...], layers: Sequence[Any], dtype: str = "float32") -> Any:
-    """A model of layers one upon the other, over inputs of this shape without the batch's
-    length.
-    """
+    """Return a model of stacked layers, for inputs of this shape (without the batch axis)."""
     import keras
 
     if keras.__version__.startswith("3."):
@@ -59,8 +57,8 @@ def stack(shape: Tuple[int, ...], layers: Sequence[Any], dtype: str = "float32")
 
 
 def spread(*shape: int) -> Any:
-    """A float32 array with values in [0, 1) that look unordered: Weyl's sequence, no generator
-    involved.
+    """Return a float32 array of values in [0, 1) that look unordered: Weyl's sequence, without a
+    generator.
     """
     import numpy
 

@@ -1,4 +1,4 @@
-"""One attention block with a residual connection and layer normalisation."""
+"""One attention block with a residual connection and layer normalization."""
 
 from detaudit_probes.kit.models import Tiny, spread
 

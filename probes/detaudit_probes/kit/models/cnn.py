@@ -1,5 +1,5 @@
-"""A small convolutional network with batch normalisation and dropout, on 64 images of 32 x 32 x
-3.
+"""A small convolutional network with batch normalization and dropout, on 64 images of
+32 x 32 x 3.
 """
 
 from detaudit_probes.kit.models import Tiny, spread, stack

@@ -1,17 +1,17 @@
-"""A network in which nothing is random: every initial weight has a seed of its own, the rows keep
-their order.
+"""A network without randomness: every initial weight has its own seed, and the rows keep their
+order.
 
 An initializer with an integer seed draws from no shared generator
-(``keras/src/initializers/random_initializers.py``), so two trainings of such a network part only by
-what is put into it.
+(``keras/src/initializers/random_initializers.py``), so two trainings of such a network differ only
+if their input does.
 """
 
 from detaudit_probes.kit.models import Tiny, spread, stack
 
 
 def dense(units, seed, **choices):
-    """A ``Dense`` layer with initial weights of its own seed, not symmetric as constant ones would
-    be.
+    """Return a ``Dense`` layer whose initial weights have their own seed; constant ones would be
+    symmetric.
     """
     import keras
 

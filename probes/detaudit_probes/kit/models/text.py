@@ -1,6 +1,6 @@
 """A bag of embedded words: 2000 texts of 20 words out of 50, so that many rows share an index.
 
-Repeated indices are what makes the sparse update race (``sources/sparse_update.py``).
+Repeated indices make the sparse update race (``sources/sparse_update.py``).
 """
 
 from detaudit_probes.kit.models import Tiny, spread, stack

@@ -1,4 +1,4 @@
-"""Activations, element by element."""
+"""Elementwise activations."""
 
 from detaudit_probes.ops.entry import simple
 

@@ -1,4 +1,4 @@
-"""Arithmetic, element by element; where an operand is broadcast, its gradient is a sum."""
+"""Elementwise arithmetic; if an operand is broadcast, its gradient is a sum."""
 
 from detaudit_probes.ops.entry import simple
 

@@ -1,4 +1,4 @@
-"""Reading rows by index: the gradient adds up the rows of one index."""
+"""Reading rows by index: the gradient adds up rows with the same index."""
 
 from detaudit_probes.ops.entry import Operation
 

@@ -1,4 +1,4 @@
-"""Images: resizing, whose gradient adds up what one pixel has become, and colours."""
+"""Images: resizing, whose gradient sums over the copies of a pixel, and colors."""
 
 from detaudit_probes.ops.entry import FLOATS, Operation, simple
 

@@ -15,12 +15,14 @@ def _diagonally(tf, x):
 
 
 def _svd(tf, x):
-    """Of one column as well: for those alone the library has a message about op determinism."""
+    """Includes a single column: the library has a message about op determinism only for
+    that case.
+    """
     return tuple(tf.linalg.svd(each, compute_uv=False) for each in (x, x[..., :1]))
 
 
 def _tridiagonal(tf, x, y):
-    """The middle diagonal outweighs the others, so that rounding does not decide the pivots."""
+    """The main diagonal dominates, so that rounding does not decide the pivots."""
     diagonals = x + tf.constant([[0.0], [8.0], [0.0]], x.dtype)
     return tf.linalg.tridiagonal_solve(diagonals, y)
 

@@ -1,4 +1,4 @@
-"""Losses that are operations of their own."""
+"""Losses that are single operations."""
 
 from detaudit_probes.ops.entry import Operation
 

@@ -1,4 +1,4 @@
-"""Products of matrices: what every dense layer, attention and recurrence spends its time in."""
+"""Matrix products, which take most of the time of dense layers, attention and recurrence."""
 
 from detaudit_probes.ops.entry import simple
 

@@ -1,4 +1,4 @@
-"""Normalization: reductions over a batch, and what is divided by them."""
+"""Normalization: reductions over a batch, and division by them."""
 
 from detaudit_probes.ops.entry import Operation, simple
 
@@ -30,7 +30,7 @@ def _batch_norm(training):
 
 
 def _layer_norm(tf, x, scale, offset):
-    """No operation of its own: what Keras's layer runs."""
+    """Not an operation of its own: the computation of Keras' layer."""
     mean, variance = tf.nn.moments(x, -1, keepdims=True)
     factor = tf.math.rsqrt(variance + tf.cast(0.001, x.dtype)) * scale
     return x * factor + (-mean * factor + offset)

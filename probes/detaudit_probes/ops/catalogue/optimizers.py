@@ -7,12 +7,12 @@ RATE, EPSILON = 0.01, 1e-7
 
 
 def _apply(name, slots, numbers):
-    """``slots`` are variables besides the one that is updated, ``numbers`` the scalars."""
+    """``slots`` are variables in addition to the updated one, ``numbers`` the scalars."""
 
     def make(inputs):
         tf, dense = inputs.tf, "Sparse" not in name
         shape = (512, 512) if dense else (KINDS, WIDTH)
-        # The mean gradient is small beside the mean square, or their variance would be negative.
+        # The mean gradient is small compared to the mean square; else their variance is negative.
         begins = [
             inputs.uniform(*shape) * (0.1 if slot == "mg" else 1) for slot in ("var",) + slots
         ]

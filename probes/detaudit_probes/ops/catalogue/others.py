@@ -1,4 +1,4 @@
-"""Random numbers from a given state, quantization, sparse matrices, sets; and the clock."""
+"""Random numbers from a given state, quantization, sparse matrices, sets, and the clock."""
 
 from detaudit_probes.ops.entry import FLOATS, Operation, simple
 
@@ -61,7 +61,7 @@ def _fake(inputs):
 
 
 def _summary(inputs):
-    """Mode 3, CONCISE_HEALTH: counts of what is not finite."""
+    """Mode 3, CONCISE_HEALTH: counts of elements that are not finite."""
     x = inputs.normal(512, 512)
     return (
         lambda: inputs.tf.raw_ops.DebugNumericSummaryV2(input=x, tensor_debug_mode=3, tensor_id=1)
@@ -79,7 +79,7 @@ def _unique_rows(inputs):
 
 
 def _clock(inputs):
-    """Tells the time, so it cannot repeat itself: the one entry that is known to part, and to be
+    """Returns the time, so results never match: the one entry that is expected to differ and to be
     refused.
     """
     return (lambda: inputs.tf.raw_ops.Timestamp()), ()

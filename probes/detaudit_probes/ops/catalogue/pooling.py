@@ -1,4 +1,4 @@
-"""Pooling and its gradients: where windows overlap, a gradient is a sum over windows."""
+"""Pooling and its gradients: if windows overlap, a gradient is a sum over windows."""
 
 from detaudit_probes.ops.entry import simple
 
@@ -6,8 +6,8 @@ IMAGES, RATIO = (16, 24, 24, 16), [1.0, 1.5, 1.5, 1.0]
 
 
 def _fractional(name, by_default):
-    """Windows of random sizes. ``by_default(tf)`` is what a user calls, whose seed is 0: one of the
-    process's own.
+    """Windows of random sizes. ``by_default(tf)`` is a user's call with the default seed 0, which
+    means a random one.
     """
 
     def seeded(tf, x):

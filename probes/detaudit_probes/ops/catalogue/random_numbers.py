@@ -1,7 +1,7 @@
-"""Random numbers that are to repeat: drawn from a seed that each call sets, and distributions
-without a state.
+"""Random numbers that should match: drawn from a seed that each call sets, and stateless
+distributions.
 
-What takes a seed argument is tried without it besides, as a user calls it by default.
+Operations with a seed argument are also tried without it, as a user calls them by default.
 """
 
 from detaudit_probes.ops.entry import FLOATS, Operation
@@ -10,9 +10,9 @@ SHAPE = (512, 512)
 
 
 def _seeded(name, function, arguments=lambda inputs: (), dtypes=FLOATS):
-    """``function(tf, dtype, *arguments, **seed)``; by default a user leaves the seed away.
+    """``function(tf, dtype, *arguments, **seed)``; by default a user omits the seed.
 
-    The kernel holds the state of its stream, so the call sets the global seed, which makes a new
+    The kernel stores the state of its stream, so the call sets the global seed, which creates a new
     kernel.
     """
 
@@ -32,7 +32,7 @@ def _seeded(name, function, arguments=lambda inputs: (), dtypes=FLOATS):
 
 
 def _candidates(name, sampler, **choices):
-    """Classes to be told apart from the true ones: by default a user gives no seed."""
+    """Sampled classes to distinguish from the true ones: by default a user gives no seed."""
 
     def sampled(tf, dtype, classes, **seed):
         sample = getattr(tf.random, sampler)

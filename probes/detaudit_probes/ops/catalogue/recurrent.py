@@ -1,6 +1,4 @@
-"""Cells of recurrent layers that are one operation each: products of matrices in a loop over
-time.
-"""
+"""Cells of recurrent layers that are single operations: matrix products in a loop over time."""
 
 from detaudit_probes.ops.entry import FLOATS, simple
 

@@ -1,4 +1,4 @@
-"""Reductions: the order of the additions is the kernel's, and may be the threads'."""
+"""Reductions: the kernel decides the order of the additions, and threads may change it."""
 
 from detaudit_probes.ops.entry import FLOATS, simple
 

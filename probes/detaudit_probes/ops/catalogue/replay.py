@@ -1,25 +1,25 @@
-"""Replaying entries of the catalogue: the same call again and again on the same inputs, its results
-bit for bit.
+"""Replays entries of the catalogue: the same call on the same inputs, with bitwise comparison of
+the results.
 
-One trial replays several entries. What each call gave stands in the trace, a table for each entry
-and dtype and a row for each call. Of results that were seen before only the fingerprint is kept.
+One trial replays several entries. The trace has a table for each entry and dtype, with a row for
+each call. If a result has occurred before, only its fingerprint is kept.
 """
 
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from detaudit_probes.ops import catalogue, entry, refusals
-from detaudit_probes.ops.event import described, first_parting
+from detaudit_probes.ops.event import described, first_difference
 from detaudit_probes.ops.frameworks import tensorflow
 from detaudit_probes.protocol import OperationsReplayed, Raised
 from detaudit_probes.recording import fingerprint
 from detaudit_probes.recording.trace import Taken, TraceWriter
 
 _clock = time.perf_counter
-REPEATS = 10  # calls of an entry, where no other number is ordered
-CALLS = 3  # of a random operation, as a user calls it by default
-#: What a kernel that does not exist for a dtype ends in; under op determinism the same classes tell
-#: a refusal.
+REPEATS = 10  # calls of an entry by default
+CALLS = 3  # calls of a random operation with its defaults
+#: The exceptions of a kernel that does not exist for a dtype; under op determinism, the same
+#: classes mean a refusal.
 REFUSALS = (
     "NotFoundError",
     "InvalidArgumentError",
@@ -32,8 +32,8 @@ Results = List[Tuple[str, str, Any]]  # (stage, name, tensor)
 
 
 class Prepared(NamedTuple):
-    """One entry in one dtype: ``run`` calls it and takes its gradient; ``inputs`` are what it is
-    called with.
+    """One entry in one dtype: ``run`` calls it and takes its gradient; ``inputs`` are the
+    arguments.
     """
 
     run: Any
@@ -45,8 +45,8 @@ def run(trial: Any, writer: TraceWriter) -> None:
     """Replay the entries that the trial's orders name (``operations``, comma-separated;
     ``repeats``; ``dtypes``).
 
-    With ``refusals`` the library is asked for its own list besides. With ``unseeded``
-    the random ones among the entries are called as a user calls them by default.
+    With ``refusals``, also read the library's own list. With ``unseeded``, call the random ones
+    among the entries with their defaults.
     """
     import tensorflow as tf
 
@@ -55,7 +55,7 @@ def run(trial: Any, writer: TraceWriter) -> None:
         writer.measure(refusals=refusals.found(tf))
     chosen = orders.operations.split(",")
     dtypes = orders.dtypes.split(",") if orders.dtypes is not None else entry.FLOATS
-    told = OperationsReplayed({}, {}, {}, {})
+    replayed = OperationsReplayed({}, {}, {}, {})
     hasher = fingerprint.Hasher(trial.request.fingerprint)
     for one in catalogue.OPERATIONS:
         if one.name not in chosen:
@@ -66,12 +66,14 @@ def run(trial: Any, writer: TraceWriter) -> None:
                 if orders.unseeded:
                     _call_unseeded(tf, one, dtype, name, trial.request.seed, writer)
                 else:
-                    _replay(tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, told)
+                    _replay(
+                        tf, one, dtype, name, orders.repeats or REPEATS, writer, hasher, replayed
+                    )
             except Exception as error:
-                # Told; whether a refusal was to be expected is for the engine to say
+                # Recorded; the engine decides whether a refusal was expected
                 kind = type(error).__name__
-                told.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
-    writer.measure(operations=told)
+                replayed.raised[name] = Raised(kind, str(error)[:1000], kind in REFUSALS)
+    writer.measure(operations=replayed)
 
 
 def _replay(
@@ -82,13 +84,13 @@ def _replay(
     repeats: int,
     writer: TraceWriter,
     hasher: fingerprint.Hasher,
-    told: OperationsReplayed,
+    replayed: OperationsReplayed,
 ) -> None:
     prepared = prepare(tf, one, dtype)
-    watch = tensorflow.Watch(hasher)
-    with tensorflow.watching(watch):
+    recorder = tensorflow.OperationRecorder(hasher)
+    with tensorflow.recording(recorder):
         prepared.run()
-    told.executed[name] = tuple(sorted({event.operation for event in watch.events}))
+    replayed.executed[name] = tuple(sorted({event.operation for event in recorder.events}))
     writer.once_each(
         "data",
         [
@@ -96,13 +98,13 @@ def _replay(
             for place, tensor in enumerate(prepared.inputs)
         ],
     )
-    seen, seconds, parted = set(), [], False  # type: Set[int], List[float], bool
+    seen, seconds, differing = set(), [], False  # type: Set[int], List[float], bool
     for number in range(repeats):
         began = _clock()
         found = [(stage, part, tensor.numpy()) for stage, part, tensor in prepared.run()]
         seconds.append(_clock() - began)
         taken = writer.take_each([value for _, _, value in found])
-        parted = parted or (number > 0 and any(one.fingerprint not in seen for one in taken))
+        differing = differing or (number > 0 and any(one.fingerprint not in seen for one in taken))
         writer.step(
             name,
             number,
@@ -112,18 +114,18 @@ def _replay(
             ],
         )
         seen |= {one.fingerprint for one in taken}
-    told.seconds[name] = tuple(seconds)
+    replayed.seconds[name] = tuple(seconds)
     if one.batch:
         _one_of_the_batch(prepared, name, writer)
-    if parted:
-        told.guilty[name] = _guilty(prepared, watch, repeats)
+    if differing:
+        replayed.differing[name] = _operation(prepared, recorder, repeats)
 
 
 def _call_unseeded(
     tf: Any, one: entry.Operation, dtype: str, name: str, seed: int, writer: TraceWriter
 ) -> None:
-    """Call a random operation by its defaults, ``CALLS`` times after the global seeds have been
-    set; a row a call.
+    """Call a random operation with its defaults, ``CALLS`` times after the global seeds have been
+    set; one row per call.
     """
     import keras
 
@@ -147,7 +149,7 @@ def _seen_before(one: Taken) -> Taken:
 
 
 def prepare(tf: Any, one: entry.Operation, dtype: str) -> Prepared:
-    """Make the inputs, and what is differentiated against: random gradients, for uniform ones hide
+    """Create the inputs and the upstream gradients, which are random because uniform ones hide
     reduction noise.
     """
     inputs = entry.Inputs(tf, dtype)
@@ -191,7 +193,7 @@ def _random(inputs: entry.Inputs, result: Any) -> Any:
 
 
 def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> None:
-    """The first example of a batch, and that example alone: the same bits?"""
+    """Does the first example of a batch get the same bits in the batch as alone?"""
     first, rest = prepared.inputs[0], prepared.inputs[1:]
     whole, alone = (_listed(prepared.call(one, *rest))[0] for one in (first, first[:1]))
     writer.once_each(
@@ -199,16 +201,18 @@ def _one_of_the_batch(prepared: Prepared, name: str, writer: TraceWriter) -> Non
     )
 
 
-def _guilty(prepared: Prepared, watch: tensorflow.Watch, repeats: int) -> Optional[Dict[str, Any]]:
-    """The operation at which replays part, seen with every operation watched; None where they agree
-    so.
+def _operation(
+    prepared: Prepared, recorder: tensorflow.OperationRecorder, repeats: int
+) -> Optional[Dict[str, Any]]:
+    """Return the operation at which replays differ, with every operation observed; None if these
+    replays match.
     """
     replays = []
     for _ in range(repeats):
-        with tensorflow.watching(watch):
+        with tensorflow.recording(recorder):
             prepared.run()
-        replays.append(watch.events)
-    parting = first_parting(replays)
-    if parting is None:
+        replays.append(recorder.events)
+    difference = first_difference(replays)
+    if difference is None:
         return None
-    return described(parting)
+    return described(difference)

@@ -1,4 +1,4 @@
-"""Writing rows by index into new tensors: where indices repeat, the order of the sums may race."""
+"""Writing rows by index into new tensors: if indices repeat, the order of the sums may race."""
 
 from detaudit_probes.ops.entry import Operation
 
@@ -25,7 +25,7 @@ def _new(inputs):
 
 
 def _once(inputs):
-    """Indices that repeat leave open which of the rows stays: none does, here."""
+    """No index repeats: otherwise it is undefined which of the rows remains."""
     tf, indices = inputs.tf, inputs.tf.expand_dims(inputs.tf.range(0, ROWS, 2), 1)
     return (lambda tensor, updates: tf.tensor_scatter_nd_update(tensor, indices, updates)), (
         inputs.normal(ROWS, WIDTH),

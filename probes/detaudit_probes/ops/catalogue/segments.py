@@ -6,7 +6,7 @@ ROWS, KINDS, WIDTH = 40000, 50, 16
 
 
 def _rows(inputs, name):
-    """Sums are of both signs: a bfloat16 that only grows soon no longer changes, whatever the
+    """The numbers have both signs: a bfloat16 sum that only grows soon stops changing, whatever the
     order.
     """
     return (inputs.around_one if name.endswith("Prod") else inputs.normal)(ROWS, WIDTH)

@@ -1,5 +1,5 @@
-"""Moving elements: nothing is computed, but where an element is read more than once, its gradient
-is a sum.
+"""Moving elements: nothing is computed, but if an element is read more than once, its gradient is a
+sum.
 """
 
 from detaudit_probes.ops.entry import simple

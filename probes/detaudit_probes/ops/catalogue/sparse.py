@@ -1,4 +1,4 @@
-"""Sparse tensors: ordered, made dense, counted."""
+"""Sparse tensors: reordering, conversion to dense, counting."""
 
 from detaudit_probes.ops.entry import FLOATS, Operation
 
@@ -13,7 +13,7 @@ def _places(inputs):
 
 
 def _reorder(inputs):
-    """Places repeat, so the order among equal ones shows in the values."""
+    """Indices repeat, so the order of equal ones shows in the values."""
     places = _places(inputs)
     return (
         lambda values: inputs.tf.raw_ops.SparseReorder(
@@ -23,7 +23,7 @@ def _reorder(inputs):
 
 
 def _dense(inputs):
-    """Places must not repeat: the kernel refuses them, or leaves open which value stays."""
+    """Indices must not repeat: the kernel refuses them, or it is undefined which value remains."""
     places = inputs.tf.expand_dims(inputs.tf.range(0, 4 * VALUES, 4), 1)
     return (
         lambda values: inputs.tf.raw_ops.SparseToDense(

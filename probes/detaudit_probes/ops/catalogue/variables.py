@@ -1,4 +1,4 @@
-"""Writing rows by index into variables: where indices repeat, the order of the writes may race."""
+"""Writing rows by index into variables: if indices repeat, the order of the writes may race."""
 
 from detaudit_probes.ops.entry import Operation
 
@@ -6,14 +6,14 @@ ROWS, KINDS, WIDTH = 40000, 50, 16
 
 
 def _scatter(name, nested=False):
-    """A scatter into a resource variable, which begins with the same values in each call."""
+    """A scatter into a resource variable, which starts with the same values in each call."""
 
     def make(inputs):
         tf = inputs.tf
         variable, begin = inputs.variable(KINDS, WIDTH), inputs.uniform(KINDS, WIDTH)
         factors = name in ("ResourceScatterMul", "ResourceScatterDiv")
         indices = inputs.indices(KINDS, ROWS)
-        # Of both signs: a bfloat16 that only grows soon no longer changes, whatever the order.
+        # Both signs: a bfloat16 sum that only grows soon stops changing, whatever the order.
         updates = (inputs.around_one if factors else inputs.normal)(ROWS, WIDTH)
         if nested:
             indices = tf.expand_dims(indices, 1)

@@ -1,16 +1,15 @@
-"""What watches the operations of a step, and sets back what a step changes: one module for each
-framework that can.
+"""Observing the operations of a step and restoring what it changes: one module for each supported
+framework.
 
-``Watch(hasher, users, variables)``   collects the events of what is executed
-``watching(watch)``                   while the block runs
-``told_apart(watch)``                 knows stages and layers while the block runs
-``eagerly()``                         operation by operation, what else is compiled, while the block
-                                      runs
+``OperationRecorder(hasher, users, variables)``
+                                      collects the events of executed operations
+``recording(recorder)``               collects while the block runs
+``naming_layers(recorder)``           knows stages and layers while the block runs
+``eagerly()``                         runs compiled code operation by operation while the block runs
 ``State(variables)``                  everything that a step changes
-``ends(variables, returned, whole)``  the weights, as arrays, on which a step that returned so has
-                                      ended; or all it left
-``stepping(pinpoint, model, given)``  (where there is one) ``model.train_function``, its steps
-                                      replayed
+``ends(variables, returned, whole)``  the weights, as arrays, at the end of a step that returned
+                                      ``returned``; or everything that the step left
+``stepping(pinpoint, model, given)``  (if there is one) ``model.train_function``, its steps replayed
 """
 
 import importlib
@@ -20,7 +19,7 @@ from detaudit_probes.declare import EVERY_BACKEND
 
 
 def get(name: str) -> ModuleType:
-    """Raises KeyError where no step of this backend can be watched."""
+    """Return the module of a backend. Raises KeyError if its steps cannot be observed."""
     if name not in EVERY_BACKEND:
         raise KeyError(name)
     return importlib.import_module("detaudit_probes.ops.frameworks." + name)

@@ -1,9 +1,9 @@
-"""JAX: the equations of a step, evaluated one by one, what goes into each and what comes out.
+"""JAX: the equations of a step, evaluated one by one, with their inputs and outputs.
 
-A step of ``fit`` is a pure function: its state goes in and comes out. It is traced, and its
-equations are executed as ``jax.core.eval_jaxpr`` does it, those of inner functions and each turn of
-a loop among them. What XLA fuses in the compiled step is executed apart so; whether the bits are
-the same is told.
+A step of ``fit`` is a pure function of its state. It is traced, and its equations are executed as
+``jax.core.eval_jaxpr`` does, including those of inner functions and each turn of a loop. Operations
+that XLA fuses in the compiled step run separately here; the report says whether the bits are the
+same.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import jaxprs
-from detaudit_probes.ops.places import told_apart as of_keras
+from detaudit_probes.ops.places import naming_layers as of_keras
+from detaudit_probes.ops.recorder import OperationRecorder as BaseRecorder
 from detaudit_probes.ops.state import State as BaseState
-from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
 from detaudit_probes.recording.fingerprint import canonical_view
 
-#: Equations that stand for a call of an inner function, executed equation by equation as well.
+#: Equations that call an inner function, which is executed equation by equation as well.
 _CALLS = (
     "pjit",
     "jit",
@@ -34,22 +34,22 @@ _CALLS = (
     "custom_vjp_call_jaxpr",
     "custom_vmap_call",
 )
-_INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr", "call")  # where such an equation has its function
+_INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr", "call")  # the parameters that contain its function
 _SCOPE = "detaudit:%s:%s"
 _SCOPES = re.compile(r"detaudit:(\w*):([^/()]*)")
 
 
-class Watch(BaseWatch):
+class OperationRecorder(BaseRecorder):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self.watching = False
+        self.recording = False
 
     def evaluate(
         self, closed: Any, given: List[jaxprs.Value], scopes: str = "", line: str = ""
     ) -> List[jaxprs.Value]:
-        """The results of a closed jaxpr, each equation an event while this watches.
+        """Return the results of a closed jaxpr; each equation is an event while this observes.
 
-        ``scopes`` and ``line`` are those of the equation that stands for it.
+        ``scopes`` and ``line`` are those of the equation that calls it.
         """
         known: Dict[Any, jaxprs.Value] = {}
         known.update(
@@ -66,7 +66,7 @@ class Watch(BaseWatch):
             results = self._equation(equation, [look(one) for one in equation.invars], scopes, line)
             known.update(zip(equation.outvars, results))
             for one in done:
-                # A step's memory is not held longer than the step itself needs it
+                # A step's memory is kept no longer than the step itself needs it
                 known.pop(one, None)
         return [look(one) for one in closed.jaxpr.outvars]
 
@@ -74,7 +74,7 @@ class Watch(BaseWatch):
         self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str
     ) -> List[jaxprs.Value]:
         name, parameters = equation.primitive.name, equation.params
-        if self.watching and self.detailed:
+        if self.recording and self.detailed:
             scopes, line = (
                 "%s/%s" % (scopes, equation.source_info.name_stack),
                 self._line(equation) or line,
@@ -87,7 +87,7 @@ class Watch(BaseWatch):
             return inner(jaxprs.closed(called), given)
         if name == "cond":
             return inner(parameters["branches"][int(given[0].array)], given[1:])
-        # With a shape, each of a batch ends by itself.
+        # With a shape, each example of a batch ends by itself.
         if name == "while" and not parameters["cond_jaxpr"].out_avals[0].shape:
             return jaxprs.loop(inner, parameters, given)
         if name == "scan":
@@ -98,7 +98,7 @@ class Watch(BaseWatch):
         self, equation: Any, given: List[jaxprs.Value], scopes: str, line: str
     ) -> List[jaxprs.Value]:
         parameters = equation.primitive.get_bind_params(equation.params)
-        # JAX 0.9 and before
+        # JAX 0.9 and older
         functions, parameters = parameters if isinstance(parameters, tuple) else ((), parameters)
         with contextlib.ExitStack() as stack:
             if hasattr(equation, "ctx"):
@@ -108,7 +108,7 @@ class Watch(BaseWatch):
             jaxprs.Value(one, True)
             for one in (found if equation.primitive.multiple_results else [found])
         ]
-        if self.watching:
+        if self.recording:
             self.events.append(
                 Event(
                     equation.primitive.name,
@@ -158,15 +158,15 @@ class Watch(BaseWatch):
         }
 
     def _of(self, value: jaxprs.Value) -> int:
-        """The fingerprint of a value, which never changes."""
+        """Return the fingerprint of a value, which never changes."""
         if value.mark is None:
             bits = _bits(value.array)
             value.mark = NOT_KNOWN if bits is None else self._hash(*canonical_view(bits))
         return value.mark
 
     def _line(self, equation: Any) -> str:
-        """The user's line that an equation was traced from, where it is among the few that JAX
-        keeps. That of a gradient is its forward operation's.
+        """Return the user's line that an equation was traced from, if it is among the few frames
+        that JAX keeps. A gradient's is that of its forward operation.
         """
         for frame in getattr(equation.source_info.traceback, "frames", ()):
             if self._users(frame.file_name):
@@ -175,7 +175,9 @@ class Watch(BaseWatch):
 
 
 def _bits(value: Any) -> Optional[Any]:
-    """The elements, those of a key of JAX's generators included; None of what has none (tokens)."""
+    """Return the elements, also of a key of JAX's generators; None for values without elements
+    (tokens).
+    """
     import jax
     import numpy
 
@@ -213,7 +215,9 @@ def _device(results: List[jaxprs.Value]) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    """Neither a function nor a jaxpr: what differs from process to process, and no reader wants."""
+    """Whether it is neither a function nor a jaxpr, which vary from process to process and interest
+    no reader.
+    """
     return not callable(value) and "axpr" not in type(value).__name__
 
 
@@ -224,20 +228,20 @@ def _plain(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def watching(watch: Watch) -> Iterator[Watch]:
-    """Every equation that ``watch`` evaluates in the block is an event."""
-    watch.begin()
-    watch.watching = True
+def recording(recorder: OperationRecorder) -> Iterator[OperationRecorder]:
+    """Make every equation that ``recorder`` evaluates in the block an event."""
+    recorder.begin()
+    recorder.recording = True
     try:
-        yield watch
+        yield recorder
     finally:
-        watch.watching = False
+        recorder.recording = False
 
 
 @contextlib.contextmanager
-def told_apart(watch: Watch) -> Iterator[None]:
-    """What is traced in the block carries stages, layers, and the weights that are updated, in the
-    names of its scopes.
+def naming_layers(recorder: OperationRecorder) -> Iterator[None]:
+    """Add stages, layers, and the updated weights to the scope names of code that is traced in the
+    block.
     """
     import jax
     from keras.src.optimizers.base_optimizer import BaseOptimizer
@@ -260,7 +264,7 @@ def told_apart(watch: Watch) -> Iterator[None]:
 
     update, BaseOptimizer._backend_update_step = BaseOptimizer._backend_update_step, updating
     try:
-        with of_keras(watch, scope):
+        with of_keras(recorder, scope):
             yield
     finally:
         BaseOptimizer._backend_update_step = update
@@ -268,12 +272,12 @@ def told_apart(watch: Watch) -> Iterator[None]:
 
 @contextlib.contextmanager
 def eagerly() -> Iterator[None]:
-    """Nothing: equations are executed one by one."""
+    """Does nothing: equations are executed one by one."""
     yield
 
 
 class State(BaseState):
-    """Generators of Python code alone: a step's state goes into it and comes out of it."""
+    """Only the generators of Python code: a step takes its state as an argument and returns it."""
 
 
 def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
@@ -284,7 +288,7 @@ def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
 
 
 def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
-    """``model``'s train function ``given``, which replays the step that is to be, from a copy of
+    """Return ``model``'s train function ``given``, which replays the requested step from a copy of
     its state.
     """
     import jax
@@ -294,7 +298,7 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
         if not pinpoint.take():
             return given(state, iterator)
         if model.steps_per_execution != 1:
-            pinpoint.fail("several steps are executed as one (steps_per_execution)")
+            pinpoint.fail("several steps are executed together (steps_per_execution)")
             return given(state, iterator)
         try:
             data = next(iterator)
@@ -302,7 +306,7 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
             pinpoint.drop()
             raise
         try:
-            before = jax.tree.map(jnp.copy, state)  # the step gives the memory of its state away
+            before = jax.tree.map(jnp.copy, state)  # the step donates the memory of its state
         except Exception as error:
             pinpoint.fail(error)
             return given(state, iter([data]))
@@ -317,7 +321,7 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
             )
             for one in some
         ]
-        step: List[Any] = []  # traced where layers are told apart
+        step: List[Any] = []  # traced while layers are distinguished
 
         def equations() -> Any:
             if not step:
@@ -328,14 +332,14 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
             ]
             values += [jaxprs.Value(one, False) for one in jax.tree.leaves(data)]
             return jax.tree.unflatten(
-                structure, [one.array for one in pinpoint.watch.evaluate(closed, values)]
+                structure, [one.array for one in pinpoint.op_recorder.evaluate(closed, values)]
             )
 
         def again() -> Any:
             return given(jax.tree.map(jnp.copy, before), iter([data]))
 
         if model.run_eagerly or not model.jit_compile:
-            pinpoint.replay("fit", equations, None, returned, bare=again)
+            pinpoint.replay("fit", equations, None, returned, unrecorded=again)
         else:
             pinpoint.replay("fit", equations, again, returned)
         return returned
@@ -344,10 +348,10 @@ def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
 
 
 def _traced(step: Any, state: Any, data: Any) -> Tuple[Any, Any]:
-    """The step as a closed jaxpr, and the structure of what it returns.
+    """Return the step as a closed jaxpr, and the structure of its result.
 
-    A function of its own is traced: of ``step`` JAX would remember what it traced for the compiled
-    one.
+    A new function is traced, because JAX would reuse the trace that it made of ``step`` for the
+    compiled one.
     """
     import jax
 

@@ -1,5 +1,5 @@
-"""A step that a script compiles by itself on JAX, replayed: the call of a pure function, its
-arguments copied.
+"""A step that a script compiles itself on JAX, replayed: the call of a pure function with copied
+arguments.
 """
 
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
@@ -8,9 +8,9 @@ from detaudit_probes.ops.frameworks import jaxprs
 
 
 class Call:
-    """A call that is about to be made, and may be a step.
+    """A call that is about to be made and may be a step.
 
-    ``made`` are the names of what the last step gave, by its ids; ``is_array`` tells which leaves
+    ``made`` are the names of the last step's results, by their ids; ``is_array`` says which leaves
     are traced.
     """
 
@@ -40,13 +40,12 @@ class Call:
         returned: Any,
         weights: Set[int],
     ) -> None:
-        """Replay the call, which has ``returned`` so: ``traced`` equation by equation, ``compiled``
-        as a whole. The leaves of its result at the places ``weights`` are what the step is judged
-        by.
+        """Replay the call, which has ``returned``: ``traced`` equation by equation, ``compiled`` as
+        a whole. The leaves of its result at the places ``weights`` are compared.
         """
         import jax
 
-        step: List[Any] = []  # traced where layers are told apart
+        step: List[Any] = []  # traced while layers are distinguished
 
         def again(arrays: List[Any], function: Callable[..., Any]) -> Any:
             leaves = list(self._others)
@@ -56,7 +55,7 @@ class Call:
             return function(*arguments, **named)
 
         def equations() -> Any:
-            if not step:  # a function of its own: JAX remembers what it has traced of another
+            if not step:  # a new function, because JAX reuses earlier traces
                 step.append(
                     jax.make_jaxpr(
                         lambda arrays: jax.tree.leaves(
@@ -64,10 +63,10 @@ class Call:
                         )
                     )([array for _, _, array in self._given])
                 )
-            # As they came in
+            # In their original order
             values = [jaxprs.Value(array, True, name) for _, name, array in self._given]
             return _shaped(
-                [one.array for one in self._pinpoint.watch.evaluate(step[0], values)], weights
+                [one.array for one in self._pinpoint.op_recorder.evaluate(step[0], values)], weights
             )
 
         def whole() -> Any:
@@ -82,7 +81,7 @@ class Call:
 
 
 def begun(pinpoint: Optional[Any], *given: Any) -> Optional[Call]:
-    """The :class:`Call` that begins now, where it is the step to be replayed, or may be."""
+    """Return the :class:`Call` that begins now, if it is the step to be replayed, or may be."""
     if pinpoint is None or not pinpoint.take():
         return None
     try:
@@ -93,7 +92,9 @@ def begun(pinpoint: Optional[Any], *given: Any) -> Optional[Call]:
 
 
 def _shaped(leaves: List[Any], weights: Set[int]) -> Tuple[Any, Tuple[List[Any]]]:
-    """As a step of Keras returns it: what is reported, and a state that begins with the weights."""
+    """Return the leaves like a step of Keras: what is reported, and a state that begins with the
+    weights.
+    """
     return (
         [one for place, one in enumerate(leaves) if place not in weights],
         ([one for place, one in enumerate(leaves) if place in weights],),
@@ -101,7 +102,7 @@ def _shaped(leaves: List[Any], weights: Set[int]) -> Tuple[Any, Tuple[List[Any]]
 
 
 def _copied(array: Any) -> Any:
-    """The step may give the memory of its arguments away."""
+    """Copy the array: the step may donate the memory of its arguments."""
     import jax.numpy as jnp
 
     return jnp.copy(array) if hasattr(array, "devices") else array.copy()

@@ -1,6 +1,4 @@
-"""The equations of a jaxpr as they are executed: the values that go through them, and loops, turn
-by turn.
-"""
+"""The equations of a jaxpr during execution: their values, and loops, turn by turn."""
 
 from typing import Any, List, Optional
 
@@ -16,10 +14,10 @@ _PYTHON = (
 
 
 class Value:
-    """An array, whether an operation or the step's state gave it, and its fingerprint once it was
-    asked for.
+    """An array, whether an operation or the step's state produced it, and its fingerprint once it
+    is requested.
 
-    ``name`` is the variable's whose value it is.
+    ``name`` is the variable whose value it is.
     """
 
     __slots__ = ("array", "made", "mark", "name")
@@ -30,7 +28,7 @@ class Value:
 
 
 def calls_python(equation: Any) -> bool:
-    """Does it call Python code, or does a function in it that is executed as one operation?"""
+    """Does it call Python code, or does a function that it executes as one operation?"""
     inner = [
         one
         for value in equation.params.values()
@@ -43,7 +41,7 @@ def calls_python(equation: Any) -> bool:
 
 
 def last_used(jaxpr: Any) -> List[List[Any]]:
-    """For each equation, the variables that none after it reads."""
+    """Return, for each equation, the variables that no later equation reads."""
     seen = {id(one) for one in jaxpr.outvars}
     found: List[List[Any]] = []
     for equation in reversed(jaxpr.eqns):
@@ -87,7 +85,7 @@ def scan(inner: Any, parameters: Any, given: List[Value]) -> List[Value]:
         stacked.append(results[carry:])
     if parameters["reverse"]:
         stacked.reverse()
-    if not stacked:  # of no turn: XLA knows the shapes
+    if not stacked:  # no turns: XLA knows the shapes
         whole = [
             jnp.zeros((0, *one.shape), one.dtype) for one in parameters["jaxpr"].out_avals[carry:]
         ]

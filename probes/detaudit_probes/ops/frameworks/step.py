@@ -1,11 +1,10 @@
-"""From "step 17 differs" to the operation: the state before that step is taken, and the step
-replayed, watched.
+"""From "step 17 differs" to the operation: saves the state before that step and replays the step
+under observation.
 
 A step of ``fit``, of ``train_on_batch`` or of a ``tf.function`` is replayed after it has run:
-operation by operation, each fingerprinted, and as it was compiled, as a whole. A step of eager code
-is watched while it runs, once in each process. Afterwards everything is as it was, and the training
-goes on. What is the framework's own is in
-:mod:`detaudit_probes.ops.frameworks`.
+operation by operation, with a fingerprint of each, and as it was compiled, as a whole. A step of
+eager code is observed while it runs, once in each process. Afterwards all state is restored and
+training continues. The code specific to a framework is in :mod:`detaudit_probes.ops.frameworks`.
 """
 
 import contextlib
@@ -15,7 +14,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from detaudit_probes import protocol
 from detaudit_probes.ops import frameworks
-from detaudit_probes.ops.event import Event, described, first_parting, marks
+from detaudit_probes.ops.event import Event, described, first_difference, marks
 from detaudit_probes.ops.state import State
 from detaudit_probes.protocol import Ends, StepReplayed
 from detaudit_probes.recording import fingerprint
@@ -23,20 +22,19 @@ from detaudit_probes.recording.thread_team import Team
 from detaudit_probes.recording.trace import write_json
 
 REPLAYS = 10
-LIVE = "eager loop"  # what is watched while it runs
+LIVE = "eager loop"  # a step that is observed while it runs
 FOLLOWED = "_detaudit_follows"
-#: Seconds after which no further replay is begun, of those that are not the first two.
+#: Seconds after which no further replay is started, except the first two.
 LONGEST = 60.0
 _clock = time.perf_counter
 
 
 class Pinpoint:
-    """What is done at the step numbered ``step`` (from 0, over all models). ``found`` is what came
-    of it.
+    """The work at the step numbered ``step`` (from 0, over all models). ``found`` is the result.
 
-    ``recorder`` counts the ``steps``, knows the variables that are ``alive()``, and leaves alone
-    what happens while it is ``paused``. ``watch`` is the framework's. ``algorithm`` is that of the
-    fingerprints, ``users`` tells whether a file is the user's.
+    ``recorder`` counts the ``steps``, knows the variables that are ``alive()``, and records nothing
+    while it is ``paused``. ``op_recorder`` is the framework's. ``algorithm`` is that of the
+    fingerprints; ``users`` says whether a file is the user's.
     """
 
     def __init__(
@@ -48,20 +46,21 @@ class Pinpoint:
     ) -> None:
         self.recorder, self.step = recorder, step
         self.found: Optional[StepReplayed] = None
-        self.replays: List[List[Event]] = []  # what was watched, all details in the first
+        # The observed events, with all details in the first replay
+        self.replays: List[List[Event]] = []
         self._hasher = fingerprint.Hasher(algorithm, Team.of_this_machine())
         self._users = users
         self._live: Optional[contextlib.ExitStack] = None
         self._before: Optional[State] = None
-        self._others: List[Any] = []  # variables that are not Keras', as they were found last
+        self._others: List[Any] = []  # variables that are not Keras', as last found
 
     def on(self, backend: str) -> None:
-        """Whose operations are watched; to be said before a step is taken."""
+        """Set the backend whose operations are observed; must be called before a step is taken."""
         self.framework = frameworks.get(backend)
-        self.watch = self.framework.Watch(self._hasher, self._users, self._named)
+        self.op_recorder = self.framework.OperationRecorder(self._hasher, self._users, self._named)
 
     def take(self) -> bool:
-        """Whether the step that begins now is the one; its state is taken then."""
+        """Return whether the step that begins now is the requested one; if so, save its state."""
         due = (
             not self.found
             and self._before is None
@@ -78,24 +77,24 @@ class Pinpoint:
         return due
 
     def fail(self, reason: Any, kind: str = "fit") -> None:
-        """The step cannot be replayed; the training goes on."""
-        told = (
+        """Note that the step cannot be replayed; training continues."""
+        failure = (
             "%s: %s" % (type(reason).__name__, reason)
             if isinstance(reason, Exception)
             else str(reason)
         )
-        self.found = StepReplayed(kind, 0, failed=told[:500])
+        self.found = StepReplayed(kind, 0, failed=failure[:500])
         self.drop()
 
     def take_in_fit(self) -> bool:
-        """:meth:`take`, by who knows of a step of ``fit`` from its callbacks, where it is not met
-        by :meth:`follow`.
+        """Like :meth:`take`, for a step of ``fit`` that is known from callbacks and not from
+        :meth:`follow`.
         """
         return not hasattr(self.framework, "stepping") and self.take()
 
     def follow(self, model: Any) -> None:
-        """Meet the steps of ``fit`` and ``train_on_batch`` where the model calls them, if the
-        framework allows that.
+        """Observe the steps of ``fit`` and ``train_on_batch`` where the model calls them, if the
+        framework allows it.
         """
         given = model.train_function
         if (
@@ -107,12 +106,12 @@ class Pinpoint:
             setattr(model.train_function, FOLLOWED, True)
 
     def drop(self) -> None:
-        """What had begun was no step."""
+        """Forget the step that had begun: it was not a step."""
         self._before = None
 
     def tried(self, step: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of the step that was taken. Where it raises, it may be tried again, and is
-        taken then.
+        """Return the result of the step that was taken. If it raises, it may be tried again, and is
+        then taken again.
         """
         try:
             return step(*arguments)
@@ -126,21 +125,21 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any = None,
-        bare: Optional[Callable[[], Any]] = None,
+        unrecorded: Optional[Callable[[], Any]] = None,
     ) -> None:
-        """Replay the step that has just run and has ``returned`` so: ``eager`` and ``compiled`` do
-        it again, from the state as it is. ``bare`` does so where nobody watches, if that is not
+        """Replay the step that has just run and has ``returned``: ``eager`` and ``compiled`` repeat
+        it from the present state. ``unrecorded`` does so without an observer, if that is not
         ``eager``.
 
-        What goes wrong is told (``failed``), and no reason to end the training.
+        Errors are reported (``failed``) and do not end the training.
         """
         if self._before is None or self.found:
             return
         self._close()
         self.recorder.paused = True
         try:
-            self._replay(kind, self._before, eager, compiled, returned, bare or eager)
-        except Exception as error:  # ours, or of a step that cannot be taken twice
+            self._replay(kind, self._before, eager, compiled, returned, unrecorded or eager)
+        except Exception as error:  # an error of detaudit, or of a step that cannot run twice
             self.fail(error, kind)
         finally:
             self.recorder.paused = False
@@ -153,12 +152,13 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any,
-        bare: Callable[[], Any],
+        unrecorded: Callable[[], Any],
     ) -> None:
         after = self.framework.State(self.recorder.alive())
-        before.add(after)  # what the step itself has made: an optimizer's state begins with zeros
+        # Variables created by the step itself: an optimizer's state begins with zeros
+        before.add(after)
         try:
-            self._compare(kind, before, after, eager, compiled, returned, bare)
+            self._compare(kind, before, after, eager, compiled, returned, unrecorded)
         finally:
             after.restore()
 
@@ -170,7 +170,7 @@ class Pinpoint:
         eager: Callable[[], Any],
         compiled: Optional[Callable[[], Any]],
         returned: Any,
-        bare: Callable[[], Any],
+        unrecorded: Callable[[], Any],
     ) -> None:
         framework = self.framework
         variables = self._others = after.variables
@@ -178,16 +178,16 @@ class Pinpoint:
         replays = self.replays
         wholes: List[Tuple[int, ...]] = []
 
-        def watched() -> Any:
-            self.watch.detailed = not replays
+        def recorded() -> Any:
+            self.op_recorder.detailed = not replays
             with contextlib.ExitStack() as stack:
-                if self.watch.detailed:
-                    stack.enter_context(framework.told_apart(self.watch))
-                stack.enter_context(framework.watching(self.watch))
+                if self.op_recorder.detailed:
+                    stack.enter_context(framework.naming_layers(self.op_recorder))
+                stack.enter_context(framework.recording(self.op_recorder))
                 result = eager()
-            if self.watch.failed:
-                raise RuntimeError(self.watch.failed)
-            replays.append(self.watch.events)
+            if self.op_recorder.failed:
+                raise RuntimeError(self.op_recorder.failed)
+            replays.append(self.op_recorder.events)
             wholes.append(self._ends(variables, result, True))
             return result
 
@@ -200,48 +200,50 @@ class Pinpoint:
             return ends
 
         with framework.eagerly():
-            watched_ends = again(watched, REPLAYS)
-            bare_ends = again(bare, len(watched_ends))
-        compiled_ends = again(compiled, len(watched_ends)) if compiled is not None else []
-        # Where the step ends on the same bits each time, what parted in it was of no consequence:
-        # memory that an operation has left as it found it, for one.
-        parting = first_parting(replays) if len(set(wholes)) > 1 else None
+            recorded_ends = again(recorded, REPLAYS)
+            unrecorded_ends = again(unrecorded, len(recorded_ends))
+        compiled_ends = again(compiled, len(recorded_ends)) if compiled is not None else []
+        # If the step ends with the same bits each time, the difference in it had no consequence:
+        # for example, memory that an operation did not write.
+        difference = first_difference(replays) if len(set(wholes)) > 1 else None
         self.found = StepReplayed(
             kind,
             len(replays[0]),
-            guilty=None if parting is None else described(parting),
-            watched=_counted(watched_ends),
-            eager=_counted(bare_ends),
+            operation=None if difference is None else described(difference),
+            recorded=_counted(recorded_ends),
+            eager=_counted(unrecorded_ends),
             compiled=_counted(compiled_ends),
-            same_watched=same_ends(watched_ends, bare_ends),
-            same_eager=same_ends(bare_ends, compiled_ends) if compiled_ends else None,
-            same_step=ended in (compiled_ends or bare_ends),
+            recorded_matches_eager=same_ends(recorded_ends, unrecorded_ends),
+            eager_matches_compiled=same_ends(unrecorded_ends, compiled_ends)
+            if compiled_ends
+            else None,
+            replay_matches_step=ended in (compiled_ends or unrecorded_ends),
             seconds=_clock() - began,
         )
 
     def begin_live(self) -> bool:
-        """A step of eager code begins: watch it to its end, where it is the one. Whether that has
-        begun now.
+        """Called when a step of eager code begins: observe it to its end if it is the requested
+        one. Return whether this starts now.
         """
         if self.found or self._live is not None or self.recorder.steps != self.step:
             return False
         self._others = self.framework.State.everything(self.recorder.alive())
         self._live = contextlib.ExitStack()
-        self._live.enter_context(self.framework.told_apart(self.watch))
-        self._live.enter_context(self.framework.watching(self.watch))
+        self._live.enter_context(self.framework.naming_layers(self.op_recorder))
+        self._live.enter_context(self.framework.recording(self.op_recorder))
         return True
 
     def end_live(self) -> None:
-        """The step has ended: what was watched of it is what there is, where it could not be
+        """Called when the step has ended: the observed events are the result, because it cannot be
         replayed.
         """
         if not self._close() or self.found:
             return
-        if self.watch.failed:
-            self.fail(self.watch.failed, LIVE)
+        if self.op_recorder.failed:
+            self.fail(self.op_recorder.failed, LIVE)
         else:
-            self.replays.append(self.watch.events)
-            self.found = StepReplayed(LIVE, len(self.watch.events))
+            self.replays.append(self.op_recorder.events)
+            self.found = StepReplayed(LIVE, len(self.op_recorder.events))
 
     def _close(self) -> bool:
         live, self._live = self._live, None
@@ -250,8 +252,8 @@ class Pinpoint:
         return live is not None
 
     def leave(self, folder: str) -> None:
-        """At the end of the process: the findings go to the trace, the events to a file in its
-        folder.
+        """At the end of the process, write the findings to the trace and the events to a file in
+        its folder.
         """
         self._close()
         self.recorder.trace.measure(pinpoint=self.found)
@@ -283,8 +285,8 @@ class Pinpoint:
 
 
 def same_ends(ends: List[Tuple[int, ...]], others: List[Tuple[int, ...]]) -> Optional[bool]:
-    """Do two ways to run the step end on the same bits? Where one parts and they share none, that
-    may be luck.
+    """Do two ways to run the step end with the same bits? If one of them varies and they share no
+    result, this may be chance.
     """
     if set(ends) & set(others):
         return True

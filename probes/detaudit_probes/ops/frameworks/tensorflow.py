@@ -1,33 +1,33 @@
-"""TensorFlow: every operation of eager code, what went in, what came out, what became of the
+"""TensorFlow: every operation of eager code, with its inputs, its outputs and the new state of
 variables.
 
 TensorFlow calls back after each eager operation (``tensorflow/python/framework/op_callbacks.py``).
-An operation on a resource has no output; its variable is fingerprinted instead, and what it was
-before is what it was after the last operation that touched it.
+An operation on a resource has no output, so its variable is fingerprinted instead; its former state
+is its state after the last operation that used it.
 """
 
 import contextlib
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from detaudit_probes.ops.event import Event
-from detaudit_probes.ops.places import told_apart as of_keras
+from detaudit_probes.ops.places import naming_layers as of_keras
+from detaudit_probes.ops.recorder import OperationRecorder as BaseRecorder
 from detaudit_probes.ops.state import State as BaseState
-from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
 from detaudit_probes.recording.fingerprint import canonical_view
 
 
-class Watch(BaseWatch):
+class OperationRecorder(BaseRecorder):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self.line = ""  # of the forward operation whose gradient is being taken
-        # An operation and a tensor of its: where in the forward pass
+        self.line = ""  # the line of the forward operation whose gradient is being taken
+        # By operation and one of its tensors: its place in the forward pass
         self._uses: Dict[Tuple[str, int], List[int]] = {}
         self._made: Set[int] = set()
         self._marks: Dict[int, int] = {}
         self._states: Dict[int, int] = {}
         self._names: Dict[int, str] = {}
-        self._looking = False  # what is read to be fingerprinted is an operation too
+        self._looking = False  # reading a value to fingerprint it is an operation too
 
     def begin(self) -> None:
         super().begin()
@@ -65,7 +65,7 @@ class Watch(BaseWatch):
         for tensor in inputs:
             if _is_handle(tensor):
                 before = self._states.get(tensor._id, NOT_KNOWN)
-                # It is as it was: nothing to look at
+                # It is unchanged: nothing to read
                 still = operation in _READS and before != NOT_KNOWN
                 after = before if still else self._state(tensor)
                 went_in.append(after if before == NOT_KNOWN and operation in _READS else before)
@@ -75,7 +75,7 @@ class Watch(BaseWatch):
             else:
                 went_in.append(self._of(tensor))
         if operation == "ReadVariableOp" and came_out:
-            self._marks[outputs[0]._id] = came_out[0]  # what was read is what was just looked at
+            self._marks[outputs[0]._id] = came_out[0]  # the value read was just fingerprinted
         came_out += [self._of(tensor) for tensor in outputs if not _is_handle(tensor)]
         marks = operation, tuple(went_in), tuple(came_out)
         attributes = _attributes(attrs)
@@ -90,7 +90,7 @@ class Watch(BaseWatch):
         )
 
     def _details(self, operation: str, inputs: Any, outputs: Any) -> Dict[str, Any]:
-        """What is told of an operation besides its fingerprints."""
+        """Return the details of an operation besides its fingerprints."""
         foreign = [
             place
             for place, tensor in enumerate(inputs)
@@ -117,8 +117,8 @@ class Watch(BaseWatch):
         }
 
     def forward(self, operation: str, tensors: Sequence[Any]) -> Optional[Event]:
-        """The event of the forward pass of an operation whose gradient is asked for, by what is
-        left of its tensors.
+        """Return the forward event of an operation whose gradient is requested, from the tensors
+        that remain.
         """
         places = [
             place
@@ -137,21 +137,21 @@ class Watch(BaseWatch):
         return self._names.get(handle, "")
 
     def _of(self, tensor: Any) -> int:
-        """The fingerprint of a tensor, which never changes: what was an output is known where it is
-        an input.
+        """Return the fingerprint of a tensor, which never changes: that of an output is reused for
+        inputs.
         """
         if not hasattr(tensor, "numpy"):
             return NOT_KNOWN
         mark = self._marks.get(tensor._id)
         if mark is None:
-            # The former copies nothing
+            # The former does not copy
             view = tensor._numpy() if hasattr(tensor, "_numpy") else tensor.numpy()
             mark = self._marks[tensor._id] = self._hash(*canonical_view(view))
         return mark
 
     def _state(self, handle: Any) -> Optional[int]:
-        """The fingerprint of the variable behind a handle; None where it is none, or has no value
-        yet.
+        """Return the fingerprint of the variable behind a handle; None if there is none, or it has
+        no value yet.
         """
         import tensorflow as tf
 
@@ -166,7 +166,7 @@ class Watch(BaseWatch):
             return None
 
 
-#: They leave a variable as it is: what it is after one of them, it was before.
+#: Operations that do not change a variable: its state after one of them is its state before.
 _READS = (
     "ReadVariableOp",
     "ResourceGather",
@@ -181,7 +181,7 @@ def _is_handle(tensor: Any) -> bool:
 
 
 def _described(tensor: Any) -> str:
-    """``float32[3, 4]``, and of the handle of a variable ``resource float32[3, 4]``."""
+    """Return ``float32[3, 4]``, and for the handle of a variable ``resource float32[3, 4]``."""
     data = getattr(tensor, "_handle_data", None) if _is_handle(tensor) else None
     if data is not None and data.is_set and len(data.shape_and_type) == 1:
         import tensorflow as tf
@@ -199,7 +199,9 @@ def _limits(tensor: Any) -> Optional[Tuple[int, int]]:
 
 
 def _attributes(attrs: Any) -> Dict[str, Any]:
-    """Eager execution gives them as one flat tuple of names and values; dtypes by name."""
+    """Return the attributes, which eager execution passes as one flat tuple of names and values;
+    dtypes by name.
+    """
     flat = list(attrs or ())
     return {str(name): _plain(value) for name, value in zip(flat[::2], flat[1::2])}
 
@@ -217,16 +219,16 @@ def _plain(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def watching(watch: Watch) -> Iterator[Watch]:
-    """Every eager operation in the block is told to ``watch``."""
+def recording(recorder: OperationRecorder) -> Iterator[OperationRecorder]:
+    """Report every eager operation in the block to ``recorder``."""
     from tensorflow.python.framework import op_callbacks
 
-    watch.begin()
-    op_callbacks.add_op_callback(watch)
+    recorder.begin()
+    op_callbacks.add_op_callback(recorder)
     try:
-        yield watch
+        yield recorder
     finally:
-        op_callbacks.remove_op_callback(watch)
+        op_callbacks.remove_op_callback(recorder)
 
 
 class State(BaseState):
@@ -242,7 +244,7 @@ class State(BaseState):
         eager = context.context()
         if seed is not None and generator is not None:
             eager._rng.setstate(generator)
-        eager.clear_kernel_cache()  # the kernel of a random operation holds the state of its stream
+        eager.clear_kernel_cache()  # the kernel of a random operation stores the state of its stream
 
     @classmethod
     def chosen(cls, variables: List[Any], found: List[Any]) -> List[Any]:
@@ -273,14 +275,16 @@ class State(BaseState):
 
 
 def _readable(variable: Any) -> bool:
-    """Does it hold numbers, here and now? One of a graph or of another process does not."""
+    """Does it have numbers that can be read here and now? A variable of a graph or of another
+    process does not.
+    """
     dtype = variable.dtype
     numbers = dtype.is_floating or dtype.is_integer or dtype.is_complex or dtype.is_bool
     return bool(numbers and hasattr(variable.handle, "_id") and variable.is_initialized())
 
 
 def _operation_seeds() -> Tuple[Any, Any]:
-    """TensorFlow's global seed, and the state of the generator of the operations' seeds."""
+    """Return TensorFlow's global seed, and the state of the generator of the operations' seeds."""
     from tensorflow.python.eager import context
 
     eager = context.context()
@@ -289,9 +293,9 @@ def _operation_seeds() -> Tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def told_apart(watch: Watch) -> Iterator[None]:
-    """Let ``watch`` know, for each operation in the block, its stage and its layer; of a gradient,
-    those of the operation whose gradient it is.
+def naming_layers(recorder: OperationRecorder) -> Iterator[None]:
+    """Tell ``recorder`` the stage and the layer of each operation in the block; a gradient's are
+    those of its forward operation.
     """
     from tensorflow.python import pywrap_tfe
     from tensorflow.python.eager import backprop
@@ -301,19 +305,19 @@ def told_apart(watch: Watch) -> Iterator[None]:
     def differentiated(
         op_name: str, attr_tuple: Any, num_inputs: int, inputs: Any, outputs: Any, *rest: Any
     ) -> Any:
-        made = watch.forward(op_name, [*(inputs or ()), *(outputs or ())])
-        before, watch.stage, line = watch.stage, "gradient", watch.line
-        watch.layers.append(made.layer if made is not None else "")
-        watch.line = made.line if made is not None else ""
+        made = recorder.forward(op_name, [*(inputs or ()), *(outputs or ())])
+        before, recorder.stage, line = recorder.stage, "gradient", recorder.line
+        recorder.layers.append(made.layer if made is not None else "")
+        recorder.line = made.line if made is not None else ""
         try:
             return gradient(op_name, attr_tuple, num_inputs, inputs, outputs, *rest)
         finally:
-            watch.stage, watch.line = before, line
-            watch.layers.pop()
+            recorder.stage, recorder.line = before, line
+            recorder.layers.pop()
 
     pywrap_tfe.TFE_Py_RegisterGradientFunction(differentiated)
     try:
-        with of_keras(watch):
+        with of_keras(recorder):
             yield
     finally:
         pywrap_tfe.TFE_Py_RegisterGradientFunction(gradient)
@@ -321,7 +325,7 @@ def told_apart(watch: Watch) -> Iterator[None]:
 
 @contextlib.contextmanager
 def eagerly() -> Iterator[None]:
-    """What is a ``tf.function`` is executed operation by operation in the block."""
+    """Execute every ``tf.function`` in the block operation by operation."""
     import tensorflow as tf
 
     before = tf.config.functions_run_eagerly()
@@ -333,8 +337,8 @@ def eagerly() -> Iterator[None]:
 
 
 def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
-    """What a step ends on, as arrays that may be live memory: the weights that are trained, or
-    every variable and what it has returned.
+    """Return the end state of a step, as arrays that may be live memory: the trained weights, or
+    every variable and the returned values.
     """
     import tensorflow as tf
 
@@ -345,7 +349,7 @@ def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
 
 
 def _call(operation: str, attributes: Dict[str, Any]) -> Tuple[Tuple[str, Any], ...]:
-    """How ``tf.raw_ops`` takes the operation."""
+    """Return how ``tf.raw_ops`` takes the operation."""
     from tensorflow.python.framework import op_def_registry
 
     definition = op_def_registry.get(operation)

@@ -1,8 +1,8 @@
-"""Torch: every operation that reaches a kernel, what went in, what came out, and what it wrote.
+"""Torch: every operation that reaches a kernel, with its inputs, its outputs, and what it wrote.
 
-A dispatch mode sees each operation below autograd, those of the backward pass among them
-(``torch/utils/_python_dispatch.py``). An operation that writes into its inputs, and by ``out=``, is
-told by its schema; what it has written is an output. A view computes nothing and is no event.
+A dispatch mode sees each operation below autograd, including those of the backward pass
+(``torch/utils/_python_dispatch.py``). The schema shows which operations write into their inputs,
+also by ``out=``; what they have written is an output. A view computes nothing and is not an event.
 """
 
 import contextlib
@@ -11,15 +11,14 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set, Tuple
 
 from detaudit_probes.ops.event import Event
 from detaudit_probes.ops.frameworks import torch_tensors as of
-from detaudit_probes.ops.places import told_apart as of_keras
+from detaudit_probes.ops.places import naming_layers as of_keras
+from detaudit_probes.ops.recorder import OperationRecorder as BaseRecorder
 from detaudit_probes.ops.state import State as BaseState
 from detaudit_probes.ops.state import Way
-from detaudit_probes.ops.watch import Watch as BaseWatch
 from detaudit_probes.protocol import NOT_KNOWN
 from detaudit_probes.recording.fingerprint import canonical_view
 
-#: The fingerprint of memory that nothing has been written to yet. Who reads it gets whatever lies
-#: there.
+#: The fingerprint of memory that was not written yet. Code that reads it gets arbitrary content.
 BLANK = 1
 _EMPTY = (
     "empty",
@@ -29,8 +28,7 @@ _EMPTY = (
     "new_empty",
     "new_empty_strided",
 )
-#: Results that are notes of a kernel for its backward pass, some of their memory never written to,
-#: by their places.
+#: Results that a kernel stores for its backward pass, partly in unwritten memory, by their places.
 _SCRATCH = {
     "_ctc_loss": (1,),
     "mkldnn_rnn_layer": (3,),
@@ -47,7 +45,7 @@ _SCRATCH = {
 
 
 class _Noted(NamedTuple):
-    """What was seen of an operation before it was executed."""
+    """What was observed of an operation before it was executed."""
 
     name: str
     given: List[Tuple[Any, Any]]
@@ -55,20 +53,20 @@ class _Noted(NamedTuple):
     generators: List[Any]
     inputs: Tuple[int, ...]
     details: Dict[str, Any]
-    silent: bool  # a view, or of tensors that are not looked at: no event
+    silent: bool  # a view, or an operation on tensors that are not observed: no event
 
 
-class Watch(BaseWatch):
+class OperationRecorder(BaseRecorder):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         # Layer and line of a forward operation, by sequence number
         self._forward: Dict[int, Tuple[str, str]] = {}
-        self._sequence = 0  # how many nodes autograd had made at the last operation
-        # Weak references: while there is one, no other has that address
+        self._sequence = 0  # the number of autograd's nodes at the last operation
+        # Weak references: while one is alive, no other tensor has its address
         self._storages: Dict[int, Any] = {}
-        self._made: Set[int] = set()  # those that an operation has written to
+        self._made: Set[int] = set()  # the storages that an operation has written to
         self._blank: Set[int] = set()
-        # Those that were enlarged: what was there is, and the rest is blank
+        # Storages that were enlarged: the former content is kept, the rest is unwritten
         self._unknown: Set[int] = set()
         self._names: Dict[int, str] = {}
 
@@ -86,8 +84,8 @@ class Watch(BaseWatch):
         }
 
     def execute(self, function: Any, arguments: Any, named: Any) -> Any:
-        """The operation, told as an event. What goes wrong while it is looked at ends the watch,
-        not the training.
+        """Execute the operation and report it as an event. An error while it is observed ends the
+        observation, not the training.
         """
         looked = not self.failed and hasattr(function, "_schema")
         noted = self._tried(self._before, function, arguments, named) if looked else None
@@ -173,10 +171,10 @@ class Watch(BaseWatch):
         )
 
     def _remember(self, torch: Any, tensors: Any) -> None:
-        """For whom a forward operation works, by the number of the node that autograd has just made
-        for it.
+        """Store the owner of a forward operation under the number of the node that autograd has
+        just created for it.
 
-        Where more than one was made, or the operation needs none, it is not known whose it is.
+        If more than one was created, or the operation needs none, its owner is unknown.
         """
         now = torch._C._autograd._get_sequence_nr()
         made, self._sequence = now - self._sequence, now
@@ -208,7 +206,7 @@ class Watch(BaseWatch):
         }
 
     def _key(self, tensor: Any) -> int:
-        """The storage that a tensor is a view of."""
+        """Return the storage that a tensor is a view of."""
         from torch.multiprocessing.reductions import StorageWeakRef
 
         storage = tensor.untyped_storage()
@@ -227,9 +225,9 @@ class Watch(BaseWatch):
 
 
 @contextlib.contextmanager
-def watching(watch: Watch) -> Iterator[Watch]:
-    """Every operation of this thread in the block, and of its backward passes, is told to
-    ``watch``.
+def recording(recorder: OperationRecorder) -> Iterator[OperationRecorder]:
+    """Report every operation of this thread in the block, and of its backward passes, to
+    ``recorder``.
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -239,29 +237,29 @@ def watching(watch: Watch) -> Iterator[Watch]:
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            return watch.execute(func, args, kwargs or {})
+            return recorder.execute(func, args, kwargs or {})
 
-    watch.begin()
+    recorder.begin()
     with Mode():
-        yield watch
+        yield recorder
 
 
 @contextlib.contextmanager
-def told_apart(watch: Watch) -> Iterator[None]:
-    with of_keras(watch):
+def naming_layers(recorder: OperationRecorder) -> Iterator[None]:
+    with of_keras(recorder):
         yield
 
 
 @contextlib.contextmanager
 def eagerly() -> Iterator[None]:
-    """Nothing: what is not compiled is eager."""
+    """Does nothing: code that is not compiled is eager."""
     yield
 
 
 class State(BaseState):
     @classmethod
     def chosen(cls, variables: List[Any], found: List[Any]) -> List[Any]:
-        """And the parameters and buffers of modules that are not Keras'."""
+        """Add the parameters and buffers of modules that are not Keras'."""
         mine = [one._value for one in variables]
         mine += [
             one
@@ -281,7 +279,7 @@ class State(BaseState):
 
     @staticmethod
     def read(variable: Any) -> Any:
-        """Its value, and the gradient that lies there: a step may add to it."""
+        """Return its value and its gradient, because a step may add to that."""
         return _Kept(
             variable.detach().clone(),
             None if variable.grad is None else variable.grad.detach().clone(),
@@ -298,8 +296,8 @@ class State(BaseState):
 
     @staticmethod
     def generators(found: List[Any]) -> List[Way]:
-        """The default generators (one of a script's own is known to nobody but the script), and
-        Torch's optimizers.
+        """Return the default generators (only the script knows a generator of its own), and Torch's
+        optimizers.
         """
         import torch
 
@@ -330,7 +328,7 @@ def ends(variables: List[Any], returned: Any, whole: bool = False) -> List[Any]:
 
 
 def stepping(pinpoint: Any, model: Any, given: Any) -> Any:
-    """``model``'s train function ``given``, which replays the step that is to be, each time on a
+    """Return ``model``'s train function ``given``, which replays the requested step, each time on a
     copy of its batch.
     """
     import keras

@@ -1,9 +1,9 @@
-"""What an operation of Torch is given and gives: its arguments, its tensors, their bits."""
+"""The arguments and results of a Torch operation: its tensors and their bits."""
 
 from typing import Any, Dict, List, Optional, Tuple
 
 GENERATOR = "generator"
-#: Operations that overwrite what they are given, whatever it is.
+#: Operations that overwrite their argument, whatever it contains.
 _OVERWRITES = (
     "copy_",
     "fill_",
@@ -22,13 +22,13 @@ _OVERWRITES = (
 
 
 def is_overwritten(name: str, argument: Any) -> bool:
-    """Does nobody read what the argument holds? So it is with ``out=`` as well."""
+    """Is the argument's content never read? This is also so for ``out=``."""
     written = argument.alias_info is not None and argument.alias_info.is_write
     return written and (name in _OVERWRITES or argument.kwarg_only)
 
 
 def given(function: Any, arguments: Any, named: Any) -> List[Tuple[Any, Any]]:
-    """What the operation is given: (argument of its schema, value)."""
+    """Return the operation's arguments: (argument of its schema, value)."""
     schema = function._schema.arguments
     return list(zip(schema, arguments)) + [
         (one, named[one.name]) for one in schema if one.name in named
@@ -36,7 +36,7 @@ def given(function: Any, arguments: Any, named: Any) -> List[Tuple[Any, Any]]:
 
 
 def is_view(function: Any) -> bool:
-    """Does what it returns share its memory with what it is given, unchanged?"""
+    """Does its result share its memory with an argument, unchanged?"""
     return any(
         one.alias_info is not None and not one.alias_info.is_write
         for one in function._schema.returns
@@ -54,8 +54,8 @@ def tensors(value: Any) -> List[Any]:
 
 
 def is_real(tensor: Any) -> bool:
-    """Does it hold elements, in a storage of its own kind? Others (meta, fake, sparse) are not
-    looked at.
+    """Does it have elements in a storage of its own kind? Others (meta, fake, sparse) are not
+    observed.
     """
     import torch
 
@@ -67,8 +67,8 @@ def is_real(tensor: Any) -> bool:
 
 
 def bits(tensor: Any) -> Optional[Any]:
-    """The elements as an array that may be live memory; dtypes that NumPy lacks as integers of
-    their size.
+    """Return the elements as an array that may be live memory; dtypes that NumPy lacks as integers
+    of their size.
     """
     import torch
 
@@ -84,7 +84,7 @@ def bits(tensor: Any) -> Optional[Any]:
 
 
 def drawn_from(torch: Any, function: Any, given: Any, tensors: Any) -> List[Any]:
-    """The generators whose state the operation takes and leaves: the one that it is given, or the
+    """Return the generators whose state the operation changes: the given one, or the
     default one.
     """
     if torch.Tag.nondeterministic_seeded not in function.tags:
@@ -105,7 +105,7 @@ def described(tensor: Any) -> str:
 
 
 def limits(tensor: Any) -> Optional[Tuple[int, int]]:
-    """The least and the greatest element, of whole numbers."""
+    """Return the smallest and the largest element of whole numbers."""
     value = (
         bits(tensor) if not tensor.dtype.is_floating_point and not tensor.dtype.is_complex else None
     )
@@ -114,13 +114,13 @@ def limits(tensor: Any) -> Optional[Tuple[int, int]]:
 
 
 def attributes(given: Any) -> Dict[str, Any]:
-    """What is no tensor, by name."""
+    """Return the arguments that are not tensors, by name."""
     return {argument.name: _plain(value) for argument, value in given if not tensors(value)}
 
 
 def call(given: Any) -> Tuple[Tuple[str, Any], ...]:
-    """How ``torch.ops`` takes the operation: tensors by their places, of those in a list some may
-    be None.
+    """Return how ``torch.ops`` takes the operation: tensors by their places; in a list, some may be
+    None.
     """
     found, place = [], 0  # type: List[Tuple[str, Any]], int
     for argument, value in given:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from detaudit_probes.declare import Compare, Pin, Setting, Source
 from detaudit_probes.protocol import NO_ORDERS, as_mapping
 
-from detaudit.commands.scan.experiments.loosen import RACE_PAIRS, acted, shown
+from detaudit.commands.scan.experiments.unpin import RACE_PAIRS, acted, shown
 from detaudit.core.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import excluded_rate
-from detaudit.core.divergence import IGNORED, Agreement, Divergence, Incomparable
+from detaudit.core.divergence import IGNORED, Divergence, Incomparable, Match
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import Tally, compare_finals, compare_finished, tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
@@ -50,7 +50,7 @@ def condition_of(
         condition = condition.with_pin(known[pin])
     condition = condition.with_settings(setting.settings).with_environment(setting.environment)
     if not plan.recorded:
-        condition = condition.with_orders(watch=False)
+        condition = condition.with_orders(record=False)
     return replace(
         condition,
         model=model,
@@ -103,11 +103,11 @@ def _grouped(
     groups: list[list[Tried]] = []
     divergence, problem = None, None
     for one in tried:
-        if one.example is None or not one.tally.agreed or one.tally.parted:
+        if one.example is None or not one.tally.matching or one.tally.differing:
             continue
         for group in groups:
             same = _same(plan, group[0].example, one.example)
-            if isinstance(same, Agreement):
+            if isinstance(same, Match):
                 group.append(one)
                 break
             if isinstance(same, Incomparable):  # it belongs to no group, and is no group of its own
@@ -122,7 +122,7 @@ def _grouped(
 
 def _same(
     plan: Compare, a: Finished | None, b: Finished | None
-) -> Agreement | Divergence | Incomparable:
+) -> Match | Divergence | Incomparable:
     """Whether two settings gave the same bits.
 
     Two procedures (resumed or through) need not have the same steps, and under XLA less is observed
@@ -139,27 +139,29 @@ def _same(
     )
 
 
-def judge(source: Source, seen: list[Grouped]) -> Verdict:
+def judge(source: Source, observed: list[Grouped]) -> Verdict:
     """The verdict on a source with settings, from what every model showed."""
-    tried = [(one, model.model) for model in seen for one in model.tried]
+    tried = [(one, model.model) for model in observed for one in model.tried]
     base = Verdict(
         source.id,
         ERROR,
         "",
         trials=tuple(sorted({number for one, _ in tried for number in one.tally.trials})),
         counts=tuple(one.tally.count(one.setting.name) for one, _ in tried),
-        settings=tuple((model.model, model.groups) for model in seen),
+        settings=tuple((model.model, model.groups) for model in observed),
     )
-    parting = [(one, model) for one, model in tried if one.tally.parted]
-    if parting:
-        return _parting(source, seen, base)
+    differing = [(one, model) for one, model in tried if one.tally.differing]
+    if differing:
+        return _judge_differing(source, observed, base)
     unavailable = [one.tally.unavailable for one, _ in tried if one.tally.unavailable]
-    usable = [model for model in seen if sum(bool(one.tally.agreed) for one in model.tried) > 1]
+    usable = [
+        model for model in observed if sum(bool(one.tally.matching) for one in model.tried) > 1
+    ]
     problems = [reason for one, _ in tried for reason in one.tally.problems]
-    problems += [model.problem for model in seen if model.problem]
+    problems += [model.problem for model in observed if model.problem]
     if not usable and unavailable and not problems:
         return replace(base, verdict=SKIPPED, reason=unavailable[0])
-    disagreeing = [model for model in seen if len(model.groups) > 1 and model.divergence]
+    disagreeing = [model for model in observed if len(model.groups) > 1 and model.divergence]
     if disagreeing:
         first = disagreeing[0]
         return replace(
@@ -179,14 +181,14 @@ def judge(source: Source, seen: list[Grouped]) -> Verdict:
             verdict=SKIPPED,
             reason=("not exercised: nothing in these trainings touched it" + _untried(unavailable)),
         )
-    agreed = min(one.tally.agreed for one, _ in tried if one.tally.agreed)
+    matching = min(one.tally.matching for one, _ in tried if one.tally.matching)
     return replace(
         base,
         verdict=REPRODUCIBLE,
-        excluded=excluded_rate(agreed),
+        excluded_rate=excluded_rate(matching),
         reason=(
-            f"every setting gives the same bits on {len(usable)} models; not observed in {agreed} pairs a setting "
-            f"(a rate above {excluded_rate(agreed):.0%} is excluded)" + _untried(unavailable)
+            f"every setting gives the same bits on {len(usable)} models; not observed in {matching} pairs a setting "
+            f"(a rate above {excluded_rate(matching):.0%} is excluded)" + _untried(unavailable)
         ),
     )
 
@@ -204,25 +206,26 @@ def _untried(reasons: list[str]) -> str:
     return f"; not tried: {reasons[0]}" if reasons else ""
 
 
-def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
+def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> Verdict:
     """Some setting does not repeat itself: one that does, on the same model, is the pin."""
-    guilty = [model for model in seen if any(one.tally.parted for one in model.tried)]
+    unsteady = [model for model in observed if any(one.tally.differing for one in model.tried)]
     model = next(
-        (model for model in guilty if all(one.tally.parted for one in model.tried)), guilty[0]
+        (model for model in unsteady if all(one.tally.differing for one in model.tried)),
+        unsteady[0],
     )
-    parted = [one for one in model.tried if one.tally.parted]
+    differing = [one for one in model.tried if one.tally.differing]
     steady = [
         one
         for one in model.tried
-        if one.tally.agreed and not one.tally.parted and not one.tally.problems
+        if one.tally.matching and not one.tally.differing and not one.tally.problems
     ]
     names, short = (
-        ", ".join(one.setting.name for one in parted),
+        ", ".join(one.setting.name for one in differing),
         model.model.removeprefix("source:"),
     )
-    counts = f"{parted[0].tally.parted} of {parted[0].tally.pairs} pairs part"
-    base = replace(base, divergence=parted[0].tally.divergence)
-    if len(parted) == len(model.tried):
+    counts = f"{differing[0].tally.differing} of {differing[0].tally.pairs} pairs part"
+    base = replace(base, divergence=differing[0].tally.divergence)
+    if len(differing) == len(model.tried):
         return replace(
             base,
             verdict=BROKEN,
@@ -243,7 +246,9 @@ def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
             f"{(reasons or ['nothing was tried'])[0]}",
         )
     if source.experiment.race:
-        steady = [one for one in steady if any(shown(other.tally, one.tally) for other in parted)]
+        steady = [
+            one for one in steady if any(shown(other.tally, one.tally) for other in differing)
+        ]
     if not steady:
         return replace(
             base,
@@ -252,14 +257,14 @@ def _parting(source: Source, seen: list[Grouped], base: Verdict) -> Verdict:
         )
     # A setting may be a pin that it does not name (one thread); one that was seen to part is never
     # advised.
-    held = next(
+    advised = next(
         (pin for one in steady for pin in one.setting.pins),
         next((pin.id for pin in source.pins for one in steady if _is_pin(pin, one.setting)), None),
     )
     return replace(
         base,
         verdict=NEEDS_PIN,
-        pin=held,
+        pin=advised,
         reason=f"{names} on {short} does not repeat itself ({counts}); {steady[0].setting.name} does",
     )
 

@@ -26,7 +26,7 @@ def cost(
     for number in range(alternations):
         pair = []
         for condition in (none, recipe):
-            timed = condition.with_settings(epochs).with_orders(watch=False)
+            timed = condition.with_settings(epochs).with_orders(record=False)
             trial = Trial(timed, 2 * number)
             found = yield [trial]
             pair.append(_step_time(found[trial]))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from detaudit_probes.declare import Pin
 
-from detaudit.commands.scan.experiments.loosen import RACE_PAIRS
+from detaudit.commands.scan.experiments.unpin import RACE_PAIRS
 from detaudit.commands.scan.findings import Recipe, Rung
 from detaudit.core.condition import Condition, pairs
 from detaudit.core.counting import excluded_rate
@@ -43,7 +43,7 @@ def ladder(
     counts = dict.fromkeys(conditions, 1)
     tallies = _tallies(conditions, found, counts)
     for rung in rungs:
-        if not _agrees_everywhere(tallies, rung.id) or _stronger_that_differs(
+        if not _matches_everywhere(tallies, rung.id) or _stronger_that_differs(
             rung, rungs, known, tallies
         ):
             continue
@@ -55,7 +55,7 @@ def ladder(
             for trial in some
         ]
         tallies = _tallies(conditions, found, counts)
-        if _agrees_everywhere(tallies, rung.id):
+        if _matches_everywhere(tallies, rung.id):
             break
     tried = [
         _rung(rung, below, base, known, tallies, models, found)
@@ -77,19 +77,20 @@ def _stronger_that_differs(
         other.id for other in rungs if other is not rung and recipes.includes(other, rung, known)
     ]
     return next(
-        (tally for (other, _), tally in tallies.items() if other in stronger and tally.parted), None
+        (tally for (other, _), tally in tallies.items() if other in stronger and tally.differing),
+        None,
     )
 
 
 def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
     """The rung, judged with what a stronger one showed."""
-    if rung.holds is False or stronger is None:
+    if rung.works is False or stronger is None:
         return rung
     return replace(
         rung,
-        holds=False,
+        works=False,
         reason=(
-            f"a stronger recipe does not work: {stronger.parted} of {stronger.pairs} of its pairs differ on "
+            f"a stronger recipe does not work: {stronger.differing} of {stronger.pairs} of its pairs differ on "
             f"{stronger.condition.model}"
         ),
     )
@@ -98,7 +99,7 @@ def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
 def refuted(rungs: Sequence[Rung], proof: Recipe) -> tuple[Rung, ...]:
     """The rungs after a proof in which a pair differed: the one that it was about does not work."""
     return tuple(
-        replace(rung, holds=False, reason=proof.reason) if rung.id == proof.rung else rung
+        replace(rung, works=False, reason=proof.reason) if rung.id == proof.rung else rung
         for rung in rungs
     )
 
@@ -113,9 +114,11 @@ def _tallies(conditions: Conditions, found: Found, counts: Mapping[Key, int]) ->
     }
 
 
-def _agrees_everywhere(tallies: Tallies, rung: str) -> bool:
+def _matches_everywhere(tallies: Tallies, rung: str) -> bool:
     return all(
-        not one.parted and not one.problems for (whose, _), one in tallies.items() if whose == rung
+        not one.differing and not one.problems
+        for (whose, _), one in tallies.items()
+        if whose == rung
     )
 
 
@@ -129,23 +132,23 @@ def _rung(
     found: Found,
 ) -> Rung:
     mine = [tallies[rung.id, model] for model in models]
-    parted = [one for one in mine if one.parted]
+    differing = [one for one in mine if one.differing]
     problems = [reason for one in mine for reason in (*one.problems, one.unavailable) if reason]
-    holds, reason = True, ""
-    if parted:
-        names = ", ".join(one.condition.model for one in parted)
-        holds, reason = False, f"runs part on {names}"
+    works, reason = True, ""
+    if differing:
+        names = ", ".join(one.condition.model for one in differing)
+        works, reason = False, f"runs part on {names}"
     elif problems:
-        holds, reason = None, problems[0]
+        works, reason = None, problems[0]
     else:
-        least = min(one.agreed for one in mine)
+        least = min(one.matching for one in mine)
         reason = f"not observed in {least} or more pairs a model (a rate above {excluded_rate(least):.0%} is excluded)"
     return Rung(
         id=rung.id,
         title=rung.title,
         lines=recipes.lines(rung, known, base.backend, base.seed),
         environment=recipes.environment(rung, known),
-        holds=holds,
+        works=works,
         reason=reason,
         counts=tuple(one.count(rung.id) for one in mine),
         changes=_changes(rung, below, tallies, models, found),
@@ -220,8 +223,8 @@ def _other_values(
         model
         for model in before
         if model in now
-        and not tallies[below.id, model].parted
-        and not tallies[rung.id, model].parted
+        and not tallies[below.id, model].differing
+        and not tallies[rung.id, model].differing
     ]
     moved = [model for model in steady if before[model].trace.final != now[model].trace.final]
     return [f"other values than without it ({', '.join(moved)})"] if moved else []
@@ -229,7 +232,7 @@ def _other_values(
 
 def weakest(rungs: Sequence[Rung]) -> Rung | None:
     """The weakest rung that holds, or None."""
-    return next((rung for rung in rungs if rung.holds), None)
+    return next((rung for rung in rungs if rung.works), None)
 
 
 def costs(rung: Rung, ratios: Sequence[float]) -> Rung:

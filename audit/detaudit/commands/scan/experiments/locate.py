@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from detaudit_probes.declare import EVERY_BACKEND, Pin, Source
 
-from detaudit.commands.scan.experiments.loosen import arms
+from detaudit.commands.scan.experiments.unpin import arms
 from detaudit.core.condition import Condition, pair
 from detaudit.core.experiment import Experiment
 from detaudit.core.pinpoint import judged
@@ -25,15 +25,20 @@ def locate(
     """
     verdict = yield from experiment
     where = verdict.divergence
-    parted = next(
-        (count.model for count in verdict.counts if count.name == "loose" and count.parted), None
+    differing = next(
+        (count.model for count in verdict.counts if count.name == "unpinned" and count.differing),
+        None,
     )
-    if verdict.verdict not in (NEEDS_PIN, BROKEN) or parted is None or source.experiment.procedure:
+    if (
+        verdict.verdict not in (NEEDS_PIN, BROKEN)
+        or differing is None
+        or source.experiment.procedure
+    ):
         return verdict
     if base.backend not in EVERY_BACKEND:
         return verdict
     if where is None or where.step is None or where.stage in CAME_IN:
         return verdict
-    trials = pair(arms(source, parted, base, known).loose.with_orders(pinpoint=where.step), 0)
+    trials = pair(arms(source, differing, base, known).unpinned.with_orders(pinpoint=where.step), 0)
     found = yield list(trials)
     return replace(verdict, pinpoint=judged([found[trial] for trial in trials]))

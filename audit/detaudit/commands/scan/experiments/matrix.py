@@ -7,7 +7,7 @@ from detaudit_probes.declare import Pin, Source
 
 from detaudit.commands.scan.findings import Cell
 from detaudit.core.condition import Condition, pair
-from detaudit.core.divergence import IGNORED, Agreement, Incomparable
+from detaudit.core.divergence import IGNORED, Incomparable, Match
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.tally import compare_finished
 
@@ -31,7 +31,7 @@ def matrix(
     """
     generators = [name for name in generators if name in sources]
     components = [name for name in components if name in sources]
-    held = {component: _condition(base, sources[component], ()) for component in components}
+    baseline = {component: _condition(base, sources[component], ()) for component in components}
     cells = {
         (component, generator): _condition(
             base.without((generator,), known), sources[component], (generator,)
@@ -39,7 +39,7 @@ def matrix(
         for component in components
         for generator in generators
     }
-    asked = {condition: pair(condition, 0) for condition in (*held.values(), *cells.values())}
+    asked = {condition: pair(condition, 0) for condition in (*baseline.values(), *cells.values())}
     found = yield [trial for one in asked.values() for trial in one]
 
     def look(condition: Condition) -> tuple[Finished, Finished]:
@@ -47,17 +47,17 @@ def matrix(
         return found[left], found[right]
 
     return tuple(
-        _cell(component, generator, look(held[component]), look(condition))
+        _cell(component, generator, look(baseline[component]), look(condition))
         for (component, generator), condition in cells.items()
     )
 
 
-def _condition(base: Condition, source: Source, loose: tuple[str, ...]) -> Condition:
+def _condition(base: Condition, source: Source, unpinned: tuple[str, ...]) -> Condition:
     plan = source.experiment
     return replace(
         base,
         model=plan.models[0],
-        loose=loose,
+        unpinned=unpinned,
         feed=source.id if plan.feed else None,
         procedure=source.id if plan.procedure else None,
     )
@@ -66,16 +66,16 @@ def _condition(base: Condition, source: Source, loose: tuple[str, ...]) -> Condi
 def _cell(
     component: str,
     generator: str,
-    held: tuple[Finished, Finished],
-    loose: tuple[Finished, Finished],
+    baseline: tuple[Finished, Finished],
+    unpinned: tuple[Finished, Finished],
 ) -> Cell:
-    trials = tuple(one.number for one in (*held, *loose))
-    pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (held, loose))
+    trials = tuple(one.number for one in (*baseline, *unpinned))
+    pinned, free = (compare_finished(*both, ignore=IGNORED) for both in (baseline, unpinned))
     for compared in (pinned, free):
         if isinstance(compared, Incomparable):
             return Cell(component, generator, None, compared.reason, trials)
-    if not isinstance(pinned, Agreement):
+    if not isinstance(pinned, Match):
         return Cell(component, generator, None, "differs with every generator pinned", trials)
-    decides = not isinstance(free, Agreement)
+    decides = not isinstance(free, Match)
     reason = "loose, the pair parts" if decides else "loose, the pair still agrees"
     return Cell(component, generator, decides, reason, trials)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from detaudit_probes.declare import Loosen, Pin, Source
+from detaudit_probes.declare import Pin, Source, Unpin
 from detaudit_probes.placebos import Placebo
 
-from detaudit.commands.scan.experiments.loosen import arms
+from detaudit.commands.scan.experiments.unpin import arms
 from detaudit.commands.scan.findings import Placebo as Finding
 from detaudit.core.condition import Condition, Trial, pair
-from detaudit.core.divergence import IGNORED, Agreement, Comparison, Divergence, Incomparable
+from detaudit.core.divergence import IGNORED, Comparison, Divergence, Incomparable, Match
 from detaudit.core.experiment import Experiment, Found
 from detaudit.core.tally import compare_finished
 
@@ -28,8 +28,8 @@ def arms_of(
 ) -> Arms:
     """The three conditions; they differ by the placebo and by the pin alone."""
     source = sources[placebo.claims]
-    if isinstance(source.experiment, Loosen):
-        alone = arms(source, source.experiment.models[0], base, known).loose
+    if isinstance(source.experiment, Unpin):
+        alone = arms(source, source.experiment.models[0], base, known).unpinned
     else:
         alone = replace(base, model=placebo.model).without((placebo.claims,), known)
     tried = alone.with_environment(placebo.environment)
@@ -52,11 +52,13 @@ def placebo(
     }
     found = yield [trial for some in asked.values() for trial in some]
     judged = (
-        _holding(one, three, asked, found) if one.holds else _changing(one, three, asked, found)
+        _matching(one, three, asked, found)
+        if one.promises_match
+        else _changing(one, three, asked, found)
     )
     numbers = tuple(sorted({found[trial].number for some in asked.values() for trial in some}))
     yours = any(name in inherited for name in one.environment)
-    return replace(judged, trials=numbers, yours=yours)
+    return replace(judged, trials=numbers, set_in_environment=yours)
 
 
 def untried(one: Placebo, reason: str, inherited: Mapping[str, str]) -> Finding:
@@ -70,7 +72,7 @@ def untried(one: Placebo, reason: str, inherited: Mapping[str, str]) -> Finding:
     )
 
 
-def _holding(
+def _matching(
     one: Placebo, three: Arms, asked: Mapping[Condition, tuple[Trial, Trial]], found: Found
 ) -> Finding:
     """It is said to make runs agree: do they part with it, and agree with the real pin?"""
@@ -80,7 +82,7 @@ def _holding(
     problem = next(
         (each.reason for each in (alone, tried, real) if isinstance(each, Incomparable)), None
     )
-    if problem or isinstance(alone, Agreement) or isinstance(real, Divergence):
+    if problem or isinstance(alone, Match) or isinstance(real, Divergence):
         return _finding(one, None, problem or "the real pin made no difference here")
     if isinstance(tried, Divergence):
         return _finding(
@@ -102,13 +104,13 @@ def _changing(
     problem = next(
         (each.reason for each in (tried, real, *steady) if isinstance(each, Incomparable)), None
     )
-    if problem or not all(isinstance(each, Agreement) for each in steady):
+    if problem or not all(isinstance(each, Match) for each in steady):
         return _finding(one, None, problem or "a setting does not repeat itself here")
-    if isinstance(real, Agreement):
+    if isinstance(real, Match):
         return _finding(
             one, None, "the real pin changes no bits here, so nothing tells the two apart"
         )
-    if isinstance(tried, Agreement):
+    if isinstance(tried, Match):
         return _finding(
             one, True, f"the bits are those of no setting at all; {one.real} gives others"
         )

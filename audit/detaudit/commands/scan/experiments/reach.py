@@ -8,7 +8,7 @@ from detaudit_probes.declare import Compare, Pin, Source
 from detaudit.commands.scan.experiments.compare import condition_of
 from detaudit.commands.scan.findings import Level
 from detaudit.core.condition import Condition, Trial, pair
-from detaudit.core.divergence import IGNORED, Agreement, Comparison, Divergence
+from detaudit.core.divergence import IGNORED, Comparison, Divergence, Match
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import compare_finals, compare_finished
 
@@ -73,7 +73,7 @@ def _another_order(condition: Condition) -> Condition:
     """Everything pinned, at other values of what a second machine would have: its hash seed and its
     folders.
     """
-    return replace(condition, loose=(*condition.loose, "directory-order")).with_environment(
+    return replace(condition, unpinned=(*condition.unpinned, "directory-order")).with_environment(
         {"PYTHONHASHSEED": "4321"}
     )
 
@@ -152,23 +152,23 @@ def _level(level: Step, found: Found) -> Level:
     if not level.pairs:
         return Level(level.id, level.title, None, level.reason)
     numbers = tuple(sorted({found[trial].number for _, *both in level.pairs for trial in both}))
-    parted: dict[str, Divergence] = {}
-    agreeing, problems = set(), []
+    differing: dict[str, Divergence] = {}
+    matching, problems = set(), []
     for model, left, right in level.pairs:
         same = _same(level, found[left], found[right])
         if isinstance(same, Divergence):
-            parted.setdefault(model.removeprefix("source:"), same)
-        elif isinstance(same, Agreement):
-            agreeing.add(model.removeprefix("source:"))
+            differing.setdefault(model.removeprefix("source:"), same)
+        elif isinstance(same, Match):
+            matching.add(model.removeprefix("source:"))
         else:
             problems.append(same.reason)
-    if parted:
+    if differing:
         return Level(
             level.id,
             level.title,
             False,
-            f"other bits on {', '.join(parted)}",
-            next(iter(parted.values())),
+            f"other bits on {', '.join(differing)}",
+            next(iter(differing.values())),
             numbers,
         )
     if problems:
@@ -177,7 +177,7 @@ def _level(level: Step, found: Found) -> Level:
         level.id,
         level.title,
         True,
-        f"the same bits on {', '.join(sorted(agreeing))}",
+        f"the same bits on {', '.join(sorted(matching))}",
         trials=numbers,
     )
 

@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 
 from detaudit.cli.options import (
-    Backend,
     Json,
     Junit,
     Markdown,
@@ -18,13 +17,13 @@ from detaudit.cli.options import (
     Verbose,
     interpreter_path,
 )
-from detaudit.cli.output import hand_over, tell_how_to_go_on
+from detaudit.cli.output import hand_over, print_how_to_continue
 
 EXAMPLE = "Example: detaudit again --seed 3"
 
 
 def again_command(
-    backend: Backend = "tensorflow",
+    backend: Annotated[str, typer.Option(metavar="NAME", help="The backend.")] = "tensorflow",
     python: Python = sys.executable,
     seed: Seed = 1,
     probes: Annotated[
@@ -56,9 +55,9 @@ def again_command(
     targets = {"json": json, "markdown": markdown, "junit": junit}
     for path in targets.values():
         write.check_target(path)
-    with Drawing(Console(stderr=True), searching=True) as drawing:
+    with Drawing(Console(stderr=True)) as drawing:
         audit = session.run(options, drawing, str(resume) if resume else None)
     document = common.document(v1.AgainReport, audit, conclude(audit))
     hand_over(document, targets, verbose)
-    tell_how_to_go_on("again", audit, document.exit_code)
+    print_how_to_continue(audit, document.exit_code)
     raise typer.Exit(document.exit_code)

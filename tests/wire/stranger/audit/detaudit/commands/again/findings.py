@@ -26,6 +26,6 @@ class AgainAudit:
     began: str = ""
     seconds: float = 0.0
     strict: bool = False
-    cut: bool = False
+    over_budget: bool = False
     interrupted: bool = False
     resume: str | None = None

@@ -9,7 +9,7 @@ from detaudit.core.experiment import Experiment
 from detaudit.core.tally import Tally, tally
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits
+from detaudit.execution.limits import Limits
 from detaudit.registry import base
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from detaudit.report.pages import wording
-from detaudit.report.pages.frame import page_of, seen_on
+from detaudit.report.pages.frame import page_of, context_lines
 from detaudit.report.pages.page import Answer, Block, Closing, Line, Lines, Page
 from detaudit.report.schema import v1
 
@@ -31,4 +31,4 @@ def _answer(report: v1.AgainReport) -> Answer:
 def _details(report: v1.AgainReport) -> Iterator[Line]:
     if report.divergence is not None:
         yield Line("Where", wording.describe_divergence(report.divergence))
-    yield from seen_on(report)
+    yield from context_lines(report)

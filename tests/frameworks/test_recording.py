@@ -11,7 +11,8 @@ from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 
 from tests.frameworks.test_observer import ask
 
@@ -111,10 +112,10 @@ def run(script, control, python=sys.executable, backend="tensorflow", **options)
     )
     trials = [
         Trial(
-            Condition("tensorflow", "auto", "train.py", 1).with_orders(**options, watch=watch),
+            Condition("tensorflow", "auto", "train.py", 1).with_orders(**options, record=record),
             0,
         )
-        for watch in (True, False)
+        for record in (True, False)
     ]
     asking = Asking(ask(trials))
     runner.run([asking])
@@ -124,28 +125,28 @@ def run(script, control, python=sys.executable, backend="tensorflow", **options)
     return done
 
 
-def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp_path):
+def test_a_recorded_script_prints_and_ends_on_what_it_does_without_us(script, tmp_path):
     plain = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=script.parent
     ).stdout
-    watched, bare = run(script, tmp_path / "control")
-    for done in (watched, bare):
+    recorded, unrecorded = run(script, tmp_path / "control")
+    for done in (recorded, unrecorded):
         assert (done.trace.folder / "stdout").read_text() == plain
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
-    assert watched.trace.measures.steps == STEPS and watched.trace.measures.moved
-    seen = {stage for table in watched.trace.tables for stage, _ in table.columns}
-    assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= seen
-    (once,) = [table for table in watched.trace.tables if table.kind == "events"]
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]
+    assert recorded.trace.measures.steps == STEPS and recorded.trace.measures.moved
+    observed = {stage for table in recorded.trace.tables for stage, _ in table.columns}
+    assert {"rng", "data", "init", "loss", "gradient", "update", "metric", "forward"} <= observed
+    (once,) = [table for table in recorded.trace.tables if table.kind == "events"]
     # Built inside of ``fit``, in a function that is being traced: it has its first values all the
     # same.
     assert any(stage == "init" and "built_late/kernel" in name for stage, name in once.columns)
     # What a compiled loop over slices of an array is called with are its batches.
     given = {
-        name for table in watched.trace.tables for stage, name in table.columns if stage == "data"
+        name for table in recorded.trace.tables for stage, name in table.columns if stage == "data"
     }
     assert {"argument.0.x", "argument.0.y", "argument.1"} <= given and "batch.0" in given
     saved = {
-        name: value for name, value in watched.trace.digests.items() if name.startswith("saved ")
+        name: value for name, value in recorded.trace.digests.items() if name.startswith("saved ")
     }
     assert set(saved) == {
         f"saved {name}"
@@ -158,12 +159,12 @@ def test_a_watched_script_prints_and_ends_on_what_it_does_without_us(script, tmp
         != saved["saved out/part.weights.h5"]
     )
     assert saved == {
-        name: value for name, value in bare.trace.digests.items() if name.startswith("saved ")
+        name: value for name, value in unrecorded.trace.digests.items() if name.startswith("saved ")
     }
-    assert watched.trace.observations() > 20 * bare.trace.observations() / 10 > 0
+    assert recorded.trace.observations() > 20 * unrecorded.trace.observations() / 10 > 0
 
 
-def test_watched_and_bare_runs_end_at_the_step_that_was_asked_for(script, tmp_path):
-    watched, bare = run(script, tmp_path / "control", stop_steps=5)
-    assert watched.trace.measures.stopped == bare.trace.measures.stopped == 5
-    assert watched.trace.digests["final"] == bare.trace.digests["final"]
+def test_recorded_and_unrecorded_runs_end_at_the_step_that_was_asked_for(script, tmp_path):
+    recorded, unrecorded = run(script, tmp_path / "control", stop_steps=5)
+    assert recorded.trace.measures.stopped == unrecorded.trace.measures.stopped == 5
+    assert recorded.trace.digests["final"] == unrecorded.trace.digests["final"]

@@ -1,5 +1,5 @@
-"""What is watched of Keras on every backend: ``fit`` gets one more callback, and results are looked
-at.
+"""Observations of Keras that are the same on every backend: ``fit`` gets one more callback, and
+results are read.
 
 Nothing is added to what a training computes.
 """
@@ -9,32 +9,31 @@ from typing import Any, Callable, List, Tuple
 from detaudit_probes.hooks.keras.metrics import Metrics
 from detaudit_probes.hooks.values import array, is_plain, tensors_in
 
-#: Keras makes these for itself, or keeps a generator's state in them: they are no results.
+#: Keras creates these for itself, or keeps a generator's state in them: they are not results.
 STATES = ("seed_generator_state",)
-#: What Keras 2 told a callback of a batch beside its metrics.
+#: What Keras 2 passes to a callback of a batch beside its metrics.
 COUNTS = ("batch", "size")
 
 
-class Watching:
-    """``read`` gives the bits of a variable, ``sync`` brings a model's up to date while ``fit``
-    runs. ``first`` and ``read_each`` give what is recorded of variables: where they lie on a card,
-    it need not be their bits.
+class TrainingHooks:
+    """``read`` returns the bits of a variable, ``sync`` brings a model's up to date while ``fit``
+    runs. ``first`` and ``read_each`` return what is recorded of variables; for variables on a card,
+    these need not be their bits.
 
-    ``callbacks_place`` says which methods train with callbacks, and where these are among the
-    positional arguments.
+    ``callbacks_place`` says which methods train with callbacks, and at which positional argument.
     """
 
     callbacks_place = {"fit": 6}
     adapter = ""  # its name
-    replays = True  # whether a step of its can be replayed
+    replays = True  # whether its steps can be replayed
 
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         self.session, self.recorder, self.keras = session, recorder, keras
         if self.replays and recorder.pinpoint is not None:
             self.follow_steps(recorder.pinpoint)
-        self._optimizers: List[Any] = []  # those that were applied since the last step was recorded
+        self._optimizers: List[Any] = []  # the optimizers applied since the last recorded step
         self._feeding = False
-        # The batches of ``fit`` that were loaded and not used, where a step is replayed
+        # The loaded and unused batches of ``fit``, if a step is replayed
         self.raw: List[Any] = []
 
     def read(self, variable: Any) -> Any:
@@ -47,27 +46,27 @@ class Watching:
         return [self.read(variable) for variable in variables]
 
     def follow_steps(self, pinpoint: Any) -> None:
-        """A step is to be replayed, which is one of this backend's."""
+        """Follow the steps of this backend, one of which is to be replayed."""
         raise NotImplementedError
 
     def sync(self, model: Any) -> None:
-        """Nothing, where the variables hold the state."""
+        """Does nothing if the variables contain the state."""
 
     def trainer(self) -> Any:
-        """The class whose ``fit``, ``evaluate`` and ``predict`` a model has."""
+        """Return the class whose ``fit``, ``evaluate`` and ``predict`` a model has."""
         from keras.src.models.model import Trainer
 
         return Trainer
 
     def began(self, model: Any) -> None:
-        """A training begins: every variable of the model is there."""
+        """Note that a training begins: every variable of the model exists."""
 
     def fit(self) -> None:
-        def telling(place: int) -> Any:
+        def wrapper(place: int) -> Any:
             return lambda original: self._fit(original, place)
 
         for name, place in self.callbacks_place.items():
-            self.session.wrap(self.trainer(), name, telling(place))
+            self.session.wrap(self.trainer(), name, wrapper(place))
 
     def _fit(self, original: Any, place: int) -> Any:
         def fit(model: Any, *arguments: Any, **named: Any) -> Any:
@@ -101,15 +100,15 @@ class Watching:
         return False
 
     def _met(self, optimizer: Any) -> None:
-        """An optimizer is applied while ``fit`` runs."""
+        """Note that an optimizer is applied while ``fit`` runs."""
         if not self.recorder.in_fit() and not self.is_replica():
             self.recorder.side_by_side()
         elif not any(one is optimizer for one in self._optimizers):
             self._optimizers.append(optimizer)
 
     def applied(self, model: Any) -> List[Any]:
-        """The optimizers of a model's training: its own, and others that its step was seen to
-        apply.
+        """Return the optimizers of a model's training: its own, and others that its step has
+        applied.
         """
         mine = [model.optimizer] if getattr(model, "optimizer", None) is not None else []
         mine = [getattr(one, "inner_optimizer", one) for one in mine]
@@ -128,7 +127,7 @@ class Watching:
     def step(
         self, returned: List[Tuple[str, str, Any]], weights: List[Any], optimizers: List[Any]
     ) -> None:
-        """A step that no ``fit`` has made."""
+        """Record a step outside of ``fit``."""
         recorder = self.recorder
         pinpoint = recorder.pinpoint
         if pinpoint is not None and recorder.steps == pinpoint.step:
@@ -138,11 +137,11 @@ class Watching:
     def stepping(
         self, done: Callable[[Any], None], ready: Callable[[Any], None] = lambda model: None
     ) -> Any:
-        """For ``train_on_batch``, where no ``fit`` calls it: ``ready(model)``, and ``done(model)``
-        after it, a step.
+        """For ``train_on_batch`` outside of ``fit``: call ``ready(model)`` before and
+        ``done(model)`` after the step.
         """
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def train_on_batch(model: Any, *arguments: Any, **named: Any) -> Any:
                 recorder = self.recorder
                 if not recorder.begins_fit():
@@ -160,18 +159,18 @@ class Watching:
 
             return train_on_batch
 
-        return telling
+        return wrapper
 
     def _returned(self, model: Any, result: Any) -> None:
-        """What ``train_on_batch`` returns to the script."""
+        """Record what ``train_on_batch`` returns to the script."""
         metrics = Metrics(model)
         for name, value in metrics.results(result):
             if metrics.judges(name):
                 self.recorder.result("train", name, value)
 
     def batches(self) -> None:
-        """The batches of ``fit`` are looked at where its iterator has them from (:meth:`tap`),
-        those of ``train_on_batch`` where it is given them.
+        """Observe the batches of ``fit`` where its iterator gets them (:meth:`tap`), and those of
+        ``train_on_batch`` among its arguments.
         """
         from keras.src.trainers.epoch_iterator import EpochIterator
 
@@ -179,8 +178,8 @@ class Watching:
         self.batches_given()
 
     def tap_first(self, owner: Any) -> None:
-        """:meth:`tap` the first iterator that ``fit`` makes: it is the training's, and the others
-        are for validation.
+        """:meth:`tap` the first iterator that ``fit`` creates: it is the training's; the others are
+        for validation.
         """
 
         def tapping(original: Any) -> Any:
@@ -198,9 +197,9 @@ class Watching:
         raise NotImplementedError
 
     def batches_given(self) -> None:
-        """What ``train_on_batch`` is given is the batch of its step."""
+        """Observe the arguments of ``train_on_batch``: they are the batch of its step."""
 
-        def telling(original: Any) -> Any:
+        def wrapper(original: Any) -> Any:
             def train_on_batch(
                 model: Any, x: Any, y: Any = None, *arguments: Any, **named: Any
             ) -> Any:
@@ -212,19 +211,19 @@ class Watching:
 
             return train_on_batch
 
-        self.session.wrap(self.trainer(), "train_on_batch", telling)
+        self.session.wrap(self.trainer(), "train_on_batch", wrapper)
 
     def train_on_batch(
         self, original: Any, model: Any, x: Any, y: Any, *arguments: Any, **named: Any
     ) -> Any:
-        """The step itself, by Keras' ``original`` method."""
+        """Run the step itself, with Keras' ``original`` method."""
         return original(model, x, y, *arguments, **named)
 
     def replay_fit(self, model: Any, batches: int) -> None:
         raise NotImplementedError
 
     def results(self) -> None:
-        """What ``evaluate`` and ``predict`` return to the script."""
+        """Record what ``evaluate`` and ``predict`` return to the script."""
 
         def evaluating(original: Any) -> Any:
             def evaluate(model: Any, *arguments: Any, **named: Any) -> Any:
@@ -262,7 +261,7 @@ class Watching:
 def _with(callbacks: Any, mine: Any) -> Any:
     if callbacks is None:
         return [mine]
-    # A CallbackList of the user's own
+    # The user's own CallbackList
     if hasattr(callbacks, "append") and not isinstance(callbacks, list):
         callbacks.append(mine)
         mine.set_model(callbacks.model)
@@ -270,47 +269,45 @@ def _with(callbacks: Any, mine: Any) -> Any:
     return list(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]) + [mine]
 
 
-def _callback(watching: Watching, model: Any) -> Any:
-    recorder = watching.recorder
+def _callback(hooks: TrainingHooks, model: Any) -> Any:
+    recorder = hooks.recorder
 
-    class Watch(watching.keras.callbacks.Callback):
+    class RecordingCallback(hooks.keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
             self.begun, self.taken, self.metrics = 0, False, None
 
         def on_train_begin(self, logs=None):
             recorder.drop_batches()
-            del watching.raw[:]
-            watching.began(model)
+            del hooks.raw[:]
+            hooks.began(model)
 
         def on_train_batch_begin(self, batch, logs=None):
             self.begun = batch
             self.taken = (
-                watching.replays
-                and recorder.pinpoint is not None
-                and recorder.pinpoint.take_in_fit()
+                hooks.replays and recorder.pinpoint is not None and recorder.pinpoint.take_in_fit()
             )
 
         def on_train_batch_end(self, batch, logs=None):
             if self.taken:
-                watching.replay_fit(model, batch - self.begun + 1)
-            del watching.raw[: batch - self.begun + 1]
+                hooks.replay_fit(model, batch - self.begun + 1)
+            del hooks.raw[: batch - self.begun + 1]
             returned = [
                 ("loss" if name == "loss" else "metric", name, value)
                 for name, value in self._judged(logs, "train")
             ]
-            watching.sync(model)
+            hooks.sync(model)
             recorder.step(
                 "fit",
                 recorder.steps,
                 batch - self.begun + 1,
                 returned,
                 model.weights,
-                watching.applied(model),
-                watching,
+                hooks.applied(model),
+                hooks,
             )
 
-        # As Keras called them before 2.3; where both are known, these are not called.
+        # Keras' names before 2.3; versions that know both names do not call these.
         on_batch_begin, on_batch_end = on_train_batch_begin, on_train_batch_end
 
         def on_epoch_end(self, epoch, logs=None):
@@ -321,7 +318,9 @@ def _callback(watching: Watching, model: Any) -> Any:
                 recorder.once("metric", "%s after an epoch" % name, value)
 
         def _judged(self, logs, group):
-            """What is reported of the training, by name; what stands beside it is told apart."""
+            """Return the training's reported values by name, and record those beside it
+            separately.
+            """
             if self.metrics is None:
                 self.metrics = Metrics(model)
             judged = []
@@ -335,4 +334,4 @@ def _callback(watching: Watching, model: Any) -> Any:
                     recorder.beside("metric", name, array(value))
             return judged
 
-    return Watch()
+    return RecordingCallback()

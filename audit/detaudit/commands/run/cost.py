@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import median
 
 from detaudit.commands.run.case import Case
-from detaudit.commands.run.findings import Cost, Price
+from detaudit.commands.run.findings import Cost, Costs
 from detaudit.commands.run.repeat import FRESH, MORE, ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
@@ -24,7 +24,7 @@ DUEL = 5
 FIX, FIRST, BESIDE, DUELS = 200, 210, 1000, 2000
 
 
-def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price]:
+def measure(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Costs]:
     """What each of ``tried`` costs by itself and ``needed`` together; then a faster set, found as
     ``needed`` was.
 
@@ -32,7 +32,7 @@ def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price
     """
     sets = list(dict.fromkeys([*((pin,) for pin in tried), needed]))
     before, again, *after = yield from timed(
-        [case.loose, case.loose, *map(case.held, sets)], ROUNDS, FIRST
+        [case.unpinned, case.unpinned, *map(case.pinned, sets)], ROUNDS, FIRST
     )
     costs = {
         pins: Cost(pins, (), *ratios(before, seconds))
@@ -44,7 +44,7 @@ def price(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Price
             alone[pin] = yield from _beside(
                 case, pin, tuple(one for one in needed if one != pin), 10 * place
             )
-    found = Price(
+    found = Costs(
         ROUNDS, Cost((), (), *ratios(before, again)), tuple(alone.values()), costs[needed]
     )
     for place, pin in enumerate(needed):
@@ -58,13 +58,15 @@ def _beside(case: Case, pin: str, others: Pins, place: int) -> Experiment[Cost]:
     others held too.
     """
     both = (*others, pin)
-    before, after = yield from timed([case.held(others), case.held(both)], ROUNDS, BESIDE + place)
+    before, after = yield from timed(
+        [case.pinned(others), case.pinned(both)], ROUNDS, BESIDE + place
+    )
     return Cost(both, others, *ratios(before, after))
 
 
 def _without(
-    case: Case, pin: str, found: Price, alone: Mapping[str, Cost], pairs: int, place: int
-) -> Experiment[Price]:
+    case: Case, pin: str, found: Costs, alone: Mapping[str, Cost], pairs: int, place: int
+) -> Experiment[Costs]:
     """``found`` with a set in which cheaper pins stand in for ``pin``, where there is one and it is
     faster.
     """
@@ -77,25 +79,40 @@ def _without(
         return found
     asked = f"without {pin}, of {', '.join((*rest, *cheaper))}"
 
-    def agree(held: Pins) -> Experiment[bool]:
-        return (yield from ask(case.held(held), pairs)).agree is True
+    def matches(pinned: Pins) -> Experiment[bool]:
+        return (yield from ask(case.pinned(pinned), pairs)).matches is True
 
-    if not (yield from agree((*rest, *cheaper))):
-        return replace(found, tried=(*found.tried, f"{asked}: not even all together hold the runs"))
-    other = yield from smallest(agree, (*rest, *cheaper))
+    if not (yield from matches((*rest, *cheaper))):
+        return replace(
+            found,
+            faster_sets_tried=(
+                *found.faster_sets_tried,
+                f"{asked}: not even all together hold the runs",
+            ),
+        )
+    other = yield from smallest(matches, (*rest, *cheaper))
     name = ", ".join(other)
-    if (yield from ask(case.held(other), max(pairs, MORE), FRESH)).agree is not True:
-        return replace(found, tried=(*found.tried, f"{asked}: with {name} fresh runs part"))
+    if (yield from ask(case.pinned(other), max(pairs, MORE), FRESH)).matches is not True:
+        return replace(
+            found,
+            faster_sets_tried=(*found.faster_sets_tried, f"{asked}: with {name} fresh runs part"),
+        )
     before, after = yield from timed(
-        [case.held(found.fastest), case.held(other)], DUEL, DUELS + place
+        [case.pinned(found.fastest), case.pinned(other)], DUEL, DUELS + place
     )
     cost = Cost(other, found.fastest, *ratios(before, after))
     if cost.cost_range is None or cost.cost_range[1] >= 1:
         return replace(
-            found, tried=(*found.tried, f"{asked}: {name} will do too, and is not faster")
+            found,
+            faster_sets_tried=(
+                *found.faster_sets_tried,
+                f"{asked}: {name} will do too, and is not faster",
+            ),
         )
     return replace(
-        found, faster=cost, tried=(*found.tried, f"{asked}: {name} will do too, and is faster")
+        found,
+        faster_set=cost,
+        faster_sets_tried=(*found.faster_sets_tried, f"{asked}: {name} will do too, and is faster"),
     )
 
 
@@ -126,7 +143,7 @@ def timed(
                 continue
             again = conditions[:place].count(conditions[place])
             trial = Trial(
-                conditions[place].with_orders(watch=False), first + number + again * rounds
+                conditions[place].with_orders(record=False), first + number + again * rounds
             )
             done = (yield [trial])[trial]  # asked for by itself, so that nothing runs beside it
             took = _seconds(done)

@@ -1,4 +1,4 @@
-"""What watching costs: ``python -m tests.bench.watch [--turns N] [--batch N]``.
+"""What watching costs: ``python -m tests.bench.recording [--turns N] [--batch N]``.
 
 One script trains a network of 6.3 million weights, again and again in one process: with the
 watching switched off and on by turns, for two processes do not run equally fast on a shared
@@ -18,7 +18,8 @@ from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
-from detaudit.execution.runner import Limits, Runner
+from detaudit.execution.limits import Limits
+from detaudit.execution.runner import Runner
 from detaudit_probes import protocol
 
 SCRIPT = """

@@ -1,5 +1,5 @@
-"""What every framework's watch has in common: the events of a step, and for whom an operation
-works.
+"""What the observers of all frameworks share: the events of a step, and the owner of an
+operation.
 """
 
 import sys
@@ -8,15 +8,14 @@ from typing import Any, Callable, List, Sequence, Tuple
 from detaudit_probes.ops.event import Event
 from detaudit_probes.recording.fingerprint import Hasher
 
-_DEEPEST = 100  # frames that are looked at for the user's line
+_DEEPEST = 100  # frames searched for the user's line
 
 
-class Watch:
-    """Collects the events of what is executed while it watches.
+class OperationRecorder:
+    """Collects the events of operations that are executed while it observes.
 
-    ``users`` tells whether a file is the user's, ``variables`` (name, the framework's variable)
-    what is there. ``stage`` and ``layers`` are set by who knows them
-    (:mod:`detaudit_probes.ops.places`).
+    ``users`` says whether a file is the user's; ``variables`` are the existing variables (name, the
+    framework's variable). :mod:`detaudit_probes.ops.places` sets ``stage`` and ``layers``.
     """
 
     def __init__(
@@ -26,14 +25,14 @@ class Watch:
         variables: Callable[[], Sequence[Tuple[str, Any]]] = lambda: (),
     ) -> None:
         self.events: List[Event] = []
-        self.detailed = True  # false: the fingerprints alone, for a replay of what is known already
+        self.detailed = True  # false: only fingerprints, for a replay of known operations
         self.stage = "forward"
         self.layers: List[str] = []
-        self.failed = ""  # why no more is watched
+        self.failed = ""  # why observing has stopped
         self._hash, self._users, self._variables = hasher, users, variables
 
     def begin(self) -> None:
-        """Forget what was seen; take the state of the variables as it is."""
+        """Forget all events; take the present state of the variables."""
         self.events, self.failed = [], ""
 
     @property
@@ -41,7 +40,7 @@ class Watch:
         return self.layers[-1] if self.layers else ""
 
     def place(self) -> str:
-        """The user's line that is being executed, as ``file:number``."""
+        """Return the user's line that is being executed, as ``file:number``."""
         frame: Any = sys._getframe(1)
         for _ in range(_DEEPEST):
             if frame is None:

@@ -1,0 +1,60 @@
+"""A command that takes its options from the command line, from ``DETAUDIT_*`` variables and from
+``pyproject.toml``.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from detaudit.cli import settings
+from detaudit.cli.output import note
+
+
+def variables_of(name: str) -> dict[str, Any]:
+    """The context settings by which the options of command ``name`` can be variables."""
+    return {"auto_envvar_prefix": f"{settings.PREFIX}_{name.upper()}"}
+
+
+class Command(TyperCommand):
+    """Says which options came from a file, and which variables look like options and are none."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        for option in settings.options(self).values():
+            option.show_envvar = False  # each has one: docs/reference/commands.md tells the rule
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        root = ctx.find_root().command
+        if ctx.resilient_parsing or args[:1] == ["--help"] or not isinstance(root, TyperGroup):
+            return super().parse_args(ctx, args)
+        found = settings.read(root, _working_folder())
+        ctx.default_map = dict(found.values.get(self.name or "", {}))
+        rest = super().parse_args(ctx, args)
+        if not ctx.params.get("quiet"):
+            self._tell(ctx, root, found)
+        return rest
+
+    def _tell(self, ctx: typer.Context, root: TyperGroup, found: settings.Settings) -> None:
+        taken = [
+            name
+            for name, option in settings.options(self).items()
+            if _is_from_file(ctx.get_parameter_source(option.name))
+        ]
+        if taken:
+            note(f"From {found.file}: {', '.join(f'--{name}' for name in taken)}")
+        for name, hint in settings.unknown_variables(root, os.environ):
+            note(f"{name} is set, and no option has this name.{hint}")
+
+
+def _is_from_file(source: Any) -> bool:
+    return source is not None and source.name == "DEFAULT_MAP"
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # the command says so, if it needs one
+        return Path("/")

@@ -1,0 +1,133 @@
+"""Options from elsewhere than the command line: ``[tool.detaudit]`` and ``DETAUDIT_*``.
+
+Every option of every command can stand in ``pyproject.toml``, in the table of its command, under
+its own name (``[tool.detaudit.run]``, ``stop-after = 200``), or in a variable
+(``DETAUDIT_RUN_STOP_AFTER``). The command line wins over the variable, and that over the file.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from detaudit.core.nearest import did_you_mean
+from detaudit.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE = "pyproject.toml"
+PREFIX = "DETAUDIT"
+#: Options that end the command, or are given to no audit.
+_NEVER = ("help", "version", "install-completion", "show-completion")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``values`` are the options of each command by the names of its parameters, as they stand in
+    ``file``.
+    """
+
+    file: Path | None = None
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read(root: typer.core.TyperGroup, folder: Path) -> Settings:
+    """The table of the nearest ``pyproject.toml`` that has one, from ``folder`` upwards.
+
+    Raises UsageError for a table or a key that is no command or option, with the nearest that is,
+    and for a value of another kind than the option's.
+    """
+    for parent in (folder, *folder.parents):
+        table = _table(parent / FILE)
+        if table is not None:
+            return Settings(parent / FILE, _checked(root, table, parent / FILE))
+    return Settings()
+
+
+def unknown_variables(
+    root: typer.core.TyperGroup, variables: Iterable[str]
+) -> list[tuple[str, str]]:
+    """The variables that look like options and are none, each with a question that names the
+    nearest, or nothing.
+    """
+    known = {
+        f"{PREFIX}_{command}_{parameter.name}".upper().replace("-", "_")
+        for command, one in root.commands.items()
+        for parameter in options(one).values()
+    }
+    return [
+        (name, did_you_mean(name, known))
+        for name in sorted(variables)
+        if name.startswith(f"{PREFIX}_") and name not in known
+    ]
+
+
+def options(command: typer.core.TyperCommand) -> dict[str, typer.core.TyperOption]:
+    """The options of a command by their long names without dashes."""
+    found = {}
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            name = next(one for one in parameter.opts if one.startswith("--"))[2:]
+            if name not in _NEVER:
+                found[name] = parameter
+    return found
+
+
+def _table(path: Path) -> Mapping[str, Any] | None:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # A broken file that says nothing of detaudit must not stop an audit
+    if "tool.detaudit" not in text:
+        return None
+    try:
+        return tomllib.loads(text).get("tool", {}).get("detaudit")
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.") from None
+
+
+def _checked(
+    root: typer.core.TyperGroup, table: Mapping[str, Any], path: Path
+) -> dict[str, dict[str, Any]]:
+    values: dict[str, dict[str, Any]] = {}
+    for name, section in table.items():
+        if name not in root.commands or not isinstance(section, dict):
+            raise UsageError(
+                f"{path}: [tool.detaudit] has a table for each command, such as [tool.detaudit.run]; "
+                f"{name!r} is no command.{did_you_mean(name, root.commands)}"
+            )
+        known = options(root.commands[name])
+        values[name] = {}
+        for key, value in section.items():
+            option = known.get(key.replace("_", "-"))
+            if option is None:
+                raise UsageError(
+                    f"{path}: [tool.detaudit.{name}] has {key!r}, which is no option of "
+                    f"detaudit {name}.{did_you_mean(key, known)}"
+                )
+            where = f"{path}: [tool.detaudit.{name}] {key}"
+            values[name][option.name] = _value(option, value, where, path.parent)
+    return values
+
+
+def _value(option: typer.core.TyperOption, value: Any, where: str, folder: Path) -> Any:
+    """The value as the option takes it; a relative path is taken from the file's folder."""
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise UsageError(f"{where} takes true or false, not {value!r}.")
+        return value
+    if option.multiple:
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise UsageError(f'{where} takes a list, such as ["a", "b"], not {value!r}.')
+        return value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UsageError(f"{where} takes one value, not {value!r}.")
+    is_path = option.metavar in ("F", "DIR") or (option.name == "python" and "/" in str(value))
+    return str(folder / str(value)) if is_path else value

@@ -1,0 +1,44 @@
+"""What an audit may take: processes at a time, seconds, runs."""
+
+import re
+from dataclasses import dataclass
+
+from detaudit.errors import UsageError
+
+#: Seconds that one trial of ours, and one run of a user's program, may take.
+TRIAL_SECONDS, RUN_SECONDS = 300.0, 3600.0
+#: Seconds of the units in which a budget may be given.
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole
+    audit; at ``most`` so many trials in it.
+    """
+
+    jobs: int = 2
+    timeout: float = TRIAL_SECONDS
+    budget: float | None = None
+    most: int | None = None
+
+
+def spent(given: str | None) -> tuple[float | None, int | None]:
+    """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
+    if given is None:
+        return None, None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|runs)?", given)
+    if match is None or not float(match[1]):
+        raise UsageError(
+            f"--budget takes seconds (600), minutes (10m), hours (2h) or a number of runs (40runs), "
+            f"not {given!r}."
+        )
+    if match[2] == "runs":
+        return None, int(float(match[1]))
+    return float(match[1]) * _UNITS[match[2] or ""], None
+
+
+def budget(given: str | None) -> str | None:
+    """``--budget``, checked. Raises UsageError."""
+    spent(given)
+    return given

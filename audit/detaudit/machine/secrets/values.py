@@ -1,0 +1,142 @@
+"""The user's own secrets by their values: what secret variables and arguments hold is masked
+wherever it appears, whatever stands beside it.
+"""
+
+import base64
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+from detaudit.machine.secrets.forms import MARK, blank
+from detaudit.machine.secrets.names import says_secret
+
+#: A shorter value would be found by chance in the middle of something else.
+SHORTEST = 5
+#: From here on a value is looked for within longer words as well.
+_INSIDE = 8
+_LEAST_CUT = 4  # characters of a secret that is cut off at the end of a text
+#: Names of the person: e-mail addresses, and names as git writes them.
+_PERSONAL = re.compile(r"(?:.*_)?E?MAIL(?:_.*)?|GIT_(?:AUTHOR|COMMITTER)_NAME")
+_PATH = re.compile(r"(?:~|\.{0,2})/[\w.@/-]+|[A-Za-z]:\\.*")
+#: Words that reports are made of: hiding them would hide the report.
+_OURS = frozenset(
+    [
+        "tensorflow",
+        "keras",
+        "torch",
+        "pytorch",
+        "theano",
+        "numpy",
+        "python",
+        "linux",
+        "docker",
+        "localhost",
+        "default",
+        "train",
+        "training",
+        "model",
+        "batch",
+        "kernel",
+        "update",
+        "gradient",
+        "forward",
+        "output",
+        "metric",
+        "loss",
+        "data",
+        "init",
+        "reproducible",
+        "broken",
+        "error",
+        "skipped",
+        "varies",
+        "pinned",
+        "source",
+        "report",
+        "detaudit",
+        "secret",
+        "password",
+        "token",
+        "string",
+        "false",
+    ]
+)
+
+
+def collect(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> tuple[str, ...]:
+    """The values of variables and options whose names say secret, the longest first."""
+    found = {
+        value
+        for name, value in environment.items()
+        if (says_secret(name) and not _is_harmless(value)) or _PERSONAL.fullmatch(name)
+    }
+    found |= {value for value in _given(arguments) if not _is_harmless(value)}
+    spellings = {one for value in found for one in _spellings(value.strip())}
+    return tuple(
+        sorted(
+            (one for one in spellings if len(one) >= SHORTEST and one.lower() not in _OURS),
+            key=lambda one: (-len(one), one),
+        )
+    )
+
+
+def mask_values(text: str, values: Iterable[str]) -> str:
+    """``text`` without any of ``values``, and without what a cut has left of one at its end."""
+    for value in values:
+        if value in text:
+            text = _anywhere(value).sub(lambda found: blank(found[0]), text)
+        text = _without_rest(text, value)
+    return text
+
+
+def _given(arguments: Sequence[str]) -> Iterator[str]:
+    """The values of options whose names say secret: ``--password x``, ``--password=x``,
+    ``password=x``.
+    """
+    for place, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if not says_secret(name.lstrip("-+")):
+            continue
+        if equals:
+            yield value
+        elif name.startswith("-") and place + 1 < len(arguments):
+            yield arguments[place + 1]
+
+
+def _is_harmless(value: str) -> bool:
+    """A path to where a secret is kept, or a switch."""
+    return bool(_PATH.fullmatch(value)) or value.lower() in ("true", "false", "none", "")
+
+
+def _spellings(value: str) -> set[str]:
+    """How a value may stand in a text: as it is, escaped, line by line, in a URL, in base64."""
+    lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= _INSIDE]
+    return {
+        value,
+        " ".join(value.split()),
+        repr(value)[1:-1],
+        json.dumps(value)[1:-1],
+        shlex.quote(value).strip("'"),
+        quote(value, safe=""),
+        base64.b64encode(value.encode("utf-8", "surrogateescape")).decode().rstrip("="),
+        *lines,
+    }
+
+
+def _anywhere(value: str) -> re.Pattern[str]:
+    if len(value) >= _INSIDE:
+        return re.compile(re.escape(value))
+    return re.compile(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])")
+
+
+def _without_rest(text: str, value: str) -> str:
+    """``text`` without the beginning of ``value`` before the ellipsis of a text that was cut."""
+    bare = text.removesuffix("\u2026")
+    if bare == text:
+        return text
+    for length in range(min(len(value) - 1, len(bare)), _LEAST_CUT - 1, -1):
+        if bare.endswith(value[:length]):
+            return bare[:-length] + MARK + text[len(bare) :]
+    return text

@@ -1,0 +1,29 @@
+"""What is told while an audit runs: names of files stand in it, whatever their characters."""
+
+from io import StringIO
+
+import pytest
+from detaudit.cli import output
+from detaudit.cli.progress import Drawing
+from detaudit.core.events import Notice, Phase
+from rich.console import Console
+
+NAME = "\x1b[2J\x1b]0;owned\x07[/x] [bold]\udcff\u202e.py"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_no_name_moves_the_cursor_or_is_markup(terminal):
+    stream = StringIO()
+    console = Console(file=stream, force_terminal=terminal, color_system=None, _environ={})
+    with Drawing(console) as drawing:
+        drawing(Phase(f"Starting {NAME}"))
+        drawing(Notice(f"{NAME} will run some 6 times."))
+        drawing._bar.refresh()
+    shown = stream.getvalue()
+    assert "\\x1b[2J" in shown and "[/x] [bold]\\udcff\\u202e.py" in shown
+    assert not [harm for harm in ("\x1b[2J", "\x1b]0;", "\x07", "\u202e") if harm in shown]
+
+
+def test_no_message_moves_the_cursor(capsys):
+    output.warn(f"There is no script {NAME}.")
+    assert "\\x1b[2J\\x1b]0;owned\\x07[/x]" in capsys.readouterr().err
