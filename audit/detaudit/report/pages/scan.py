@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from detaudit.core.conclusion import FAULT
 from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
@@ -325,7 +326,8 @@ def _without_recipe(report: v1.Report) -> Answer:
     if report.ladder and all(rung.works is False for rung in report.ladder):
         sentence = f"{once_pinned}, but no known recipe works on all of them."
         return Answer("unsure", "PARTLY", sentence)
-    if report.ladder or report.interrupted or report.over_budget:
+    early = report.interrupted or report.over_budget or report.exit_code == FAULT
+    if report.ladder or early:
         sentence = f"{once_pinned}; which recipe is enough was not decided."
         return Answer("unsure", "NOT FINISHED", sentence)
     return Answer(
@@ -409,4 +411,6 @@ def _untried(report: v1.Report) -> str:
 def _early(report: v1.Report) -> str:
     if report.interrupted:
         return "the scan was interrupted; the rest is not decided"
+    if report.exit_code == FAULT:
+        return f"the scan ended early: {report.reason}"
     return "the budget ran out; the rest is not decided" if report.over_budget else ""
