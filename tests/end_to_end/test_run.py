@@ -73,7 +73,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert report["fix"]["verified"] is True and report["fix"]["runs"] == 10
     (cost,) = [one for one in report["cost"]["each"] if one["pins"] == ["python-random"]]
     assert cost["base"] == [] and cost["cost_range"][0] <= cost["cost"] <= cost["cost_range"][1]
-    assert report["cost"]["combined"] == cost and "Price" in ran.out
+    assert report["cost"]["combined"] == cost and "Cost" in ran.out
     assert (folder / "train.py").read_bytes() == before  # the user's file is never edited
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))
@@ -94,7 +94,7 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
         report["repeats"]["matching"] >= 1 == report["unrecorded"]["matching"]
         and report["repeats"]["differing"] == 0
     )
-    varied = [*report["depends_on"], *report["unaffected_by"], *report["not_judged"]]
+    varied = [*report["depends_on"], *report["unaffected_by"], *report["unresolved_settings"]]
     assert {one["source"] for one in varied} == {
         "hash-seed",
         "directory-order",
@@ -103,7 +103,7 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
         "load",
         "temporary-folder",
     }
-    assert re.search(r"rate above \d+% is excluded", " ".join(ran.out.split()))
+    assert re.search(r"differing pairs above \d+% is excluded", " ".join(ran.out.split()))
 
 
 STOPPED = """import sys

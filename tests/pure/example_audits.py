@@ -295,7 +295,7 @@ def _rung(name, title, differing, cost=None, changes=(), lines=(), **environment
             Count(name, model, 0 if model in differing else 2, 1 if model in differing else 0)
             for model in MODELS
         ),
-        f"runs part on {', '.join(differing)}"
+        f"runs differ on {', '.join(differing)}"
         if differing
         else "no difference in 2 or more pairs per model (a rate above 78% is excluded)",
         cost,

@@ -84,7 +84,7 @@ DIFFERING = RunAudit(
         Cost(("os-entropy",), ("python-random",), 0.8, (0.75, 0.9)),
         ("without python-random, from os-entropy: os-entropy also works, and is faster",),
     ),
-    observer=Observer(True, "pinned, watched and bare runs end on the same bits"),
+    observer=Observer(True, "with everything pinned, recorded and unrecorded runs match"),
     search=Search(
         24, 61.5, ("hash-seed: part", "python-random: agree"), ("clock",), ("one-worker",)
     ),

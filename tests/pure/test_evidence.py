@@ -168,7 +168,9 @@ def test_a_recipe_does_not_work_where_one_that_pins_more_does_not(fresh_folder):
     assert weakest(tuple(rungs.values())).id == ORDERED
     assert [count.pairs for count in rungs[ORDERED].counts] == [1, RACE_PAIRS]
     shown = build.document(replace(PINNED, ladder=tuple(rungs.values()))).ladder[1]
-    assert wording.climbed(shown).startswith("0 of 2 pairs part; a stronger recipe does not work: ")
+    assert wording.climbed(shown).startswith(
+        "0 of 2 pairs differ; a stronger recipe does not work: "
+    )
 
 
 def test_a_recipe_says_nothing_of_one_that_pins_more(fresh_folder):
@@ -209,7 +211,7 @@ def test_a_proof_is_three_pairs_with_their_bound(tmp_path, monkeypatch):
     )
     assert proof.excluded_rate == excluded_rate(3)
     page = terminal_text(replace(PINNED, recipe=proof))
-    assert "3 pairs of fresh processes match on 1 tiny model (rate above 63% excluded)" in page
+    assert "3 pairs of fresh processes match on 1 tiny model (rates above 63% excluded)" in page
 
 
 def test_a_proof_ends_with_the_first_pair_that_differs(tmp_path, monkeypatch):

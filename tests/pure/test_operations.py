@@ -363,8 +363,8 @@ def test_what_does_not_repeat_comes_first_and_the_rest_where_asked_for():
     assert text.startswith("NEEDS A PIN") and re.search(
         r"ResourceScatterAdd +needs-pin .*\nfloat32, float16 ", text
     )
-    assert "Other bits with oneDNN" in text and "MatMul" in text and "Relu" not in text
-    assert "takes 1.50 (1.20" in text
+    assert "Depends on oneDNN" in text and "MatMul" in text and "Relu" not in text
+    assert "takes 1.50x (1.20" in text
     assert re.search("Relu +reproducible", shown(document(), verbose=True))
     assert max(map(len, text.splitlines())) <= 80
 
@@ -482,9 +482,9 @@ def test_the_layers_are_a_table_in_markdown():
         1:4
     ]  # one without a name is left out, unless it parts
     assert rows == [
-        "| forward | de\\|nse | 2 | repeats |",
-        "| forward |  | 3 | parts here: 4 distinct results from equal inputs |",
-        "| update | dense/kernel | 1 | differs already: 4 distinct inputs |",
+        "| forward | de\\|nse | 2 | matches |",
+        "| forward |  | 3 | differs here: 4 distinct results from equal inputs |",
+        "| update | dense/kernel | 1 | inputs already differ: 4 distinct |",
     ]
 
 
@@ -543,7 +543,7 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
     assert (found.origin, found.operation, found.recorded.distinct) == ("", None, 3)
     reported = wording.describe_pinpoint(built(found))
     assert reported.startswith(
-        "the step, replayed (fit), ends on 3 distinct results; which operation they"
+        "replays of the step (fit) end in 3 distinct results; the operation that"
     )
     slower = noted(fresh_folder(), [1, 2], python=python)  # its time was over
     assert pinpoint.judged([left, slower]).origin == ""
@@ -559,9 +559,9 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
 @pytest.mark.parametrize(
     ("by_replay", "said"),
     [
-        ((True, True), "repeats itself in two processes"),
-        ((None, None), "repeats itself in two processes"),
-        ((True, False), "ends on other bits than the step did"),
+        ((True, True), "match in two processes"),
+        ((None, None), "match in two processes"),
+        ((True, False), "differ from the step itself"),
     ],
 )
 def test_replays_that_are_not_the_step_are_no_match(fresh_folder, by_replay, said):
@@ -577,7 +577,7 @@ def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
         [noted(fresh_folder(), [], replay_matches_step=False) for _ in range(2)]
     )
     assert wording.describe_pinpoint(built(found)) == (
-        "the step, replayed (fit), repeats itself, but ends on other bits than the step did"
+        "replays of the step (fit) match each other, but differ from the step itself"
     )
 
 
@@ -612,25 +612,25 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_observed():
     )
     reported = wording.describe_pinpoint(built(one))
     assert reported == (
-        "ResourceScatterAdd in the update of embedding/embeddings, asked for by train.py:6; from equal "
-        "inputs, replayed in one process, it gives other results: 4 distinct of 10 replays; seen in eager "
-        "execution, where watching changes no bits; the compiled step as a whole parts too, on other bits "
-        "(3 distinct of 20)"
+        "ResourceScatterAdd in the update of embedding/embeddings, called at train.py:6; replayed in "
+        "one process from equal inputs, it gives different results: 4 distinct of 10 replays; observed "
+        "in eager execution, where recording does not change the bits; the compiled step as a whole "
+        "differs too, on other bits (3 distinct of 20)"
     )
     layer = replace(
         one, operation=None, recorded_matches_eager=None, eager_matches_compiled=True
     )  # --depth layer
     reported = wording.describe_pinpoint(built(layer))
     assert reported == (
-        "the update of embedding/embeddings, asked for by train.py:6; from equal inputs, replayed in one "
-        "process, it gives other results: 5 distinct of 20 replays; seen in eager execution; the compiled "
-        "step as a whole parts too, on the same bits (3 distinct of 20)"
+        "the update of embedding/embeddings, called at train.py:6; replayed in one process from equal "
+        "inputs, it gives different results: 5 distinct of 20 replays; observed in eager execution; the "
+        "compiled step as a whole differs too, on the same bits (3 distinct of 20)"
     )
     failed = wording.describe_pinpoint(built(Pinpoint("fit", 0, failed="TypeError: not twice")))
     assert failed == "the step could not be replayed (fit): TypeError: not twice"
     none = wording.describe_pinpoint(built(Pinpoint("fit", 126)))
     assert none.startswith(
-        "the step, replayed (fit), repeats itself in two processes, all 126 operations"
+        "replays of the step (fit) match in two processes, in all 126 operations"
     )
 
 

@@ -232,13 +232,13 @@ def _recipe(**changes):
             lambda: document(
                 replace(example_audits.full(), recipe=None, ladder=example_audits.full().ladder[:3])
             ),
-            "IN PART",
-            "none of the known recipes holds",
+            "PARTLY",
+            "no known recipe works",
         ),
         (
             lambda: document(replace(example_audits.full(), recipe=None, ladder=())),
             "YES, ONCE PINNED",
-            "looked for no recipe",
+            "did not search for a recipe",
         ),
     ],
 )
@@ -251,7 +251,7 @@ def test_match_is_reported_with_its_count_and_what_that_excludes():
     found = {one.source: one for one in golden.report("full").verdicts}
     assert (
         wording.describe_verdict(found["load"])
-        == "not observed in 5 pairs (rate above 45% excluded)"
+        == "no difference in 5 pairs (rates above 45% excluded)"
     )
     unborne = v1.Verdict(
         **{
@@ -267,7 +267,7 @@ def test_match_is_reported_with_its_count_and_what_that_excludes():
 def test_settings_are_reported_by_which_match():
     found = {one.source: one for one in golden.report("full").verdicts}
     assert wording.describe_verdict(found["intra-op-threads"]) == (
-        "cnn: 1 thread \u2260 2 threads \u2260 4 threads = 8 threads; all equal on mlp"
+        "cnn: 1 thread \u2260 2 threads \u2260 4 threads = 8 threads; all match on mlp"
     )
     assert (
         wording.describe_verdict(found["instruction-set"])

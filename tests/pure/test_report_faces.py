@@ -315,8 +315,6 @@ def test_terminal_without_unicode_gets_plain_signs(name):
 
 def test_the_answer_stands_first():
     lines = golden.on_terminal(golden.report("full")).splitlines()
-    assert (
-        lines[0] == "YES, ONCE PINNED  Training here gives the same bits twice, with these lines:"
-    )
+    assert lines[0] == "YES, ONCE PINNED  Training is bitwise reproducible here with these lines:"
     assert lines[2:6] == list(golden.report("full").recipe.lines)
     assert "safe" not in golden.on_terminal(golden.report("full"), verbose=True).lower()

@@ -21,19 +21,19 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
     )
     lines = text.splitlines()
     assert lines[0].startswith(
-        "NOT REPRODUCIBLE  3 of 3 pairs of runs of train.py part; the fix below"
+        "NOT REPRODUCIBLE  All 3 pairs of runs of train.py differ. With the fix below"
     )
     assert len(lines) < 30
     for said in (
         "Origin the variable's initial value already differs",
         "init, sequential/dense/kernel (10 of 10 elements differ, by up to 9 ULPs)",
         "python-random",
-        "without its pin",
+        "if only this pin is removed",
         "train.py:7, 2 draws, through get",
         "nets/model.py:12 in make, 1 draw",
         "do not affect it",
         "verified: 3 runs",
-        "it takes as long, within noise",
+        "run time within noise",
         "export PYTHONHASHSEED=0",
         "+random.seed(1)",
         "exit code 1",
@@ -44,19 +44,18 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
 def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():
     text = " ".join(shown(document(DIFFERING)).split())
     assert (
-        "Cost python-random 1.31 times as long (1.27 to 1.40); hash-seed, clock within "
-        "noise (0.96 to 1.07)"
+        "Cost python-random 1.31x (1.27x to 1.40x); hash-seed, clock within noise (0.96x to 1.07x)"
     ) in text
     assert (
-        "Faster os-entropy will do as well, and takes 0.80 times as long (0.75 to 0.90) as python-random"
+        "Faster os-entropy works as well, at 0.80x (0.75x to 0.90x) the time of python-random"
         in text
     )
-    assert "os-entropy is held by" in text
+    assert "lines that pin os-entropy" in text
     page = registry.rendered(document(DIFFERING), "markdown")
     for said in (
-        "cost of clock:** as long, within noise",
-        "noise:** as it is, against itself: (",
-        "beside python-random):** a run did not complete",
+        "cost of clock:** within noise",
+        "noise:** the unchanged script against itself: 0.98x to 1.10x",
+        "with python-random):** a run did not complete",
         "also works, and is faster",
     ):
         assert said in page, said
@@ -78,7 +77,7 @@ def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():
 )
 def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second, said):
     found = document(replace(DIFFERING, quantity=Quantity("accuracy", first, second)))
-    assert f"3 of 3 pairs of runs of train.py part, {said}; the fix below" in " ".join(
+    assert f"All 3 pairs of runs of train.py differ ({said}). With the fix below" in " ".join(
         shown(found).split()
     )
     assert said in registry.rendered(found, "markdown")
@@ -91,29 +90,30 @@ def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second,
 
 def test_causes_that_are_needed_together_say_so():
     two = (*DIFFERING.causes, Cause("hash-seed", "hash-seed", True))
-    assert "Together all 2 pins are needed" in " ".join(
+    assert "All required runs differ if any one of the 2 pins" in " ".join(
         shown(document(replace(DIFFERING, causes=two))).split()
     )
     unsure = (*DIFFERING.causes, Cause("hash-seed", "hash-seed", None))
     for causes in (DIFFERING.causes, unsure):
-        assert "Together" not in shown(document(replace(DIFFERING, causes=causes)))
+        assert "All required" not in shown(document(replace(DIFFERING, causes=causes)))
 
 
 def test_a_result_that_depends_on_the_machine_says_on_what():
     text = " ".join(shown(document(MATCHING)).split())
     assert text.startswith(
-        "REPRODUCIBLE 5 runs of train.py end on the same bits, watched and bare (a parting rate"
+        "REPRODUCIBLE 5 runs of train.py are bitwise identical, recorded and unrecorded (a rate"
     )
-    assert "Rests on other bits with another thread count" in text
+    assert "Depends on the result changes with another thread count" in text
     assert (
-        "Holds with another hash seed" in text and "Note the script starts Python processes" in text
+        "Unaffected by another hash seed" in text
+        and "Note the script starts Python processes" in text
     )
     assert (
-        "Beside it the metric seconds differs, the batches that no step used differ, names differ (calm / brave), "
-        "the state of Python's random at the end differs, what it prints differs, from line 12 on: not judged"
-        in text
+        "Not judged the metric seconds differs, the batches that no step used differ, names differ (calm / brave), "
+        "the state of Python's random at the end differs, its printed output differs from line 12 on; "
+        "the training matches" in text
     ) and "model.keras" not in text
-    assert "model.keras: the same in all runs" in " ".join(
+    assert "model.keras: identical in all runs" in " ".join(
         shown(document(MATCHING), verbose=True).split()
     )
     assert document(MATCHING).exit_code == 0
@@ -140,7 +140,7 @@ def test_names_that_others_read_are_there():
         "search",
         "depends_on",
         "unaffected_by",
-        "not_judged",
+        "unresolved_settings",
         "observer",
         "unresolved_pins",
         "format",

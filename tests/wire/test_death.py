@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.wire.conftest import PROBES
 from tests.wire.test_children import alive
 
@@ -23,20 +25,21 @@ folder, probes, fork = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "fork"
 runner = Runner(Interpreter(sys.executable, "stub", fork, (probes,), imports=False), Limits(2, 600),
 folder / "control",
                 dict(os.environ))
-runner.run([Asking(ask([Trial(condition(fault="hang", pids=str(folder / "pids")), 0)]))])
+runner.run([Asking(ask([Trial(condition(fault=sys.argv[4], pids=str(folder / "pids")), 0)]))])
 """
 
 
-def started(folder, fork):
+def started(folder, fork, fault):
     """An engine with a nest and a child that hangs, and all of their process ids."""
     engine = subprocess.Popen(
-        [sys.executable, "-c", ENGINE, str(folder), PROBES, fork], cwd=os.getcwd()
+        [sys.executable, "-c", ENGINE, str(folder), PROBES, fork, fault], cwd=os.getcwd()
     )
     deadline = time.monotonic() + 60
     while not (folder / "pids").exists() or not (folder / "pids").read_text():
         assert time.monotonic() < deadline and engine.poll() is None
         time.sleep(0.05)
-    return engine, descendants(engine.pid)
+    away = map(int, (folder / "pids").read_text().split())  # adopted by the nest, or by none
+    return engine, list({*descendants(engine.pid), *away})
 
 
 def descendants(pid):
@@ -54,18 +57,31 @@ def descendants(pid):
 
 
 def assert_all_gone(pids):
-    assert len(pids) >= 2  # a nest or a fresh process, and the grandchild
+    assert pids
     deadline = time.monotonic() + 10
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [pid for pid in pids if alive(pid)] == []
 
 
-def test_the_engine_killed_outright_takes_every_process_along(tmp_path):
-    for fork in ("fork", "isolate"):
-        folder = tmp_path / fork
-        folder.mkdir()
-        engine, pids = started(folder, fork)
-        engine.send_signal(signal.SIGKILL)
+@pytest.mark.parametrize("fault", ["hang", "runaway_and_hang"])
+@pytest.mark.parametrize("fork", ["fork", "isolate"])
+def test_the_engine_killed_outright_takes_every_process_along(tmp_path, fork, fault):
+    engine, pids = started(tmp_path, fork, fault)
+    assert len(pids) >= 2  # a nest or a fresh process, and the grandchild
+    engine.send_signal(signal.SIGKILL)
+    engine.wait()
+    assert_all_gone(pids)
+
+
+def test_a_nest_killed_outright_takes_its_children_along(tmp_path):
+    engine, pids = started(tmp_path, "fork", "hang")
+    (nest,) = set(pids) - {pid for parent in pids for pid in descendants(parent)}
+    grandchild = int((tmp_path / "pids").read_text())  # a child of our own is not our doing
+    os.kill(nest, signal.SIGKILL)
+    try:
+        assert_all_gone(set(pids) - {nest, grandchild})
+    finally:
+        engine.kill()
         engine.wait()
-        assert_all_gone(pids)
+        os.kill(grandchild, signal.SIGKILL)

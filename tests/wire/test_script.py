@@ -743,3 +743,13 @@ def test_a_run_that_fails_where_our_folder_is_full_says_nothing_of_the_script(ru
     assert done.outcome.kind == OWN_FAULT and "no space is left" in done.outcome.reason
     (done,) = run("print('all is well')", runs=1)
     assert done.outcome.completed
+
+
+def test_temporary_files_of_a_pinned_run_go_when_it_has_ended(run):
+    text = (
+        "import tempfile\nfile = tempfile.NamedTemporaryFile(delete=False)\n"
+        "file.write(b'x' * 100_000)\nprint(file.name)"
+    )
+    (done,) = run(text, "fixed-addresses", runs=1)
+    name = printed(done).strip()
+    assert not os.path.exists(name) and not os.path.exists(os.path.dirname(name))

@@ -2,17 +2,18 @@
 exception.
 """
 
-import signal
 import sys
 import traceback
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from detaudit import __version__
+from detaudit.cli import streams
 from detaudit.cli.command import Command, variables_of
-from detaudit.cli.output import fail
+from detaudit.cli.interruptions import interruptions
+from detaudit.cli.output import FAULT, INTERRUPTED, OUR_FAULT, code_of_lost_output, warn
 from detaudit.errors import DetauditError
 
 #: In the order of the help. Each is a module beside this one with a function ``NAME_command``, the
@@ -40,21 +41,46 @@ def main() -> None:
     """Run the command; errors become one sentence and an exit code
     (docs/reference/exit-codes.md).
     """
-    # batch systems and a closed terminal interrupt as Ctrl-C does
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    output = streams.install()
+    interruptions.install()
+    code = _exit_code()
+    output.flush()
+    if output.failure is not None and not output.reader_is_gone:
+        warn(f"Cannot write to standard output: {output.failure.strerror}.")
+        code = code_of_lost_output(code)
+    interruptions.ignore()
+    sys.exit(code)
+
+
+def _exit_code() -> int:
     try:
-        app(standalone_mode=True)
+        code = app(standalone_mode=False)
+        if code == INTERRUPTED and not interruptions.reported:
+            warn(interruptions.sentence)
+        return code if isinstance(code, int) else 0
     except DetauditError as error:
-        fail(str(error), error.exit_code)
+        warn(str(error))
+        return error.exit_code
     except KeyboardInterrupt:
-        fail("Interrupted.", 130)
-    except BrokenPipeError:
-        sys.exit(0)
-    except Exception:  # a fault of ours must never look like a verdict
-        traceback.print_exc()
-        fail("This is a fault of detaudit itself: please report it with the lines above.", 70)
+        warn(interruptions.sentence)
+        return INTERRUPTED
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAULT
+    except Exception as error:
+        if hasattr(error, "format_message"):  # of typer: the command line is not usable
+            return _usage(error)
+        # a fault of ours must never look like a verdict
+        warn(f"{traceback.format_exc()}{OUR_FAULT}")
+        return FAULT
+
+
+def _usage(error: Any) -> int:
+    """What is wrong with the command line, and the exit code."""
+    message = error.format_message()
+    if message.strip():  # without: the help was printed, for there were no arguments
+        usage = f"{error.ctx.get_usage()}\n" if error.ctx is not None else ""
+        warn(f"{usage}{message}")
+    return int(error.exit_code)
 
 
 def _version(asked: bool) -> None:

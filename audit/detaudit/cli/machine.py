@@ -2,6 +2,7 @@
 
 import sys
 
+from detaudit.cli import streams
 from detaudit.cli.options import PrintJson, Python, interpreter_path
 from detaudit.cli.output import print_whole
 
@@ -17,6 +18,6 @@ def machine_command(python: Python = sys.executable, json: PrintJson = False) ->
 
     described = inventory.everything(interpreter.ask(interpreter_path(python)).facts)
     if json:
-        sys.stdout.write(write.plain_json(described))
+        streams.write_file(write.plain_json(described))
     else:
         print_whole(render(described), wide=True)

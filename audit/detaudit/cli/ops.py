@@ -27,7 +27,14 @@ from detaudit.cli.options import (
     interpreter_path,
     operations,
 )
-from detaudit.cli.output import hand_over, print_how_to_continue, reproduce
+from detaudit.cli.output import (
+    documented,
+    hand_over,
+    print_how_to_continue,
+    reports,
+    reproduce,
+    until_written,
+)
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
 
@@ -101,9 +108,9 @@ def ops_command(
     console = Console(stderr=True)
     logs.set_up(console, verbose, log_file)
     with Drawing(console, quiet) as drawing:
-        audit = session.run(options, drawing, str(resume) if resume else None)
-    document = build_ops.document(audit)
-    hand_over(document, targets, verbose, quiet)
+        audit = session.run(options, until_written(drawing), str(resume) if resume else None)
+    document = documented(build_ops.document, audit)
+    code = hand_over(document, reports(document, targets), verbose, quiet)
     if reproducer is not None:
         found = next(
             (
@@ -114,5 +121,5 @@ def ops_command(
             None,
         )
         reproduce(reproducer, found, audit.environment, options.python, THREADS)
-    print_how_to_continue(audit, document.exit_code)
-    raise typer.Exit(document.exit_code)
+    print_how_to_continue(audit)
+    raise typer.Exit(code)

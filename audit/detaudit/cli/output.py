@@ -1,48 +1,65 @@
-"""What a command leaves: a report on the screen and in files, a reproducer, a message, an exit
-code.
+"""What a command leaves: a report in files and on the screen, a reproducer, a message, an exit
+code. Files come first: whatever becomes of the screen, they are there.
 """
 
+import atexit
 import os
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console, RenderableType
 
 from detaudit.cli import going_on
+from detaudit.cli.interruptions import interruptions
 
 if TYPE_CHECKING:
-    from detaudit.core.experiment import Finished
+    from detaudit.commands.ops.findings import OpsAudit
+    from detaudit.commands.run.findings import RunAudit
+    from detaudit.commands.scan.findings import Audit
+    from detaudit.core.conclusion import Failure
+    from detaudit.core.events import Emit, Event
     from detaudit.core.pinpoint import LocatedOperation
     from detaudit.report.schema import v1
 
+AnyAudit = TypeVar("AnyAudit", "Audit", "RunAudit", "OpsAudit")
+
 #: What a reproducer's head names the versions of.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
+#: Exit codes of docs/reference/exit-codes.md.
+BROKEN, USAGE, FAULT, INTERRUPTED = 1, 2, 70, 130
+OUR_FAULT = "This is a fault of detaudit itself: please report it with the lines above."
 
 #: Columns of a pipe, for tables whose rows are facts.
 _WIDE = 10_000
 
-
-class Saved(Protocol):
-    """What every command's findings have for who interrupts it."""
-
-    @property
-    def trials(self) -> "tuple[Finished, ...]": ...
-    @property
-    def resume(self) -> str | None: ...
+#: Of an audit whose document cannot be built: what still stands in its report.
+KEPT = ("reproducible", "reason", "began", "seconds", "strict", "interrupted", "resume")
 
 
-def fail(message: str, code: int) -> NoReturn:
-    warn(message)
-    sys.exit(code)
+@dataclass(frozen=True)
+class File:
+    """What makes a file's text; ``private``: its owner alone may read it."""
+
+    text: Callable[[], str]
+    private: bool = False
+
+
+Files = Mapping[Path, File]
 
 
 def warn(message: str) -> None:
+    """A sentence, or several lines, on standard error: of what others have named in it, no
+    character moves a cursor.
+    """
     from detaudit.report.escape import visible_line
 
+    shown = "\n".join(visible_line(line) for line in message.split("\n"))
     Console(stderr=True).print(
-        visible_line(message), style="bold red", highlight=False, markup=False, soft_wrap=True
+        shown, style="bold red", highlight=False, markup=False, soft_wrap=True
     )
 
 
@@ -64,34 +81,136 @@ def note(message: str) -> None:
     Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_how_to_continue(
-    audit: Saved, code: int, program: int = 0, options: Mapping[str, str] = {}
-) -> None:
-    """Of an audit that is not complete and was saved: the command that goes on with it, with the
-    options that were given and these. The last ``program`` words are a user's program. Exits with
-    ``code``.
+def until_written(emit: "Emit") -> "Emit":
+    """``emit``, with no interruption from the end of the trials until the files are written
+    (:func:`hand_over`). Whatever trials have started ends with this process at the latest.
     """
-    if audit.resume is not None:
-        options = {"--resume": audit.resume, **options}
-        line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
-        how = "Interrupted" if audit.interrupted else "Incomplete"
-        saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
-        warn(f"{how}.{saved} To continue, paste this line:")
-        fail(line, code)
+    from detaudit.core.events import Closing
+    from detaudit.execution import processes
+
+    processes.adopt_orphans()
+    atexit.register(processes.end_orphans)
+
+    def handle(event: "Event") -> None:
+        if isinstance(event, Closing):
+            interruptions.defer()
+        emit(event)
+
+    return handle
+
+
+def code_of_lost_output(code: int) -> int:
+    """The exit code where something that was asked for could not be written: a usage error, but
+    what is known to be broken stays known.
+    """
+    return code if code in (BROKEN, FAULT) else USAGE
+
+
+def reports(document: "v1.Document", targets: Mapping[str, Path | None]) -> Files:
+    """The files of a report, by the formats that they were asked for in."""
+    from detaudit.report.formats import registry
+
+    def rendering(kind: str) -> File:
+        return File(lambda: registry.rendered(document, kind))
+
+    return {path: rendering(kind) for kind, path in targets.items() if path is not None}
+
+
+def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") -> "v1.Document":
+    """The document of an audit. If it cannot be built, which is a fault of ours, one that says so,
+    with the verdict and without what it rests on.
+    """
+    from detaudit.core.conclusion import Failure
+
+    try:
+        return build(audit)
+    except Exception as error:
+        warn(f"{traceback.format_exc()}{OUR_FAULT}")
+        return build(_bare(audit, Failure.of(error)))
+
+
+def _bare(audit: "AnyAudit", failure: "Failure") -> "AnyAudit":
+    """An audit without its details: they are what they are by default."""
+    details = {
+        field.name: field.default
+        for field in fields(audit)
+        if field.name not in KEPT and field.default is not MISSING
+    }
+    fault: dict[str, Any] = {"failure": failure}
+    if getattr(audit, "reproducible", False) is None:
+        fault |= {"own_fault": True, "reason": failure.reason}
+    return replace(audit, **{**details, **fault})
 
 
 def hand_over(
-    document: "v1.Document", targets: Mapping[str, Path | None], verbose: bool, quiet: bool = False
-) -> None:
-    """The report on the screen, and in the files that it was asked for."""
-    from detaudit.report import write
+    document: "v1.Document",
+    files: Files,
+    verbose: bool,
+    quiet: bool = False,
+    printed: str = "",
+) -> int:
+    """Write the files, then show the report on the screen, behind what the program has
+    ``printed``. The exit code of the command.
+    """
     from detaudit.report.formats import registry
 
-    if not quiet:
-        print_whole(registry.on_screen(document, verbose))
-    for kind, path in targets.items():
-        if path is not None:
-            write.save(path, registry.rendered(document, kind))
+    problems = [problem for path, file in files.items() if (problem := _write(path, file))]
+    code = code_of_lost_output(document.exit_code) if problems else document.exit_code
+    try:
+        interruptions.release()
+        sys.stdout.write(printed)
+        if not quiet:
+            print_whole(registry.on_screen(document, verbose))
+    except KeyboardInterrupt:  # it was read far enough
+        interruptions.reported = True
+    finally:
+        interruptions.defer()
+    for problem in problems:
+        warn(problem)
+    return code
+
+
+def _write(path: Path, file: File) -> str:
+    """Write a file; if that fails, into the folder for temporary files. What went wrong, or
+    nothing.
+    """
+    from detaudit.errors import UsageError
+    from detaudit.report import write
+
+    try:
+        content = file.text()
+    except Exception:  # one format that cannot be made does not keep the others from being written
+        return f"{traceback.format_exc()}{path} was not written. {OUR_FAULT}"
+    try:
+        write.save(path, content, private=file.private)
+    except UsageError as error:
+        place = write.save_elsewhere(path, content)
+        return str(error) if place is None else f"{error} It was written to {place} instead."
+    return ""
+
+
+def print_how_to_continue(
+    audit: "Audit | RunAudit | OpsAudit", program: int = 0, options: Mapping[str, str] = {}
+) -> None:
+    """Of an audit that is not complete: why, and if it was saved the command that goes on with it,
+    with the options that were given and these. The last ``program`` words are a user's program.
+    """
+    failure = audit.failure
+    if failure is not None:
+        fault = f"{failure.details}{OUR_FAULT}"
+        warn(fault if failure.details else f"The audit ended early: {failure.reason}.")
+    how = "Incomplete." if audit.resume is not None else ""
+    if audit.interrupted:
+        how, interruptions.reported = interruptions.sentence, True
+    if audit.resume is None:
+        if how:
+            warn(how)
+        return
+    options = {"--resume": audit.resume, **options}
+    line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
+    saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
+    warn(f"{how}{saved} To continue, paste this line:")
+    warn(line)
 
 
 def reproduce(
@@ -117,8 +236,15 @@ def reproduce(
             reason = f"{operation.name} cannot be called alone with generated inputs"
         print(f"No reproducer: {reason}.", file=sys.stderr)
         return
-    with workspace() as folder:
-        shown = reproducer.shows(text, python, folder.private)
+    try:
+        interruptions.release()
+        with workspace() as folder:
+            shown = reproducer.shows(text, python, folder.private)
+    except KeyboardInterrupt:
+        warn("No reproducer: interrupted.")
+        return
+    finally:
+        interruptions.defer()
     if shown:
         write.save(path, text)
         print(f"Reproducer: {path}. It was run, and its results differ.", file=sys.stderr)

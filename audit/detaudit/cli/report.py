@@ -1,11 +1,11 @@
 """``detaudit report``: render a saved report again."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from detaudit.cli import streams
 from detaudit.cli.options import Evidence, PrintJson, choice, listed
 from detaudit.cli.output import print_whole
 from detaudit.report.formats import registry
@@ -28,4 +28,4 @@ def report_command(
     if form == "terminal":
         print_whole(registry.on_screen(document, verbose))
     else:
-        sys.stdout.write(registry.rendered(document, form))
+        streams.write_file(registry.rendered(document, form))

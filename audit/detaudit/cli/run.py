@@ -25,7 +25,15 @@ from detaudit.cli.options import (
     interpreter_path,
     listed,
 )
-from detaudit.cli.output import hand_over, print_how_to_continue, reproduce
+from detaudit.cli.output import (
+    File,
+    documented,
+    hand_over,
+    print_how_to_continue,
+    reports,
+    reproduce,
+    until_written,
+)
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS
@@ -202,25 +210,25 @@ def run_command(
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs --depth {OPERATION}.")
     targets = {"json": json, "markdown": markdown, "junit": junit}
-    reports = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
-    for path in reports:
+    named = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
+    for path in named:
         write.check_target(path)
     found = program.find(target, module, tuple(arguments or ()), working_folder())
     write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
-    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise UsageError(
-            f"--keep needs a new folder, but {keep} already exists. Give it another path."
-        )
+    if keep is not None:
+        write.check_folder(keep)
     console = Console(stderr=True)
     logs.set_up(console, verbose, log_file)
     with Drawing(console, quiet) as drawing:
-        audit = session.run(found, options, drawing, str(resume) if resume else None, reports)
-    document = build_run.document(audit)
-    if show_output:
-        sys.stdout.write(audit.output)
-    hand_over(document, targets, verbose, quiet)
+        emit = until_written(drawing)
+        audit = session.run(found, options, emit, str(resume) if resume else None, named)
+    document = documented(build_run.document, audit)
+    files = dict(reports(document, targets))
     if write_fix is not None and audit.fix is not None:
-        write.save(write_fix, write.FIX_HEADER + audit.fix.diff, private=True)
+        fix = write.FIX_HEADER + audit.fix.diff
+        files[write_fix] = File(lambda: fix, private=True)
+    printed = audit.output if show_output else ""
+    code = hand_over(document, files, verbose, quiet, printed)
     if reproducer is not None:
         found = (
             audit.pinpoint.operation
@@ -228,8 +236,8 @@ def run_command(
             else None
         )
         reproduce(reproducer, found, audit.environment, options.python)
-    print_how_to_continue(audit, document.exit_code, 1 + len(arguments or ()))
-    raise typer.Exit(document.exit_code)
+    print_how_to_continue(audit, 1 + len(arguments or ()))
+    raise typer.Exit(code)
 
 
 def working_folder() -> Path:

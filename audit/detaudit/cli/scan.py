@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from detaudit.cli import logs
+from detaudit.cli.interruptions import interruptions
 from detaudit.cli.options import (
     DETECTED,
     IN_SCRIPTS,
@@ -33,7 +34,14 @@ from detaudit.cli.options import (
     listed,
     source_ids,
 )
-from detaudit.cli.output import hand_over, print_how_to_continue, warn
+from detaudit.cli.output import (
+    documented,
+    hand_over,
+    print_how_to_continue,
+    reports,
+    until_written,
+    warn,
+)
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
@@ -44,7 +52,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: detaudit scan --quick --markdown report.md"
 #: A scan of each backend that is installed; the exit code is the first of these that one of them
 #: gave.
-ALL, WORST_FIRST = "all", (1, 130, 3, 0)
+ALL, WORST_FIRST = "all", (1, 70, 130, 2, 3, 0)
 
 
 def scan_command(
@@ -147,6 +155,8 @@ def scan_command(
             # One backend that cannot be scanned does not keep the others from it
             warn(str(error))
             codes.append(error.exit_code)
+        if interruptions.number is not None:
+            break
     raise typer.Exit(min(codes, key=WORST_FIRST.index))
 
 
@@ -169,11 +179,11 @@ def scan_once(
     for path in targets.values():
         write.check_target(path)
     with Drawing(console, quiet) as drawing:
-        audit = scan(options, drawing)
-    document = build.document(audit)
-    hand_over(document, targets, verbose, quiet)
-    print_how_to_continue(audit, document.exit_code, options=again)
-    return document.exit_code
+        audit = scan(options, until_written(drawing))
+    document = documented(build.document, audit)
+    code = hand_over(document, reports(document, targets), verbose, quiet)
+    print_how_to_continue(audit, options=again)
+    return code
 
 
 def beside(path: Path | None, name: str) -> Path | None:

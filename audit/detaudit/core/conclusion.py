@@ -2,9 +2,12 @@
 (docs/reference/exit-codes.md).
 """
 
+import errno
+import traceback
 from dataclasses import dataclass
 
 OK, UNFIT, INCONCLUSIVE = "ok", "broken", "inconclusive"
+FAULT = 70  # the exit code of an audit that an exception has ended before it was decided
 
 
 @dataclass(frozen=True)
@@ -12,3 +15,28 @@ class Conclusion:
     outcome: str
     exit_code: int
     reason: str
+
+
+#: Errors of the machine, and not of our code, by which a file cannot be written.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception that ended an audit before its end: what was found by then still stands.
+
+    ``details`` is its traceback where the fault is detaudit's own; empty where the disk is at
+    fault.
+    """
+
+    reason: str
+    details: str = ""
+
+    @classmethod
+    def of(cls, error: Exception) -> "Failure":
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            where = f" ({error.filename})" if error.filename else ""
+            return cls(f"{error.strerror}{where}")
+        told = "".join(traceback.format_exception(error))
+        name = type(error).__name__
+        return cls(f"a fault of detaudit itself: {name}: {error}".rstrip(": "), told)

@@ -69,7 +69,12 @@ class Differing:
     text: str
 
 
-Event = Expected | Phase | TrialEnded | ScriptEnded | Decided | Notice | Differing
+@dataclass(frozen=True)
+class Closing:
+    """No trial runs any more: what is known is put in order, to be handed over."""
+
+
+Event = Expected | Phase | TrialEnded | ScriptEnded | Decided | Notice | Differing | Closing
 Emit = Callable[[Event], None]
 
 

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from detaudit_probes import codec, protocol
 
-from detaudit.core.files import end_of, read_json
+from detaudit.core import printed
+from detaudit.core.files import read_json
 from detaudit.core.notes import StepReplays
 
 Column = tuple[str, str]  # (stage, name)
@@ -202,15 +203,11 @@ class Trace:
 
     def stdout(self, most: int) -> bytes:
         """The first ``most`` bytes that the program has written to its standard output."""
-        path = self.folder / protocol.STDOUT_FILE
-        if not path.exists():
-            return b""
-        with open(path, "rb") as file:
-            return file.read(most)
+        return printed.beginning(self.folder / protocol.STDOUT_FILE, most)
 
     def stderr_end(self) -> str:
         """The end of what the program has written to its standard error."""
-        return end_of(self.folder / protocol.STDERR_FILE)
+        return printed.end(self.folder / protocol.STDERR_FILE)
 
     def other_processes(self) -> int:
         """How many further Python processes the program has started or forked."""

@@ -13,12 +13,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+from detaudit.core.conclusion import Failure
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.durations import duration
-from detaudit.core.events import Emit, Expected, Notice, Phase, logged
+from detaudit.core.events import Closing, Emit, Expected, Notice, Phase, logged
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
-from detaudit.errors import EnvironmentUnusable
+from detaudit.errors import DetauditError, EnvironmentUnusable
+from detaudit.execution import clearing
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.limits import Limits
 from detaudit.execution.resume import Identity, Record, Saved, load, refuse_changed
@@ -48,8 +50,11 @@ def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterat
             stack.enter_context(alone(path.parent))
             saved = load(path)
         gpus = gpu.snapshot()
+        emit = logged(emit)
+        for sentence in clearing.clear(saved.path.parent if saved else None):
+            emit(Notice(sentence))
         folder = stack.enter_context(workspace(saved.path.parent if saved else None, prefix))
-        work = Session(folder, logged(emit), gpus, saved, began=began, clock=clock)
+        work = Session(folder, emit, gpus, saved, began=began, clock=clock)
         try:
             yield work
         finally:
@@ -73,6 +78,7 @@ class Session:
     began: str = ""
     clock: float = field(default_factory=time.monotonic)
     interrupted: bool = False
+    failure: Failure | None = None
     undecided: bool = False
     ending: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -115,6 +121,7 @@ class Session:
     @contextlib.contextmanager
     def attended(self) -> Iterator[None]:
         """Where trials run. An interruption ends them; what had been found stands, and is saved.
+        So it is after an exception that nobody expected, and where the disk is full.
 
         A saved audit that is not decided this time either stays saved.
         """
@@ -125,15 +132,27 @@ class Session:
         except KeyboardInterrupt:
             self.interrupted = True
             self.folder.kept = self.resume is not None
+        except DetauditError:
+            raise
+        except Exception as error:
+            self.failure = Failure.of(error)
+            self.folder.kept = self.resume is not None
         finally:
             self.end()
 
     def end(self) -> None:
-        """End what runs, once: a further interruption must not stop half way."""
+        """End what runs, once: neither a further interruption nor an error stops it half way."""
         with undisturbed():
-            if self.interrupted and self._record is not None:
-                self._record.write(self.trials())
-            self.ending.close()
+            self.emit(Closing())
+            try:
+                if self.interrupted and self._record is not None:
+                    self._record.write(self.trials())
+            except OSError as error:
+                self.failure = self.failure or Failure.of(error)
+            try:
+                self.ending.close()
+            except Exception as error:  # every callback was called
+                self.failure = self.failure or Failure.of(error)
 
     def greet(self, condition: Condition, command: str) -> Hello:
         """Start the interpreter under test, and take up a saved audit where it is still the
@@ -253,15 +272,21 @@ class Session:
     def complete(self, findings: Findings) -> Findings:
         """The findings of a command with what every report tells besides."""
         cut = self.runner is not None and self.runner.ended_early
+        warnings = {}
+        if self.failure is not None and hasattr(findings, "warnings"):
+            sentence = f"the audit ended early ({self.failure.reason}): what was not decided by then is missing"
+            warnings = {"warnings": (*findings.warnings, sentence)}
         return replace(  # type: ignore[type-var]
             findings,
             trials=self.trials(),
             machine={**system.describe(), "gpu": gpu.report(self.gpus, gpu.snapshot())},
             over_budget=cut,
             interrupted=self.interrupted,
+            failure=self.failure,
             resume=self.resume if self.folder.kept else None,
             began=self.began,
             seconds=time.monotonic() - self.clock,
+            **warnings,
         )
 
 

@@ -4,10 +4,14 @@ import contextlib
 import ctypes
 import os
 import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
-_GENERATIONS = 20  # of orphans that are looked for
+# Of <linux/prctl.h>
+_PARENT_DEATH_SIGNAL, _SUBREAPER = 1, 36
+_PATIENCE = 10.0  # seconds in which killed processes must be gone
 
 
 def end_group(pid: int) -> None:
@@ -20,19 +24,57 @@ def adopt_orphans() -> None:
     """Become the parent of what a child leaves running when it ends, where the system can do so:
     Linux alone (prctl(2)).
     """
+    _control(_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """Let this process be killed as soon as its parent is gone, where the system can do so."""
+    _control(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _control(option: int, value: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def end_orphans() -> None:
-    """Kill and collect every child of this process, and what these leave, in whatever groups."""
-    listing = Path(f"/proc/self/task/{os.getpid()}/children")
-    for _ in range(_GENERATIONS):
-        pids = listing.read_text().split() if listing.exists() else []
-        if not pids:
-            return
-        for pid in map(int, pids):
+    """Kill and collect every process that descends from this one, in whatever groups and sessions.
+
+    What a killed one leaves is this process's own, if it has adopted orphans: so it is looked at
+    again until nothing is left.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        found = list(descendants(os.getpid()))
+        for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, 0)
+        if not _collect() and not found:
+            return
+        time.sleep(0.005)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """The processes that descend from ``pid``, without those that have ended; none where /proc
+    tells nothing.
+    """
+    children: dict[int, list[int]] = defaultdict(list)
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state not in "ZX":
+                children[int(parent)].append(int(entry.name))
+    waiting = [pid]
+    while waiting:
+        below = children[waiting.pop()]
+        yield from below
+        waiting += below
+
+
+def _collect() -> bool:
+    """Collect children that have ended; whether there are others."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+        return True
+    return False

@@ -28,6 +28,7 @@ from detaudit.errors import UsageError
 
 FORMAT, VERSION = "detaudit.resume", 3
 FILE = "resume.jsonl"
+STATE_FILE = "state.json"  # in a trial's folder: where what it has left is kept
 LARGEST = 100_000_000  # bytes; a saved audit of a thousand trials has about one million
 AGAIN = "Start again without --resume"
 RESTORE = "Restore what changed, or start again without --resume"
@@ -117,6 +118,8 @@ def load(path: Path) -> Saved:
 def _read(path: Path) -> list[bytes]:
     """Its whole lines, the first of them checked."""
     try:
+        if path.is_fifo():  # nobody may ever write to it
+            raise UsageError(f"{path} is not a saved audit: it is not a file.")
         with open(path, "rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detaudit.errors import UsageError
+from detaudit.execution import claims
 
 PRIVATE = "private"
 
@@ -21,8 +22,11 @@ PRIVATE = "private"
 #: ``d-4ve4u4ow/r/0012``.
 SHORT, LONG, RUNS = "d-", "detaudit-", "r"
 
+#: In a folder that outlives its audit on purpose: no later start clears it away.
+KEPT = "kept"
+
 #: What an audit makes in its folder. Nothing else is ever removed from a folder that a user named.
-OWN = (PRIVATE, RUNS, "run-*", "recipe", "resume.jsonl*")
+OWN = (PRIVATE, RUNS, "run-*", "recipe", "resume.jsonl*", KEPT, claims.LOCK)
 
 
 @dataclass
@@ -70,32 +74,51 @@ def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspa
 
     Its contents are removed at the end unless they are kept. A saved audit outlives a resumption
     that fails. No other audit is in a new one; the caller keeps them out of a saved one before it
-    reads that. Raises UsageError where no folder can be made.
+    reads that. Raises UsageError where no folder can be made, or another process is going on with
+    the saved audit.
     """
     try:
-        work = Workspace(saved or Path(tempfile.mkdtemp(prefix=prefix)), kept=saved is not None)
+        claim = claims.make(prefix) if saved is None else _taken(saved)
+        work = Workspace(claim.path, kept=saved is not None)
         for name in ("keras", "theano", "tmp"):
             (work.private / name).mkdir(parents=True, exist_ok=True)
+        (work.path / KEPT).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(
-            f"Cannot make a working folder in {saved or tempfile.gettempdir()}: {error.strerror}. Set "
-            f"TMPDIR to a folder with a few hundred megabytes free."
+            f"Cannot make a working folder in {saved or tempfile.gettempdir()}: "
+            f"{error.strerror or error}. Set TMPDIR to a folder with a few hundred megabytes free."
         ) from None
-    with contextlib.ExitStack() as pinned:
+    with contextlib.ExitStack() as stack:
+        stack.callback(claim.release)
         if saved is None:
-            pinned.enter_context(alone(work.path))
+            stack.enter_context(alone(work.path))
         try:
             yield work
         finally:
-            if not work.kept:
+            if work.kept:
+                with contextlib.suppress(OSError):
+                    (work.path / KEPT).touch()
+            else:
                 _remove(work.path)
+
+
+def _taken(saved: Path) -> claims.Claim:
+    """The claim to the folder of a saved audit. One that an earlier detaudit has saved has no lock:
+    it gets one.
+    """
+    claim = claims.take_up(saved)
+    if claim is None:
+        raise UsageError(f"Another detaudit is using {saved}. Wait until it ends.")
+    return claim
 
 
 def _remove(folder: Path) -> None:
     for pattern in OWN:
         for path in folder.glob(pattern):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(
-                missing_ok=True
-            )
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
     with contextlib.suppress(OSError):  # not empty: something there is not ours
         folder.rmdir()

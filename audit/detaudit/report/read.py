@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from detaudit import __version__
+from detaudit.core.files import read_most
 from detaudit.errors import ReportUnreadable
 from detaudit.report.escape import visible
 from detaudit.report.schema import v1
@@ -69,8 +70,7 @@ def upgraded(document: dict[str, Any], upgrades: Sequence[Upgrade]) -> dict[str,
 def _content(path: Path) -> bytes:
     name = visible(str(path))
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
+        content = read_most(path, LARGEST + 1)
     except (OSError, ValueError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or error
         raise ReportUnreadable(f"Cannot read {name}: {said}. {_HINT}") from None

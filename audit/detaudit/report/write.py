@@ -2,13 +2,14 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from detaudit.core.files import replace_file
+from detaudit.core.files import replace_file, write_stream
 from detaudit.errors import UsageError
 from detaudit.report.escape import visible
 from detaudit.report.schema import v1
@@ -33,17 +34,44 @@ def save(path: str | Path, text: str, private: bool = False) -> None:
     """
     content = text.encode("utf-8", "backslashreplace")
     try:
-        target = Path(os.path.realpath(path))
-        if _takes_bytes(target):
-            target.write_bytes(content)
+        if _takes_bytes(Path(path)):  # what it leads to may have no name: the pipe of /dev/stdout
+            write_stream(Path(path), content)
         else:
-            _replace(target, content, PRIVATE_MODE if private else None)
+            mode = PRIVATE_MODE if private else None
+            _replace(Path(os.path.realpath(path)), content, mode)
     except (OSError, ValueError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or error
         raise UsageError(
             f"Cannot write {visible(str(path))}: {said}. Name a file in a folder that can be written "
             f"to and has {max(1, len(content) // 1000):,} kB free."
         ) from None
+
+
+def save_elsewhere(path: str | Path, text: str) -> Path | None:
+    """Put ``text`` into a new file in the folder for temporary files, where ``path`` cannot be
+    written. Its path; None where that fails as well.
+    """
+    name = Path(path)
+    try:
+        descriptor, place = tempfile.mkstemp(name.suffix, f"{name.stem[:40]}-")
+        with open(descriptor, "wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+    except OSError:
+        return None
+    return Path(place)
+
+
+def check_folder(path: Path) -> None:
+    """Raise UsageError where a folder of results would certainly not find its place at ``path``:
+    there is something already, or nothing can be made there.
+    """
+    name = visible(str(path))
+    if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+        raise UsageError(f"--keep needs a new folder: {name} is there already.")
+    parents = [path, *Path(os.path.abspath(path)).parents]
+    above = next(parent for parent in parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"Cannot make {name}: {visible(str(above))} cannot be written to.")
 
 
 def check_target(path: str | Path | None) -> None:

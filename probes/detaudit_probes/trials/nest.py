@@ -18,7 +18,9 @@ from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.trace import write_json
 from detaudit_probes.trials import worker
 
-_PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+# <linux/prctl.h>
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PATIENCE = 10.0  # seconds in which killed processes must be gone
 
 
 class _Child:
@@ -40,6 +42,7 @@ def main(control: str) -> int:
         }
         write_json(hello, _hello(failure=failure))
         return 1
+    _adopt_orphans()
     _watch_lifeline(plan["lifeline"])
     failure = _import_all(backends.get(plan["backend"]).IMPORTS if plan["imports"] else ())
     write_json(hello, _hello(failure=failure))
@@ -47,7 +50,6 @@ def main(control: str) -> int:
         return 1
     if not plan["fork"]:
         return _alone(control, plan)
-    _adopt_orphans()
     return _serve(control, plan)
 
 
@@ -82,12 +84,13 @@ def _import_all(names: Tuple[str, ...]) -> Optional[Dict[str, Any]]:
 
 
 def _watch_lifeline(descriptor: int) -> None:
-    """End this process and its group when the engine is gone. The thread only ever
-    blocks in read.
+    """End this process, its group and all that descends from it when the engine is gone. Until
+    then the thread only ever blocks in read.
     """
 
     def wait() -> None:
         os.read(descriptor, 1)
+        _end_descendants()
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True, name="detaudit-lifeline").start()
@@ -97,10 +100,14 @@ def _adopt_orphans() -> None:
     """Become the reaper of grandchildren whose parents die, if the system allows it, to end them
     too.
     """
+    _control(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _control(option: int, value: int) -> None:
     try:
         import ctypes
 
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         pass  # not Linux: a child's process group is still ended as a whole
 
@@ -111,7 +118,9 @@ def _alone(control: str, plan: Dict[str, Any]) -> int:
     if not line:
         return 0
     folder = os.path.join(control, protocol.TRIALS_FOLDER, line.split()[1])
-    return 0 if _run_trial(folder, plan) else 1
+    completed = _run_trial(folder, plan)
+    _end_descendants()
+    return 0 if completed else 1
 
 
 def _run_trial(folder: str, plan: Dict[str, Any]) -> bool:
@@ -172,6 +181,7 @@ def _child(folder: str, plan: Dict[str, Any]) -> None:
     status = 70
     try:
         os.setpgid(0, 0)
+        _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.close(plan["commands"])
         _watch_lifeline(plan["lifeline"])
         status = 0 if _run_trial(folder, plan) else 1
@@ -219,6 +229,41 @@ def _end_orphans(children: Dict[int, _Child]) -> None:
         for pid in map(int, file.read().split()):
             if pid not in children:
                 _signal(os.kill, pid)
+
+
+def _end_descendants() -> None:
+    """Kill every process that descends from this one, in whatever groups and sessions, until none
+    is left.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        found = _descendants(os.getpid())
+        if not found:
+            return
+        for pid in found:
+            _signal(os.kill, pid)
+        time.sleep(0.005)
+
+
+def _descendants(ancestor: int) -> List[int]:
+    """Without those that have ended; none where /proc tells nothing."""
+    children = {}  # type: Dict[int, List[int]]
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if not name.isdigit():
+            continue
+        try:
+            with open("/proc/%s/stat" % name) as file:
+                state, parent = file.read().rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if state not in "ZX":
+            children.setdefault(int(parent), []).append(int(name))
+    found, waiting = [], [ancestor]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
 
 
 def _end_late(children: Dict[int, _Child]) -> None:

@@ -114,6 +114,11 @@ def runaway(trial):
         file.write(subprocess.check_output(command))
 
 
+def runaway_and_hang(trial):
+    runaway(trial)
+    time.sleep(600)
+
+
 def full_disk(trial):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
     with open(os.path.join(trial.folder, "large"), "wb") as file:

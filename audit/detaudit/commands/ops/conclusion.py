@@ -3,7 +3,7 @@
 """
 
 from detaudit.commands.ops.findings import OpsAudit
-from detaudit.core.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
+from detaudit.core.conclusion import FAULT, INCONCLUSIVE, OK, UNFIT, Conclusion
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
 
 
@@ -22,6 +22,8 @@ def conclude(audit: OpsAudit) -> Conclusion:
     undecided = _undecided(audit, by_verdict[ERROR])
     if audit.interrupted:
         return Conclusion(INCONCLUSIVE, 130, "interrupted")
+    if audit.failure is not None:
+        return Conclusion(INCONCLUSIVE, FAULT, audit.failure.reason)
     strict = [*by_verdict[NEEDS_PIN], *by_verdict[VARIES]] if audit.strict else []
     outcome = INCONCLUSIVE if undecided else OK
     if strict:

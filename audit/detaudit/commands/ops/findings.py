@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.conclusion import Failure
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import LocatedOperation, Replays
@@ -77,4 +78,5 @@ class OpsAudit:
     requested: tuple[str, ...] = ()
     over_budget: bool = False
     interrupted: bool = False
+    failure: Failure | None = None
     resume: str | None = None

@@ -3,7 +3,7 @@
 """
 
 from detaudit.commands.run.findings import RunAudit
-from detaudit.core.conclusion import INCONCLUSIVE, OK, Conclusion
+from detaudit.core.conclusion import FAULT, INCONCLUSIVE, OK, Conclusion
 
 NOT_REPRODUCIBLE = "not-reproducible"
 
@@ -18,7 +18,7 @@ def conclude(audit: RunAudit) -> Conclusion:
     if audit.interrupted:
         return Conclusion(INCONCLUSIVE, 130, "interrupted")
     if audit.own_fault and audit.reproducible is None:
-        return Conclusion(INCONCLUSIVE, 70, audit.reason)
+        return Conclusion(INCONCLUSIVE, FAULT, audit.reason)
     if audit.reproducible is None:
         return Conclusion(INCONCLUSIVE, 3, audit.reason)
     resting = [one.source for one in audit.variations if one.matches is False]

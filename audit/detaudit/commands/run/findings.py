@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.conclusion import Failure
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
@@ -244,6 +245,7 @@ class RunAudit:
     strict: bool = False
     over_budget: bool = False
     interrupted: bool = False
+    failure: Failure | None = None
     resume: str | None = None
     own_fault: bool = False
     began: str = ""

@@ -20,6 +20,7 @@ from detaudit_probes import codec, protocol
 
 from detaudit.commands.run import trackers
 from detaudit.commands.run.supervise import LAUNCH_FILE
+from detaudit.core import printed
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 from detaudit.core.files import end_of, write_json
@@ -27,8 +28,10 @@ from detaudit.core.outcome import Ended, last_line
 from detaudit.errors import UsageError
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
+from detaudit.execution.resume import STATE_FILE
+from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
-from detaudit.execution.sandbox.tree import entries
+from detaudit.execution.sandbox.tree import entries, size_of
 from detaudit.execution.sandbox.view import Sandbox, Start, View
 from detaudit.machine import confinement, variables
 
@@ -40,9 +43,9 @@ LEAST_SPACE = (
     1 << 20
 )  # bytes: where less is free in our folder, a run that fails says nothing of the script
 
-# In a trial's folder: the names below the program's folder that it has written, and where what it
-# has left is kept, if that is.
-WRITTEN_FILE, STATE_FILE = "written.json", "state.json"
+# In a trial's folder: the names below the program's folder that it has written. STATE_FILE says
+# where what it has left is kept, if that is.
+WRITTEN_FILE = "written.json"
 REMOVED = ""  # there, of a state that a later one has replaced
 
 
@@ -284,6 +287,34 @@ class Pace:
         return begins - now
 
 
+@dataclass
+class Room:
+    """The bytes of the disk that the largest run so far took at its ``peak``, and has ``left`` in
+    our folder. ``jobs`` runs are made at a time, ``runs`` may still come.
+    """
+
+    jobs: int = 1
+    runs: int = 1
+    peak: int = 0
+    left: int = 0
+
+    def check(self, folder: Path) -> None:
+        """Raises SandboxFailed where what is to come does not fit."""
+        self.runs = max(1, self.runs - 1)
+        needed = self.jobs * self.peak + self.runs * self.left
+        free = shutil.disk_usage(folder).free
+        if self.peak and needed > free:
+            raise SandboxFailed(
+                f"the disk is too full for the next runs in {folder} (one run takes {_size(self.peak)} and leaves "
+                f"{_size(self.left)}; {self.runs} more, {self.jobs} at a time, need "
+                f"{_size(needed)}, and {_size(free)} are free: set TMPDIR to a larger disk)"
+            )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 class Process:
     """One run of the program: a host that serves one trial and needs no start."""
 
@@ -297,6 +328,7 @@ class Process:
         sandboxed: "Sandboxed | None" = None,
         online: bool = False,
         keeps_all: bool = False,
+        room: "Room | None" = None,
     ):
         self.program, self.interpreter, self.control, self._pace = (
             program,
@@ -305,6 +337,8 @@ class Process:
             pace,
         )
         self._sandboxed, self._online, self._keeps_all = sandboxed, online, keeps_all
+        self._room = room or Room()
+        self._temporary: Path | None = None
         self._environment = dict(environment)
         self._process: subprocess.Popen | None = None
         self._lifeline: int | None = None
@@ -321,6 +355,7 @@ class Process:
         # Names of one length: what lies in memory before an object decides its address.
         folder = self.control / protocol.TRIALS_FOLDER / f"{request.trial:05}"
         folder.mkdir(parents=True)
+        self._room.check(self.control.parent)
         view = self._view(folder, request)
         root, cwd = view.root, self.program.cwd
         if root != self.program.root and cwd.is_relative_to(self.program.root):
@@ -392,6 +427,7 @@ class Process:
             part for part in (str(site), self._environment.get("PYTHONPATH")) if part
         )
         own = {} if self._online else trackers.variables(folder, self._environment)
+        self._temporary = temporary
         if temporary is not None:
             temporary.mkdir()
             own["TMPDIR"] = str(temporary)
@@ -440,8 +476,11 @@ class Process:
         if ended is not None:
             # Before its layers are removed, which frees the disk.
             fault = self._own_fault(folder, ended)
+            self._room.peak = max(self._room.peak, size_of(folder))
             if self._sandboxed is not None:
                 self._sandboxed.settle(folder, self._begun if ended.status == 0 else None)
+            self._tidy(folder)
+            self._room.left = max(self._room.left, size_of(folder))
             return replace(ended, own_fault=fault)
         if status is None:
             return None
@@ -449,6 +488,18 @@ class Process:
         return Ended(
             own_fault=f"the process that supervises the script exited with status {status}: {word}"
         )
+
+    def _tidy(self, folder: Path) -> None:
+        """Remove what nothing needs of a run that has ended: temporary files, and most of a long
+        text that it has printed.
+        """
+        if self._temporary is not None:
+            tree.remove(self._temporary)
+        try:
+            for name in (protocol.STDOUT_FILE, protocol.STDERR_FILE):
+                printed.compact(folder / name)
+        except OSError:  # the disk is full: the text stays as it is
+            return
 
     def _own_fault(self, folder: Path, ended: Ended) -> str:
         """What went wrong in detaudit's own code, or in its folder, in the run that has ``ended``;
@@ -470,7 +521,7 @@ class Process:
     def said(self, folder: Path) -> str:
         """The end of what the script wrote to stderr, or why it did not start."""
         for name in (protocol.STDERR_FILE, "supervisor"):
-            said = end_of(folder / name)
+            said = printed.end(folder / name)
             if said:
                 return said.rstrip()
         return ""

@@ -22,29 +22,38 @@ from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import Isolation, RunAudit
 from detaudit.commands.run.forecast import Forecast
 from detaudit.commands.run.investigate import PAIRS, investigate
-from detaudit.commands.run.program import Pace, Process, Program, Sandboxed, listing, written_by
+from detaudit.commands.run.program import (
+    Pace,
+    Process,
+    Program,
+    Room,
+    Sandboxed,
+    listing,
+    written_by,
+)
 from detaudit.core.condition import Condition
 from detaudit.core.events import Emit, Notice
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
-from detaudit.core.sentences import listed
 from detaudit.errors import UsageError
+from detaudit.execution import claims
 from detaudit.execution import resume as resume_file
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
 from detaudit.execution.limits import RUN_SECONDS, Limits, spent
 from detaudit.execution.runner import Runner, default_jobs
-from detaudit.execution.sandbox import in_place, tree
+from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice, choose
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY
-from detaudit.execution.workspace import RUNS, SHORT
+from detaudit.execution.workspace import RUNS, SHORT, Workspace
 from detaudit.machine import variables as environment
 from detaudit.registry import base
 
 INTERRUPTED = "interrupted"
 MOST_NAMES = 50  # of files that runs have written
+SEARCHED = 70  # runs, about, of a program whose cause is searched
 #: Signals that a batch system or the kernel sends, and not the script.
 FROM_OUTSIDE = ("SIGINT", "SIGHUP", "SIGTERM", "SIGKILL")
 
@@ -97,17 +106,35 @@ def run(
     ``reports`` are files that will be written for the user: below the program's folder, they are
     not the program's.
     """
-    for restored in in_place.recover():
-        emit(Notice(_recovered(restored)))
     with session(emit, resume, SHORT) as work:
         audit = _Run(program, options, work, reports).audit()
-        if options.keep is not None and not audit.interrupted and audit.resume is None:
-            keep = Path(options.keep).absolute()
-            os.makedirs(keep.parent, exist_ok=True)
+        whole = not audit.interrupted and audit.failure is None and audit.resume is None
+        if options.keep is not None and whole:
             # Nothing goes on from there, and it has a digest of every variable
             (work.folder.path / resume_file.FILE).unlink(missing_ok=True)
-            shutil.move(work.folder.path, keep)  # to another file system, perhaps
+            problem = _keep(work.folder, Path(options.keep).absolute())
+            if problem:
+                emit(Notice(problem))
+                audit = replace(audit, notes=(*audit.notes, problem))
     return audit
+
+
+def _keep(work: Workspace, keep: Path) -> str:
+    """Move what an audit has recorded to ``keep``, which may lie on another file system. Why that
+    failed, and where it lies then; else nothing.
+    """
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        for path in sorted(work.path.iterdir()):
+            if path.name != claims.LOCK:
+                shutil.move(path, keep / path.name)
+    except OSError as error:
+        work.kept = True
+        return (
+            f"the traces could not be moved to {keep}: {error.strerror or error}; they are kept in "
+            f"{work.path}"
+        )
+    return ""
 
 
 class _Run:
@@ -126,47 +153,52 @@ class _Run:
         self.written: set[str] = set()
 
     def audit(self) -> RunAudit:
-        forecast = _forecast(self.options).before(self.program.title)
-        self.emit(
-            Notice(f"{forecast}. Whatever it writes outside its folder is written in every run.")
-        )
-        hello = ask(self.options.python)
-        before = listing(self.program.root)
-        choice = choose(
-            self.program.root,
-            self.session.folder.path,
-            self.options.isolation,
-            self.program.beside,
-        )
-        self.sandboxed = Sandboxed(choice.sandbox)
-        self.session.ending.callback(self._leave)
-        self.runner = self._start(hello.fingerprints[0])
-        audit = self._blank(hello)
+        before, choice, audit = {}, None, self._blank({})
         with self.session.attended():
+            forecast = _forecast(self.options).before(self.program.title)
+            rest = "Whatever it writes outside its folder is written in every run."
+            self.emit(Notice(f"{forecast}. {rest}"))
+            before = listing(self.program.root)
+            hello = ask(self.options.python)
+            choice = choose(
+                self.program.root,
+                self.session.folder.path,
+                self.options.isolation,
+                self.program.beside,
+            )
+            self.sandboxed = Sandboxed(choice.sandbox)
+            self.session.ending.callback(self._leave)
+            self.runner = self._start(hello.fingerprints[0])
+            audit = self._blank(hello.facts)
             self.emit(Notice(_announced(choice, self.program)))
             self._go_on(hello, before)
             audit = self._investigated(audit)
             self.session.undecided = audit.reproducible is None and bool(audit.own_fault)
+        known = self.so_far[-1] if self.so_far else audit
         if self.session.interrupted:
-            audit = _cut(self.so_far[-1] if self.so_far else audit, INTERRUPTED)
+            audit = _cut(known, INTERRUPTED)
+        elif self.session.failure is not None:
+            audit = replace(
+                _cut(known, f"the audit ended ({self.session.failure.reason})"), own_fault=True
+            )
         trials = self.session.trials()
         facts = {"framework": {"backend": backend_of(trials) or self.backend}}
         audit = replace(
             audit,
             output=_printed(trials),
             notes=audit.notes + _notes(trials, self.options.online),
-            isolation=self._isolation(choice, before, trials),
+            isolation=Isolation() if choice is None else self._isolation(choice, before, trials),
             environment={**audit.environment, **facts},
         )
         return self.session.complete(audit)
 
-    def _blank(self, hello: Hello) -> RunAudit:
+    def _blank(self, facts: Mapping[str, Any]) -> RunAudit:
         return RunAudit(
             program=self.program.title,
             options={**asdict(self.options), "jobs": self.jobs},
             reproducible=None,
             reason="not decided",
-            environment={**hello.facts, "variables": environment.describe(os.environ)},
+            environment={**facts, "variables": environment.describe(os.environ)},
             strict=self.options.strict,
             arguments=self.program.arguments,
         )
@@ -313,7 +345,7 @@ class _Run:
 
     def _start(self, fingerprint: str) -> Runner:
         jobs = 1 if self.options.isolation == IN_PLACE else self.jobs
-        pace = Pace()
+        pace, room = Pace(), Room(jobs, self._most_runs())
 
         def open_process(
             interpreter: Interpreter, control: Path, variables: Mapping[str, str]
@@ -327,6 +359,7 @@ class _Run:
                 self.sandboxed,
                 self.options.online,
                 self.options.keep_environment,
+                room,
             )
 
         control = self.session.folder.path / RUNS
@@ -340,6 +373,10 @@ class _Run:
             keep_bytes=False,
             open_host=open_process,
         )
+
+    def _most_runs(self) -> int:
+        """About how many runs may come."""
+        return SEARCHED if self.options.search else 2 * (self.options.pairs or 3)
 
     def _environment(self) -> dict[str, str]:
         """The user's own: it is their program that is run."""
@@ -437,18 +474,6 @@ def _printed(trials: Sequence[Finished]) -> str:
     """What the first run wrote to its standard output, at most a megabyte of it."""
     first = trials[0].trace if trials else None
     return first.stdout(1_000_000).decode("utf-8", "replace") if first is not None else ""
-
-
-def _recovered(restored: in_place.Restored) -> str:
-    """What became of a folder in which an audit was killed."""
-    said = [f"An audit of {restored.root} was killed."]
-    if restored.names:
-        said.append(f"Restored: {listed(restored.names, 5)}.")
-    if restored.where is not None:
-        said.append(f"The files that had replaced them are kept in {restored.where}.")
-    if restored.left:
-        said.append(f"Changed since then, and left as they are: {listed(restored.left, 5)}.")
-    return " ".join([*said, *([restored.problem] if restored.problem else [])])
 
 
 def _forecast(options: Options) -> Forecast:

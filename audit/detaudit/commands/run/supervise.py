@@ -13,6 +13,7 @@ import ctypes
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from typing import Any
 from detaudit_probes import protocol
 
 from detaudit.core.files import write_json
-from detaudit.execution.processes import adopt_orphans, end_group, end_orphans
+from detaudit.execution.processes import adopt_orphans, die_with_parent, end_group, end_orphans
 from detaudit.execution.sandbox import mounts
 
 #: In a trial's folder: how the script was started, as far as that is nobody's secret.
@@ -37,6 +38,10 @@ _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 def main(folder: Path, lifeline: int) -> int:
     launch = json.load(sys.stdin.buffer)
     adopt_orphans()
+    # Batch systems send it to every process; this one must outlive the script. A handler, for what
+    # is ignored is ignored by the script as well.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     # Nobody ever writes: the engine is gone
     if select.select([lifeline], [], [], launch["wait"])[0]:
         return 1
@@ -92,6 +97,8 @@ def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
                     f"no sandbox: {error.strerror or error}\n", encoding="utf-8"
                 )
                 os._exit(OUR_FAULT)
+        # last: what changes a process's rights takes it back
+        die_with_parent()
 
     with (
         open(folder / protocol.STDOUT_FILE, "wb") as out,

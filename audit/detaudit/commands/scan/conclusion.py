@@ -3,7 +3,7 @@
 """
 
 from detaudit.commands.scan.findings import Audit
-from detaudit.core.conclusion import INCONCLUSIVE, OK, UNFIT, Conclusion
+from detaudit.core.conclusion import FAULT, INCONCLUSIVE, OK, UNFIT, Conclusion
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
 
 
@@ -23,6 +23,8 @@ def conclude(audit: Audit) -> Conclusion:
     outcome = INCONCLUSIVE if undecided else OK
     if audit.interrupted:
         return Conclusion(INCONCLUSIVE, 130, "interrupted")
+    if audit.failure is not None:
+        return Conclusion(INCONCLUSIVE, FAULT, audit.failure.reason)
     if strict:
         return Conclusion(outcome, 1, f"strict: {strict[0].source} is {strict[0].verdict}")
     return Conclusion(outcome, 3 if undecided else 0, undecided or "nothing is broken")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.conclusion import Failure
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.tally import Tally
@@ -143,6 +144,7 @@ class Audit:
     strict: bool = False
     over_budget: bool = False
     interrupted: bool = False
+    failure: Failure | None = None
     began: str = ""
     seconds: float = 0.0
     resume: str | None = None

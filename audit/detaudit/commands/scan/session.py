@@ -227,8 +227,11 @@ class _Scan:
         return control is not None and not control.differing
 
     def _verdicts(self, parts: Parts) -> Iterator[Verdict]:
-        cut = self.runner.ended_early
-        reason = "the budget ran out before it was decided" if cut else "the scan was interrupted"
+        reason = "the scan was interrupted"
+        if self.session.failure is not None:
+            reason = f"the scan ended early: {self.session.failure.reason}"
+        elif self.runner.ended_early:
+            reason = "the budget ran out before it was decided"
         for source in self.plan.sources:
             yield parts.sources[source.id].finding or Verdict(source.id, ERROR, reason)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detaudit.core.outcome import last_line
+from detaudit.execution import claims
 from detaudit.execution.sandbox import mounts
 from detaudit.execution.sandbox.copies import Copies
 from detaudit.execution.sandbox.errors import SandboxFailed
@@ -62,7 +63,7 @@ def mountable(
     """An overlay that was mounted on ``root`` and written to, or why there is none."""
     reason = ""
     for place in (None, MEMORY) if _has_room(MEMORY) else (None,):
-        store = Path(tempfile.mkdtemp(prefix="detaudit-", dir=place)) if place is not None else None
+        store = claims.make("detaudit-", place, str(folder)) if place is not None else None
         overlay = Overlay(root, (folder,), store, beside)
         failure = _try(overlay, folder)
         if not failure:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from detaudit.execution.claims import LOCK, Claim
 from detaudit.execution.sandbox import mounts
 from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.view import OVERLAY, Start, View
@@ -29,7 +30,7 @@ class Overlay:
 
     root: Path
     keep: tuple[Path, ...]
-    store: Path | None = None
+    store: Claim | None = None
     beside: tuple[Path, ...] = ()
     kind: str = field(default=OVERLAY, init=False)
 
@@ -85,7 +86,7 @@ class Overlay:
         if trial not in self._places:
             own = trial / _LAYERS
             self._places[trial] = (
-                own if self.store is None else Path(tempfile.mkdtemp(dir=self.store))
+                own if self.store is None else Path(tempfile.mkdtemp(dir=self.store.path))
             )
         return self._places[trial]
 
@@ -106,7 +107,7 @@ class Overlay:
         return tuple(sorted(names))
 
     def places(self) -> tuple[Path, ...]:
-        return () if self.store is None else (self.store,)
+        return () if self.store is None else (self.store.path,)
 
     def keep_state(self, trial: Path) -> Path:
         former, self._kept = self._kept, self._layers(trial)
@@ -127,11 +128,19 @@ class Overlay:
         layers = {*self._places.values(), *([self._kept] if self._kept is not None else [])}
         for folder in layers - {kept}:
             _remove(folder)
-            with contextlib.suppress(OSError):  # the store of an earlier audit, if it is empty now
-                folder.parent.rmdir()
+            _remove_store(folder.parent)
         self._places.clear()
-        if self.store is not None and (kept is None or kept.parent != self.store):
-            _remove(self.store)
+        if self.store is not None:
+            if kept is None or kept.parent != self.store.path:
+                _remove(self.store.path)
+            self.store.release()
+
+
+def _remove_store(store: Path) -> None:
+    """Of an earlier audit, if nothing but its lock is left there."""
+    with contextlib.suppress(OSError):
+        if os.listdir(store) == [LOCK]:
+            _remove(store)
 
 
 def _remove(folder: Path) -> None:

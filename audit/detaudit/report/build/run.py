@@ -29,7 +29,7 @@ def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
         "first_divergence": audit.repeats.divergence,
         "depends_on": _varied(audit, False),
         "unaffected_by": _varied(audit, True),
-        "not_judged": _varied(audit, None),
+        "unresolved_settings": _varied(audit, None),
         "traceback": known.private.ending(audit.traceback, LONGEST_TRACEBACK),
     }
 
@@ -52,11 +52,9 @@ def _cause(known: Known, cause: findings.Cause) -> dict[str, Any]:
 def _verdict(known: Known, cause: findings.Cause) -> dict[str, Any]:
     """What stands for a cause among the verdicts."""
     source, audit = known.declared[cause.source], known.audit
-    reason = "runs of the script agree with its pin held"
+    reason = "runs of the script match with its pin"
     if cause.necessary:
-        reason = (
-            "runs of the script agree with its pin and the other causes' held, and part without it"
-        )
+        reason = "runs of the script match with its pin and those of the other causes, and differ without it"
     pinned = [done.number for done in audit.trials if cause.pin in done.trial.condition.pins]
     return {
         "family": source.family,

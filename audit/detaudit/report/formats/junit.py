@@ -104,7 +104,7 @@ def _cases(document: v1.Document) -> Iterator[_Case]:
             for varied in document.depends_on:
                 yield _depends_on(varied, document.strict)
             yield from map(_unaffected_by, document.unaffected_by)
-            yield from map(_not_judged, document.not_judged)
+            yield from map(_unresolved, document.unresolved_settings)
         case v1.OpsReport():
             for operation in document.operations:
                 yield _operation(operation, document.strict)
@@ -146,14 +146,16 @@ def _control(report: v1.Report) -> _Case:
     if control.matches is None:
         return _Case("control", "control", observed, "error", "undecided")
     if not control.matches:
-        return _Case("control", "control", observed, "failure", "runs part with everything pinned")
+        return _Case(
+            "control", "control", observed, "failure", "runs differ with everything pinned"
+        )
     return _Case("control", "control", observed)
 
 
 def _source(verdict: v1.Verdict, strict: bool) -> _Case:
     """Where it parts, what the pairs showed, and how to pin it."""
     first = (
-        [f"parts first at {wording.describe_divergence(verdict.divergence)}"]
+        [f"first difference: {wording.describe_divergence(verdict.divergence)}"]
         if verdict.divergence
         else []
     )
@@ -208,17 +210,17 @@ def _output(output: v1.Output) -> _Case:
     """The arrays that a script saves decide; of what else differs, that is only said."""
     name = f"{output.kind} {output.name}"
     if output.matches:
-        return _Case("output", name, "the same in all runs")
+        return _Case("output", name, "identical in all runs")
     if output.kind == "saved":
         return _Case("output", name, "", "failure", run.describe_output(output))
-    return _Case("output", name, f"{run.describe_output(output)}: not judged, the training is")
+    return _Case("output", name, f"{run.describe_output(output)}; not judged, the training matches")
 
 
 def _depends_on(setting: v1.Varied, strict: bool) -> _Case:
     """A setting of the machine that changes the result."""
     first = ""
     if setting.divergence is not None:
-        first = f"parts first at {wording.describe_divergence(setting.divergence)}"
+        first = f"first difference: {wording.describe_divergence(setting.divergence)}"
     if strict:
         return _Case("setting", setting.source, first, "failure", _observed(setting), "varies")
     return _Case("setting", setting.source, f"{_observed(setting)}\n{first}".rstrip("\n"))
@@ -228,7 +230,7 @@ def _unaffected_by(setting: v1.Varied) -> _Case:
     return _Case("setting", setting.source, _observed(setting))
 
 
-def _not_judged(setting: v1.Varied) -> _Case:
+def _unresolved(setting: v1.Varied) -> _Case:
     return _Case("setting", setting.source, "", "skipped", _observed(setting))
 
 
@@ -238,7 +240,7 @@ def _observed(setting: v1.Varied) -> str:
 
 def _operation(operation: v1.Operation, strict: bool) -> _Case:
     replays = {
-        "as it is": operation.default,
+        "default": operation.default,
         "op determinism": operation.deterministic,
         "one thread": operation.one_thread,
     }

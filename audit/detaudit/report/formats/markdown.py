@@ -48,7 +48,7 @@ def draw(page: pages.Page) -> str:
         bool(part.rows) and not text for (_, part), text in zip(parts, drawn, strict=True)
     )
     missing = (
-        f"{number(left_out, 'section')} left out for want of room: see the JSON report.\n\n"
+        f"{number(left_out, 'section')} left out to save room: see the JSON report.\n\n"
         if left_out
         else ""
     )

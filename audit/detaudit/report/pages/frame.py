@@ -26,7 +26,7 @@ _MOST_TRIALS = 100  # on a terminal
 def context_lines(report: v1.Document) -> tuple[Line, ...]:
     """The line that says where it was seen, where that is known."""
     observed = context(report)
-    return (Line("Seen on", Text(observed, "quiet"), "quiet"),) if observed else ()
+    return (Line("Tested on", Text(observed, "quiet"), "quiet"),) if observed else ()
 
 
 def page_of(

@@ -31,19 +31,19 @@ _COLUMNS = (
     Column("operation"),
     Column("dtypes", joined="\n"),
     Column("verdict"),
-    Column("as it is", in_files=True),
+    Column("default", in_files=True),
     Column("op determinism", in_files=True),
     Column("one thread", in_files=True),
     Column("threads", in_files=True),
     Column("oneDNN", in_files=True),
     Column("batch", in_files=True),
     Column("cost", in_files=True),
-    Column("what was seen"),
+    Column("observed"),
 )
 
 
 class Entry(NamedTuple):
-    """Entries that are told alike, of one operation: ``dtypes`` in one line."""
+    """Entries of one operation with the same verdict: ``dtypes`` in one line."""
 
     name: str
     dtypes: str
@@ -60,10 +60,12 @@ def page(report: v1.OpsReport) -> Page:
 def _next_steps(report: v1.OpsReport) -> Iterator[Block]:
     """What a reader does next."""
     if _named(report, "broken"):
-        todo = "--reproducer bug.py writes a script that shows it, --markdown report.md the report"
+        todo = (
+            "--reproducer bug.py writes a script that reproduces it, --markdown report.md a report"
+        )
         yield Lines((Line("What to do", todo),))
     elif _named(report, "needs-pin"):
-        todo = "tf.config.experimental.enable_op_determinism(), where your model uses them"
+        todo = "tf.config.experimental.enable_op_determinism(), if your model uses them"
         yield Lines((Line("What to do", todo),))
 
 
@@ -89,8 +91,8 @@ def answer(report: v1.OpsReport) -> Answer:
     broken = _named(report, "broken")
     if broken:
         sentence = (
-            f"{len(broken)} of {operations} give other results from equal inputs under op "
-            f"determinism, or whatever is pinned: {listed(broken)}."
+            f"{len(broken)} of {operations} gave different results from equal inputs, and no pin that "
+            f"was tried prevents it: {listed(broken)}."
         )
         return Answer("bad", "BROKEN", sentence)
     if report.outcome == "inconclusive":
@@ -102,7 +104,7 @@ def answer(report: v1.OpsReport) -> Answer:
             f"{listed(differing)}."
         )
         return Answer("unsure", "NEEDS A PIN", sentence)
-    sentence = f"{operations}: replays gave the same bits, and so did two processes."
+    sentence = f"{operations}: replays, and two processes, gave bitwise identical results."
     return Answer("good", "REPEATS", sentence)
 
 
@@ -119,16 +121,14 @@ def _details(report: v1.OpsReport) -> Iterator[Line]:
     if operations:
         yield Line("Verdicts", counts(report))
     unlike = {
-        "Other bits with the number of threads": [
+        "Depends on thread count": [
             one.name for one in operations if one.same_on_one_thread is False
         ],
-        "Other bits with oneDNN": [
-            one.name for one in operations if one.same_without_onednn is False
+        "Depends on oneDNN": [one.name for one in operations if one.same_without_onednn is False],
+        "Depends on batch size": [one.name for one in operations if one.same_in_a_batch is False],
+        "Contradicts documentation": [
+            one.name for one in operations if one.contradicts_documentation
         ],
-        "Other bits with the size of the batch": [
-            one.name for one in operations if one.same_in_a_batch is False
-        ],
-        "Not as documented": [one.name for one in operations if one.contradicts_documentation],
     }
     for label, names in unlike.items():
         if names:
@@ -173,7 +173,7 @@ def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
     return Table(
         (Column("message"), Column("here")),
         tuple(map(row, report.refusals)),
-        title="What this library says refuses to run under op determinism",
+        title="Operations that this library documents as refused under op determinism",
         depth=depth,
     )
 
@@ -216,7 +216,7 @@ def describe_operation(operation: v1.Operation) -> str:
     if operation.contradicts_documentation:
         parts.append(operation.contradicts_documentation)
     if wording.is_beyond_noise(operation.cost_range):
-        parts.append(f"op determinism takes {cost(operation)} times as long")
+        parts.append(f"op determinism takes {cost(operation)} the time")
     return "; ".join(parts)
 
 
@@ -225,7 +225,7 @@ def distinct(replays: v1.Replays | None) -> str:
 
 
 def same(value: bool | None) -> str:
-    return {True: "same", False: "other", None: ""}[value]
+    return {True: "same", False: "different", None: ""}[value]
 
 
 def cost(operation: v1.Operation) -> str:
@@ -234,11 +234,11 @@ def cost(operation: v1.Operation) -> str:
     bounds = spread(operation.cost_range)
     if not wording.is_beyond_noise(operation.cost_range):
         return f"within noise{bounds}"
-    return f"{operation.cost:.2f}{bounds}"
+    return f"{operation.cost:.2f}x{bounds}"
 
 
 def refusal(refused: v1.Refusal) -> str:
-    here = [f"refuses here: {listed(refused.refused_here)}"] if refused.refused_here else []
+    here = [f"refused here: {listed(refused.refused_here)}"] if refused.refused_here else []
     here += [f"ran here: {listed(refused.ran_here)}"] if refused.ran_here else []
     untried = [
         name
@@ -246,4 +246,4 @@ def refusal(refused: v1.Refusal) -> str:
         if name not in (*refused.refused_here, *refused.ran_here)
     ]
     here += [f"not tried: {listed(untried)}"] if untried else []
-    return "; ".join(here) or "names no operation"
+    return "; ".join(here) or "no operation named"

@@ -56,16 +56,16 @@ def what_to_do(report: v1.RunReport) -> str:
     """The next step of a reader; empty where there is none."""
     if report.reproducible:
         resting = [one.title for one in report.depends_on]
-        return f"keep fixed what the result depends on: {listed(resting)}" if resting else ""
+        return f"keep fixed, because the result depends on it: {listed(resting)}" if resting else ""
     if report.fix is not None and report.fix.verified:
-        return "apply the fix above; --write-fix fix.diff writes it to a file, for patch -p1 < fix.diff"
+        return "apply the fix above; --write-fix fix.diff saves it for patch -p1 < fix.diff"
     if report.causes:
         return (
-            "look at the lines under Why above: they use what makes the runs differ; "
-            "detaudit explain ID says how each is pinned"
+            "look at the lines under Why above: they use the source that makes runs differ; "
+            "detaudit explain ID says how to pin it"
         )
     if report.reproducible is False and not report.interrupted:
-        return "attach the report to a bug: --markdown report.md writes it"
+        return "attach a report to a bug issue: --markdown report.md writes it"
     return ""
 
 
@@ -83,7 +83,7 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
             yield Paste((snippet,), title="Faster", remark=applied(pin, one))
     if report.traceback:
         depth = Depth.OPEN if report.reproducible is None else Depth.RECORD
-        title = "" if depth is Depth.OPEN else "What the script wrote last"
+        title = "" if depth is Depth.OPEN else "The last lines that the script wrote"
         yield Code(tuple(report.traceback.splitlines()[-40:]), title=title, depth=depth)
     yield Lines(
         tuple(Line(label, value, "quiet") for label, value in evidence(report)),
@@ -100,11 +100,13 @@ def answer(report: v1.RunReport) -> Answer:
     repeats = report.repeats
     runs = f"of {report.program}"
     if report.reproducible and repeats.differing and report.unrecorded is not None:
-        same = f"{number(report.unrecorded.runs, 'run')} {runs}, not recorded, end on the same bits"
+        same = f"{number(report.unrecorded.runs, 'run')} {runs}, unrecorded, are bitwise identical"
         sentence = f"{same}{extent(report)}{bound(report.unrecorded)}; only recorded runs differ."
         return Answer("good", "REPRODUCIBLE", sentence)
     if report.reproducible:
-        same = f"{number(repeats.runs, 'run')} {runs} end on the same bits, watched and bare"
+        same = (
+            f"{number(repeats.runs, 'run')} {runs} are bitwise identical, recorded and unrecorded"
+        )
         return Answer("good", "REPRODUCIBLE", f"{same}{extent(report)}{bound(repeats)}.")
     if report.reproducible is None:
         return Answer("unsure", "NOT DECIDED", f"{report.program}: {report.reason}.")
@@ -116,16 +118,21 @@ def _differ(report: v1.RunReport) -> str:
     repeats = report.repeats
     if not repeats.differing:
         return f"{report.program}: {report.reason}."
-    pairs = number(repeats.differing + repeats.matching, "pair")
-    differing = f"{repeats.differing} of {pairs} of runs of {report.program} part"
+    differing = f"{_differing_pairs(repeats)} of {report.program} differ{extent(report)}"
     if report.quantity is not None:
-        differing = f"{differing}, {describe_quantity(report.quantity)}"
-    differing += extent(report)
+        differing = f"{differing} ({describe_quantity(report.quantity)})"
     if report.fix is not None and report.fix.verified:
-        return f"{differing}; the fix below makes them agree to the last bit."
+        return f"{differing}. With the fix below they are bitwise identical."
     if report.causes:
-        return f"{differing}; the cause is known, a fix was not verified."
+        return f"{differing}. The cause is known, but no fix was verified."
     return f"{differing}: {report.reason}."
+
+
+def _differing_pairs(repeats: v1.Repeats) -> str:
+    if repeats.matching:
+        pairs = number(repeats.differing + repeats.matching, "pair")
+        return f"{repeats.differing} of {pairs} of runs"
+    return "Two runs" if repeats.differing == 1 else f"All {repeats.differing} pairs of runs"
 
 
 def _why(cause: v1.Cause) -> Line:
@@ -169,7 +176,7 @@ def extent(report: v1.RunReport) -> str:
 
 def bound(repeats: v1.Repeats) -> str:
     return (
-        f" (a parting rate above {repeats.excluded_rate:.0%} is excluded)"
+        f" (a rate of differing pairs above {repeats.excluded_rate:.0%} is excluded)"
         if repeats.excluded_rate is not None
         else ""
     )
@@ -188,33 +195,36 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     if report.reproducible:
         free = [one.title for one in report.unaffected_by]
         if resting:
-            yield "Rests on", f"other bits with {listed(resting)}"
+            yield "Depends on", f"the result changes with {listed(resting)}"
         if free:
-            yield "Holds with", listed(free)
-        unsure = [f"{one.title} ({one.reason})" for one in report.not_judged]
+            yield "Unaffected by", listed(free)
+        unsure = [f"{one.title} ({one.reason})" for one in report.unresolved_settings]
         if unsure:
-            yield "Not known", listed(unsure)
+            yield "Unresolved", listed(unsure)
         unlike = [
             describe_output(one)
             for one in report.outputs
             if not one.matches and one.kind != "saved"
         ]
         if unlike:
-            yield "Beside it", f"{listed(unlike)}: not judged, the training is"
+            yield "Not judged", f"{listed(unlike)}; the training matches"
     yield from folder(report)
     if report.observer.bits_unchanged is False:
-        yield "Observer", report.observer.reason
+        yield "Recording", report.observer.reason
     for one in report.warnings:
         yield "Note", one
     if len(report.causes) > 1 and all(one.necessary for one in report.causes):
         yield (
-            "Together",
-            f"all {len(report.causes)} pins are needed: with any one of them left out, runs part",
+            "All required",
+            f"runs differ if any one of the {len(report.causes)} pins is removed",
         )
     if report.unresolved_pins:
-        yield "Open", listed(report.unresolved_pins)
+        yield "Unresolved", listed(report.unresolved_pins)
     if report.search.incompatible_pins:
-        yield "Left out", f"pins that stop the script: {listed(report.search.incompatible_pins)}"
+        yield (
+            "Excluded",
+            f"pins with which the script fails: {listed(report.search.incompatible_pins)}",
+        )
     if report.causes and report.fix is None and report.no_fix_reason:
         yield "No fix", report.no_fix_reason
     yield from costs(report)
@@ -222,10 +232,10 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 
 #: What became of what runs wrote below the program's folder.
 KEPT_FROM = {
-    "": "it was kept",
-    "overlay": "an overlay took it",
-    "copy": "copies took it",
-    "in-place": "it was restored, but for what is in .git and in virtual environments",
+    "": "the files were kept",
+    "overlay": "the runs wrote to an overlay",
+    "copy": "the runs wrote to copies",
+    "in-place": "the files were restored, except in .git and in virtual environments",
 }
 
 
@@ -234,7 +244,7 @@ def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     isolation = report.isolation
     if report.changed_files:
         whole = isolation.kind != "in-place" and not isolation.not_restored
-        restored = ", and the folder is as it was" if whole else ""
+        restored = ", and the folder is unchanged" if whole else ""
         yield (
             "Writes",
             f"{listed(report.changed_files, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}",
@@ -242,15 +252,15 @@ def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     if isolation.not_restored:
         yield (
             "Changed",
-            f"in the folder itself, during the audit: {listed(isolation.not_restored, 5)}",
+            f"these files in the folder itself changed during the audit: {listed(isolation.not_restored, 5)}",
         )
     if isolation.elsewhere:
         yield (
             "Also writes",
-            f"{listed(isolation.elsewhere, 5)}: outside of its folder, not protected",
+            f"{listed(isolation.elsewhere, 5)}: outside its folder, not protected",
         )
     if isolation.left_out:
-        yield "Not copied", f"{listed(isolation.left_out, 5)}: runs did not see it"
+        yield "Not copied", f"{listed(isolation.left_out, 5)}: not visible to the runs"
 
 
 def describe_quantity(quantity: v1.Quantity) -> str:
@@ -276,11 +286,11 @@ BESIDE = {
 def describe_output(output: v1.Output) -> str:
     """What differs from run to run, though the training does not."""
     if output.kind == "printed":
-        return f"what it prints differs, from line {output.line} on"
+        return f"its printed output differs from line {output.line} on"
     return (
         BESIDE[output.kind].format(output.name)
         if output.kind in BESIDE
-        else f"other contents were saved as {output.name}"
+        else f"{output.name} was saved with different contents"
     )
 
 
@@ -295,9 +305,9 @@ def drift(report: v1.RunReport) -> str:
 
 def describe_cause(cause: v1.Cause) -> str:
     shown = {
-        True: "without its pin alone runs part",
-        False: "not needed after all",
-        None: "its need was not tried",
+        True: "runs differ if only this pin is removed",
+        False: "not required after all",
+        None: "whether its pin is required was not tested",
     }
     note = f"; {cause.note}" if cause.note else ""
     return f"{cause.title}; {shown[cause.necessary]}{note}"
@@ -315,14 +325,14 @@ def describe_site(site: v1.Site, source: str) -> str:
 
 
 REDACTED = (
-    "Private text is masked here, so this diff does not apply: --write-fix FILE writes it whole."
+    "Private text is masked here, so this diff does not apply; --write-fix FILE writes it unmasked."
 )
 
 
 def describe_fix(fix: v1.Change, noise: tuple[float, float] | None = None) -> str:
     said = f"verified: {fix.reason}" if fix.verified else f"not verified: {fix.reason}"
     if fix.cost is not None:
-        said = f"{said}; it takes {cost(fix, noise)}"
+        said = f"{said}; run time {cost(fix, noise)}"
     return f"{said}. {REDACTED}" if fix.redacted else said
 
 
@@ -353,13 +363,13 @@ def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         )
     if len(one.combined.pins) > 1 and one.combined.cost is not None:
         together = cost(one.combined, noise)
-        parts.append(f"all {len(one.combined.pins)} that are needed together {together}")
+        parts.append(f"all {len(one.combined.pins)} required pins together {together}")
     yield "Cost", "; ".join(parts) or "not measured: no timed run completed"
     if one.faster_set is not None:
         yield (
             "Faster",
             (
-                f"{listed(one.faster_set.pins)} will do as well, and takes {cost(one.faster_set)} as "
+                f"{listed(one.faster_set.pins)} works as well, at {cost(one.faster_set)} the time of "
                 f"{listed(one.faster_set.base)}"
             ),
         )
@@ -367,17 +377,17 @@ def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 
 def applied(pin: str, fix: v1.Fix) -> str:
     note = f" ({fix.note})" if fix.note else ""
-    return f"{pin} is held by{note}:" if fix.lines or fix.environment else f"{pin}{note}"
+    return f"lines that pin {pin}{note}:" if fix.lines or fix.environment else f"{pin}{note}"
 
 
 def _pins_of(row: v1.Cost) -> str:
     added = listed([pin for pin in row.pins if pin not in row.base])
-    return f"{added} (beside {listed(row.base)})" if row.base else added
+    return f"{added} (with {listed(row.base)})" if row.base else added
 
 
 def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for label, one in (
-        ("as it is", report.repeats),
+        ("recorded", report.repeats),
         ("unrecorded", report.unrecorded),
         ("all pinned", report.pinned),
     ):
@@ -385,19 +395,19 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             pairs = number(one.matching + one.differing, "pair")
             yield (
                 label,
-                f"{number(one.runs, 'run')}, {pairs}: {one.matching} agree, {one.differing} part",
+                f"{number(one.runs, 'run')}, {pairs}: {one.matching} match, {one.differing} differ",
             )
-    yield "observer", report.observer.reason
+    yield "recording", report.observer.reason
     for one in report.outputs:
         yield (
             one.kind,
-            f"{one.name}: {'the same in all runs' if one.matches else describe_output(one)}",
+            f"{one.name}: {'identical in all runs' if one.matches else describe_output(one)}",
         )
     for place, tried in enumerate(report.search.questions, 1):
         yield f"question {place}", tried
     if report.cost is not None:
-        noise = spread(report.cost.noise.cost_range).strip()
-        yield "noise", f"as it is, against itself: {noise or 'a run did not complete'}"
+        noise = spread(report.cost.noise.cost_range).strip(" ()")
+        yield "noise", f"the unchanged script against itself: {noise or 'a run did not complete'}"
         for row in report.cost.each:
             timed = cost(row, _noise(report)) or "a run did not complete"
             yield f"cost of {_pins_of(row)}", timed
@@ -406,7 +416,7 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     if report.search.unexercised_pins:
         yield (
             "not tried",
-            f"no run has met their source: {listed(report.search.unexercised_pins, 20)}",
+            f"no run used their source: {listed(report.search.unexercised_pins, 20)}",
         )
     for one in report.growth:
         far = f", up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from detaudit.core.conclusion import FAULT
 from detaudit.core.sentences import listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
@@ -39,11 +40,11 @@ _MOST_USUAL = 3  # rows of sources that need a pin
 
 def page(report: v1.Report) -> Page:
     """The whole page."""
-    title = "detaudit scan: training that repeats to the last bit"
+    title = "detaudit scan: is training reproducible here?"
     closing = Closing(
         (wording.work(report), wording.decided(report)),
         "-v shows the evidence",
-        ("detaudit explain ID tells more of a source",),
+        ("detaudit explain ID describes a source",),
     )
     return frame.page_of(report, title, _blocks(report), closing, _next_steps(report))
 
@@ -52,11 +53,11 @@ def _next_steps(report: v1.Report) -> Iterator[Block]:
     """What a reader does next."""
     yield from _recipe_lines(report)
     if answer(report).verdict == "NO":
-        todo = "--markdown report.md writes the report for a bug issue"
+        todo = "--markdown report.md writes a report for a bug issue"
         yield Lines((Line("What to do", todo),))
     besides = _besides(report)
     if besides:
-        yield Lines((Line("Pin too", besides),))
+        yield Lines((Line("Also pin", besides),))
 
 
 def _recipe_lines(report: v1.Report) -> Iterator[Paste]:
@@ -71,17 +72,16 @@ def answer(report: v1.Report) -> Answer:
         return _not_observed(report)
     if control.matches is False:
         sentence = (
-            "Two trainings here differ although everything is pinned. This machine or this build "
-            "is at fault; attach this report to a bug. No cause was looked for: it would be "
-            "guesswork."
+            "Two training runs differ although everything is pinned. This machine or this build "
+            "is at fault: attach this report to a bug issue. No cause was searched for, because it "
+            "would be a guess."
         )
         return Answer("bad", "NO", sentence)
     broken = [verdict.source for verdict in report.verdicts if verdict.verdict == "broken"]
     if broken:
         sentence = (
-            f"Runs of one and the same condition part although everything is pinned: "
-            f"{listed(broken)}. This machine or this build is at fault; attach this report to a "
-            f"bug."
+            f"Runs of the same condition differ although everything is pinned: {listed(broken)}. "
+            f"This machine or this build is at fault: attach this report to a bug issue."
         )
         return Answer("bad", "NO", sentence)
     if control.matches is None:
@@ -112,12 +112,12 @@ def _blocks(report: v1.Report) -> Iterator[Block]:
 def _details(report: v1.Report) -> Lines:
     """Labelled lines below the answer: what must be pinned, which settings change the answer."""
     said = {
-        "Parts at": _differs_at(report),
+        "Differs at": _differs_at(report),
         "Recipe": _recipe(report),
         "Unpinned": _unpinned(report),
-        "Pin too": _besides(report),
-        "Keep equal": _keep_equal(report),
-        "Not decided": _undecided(report),
+        "Also pin": _besides(report),
+        "Keep fixed": _keep_equal(report),
+        "Unresolved": _undecided(report),
         "Not tried": _untried(report),
         "Ended early": _early(report),
     }
@@ -143,7 +143,7 @@ def _sources(report: v1.Report) -> Table:
 
     usual = _usual(report)
     rows = tuple(map(row, wording.ordered(report.verdicts)))
-    columns = tuple(map(Column, ("source", "verdict", "what was seen", "pin")))
+    columns = tuple(map(Column, ("source", "verdict", "observed", "pin")))
     brief = _in_one_row(report, usual) if usual else None
     return Table(columns, rows, Head.RULED, brief)
 
@@ -160,10 +160,10 @@ def _in_one_row(report: v1.Report, usual: Sequence[v1.Verdict]) -> Row:
     """All of them in one row of a terminal that shows no evidence."""
     held = sum(in_recipe(report, verdict) for verdict in usual)
     others = len(usual) - held
-    by = [f"{held} by the recipe"] if held else []
-    by += [f"{others} by their own pin"] if others else []
+    by = [f"{held} pinned by the recipe"] if held else []
+    by += [f"{others} by others"] if others else []
     name = Text(number(len(usual), "source"))
-    return Row((name, Verdict("needs-pin"), ", ".join(by), Text("-v: each", "quiet")))
+    return Row((name, Verdict("needs-pin"), ", ".join(by), Text("-v lists them", "quiet")))
 
 
 def _pins(report: v1.Report) -> Iterator[Paste]:
@@ -192,7 +192,7 @@ def _pins(report: v1.Report) -> Iterator[Paste]:
         yield Paste(
             tuple(snippets),
             title="Pins",
-            remark="what to paste where your code uses the source",
+            remark="lines to paste if your code uses the source",
             depth=Depth.SECTION if besides else Depth.DETAIL,
         )
 
@@ -210,9 +210,9 @@ def _ladder(report: v1.Report) -> Table:
         (
             Column(""),
             Column("recipe"),
-            Column("what was seen"),
-            Column("step time", joined="; a step takes "),
-            Column("changes besides", joined="; "),
+            Column("observed"),
+            Column("step time", joined="; step time "),
+            Column("side effects", joined="; "),
         ),
         tuple(map(row, report.ladder)),
         title="Recipes",
@@ -233,7 +233,7 @@ def _matrix(report: v1.Report) -> Table:
         tuple(map(Row, rows)),
         Head.PLAIN,
         title="Which generator decides what",
-        remark="\u2713 decides it, \u00b7 does not, ? not seen",
+        remark="\u2713 decides it, \u00b7 does not, ? not observed",
         depth=Depth.SECTION,
     )
 
@@ -248,7 +248,7 @@ def _reach(report: v1.Report) -> Table:
         return Row((Sign(level.matches), level.title, observed))
 
     return Table(
-        (Column(""), Column("level"), Column("what was seen")),
+        (Column(""), Column("level"), Column("observed")),
         tuple(map(row, report.reach)),
         title="Reach",
         remark=wording.farthest(report),
@@ -260,13 +260,13 @@ def _placebos(report: v1.Report) -> Table:
     said = {True: "does nothing", False: "has an effect", None: "not shown"}
 
     def row(placebo: v1.Placebo) -> Row:
-        yours = Text("; your environment has it" if placebo.set_in_environment else "", "notice")
+        yours = Text("; set in your environment" if placebo.set_in_environment else "", "notice")
         shown = Text(said[placebo.does_nothing], "notice" if placebo.does_nothing else "quiet")
         reason = Text(placebo.reason, "quiet", detail=placebo.does_nothing is not None)
         return Row((shown, (placebo.title, yours), reason))
 
     return Table(
-        (Column(""), Column("setting"), Column("what was seen", joined="\n")),
+        (Column(""), Column("setting"), Column("observed", joined="\n")),
         tuple(map(row, report.placebos)),
         title="Placebos",
         remark="settings that people rely on",
@@ -290,28 +290,30 @@ def _evidence(report: v1.Report) -> Table:
         if one.trial_count or one.divergence is not None:
             rows.append(Row((Id(one.source), wording.first(one), counts)))
     return Table(
-        (Column("source"), Column("where runs part first"), Column("pairs", joined="\n")),
+        (Column("source"), Column("first difference"), Column("pairs", joined="\n")),
         tuple(rows),
         title="Evidence",
-        remark="where runs part first, the pairs that part, the trials",
+        remark="first difference, differing pairs, trials",
         depth=Depth.DETAIL,
         priority=1,
     )
 
 
 def _not_observed(report: v1.Report) -> Answer:
-    sentence = f"Whether training here gives the same bits twice was not seen: {report.reason}."
+    sentence = f"It was not determined whether training is reproducible here: {report.reason}."
     return Answer("unsure", "NOT DECIDED", sentence)
 
 
 def _with_recipe(recipe: v1.Recipe) -> Answer:
     if recipe.verified is False:
-        sentence = f"A recipe held trial by trial, but its own lines do not: {recipe.reason}."
+        sentence = f"A recipe worked trial by trial, but its printed lines do not: {recipe.reason}."
         return Answer("unsure", "NOT AS PRINTED", sentence)
     if recipe.verified is None:
-        sentence = f"A recipe held trial by trial; its own lines were not tried: {recipe.reason}."
+        sentence = (
+            f"A recipe worked trial by trial; its printed lines were not tried: {recipe.reason}."
+        )
         return Answer("unsure", "NOT DECIDED", sentence)
-    same = "Training here gives the same bits twice, with"
+    same = "Training is bitwise reproducible here with"
     if recipe.rung == "none":
         return Answer("good", "YES", f"{same} nothing pinned.")
     return Answer("good", "YES, ONCE PINNED", f"{same} these lines:")
@@ -320,14 +322,17 @@ def _with_recipe(recipe: v1.Recipe) -> Answer:
 def _without_recipe(report: v1.Report) -> Answer:
     assert report.control is not None
     models = number(len(report.control.models), "tiny model")
-    once_pinned = f"With everything pinned, two trainings agree to the last bit on {models}"
+    once_pinned = f"With everything pinned, two training runs are bitwise identical on {models}"
     if report.ladder and all(rung.works is False for rung in report.ladder):
-        sentence = f"{once_pinned}; but none of the known recipes holds on all of them."
-        return Answer("unsure", "IN PART", sentence)
-    if report.ladder or report.interrupted or report.over_budget:
-        sentence = f"{once_pinned}; which recipe suffices was not decided."
+        sentence = f"{once_pinned}, but no known recipe works on all of them."
+        return Answer("unsure", "PARTLY", sentence)
+    early = report.interrupted or report.over_budget or report.exit_code == FAULT
+    if report.ladder or early:
+        sentence = f"{once_pinned}; which recipe is enough was not decided."
         return Answer("unsure", "NOT FINISHED", sentence)
-    return Answer("good", "YES, ONCE PINNED", f"{once_pinned}. This scan looked for no recipe.")
+    return Answer(
+        "good", "YES, ONCE PINNED", f"{once_pinned}. This scan did not search for a recipe."
+    )
 
 
 def _differs_at(report: v1.Report) -> str:
@@ -351,7 +356,7 @@ def _unpinned(report: v1.Report) -> str:
     if none is None or none.works is not False:
         return ""
     differing = list(dict.fromkeys(count.model for count in none.counts if count.differing))
-    return f"two runs part on {len(differing)} of {number(len(none.counts), 'tiny model')}"
+    return f"two runs differ on {len(differing)} of {number(len(none.counts), 'tiny model')}"
 
 
 def _recipe(report: v1.Report) -> str:
@@ -362,7 +367,7 @@ def _recipe(report: v1.Report) -> str:
         recipe.verified
     ]
     rung = next((tried for tried in report.ladder if tried.id == recipe.rung), None)
-    takes = f"; a step takes {cost(rung)}" if rung and cost(rung) else ""
+    takes = f"; step time {cost(rung)}" if rung and cost(rung) else ""
     return f"{recipe.title}; {said}{takes}"
 
 
@@ -373,7 +378,7 @@ def _verified(recipe: v1.Recipe) -> str:
     models = number(len(recipe.counts), "tiny model")
     return (
         f"verified: {number(recipe.runs // 2, 'pair')} of fresh processes match on {models} "
-        f"(rate above {recipe.excluded_rate:.0%} excluded)"
+        f"(rates above {recipe.excluded_rate:.0%} excluded)"
     )
 
 
@@ -386,12 +391,12 @@ def _besides(report: v1.Report) -> str:
         for verdict in report.verdicts
         if verdict.verdict == "needs-pin" and not in_recipe(report, verdict)
     ]
-    return f"where your code uses it: {listed(names, 20)}" if names else ""
+    return f"if your code uses it: {listed(names, 20)}" if names else ""
 
 
 def _keep_equal(report: v1.Report) -> str:
     names = [verdict.source for verdict in report.verdicts if verdict.verdict == "varies"]
-    return f"each of these changes the bits: {listed(names, 20)}" if names else ""
+    return f"each of these changes the result: {listed(names, 20)}" if names else ""
 
 
 def _undecided(report: v1.Report) -> str:
@@ -405,5 +410,7 @@ def _untried(report: v1.Report) -> str:
 
 def _early(report: v1.Report) -> str:
     if report.interrupted:
-        return "the scan was interrupted; what it left is not decided"
-    return "the budget ran out; what it left is not decided" if report.over_budget else ""
+        return "the scan was interrupted; the rest is not decided"
+    if report.exit_code == FAULT:
+        return f"the scan ended early: {report.reason}"
+    return "the budget ran out; the rest is not decided" if report.over_budget else ""

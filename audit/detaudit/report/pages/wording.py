@@ -17,7 +17,7 @@ ORDER = ("broken", "varies", "error", "needs-pin", "reproducible", "skipped")
 
 
 def in_recipe(report: v1.Report, verdict: v1.Verdict) -> bool:
-    """Whether the recipe holds this source."""
+    """Whether the recipe pins this source."""
     return report.recipe is not None and verdict.source in report.recipe.pinned_sources
 
 
@@ -58,11 +58,11 @@ def _arms(verdict: v1.Verdict) -> str:
     )
     if unpinned is None or pinned is None:
         return ""
-    return f"{_share(unpinned)} pairs part, pinned {_share(pinned)}"
+    return f"{_share(unpinned)} pairs differ; {_share(pinned)} when pinned"
 
 
 def _share(count: v1.Count | v1.Controlled) -> str:
-    return f"{count.differing}/{count.matching + count.differing}"
+    return f"{count.differing} of {count.matching + count.differing}"
 
 
 def _unobserved(verdict: v1.Verdict) -> str:
@@ -81,8 +81,9 @@ def _unobserved(verdict: v1.Verdict) -> str:
     )
     if matching is None:
         return ""
-    start, each = ("every setting agrees; ", " each") if verdict.settings else ("", "")
-    return f"{start}not observed in {number(matching, 'pair')}{each} (rate above {verdict.excluded_rate:.0%} excluded)"
+    start, each = ("all settings match; ", " each") if verdict.settings else ("", "")
+    pairs = f"{number(matching, 'pair')}{each}"
+    return f"{start}no difference in {pairs} (rates above {verdict.excluded_rate:.0%} excluded)"
 
 
 def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
@@ -97,7 +98,7 @@ def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
         if len(groups) > 1
     ]
     matching = [name for groups, names in models.items() if len(groups) == 1 for name in names]
-    return [*disagree, f"all equal on {', '.join(matching)}"] if matching else disagree
+    return [*disagree, f"all match on {', '.join(matching)}"] if matching else disagree
 
 
 def describe_divergence(divergence: v1.Divergence) -> str:
@@ -105,7 +106,7 @@ def describe_divergence(divergence: v1.Divergence) -> str:
     step = "" if divergence.step is None else f", step {divergence.step}"
     place = f"{divergence.stage}{step}, {divergence.name}"
     if divergence.kind != "bits":
-        return f"{place} ({'only one run has it' if divergence.kind == 'missing' else 'another dtype or shape'})"
+        return f"{place} ({'only one run has it' if divergence.kind == 'missing' else 'different dtype or shape'})"
     if divergence.differing_elements is None:
         return place
     far = "" if divergence.ulps_max is None else f", by up to {number(divergence.ulps_max, 'ULP')}"
@@ -127,31 +128,31 @@ def first(verdict: v1.Verdict) -> str:
 
 
 _ORIGIN = {
-    "kernel": "from equal inputs, replayed in one process, it gives other results",
-    "state": "from equal inputs it gives other results in another process",
-    "python": "Python code, not an operation, gave it other inputs",
-    "input": "what it is given differs between two processes already",
-    "other": "from here on two processes execute other operations",
+    "kernel": "replayed in one process from equal inputs, it gives different results",
+    "state": "from equal inputs, it gives different results in another process",
+    "python": "Python code, not an operation, gave it different inputs",
+    "input": "its inputs already differ between two processes",
+    "other": "from here on, two processes execute different operations",
 }
 
 
 def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
-    """The operation at which the step parts, or the layer where no more was asked, and what was
-    seen.
+    """The operation at which replays of the step differ, or only its layer, and what was
+    observed.
     """
     if pinpoint.failed:
         return f"the step could not be replayed ({pinpoint.kind}): {pinpoint.failed}"
     if not pinpoint.origin and pinpoint.recorded is not None and pinpoint.recorded.distinct > 1:
         return (
-            f"the step, replayed ({pinpoint.kind}), ends on {pinpoint.recorded.distinct} distinct "
-            f"results; which operation they come from was not established"
+            f"replays of the step ({pinpoint.kind}) end in {pinpoint.recorded.distinct} distinct "
+            f"results; the operation that causes them was not found"
         )
     if not pinpoint.origin and pinpoint.replay_matches_step is False:
-        return f"the step, replayed ({pinpoint.kind}), repeats itself, but ends on other bits than the step did"
+        return f"replays of the step ({pinpoint.kind}) match each other, but differ from the step itself"
     if not pinpoint.origin:
         return (
-            f"the step, replayed ({pinpoint.kind}), repeats itself in two processes, all "
-            f"{pinpoint.operations:,} operations of it"
+            f"replays of the step ({pinpoint.kind}) match in two processes, in all "
+            f"{pinpoint.operations:,} operations"
         )
     count = pinpoint.operation.replays if pinpoint.operation is not None else pinpoint.recorded
     # Seen in one process
@@ -163,7 +164,7 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     )
     what = f"{pinpoint.operation.name} in the" if pinpoint.operation is not None else "the"
     place = f" of {pinpoint.layer}" if pinpoint.layer else ""
-    line = f", asked for by {pinpoint.line}" if pinpoint.line else ""
+    line = f", called at {pinpoint.line}" if pinpoint.line else ""
     stage = "update" if pinpoint.stage == "update" else f"{pinpoint.stage} pass"
     return f"{what} {stage}{place}{line}; {_ORIGIN[pinpoint.origin]}{times}" + (
         f"; {_eager_and_compiled(pinpoint)}" if alone else ""
@@ -171,7 +172,7 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
 
 
 def notable_layers(pinpoint: v1.Pinpoint) -> list[v1.LayerReplay]:
-    """The passages that are worth a row: of a named layer or variable, or the first that parts."""
+    """The layers that are worth a row: those with a name, and the first that differs."""
     first = next(
         (layer for layer in pinpoint.layers if layer.distinct_inputs == 1 < layer.distinct_outputs),
         None,
@@ -180,27 +181,25 @@ def notable_layers(pinpoint: v1.Pinpoint) -> list[v1.LayerReplay]:
 
 
 def describe_layer(layer: v1.LayerReplay) -> str:
-    """What was seen of one layer's operations."""
+    """What the replays of one layer's operations showed."""
     if layer.distinct_outputs == 1:
-        return "repeats"
+        return "matches"
     if layer.distinct_inputs == 1:
-        return f"parts here: {layer.distinct_outputs} distinct results from equal inputs"
-    return f"differs already: {layer.distinct_inputs} distinct inputs"
+        return f"differs here: {layer.distinct_outputs} distinct results from equal inputs"
+    return f"inputs already differ: {layer.distinct_inputs} distinct"
 
 
 def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
-    """Whether what was seen eagerly, every operation watched, holds for the step as it is
-    compiled.
-    """
+    """Whether the compiled step shows what was observed eagerly, with every operation recorded."""
     unchanged = {
-        True: ", where watching changes no bits",
-        False: ", where watching changes its bits",
+        True: ", where recording does not change the bits",
+        False: ", where recording changes the bits",
         None: "",
     }
-    observed = f"seen in eager execution{unchanged[pinpoint.recorded_matches_eager]}"
+    observed = f"observed in eager execution{unchanged[pinpoint.recorded_matches_eager]}"
     if pinpoint.compiled is None:
         return observed
-    outcome = "parts too" if pinpoint.compiled.distinct > 1 else "repeats itself"
+    outcome = "differs too" if pinpoint.compiled.distinct > 1 else "matches"
     bits = {True: ", on the same bits", False: ", on other bits", None: ""}[
         pinpoint.eager_matches_compiled
     ]
@@ -215,7 +214,7 @@ def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
     models: dict[str, list[str]] = {}
     for count in counts:
         models.setdefault(short(count.model), []).append(f"{count.name} {_share(count)}")
-    found = [f"{model}, pairs that part: {', '.join(said)}" for model, said in models.items()]
+    found = [f"{model}, differing pairs: {', '.join(said)}" for model, said in models.items()]
     return [*found, f"trials {spans(numbers)}"] if numbers else found
 
 
@@ -229,7 +228,7 @@ def control_pairs(model: v1.Controlled) -> str:
     """What the pairs of one model showed with everything pinned."""
     reasons = dict.fromkeys([*model.problems, *([model.unavailable] if model.unavailable else [])])
     return "; ".join(
-        [f"{_share(model)} pairs part", *reasons, f"trials {spans(model.trial_numbers)}"]
+        [f"{_share(model)} pairs differ", *reasons, f"trials {spans(model.trial_numbers)}"]
     )
 
 
@@ -253,22 +252,22 @@ def climbing(report: v1.Report) -> str:
 
 
 def climbed(rung: v1.Rung) -> str:
-    """What a recipe's pairs showed, over all models: ``1 of 6 pairs part (text)``."""
+    """What a recipe's pairs showed, over all models: ``1 of 6 pairs differ (text)``."""
     if rung.works is None:
         return rung.reason
     pairs = sum(count.matching + count.differing for count in rung.counts)
     differing = [short(count.model) for count in rung.counts if count.differing]
     on = (
-        f" ({'on every model' if len(differing) == len(rung.counts) else listed(differing)})"
+        f" ({'every model' if len(differing) == len(rung.counts) else listed(differing)})"
         if differing
         else ""
     )
     # Why it does not work all the same
     other = f"; {rung.reason}" if rung.works is False and not differing else ""
-    return f"{sum(count.differing for count in rung.counts)} of {number(pairs, 'pair')} part{on}{other}"
+    return f"{sum(count.differing for count in rung.counts)} of {number(pairs, 'pair')} differ{on}{other}"
 
 
-#: What nothing is against itself, where that was not measured.
+#: The noise, if it was not measured.
 _EXACT = (1.0, 1.0)
 
 
@@ -285,19 +284,17 @@ def is_beyond_noise(
 
 
 def cost(timed: v1.Rung | v1.Change | v1.Cost, noise: tuple[float, float] | None = None) -> str:
-    """How many times as long it takes, and over which range that was measured; a ratio only where
-    it lies beyond noise.
-    """
+    """The time that it takes as a ratio, ``1.31x (1.25x to 1.42x)``, if that is beyond noise."""
     if timed.cost is None:
         return ""
     bounds = spread(timed.cost_range)
     if not is_beyond_noise(timed.cost_range, noise):
-        return f"as long, within noise{bounds}"
-    return f"{timed.cost:.2f} times as long{bounds}"
+        return f"within noise{bounds}"
+    return f"{timed.cost:.2f}x{bounds}"
 
 
 def spread(bounds: tuple[float, float] | None) -> str:
-    return f" ({bounds[0]:.2f} to {bounds[1]:.2f})" if bounds else ""
+    return f" ({bounds[0]:.2f}x to {bounds[1]:.2f}x)" if bounds else ""
 
 
 def farthest(report: v1.Report) -> str:
@@ -306,12 +303,12 @@ def farthest(report: v1.Report) -> str:
     for level in report.reach:
         if level.matches is False:
             return (
-                f"the same bits up to: {furthest}"
+                f"bitwise identical up to: {furthest}"
                 if furthest
-                else "the bits part at the first level already"
+                else "different at the first level already"
             )
         furthest = level.title if level.matches else furthest
-    return f"the same bits at every level tried, up to: {furthest}" if furthest else ""
+    return f"bitwise identical at every level tried, up to: {furthest}" if furthest else ""
 
 
 def context(report: v1.Document) -> str:

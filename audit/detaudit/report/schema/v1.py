@@ -592,8 +592,8 @@ class RunReport(Document, tag_field="command", tag="run"):
     ``unresolved_pins`` are pins that a search left undecided, ``changed_files`` names below the
     program's folder that its runs write. The result ``depends_on`` settings of the machine under
     which runs repeatedly ended on other bits, and is ``unaffected_by`` those under which they
-    matched; ``not_judged`` are those that could not be tried or resolved. ``steps`` are those of
-    which the report speaks, where runs were ended early; null: of whole runs.
+    matched; ``unresolved_settings`` are those that could not be tried or resolved. ``steps`` are
+    those of which the report speaks, if runs were ended early; null: of whole runs.
     """
 
     program: Name
@@ -614,7 +614,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     search: Search
     depends_on: Annotated[tuple[Varied, ...], Meta(max_length=100)]
     unaffected_by: Annotated[tuple[Varied, ...], Meta(max_length=100)]
-    not_judged: Annotated[tuple[Varied, ...], Meta(max_length=100)]
+    unresolved_settings: Annotated[tuple[Varied, ...], Meta(max_length=100)]
     outputs: Annotated[tuple[Output, ...], Meta(max_length=1000)]
     observer: Observer
     unresolved_pins: Names

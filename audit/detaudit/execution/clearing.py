@@ -1,0 +1,138 @@
+"""What a start does for audits that were killed: restore folders that they worked in, end what
+still runs of them, and remove what they have left.
+
+A folder is dead if its lock can be taken (:mod:`detaudit.execution.claims`). What was interrupted
+or is kept on purpose stays, and so do the finished trials of a killed audit: they are what
+``--resume`` takes.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from detaudit.core.files import read_json
+from detaudit.core.sentences import listed
+from detaudit.execution import claims
+from detaudit.execution.resume import FILE, STATE_FILE
+from detaudit.execution.sandbox import in_place, tree
+from detaudit.execution.sandbox.choice import MEMORY
+from detaudit.execution.workspace import KEPT, LONG, SHORT
+
+
+def clear(spared: Path | None = None) -> Iterator[str]:
+    """Clear up behind every audit of this user that is gone; sentences on what a user should know.
+
+    ``spared`` is a folder that is left alone: an audit is about to go on there.
+    """
+    with contextlib.suppress(OSError):  # where journals lie nothing can be written
+        yield from map(_describe, in_place.recover())
+    for folder in claims.of_this_user(Path(tempfile.gettempdir()), SHORT, LONG):
+        if spared is None or not _same(folder, spared):
+            yield from _clear(folder)
+    for folder in claims.of_this_user(MEMORY, LONG):
+        yield from _clear(folder)
+
+
+def _clear(folder: Path) -> Iterator[str]:
+    claim = claims.take(folder)
+    if claim is None:
+        return
+    try:
+        # What a saved audit needs of its layers was decided with its folder.
+        belongs = bool(claim.owner) and Path(claim.owner).is_dir()
+        if belongs or (folder / KEPT).exists():
+            return
+        end_processes(folder)
+        command, saved = _saved(folder)
+        if not saved:
+            tree.remove(folder)
+            return
+        _strip(folder, saved)
+        (folder / KEPT).touch()
+        yield (
+            f"An audit was killed. {len(saved)} finished trials of it are saved: continue it with "
+            f"`detaudit {command} --resume {folder / FILE}`, or delete {folder}."
+        )
+    except OSError:  # it is tried again by the next start
+        return
+    finally:
+        claim.release()
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _saved(folder: Path) -> tuple[str, list[Path]]:
+    """The command of a saved audit, and the folders of its finished trials; none where nothing had
+    finished.
+    """
+    try:
+        header, *lines = (folder / FILE).read_bytes().split(b"\n")[:-1]
+        command = json.loads(header)["identity"]["command"]
+        names = [json.loads(line)["folder"] for line in lines]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", []
+    return str(command), [folder / name for name in names if name]
+
+
+def _strip(folder: Path, trials: Sequence[Path]) -> None:
+    """Remove what ``--resume`` does not need: of the trials that were under way, and of layers."""
+    needed = [folder / FILE, folder / claims.LOCK, *trials]
+    _remove_others(folder, needed)
+    states = [Path(state) for trial in trials if (state := _state(trial))]
+    for store in claims.of_this_user(MEMORY, LONG):
+        claim = claims.take(store)
+        if claim is None:
+            continue
+        if claim.owner == str(folder):
+            _remove_others(store, [store / claims.LOCK, *states])
+        claim.release()
+
+
+def _state(trial: Path) -> str:
+    try:
+        return str(read_json(trial / STATE_FILE))
+    except (OSError, ValueError):
+        return ""
+
+
+def _remove_others(folder: Path, needed: Sequence[Path]) -> None:
+    """Remove what is neither one of ``needed``, nor in one, nor on the way to one."""
+    for path in folder.iterdir():
+        if path in needed:
+            continue
+        if any(other.is_relative_to(path) for other in needed):
+            _remove_others(path, needed)
+        elif path.is_dir() and not path.is_symlink():
+            tree.remove(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def end_processes(folder: Path) -> None:
+    """Kill every process that a trial in ``folder`` has started and that is still there, in
+    whatever session: they inherit the trial's environment, in which the folder stands.
+    """
+    marks = [name + os.fsencode(folder) + b"/" for name in (b"_DETAUDIT_TRIAL=", b"TMPDIR=")]
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environment = (entry / "environ").read_bytes()
+            if int(entry.name) != os.getpid() and any(mark in environment for mark in marks):
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _describe(restored: in_place.Restored) -> str:
+    """What became of a folder in which an audit was killed."""
+    said = [f"An audit of {restored.root} was killed."]
+    if restored.names:
+        said.append(f"Restored: {listed(restored.names, 5)}.")
+    if restored.where is not None:
+        said.append(f"The files that had replaced them are kept in {restored.where}.")
+    if restored.left:
+        said.append(f"Changed since then, and left as they are: {listed(restored.left, 5)}.")
+    return " ".join([*said, *([restored.problem] if restored.problem else [])])
