@@ -39,7 +39,7 @@ def test_death_by_a_signal_is_reported_with_its_name_and_the_steps_that_were_don
 def test_a_child_killed_for_memory_is_reported_as_such(run):
     done = run(fault="killed")
     assert done.outcome.kind == outcome.CRASHED
-    assert "want of memory" in done.outcome.reason
+    assert "memory ran out" in done.outcome.reason
 
 
 def test_an_exit_from_the_training_is_a_failure(run):
@@ -50,7 +50,7 @@ def test_an_exit_from_the_training_is_a_failure(run):
 def test_a_child_that_vanishes_with_status_zero_has_not_completed(run):
     done = run(fault="vanish")
     assert done.outcome.kind == outcome.CRASHED
-    assert "trace unfinished" in done.outcome.reason
+    assert "incomplete trace" in done.outcome.reason
 
 
 def test_what_cannot_be_tried_is_unavailable_with_its_reason(run):

@@ -200,7 +200,7 @@ def test_finished_trials_of_a_killed_audit_are_offered_once_and_taken_up(project
     said, _ = run(tmp_path, "train.py").communicate(timeout=120)
     assert "--resume" not in said
     said, _ = run(tmp_path, "--resume", f"{folder}/resume.jsonl", "train.py").communicate()
-    assert "Finished trials that are taken up: 1" in said
+    assert "Finished trials that are reused: 1" in said
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -210,7 +210,7 @@ def test_two_processes_do_not_go_on_with_one_audit(tmp_path):
 
     with (
         workspace(folder) as first,
-        pytest.raises(UsageError, match="Another detaudit is at work"),
+        pytest.raises(UsageError, match="Another detaudit is using"),
         workspace(first.path),
     ):
         pass

@@ -18,7 +18,7 @@ SCRIPT = """
     import os, pathlib, sys
 
     needles = [os.environ["DB_PASSWORD"].encode(), sys.argv[2].encode()]
-    folder = pathlib.Path(os.environ["DETAUDIT_TRIAL"])
+    folder = pathlib.Path(os.environ["_DETAUDIT_TRIAL"])
     while not folder.name.startswith("d-"):
         folder = folder.parent
     for path in folder.rglob("*"):

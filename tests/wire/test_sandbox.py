@@ -183,7 +183,7 @@ def test_a_run_can_begin_from_what_one_that_did_not_find_some_files_has_left(aud
     assert audit.run(1, without=("tuning",)) == "False False 1\n"  # and this changes nothing
     assert audit.run(1, left=True, without=("tuning",)) == "True False 1\n"
     assert audit.run(1) == "True True 1\n"
-    with pytest.raises(SandboxFailed, match="No earlier run has left"):
+    with pytest.raises(SandboxFailed, match="The files of the earlier run"):
         audit.run(2, left=True)
     audit.close()
     assert state_of(folder) == before and not list(tmp_path.glob("ours/**/best.json"))
@@ -192,7 +192,7 @@ def test_a_run_can_begin_from_what_one_that_did_not_find_some_files_has_left(aud
 def test_a_run_never_begins_from_the_folder_as_it_was_in_place_of_what_another_has_left(audited):
     audit = audited("print('fine')")
     assert audit.run() == "fine\n"
-    with pytest.raises(SandboxFailed, match="No earlier run has left"):
+    with pytest.raises(SandboxFailed, match="The files of the earlier run"):
         audit.run(left=True, without=("tuning",))
 
 
@@ -683,7 +683,7 @@ def test_what_lies_behind_a_link_out_of_the_folder_is_not_touched(tmp_path):
         in_place.InPlace(tmp_path / "project"),
     ):
         sandbox.view(tmp_path / "ours" / f"{sandbox.kind} 1", Start(without=("link/x.py",)))
-        with pytest.raises(SandboxFailed, match="behind a link"):
+        with pytest.raises(SandboxFailed, match="behind a symbolic link"):
             sandbox.view(tmp_path / "ours" / f"{sandbox.kind} 2", Start({"link/x.py": "changed"}))
         sandbox.close()
     assert (tmp_path / "elsewhere" / "x.py").read_text() == "x"
@@ -1115,7 +1115,7 @@ def test_the_whole_file_system_is_nobodys_folder(tmp_path):
     script = tmp_path / "train.py"
     script.write_text("")
     assert program.find(str(script), False, (), Path("/")).root == tmp_path
-    with pytest.raises(UsageError, match="one of its own"):
+    with pytest.raises(UsageError, match="folder of its own"):
         program.find("package", True, (), Path("/"))
 
 

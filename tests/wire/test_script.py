@@ -731,7 +731,8 @@ def test_a_fault_of_the_hooks_is_a_fault_of_our_own_though_it_could_say_nothing(
     text = f"import os; open(os.environ['_DETAUDIT_TRIAL'] + '/fault', 'w').write({left!r}); os._exit(70)"
     (done,) = run(text, runs=1)
     assert (
-        done.outcome.kind == OWN_FAULT and (left.strip() or "left no word") in done.outcome.reason
+        done.outcome.kind == OWN_FAULT
+        and (left.strip() or "printed nothing") in done.outcome.reason
     )
 
 

@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 
 from detaudit.cli import going_on
 from detaudit.cli.interruptions import interruptions
+from detaudit.core.sentences import number
 
 if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
@@ -208,7 +209,7 @@ def print_how_to_continue(
         return
     options = {"--resume": audit.resume, **options}
     line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
-    saved = f" {len(audit.trials)} finished trials are saved." if audit.trials else ""
+    saved = f" {number(len(audit.trials), 'finished trial')} saved." if audit.trials else ""
     warn(f"{how}{saved} To continue, paste this line:")
     warn(line)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from detaudit.core.files import read_json
-from detaudit.core.sentences import listed
+from detaudit.core.sentences import listed, number
 from detaudit.execution import claims
 from detaudit.execution.resume import FILE, STATE_FILE
 from detaudit.execution.sandbox import in_place, tree
@@ -54,7 +54,7 @@ def _clear(folder: Path) -> Iterator[str]:
         _strip(folder, saved)
         (folder / KEPT).touch()
         yield (
-            f"An audit was killed. {len(saved)} finished trials of it are saved: continue it with "
+            f"An audit was killed. {number(len(saved), 'finished trial')} of it can be reused: continue it with "
             f"`detaudit {command} --resume {folder / FILE}`, or delete {folder}."
         )
     except OSError:  # it is tried again by the next start

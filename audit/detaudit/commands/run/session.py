@@ -124,9 +124,11 @@ def _keep(work: Workspace, keep: Path) -> str:
     failed, and where it lies then; else nothing.
     """
     try:
-        keep.mkdir(parents=True, exist_ok=True)
+        keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep.chmod(0o700)
         for path in sorted(work.path.iterdir()):
-            if path.name != claims.LOCK:
+            # What is saved for --resume has a digest of every variable: nobody asked to keep it
+            if path.name not in (claims.LOCK, resume_file.FILE):
                 shutil.move(path, keep / path.name)
     except OSError as error:
         work.kept = True

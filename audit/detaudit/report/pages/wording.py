@@ -9,7 +9,7 @@ from math import isclose
 from typing import Any
 
 from detaudit.core.counting import excluded_rate
-from detaudit.core.sentences import listed
+from detaudit.core.sentences import listed, number
 from detaudit.report.schema import v1
 
 #: Verdicts in the order in which a reader needs them.
@@ -392,7 +392,3 @@ def spans(numbers: Sequence[int]) -> str:
 
 def short(model: str) -> str:
     return model.removeprefix("source:")
-
-
-def number(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from detaudit.core.conclusion import Failure
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.verdict import Verdict
@@ -28,4 +29,5 @@ class AgainAudit:
     strict: bool = False
     over_budget: bool = False
     interrupted: bool = False
+    failure: Failure | None = None
     resume: str | None = None
