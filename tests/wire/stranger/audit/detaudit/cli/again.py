@@ -17,7 +17,13 @@ from detaudit.cli.options import (
     Verbose,
     interpreter_path,
 )
-from detaudit.cli.output import hand_over, print_how_to_continue
+from detaudit.cli.output import (
+    documented,
+    hand_over,
+    print_how_to_continue,
+    reports,
+    until_written,
+)
 
 EXAMPLE = "Example: detaudit again --seed 3"
 
@@ -56,8 +62,10 @@ def again_command(
     for path in targets.values():
         write.check_target(path)
     with Drawing(Console(stderr=True)) as drawing:
-        audit = session.run(options, drawing, str(resume) if resume else None)
-    document = common.document(v1.AgainReport, audit, conclude(audit))
-    hand_over(document, targets, verbose)
-    print_how_to_continue(audit, document.exit_code)
-    raise typer.Exit(document.exit_code)
+        audit = session.run(options, until_written(drawing), str(resume) if resume else None)
+    document = documented(
+        lambda found: common.document(v1.AgainReport, found, conclude(found)), audit
+    )
+    code = hand_over(document, reports(document, targets), verbose)
+    print_how_to_continue(audit)
+    raise typer.Exit(code)
