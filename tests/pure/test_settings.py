@@ -127,6 +127,22 @@ def test_a_variable_that_is_no_option_is_reported_with_the_nearest(taken):
     assert taken("scan", "-q", DETAUDIT_SCAN_BUDGT="1")[1] == ""
 
 
+def test_a_log_has_no_secret_and_is_for_its_owner_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", "correct-horse-7")
+    monkeypatch.setattr(sys, "argv", ["detaudit", "run", "train.py", "--token", "kangaroo-8"])
+    try:
+        logs.set_up(Console(), True, tmp_path / "log")
+        sentence = "%s and kangaroo-8; api_key = 'a1b2c3d4e5f6'; max_tokens=512"
+        logging.getLogger("detaudit.execution.runner").info(sentence, "correct-horse-7")
+        for text in (capsys.readouterr().out, (tmp_path / "log").read_text()):
+            assert "max_tokens=512" in text
+            for secret in ("correct-horse-7", "kangaroo-8", "a1b2c3d4e5f6"):
+                assert secret not in text
+        assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+    finally:
+        logs.set_up(Console(), False, None)
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

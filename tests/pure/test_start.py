@@ -12,6 +12,7 @@ LEAVES = {
     "detaudit",
     "detaudit.core",
     "detaudit.core.nearest",
+    "detaudit.core.sentences",
     "detaudit.errors",
     "detaudit.execution",
     "detaudit.execution.limits",

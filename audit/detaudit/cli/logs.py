@@ -1,6 +1,11 @@
-"""Where the engine's log goes: to standard error with ``-v``, to the file of ``--log-file``."""
+"""Where the engine's log goes: to standard error with ``-v``, to the file of ``--log-file``.
+
+A log is sent to others as a report is: secrets are masked in both.
+"""
 
 import logging
+import os
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -11,11 +16,24 @@ _LOG = logging.getLogger("detaudit")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+class _Masked(logging.Formatter):
+    """Records without secrets: neither what looks like one, nor the values of secret variables and
+    of this command's own arguments.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        from detaudit.machine.secrets import forms, values
+
+        known = values.collect(os.environ, sys.argv[1:])
+        return forms.mask(values.mask_values(super().format(record), known))
+
+
 class _OnScreen(logging.Handler):
     """Records as lines above the progress display, which is drawn by the same ``console``."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
+        self.setFormatter(_Masked())
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -35,8 +53,10 @@ def set_up(console: Console, verbose: bool, file: Path | None) -> None:
     if file is None:
         return
     try:
+        # Readable by its owner alone, like a report's folder
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600))
         handler = logging.FileHandler(file, mode="w", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"Cannot write the log to {file}: {error.strerror}.") from None
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_Masked(_FORMAT))
     _LOG.addHandler(handler)
