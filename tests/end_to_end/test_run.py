@@ -61,7 +61,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert told.index("Two runs differ, first at init") < told.index(
         "Searching for the pins that are needed"
     )
-    assert "is written each time." in " ".join(ran.err.split())
+    assert "is written in every run." in " ".join(ran.err.split())
     assert (report["outcome"], report["reproducible"]) == ("not-reproducible", False)
     (cause,) = report["causes"]
     assert (cause["source"], cause["necessary"]) == ("python-random", True)

@@ -83,7 +83,7 @@ def test_an_interruption_leaves_no_process_and_can_be_resumed(tmp_path):
         env={**os.environ, "NO_COLOR": "1"},
     )
     lines = []
-    while not any("Every source" in line for line in lines):  # the control has been run
+    while not any("Testing every source" in line for line in lines):  # the control has been run
         lines.append(scan.stderr.readline())
         assert lines[-1], "the scan ended early"
     from tests.wire.test_death import descendants
