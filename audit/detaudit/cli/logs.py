@@ -21,11 +21,16 @@ class _Masked(logging.Formatter):
     of this command's own arguments.
     """
 
+    def __init__(self, form: str | None = None) -> None:
+        from detaudit.machine.secrets import values
+
+        super().__init__(form)
+        self._known = values.collect(os.environ, sys.argv[1:])
+
     def format(self, record: logging.LogRecord) -> str:
         from detaudit.machine.secrets import forms, values
 
-        known = values.collect(os.environ, sys.argv[1:])
-        return forms.mask(values.mask_values(super().format(record), known))
+        return forms.mask(values.mask_values(super().format(record), self._known))
 
 
 class _OnScreen(logging.Handler):
