@@ -279,14 +279,16 @@ def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
 
 
 def test_the_step_is_reported_layer_by_layer(replayed):
-    """The layer that is called twice parts where it is called first; what it feeds differs
-    already.
+    """The layer that is called twice differs where it is called first; what it feeds has other
+    inputs already.
     """
     found = pinpoint.judged(replayed("eager", "nested"))
     reported = [
-        (one.stage, one.layer, one.inputs > 1, one.outputs > 1) for one in found.layers if one.layer
+        (layer.stage, layer.name, layer.distinct_inputs > 1, layer.distinct_outputs > 1)
+        for layer in found.layers
+        if layer.name
     ]
-    own = [one for one in reported if one[1] == "inner/noisy"]
+    own = [layer for layer in reported if layer[1] == "inner/noisy"]
     assert own[0] == ("forward", "inner/noisy", False, True) and own[1] == (
         "forward",
         "inner/noisy",
