@@ -1,9 +1,9 @@
-"""Version 1 of the report, as types of its own: what stands here is published
+"""Version 1 of the report: the types of its document. They are published
 (docs/reference/report.md).
 
-A document is exactly what its version says. A field that is not listed here is refused, and a new
-one is a new version with a step in ``read.UPGRADES``; so nothing is lost without a word when a
-report is read and written again. Lengths are bounded, for a report is somebody else's file.
+A document has exactly the fields of its version. An unknown field is refused; a new field needs a
+new version with a step in ``read.UPGRADES``. So nothing is lost silently when a report is read and
+written again. Lengths are bounded, because a report may come from somebody else.
 
 ``python -m detaudit.report.schema.v1`` prints the JSON Schema that ships as
 docs/reference/report.schema.json.
@@ -21,7 +21,7 @@ FORMAT = "detaudit.report"
 #   1  the first
 VERSION = 1
 
-#: The most characters of a name, of one line to paste, and of a sentence or a message.
+#: The maximum number of characters of a name, of a line to paste, and of a sentence or message.
 NAME, LINE, TEXT = 300, 500, 4000
 LARGEST_DIFF = 200_000
 
@@ -34,8 +34,8 @@ Texts = Annotated[tuple[Text, ...], Meta(max_length=1000)]
 Variable = Annotated[str, Meta(max_length=NAME, pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 Variables = Annotated[dict[Variable, Text], Meta(max_length=200)]
 Facts = Annotated[dict[str, Any], Meta(max_length=1000)]
-#: JSON Schema has integers of 64 bits with a sign; a distance in ULPs beyond that is told as the
-#: largest.
+#: JSON Schema integers are signed and have 64 bits; a larger distance in ULPs is reported as this
+#: number.
 LARGEST = 2**63 - 1
 Natural = Annotated[int, Meta(ge=0, le=LARGEST)]
 Version = Annotated[int, Meta(ge=1, le=LARGEST)]
@@ -48,22 +48,22 @@ Stage = Literal["rng", "data", "init", "forward", "loss", "gradient", "update", 
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of the document: every field is always there, and none but these."""
+    """A part of the document. It always has all of its fields and no others."""
 
 
 class Tool(Part):
-    """What wrote the report."""
+    """The program that wrote the report."""
 
     name: Name
     version: Name
 
 
 class Header(Part):
-    """The only place for times and loads: two audits that found the same differ here alone, and in
+    """The only part with times and loads: two audits with the same findings differ only here and in
     ``cost``.
 
     ``began`` is UTC, ISO 8601. ``seconds`` is wall time, ``trial_seconds`` the sum over all trials,
-    and ``peak_memory`` the most that one trial's process held, in bytes.
+    ``peak_memory`` the largest memory of one trial's process, in bytes.
     """
 
     began: Name
@@ -73,12 +73,13 @@ class Header(Part):
 
 
 class Divergence(Part):
-    """The first pair of observations that differ. ``step`` is null for what happens once.
+    """The first pair of observations that differ. ``step`` is null for an observation that is made
+    once.
 
     ``kind`` is ``bits``, ``missing`` (only one run has the observation) or ``shape`` (dtype or
-    shape differ). ``differing_elements`` of ``total`` differ, the first at flat index
+    shape differ). ``differing_elements`` of ``total`` elements differ, the first at flat index
     ``first_index``, by at most ``ulps_max`` units in the last place and ``max_abs``; each is null
-    where it is not known.
+    if it is not known.
     """
 
     stage: Stage
@@ -93,7 +94,7 @@ class Divergence(Part):
 
 
 class Count(Part):
-    """What the pairs of one condition showed on one model."""
+    """The number of matching and differing pairs of one condition on one model."""
 
     name: Name
     model: Name
@@ -102,9 +103,7 @@ class Count(Part):
 
 
 class Fix(Part):
-    """The pin as one applies it: lines for the top of a script, and variables to set before it
-    starts.
-    """
+    """How to apply a pin: lines for the top of a script, and variables to set before it starts."""
 
     lines: Lines
     environment: Variables
@@ -112,21 +111,25 @@ class Fix(Part):
 
 
 class Settings(Part):
-    """One model's settings: those in one group gave the same bits."""
+    """The settings of one model, grouped by their bits: settings in one group gave the same
+    bits.
+    """
 
     model: Name
     groups: Annotated[tuple[Names, ...], Meta(max_length=1000)]
 
 
 class Replays(Part):
-    """So many calls on the same inputs, and how many distinct results they gave."""
+    """How often a call was replayed on the same inputs, and how many distinct results it gave."""
 
     replays: Natural
     distinct: Natural
 
 
 class LocatedOperation(Part):
-    """The operation at which replays parted with equal inputs, every operation watched."""
+    """The operation whose replays differed although their inputs matched, with every operation
+    recorded.
+    """
 
     name: Name
     inputs: Names
@@ -137,7 +140,7 @@ class LocatedOperation(Part):
 
 
 class LayerReplay(Part):
-    """Consecutive operations of a replayed step that work for one layer, loss or variable.
+    """Consecutive operations of a replayed step that belong to one layer, loss or variable.
 
     Distinct inputs and outputs are counted over all replays.
     """
@@ -150,19 +153,19 @@ class LayerReplay(Part):
 
 
 class Pinpoint(Part):
-    """The operation at which a replayed step parts; ``operation`` is null where only the layer was
-    asked for. ``kind`` is what was replayed.
+    """The operation at which replays of a step differ; ``operation`` is null if only the layer was
+    requested. ``kind`` is what was replayed.
 
-    ``origin``: ``kernel`` (from equal state, in one process), ``state`` (equal inputs, other
-    results in another process), ``python`` (Python code, and no operation, gave it other inputs),
-    ``input`` (what it was given differed between processes already), ``other`` (other operations
-    are executed from there on), or nothing. ``recorded``, ``eager`` and ``compiled`` are replays of
-    the step as a whole: with every operation watched, without, and as it was compiled;
-    ``recorded_matches_eager`` and ``eager_matches_compiled``: whether watching, and eager
-    execution, give bits that the step has without. ``line`` is the user's. ``layers`` is the
-    watched step, layer by layer, in the order of execution. ``failed`` says why the step could not
-    be replayed; ``replay_matches_step`` whether replays that repeat themselves end where the step
-    did.
+    ``origin`` is one of: ``kernel`` (different results from equal state, in one process), ``state``
+    (different results from equal inputs in another process), ``python`` (Python code, not an
+    operation, passed different inputs), ``input`` (the inputs already differed between processes),
+    ``other`` (from here on, different operations are executed), or empty. ``recorded``, ``eager``
+    and ``compiled`` are replays of the whole step: with every operation recorded, without
+    recording, and as compiled. ``recorded_matches_eager`` and ``eager_matches_compiled``: whether
+    recording, and eager execution, leave the bits of the step unchanged. ``line`` is the line in
+    the user's code. ``layers`` is the recorded step, layer by layer, in the order of execution.
+    ``failed`` is the reason why the step could not be replayed. ``replay_matches_step``: if replays
+    match each other, whether they also match the original step.
     """
 
     kind: Name
@@ -183,12 +186,12 @@ class Pinpoint(Part):
 
 
 class Verdict(Part):
-    """What the experiment showed about one source.
+    """What the experiments showed about one source.
 
-    ``trial_count`` is how many trials it rests on, ``trial_numbers`` which. ``pin`` is the id of
-    the pin that was seen to hold, ``other_pins`` those that held as well, ``fix`` the lines of
-    ``pin``. ``excluded_rate`` is the rate of parting above which the agreeing pairs exclude it at
-    95 %.
+    ``trial_count`` and ``trial_numbers`` are the trials behind the verdict. ``pin`` is the id of
+    the pin that was shown to work, ``other_pins`` those that worked as well, ``fix`` the lines of
+    ``pin``. ``excluded_rate``: the matching pairs exclude at 95 % that more than this share of
+    pairs differ.
     """
 
     source: Name
@@ -209,7 +212,9 @@ class Verdict(Part):
 
 
 class Controlled(Part):
-    """One model, everything pinned: its pairs, and what kept pairs from being compared."""
+    """The pairs of one model with everything pinned, and the reasons why pairs could not be
+    compared.
+    """
 
     model: Name
     matching: Natural
@@ -222,16 +227,14 @@ class Controlled(Part):
 
 
 class Control(Part):
-    """Everything pinned against everything pinned. ``matches`` is null where some model is
-    undecided.
-    """
+    """Pairs of runs with everything pinned. ``matches`` is null if some model is undecided."""
 
     matches: bool | None
     models: Annotated[tuple[Controlled, ...], Meta(max_length=1000)]
 
 
 class Cell(Part):
-    """Whether one generator decides one component; null where it could not be seen."""
+    """Whether one generator decides one component; null if this could not be determined."""
 
     component: Name
     generator: Name
@@ -242,11 +245,10 @@ class Cell(Part):
 
 
 class Rung(Part):
-    """One recipe of the ladder, on every tiny model. ``works`` is null where it could not be
-    decided.
+    """One recipe of the ladder, on every tiny model. ``works`` is null if it could not be decided.
 
-    ``cost`` is the ratio of the median step time to that of no recipe, ``cost_range`` its least and
-    greatest value; null where it was not measured.
+    ``cost`` is the median step time with the recipe divided by that without, ``cost_range`` the
+    smallest and the largest of these ratios; null if it was not measured.
     """
 
     id: Name
@@ -264,12 +266,13 @@ class Rung(Part):
 
 
 class Recipe(Part):
-    """The weakest rung that holds, as lines to paste. ``pinned_sources`` are those of its pins.
+    """The weakest recipe that works, as lines to paste. ``pinned_sources`` are the sources that its
+    pins cover.
 
-    ``verified`` is true only after exactly these lines, in a script of their own that trains every
-    tiny model with ``fit``, gave the same bits in every pair of ``runs`` fresh processes; false: a
-    pair differs; null: not tried. ``counts`` are those pairs, ``excluded_rate`` is the rate of
-    differing pairs above which they exclude it at 95 %.
+    ``verified`` is true only if exactly these lines were run, in a script that trains every tiny
+    model with ``fit``, and every pair of ``runs`` fresh processes gave the same bits; false: a pair
+    differs; null: not tried. ``counts`` are those pairs. ``excluded_rate``: the matching pairs
+    exclude at 95 % that more than this share of pairs differ.
     """
 
     rung: Name
@@ -285,8 +288,8 @@ class Recipe(Part):
 
 
 class Placebo(Part):
-    """A setting that people rely on, against the ``real`` one. ``set_in_environment``: the user's
-    environment has it.
+    """A setting that people rely on, compared with the ``real`` one. ``set_in_environment``:
+    whether it is set in the user's environment.
     """
 
     id: Name
@@ -300,7 +303,7 @@ class Placebo(Part):
 
 
 class Level(Part):
-    """One level of reach, nearest first; ``matches`` is null where it was not tried."""
+    """One level of reach, nearest first; ``matches`` is null if it was not tried."""
 
     id: Name
     title: Text
@@ -312,7 +315,7 @@ class Level(Part):
 
 
 class Condition(Part):
-    """Everything that was controlled about a run; a variable that is null was taken away.
+    """Everything that was controlled about a run; a variable that is null was unset.
 
     ``{draw}`` in a variable stands for a number that differs from trial to trial.
     """
@@ -348,11 +351,11 @@ class Trial(Part):
 
 
 class Document(Part):
-    """What every report has. ``reason`` says what decided ``exit_code``; ``options`` replay the
-    audit.
+    """The fields of every report. ``reason`` is what decided ``exit_code``; the audit can be
+    repeated with ``options``.
 
-    ``fingerprint`` is the algorithm by which observations were compared. ``over_budget`` and
-    ``interrupted`` say that the audit ended early.
+    ``fingerprint`` is the algorithm by which observations were compared. If ``over_budget`` or
+    ``interrupted`` is true, the audit ended early.
     """
 
     format: Literal["detaudit.report"]
@@ -384,15 +387,16 @@ class Document(Part):
 
     @property
     def command(self) -> str:
-        """Which command wrote it; in JSON the field ``command``, by which the kinds of report are
-        told apart.
+        """The command that wrote the report. In JSON it is the field ``command``, which
+        distinguishes the kinds of report.
         """
         return str(type(self).__struct_config__.tag)
 
 
 class Report(Document, tag_field="command", tag="scan"):
-    """The report of a scan. ``requested`` are ids that the user named, ``untried_sources`` those of
-    sources that a deeper scan would try here, ``resume`` what to go on with.
+    """The report of a scan. ``requested`` are the ids that the user named, ``untried_sources`` the
+    ids of sources that only a deeper scan would try here, ``resume`` the file to continue with, if
+    the scan was interrupted.
     """
 
     requested: Names
@@ -407,8 +411,8 @@ class Report(Document, tag_field="command", tag="scan"):
 
 
 class Repeats(Part):
-    """Runs of one condition: disjoint pairs that ``matching`` and ``differing``; ``excluded_rate``
-    as in a verdict.
+    """Runs of one condition: the numbers of ``matching`` and of ``differing`` disjoint pairs;
+    ``excluded_rate`` as in a verdict.
     """
 
     runs: Natural
@@ -418,8 +422,9 @@ class Repeats(Part):
 
 
 class Site(Part):
-    """A line of the user's that drew from a source, ``draws`` times. ``in_user_code``: that line
-    itself, not a library called from it. ``stack`` leads from the draw to the line.
+    """A line of the user's code that drew from a source, ``draws`` times. If ``in_user_code`` is
+    true, the line itself drew, not a library that it called. ``stack`` leads from the draw to the
+    line.
     """
 
     file: Name
@@ -431,9 +436,9 @@ class Site(Part):
 
 
 class Cause(Part):
-    """A source that must be pinned for runs to agree. ``necessary``: with its pin alone left out
-    they were seen to part; null where that could not be tried. ``note`` is what is to be said of
-    the script's own seeds.
+    """A source that must be pinned for runs to match. ``necessary``: runs differ if only this pin
+    is removed; null if this could not be tried. ``note`` is a remark on the seeds that the script
+    sets itself.
     """
 
     source: Name
@@ -449,10 +454,10 @@ class Change(Part):
     """The fix: a unified ``diff`` against the user's files, and variables to set before the program
     starts.
 
-    ``redacted``: something private was masked in ``diff``, so it does not apply as it stands.
-    ``verified`` is true only after ``runs`` runs of the changed copy agreed to the last bit.
-    ``cost`` is the ratio of times, changed to unchanged, ``cost_range`` the least and the greatest.
-    ``excluded_rate`` as in a verdict.
+    If ``redacted`` is true, something private was masked in ``diff``, so it does not apply as it
+    stands. ``verified`` is true only if ``runs`` runs of the changed copy were bitwise identical.
+    ``cost`` is the time of the changed program divided by that of the unchanged one, ``cost_range``
+    the smallest and the largest of these ratios. ``excluded_rate`` as in a verdict.
     """
 
     diff: Annotated[str, Meta(max_length=LARGEST_DIFF)]
@@ -467,11 +472,10 @@ class Change(Part):
 
 
 class Cost(Part):
-    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of
-    ``base``.
+    """The time of the script with ``pins`` divided by its time with the pins of ``base``.
 
-    The median of some rounds, ``cost_range`` the least and the greatest; null where a run did not
-    complete.
+    ``cost`` is the median over several rounds, ``cost_range`` the smallest and the largest ratio;
+    null if a run did not complete.
     """
 
     pins: Names
@@ -481,13 +485,13 @@ class Cost(Part):
 
 
 class Costs(Part):
-    """What the pins that were tried cost, each ``each``, and those that were ``combined``,
-    in ``rounds`` rounds.
+    """The cost of the tried pins: ``each`` by itself, and ``combined``, in ``rounds`` rounds.
 
-    ``noise`` is the script as it is against itself.
+    ``noise`` compares the unchanged script with itself.
 
-    ``faster_set`` is another set that holds the runs, against the one before; null where none was
-    seen. ``faster_sets_tried`` says where one was looked for, ``fixes`` how its pins are applied.
+    ``faster_set`` is another set of pins with which runs match, compared with the previous set;
+    null if none was found. ``faster_sets_tried`` lists where a faster set was searched for,
+    ``fixes`` how its pins are applied.
     """
 
     rounds: Natural
@@ -500,9 +504,9 @@ class Costs(Part):
 
 
 class Search(Part):
-    """What it took to find the causes: ``questions`` are those asked, in order,
-    ``incompatible_pins`` those that stopped the script, ``unexercised_pins`` those whose source no
-    run has met.
+    """The work of finding the causes: ``questions`` are those asked, in order;
+    ``incompatible_pins`` made the script fail; the sources of ``unexercised_pins`` were used in no
+    run.
     """
 
     trial_count: Natural
@@ -513,7 +517,7 @@ class Search(Part):
 
 
 class Varied(Part):
-    """A setting of the machine that was changed for further runs, and what they showed."""
+    """A setting of the machine that was changed in further runs, and what they showed."""
 
     source: Name
     title: Text
@@ -522,12 +526,12 @@ class Varied(Part):
 
 
 class Output(Part):
-    """What runs ``saved`` under a name, or ``printed``: the same in all of them? ``line`` is the
-    first that differs.
+    """Something that runs ``saved`` under a name, or ``printed``: is it the same in all runs?
+    ``line`` is the first line that differs.
 
-    The arrays that a script has saved decide the verdict with its training. The other kinds stand
-    beside it: a ``metric`` that is not the model's own or is a time, ``data`` that no step used,
-    the state of a ``generator`` at the end, and a variable or file that has another ``name``.
+    The arrays that a script saved count for the verdict, together with its training. The other
+    kinds are not judged: a ``metric`` that is a time or not the model's own, ``data`` that no step
+    used, the final state of a ``generator``, and a variable or file with a different ``name``.
     """
 
     kind: Literal["saved", "printed", "metric", "data", "generator", "name"]
@@ -537,8 +541,8 @@ class Output(Part):
 
 
 class Quantity(Part):
-    """A loss or a metric as the script's author reads it, where two runs differ: its last value in
-    each of them.
+    """The last value of a loss or metric, as the script's author reads it, in two runs that
+    differ.
     """
 
     name: Name
@@ -547,8 +551,8 @@ class Quantity(Part):
 
 
 class Growth(Part):
-    """How far two runs are apart after one step: ``differing_elements`` of ``total`` weights
-    differ.
+    """How far two runs are apart after one step: ``differing_elements`` of ``total`` weight
+    elements differ.
     """
 
     step: Natural
@@ -559,19 +563,19 @@ class Growth(Part):
 
 
 class Observer(Part):
-    """Whether watching changes what is watched; null where it was not seen."""
+    """Whether recording leaves the bits of a run unchanged; null if this was not determined."""
 
     bits_unchanged: bool | None
     reason: Text
 
 
 class Isolation(Part):
-    """What kept runs from the user's folder (``overlay``, ``copy`` or ``in-place``), and why no
-    better one was had.
+    """How the user's folder was protected from the runs (``overlay``, ``copy`` or ``in-place``),
+    and why no better way was possible.
 
-    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it
-    that they wrote to, ``not_restored`` names below it that are not what they were before the
-    audit.
+    ``left_out`` are names below the folder that were hidden from the runs, ``elsewhere`` paths
+    outside of it that they wrote to, ``not_restored`` names below it that are not as they were
+    before the audit.
     """
 
     kind: Literal["", "overlay", "copy", "in-place"]
@@ -582,18 +586,19 @@ class Isolation(Part):
 
 
 class RunReport(Document, tag_field="command", tag="run"):
-    """The report of ``detaudit run``. ``reproducible`` is null where it was not decided.
+    """The report of ``detaudit run``. ``reproducible`` is null if it was not decided.
 
-    ``program`` is the script, without its arguments. ``origin`` says whether the first divergence
-    came in with what went into the step, or was born there. ``quantity`` says the difference in the
-    author's own unit. ``pinned`` are the runs with everything pinned from outside, ``unrecorded``
-    those without a recorder. ``fix`` is null where no change was seen to hold, with the reason in
-    ``no_fix_reason``, ``cost`` where pins were not timed (``no_cost_reason``: why).
-    ``unresolved_pins`` are pins that a search left undecided, ``changed_files`` names below the
-    program's folder that its runs write. The result ``depends_on`` settings of the machine under
-    which runs repeatedly ended on other bits, and is ``unaffected_by`` those under which they
-    matched; ``unresolved_settings`` are those that could not be tried or resolved. ``steps`` are
-    those of which the report speaks, if runs were ended early; null: of whole runs.
+    ``program`` is the script, without its arguments. ``origin``: whether the inputs of the first
+    differing step already differed, or the step computed a different result from equal inputs.
+    ``quantity`` is the difference in a loss or metric of the script's own. ``pinned`` are runs with
+    everything pinned from outside, ``unrecorded`` runs without the recorder. ``fix`` is null if no
+    change was shown to work (``no_fix_reason`` says why), ``cost`` if pins were not timed
+    (``no_cost_reason``). ``unresolved_pins`` are pins that the search could not decide,
+    ``changed_files`` names below the program's folder that its runs write. The result
+    ``depends_on`` settings of the machine under which runs repeatedly ended on other bits, and is
+    ``unaffected_by`` those under which they matched; ``unresolved_settings`` could not be tried or
+    decided. ``steps`` is the number of steps that the report covers, if runs were ended early;
+    null: whole runs.
     """
 
     program: Name
@@ -625,17 +630,19 @@ class RunReport(Document, tag_field="command", tag="run"):
 
 
 class Operation(Part):
-    """One operation in one dtype. ``default`` are its replays as it is, ``deterministic`` those
-    under op determinism, ``one_thread`` those with one; ``confirmed`` further ones of what parted.
+    """One operation in one dtype. ``default`` are its replays with default settings,
+    ``deterministic`` those under op determinism, ``one_thread`` those with one thread;
+    ``confirmed`` are further replays if some differed.
 
-    ``refusal_message`` is what it raised under op determinism. ``same_on_one_thread`` and
-    ``same_without_onednn``: the same bits with one thread, and without oneDNN? ``same_in_a_batch``:
-    is the first example of a batch the same alone? Null where that was not seen. ``cost`` is the
-    ratio of times, op determinism to none, ``cost_range`` the least and the greatest. ``executed``
-    are the operations that a call and its gradient run, ``library_message`` what the library says
-    of one of them, ``contradicts_documentation`` what was seen otherwise. ``unseeded``: processes
-    in which a random operation was called without a seed argument, the global seeds set, and their
-    distinct results.
+    ``refusal_message`` is the error that it raised under op determinism. ``same_on_one_thread`` and
+    ``same_without_onednn``: are the bits the same with one thread, and without oneDNN?
+    ``same_in_a_batch``: is the first example the same in a batch and alone? Null if this was not
+    tried. ``cost`` is the time under op determinism divided by the default time, ``cost_range`` the
+    smallest and the largest of these ratios. ``executed`` are the operations that a call and its
+    gradient run, ``library_message`` is the library's own statement about one of them,
+    ``contradicts_documentation`` the observation that contradicts it. ``unseeded``: the processes
+    in which a random operation was called without a seed argument, after the global seeds were set,
+    and their distinct results.
     """
 
     name: Name
@@ -661,9 +668,8 @@ class Operation(Part):
 
 
 class Refusal(Part):
-    """A message of the installed library on operations that refuse to run under op determinism.
-    ``refused_here`` are those that refused here, ``ran_here`` those that were called here under op
-    determinism and did not.
+    """A message of the installed library about operations that refuse to run under op determinism.
+    ``refused_here`` refused here, ``ran_here`` ran here under op determinism all the same.
     """
 
     message: Text
@@ -673,19 +679,19 @@ class Refusal(Part):
 
 
 class OpsReport(Document, tag_field="command", tag="ops"):
-    """The report of ``detaudit ops``. ``requested`` are operations that the user named."""
+    """The report of ``detaudit ops``. ``requested`` are the operations that the user named."""
 
     requested: Names
     operations: Annotated[tuple[Operation, ...], Meta(max_length=10_000)]
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=1000)]
 
 
-#: Any report, told apart by its field ``command``.
+#: Any report; the field ``command`` says which.
 AnyReport = Report | RunReport | OpsReport
 
 
 def schema() -> bytes:
-    """The JSON Schema (draft 2020-12) of this version."""
+    """Return the JSON Schema (draft 2020-12) of this version."""
     found = msgspec.json.schema(AnyReport)
     # A docstring's indentation depends on the Python that compiled it
     for part in found["$defs"].values():
