@@ -1,6 +1,6 @@
-"""The command line. It alone prints, catches exceptions and exits.
+"""The command line: one file per command. Only this folder prints, catches exceptions and exits.
 
-One file a command. A command imports what it needs when it runs, so that ``--help`` is quick.
+A command imports what it needs when it runs, so that ``--help`` is quick.
 """
 
 from detaudit.cli.app import main

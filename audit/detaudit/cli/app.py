@@ -1,5 +1,5 @@
-"""The commands: one file and one line each (docs/how-to/add-a-command.md). And what becomes of an
-exception.
+"""The list of commands, one file and one line each (docs/how-to/add-a-command.md), and the handling
+of exceptions.
 """
 
 import sys
@@ -17,7 +17,7 @@ from detaudit.cli.output import FAULT, INTERRUPTED, OUR_FAULT, code_of_lost_outp
 from detaudit.errors import DetauditError
 
 #: In the order of the help. Each is a module beside this one with a function ``NAME_command``, the
-#: ``EXAMPLE`` below its help, and ``SETTINGS`` of click's where it needs them.
+#: ``EXAMPLE`` below its help, and click's ``SETTINGS`` if it needs them.
 COMMANDS = (
     "scan",
     "run",
@@ -38,7 +38,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command; errors become one sentence and an exit code
+    """Run the command; turn errors into one sentence and an exit code
     (docs/reference/exit-codes.md).
     """
     output = streams.install()
@@ -67,17 +67,17 @@ def _exit_code() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAULT
     except Exception as error:
-        if hasattr(error, "format_message"):  # of typer: the command line is not usable
+        if hasattr(error, "format_message"):  # typer's own: the command line is not usable
             return _usage(error)
-        # a fault of ours must never look like a verdict
+        # a fault of detaudit must never look like a verdict
         warn(f"{traceback.format_exc()}{OUR_FAULT}")
         return FAULT
 
 
 def _usage(error: Any) -> int:
-    """What is wrong with the command line, and the exit code."""
+    """Print what is wrong with the command line, and return the exit code."""
     message = error.format_message()
-    if message.strip():  # without: the help was printed, for there were no arguments
+    if message.strip():  # no arguments: the help was printed
         usage = f"{error.ctx.get_usage()}\n" if error.ctx is not None else ""
         warn(f"{usage}{message}")
     return int(error.exit_code)

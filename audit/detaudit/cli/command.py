@@ -14,17 +14,23 @@ from detaudit.cli.output import note
 
 
 def variables_of(name: str) -> dict[str, Any]:
-    """The context settings by which the options of command ``name`` can be variables."""
+    """Return the context settings with which the options of command ``name`` can be set by
+    variables.
+    """
     return {"auto_envvar_prefix": f"{settings.PREFIX}_{name.upper()}"}
 
 
 class Command(TyperCommand):
-    """Says which options came from a file, and which variables look like options and are none."""
+    """A command that says which options came from a file, and which variables look like options but
+    are not.
+    """
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         for option in settings.options(self).values():
-            option.show_envvar = False  # each has one: docs/reference/commands.md tells the rule
+            option.show_envvar = (
+                False  # see docs/reference/commands.md
+            )
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         root = ctx.find_root().command

@@ -1,4 +1,4 @@
-"""What is known of this machine and of the environment under test, as tables."""
+"""Tables of what is known about this machine and about the environment under test."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -14,8 +14,8 @@ _GIB = 1 << 30
 
 
 def render(document: Mapping[str, Any]) -> RenderableType:
-    """The document of :func:`detaudit.machine.inventory.everything` as tables. What it does not
-    have is shown as unknown.
+    """Return the document of :func:`detaudit.machine.inventory.everything` as tables. Missing
+    values are shown as unknown.
     """
     described, facts = document.get("machine") or {}, document.get("environment") or {}
     gpus = described.get("gpu") or {}
@@ -91,7 +91,7 @@ def _machine_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _gpus(found: Mapping[str, Any]) -> list[RenderableType]:
-    """One table for all the cards, or the reason why NVML says nothing."""
+    """Return one table for all cards, or the reason why NVML reports nothing."""
     cards = found.get("cards") or []
     if not cards:
         return _section("GPU", [("none found", found.get("problem") or "NVML lists no card")])

@@ -1,4 +1,4 @@
-"""One source for people, and the list of all; the same as plain values."""
+"""The description of one source, and the list of all sources: for people, and as plain values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,8 +17,8 @@ from detaudit.report.formats.terminal import Unbroken
 
 
 def about(source: Source, backend: str, seed: int) -> RenderableType:
-    """What a user sees and the lines to paste first; then what the source is, what is tried, the
-    links.
+    """Describe a source: first what a user sees and the lines to paste, then what the source is,
+    what is tried, and the links.
     """
     parts: list[RenderableType] = [
         Text(f"{source.id}: {source.title}", style="bold"),
@@ -40,7 +40,7 @@ def about(source: Source, backend: str, seed: int) -> RenderableType:
 
 
 def about_document(source: Source, backend: str, seed: int) -> dict[str, Any]:
-    """What :func:`about` says, as JSON values."""
+    """Return the contents of :func:`about` as JSON values."""
     return {
         "id": source.id,
         "title": source.title,
@@ -85,7 +85,7 @@ def _heading(title: str) -> list[RenderableType]:
 
 
 def _pin(source: Source, pin: Pin, backend: str, seed: int) -> list[RenderableType]:
-    """The lines to paste as they are, from the first column on: they are never wrapped."""
+    """The lines to paste, unwrapped, from the first column on."""
     parts: list[RenderableType] = []
     others = [name for name in pin.sources if name != source.id]
     shell, lines = exports(pin.environment), _lines(pin, backend, seed)
@@ -103,7 +103,7 @@ def _pin(source: Source, pin: Pin, backend: str, seed: int) -> list[RenderableTy
 
 
 def listing(known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int) -> RenderableType:
-    """One row a source: what it is, and whether it can be tried here."""
+    """Return a table with one row per source: what it is, and whether it can be tried here."""
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
     rows = [(source.id, _here(source, facts, gpus), source.title) for source in known.values()]
     for place, column in enumerate(("source", "here", "what it is")):
@@ -119,7 +119,7 @@ def listing(known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int) ->
 def listing_document(
     known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int
 ) -> list[dict[str, Any]]:
-    """What :func:`listing` says, as JSON values; ``lacks`` is null where the source can be
+    """Return the contents of :func:`listing` as JSON values; ``lacks`` is null if the source can be
     tried.
     """
     return [

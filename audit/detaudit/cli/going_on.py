@@ -1,4 +1,4 @@
-"""The command line that goes on with an interrupted audit: the one that was given, whole."""
+"""The command line that continues an interrupted audit."""
 
 import shlex
 import shutil
@@ -10,15 +10,15 @@ from pathlib import Path
 def command_line(
     given: Sequence[str], options: Mapping[str, str], program: int = 0, start: str = "detaudit"
 ) -> str:
-    """``given``, the words behind ``detaudit``, with these options in place of their own: a line
-    to paste.
+    """Return the line to paste: ``given``, the words after ``detaudit``, with these options in
+    place of the given ones.
 
-    The last ``program`` words are the user's program and its arguments, which stay as they are.
+    The last ``program`` words are the user's program and its arguments; they are unchanged.
     """
     command, *words = given
     own = words[: len(words) - program] if program else words
     rest = words[len(own) :]
-    # A value may not be mistaken for an option, nor may the words behind "--"
+    # A value must not be mistaken for an option, nor the words after "--"
     ended = own.index("--") if "--" in own else len(own)
     kept, place = [], 0
     while place < ended:
@@ -26,14 +26,14 @@ def command_line(
         if name not in options:
             kept.append(own[place])
         elif "=" not in own[place]:
-            place += 1  # its value goes too
+            place += 1  # remove its value too
         place += 1
     added = [word for name, value in options.items() for word in (name, value)]
     return f"{start} {shlex.join([command, *added, *kept, *own[ended:], *rest])}"
 
 
 def how_it_was_started() -> str:
-    """``detaudit``, or how else a shell starts what is running."""
+    """Return ``detaudit``, or the command with which a shell starts the running program."""
     started = Path(sys.argv[0])
     if started.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m detaudit"

@@ -1,9 +1,9 @@
-"""Signals that end an audit as Ctrl-C does, and that do not break what is handed over afterwards.
+"""Signals that end an audit like Ctrl-C, without disturbing the writing of its report.
 
-Batch systems and ``timeout`` send SIGTERM, a terminal that closes SIGHUP. The first of them
-interrupts what runs. Further ones do nothing until the report is written: a second Ctrl-C, or a
-batch system that repeats itself, must not lose the result of an hour. SIGKILL ends detaudit at any
-moment; the next start clears up behind it.
+Batch systems and ``timeout`` send SIGTERM, a terminal that closes sends SIGHUP. The first signal
+interrupts the audit. Later ones do nothing until the report is written: a second Ctrl-C, or a batch
+system that repeats its signal, must not lose the result of an hour. SIGKILL ends detaudit at any
+moment; the next start cleans up after it.
 """
 
 import signal
@@ -13,8 +13,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruptions:
-    """``number`` is the signal that has interrupted the audit; None where none has. ``reported``
-    says that the user was told.
+    """``number`` is the signal that interrupted the audit, None if there was none. ``reported`` is
+    true once the user has been informed.
     """
 
     def __init__(self) -> None:
@@ -31,17 +31,19 @@ class Interruptions:
                 signal.signal(number, self._handle)
 
     def defer(self) -> None:
-        """From now on no signal interrupts, until :meth:`release`."""
+        """Ignore signals from now on, until :meth:`release`."""
         self._deferred = True
 
     def release(self) -> None:
-        """The next signal interrupts again: nothing can be lost any more."""
+        """Let the next signal interrupt again, because nothing can be lost now."""
         self._deferred = False
 
     def ignore(self) -> None:
-        """For the end of the process: while the interpreter clears up, a signal would be its exit
-        status. So would an interruption that was handled, if it came in an ``exec`` of a text, as
-        dataclasses are made by: CPython remembers it until the next ``exec`` has ended
+        """Ignore signals until the process ends: otherwise a signal during the interpreter's
+        cleanup would become its exit status.
+
+        So would an interruption that was handled, if it arrived in an ``exec`` of a text
+        (dataclasses are created this way): CPython remembers it until the next ``exec`` has ended
         (``unhandled_keyboard_interrupt`` in Python/pythonrun.c).
         """
         exec("pass")
@@ -56,11 +58,13 @@ class Interruptions:
 
     @property
     def sentence(self) -> str:
-        """What the user is told: by which signal, where that was not the user's own Ctrl-C."""
+        """Return the sentence for the user that names the signal; empty if it was the user's own
+        Ctrl-C.
+        """
         if self.number in (None, signal.SIGINT):
             return "Interrupted."
         return f"Interrupted by {signal.Signals(self.number).name}."
 
 
-#: Those of this process. Handlers of signals are the process's own; so is what they must know.
+#: The state of this process: signal handlers belong to the process, so their state does too.
 interruptions = Interruptions()

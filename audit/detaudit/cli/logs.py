@@ -1,6 +1,6 @@
-"""Where the engine's log goes: to standard error with ``-v``, to the file of ``--log-file``.
+"""The destinations of the engine's log: standard error with ``-v``, and the file of ``--log-file``.
 
-A log is sent to others as a report is: secrets are masked in both.
+A log is sent to others like a report, so secrets are masked in both.
 """
 
 import logging
@@ -17,8 +17,8 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _Masked(logging.Formatter):
-    """Records without secrets: neither what looks like one, nor the values of secret variables and
-    of this command's own arguments.
+    """A filter that masks secrets in records: text that looks like one, and the values of secret
+    variables and of this command's own arguments.
     """
 
     def __init__(self, form: str | None = None) -> None:
@@ -34,7 +34,9 @@ class _Masked(logging.Formatter):
 
 
 class _OnScreen(logging.Handler):
-    """Records as lines above the progress display, which is drawn by the same ``console``."""
+    """A handler that prints records above the progress display, which is drawn by the same
+    ``console``.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
@@ -48,7 +50,7 @@ class _OnScreen(logging.Handler):
 
 
 def set_up(console: Console, verbose: bool, file: Path | None) -> None:
-    """Raises UsageError where the file cannot be written."""
+    """Start logging. Raises UsageError if the file cannot be written."""
     _LOG.handlers.clear()
     _LOG.propagate = False
     _LOG.addHandler(logging.NullHandler())
@@ -58,7 +60,7 @@ def set_up(console: Console, verbose: bool, file: Path | None) -> None:
     if file is None:
         return
     try:
-        # Readable by its owner alone, like a report's folder
+        # Only its owner may read it, like a report's folder
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600))
         handler = logging.FileHandler(file, mode="w", encoding="utf-8", errors="backslashreplace")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``detaudit machine``: what is known without a trial."""
+"""``detaudit machine``: what is known without running a trial."""
 
 import sys
 

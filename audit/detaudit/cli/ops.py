@@ -38,7 +38,7 @@ from detaudit.cli.output import (
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
 
-#: Those whose operations are in the catalogue.
+#: The backends whose operations are in the catalogue.
 BACKENDS = ("tensorflow",)
 EXAMPLE = "Example: detaudit ops --op ResourceScatterAdd"
 

@@ -1,4 +1,4 @@
-"""Options that several commands take, and how their values are checked and completed."""
+"""Options shared by several commands, and how their values are checked and completed."""
 
 import shutil
 from collections.abc import Sequence
@@ -11,15 +11,17 @@ from detaudit_probes.declare import BACKENDS, EVERY_BACKEND, KERAS_2_BESIDE, THE
 from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 
-#: What ``KERAS_BACKEND`` takes.
+#: The values of ``KERAS_BACKEND``.
 IN_SCRIPTS = (*EVERY_BACKEND, THEANO)
-#: What a scan takes: which adapter an old TensorFlow needs is told by what is installed.
+#: The backends of a scan. The adapter for an old TensorFlow follows from what is installed.
 TO_SCAN = (*IN_SCRIPTS, KERAS_2_BESIDE)
 DETECTED = "KERAS_BACKEND, or the installed one"
 
 
 def choice(names: Sequence[str], *spelled: str, **more: Any) -> Any:
-    """An option that takes one of ``names``. Another one is refused with the nearest of them."""
+    """An option whose value is one of ``names``. An error for any other value suggests the nearest
+    name.
+    """
 
     def checked(
         context: typer.Context, parameter: typer.CallbackParam, value: str | None
@@ -39,12 +41,12 @@ def choice(names: Sequence[str], *spelled: str, **more: Any) -> Any:
 
 
 def listed(names: Sequence[str]) -> str:
-    """``a, b or c``."""
+    """Return ``a, b or c``."""
     return " or ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def source_ids(incomplete: str) -> list[tuple[str, str]]:
-    """For completion: the sources whose id begins so, each with its title."""
+    """Return the sources whose id begins with this text, each with its title, for completion."""
     from detaudit.registry import base
 
     known = base.script_sources()
@@ -52,7 +54,7 @@ def source_ids(incomplete: str) -> list[tuple[str, str]]:
 
 
 def operations(incomplete: str) -> list[str]:
-    """For completion: the operations of the catalogue whose name begins so."""
+    """Return the operations of the catalogue whose name begins with this text, for completion."""
     from detaudit.commands.ops.session import names
 
     return [name for name in dict.fromkeys(names()) if name.startswith(incomplete)]
@@ -131,8 +133,8 @@ LogFile = Annotated[
 
 
 def interpreter_path(given: str) -> str:
-    """A name on PATH or a path, made absolute but not resolved: a virtual environment's link must
-    stay one.
+    """Return a name on PATH, or a path, as an absolute path. Links are not resolved: a virtual
+    environment's link must stay one.
     """
     found = shutil.which(given)
     if found is None and not Path(given).exists():

@@ -1,5 +1,7 @@
-"""What a command leaves: a report in files and on the screen, a reproducer, a message, an exit
-code. Files come first: whatever becomes of the screen, they are there.
+"""The results of a command: a report in files and on the screen, a reproducer, a message, an exit
+code.
+
+Files are written first, so an error on the screen cannot lose them.
 """
 
 import atexit
@@ -28,22 +30,22 @@ if TYPE_CHECKING:
 
 AnyAudit = TypeVar("AnyAudit", "Audit", "RunAudit", "OpsAudit")
 
-#: What a reproducer's head names the versions of.
+#: The packages whose versions are in a reproducer's header.
 FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
-#: Exit codes of docs/reference/exit-codes.md.
+#: The exit codes of docs/reference/exit-codes.md.
 BROKEN, USAGE, FAULT, INTERRUPTED = 1, 2, 70, 130
 OUR_FAULT = "This is a fault of detaudit itself: please report it with the lines above."
 
-#: Columns of a pipe, for tables whose rows are facts.
+#: The width in a pipe, for tables whose rows are facts.
 _WIDE = 10_000
 
-#: Of an audit whose document cannot be built: what still stands in its report.
+#: The fields of an audit that are still reported if its document cannot be built.
 KEPT = ("reproducible", "reason", "began", "seconds", "strict", "interrupted", "resume")
 
 
 @dataclass(frozen=True)
 class File:
-    """What makes a file's text; ``private``: its owner alone may read it."""
+    """A file to write: ``text`` returns its content; if ``private``, only the owner may read it."""
 
     text: Callable[[], str]
     private: bool = False
@@ -53,8 +55,8 @@ Files = Mapping[Path, File]
 
 
 def warn(message: str) -> None:
-    """A sentence, or several lines, on standard error: of what others have named in it, no
-    character moves a cursor.
+    """Print one or more sentences on standard error. Control characters in names from outside are
+    made harmless.
     """
     from detaudit.report.escape import visible_line
 
@@ -65,7 +67,9 @@ def warn(message: str) -> None:
 
 
 def print_whole(shown: RenderableType, wide: bool = False) -> None:
-    """On standard output, with nothing cut. In a pipe ``wide`` leaves every row in one line."""
+    """Print on standard output without cutting anything. In a pipe, ``wide`` keeps every row in one
+    line.
+    """
     console = Console()
     if console.is_terminal:
         console.print(shown, crop=False)
@@ -78,13 +82,15 @@ def print_whole(shown: RenderableType, wide: bool = False) -> None:
 
 
 def note(message: str) -> None:
-    """A line on standard error that is no error."""
+    """Print a line on standard error that is not an error."""
     Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
 
 
 def until_written(emit: "Emit") -> "Emit":
-    """``emit``, with no interruption from the end of the trials until the files are written
-    (:func:`hand_over`). Whatever trials have started ends with this process at the latest.
+    """Return ``emit`` with interruptions blocked from the end of the trials until the files are
+    written (:func:`hand_over`).
+
+    All processes that trials started end with this process at the latest.
     """
     from detaudit.core.events import Closing
     from detaudit.execution import processes
@@ -101,14 +107,14 @@ def until_written(emit: "Emit") -> "Emit":
 
 
 def code_of_lost_output(code: int) -> int:
-    """The exit code where something that was asked for could not be written: a usage error, but
-    what is known to be broken stays known.
+    """Return the exit code if a requested file could not be written: a usage error, unless
+    something is known to be broken.
     """
     return code if code in (BROKEN, FAULT) else USAGE
 
 
 def reports(document: "v1.Document", targets: Mapping[str, Path | None]) -> Files:
-    """The files of a report, by the formats that they were asked for in."""
+    """Return the files of a report, by the formats in which they were requested."""
     from detaudit.report.formats import registry
 
     def rendering(kind: str) -> File:
@@ -118,8 +124,8 @@ def reports(document: "v1.Document", targets: Mapping[str, Path | None]) -> File
 
 
 def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") -> "v1.Document":
-    """The document of an audit. If it cannot be built, which is a fault of ours, one that says so,
-    with the verdict and without what it rests on.
+    """Return the document of an audit. If it cannot be built, which is a fault of detaudit, return
+    one that says so, with the verdict but without its evidence.
     """
     from detaudit.core.conclusion import Failure
 
@@ -131,7 +137,7 @@ def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") ->
 
 
 def _bare(audit: "AnyAudit", failure: "Failure") -> "AnyAudit":
-    """An audit without its details: they are what they are by default."""
+    """Return an audit without its details, which have their default values."""
     details = {
         field.name: field.default
         for field in fields(audit)
@@ -150,8 +156,8 @@ def hand_over(
     quiet: bool = False,
     printed: str = "",
 ) -> int:
-    """Write the files, then show the report on the screen, behind what the program has
-    ``printed``. The exit code of the command.
+    """Write the files, then show the report on the screen, after the text that the program
+    ``printed``. Return the exit code of the command.
     """
     from detaudit.report.formats import registry
 
@@ -162,7 +168,7 @@ def hand_over(
         sys.stdout.write(printed)
         if not quiet:
             print_whole(registry.on_screen(document, verbose))
-    except KeyboardInterrupt:  # it was read far enough
+    except KeyboardInterrupt:  # the reader has closed the pipe
         interruptions.reported = True
     finally:
         interruptions.defer()
@@ -172,15 +178,15 @@ def hand_over(
 
 
 def _write(path: Path, file: File) -> str:
-    """Write a file; if that fails, into the folder for temporary files. What went wrong, or
-    nothing.
+    """Write a file; if that fails, write it to the folder for temporary files. Return what went
+    wrong, or an empty string.
     """
     from detaudit.errors import UsageError
     from detaudit.report import write
 
     try:
         content = file.text()
-    except Exception:  # one format that cannot be made does not keep the others from being written
+    except Exception:  # if one format fails, the others are still written
         return f"{traceback.format_exc()}{path} was not written. {OUR_FAULT}"
     try:
         write.save(path, content, private=file.private)
@@ -193,8 +199,10 @@ def _write(path: Path, file: File) -> str:
 def print_how_to_continue(
     audit: "Audit | RunAudit | OpsAudit", program: int = 0, options: Mapping[str, str] = {}
 ) -> None:
-    """Of an audit that is not complete: why, and if it was saved the command that goes on with it,
-    with the options that were given and these. The last ``program`` words are a user's program.
+    """For an incomplete audit, print the reason. If the audit was saved, also print the command
+    that continues it, with the given options and these.
+
+    The last ``program`` words are a user's program.
     """
     failure = audit.failure
     if failure is not None:
@@ -221,7 +229,9 @@ def reproduce(
     python: str,
     threads: int | None = None,
 ) -> None:
-    """Write the script that shows one operation's fault, if it does; else say why there is none."""
+    """Write a script that reproduces one operation's nondeterminism, if confirmed; otherwise print
+    why there is none.
+    """
     from detaudit.commands.ops import reproducer
     from detaudit.execution.workspace import workspace
     from detaudit.report import write

@@ -1,4 +1,4 @@
-"""Drawing the events of an audit: one live line on a terminal, plain lines in a pipe."""
+"""The progress display of an audit: one live line on a terminal, plain lines in a pipe."""
 
 import time
 from collections.abc import Callable
@@ -22,17 +22,17 @@ from detaudit.core.events import (
 )
 from detaudit.report.escape import visible_line
 
-#: In a pipe, one line for this share of the runs.
+#: In a pipe, one line is printed per this share of the runs.
 _SHARE = 10
-_LEAST_TITLE = 10  # characters of a phase that are shown however narrow the terminal
+_LEAST_TITLE = 10  # at least this many characters of a phase are shown, even on a narrow terminal
 
 
 @dataclass
 class Work:
-    """Runs done of runs expected, and the time left, from the events so far.
+    """The number of completed runs, of expected runs, and the time left, from the events so far.
 
-    Time left is what the forecast said until two runs have ended since; then it is what those
-    took, for each run that is still to come.
+    The time left comes from the forecast until two runs have ended after it; then from the time
+    that those took, for each remaining run.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -50,7 +50,7 @@ class Work:
 
     @property
     def total(self) -> int | None:
-        """None where more runs have ended than anybody expected."""
+        """Return the expected number of runs; None if more runs have ended than were expected."""
         runs = max(self.expected.runs if self.expected is not None else 0, self.known)
         return runs if runs > self.done else None
 
@@ -67,7 +67,7 @@ class Work:
         self._last = self.clock()
 
     def seconds_left(self) -> float | None:
-        """None where nobody knows."""
+        """Return the time left; None if it is unknown."""
         if self.expected is None or self.total is None:
             return None
         since = self.done - self._done_before
@@ -79,7 +79,7 @@ class Work:
         return max(0.0, left)
 
     def describe(self) -> str:
-        """``34 of 87 runs, 1 minute left``, as far as it is known."""
+        """Return ``34 of 87 runs, 1 minute left``, as far as it is known."""
         if not self.done and self.total is None:
             return ""
         if self.total is None:
@@ -92,7 +92,9 @@ class Work:
 
 
 class _Status(ProgressColumn):
-    """The phase, runs done of runs expected, and the time left, in one line of the terminal."""
+    """Return the phase, the completed and expected runs, and the time left, in one line of the
+    terminal.
+    """
 
     max_refresh = None
 
@@ -109,7 +111,7 @@ class _Status(ProgressColumn):
 
 
 class Drawing:
-    """A context manager; call it with events. ``quiet`` draws nothing but keeps the interface."""
+    """The display: a context manager that is called with events. If ``quiet``, it draws nothing."""
 
     def __init__(self, console: Console, quiet: bool = False):
         self._console, self._quiet = console, quiet
@@ -169,7 +171,7 @@ class Drawing:
             self._print(self._work.describe())
 
     def _print(self, text: str, style: str = "") -> None:
-        """Names of files and of sources stand in it, whatever their characters."""
+        """It contains names of files and sources, with any characters."""
         self._console.print(
             visible_line(text),
             style=style,

@@ -1,4 +1,4 @@
-"""``detaudit run``: a program of the user's own."""
+"""``detaudit run``: audit a program of the user's."""
 
 import sys
 from pathlib import Path
@@ -43,7 +43,7 @@ SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 
 def _scripts(incomplete: str) -> list[str]:
-    """For completion: Python files, and folders on the way to them."""
+    """Return Python files, and folders on the way to them, for completion."""
     folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
     try:
         entries = sorted(folder.iterdir())

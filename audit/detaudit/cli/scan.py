@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from detaudit.commands.scan.session import Options
 
 EXAMPLE = "Example: detaudit scan --quick --markdown report.md"
-#: A scan of each backend that is installed; the exit code is the first of these that one of them
-#: gave.
+#: All installed backends; the exit code is the first of these that one scan returned.
 ALL, WORST_FIRST = "all", (1, 70, 130, 2, 3, 0)
 
 
@@ -152,7 +151,7 @@ def scan_command(
             again["--backend"] = name
             codes.append(scan_once(one, paths, console, verbose, quiet, again))
         except EnvironmentUnusable as error:
-            # One backend that cannot be scanned does not keep the others from it
+            # If one backend cannot be scanned, the others still are
             warn(str(error))
             codes.append(error.exit_code)
         if interruptions.number is not None:
@@ -168,8 +167,8 @@ def scan_once(
     quiet: bool,
     again: Mapping[str, str] = {},
 ) -> int:
-    """One scan with its reports, and its exit code. ``again`` are options by which this scan alone
-    is resumed.
+    """Run one scan and write its reports; return its exit code. ``again`` are the options that
+    resume this scan alone.
     """
     from detaudit.cli.progress import Drawing
     from detaudit.commands.scan.session import scan
@@ -187,5 +186,5 @@ def scan_once(
 
 
 def beside(path: Path | None, name: str) -> Path | None:
-    """``scan.json`` for one of several backends: ``scan-jax.json``."""
+    """Return the report's file for one of several backends: ``scan-jax.json`` for ``scan.json``."""
     return None if path is None else path.with_name(f"{path.stem}-{name}{path.suffix}")

@@ -1,8 +1,8 @@
-"""Options from elsewhere than the command line: ``[tool.detaudit]`` and ``DETAUDIT_*``.
+"""Options from other places than the command line: ``[tool.detaudit]`` and ``DETAUDIT_*``.
 
-Every option of every command can stand in ``pyproject.toml``, in the table of its command, under
+Every option of every command can be set in ``pyproject.toml``, in the table of its command, under
 its own name (``[tool.detaudit.run]``, ``stop-after = 200``), or in a variable
-(``DETAUDIT_RUN_STOP_AFTER``). The command line wins over the variable, and that over the file.
+(``DETAUDIT_RUN_STOP_AFTER``). The command line overrides the variable, which overrides the file.
 """
 
 import sys
@@ -23,13 +23,13 @@ else:
 
 FILE = "pyproject.toml"
 PREFIX = "DETAUDIT"
-#: Options that end the command, or are given to no audit.
+#: Options that only print and exit, or that no audit takes.
 _NEVER = ("help", "version", "install-completion", "show-completion")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """``values`` are the options of each command by the names of its parameters, as they stand in
+    """``values`` are the options of each command by the names of its parameters, as written in
     ``file``.
     """
 
@@ -38,10 +38,10 @@ class Settings:
 
 
 def read(root: typer.core.TyperGroup, folder: Path) -> Settings:
-    """The table of the nearest ``pyproject.toml`` that has one, from ``folder`` upwards.
+    """Read the table of the nearest ``pyproject.toml`` that has one, from ``folder`` upwards.
 
-    Raises UsageError for a table or a key that is no command or option, with the nearest that is,
-    and for a value of another kind than the option's.
+    Raises UsageError for a table or key that is not a command or option, with the nearest valid
+    name, and for a value of the wrong type.
     """
     for parent in (folder, *folder.parents):
         table = _table(parent / FILE)
@@ -53,8 +53,8 @@ def read(root: typer.core.TyperGroup, folder: Path) -> Settings:
 def unknown_variables(
     root: typer.core.TyperGroup, variables: Iterable[str]
 ) -> list[tuple[str, str]]:
-    """The variables that look like options and are none, each with a question that names the
-    nearest, or nothing.
+    """Return the variables that look like options but are not, each with a question that suggests
+    the nearest option, or an empty string.
     """
     known = {
         f"{PREFIX}_{command}_{parameter.name}".upper().replace("-", "_")
@@ -69,7 +69,7 @@ def unknown_variables(
 
 
 def options(command: typer.core.TyperCommand) -> dict[str, typer.core.TyperOption]:
-    """The options of a command by their long names without dashes."""
+    """Return the options of a command by their long names without dashes."""
     found = {}
     for parameter in command.params:
         if parameter.param_type_name == "option":
@@ -84,7 +84,7 @@ def _table(path: Path) -> Mapping[str, Any] | None:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # A broken file that says nothing of detaudit must not stop an audit
+    # A broken file without settings for detaudit must not stop an audit
     if "tool.detaudit" not in text:
         return None
     try:
@@ -118,7 +118,7 @@ def _checked(
 
 
 def _value(option: typer.core.TyperOption, value: Any, where: str, folder: Path) -> Any:
-    """The value as the option takes it; a relative path is taken from the file's folder."""
+    """Return the value in the option's form; a relative path is relative to the file's folder."""
     if option.is_flag:
         if not isinstance(value, bool):
             raise UsageError(f"{where} takes true or false, not {value!r}.")

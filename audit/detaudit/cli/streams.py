@@ -1,8 +1,9 @@
-"""Standard output and standard error that no reader, disk or terminal can break.
+"""Standard output and standard error that keep working if the reader, the disk or the terminal
+fails.
 
-What is printed comes after the report was written, and must not undo it. Where the reader has
-closed the pipe, the disk is full or the terminal is gone, the rest of the output is dropped, and
-the command goes on to its own exit code.
+Output is printed after the report was written, and must not undo it. If the reader has closed the
+pipe, the disk is full or the terminal is gone, the rest of the output is dropped, and the command
+still exits with its own exit code.
 """
 
 import errno
@@ -13,9 +14,9 @@ from typing import Any, TextIO
 
 
 class Stream(io.TextIOBase):
-    """A text stream that writes to another one. After ``failure`` it writes nothing more.
+    """A text stream that writes to another one. After a ``failure`` it writes nothing more.
 
-    A character that the encoding does not have is written as its escape.
+    A character that the encoding lacks is written as its escape.
     """
 
     def __init__(self, inner: TextIO) -> None:
@@ -60,7 +61,7 @@ class Stream(io.TextIOBase):
                 self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        """What is still buffered must fail nowhere: not when the interpreter ends either."""
+        """Drop what is still buffered, so that nothing fails when the interpreter ends."""
         self.failure = error
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, self._inner.fileno())
@@ -72,7 +73,7 @@ class Stream(io.TextIOBase):
 
 
 def install() -> Stream:
-    """Take the place of ``sys.stdout`` and ``sys.stderr``; the former is returned."""
+    """Replace ``sys.stdout`` and ``sys.stderr``; return the new standard output."""
     for descriptor in (0, 1, 2):
         _open_if_closed(descriptor)
     output = Stream(sys.stdout or _nowhere())
@@ -81,7 +82,7 @@ def install() -> Stream:
 
 
 def write_file(text: str) -> None:
-    """Print the text of a file: in UTF-8, as a file has it, whatever the terminal's encoding."""
+    """Print the text of a file in UTF-8, whatever the terminal's encoding."""
     encoding = (sys.stdout.encoding or "utf-8").lower().replace("-", "")
     if encoding == "utf8" or not hasattr(sys.stdout, "buffer"):
         sys.stdout.write(text)
@@ -93,8 +94,8 @@ def write_file(text: str) -> None:
 
 
 def _open_if_closed(descriptor: int) -> None:
-    """A command may be started with closed descriptors: then the next file that is opened, a pipe
-    perhaps, would be taken for standard output.
+    """A command may be started with closed descriptors: then the next opened file, perhaps a pipe,
+    would become standard output.
     """
     try:
         os.fstat(descriptor)
