@@ -1,1 +1,1 @@
-"""One folder a command. None imports another."""
+"""One folder per command. No command imports another."""

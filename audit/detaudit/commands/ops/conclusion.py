@@ -1,4 +1,4 @@
-"""From what was found to the outcome and the exit code of ``detaudit ops``
+"""Derives the outcome and the exit code of ``detaudit ops`` from its findings
 (docs/reference/exit-codes.md).
 """
 
@@ -8,10 +8,8 @@ from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
 
 
 def conclude(audit: OpsAudit) -> Conclusion:
-    """0 nothing broken, 1 an operation is (with ``strict`` also needs-pin or varies), 3 not
-    decided, 130 interrupted.
-
-    1 wins over 3.
+    """Return 0 if nothing is broken, 1 if an operation is (with ``strict`` also needs-pin or
+    varies), 3 if undecided, 130 if interrupted. 1 wins over 3.
     """
     by_verdict = {
         verdict: list(dict.fromkeys(one.name for one in audit.operations if one.verdict == verdict))

@@ -1,4 +1,4 @@
-"""What a sweep over operations found, as values."""
+"""The findings of a sweep over operations, as values."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,15 +13,16 @@ from detaudit.core.pinpoint import LocatedOperation, Replays
 class Operation:
     """One entry of the catalogue in one dtype.
 
-    ``default``, ``deterministic``, ``one_thread`` are its replays as it is, under op determinism,
-    and with one thread; None where it did not run. ``refusal_message`` is what it raised under op
-    determinism. ``confirmed`` are further replays of what parted. ``same_on_one_thread``,
-    ``same_without_onednn``: the same bits with one thread, without oneDNN? ``same_in_a_batch``: the
-    first example of a batch and that example alone? None where that was not seen. ``cost`` is the
-    ratio of times under op determinism, with its least and its greatest. ``library_message`` is the
-    library's own message on it, and ``contradicts_documentation`` what was seen otherwise than
-    said. ``unseeded`` counts processes in which a random operation was called by its defaults, the
-    global seeds set, and their distinct results.
+    ``default``, ``deterministic`` and ``one_thread`` are its replays with default settings, under
+    op determinism, and with one thread; None if it did not run. ``refusal_message`` is the error
+    that it raised under op determinism. ``confirmed`` are further replays if some differed.
+    ``same_on_one_thread`` and ``same_without_onednn``: are the bits the same with one thread, and
+    without oneDNN? ``same_in_a_batch``: is the first example the same in a batch and alone? None if
+    this was not tried. ``cost`` is the time under op determinism divided by the default time, with
+    the smallest and the largest of these ratios. ``library_message`` is the library's own statement
+    about the operation, ``contradicts_documentation`` the observation that contradicts it.
+    ``unseeded`` counts the processes in which a random operation was called with its defaults,
+    after the global seeds were set, and their distinct results.
     """
 
     name: str
@@ -48,10 +49,9 @@ class Operation:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A message of the installed library: these ``operations`` refuse to run under op determinism
-    somewhere.
+    """A message of the installed library: these ``operations`` refuse to run under op determinism.
 
-    ``refused_here`` are those that did here, ``ran_here`` those that were called here and did not.
+    ``refused_here`` refused here, ``ran_here`` ran here all the same.
     """
 
     message: str

@@ -1,4 +1,4 @@
-"""From the replays of one operation to its verdict. A function on values."""
+"""Derives the verdict on one operation from its replays. Functions on values."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -12,16 +12,15 @@ from detaudit.core.pinpoint import Replays
 from detaudit.core.trace import Trace
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES
 
-#: What TensorFlow puts before a message: the node that it made for the call.
+#: TensorFlow's prefix of a message: the node that it created for the call.
 _NODE = re.compile(r"\{\{function_node [^}]*\}\}\s*|\[Op:\w+\]\s*(name:)?\s*$")
 DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
 class Observed:
-    """The completed traces of each condition, by entry; ``failed`` says why one has none.
-
-    ``unseeded`` are those in which it was called without a seed argument.
+    """The completed traces of each condition, by entry; ``failed`` says why a condition has none.
+    ``unseeded`` are the traces in which the entry was called without a seed argument.
     """
 
     default: dict[str, list[Trace]]
@@ -32,7 +31,7 @@ class Observed:
     unseeded: dict[str, list[Trace]] = field(default_factory=dict)
 
     def dtypes(self, name: str) -> list[str]:
-        """The dtypes in which the entry was tried, or a float where it never got so far."""
+        """Return the dtypes in which the entry was tried, or a float if none was reached."""
         tried = {f"{name} {dtype}": dtype for dtype in DTYPES}
         known = [
             key.rpartition(" ")[2]
@@ -45,7 +44,7 @@ class Observed:
 
 
 def judge(name: str, dtype: str, observed: Observed, further: Observed | None = None) -> Operation:
-    """The finding on one entry in one dtype; ``further`` are the replays that confirm."""
+    """Return the finding on one entry in one dtype; ``further`` are the replays that confirm it."""
     key = f"{name} {dtype}"
     default, deterministic, one_thread, onednn_off = (
         kept.get(name, [])
@@ -68,7 +67,7 @@ def judge(name: str, dtype: str, observed: Observed, further: Observed | None = 
     )
     counts = [replays.counted(traces, key) for traces in (default, deterministic, one_thread)]
     confirmed = replays.counted(further.default.get(name, []), key) if further else None
-    # A kernel that is missing refuses nothing
+    # A missing kernel is not a refusal
     refused = None if _raised(default, key) else _raised(deterministic, key)
     blank = Operation(
         name,
@@ -103,8 +102,8 @@ def judge(name: str, dtype: str, observed: Observed, further: Observed | None = 
 
 
 def _with_unseeded(one: Operation, unseeded: Replays | None) -> Operation:
-    """What the processes showed that called it without a seed argument. What they differ by is the
-    seed, where replays with one match.
+    """Judge the processes that called the entry without a seed argument. If replays with a seed
+    match, these differ by the seed.
     """
     if unseeded is None or unseeded.replays < 2:
         return one
@@ -131,7 +130,9 @@ def _verdict(
 ) -> tuple[str, str]:
     if raised is not None:
         said = f"{raised.type}: {raised.message}"
-        refused = raised.refusal and one.default is None  # an error after its replays is another
+        refused = (
+            raised.refusal and one.default is None
+        )  # an error after its replays is not its own
         return (SKIPPED, f"no kernel for {one.dtype} here: {said}") if refused else (ERROR, said)
     if failed is not None or one.default is None:
         return ERROR, failed or "it was not replayed"
@@ -195,13 +196,13 @@ def _raised(traces: list[Trace], key: str) -> Raised | None:
 
 
 def _same(default: list[Trace], other: list[Trace], key: str) -> bool | None:
-    """Whether two conditions, of which each repeats itself, give the same bits."""
+    """Whether two conditions, each with only one result, give the same bits."""
     pair = [set(replays.rows(traces, key)) for traces in (default, other)]
     return pair[0] == pair[1] if all(len(rows) == 1 for rows in pair) else None
 
 
 def _one_input(traces: list[Trace], key: str) -> bool:
-    """Whether every process was given the same inputs: that is what makes results comparable."""
+    """Whether every process got the same inputs, so that results are comparable."""
     return (
         len(
             {

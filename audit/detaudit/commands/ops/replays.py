@@ -1,5 +1,5 @@
-"""What replays left in their traces: distinct results, and how far apart two of them are. Functions
-on values.
+"""The results of replays, from their traces: how many are distinct, and how far apart two of them
+are. Functions on values.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,12 +15,12 @@ Row = tuple[tuple[tuple[str, str], ...], tuple[int, ...]]  # the columns, and th
 
 
 def tables(trace: Trace, name: str) -> list[Table]:
-    """The tables of an entry's calls; one that brings other results begins the next."""
+    """Return the tables of an entry's calls; a call with other results starts a new table."""
     return [table for table in trace.step_tables if table.phase == name]
 
 
 def rows(traces: Iterable[Trace], name: str) -> list[Row]:
-    """What each call of an entry gave, in the order of the traces."""
+    """Return the results of each call of an entry, in the order of the traces."""
     return [
         (table.columns, tuple(map(int, cells)))
         for trace in traces
@@ -30,14 +30,14 @@ def rows(traces: Iterable[Trace], name: str) -> list[Row]:
 
 
 def counted(traces: Sequence[Trace], name: str) -> Replays | None:
-    """How many distinct results an entry gave over the traces; None where it gave none."""
+    """Return how many distinct results an entry gave over all traces; None if it gave none."""
     found = rows(traces, name)
     return Replays(len(found), len(set(found))) if found else None
 
 
 def by_process(traces: Sequence[Trace], name: str) -> Replays | None:
-    """How many distinct results processes gave, all calls of one together; None where they gave
-    none.
+    """Return how many distinct results the processes gave, taking all calls of a process together;
+    None if they gave none.
     """
     found = [tuple(rows([trace], name)) for trace in traces]
     called = [each for each in found if each]
@@ -45,7 +45,9 @@ def by_process(traces: Sequence[Trace], name: str) -> Replays | None:
 
 
 def once(trace: Trace, stage: str, start: str) -> dict[str, int]:
-    """The fingerprints of what happened once, of names that begin with ``start``."""
+    """Return the fingerprints of observations that are made once and whose names begin with
+    ``start``.
+    """
     return {
         event.name: event.fingerprint
         for event in trace.events(stage)
@@ -58,15 +60,15 @@ def inputs(trace: Trace, name: str) -> dict[str, int]:
 
 
 def same_in_a_batch(trace: Trace, name: str) -> bool | None:
-    """Whether the first example of a batch has the same bits alone; None where that was not
-    tried.
-    """
+    """Whether the first example of a batch has the same bits alone; None if this was not tried."""
     pair = [once(trace, "forward", f"{name} {ending}") for ending in ("of the batch", "alone")]
     return None if not all(pair) else [*pair[0].values()] == [*pair[1].values()]
 
 
 def divergence(traces: Sequence[Trace], name: str) -> Divergence | None:
-    """The first call that gave another result than the first one, and how far apart they are."""
+    """Return the first call whose result is not that of the first call, and how far the two are
+    apart.
+    """
     found = [
         (table, row)
         for trace in traces
@@ -86,7 +88,7 @@ def divergence(traces: Sequence[Trace], name: str) -> Divergence | None:
 
 
 def differing_operation(traces: Iterable[Trace], name: str) -> LocatedOperation | None:
-    """The operation at which watched replays parted, where they did in one of the traces."""
+    """Return the operation at which recorded replays differ, if they do in one of the traces."""
     for trace in traces:
         one = trace.measures.operations.differing.get(name)
         if one is not None:

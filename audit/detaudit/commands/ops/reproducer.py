@@ -1,7 +1,7 @@
-"""A script that shows one operation's fault alone, without detaudit: to be attached to a
-framework's bug tracker.
+"""A standalone script that reproduces one operation's nondeterminism without detaudit, to be
+attached to a framework's bug report.
 
-It is run, and its fault is seen, before it is handed over as verified.
+It is called verified only after a run of it has reproduced the nondeterminism.
 """
 
 import math
@@ -97,8 +97,8 @@ def text(
     threads: int | None = None,
     backend: str = "tensorflow",
 ) -> str | None:
-    """The script, under 60 lines; None where the operation's inputs cannot be made of their shapes
-    alone, or it cannot be called alone.
+    """Return the script, under 60 lines; None if the operation's inputs cannot be created from
+    their shapes alone, or the operation cannot be called alone.
     """
     if not operation.call:
         return None
@@ -127,8 +127,8 @@ def text(
 def _tensorflow(
     operation: LocatedOperation, made: Sequence[str]
 ) -> tuple[str, list[str], list[str], str]:
-    """The template, the lines that make the inputs, the body of a call, and what sets the
-    threads.
+    """Return the template, the lines that create the inputs, the body of a call, and the lines that
+    set the threads.
     """
     variables = [
         place
@@ -161,8 +161,8 @@ def _tensorflow(
 def _torch(
     operation: LocatedOperation, made: Sequence[str]
 ) -> tuple[str, list[str], list[str], str]:
-    """As :func:`_tensorflow`. An operation may write into its inputs: it gets copies, which are
-    results too.
+    """Like :func:`_tensorflow`. An operation may write into its inputs, so it gets copies, which
+    are results too.
     """
 
     def written(value: Any) -> str:
@@ -207,8 +207,8 @@ def _made(described: str, limits: tuple[int, int] | None) -> str | None:
 def _arguments(
     call: Sequence[tuple[str, Any]], given: Callable[[int], str], written: Callable[[Any], str]
 ) -> str:
-    """The arguments of a call, by name: ``given`` names an input by its place, ``written`` writes
-    an attribute.
+    """Return the arguments of a call, by name: ``given`` names an input by its place, ``written``
+    formats an attribute.
     """
     found = []
     for name, value in call:
@@ -224,9 +224,9 @@ def _arguments(
 
 
 def shows(script: str, python: str, folder: Path) -> bool:
-    """Whether the script, run by ``python`` in a process of its own, shows the fault.
+    """Whether the script, run by ``python`` in a new process, reproduces the nondeterminism.
 
-    A race may not show while the machine is busy with something else: it is given ``ATTEMPTS``.
+    A race may not occur while the machine is busy, so the script is run up to ``ATTEMPTS`` times.
     """
     path = folder / "reproducer.py"
     path.write_text(script, encoding="utf-8")

@@ -1,4 +1,6 @@
-"""One ``detaudit ops``: the sweep over a runner, then what must be timed with nothing beside it."""
+"""One ``detaudit ops``: runs the sweep, then measures what must be timed with nothing running
+beside it.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +27,7 @@ RUN_SECONDS, TIMED_SECONDS = 2.5, 1.5
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; it stands in the report."""
+    """The user's options, which are in the report."""
 
     python: str
     backend: str = "tensorflow"
@@ -41,14 +43,14 @@ class Options:
 
 
 def names() -> tuple[str, ...]:
-    """What ``only`` may name: the entries of the catalogue, and operations that their gradients
-    run.
+    """Return the valid names for ``only``: the entries of the catalogue, and the operations that
+    their gradients run.
     """
     return tuple(name for entry in catalogue.OPERATIONS for name in (entry.name, *entry.gradients))
 
 
 def chosen(only: Sequence[str]) -> tuple[str, ...]:
-    """The entries of the catalogue to replay, by name; all where none is named. Raises
+    """Return the entries of the catalogue to replay, by name; all if none is named. Raises
     UsageError.
     """
     known = [entry.name for entry in catalogue.OPERATIONS]
@@ -67,8 +69,8 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
 
 
 def run(options: Options, emit: Emit, resume: str | None = None) -> OpsAudit:
-    """Replay the operations. Raises UsageError and EnvironmentUnusable; an interruption gives what
-    had been found, saved for ``resume``.
+    """Replay the operations. Raises UsageError and EnvironmentUnusable. If interrupted, returns the
+    findings so far, saved for ``resume``.
     """
     names = chosen(options.only)
     with session(emit, resume) as work:
@@ -76,7 +78,7 @@ def run(options: Options, emit: Emit, resume: str | None = None) -> OpsAudit:
 
 
 class _Sweep:
-    """One run of the command while it is being done."""
+    """One execution of the command."""
 
     def __init__(self, options: Options, names: tuple[str, ...], work: Session) -> None:
         self.options, self.names, self.session, self.emit = options, names, work, work.emit
@@ -110,7 +112,7 @@ class _Sweep:
         )
 
     def _replay(self, conditions: sweep.Conditions) -> None:
-        """Fill in ``found`` as it becomes known."""
+        """Fill in ``found`` as results become known."""
         self.emit(Phase("Reading what the library says about its operations"))
         said = self.session.ask(sweep.refusals(conditions)) or ()
         names = self._chosen_names(said)
@@ -132,7 +134,7 @@ class _Sweep:
             self.found = replace(self.found, operations=with_cost or operations)
 
     def _forecast(self, names: Sequence[str], random: Collection[str]) -> None:
-        """Tell how much work it is, before it begins."""
+        """Report how much work there is, before it begins."""
         done, jobs = len(self.runner.finished), self.runner.limits.jobs
         replays = sweep.replays(names, random)
         timed = sweep.timings(names) if self.options.cost and not self.options.list_raising else 0
@@ -147,7 +149,9 @@ class _Sweep:
         self.emit(Expected(done + replays + timed, seconds + later, timed, later))
 
     def _chosen_names(self, said: Sequence[Refusal]) -> tuple[str, ...]:
-        """The entries to replay; with ``--list-raising`` those alone that the library names."""
+        """Return the entries to replay; with ``--list-raising`` only those that the library
+        names.
+        """
         if not self.options.list_raising:
             return self.names
         named = {name for refusal in said for name in refusal.operations}

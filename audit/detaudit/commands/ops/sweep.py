@@ -1,9 +1,9 @@
-"""The experiment over operations: each is called again and again on the same inputs, under one
-condition at a time.
+"""The experiment on operations: each is called repeatedly on the same inputs, under one condition
+at a time.
 
-The conditions: as it is, with more threads than there are cores to make a race likely; under op
-determinism; with one thread; without oneDNN. What parts is replayed further, in processes of its
-own, before it is accused.
+The conditions: default settings with more threads than cores, which makes a race likely; op
+determinism; one thread; no oneDNN. An operation whose replays differ is replayed again, in new
+processes, before it is reported.
 """
 
 from collections.abc import Collection, Generator, Mapping, Sequence
@@ -23,17 +23,17 @@ from detaudit.core.verdict import BROKEN
 
 TOGETHER = 8  # entries that one trial replays
 REPEATS = 10  # calls of one entry in one trial
-FURTHER = (2, 3)  # the draws of the trials that confirm: two more processes
+FURTHER = (2, 3)  # the draws of the confirming trials: two more processes
 UNSEEDED = range(4)  # the draws of the trials without a seed argument: two pairs of processes
 THREADS = 8
-ALTERNATIONS = 3  # of the trials that time
+ALTERNATIONS = 3  # of the timed trials
 
 Asked = Generator[Sequence[Trial], Found, tuple[Operation, ...]]
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """The same replays with one thing changed at a time."""
+    """The same replays, with one thing changed at a time."""
 
     default: Condition
     deterministic: Condition
@@ -42,7 +42,7 @@ class Conditions:
 
     @classmethod
     def of(cls, base: Condition, known: Mapping[str, Pin]) -> "Conditions":
-        """From the base condition, whose one thread makes way for several."""
+        """Return the condition: the base condition, with several threads instead of one."""
         unpinned = replace(base, model=protocol.OPERATIONS).without(["sparse-update"], known)
         unpinned = unpinned.with_orders(repeats=REPEATS)
         several = unpinned.with_settings(Settings(intra_op_threads=THREADS, inter_op_threads=1))
@@ -66,20 +66,22 @@ def chunks(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def replays(names: Sequence[str], random: Collection[str]) -> int:
-    """How many trials :func:`sweep` asks for first: a pair as it is, one under each other
-    condition, and those without a seed.
+    """Return how many trials :func:`sweep` requests first: a pair with default settings, one under
+    each other condition, and those without a seed.
     """
     unseeded = chunks([name for name in names if name in random])
     return 5 * len(chunks(names)) + len(UNSEEDED) * len(unseeded)
 
 
 def timings(names: Collection[str]) -> int:
-    """How many trials :func:`costs` asks for."""
+    """Return how many trials :func:`costs` requests."""
     return 2 * ALTERNATIONS * len(chunks(list(names)))
 
 
 def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[Refusal, ...]]:
-    """What the installed library says on operations that refuse to run under op determinism."""
+    """Return the installed library's messages about operations that refuse to run under op
+    determinism.
+    """
     trial = Trial(of(conditions.default, (), refusals=True), 0)
     done = (yield [trial])[trial]
     trace = done.completed_trace
@@ -88,8 +90,8 @@ def refusals(conditions: Conditions) -> Generator[Sequence[Trial], Found, tuple[
 
 
 def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] = ()) -> Asked:
-    """Every entry of ``names`` in every dtype, judged by its replays; those that are ``random``
-    without a seed argument besides.
+    """Replay and judge every entry of ``names`` in every dtype; call those that are ``random``
+    without a seed argument too.
     """
     observed = yield from _replayed(conditions, names)
     unseeded = yield from _unseeded(conditions, [name for name in names if name in random])
@@ -115,8 +117,8 @@ def sweep(conditions: Conditions, names: Sequence[str], random: Collection[str] 
 def _replayed(
     conditions: Conditions, names: Sequence[str]
 ) -> Generator[Sequence[Trial], Found, Observed]:
-    """All conditions; a trial that did not complete is split into its entries, to find the one that
-    ended it.
+    """Run all conditions. A trial that did not complete is split into its entries, to find the one
+    that ended it.
     """
     wanted = {}
     for chunk in chunks(names):
@@ -154,7 +156,9 @@ def _replayed(
 def _unseeded(
     conditions: Conditions, names: Sequence[str]
 ) -> Generator[Sequence[Trial], Found, dict[str, list[Trace]]]:
-    """Random operations as a user calls them by default: what completed, by entry."""
+    """Call random operations with their defaults, as a user does; return the completed trials by
+    entry.
+    """
     asked = {
         Trial(of(conditions.default, chunk, unseeded=True), draw): chunk
         for chunk in chunks(names)
@@ -173,7 +177,9 @@ def _unseeded(
 def _confirmed(
     conditions: Conditions, names: Sequence[str]
 ) -> Generator[Sequence[Trial], Found, Observed]:
-    """Further replays of what parted, as it is and under op determinism, in other processes."""
+    """Replay entries whose results differed again, in other processes, with default settings and
+    under op determinism.
+    """
     asked = {
         Trial(of(condition, (name,)), draw): (place, name)
         for name in names
@@ -190,8 +196,8 @@ def _confirmed(
 
 
 def costs(conditions: Conditions, found: Sequence[Operation]) -> Asked:
-    """The price of op determinism: medians of the calls' times, in alternation, with nothing beside
-    them.
+    """Measure the cost of op determinism: medians of the calls' times, in alternation, with nothing
+    running beside them.
     """
     ratios: dict[str, list[float]] = {}
     names = list(
@@ -220,7 +226,7 @@ def _with_cost(one: Operation, ratios: Sequence[float]) -> Operation:
 
 
 def matched(found: Sequence[Refusal], operations: Sequence[Operation]) -> tuple[Refusal, ...]:
-    """The library's messages with what became here of the operations that they name."""
+    """Return the library's messages with the results here of the operations that they name."""
     refused = {name for one in operations if one.refusal_message for name in _named(one)}
     ran = {name for one in operations if one.deterministic for name in one.executed}
     return tuple(
@@ -237,13 +243,14 @@ def _named(one: Operation) -> tuple[str, ...]:
     return (one.name, *one.executed)
 
 
-#: Words of a message that holds in some circumstances alone: nothing is contrary to it elsewhere.
+#: Words of a message that is valid only under certain circumstances; elsewhere no observation
+#: contradicts it.
 _CONDITIONAL = (" when ", " with ", "XLA")
 
 
 def documented(one: Operation, found: Sequence[Refusal], on_gpu: bool) -> Operation:
-    """The finding beside what the installed library says: its message, and where it was seen
-    otherwise.
+    """Return the finding with the installed library's message, and with the observation that
+    contradicts it.
     """
     messages = [refusal.message for refusal in found if set(refusal.operations) & set(_named(one))]
     here = [text for text in messages if on_gpu or "GPU" not in text]

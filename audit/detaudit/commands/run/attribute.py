@@ -1,5 +1,5 @@
-"""Why runs of a program part: control, search, necessity, lines, fix. No cause is named that was
-not shown.
+"""Finds out why runs of a program differ: control, search, necessity, lines, fix. A cause is named
+only if an experiment showed it.
 """
 
 import time
@@ -29,7 +29,7 @@ from detaudit.core.divergence import Divergence, Incomparable
 from detaudit.core.events import Phase
 from detaudit.core.experiment import Finished
 
-#: Pins that may break a script: where all of them held together stop it, these are left out one by
+#: Pins that may break a script: if it fails with all of them together, these are left out one by
 #: one.
 RISKY = (
     "op-determinism",
@@ -48,15 +48,15 @@ RISKY = (
 COPIES = 8  # pairs of runs that each have a copy of the folder
 ROUNDS = 4  # searches, each with more pairs than the one before
 EVERYTHING = "runs differ with everything pinned: no source that detaudit can pin explains it"
-# The level of significance at which one is named: four pairs that differ, five that match
+# The significance level at which a cause is named: four pairs that differ, five that match
 CAUSE = 0.01
 DOUBTFUL = 3  # pins of a set whose need could not be shown: the other pins of it are not tried
 OBSERVED = 3  # unrecorded runs that all end on other bits than recorded ones
 
 
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
-    """``audit`` with the causes, their lines and a fix; or with what was observed, where none can
-    be named.
+    """Return ``audit`` with the causes, their lines and a fix; or with the observations, if no
+    cause can be named.
     """
     audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
     case = replace(case, backend=backend_of(done) or case.backend)
@@ -141,15 +141,15 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
 
 
 def unresolved(case: Case, why: str) -> str:
-    """What is said where no source is named."""
+    """Return what is reported if no source is named."""
     return f"unresolved after {case.runs()} runs: {why}"
 
 
 def _with_cost(
     case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins, pairs: int
 ) -> Investigation:
-    """``audit`` with the price of the pins; where the script is long, only if that was asked
-    for.
+    """Return ``audit`` with the cost of the pins; for a long script only if the user asked for
+    it.
     """
     seconds = done[0].outcome.seconds
     if not (seconds < SHORT if case.cost is None else case.cost):
@@ -164,8 +164,8 @@ def _with_cost(
 
 
 def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -> Pins:
-    """The pins that were tried by fewer than all at once, and those that hold a source which a
-    needed one holds.
+    """Return the pins of the sets that the search tried, and those that cover the source of a
+    necessary pin.
     """
     sources = {source for pin in needed for source in case.known[pin].sources}
     tried = {pin for pinned in asked for pin in pinned}
@@ -173,7 +173,7 @@ def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -
 
 
 def backend_of(done: Sequence[Finished]) -> str | None:
-    """The Keras backend that the script was seen to take."""
+    """Return the Keras backend that the script used."""
     return next(
         (
             one.trace.measures.backend
@@ -185,13 +185,13 @@ def backend_of(done: Sequence[Finished]) -> str | None:
 
 
 class _Counter:
-    """Counts the trials that an experiment asks for."""
+    """Counts the trials that an experiment requests."""
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
 
     def of(self, experiment: Generator) -> Generator:
-        """The experiment itself, its trials counted."""
+        """Run the experiment and count its trials."""
         wanted = next(experiment)
         while True:
             self._keys |= {trial.key() for trial in wanted}
@@ -207,7 +207,7 @@ class _Counter:
 
 
 def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
-    """The pins worth trying, and those whose source no run has met."""
+    """Return the pins to try, and those whose source no run used."""
     met: set[str] = set()
     for one in done:
         if one.trace is not None:
@@ -223,7 +223,7 @@ def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
 def _control(
     case: Case, pins: Pins, pairs: int
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Answer, Pins, Pins]]:
-    """Everything pinned; the pins that then stop the script are left out, and no others."""
+    """Run with everything pinned. If pins make the script fail, leave out those and no others."""
     answer = yield from ask(case.pinned(pins), pairs)
     if answer.matches is not None:
         return answer, pins, ()
@@ -239,9 +239,10 @@ def _control(
 
 @dataclass(frozen=True)
 class _Found:
-    """A set of pins with which fresh runs matched, each with the runs that it was left out of;
-    ``causes`` None: there is no such set, and ``needed`` are the pins of the last that was tried.
-    ``asked`` are the sets of the search.
+    """A set of pins with which fresh runs matched, each with the runs in which it was left out.
+
+    If ``causes`` is None, there is no such set, and ``needed`` are the pins of the last set tried.
+    ``asked`` are the sets that the search tried.
     """
 
     needed: Pins
@@ -253,11 +254,11 @@ class _Found:
 def _search(
     case: Case, pins: Pins, done: Sequence[Finished], base: Repeats, most: int
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], _Found]:
-    """A smallest set of pins, shown in fresh runs; where these refute it, searched again with more
-    pairs.
+    """Find a smallest set of pins, confirmed by fresh runs; if they refute it, search again with
+    more pairs.
 
-    Runs of a set that differed once have refuted it, and each of its subsets, for good. All pins
-    together matched in ``most`` pairs.
+    Once runs of a set differ, it is refuted for good, and so is each of its subsets. With all pins
+    together, ``most`` pairs matched.
     """
     refuted: list[frozenset[str]] = []
     asked: list[Pins] = []
@@ -297,12 +298,12 @@ def _search(
 def _shown(
     case: Case, needed: Pins, pairs: int
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Cause, Repeats], ...] | None]:
-    """Each pin left out by itself, in fresh runs: do they differ again, and so often that it is no
-    luck?
+    """Leave out each pin by itself, in fresh runs: do they differ again, and often enough that
+    chance is excluded?
 
-    As many pairs as that takes, and at least ``pairs``, must match with all of them held; None:
-    they do not. Where a script fails without the pin, as one without seeds does under op
-    determinism, its need is not known.
+    At least ``pairs`` pairs, and as many as the significance needs, must match with all pins; None:
+    they do not. If the script fails without a pin, as a script without seeds does under op
+    determinism, it is unknown whether that pin is necessary.
     """
     if (yield from ask(case.pinned(needed), pairs, FRESH)).matches is not True:
         return None
@@ -313,7 +314,7 @@ def _shown(
             sum(matching is None and not repeats.problem for _, repeats, matching in left_out)
             == DOUBTFUL
         ):
-            # The set itself is luck: the rest is not tried
+            # The set itself worked by chance: the rest is not tried
             left_out.append((pin, Repeats(0, 0, 0), None))
             continue
         without = case.pinned([other for other in needed if other != pin])
@@ -331,8 +332,8 @@ def _shown(
 
 
 def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None) -> str:
-    """The source that the pin holds. A clock that ends the training shows in runs of unequal
-    length.
+    """Return the source that the pin covers. A clock that ends the training shows in runs of
+    unequal length.
     """
     where = repeats.divergence or first
     missing = where is not None and where.kind == "missing" and where.step is not None
@@ -342,7 +343,7 @@ def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None)
 
 
 def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
-    """With all pins held, do unrecorded runs end on the bits of recorded ones? One that does not is
+    """With all pins, do unrecorded runs end with the bits of recorded ones? One that does not is
     run again.
     """
     condition = case.pinned(pins)

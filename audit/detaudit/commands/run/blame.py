@@ -1,5 +1,5 @@
-"""Which lines drew: in trials of their own, after the cause is known. No bits are judged by
-these.
+"""Finds the lines that drew, in separate trials, after the cause is known. No bits are judged by
+these trials.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -24,8 +24,8 @@ Blaming = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]
 
 
 def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
-    """The causes with the lines that drew from each; ``pairs`` must match where a line is changed
-    to find it.
+    """Return the causes with the lines that drew from each; ``pairs`` must match if a line is
+    changed to find it.
     """
     found = []
     for cause in causes:
@@ -46,8 +46,8 @@ def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
 def openings(
     case: Case, files: Sequence[str], condition: Condition
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
-    """The lines that open, of these ``files``, one that an earlier run has left; seen in a run of
-    ``condition``.
+    """Return the lines that open one of these ``files``, left by an earlier run; observed in a run
+    of ``condition``.
     """
     lines, _, _ = yield from _spy_on(case, condition, "input-changed", files)
     return tuple(lines)
@@ -56,8 +56,8 @@ def openings(
 def _spied(
     case: Case, causes: Sequence[Cause], cause: Cause
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Site, ...], str]]:
-    """One run with every other cause held, watching this one alone; and a note on the seeds that
-    the script sets.
+    """Run once with every other cause pinned, and record the draws from this one; also return a
+    note on the seeds that the script sets.
     """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
@@ -70,8 +70,8 @@ def _spied(
 def _spy_on(
     case: Case, condition: Condition, source: str, files: Sequence[str] = ()
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[list[Site], Sequence[Seeding], Path]]:
-    """What one run in which ``source`` is spied on has noted: the lines, the seeds, and the folder
-    of its files.
+    """Return what one run recorded about ``source``: the lines, the seeds, and the folder of its
+    files.
     """
     spied = condition.with_orders(spy=source, record=False, files=tuple(files))
     trial = Trial(spied, 0)
@@ -95,14 +95,14 @@ def _spy_on(
 
 
 def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:
-    """Those that drew before the script seeded the source; all where each came after, for then that
-    seed is no help.
+    """Return the lines that drew before the script seeded the source; all lines if each drew after
+    that, because the seed did not help.
     """
     return [one for one in draws if one.draws > one.seeded] or draws
 
 
 def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:
-    """A seed that the script sets too late, or for another generator than this one."""
+    """Return a note on a seed that the script sets too late, or for a different generator."""
     if source not in SEEDS or not seeds:
         return ""
     shown = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
@@ -121,8 +121,8 @@ def relative(file: str, root: Path) -> str:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An expression through which the hash seed may reach a result; ``sure`` where it is a set, or
-    a call of hash.
+    """An expression through which the hash seed may affect a result; ``sure`` if it is a set, or a
+    call of hash.
     """
 
     file: str
@@ -134,10 +134,10 @@ class _Candidate:
 def _of_hash_seed(
     case: Case, causes: Sequence[Cause], cause: Cause, pairs: int
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
-    """Lines that the hash seed reaches a result by: changed in a copy, a smallest set of them holds
-    it.
+    """Find the lines through which the hash seed affects a result: a smallest set whose change, in
+    a copy, makes runs match.
 
-    Expressions that are sets to the eye are tried first; then those too that may stand for one.
+    Expressions that are visibly sets are tried first, then those that may be sets too.
     """
     pinned = case.pinned([one.pin for one in causes if one is not cause])
     texts = _texts(case)
@@ -187,7 +187,7 @@ def _without(texts: Mapping[str, str], chosen: Sequence[_Candidate]) -> dict[str
 
 
 def _texts(case: Case) -> dict[str, str]:
-    """The Python files of the program by name, the script's own first."""
+    """Return the Python files of the program by name, the script's own first."""
     root = case.program.root
     files = [path for path in sorted(root.rglob("*.py")) if not _foreign(path.relative_to(root))][
         :50

@@ -1,4 +1,4 @@
-"""What ``detaudit run`` investigates, as a value that its experiments share."""
+"""The case that ``detaudit run`` investigates, as a value that its experiments share."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from detaudit.core.experiment import Finished
 
 @dataclass(frozen=True)
 class Case:
-    """What is investigated: a program's condition with nothing pinned, and what could be.
+    """The case: a program's condition with nothing pinned, and what could be pinned.
 
     ``sources`` are those that a script can have, ``pins`` the ids that are tried, cheap and
-    specific ones first. ``alone`` is called where trials must not run side by side; ``changed``
-    tells the files that the program changes. ``known_so_far`` is told what stands if the
-    investigation ends before its end. ``depth`` is how far a divergence is followed: to the
-    ``step``, the ``tensor``, the ``layer`` or the ``op``. ``cost`` says whether pins are timed;
-    None: where a run is short. ``backend`` is the Keras backend that the script takes. ``pairs``
-    are those that the user asked for; of a condition that differs rarely, at ``most`` so many are
-    run. ``search`` says whether causes are looked for. ``runs`` tells how many runs there are by
-    now, ``jobs`` how many are made at a time.
+    specific ones first. ``alone`` is called when trials must not run side by side; ``changed``
+    returns the files that the program changes. ``known_so_far`` gets the findings that remain valid
+    if the investigation ends early. ``depth`` is how far a divergence is traced: to the ``step``,
+    the ``tensor``, the ``layer`` or the ``op``. ``cost`` says whether pins are timed; None: only if
+    a run is short. ``backend`` is the script's Keras backend. ``pairs`` is the number that the user
+    requested; of a condition that differs rarely, at most ``most`` pairs are run. ``search`` says
+    whether causes are searched for. ``runs`` returns the number of runs so far, ``jobs`` how many
+    are made at a time.
     """
 
     program: Program
@@ -49,7 +49,7 @@ class Case:
 
     def pinned(self, pins: Sequence[str]) -> Condition:
         condition = self.unpinned
-        # One set, one condition: its runs are shared
+        # One condition for each set of pins: its runs are shared
         for name in sorted(pins, key=self.pins.index):
             condition = condition.with_pin(self.known[name])
         return condition

@@ -1,4 +1,4 @@
-"""From what was found to the outcome and the exit code of ``detaudit run``
+"""Derives the outcome and the exit code of ``detaudit run`` from its findings
 (docs/reference/exit-codes.md).
 """
 
@@ -9,9 +9,9 @@ NOT_REPRODUCIBLE = "not-reproducible"
 
 
 def conclude(audit: RunAudit) -> Conclusion:
-    """0 reproducible (with ``strict`` 1 where the result rests on the machine), 1 not, whether or
-    not a fix was verified, 3 not decided, 70 where a fault of our own kept it from being decided,
-    130 interrupted.
+    """Return 0 if reproducible (with ``strict`` 1 if the result depends on the machine), 1 if not,
+    whether or not a fix was verified, 3 if undecided, 70 if a fault of detaudit prevented a
+    decision, 130 if interrupted.
     """
     if audit.reproducible is False:
         return Conclusion(NOT_REPRODUCIBLE, 1, audit.reason)

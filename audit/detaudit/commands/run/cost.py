@@ -1,9 +1,9 @@
-"""What pins cost on the user's own script, and whether a faster set of them holds its runs as well.
+"""Measures what pins cost on the user's own script, and whether a faster set of pins works too.
 
-Timed runs are bare, alone on the machine and in alternation: each round has one run as it is and
-one of every condition, every other round in the opposite order. Compared is what a run takes after
-Keras was imported. The script as it is is timed against itself too: what its own ratios reach is
-noise.
+Timed runs are unrecorded, alone on the machine and in alternation: each round has one unchanged run
+and one of every condition, and every other round has the opposite order. The time is taken from
+after Keras was imported. The unchanged script is also timed against itself: ratios within that
+range are noise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,16 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Experiment, Finished
 
 ROUNDS = 3  # of every pin
-#: Rounds of two sets. The faster one is so in each of them, which luck brings about once in 32.
+#: Rounds of two sets. The faster one must be faster in each of them; by chance, that happens once
+#: in 32.
 DUEL = 5
-#: The numbers of the first runs that are timed, ten apart: none is a run that is there already.
+#: The numbers of the first timed runs, ten apart: none of them exists already.
 FIX, FIRST, BESIDE, DUELS = 200, 210, 1000, 2000
 
 
 def measure(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Costs]:
-    """What each of ``tried`` costs by itself and ``needed`` together; then a faster set, found as
-    ``needed`` was.
-
-    ``pairs`` are as many as a question of the search took.
+    """Measure ``tried`` pin by pin and ``needed`` together; then look for a faster set with the
+    same kind of search. ``pairs`` is the number of pairs per question of the search.
     """
     sets = list(dict.fromkeys([*((pin,) for pin in tried), needed]))
     before, again, *after = yield from timed(
@@ -54,8 +53,8 @@ def measure(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Cos
 
 
 def _beside(case: Case, pin: str, others: Pins, place: int) -> Experiment[Cost]:
-    """A pin that stops the script by itself (op determinism does, without seeds): its cost with
-    others held too.
+    """A pin that makes the script fail by itself (op determinism does, without seeds): its cost
+    together with other pins
     """
     both = (*others, pin)
     before, after = yield from timed(
@@ -67,9 +66,7 @@ def _beside(case: Case, pin: str, others: Pins, place: int) -> Experiment[Cost]:
 def _without(
     case: Case, pin: str, found: Costs, alone: Mapping[str, Cost], pairs: int, place: int
 ) -> Experiment[Costs]:
-    """``found`` with a set in which cheaper pins stand in for ``pin``, where there is one and it is
-    faster.
-    """
+    """Return ``found`` with a faster set in which cheaper pins replace ``pin``, if there is one."""
     rest = tuple(one for one in found.fastest if one != pin)
     cheaper = sorted(
         (one for one in alone if one not in found.fastest and _cheaper(alone[one], alone[pin])),
@@ -120,7 +117,7 @@ def _without(
 
 
 def _cheaper(one: Cost, other: Cost) -> bool:
-    """Whether every ratio of the one lies below every ratio of the other."""
+    """Whether every ratio of the first is below every ratio of the second."""
     return (
         one.cost_range is not None
         and other.cost_range is not None
@@ -134,8 +131,8 @@ def _cheaper(one: Cost, other: Cost) -> bool:
 def timed(
     conditions: Sequence[Condition], rounds: int, first: int
 ) -> Experiment[list[list[float]]]:
-    """Seconds of each condition, one a round; none where a run of it did not complete. One that
-    stands there twice is run twice in each round.
+    """Return the seconds of each condition, one per round; an empty result if a run did not
+    complete. A condition that is listed twice is run twice in each round.
     """
     seconds: list[list[float]] = [[] for _ in conditions]
     failed: set[Condition] = set()
@@ -148,7 +145,7 @@ def timed(
             trial = Trial(
                 conditions[place].with_orders(record=False), first + number + again * rounds
             )
-            done = (yield [trial])[trial]  # asked for by itself, so that nothing runs beside it
+            done = (yield [trial])[trial]  # requested by itself, so that nothing runs beside it
             took = _seconds(done)
             if took is None:
                 failed.add(conditions[place])
@@ -160,7 +157,7 @@ def timed(
 def ratios(
     before: Sequence[float], after: Sequence[float]
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """The median of the rounds' ratios, and their least and greatest."""
+    """Return the median of the rounds' ratios, with the smallest and the largest."""
     found = sorted(round(late / early, 3) for early, late in zip(before, after, strict=False))
     return (median(found), (found[0], found[-1])) if found else (None, None)
 
