@@ -1,5 +1,5 @@
-"""Changing the user's own lines: functions from a file's text to another text, or None where the
-change does not fit.
+"""Changes the user's own lines: functions from a file's text to its new text, or None if the change
+does not fit.
 
 They splice the text at the places that the syntax tree names, so everything else stays as the user
 wrote it.
@@ -14,8 +14,8 @@ from detaudit_probes.declare import Edit
 
 
 def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
-    """``text`` with one edit, at the 1-based ``lines`` that were seen to draw, where the edit
-    changes calls.
+    """Return ``text`` with one edit. An edit that changes calls is applied at the 1-based
+    ``lines``, which were observed to draw.
     """
     try:
         tree = ast.parse(text)
@@ -29,7 +29,9 @@ def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
 
 
 def _parsed(text: str) -> str | None:
-    """``text`` where it is still Python: a comment in a strange place may have been cut."""
+    """Return ``text`` if it is still valid Python: a comment in an unusual place may have been
+    cut.
+    """
     try:
         ast.parse(text)
     except SyntaxError:
@@ -38,19 +40,20 @@ def _parsed(text: str) -> str | None:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines with their ends, as Python counts them: a form feed ends none."""
+    """Return the lines with their ends, as Python counts them: a form feed does not end a line."""
     return re.findall(r"[^\n]*\n|[^\n]+$", text)
 
 
-#: The package ``tf_keras`` is Keras 2, of which ``keras.`` is as true as of another Keras.
+#: The package ``tf_keras`` is Keras 2; ``keras.`` in an edit applies to it as to any other Keras.
 KERAS_2 = "tf_"
 
 
 def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[str]) -> str | None:
-    """``lines`` behind the first import of one of ``after``; at the top where that is empty.
+    """Insert ``lines`` after the first import of one of ``after``; at the top if ``after`` is
+    empty.
 
-    A name that a line begins with (``keras.``, ``tf.``) is the one under which the script imported
-    the module; one that another of the lines imports stays as it is.
+    The name at the start of a line (``keras.``, ``tf.``) is replaced by the name under which the
+    script imported the module, unless another of the lines imports it.
     """
     if not after:
         return _with_lines(text, _top(tree), lines)
@@ -73,8 +76,8 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
 
 
 def _importing(tree: ast.Module) -> Iterable[tuple[ast.stmt, ast.stmt]]:
-    """(a statement of the module, an import: itself, or one inside of it where that is a choice).
-    Choices come last.
+    """Return pairs of a statement of the module and an import: the statement itself, or one inside
+    it if the statement is a choice. Choices come last.
     """
     yield from ((node, node) for node in tree.body)
     yield from (
@@ -87,13 +90,13 @@ def _importing(tree: ast.Module) -> Iterable[tuple[ast.stmt, ast.stmt]]:
 
 
 def _imports(node: ast.stmt) -> Iterable[tuple[str, str | None]]:
-    """(module, the name it has here) of an import; the name is None for ``from module import
+    """Return (module, its name here) of an import; the name is None for ``from module import
     ...``.
     """
     if isinstance(node, ast.Import):
         for alias in node.names:
             whole = alias.asname is not None and "." in alias.name
-            if not whole:  # ``import a.b as c`` gives no name to a
+            if not whole:  # ``import a.b as c`` does not bind a
                 yield alias.name, alias.asname or alias.name.partition(".")[0]
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         yield node.module, None
@@ -111,8 +114,8 @@ def _renamed(lines: Sequence[str], name: str) -> list[str]:
 
 
 def _top(tree: ast.Module) -> int:
-    """How many lines come before the first statement that is neither the docstring nor from
-    ``__future__``.
+    """Return how many lines precede the first statement that is neither the docstring nor a
+    ``__future__`` import.
     """
     last = 0
     for place, node in enumerate(tree.body):
@@ -131,7 +134,7 @@ def _top(tree: ast.Module) -> int:
 
 def _with_lines(text: str, at: int, lines: Sequence[str]) -> str:
     before = lines_of(text)
-    if at == 0:  # a first line that is a comment for the system, or for the editor, stays the first
+    if at == 0:  # a first line that is a comment for the system or the editor stays first
         while at < len(before) and at < 2 and before[at].startswith("#"):
             at += 1
     ending = "\r\n" if before and before[0].endswith("\r\n") else "\n"
@@ -141,8 +144,8 @@ def _with_lines(text: str, at: int, lines: Sequence[str]) -> str:
 
 
 def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> list[ast.Call]:
-    """The innermost calls of functions with one of these names, whole or last, or of any, on these
-    lines.
+    """Return the innermost calls on these lines of functions with one of these names, whole or last
+    part; of any function if there are none.
     """
     found = [
         node
@@ -155,7 +158,7 @@ def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> li
     return found
 
 
-Splice = tuple[int, int, str]  # from, to (bytes), and what comes there
+Splice = tuple[int, int, str]  # from, to (bytes), and the text that replaces it
 
 
 def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
@@ -178,9 +181,11 @@ def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
 
 
 def _wrapped(text: str, call: ast.Call, form: str) -> str | None:
-    """The call in ``form``; None if that needs the owner of a method, and the call is no method's.
+    """Return the call in ``form``; None if that needs the owner of a method, and the call is not a
+    method's.
 
-    An owner that is itself a call is given a name: written twice, it would be made twice.
+    An owner that is itself a call is bound to a name, because a second copy would create a second
+    object.
     """
     whole = source_of(text, call)
     if "{owner}" not in form:
@@ -197,14 +202,16 @@ def _wrapped(text: str, call: ast.Call, form: str) -> str | None:
 
 
 def _unused_name(text: str, kind: str) -> str:
-    """A variable for something of a ``kind`` that ``text`` has no word for yet."""
+    """Return the name of a new variable for a ``kind`` of object: a word that ``text`` does not
+    contain.
+    """
     words, name = set(re.findall(r"\w+", text)), kind.lower() or "owner"
     names = (name, *(f"{name}_{number}" for number in range(2, 1000)))
     return next(one for one in names if one not in words)
 
 
 def _with_argument(text: str, call: ast.Call, value: str) -> Splice:
-    """One more argument: behind the others, or before them if it has no name."""
+    """Add an argument: after the others, or before them if it has no name."""
     if "=" not in value and call.keywords:
         begin, _ = span(text, call.keywords[0])
         return begin, begin, f"{value}, "
@@ -223,7 +230,9 @@ def _with_argument(text: str, call: ast.Call, value: str) -> Splice:
 
 
 def _tokens(text: str, node: ast.expr) -> list[tuple[str, int, int]]:
-    """(string, from, to) of the node's tokens, in bytes of ``text``; no comments, no line ends."""
+    """Return (string, from, to) of the node's tokens, in bytes of ``text``, without comments and
+    line ends.
+    """
     begin, _ = span(text, node)
     source = source_of(text, node)
     # In brackets of our own: the lines of an expression need not be indented
@@ -247,7 +256,7 @@ def _tokens(text: str, node: ast.expr) -> list[tuple[str, int, int]]:
     return tokens[1:-1]
 
 
-#: What the argument is called that a seed may be given by.
+#: The names of arguments that take a seed.
 _SEEDS = ("seed", "entropy")
 
 
@@ -265,9 +274,7 @@ def _renamed_call(
 
 
 def _set(text: str, call: ast.Call, name: str, value: str | None) -> Splice | None:
-    """The keyword ``name`` of the call with another value, or without it where ``value`` is
-    None.
-    """
+    """Give the keyword ``name`` of the call another value; remove it if ``value`` is None."""
     content = text.encode()
     keyword = next((one for one in call.keywords if one.arg == name), None)
     if keyword is None:
@@ -287,7 +294,7 @@ def _set(text: str, call: ast.Call, name: str, value: str | None) -> Splice | No
 
 
 def span(text: str, node: ast.expr | ast.keyword) -> tuple[int, int]:
-    """Where the node stands, in bytes of UTF-8."""
+    """Return the place of the node, in bytes of UTF-8."""
     starts = [0]
     for line in lines_of(text):
         starts.append(starts[-1] + len(line.encode()))
@@ -298,8 +305,8 @@ def span(text: str, node: ast.expr | ast.keyword) -> tuple[int, int]:
 
 
 def splice(text: str, splices: Iterable[Splice]) -> str:
-    """``text`` with every splice made, from the last to the first; of two that overlap the outer is
-    left out.
+    """Return ``text`` with all splices made, from the last to the first; of two that overlap, the
+    outer one is left out.
     """
     content, limit = text.encode(), None
     for start, end, new in sorted(splices, reverse=True):
@@ -311,11 +318,11 @@ def splice(text: str, splices: Iterable[Splice]) -> str:
 
 
 def hash_ordered(text: str, unknown: bool = True) -> list[ast.expr]:
-    """Expressions through which the hash seed may reach a result, the likeliest first.
+    """Return expressions through which the hash seed may affect a result, the likeliest first.
 
-    Calls of ``hash``, sets that something iterates over or makes a sequence of, then whatever else
-    is iterated over by a name that may stand for a set (``unknown``). Candidates only: whether they
-    matter is for an experiment to say.
+    These are calls of ``hash``; sets that are iterated over or turned into a sequence; then other
+    iterations over a name that may be a set (``unknown``). They are only candidates: an experiment
+    decides whether they matter.
     """
     try:
         tree = ast.parse(text)
@@ -371,7 +378,7 @@ _SEQUENCES = (
 
 def _names_of_sets(tree: ast.Module) -> set[str]:
     names: set[str] = set()
-    for _ in range(2):  # a name that is another's
+    for _ in range(2):  # a name bound to something else
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign) and _is_set(node.value, names):
                 names |= {last_name(target) for target in node.targets if last_name(target)}
@@ -410,8 +417,8 @@ def last_name(function: ast.expr) -> str:
 
 
 def without_hash_seed(text: str, found: Sequence[ast.expr]) -> str:
-    """``text`` with these expressions made independent of the hash seed: sets sorted, ``hash`` by a
-    checksum.
+    """Return ``text`` with these expressions made independent of the hash seed: sets are sorted,
+    ``hash`` is replaced by a checksum.
     """
     splices, imported = [], False
     for node in found:

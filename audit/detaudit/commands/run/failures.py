@@ -1,8 +1,8 @@
-"""Whose failure is it? Asked before a run that failed counts for anything.
+"""Decides whether a failure is the script's own, before a failed run counts.
 
-A run that failed beside another is made again, alone, twice: a port or a lock file that two runs
-want at once is our doing, not the script's. A fault of detaudit's own code ends the audit, and says
-nothing of the script.
+A run that failed beside another one is run again twice, alone: detaudit is to blame if two runs
+need the same port or lock file at once, not the script. A fault of detaudit's own code ends the
+audit, and says nothing about the script.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -14,17 +14,17 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import CRASHED, FAILED, OWN_FAULT
 
-AGAIN = 10_000  # the number of the first run that is made again
+AGAIN = 10_000  # the number of the first run that is repeated
 
 
 def owned(
     case: Case, blank: RunAudit, investigation: Callable[[Case, RunAudit], Investigation]
 ) -> Investigation:
-    """``investigation`` of the case, in which only failures of the script's own count.
+    """Run ``investigation`` of the case, counting only failures of the script's own.
 
-    Where a run that failed beside another completes alone, twice, one of these stands for it,
-    ``case.alone`` is called for all that follow, and a note says so. A fault of our own ends the
-    investigation, with what was known by then.
+    If a run that failed beside another one completes twice alone, one of these two replaces it,
+    ``case.alone`` is called for all later runs, and a note says so. A fault of detaudit ends the
+    investigation with what was known by then.
     """
     known = [blank]
     runs = _Runs(case)
@@ -65,8 +65,8 @@ def _ended(known: RunAudit, reason: str, notes: Sequence[str]) -> RunAudit:
 
 @dataclass
 class _Runs:
-    """The runs that an audit has asked for, and what stands for those that failed only beside
-    another.
+    """The runs that an audit requested, and the replacements of those that failed only beside
+    another run.
     """
 
     case: Case
@@ -74,7 +74,7 @@ class _Runs:
     notes: list[str] = field(default_factory=list)
     _keys: set[str] = field(default_factory=set)
     _replaced: dict[str, Finished] = field(default_factory=dict)
-    _failing: set[Condition] = field(default_factory=set)  # those that fail alone as well
+    _failing: set[Condition] = field(default_factory=set)  # those that fail alone too
 
     def count(self) -> int:
         return len(self._keys)
@@ -86,9 +86,7 @@ class _Runs:
     def judge(
         self, wanted: Sequence[Trial], found: Mapping[Trial, Finished]
     ) -> Experiment[dict[Trial, Finished]]:
-        """``found``, with another run in the place of each that failed only because it was not
-        alone.
-        """
+        """Return ``found``, with each run that failed only beside another one replaced."""
         fresh = {trial for trial in wanted if trial.key() not in self._keys}
         self._keys |= {trial.key() for trial in fresh}
         beside = len(fresh) > 1 and not self.alone
@@ -103,8 +101,8 @@ class _Runs:
     def _again(
         self, trial: Trial, failed: Finished
     ) -> Generator[Sequence[Trial], Mapping[Trial, Finished], Finished]:
-        """The run that stands for one that failed beside another: itself, where the script fails
-        alone too.
+        """Return the run that replaces one that failed beside another; the run itself if the script
+        fails alone too.
         """
         if trial.condition in self._failing:
             return failed
@@ -112,7 +110,7 @@ class _Runs:
         for number in (AGAIN + 2 * trial.draw, AGAIN + 2 * trial.draw + 1):
             again = Trial(trial.condition, number)
             self._keys.add(again.key())
-            run = (yield [again])[again]  # asked for by itself, so that nothing runs beside it
+            run = (yield [again])[again]  # requested by itself, so that nothing runs beside it
             if run.outcome.kind == OWN_FAULT:
                 return run
             if not run.outcome.completed:

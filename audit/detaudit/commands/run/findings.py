@@ -1,4 +1,4 @@
-"""What ``detaudit run`` found, as values: the report is built from these and from nothing else."""
+"""The findings of ``detaudit run``, as values. The report is built from these alone."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +13,10 @@ RUNS_DIFFER = "two runs of the same program differ"
 
 @dataclass(frozen=True)
 class Repeats:
-    """Runs of one and the same condition: disjoint pairs of them, and where the first that parted
-    did.
+    """Runs of one condition: disjoint pairs, and the first divergence.
 
-    ``cut_short``: one of these two made more steps than the other, and those that both made are
-    equal.
+    ``cut_short``: of the first two runs that differ, one made more steps than the other, and the
+    common steps match.
     """
 
     runs: int
@@ -34,8 +33,8 @@ class Repeats:
 
 @dataclass(frozen=True)
 class Site:
-    """A line that drew from a source. ``in_user_code``: that line itself, not a library called from
-    it.
+    """A line that drew from a source. If ``in_user_code`` is true, the line itself drew, not a
+    library that it called.
     """
 
     file: str
@@ -48,9 +47,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Cause:
-    """A source that must be pinned. ``necessary``: with its pin alone left out, runs were seen to
-    part.
-    """
+    """A source that must be pinned. ``necessary``: runs differ if only this pin is removed."""
 
     source: str
     pin: str
@@ -61,13 +58,12 @@ class Cause:
 
 @dataclass(frozen=True)
 class Fix:
-    """A change of the user's own program. ``verified`` only after ``runs`` runs of it matched to
-    the last bit.
+    """A change of the user's own program. ``verified`` is true only if ``runs`` runs of it were
+    bitwise identical.
 
-    They exclude at 95 % that more than ``excluded_rate`` of its pairs differ.
-
-    ``diff`` is a unified diff, ``environment`` what must be set besides; ``cost`` and
-    ``cost_range`` as for a pin.
+    They exclude at 95 % that more than ``excluded_rate`` of its pairs differ. ``diff`` is a unified
+    diff, ``environment`` are variables that must also be set; ``cost`` and ``cost_range`` as for a
+    pin.
     """
 
     diff: str
@@ -82,10 +78,10 @@ class Fix:
 
 @dataclass(frozen=True)
 class Cost:
-    """How long the script takes with ``pins`` held, as a ratio to how long it takes with those of
-    ``base``.
+    """The time of the script with ``pins`` divided by its time with the pins of ``base``.
 
-    The median of some rounds, with the least and the greatest; None where a run did not complete.
+    ``cost`` is the median over several rounds, with the smallest and the largest ratio; None if a
+    run did not complete.
     """
 
     pins: tuple[str, ...]
@@ -96,11 +92,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the pins that were tried cost, each ``each``, and those that were ``combined``.
+    """The cost of the tried pins: ``each`` by itself, and ``combined``.
 
-    ``noise`` is the script as it is against itself. ``faster_set`` is another set that holds the
-    runs, against the one before: it was faster in every round. None where there is none;
-    ``faster_sets_tried`` says in words where one was looked for.
+    ``noise`` compares the unchanged script with itself. ``faster_set`` is another set of pins with
+    which runs match, and which was faster than the previous set in every round. None if there is
+    none; ``faster_sets_tried`` says in words where one was searched for.
     """
 
     rounds: int
@@ -112,13 +108,15 @@ class Costs:
 
     @property
     def fastest(self) -> tuple[str, ...]:
-        """The fastest set that was seen to hold the runs."""
+        """Return the fastest set of pins with which runs were shown to match."""
         return self.faster_set.pins if self.faster_set is not None else self.combined.pins
 
 
 @dataclass(frozen=True)
 class Varied:
-    """What another machine may have otherwise. ``matches`` None: it could not be tried."""
+    """A setting that may be different on another machine. ``matches`` is None if it could not be
+    tried.
+    """
 
     source: str
     title: str
@@ -129,11 +127,11 @@ class Varied:
 
 @dataclass(frozen=True)
 class Output:
-    """What runs have ``saved`` under a name, or ``printed``; ``line`` is the first that they
-    printed differently.
+    """Something that runs ``saved`` under a name, or ``printed``; ``line`` is the first line that
+    they printed differently.
 
-    Other kinds stand beside the training: a ``metric``, ``data`` that no step used, a ``generator``
-    at the end, a ``name``.
+    The other kinds are beside the training: a ``metric``, ``data`` that no step used, the final
+    state of a ``generator``, a ``name``.
     """
 
     kind: str
@@ -144,7 +142,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A loss or a metric, as the script's author reads it, that was not the same in two runs."""
+    """A loss or metric, as the script's author reads it, that differed between two runs."""
 
     name: str
     first: float
@@ -153,8 +151,8 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Growth:
-    """How far two runs are apart after one step: of all weights, the share that differs and the
-    largest gaps.
+    """How far two runs are apart after one step: the share of weight elements that differ, and the
+    largest distances.
     """
 
     step: int
@@ -166,7 +164,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Search:
-    """What the search for the causes took: trials, seconds, and its steps in words, in order."""
+    """The work of the search for causes: trials, seconds, and its steps in words, in order."""
 
     trial_count: int = 0
     seconds: float = 0.0
@@ -177,7 +175,9 @@ class Search:
 
 @dataclass(frozen=True)
 class Observer:
-    """Whether watching changes what is watched. ``bits_unchanged`` None: it was not tried."""
+    """Whether recording leaves the bits of a run unchanged. ``bits_unchanged`` is None if it was
+    not tried.
+    """
 
     bits_unchanged: bool | None = None
     reason: str = "not tried"
@@ -185,12 +185,12 @@ class Observer:
 
 @dataclass(frozen=True)
 class Isolation:
-    """What kept runs from the user's folder: its ``kind``, and the ``reason`` where a better one
-    could not be had.
+    """How the user's folder was protected from the runs: the ``kind``, and the ``reason`` if a
+    better one was not possible.
 
-    ``left_out`` are names below the folder that runs did not see, ``elsewhere`` paths outside of it
-    that they wrote to, ``not_restored`` names below it that are not what they were before the
-    audit.
+    ``left_out`` are names below the folder that were hidden from the runs, ``elsewhere`` paths
+    outside of it that they wrote to, ``not_restored`` names below it that are not as they were
+    before the audit.
     """
 
     kind: str = ""
@@ -202,11 +202,10 @@ class Isolation:
 
 @dataclass(frozen=True)
 class RunAudit:
-    """Everything that one ``detaudit run`` found. ``reproducible`` is None where it was not
-    decided.
+    """All findings of one ``detaudit run``. ``reproducible`` is None if it was not decided.
 
-    ``steps`` are those of which it speaks, where runs were ended early; ``own_fault`` says that a
-    fault of detaudit's own has ended it.
+    ``steps`` is the number of steps that they cover, if runs were ended early; ``own_fault`` is
+    true if a fault of detaudit ended the audit.
     """
 
     program: str
@@ -236,9 +235,9 @@ class RunAudit:
     isolation: Isolation = Isolation()
     notes: tuple[str, ...] = ()
     traceback: str = ""
-    # The program's own; they stand in no report, and secrets among them are masked everywhere in it
+    # The program's own; they are in no report, and secrets among them are masked everywhere in it
     arguments: tuple[str, ...] = ()
-    # What the first run printed; it is shown where asked for, and stands in no report
+    # The output of the first run; it is shown on request, and is in no report
     output: str = ""
     trials: tuple[Finished, ...] = ()
     steps: int | None = None

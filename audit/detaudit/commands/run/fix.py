@@ -1,5 +1,5 @@
-"""The fix as a diff against the user's own files, applied to a copy and run: printed as verified
-only if it was.
+"""The fix as a diff against the user's own files, applied to a copy and run: it is called verified
+only then.
 """
 
 import difflib
@@ -21,15 +21,16 @@ from detaudit.core.experiment import Finished
 from detaudit.registry import base
 
 PAIRS = 3  # of runs that must match, at least
-MOST_VERSIONS = 6  # of the program that are tried
-#: The sources behind each of which stands one generator of the process, that one call seeds.
+MOST_VERSIONS = 6  # versions of the program that are tried
+#: Each of these sources is one generator of the process; a single call seeds all of them.
 SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")
 ONE_SEED = (
     Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
     Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
     Edit("insert", ("import keras", "keras.utils.set_random_seed({seed})")),
 )
-#: One thread is set before a script starts, as the backend reads it.
+#: The variables for one thread, which must be set before a script starts, as each backend reads
+#: them.
 ONE_THREAD = {
     **dict.fromkeys(
         ("tensorflow", *TF_KERAS),
@@ -45,7 +46,7 @@ Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str
 
 @dataclass(frozen=True)
 class Way:
-    """One way to hold one cause or several: an edit at some lines of a file, or variables."""
+    """One way to pin one cause or several: an edit at some lines of a file, or variables."""
 
     edit: Edit | None = None
     environment: tuple[tuple[str, str], ...] = ()
@@ -53,10 +54,11 @@ class Way:
 
 
 def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
-    """The first combination of ways whose runs match, or None and why there is none.
+    """Return the first combination of ways with which runs match, or None and the reason why there
+    is none.
 
-    ``pairs`` of runs must, as many as the rate demands at which the program's own differ; a version
-    that is not the first tried is run more often.
+    At least ``pairs`` of runs must match, and as many as the rate demands at which the unchanged
+    program's runs differ; a version that is not the first tried is run more often.
     """
     unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
     if unwritten:
@@ -113,8 +115,8 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
 
 
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
-    """One way for each cause; where several seeds are needed, the one call that sets them all comes
-    first.
+    """Return one way for each cause; if several seeds are needed, the one call that sets them all
+    comes first.
     """
     seeded = [cause for cause in causes if cause.source in SEEDS]
     if len(seeded) > 1:
@@ -126,9 +128,8 @@ def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, 
 
 
 def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
-    """The changed files; None where one of the ways fits no line.
-
-    Edits at seen lines come first: insertions would move the lines.
+    """Return the changed files; None if one of the ways fits no line. Edits at observed lines come
+    first, because insertions would move the lines.
     """
     files: dict[str, str] = {}
     main = main_file(case)
@@ -162,7 +163,7 @@ def _edited(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | Non
 
 
 def main_file(case: Case) -> str | None:
-    """The file that the interpreter starts, below the program's root."""
+    """Return the file that the interpreter starts, below the program's root."""
     program = case.program
     if program.script is not None:
         return str(program.relative(program.script))
@@ -175,7 +176,7 @@ def main_file(case: Case) -> str | None:
 
 
 def diff(root: Path, files: Files) -> str:
-    """A unified diff that ``patch -p1`` takes in the program's folder."""
+    """Return a unified diff that ``patch -p1`` accepts in the program's folder."""
     parts = []
     for name, text in sorted(files.items()):
         before = text_of(root / name) or ""

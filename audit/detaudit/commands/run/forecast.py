@@ -1,4 +1,6 @@
-"""How often a program will be run, and how long that takes once its first run is timed."""
+"""Predicts how often a program will be run, and how long that takes once its first run has been
+timed.
+"""
 
 from dataclasses import dataclass
 
@@ -6,19 +8,19 @@ from detaudit.commands.run.vary import VARIATIONS
 from detaudit.core.durations import duration
 from detaudit.core.events import Expected
 
-#: Runs of the search, as the programs of the corpus take them, and of timing the pins besides.
+#: Runs of the search, as measured on the programs of the corpus, and of timing the pins.
 SEARCH, TIMING = 44, 20
-#: Recorded runs are followed by one pair that is not, and by one that begins from what the first
-#: has left.
+#: Recorded runs are followed by one unrecorded pair, and by one run that starts with the files of
+#: the first.
 UNRECORDED, AGAIN = 2, 1
-#: Two runs side by side take longer than one: seconds of a run beside others, as a multiple.
+#: How much longer a run takes beside other runs, as a factor.
 BESIDE = 1.4
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Runs of a program: those that show whether it repeats, those if it does, and at most those if
-    it does not.
+    """The expected number of runs of a program: of the first comparison, in total if runs match,
+    and at most in total if they differ.
     """
 
     first: int
@@ -27,8 +29,8 @@ class Forecast:
 
     @classmethod
     def of(cls, pairs: int, search: bool, timed: bool) -> "Forecast":
-        """``pairs`` of runs as it is; ``search`` says whether causes are looked for, ``timed``
-        whether the pins are timed.
+        """Create the forecast for ``pairs`` of unchanged runs; ``search`` says whether causes are
+        searched for, ``timed`` whether pins are timed.
         """
         first = 2 * pairs
         matching = first + UNRECORDED + AGAIN + (len(VARIATIONS) if search else 0)
@@ -36,7 +38,7 @@ class Forecast:
         return cls(first, matching, differing + (TIMING if search and timed else 0))
 
     def before(self, title: str) -> str:
-        """The first line of the command."""
+        """Return the first line of the command."""
         if self.matching >= self.differing:
             return f"Running {title} {self.matching} times to see whether its runs match"
         return (
@@ -45,7 +47,7 @@ class Forecast:
         )
 
     def after(self, seconds: float, jobs: int) -> str:
-        """What is said when the first run has taken so many seconds."""
+        """Return the sentence after the first run, which took ``seconds``."""
         matching = _seconds(self.matching, seconds, jobs)
         one = f"One run takes {duration(seconds)}: about {duration(matching)} if runs match"
         if self.matching >= self.differing:
@@ -54,11 +56,11 @@ class Forecast:
         return f"{one}, up to {duration(differing)} if they differ."
 
     def expected(self, seconds: float, jobs: int, done: int, differs: bool) -> Expected:
-        """What is to come when ``done`` runs have ended."""
+        """Return what is left to do after ``done`` runs."""
         runs = self.differing if differs else self.matching
         return Expected(runs, _seconds(max(0, runs - done), seconds, jobs))
 
 
 def _seconds(runs: int, seconds: float, jobs: int) -> float:
-    """Wall time of ``runs``, so many at a time."""
+    """Return the wall time of ``runs``, of which ``jobs`` run at a time."""
     return runs * seconds * (BESIDE if jobs > 1 else 1.0) / max(1, jobs)

@@ -1,5 +1,5 @@
-"""How far two runs drift apart, step by step: from a further pair, in which the tensors' bytes are
-kept.
+"""Measures how far two runs drift apart, step by step, in a new pair whose tensors are kept as
+bytes.
 """
 
 from collections.abc import Generator, Sequence
@@ -13,17 +13,17 @@ from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
 from detaudit.core.ulp import distance
 
-POINTS = 12  # of the curve that is shown
+POINTS = 12  # points of the curve that are shown
 
 
 def grown(
     unpinned: Condition, audit: RunAudit
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
-    """``audit`` with the curve of one pair, empty where it agreed, did not complete, or was too
-    large to be kept.
+    """Return ``audit`` with the curve of one pair; empty if the pair matched, did not complete, or
+    was too large to be kept.
 
-    Where that pair parts at the very place at which the first did, its distance there is told as
-    well.
+    If that pair differs at exactly the place of the first divergence, its distance there is added
+    too.
     """
     some = pair(unpinned.with_orders(keep_from=0), 0)
     found = yield list(some)
@@ -49,7 +49,7 @@ def _with_distance(repeats: Repeats, other: object) -> Repeats:
 
 
 def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
-    """The distance of all updated weights after each step that both traces have kept."""
+    """Return the distance of all updated weights after each step that both traces have kept."""
     points = []
     rights = {table.name: table for table in aligned(left, right).step_tables}
     for table in left.step_tables:

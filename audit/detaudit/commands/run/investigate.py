@@ -1,5 +1,5 @@
-"""The whole of ``detaudit run`` as one experiment: repeat; where runs differ, explain; where they
-match, vary.
+"""All of ``detaudit run`` as one experiment: repeat the program; if runs differ, explain why; if
+they match, vary the machine's settings.
 """
 
 from collections.abc import Sequence
@@ -32,16 +32,16 @@ from detaudit.core.events import Differing, Notice, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
 
-#: Matching pairs that "reproducible" needs, by the seconds that one run takes at most.
+#: The number of matching pairs that "reproducible" needs, by the maximum seconds of one run.
 PAIRS = ((120.0, 3), (1800.0, 2))
-MOST_OF_LONG = 8  # pairs of a script that is long, where ``MOST`` are run of a short one
-UNRECORDED = 3  # matching pairs that decide, where recorded runs differ and unrecorded runs do not
-RECORDER = 0.0005  # of significance, at which the recorder is named: these runs were picked because they differ
+MOST_OF_LONG = 8  # pairs of a long script, in place of the ``MOST`` of a short one
+UNRECORDED = 3  # matching pairs that decide, if recorded runs differ and unrecorded runs match
+RECORDER = 0.0005  # significance level: these runs were picked because they differ
 MATCHED = "the runs are bitwise identical"
 
 
 def investigate(case: Case, blank: RunAudit) -> Investigation:
-    """``blank`` with everything that the runs show filled in."""
+    """Return ``blank`` with all findings filled in."""
     return (yield from failures.owned(case, blank, _investigation))
 
 
@@ -77,8 +77,8 @@ def _investigation(case: Case, blank: RunAudit) -> Investigation:
 
 
 def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -> RunAudit:
-    """What a run did that found what the first has ``left``: it failed, or repeated that one where
-    fresh runs differ.
+    """Add a note on the run that started with the files that the first run ``left``: it failed, or
+    it matched the first run although fresh runs differ.
     """
     if isinstance(again, Incomparable):
         note = f"a run that starts with the files of an earlier run fails: {again.reason}"
@@ -95,12 +95,13 @@ def _with_note(audit: RunAudit, again: Comparison | None, left: Sequence[str]) -
 def _without(
     case: Case, audit: RunAudit, runs: Sequence[Finished], made: Sequence[str]
 ) -> Experiment[RunAudit]:
-    """The folder holds what the program makes itself: what of runs that do not find it?
+    """The folder contains files that the program itself creates: compare runs that do not find
+    them.
 
-    If these differ from each other, the program is not reproducible. If they match, and a run that
-    begins from what one of them has left differs, neither: what an earlier run leaves decides. If
-    that matches too, what is there is an input like any other (a user edits a file that a program
-    has made): the report says so.
+    If these runs differ from each other, the program is not reproducible. If they match, but a run
+    that starts with the files of one of them differs, the program is not reproducible either: the
+    files of an earlier run decide. If that run matches too, the files are an input like any other
+    (a user may edit a file that a program created), and the report says so.
     """
     fresh, listed = leftovers.without(case, made), ", ".join(made[:3])
     trials = pair(fresh.unpinned, 0)
@@ -152,8 +153,8 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
 def _at_a_step(
     case: Case, blank: RunAudit
 ) -> Experiment[tuple[Case, RunAudit, tuple[Finished, ...]]]:
-    """Where runs are to be ended early, all are after as many steps as the first makes: the audit
-    speaks of these. Third, the run that told it.
+    """If runs are to be ended early, end all of them after the number of steps that the first run
+    makes: the findings cover only these. The third result is the run that counted the steps.
     """
     orders = case.unpinned.orders
     if orders.stop_steps is None and orders.stop_seconds is None:
@@ -173,10 +174,10 @@ def _at_a_step(
 def _repeat(
     case: Case, blank: RunAudit
 ) -> Experiment[tuple[Case, list[Finished], RunAudit | None]]:
-    """The first pairs of runs; or an audit that ends here, because the script fails or trains
+    """Run the first pairs; or return an audit that ends here, because the script fails or trains
     nothing.
 
-    A run is made alone first, so that a failure in it is the script's own.
+    The first run is made alone, so that a failure in it is the script's own.
     """
     one, other = pair(case.unpinned, 0)
     first = (yield [one])[one]
@@ -278,9 +279,9 @@ def _said(done: Finished) -> str:
 def _differing(
     case: Case, audit: RunAudit, runs: Sequence[Finished], again: Comparison | None = None
 ) -> Investigation:
-    """Is it the program that differs, or the recorder? Then how often, and why.
+    """Decide whether the program differs or only the recorder causes it; then how often, and why.
 
-    Where what differs does not reach the end of the runs, unrecorded ones cannot tell.
+    If the difference does not reach the end of the runs, unrecorded runs cannot show it.
     """
     ends = counted(runs, compare_ends)
     if ends.differing and not ends.problem:
@@ -312,8 +313,8 @@ def _differing(
 
 
 def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
-    """Whether unrecorded runs match, where recorded ones differ, and that too often for luck; not
-    decided if rarely.
+    """Whether unrecorded runs match although recorded ones differ, too often for chance; undecided
+    if recorded runs differ rarely.
     """
     condition = case.unpinned.with_orders(record=False)
     answer = yield from ask(condition, UNRECORDED, comparing=compare_ends)
@@ -336,7 +337,7 @@ def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
 
 
 def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
-    """An unrecorded pair too, and then what another machine may have otherwise."""
+    """Compare an unrecorded pair too, then vary settings that another machine may have."""
     condition = case.unpinned.with_orders(record=False)
     unrecorded = yield from ask(condition, 1, comparing=compare_ends)
     audit = replace(audit, unrecorded=unrecorded.repeats)
@@ -367,7 +368,7 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
 
 
 def _depends_on_the_first(outside: Sequence[str]) -> str:
-    """Why runs decide nothing that all read what the first has computed."""
+    """Return why runs that all read the results of the first run decide nothing."""
     return (
         f"the runs match, but later runs did not do what the first run did: they read what it created, "
         f"{', '.join(outside[:3])}. Let the script write it into its own folder, where each run starts without it"
@@ -375,8 +376,8 @@ def _depends_on_the_first(outside: Sequence[str]) -> str:
 
 
 def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigation:
-    """Unrecorded runs differ: do recorded ones too, if there are more of them, or does the recorder
-    hide it?
+    """Unrecorded runs differ: find out whether more recorded runs differ too, or the recorder hides
+    the difference.
     """
     condition = case.unpinned.with_orders(record=False)
     done = yield from repeated(condition, comparing=compare_ends, most=case.most)
@@ -402,7 +403,9 @@ def _hidden(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investigat
 def _same_end(
     case: Case, recorded: Finished, unrecorded: Answer
 ) -> Experiment[tuple[Observer, Answer]]:
-    """Do unrecorded runs end on the bits of recorded ones? If not, more of them are asked."""
+    """Compare the final bits of unrecorded runs with those of recorded ones. If they differ,
+    request more unrecorded runs.
+    """
     condition = case.unpinned.with_orders(record=False)
     found = yield [Trial(condition, 0)]
     if not isinstance(compare_ends(recorded, found[Trial(condition, 0)]), Divergence):

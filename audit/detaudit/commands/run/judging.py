@@ -1,4 +1,6 @@
-"""What of two runs is judged: the training, by whatever names, and the arrays that were saved."""
+"""The judged part of two runs: the training, under whatever names, and the arrays that were
+saved.
+"""
 
 from detaudit.core.divergence import (
     IGNORED,
@@ -13,14 +15,14 @@ from detaudit.core.trace import Trace
 
 
 def compare_trainings(left: Trace, right: Trace) -> Comparison:
-    """The steps that were recorded, by the names of ``left``, and then what was saved."""
+    """Compare the recorded steps, by the names of ``left``, and then what was saved."""
     compared = compare(left, aligned(left, right), IGNORED)
     return compared if isinstance(compared, Divergence) else compare_saved(left, right) or compared
 
 
 def compare_last(left: Trace, right: Trace) -> Comparison | None:
-    """The weights at exit, and what was saved: all that an unrecorded run tells. None where it
-    tells no weights.
+    """Compare the final weights, and what was saved, which is all that an unrecorded run contains.
+    None if it contains no weights.
     """
     compared = compare_finals(left, right, "the weights at exit")
     if compared is None or isinstance(compared, Divergence):
@@ -29,7 +31,7 @@ def compare_last(left: Trace, right: Trace) -> Comparison | None:
 
 
 def compare_saved(left: Trace, right: Trace) -> Divergence | None:
-    """The first file, in the order in which they were saved, whose arrays are not the same in both
+    """Return the first file, in the order in which they were saved, whose arrays differ between the
     runs.
     """
     lefts, rights = left.saved_files(), saved(right, left)
@@ -41,8 +43,8 @@ def compare_saved(left: Trace, right: Trace) -> Divergence | None:
 
 
 def saved(trace: Trace, other: Trace) -> dict[str, str]:
-    """The digest of each saved file, in the order in which they were saved, by the name that
-    ``other`` has for it.
+    """Return the digest of each saved file, in the order in which they were saved, by its name in
+    ``other``.
     """
     found = trace.saved_files()
     names = partners(list(other.saved_files()), list(found))

@@ -1,9 +1,9 @@
-"""What an earlier run has left in the folder: is a run that finds it another training than one that
-does not?
+"""Files that an earlier run left in the folder: does a run that finds them train differently from
+one that does not?
 
-Every run of an audit begins from the folder as it was, so what a second run of the user's would
-read is an experiment of its own: a run in the sandbox that the first one left. What lay in the
-folder before the audit is another: a run without the files that the program makes itself.
+Every run of an audit starts with the original folder, so what a user's second run would read needs
+its own experiment: a run in the sandbox that the first run left. Files that were in the folder
+before the audit need another one: a run without the files that the program itself creates.
 """
 
 import os
@@ -25,19 +25,19 @@ from detaudit.core.experiment import Experiment, Finished
 from detaudit.execution.sandbox.copies import ignored
 
 SOURCE, PIN = "input-changed", "fresh-folder"
-MOST = 8  # runs that begin from what an earlier one has left, to tell its effect from luck
-MOST_ALONE = 7  # folders and files that are taken away one by one
-MOST_NAMES = 1000  # in a folder that is taken away
-LEAST = 2  # pairs of fresh runs that ``MOST`` runs which differ from them are held against
+MOST = 8  # runs that start with an earlier run's files, to distinguish the effect from chance
+MOST_ALONE = 7  # folders and files that are removed one by one
+MOST_NAMES = 1000  # names in a folder that is removed
+LEAST = 2  # pairs of fresh runs that are compared with ``MOST`` runs that differ from them
 
 
 def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
-    """A run in the sandbox that ``first`` has left, compared with it."""
+    """Run in the sandbox that ``first`` left, and compare with it."""
     trial = Trial(case.unpinned.with_orders(left=True), 0)
     found = yield [trial]
-    if not found[
-        trial
-    ].outcome.completed:  # it may refuse to write over what is there: that is no other training
+    if (
+        not found[trial].outcome.completed
+    ):  # it may refuse to overwrite files: no different training
         return Incomparable(found[trial].outcome.reason)
     return compare_runs(first, found[trial])
 
@@ -45,7 +45,7 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
 def explain(
     case: Case, audit: RunAudit, runs: Sequence[Finished], names: Sequence[str]
 ) -> Experiment[RunAudit]:
-    """Fresh runs match, and one that begins from what the first has left, ``names``, differs."""
+    """Fresh runs match, but a run that starts with the files ``names`` of the first run differs."""
     changed = case.unpinned.with_orders(left=True)
     repeats = yield from _against(changed, runs)
     if not _shown(repeats, audit.repeats):
@@ -76,8 +76,8 @@ def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, observed: str) ->
 
 
 def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
-    """Where fresh runs differ, and one that begins from an earlier one's files differs too: with
-    the causes pinned, in that earlier run as well, does that still matter?
+    """Fresh runs differ, and a run that starts with an earlier run's files differs too: does that
+    still matter if the causes are pinned, also in that earlier run?
     """
     pinned = case.pinned([cause.pin for cause in audit.causes])
     trials = [Trial(pinned, number) for number in range(MOST)]
@@ -96,7 +96,7 @@ def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
 
 
 def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repeats]:
-    """Runs of ``condition``, each paired with one of ``runs``; a run that matches ends it."""
+    """Make runs of ``condition``, each paired with one of ``runs``, until one matches."""
     pairs: list[Finished] = []
     for number in range(MOST):
         trial = Trial(condition, number)
@@ -130,9 +130,10 @@ def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice
 
 
 def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, ...]]:
-    """Names in the user's folder that the program reads and would make itself, were they not there.
+    """Return the names in the user's folder that the program reads, and would create itself if they
+    were missing.
 
-    Shown by a run without them, which makes them again. One that fails says nothing.
+    This is shown by a run without them that creates them again. A run that fails shows nothing.
     """
     for names in _attempts(case, runs[0]):
         trial = Trial(without(case, names).unpinned, 0)
@@ -145,11 +146,11 @@ def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, 
 
 
 def _attempts(case: Case, run: Finished) -> list[tuple[str, ...]]:
-    """Sets of names to take away: all that may be made by the program, then what of these lies in
-    one folder, and each by itself.
+    """Return the sets of names to remove: everything that the program may have created, then the
+    part of it in each folder, and each name by itself.
 
-    What the program cannot do without need not be in the folder of a cache; and a cache may not
-    bear to lose one of its files. Outer folders come first, and then what was made last.
+    A file that the program cannot do without need not be in a cache's folder; and a cache may not
+    work without one of its files. Outer folders come first, then the files that were created last.
     """
     root, own = case.program.root, case.program.script
     untracked = _untracked(root)
@@ -170,7 +171,7 @@ def _attempts(case: Case, run: Finished) -> list[tuple[str, ...]]:
 
 
 def _may_go(folder: Path) -> bool:
-    """Whether a folder holds no code, and so few names that taking it away takes no time."""
+    """Whether a folder contains no code, and so few names that removing it takes no time."""
     count = 0
     for _, folders, files in os.walk(folder):
         count += len(folders) + len(files)
@@ -180,7 +181,7 @@ def _may_go(folder: Path) -> bool:
 
 
 def without(case: Case, names: Sequence[str]) -> Case:
-    """The case in a folder without these files."""
+    """Return the case in a folder without these files."""
     return replace(case, unpinned=case.unpinned.with_orders(without=tuple(names)))
 
 
@@ -189,20 +190,21 @@ def differs(comparison: Comparison | None) -> bool:
 
 
 def _is_below(name: str, others: Sequence[str]) -> bool:
-    """Whether it is one of these names, or of something in such a folder."""
+    """Whether it is one of these names, or inside such a folder."""
     return any(name == other or name.startswith(other + "/") for other in others)
 
 
 def _made_again(names: Sequence[str], written: Sequence[str]) -> tuple[str, ...]:
-    """Those of ``names`` that a run has written, or has written a file below."""
+    """Return those of ``names`` that a run has written, or below which it has written a file."""
     places = {str(place) for name in written for place in (Path(name), *Path(name).parents)}
     return tuple(name for name in names if name in places)
 
 
 def _read(root: Path, run: Finished) -> tuple[str, ...]:
-    """Files below the folder that a run has read, Python's own left out; those that were made last
-    come first, as a cache is younger than what it was made from. Files of one cache begin with one
-    name.
+    """Return the files below the folder that a run has read, without Python's own.
+
+    The files that were created last come first, because a cache is younger than the files that it
+    was made from. The files of one cache begin with one name.
     """
     names = files_of(run).read
     paths: set[Path] = set()
@@ -222,12 +224,14 @@ def _is_ignored(path: Path) -> bool:
 
 
 def _plain(name: str) -> str:
-    """A name as a pattern that stands for itself."""
+    """Return a pattern that matches only this name."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _untracked(root: Path) -> tuple[str, ...]:
-    """What git does not track or ignores below the folder; nothing outside of a work tree."""
+    """Return what git does not track or ignores below the folder; nothing outside of a work
+    tree.
+    """
     try:
         listed = _git(root, "status", "--porcelain", "-z", "--ignored", "--", ".")
         prefix = _git(root, "rev-parse", "--show-prefix").strip()
@@ -244,7 +248,7 @@ def _untracked(root: Path) -> tuple[str, ...]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """What git prints; it takes no lock, and so writes nothing."""
+    """Return git's output; it takes no lock, so it writes nothing."""
     ran = subprocess.run(
         ["git", "--no-optional-locks", "-C", str(root), *arguments],
         capture_output=True,
@@ -258,8 +262,8 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def found_outside(runs: Sequence[Finished]) -> tuple[str, ...]:
-    """Paths outside of the folder that the first of these runs has made, and later ones have read:
-    no sandbox keeps them from it.
+    """Return the paths outside of the folder that the first of these runs created and later ones
+    read: no sandbox prevents that.
     """
     first, *later = [files_of(run) for run in runs]
     read = {path for files in later for path in files.found}
@@ -267,7 +271,9 @@ def found_outside(runs: Sequence[Finished]) -> tuple[str, ...]:
 
 
 def may_be_fetched(run: Finished) -> bool:
-    """Whether what this run made may come from another machine, and not from its own work."""
+    """Whether the files that this run created may come from another machine instead of its own
+    computation.
+    """
     return files_of(run).connected
 
 

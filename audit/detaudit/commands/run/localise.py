@@ -1,5 +1,5 @@
-"""From the step at which runs part to the operation: the step replayed in two processes, and what
-was seen in them.
+"""From the step at which runs differ to the operation: the step is replayed in two processes, and
+their observations are compared.
 """
 
 from collections.abc import Generator, Sequence
@@ -19,15 +19,15 @@ from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import judged
 
 STEP, TENSOR, LAYER, OPERATION = "step", "tensor", "layer", "op"
-PAIRS = 3  # of processes, where the ones before say nothing
+PAIRS = 3  # pairs of processes, if the previous ones say nothing
 DEPTHS = (STEP, TENSOR, LAYER, OPERATION)
 
 
 def localise(
     case: Case, audit: RunAudit, done: Sequence[Finished]
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
-    """``audit`` with the operation, or the layer alone, at which its runs part, where the step can
-    be replayed or watched.
+    """Return ``audit`` with the operation, or only the layer, at which its runs differ, if the step
+    can be replayed or recorded.
     """
     found = first_differing_pair(done)
     divergence = audit.repeats.divergence
@@ -41,7 +41,7 @@ def localise(
     if found[1].trace is None or found[1].trace.measures.backend not in EVERY_BACKEND:
         return audit
     if divergence.stage == "data" or divergence.name.startswith(protocol.ARGUMENT):
-        return audit  # what went in differed
+        return audit  # the inputs differed
     table = step_table(found[1].trace, divergence)
     replayed = case.unpinned.with_orders(
         pinpoint=divergence.step,
@@ -66,6 +66,6 @@ def localise(
 
 
 def _shown(line: str, case: Case) -> str:
-    """``file:line`` with the file as the sites of a cause name it."""
+    """Return ``file:line``, with the file as the call sites of a cause name it."""
     file, _, number = line.rpartition(":")
     return f"{relative(file, case.program.root.resolve())}:{number}" if file else ""

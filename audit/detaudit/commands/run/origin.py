@@ -1,4 +1,6 @@
-"""Whether the first divergence came in with what went into the step, or was born in it."""
+"""The origin of the first divergence: whether the inputs of the step already differed, or the step
+computed a different result.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +12,8 @@ from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
 
-#: What the recorder calls the states of the process's own generators ("random at fit"): their
-#: sources, in words too.
+#: The recorder's names for the states of the process's own generators ("random at fit"): their
+#: sources, and the words for them.
 GENERATORS = {
     "random": ("python-random", "Python's random"),
     "numpy": ("numpy-legacy", "NumPy's global generator"),
@@ -20,8 +22,8 @@ GENERATORS = {
 
 
 def origin(done: Sequence[Finished]) -> str:
-    """One sentence on the first pair of runs that part, or nothing where none does or it cannot be
-    told.
+    """Return one sentence on the first pair of runs that differ; an empty one if none differs or
+    the origin is unknown.
     """
     found = _first(done)
     if found is None or found[0].kind == "missing":
@@ -57,11 +59,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def suspects(done: Sequence[Finished]) -> set[str]:
-    """Sources that the runs themselves speak against: to be asked about first, and no more than
-    that.
+    """Return sources that the runs themselves indicate: they are asked about first, nothing more.
 
-    Generators that were in other states before the runs parted, and sources that were met by more
-    than the import of an installed module.
+    These are generators that were in different states before the divergence, and sources that were
+    used other than by an installed module during its import.
     """
     used = {name for one in done if one.trace is not None for name in one.trace.measures.used}
     found = _first(done)
@@ -80,11 +81,11 @@ def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:
 
 
 def _differing(left: Trace, right: Trace, found: Divergence) -> tuple[list[str], list[str]]:
-    """Generators whose last state before the divergence differs: those drawn from, or seeded, by
-    then; the others.
+    """Return the generators whose last state before the divergence differs: first those that were
+    drawn from or seeded by then, then the others.
 
-    Python, NumPy and Torch begin every process with a state of its own: that alone makes no
-    difference, but to who draws from it in the very step.
+    Python, NumPy and Torch give every process a different initial state: that alone makes no
+    difference, except to code that draws from it in this very step.
     """
     before = _sequence(left, right, found)
     lefts, rights = _states(left, before), _states(right, before)
@@ -109,7 +110,7 @@ def _states(trace: Trace, before: float) -> dict[str, list[int]]:
 
 
 def step_table(trace: Trace, found: Divergence) -> Table | None:
-    """The step table that holds the divergence."""
+    """Return the step table that contains the divergence."""
     return next(
         (
             table
@@ -123,7 +124,7 @@ def step_table(trace: Trace, found: Divergence) -> Table | None:
 
 
 def _sequence(left: Trace, right: Trace, found: Divergence) -> float:
-    """The place of the divergence in the left trace's causal order."""
+    """Return the place of the divergence in the left trace's causal order."""
     table = step_table(left, found)
     if table is not None:
         return int(table.sequence[table.step == found.step][0])

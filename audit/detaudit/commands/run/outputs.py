@@ -1,5 +1,5 @@
-"""What runs have saved and printed, what stands beside their training, and their difference in the
-author's unit.
+"""What runs have saved and printed, what they recorded beside their training, and the difference in
+the author's own metric.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from detaudit.core.experiment import Finished
 from detaudit.core.trace import Trace
 
 MOST_PRINTED = 10_000_000  # bytes of a run's standard output that are compared
-MOST_NAMES = 3  # that are reported of those that differ
-#: The groups of results, those first that an author reads last.
+MOST_NAMES = 3  # names that are reported, of those that differ
+#: The groups of results; the one that an author reads last comes first.
 GROUPS = ("evaluation", "validation", "train")
 
 
 def outputs(done: Sequence[Finished]) -> tuple[Output, ...]:
-    """Each saved file, what stands beside the training, and the standard output: is it the same in
-    every run that completed?
+    """For each saved file, each observation beside the training, and the standard output: is it the
+    same in every completed run?
     """
     traces = [trace for one in done if (trace := one.completed_trace) is not None]
     if len(traces) < 2:
@@ -52,7 +52,7 @@ def _beside(traces: Sequence[Trace]) -> list[Output]:
 
 
 def _names(traces: Sequence[Trace]) -> list[Output]:
-    """Variables, and files, that are called otherwise in another run."""
+    """Return variables and files that have a different name in another run."""
     pairs: dict[str, str] = {}
     for other in traces[1:]:
         pairs.update(
@@ -73,8 +73,8 @@ def _names(traces: Sequence[Trace]) -> list[Output]:
 
 
 def quantity(done: Sequence[Finished]) -> Quantity | None:
-    """The first loss or metric whose last values differ in the first two runs that do: a metric
-    rather than a loss, an evaluation's rather than a training's. None where there is none.
+    """Return the first loss or metric whose last values differ, in the first two runs that differ:
+    a metric before a loss, an evaluation's before a training's. None if there is none.
     """
     found = first_differing_pair(done)
     if found is None or found[1].trace is None or found[2].trace is None:
@@ -96,6 +96,6 @@ def _is_loss(name: str) -> bool:
 
 
 def _first_other(left: Sequence[bytes], right: Sequence[bytes]) -> int | None:
-    """The number, from one, of the first line that differs."""
+    """Return the number, from one, of the first line that differs."""
     pairs = enumerate(zip_longest(left, right), 1)
     return next((number for number, (one, other) in pairs if one != other), None)
