@@ -28,9 +28,7 @@ class Command(TyperCommand):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         for option in settings.options(self).values():
-            option.show_envvar = (
-                False  # see docs/reference/commands.md
-            )
+            option.show_envvar = False  # see docs/reference/commands.md
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         root = ctx.find_root().command

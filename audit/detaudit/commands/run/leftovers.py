@@ -35,9 +35,9 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
     """Run in the sandbox that ``first`` left, and compare with it."""
     trial = Trial(case.unpinned.with_orders(left=True), 0)
     found = yield [trial]
-    if (
-        not found[trial].outcome.completed
-    ):  # it may refuse to overwrite files: no different training
+    if not found[
+        trial
+    ].outcome.completed:  # it may refuse to overwrite files: no different training
         return Incomparable(found[trial].outcome.reason)
     return compare_runs(first, found[trial])
 

@@ -36,26 +36,25 @@ from detaudit.execution.sandbox.view import Sandbox, Start, View
 from detaudit.machine import confinement, variables
 
 MOST_BURNERS = 8
-MOST_LISTED = 50_000  # names below the program's folder that are looked at for changes
+MOST_LISTED = 50_000  # names below the program's folder that are checked for changes
 CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
-LEAST_SPACE = (
-    1 << 20
-)  # bytes: where less is free in our folder, a run that fails says nothing of the script
+# Bytes: with less free space in our folder, a failed run says nothing about the script
+LEAST_SPACE = 1 << 20
 
 # In a trial's folder: the names below the program's folder that it has written. STATE_FILE says
-# where what it has left is kept, if that is.
+# where the files that it left are kept, if they are.
 WRITTEN_FILE = "written.json"
-REMOVED = ""  # there, of a state that a later one has replaced
+REMOVED = ""  # in STATE_FILE, if a later state has replaced this one
 
 
 @dataclass(frozen=True)
 class Program:
-    """``python SCRIPT ARGUMENTS`` or ``python -m MODULE ARGUMENTS``, as it is started in ``cwd``.
+    """``python SCRIPT ARGUMENTS`` or ``python -m MODULE ARGUMENTS``, as started in ``cwd``.
 
-    ``root`` holds the user's code: ``cwd`` where the script lies below it, else the script's own
-    folder. ``versions`` are other contents of files below ``root``, by a name: a trial whose option
-    ``version`` names one sees them.
+    ``root`` contains the user's code: it is ``cwd`` if the script is below it, else the script's
+    own folder. ``versions`` are other contents of files below ``root``, by a name: a trial whose
+    option ``version`` names one sees them.
     """
 
     script: Path | None
@@ -66,8 +65,8 @@ class Program:
     versions: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def add_version(self, title: str, texts: Mapping[str, str]) -> str:
-        """The name of a version with these ``texts``. It holds a digest of them: a saved trial of
-        that name has seen the same.
+        """Return the name of a version with these ``texts``. It contains a digest of them, so a
+        saved trial of that name has seen the same texts.
         """
         digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
         name = f"{title} {digest[:12]}"
@@ -76,7 +75,7 @@ class Program:
 
     @property
     def title(self) -> str:
-        """What stands in reports: no arguments, which may hold secrets."""
+        """The program's name in reports: without arguments, which may contain secrets."""
         return f"-m {self.module}" if self.module else str(self.relative(self.script))
 
     def relative(self, path: Path | None) -> Path:
@@ -85,8 +84,8 @@ class Program:
 
     @property
     def beside(self) -> tuple[Path, ...]:
-        """Other folders that the script may take for its own: the working folder, and where a link
-        to it leads.
+        """Return other folders that the script may treat as its own: the working folder, and the
+        target of a link to it.
         """
         folders = [self.cwd, *([self.script.resolve().parent] if self.script is not None else [])]
         return tuple(
@@ -98,13 +97,13 @@ class Program:
         )
 
     def contains(self, name: str) -> bool:
-        """Whether a name below ``root`` is really there, and not behind a link to a folder
+        """Whether a name below ``root`` really exists there, and not behind a link to a folder
         elsewhere.
         """
         return (self.root / name).parent.resolve().is_relative_to(self.root.resolve())
 
     def command(self, python: str, root: Path) -> list[str]:
-        """The command line, with the script where it is below another ``root``."""
+        """Return the command line, with the script in another ``root`` if one is given."""
         if self.module:
             return [python, "-m", self.module, *self.arguments]
         assert self.script is not None
@@ -113,7 +112,7 @@ class Program:
 
 
 def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) -> Program:
-    """The program that the command line names. Raises UsageError, with a sentence, where there is
+    """Return the program that the command line names. Raises UsageError with a sentence if there is
     none.
     """
     if is_module:
@@ -137,7 +136,7 @@ def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) ->
 
 
 def _own_folder(root: Path) -> Path:
-    """The folder that is taken for the program's; the whole file system is nobody's."""
+    """Return the folder that is treated as the program's; the whole file system is nobody's."""
     if root == root.parent:
         raise UsageError(
             f"The program's folder would be {root}. Move the program into a folder of its own, and run it there."
@@ -161,19 +160,19 @@ class Begun:
 
 @dataclass
 class Sandboxed:
-    """The sandbox of an audit that ``began`` then, and what a further run may begin from: what an
-    earlier one has left.
+    """The sandbox of an audit that ``began`` at that time, and the state that a later run may start
+    with: the files that an earlier run left.
     """
 
     sandbox: Sandbox
     began: float = field(default_factory=time.time)
-    _known: set[Begun] = field(default_factory=set)  # how runs began whose state was kept
-    _there: Begun | None = None  # how the one began whose state is kept now
+    _known: set[Begun] = field(default_factory=set)  # how the runs began whose state was ever kept
+    _there: Begun | None = None  # how the run began whose state is kept now
     _holder: Path | None = None  # the folder of that trial
 
     def view(self, trial: Path, start: Start, begun: Begun) -> View:
-        """Raises StateGone if a run is to begin from what none has left, or from what is no longer
-        kept.
+        """Return the view of a run. Raises StateGone if the run is to start with files that no run
+        left, or that are no longer kept.
         """
         if start.left and begun != self._there:
             raise StateGone(
@@ -182,10 +181,11 @@ class Sandboxed:
         return self.sandbox.view(trial, start)
 
     def settle(self, trial: Path, begun: Begun | None) -> None:
-        """A trial has ended. If it completed without anything left by another, ``begun`` says how.
+        """Finish a trial. If it completed, and started without another run's files, ``begun`` says
+        how.
 
-        What the first one that began so has left is kept, in place of what was: a further run may
-        begin from there.
+        The files of the first trial that began like this are kept, in place of those kept before: a
+        later run may start with them.
         """
         write_json(trial / WRITTEN_FILE, list(self.sandbox.written(trial)))
         if begun is not None and begun not in self._known:
@@ -194,7 +194,7 @@ class Sandboxed:
 
     def _keep_state(self, trial: Path, begun: Begun) -> None:
         if self._holder is not None:
-            # Noted before it is so: a saved audit must not begin from half of a state.
+            # Noted before it happens: a saved audit must not start with half of a state.
             write_json(self._holder / STATE_FILE, REMOVED)
         self._there = None
         write_json(trial / STATE_FILE, str(self.sandbox.keep_state(trial)))
@@ -202,7 +202,7 @@ class Sandboxed:
         self._known.add(begun)
 
     def take_up(self, saved: Mapping[str, Finished]) -> dict[str, Finished]:
-        """Those of the runs of a saved audit that speak for this one.
+        """Return those runs of a saved audit that are valid for this one.
 
         If the state that was kept last is gone, see :meth:`begin_anew`. Raises SandboxFailed.
         """
@@ -224,11 +224,11 @@ class Sandboxed:
         }
 
     def begin_anew(self, saved: Mapping[str, Finished]) -> dict[str, Finished]:
-        """Of the saved runs, those that neither begin from a state nor have left one that was kept:
-        the others are made again, in their order, and with them every state.
+        """Return the saved runs that neither start with a state nor left one that was kept: the
+        others are run again, in their order, which creates every state again.
 
-        Raises SandboxFailed where the first run made something outside of the folder, which a
-        further one would find: that it was made by a run would not be known.
+        Raises SandboxFailed if the first run created something outside of the folder, which a later
+        run would find, and nothing would show that a run had created it.
         """
         self._known, self._there = set(), None
         first = min(saved.values(), key=lambda run: run.number, default=None)
@@ -247,12 +247,14 @@ class Sandboxed:
 
 
 def written_by(run: Finished) -> tuple[str, ...]:
-    """Names below the program's folder that a run has written; none where there was no sandbox."""
+    """Return the names below the program's folder that a run has written; none if there was no
+    sandbox.
+    """
     return tuple(run.trace.note(WRITTEN_FILE) or ()) if run.trace is not None else ()
 
 
 def files_of(run: Finished) -> protocol.Files:
-    """The files that a run has used; none where that was not seen."""
+    """Return the files that a run has used; none if they were not recorded."""
     return run.trace.measures.files if run.trace is not None else protocol.Files()
 
 
@@ -261,26 +263,28 @@ def _begun(run: Finished) -> Begun:
 
 
 def _has_left(run: Finished) -> bool:
-    """Whether what a run has left was kept, were it only until another's was."""
+    """Whether the files that a run left were kept, even if only until another run's were."""
     return run.trace is not None and run.trace.note(STATE_FILE) is not None
 
 
 def _state_of(run: Finished) -> Path | None:
-    """Where what a run has left is kept; None where it is not, or no longer."""
+    """Return the folder in which the files that a run left are kept; None if they are not, or no
+    longer.
+    """
     place = run.trace.note(STATE_FILE) if run.trace is not None else None
     return Path(place) if place and os.path.isdir(place) else None
 
 
 class Pace:
-    """Runs begin some seconds apart: side by side in one second, two that take a seed from the
-    clock would agree.
+    """Starts runs some seconds apart: two runs that take a seed from the clock would match if they
+    started in the same second.
     """
 
     def __init__(self, gap: float = 1.7) -> None:
         self._gap, self._next = gap, 0.0
 
     def wait(self) -> float:
-        """For how many seconds the next run should wait."""
+        """Return how many seconds the next run should wait."""
         now = time.monotonic()
         begins = max(now, self._next)
         self._next = begins + self._gap
@@ -289,8 +293,10 @@ class Pace:
 
 @dataclass
 class Room:
-    """The bytes of the disk that the largest run so far took at its ``peak``, and has ``left`` in
-    our folder. ``jobs`` runs are made at a time, ``runs`` may still come.
+    """The disk space of runs, in bytes: the largest run so far needed ``peak`` while it ran, and
+    ``left`` so much in our folder.
+
+    ``jobs`` runs are made at a time, ``runs`` may still follow.
     """
 
     jobs: int = 1
@@ -299,7 +305,7 @@ class Room:
     left: int = 0
 
     def check(self, folder: Path) -> None:
-        """Raises SandboxFailed where what is to come does not fit."""
+        """Raises SandboxFailed if the remaining runs do not fit on the disk."""
         self.runs = max(1, self.runs - 1)
         needed = self.jobs * self.peak + self.runs * self.left
         free = shutil.disk_usage(folder).free
@@ -351,8 +357,10 @@ class Process:
         return Hello({}, ())
 
     def run(self, request: protocol.Request) -> Path:
-        """Start the program; its folder, in which ``exit.json`` appears when it has ended."""
-        # Names of one length: what lies in memory before an object decides its address.
+        """Start the program; return its folder, in which ``exit.json`` appears when it has
+        ended.
+        """
+        # All names have one length: what precedes an object in memory decides its address.
         folder = self.control / protocol.TRIALS_FOLDER / f"{request.trial:05}"
         folder.mkdir(parents=True)
         self._room.check(self.control.parent)
@@ -366,7 +374,7 @@ class Process:
             origin=str(self.program.root),
             covered=self._covered(view),
             temporary=str(temporary),
-            # The same for all: a name more in the request would move what lies in memory.
+            # The same for all: an additional name in the request would move objects in memory.
             began=None if self._sandboxed is None else self._sandboxed.began,
         )
         asked = request._replace(orders=orders)
@@ -379,7 +387,7 @@ class Process:
             "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
             "fixed_addresses": bool(request.settings.fixed_addresses),
             "burners": _burners() if request.settings.busy else 0,
-            # Where the clock is pinned, two runs read the same time whenever they begin.
+            # If the clock is pinned, two runs read the same time whenever they start.
             "wait": self._pace.wait()
             if self._pace is not None and CLOCK not in request.pins
             else 0.0,
@@ -389,7 +397,9 @@ class Process:
         return folder
 
     def _public(self, launch: Mapping[str, Any]) -> dict[str, Any]:
-        """How a run was started, as it may stay on a disk: listed variables, no arguments."""
+        """Return how a run was started, in a form that may stay on a disk: listed variables, no
+        arguments.
+        """
         arguments = len(self.program.arguments)
         return {
             **launch,
@@ -400,7 +410,7 @@ class Process:
         }
 
     def _covered(self, view: View) -> tuple[str, ...]:
-        """Folders besides the program's own that are protected as well."""
+        """Return folders besides the program's own that are protected too."""
         return () if view.plan is None else tuple(map(str, self.program.beside))
 
     def _view(self, folder: Path, request: protocol.Request) -> View:
@@ -410,14 +420,14 @@ class Process:
         changed = orders.left or bool(orders.version) or bool(request.unpinned)
         wanted = not request.pins or orders.kept
         self._begun = begun if wanted and not changed else None
-        # What a run without these names has left holds what it has made of them.
+        # The files that a run without these names left already contain its own versions of them.
         without = () if orders.left else orders.without
         start = Start(self.program.versions.get(orders.version, {}), without, orders.left)
         return self._sandboxed.view(folder, start, begun)
 
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
-        """The trial's environment, with a ``temporary`` folder of its own where something is
-        pinned: equal temporary names must not meet in one folder.
+        """Return the trial's environment, with its own ``temporary`` folder if something is pinned:
+        equal temporary names must not collide in one folder.
         """
         site = folder / "site"
         site.mkdir()
@@ -440,8 +450,10 @@ class Process:
         }
 
     def _start(self, folder: Path, launch: Mapping[str, Any]) -> None:
-        """Start the process that looks after the run. It reads the ``launch`` from a file without
-        a name: there are arguments and variables in it, of which none may stay on a disk.
+        """Start the process that supervises the run.
+
+        It reads the ``launch`` from an unnamed file, because the launch contains arguments and
+        variables, which must not stay on a disk.
         """
         reading, self._lifeline = os.pipe()
         try:
@@ -459,7 +471,8 @@ class Process:
                         str(folder),
                         str(reading),
                     ],
-                    cwd=folder,  # ``-m`` puts it first on the path: the user's own may hold a module of any name
+                    # ``-m`` puts it first on the path, and the user's own may hold any module
+                    cwd=folder,
                     stdin=asked,
                     stdout=subprocess.DEVNULL,
                     stderr=said,
@@ -490,20 +503,20 @@ class Process:
         )
 
     def _tidy(self, folder: Path) -> None:
-        """Remove what nothing needs of a run that has ended: temporary files, and most of a long
-        text that it has printed.
+        """Remove what is no longer needed of a run that has ended: temporary files, and most of a
+        long output.
         """
         if self._temporary is not None:
             tree.remove(self._temporary)
         try:
             for name in (protocol.STDOUT_FILE, protocol.STDERR_FILE):
                 printed.compact(folder / name)
-        except OSError:  # the disk is full: the text stays as it is
+        except OSError:  # the disk is full: the output is left unchanged
             return
 
     def _own_fault(self, folder: Path, ended: Ended) -> str:
-        """What went wrong in detaudit's own code, or in its folder, in the run that has ``ended``;
-        else nothing.
+        """Return what went wrong in detaudit's own code, or in its folder, in the run that has
+        ``ended``; else an empty string.
         """
         path = folder / protocol.FAULT_FILE
         if path.exists():
@@ -519,7 +532,7 @@ class Process:
         return f"no space is left in its own folder, {full[0]}" if full else ""
 
     def said(self, folder: Path) -> str:
-        """The end of what the script wrote to stderr, or why it did not start."""
+        """Return the end of the script's stderr, or the reason why it did not start."""
         for name in (protocol.STDERR_FILE, "supervisor"):
             said = printed.end(folder / name)
             if said:
@@ -545,12 +558,12 @@ class Process:
 
 
 def _last_word(path: Path) -> str:
-    """The last line of what a process of ours has said; nothing where it could say nothing."""
+    """Return the last line of output of one of our processes; an empty string if there is none."""
     return last_line(end_of(path)) or "it printed nothing"
 
 
 def _burners() -> int:
-    """How many processes keep this machine busy; a few disturb a large one as well."""
+    """Return how many processes keep this machine busy; a few disturb a large machine as well."""
     quota = None
     with contextlib.suppress(OSError, ValueError):
         quota = confinement.cpu_quota()
@@ -558,7 +571,9 @@ def _burners() -> int:
 
 
 def text_of(path: Path) -> str | None:
-    """A file's text, its line ends as they are; None where there is none, or it is not UTF-8."""
+    """Return a file's text with its line ends unchanged; None if there is none, or it is not
+    UTF-8.
+    """
     try:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError):
@@ -566,7 +581,7 @@ def text_of(path: Path) -> str | None:
 
 
 def _identities(*descriptors: int) -> set[tuple[int, int]]:
-    """Which files these descriptors are, of those that are open."""
+    """Return which files these descriptors are, of those that are open."""
     found = set()
     for one in descriptors:
         with contextlib.suppress(OSError):
@@ -576,10 +591,10 @@ def _identities(*descriptors: int) -> set[tuple[int, int]]:
 
 
 def listing(root: Path) -> dict[str, tuple[int, int, int]]:
-    """Everything below ``root`` with its size, mode and the time of its last change: a change is
-    seen by these.
+    """Return everything below ``root`` with its size, mode and modification time, which show a
+    change.
 
-    A file that detaudit's own output is redirected to is not the program's.
+    A file to which detaudit's own output is redirected does not belong to the program.
     """
     own = _identities(1, 2)
     return {

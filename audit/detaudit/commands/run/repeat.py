@@ -1,4 +1,4 @@
-"""Running one condition of a program several times: do the runs agree?"""
+"""Runs one condition of a program several times: do the runs match?"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,13 @@ from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.outcome import TIMED_OUT, UNSTARTED
 from detaudit.core.trace import Trace
 
-BEGINS = ("rng", "random at fit")  # what the recorder notes when a ``fit`` begins
-SHORT = 20.0  # seconds: what takes less is run more often
-MORE = 5  # pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
+BEGINS = ("rng", "random at fit")  # the recorder's note at the start of a ``fit``
+SHORT = 20.0  # seconds: shorter scripts are run more often
+# Pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
+MORE = 5
 FRESH = 100  # the number of the first pair of a condition that is run again, after the search
 MOST = 30  # pairs of one condition that are run until enough of them differ
-# Pairs: a source that takes more of them to be shown differs too rarely to be searched for
+# Pairs: a source that needs more of them to be shown differs too rarely to be searched for
 MOST_MATCHES = 60
 
 Comparing = Callable[[Finished, Finished], Comparison]
@@ -28,7 +29,7 @@ Comparing = Callable[[Finished, Finished], Comparison]
 
 @dataclass(frozen=True)
 class Answer:
-    """``matches`` None: a run did not complete, with the reason; nothing is known then."""
+    """``matches`` is None if a run did not complete, with the reason; then nothing is known."""
 
     matches: bool | None
     repeats: Repeats
@@ -36,9 +37,10 @@ class Answer:
 
 
 def compare_runs(left: Finished, right: Finished) -> Comparison:
-    """Two runs of a script. One that fails where the other completes has parted from it.
+    """Compare two runs of a script. If only one of them fails, they differ.
 
-    One that ran out of time, or was killed, has not: that is the machine's doing, and says nothing.
+    If it ran out of time, or was killed, the runs are incomparable: that is due to the machine, and
+    says nothing about the script.
     """
     done = [one for one in (left, right) if one.outcome.completed]
     if len(done) == 1:
@@ -54,8 +56,8 @@ def compare_runs(left: Finished, right: Finished) -> Comparison:
 
 
 def compare_ends(left: Finished, right: Finished) -> Comparison:
-    """Only what two runs end on: an unrecorded run has recorded nothing else. A failure counts as
-    in compare_runs.
+    """Compare only the final values of two runs, because an unrecorded run contains nothing else. A
+    failure counts as in compare_runs.
     """
     if not (left.outcome.completed and right.outcome.completed):
         return compare_runs(left, right)
@@ -65,11 +67,11 @@ def compare_ends(left: Finished, right: Finished) -> Comparison:
 
 
 def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Repeats:
-    """Disjoint pairs of runs, compared; an odd last run is compared with the first, and counts only
+    """Compare disjoint pairs of runs; an odd last run is compared with the first, and counts only
     if it differs.
 
-    Where the two runs of every pair match, each is compared with one of the next pair instead: side
-    by side, the two may share more than they should.
+    If the two runs of every pair match, each is compared with one of the next pair instead: two
+    runs side by side may share more than they should.
     """
     matching = differing = 0
     divergence, problem, cut = None, None, False
@@ -86,8 +88,8 @@ def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Re
 
 
 def _cut_short(left: Finished, right: Finished) -> bool:
-    """Did the first training that is not equal go on in one run when it had ended in the other, and
-    differ in nothing?
+    """Whether the first training that is not equal made more steps in one run than in the other,
+    and matched in all others.
     """
     if left.trace is None or right.trace is None:
         return False
@@ -103,7 +105,7 @@ def _cut_short(left: Finished, right: Finished) -> bool:
 
 
 def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
-    """The steps of a run, those of each ``fit`` by themselves: what is observed, and the
+    """Return the steps of a run, separately for each ``fit``: the observed names, and the
     fingerprints.
     """
     begins = [event.sequence for event in trace.events(*BEGINS)]
@@ -114,7 +116,9 @@ def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
 
 
 def first_differing_pair(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
-    """The first two runs that differ, in the order in which :func:`counted` compares them."""
+    """Return the first two runs that differ, in the order in which :func:`counted` compares
+    them.
+    """
     return next(
         (
             (compared, left, right)
@@ -128,7 +132,7 @@ def first_differing_pair(done: Sequence[Finished]) -> tuple[Divergence, Finished
 def _compared(
     done: Sequence[Finished], comparing: Comparing
 ) -> list[tuple[Finished, Finished, Comparison]]:
-    """(one run, another, what comes of comparing them) for disjoint pairs of runs."""
+    """Return (one run, another, the result of comparing them) for disjoint pairs of runs."""
     firsts, seconds = done[0::2], done[1::2]
     within = [
         (left, right, comparing(left, right)) for left, right in zip(firsts, seconds, strict=False)
@@ -148,11 +152,11 @@ def _compared(
 
 
 def pairs_for(repeats: Repeats) -> int:
-    """How many matching pairs answer one question of the search, from how often unpinned runs
-    differed.
+    """Return how many matching pairs answer one question of the search, given how often unpinned
+    runs differed.
 
-    Where every unpinned pair differed, two; else as many as exclude at 95 % that it was luck. What
-    the search names is run again afterwards, more often.
+    If every unpinned pair differed, two; else as many as exclude chance at 95 %. The findings of
+    the search are confirmed afterwards with more runs.
     """
     if repeats.differing == repeats.pairs:
         return 2
@@ -162,10 +166,11 @@ def pairs_for(repeats: Repeats) -> int:
 def ask(
     condition: Condition, pairs: int, first: int = 0, comparing: Comparing = compare_runs
 ) -> Experiment[Answer]:
-    """``pairs`` pairs of the condition, one after the other: a difference, or a failure, ends it.
+    """Run ``pairs`` pairs of the condition, one after the other; a difference, or a failure, ends
+    it.
 
-    Runs of two pairs must match as well: side by side, the two runs of a pair may share more than
-    they should.
+    Runs of different pairs must match as well: the two runs of a pair, side by side, may share more
+    than they should.
     """
     done: list[Finished] = []
     recorded = condition.orders.record
@@ -192,9 +197,11 @@ def ask(
 
 
 def _stands_still(run: Finished) -> bool:
-    """Whether its steps left every weight as it was: such runs match whatever makes the others
-    differ. (A script of which that is so without pins is refused before; an unrecorded run does not
-    look.)
+    """Whether its steps left every weight unchanged: such runs match whatever makes the others
+    differ.
+
+    (A script that behaves like this without pins is refused earlier; an unrecorded run is not
+    checked.)
     """
     measures = run.trace.measures if run.trace else Measures()
     return bool(measures.steps) and measures.moved is False
@@ -208,12 +215,11 @@ def repeated(
     runs: Sequence[Finished] = (),
     level: float = SIGNIFICANT,
 ) -> Experiment[list[Finished]]:
-    """Runs of the condition, a pair at a time, until enough of the pairs differ, or ``most`` are
-    there.
+    """Run the condition, a pair at a time, until enough of the pairs differ, or there are ``most``.
 
-    Enough are two of two, or so many that as many pairs of another condition, if they match, make
-    it no luck at ``level``. ``runs`` are whole pairs that are there already, ``first`` is the
-    number of the first that is not. A pair that cannot be compared ends it.
+    Enough are two of two, or so many that chance is excluded at ``level`` if as many pairs of
+    another condition match. ``runs`` are whole pairs that exist already, ``first`` is the number of
+    the first new one. A pair that cannot be compared ends it.
     """
     done, number = list(runs), first
     comparing = _remembered(comparing)
@@ -229,7 +235,7 @@ def repeated(
 def further(
     condition: Condition, runs: Sequence[Finished], pairs: int
 ) -> Experiment[list[Finished]]:
-    """``runs``, whole pairs from the first on, and so many pairs more."""
+    """Return ``runs``, whole pairs from the first on, followed by this many more pairs."""
     first = len(runs) // 2
     trials = [trial for number in range(first, first + pairs) for trial in pair(condition, number)]
     found: Found = yield trials
@@ -237,8 +243,8 @@ def further(
 
 
 def _remembered(comparing: Comparing) -> Comparing:
-    """``comparing``, that compares two runs once: of runs that grow by a pair at a time, the most
-    are there already.
+    """Return ``comparing``, but comparing the same two runs only once: when runs grow by a pair at
+    a time, most comparisons repeat.
     """
     known: dict[tuple[int, int], Comparison] = {}
 
@@ -259,8 +265,8 @@ def _enough(repeats: Repeats, level: float) -> bool:
 def matches_for(
     repeats: Repeats, level: float = SIGNIFICANT, most: int = MOST_MATCHES
 ) -> int | None:
-    """How many matching pairs of another condition make it no luck that so many differ here; None:
-    over ``most``.
+    """Return how many matching pairs of another condition exclude that the differing pairs here are
+    chance; None: more than ``most``.
     """
     needed = matches_needed(repeats.differing, repeats.pairs, level)
     return needed if needed is not None and needed <= most else None

@@ -1,30 +1,30 @@
-"""A smallest set of pins that makes runs agree, by QuickXplain.
+"""Finds a smallest set of pins with which runs match, by QuickXplain.
 
 Junker, "QuickXplain: preferred explanations and relaxations for over-constrained problems" (AAAI
-2004): a minimal subset in at most 2k(1 + log2(n/k)) questions, for k pins needed among n, and of
-several the one that prefers pins that come earlier. A question is an experiment of its own, so the
-search is a generator as every experiment is.
+2004): it finds a minimal subset in at most 2k(1 + log2(n/k)) questions, if k of n pins are needed;
+of several such subsets it prefers the one with pins that come earlier. A question is itself an
+experiment, so the search is a generator like every experiment.
 """
 
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 Pins = tuple[str, ...]
-#: Whether runs agree with these pins held.
+#: Whether runs match with these pins.
 Question = Callable[[Pins], Generator[Any, Any, bool]]
 
 
 def smallest(matches: Question, pins: Sequence[str]) -> Generator[Any, Any, Pins]:
-    """A minimal subset of ``pins`` with which runs agree; with all of them they do, with none they
-    do not.
+    """Return a minimal subset of ``pins`` with which runs match. With all of them they match, with
+    none they differ.
     """
     found = yield from _needed(matches, (), False, tuple(pins))
     return tuple(pin for pin in pins if pin in found)
 
 
 def _needed(matches: Question, pinned: Pins, grown: bool, rest: Pins) -> Generator[Any, Any, Pins]:
-    """What of ``rest`` is needed besides ``pinned``. ``grown``: ``pinned`` has more than where it
-    was last asked about.
+    """Return the pins of ``rest`` that are needed in addition to ``pinned``. ``grown``: ``pinned``
+    has more pins than at the last question about it.
     """
     if grown and (yield from matches(pinned)):
         return ()

@@ -1,4 +1,4 @@
-"""One ``detaudit run``: the interpreter is asked who it is, then the investigation runs over a
+"""One ``detaudit run``: asks the interpreter for its facts, then runs the investigation over a
 runner.
 """
 
@@ -52,15 +52,15 @@ from detaudit.machine import variables as environment
 from detaudit.registry import base
 
 INTERRUPTED = "interrupted"
-MOST_NAMES = 50  # of files that runs have written
-SEARCHED = 70  # runs, about, of a program whose cause is searched
-#: Signals that a batch system or the kernel sends, and not the script.
+MOST_NAMES = 50  # files written by runs
+SEARCHED = 70  # approximate number of runs if the cause is searched for
+#: Signals that a batch system or the kernel sends, not the script.
 FROM_OUTSIDE = ("SIGINT", "SIGHUP", "SIGTERM", "SIGKILL")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; it stands in the report."""
+    """The user's options, which are in the report."""
 
     python: str
     backend: str | None = None
@@ -83,9 +83,7 @@ class Options:
 
 
 def stop(given: str | None) -> str | None:
-    """``--stop-after``, checked: a number of steps, or of seconds with an ``s``. Raises
-    UsageError.
-    """
+    """Check ``--stop-after``: a number of steps, or of seconds with an ``s``. Raises UsageError."""
     if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
         raise UsageError(
             f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
@@ -100,17 +98,16 @@ def run(
     resume: str | None = None,
     reports: Collection[Path] = (),
 ) -> RunAudit:
-    """Investigate the program. An interruption gives what had been found, saved for ``resume``.
+    """Investigate the program. If interrupted, return the findings so far, saved for ``resume``.
 
-    Raises UsageError and EnvironmentUnusable.
-    ``reports`` are files that will be written for the user: below the program's folder, they are
-    not the program's.
+    Raises UsageError and EnvironmentUnusable. ``reports`` are files that will be written for the
+    user; if they are below the program's folder, they do not belong to the program.
     """
     with session(emit, resume, SHORT) as work:
         audit = _Run(program, options, work, reports).audit()
         whole = not audit.interrupted and audit.failure is None and audit.resume is None
         if options.keep is not None and whole:
-            # Nothing goes on from there, and it has a digest of every variable
+            # It is not resumed, and contains a digest of every variable
             (work.folder.path / resume_file.FILE).unlink(missing_ok=True)
             problem = _keep(work.folder, Path(options.keep).absolute())
             if problem:
@@ -120,14 +117,14 @@ def run(
 
 
 def _keep(work: Workspace, keep: Path) -> str:
-    """Move what an audit has recorded to ``keep``, which may lie on another file system. Why that
-    failed, and where it lies then; else nothing.
+    """Move the traces of an audit to ``keep``, which may be on another file system. Return why that
+    failed, and where they are then; else an empty string.
     """
     try:
         keep.mkdir(mode=0o700, parents=True, exist_ok=True)
         keep.chmod(0o700)
         for path in sorted(work.path.iterdir()):
-            # What is saved for --resume has a digest of every variable: nobody asked to keep it
+            # The file for --resume contains a digest of every variable, and nobody asked to keep it
             if path.name not in (claims.LOCK, resume_file.FILE):
                 shutil.move(path, keep / path.name)
     except OSError as error:
@@ -140,16 +137,16 @@ def _keep(work: Workspace, keep: Path) -> str:
 
 
 class _Run:
-    """One run of the command while it is being done."""
+    """One execution of the command."""
 
     def __init__(
         self, program: Program, options: Options, work: Session, reports: Collection[Path]
     ) -> None:
         self.program, self.options, self.session, self.emit = program, options, work, work.emit
         self.reports = [Path(os.path.realpath(path)) for path in reports]
-        #: As Keras chooses it, where the script does not; what it took is seen in its runs.
+        #: Keras' own choice, if the script makes none; the runs show which backend the script used.
         self.backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
-        # Two trainings at a time may not find room on one card.
+        # Two trainings at a time may not fit on one card.
         self.jobs = options.jobs or (1 if work.on_gpu(options.device) else default_jobs())
         self.so_far: list[RunAudit] = []
         self.written: set[str] = set()
@@ -206,7 +203,7 @@ class _Run:
         )
 
     def _go_on(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
-        """Take up what a saved audit of the same program has run."""
+        """Continue with the runs of a saved audit of the same program."""
         options, program = self.options, self.program
         command = [program.title, str(program.cwd), str(program.root), *program.arguments]
         whole = "\0".join(command).encode("utf-8", "surrogateescape")
@@ -214,7 +211,7 @@ class _Run:
             hello,
             options.seed,
             "run",
-            # A digest: arguments may hold secrets.
+            # A digest, because arguments may contain secrets.
             arguments=hashlib.sha256(whole).hexdigest(),
             options={
                 "--backend": options.backend,
@@ -236,9 +233,10 @@ class _Run:
         return path in self.reports or path.is_relative_to(self.session.folder.path)
 
     def _remove_begun(self) -> None:
-        """Runs that had begun, and are not taken up, go: their numbers are given again.
+        """Remove the folders of runs that had begun and are not continued: their numbers are used
+        again.
 
-        Nothing names them any more: an interruption here takes away nothing that is saved.
+        Nothing refers to them, so an interruption here loses nothing that is saved.
         """
         finished = self.runner.finished.values()
         folders = {run.trace.folder for run in finished if run.trace is not None}
@@ -247,7 +245,7 @@ class _Run:
                 tree.remove(path)
 
     def _investigated(self, blank: RunAudit) -> RunAudit:
-        """What the investigation showed, or what was known when it ended early."""
+        """Return the findings of the investigation, or what was known when it ended early."""
         known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
         self.so_far.append(blank)
         case = Case(
@@ -280,10 +278,10 @@ class _Run:
         return audit if audit is not None else _cut(self.so_far[-1], why)
 
     def _found(self, case: Case, blank: RunAudit) -> RunAudit | None:
-        """What the investigation finds; None where the budget is spent before.
+        """Return the findings of the investigation; None if the budget is spent before.
 
-        A resumed one may ask for a run that begins from what is no longer kept. Then that is made
-        once more, and so is what depends on it.
+        A resumed investigation may request a run that starts with a state that is no longer kept.
+        Then that state is created again, and so is everything that depends on it.
         """
         try:
             return self.session.ask(self._noting(investigate(case, blank)))
@@ -297,7 +295,7 @@ class _Run:
         return self.session.ask(self._noting(investigate(case, blank)))
 
     def _noting(self, investigation: Investigation) -> Investigation:
-        """The investigation, with what the runs that it is given have written noted."""
+        """Run the investigation, and note the files that its runs wrote."""
         try:
             wanted = next(investigation)
             while True:
@@ -377,11 +375,11 @@ class _Run:
         )
 
     def _most_runs(self) -> int:
-        """About how many runs may come."""
+        """Return approximately how many runs there may be."""
         return SEARCHED if self.options.search else 2 * (self.options.pairs or 3)
 
     def _environment(self) -> dict[str, str]:
-        """The user's own: it is their program that is run."""
+        """Return the user's own environment, because the user's program is run."""
         own = dict(os.environ)
         if self.options.device == "cpu":
             own["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -407,22 +405,22 @@ class _Run:
     def _pins(self) -> tuple[str, ...]:
         pins = list(sources.SCRIPT_PINS)
         if os.environ.get("PYTHONHASHSEED", "random") != "random":
-            pins.remove("hash-seed")  # the user's own environment holds it
+            pins.remove("hash-seed")  # the user's own environment pins it
         return tuple(pins)
 
     def _alone(self) -> None:
-        """Trials that write where others read must not run side by side."""
+        """Do not run trials side by side if some write where others read."""
         self.runner.limits = replace(self.runner.limits, jobs=1)
 
 
 def _is_its_own(outcome: Outcome) -> bool:
-    """Whether a run ended by the script's own doing: another run might end otherwise."""
+    """Whether the script itself ended the run; otherwise another run might end differently."""
     ended = outcome.kind in (COMPLETED, FAILED, CRASHED)
     return ended and not any(name in outcome.reason for name in FROM_OUTSIDE)
 
 
 def _cut(so_far: RunAudit, why: str) -> RunAudit:
-    """What was known when the investigation ended before its end."""
+    """Return what was known when the investigation ended early."""
     if so_far.reproducible is None:
         return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
     if so_far.fix is not None or so_far.no_fix_reason:
@@ -436,8 +434,8 @@ def _cut(so_far: RunAudit, why: str) -> RunAudit:
 
 
 def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
-    """Sentences on settings that do nothing, in the environment and in the script, and on processes
-    not watched.
+    """Return sentences on settings that do nothing, in the environment and in the script, and on
+    processes that were not recorded.
     """
     unpinned = [
         run.trace for run in trials if run.trace is not None and not run.trial.condition.pins
@@ -460,7 +458,7 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
 
 
 def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
-    """A sentence on Python processes that the script starts, where it starts some."""
+    """Return a sentence on Python processes that the script starts, if it starts any."""
     traces = [trial.trace for trial in trials if trial.trace is not None]
     most = max((trace.other_processes() for trace in traces), default=0)
     if not most:
@@ -473,18 +471,18 @@ def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
 
 
 def _printed(trials: Sequence[Finished]) -> str:
-    """What the first run wrote to its standard output, at most a megabyte of it."""
+    """Return what the first run wrote to its standard output, at most a megabyte of it."""
     first = trials[0].trace if trials else None
     return first.stdout(1_000_000).decode("utf-8", "replace") if first is not None else ""
 
 
 def _forecast(options: Options) -> Forecast:
-    """How often the program will run, before the first run."""
+    """Report how often the program will run, before the first run."""
     return Forecast.of(options.pairs or PAIRS[0][1], options.search, options.cost is not False)
 
 
 def _announced(choice: Choice, program: Program) -> str:
-    """What becomes of the user's folder, before the first run."""
+    """Report how the user's folder is protected, before the first run."""
     kind, root = choice.sandbox.kind, program.root
     if kind == OVERLAY:
         return "Each run sees its folder through an overlay: what it writes there is discarded."

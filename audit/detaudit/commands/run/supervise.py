@@ -1,11 +1,10 @@
-"""One run of a user's script, looked after by a process of ours.
+"""Supervises one run of a user's script, in a separate process: ``python -m
+detaudit.commands.run.supervise FOLDER LIFELINE``.
 
-``python -m detaudit.commands.run.supervise FOLDER LIFELINE``. How to start the script is on its
-standard input.
-
-It starts the script in a process group of its own, ends it when its time is over or the engine is
-gone (the end of the inherited pipe), collects what it left behind, and says in ``exit.json`` how it
-ended. The script itself has no thread, no signal handler and no pipe of ours in it.
+Its standard input says how to start the script. It starts the script in a new process group, ends
+it when its time is over or the engine is gone (the inherited pipe ends), collects the processes
+that the script left behind, and writes to ``exit.json`` how the script ended. The script itself
+contains no thread, no signal handler and no pipe of ours.
 """
 
 import contextlib
@@ -27,10 +26,10 @@ from detaudit.core.files import write_json
 from detaudit.execution.processes import adopt_orphans, die_with_parent, end_group, end_orphans
 from detaudit.execution.sandbox import mounts
 
-#: In a trial's folder: how the script was started, as far as that is nobody's secret.
+#: In a trial's folder: how the script was started, without secrets.
 LAUNCH_FILE = "launch.json"
-OUR_FAULT = 70  # the exit status of a run that failed by a fault of ours
-#: Burns until its input ends, which it does when this process is gone, however that died.
+OUR_FAULT = 70  # the exit status of a run that failed because of detaudit
+#: Uses a core until its input ends, which happens when this process is gone, for whatever reason.
 BURN = "import select\nwhile not select.select([0], [], [], 0)[0]: pass"
 _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 
@@ -38,8 +37,8 @@ _NO_RANDOMISATION = 0x0040000  # ADDR_NO_RANDOMIZE of <linux/personality.h>
 def main(folder: Path, lifeline: int) -> int:
     launch = json.load(sys.stdin.buffer)
     adopt_orphans()
-    # Batch systems send it to every process; this one must outlive the script. A handler, for what
-    # is ignored is ignored by the script as well.
+    # Batch systems send it to every process; this one must outlive the script. A handler is needed,
+    # because the script would inherit an ignored signal as ignored.
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     # Nobody ever writes: the engine is gone
@@ -67,7 +66,7 @@ def main(folder: Path, lifeline: int) -> int:
 
 @contextlib.contextmanager
 def burning(count: int) -> Iterator[None]:
-    """Keep so many processes busy meanwhile."""
+    """Keep ``count`` cores busy while the block runs."""
     with contextlib.ExitStack() as gone:
         for _ in range(count):
             burner = gone.enter_context(
@@ -79,7 +78,7 @@ def burning(count: int) -> Iterator[None]:
 
 def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
     def prepare() -> None:
-        """In the child, before it becomes the program."""
+        """Runs in the child before it becomes the program."""
         if launch["fixed_addresses"]:
             fix_addresses()
         if launch["mounts"] is not None:
@@ -97,7 +96,7 @@ def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
                     f"no sandbox: {error.strerror or error}\n", encoding="utf-8"
                 )
                 os._exit(OUR_FAULT)
-        # last: what changes a process's rights takes it back
+        # last: a change of the process's rights resets it
         die_with_parent()
 
     with (
@@ -117,7 +116,7 @@ def _start(folder: Path, launch: dict[str, Any]) -> subprocess.Popen:
 
 
 def fix_addresses() -> None:
-    """Ask for a process without address space layout randomisation, which not every container
+    """Request a process without address space layout randomization, which not every container
     allows.
     """
     with contextlib.suppress(OSError, AttributeError):
@@ -125,7 +124,7 @@ def fix_addresses() -> None:
 
 
 def _wait(script: subprocess.Popen, lifeline: int, deadline: float) -> bool:
-    """Wait until the script has ended, without collecting it; whether its time was over."""
+    """Wait until the script has ended, without collecting it; return whether its time was over."""
     while True:
         if os.waitid(os.P_PID, script.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return False

@@ -1,15 +1,15 @@
-"""Experiment trackers and uploads: offline in trials, by their own variables, unless the user lets
-them upload.
+"""Experiment trackers and uploads: offline in trials, by their own variables, unless the user
+allows uploads.
 
 The variables are those that each library reads: WANDB_MODE (W&B), MLFLOW_TRACKING_URI (MLflow),
-HF_HUB_OFFLINE (Hugging Face Hub, which then loads from its cache alone), COMET_START_ONLINE
+HF_HUB_OFFLINE (Hugging Face Hub, which then loads only from its cache), COMET_START_ONLINE
 (``comet_ml.start``) and CLEARML_OFFLINE_MODE (ClearML).
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-#: By the module that a script imports: the library's name and the variable that keeps it offline.
+#: By the module that a script imports: the library's name, and the variable that keeps it offline.
 OFFLINE = {
     "wandb": ("Weights & Biases", "WANDB_MODE", "offline"),
     "mlflow": ("MLflow", "MLFLOW_TRACKING_URI", "{folder}"),
@@ -19,7 +19,7 @@ OFFLINE = {
 }
 
 
-#: Values of the user's own under which a tracker is as quiet.
+#: The user's own values that keep a tracker offline too.
 QUIET = {
     "WANDB_MODE": ("disabled", "dryrun", "offline"),
     "HF_HUB_OFFLINE": ("1", "ON", "YES", "TRUE"),
@@ -27,8 +27,8 @@ QUIET = {
 
 
 def variables(folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """What is set in a trial; what MLflow keeps goes to ``folder``. What keeps a tracker quiet
-    already stays.
+    """Return the variables to set in a trial; MLflow's files go to ``folder``. Variables that
+    already keep a tracker offline are unchanged.
     """
     return {
         name: value.format(folder=folder.as_uri())
@@ -38,7 +38,7 @@ def variables(folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def notes(imported: Iterable[str]) -> tuple[str, ...]:
-    """A sentence for each tracker that the script has imported."""
+    """Return a sentence for each tracker that the script has imported."""
     return tuple(
         f"{OFFLINE[module][0]} was kept offline ({OFFLINE[module][1]}); --online lets it upload"
         for module in sorted(imported)

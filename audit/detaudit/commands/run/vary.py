@@ -1,4 +1,4 @@
-"""What another machine may have otherwise: does the result rest on it?"""
+"""Varies the settings that another machine may have: does the result depend on them?"""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -13,8 +13,10 @@ from detaudit.core.counting import matches_needed
 from detaudit.core.divergence import Divergence, Incomparable, Match
 from detaudit.core.experiment import Finished
 
-AGAIN = 4  # further runs under a variation of which one run differed
-LEVEL = 0.01  # of significance: several variations are tried, and one is picked because it differed
+AGAIN = 4  # further runs under a variation, after one of its runs differed
+# Significance level: several variations are tried, and one is picked because it differed
+LEVEL = 0.01
+)
 
 
 def _hash_seed(unpinned: Condition) -> Condition:
@@ -50,12 +52,12 @@ VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
 def vary(
     case: Case, runs: Sequence[Finished], comparing: Comparing = compare_runs
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Varied, ...], list[Finished]]]:
-    """What became of runs under each variation, and all runs of the script as it is: ``runs``, and
-    perhaps more.
+    """Run under each variation. Return the results, and all runs of the unchanged script: ``runs``,
+    and perhaps more.
 
     ``runs`` are pairs that match. A variation whose run differs is tried again: the result is said
-    to depend on it only where its runs differ from those of the script as it is, and these match
-    each other, so often that it is no luck. It ends where runs of the script as it is are seen to
+    to depend on it only if its runs differ from those of the unchanged script, and these match each
+    other, often enough to exclude chance. It ends if runs of the unchanged script are found to
     differ.
     """
     trials = {source: Trial(change(case.unpinned), 1) for source, _, change in VARIATIONS}
@@ -83,8 +85,8 @@ def vary(
 def _repeated(
     case: Case, runs: Sequence[Finished], varied: Varied, condition: Condition, comparing: Comparing
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Varied, list[Finished]]]:
-    """``varied``, if further runs under its ``condition`` differ too; else what they show; and the
-    runs as it is.
+    """Return ``varied`` if further runs under its ``condition`` differ too, else what they show;
+    and the runs of the unchanged script.
     """
     trials = [Trial(condition, number) for number in range(2, 2 + AGAIN)]
     found = yield trials

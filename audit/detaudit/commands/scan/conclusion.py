@@ -1,4 +1,4 @@
-"""From what was found to the outcome and the exit code of an audit
+"""Derives the outcome and the exit code of a scan from its findings
 (docs/reference/exit-codes.md).
 """
 
@@ -8,8 +8,8 @@ from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, SKIPPED, VARIES
 
 
 def conclude(audit: Audit) -> Conclusion:
-    """0 nothing broken, 1 something is (with ``strict`` also needs-pin or varies), 3 not decided,
-    130 interrupted. 1 wins over 3.
+    """Return 0 if nothing is broken, 1 if something is (with ``strict`` also needs-pin or varies),
+    3 if undecided, 130 if interrupted. 1 wins over 3.
     """
     broken = broken_by(audit)
     if broken:
@@ -31,7 +31,7 @@ def conclude(audit: Audit) -> Conclusion:
 
 
 def broken_by(audit: Audit) -> str | None:
-    """What is broken, or None."""
+    """Return what is broken, or None."""
     if audit.control and audit.control.differing:
         models = ", ".join(one.condition.model for one in audit.control.differing)
         return f"control runs differ on {models}, although everything is pinned"
@@ -40,7 +40,7 @@ def broken_by(audit: Audit) -> str | None:
 
 
 def undecided_by(audit: Audit) -> str | None:
-    """Why the audit is not decided, or None."""
+    """Return why the audit is not decided, or None."""
     if audit.control is None:
         return "the control was not run"
     if audit.control.undecided:
@@ -60,8 +60,8 @@ def undecided_by(audit: Audit) -> str | None:
 
 
 def _recipe_undecided(audit: Audit) -> str | None:
-    """Why no recipe can be vouched for though one was looked for, or None. That none holds is an
-    answer.
+    """Return why no recipe is verified although one was searched for, or None. "No recipe works" is
+    an answer.
     """
     if audit.recipe is not None:
         return (

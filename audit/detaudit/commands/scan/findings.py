@@ -1,4 +1,4 @@
-"""What an audit found, as values: the report is built from these and from nothing else."""
+"""The findings of a scan, as values. The report is built from these alone."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from detaudit.core.verdict import Count, Verdict
 
 @dataclass(frozen=True)
 class Control:
-    """Everything pinned against everything pinned: one tally a model."""
+    """Runs with everything pinned: one tally per model."""
 
     tallies: tuple[Tally, ...]
 
@@ -33,9 +33,9 @@ class Control:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the matrix source x component: does this generator decide this component?
+    """One cell of the matrix: does this generator decide this component?
 
-    ``decides`` is None where the pair could not be compared, with the reason.
+    ``decides`` is None if the pair could not be compared, with the reason.
     """
 
     component: str
@@ -47,11 +47,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Rung:
-    """One recipe of the ladder, tried on every tiny model.
+    """One recipe of the ladder, tried on every tiny model. ``works`` is None if it could not be
+    decided.
 
-    ``works`` is None where it could not be decided. ``cost`` is the ratio of the median step time
-    to that of no recipe at all, with its least and greatest value over the alternations; None where
-    not measured. ``changes`` are sentences on what the recipe changes besides.
+    ``cost`` is the median step time with the recipe divided by that without, with the smallest and
+    the largest of these ratios; None if not measured. ``changes`` are sentences on what else the
+    recipe changes.
     """
 
     id: str
@@ -69,13 +70,13 @@ class Rung:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The weakest rung that holds, as lines to paste.
+    """The weakest rung that works, as lines to paste.
 
-    ``verified`` is True only after the printed lines themselves, in a script of their own, gave the
-    same bits in every pair of fresh processes, False after a pair that differs; None: it could not
-    be tried. ``runs`` is the number of processes, ``counts`` what their pairs showed on each model.
-    ``excluded_rate`` is the rate of differing pairs above which they exclude it at 95 %, where all
-    match.
+    ``verified`` is True only if the printed lines themselves were run, in a separate script, and
+    every pair of fresh processes gave the same bits; False if a pair differs; None if it could not
+    be tried. ``runs`` is the number of processes, ``counts`` the results of their pairs on each
+    model. ``excluded_rate``: the pairs, if all match, exclude at 95 % that more than this share of
+    pairs differ.
     """
 
     rung: str
@@ -90,11 +91,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Placebo:
-    """A setting that people rely on, against the real one. ``does_nothing`` None: could not be
-    shown.
+    """A setting that people rely on, compared with the real one. ``does_nothing`` is None if it
+    could not be shown.
 
-    ``set_in_environment`` is True where the user's own environment has it: then it is also a
-    warning.
+    ``set_in_environment`` is True if the user's own environment sets it: then it is also a warning.
     """
 
     id: str
@@ -108,7 +108,7 @@ class Placebo:
 
 @dataclass(frozen=True)
 class Level:
-    """One level of reach. ``matches`` None: not tried, with the reason."""
+    """One level of reach. ``matches`` is None if it was not tried, with the reason."""
 
     id: str
     title: str
@@ -120,11 +120,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Audit:
-    """Everything that one scan found.
+    """All findings of one scan. ``machine`` and ``environment`` are allow-listed facts.
 
-    ``machine`` and ``environment`` are allow-listed facts. ``options`` are the command's own, so
-    that the audit can be replayed. ``requested`` are ids that the user named with ``--only``,
-    ``untried_sources`` those of sources that a deeper scan would try here.
+    ``options`` are the command's own, so that the audit can be repeated. ``requested`` are the ids
+    that the user named with ``--only``, ``untried_sources`` the ids of sources that only a deeper
+    scan would try here.
     """
 
     options: dict[str, Any]

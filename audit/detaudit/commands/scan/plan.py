@@ -1,4 +1,4 @@
-"""What a scan is going to do: which sources, how many pairs, and how long that should take."""
+"""The plan of a scan: which sources, how many pairs, and how long that should take."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ QUICK, DEFAULT, FULL = "quick", "default", "full"
 #: Models on which a quick scan climbs the ladder.
 QUICK_MODELS = ("mlp", "text")
 
-#: In a quick scan a source is tried on so many of its models and settings, the most telling first,
-#: and on its advised pin.
+#: A quick scan tries a source on this many of its models and settings, the most informative first,
+#: and with its recommended pin.
 QUICK_UNPIN, QUICK_COMPARE, QUICK_SETTINGS = 1, 2, 2
 
 #: Pairs of each condition; races take more (``experiments.unpin.RACE_PAIRS``).
@@ -34,10 +34,8 @@ PROOF_SECONDS = 19.0
 
 @dataclass(frozen=True)
 class Plan:
-    """``requested`` are the ids that the user named: one of them that cannot be tried leaves the
-    audit undecided.
-
-    ``untried`` are the sources that this depth leaves out.
+    """``requested`` are the ids that the user named: if one of them cannot be tried, the audit is
+    undecided. ``untried`` are the sources that this depth omits.
     """
 
     depth: str
@@ -59,25 +57,25 @@ class Plan:
 
     @property
     def proof_pairs(self) -> int:
-        """In how many pairs of fresh processes the recipe's own lines are tried."""
+        """The number of pairs of fresh processes in which the recipe's own lines are tried."""
         return PROOF_PAIRS[self.depth] if self.ladder else 0
 
     @property
     def runs_alone(self) -> int:
-        """The runs of the recipe's proof and cost, where nothing fails."""
+        """The number of runs of the recipe's proof and cost, if nothing fails."""
         return 2 * self.proof_pairs + COST_RUNS if self.proof_pairs else 0
 
     @property
     def seconds_alone(self) -> float:
-        """A rough expectation for what runs with nothing beside it: the recipe's proof and cost."""
+        """A rough forecast for what runs with nothing beside it: the recipe's proof and cost."""
         return COST_SECONDS + self.proof_pairs * PROOF_SECONDS if self.proof_pairs else 0.0
 
 
 def choose(
     backend: str, depth: str, only: Sequence[str], skip: Sequence[str], pairs: int | None
 ) -> Plan:
-    """The plan for a scan. Raises UsageError for an id that no source has, with the nearest right
-    one.
+    """Return the plan of a scan. Raises UsageError for an id that no source has, with the nearest
+    valid one.
     """
     known = base.known_sources(backend)
     for name in (*only, *skip):
@@ -114,7 +112,7 @@ def choose(
 
 
 def narrowed(source: Source) -> Source:
-    """The source as a quick scan tries it."""
+    """Return the source as a quick scan tries it."""
     plan = source.experiment
     if isinstance(plan, Compare):
         return source._replace(
@@ -127,12 +125,12 @@ def narrowed(source: Source) -> Source:
 
 
 def _named(source: Source, names: Sequence[str]) -> bool:
-    """``third-party`` names every ``third-party:NAME``."""
+    """Return the sources of an id: ``third-party`` names every ``third-party:NAME``."""
     return source.id in names or source.id.partition(":")[0] in names
 
 
 def check_id(name: str, known: Mapping[str, Source]) -> None:
-    """Raise UsageError where no source has this id, and offer the nearest."""
+    """Raise UsageError if no source has this id, and suggest the nearest."""
     ids = {*known, *(one.partition(":")[0] for one in known)}
     if name in ids:
         return

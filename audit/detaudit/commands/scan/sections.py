@@ -27,8 +27,8 @@ from detaudit.registry.availability import lacking, missing_flags
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a scan, begun; each finds what its type says. None is one that the plan leaves
-    out.
+    """The parts of a scan, started; each finds what its type says. None: the plan omits this
+    part.
     """
 
     control: Asking[Control]
@@ -39,7 +39,7 @@ class Parts:
     reach: Asking[tuple[Level, ...]] | None = None
 
     def after_control(self) -> tuple[Asking, ...]:
-        """All but the control, the longest first."""
+        """Return all parts but the control, the longest first."""
         parts = (self.ladder, *self.sources.values(), self.matrix, *self.placebos, self.reach)
         return tuple(part for part in parts if part is not None)
 
@@ -47,10 +47,8 @@ class Parts:
 def parts_of(
     plan: Plan, base: Condition, inherited: Mapping[str, str], facts: Mapping[str, Any], gpus: int
 ) -> Parts:
-    """Every part of the scan.
-
-    ``inherited`` is the user's own environment, ``facts`` what the interpreter said of itself and,
-    where it is known, ``cpu_flags``.
+    """Return every part of the scan. ``inherited`` is the user's own environment, ``facts`` are
+    those that the interpreter reported, with ``cpu_flags`` if they are known.
     """
     known, sources = bases.known_pins(base.backend), bases.known_sources(base.backend)
     parts = Parts(
@@ -80,7 +78,7 @@ def parts_of(
 
 
 def _length(source: Source) -> int:
-    """How much work a source is, roughly: for the order only."""
+    """Return roughly how much work a source is: only for the order."""
     plan = source.experiment
     arms = len(plan.settings) if isinstance(plan, Compare) else 1 + len(plan.pins or source.pins)
     return len(plan.models) * arms * (5 if plan.race else 2)
@@ -95,7 +93,7 @@ def of_source(
     gpus: int,
     pairs: int,
 ) -> Experiment[Verdict]:
-    """The experiment of one source, or its verdict at once where it cannot be tried here."""
+    """Return the experiment on one source, or its verdict at once if it cannot be tried here."""
     reason = lacking(source, facts, gpus)
     if reason:
         return _settled(Verdict(source.id, SKIPPED, reason))
@@ -110,8 +108,8 @@ def of_source(
 
 
 def _with_your_own(plan: Compare, inherited: Mapping[str, str]) -> tuple[Setting, ...]:
-    """The declared settings, and the user's own values of the variables that they set, where these
-    are others.
+    """Return the declared settings, and the user's own values of the variables that they set, if
+    these are different.
     """
     names = {name for setting in plan.settings for name in setting.environment}
     own = {name: inherited[name] for name in sorted(names) if name in inherited}
@@ -124,6 +122,6 @@ def _with_your_own(plan: Compare, inherited: Mapping[str, str]) -> tuple[Setting
 
 
 def _settled(finding: Finding) -> Experiment[Finding]:
-    """An experiment that needs no trial."""
+    """Return an experiment that needs no trial."""
     return finding
-    yield  # a generator, as every experiment
+    yield  # a generator, like every experiment

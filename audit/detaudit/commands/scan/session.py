@@ -1,4 +1,6 @@
-"""A scan: control first, then every source by experiment, then what can only be measured alone."""
+"""A scan: the control first, then every source by experiment, then what can only be measured
+alone.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +29,7 @@ _Row = TypeVar("_Row")
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; it stands in the report, so that an audit can be replayed."""
+    """The user's options, which are in the report, so that an audit can be repeated."""
 
     python: str
     backend: str | None = None
@@ -47,10 +49,9 @@ class Options:
 
 
 def scan(options: Options, emit: Emit) -> Audit:
-    """Audit the machine and the interpreter under test.
+    """Audit the machine and the interpreter under test. Raises UsageError and EnvironmentUnusable.
 
-    Raises UsageError and EnvironmentUnusable. An interruption gives an audit of what had been
-    found, saved for ``--resume``.
+    If interrupted, returns an audit with the findings so far, saved for ``--resume``.
     """
     backend = interpreter.choose(options.backend, interpreter.ask(options.python).facts)
     options = replace(options, backend=backend)
@@ -60,8 +61,8 @@ def scan(options: Options, emit: Emit) -> Audit:
 
 
 class _Scan:
-    """One scan while it is being done. ``ladder`` and ``recipe`` are what the proof and the cost
-    have made of what the parts found.
+    """One execution of a scan. ``ladder`` and ``recipe`` are the findings of the parts, updated by
+    the proof and the cost.
     """
 
     def __init__(self, options: Options, backend: str, chosen: Plan, work: Session) -> None:
@@ -93,15 +94,15 @@ class _Scan:
         self.base = base.base_condition(self.backend, options.device, options.seed, on_gpu=on_gpu)
 
     def _count_gpus(self) -> int:
-        """How many GPUs can be used. Raises EnvironmentUnusable where one is wanted and none is
-        there.
+        """Return how many GPUs can be used. Raises EnvironmentUnusable if one is requested and
+        there is none.
         """
         self.emit(Phase("Looking for a GPU"))
         there = self.session.has_gpu(self.base, self.options.device == "gpu")
         return max(1, gpu.count(self.session.gpus)) if there else 0
 
     def _attribute(self, hello: Hello, gpus: int) -> None:
-        """Control, and only where it holds everything else."""
+        """Run the control, and everything else only if the control matches."""
         facts = {**hello.facts, "cpu_flags": system.read().processor.flags}
         self.untried = tuple(
             source.id for source in self.plan.untried if lacking(source, facts, gpus) is None
@@ -132,7 +133,7 @@ class _Scan:
         self.runner.run(parts, settled)
 
     def _measure_alone(self) -> None:
-        """The recipe's proof and its price: with nothing of ours running beside them."""
+        """Run the recipe's proof and measure its cost, with nothing of ours running beside them."""
         if self.runner.ended_early:
             return
         done = len(self.runner.finished)
@@ -153,9 +154,10 @@ class _Scan:
         )
 
     def _proven(self) -> Rung | None:
-        """The weakest recipe whose own lines were not seen to differ. One pair that differs is
-        final for a recipe: then the next one is tried. None where the budget is spent before
-        that.
+        """Return the weakest recipe whose own lines gave no differing pair.
+
+        One differing pair is final for a recipe: then the next one is tried. None if the budget is
+        spent before that.
         """
         proof = None
         while (rung := weakest(self.ladder)) is not None:
@@ -181,16 +183,17 @@ class _Scan:
         return rung
 
     def _plain_environment(self) -> dict[str, str]:
-        """For the script that verifies a recipe: as every nest, without a condition's variables.
+        """Return the environment for the script that verifies a recipe: that of every nest, without
+        a condition's variables.
 
-        The ladder hides a GPU from the framework in the child; a plain script is not to meet one
+        The ladder hides a GPU from the framework in the child; a plain script must not find one
         either.
         """
         hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if self.options.device == "cpu" else {}
         return {**self.runner.base, **hidden}
 
     def _found(self) -> Audit:
-        """What the parts that were done have found."""
+        """Return the findings of the completed parts."""
         parts, options = self.parts, self.options
         blank = Audit(
             options=self._replayable(),
@@ -245,5 +248,5 @@ class _Scan:
 
 
 def _found_by(asking: Asking[tuple[_Row, ...]] | None) -> tuple[_Row, ...]:
-    """What a part of the scan has found; nothing where it was not asked, or not done."""
+    """Return the finding of a part of the scan; None if it was not requested, or not completed."""
     return asking.finding or () if asking is not None else ()

@@ -1,8 +1,8 @@
-"""The proof of a recipe: the very lines that are printed, in a script of their own, in pairs of
-fresh processes.
+"""The proof of a recipe: the printed lines themselves, in a separate script, in pairs of fresh
+processes.
 
 Nothing of detaudit runs in these processes: a plain script with the lines at its top trains every
-tiny model as a user would, with ``fit``, and prints a SHA-256 of each one's losses and weights.
+tiny model like a user, with ``fit``, and prints a SHA-256 of each model's losses and weights.
 """
 
 import subprocess
@@ -32,7 +32,7 @@ class _Ended:
 
 
 def script(lines: Sequence[str], backend: str, models: Sequence[str]) -> str:
-    """The recipe's lines, and a training of each of the ``models`` below them."""
+    """Return the recipe's lines, followed by a training of each of the ``models``."""
     text = TEMPLATE.read_text(encoding="utf-8").replace("(MODELS)", f"({', '.join(models)},)", 1)
     if backend in TF_KERAS:
         text = text.replace("import keras\n", "from tensorflow import keras\n", 1)
@@ -50,11 +50,12 @@ def verify(
     wanted: int,
     ended: Callable[[], None] = lambda: None,
 ) -> Recipe:
-    """Run the rung's lines in up to ``wanted`` pairs of fresh processes, one pair at a time; the
-    first that differs is the last. Verified where all match on all ``models``.
+    """Run the rung's lines in up to ``wanted`` pairs of fresh processes, one pair at a time, until
+    one differs.
 
-    ``environment`` is what the processes inherit; the rung's own variables are added. ``timeout``
-    is that of a pair. ``ended`` is called for every process that has ended.
+    The recipe is verified if all match on all ``models``. ``environment`` is what the processes
+    inherit; the rung's own variables are added. ``timeout`` is that of a pair. ``ended`` is called
+    for every process that has ended.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"recipe-{rung.id}.py"
@@ -71,7 +72,7 @@ def verify(
         ]
         if failed:
             reason = f"the script with these lines exited with status {failed[0].status}: {failed[0].last_words}"
-            # It has shown nothing, neither way
+            # It has shown nothing either way
             return _recipe(rung, None, len(pairs) + 1, models, (), reason)
         pairs.append(pair)
         left, right = pair
@@ -90,7 +91,7 @@ def _recipe(
     differing: Sequence[str],
     reason: str,
 ) -> Recipe:
-    """What ``pairs`` have shown; of those that differ the last one does."""
+    """Return what ``pairs`` have shown; only the last one may differ."""
     counts = (
         []
         if verified is None
@@ -108,7 +109,9 @@ def _recipe(
 def _run_pair(
     python: str, path: Path, environment: Mapping[str, str], timeout: float
 ) -> list[_Ended]:
-    """Side by side; their output goes to files, so that none can block on a full pipe."""
+    """Run two processes side by side; their output goes to files, so that neither can block on a
+    full pipe.
+    """
     started = []
     deadline = time.monotonic() + timeout
     try:

@@ -1,5 +1,5 @@
-"""A source with settings: does each setting repeat itself, and do the settings agree with each
-other?
+"""The experiment on a source with settings: do runs match within each setting, and between
+settings?
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Grouped:
-    """One model's settings: what each showed, and which gave the same bits."""
+    """The settings of one model: the result of each, and which gave the same bits."""
 
     model: str
     tried: tuple[Tried, ...]
@@ -42,7 +42,7 @@ class Grouped:
 def condition_of(
     source: Source, setting: Setting, model: str, base: Condition, known: Mapping[str, Pin]
 ) -> Condition:
-    """The base condition under one setting."""
+    """Return the base condition with one setting."""
     plan = source.experiment
     assert isinstance(plan, Compare)
     condition = base.without(setting.without, known)
@@ -67,9 +67,9 @@ def compare(
     wanted: int,
     settings: Sequence[Setting] = (),
 ) -> Experiment[Verdict]:
-    """The experiment: ``wanted`` pairs of every setting on every model, more for a race.
+    """Run ``wanted`` pairs of every setting on every model, more for a race.
 
-    ``settings`` replaces the declared ones (a user's own value is one of them).
+    ``settings`` replaces the declared ones (one of them may be a user's own value).
     """
     plan = source.experiment
     assert isinstance(plan, Compare)
@@ -110,7 +110,7 @@ def _grouped(
             if isinstance(same, Match):
                 group.append(one)
                 break
-            if isinstance(same, Incomparable):  # it belongs to no group, and is no group of its own
+            if isinstance(same, Incomparable):  # it belongs to no group, and forms none
                 problem = problem or same.reason
                 break
             divergence = divergence or same
@@ -125,8 +125,8 @@ def _same(
 ) -> Match | Divergence | Incomparable:
     """Whether two settings gave the same bits.
 
-    Two procedures (resumed or through) need not have the same steps, and under XLA less is observed
-    than without: there what they end on is compared.
+    Two procedures (resumed or not) need not have the same steps, and under XLA fewer observations
+    are made: in these cases their final values are compared.
     """
     assert a and b
     if plan.procedure:
@@ -140,7 +140,7 @@ def _same(
 
 
 def judge(source: Source, observed: list[Grouped]) -> Verdict:
-    """The verdict on a source with settings, from what every model showed."""
+    """Return the verdict on a source with settings, from the results of every model."""
     tried = [(one, model.model) for model in observed for one in model.tried]
     base = Verdict(
         source.id,
@@ -205,7 +205,7 @@ def _untried(reasons: list[str]) -> str:
 
 
 def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> Verdict:
-    """Some setting does not repeat itself: one that does, on the same model, is the pin."""
+    """The runs of some setting differ: a setting on the same model whose runs match is the pin."""
     unsteady = [model for model in observed if any(one.tally.differing for one in model.tried)]
     model = next(
         (model for model in unsteady if all(one.tally.differing for one in model.tried)),
@@ -254,8 +254,8 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
             reason=f"inconclusive: {names} on {short}: {counts}, "
             f"too few to distinguish the other settings from chance",
         )
-    # A setting may be a pin that it does not name (one thread); one whose runs differed is never
-    # advised.
+    # A setting may equal a pin that it does not name (one thread); one whose runs differed is never
+    # recommended.
     advised = next(
         (pin for one in steady for pin in one.setting.pins),
         next((pin.id for pin in source.pins for one in steady if _is_pin(pin, one.setting)), None),
@@ -269,7 +269,7 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
 
 
 def _is_pin(pin: Pin, setting: Setting) -> bool:
-    """Whether the setting has a value that the pin gives, and none that it gives otherwise."""
+    """Whether the setting has a value of the pin's, and no value that contradicts it."""
     given, chosen = (
         {**as_mapping(one.settings, NO_ORDERS), **one.environment} for one in (pin, setting)
     )

@@ -1,4 +1,4 @@
-"""Everything pinned against everything pinned: if that parts, no cause can be told from any
+"""The control: runs with everything pinned. If they differ, no cause can be distinguished from any
 other.
 """
 
@@ -12,7 +12,7 @@ from detaudit.core.tally import tally
 
 
 def control(base: Condition, models: Sequence[str], wanted: int) -> Experiment[Control]:
-    """``wanted`` pairs of the base condition on every model; every observation counts."""
+    """Run ``wanted`` pairs of the base condition on every model; every observation counts."""
     asked = {
         condition: pairs(condition, wanted)
         for condition in (replace(base, model=model) for model in models)

@@ -1,4 +1,6 @@
-"""What a recipe costs: step time against none, measured alone on the machine and in alternation."""
+"""The cost of a recipe: its step time compared with that of no recipe, measured alone on the
+machine and in alternation.
+"""
 
 from collections.abc import Sequence
 from statistics import median
@@ -9,7 +11,7 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Experiment, Finished
 
 ALTERNATIONS = 3
-#: Steps that build and compile the graph or warm caches: they are left out of the median.
+#: Steps that build and compile the graph, or warm caches; the median omits them.
 WARM_UP = 5
 EPOCHS = {"text": 30, "mlp": 20}
 
@@ -17,9 +19,10 @@ EPOCHS = {"text": 30, "mlp": 20}
 def cost(
     none: Condition, recipe: Condition, alternations: int = ALTERNATIONS
 ) -> Experiment[tuple[float, ...]]:
-    """The ratio of median step times, recipe to none, one an alternation.
+    """Return the ratios of median step times, recipe to none, one per alternation.
 
-    Each trial is asked for only when the one before has ended, so that nothing else runs beside it.
+    Each trial is requested only when the previous one has ended, so that nothing else runs beside
+    it.
     """
     epochs = Settings(epochs=EPOCHS.get(none.model, 20))
     ratios = []
@@ -36,7 +39,7 @@ def cost(
 
 
 def _step_time(done: Finished) -> float | None:
-    """Seconds of a median step, or None where the trial did not complete."""
+    """Return the seconds of a median step, or None if the trial did not complete."""
     if done.completed_trace is None:
         return None
     seconds: Sequence[float] = done.completed_trace.measures.step_seconds[WARM_UP:]

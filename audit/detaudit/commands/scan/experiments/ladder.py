@@ -1,4 +1,4 @@
-"""The recipe ladder: which of the known recipes holds here, on every tiny model, with Keras'
+"""The recipe ladder: which of the known recipes works here, on every tiny model, with Keras'
 defaults?
 """
 
@@ -17,7 +17,7 @@ from detaudit.core.tally import Tally, tally
 from detaudit.registry import recipes
 from detaudit.registry.recipes import Known
 
-#: The model whose sparse update is a race: agreement on it needs a race's number of pairs.
+#: The model whose sparse update is a race: a match on it needs as many pairs as a race.
 RACING_MODEL = "text"
 
 Key = tuple[str, str]  # (rung id, model)
@@ -28,10 +28,11 @@ Tallies = Mapping[Key, Tally]
 def ladder(
     base: Condition, known: Mapping[str, Pin], models: Sequence[str], wanted: int
 ) -> Experiment[tuple[Rung, ...]]:
-    """One pair of every rung on every model, then more pairs of the weakest that agrees everywhere.
+    """Run one pair of every rung on every model, then more pairs of the weakest rung that matches
+    everywhere.
 
-    One parting is final for a rung, and for every weaker one: less is pinned there. Where the
-    further pairs part, the next rung is tried as hard.
+    One differing pair is final for a rung, and for every weaker one, which pins less. If further
+    pairs differ, the next rung gets the same number of pairs.
     """
     rungs = recipes.rungs(known)
     conditions = {
@@ -70,8 +71,8 @@ def ladder(
 def _stronger_that_differs(
     rung: Known, rungs: Sequence[Known], known: Mapping[str, Pin], tallies: Tallies
 ) -> Tally | None:
-    """What showed that a recipe which pins all that this one does, and more, does not work; None
-    where nothing did.
+    """Return the evidence that a recipe which pins everything that this one pins, and more, does
+    not work; None if there is none.
     """
     stronger = [
         other.id for other in rungs if other is not rung and recipes.includes(other, rung, known)
@@ -83,7 +84,7 @@ def _stronger_that_differs(
 
 
 def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
-    """The rung, judged with what a stronger one showed."""
+    """Return the rung, judged with the results of a stronger one."""
     if rung.works is False or stronger is None:
         return rung
     return replace(
@@ -97,7 +98,7 @@ def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
 
 
 def refuted(rungs: Sequence[Rung], proof: Recipe) -> tuple[Rung, ...]:
-    """The rungs after a proof in which a pair differed: the one that it was about does not work."""
+    """Return the rungs after a proof in which a pair differed: its recipe does not work."""
     return tuple(
         replace(rung, works=False, reason=proof.reason) if rung.id == proof.rung else rung
         for rung in rungs
@@ -162,7 +163,7 @@ def _rung(
 def _changes(
     rung: Known, below: Known, tallies: Tallies, models: Sequence[str], found: Found
 ) -> tuple[str, ...]:
-    """What the rung changes besides, each read from the traces: XLA, the shuffle, the values."""
+    """Return what else the rung changes, read from the traces: XLA, the shuffle, the values."""
     if rung.id == "none":
         return ()
     changes = []
@@ -187,7 +188,7 @@ def _changes(
 def _examples(
     tallies: Tallies, found: Found, rung: str, models: Sequence[str]
 ) -> dict[str, Finished]:
-    """One completed trial of the rung on each model."""
+    """Return one completed trial of the rung on each model."""
     examples = {}
     for model in models:
         condition = tallies[rung, model].condition
@@ -206,7 +207,7 @@ def _compiled(done: Finished) -> bool:
 
 
 def _same_every_epoch(done: Finished) -> bool:
-    """Whether the first two epochs saw the same batches in the same order, by the fingerprints."""
+    """Whether the first two epochs used the same batches in the same order, by the fingerprints."""
     tables = done.trace.step_tables
     epochs = done.trace.measures.epochs
     if not tables or epochs < 2:
@@ -220,7 +221,9 @@ def _same_every_epoch(done: Finished) -> bool:
 def _other_values(
     rung: Known, below: Known, tallies: Tallies, models: Sequence[str], found: Found
 ) -> list[str]:
-    """Against the rung below, on models where that one repeats itself: are the bits others?"""
+    """Compare with the rung below, on models where the runs of both match: are the bits
+    different?
+    """
     before, now = (_examples(tallies, found, whose, models) for whose in (below.id, rung.id))
     steady = [
         model
@@ -234,11 +237,13 @@ def _other_values(
 
 
 def weakest(rungs: Sequence[Rung]) -> Rung | None:
-    """The weakest rung that holds, or None."""
+    """Return the weakest rung that works, or None."""
     return next((rung for rung in rungs if rung.works), None)
 
 
 def costs(rung: Rung, ratios: Sequence[float]) -> Rung:
-    """The rung with its cost: the ratios of its step time to that of none, one an alternation."""
+    """Return the rung with its cost: the ratios of its step time to that of no recipe, one per
+    alternation.
+    """
     middle = sorted(ratios)[len(ratios) // 2] if ratios else None
     return replace(rung, cost=middle, cost_range=(min(ratios), max(ratios)) if ratios else None)

@@ -1,4 +1,6 @@
-"""From the step at which a source parts runs to the operation: a further pair replays that step."""
+"""From the step at which a source makes runs differ to the operation: a further pair replays that
+step.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,17 +13,18 @@ from detaudit.core.experiment import Experiment
 from detaudit.core.pinpoint import judged
 from detaudit.core.verdict import BROKEN, NEEDS_PIN, Verdict
 
-#: Where runs part before any operation of a step: there is none to be found.
+#: Stages before any operation of a step: there is no operation to find.
 CAME_IN = ("rng", "data", "init")
 
 
 def locate(
     experiment: Experiment[Verdict], source: Source, base: Condition, known: Mapping[str, Pin]
 ) -> Experiment[Verdict]:
-    """The verdict of ``experiment`` with the operation at which loose runs part, where they part in
-    a step.
+    """Return the verdict of ``experiment`` with the operation at which unpinned runs differ, if
+    they differ in a step.
 
-    A source that trains in its own way numbers its steps in its own way: it is left as it is.
+    A source with its own training procedure numbers its steps differently: its verdict is returned
+    unchanged.
     """
     verdict = yield from experiment
     where = verdict.divergence

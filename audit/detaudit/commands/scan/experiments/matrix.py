@@ -1,4 +1,6 @@
-"""Source x component: which generator decides the initial weights, dropout, the shuffle ...?"""
+"""The matrix of generators and components: which generator decides the initial weights, dropout,
+the shuffle ...?
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,11 +24,11 @@ def matrix(
     components: Sequence[str] = COMPONENTS,
     generators: Sequence[str] = GENERATORS,
 ) -> Experiment[tuple[Cell, ...]]:
-    """One pair a cell, everything pinned but that generator; and one with nothing loose a
-    component.
+    """Run one pair per cell, with everything pinned but that generator, and one pair per component
+    with everything pinned.
 
-    Components and generators that are no ``sources`` of this backend are left out. A generator is
-    reseeded from the operating system in each trial, so one agreeing pair says that the component
+    Components and generators that are not ``sources`` of this backend are left out. A generator is
+    reseeded from the operating system in each trial, so one matching pair shows that the component
     does not draw from it.
     """
     generators = [name for name in generators if name in sources]

@@ -1,4 +1,4 @@
-"""Placebos, each shown to do nothing by comparing it with the real pin."""
+"""Placebos: each is shown to do nothing by comparing it with the real pin."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from detaudit.core.tally import compare_finished
 
 @dataclass(frozen=True)
 class Arms:
-    """The setting left alone, under the placebo, and under the real pin: two trials each."""
+    """The conditions without both, with the placebo, and with the real pin: two trials each."""
 
     alone: Condition
     placebo: Condition
@@ -26,7 +26,7 @@ class Arms:
 def arms_of(
     placebo: Placebo, base: Condition, known: Mapping[str, Pin], sources: Mapping[str, Source]
 ) -> Arms:
-    """The three conditions; they differ by the placebo and by the pin alone."""
+    """Return the three conditions; they differ only by the placebo and by the pin."""
     source = sources[placebo.claims]
     if isinstance(source.experiment, Unpin):
         alone = arms(source, source.experiment.models[0], base, known).unpinned
@@ -45,7 +45,9 @@ def placebo(
     sources: Mapping[str, Source],
     inherited: Mapping[str, str],
 ) -> Experiment[Finding]:
-    """``inherited`` is the user's own environment: a placebo found there is theirs."""
+    """Try a placebo. ``inherited`` is the user's own environment: a placebo found there was set by
+    the user.
+    """
     three = arms_of(one, base, known, sources)
     asked = {
         condition: pair(condition, 0) for condition in (three.alone, three.placebo, three.real)
@@ -75,7 +77,9 @@ def untried(one: Placebo, reason: str, inherited: Mapping[str, str]) -> Finding:
 def _matching(
     one: Placebo, three: Arms, asked: Mapping[Condition, tuple[Trial, Trial]], found: Found
 ) -> Finding:
-    """It is said to make runs agree: do they part with it, and agree with the real pin?"""
+    """The placebo is said to make runs match: do they differ with it, and match with the real
+    pin?
+    """
     alone, tried, real = (
         _compare(found, *asked[condition]) for condition in (three.alone, three.placebo, three.real)
     )
@@ -94,8 +98,8 @@ def _matching(
 def _changing(
     one: Placebo, three: Arms, asked: Mapping[Condition, tuple[Trial, Trial]], found: Found
 ) -> Finding:
-    """It is said to change a setting: are the bits those of the setting left alone, where the pin's
-    are others?
+    """The placebo is said to change a setting: does it leave the bits unchanged, while the real pin
+    changes them?
     """
     first = {condition: asked[condition][0] for condition in asked}
     tried = _compare(found, first[three.alone], first[three.placebo])

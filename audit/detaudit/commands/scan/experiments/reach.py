@@ -1,4 +1,6 @@
-"""Reach: how far results hold, from the same process to another device, everything else pinned."""
+"""Reach: how far equal bits extend, from the same process to another device, with everything else
+pinned.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +17,7 @@ from detaudit.core.tally import compare_finals, compare_finished
 
 @dataclass(frozen=True)
 class Step:
-    """A level to be tried: on each model, variants that should give the bits of the first trial
-    named.
+    """A level to try: on each model, the variant should give the bits of the reference.
 
     ``pairs`` are (model, reference, variant); an empty tuple with a ``reason`` says why it is not
     tried.
@@ -26,7 +27,7 @@ class Step:
     title: str
     pairs: tuple[tuple[str, Trial, Trial], ...] = ()
     reason: str = ""
-    by_end: bool = False  # two procedures: what they end on is compared
+    by_end: bool = False  # two procedures: their final values are compared
 
 
 def steps(
@@ -36,7 +37,7 @@ def steps(
     models: Sequence[str],
     gpus: int,
 ) -> tuple[Step, ...]:
-    """The levels, from the nearest to the farthest."""
+    """Return the levels, from the nearest to the farthest."""
     fresh = tuple((model, *pair(replace(base, model=model), 0)) for model in models)
     found = (
         _procedure(base, known, sources.get("second-fit")),
@@ -70,8 +71,8 @@ def steps(
 
 
 def _another_order(condition: Condition) -> Condition:
-    """Everything pinned, at other values of what a second machine would have: its hash seed and its
-    folders.
+    """Return the condition with everything pinned, at the values of a second machine: another hash
+    seed and other folders.
     """
     return replace(condition, unpinned=(*condition.unpinned, "directory-order")).with_environment(
         {"PYTHONHASHSEED": "4321"}
@@ -79,7 +80,9 @@ def _another_order(condition: Condition) -> Condition:
 
 
 def _procedure(base: Condition, known: Mapping[str, Pin], source: Source | None) -> Step | None:
-    """First fit and second fit in one process; nothing where the backend has no such source."""
+    """Return the level of first fit and second fit in one process; None if the backend has no such
+    source.
+    """
     if source is None:
         return None
     plan = source.experiment
@@ -108,8 +111,8 @@ def _varied(
     source: Source | None,
     models: Sequence[str],
 ) -> Step | None:
-    """The settings of a source against the base condition; nothing where the backend has no such
-    source.
+    """Return the level of a source's settings against the base condition; None if the backend has
+    no such source.
     """
     if source is None:
         return None
@@ -141,7 +144,7 @@ def _device(base: Condition, fresh: Sequence[tuple[str, Trial, Trial]], gpus: in
 
 
 def reach(levels: Sequence[Step]) -> Experiment[tuple[Level, ...]]:
-    """Every level on its models; a level agrees where every model does."""
+    """Try every level on its models; a level matches if every model matches."""
     found = yield [
         trial for level in levels for _, left, right in level.pairs for trial in (left, right)
     ]

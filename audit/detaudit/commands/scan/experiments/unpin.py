@@ -1,7 +1,8 @@
-"""Loose pairs against pinned pairs: does this source part two runs, and does its pin hold it?
+"""Unpinned pairs against pinned pairs: does this source make runs differ, and does its pin prevent
+it?
 
-The two conditions differ by the pin alone. What provokes the source stays on in both, so a pin that
-holds has held against the same provocation that parted the loose runs.
+The two conditions differ only by the pin. The source is provoked in both, so a pin that works did
+so against the same provocation that made the unpinned runs differ.
 """
 
 from collections.abc import Mapping
@@ -16,13 +17,15 @@ from detaudit.core.experiment import Experiment
 from detaudit.core.tally import Tally, tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, Verdict
 
-RACE_PAIRS = 5  # a side; 5 of 5 against 0 of 5 has a Fisher p of 0.004, 4 against 0 one of 0.024
-MOST_PAIRS = 20  # a race that parts too rarely for a verdict after these is inconclusive
+# Pairs of each condition; 5 of 5 against 0 of 5 has a Fisher p of 0.004, 4 against 0 one of 0.024
+RACE_PAIRS = 5
+)
+MOST_PAIRS = 20  # a race that differs too rarely for a verdict after these is inconclusive
 
 
 @dataclass(frozen=True)
 class Arms:
-    """One model's conditions: let loose, and held by each of the pins that are tried, by pin id."""
+    """The conditions of one model: unpinned, and with each of the tried pins, by pin id."""
 
     unpinned: Condition
     pinned: tuple[tuple[str, Condition], ...]
@@ -30,14 +33,14 @@ class Arms:
 
 @dataclass(frozen=True)
 class Observed:
-    """What one model showed."""
+    """The results of one model."""
 
     unpinned: Tally
     pinned: tuple[tuple[str, Tally], ...]
 
 
 def arms(source: Source, model: str, base: Condition, known: Mapping[str, Pin]) -> Arms:
-    """The conditions of the experiment on one model."""
+    """Return the conditions of the experiment on one model."""
     plan = source.experiment
     assert isinstance(plan, Unpin)
     unpinned = plan.unpins or (source.id,)
@@ -61,7 +64,7 @@ def arms(source: Source, model: str, base: Condition, known: Mapping[str, Pin]) 
 def unpin(
     source: Source, base: Condition, known: Mapping[str, Pin], wanted: int
 ) -> Experiment[Verdict]:
-    """The experiment: ``wanted`` pairs a side, more for a race."""
+    """Run ``wanted`` pairs of each condition, more for a race."""
     plan = source.experiment
     assert isinstance(plan, Unpin)
     tried = [arms(source, model, base, known) for model in plan.models]
@@ -94,7 +97,9 @@ def _rate(observed: Observed) -> float:
 
 
 def _rare(plan: Unpin, observed: Observed) -> bool:
-    """Parted, but not often enough to tell a pin from luck: more pairs may do so."""
+    """Runs differed, but not often enough to distinguish a pin from chance: more pairs may do
+    so.
+    """
     if not observed.unpinned.differing or any(
         _works(plan, observed.unpinned, pinned) for _, pinned in observed.pinned
     ):
@@ -103,12 +108,12 @@ def _rare(plan: Unpin, observed: Observed) -> bool:
 
 
 def shown(unpinned: Tally, pinned: Tally) -> bool:
-    """Whether it is more than luck that a race parted here and not there."""
+    """Whether it is more than chance that a race differed here and not there."""
     return fisher(unpinned.differing, unpinned.pairs, pinned.differing, pinned.pairs) < SIGNIFICANT
 
 
 def judge(source: Source, observed: list[Observed]) -> Verdict:
-    """The verdict on a source from what every model showed."""
+    """Return the verdict on a source from the results of every model."""
     plan = source.experiment
     assert isinstance(plan, Unpin)
     base = Verdict(
@@ -172,7 +177,9 @@ def judge(source: Source, observed: list[Observed]) -> Verdict:
 
 
 def _working(plan: Unpin, first: Observed, observed: list[Observed]) -> list[str]:
-    """The pins that are seen to hold what parted on this model, and that part on no other."""
+    """Return the pins with which runs match that differed without them on this model, and whose
+    runs differ on no other.
+    """
     return [
         name
         for name, pinned in first.pinned
@@ -182,7 +189,7 @@ def _working(plan: Unpin, first: Observed, observed: list[Observed]) -> list[str
 
 
 def _works(plan: Unpin, unpinned: Tally, pinned: Tally) -> bool:
-    """Whether the pinned pairs of one model all agree, and for a race not by luck."""
+    """Whether all pinned pairs of one model match, and for a race not by chance."""
     steady = pinned.matching > 0 and not pinned.differing and not pinned.problems
     return steady and (not plan.race or shown(unpinned, pinned))
 
@@ -236,7 +243,7 @@ def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Ver
 
 
 def acted(source: Source, observed: Tally) -> bool:
-    """Whether the source was exercised in every trial of the tally, by what the trace shows."""
+    """Whether the source was exercised in every trial of the tally, according to the traces."""
     return observed.evidence.get(source.id, 0) > 0
 
 
