@@ -16,7 +16,6 @@ from detaudit.core.experiment import Finished
 AGAIN = 4  # further runs under a variation, after one of its runs differed
 # Significance level: several variations are tried, and one is picked because it differed
 LEVEL = 0.01
-)
 
 
 def _hash_seed(unpinned: Condition) -> Condition:

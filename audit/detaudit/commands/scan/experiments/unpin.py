@@ -19,7 +19,6 @@ from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPE
 
 # Pairs of each condition; 5 of 5 against 0 of 5 has a Fisher p of 0.004, 4 against 0 one of 0.024
 RACE_PAIRS = 5
-)
 MOST_PAIRS = 20  # a race that differs too rarely for a verdict after these is inconclusive
 
 
