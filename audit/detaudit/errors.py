@@ -1,18 +1,18 @@
-"""Exceptions are about us: each message says what was seen and what to do. Only ``cli`` catches
-them.
+"""Exceptions are about detaudit: each message says what happened and what to do. Only ``cli``
+catches them.
 
-What happens to a child is an outcome, and what is found about a machine a verdict; neither is here.
+The result of a child is an outcome, and a finding about a machine is a verdict; neither is here.
 """
 
 
 class DetauditError(Exception):
-    """Something that ends the command; ``exit_code`` as in docs/reference/exit-codes.md."""
+    """An error that ends the command; ``exit_code`` as in docs/reference/exit-codes.md."""
 
     exit_code = 70
 
 
 class UsageError(DetauditError):
-    """The command line or a file it names is not usable."""
+    """The command line, or a file that it names, is not usable."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""What an audit comes to: its outcome in a word, the exit code, and why
+"""The conclusion of an audit: its outcome in a word, the exit code, and why
 (docs/reference/exit-codes.md).
 """
 
@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass
 
 OK, UNFIT, INCONCLUSIVE = "ok", "broken", "inconclusive"
-FAULT = 70  # the exit code of an audit that an exception has ended before it was decided
+FAULT = 70  # the exit code of an audit that an exception ended before it was decided
 
 
 @dataclass(frozen=True)
@@ -17,16 +17,15 @@ class Conclusion:
     reason: str
 
 
-#: Errors of the machine, and not of our code, by which a file cannot be written.
+#: Errors of the machine, not of our code, because of which a file cannot be written.
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An exception that ended an audit before its end: what was found by then still stands.
+    """The exception that ended an audit early; the findings up to then are still valid.
 
-    ``details`` is its traceback where the fault is detaudit's own; empty where the disk is at
-    fault.
+    ``details`` is its traceback if the fault is detaudit's own; empty if the disk is at fault.
     """
 
     reason: str

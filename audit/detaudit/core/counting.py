@@ -1,4 +1,4 @@
-"""What counts of agreeing and parting pairs allow one to say."""
+"""What counts of matching and differing pairs show."""
 
 from math import comb
 
@@ -6,9 +6,10 @@ SIGNIFICANT = 0.05
 
 
 def excluded_rate(matching: int) -> float:
-    """The parting rate above which ``matching`` disjoint, independent pairs exclude it at 95 %.
+    """Return the rate of differing pairs above which ``matching`` disjoint, independent pairs
+    exclude it at 95 %.
 
-    If pairs part with probability p, n agree with probability (1 - p)^n; that is below 0.05 for
+    If pairs differ with probability p, n match with probability (1 - p)^n; that is below 0.05 for
     every p above 1 - 0.05^(1/n). 1 pair: 0.95, 5: 0.45, 29: 0.10.
     """
     if matching < 1:
@@ -17,7 +18,8 @@ def excluded_rate(matching: int) -> float:
 
 
 def pairs_needed(rate: float) -> int:
-    """How many pairs see a source of this parting rate at least once with 95 % probability.
+    """Return how many pairs show a source with this rate of differing pairs at least once, with 95
+    % probability.
 
     Raises ValueError for a rate that is not above zero.
     """
@@ -30,8 +32,8 @@ def pairs_needed(rate: float) -> int:
 
 
 def fisher(differing_unpinned: int, unpinned: int, differing_pinned: int, pinned: int) -> float:
-    """One-sided Fisher p: how probable at least this many of the partings fall on the loose side by
-    chance.
+    """Return the one-sided Fisher p: the probability that at least this many of the differing pairs
+    are unpinned ones by chance.
     """
     differing = differing_unpinned + differing_pinned
     total = comb(unpinned + pinned, differing)
@@ -45,11 +47,11 @@ def fisher(differing_unpinned: int, unpinned: int, differing_pinned: int, pinned
 
 
 def matches_needed(differing: int, pairs: int, level: float = SIGNIFICANT) -> int | None:
-    """How many matching pairs of another condition make it no luck that ``differing`` of ``pairs``
-    differ here.
+    """Return how many matching pairs of another condition exclude that ``differing`` of ``pairs``
+    differ here by chance.
 
-    So many that the one-sided Fisher p is below ``level``. None for fewer than two differing pairs:
-    an effect that was not repeated shows nothing, however often the other condition matches.
+    With that many, the one-sided Fisher p is below ``level``. None for fewer than two differing
+    pairs: an effect that was not repeated shows nothing, however often the other condition matches.
     """
     if differing < 2:
         return None

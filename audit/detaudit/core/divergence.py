@@ -1,7 +1,8 @@
-"""Comparing two traces: the first observation, in causal order, at which they part.
+"""Compares two traces: finds the first observation, in causal order, at which they differ.
 
-Agreement is claimed only for two traces with the same non-zero observations and equal facts. An
-observation that is extra, missing or renamed, or one side that ends early, is a divergence there.
+Only two traces with the same non-zero number of observations and equal facts can match. An
+observation that is additional, missing or renamed, or a trace that ends early, is a divergence
+there.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -13,17 +14,18 @@ import numpy as np
 from detaudit.core.trace import Table, Tensor, Trace
 from detaudit.core.ulp import Distance, distance
 
-#: The stages that do not count where a generator is unpinned: its own state differs at once, and
-#: what the training made of it is judged.
+#: The stages that do not count if a generator is unpinned: its own state differs at once, but only
+#: the effect on the training is judged.
 IGNORED = ("rng",)
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first pair of observations that differ. ``step`` is None for what happens once.
+    """The first pair of observations that differ. ``step`` is None for an observation that is made
+    once.
 
-    ``kind`` is ``bits``, ``missing`` (only one side has it) or ``shape`` (dtype or shape differ).
-    ``distance`` is None where the bytes were not kept or cannot be compared.
+    ``kind`` is ``bits``, ``missing`` (only one trace has it) or ``shape`` (dtype or shape differ).
+    ``distance`` is None if the bytes were not kept or cannot be compared.
     """
 
     stage: str
@@ -40,13 +42,13 @@ class Match:
 
 @dataclass(frozen=True)
 class Incomparable:
-    """Two traces that say nothing about each other, and why."""
+    """Two traces that show nothing about each other, and why."""
 
     reason: str
 
 
 Comparison = Match | Divergence | Incomparable
-# What it is (its label); table, row, cell
+# Its label; table, row, cell
 _Observed = tuple[tuple[str, str, int | None, str], Table, int, int]
 
 
@@ -70,7 +72,7 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
 
 
 def aligned(left: Trace, right: Trace) -> Trace:
-    """``right`` by the names of ``left``: see :func:`renamed`."""
+    """Return ``right`` with the names of ``left``: see :func:`renamed`."""
     names = renamed(left, right)
     tables = [
         replace(
@@ -83,11 +85,10 @@ def aligned(left: Trace, right: Trace) -> Trace:
 
 
 def renamed(left: Trace, right: Trace) -> dict[tuple[str, str], str]:
-    """What has another name on the left, by its stage and its name on the right.
+    """Return the left names of renamed observations, by their stage and their name on the right.
 
-    Observations of one stage without one of their name on the other side are the same by their
-    order, where there are as many of them on both sides. (Where their shapes differ, so do their
-    fingerprints.)
+    Observations of one stage whose names have no counterpart in the other trace are paired in their
+    order, if there are equally many in both. (If their shapes differ, so do their fingerprints.)
     """
     lefts, rights = _names(left), _names(right)
     pairs = {stage: partners(names, rights.get(stage, ())) for stage, names in lefts.items()}
@@ -95,7 +96,7 @@ def renamed(left: Trace, right: Trace) -> dict[tuple[str, str], str]:
 
 
 def partners(lefts: Sequence[str], rights: Sequence[str]) -> dict[str, str]:
-    """The name on the left of each on the right that has another there."""
+    """Return the left name of each name on the right that is different there."""
     known, others = set(lefts), set(rights)
     alone = [name for name in lefts if name not in others]
     unknown = [name for name in rights if name not in known]
@@ -103,7 +104,7 @@ def partners(lefts: Sequence[str], rights: Sequence[str]) -> dict[str, str]:
 
 
 def _names(trace: Trace) -> dict[str, list[str]]:
-    """The names of each stage, each once, in the order in which they were first observed."""
+    """Return the names of each stage, each once, in the order in which they were first observed."""
     found: dict[str, dict[str, None]] = {}
     for stage, name in (column for table in trace.tables for column in table.columns):
         found.setdefault(stage, {}).setdefault(name)
@@ -134,11 +135,11 @@ def _without(table: Table, ignore: Collection[str]) -> Table:
 
 
 def _first_row(lefts: dict[str, Table], rights: dict[str, Table]) -> int | None:
-    """The first row, counted in causal order over all tables, in which the two sides differ in any
-    way.
+    """Return the first row, counted in causal order over all tables, in which the two traces differ
+    in any way.
 
-    Up to it the k-th row of a table is the k-th on both sides, so tables can be compared row by
-    row.
+    Up to that row, the k-th row of a table is the k-th in both traces, so tables can be compared
+    row by row.
     """
     names = sorted(lefts.keys() | rights.keys())
     left, right = _order(lefts, names)[0], _order(rights, names)[0]
@@ -157,8 +158,8 @@ def _first_row(lefts: dict[str, Table], rights: dict[str, Table]) -> int | None:
 
 
 def _order(tables: dict[str, Table], names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of all tables in causal order: the table of each, by its place in ``names``, and its
-    row there.
+    """Return the rows of all tables in causal order: the table of each, as an index of ``names``,
+    and its row there.
     """
     there = [(number, tables[name]) for number, name in enumerate(names) if name in tables]
     if not there:
@@ -170,7 +171,7 @@ def _order(tables: dict[str, Table], names: list[str]) -> tuple[np.ndarray, np.n
 
 
 def _first_row_of(left: Table, right: Table) -> int | None:
-    """The first row that differs in the part that both tables have, or None."""
+    """Return the first row that differs in the part that both tables have, or None."""
     rows = min(len(left.cells), len(right.cells))
     if left.kind != right.kind or (left.kind == "steps" and left.columns != right.columns):
         return 0
@@ -190,7 +191,7 @@ def _first_row_of(left: Table, right: Table) -> int | None:
 
 
 def _observations(tables: dict[str, Table], row: int) -> Iterator[_Observed]:
-    """Every observation from a row on, in causal order."""
+    """Return every observation from a row on, in causal order."""
     names = sorted(tables)
     for number, place in zip(*(part[row:] for part in _order(tables, names)), strict=True):
         table, at = tables[names[number]], int(place)
@@ -200,7 +201,9 @@ def _observations(tables: dict[str, Table], row: int) -> Iterator[_Observed]:
 
 
 def _first_in(lefts: Iterator[_Observed], rights: Iterator[_Observed]) -> Divergence:
-    """The first observation of two sequences that is not the same. They are known to differ."""
+    """Return the first observation that differs between two sequences, which are known to
+    differ.
+    """
     for left, right in zip_longest(lefts, rights):
         if left is None or right is None:
             return _missing(left or right)
@@ -224,8 +227,8 @@ def _missing(observed: _Observed) -> Divergence:
 def difference(
     stage: str, step: int | None, name: str, left: Tensor | None, right: Tensor | None
 ) -> Divergence:
-    """The divergence at an observation whose fingerprints differ; the tensors are None where their
-    bytes were not kept.
+    """Return the divergence at an observation whose fingerprints differ; the tensors are None if
+    their bytes were not kept.
     """
     if left is None or right is None:
         return Divergence(stage, step, name, "bits")
@@ -235,8 +238,8 @@ def difference(
 
 
 def _distance(left: Tensor, right: Tensor) -> Distance | None:
-    """None where the bytes cannot be compared, or do not differ: then it was the fingerprint that
-    went wrong.
+    """Return the distance; None if the bytes cannot be compared, or are equal, which means that the
+    fingerprint was wrong.
     """
     comparable = left.dtype != "object" and len(left.elements) == len(right.elements)
     if not comparable or left.elements == right.elements:
@@ -245,8 +248,8 @@ def _distance(left: Tensor, right: Tensor) -> Distance | None:
 
 
 def compare_finals(left: Trace, right: Trace, name: str) -> Comparison | None:
-    """Compare the digests of what two trainings end on, which is called ``name``; None where one
-    has left no digest.
+    """Compare the digests of the final values of two trainings, which are called ``name``; None if
+    one has no digest.
     """
     if left.final is None or right.final is None:
         return None

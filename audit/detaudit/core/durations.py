@@ -1,10 +1,10 @@
-"""Seconds in the words of a colleague: exact where that is short, rounded where it is long."""
+"""Seconds in everyday words: exact if short, rounded if long."""
 
 _MINUTE, _HOUR = 60, 3600
 
 
 def duration(seconds: float) -> str:
-    """``4 s``, ``50 s``, ``1 minute``, ``12 minutes`` or ``1.5 hours``."""
+    """Return ``4 s``, ``50 s``, ``1 minute``, ``12 minutes`` or ``1.5 hours``."""
     if seconds < 10:
         return f"{max(1, round(seconds))} s"
     if seconds < 55:

@@ -1,4 +1,4 @@
-"""What happens during an audit, as typed events: the engine emits them, one place draws them."""
+"""The events of an audit, as types: the engine emits them, one place draws them."""
 
 import logging
 from collections.abc import Callable
@@ -9,11 +9,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Expected:
-    """What the audit is expected to take from now on: ``runs`` counts those that have ended, and
+    """The expected size of the audit, from now on: ``runs`` includes those that have ended, and
     ``seconds`` are wall time.
 
-    Of both, ``later_runs`` and ``later_seconds`` belong to work that takes another time per run
-    than the work before it.
+    Of these, ``later_runs`` and ``later_seconds`` belong to later work with a different time per
+    run.
     """
 
     runs: int
@@ -31,7 +31,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """``done`` of ``known`` trials have ended; ``known`` counts what was asked for by now, so it
+    """``done`` of ``known`` trials have ended; ``known`` counts the trials requested so far, so it
     grows.
     """
 
@@ -43,7 +43,7 @@ class TrialEnded:
 
 @dataclass(frozen=True)
 class ScriptEnded:
-    """A run that is no trial has ended: a plain script in a process of its own."""
+    """A run that is not a trial has ended: a plain script in its own process."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Notice:
 
 @dataclass(frozen=True)
 class Differing:
-    """Two runs differ: known long before the end, so a user is told at once, and once."""
+    """Two runs differ: known long before the end, so the user is informed at once, and once."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Closing:
-    """No trial runs any more: what is known is put in order, to be handed over."""
+    """No trial is running: the results are being prepared for the report."""
 
 
 Event = Expected | Phase | TrialEnded | ScriptEnded | Decided | Notice | Differing | Closing
@@ -79,7 +79,7 @@ Emit = Callable[[Event], None]
 
 
 def logged(emit: Emit) -> Emit:
-    """``emit``, with a line in the log for every event that is told to the user."""
+    """Return ``emit`` with a log line for every event that is shown to the user."""
 
     def logging_emit(event: Event) -> None:
         if isinstance(event, Phase):

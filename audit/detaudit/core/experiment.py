@@ -1,6 +1,6 @@
-"""An experiment is a generator: it yields trials, is sent what became of them, returns its finding.
+"""An experiment is a generator: it yields trials, receives their results, and returns its finding.
 
-It never starts a process, so it can be tested with traces made by hand.
+It never starts a process, so it can be tested with hand-made traces.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -14,7 +14,7 @@ from detaudit.core.trace import Trace
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of one trial: its outcome, and its trace where there is one."""
+    """The result of one trial: its outcome, and its trace if there is one."""
 
     trial: Trial
     number: int
@@ -23,7 +23,9 @@ class Finished:
 
     @property
     def completed_trace(self) -> Trace | None:
-        """The trace of a trial that completed; that of another says nothing of its end."""
+        """The trace of a completed trial; None if the trial did not complete, because its trace may
+        have no end.
+        """
         return self.trace if self.outcome.completed else None
 
 
@@ -33,14 +35,14 @@ Experiment = Generator[Sequence[Trial], Found, Finding]
 
 
 def ask_once(trial: Trial) -> Experiment[Finished]:
-    """What becomes of one trial."""
+    """Run one trial and return its result."""
     found = yield [trial]
     return found[trial]
 
 
 class Asking(Generic[Finding]):
-    """An experiment that has begun: ``wanted`` is what it asks for now; ``finding`` is set once it
-    is ``done``.
+    """A started experiment: ``wanted`` are the trials that it requests now; ``finding`` is set once
+    it is ``done``.
     """
 
     def __init__(self, experiment: Experiment[Finding]):
@@ -51,7 +53,7 @@ class Asking(Generic[Finding]):
         self._step(lambda: next(experiment))
 
     def give(self, found: Found) -> None:
-        """Give it what it asked for."""
+        """Give it the results that it requested."""
         self._step(lambda: self._experiment.send(found))
 
     def _step(self, advance: Callable[[], Sequence[Trial]]) -> None:

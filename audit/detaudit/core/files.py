@@ -1,5 +1,7 @@
-"""Small files that processes pass to each other: written whole or not at all, and read from their
-end. Pipes and devices that stand for a file: nobody waits for ever at their other end.
+"""Small files that processes pass to each other: written completely or not at all, and read from
+their end.
+
+Pipes and devices in place of a file: nothing waits forever for the process at their other end.
 """
 
 import contextlib
@@ -14,22 +16,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-END = 4000  # bytes of what a process has said that are looked at
-#: Seconds for which a pipe's other end is waited for: until it is opened, until it goes on.
+END = 4000  # bytes that are read of a process's output
+#: Seconds to wait for the process at a pipe's other end: until it opens the pipe, until it
+#: continues.
 TO_OPEN, TO_GO_ON = 5.0, 60.0
 
 
 def replace_file(
     path: Path, content: bytes, durable: bool = False, mode: int | None = None
 ) -> None:
-    """Write a file under another name and rename it: a reader sees the file of before, or the whole
-    new one. Where that fails nothing is left behind.
+    """Write a file under another name and rename it: a reader sees the previous file or the whole
+    new one.
 
-    ``durable``: also after a loss of power, as far as the disk keeps its word; a full disk is told
-    before the old file is gone. ``mode``: the permissions of the new file, from its first byte on.
+    If that fails, nothing is left behind. ``durable``: the file also survives a loss of power, as
+    far as the disk does what it promises; a full disk is reported before the old file is gone.
+    ``mode``: the permissions of the new file, from its first byte on.
     """
     draft = path.with_name(f".detaudit-{os.getpid()}-{threading.get_ident()}.part")
-    file = open(draft, "xb")  # noqa: SIM115 (a draft that is not ours must not be taken away below)
+    file = open(draft, "xb")  # noqa: SIM115 (a draft that is not ours must not be removed below)
     try:
         with file:
             if mode is not None:
@@ -46,19 +50,21 @@ def replace_file(
 
 
 def write_json(path: Path, document: Any, durable: bool = False) -> None:
-    """:func:`replace_file` with ``document``, its keys sorted."""
+    """Call :func:`replace_file` with ``document``, its keys sorted."""
     replace_file(path, json.dumps(document, sort_keys=True).encode("utf-8"), durable)
 
 
 def read_json(path: Path) -> Any:
-    """The document in a file. Raises OSError, and ValueError where it holds none."""
+    """Return the document in a file. Raises OSError, and ValueError if it contains none."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def end_of(path: Path, most: int = END) -> str:
-    """The last whole lines of a file within ``most`` bytes, as text; empty where there is no such
-    file. Of a line that is longer by itself, the last whole words: the end of a line may hold a
-    secret that only its beginning betrays.
+    """Return the last whole lines of a file within ``most`` bytes, as text; empty if there is no
+    such file.
+
+    Of a single longer line, the last whole words: the end of a line may contain a secret that only
+    its beginning identifies.
     """
     if not path.exists():
         return ""
@@ -76,7 +82,7 @@ def end_of(path: Path, most: int = END) -> str:
 
 
 def write_stream(path: Path, content: bytes) -> None:
-    """Write to a pipe or a device. Raises OSError, also where nobody reads from it."""
+    """Write to a pipe or a device. Raises OSError, also if nobody reads from it."""
     descriptor = _open_for_reader(path)
     try:
         while content:
@@ -101,7 +107,7 @@ def _open_for_reader(path: Path) -> int:
 
 
 def read_most(path: Path, most: int) -> bytes:
-    """The first ``most`` bytes of a file, a pipe or a device. Raises OSError, also where nobody
+    """Return the first ``most`` bytes of a file, a pipe or a device. Raises OSError, also if nobody
     writes to it.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)

@@ -1,15 +1,16 @@
-"""The names that somebody may have meant who typed another one."""
+"""Suggestions for a mistyped name."""
 
 import difflib
 from collections.abc import Iterable
 
-_ALIKE = 0.6  # of difflib's ratio: less is far off
-_LEAST = 3  # characters that a name must have in common with a longer one
+_ALIKE = 0.6  # difflib's ratio: less is too different
+_LEAST = 3  # characters that a name must share with a longer one
 
 
 def nearest(name: str, known: Iterable[str], most: int = 1) -> list[str]:
-    """At most ``most`` of the ``known`` names, the nearest first; nothing where none is near.
-    Capitals do not matter, nor does ``_`` for ``-``.
+    """Return at most ``most`` of the ``known`` names, the nearest first; none if none is near.
+
+    Case is ignored, and ``_`` equals ``-``.
     """
     by_plain = {_plain(one): one for one in known}
     wanted = _plain(name)
@@ -19,7 +20,7 @@ def nearest(name: str, known: Iterable[str], most: int = 1) -> list[str]:
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
-    """The question, with a blank before it; nothing where no known name is near."""
+    """Return the question with the suggestion, after a blank; empty if no known name is near."""
     near = nearest(name, known, most)
     return f" Did you mean {', '.join(near)}?" if near else ""
 

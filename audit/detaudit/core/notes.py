@@ -1,21 +1,19 @@
-"""What a trial notes in a file of its own, beside the tables of its trace: the operations of a
-step.
-"""
+"""Notes of a trial in separate files, beside the tables of its trace: the operations of a step."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-#: What of an executed operation is compared between replays: its name, and the fingerprints of its
-#: inputs and of its outputs.
+#: What is compared between replays of an operation: its name, and the fingerprints of its inputs
+#: and outputs.
 Marks = tuple[str, tuple[int, ...], tuple[int, ...]]
 
 
 class Executed(NamedTuple):
     """One operation as it was executed; the fields are those of the guest's ``ops.event.Event``.
 
-    ``inputs`` and ``outputs`` are 64-bit fingerprints, ``shapes`` and ``results`` what these are
-    (``float32[2, 3]``), ``foreign`` the places of inputs that no operation made.
+    ``inputs`` and ``outputs`` are 64-bit fingerprints, ``shapes`` and ``results`` describe them
+    (``float32[2, 3]``), ``foreign`` are the places of inputs that no operation produced.
     """
 
     operation: str
@@ -35,7 +33,7 @@ class Executed(NamedTuple):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Executed":
-        """From what the guest has written, whose lists become tuples; further keys are left out."""
+        """Create it from the guest's JSON, whose lists become tuples; unknown keys are ignored."""
         fields = _fields(document, cls)
         lists = ("inputs", "outputs", "shapes", "results", "foreign")
         limits = tuple(tuple(one) if one is not None else None for one in fields.get("limits", ()))
@@ -49,8 +47,8 @@ class Executed(NamedTuple):
 
 
 class StepReplays(NamedTuple):
-    """The operations of a step that was replayed: those of the first replay, and the marks of each
-    replay, the first among them. Both are empty where none was replayed.
+    """The operations of a replayed step: those of the first replay, and the marks of every replay,
+    including the first. Both are empty if no step was replayed.
     """
 
     events: tuple[Executed, ...] = ()
@@ -58,7 +56,7 @@ class StepReplays(NamedTuple):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "StepReplays":
-        """From what the guest has written (``ops.step``)."""
+        """Create it from the guest's JSON (``ops.step``)."""
         events = tuple(map(Executed.of, document["events"]))
         again = (
             tuple((name, tuple(inputs), tuple(outputs)) for name, inputs, outputs in replay)

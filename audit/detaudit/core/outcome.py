@@ -12,7 +12,7 @@ from detaudit.core.files import read_json
 
 COMPLETED, UNAVAILABLE, FAILED = "completed", "unavailable", "failed"
 CRASHED, TIMED_OUT, UNSTARTED = "crashed", "timed-out", "unstarted"
-OWN_FAULT = "own-fault"  # detaudit's own code failed: it says nothing of what was run
+OWN_FAULT = "own-fault"  # detaudit's own code failed: this says nothing about the program
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -20,7 +20,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 @dataclass(frozen=True)
 class Outcome:
-    """``kind`` is one of the constants above; ``reason`` a sentence for people, empty when
+    """``kind`` is one of the constants above; ``reason`` is a sentence for people, empty when
     completed.
     """
 
@@ -36,10 +36,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ended:
-    """How the process of a trial ended: with a ``status``, or by a ``signal``, or neither is known.
+    """How the process of a trial ended: with a ``status`` or by a ``signal``; neither may be known.
 
-    ``max_rss`` is in bytes, 0 where it was not measured. ``own_fault`` says what went wrong in
-    detaudit's own code; empty where nothing did.
+    ``max_rss`` is in bytes, 0 if it was not measured. ``own_fault`` says what went wrong in
+    detaudit's own code; empty if nothing did.
     """
 
     status: int | None = None
@@ -51,17 +51,17 @@ class Ended:
 
     @classmethod
     def read(cls, folder: Path) -> "Ended | None":
-        """As the process that looked after the trial has written it; None before that."""
+        """Return what the supervisor of the trial has written; None before that."""
         path = folder / protocol.EXIT_FILE
         return cls(**read_json(path)) if path.exists() else None
 
 
 def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = "") -> Outcome:
-    """The outcome of a child from what it wrote itself and how its process ended.
+    """Return the outcome of a child, from its own report and from how its process ended.
 
-    A child's own word counts only where its process ended as that word says it would. ``stderr`` is
-    the end of what it wrote there: the last line of a child that died is told.
-    ``ended.own_fault`` counts whatever else is known of the child.
+    A child's own report counts only if its process ended accordingly. ``stderr`` is the end of its
+    standard error, whose last line is reported if the child died. ``ended.own_fault`` takes
+    precedence over everything else.
     """
     seconds, rss = ended.seconds, ended.max_rss
     kind = written.get("kind")
@@ -87,7 +87,7 @@ def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = ""
         )
     if kind == COMPLETED and ended.status == 0:
         return Outcome(COMPLETED, "", seconds, rss)
-    # A script has its own exit status, whatever was recorded of it
+    # A script has its own exit status, whatever was recorded about it
     if kind == COMPLETED and ended.status:
         return Outcome(FAILED, f"exited with status {ended.status}{_last(stderr)}", seconds, rss)
     if kind == UNAVAILABLE:
@@ -109,13 +109,13 @@ def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = ""
 
 
 def sentence(text: str) -> str:
-    """Somebody else's words on one line, without colours, and not too long."""
+    """Return text from outside on one line, without colors, and shortened."""
     words = " ".join(_COLOURS.sub("", text).split())
     return words if len(words) <= 500 else words[:499] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def last_line(text: str) -> str:
-    """The last line that is not blank; empty where there is none."""
+    """Return the last line that is not blank; empty if there is none."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
@@ -129,7 +129,7 @@ def _last(stderr: str) -> str:
 
 
 def signal_name(number: int) -> str:
-    """``SIGSEGV``; SIGKILL with the hint that the kernel sends it when memory runs out."""
+    """Return ``SIGSEGV``; for SIGKILL with a note that the kernel sends it when memory runs out."""
     try:
         name = signal.Signals(number).name
     except ValueError:

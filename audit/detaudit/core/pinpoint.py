@@ -1,4 +1,4 @@
-"""The operation at which runs part: what processes that replayed a step showed, put together."""
+"""Finds the operation at which runs differ, from several processes that replayed a step."""
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ from detaudit.core.notes import Executed, Marks
 
 KERNEL, PYTHON = "kernel", "python"  # an operation of the framework; Python code between operations
 
-MOST = 500  # passages that are kept, before the first that parts and after it
+MOST = 500  # passages that are kept, before and after the first that differs
 
 
 @dataclass(frozen=True)
 class Replays:
-    """So many calls on the same inputs under one condition, and how many distinct results they
-    gave.
+    """How often a call was replayed on the same inputs under one condition, and how many distinct
+    results it gave.
     """
 
     replays: int
@@ -32,9 +32,9 @@ class Replays:
 
 @dataclass(frozen=True)
 class LocatedOperation:
-    """The operation at which replays parted, seen with every operation of the call watched.
+    """The operation at which replays differed, with every operation of the call recorded.
 
-    ``limits`` are the least and greatest elements of inputs that are integers. ``call`` is how
+    ``limits`` are the smallest and the largest elements of integer inputs. ``call`` is how
     ``tf.raw_ops`` takes it: (argument, places of its inputs), then (``attribute`` NAME, value).
     """
 
@@ -63,10 +63,10 @@ class LocatedOperation:
 
 @dataclass(frozen=True)
 class LayerReplay:
-    """Consecutive operations of one stage that work for one layer or variable, one call of a layer
-    for instance.
+    """Consecutive operations of one stage that belong to one layer or variable, for example one
+    call of a layer.
 
-    The distinct inputs and outputs are counted over all replays: one, where they repeat.
+    The distinct inputs and outputs are counted over all replays: one if replays match.
     """
 
     stage: str
@@ -78,22 +78,21 @@ class LayerReplay:
 
 @dataclass(frozen=True)
 class Pinpoint:
-    """The operation at which a replayed step parts; ``operation`` is None where only the layer was
-    asked for.
+    """The operation at which replays of a step differ; ``operation`` is None if only the layer was
+    requested.
 
-    ``kind`` says what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an
-    ``eager loop`` was watched once in each process.
-
-    ``origin``: ``kernel`` (equal state, other results in one process), ``state`` (equal inputs,
-    other results in another process), ``python`` (Python code, no operation, gave it other inputs),
-    ``input`` (what the operation was given differed between the processes already), ``other`` (they
-    execute other operations from there on), or nothing. ``recorded``, ``eager`` and ``compiled``
-    are the replays of the step as a whole: with every operation watched, without, and as it was
-    compiled. ``recorded_matches_eager``, ``eager_matches_compiled``: do watching, and eager
-    execution, give bits that the step has without? None where that was not seen. ``layers`` is
-    the watched step, layer by layer, in order. ``failed`` says why the step could not be replayed.
-    ``replay_matches_step``: does a replay that repeats itself end on the bits on which the step
-    itself ended? Null where replays part.
+    ``kind`` is what was replayed: ``fit``, ``train_on_batch``, ``tf.function``, ``jax.jit``; an
+    ``eager loop`` was recorded once in each process. ``origin`` is one of: ``kernel`` (different
+    results from equal state in one process), ``state`` (different results from equal inputs in
+    another process), ``python`` (Python code, not an operation, passed different inputs), ``input``
+    (the inputs already differed between the processes), ``other`` (from here on, different
+    operations are executed), or empty. ``recorded``, ``eager`` and ``compiled`` are the replays of
+    the whole step: with every operation recorded, without recording, and as compiled.
+    ``recorded_matches_eager`` and ``eager_matches_compiled``: do recording, and eager execution,
+    leave the bits of the step unchanged? None if that was not tried. ``layers`` is the recorded
+    step, layer by layer, in order. ``failed`` says why the step could not be replayed.
+    ``replay_matches_step``: if replays match each other, do they also match the original step? None
+    if replays differ.
     """
 
     kind: str
@@ -114,7 +113,9 @@ class Pinpoint:
 
 
 def judged(done: Sequence[Finished]) -> Pinpoint | None:
-    """What processes in which the step was replayed say. None where one of them says nothing."""
+    """Combine the notes of processes in which the step was replayed. None if one of them has
+    none.
+    """
     traces = [trace for trial in done if (trace := trial.completed_trace) is not None]
     notes = [note for trace in traces if (note := trace.measures.pinpoint) is not None]
     if not notes or len(notes) < len(done):
@@ -162,10 +163,11 @@ def judged(done: Sequence[Finished]) -> Pinpoint | None:
 
 
 def between(left: Sequence[Executed], right: Sequence[Executed]) -> tuple[str, Executed | None]:
-    """The first operation at which two processes part, and how; nothing where they do not.
+    """Return the first operation at which two processes differ, and how; no operation if they
+    match.
 
-    ``state`` (equal inputs, other results), ``python`` (Python code gave it other inputs),
-    ``input`` (what it was given differs already), ``other`` (from there on they execute other
+    ``state`` (equal inputs, different results), ``python`` (Python code passed different inputs),
+    ``input`` (its inputs already differ), ``other`` (from here on they execute different
     operations).
     """
     for event, other in zip(left, right, strict=False):
@@ -186,11 +188,11 @@ def between(left: Sequence[Executed], right: Sequence[Executed]) -> tuple[str, E
 
 
 def _kept(notes: Sequence[StepReplayed]) -> bool:
-    """Did all processes part at the same place in the same way, replay by replay? Then they did not
-    part.
+    """Whether replays differed at the same place in the same way in all processes, replay by
+    replay: then the processes match.
 
-    What a replay does not set back, such as a counter in Python code or an iterator, looks as if
-    the step parted. One process may have had the time for more replays than another.
+    State that a replay does not restore, such as a counter in Python code or an iterator, looks as
+    if the step differed. One process may have had time for more replays than another.
     """
     operations = [note.operation for note in notes if note.operation]
     if len(notes) < 2 or len(operations) < len(notes):
@@ -206,11 +208,11 @@ def _kept(notes: Sequence[StepReplayed]) -> bool:
 def layers(
     events: Sequence[Executed], replays: Sequence[Sequence[Marks]]
 ) -> tuple[LayerReplay, ...]:
-    """The step, layer by layer, in the order of execution: ``events`` tells the layers, ``replays``
-    what was seen.
+    """Return the step layer by layer, in the order of execution: ``events`` names the layers,
+    ``replays`` are the observations.
 
-    The inputs of a passage are what operations before it made. What Python code in a layer computed
-    is born there. The list ends where replays execute other operations.
+    The inputs of a passage are the results of earlier operations. Values computed by Python code in
+    a layer originate in that layer. The list ends where replays execute different operations.
     """
     names = [{one[0] for one in marks} for marks in zip(*replays, strict=False)]
     alike = next((place for place, called in enumerate(names) if len(called) > 1), len(names))
@@ -231,7 +233,9 @@ def layers(
 def _through(
     marks: Sequence[Marks], foreign: Sequence[Set[int]]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What goes into consecutive operations from others, and what comes out of each of them."""
+    """Return what goes into consecutive operations from others, and what comes out of each of
+    them.
+    """
     into: list[int] = []
     made: list[int] = []
     for (_, inputs, outputs), mine in zip(marks, foreign, strict=True):
@@ -243,8 +247,8 @@ def _through(
 
 
 def _faithful(notes: Sequence[StepReplayed]) -> bool | None:
-    """Do replays that repeat themselves end on the bits of the step itself? Where they part, luck
-    decides.
+    """Whether replays that match each other also match the step itself. If replays differ, this
+    would be chance.
     """
     answers = [
         note.replay_matches_step
@@ -256,8 +260,8 @@ def _faithful(notes: Sequence[StepReplayed]) -> bool | None:
 
 
 def _sum(ends: Sequence[Ends | None]) -> Replays | None:
-    """The replays of both processes; of the distinct results the most in one, for each began from
-    its own state.
+    """Add up the replays of both processes; of the distinct results take the larger number, because
+    each process started from its own state.
     """
     known = [each for each in ends if each]
     if not known:

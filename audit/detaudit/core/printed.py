@@ -1,4 +1,4 @@
-"""What a program has printed: a short text stays as it is; of a long one the beginning is kept,
+"""The stored output of a program: a short text is unchanged; of a long one the beginning is kept,
 compressed, and the end.
 """
 
@@ -14,7 +14,7 @@ _BLOCK = 1 << 20
 
 
 def compact(path: Path) -> None:
-    """Put the beginning and the end of a long text in its place. Raises OSError."""
+    """Replace a long text with its beginning and its end. Raises OSError."""
     if not path.is_file() or path.stat().st_size <= SHORT:
         return
     size, left = path.stat().st_size, MOST
@@ -28,7 +28,9 @@ def compact(path: Path) -> None:
 
 
 def beginning(path: Path, most: int) -> bytes:
-    """The first ``most`` bytes of a text, as far as they are kept; none where there is no text."""
+    """Return the first ``most`` bytes of a text, as far as they are kept; none if there is no
+    text.
+    """
     if path.exists():
         with open(path, "rb") as file:
             return file.read(most)
@@ -39,7 +41,7 @@ def beginning(path: Path, most: int) -> bytes:
 
 
 def end(path: Path) -> str:
-    """The end of a text, as :func:`detaudit.core.files.end_of` gives it."""
+    """Return the end of a text, like :func:`detaudit.core.files.end_of`."""
     return end_of(path if path.exists() else _end(path))
 
 

@@ -13,12 +13,12 @@ from detaudit.core.verdict import Count
 
 @dataclass(frozen=True)
 class Tally:
-    """The pairs of one condition: how many agreed and parted, where the first parted, what went
+    """The pairs of one condition: how many matched and differed, the first divergence, what went
     wrong.
 
     ``problems`` are the reasons of pairs that could not be compared, ``unavailable`` the reason why
-    the condition cannot be tried here. ``evidence`` says how often each source acted, the least
-    over the trials that completed.
+    the condition cannot be tried here. ``evidence`` says how often each source acted: the minimum
+    over the completed trials.
     """
 
     condition: Condition
@@ -44,11 +44,10 @@ def tally(
     found: Found,
     ignore: Collection[str] = (),
 ) -> Tally:
-    """Compare every pair. A trial that did not complete makes its pair a problem, never an
-    agreement.
+    """Compare every pair. A pair with a trial that did not complete is a problem, never a match.
 
-    Two trials of which one failed and the other completed have parted, but nothing says where: a
-    problem as well, told with the failure's own reason.
+    If one trial failed and the other completed, they differ, but no place is known: this is a
+    problem as well, with the reason of the failure.
     """
     matching = differing = 0
     divergence, problems, unavailable = None, [], None
@@ -93,7 +92,7 @@ def compare_finished(a: Finished, b: Finished, ignore: Collection[str] = ()) -> 
 
 
 def compare_finals(a: Finished, b: Finished) -> diff.Comparison:
-    """Compare what two trials end on, whatever their steps: their final weights or values."""
+    """Compare the final weights or values of two trials, whatever their steps."""
     left, right = a.completed_trace, b.completed_trace
     if left is None or right is None:
         return Incomparable(_why_not(a, b))
@@ -102,7 +101,7 @@ def compare_finals(a: Finished, b: Finished) -> diff.Comparison:
 
 
 def _why_not(a: Finished, b: Finished) -> str:
-    """Why two trials, of which one has no completed trace, cannot be compared."""
+    """Return why two trials, one of them without a completed trace, cannot be compared."""
     failed = next((trial for trial in (a, b) if not trial.outcome.completed), None)
     return failed.outcome.reason if failed else "a completed trial wrote no trace"
 

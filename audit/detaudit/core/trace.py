@@ -1,8 +1,8 @@
-"""Reading a trace: tables of fingerprints, memory-mapped; the bytes of a tensor where they were
-kept; and what else a trial has left in its folder, read when it is asked for.
+"""Reads a trace: memory-mapped tables of fingerprints; the bytes of a tensor if they were kept; and
+other files in a trial's folder, when they are requested.
 
-The format is specified in ``detaudit_probes.protocol``. A trace may come from a child that died: a
-last row that is incomplete is left out. Nothing but this module opens a trial's folder.
+The format is specified in ``detaudit_probes.protocol``. A trace may come from a child that died: an
+incomplete last row is ignored. No other module opens a trial's folder.
 """
 
 import json
@@ -24,7 +24,7 @@ from detaudit.core.notes import StepReplays
 Column = tuple[str, str]  # (stage, name)
 LARGEST_READ = 1 << 20  # bytes of a table that are read at once; a larger one is mapped
 
-#: A step that brings other names opens the next table of its phase: "fit 1 (1)" is phase "fit 1".
+#: A step with other names starts a new table of its phase: "fit 1 (1)" is phase "fit 1".
 _NEXT_TABLE = re.compile(r" \(\d+\)$")
 
 
@@ -48,8 +48,8 @@ class Tensor(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What happened once: its place in the trial's causal order, its stage, its name, and the
-    fingerprint (64 bits) of its value.
+    """An observation that is made once: its place in the trial's causal order, its stage, its name,
+    and the fingerprint (64 bits) of its value.
     """
 
     sequence: int
@@ -80,14 +80,16 @@ class Table:
 
     @property
     def phase(self) -> str:
-        """What was done in these steps, ``fit 1`` for instance; several tables may have one."""
+        """The phase of these steps, for example ``fit 1``; several tables may have the same."""
         return _NEXT_TABLE.sub("", self.name)
 
     def label(self, row: int, cell: int) -> Column:
         return self.columns[int(self.column[row])] if self.kind == "events" else self.columns[cell]
 
     def events(self, stage: str, name: str | None = None) -> Iterator[Event]:
-        """Of a table of events those of a stage, and of a ``name`` if one is given, in order."""
+        """Of a table of events, return those of a stage, and of a ``name`` if one is given, in
+        order.
+        """
         wanted = [
             place
             for place, column in enumerate(self.columns)
@@ -98,7 +100,7 @@ class Table:
             yield Event(int(self.sequence[row]), *label, int(self.cells[row, 0]))
 
     def record(self, row: int, cell: int) -> Tensor | None:
-        """One observation, or None where its bytes were not kept."""
+        """Return one observation, or None if its bytes were not kept."""
         if not self.kept:
             return None
         width = 1 if self.kind == "events" else len(self.columns)
@@ -117,10 +119,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Trace:
-    """What one trial has left in its ``folder``.
+    """The files that one trial has left in its ``folder``. ``document`` is its ``trace.json``.
 
-    ``document`` is its ``trace.json``. The methods below ``digests`` read further files, each time
-    they are called; a file that is not there is an empty one.
+    The methods below ``digests`` read further files each time they are called; a missing file
+    counts as empty.
     """
 
     folder: Path
@@ -142,12 +144,12 @@ class Trace:
 
     @cached_property
     def measures(self) -> protocol.Measures:
-        """Raises ProtocolError where the guest has told what it may not."""
+        """The measures. Raises ProtocolError if the guest has sent something invalid."""
         return codec.decode(protocol.Measures, self.document["measures"])
 
     @cached_property
     def request(self) -> protocol.Request:
-        """What the guest was asked for. Raises ProtocolError where that is no request."""
+        """The request that the guest received. Raises ProtocolError if it is invalid."""
         return codec.decode(protocol.Request, self.document["condition"])
 
     @property
@@ -167,8 +169,8 @@ class Trace:
         return tuple(table for table in self.tables if table.kind == "steps")
 
     def events(self, stage: str, name: str | None = None) -> Iterator[Event]:
-        """What happened once in a stage, in the order of the tables and in causal order within
-        each; what is called ``name``, if one is given.
+        """Return the observations of a stage that are made once, in the order of the tables and in
+        causal order within each; only those called ``name``, if one is given.
         """
         for table in self.tables:
             if table.kind == "events":
@@ -182,9 +184,7 @@ class Trace:
 
     @property
     def final(self) -> str | None:
-        """The digest of the weights, or values, that the training ends on; None where there is
-        none.
-        """
+        """The digest of the final weights, or values, of the training; None if there is none."""
         return self.digests.get("final")
 
     def saved_files(self) -> dict[str, str]:
@@ -202,20 +202,20 @@ class Trace:
     # Further files --------------------------------------------------------------------------------
 
     def stdout(self, most: int) -> bytes:
-        """The first ``most`` bytes that the program has written to its standard output."""
+        """Return the first ``most`` bytes that the program has written to its standard output."""
         return printed.beginning(self.folder / protocol.STDOUT_FILE, most)
 
     def stderr_end(self) -> str:
-        """The end of what the program has written to its standard error."""
+        """Return the end of what the program has written to its standard error."""
         return printed.end(self.folder / protocol.STDERR_FILE)
 
     def other_processes(self) -> int:
-        """How many further Python processes the program has started or forked."""
+        """Return how many further Python processes the program has started or forked."""
         path = self.folder / protocol.PROCESSES_FILE
         return len(path.read_text().split()) if path.exists() else 0
 
     def sites(self) -> protocol.CallSites:
-        """The lines that drew from the generator that was watched, and those that set seeds."""
+        """Return the lines that drew from the recorded generator, and those that set seeds."""
         document = self.note(protocol.SITES_FILE)
         if document is None:
             return protocol.CallSites((), ())
@@ -223,20 +223,20 @@ class Trace:
         return sites
 
     def step_replays(self) -> StepReplays:
-        """The operations of the step that was replayed."""
+        """Return the operations of the replayed step."""
         document = self.note(protocol.EVENTS_FILE)
         return StepReplays() if document is None else StepReplays.of(document)
 
     def note(self, name: str) -> Any:
-        """The JSON in the file ``name``, which whoever ran the trial may have put there; None where
-        there is no such file.
+        """Return the JSON in the file ``name``, which whoever ran the trial may have put there;
+        None if there is no such file.
         """
         path = self.folder / name
         return read_json(path) if path.exists() else None
 
 
 def read(folder: Path) -> Trace | None:
-    """The trace in a trial's folder, or None where the child never began one."""
+    """Return the trace in a trial's folder, or None if the child never began one."""
     path = folder / protocol.TRACE_FILE
     if not path.exists():
         return None
@@ -248,8 +248,8 @@ def read(folder: Path) -> Trace | None:
 
 
 def _described(folder: Path) -> list[dict[str, Any]]:
-    """Every table with all of its columns. The last line may be incomplete: no row has come after
-    it.
+    """Return every table with all of its columns. The last line may be incomplete: then no row
+    follows it.
     """
     path = folder / protocol.TABLES_FILE
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
@@ -283,7 +283,7 @@ def _table(folder: Path, described: dict[str, Any]) -> Table:
 
 
 def _mapped(path: Path, rows: int, width: int) -> np.ndarray:
-    """The rows, mapped where they are many. A mapping keeps its file open, and a scan holds
+    """Return the rows, mapped if there are many. A mapping keeps its file open, and a scan has
     hundreds of traces.
     """
     if not rows:

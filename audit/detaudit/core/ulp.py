@@ -2,8 +2,8 @@
 
 The bits of an IEEE 754 number, sign and magnitude, are mapped to integers in the order of the
 numbers; the distance is the difference of those integers, so neighbours are 1 apart and -0.0 and
-0.0 are 1 apart too (their bits differ). It holds for every binary float format, those that NumPy
-lacks included: float64, float32, float16, bfloat16 and the float8 formats.
+0.0 are 1 apart too (their bits differ). This applies to every binary float format, including those
+that NumPy lacks: float64, float32, float16, bfloat16 and the float8 formats.
 """
 
 import math
@@ -30,10 +30,10 @@ _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 @dataclass(frozen=True)
 class Distance:
-    """Between two tensors of one dtype and shape. ``ulps_max`` is None where the dtype is not a
-    float or a NaN is involved; ``first_index`` is the flat index (C order) of the first element
-    that differs. ``max_abs`` is the greatest absolute difference, None where one of the differences
-    is no finite number or the dtype is none of float64, float32, float16 and bfloat16.
+    """Between two tensors of one dtype and shape. ``ulps_max`` is None if the dtype is not a float
+    or a NaN is involved; ``first_index`` is the flat index (C order) of the first element that
+    differs. ``max_abs`` is the greatest absolute difference, None if a difference is not finite or
+    the dtype is not one of float64, float32, float16 and bfloat16.
     """
 
     ulps_max: int | None
@@ -46,7 +46,7 @@ class Distance:
 def distance(left: bytes, right: bytes, dtype: str) -> Distance:
     """The distance between the elements in two equally long byte strings (little-endian, C order).
 
-    Raises ValueError where the lengths differ or nothing differs.
+    Raises ValueError if the lengths differ or nothing differs.
     """
     if len(left) != len(right):
         raise ValueError(f"{len(left)} and {len(right)} bytes: not the same shape")
@@ -81,9 +81,10 @@ def _ulps(a: np.ndarray, b: np.ndarray, dtype: str) -> int | None:
 
 
 def _ordered(bits: np.ndarray, dtype: str) -> np.ndarray:
-    """Unsigned integers in the order of the floats: negative numbers flipped, positive ones lifted.
+    """Return unsigned integers in the order of the floats: negative numbers flipped, positive ones
+    raised.
 
-    -0.0 comes directly below 0.0; where a format has none, its negative numbers close the gap.
+    -0.0 comes directly below 0.0; if a format has none, its negative numbers close the gap.
     """
     sign = bits.dtype.type(1 << (8 * bits.dtype.itemsize - 1))
     return np.where(bits & sign, ~bits + bits.dtype.type(dtype in _NO_MINUS_ZERO), bits | sign)
@@ -109,7 +110,7 @@ def _is_nan(bits: np.ndarray, dtype: str) -> np.ndarray:
 def _max_abs(left: bytes, right: bytes, dtype: str, differ: np.ndarray) -> float | None:
     if dtype not in ("float64", "float32", "float16", "bfloat16"):
         return None
-    # NaN and infinity are among what is looked for
+    # NaN and infinity are among the values searched for
     with np.errstate(invalid="ignore", over="ignore"):
         gap = float(np.abs(_float64(left, dtype) - _float64(right, dtype))[differ].max())
     return gap if math.isfinite(gap) else None

@@ -11,9 +11,7 @@ SKIPPED, ERROR = "skipped", "error"
 
 @dataclass(frozen=True)
 class Count:
-    """What the pairs of one condition showed: ``matching`` and ``differing`` of them, by what they
-    are called.
-    """
+    """The numbers of ``matching`` and ``differing`` pairs of one condition."""
 
     name: str
     model: str
@@ -27,12 +25,12 @@ class Count:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``trials`` are the numbers of the trials it rests on. ``pin`` is the pin that was seen to
-    hold.
+    """``trials`` are the numbers of the trials behind the verdict. ``pin`` is the pin that was
+    shown to work.
 
-    ``settings`` groups the names of settings that gave the same bits, per model. ``excluded_rate``
-    is the parting rate above which the agreeing pairs exclude it at 95 %, where they agreed.
-    ``pinpoint`` is the operation at which loose runs part, where their step could be replayed.
+    ``settings`` groups the names of settings that gave the same bits, per model. ``excluded_rate``:
+    the matching pairs exclude at 95 % that more than this share of pairs differ. ``pinpoint`` is
+    the operation at which unpinned runs differ, if their step could be replayed.
     """
 
     source: str

@@ -1,1 +1,1 @@
-"""What runs trials: processes in the interpreter under test, or of a program of the user."""
+"""The code that runs trials: processes in the interpreter under test, or of the user's program."""

@@ -1,4 +1,4 @@
-"""What every command does around its trials: a folder, a clock, a runner, and going on after an
+"""What every command needs around its trials: a folder, a clock, a runner, and resuming after an
 interruption.
 """
 
@@ -40,12 +40,12 @@ Findings = TypeVar("Findings")
 
 @contextlib.contextmanager
 def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
-    """A new audit, or with ``resume`` a saved one. Raises UsageError where that cannot be read."""
+    """A new audit, or with ``resume`` a saved one. Raises UsageError if that cannot be read."""
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     with contextlib.ExitStack() as stack:
         saved = None
         if resume:
-            # Where the file really is: traces lie beside it, and trials have other working folders
+            # The folder's real path: traces are beside it, and trials have other working folders
             path = Path(os.path.realpath(resume))
             stack.enter_context(alone(path.parent))
             saved = load(path)
@@ -63,11 +63,10 @@ def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterat
 
 @dataclass
 class Session:
-    """One audit while it is being done. ``gpus`` are as they were before it, ``variables`` the
-    user's own.
+    """One audit in progress. ``gpus`` is their state before it, ``variables`` are the user's own.
 
-    ``undecided`` is set by a command that a fault of our own kept from its end. ``ending`` is
-    called at the end of the trials, however they end, while nothing interrupts.
+    A command sets ``undecided`` if a fault of detaudit prevented a decision. ``ending`` is called
+    at the end of the trials, however they end, while interruptions are blocked.
     """
 
     folder: Workspace
@@ -100,14 +99,16 @@ class Session:
         variables: Mapping[str, str],
         **how: Any,
     ) -> Runner:
-        """The runner of this audit; ``how`` as for :class:`detaudit.execution.runner.Runner`."""
+        """Return the runner of this audit; ``how`` as for
+        :class:`detaudit.execution.runner.Runner`.
+        """
         runner = Runner(interpreter, limits, control, variables, emit=self.emit, **how)
         self.runner = runner
         self.ending.callback(runner.close)
         return runner
 
     def start_nests(self, interpreter: Interpreter, limits: Limits) -> Runner:
-        """:meth:`start` for trials of ours, which write to the audit's own folder alone."""
+        """Like :meth:`start`, for built-in trials, which write only to the audit's own folder."""
         variables = environment_for_nests(
             self.variables, base.controlled_variables(), str(self.folder.private)
         )
@@ -120,10 +121,11 @@ class Session:
 
     @contextlib.contextmanager
     def attended(self) -> Iterator[None]:
-        """Where trials run. An interruption ends them; what had been found stands, and is saved.
-        So it is after an exception that nobody expected, and where the disk is full.
+        """The block in which trials run. An interruption ends them; the findings so far are kept,
+        and saved.
 
-        A saved audit that is not decided this time either stays saved.
+        So are they after an unexpected exception, and if the disk is full. If a saved audit is not
+        decided this time either, it stays saved.
         """
         try:
             yield
@@ -141,7 +143,9 @@ class Session:
             self.end()
 
     def end(self) -> None:
-        """End what runs, once: neither a further interruption nor an error stops it half way."""
+        """End everything that runs, once: no further interruption and no error stops this
+        halfway.
+        """
         with undisturbed():
             self.emit(Closing())
             try:
@@ -155,9 +159,7 @@ class Session:
                 self.failure = self.failure or Failure.of(error)
 
     def greet(self, condition: Condition, command: str) -> Hello:
-        """Start the interpreter under test, and take up a saved audit where it is still the
-        same.
-        """
+        """Start the interpreter under test, and continue a saved audit if it is still the same."""
         assert self.runner is not None
         interpreter = self.runner.interpreter
         self.emit(Phase(f"Starting {interpreter.backend} in {interpreter.path}"))
@@ -167,17 +169,17 @@ class Session:
         return hello
 
     def ask(self, experiment: Experiment[Finding]) -> Finding | None:
-        """What the experiment finds; None where the budget is spent before."""
+        """Return the finding of the experiment; None if the budget is spent before."""
         assert self.runner is not None
         asking = Asking(experiment)
         self.runner.run([asking])
         return asking.finding
 
     def has_gpu(self, condition: Condition, wanted: bool) -> bool:
-        """Whether the framework can use a GPU: one trial asks, for a driver may have cards that
-        this build cannot use.
+        """Whether the framework can use a GPU: one trial finds out, because a driver may have cards
+        that this build cannot use.
 
-        Raises EnvironmentUnusable where there is none, and one is ``wanted``.
+        Raises EnvironmentUnusable if there is none, and one is ``wanted``.
         """
         answer = self.ask(ask_once(Trial(replace(condition, device="gpu"), 0)))
         if answer is None or answer.outcome.kind != UNAVAILABLE:
@@ -189,10 +191,10 @@ class Session:
     def forecast(
         self, doing: str, experiments: Iterable[Asking], later_runs: int, later: float
     ) -> None:
-        """Tell how much work is known at the start, from what every experiment asks for first.
+        """Report how much work is known at the start, from the first requests of every experiment.
 
-        ``doing`` says what is done; ``later`` are the seconds of ``later_runs``, which have nothing
-        beside them.
+        ``doing`` says what is done; ``later`` are the seconds of ``later_runs``, which run with
+        nothing beside them.
         """
         assert self.runner is not None
         wanted = {trial.key(): trial for experiment in experiments for trial in experiment.wanted}
@@ -206,10 +208,10 @@ class Session:
         )
         self.emit(Expected(runs, seconds, later_runs, later))
 
-    # Saving, and going on -------------------------------------------------------------------------
+    # Saving and resuming --------------------------------------------------------------------------
 
     def identity(self, hello: Hello, seed: int, command: str, **more: Any) -> Identity:
-        """``more`` are the fields that the command alone has."""
+        """Return the audit's identity; ``more`` are the fields that only this command has."""
         assert self.runner is not None
         return Identity(
             command=command,
@@ -229,10 +231,10 @@ class Session:
         lasting: Callable[[Outcome], bool] = lambda outcome: outcome.completed,
         usable: Callable[[Mapping[str, Finished]], Mapping[str, Finished]] = lambda saved: saved,
     ) -> None:
-        """Take up the trials of the saved audit, if there is one, and save from now on.
+        """Continue with the trials of the saved audit, if there is one, and save from now on.
 
-        Trials whose outcome is not ``lasting`` are tried again, and so are saved ones that
-        ``usable`` leaves out. Raises UsageError where the audit is not the same.
+        Trials whose outcome is not ``lasting`` are run again, and so are saved ones that ``usable``
+        omits. Raises UsageError if the audit is not the same.
         """
         assert self.runner is not None
         if self.saved is not None:
@@ -244,7 +246,7 @@ class Session:
         self.runner.keep = self._record.add
 
     def go_back(self, finished: Mapping[str, Finished]) -> None:
-        """Of the trials that have finished, only these speak for the audit from now on."""
+        """Keep only these of the finished trials for the audit."""
         assert self.runner is not None
         self.runner.go_back(finished)
         if self._record is not None:
@@ -252,25 +254,25 @@ class Session:
 
     @property
     def resume(self) -> str | None:
-        """What ``--resume`` takes the next time; None where nothing has finished."""
+        """The file for the next ``--resume``; None if nothing has finished."""
         if self._record is not None and self.trials():
             return str(self._record.path)
         return str(self.saved.path) if self.saved is not None else None
 
-    # What every report tells ----------------------------------------------------------------------
+    # Fields of every report -----------------------------------------------------------------------
 
     def trials(self) -> tuple[Finished, ...]:
         finished: Collection[Finished] = self.runner.finished.values() if self.runner else ()
         return tuple(sorted(finished, key=lambda trial: trial.number))
 
     def framework(self) -> dict[str, Any]:
-        """What the framework says of itself in the first trial that completed."""
+        """Return the framework's facts from the first trial that completed."""
         traces = (trial.trace for trial in self.trials() if trial.outcome.completed and trial.trace)
         first = next(traces, None)
         return first.facts.get("framework", {}) if first is not None else {}
 
     def complete(self, findings: Findings) -> Findings:
-        """The findings of a command with what every report tells besides."""
+        """Return the findings of a command, completed with the fields of every report."""
         cut = self.runner is not None and self.runner.ended_early
         warnings = {}
         if self.failure is not None and hasattr(findings, "warnings"):
@@ -292,9 +294,9 @@ class Session:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ignore what would interrupt, for a moment."""
+    """Ignore interruptions while the block runs."""
     kept = {}
-    # In another thread than the first one signals are not ours to set.
+    # Only the main thread may set signal handlers.
     with contextlib.suppress(ValueError):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             kept[number] = signal.signal(number, signal.SIG_IGN)

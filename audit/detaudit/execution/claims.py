@@ -1,8 +1,8 @@
-"""Folders of ours, each under a lock that the kernel drops when its audit is gone, however that
-ended: so a later start knows which are alive. Never by a process's number, which another may have
-by then.
+"""Folders of ours, each under a lock that the kernel releases when its audit is gone, however it
+ended: so a later start knows which audits are alive.
 
-A folder without the lock's file is not ours, whatever its name.
+A process id would not do, because another process may have it by then. A folder without the lock's
+file is not ours, whatever its name.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ _ATTEMPTS = 100
 
 @dataclass
 class Claim:
-    """``path`` is a folder that nobody else clears away while the claim lives.
+    """``path`` is a folder that no other audit removes while the claim exists.
 
-    ``owner`` is the folder of the audit that it is part of; empty where it is the audit's own.
+    ``owner`` is the folder of the audit to which it belongs; empty if it is the audit's own.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class Claim:
 
 
 def make(prefix: str, place: Path | None = None, owner: str = "") -> Claim:
-    """A new folder, claimed. Raises OSError."""
+    """Create and claim a new folder. Raises OSError."""
     for _ in range(_ATTEMPTS):
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
@@ -45,17 +45,17 @@ def make(prefix: str, place: Path | None = None, owner: str = "") -> Claim:
         try:
             if _locked(lock):
                 return Claim(folder, owner, lock)
-        except OSError:  # a file system without locks: no start clears anything there
+        except OSError:  # a file system without locks: no start removes anything there
             os.unlink(folder / LOCK)
             os.close(lock)
             return Claim(folder, owner)
-        os.close(lock)  # a start that clears up was quicker
+        os.close(lock)  # a start that cleans up was faster
     raise OSError(f"no folder in {place or tempfile.gettempdir()} could be locked")
 
 
 def take(folder: Path) -> Claim | None:
-    """The claim to a folder of ours whose audit is gone; None where that is alive, or the folder
-    is not ours.
+    """Claim a folder of ours whose audit is gone; None if the audit is alive, or the folder is not
+    ours.
     """
     try:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -70,7 +70,7 @@ def take(folder: Path) -> Claim | None:
 
 
 def take_up(folder: Path) -> Claim | None:
-    """:func:`take` for a folder that is ours, though it may have no lock yet. Raises OSError."""
+    """Like :func:`take`, for a folder that is ours, even without a lock. Raises OSError."""
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if _locked(lock):
@@ -84,7 +84,9 @@ def take_up(folder: Path) -> Claim | None:
 
 
 def of_this_user(place: Path, *prefixes: str) -> Iterator[Path]:
-    """The folders in ``place`` that bear a lock's file and belong to this user, by their names."""
+    """Return the folders in ``place`` that contain a lock's file and belong to this user, by
+    name.
+    """
     with contextlib.suppress(OSError):
         for entry in sorted(os.scandir(place), key=lambda entry: entry.name):
             if entry.name.startswith(prefixes) and _is_ours(Path(entry.path)):
@@ -101,7 +103,9 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _locked(descriptor: int) -> bool:
-    """Whether the lock could be had. Raises OSError where there are none."""
+    """Take the lock; return whether that succeeded. Raises OSError if the file system has no
+    locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,9 +1,9 @@
-"""What a start does for audits that were killed: restore folders that they worked in, end what
-still runs of them, and remove what they have left.
+"""Cleans up at the start after audits that were killed: restores folders that they worked in, ends
+their remaining processes, and removes the files that they left.
 
 A folder is dead if its lock can be taken (:mod:`detaudit.execution.claims`). What was interrupted
-or is kept on purpose stays, and so do the finished trials of a killed audit: they are what
-``--resume`` takes.
+or is kept on purpose stays, and so do the finished trials of a killed audit, which ``--resume``
+uses.
 """
 
 import contextlib
@@ -24,11 +24,10 @@ from detaudit.execution.workspace import KEPT, LONG, SHORT
 
 
 def clear(spared: Path | None = None) -> Iterator[str]:
-    """Clear up behind every audit of this user that is gone; sentences on what a user should know.
-
-    ``spared`` is a folder that is left alone: an audit is about to go on there.
+    """Clean up after every audit of this user that is gone; return sentences for the user.
+    ``spared`` is a folder that is left alone, because an audit is about to be resumed there.
     """
-    with contextlib.suppress(OSError):  # where journals lie nothing can be written
+    with contextlib.suppress(OSError):  # nothing can be written where journals are stored
         yield from map(_describe, in_place.recover())
     for folder in claims.of_this_user(Path(tempfile.gettempdir()), SHORT, LONG):
         if spared is None or not _same(folder, spared):
@@ -57,7 +56,7 @@ def _clear(folder: Path) -> Iterator[str]:
             f"An audit was killed. {number(len(saved), 'finished trial')} of it can be reused: continue it with "
             f"`detaudit {command} --resume {folder / FILE}`, or delete {folder}."
         )
-    except OSError:  # it is tried again by the next start
+    except OSError:  # the next start tries again
         return
     finally:
         claim.release()
@@ -68,8 +67,8 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _saved(folder: Path) -> tuple[str, list[Path]]:
-    """The command of a saved audit, and the folders of its finished trials; none where nothing had
-    finished.
+    """Return the command of a saved audit, and the folders of its finished trials; none if nothing
+    had finished.
     """
     try:
         header, *lines = (folder / FILE).read_bytes().split(b"\n")[:-1]
@@ -81,7 +80,7 @@ def _saved(folder: Path) -> tuple[str, list[Path]]:
 
 
 def _strip(folder: Path, trials: Sequence[Path]) -> None:
-    """Remove what ``--resume`` does not need: of the trials that were under way, and of layers."""
+    """Remove what ``--resume`` does not need: unfinished trials, and layers."""
     needed = [folder / FILE, folder / claims.LOCK, *trials]
     _remove_others(folder, needed)
     states = [Path(state) for trial in trials if (state := _state(trial))]
@@ -102,7 +101,7 @@ def _state(trial: Path) -> str:
 
 
 def _remove_others(folder: Path, needed: Sequence[Path]) -> None:
-    """Remove what is neither one of ``needed``, nor in one, nor on the way to one."""
+    """Remove everything except ``needed``, its contents, and the folders that lead to it."""
     for path in folder.iterdir():
         if path in needed:
             continue
@@ -115,8 +114,8 @@ def _remove_others(folder: Path, needed: Sequence[Path]) -> None:
 
 
 def end_processes(folder: Path) -> None:
-    """Kill every process that a trial in ``folder`` has started and that is still there, in
-    whatever session: they inherit the trial's environment, in which the folder stands.
+    """Kill every remaining process that a trial in ``folder`` has started, in whatever session:
+    they inherit the trial's environment, which names the folder.
     """
     marks = [name + os.fsencode(folder) + b"/" for name in (b"_DETAUDIT_TRIAL=", b"TMPDIR=")]
     for entry in Path("/proc").glob("[0-9]*"):
@@ -127,7 +126,7 @@ def end_processes(folder: Path) -> None:
 
 
 def _describe(restored: in_place.Restored) -> str:
-    """What became of a folder in which an audit was killed."""
+    """Describe the state of a folder in which an audit was killed."""
     said = [f"An audit of {restored.root} was killed."]
     if restored.names:
         said.append(f"Restored: {listed(restored.names, 5)}.")

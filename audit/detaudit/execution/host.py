@@ -1,7 +1,7 @@
-"""What runs trials, as an interface: nests in the interpreter under test, or a program of the user.
+"""The interface of what runs trials: nests in the interpreter under test, or the user's program.
 
-A host is one started process with a folder of its own. It is polled, never waited for, so one
-thread can look after all of them.
+A host is one started process with its own folder. It is polled, never waited for, so one thread can
+manage all of them.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,10 @@ from detaudit.core.outcome import Ended
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The interpreter under test. ``path`` is used as given: the link of a virtual environment
-    stays a link.
+    """The interpreter under test.
 
-    ``fork`` false starts a fresh process for every trial; ``imports`` false asks for the hello
-    alone.
+    ``path`` is used as given: the link of a virtual environment stays a link. If ``fork`` is false,
+    every trial is a fresh process; if ``imports`` is false, only the hello is requested.
     """
 
     path: str
@@ -32,8 +31,8 @@ class Interpreter:
 
 
 class Hello(NamedTuple):
-    """What the interpreter under test says of itself: its ``facts``, and the ``fingerprints`` that
-    it can make, the best first.
+    """What the interpreter under test reports about itself: its ``facts``, and the ``fingerprints``
+    that it can compute, the best first.
     """
 
     facts: dict[str, Any]
@@ -44,35 +43,32 @@ class Host(Protocol):
     """One process with one environment. Once it has :meth:`answered`, :meth:`run` starts trials."""
 
     def answered(self) -> bool:
-        """Whether :meth:`hello` has an answer, good or bad, without waiting."""
+        """Return whether :meth:`hello` has an answer, good or bad, without waiting."""
 
     def hello(self) -> Hello:
-        """What it said of itself, once it has answered.
-
-        Raises EnvironmentUnusable where it could not start, with what was seen.
+        """Return its hello, once it has answered. Raises EnvironmentUnusable with the reason if it
+        could not start.
         """
 
     def run(self, request: protocol.Request) -> Path:
-        """Start a trial; the trial's folder."""
+        """Start a trial; return the trial's folder."""
 
     def ended(self, folder: Path) -> Ended | None:
-        """How the trial in ``folder`` ended, or None while it runs."""
+        """Return how the trial in ``folder`` ended, or None while it runs."""
 
     def said(self, folder: Path) -> str:
-        """The end of what the trial in ``folder`` wrote to stderr."""
+        """Return the end of what the trial in ``folder`` wrote to stderr."""
 
     def interrupt(self) -> None:
         """End the process and all of its children now."""
 
     def close(self) -> None:
-        """End the process, its children with it. Returns when it is gone."""
+        """End the process and its children. Returns when it is gone."""
 
 
 class OpenHost(Protocol):
-    """What opens hosts: ``control`` is the new one's folder, ``environment`` all of its
-    variables.
-
-    Raises EnvironmentUnusable where no process can be started.
+    """Opens hosts: ``control`` is the new host's folder, ``environment`` are all of its variables.
+    Raises EnvironmentUnusable if no process can be started.
     """
 
     def __call__(

@@ -1,4 +1,4 @@
-"""The interpreter under test, before anything is imported in it: what is installed there, and which
+"""The interpreter under test before anything is imported in it: what is installed there, and which
 adapter fits.
 """
 
@@ -16,9 +16,9 @@ from detaudit.execution.variables import environment_for_nests
 from detaudit.execution.workspace import workspace
 from detaudit.registry import base
 
-#: What ``KERAS_BACKEND`` takes.
+#: The values of ``KERAS_BACKEND``.
 KERAS_NAMES = ("tensorflow", *NOT_TENSORFLOW)
-#: The distributions that are TensorFlow.
+#: The distributions that contain TensorFlow.
 TENSORFLOW = (
     "tensorflow",
     "tensorflow-cpu",
@@ -33,9 +33,8 @@ TENSORFLOW = (
 
 
 def ask(python: str) -> Hello:
-    """What an interpreter says of itself without importing a framework.
-
-    Raises EnvironmentUnusable where it cannot be started, or is too old.
+    """Return what an interpreter reports about itself without importing a framework. Raises
+    EnvironmentUnusable if it cannot be started, or is too old.
     """
     with workspace() as folder:
         environment = environment_for_nests(os.environ, (), str(folder.private))
@@ -54,10 +53,10 @@ def ask(python: str) -> Hello:
 def choose(
     asked: str | None, facts: Mapping[str, Any], variables: Mapping[str, str] = os.environ
 ) -> str:
-    """The adapter for the backend that is ``asked`` for, or else that ``KERAS_BACKEND`` names, or
-    else that is installed: TensorFlow where it is, the other one where there is one.
+    """Return the adapter for the requested backend, else for the one that ``KERAS_BACKEND`` names,
+    else for the installed one: TensorFlow if it is installed, otherwise the only other one.
 
-    Raises EnvironmentUnusable where several others are there, and as :func:`adapter` does.
+    Raises EnvironmentUnusable if several others are installed, and like :func:`adapter`.
     """
     named = variables.get("KERAS_BACKEND")
     backend = asked or (named if named in KERAS_NAMES else None)
@@ -74,12 +73,10 @@ def choose(
 def adapter(
     backend: str, facts: Mapping[str, Any], variables: Mapping[str, str] = os.environ
 ) -> str:
-    """The adapter for a backend of the user's: where TensorFlow is old, or Keras is, another than
-    ``tensorflow``.
+    """Return the adapter for a user's backend: an old TensorFlow or Keras needs a different one
+    than ``tensorflow``.
 
-    Keras is old by its version, or where ``variables`` make TensorFlow take the package
-    ``tf_keras``.
-
+    Keras is old by its version, or if ``variables`` make TensorFlow use the package ``tf_keras``.
     Raises EnvironmentUnusable for TensorFlow 2.0 to 2.2.
     """
     packages = facts.get("packages", {})
@@ -93,14 +90,14 @@ def adapter(
             f"TensorFlow {release[0]}.{release[1]} is not supported. Install TensorFlow 1, or 2.3 "
             f"or newer."
         )
-    # Before 2.7 the Keras of TensorFlow's users is 2, whatever else is installed.
+    # Before 2.7, users of TensorFlow use its own Keras 2, whatever else is installed.
     legacy = "tf-keras" in packages and keras_2_is_chosen(variables)
     old = release < (2, 7) or _release(packages.get("keras", "3.0")) < (3, 0) or legacy
     return under_keras_2(release) if old else "tensorflow"
 
 
 def installed(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The backends that are there, as a user names them."""
+    """Return the installed backends, with the names that users use."""
     packages = facts.get("packages", {})
     tensorflow = ("tensorflow",) if any(name in packages for name in TENSORFLOW) else ()
     return (*tensorflow, *(name for name in NOT_TENSORFLOW if name in packages))

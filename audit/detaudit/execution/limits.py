@@ -1,20 +1,20 @@
-"""What an audit may take: processes at a time, seconds, runs."""
+"""The limits of an audit: processes at a time, seconds, runs."""
 
 import re
 from dataclasses import dataclass
 
 from detaudit.errors import UsageError
 
-#: Seconds that one trial of ours, and one run of a user's program, may take.
+#: Maximum seconds of one built-in trial, and of one run of a user's program.
 TRIAL_SECONDS, RUN_SECONDS = 300.0, 3600.0
-#: Seconds of the units in which a budget may be given.
+#: The units of a budget, in seconds.
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
 class Limits:
     """``jobs`` processes at a time; seconds of wall time for one trial and, or None, for the whole
-    audit; at ``most`` so many trials in it.
+    audit; at ``most`` this many trials.
     """
 
     jobs: int = 2
@@ -24,7 +24,7 @@ class Limits:
 
 
 def spent(given: str | None) -> tuple[float | None, int | None]:
-    """``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
+    """Return ``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
     if given is None:
         return None, None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|runs)?", given)
@@ -39,6 +39,6 @@ def spent(given: str | None) -> tuple[float | None, int | None]:
 
 
 def budget(given: str | None) -> str | None:
-    """``--budget``, checked. Raises UsageError."""
+    """Check ``--budget``. Raises UsageError."""
     spent(given)
     return given

@@ -1,8 +1,8 @@
 """Processes in the interpreter under test: started, spoken to, ended.
 
 A :class:`Nest` is one started process with its control folder (``detaudit_probes.protocol``). It is
-polled, never waited for, so one thread can look after all of them. Whatever happens to the engine,
-the nest sees the end of its lifeline and ends itself and its children.
+polled, never waited for, so one thread can manage all of them. However the engine ends, the nest
+sees the end of its lifeline and ends itself and its children.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from detaudit.execution.processes import end_group
 
 #: The extras of our own distribution that install a backend.
 EXTRAS = ("tensorflow", "jax", "torch")
-#: What an environment needs for a backend where detaudit is not to be installed in it.
+#: What an environment needs for a backend if detaudit is not to be installed in it.
 PACKAGES = {
     "jax": ("jax", "keras"),
     "torch": ("torch", "keras"),
@@ -116,7 +116,7 @@ class Nest:
         status = self._process.poll() if ended is None else None
         if status is None:
             return ended
-        return Ended.read(folder) or Ended(  # written between the two looks
+        return Ended.read(folder) or Ended(  # written between the two reads
             status if status >= 0 else None,
             -status if status < 0 else None,
             seconds=time.monotonic() - self._began,
@@ -174,14 +174,14 @@ def _start(
 
 
 def _said(control: Path) -> str:
-    """The last line that the process wrote to stderr, as ``: "..."``."""
+    """Return the last line that the process wrote to stderr, as ``: "..."``."""
     line = last_line(end_of(control / protocol.STDERR_FILE))
     return f', after "{sentence(line)}"' if line else ""
 
 
 def install_line(interpreter: Interpreter) -> str:
-    """The command that installs what the backend needs: into detaudit's own environment with its
-    extra, into another one without detaudit.
+    """Return the command that installs what the backend needs: in detaudit's own environment with
+    its extra, in another one without detaudit.
     """
     python = shlex.quote(interpreter.path)
     own = interpreter.path == sys.executable
@@ -192,7 +192,7 @@ def install_line(interpreter: Interpreter) -> str:
 
 
 def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str:
-    """One sentence for a nest that answered that it is not ready."""
+    """Return a sentence about a nest that answered that it is not ready."""
     if failure["kind"] != "import-failed":
         return f"{interpreter.path}: {failure['message']}."
     if (

@@ -1,4 +1,4 @@
-"""Ending processes, with whatever they have started."""
+"""Ends processes, with everything that they have started."""
 
 import contextlib
 import ctypes
@@ -15,20 +15,20 @@ _PATIENCE = 10.0  # seconds in which killed processes must be gone
 
 
 def end_group(pid: int) -> None:
-    """Kill the processes of the group that ``pid`` leads, where there are any."""
+    """Kill the processes of the group that ``pid`` leads, if there are any."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of what a child leaves running when it ends, where the system can do so:
-    Linux alone (prctl(2)).
+    """Become the parent of processes that a child leaves running when it ends, if the system
+    supports it: only Linux does (prctl(2)).
     """
     _control(_SUBREAPER, 1)
 
 
 def die_with_parent() -> None:
-    """Let this process be killed as soon as its parent is gone, where the system can do so."""
+    """Let this process be killed as soon as its parent is gone, if the system supports it."""
     _control(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
@@ -40,8 +40,8 @@ def _control(option: int, value: int) -> None:
 def end_orphans() -> None:
     """Kill and collect every process that descends from this one, in whatever groups and sessions.
 
-    What a killed one leaves is this process's own, if it has adopted orphans: so it is looked at
-    again until nothing is left.
+    If this process has adopted orphans, children of a killed process become its own, so this is
+    repeated until none is left.
     """
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
@@ -55,8 +55,8 @@ def end_orphans() -> None:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """The processes that descend from ``pid``, without those that have ended; none where /proc
-    tells nothing.
+    """Return the processes that descend from ``pid``, without those that have ended; none if /proc
+    is not available.
     """
     children: dict[int, list[int]] = defaultdict(list)
     for entry in Path("/proc").glob("[0-9]*"):
@@ -72,7 +72,7 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def _collect() -> bool:
-    """Collect children that have ended; whether there are others."""
+    """Collect children that have ended; return whether there are others."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass

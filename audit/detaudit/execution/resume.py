@@ -1,12 +1,12 @@
-"""What is saved of an audit while it goes on, and taken up again by ``--resume``.
+"""What is saved of an audit in progress, and continued by ``--resume``.
 
-A saved audit is a folder with the traces of the trials that had finished and ``resume.jsonl``: a
-line on the audit, then a line for each trial, added as it ends. So they outlive the audit however
-that ends; a last line that was cut off is left out. Traces say nothing about a machine that has
-changed, so the first line also holds what must be equal.
+A saved audit is a folder with the traces of the finished trials and ``resume.jsonl``: a line on the
+audit, then a line for each trial, added as it ends. So they outlive the audit however it ends; an
+incomplete last line is ignored. Traces say nothing about a machine that has changed, so the first
+line also contains what must be equal.
 
 Version history: 1, one document, written when an audit was interrupted; 2, a line for each trial;
-3, every variable that trials inherit is told apart.
+3, a digest of every variable that trials inherit.
 """
 
 import json
@@ -28,20 +28,20 @@ from detaudit.errors import UsageError
 
 FORMAT, VERSION = "detaudit.resume", 3
 FILE = "resume.jsonl"
-STATE_FILE = "state.json"  # in a trial's folder: where what it has left is kept
+STATE_FILE = "state.json"  # in a trial's folder: where the files that it left are kept
 LARGEST = 100_000_000  # bytes; a saved audit of a thousand trials has about one million
 AGAIN = "Start again without --resume"
 RESTORE = "Restore what changed, or start again without --resume"
-MOST_NAMES = 3  # of changed files, options or variables that are named
+MOST_NAMES = 3  # changed files, options or variables that a message names
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What must be the same for saved trials to speak for an audit.
+    """What must be equal for saved trials to be valid for an audit.
 
-    ``variables`` has a digest of each that trials inherit. ``options`` are those of the command
-    that change what a trial is, as a user spells them. ``files`` are the program's, with what tells
-    that one has changed.
+    ``variables`` has a digest of each variable that trials inherit. ``options`` are the command's
+    options that change a trial, as the user writes them. ``files`` are the program's, with what
+    shows a change.
     """
 
     command: str
@@ -67,8 +67,8 @@ class Saved(NamedTuple):
 
 
 class Record:
-    """``resume.jsonl`` in an audit's own folder; of the trials, those that ``lasting`` is true
-    of.
+    """``resume.jsonl`` in an audit's own folder; it contains the trials for which ``lasting`` is
+    true.
     """
 
     def __init__(self, folder: Path, identity: Identity, lasting: Callable[[Outcome], bool]):
@@ -76,12 +76,12 @@ class Record:
         self._identity, self._lasting = identity, lasting
 
     def write(self, finished: Iterable[Finished]) -> None:
-        """The whole of it, in the place of what is there."""
+        """Write the whole file anew."""
         header = {"format": FORMAT, "version": VERSION, "identity": asdict(self._identity)}
         replace_file(self.path, _line(header) + b"".join(map(self._line, finished)))
 
     def add(self, finished: Finished) -> None:
-        """A trial that has ended. What is written is on the disk, or no line."""
+        """Add a trial that has ended. Afterwards the whole line is on the disk, or none."""
         with open(self.path, "ab", buffering=0) as file:
             file.write(self._line(finished))
 
@@ -106,7 +106,9 @@ def _line(document: Mapping[str, Any]) -> bytes:
 
 
 def load(path: Path) -> Saved:
-    """Raises UsageError where the file is no saved audit, or its traces are gone."""
+    """Return the saved audit in a file. Raises UsageError if the file is not one, or its traces are
+    gone.
+    """
     header, *lines = _read(path)
     try:
         finished = [_finished(json.loads(line), path.parent) for line in lines]
@@ -116,9 +118,9 @@ def load(path: Path) -> Saved:
 
 
 def _read(path: Path) -> list[bytes]:
-    """Its whole lines, the first of them checked."""
+    """Return its complete lines; the first one is checked."""
     try:
-        if path.is_fifo():  # nobody may ever write to it
+        if path.is_fifo():  # perhaps nobody ever writes to it
             raise UsageError(f"{path} is not a saved audit: it is not a file.")
         with open(path, "rb") as file:
             content = file.read(LARGEST + 1)
@@ -171,7 +173,7 @@ def _finished(saved: Mapping[str, Any], folder: Path) -> Finished:
 
 
 def refuse_changed(saved: Saved, now: Identity) -> None:
-    """Raise UsageError, with what has changed, where the saved trials speak for another audit."""
+    """Raise UsageError, with what has changed, if the saved trials belong to a different audit."""
     changed = _changed(saved.identity, json.loads(json.dumps(asdict(now))))
     if changed:
         raise UsageError(

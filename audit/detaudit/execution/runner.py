@@ -1,4 +1,4 @@
-"""Running trials: experiments ask for them, nests run them, each distinct trial once."""
+"""Runs trials: experiments request them, nests run them, and each distinct trial is run once."""
 
 import itertools
 import logging
@@ -38,8 +38,8 @@ class _Running:
 class Runner:
     """Runs experiments over one interpreter. ``finished`` outlives an interruption.
 
-    ``base`` is the environment that every nest starts from, before a condition's variables.
-    ``open_host`` starts what runs trials. ``keep`` is given each trial as it ends.
+    ``base`` is the environment of every nest, before a condition's variables. ``open_host`` starts
+    what runs trials. ``keep`` gets each trial as it ends.
     """
 
     interpreter: Interpreter
@@ -68,16 +68,16 @@ class Runner:
         experiments: Sequence[Asking],
         settled: Callable[[int, Any], None] = lambda index, finding: None,
     ) -> None:
-        """Run until every experiment is done, or the budget is spent: those then stay undone.
+        """Run until every experiment is done, or the budget is spent; then the others stay undone.
 
-        ``settled`` is told each finding as it is reached, with the place of its experiment.
+        ``settled`` gets each finding as it is reached, with the index of its experiment.
         """
         waiting = dict(enumerate(experiments))
         for experiment in experiments:
             self._enqueue(experiment.wanted)
         served = -1
         while waiting:
-            if served != len(self.finished):  # nothing new, nothing to serve
+            if served != len(self.finished):  # serve only if a trial has finished
                 served = len(self.finished)
                 for index, experiment in list(waiting.items()):
                     self._serve(experiment)
@@ -93,7 +93,7 @@ class Runner:
             self._turn()
 
     def take_up(self, finished: Mapping[str, Finished]) -> None:
-        """Go on with the trials of a saved audit, numbering above them."""
+        """Continue with the trials of a saved audit; new trials get higher numbers."""
         self.finished.update(finished)
         self._numbers = itertools.count(
             1 + max((trial.number for trial in self.finished.values()), default=0)
@@ -102,16 +102,16 @@ class Runner:
         self._folders = itertools.count(1 + max(begun, default=-1))
 
     def go_back(self, finished: Mapping[str, Finished]) -> None:
-        """End what runs. Of what has finished, only this has."""
+        """End everything that runs, and keep only ``finished`` of the finished trials."""
         self.close()
         self._queue.clear()
         self.finished = dict(finished)
 
     def greet(self, condition: Condition) -> Hello:
-        """Start the condition's two nests and wait for both; what they said, checked to be the
+        """Start the condition's two nests and wait for both; return their hello, checked to be the
         same.
 
-        Raises EnvironmentUnusable where the interpreter under test cannot be audited.
+        Raises EnvironmentUnusable if the interpreter under test cannot be audited.
         """
         nests = [self._open(trial) for trial in pair(condition, 0)]
         for trial, nest in zip(pair(condition, 0), nests, strict=True):
@@ -126,7 +126,7 @@ class Runner:
         return first
 
     def _serve(self, experiment: Asking) -> None:
-        """Give an experiment what it asked for, as long as all of that is there."""
+        """Give an experiment the results that it requested, as long as all of them exist."""
         while not experiment.done and (found := self._found(experiment.wanted)) is not None:
             experiment.give(found)
             self._enqueue(experiment.wanted)
@@ -154,7 +154,7 @@ class Runner:
         return self._spent
 
     def _turn(self) -> None:
-        """Collect what has ended, start what can start, and rest a moment."""
+        """Collect trials that have ended, start those that can start, and pause briefly."""
         for run in list(self._running):
             ended = run.host.ended(run.folder)
             if ended is None and time.monotonic() > run.deadline:
@@ -189,7 +189,7 @@ class Runner:
             self._nests.pop(self._key(run.trial)).close()
 
     def _key(self, trial: Trial) -> _NestKey:
-        """Trials with one key share a nest; without forks every trial has its own."""
+        """Trials with one key share a nest; without forks, every trial has its own."""
         whose = trial.side if self.interpreter.fork else trial.key()
         return trial.variables, whose
 
@@ -209,8 +209,8 @@ class Runner:
         return sum(not nest.answered() for nest in self._nests.values())
 
     def _place(self, trial: Trial, waiting: list[Trial]) -> int:
-        """Run the trial in its nest, or start that and let the trial wait. The processes it took: 0
-        or 1.
+        """Run the trial in its nest, or start the nest and let the trial wait. Return the number of
+        processes started: 0 or 1.
         """
         key = self._key(trial)
         if key not in self._nests:
@@ -234,7 +234,7 @@ class Runner:
         return 1
 
     def _settle(self, trial: Trial, outcome: Outcome) -> None:
-        """A trial that no process could be had for."""
+        """Record a trial for which no process could be started."""
         self.finished[trial.key()] = Finished(trial, next(self._numbers), outcome, None)
 
     def _open(self, trial: Trial) -> Host:
@@ -282,7 +282,7 @@ class Runner:
         )
 
     def _retire(self) -> None:
-        """Close a nest when no known trial needs it: memory for those that run."""
+        """Close nests that no known trial needs, to free memory for the others."""
         if len(self._nests) <= self.limits.jobs:
             return
         needed = {self._key(trial) for trial in self._queue} | {
@@ -292,7 +292,7 @@ class Runner:
             self._nests.pop(key).close()
 
     def close(self) -> None:
-        """End every process. What has finished stays in ``finished``."""
+        """End every process. The finished trials stay in ``finished``."""
         for nest in self._nests.values():
             nest.interrupt()
         for nest in self._nests.values():
@@ -302,9 +302,7 @@ class Runner:
 
 
 def default_jobs() -> int:
-    """As many processes as there are cores to run on, and as free memory allows at 0.7 GiB a
-    process.
-    """
+    """Return as many processes as there are cores, or as fit into free memory at 0.7 GiB each."""
     import psutil
 
     return max(1, min(confinement.cores(), int(psutil.virtual_memory().available / 0.7e9)))

@@ -4,8 +4,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
-#: What a terminal, a login or a desktop sets for itself: it is another one whenever somebody comes
-#: back, and no training depends on it. Our own are options, which are compared as such.
+#: Variables that a terminal, a login or a desktop sets: they change from session to session, and no
+#: training depends on them. Our own are options, which are compared as such.
 _OF_A_SESSION = re.compile(
     r"""_|SHLVL|PWD|OLDPWD|PS[0-4]|PROMPT_COMMAND|HIST\w+|TMPDIR|TEMP|TMP
       | TERM|TERM_\w+|TERMINFO\w*|TERMCAP|TTY|COLUMNS|LINES|COLORTERM|LS_COLORS|STY|TMUX\w*
@@ -17,16 +17,16 @@ _OF_A_SESSION = re.compile(
       | DETAUDIT_\w+|BROWSER|EDITOR|LESS|MAIL|PAGER|VISUAL""",
     re.VERBOSE,
 )
-#: Batch systems and build servers: each job has its own.
+#: Variables of batch systems and build servers: each job has its own values.
 _OF_A_JOB = re.compile(r"(BUILD|BUILDKITE|CI|GITHUB|JOB|LSB|PBS|RUNNER|SGE|SLURM|SLURMD)_\w+")
-#: But these a program takes a seed from, or its part of the data.
+#: From these, however, a program takes a seed or its part of the data.
 _OF_A_TASK = frozenset({"ARRAY", "ARRAYID", "INDEX", "LOCALID", "NODEID", "PROCID", "RANK", "TASK"})
 
 
 def environment_for_nests(
     inherited: Mapping[str, str], controlled: Iterable[str], private: str
 ) -> dict[str, str]:
-    """What a nest inherits: the user's environment without the controlled variables, nothing
+    """Return the environment of a nest: the user's without the controlled variables, and nothing is
     written.
 
     Keras' home, Theano's compile folder and temporary files go to ``private``, the same in both
@@ -47,8 +47,10 @@ def environment_for_nests(
 
 
 def digests(inherited: Mapping[str, str]) -> dict[str, str]:
-    """What tells whether a variable that a trial inherits is still the same, by name: a digest, for
-    values may be secret. What a session or a job sets for itself is left out.
+    """Return, by name, a digest of each variable that a trial inherits, to find out whether it is
+    still the same. Digests, because values may be secret.
+
+    Variables that a session or a job sets are omitted.
     """
     return {
         name: hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -17,44 +17,47 @@ from detaudit.execution import claims
 
 PRIVATE = "private"
 
-#: Of an audit of a user's script: the names of a socket's folder and of the socket need 32
-#: characters of the 107 that a path may have. So what is added to TMPDIR is short:
+#: For an audit of a user's script: the names of a socket's folder and of the socket need 32
+#: characters of the 107 that a path may have. So the part added to TMPDIR is short:
 #: ``d-4ve4u4ow/r/0012``.
 SHORT, LONG, RUNS = "d-", "detaudit-", "r"
 
-#: In a folder that outlives its audit on purpose: no later start clears it away.
+#: In a folder that is kept on purpose: no later start removes it.
 KEPT = "kept"
 
-#: What an audit makes in its folder. Nothing else is ever removed from a folder that a user named.
+#: What an audit creates in its folder. Nothing else is ever removed from a folder that a user
+#: named.
 OWN = (PRIVATE, RUNS, "run-*", "recipe", "resume.jsonl*", KEPT, claims.LOCK)
 
 
 @dataclass
 class Workspace:
-    """``kept`` true leaves the folder behind, for ``--resume``."""
+    """If ``kept`` is true, the folder is left behind, for ``--resume``."""
 
     path: Path
     kept: bool = False
 
     @property
     def private(self) -> Path:
-        """What a trial may write to in place of the user's home: the same path in every nest."""
+        """The folder that a trial may write to in place of the user's home: the same path in every
+        nest.
+        """
         return self.path / PRIVATE
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keep every other audit out of ``folder`` meanwhile. The kernel lets go of it when its audit
-    is gone, however that ended.
+    """Lock ``folder`` against every other audit while the block runs. The kernel releases the lock
+    when the audit is gone, however it ended.
 
-    Raises UsageError where another one is at work there.
+    Raises UsageError if another audit is using it.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise UsageError(f"Cannot read the folder {folder}: {error.strerror}.") from None
     try:
-        # A file system that knows no locks does without
+        # Without locks in the file system, this is not checked
         with contextlib.suppress(OSError):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,12 +73,12 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspace]:
-    """A new folder, whose name begins with ``prefix``, or that of a saved audit.
+    """Create a new folder, whose name begins with ``prefix``, or open that of a saved audit. Its
+    contents are removed at the end unless they are kept.
 
-    Its contents are removed at the end unless they are kept. A saved audit outlives a resumption
-    that fails. No other audit is in a new one; the caller keeps them out of a saved one before it
-    reads that. Raises UsageError where no folder can be made, or another process is going on with
-    the saved audit.
+    A saved audit outlives a resumption that fails. No other audit uses a new folder; the caller
+    locks a saved one before reading it. Raises UsageError if no folder can be created, or another
+    process is resuming the saved audit.
     """
     try:
         claim = claims.make(prefix) if saved is None else _taken(saved)
@@ -103,8 +106,8 @@ def workspace(saved: Path | None = None, prefix: str = LONG) -> Iterator[Workspa
 
 
 def _taken(saved: Path) -> claims.Claim:
-    """The claim to the folder of a saved audit. One that an earlier detaudit has saved has no lock:
-    it gets one.
+    """Claim the folder of a saved audit. If an earlier detaudit saved it without a lock, it gets
+    one.
     """
     claim = claims.take_up(saved)
     if claim is None:
