@@ -1,6 +1,4 @@
-"""Which sandbox can be had here: found out by really mounting, once, not by reading what a system
-says of itself.
-"""
+"""Chooses the sandbox by really mounting one, once, and not by what a system says about itself."""
 
 import json
 import os
@@ -20,28 +18,26 @@ from detaudit.execution.sandbox.in_place import InPlace
 from detaudit.execution.sandbox.overlay import Overlay
 from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY, Sandbox, Start
 
-#: A memory file system that is there before we are: layers go there where TMPDIR's file system
-#: cannot have them (an overlay, NFS). Its size bounds them.
+#: A memory file system that exists already: layers go there if TMPDIR's file system does not
+#: support them (an overlay, NFS). Its size limits them.
 MEMORY = Path("/dev/shm")
-LEAST_MEMORY = 2 * 2**30  # bytes: with less there, copies are better
+LEAST_MEMORY = 2 * 2**30  # bytes: if less is free there, copies are better
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The sandbox, and why no better one could be had; empty where it is the best, or was asked
-    for.
-    """
+    """The sandbox, and why no better one is possible; empty if it is the best, or was requested."""
 
     sandbox: Sandbox
     reason: str = ""
 
 
 def choose(root: Path, folder: Path, wanted: str | None, beside: tuple[Path, ...] = ()) -> Choice:
-    """A sandbox for ``root``, with what it needs in ``folder``, which is ours.
+    """Choose a sandbox for ``root``, with its files in ``folder``, which is ours.
 
-    ``wanted`` is one of the kinds; None takes an overlay where one can be mounted, and copies
-    elsewhere. ``beside`` are other folders that the program may take for its own: an overlay covers
-    them too. Raises SandboxFailed where the sandbox that was asked for cannot be had.
+    ``wanted`` is one of the kinds; None chooses an overlay if one can be mounted, else copies.
+    ``beside`` are other folders that the program may treat as its own: an overlay covers them too.
+    Raises SandboxFailed if the requested sandbox is not possible.
     """
     if wanted == IN_PLACE:
         return Choice(InPlace(root))
@@ -60,7 +56,9 @@ def choose(root: Path, folder: Path, wanted: str | None, beside: tuple[Path, ...
 def mountable(
     root: Path, folder: Path, beside: tuple[Path, ...] = ()
 ) -> tuple[Overlay | None, str]:
-    """An overlay that was mounted on ``root`` and written to, or why there is none."""
+    """Return an overlay that was mounted on ``root`` and written to, or the reason why there is
+    none.
+    """
     reason = ""
     for place in (None, MEMORY) if _has_room(MEMORY) else (None,):
         store = claims.make("detaudit-", place, str(folder)) if place is not None else None
@@ -78,7 +76,7 @@ def _has_room(place: Path) -> bool:
 
 
 def _try(overlay: Overlay, folder: Path) -> str:
-    """Why it cannot be mounted; empty where it can, and what is written there is not seen
+    """Return why it cannot be mounted; empty if it can, and what is written there is invisible
     outside.
     """
     trial = Path(tempfile.mkdtemp(prefix="try-", dir=folder))

@@ -1,12 +1,13 @@
-"""A copy of the user's folder for every trial, where nothing can be mounted: at another path, from
-one pristine copy.
+"""A copy of the user's folder for every trial, if nothing can be mounted: at another path, from one
+pristine copy.
 
-Small files are copied for each trial. A large one is copied for each as well, until a completed
-trial has shown that the program leaves it alone; then trials get a link to the pristine copy. If
-one changes it all the same, it is taken anew and never linked again. Where the file system can
-share blocks (reflinks), every file is cloned. Sockets, pipes and devices are left out, and so is
-what may not be read. Links keep what they lead to: in the copy where that is below the folder,
-elsewhere where it is not.
+Small files are copied for each trial. A large file is copied for each as well, until a completed
+trial has shown that the program does not change it; from then on trials get a link to the pristine
+copy. If one changes it all the same, it is copied anew and never linked again. If the file system
+can share blocks (reflinks), every file is cloned.
+
+Sockets, pipes, devices and unreadable files are left out. Links keep their targets: in the copy if
+the target is below the folder, elsewhere if it is not.
 """
 
 import contextlib
@@ -36,14 +37,14 @@ from detaudit.execution.sandbox.tree import (
 from detaudit.execution.sandbox.tree import ignored as ignored  # noqa: PLC0414 - imported from here
 from detaudit.execution.sandbox.view import COPY, Start, View
 
-LARGE = 64 * 2**20  # bytes: what is as large is linked once no run is known to change it
+LARGE = 64 * 2**20  # bytes: files from this size on are linked once no run is known to change them
 _COPY = "copy"
 
 
 @dataclass
 class Copies:
-    """``store`` is a folder of ours, for trials and the pristine copy; it may lie below ``root``.
-    ``left_out`` are names that no trial sees.
+    """``store`` is a folder of ours, for trials and the pristine copy; it may be below ``root``.
+    ``left_out`` are names that are hidden from every trial.
     """
 
     root: Path
@@ -55,9 +56,9 @@ class Copies:
         self._pristine: Path | None = None
         self._kept: Path | None = None
         self._large: dict[str, State] = {}  # large files in the pristine copy
-        self._linked: set[str] = set()  # those of them that a completed trial has left alone
+        self._linked: set[str] = set()  # those that a completed trial has not changed
         self._own: set[str] = set()  # those that some trial has changed
-        self._before: dict[Path, dict[str, State]] = {}  # the trials under way
+        self._before: dict[Path, dict[str, State]] = {}  # the running trials
 
     def view(self, trial: Path, start: Start) -> View:
         source = self._kept if start.left and self._kept is not None else self._take()
@@ -81,7 +82,7 @@ class Copies:
         return trial / _COPY / self.root.name
 
     def _take(self) -> Path:
-        """The pristine copy, made once."""
+        """Return the pristine copy, made once."""
         if self._pristine is None:
             needed, free = size_of(self.root, self.store), shutil.disk_usage(self.store).free
             if needed + MARGIN > free:
@@ -91,7 +92,7 @@ class Copies:
                     f"in-place."
                 )
             pristine = self.store / "pristine" / self.root.name
-            remove(pristine)  # of a saved audit that was killed
+            remove(pristine)  # from a saved audit that was killed
             self.left_out = tuple(sorted(copy_tree(self.root, pristine, ours=self.store)))
             self._large = {
                 name: state(status)
@@ -104,7 +105,7 @@ class Copies:
     def _fill(self, source: Path, copy: Path) -> None:
         pristine = self._take()
         copy_tree(source, copy, {name: pristine / name for name in self._linked})
-        for name in self._own:  # the kept copy may still hold a link to one
+        for name in self._own:  # the kept copy may still contain a link to one
             if _is_link_to(copy / name, pristine / name):
                 (copy / name).unlink()
                 copy_file(pristine / name, copy / name)
@@ -114,8 +115,8 @@ class Copies:
         return tuple(sorted({*names, *self._written_through(trial)}))
 
     def _written_through(self, trial: Path) -> list[str]:
-        """Large files that were changed in the pristine copy, through the link of this trial
-        perhaps.
+        """Return the large files that were changed in the pristine copy, perhaps through a link of
+        this trial.
         """
         pristine, copy = self._take(), self._copy(trial)
         return [
@@ -130,7 +131,7 @@ class Copies:
 
     def keep_state(self, trial: Path) -> Path:
         names, copy = self.written(trial), self._copy(trial)
-        for name in self._written_through(trial):  # as this trial has left it
+        for name in self._written_through(trial):  # as this trial left it
             if os.path.lexists(self._take() / name):
                 os.replace(self._take() / name, copy / name)
             else:
@@ -157,8 +158,8 @@ class Copies:
         self._before.pop(trial, None)
 
     def _restore_large(self) -> None:
-        """A trial that wrote through a link has changed the pristine copy, never the user's file:
-        take it anew.
+        """Copy a file anew: a trial that wrote through a link has changed the pristine copy, never
+        the user's file.
         """
         pristine = self._take()
         for name in [name for name in self._large if _state(pristine / name) != self._large[name]]:
@@ -168,7 +169,7 @@ class Copies:
                 (pristine / name).unlink()
             try:
                 copy_file(self.root / name, pristine / name)
-            except FileNotFoundError:  # the user has removed it: further trials do without
+            except FileNotFoundError:  # the user has removed it: later trials run without it
                 del self._large[name]
             else:
                 self._large[name] = state(os.lstat(pristine / name))
@@ -184,7 +185,7 @@ class Copies:
 
 
 def _state(path: Path) -> State | None:
-    """A file's state; None where it is no more."""
+    """Return a file's state; None if it no longer exists."""
     try:
         return state(os.lstat(path))
     except OSError:

@@ -1,15 +1,15 @@
-"""Runs in the user's folder itself, and a journal by which it is restored: before each run, at the
-end, after a crash.
+"""Runs in the user's folder itself, which is restored from a journal: before each run, at the end,
+and after a crash.
 
 The journal is a copy of the folder, outside of it, with the status of every name. It is complete
-before the first run starts. It lies where the next start finds it (:func:`journals`), under a lock
-that the kernel drops when its audit is gone, however that ended; :func:`recover` then restores what
-a killed audit has left.
+before the first run starts. It is stored where the next start finds it (:func:`journals`), under a
+lock that the kernel releases when its audit is gone, however it ended; :func:`recover` then
+restores the folder of a killed audit.
 
-The folder is the user's, who may work in it meanwhile. So what takes a saved file's place, or is
-new, is moved into the journal before anything is put back. It is removed there if it is a run's
-own: it changed while a trial was running, and is no saved file, or one that the first two trials
-have changed. All else is kept.
+The folder is the user's, who may work in it meanwhile. So files that replace a saved file, or are
+new, are moved into the journal before anything is restored. There they are removed if they are a
+run's own: they changed while a trial was running, and are not saved files, or are saved files that
+the first two trials changed. Everything else is kept.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.tree import State, behind_link, copy_tree, entries
 from detaudit.execution.sandbox.view import IN_PLACE, Start, View
 
-LATE = 60.0  # seconds after an audit's last sign of life: no run of it still writes, what changes then is the user's
+LATE = 60.0  # seconds after an audit's last sign of life: no run of it still writes, so later changes are the user's
 _BEAT = 5.0  # seconds between signs of life
 _RECORD, _ASIDE_RECORD, _ROOT = "journal.json", "aside.json", "root"
 _CONTENTS, _ASIDE, _REPLACED, _SAVED, _SCRATCH = "contents", "aside", "replaced", "saved", "scratch"
@@ -40,7 +40,9 @@ _DRAFT = ".detaudit-part"
 
 
 def journals() -> Path:
-    """Where journals lie: a folder of the user's that outlives a session, and temporary folders."""
+    """Return the folder of journals: one of the user's, which outlives sessions and temporary
+    folders.
+    """
     base = os.environ.get("XDG_STATE_HOME") or os.path.join(
         os.path.expanduser("~"), ".local", "state"
     )
@@ -48,13 +50,13 @@ def journals() -> Path:
 
 
 class Restored(NamedTuple):
-    """What became of the folder of a killed audit.
+    """The result of restoring the folder of a killed audit.
 
-    ``names`` were restored in ``root``. What had taken their place lies in ``where``, in numbered
-    folders; None where nothing had. ``left`` are names that changed when that audit was long gone,
-    so by the user's hand: they stay as they are, and what was saved of them lies in ``where``, in
-    the folder ``saved``. ``problem`` says why the folder could not be restored, and where its
-    journal is; the next :func:`recover` tries again.
+    ``names`` were restored in ``root``. The files that had replaced them are in ``where``, in
+    numbered folders; None if there were none. ``left`` are names that changed long after that
+    audit, so by the user: they are unchanged, and their saved versions are in ``where``, in the
+    folder ``saved``. ``problem`` says why the folder could not be restored, and where its journal
+    is; the next :func:`recover` tries again.
     """
 
     root: Path
@@ -66,11 +68,11 @@ class Restored(NamedTuple):
 
 @dataclass
 class InPlace:
-    """``root`` as it was when the journal was made is what every trial begins from, so no two may
-    run at a time.
+    """Every trial starts with ``root`` as it was when the journal was made, so no two may run at a
+    time.
 
-    ``replaced`` is where files lie, once the sandbox is closed, that the user may have changed
-    during the audit; None where there are none.
+    After the sandbox is closed, ``replaced`` is the folder of files that the user may have changed
+    during the audit; None if there are none.
     """
 
     root: Path
@@ -80,8 +82,8 @@ class InPlace:
     def __post_init__(self) -> None:
         self.journal = Journal.make(self.root)
         self._kept: Path | None = None
-        self._unread: set[str] = set()  # what the kept state does not hold
-        self._before: dict[Path, dict[str, State]] = {}  # the trial under way
+        self._unread: set[str] = set()  # names that the kept state does not contain
+        self._before: dict[Path, dict[str, State]] = {}  # the running trial
         self._written: dict[Path, tuple[str, ...]] = {}
         self._habits: set[str] = set()  # saved files that runs change
         self._edits: dict[
@@ -133,7 +135,7 @@ class InPlace:
         self._before.pop(trial, None)
 
     def _learn(self, edits: dict[str, Path]) -> None:
-        """Saved files that the first two trials change are the program's to write: they are not
+        """Saved files that the first two trials change are the program's own output: they are not
         kept.
         """
         if len(self._written) == 2:
@@ -155,7 +157,9 @@ class InPlace:
             ) from error
 
     def close(self, keep: bool = False) -> None:
-        """Raises SandboxFailed, and keeps the journal, where the folder cannot be restored."""
+        """Restore the folder and close the sandbox. Raises SandboxFailed, and keeps the journal, if
+        the folder cannot be restored.
+        """
         if not self.journal.folder.exists():
             return
         try:
@@ -172,7 +176,9 @@ class InPlace:
 
 
 class _Pulse:
-    """Signs of life in a journal: a killed audit cannot say when it was killed."""
+    """Writes signs of life to a journal, because a killed audit cannot record when it was
+    killed.
+    """
 
     def __init__(self, journal: "Journal") -> None:
         self._journal, self._ended = journal, threading.Event()
@@ -191,7 +197,7 @@ class _Pulse:
 
 
 class Entry(NamedTuple):
-    """A name as it was, with the user and the group that own it."""
+    """A name as it was, with its owner and group."""
 
     state: State
     mode: int
@@ -219,8 +225,8 @@ class Entry(NamedTuple):
 
 @dataclass
 class Journal:
-    """``folder`` holds a copy of ``root`` and the status of each of its names; ``lock`` is an open
-    descriptor.
+    """``folder`` contains a copy of ``root`` and the status of each of its names; ``lock`` is an
+    open descriptor.
     """
 
     folder: Path
@@ -229,8 +235,8 @@ class Journal:
 
     @classmethod
     def make(cls, root: Path) -> "Journal":
-        """Raises SandboxFailed where there is no room for it, or no place, or the folder has a
-        journal already.
+        """Create a journal. Raises SandboxFailed if there is no space or place for it, or the
+        folder has a journal already.
         """
         root, journal = Path(os.path.realpath(root)), None
         _refuse_ours_below(root, journals())
@@ -262,7 +268,8 @@ class Journal:
         return journal
 
     def _save(self) -> None:
-        # The states come first: what changes while it is copied is restored as it was copied.
+        # The states come first: a file that changes while it is copied is restored as it was
+        # copied.
         names = {".": Entry.of(os.lstat(self.root))}
         names |= {name: Entry.of(status) for name, status in entries(self.root)}
         copy_tree(self.root, self.folder / _CONTENTS, moved=False)
@@ -295,17 +302,17 @@ class Journal:
         return names, set(record["unsaved"])
 
     def touch(self) -> None:
-        """A sign of life."""
+        """Write a sign of life."""
         with contextlib.suppress(OSError):
             (self.folder / _ALIVE).touch()
 
     def unsaved(self, names: Iterable[str]) -> list[str]:
-        """Those of ``names`` that the journal does not hold."""
+        """Return those of ``names`` that the journal does not contain."""
         saved, unsaved = self._read()
         return [name for name in names if name not in saved or name in unsaved]
 
     def saved_files(self, names: Iterable[str]) -> set[str]:
-        """Those of ``names`` that are files, and were when the journal was made."""
+        """Return those of ``names`` that are files, and were when the journal was made."""
         saved, _ = self._read()
         files = {name for name in names if name in saved and saved[name].type == stat.S_IFREG}
         return {
@@ -314,24 +321,25 @@ class Journal:
             if (self.root / name).is_file() and not (self.root / name).is_symlink()
         }
 
-    # Names that a trial is not to see -------------------------------------------------------------
+    # Names that are hidden from a trial
+    # ------------------------------------------------------------
 
     def set_aside(self, names: Iterable[str]) -> None:
-        """Take names out of the folder, whole, until the next :meth:`restore`: what is in them may
+        """Move names out of the folder, whole, until the next :meth:`restore`: their contents may
         not be saved.
 
-        Raises SandboxFailed where they cannot be moved, and are not saved.
+        Raises SandboxFailed if they cannot be moved, and are not saved.
         """
         aside = self._aside()
         (self.folder / _ASIDE).mkdir(exist_ok=True)
         for name in sorted(
             {os.path.normpath(name) for name in names}
-        ):  # a folder before what is in it
+        ):  # a folder before its contents
             path = self.root / name
             if behind_link(self.root, name) or not os.path.lexists(path):
                 continue
             aside.append((name, os.lstat(path.parent).st_mtime_ns))
-            # First: a name that is aside is never unknown.
+            # First, so that a name that was moved is never unknown.
             write_json(self.folder / _ASIDE_RECORD, aside, durable=True)
             try:
                 os.rename(path, self.folder / _ASIDE / str(len(aside) - 1))
@@ -350,7 +358,7 @@ class Journal:
         return [(name, modified) for name, modified in read_json(path)] if path.exists() else []
 
     def _is_saved(self, name: str) -> bool:
-        """Whether the name, and all that is in it, is saved as it is now."""
+        """Whether the name, with everything in it, is saved as it is now."""
         saved, unsaved = self._read()
         names = {name: os.lstat(self.root / name)}
         for folder, folders, files in os.walk(self.root / name):
@@ -362,8 +370,8 @@ class Journal:
         )
 
     def overwrite(self, contents: Path, unread: Iterable[str]) -> None:
-        """Bring what an earlier run has left into the folder; ``unread`` is what ``contents`` could
-        not hold.
+        """Copy what an earlier run has left into the folder; ``unread`` is what ``contents`` could
+        not contain.
         """
         left, present = dict(entries(contents)), dict(entries(self.root))
         stay = {
@@ -381,18 +389,19 @@ class Journal:
     def restore(
         self, keep: bool, edits: Collection[str] = (), until: float | None = None
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Make ``root`` what it was: the names that were not, and those that were left as they are.
+        """Restore ``root``. Return the names that had changed, and those of them that were left as
+        they are.
 
-        What could not be saved is left alone, and so is what changed after ``until``, in seconds
-        since the epoch. What has to go is moved into the journal; ``keep`` all of it there, or
-        ``edits`` alone. Raises OSError.
+        What could not be saved is unchanged, and so is what changed after ``until``, in seconds
+        since the epoch. Names that must go are moved into the journal; ``keep`` all of them there,
+        or only ``edits``. Raises OSError.
         """
         if until is None:
             self.touch()
         saved, unsaved = self._read()
         self._open(saved)
         scratch = self.folder / _SCRATCH
-        if scratch.exists():  # of a restore that did not come to its end
+        if scratch.exists():  # of a restore that was interrupted
             batch = self.batch()
             batch.parent.mkdir(exist_ok=True)
             os.rename(scratch, batch)
@@ -425,8 +434,8 @@ class Journal:
         if left:
             self._keep_saved(left)
         if taken or missing or moved:
-            # A file that was moved or made again has another number and time of change: by these it
-            # is known now.
+            # A file that was moved or created again has a different inode and time of change: these
+            # identify it now.
             for name in {*missing, *moved} & saved.keys():
                 saved[name] = saved[name]._replace(state=tree.state(os.lstat(self.root / name)))
             self._write(saved, unsaved)
@@ -435,7 +444,7 @@ class Journal:
         return tuple(sorted({*changed, *missing, *moved} - left)), tuple(sorted(left))
 
     def _open(self, saved: dict[str, Entry]) -> None:
-        """Make the folder again where it is gone, and let what is in it be seen."""
+        """Create the folder again if it is gone, and make its contents visible."""
         if os.path.lexists(self.root) and (self.root.is_symlink() or not self.root.is_dir()):
             raise NotADirectoryError(errno.ENOTDIR, "it is no longer a folder", str(self.root))
         self.root.mkdir(exist_ok=True)
@@ -450,7 +459,9 @@ class Journal:
                     os.chmod(path, saved[name].mode | 0o700)
 
     def batch(self) -> Path:
-        """Where the next restore keeps what it takes away; not made yet."""
+        """Return the folder in which the next restore keeps what it removes; it does not exist
+        yet.
+        """
         replaced = self.folder / _REPLACED
         numbers = [int(path.name) for path in replaced.glob("[0-9]*")]
         return replaced / str(max(numbers, default=0) + 1)
@@ -490,7 +501,7 @@ class Journal:
         alone = left | {str(parent) for name in left for parent in Path(name).parents}
         for name in sorted(
             saved.keys() - unsaved - alone, reverse=True
-        ):  # what is in a folder before the folder
+        ):  # the contents of a folder before the folder
             if not _under(name, left):
                 _set_status(self.root / name, saved[name])
                 _set_modified(self.root / name, saved[name].modified)
@@ -498,7 +509,7 @@ class Journal:
             _set_status(self.root / name, saved[name])
 
     def _keep_saved(self, names: Iterable[str]) -> None:
-        """Keep the saved files whose names stay with the user's."""
+        """Keep the saved files whose names keep the user's version."""
         for name in sorted(names):
             origin, place = self.folder / _CONTENTS / name, self.folder / _REPLACED / _SAVED / name
             if os.path.lexists(origin) and (origin.is_symlink() or not origin.is_dir()):
@@ -506,11 +517,11 @@ class Journal:
                 os.rename(origin, place)
 
     def died(self) -> float:
-        """The last sign of life, in seconds since the epoch."""
+        """Return the last sign of life, in seconds since the epoch."""
         return (self.folder / _ALIVE).stat().st_mtime
 
     def trouble(self) -> str:
-        """Why the folder cannot be restored now; empty where it can be tried."""
+        """Return why the folder cannot be restored now; empty if it can be tried."""
         record = read_json(self.folder / _RECORD)
         if not self.root.parent.is_dir():
             return f"{self.root.parent} does not exist"
@@ -521,8 +532,8 @@ class Journal:
         return f"{self.root} is empty, and on another disk than before" if unmounted else ""
 
     def end(self) -> Path | None:
-        """Remove the journal of a folder that was restored; where what was taken from the folder is
-        kept, if anything is.
+        """Remove the journal of a restored folder; return where files from the folder are kept, if
+        there are any.
         """
         kept = None
         replaced = self.folder / _REPLACED
@@ -544,9 +555,7 @@ class Journal:
 
 
 def recover() -> Iterator[Restored]:
-    """Restore the folders of audits that are gone. A folder in which nothing had changed is not
-    mentioned.
-    """
+    """Restore the folders of audits that are gone. A folder without changes is not mentioned."""
     for folder in sorted(journals().glob("*/")) if journals().is_dir() else ():
         journal = _claimed(folder)
         if journal is None:
@@ -562,7 +571,7 @@ def recover() -> Iterator[Restored]:
 
 
 def _recovered(journal: Journal) -> Restored:
-    if not (journal.folder / _RECORD).exists():  # no run has been started
+    if not (journal.folder / _RECORD).exists():  # no run was started
         journal.remove()
         return Restored(journal.root, (), None)
     trouble = journal.trouble()
@@ -581,7 +590,7 @@ def _failed(journal: Journal, why: str) -> Restored:
 
 @contextlib.contextmanager
 def _registry() -> Iterator[None]:
-    """One process at a time makes a journal or takes one over."""
+    """Only one process at a time creates a journal or takes one over."""
     descriptor = os.open(journals().parent / "journals.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -591,7 +600,7 @@ def _registry() -> Iterator[None]:
 
 
 def _claimed(folder: Path) -> Journal | None:
-    """The journal in a folder, locked; None where its audit is alive."""
+    """Return the journal in a folder, locked; None if its audit is alive."""
     with _registry():
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
@@ -613,7 +622,7 @@ def _root_of(folder: Path) -> Path:
 
 
 def _refuse_ours_below(root: Path, folder: Path) -> None:
-    """Raises SandboxFailed where a folder of ours lies in the one that is restored."""
+    """Raises SandboxFailed if a folder of ours is inside the one that is restored."""
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):
         raise SandboxFailed(
             f"{folder}, which detaudit uses, is in {root}: runs cannot work in that folder "
@@ -622,8 +631,8 @@ def _refuse_ours_below(root: Path, folder: Path) -> None:
 
 
 def _refuse_overlap(root: Path) -> None:
-    """Raises SandboxFailed where another journal is one of this folder, of one in it, or of one
-    that it is in.
+    """Raises SandboxFailed if there is another journal of this folder, of one inside it, or of one
+    that contains it.
     """
     for folder in journals().glob("*/"):
         other = _root_of(folder)
@@ -650,9 +659,7 @@ def _refuse_overlap(root: Path) -> None:
 def _returned(
     changed: set[str], now: dict[str, os.stat_result], saved: dict[str, Entry], until: float | None
 ) -> set[str]:
-    """Those that an earlier restore, which did not come to its end, has put back after
-    ``until``.
-    """
+    """Return the names that an earlier, interrupted restore has put back after ``until``."""
     if until is None:
         return set()
     return {
@@ -663,7 +670,7 @@ def _returned(
 
 
 def _late(changed: set[str], now: dict[str, os.stat_result], until: float | None) -> set[str]:
-    """Those that changed after ``until``, with the new folders that they are in."""
+    """Return the names that changed after ``until``, with the new folders that contain them."""
     if until is None:
         return set()
     late = {
@@ -678,7 +685,7 @@ def _late(changed: set[str], now: dict[str, os.stat_result], until: float | None
 
 
 def _topmost(names: Iterable[str]) -> list[str]:
-    """Without those that lie in another of them."""
+    """Return them without those that are inside another of them."""
     top: list[str] = []
     for name in sorted(names, key=lambda name: Path(name).parts):
         if not top or not Path(name).is_relative_to(top[-1]):
@@ -691,7 +698,7 @@ def _under(name: str, folders: Iterable[str]) -> bool:
 
 
 def _blocked(root: Path, name: str) -> bool:
-    """Whether something that is no folder stands where the name's folder was."""
+    """Whether something other than a folder is at the place of the name's folder."""
     parents = [root / parent for parent in Path(name).parents]
     return any(
         os.path.lexists(path) and (path.is_symlink() or not path.is_dir()) for path in parents
@@ -699,7 +706,7 @@ def _blocked(root: Path, name: str) -> bool:
 
 
 def _alike(one: os.stat_result, other: os.stat_result) -> bool:
-    """Whether a name and its copy hold the same, as far as their status tells."""
+    """Whether a name and its copy have the same content, as far as their status shows."""
     kind = stat.S_IFMT(one.st_mode)
     same = (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
     return kind == stat.S_IFMT(other.st_mode) and (same or kind == stat.S_IFDIR)
@@ -709,7 +716,7 @@ def _alike(one: os.stat_result, other: os.stat_result) -> bool:
 
 
 def _set_status(path: Path, entry: Entry) -> None:
-    """Only where it is another one: setting it changes the time of change."""
+    """Only if it differs, because setting it changes the time of change."""
     with contextlib.suppress(OSError):
         status = os.lstat(path)
         if stat.S_IFMT(status.st_mode) != entry.type:
@@ -739,7 +746,7 @@ def _put_back(saved: Path, path: Path) -> None:
     elif saved.is_dir():
         path.mkdir(exist_ok=True)
     else:
-        draft = path.with_name(path.name + _DRAFT)  # a file that is there is there whole
+        draft = path.with_name(path.name + _DRAFT)  # a file that exists there is complete
         draft.unlink(missing_ok=True)
         try:
             tree.copy_file(saved, draft)

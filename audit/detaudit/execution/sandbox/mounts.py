@@ -1,10 +1,9 @@
-"""Overlays in a mount namespace of a process's own: what the supervisor does between its fork and
+"""Overlays in a mount namespace of a process's own: set up by the supervisor between its fork and
 the program.
 
-Only the standard library and the C library. Linux alone has this; everywhere else, and where a
-container forbids it,
-:func:`enter` raises OSError. Constants are those of <sched.h> and <sys/mount.h>, options those of
-https://docs.kernel.org/filesystems/overlayfs.html.
+Only the standard library and the C library. Only Linux has this; elsewhere, and if a container
+forbids it, :func:`enter` raises OSError. Constants are those of <sched.h> and <sys/mount.h>,
+options those of https://docs.kernel.org/filesystems/overlayfs.html.
 """
 
 import contextlib
@@ -16,17 +15,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000
-TRY = ".detaudit-try"  # a file that is written into an overlay to see where it lands
+TRY = ".detaudit-try"  # a file that is written into an overlay, to find out where it ends up
 _BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18
 
 
 def enter(plan: Mapping[str, Any]) -> None:
     """Leave the system's mounts and see overlays in their place.
 
-    ``plan`` has ``layers``, a list of ``path`` (what is covered), ``lower`` (folders, the upper
-    ones first; None stands for what is at ``path``), ``upper``, ``work`` and ``bind`` (an empty
-    folder), outer paths before those below them; ``keep``, folders that stay as they are though an
-    overlay covers them; and ``cwd``. To be called by a process with one thread, after a fork.
+    ``plan`` has ``layers``, a list of ``path`` (the covered folder), ``lower`` (folders, the upper
+    ones first; None stands for the content of ``path``), ``upper``, ``work`` and ``bind`` (an empty
+    folder), outer paths before those below them; ``keep``, folders that stay as they are although
+    an overlay covers them; and ``cwd``. Must be called by a process with one thread, after a fork.
     Raises OSError.
     """
     if not sys.platform.startswith("linux"):
@@ -37,14 +36,14 @@ def enter(plan: Mapping[str, Any]) -> None:
     with contextlib.ExitStack() as opened:
         kept = [(path, opened.enter_context(_folder(path))) for path in plan["keep"]]
         for layer in plan["layers"]:
-            # Pristine folders are bound before anything covers them: they are lower layers that a
-            # mount of the system's own, another overlay perhaps, cannot be in the way of.
+            # Pristine folders are bound before anything covers them: they are lower layers that
+            # none of the system's own mounts, perhaps another overlay, can hide.
             _mount(library, layer["path"], layer["bind"], None, _BIND, None)
         for layer in plan["layers"]:
             _mount(library, "overlay", layer["path"], "overlay", 0, _options(layer, users))
-            for path, descriptor in kept:  # what is ours may lie below what was just covered
+            for path, descriptor in kept:  # our own folder may be below what was just covered
                 _mount(library, f"/proc/self/fd/{descriptor}", path, None, _BIND | _RECURSIVE, None)
-    os.chdir(plan["cwd"])  # the old working folder lies below the overlay
+    os.chdir(plan["cwd"])  # the old working folder is below the overlay
 
 
 @contextlib.contextmanager
@@ -57,8 +56,8 @@ def _folder(path: str) -> Any:
 
 
 def _unshare(library: ctypes.CDLL) -> bool:
-    """A mount namespace, in a user namespace where the process has no right to one. Whether it is
-    in one.
+    """Enter a mount namespace, in a user namespace if the process has no right to one. Return
+    whether it is in one.
     """
     if library.unshare(_NEW_MOUNTS) == 0:
         return False
@@ -79,8 +78,8 @@ def _options(layer: Mapping[str, Any], users: bool) -> str:
     options = (
         f"lowerdir={lower},upperdir={_escaped(layer['upper'])},workdir={_escaped(layer['work'])}"
     )
-    # Without redirects a folder that was there before cannot be renamed; a user namespace may not
-    # have them.
+    # Without redirects, a folder that existed before cannot be renamed; a user namespace may not
+    # use them.
     return options + (",userxattr" if users else ",redirect_dir=on")
 
 
@@ -110,8 +109,8 @@ def _check(status: int, what: str) -> None:
 
 
 def below(root: str, text: str | None = None) -> list[str]:
-    """Mount points below ``root``, outer ones first; ``text`` is /proc/self/mountinfo (proc(5)),
-    read if not given.
+    """Return mount points below ``root``, outer ones first; ``text`` is /proc/self/mountinfo
+    (proc(5)), read if not given.
     """
     if text is None:
         try:
@@ -145,8 +144,8 @@ def prepare(root: str, texts: Mapping[str, str], without: Iterable[str]) -> None
 
 
 def _inside(root: str, name: str) -> str:
-    """The path of a name below ``root``. Raises OSError for one that leads out of it: that is no
-    view's to change.
+    """Return the path of a name below ``root``. Raises OSError if the name leads out of it, because
+    a view must not change other folders.
     """
     path = os.path.join(root, name)
     real = os.path.join(os.path.realpath(root), "")
@@ -159,7 +158,7 @@ def _inside(root: str, name: str) -> str:
 
 
 def replace_text(path: str, text: str) -> None:
-    """A new file in the place of whatever is at ``path``, with the permissions of what the name
+    """Put a new file in the place of whatever is at ``path``, with the permissions of what the name
     leads to.
     """
     draft = f"{path}.detaudit"
@@ -172,8 +171,8 @@ def replace_text(path: str, text: str) -> None:
 
 
 def states_in(upper: str) -> dict[str, list[int]]:
-    """Names in an upper layer, with the number and the time of change of what is there: files and
-    links that were made, changed or (as whiteouts) removed, and empty new folders.
+    """Return the names in an upper layer, each with its inode and time of change: files and links
+    that were created, changed or (as whiteouts) removed, and empty new folders.
     """
     states: dict[str, list[int]] = {}
     for folder, folders, files in os.walk(upper):
@@ -188,7 +187,7 @@ def states_in(upper: str) -> dict[str, list[int]]:
 
 
 def removable(folder: str) -> None:
-    """Let a folder of layers be removed: the kernel's own work folder has no permissions at all."""
+    """Make a folder of layers removable: the kernel's own work folder has no permissions at all."""
     for parent, folders, _ in os.walk(folder):
         for name in folders:
             with contextlib.suppress(OSError):
@@ -198,7 +197,9 @@ def removable(folder: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Try a plan: ``mounts PLAN`` enters it and writes a file. Says why not on standard error."""
+    """Try a plan: ``mounts PLAN`` enters it and writes a file. A reason for a failure goes to
+    standard error.
+    """
     import json
 
     with open(arguments[0], encoding="utf-8") as file:

@@ -1,5 +1,5 @@
-"""An overlay over the user's folder: a trial sees it at its own path, and what it writes goes to a
-layer of its own.
+"""An overlay over the user's folder: a trial sees it at its own path, and what it writes goes to
+the trial's own layer.
 """
 
 import contextlib
@@ -17,15 +17,17 @@ from detaudit.execution.sandbox import mounts
 from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.view import OVERLAY, Start, View
 
-_PREPARED = "prepared.json"  # what a view was begun with, in the trial's folder
+_PREPARED = "prepared.json"  # the start of a view, in the trial's folder
 _LAYERS = "layers"  # in a trial's folder, or in the folder of that name in ``store``
 
 
 @dataclass
 class Overlay:
-    """Layers lie in the trial's folder, or below ``store`` where that is on a file system that
-    cannot have them. ``keep`` are folders of ours that may lie below ``root``. ``beside`` are
-    covered too: a working folder elsewhere, the folder that a link to the script leads to.
+    """Layers are in the trial's folder, or below ``store`` if the former's file system does not
+    support them.
+
+    ``keep`` are folders of ours that may be below ``root``. ``beside`` are covered too: a working
+    folder elsewhere, the folder to which a link to the script leads.
     """
 
     root: Path
@@ -40,7 +42,7 @@ class Overlay:
         self._points: dict[Path, list[str]] = {}
 
     def view(self, trial: Path, start: Start) -> View:
-        """Raises SandboxFailed where a folder that is to be covered cannot be read."""
+        """Raises SandboxFailed if a folder that is to be covered cannot be read."""
         points = self._points[trial] = self._covered()
         try:
             layers = [
@@ -64,7 +66,7 @@ class Overlay:
         )
 
     def _covered(self) -> list[str]:
-        """Every mount point that trials must not write to, outer ones first."""
+        """Return every mount point that trials must not write to, outer ones first."""
         points: list[str] = []
         for folder in (self.root, *self.beside):
             real = os.path.realpath(folder)
@@ -137,7 +139,7 @@ class Overlay:
 
 
 def _remove_store(store: Path) -> None:
-    """Of an earlier audit, if nothing but its lock is left there."""
+    """Of an earlier audit, if only its lock is left there."""
     with contextlib.suppress(OSError):
         if os.listdir(store) == [LOCK]:
             _remove(store)

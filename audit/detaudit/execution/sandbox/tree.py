@@ -1,5 +1,5 @@
-"""Folders as sandboxes see them: which names are below one, what tells that they changed, and how
-they are copied.
+"""Folders as sandboxes see them: the names below one, what shows that they changed, and how they
+are copied.
 """
 
 import contextlib
@@ -29,10 +29,10 @@ def ignored(name: str) -> bool:
 
 
 def entries(root: Path, ours: Path | None = None) -> Iterator[tuple[str, os.stat_result]]:
-    """Names below ``root``, a folder before what is in it, with their own status (of a link, not of
-    its target).
+    """Return the names below ``root``, a folder before its contents, with their own status (of a
+    link, not of its target).
 
-    ``ours`` is a folder that is not the user's, though it may lie there.
+    ``ours`` is a folder that is not the user's, although it may be there.
     """
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(
@@ -47,15 +47,15 @@ def entries(root: Path, ours: Path | None = None) -> Iterator[tuple[str, os.stat
 
 
 def size_of(root: Path, ours: Path | None = None) -> int:
-    """Bytes of the files that a copy of ``root`` would hold."""
+    """Return the bytes of the files in a copy of ``root``."""
     return sum(status.st_size for _, status in entries(root, ours) if stat.S_ISREG(status.st_mode))
 
 
 def state(status: os.stat_result) -> State:
-    """What changes when a file or a link is written to, replaced, or has its mode changed.
+    """Return what changes when a file or a link is written to, replaced, or has its mode changed.
 
-    The kernel's own time of change is part of it, which no program can set. Of everything else, the
-    type alone: a pipe or a socket changes by being used, a folder by what is in it.
+    It includes the kernel's own time of change, which no program can set. Of everything else, only
+    the type: a pipe or a socket changes by being used, a folder by its contents.
     """
     if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
         return (
@@ -70,13 +70,13 @@ def state(status: os.stat_result) -> State:
 
 
 def states(root: Path) -> dict[str, State]:
-    """The state of every name below ``root``."""
+    """Return the state of every name below ``root``."""
     return {name: state(status) for name, status in entries(root)}
 
 
 def changes(before: Mapping[str, State], after: Mapping[str, State]) -> tuple[str, ...]:
-    """Names that were made, changed or removed, sorted; of folders, those alone that were something
-    else.
+    """Return names that were created, changed or removed, sorted; of folders, only those that were
+    something else.
     """
     names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     return tuple(
@@ -95,11 +95,12 @@ def copy_tree(
     moved: bool = True,
     ours: Path | None = None,
 ) -> list[str]:
-    """Copy a folder; the names that were left out: what is no file, and what may not be read.
+    """Copy a folder; return the names that were left out: what is not a file, and what is
+    unreadable.
 
-    A file that ``linked`` names becomes a link to what it says. ``moved``: programs will work in
-    the copy, so links lead where the copy needs them to (:func:`_leads`); else their text stays as
-    it is. What disappears while it is being copied was not there.
+    A file that ``linked`` names becomes a link with this target. If ``moved``, programs will work
+    in the copy, so links lead where the copy needs them to (:func:`_leads`); else they are copied
+    unchanged. A file that disappears during the copy counts as missing.
     """
     left_out: list[str] = []
     folders: list[tuple[Path, Path]] = [(source, target)]
@@ -124,7 +125,7 @@ def copy_tree(
 
 
 def _copied(origin: Path, copy: Path) -> bool:
-    """Copy a file; whether it may be read."""
+    """Copy a file; return whether it is readable."""
     try:
         copy_file(origin, copy)
     except PermissionError:
@@ -133,9 +134,9 @@ def _copied(origin: Path, copy: Path) -> bool:
 
 
 def _leads(link: Path, source: Path, target: Path) -> str:
-    """What a link of ``source`` says in the copy ``target``: it leads to the same place in the
-    copy, by whatever way it leads into the folder; elsewhere, and where the copy holds nothing, to
-    what it leads to now.
+    """Return the target of a link of ``source`` in the copy ``target``: the same place in the copy,
+    by whatever path it leads into the folder; its present target if that is elsewhere, or not in
+    the copy.
     """
     text = os.readlink(link)
     place = os.path.normpath(link.parent / text)
@@ -149,7 +150,7 @@ def _leads(link: Path, source: Path, target: Path) -> str:
 
 
 def _below(place: str, root: str) -> Path | None:
-    """The name below ``root`` of what a copy of it holds."""
+    """Return the name below ``root`` of a path in a copy of it."""
     path = Path(place)
     if not path.is_relative_to(root):
         return None
@@ -158,7 +159,7 @@ def _below(place: str, root: str) -> Path | None:
 
 
 def copy_file(origin: Path, copy: Path) -> None:
-    """Contents, mode and times; the blocks shared where the file system can."""
+    """Copy contents, mode and times; share the blocks if the file system can."""
     with open(origin, "rb") as source:
         descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as target:
@@ -189,14 +190,12 @@ def _cloned(source: int, target: int) -> bool:
 
 
 def behind_link(root: Path, name: str) -> bool:
-    """Whether the way from ``root`` to a name leads through a link: what is there may be
-    anywhere.
-    """
+    """Whether the path from ``root`` to a name contains a link: its content may be anywhere."""
     return any((root / parent).is_symlink() for parent in Path(name).parents)
 
 
 def refuse_behind_links(root: Path, names: Iterable[str]) -> None:
-    """Raises SandboxFailed where a file that a trial is to see changed is not in the folder
+    """Raises SandboxFailed if a file that is to be changed for a trial is not in the folder
     itself.
     """
     for name in names:
@@ -207,6 +206,6 @@ def refuse_behind_links(root: Path, names: Iterable[str]) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of ours, whatever modes runs have given to what is in it."""
+    """Remove a folder of ours, whatever modes runs have set on its contents."""
     mounts.removable(str(folder))
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,5 @@
-"""What a trial is started in, and how its contents are prepared: values that the supervisor can
-read as JSON.
+"""The folder in which a trial is started, and how its contents are prepared: values that the
+supervisor can read as JSON.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 OVERLAY, COPY, IN_PLACE = "overlay", "copy", "in-place"
 KINDS = (OVERLAY, COPY, IN_PLACE)
 
-#: What never belongs to a program: it is neither copied nor compared.
+#: Names that never belong to a program: they are neither copied nor compared.
 IGNORED = (
     "__pycache__",
     ".git",
@@ -29,11 +29,12 @@ IGNORED = (
 
 @dataclass(frozen=True)
 class Start:
-    """What a trial begins from: the user's folder as it is, with changes that the trial alone sees.
+    """The folder's content when a trial starts: the user's folder as it is, with changes that only
+    the trial sees.
 
     ``texts`` are new contents of files by their names below the folder (the text of a fix),
-    ``without`` names that are taken away. ``left`` begins from what the sandbox of an earlier trial
-    held when that trial had ended.
+    ``without`` names that are removed. ``left`` starts with the content of an earlier trial's
+    sandbox after that trial had ended.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -43,9 +44,10 @@ class Start:
 
 @dataclass(frozen=True)
 class View:
-    """Where the program's folder is for one trial. ``plan`` is for
-    :func:`detaudit.execution.sandbox.mounts.enter`, JSON values alone; None where nothing is
-    mounted.
+    """The place of the program's folder for one trial.
+
+    ``plan`` is for :func:`detaudit.execution.sandbox.mounts.enter`, only JSON values; None if
+    nothing is mounted.
     """
 
     root: Path
@@ -53,40 +55,39 @@ class View:
 
 
 class Sandbox(Protocol):
-    """What gives trials their views of one folder. ``trial`` is a trial's own folder, outside of
-    the user's.
+    """Gives trials their views of one folder. ``trial`` is a trial's own folder, outside of the
+    user's.
     """
 
     kind: str
 
     def view(self, trial: Path, start: Start) -> View:
-        """Prepare a view. Raises SandboxFailed where it cannot be made."""
+        """Prepare a view. Raises SandboxFailed if that is not possible."""
 
     def written(self, trial: Path) -> tuple[str, ...]:
-        """Names below the folder that the trial in this view has made, changed or removed,
-        sorted.
+        """Return names below the folder that the trial in this view has created, changed or
+        removed, sorted.
         """
 
     def places(self) -> tuple[Path, ...]:
-        """Where views lie besides the trials' own folders: a full disk there is ours, and not the
-        program's.
+        """Return other folders than the trials' own that contain views: a full disk there is
+        detaudit's problem, not the program's.
         """
 
     def keep_state(self, trial: Path) -> Path:
-        """What this trial has left is what ``Start(left=True)`` begins from, and no longer what an
-        earlier one has, which is removed. Where it lies.
+        """Keep what this trial has left for ``Start(left=True)``, in place of an earlier trial's,
+        which is removed. Return its folder.
         """
 
     def begin_from(self, state: Path, written: Collection[str]) -> None:
-        """As :meth:`keep_state`, with what another sandbox of this kind and folder has kept.
-
-        ``written`` are the names that the trial wrote.
+        """Like :meth:`keep_state`, with the files that another sandbox of this kind and folder has
+        kept. ``written`` are the names that the trial wrote.
         """
 
     def discard(self, trial: Path) -> None:
-        """The trial has ended: free what its view holds. Does nothing to one that is kept."""
+        """Free what the view of a finished trial uses. Does nothing to a kept view."""
 
     def close(self, keep: bool = False) -> None:
-        """The audit has ended: the user's folder is as it was. ``keep`` leaves the kept state
+        """Finish the audit: the user's folder is as it was. If ``keep``, the kept state stays
         there.
         """
