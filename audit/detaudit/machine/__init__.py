@@ -1,1 +1,1 @@
-"""What is known of this machine and of the variables that bear on results."""
+"""Facts about this machine, and the variables that affect results."""

@@ -3,8 +3,8 @@
 In a container the host's counts are visible, but the group's limits bind. Both hierarchies are
 read, as the kernel documents them: https://docs.kernel.org/admin-guide/cgroup-v2.html (``cpu.max``,
 ``memory.max``) and https://docs.kernel.org/admin-guide/cgroup-v1/ (``cpu.cfs_quota_us``,
-``memory.limit_in_bytes``). Every level above the process's own group binds as well; the least wins.
-``root`` is where ``/proc`` and ``/sys`` are looked for.
+``memory.limit_in_bytes``). The limits of every level above the process's own group apply too; the
+lowest wins. ``root`` is the folder that contains ``/proc`` and ``/sys``.
 """
 
 import math
@@ -35,31 +35,29 @@ _CONTAINERS = ("docker", "kubepods", "containerd", "libpod", "lxc")
 
 
 def cores() -> int:
-    """How many cores the process may run on, whatever its share of them."""
+    """Return how many cores the process may run on, whatever its share of them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def usable(cores: int | None, quota: float | None) -> int | None:
-    """How many cores can be kept busy: those that are there, within the ``quota`` of time. None
-    where neither is known.
+    """Return how many cores can be kept busy: the existing ones, within the ``quota`` of time. None
+    if neither is known.
     """
     limits = (cores, math.ceil(quota) if quota else None)
     return min((limit for limit in limits if limit), default=None)
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """How many cores' worth of time the process may use, or None where no quota is set.
-
-    Raises OSError or ValueError where the groups cannot be read.
+    """Return how many cores' worth of time the process may use, or None without a quota. Raises
+    OSError or ValueError if the groups cannot be read.
     """
     found = [quota for level in _levels(root, "cpu") if (quota := _quota(level)) is not None]
     return min(found, default=None)
 
 
 def memory_limit(root: Path = Path("/")) -> int | None:
-    """The most memory in bytes that the process's group may use, or None where there is no limit.
-
-    Raises OSError or ValueError where the groups cannot be read.
+    """Return the maximum memory in bytes that the process's group may use, or None without a limit.
+    Raises OSError or ValueError if the groups cannot be read.
     """
     texts = [
         text
@@ -72,7 +70,9 @@ def memory_limit(root: Path = Path("/")) -> int | None:
 
 
 def _levels(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of the process's group and of every group above it, in both hierarchies."""
+    """Return the folders of the process's group and of every group above it, in both
+    hierarchies.
+    """
     for line in (_text(root / "proc/self/cgroup") or "").splitlines():
         number, controllers, group = line.split(":", 2)
         if number == "0":
@@ -97,10 +97,10 @@ def _quota(level: Path) -> float | None:
 
 
 def hypervisor(root: Path = Path("/")) -> str | None:
-    """The hypervisor by its own marks (DMI, ``/sys/hypervisor``), unnamed where only the processor
-    tells of one.
+    """Return the hypervisor, by its own marks (DMI, ``/sys/hypervisor``); without a name if only
+    the processor reports one.
 
-    Of what the firmware says, nothing but a name from a fixed list is passed on.
+    Of the firmware's text, only a name from a fixed list is returned.
     """
     marks = ("sys/hypervisor/type", "sys/class/dmi/id/sys_vendor", "sys/class/dmi/id/product_name")
     text = " ".join(_text(root / mark) or "" for mark in marks).lower()
@@ -114,7 +114,7 @@ def hypervisor(root: Path = Path("/")) -> str | None:
 
 
 def container(environment: Mapping[str, str], root: Path = Path("/")) -> str | None:
-    """The container by the marks that its runtime leaves."""
+    """Return the container, by the marks that its runtime leaves."""
     if "KUBERNETES_SERVICE_HOST" in environment:
         return "kubernetes"
     if "APPTAINER_CONTAINER" in environment or "SINGULARITY_CONTAINER" in environment:

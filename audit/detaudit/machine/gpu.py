@@ -1,4 +1,4 @@
-"""GPUs through NVML: what is there, in which state, and what an audit left changed.
+"""GPUs through NVML: which there are, their state, and what changed during an audit.
 
 NVML may be absent, broken, or not know a function on one card; each of these is a fact with its
 reason, never an exception. The binding is nvidia-ml-py's ``pynvml``; the functions and the bits
@@ -25,7 +25,7 @@ REASONS = {
     0x80: "hardware power brake",
     0x100: "display clocks",
 }
-#: Those of them that slow a card down against its owner's wish.
+#: The reasons that slow a card down against its owner's wish.
 THROTTLING = frozenset(REASONS.values()) - {"idle", "application clocks", "display clocks"}
 
 _COMPUTE_MODES = {0: "default", 1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}
@@ -35,8 +35,8 @@ _COUNTERS = (
     ("uncorrected", "volatile", 1, 0),
     ("uncorrected", "aggregate", 1, 1),
 )
-# nvmlPerfPolicyType_t: nanoseconds that a card was held back, counted by the driver since it was
-# loaded.
+# nvmlPerfPolicyType_t: nanoseconds for which a card was slowed down, counted by the driver since it
+# was loaded.
 _HELD_BACK = {"power": 0, "thermal": 1, "board limit": 3, "reliability": 5}
 
 
@@ -44,11 +44,11 @@ _HELD_BACK = {"power": 0, "thermal": 1, "board limit": 3, "reliability": 5}
 class Card:
     """One GPU. Memory in bytes, clocks in MHz, temperature in degrees Celsius.
 
-    ``ecc_errors`` has ``"uncorrected volatile"`` and its like; volatile counters begin at zero with
-    the driver, aggregate ones never. ``held_back`` is for how many nanoseconds the clocks were
-    lowered, by cause. ``processes`` are those that compute on the card, ``processes_memory`` the
-    bytes that they hold together: detaudit's own trials have ended, or not begun, when a snapshot
-    is taken.
+    ``ecc_errors`` has keys such as ``"uncorrected volatile"``; volatile counters begin at zero with
+    the driver, aggregate ones never. ``held_back`` is the number of nanoseconds for which the
+    clocks were lowered, by cause. ``processes`` are those that compute on the card,
+    ``processes_memory`` the bytes that they use together: detaudit's own trials are not running
+    when a snapshot is taken.
     """
 
     index: int
@@ -72,7 +72,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Gpus:
-    """A snapshot. ``problem`` says why NVML could not be asked at all; then nothing else is
+    """A snapshot. ``problem`` says why NVML could not be used at all; then nothing else is
     known.
     """
 
@@ -88,7 +88,7 @@ class Change:
     """``what`` of the card ``index`` (None: of the machine) was ``before`` and is ``after``, in
     words.
 
-    ``alarming`` changes cast doubt on what ran in between.
+    ``alarming`` changes cast doubt on the results of that time.
     """
 
     index: int | None
@@ -99,13 +99,13 @@ class Change:
 
 
 def snapshot(nvml: ModuleType | None = None) -> Gpus:
-    """The GPUs as they are now; ``nvml`` is the binding, by default ``pynvml``."""
+    """Return the present state of the GPUs; ``nvml`` is the binding, by default ``pynvml``."""
     try:
         if nvml is None:
             import pynvml as nvml
         nvml.nvmlInit()
     except Exception as error:
-        # The binding or the driver is another's: whatever it raises, it cannot be asked
+        # The binding and the driver are not ours: whatever they raise, NVML cannot be used
         return Gpus(None, None, (), reason(error), {})
     unknown: dict[str, str] = {}
     facts = Facts("nvml", unknown)
@@ -125,7 +125,7 @@ def _cuda(version: int) -> str:
 
 
 def _text(value: str | bytes) -> str:
-    # Old bindings give bytes
+    # Old bindings return bytes
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
@@ -133,7 +133,7 @@ def _card(nvml: Any, index: int) -> Card:
     unknown: dict[str, str] = {}
     facts = Facts(f"card {index}", unknown)
     card = facts.read("handle", lambda: nvml.nvmlDeviceGetHandleByIndex(index))
-    if card is None:  # fallen off the bus: every further question would say the same
+    if card is None:  # fallen off the bus: every further call would return the same
         return Card(
             index,
             None,
@@ -208,14 +208,14 @@ def _card(nvml: Any, index: int) -> Card:
 
 
 def _each(facts: Facts, part: str, questions: dict[str, Any]) -> dict[str, int]:
-    """The answers that there were, by name."""
+    """Return the answers that were received, by name."""
     answers = {name: facts.read(f"{part}.{name}", question) for name, question in questions.items()}
     return {name: answer for name, answer in answers.items() if answer is not None}
 
 
 def _throttle_bits(nvml: Any, card: Any) -> int:
-    """NVML renamed the function with driver 535; each binding and each driver may know one name
-    only.
+    """NVML renamed the function with driver 535; a binding or a driver may know only one of the
+    names.
     """
     try:
         return nvml.nvmlDeviceGetCurrentClocksThrottleReasons(card)
@@ -224,7 +224,9 @@ def _throttle_bits(nvml: Any, card: Any) -> int:
 
 
 def decoded(bits: int) -> tuple[str, ...]:
-    """The reasons whose bits are set; one that is not in the table is told by its number."""
+    """Return the reasons whose bits are set; one that is not in the table is reported by its
+    number.
+    """
     return tuple(
         REASONS.get(1 << place, f"reason {1 << place:#x}")
         for place in range(bits.bit_length())
@@ -233,7 +235,9 @@ def decoded(bits: int) -> tuple[str, ...]:
 
 
 def _held(processes: list[Any] | None) -> int:
-    """Bytes. Raises LookupError where the driver does not tell for one of them, as in MIG mode."""
+    """Return bytes. Raises LookupError if the driver does not report them for a process, as in MIG
+    mode.
+    """
     sizes = [one.usedGpuMemory for one in said(processes)] if processes != [] else []
     if None in sizes:
         raise LookupError("the driver does not report the memory of every process")
@@ -241,7 +245,9 @@ def _held(processes: list[Any] | None) -> int:
 
 
 def changes(before: Gpus, after: Gpus) -> tuple[Change, ...]:
-    """What changed between two snapshots and bears on trust in what ran between them."""
+    """Return the differences between two snapshots that affect trust in the results of that
+    time.
+    """
     found = []
     if before.problem != after.problem:
         found.append(
@@ -303,7 +309,7 @@ def _word(value: bool | str | None) -> str:
 
 
 def count(gpus: Gpus) -> int:
-    """How many cards answered with a name; a framework may still see fewer
+    """Return how many cards answered with a name; a framework may still see fewer
     (``CUDA_VISIBLE_DEVICES``).
     """
     return sum(card.name is not None for card in gpus.cards)
@@ -314,8 +320,8 @@ def present(gpus: Gpus) -> bool:
 
 
 def missing(reason: str, gpus: Gpus) -> str:
-    """Why there is no GPU to train on, for a user who asked for one: the framework's ``reason`` and
-    the driver's.
+    """Return why there is no GPU to train on, for a user who requested one: the framework's
+    ``reason`` and the driver's.
     """
     names = [card.name for card in gpus.cards if card.name is not None]
     if names:
@@ -333,7 +339,7 @@ def missing(reason: str, gpus: Gpus) -> str:
 
 
 def document(gpus: Gpus) -> dict[str, Any]:
-    """The snapshot as plain JSON values."""
+    """Return the snapshot as plain JSON values."""
     return {
         **asdict(gpus),
         "cards": [
@@ -344,8 +350,8 @@ def document(gpus: Gpus) -> dict[str, Any]:
 
 
 def report(before: Gpus, after: Gpus) -> dict[str, Any]:
-    """The later snapshot as plain JSON values, with the cards as they were before, and what
-    changed.
+    """Return the later snapshot as plain JSON values, with the former state of the cards and the
+    changes.
     """
     return {
         **document(after),

@@ -1,7 +1,6 @@
-"""What is known of this machine and of the environment under test, as one document, and how it is
-shown.
+"""What is known about this machine and the environment under test, as one document.
 
-What is shown is drawn from the document alone, so that a saved one looks the same as a fresh one.
+The display uses only the document, so that a saved one looks the same as a fresh one.
 """
 
 import os
@@ -13,9 +12,8 @@ from detaudit.machine import system as machine
 
 
 def everything(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """``machine`` (with ``gpu``) and ``environment`` as plain JSON values.
-
-    ``facts`` is what the interpreter under test said of itself (``hello.json``).
+    """Return ``machine`` (with ``gpu``) and ``environment`` as plain JSON values. ``facts`` are
+    those that the interpreter under test reported (``hello.json``).
     """
     return {
         "machine": {**machine.describe(), "gpu": gpu.document(gpu.snapshot())},

@@ -1,4 +1,4 @@
-"""Reading facts of which any may be unreadable: each by itself, with the reason where it is not
+"""Reads facts, any of which may be unreadable: each by itself, with the reason if it is not
 known.
 """
 
@@ -20,14 +20,14 @@ class Facts:
         self._part, self._unknown = part, unknown
 
     def read(self, name: str, function: Callable[[], Value]) -> Value | None:
-        """What ``function`` returns, or None with a reason. Read again, the first reason stays
-        until one succeeds.
+        """Return the result of ``function``, or None with a reason. If it is read again, the first
+        reason stays until one succeeds.
         """
         key = f"{self._part}.{name}"
         try:
             value = function()
-        # Drivers, /proc and the libraries that read them raise classes of every kind where a system
-        # is strange: one unreadable fact, told with its reason, must not cost the others.
+        # Drivers, /proc and the libraries that read them raise all kinds of exceptions on unusual
+        # systems: one unreadable fact is reported with its reason, and must not affect the others.
         except Exception as error:
             self._unknown.setdefault(key, reason(error))
             return None
@@ -36,15 +36,15 @@ class Facts:
 
 
 def said(value: Value | None) -> Value:
-    """``value``, which the system must not have left empty. Raises LookupError."""
+    """Return ``value``, which must not be empty. Raises LookupError."""
     if not value:
         raise LookupError("the system does not report it")
     return value
 
 
 def reason(error: BaseException) -> str:
-    """An error's class and message in one line, without the names of users, folders of theirs, or
-    this host.
+    """Return an error's class and message in one line, without the names of users, their folders,
+    or this host.
     """
     message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = " ".join(f"{type(error).__name__}: {message}".split())[:300]

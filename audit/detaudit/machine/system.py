@@ -1,8 +1,7 @@
-"""What is known of this machine, as far as it bears on bits: processor, cores, memory, system,
-load.
+"""Facts about this machine that affect bits: processor, cores, memory, system, load.
 
 A fact that cannot be read is None, with the reason under its name in ``Machine.unknown``; no fact
-makes another one fail. Neither the host's name nor the user's is ever read into it.
+makes another one fail. The names of the host and of the user are never read.
 """
 
 import os
@@ -20,7 +19,7 @@ import psutil
 from detaudit.machine import confinement
 from detaudit.machine.reading import Facts, said
 
-#: Instruction sets for which kernels have paths of their own: they decide how a sum is split.
+#: Instruction sets for which kernels have separate code: they decide how a sum is split.
 FLAGS = (
     "sse4_1",
     "sse4_2",
@@ -41,7 +40,9 @@ FLAG_FAMILIES = ("avx512", "amx")
 
 @dataclass(frozen=True)
 class Processor:
-    """``flags`` are those of ``FLAGS`` and ``FLAG_FAMILIES`` that it has, spelt as Linux does."""
+    """``flags`` are the processor's flags among ``FLAGS`` and ``FLAG_FAMILIES``, as Linux spells
+    them.
+    """
 
     brand: str | None
     vendor: str | None
@@ -68,7 +69,7 @@ class Cores:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. ``limit`` is the cgroup's, None where there is none."""
+    """Bytes. ``limit`` is the cgroup's, None if there is none."""
 
     total: int | None
     available: int | None
@@ -77,7 +78,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class System:
-    """``hypervisor`` and ``container`` are hints: None where no sign of one was seen."""
+    """``hypervisor`` and ``container`` are hints: None if no sign of one was found."""
 
     system: str | None
     release: str | None
@@ -89,7 +90,7 @@ class System:
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The Python that detaudit itself runs in, not the one under test."""
+    """The Python in which detaudit itself runs, not the one under test."""
 
     version: str | None
     implementation: str | None
@@ -99,7 +100,9 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes, of the filesystem that a folder is on. The order of its names depends on ``type``."""
+    """Bytes, of the filesystem that contains a folder. The order of its names depends on
+    ``type``.
+    """
 
     free: int | None
     total: int | None
@@ -124,8 +127,8 @@ class Machine:
 
 
 def read(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> Machine:
-    """Read every fact. ``root`` is where ``/proc``, ``/sys`` and the container marks are looked
-    for.
+    """Read every fact. ``root`` is the folder that contains ``/proc``, ``/sys`` and the container
+    marks.
     """
     unknown: dict[str, str] = {}
     return Machine(
@@ -142,7 +145,7 @@ def read(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) ->
 
 
 def document(machine: Machine) -> dict[str, Any]:
-    """The facts as plain JSON values, allow-listed: the fields of the classes above and no
+    """Return the facts as plain JSON values, allow-listed: the fields of the classes above and no
     others.
     """
     parts = {field.name: getattr(machine, field.name) for field in fields(Machine)}
@@ -159,15 +162,15 @@ def document(machine: Machine) -> dict[str, Any]:
 
 
 def describe() -> dict[str, Any]:
-    """:func:`document` of this machine as it is now. It takes some milliseconds on Linux and starts
-    no process.
+    """Return :func:`document` of this machine as it is now. It takes some milliseconds on Linux and
+    starts no process.
     """
     return document(read())
 
 
 def identity() -> dict[str, Any]:
-    """What must be the same for earlier trials to speak for this machine; equal after a round trip
-    through JSON.
+    """Return what must be the same for earlier trials to be valid for this machine; equal after a
+    round trip through JSON.
     """
     found = describe()
     cores = {name: found["cores"][name] for name in ("logical", "affinity", "quota")}
@@ -179,8 +182,8 @@ def identity() -> dict[str, Any]:
 
 
 def _processor(facts: Facts, root: Path) -> Processor:
-    """From ``/proc/cpuinfo`` where it tells enough: py-cpuinfo starts processes for that, for over
-    a second.
+    """From ``/proc/cpuinfo`` if it is sufficient: py-cpuinfo starts processes for this, which take
+    over a second.
     """
     path = root / "proc/cpuinfo"
     found = (
@@ -203,7 +206,7 @@ def _processor(facts: Facts, root: Path) -> Processor:
 
 
 def _of_cpuinfo(text: str) -> dict[str, Any]:
-    """The first processor's entries. On ARM there is no model name there."""
+    """Return the first processor's entries. On ARM they contain no model name."""
     lines = (line.partition(":") for line in text.split("\n\n", 1)[0].splitlines())
     entries = {key.strip(): value.strip() for key, _, value in lines}
     found: dict[str, Any] = {
@@ -218,7 +221,7 @@ def _of_cpuinfo(text: str) -> dict[str, Any]:
 
 
 def _asked_of_library() -> dict[str, Any]:
-    import cpuinfo  # its import starts a process as well
+    import cpuinfo  # its import starts a process too
 
     info = cpuinfo.get_cpu_info()
     names = {
@@ -236,7 +239,7 @@ def _asked_of_library() -> dict[str, Any]:
 
 
 def relevant(flags: Iterable[str]) -> tuple[str, ...]:
-    """Those flags that decide which kernels run, sorted."""
+    """Return the flags that decide which kernels run, sorted."""
     return tuple(
         sorted({flag for flag in flags if flag in FLAGS or flag.startswith(FLAG_FAMILIES)})
     )
@@ -298,7 +301,7 @@ def _disk(facts: Facts, folder: Callable[[], str]) -> Disk:
 
 
 def _filesystem(folder: str) -> str:
-    """The type of the filesystem with the longest mount point above ``folder``."""
+    """Return the type of the filesystem with the longest mount point above ``folder``."""
     path = Path(folder).resolve()
     mounts = [
         one for one in psutil.disk_partitions(all=True) if path.is_relative_to(one.mountpoint)

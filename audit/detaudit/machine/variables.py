@@ -1,8 +1,7 @@
-"""The environment variables that bear on reproducibility: allow-listed, shortened, nothing secret.
+"""The environment variables that affect reproducibility: allow-listed, shortened, without secrets.
 
-A report is made to be attached to a public bug. A variable is recorded only where its name is on
-the lists below; its value is shortened and left out where it looks like a secret or names a
-machine.
+A report is made to be attached to a public bug. A variable is recorded only if its name is on the
+lists below; its value is shortened, and left out if it looks like a secret or names a machine.
 """
 
 import platform
@@ -17,8 +16,7 @@ from detaudit_probes.placebos import PLACEBOS
 from detaudit.machine.secrets.forms import looks_secret
 from detaudit.machine.secrets.names import says_secret
 
-#: Recorded where they are set: seeds, threads, devices, kernels, locale (it orders names),
-#: allocators.
+#: Recorded if they are set: seeds, threads, devices, kernels, locale (it orders names), allocators.
 NAMES = frozenset(
     {
         "PYTHONHASHSEED",
@@ -61,7 +59,7 @@ NAMES = frozenset(
     }
 )
 
-#: Whatever begins with one of these belongs to a numerical library.
+#: Names that begin with one of these belong to a numerical library.
 PREFIXES = (
     "TF_",
     "TF2_",
@@ -86,7 +84,8 @@ PREFIXES = (
     "MIOPEN_",
 )
 
-# Terraform's variables begin with TF_ too, passwords among them; TF_CONFIG lists a cluster's hosts.
+# Terraform's variables also begin with TF_, passwords among them; TF_CONFIG lists a cluster's
+# hosts.
 _FOREIGN = (
     "TF_CONFIG",
     "TF_VAR_",
@@ -97,7 +96,7 @@ _FOREIGN = (
     "TF_REATTACH_",
     "TF_WORKSPACE",
 )
-#: Of a name: words of what is no secret, but names a machine or a person.
+#: Words in a name whose value is not a secret, but names a machine or a person.
 _PRIVATE_WORDS = frozenset(
     {
         "USER",
@@ -138,8 +137,8 @@ class Variables:
 
 
 def read(environment: Mapping[str, str], host: str = "") -> Variables:
-    """What of ``environment`` may stand in a report, sorted by name. ``host`` is this machine's
-    name, to be hidden.
+    """Return the part of ``environment`` that may be in a report, sorted by name. ``host`` is this
+    machine's name, which is hidden.
     """
     home = environment.get("HOME") or environment.get("USERPROFILE") or ""
     temporary = environment.get("TMPDIR") or tempfile.gettempdir()
@@ -156,13 +155,15 @@ def read(environment: Mapping[str, str], host: str = "") -> Variables:
 
 
 def describe(environment: Mapping[str, str]) -> dict[str, str]:
-    """:func:`read` as one mapping, in which a value that was left out says so."""
+    """Return :func:`read` as one mapping, in which a value that was left out is described as
+    such.
+    """
     found = read(environment, platform.node())
     return dict(sorted({**found.recorded, **dict.fromkeys(found.left_out, LEFT_OUT)}.items()))
 
 
 def warnings(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence for every variable in ``environment`` that people rely on and that may do
+    """Return a sentence for every variable in ``environment`` that people rely on and that may do
     nothing.
     """
     return tuple(
@@ -174,7 +175,7 @@ def warnings(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def is_listed(name: str) -> bool:
-    """Whether a variable of this name bears on reproducibility, by the lists above."""
+    """Whether a variable of this name affects reproducibility, according to the lists above."""
     return name in NAMES or (name.startswith(PREFIXES) and not name.startswith(_FOREIGN))
 
 
@@ -184,7 +185,8 @@ def _is_private(name: str) -> bool:
 
 
 def shorten(text: str, home: str = "", temporary: str = "", host: str = "") -> str:
-    """``text`` with home folders as ``~``, temporary ones as ``<tmp>`` and UUIDs as ``<uuid>``.
+    """Return ``text`` with home folders as ``~``, temporary ones as ``<tmp>`` and UUIDs as
+    ``<uuid>``.
 
     Another user's home is shortened too; a folder elsewhere that is named after the user or the
     host (``/scratch/ada``) loses that name.

@@ -1,1 +1,1 @@
-"""What the guest's declarations offer: sources, pins, the base condition, recipes."""
+"""What the guest declares: sources, pins, the base condition, recipes."""

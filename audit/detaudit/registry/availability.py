@@ -1,4 +1,4 @@
-"""Whether a source can be tried here, and what it lacks."""
+"""Whether a source can be tried here, and what is missing."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from detaudit_probes.declare import Needs, Source
 
 
 def lacking(source: Source, facts: Mapping[str, Any], gpus: int) -> str | None:
-    """Why the source cannot be tried here, or None."""
+    """Return why the source cannot be tried here, or None."""
     needs = source.needs
     if needs.gpus > gpus:
         return f"needs {needs.gpus} GPU{'s' if needs.gpus > 1 else ''}, {gpus or 'none'} here"
@@ -23,6 +23,6 @@ def lacking(source: Source, facts: Mapping[str, Any], gpus: int) -> str | None:
 
 
 def missing_flags(needs: Needs, facts: Mapping[str, Any]) -> list[str]:
-    """What this CPU lacks of the instructions needed; nothing where its flags are not known."""
+    """Return the required instructions that this CPU lacks; none if its flags are not known."""
     flags = facts.get("cpu_flags")
     return [] if flags is None else [name for name in needs.cpu_flags if name not in flags]

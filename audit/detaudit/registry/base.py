@@ -10,9 +10,9 @@ from detaudit_probes.protocol import NO_SETTINGS, Settings
 
 from detaudit.core.condition import Condition
 
-#: Keras' default is "auto"; the base compiles without XLA, which the source ``xla`` is about. JAX
-#: is made to compile: without it every operation is dispatched by itself, which no user of it does.
-#: Keras 2 compiles nothing by itself.
+#: Keras' default is "auto"; the base condition compiles without XLA, which is the subject of the
+#: source ``xla``. JAX is made to compile: without that, every operation is dispatched by itself,
+#: which no user does. Keras 2 compiles nothing by itself.
 SETTINGS: dict[str, Settings] = {
     "tensorflow": Settings(jit_compile=False),
     "jax": Settings(jit_compile=True),
@@ -21,14 +21,14 @@ SETTINGS: dict[str, Settings] = {
 
 
 def keras_backend(backend: str) -> str:
-    """What Keras calls the backend: several adapters are for TensorFlow, with one Keras or
-    another.
+    """Return Keras' name of the backend: several adapters are for TensorFlow, with different
+    versions of Keras.
     """
     return backend if backend in NOT_TENSORFLOW else "tensorflow"
 
 
 def known_pins(backend: str | None = None) -> dict[str, Pin]:
-    """The pins of all sources, or of those that exist on a backend."""
+    """Return the pins of all sources, or of those that exist on a backend."""
     return {
         pin.id: pin
         for source, _ in sources.declared().values()
@@ -38,8 +38,8 @@ def known_pins(backend: str | None = None) -> dict[str, Pin]:
 
 
 def script_sources(backend: str | None = None) -> dict[str, Source]:
-    """The sources of a scan, and those that only a user's own script can have: all, or those of a
-    backend.
+    """Return the sources of a scan, and those that only a user's own script can have: all, or those
+    of a backend.
     """
     return {
         name: source
@@ -49,8 +49,8 @@ def script_sources(backend: str | None = None) -> dict[str, Source]:
 
 
 def known_sources(backend: str | None = None) -> dict[str, Source]:
-    """The sources of a scan, all of them, or those that exist on a backend with the experiment that
-    they have there.
+    """Return the sources of a scan: all of them, or those that exist on a backend, with their
+    experiment there.
     """
     found = {name: source for name, (source, _) in sources.declared().items()}
     if backend is None:
@@ -64,7 +64,7 @@ def known_sources(backend: str | None = None) -> dict[str, Source]:
 
 
 def on_backend(source: Source, backend: str) -> Source:
-    """The source with the experiment that it has on a backend, on those of the tiny models that are
+    """Return the source with its experiment on a backend, on those of the tiny models that are
     trained there.
     """
     experiment = source.per_backend.get(backend, source.experiment)
@@ -81,10 +81,11 @@ def on_backend(source: Source, backend: str) -> Source:
 def base_condition(
     backend: str, device: str, seed: int, model: str = "mlp", on_gpu: bool = False
 ) -> Condition:
-    """Everything pinned that detaudit can pin without changing what is computed.
+    """Return the condition with everything pinned that detaudit can pin without changing what is
+    computed.
 
-    On a GPU one thread silences nothing: there deterministic kernels are pinned as well, or no two
-    runs of the control could be expected to match.
+    On a GPU, one thread does not silence races: there, deterministic kernels are pinned as well,
+    because otherwise no two runs of the control could be expected to match.
     """
     known = known_pins(backend)
     condition = Condition(backend, device, model, seed, settings=SETTINGS.get(backend, NO_SETTINGS))
@@ -94,17 +95,18 @@ def base_condition(
     return condition
 
 
-#: Variables that pin what a source lets loose. Inherited, they would hold a race that is told "not
-#: observed", and a recipe whose lines do not name them. (TensorFlow reads them in
-#: ``tensorflow/core/util/determinism.cc`` and ``tensorflow/core/common_runtime/process_util.cc``.)
+#: Variables that pin a source that should be unpinned. If they were inherited, they would pin a
+#: race, which is then reported as "not observed", and make a recipe work whose lines do not name
+#: them. (TensorFlow reads them in ``tensorflow/core/util/determinism.cc`` and
+#: ``tensorflow/core/common_runtime/process_util.cc``.)
 OUTSIDE_PINS = frozenset(
     {"TF_DETERMINISTIC_OPS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"}
 )
 
 
 def controlled_variables() -> set[str]:
-    """The environment variables that a condition controls: what some source or placebo sets or
-    unsets, and pins from outside.
+    """Return the environment variables that a condition controls: those that sources and placebos
+    set or unset, and pins from outside.
     """
     return (
         OUTSIDE_PINS
@@ -114,7 +116,7 @@ def controlled_variables() -> set[str]:
 
 
 def declared_variables(declared: Iterable[Source]) -> set[str]:
-    """The variables in the declarations of ``declared``."""
+    """Return the variables in the declarations of ``declared``."""
     names: set[str] = set()
     for source in declared:
         for pin in source.pins:

@@ -1,4 +1,4 @@
-"""What is known of one source, for people: read from its one file."""
+"""The description of one source for people, from its file."""
 
 import inspect
 
@@ -6,7 +6,7 @@ from detaudit_probes.declare import Compare, Source, Unpin
 
 
 def pins_of(source: Source) -> tuple[str, ...]:
-    """The ids of the pins that a source's experiment tries, the advised one first."""
+    """Return the ids of the pins that a source's experiment tries, the recommended one first."""
     own = tuple(pin.id for pin in source.pins)
     return (
         tuple(dict.fromkeys((*source.experiment.pins, *own)))
@@ -16,7 +16,7 @@ def pins_of(source: Source) -> tuple[str, ...]:
 
 
 def tried(source: Source) -> str:
-    """The experiment in a sentence."""
+    """Describe the experiment in a sentence."""
     plan = source.experiment
     if plan is None:
         return "Only by detaudit run, on your own script."
@@ -30,8 +30,8 @@ def tried(source: Source) -> str:
 
 
 def prose(docstring: str) -> str:
-    """A docstring with its paragraphs unwrapped, for a terminal of any width; indented lines stay
-    as they are.
+    """Return a docstring with its paragraphs unwrapped, for a terminal of any width; indented lines
+    are unchanged.
     """
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
     return "\n\n".join(

@@ -30,8 +30,9 @@ RUNGS = (
     Known("set-random-seed", "keras.utils.set_random_seed", ("keras-seed",)),
     Known("op-determinism", "+ op determinism", ("keras-seed", "op-determinism")),
     Known("hash-seed", "+ PYTHONHASHSEED", ("keras-seed", "op-determinism", "hash-seed")),
-    # TensorFlow 1 alone has the next pin. One thread is no rung of its own there: what it holds on
-    # one version of Keras parts on another, and too seldom for the few steps of this ladder.
+    # Only TensorFlow 1 has the next pin. There, one thread is not a rung of its own: with it, runs
+    # that match on one version of Keras differ on another, and too rarely for the few steps of this
+    # ladder.
     Known(
         "ordered-updates",
         "+ ordered updates",
@@ -46,12 +47,12 @@ RUNGS = (
 
 
 def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
-    """The rungs with those of their pins that are known, on the backend at hand; one that adds
-    nothing is left out.
+    """Return the rungs with those of their pins that are known, on the present backend; one that
+    adds nothing is left out.
     """
     found: list[Known] = []
     for rung in RUNGS:
-        # Where Keras has no call that seeds everything, the seeds one by one stand for it.
+        # If Keras has no call that seeds everything, the single seeds replace it.
         seeds = RUNGS[1].pins if "keras-seed" in rung.pins and "keras-seed" not in known else ()
         pins = tuple(name for name in (*seeds, *rung.pins) if name in known)
         if not found or pins != found[-1].pins:
@@ -60,9 +61,7 @@ def rungs(known: Mapping[str, Pin]) -> tuple[Known, ...]:
 
 
 def includes(stronger: Known, weaker: Known, known: Mapping[str, Pin]) -> bool:
-    """Whether the ``stronger`` recipe holds every source that the ``weaker`` one holds, and
-    more.
-    """
+    """Whether the ``stronger`` recipe pins every source that the ``weaker`` one pins, and more."""
     return _pinned_sources(weaker, known) < _pinned_sources(stronger, known)
 
 
@@ -71,8 +70,8 @@ def _pinned_sources(rung: Known, known: Mapping[str, Pin]) -> set[str]:
 
 
 def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str) -> Condition:
-    """A training as a user writes it, Keras' own defaults throughout, with nothing but the rung's
-    pins.
+    """Return the condition of a training as a user writes it, with Keras' own defaults and nothing
+    but the rung's pins.
     """
     recipe = Condition(base.backend, base.device, model, base.seed)
     for pin in rung.pins:
@@ -81,7 +80,7 @@ def condition(rung: Known, base: Condition, known: Mapping[str, Pin], model: str
 
 
 def lines(rung: Known, known: Mapping[str, Pin], backend: str, seed: int) -> tuple[str, ...]:
-    """The rung as lines to paste at the top of a script: imports first, each once."""
+    """Return the rung as lines to paste at the top of a script: imports first, each once."""
     found = [
         line.format(seed=seed) for name in rung.pins for line in pin_lines(known[name], backend)
     ]
@@ -91,10 +90,10 @@ def lines(rung: Known, known: Mapping[str, Pin], backend: str, seed: int) -> tup
 
 
 def pin_lines(pin: Pin, backend: str) -> tuple[str, ...]:
-    """The lines of one pin on one backend; ``{seed}`` stands for the seed."""
+    """Return the lines of one pin on one backend; ``{seed}`` stands for the seed."""
     return pin.lines.get(backend) or pin.lines.get("*") or ()
 
 
 def environment(rung: Known, known: Mapping[str, Pin]) -> tuple[tuple[str, str], ...]:
-    """The variables that must be set before the script starts."""
+    """Return the variables that must be set before the script starts."""
     return tuple(item for name in rung.pins for item in known[name].environment.items())

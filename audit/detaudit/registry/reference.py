@@ -1,4 +1,4 @@
-"""The reference of the sources, from their files: ``python -m detaudit.registry.reference >
+"""The reference page of the sources, from their files: ``python -m detaudit.registry.reference >
 docs/reference/sources.md``.
 """
 
@@ -21,7 +21,7 @@ This page is generated from the files in `probes/detaudit_probes/sources/` by
 
 
 def page() -> str:
-    """The whole page as Markdown, in the order of the families."""
+    """Return the whole page as Markdown, in the order of the families."""
     known = sources.declared(sources.SCRIPT_MODULES)
     parts = [_HEAD, "\n".join(_contents([source for source, _ in known.values()]))]
     described: set[str] = set()
@@ -45,7 +45,7 @@ def _contents(known: list[Source]) -> Iterator[str]:
 
 
 def anchor(heading: str) -> str:
-    """The anchor that GitHub gives a heading."""
+    """Return the anchor that GitHub gives a heading."""
     return "".join(letter for letter in heading.lower() if letter.isalnum() or letter in "-_")
 
 

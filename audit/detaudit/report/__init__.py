@@ -1,6 +1,6 @@
 """The report: one versioned JSON document, and what is rendered from it.
 
-``schema`` has the document's types, ``build`` makes it from what an audit found, ``write`` and
-``read`` carry it to a file and back. ``pages`` says it in blocks, and ``formats`` makes text of
-them; both know the document alone.
+``schema`` has the document's types, ``build`` creates it from an audit's findings, ``write`` and
+``read`` store and load it. ``pages`` turns it into blocks, and ``formats`` turns these into text;
+both use only the document.
 """

@@ -1,7 +1,7 @@
-"""Making text from outside harmless, for each place where it is shown.
+"""Makes text from outside harmless, for each place where it is shown.
 
-Whatever stands in a document may have been written by somebody else: an exception's message, a
-tensor's name, a whole report. None of it may move a cursor, close a tag or begin a heading.
+Any text in a document may have been written by somebody else: an exception's message, a tensor's
+name, a whole report. None of it may move a cursor, close a tag or begin a heading.
 """
 
 import re
@@ -18,7 +18,7 @@ _BACKTICKS = re.compile("`+")
 
 
 def visible(text: str) -> str:
-    """``text`` on one line, with every character that is not printable as its escape.
+    """Return ``text`` on one line, with every character that is not printable as its escape.
 
     Control characters, escape sequences, direction marks and line separators all become ``\\x1b``
     and the like; runs of white space become one space.
@@ -27,17 +27,17 @@ def visible(text: str) -> str:
 
 
 def clipped(text: str, longest: int) -> str:
-    """``visible`` text of at most ``longest`` characters."""
+    """Return ``visible`` text of at most ``longest`` characters."""
     shown = visible(text[: 2 * longest])
     return shown if len(shown) <= longest else shown[: longest - 1].rstrip() + "\u2026"
 
 
 def markdown(text: str, longest: int = 300) -> str:
-    """``text`` as one line of Markdown that is nothing but text, within a line or in a table's
+    """Return ``text`` as one line of Markdown without any markup, within a line or in a table's
     cell.
 
-    HTML is escaped, Markdown's own characters too; a mention, an issue's number and a bare address
-    are broken by a character of no width, so that a report notifies and links nobody.
+    HTML is escaped, and so are Markdown's own characters; mentions, issue numbers and addresses are
+    broken by a character of no width, so that a report notifies and links nobody.
     """
     shown = clipped(text, longest)
     shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -46,27 +46,29 @@ def markdown(text: str, longest: int = 300) -> str:
 
 
 def code(text: str, longest: int = 300) -> str:
-    """``text`` as an inline code span where it is a plain id, for which that is safe in a table's
-    cell too.
+    """Return ``text`` as an inline code span if it is a plain id, which is safe in a table's cell
+    too.
     """
     return f"`{text}`" if len(text) <= longest and _ID.fullmatch(text) else markdown(text, longest)
 
 
 def html(text: str, longest: int = 300) -> str:
-    """``text`` within HTML in a page of Markdown: no tag, no entity, no mention and no address."""
+    """Return ``text`` for HTML in a page of Markdown: no tag, no entity, no mention and no
+    address.
+    """
     shown = clipped(text, longest)
     shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _LINKED.sub(lambda found: f"{found[0]}\u200b", shown)
 
 
 def fence(lines: Iterable[str]) -> str:
-    """The mark above and below a fenced block that none of ``lines`` can close."""
+    """Return a fence for a code block that none of ``lines`` can close."""
     longest = max((len(run) for line in lines for run in _BACKTICKS.findall(line)), default=0)
     return "`" * max(3, longest + 1)
 
 
 def visible_line(line: str) -> str:
-    """A line to paste: its spaces stay, for they indent."""
+    """Return a line to paste: its spaces stay, because they indent."""
     if line.isprintable():
         return line
     return "".join(
@@ -75,7 +77,7 @@ def visible_line(line: str) -> str:
 
 
 def exports(variables: Mapping[str, str]) -> list[str]:
-    """Shell lines that set the variables; values are quoted as a shell needs it."""
+    """Return shell lines that set the variables; values are quoted for a shell."""
     return [
         f"export {visible_line(name)}={visible_line(shlex.quote(value))}"
         for name, value in sorted(variables.items())
@@ -83,7 +85,7 @@ def exports(variables: Mapping[str, str]) -> list[str]:
 
 
 def xml(text: str) -> str:
-    """``text`` without the characters that XML cannot hold and without controls; ``xml.etree``
+    """Return ``text`` without controls and characters that XML cannot contain; ``xml.etree``
     escapes the rest.
     """
     return _CONTROL.sub("", _NOT_XML.sub("", text))

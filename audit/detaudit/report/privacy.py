@@ -1,5 +1,5 @@
-"""What a report may say: secrets masked, paths shortened, host names left out, only listed
-variables, lengths bounded.
+"""The privacy of reports: secrets are masked, paths shortened, host names removed, only listed
+variables recorded, lengths bounded.
 """
 
 import math
@@ -22,7 +22,8 @@ PRIVATE_KEYS = frozenset(
     {"host", "hostname", "node", "nodename", "fqdn", "user", "username", "login", "email", "home"}
 )
 
-# A host that bears one of our own words is no secret, and hiding it would garble every sentence.
+# A host whose name is one of our own words is not a secret, and hiding it would garble every
+# sentence.
 _NO_SECRET = frozenset(
     {"localhost", "cpu", "gpu", "tensorflow", "keras", "python", "linux", "docker", "none", "root"}
 )
@@ -33,10 +34,10 @@ _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 
 @dataclass(frozen=True)
 class Private:
-    """What is hidden: whatever looks like a secret, and ``secrets`` by their values; a home folder
-    as ``~``, the folder for temporary files as ``<tmp>``, the host's name.
+    """What is hidden: everything that looks like a secret, and ``secrets`` by their values; a home
+    folder becomes ``~``, the folder for temporary files ``<tmp>``; the host's name is removed.
 
-    ``listed`` are variables that may be recorded besides those on ``environment``'s lists.
+    ``listed`` are variables that may be recorded in addition to those on ``environment``'s lists.
     """
 
     home: str = ""
@@ -47,7 +48,9 @@ class Private:
 
     @classmethod
     def of_here(cls, listed: Collection[str] = (), arguments: Sequence[str] = ()) -> "Private":
-        """Of this process and its environment. ``arguments`` are those of a user's program."""
+        """Return the private values of this process and its environment. ``arguments`` are those of
+        a user's program.
+        """
         return cls(
             os.path.expanduser("~"),
             tempfile.gettempdir(),
@@ -57,14 +60,16 @@ class Private:
         )
 
     def text(self, value: object, longest: int = TEXT) -> str:
-        """``value`` as text that may stand in a report: at most ``longest`` characters, all
+        """Return ``value`` as text that may be in a report: at most ``longest`` characters, all
         encodable.
         """
-        # Masked before it is cut: half a secret would not be known for one
+        # Masked before it is cut: half a secret would not be recognized
         return _cut(self._redacted(_cut(str(value), 4 * longest)), longest)
 
     def texts(self, lines: Iterable[object], longest: int = TEXT) -> list[str]:
-        """:meth:`text` of lines that belong together: a secret may stand on several of them."""
+        """Return :meth:`text` of lines that belong together, because a secret may extend over
+        several of them.
+        """
         given = [_cut(str(line), 4 * longest) for line in lines]
         given = [_as_value(before, line) for before, line in zip(["", *given], given, strict=False)]
         redacted = self._redacted("\n".join(given)).split("\n")
@@ -75,11 +80,11 @@ class Private:
         return [_cut(line, longest) for line in whole]
 
     def named(self, name: str, value: object, longest: int = TEXT) -> str:
-        """:meth:`text` of what is called ``name``, which may say that it is a secret."""
+        """Return :meth:`text` of a value called ``name``, which may indicate a secret."""
         return self.text(forms.mask_named(name, str(value)), longest)
 
     def ending(self, text: str, longest: int = TEXT) -> str:
-        """The last whole lines of ``text``, redacted."""
+        """Return the last whole lines of ``text``, redacted."""
         redacted = self._redacted(text)
         if len(redacted) <= longest:
             return redacted
@@ -89,19 +94,19 @@ class Private:
         return self.text(value, NAME)
 
     def _redacted(self, text: str) -> str:
-        """``text`` with what is private replaced; line breaks stay where they are."""
+        """Return ``text`` with private parts replaced; line breaks are unchanged."""
         shown = text.encode("utf-8", "replace").decode("utf-8")
         shown = forms.mask(values.mask_values(shown, self.secrets))
         shown = variables.shorten(shown, self.home, self.temporary)
-        # The whole name first: none of its domain is left
+        # The whole name first, so that nothing of its domain remains
         for host in (self.host, self.host.partition(".")[0]):
             if _is_private(host):
                 shown = re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", "<host>", shown)
         return self._without_user(shown)
 
     def _without_user(self, text: str) -> str:
-        """``text`` without the user's name where it stands for one: a name may also be a word,
-        such as ``adam``.
+        """Return ``text`` without the user's name, where it is used as one: a name may also be a
+        word, such as ``adam``.
         """
         user = PurePath(self.home).name
         if not _is_private(user) or user not in text:
@@ -112,7 +117,7 @@ class Private:
         return re.sub(labelled, r"\1<user>", text)
 
     def facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """``found`` without private keys and unlisted variables, as values that JSON has."""
+        """Return ``found`` without private keys and unlisted variables, as JSON values."""
         kept = {
             self.name(key): value
             for key, value in found.items()
@@ -123,7 +128,9 @@ class Private:
         return {key: self._named_fact(key, value, 1) for key, value in kept.items()}
 
     def _variables(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Values by name; a nested mapping or list, such as of names left out, is no value."""
+        """Values by name; a nested mapping or list, for example of omitted names, is not a
+        value.
+        """
         return {
             name: self._variables(value) if isinstance(value, Mapping) else value
             for name, value in found.items()
@@ -164,10 +171,10 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _is_private(name: str) -> bool:
-    """Whether a host's or a user's name may be hidden without hiding a word of the report."""
+    """Whether a host's or a user's name can be hidden without hiding a word of the report."""
     return len(name) > 2 and name.lower() not in _NO_SECRET
 
 
 def _as_value(before: str, line: str) -> str:
-    """A line behind an option such as ``--password`` is its value."""
+    """A line after an option such as ``--password`` is its value."""
     return forms.mask_named(before, line) if _OPTION.fullmatch(before) else line

@@ -1,6 +1,6 @@
-"""Reading a report: somebody else's file, bounded, validated, and upgraded in a chain.
+"""Reads a report, which may be somebody else's file: bounded, validated, and upgraded in a chain.
 
-Whatever the file holds, the answer is a report of this version or ``ReportUnreadable`` with one
+Whatever the file contains, the result is a report of this version or ``ReportUnreadable`` with one
 sentence.
 """
 
@@ -18,7 +18,7 @@ from detaudit.report.escape import visible
 from detaudit.report.schema import v1
 
 LARGEST = 20_000_000  # bytes; a full audit's report has about one million
-DEEPEST = 32  # objects and lists within one another; a report has at most 20
+DEEPEST = 32  # nested objects and lists; a report has at most 20
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -29,19 +29,19 @@ _HINT = "Give a file that detaudit wrote with --json."
 
 
 class _Head(msgspec.Struct):
-    """What tells one format and version from another, before anything else is looked at."""
+    """The fields that identify the format and the version, which are checked first."""
 
     format: str
     version: v1.Version
 
 
 def load(path: str | Path) -> v1.Document:
-    """The report in ``path``. Raises ReportUnreadable, with what was seen and what to do."""
+    """Return the report in ``path``. Raises ReportUnreadable, with what happened and what to do."""
     return decode(_content(Path(path)), visible(str(path)))
 
 
 def decode(content: bytes, name: str) -> v1.Document:
-    """The report in ``content``, the bytes of the file ``name``. Raises ReportUnreadable."""
+    """Return the report in ``content``, the bytes of the file ``name``. Raises ReportUnreadable."""
     version = _version(content, name)
     try:
         if version == v1.VERSION:
@@ -61,7 +61,9 @@ def decode(content: bytes, name: str) -> v1.Document:
 
 
 def upgraded(document: dict[str, Any], upgrades: Sequence[Upgrade]) -> dict[str, Any]:
-    """``document`` lifted step by step from its version to the one that the last upgrade gives."""
+    """Return ``document``, upgraded step by step from its version to the one that the last upgrade
+    returns.
+    """
     for upgrade in upgrades[document["version"] - 1 :]:
         document = upgrade(document)
     return document
@@ -94,7 +96,7 @@ def _size(path: Path) -> str:
 
 
 def _version(content: bytes, name: str) -> int:
-    """The version of the document, which this detaudit can read."""
+    """Return the version of the document, which this detaudit can read."""
     try:
         head = msgspec.json.decode(content, type=_Head)
     except RecursionError:
@@ -133,7 +135,9 @@ def _too_deep(name: str) -> str:
 
 
 def _depth(report: v1.Document) -> int:
-    """How deeply the parts of any shape are nested. Everything else is as deep as the schema."""
+    """Check how deeply parts without a fixed shape are nested. Everything else is as deep as the
+    schema.
+    """
     facts = [
         report.machine,
         report.environment,

@@ -1,4 +1,4 @@
-"""Writing a report, after the work: whole or not at all."""
+"""Writes a report after the work: completely or not at all."""
 
 import os
 import stat
@@ -16,25 +16,26 @@ from detaudit.report.schema import v1
 
 
 def to_json(report: v1.Document) -> str:
-    """The document with sorted keys: equal reports give equal text."""
+    """Return the document with sorted keys: equal reports give equal text."""
     return plain_json(report)
 
 
 def plain_json(value: Any) -> str:
-    """Any value that JSON has, with sorted keys, one entry a line."""
+    """Return any JSON value with sorted keys, one entry per line."""
     return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1).decode() + "\n"
 
 
 def save(path: str | Path, text: str, private: bool = False) -> None:
-    """Put ``text`` as UTF-8 into ``path`` atomically: a reader sees the file of before or the whole
-    new one. What is ``private`` only its owner may read.
+    """Write ``text`` as UTF-8 to ``path`` atomically: a reader sees the previous file or the whole
+    new one.
 
-    A link stays a link. What is no regular file (``/dev/stdout``, a pipe) is written to as it is.
-    Raises UsageError where it cannot be written, and leaves nothing behind.
+    If ``private``, only its owner may read it. A link stays a link. Anything but a regular file
+    (``/dev/stdout``, a pipe) is written to directly. Raises UsageError if it cannot be written, and
+    leaves nothing behind.
     """
     content = text.encode("utf-8", "backslashreplace")
     try:
-        if _takes_bytes(Path(path)):  # what it leads to may have no name: the pipe of /dev/stdout
+        if _takes_bytes(Path(path)):  # its target may have no name: the pipe of /dev/stdout
             write_stream(Path(path), content)
         else:
             mode = PRIVATE_MODE if private else None
@@ -48,8 +49,8 @@ def save(path: str | Path, text: str, private: bool = False) -> None:
 
 
 def save_elsewhere(path: str | Path, text: str) -> Path | None:
-    """Put ``text`` into a new file in the folder for temporary files, where ``path`` cannot be
-    written. Its path; None where that fails as well.
+    """Write ``text`` to a new file in the folder for temporary files, if ``path`` cannot be
+    written. Return its path; None if that fails as well.
     """
     name = Path(path)
     try:
@@ -62,8 +63,8 @@ def save_elsewhere(path: str | Path, text: str) -> Path | None:
 
 
 def check_folder(path: Path) -> None:
-    """Raise UsageError where a folder of results would certainly not find its place at ``path``:
-    there is something already, or nothing can be made there.
+    """Raise UsageError if a folder of results certainly cannot be created at ``path``: something
+    exists there already, or nothing can be created there.
     """
     name = visible(str(path))
     if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
@@ -75,8 +76,8 @@ def check_folder(path: Path) -> None:
 
 
 def check_target(path: str | Path | None) -> None:
-    """Raise UsageError where ``save`` would certainly fail: better before a minute of work than
-    after it.
+    """Raise UsageError if ``save`` would certainly fail: better before a minute of work than after
+    it.
     """
     if path is None or _takes_bytes(Path(path)):
         return
@@ -91,11 +92,12 @@ def check_target(path: str | Path | None) -> None:
         raise UsageError(f"Cannot write {name}: it is read-only. Name a file elsewhere.")
 
 
-#: For the owner alone.
+#: For the owner only.
 PRIVATE_MODE = 0o600
-#: How a fix begins as a file: what stands before a diff is skipped by ``patch`` and ``git apply``.
+#: The head of a fix as a file: ``patch`` and ``git apply`` skip what precedes a diff.
 FIX_HEADER = "# Written by detaudit run: apply it with patch -p1.\n"
-#: What detaudit has written begins so, or (JSON, whose keys are sorted; a program) has this in it.
+#: Files that detaudit has written begin like this, or contain this (JSON, whose keys are sorted; a
+#: program).
 BEGINS = {"markdown": b"### detaudit ", "fix": FIX_HEADER.encode()}
 CONTAINS = {
     "json": b'"format": "detaudit.report"',
@@ -106,8 +108,8 @@ _LARGEST_OF_OURS = 20_000_000
 
 
 def refuse_files_of(root: Path, targets: Mapping[str, Path | None]) -> None:
-    """Raise UsageError where a target is a file of the program below ``root``: one that detaudit
-    did not write.
+    """Raise UsageError if a target is a file of the program below ``root`` that detaudit did not
+    write.
     """
     for kind, path in targets.items():
         target = Path(os.path.realpath(path)) if path is not None else None

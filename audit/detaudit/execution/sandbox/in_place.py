@@ -31,7 +31,8 @@ from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.tree import State, behind_link, copy_tree, entries
 from detaudit.execution.sandbox.view import IN_PLACE, Start, View
 
-LATE = 60.0  # seconds after an audit's last sign of life: no run of it still writes, so later changes are the user's
+# Seconds after the last sign of life of an audit: no run of it still writes; changes are the user's
+LATE = 60.0
 _BEAT = 5.0  # seconds between signs of life
 _RECORD, _ASIDE_RECORD, _ROOT = "journal.json", "aside.json", "root"
 _CONTENTS, _ASIDE, _REPLACED, _SAVED, _SCRATCH = "contents", "aside", "replaced", "saved", "scratch"

@@ -1,1 +1,1 @@
-"""What is secret in a text, and masking it: by the names beside it, by its form, by its value."""
+"""Finds and masks secrets in a text: by the names beside them, by their form, by their value."""

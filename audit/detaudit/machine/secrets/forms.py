@@ -2,7 +2,7 @@
 configuration, the message of an exception.
 
 Only the secret itself is masked, so that a line stays readable. Line breaks stay as well: a diff
-keeps its shape. What is masked once is not touched again.
+keeps its shape. Masked text is not changed again.
 """
 
 import math
@@ -15,7 +15,7 @@ from detaudit.machine.secrets.names import says_secret, says_weakly
 
 MARK = "<secret>"
 
-#: Tokens that their issuers give a beginning of their own.
+#: Tokens that begin in a way that identifies their issuer.
 _TOKEN = re.compile(
     r"""(?<![A-Za-z0-9])(?:
         (?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}         # Amazon
@@ -36,7 +36,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-#: What is left of one at the end of a text that was cut.
+#: The rest of such a token at the end of a text that was cut.
 _CUT_TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:AKIA|ASIA|gh[opsur]_|github_pat_|glpat-|hf_|sk-|xox[a-z]-|AIza|eyJ)"
     r"[\w-]*(?=\u2026\Z)"
@@ -49,7 +49,7 @@ _KEY_BLOCK = re.compile(
     r"(?:-----END [A-Z0-9 ]*-----|\Z)",
     re.DOTALL,
 )
-#: The end of a key block whose beginning was cut away.
+#: The end of a key block whose beginning was cut off.
 _KEY_BLOCK_END = re.compile(
     r"(?:(?<![A-Za-z0-9+/=])[A-Za-z0-9+/=]{16,}(?:\s|\\n)+[+ -]?\s*)+-----END [A-Z0-9 ]*KEY[A-Z ]*-----"
 )
@@ -61,7 +61,9 @@ _QUOTED = r"""(?:
 
 
 def _quoted(number: int) -> str:
-    """A string literal, which text that was cut may not close. ``number`` is that of its group."""
+    """A string literal, perhaps unclosed in a text that was cut. ``number`` is that of its
+    group.
+    """
     return _QUOTED.replace("\\NUMBER", f"\\{number}")
 
 
@@ -78,7 +80,7 @@ _ASSIGNED = re.compile(
     """,
     re.VERBOSE,
 )
-#: The value behind such a sign.
+#: The value after such a sign.
 _VALUE = re.compile(
     rf"""(?: \\? \n [ +-]? [ \t]* (?=["']) )? (?: \(\s*(?:[+-]\s*)? )?
     (?P<value> (?: {_quoted(2)} (?:\s* [+-]? \s* \\? \s* [rbfuRBFU]{{0,2}} (["']) [^"'\n]* \3)*
@@ -125,15 +127,15 @@ _PARAMETERS = frozenset(
     {"key", "sig", "signature", "auth", "code", "x-amz-credential", "x-amz-signature"}
     | {"x-goog-signature", "x-goog-credential", "awsaccesskeyid", "pass", "hash_key"}
 )
-#: What stands before the ``@`` of an address; a password in it may hold a slash.
+#: The part before the ``@`` of an address; a password in it may contain a slash.
 _USER = re.compile(
     r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)
     (?P<value>[^\s/"'`<>?\#\\{}]*(?=@)|[^\s:/"'`<>@{}]*:(?!\d{1,5}(?:/|$))[^\s"'`<>@{}]+(?=@))""",
     re.VERBOSE,
 )
-#: The same of an f-string.
+#: The same in an f-string.
 _FORMATTED_USER = re.compile(r"""(?<=://)\{[^\s{}]*\}:(?P<value>[^\s"'`<>@{}]+)(?=@)""")
-#: A default where the name holds what a call finds: ``token = os.getenv("T", "x")``.
+#: A default value, if the name is bound to the result of a call: ``token = os.getenv("T", "x")``.
 _DEFAULT = re.compile(
     rf"""(?<![\w-])(?P<name>[A-Za-z_]\w*)[ \t]*(?::[^=\n]{{1,80}})?=[ \t]*[\w.]*
     (?:get|getenv|pop|field|Field|option|Option)\([^()\n]{{0,200}}?
@@ -263,25 +265,27 @@ _NO_VALUE = frozenset(
         "of",
     ]
 )
-#: A call, a lookup, an attribute: the value stands elsewhere.
+#: A call, a lookup, an attribute: the value is elsewhere.
 _EXPRESSION = re.compile(r"[A-Za-z_][\w.]*[\[(].*|(?:self|cls|args?|cfg|config|os)\.\w[\w.]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
 _PATH = re.compile(r"(?:~|\.{0,2})/[\w.@-]+(?:/[\w.@-]+)*/?")
 
 
 def looks_secret(value: str) -> bool:
-    """Whether a variable's value has the form of a secret, or a word too mixed to be a setting."""
+    """Whether a variable's value has the form of a secret, or is a word too random to be a
+    setting.
+    """
     return mask(value) != value or any(map(_is_mixed, re.split(_SEAMS, _UUID.sub("", value))))
 
 
 def mask_named(name: str, value: str) -> str:
-    """``value``, or :data:`MARK` where its ``name`` says that it is a secret."""
+    """Return ``value``, or :data:`MARK` if its ``name`` indicates a secret."""
     return MARK if says_secret(name) and _gives_away(name, repr(value)) else value
 
 
 @lru_cache(maxsize=2048)
 def mask(text: str) -> str:
-    """``text`` with :data:`MARK` in the place of whatever looks like a secret."""
+    """Return ``text`` with :data:`MARK` in place of everything that looks like a secret."""
     if len(text) < 3:
         return text
     text = _KEY_BLOCK.sub(_cover, text)
@@ -308,8 +312,8 @@ def mask(text: str) -> str:
 
 
 def _assignments_covered(text: str) -> str:
-    """``text`` without the values of names that say secret. A value that is none is looked at
-    again: it may hold another assignment.
+    """Return ``text`` without the values of names that indicate a secret. A value that is not a
+    secret is searched again, because it may contain another assignment.
     """
     parts, place = [], 0
     while (found := _ASSIGNED.search(text, place)) is not None:
@@ -344,7 +348,9 @@ def _is_assigned(found: re.Match[str]) -> bool:
 
 
 def _gives_away(name: str, value: str, is_option: bool = False) -> bool:
-    """Whether ``value`` of a ``name`` that says secret is one, and does not only lead to one."""
+    """Whether ``value`` of a ``name`` that indicates a secret is one, and does not only refer to
+    one.
+    """
     content = _content(value)
     if _is_empty(content):
         return False
@@ -369,18 +375,18 @@ def _leads_elsewhere(name: str, content: str) -> bool:
 
 
 def _refers_to_secret(content: str) -> bool:
-    """Whether it is the name of a variable that holds a secret: ``password=db_password``."""
+    """Whether it is the name of a variable that contains a secret: ``password=db_password``."""
     return bool(_IDENTIFIER.fullmatch(content)) and says_secret(content.rpartition(".")[2])
 
 
 def _is_empty(content: str) -> bool:
-    """Whether nothing is given away: no text, a placeholder, the mark, the end of a call."""
+    """Whether it reveals nothing: no text, a placeholder, the mark, the end of a call."""
     bare = content.strip()
     return not bare.strip(")],;:}\\\"'`") or bool(_PLACEHOLDER.fullmatch(bare))
 
 
 def _content(value: str) -> str:
-    """What stands within quotes, if it does."""
+    """Return the text within quotes, if there are any."""
     found = re.match(r"""[rbfuRBFU]{0,2}(\\*(?:"{3}|'{3}|["'`]))""", value)
     if found is None:
         return value
@@ -391,7 +397,9 @@ def _content(value: str) -> str:
 
 
 def _covered(is_secret: Callable[[re.Match[str]], bool]) -> Callable[[re.Match[str]], str]:
-    """What replaces a match: the same, with its group ``value`` hidden if that is a secret."""
+    """Return what replaces a match: the same text, with its group ``value`` hidden if that is a
+    secret.
+    """
 
     def replaced(found: re.Match[str]) -> str:
         if not is_secret(found):
@@ -403,7 +411,7 @@ def _covered(is_secret: Callable[[re.Match[str]], bool]) -> Callable[[re.Match[s
 
 
 def _hidden(value: str) -> str:
-    """:data:`MARK` within the quotes that ``value`` has."""
+    """Return :data:`MARK` within the quotes of ``value``."""
     found = re.match(r"""([rbfuRBFU]{0,2})(\\*(?:"{3}|'{3}|["'`]))""", value)
     if found is None:
         return blank(value)
@@ -414,13 +422,15 @@ def _hidden(value: str) -> str:
 
 
 def _strings_covered(found: re.Match[str]) -> str:
-    """A call with all of its strings hidden that have no name, or one that says secret."""
+    """Return a call with all strings hidden that have no name, or a name that indicates a
+    secret.
+    """
     before = found.start("value") - found.start()
     return found[0][:before] + _STRING.sub(_covered(_is_literal), found["value"])
 
 
 def _list_covered(found: re.Match[str]) -> str:
-    """A list with its strings hidden, if its name says secret."""
+    """Return a list with its strings hidden, if its name indicates a secret."""
     is_secret = says_secret(found["name"]) and not says_weakly(found["name"])
     return _strings_covered(found) if is_secret else found[0]
 
@@ -430,7 +440,7 @@ def _cover(found: re.Match[str]) -> str:
 
 
 def blank(text: str) -> str:
-    """The mark in each line of ``text``, behind the sign of a diff's line."""
+    """Return the mark in each line of ``text``, after the sign of a diff's line."""
     _first, *others = text.split("\n")
     signs = (line[:1] if re.match("(?!-----[A-Z])[ +-]", line) else "" for line in others)
     return "\n".join([MARK, *(f"{sign}{MARK}" for sign in signs)])
@@ -445,8 +455,10 @@ _CHANGE = re.compile(r"(?<=[a-z])[A-Z]|(?<=[A-Za-z])\d|(?<=\d)[A-Za-z]")
 
 
 def _is_random(word: str) -> bool:
-    """Whether a word is no name, path or checksum: letters of both cases and digits take turns in
-    it as in base64. Hexadecimal digits are taken for a checksum.
+    """Whether a word is not a name, path or checksum: upper and lower case letters and digits
+    alternate as in base64.
+
+    Hexadecimal digits count as a checksum.
     """
     bare = re.sub(r"[+/=_-]", "", _UUID.sub("", word))
     if len(bare) < 24 or _HEX.fullmatch(bare) or word.startswith("_Z"):
@@ -462,7 +474,9 @@ def _is_random(word: str) -> bool:
 
 
 def _is_mixed(word: str) -> bool:
-    """At least 24 characters, digits and letters both, and more than 3 bits a character."""
+    """Whether it has at least 24 characters, both digits and letters, and more than 3 bits per
+    character.
+    """
     if len(word) < 24 or not (_has(word, r"\d") and _has(word, "[A-Za-z]")):
         return False
     return _entropy(word) > 3
@@ -473,6 +487,6 @@ def _has(word: str, pattern: str) -> bool:
 
 
 def _entropy(word: str) -> float:
-    """Bits a character."""
+    """Return the bits per character."""
     shares = [count / len(word) for count in Counter(word).values()]
     return -sum(share * math.log2(share) for share in shares)

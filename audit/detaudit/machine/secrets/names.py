@@ -1,5 +1,5 @@
-"""Whether a name says that what it names is a secret: ``DB_PASSWORD`` does, ``pad_token`` does
-not.
+"""Decides by a name whether its value is a secret: that of ``DB_PASSWORD`` is, that of
+``pad_token`` is not.
 """
 
 import re
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-#: Words that say it wherever they stand in a name.
+#: Words that indicate a secret anywhere in a name.
 _SECRET = frozenset(
     {
         "password",
@@ -34,9 +34,10 @@ _SECRET = frozenset(
         "sessionid",
     }
 )
-#: Ends of words without a seam: ``pgpassword``, ``mytoken`` does not count (``detoken``).
+#: Endings of words without a separator: ``pgpassword``; ``mytoken`` does not count (because of
+#: ``detoken``).
 _SECRET_ENDS = ("password", "passwd", "passphrase", "apikey", "secret")
-#: A key is a secret after one of these: ``api_key``, and not ``sort_key``.
+#: A key is a secret after one of these words: ``api_key``, but not ``sort_key``.
 _KEYS = frozenset(
     {
         "access",
@@ -81,7 +82,7 @@ _KEYS = frozenset(
         "wandb",
     }
 )
-#: So is a pass after one of these: ``smtp_pass``, and not ``forward_pass``.
+#: So is a pass after one of these: ``smtp_pass``, but not ``forward_pass``.
 _PASSES = frozenset(
     {
         "admin",
@@ -158,7 +159,7 @@ _PIECES_OF_TEXT = frozenset(
         "word",
     }
 )
-#: What is said *of* a secret, or a place where one is kept: ``password_field``, ``token_ids``.
+#: Properties of a secret, or a place where one is kept: ``password_field``, ``token_ids``.
 _ABOUT = frozenset(
     {
         "attempts",
@@ -251,7 +252,8 @@ _ABOUT = frozenset(
         "words",
     }
 )
-#: What asks for a secret, or misses one: ``InvalidCredentials``, ``get_password``.
+#: Names that ask for a secret, or report that it is missing: ``InvalidCredentials``,
+#: ``get_password``.
 _ASKS = frozenset(
     {
         "ask",
@@ -272,13 +274,13 @@ _ASKS = frozenset(
         "wrong",
     }
 )
-#: Names that say it only where the value looks like one as well.
+#: Names that indicate a secret only if the value looks like one too.
 _WEAK = frozenset({"token", "auth", "pass", "pw", "jwt", "cookie"})
 
 
 @lru_cache(maxsize=4096)
 def says_secret(name: str) -> bool:
-    """Whether what a variable, a key, an option or a header of this name holds is a secret."""
+    """Whether the value of a variable, a key, an option or a header of this name is a secret."""
     words = _split(name)
     if not words or words[-1] in _ABOUT or words[0] in _ASKS:
         return False
@@ -287,7 +289,7 @@ def says_secret(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def says_weakly(name: str) -> bool:
-    """Whether a name that says secret is used for other things as well: ``token``, ``auth``."""
+    """Whether a name that indicates a secret is used for other things too: ``token``, ``auth``."""
     words = _split(name)
     return len(words) == 1 and words[0] in _WEAK
 

@@ -1,5 +1,5 @@
-"""The user's own secrets by their values: what secret variables and arguments hold is masked
-wherever it appears, whatever stands beside it.
+"""The user's own secrets by their values: the values of secret variables and arguments are masked
+wherever they appear.
 """
 
 import base64
@@ -12,15 +12,15 @@ from urllib.parse import quote
 from detaudit.machine.secrets.forms import MARK, blank
 from detaudit.machine.secrets.names import says_secret
 
-#: A shorter value would be found by chance in the middle of something else.
+#: A shorter value would be found by chance inside something else.
 SHORTEST = 5
-#: From here on a value is looked for within longer words as well.
+#: From this length on, a value is also searched for inside longer words.
 _INSIDE = 8
-_LEAST_CUT = 4  # characters of a secret that is cut off at the end of a text
-#: Names of the person: e-mail addresses, and names as git writes them.
+_LEAST_CUT = 4  # characters of a secret that was cut at the end of a text
+#: Variables that name the person: e-mail addresses, and names as git uses them.
 _PERSONAL = re.compile(r"(?:.*_)?E?MAIL(?:_.*)?|GIT_(?:AUTHOR|COMMITTER)_NAME")
 _PATH = re.compile(r"(?:~|\.{0,2})/[\w.@/-]+|[A-Za-z]:\\.*")
-#: Words that reports are made of: hiding them would hide the report.
+#: Words that reports consist of: hiding them would hide the report.
 _OURS = frozenset(
     [
         "tensorflow",
@@ -66,7 +66,9 @@ _OURS = frozenset(
 
 
 def collect(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> tuple[str, ...]:
-    """The values of variables and options whose names say secret, the longest first."""
+    """Return the values of variables and options whose names indicate a secret, the longest
+    first.
+    """
     found = {
         value
         for name, value in environment.items()
@@ -83,7 +85,9 @@ def collect(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> tu
 
 
 def mask_values(text: str, values: Iterable[str]) -> str:
-    """``text`` without any of ``values``, and without what a cut has left of one at its end."""
+    """Return ``text`` without any of ``values``, and without the rest of one that was cut at its
+    end.
+    """
     for value in values:
         if value in text:
             text = _anywhere(value).sub(lambda found: blank(found[0]), text)
@@ -92,8 +96,8 @@ def mask_values(text: str, values: Iterable[str]) -> str:
 
 
 def _given(arguments: Sequence[str]) -> Iterator[str]:
-    """The values of options whose names say secret: ``--password x``, ``--password=x``,
-    ``password=x``.
+    """Return the values of options whose names indicate a secret: ``--password x``,
+    ``--password=x``, ``password=x``.
     """
     for place, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
@@ -106,12 +110,14 @@ def _given(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _is_harmless(value: str) -> bool:
-    """A path to where a secret is kept, or a switch."""
+    """Whether it is a path to where a secret is kept, or a switch."""
     return bool(_PATH.fullmatch(value)) or value.lower() in ("true", "false", "none", "")
 
 
 def _spellings(value: str) -> set[str]:
-    """How a value may stand in a text: as it is, escaped, line by line, in a URL, in base64."""
+    """Return the forms of a value in a text: unchanged, escaped, line by line, in a URL, in
+    base64.
+    """
     lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= _INSIDE]
     return {
         value,
@@ -132,7 +138,9 @@ def _anywhere(value: str) -> re.Pattern[str]:
 
 
 def _without_rest(text: str, value: str) -> str:
-    """``text`` without the beginning of ``value`` before the ellipsis of a text that was cut."""
+    """Return ``text`` without the beginning of ``value`` before the ellipsis of a text that was
+    cut.
+    """
     bare = text.removesuffix("\u2026")
     if bare == text:
         return text

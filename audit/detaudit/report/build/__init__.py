@@ -1,1 +1,1 @@
-"""From what was found to the document."""
+"""From findings to the document."""

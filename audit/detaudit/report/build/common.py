@@ -1,4 +1,4 @@
-"""What the documents of all commands have alike."""
+"""The fields that the documents of all commands share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Document = TypeVar("Document", bound=v1.Document)
 
 
 class Audit(Protocol):
-    """What every command's findings have."""
+    """The fields that every command's findings have."""
 
     options: dict[str, Any]
     trials: tuple[Finished, ...]
@@ -33,8 +33,8 @@ class Audit(Protocol):
 
 @dataclass(frozen=True)
 class Known:
-    """What rules need besides the finding that they are about: the audit, what was ``declared``,
-    and what is ``private``.
+    """What rules need besides the finding that they convert: the audit, what was ``declared``, and
+    what is ``private``.
     """
 
     audit: Any
@@ -47,7 +47,7 @@ class Known:
 
     @cached_property
     def conditions(self) -> dict[Condition, int]:
-        """The conditions of all trials, each with its place."""
+        """The conditions of all trials, each with its index."""
         found = dict.fromkeys(done.trial.condition for done in self.audit.trials)
         return {condition: place for place, condition in enumerate(found)}
 
@@ -60,8 +60,9 @@ def document(
     declared: Mapping[str, Source] | None = None,
     private: Private | None = None,
 ) -> Document:
-    """The document of an audit. ``declared`` are the sources that it knew, ours where none are
-    given. A rule for the whole document gives the fields that neither the audit nor
+    """Return the document of an audit. ``declared`` are the sources that it knew, by default ours.
+
+    A rule for the whole document returns the fields that neither the audit nor
     :func:`shared_fields` has.
     """
     sources = base.known_sources() if declared is None else declared
@@ -77,7 +78,7 @@ def document(
 
 
 def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
-    """The fields of every document that are not an audit's own."""
+    """Return the fields of every document that are not an audit's own."""
     audit: Audit = known.audit
     outcomes = [done.outcome for done in audit.trials]
     traces = [done.trace for done in audit.trials if done.trace is not None]
@@ -100,7 +101,7 @@ def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
 
 
 def counted(trials: Sequence[int]) -> dict[str, Any]:
-    """How many trials something rests on, and which."""
+    """Return how many trials are behind a result, and which."""
     return {"trial_count": len(trials), "trial_numbers": trials}
 
 

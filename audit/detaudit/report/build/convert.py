@@ -1,9 +1,10 @@
-"""From findings to a document's types, by the types alone: the one gate through which strings pass.
+"""Converts findings to a document's types, guided by the types alone: all strings of a document
+pass through here.
 
-A field of a document takes the finding's field of its name. Where the two differ in content, a rule
-for this pair of types says what the document's fields are made of. Whatever a value comes from, it
-is converted by the type that the schema gives it, so every string is redacted and bounded here, and
-no field can be forgotten.
+A field of a document takes the finding's field of its name. If the two differ in content, a rule
+for this pair of types returns the document's fields. Wherever a value comes from, it is converted
+by the type that the schema gives it, so every string is redacted and bounded here, and no field can
+be forgotten.
 """
 
 import math
@@ -19,27 +20,27 @@ from detaudit.report.privacy import Private
 from detaudit.report.schema import v1
 
 Part = TypeVar("Part", bound=v1.Part)
-#: What a part's fields are made of, where that is not the finding's field of their name.
+#: Returns a part's fields that are not the finding's fields of the same name.
 Rule = Callable[[Any, Any], Mapping[str, Any]]
-#: Rules by the type of the part and that of the finding.
+#: Rules, by the type of the part and that of the finding.
 Rules = Mapping[tuple[type, type], Rule]
 
 
 class _Unfit(ValueError):
-    """A number that no document can hold: not finite, or out of bounds."""
+    """A number that no document can contain: not finite, or out of bounds."""
 
 
 @dataclass(frozen=True)
 class Converter:
-    """Converts findings. ``known`` is handed to every rule."""
+    """Converts findings. Every rule receives ``known``."""
 
     private: Private
     rules: Rules
     known: Any
 
     def part(self, kind: type[Part], finding: Any) -> Part:
-        """A part of a document from a finding. Raises AttributeError where a field of the part has
-        neither a field of its name nor a rule.
+        """Return a part of a document from a finding. Raises AttributeError if a field of the part
+        has neither a field of its name nor a rule.
         """
         converted: Part = self._value(_described(kind), finding)
         return converted
@@ -99,7 +100,7 @@ class Converter:
         return self.private.text(value, _longest(kind))
 
     def _mapping(self, kind: inspect.DictType, values: Mapping[Any, Any]) -> dict[Any, Any]:
-        """The pairs whose key is one that the type allows, once it is redacted."""
+        """Return the pairs whose key, once redacted, is one that the type allows."""
         pattern = getattr(kind.key_type, "pattern", None)
         found = {
             self._value(kind.key_type, key): self._value(kind.value_type, self._named(key, value))
@@ -110,7 +111,7 @@ class Converter:
         return {key: value for key, value in found.items() if re.search(pattern, key)}
 
     def _named(self, key: Any, value: Any) -> Any:
-        """The value of a mapping, whose key may say that it is a secret."""
+        """Return the value of a mapping, whose key may indicate that it is a secret."""
         return self.private.named(str(key), value) if isinstance(value, str) else value
 
 

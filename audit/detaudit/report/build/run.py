@@ -35,7 +35,9 @@ def _report(known: Known, audit: findings.RunAudit) -> dict[str, Any]:
 
 
 def _varied(audit: findings.RunAudit, matches: bool | None) -> tuple[findings.Varied, ...]:
-    """The variations of the machine after which runs matched, differed, or showed neither."""
+    """Return the variations of the machine after which runs matched, differed, or showed
+    neither.
+    """
     return tuple(varied for varied in audit.variations if varied.matches is matches)
 
 
@@ -50,7 +52,7 @@ def _cause(known: Known, cause: findings.Cause) -> dict[str, Any]:
 
 
 def _verdict(known: Known, cause: findings.Cause) -> dict[str, Any]:
-    """What stands for a cause among the verdicts."""
+    """Return the cause's counterpart among the verdicts."""
     source, audit = known.declared[cause.source], known.audit
     reason = "runs of the script match with its pin"
     if cause.necessary:

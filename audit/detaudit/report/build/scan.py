@@ -24,8 +24,8 @@ def document(
     declared: Mapping[str, Source] | None = None,
     private: Private | None = None,
 ) -> v1.Report:
-    """The document of an audit. ``declared`` are the sources that it knew, ours where none are
-    given.
+    """Return the document of an audit. ``declared`` are the sources that it knew, by default
+    ours.
     """
     return common.document(v1.Report, audit, conclude(audit), RULES, declared, private)
 
@@ -51,8 +51,8 @@ def _recipe(known: Known, recipe: findings.Recipe) -> dict[str, Any]:
     pinned_sources = {
         source for name in pins if name in known.pins for source in known.pins[name].sources
     }
-    # And what one of them was seen to hold: a place where randomness is used draws from what it
-    # pins.
+    # Also the sources that one of these pins was shown to pin: a component draws from the generator
+    # that it pins.
     pinned_sources |= {
         verdict.source
         for verdict in audit.verdicts
@@ -63,7 +63,7 @@ def _recipe(known: Known, recipe: findings.Recipe) -> dict[str, Any]:
 
 
 def _whole_titles(rungs: Iterable[findings.Rung]) -> dict[str, str]:
-    """Each rung's title by itself: one that begins with ``+`` adds to the rung below it."""
+    """Return each rung's full title: one that begins with ``+`` adds to the rung below it."""
     titles: dict[str, str] = {}
     below = ""
     for rung in rungs:

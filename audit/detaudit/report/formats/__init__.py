@@ -1,1 +1,1 @@
-"""From a page to text: one file a format."""
+"""From a page to text: one file per format."""

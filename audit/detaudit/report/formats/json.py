@@ -5,5 +5,5 @@ from detaudit.report.schema import v1
 
 
 def render(document: v1.Document) -> str:
-    """The document as JSON with sorted keys."""
+    """Return the document as JSON with sorted keys."""
     return write.to_json(document)

@@ -3,9 +3,9 @@ finding.
 
 It reads the document's findings and not the page: ``broken`` is a failure, and with ``--strict`` so
 are ``needs-pin`` and ``varies``; ``error`` is an error, ``skipped`` is skipped, and every other
-verdict passes with what was seen as its output. The outcome says what the exit code does, so who
-reads this file alone comes to the same conclusion. A command that this file does not know has the
-outcome alone.
+verdict passes, with the observations as its output. The outcome agrees with the exit code, so a
+reader of this file alone comes to the same conclusion. Of a command that this file does not know,
+only the outcome is written.
 """
 
 import xml.etree.ElementTree as ET
@@ -36,7 +36,9 @@ class _Case:
 
 
 def render(document: v1.Document) -> str:
-    """The XML with its declaration, ending in a newline. The same document gives the same text."""
+    """Return the XML with its declaration, ending in a newline. The same document gives the same
+    text.
+    """
     cases = list(_cases(document))
     counts = {tag: str(sum(case.tag == tag for case in cases)) for tag in _TAGS}
     numbers = {
@@ -71,7 +73,7 @@ def _element(case: _Case) -> ET.Element:
 
 
 def _timestamp(document: v1.Document) -> dict[str, str]:
-    """ISO 8601 without a zone, as the format has it."""
+    """Return ISO 8601 without a zone, as the format requires."""
     began = document.header.began[:19]
     return {"timestamp": xml(began)} if began else {}
 
@@ -121,7 +123,7 @@ def _outcome(document: v1.Document) -> _Case:
 def _judged(
     group: str, name: str, verdict: v1.Kind, observed: str, more: str, strict: bool = False
 ) -> _Case:
-    """A case from a verdict, what was seen in a sentence, and ``more`` of it."""
+    """Return a case for a verdict, with the observations in a sentence, and ``more`` about it."""
     said = f"{verdict}: {observed}"
     if verdict == "broken" or (strict and verdict in ("needs-pin", "varies")):
         return _Case(group, name, more, "failure", said, verdict)
@@ -153,7 +155,7 @@ def _control(report: v1.Report) -> _Case:
 
 
 def _source(verdict: v1.Verdict, strict: bool) -> _Case:
-    """Where it parts, what the pairs showed, and how to pin it."""
+    """Return where runs differ, what the pairs showed, and how to pin the source."""
     first = (
         [f"first difference: {wording.describe_divergence(verdict.divergence)}"]
         if verdict.divergence
@@ -191,7 +193,7 @@ def _cause(cause: v1.Cause) -> _Case:
 
 
 def _fix(report: v1.RunReport) -> Iterator[_Case]:
-    """Whether the fix works, where the script needs one."""
+    """Return whether the fix works, if the script needs one."""
     fix = report.fix
     if fix is None:
         if report.causes:
@@ -207,7 +209,7 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
 
 
 def _output(output: v1.Output) -> _Case:
-    """The arrays that a script saves decide; of what else differs, that is only said."""
+    """The arrays that a script saves decide the verdict; other differences are only mentioned."""
     name = f"{output.kind} {output.name}"
     if output.matches:
         return _Case("output", name, "identical in all runs")

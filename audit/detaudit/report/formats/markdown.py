@@ -1,9 +1,8 @@
-"""A page as Markdown for a public bug: under 60,000 characters, whatever it holds.
+"""A page as Markdown for a public bug: under 60,000 characters, whatever it contains.
 
-Every string is escaped by ``_text``, ``_cell`` or ``escape.fenced``, wherever a block has it. What
-stands open is the answer and what is to be done; everything else is folded into ``<details>``.
-Blocks are given room by their priority, then in their order; what does not fit is counted, never
-cut in the middle.
+Every string is escaped by ``_text``, ``_cell`` or ``escape.fenced``, wherever it is in a block. The
+answer and the next steps are visible; everything else is folded into ``<details>``. Blocks get
+space by their priority, then in their order; what does not fit is counted, never cut in the middle.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from detaudit.report.pages.wording import number
 from detaudit.report.schema import v1
 
 LIMIT = 60_000  # characters; GitHub refuses an issue of more than 65,536
-_RESERVE = 4_000  # for what closes the page, and for the counts of what was left out
+_RESERVE = 4_000  # for the end of the page, and for the counts of what was left out
 _SENTENCE, _CELL = 1000, 600  # characters of a sentence, of a cell
 _LONGEST_LINE = 500
 _MOST_LINES, _MOST_VARIABLES = 40, 20  # of a snippet
@@ -27,7 +26,7 @@ _MOST_UNDER = 20
 
 
 class _Part(NamedTuple):
-    """A block: as many rows as there is room for, between ``before`` and ``after``."""
+    """Return a block: as many rows as fit, between ``before`` and ``after``."""
 
     before: str
     rows: Sequence[str]
@@ -35,12 +34,12 @@ class _Part(NamedTuple):
 
 
 def render(document: v1.Document) -> str:
-    """The page, ending in a newline. The same document gives the same text."""
+    """Return the page, ending in a newline. The same document gives the same text."""
     return draw(registry.page(document))
 
 
 def draw(page: pages.Page) -> str:
-    """The page of any command."""
+    """Return the page of any command."""
     heading = f"### {_text(page.title)}\n\n"
     parts = [(block, _part(block)) for block in page.blocks]
     drawn = _shared_out(parts, LIMIT - _RESERVE - len(heading))
@@ -56,8 +55,8 @@ def draw(page: pages.Page) -> str:
 
 
 def _shared_out(parts: Sequence[tuple[pages.Block, _Part]], room: int) -> list[str]:
-    """The blocks in at most ``room`` characters: at first each may take half of what is left, then
-    what nobody needed goes to those that were cut.
+    """Return the blocks in at most ``room`` characters: at first each may take half of the rest,
+    then unused space goes to the blocks that were cut.
     """
     drawn = [""] * len(parts)
     order = sorted(range(len(parts)), key=lambda place: parts[place][0].priority)
@@ -75,7 +74,7 @@ def _closing(page: pages.Page) -> str:
 
 
 def _fitted(block: pages.Block, part: _Part, room: int) -> str:
-    """The block in at most ``room`` characters, or nothing where no row fits."""
+    """Return the block in at most ``room`` characters, or an empty text if no row fits."""
     folded = block.depth is not Depth.OPEN
     heading, end = _heading(block), "\n\n</details>" if folded else ""
     free = room - len(heading) - len(part.before) - len(part.after) - 100
@@ -165,7 +164,7 @@ def _line(line: pages.Line) -> Iterator[str]:
 
 
 def _snippet(snippet: pages.Snippet) -> str:
-    """Variables as shell lines, and the lines of the script, below what they are for."""
+    """Return variables as shell lines, and the lines of the script, below their purpose."""
     note = f" ({_text(snippet.note)})" if snippet.note else ""
     parts = [f"For {_text(snippet.caption)}{note}:"] if snippet.caption else []
     for lines, language, most in (

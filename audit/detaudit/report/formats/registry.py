@@ -18,7 +18,7 @@ FORMATS = (
 
 
 def on_screen(document: "v1.Document", verbose: bool) -> "RenderableType":
-    """What a rich console prints, with ``crop=False``."""
+    """Return what a rich console prints, with ``crop=False``."""
     from detaudit.report.formats import terminal
     from detaudit.report.pages.registry import page
 
@@ -26,6 +26,6 @@ def on_screen(document: "v1.Document", verbose: bool) -> "RenderableType":
 
 
 def rendered(document: "v1.Document", name: str) -> str:
-    """The document as text in one of ``FORMATS``."""
+    """Return the document as text in one of ``FORMATS``."""
     text: str = import_module(f"detaudit.report.formats.{name}").render(document)
     return text

@@ -13,8 +13,8 @@ WIDTH = 100
 
 
 def render(document: v1.Document) -> str:
-    """What a terminal of ``WIDTH`` columns shows, as SVG; the same document gives the same
-    bytes.
+    """Return the display of a terminal of ``WIDTH`` columns as SVG; the same document gives the
+    same bytes.
     """
     console = Console(
         record=True,

@@ -1,6 +1,6 @@
 """A page on a terminal, drawn with rich.
 
-Every string becomes a ``Text`` (never markup) by ``_Drawing.text``, cleaned of everything that
+Every string becomes a ``Text`` (never markup) by ``_Drawing.text``, without any character that
 could move a cursor. A terminal without Unicode gets plain signs.
 """
 
@@ -32,7 +32,7 @@ STYLES = {"": "", "strong": "bold", "quiet": "dim", "notice": "yellow", "name": 
 LABELS = {**STYLES, "notice": "bold yellow"}
 WORKS = {True: "green", False: "red", None: "dim"}
 DECIDES = {True: "bold yellow", False: "dim", None: "yellow"}
-#: What stands for our own signs where a console knows ASCII alone.
+#: The replacements of our own signs on a console with only ASCII.
 _ASCII = str.maketrans(
     {"\u2713": "+", "\u2717": "x", "\u2013": "-", "\u00b7": ".", "\u2260": "!=", "\u2026": "..."}
 )
@@ -44,18 +44,18 @@ _DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
 
 
 def render(page: pages.Page, verbose: bool = False, scrolls: bool = True) -> RenderableType:
-    """The page as something that a rich console prints; ``verbose`` adds the details.
+    """Return the page as something that a rich console prints; ``verbose`` adds the details. If it
+    ``scrolls``, a page that is longer than the screen ends with its answer.
 
-    Where it ``scrolls``, a page that is longer than the screen ends with its answer. Print it with
-    ``crop=False``: lines to paste are never broken, however narrow the terminal.
+    Print it with ``crop=False``: lines to paste are never broken, however narrow the terminal.
     """
     return _Printed(page, verbose, scrolls)
 
 
 @dataclass(frozen=True)
 class _Printed:
-    """A page, drawn when the width is known and whether signs are ASCII alone. It leaves no blanks
-    at the ends of lines.
+    """A page, drawn once the width is known and whether only ASCII can be shown. It leaves no
+    blanks at the ends of lines.
     """
 
     page: pages.Page
@@ -86,7 +86,8 @@ def _segments(
 @dataclass(frozen=True)
 class Unbroken:
     """Lines that are never broken, each with its style, if the console prints with ``crop=False``.
-    A comment that would not fit stands above its line instead.
+
+    A comment that would not fit is shown above its line instead.
     """
 
     lines: Sequence[tuple[str, str]]
@@ -116,13 +117,13 @@ class _Drawing:
         yield self._closing(page.closing)
 
     def draw_last(self, page: pages.Page) -> Iterator[RenderableType]:
-        """What stands below a page that has scrolled away."""
+        """Draw what is repeated below a page that has scrolled away."""
         for block in (page.answer, *page.next_steps):
             yield Text()
             yield from self._block(block)
 
     def text(self, value: str, style: str | Style = "", longest: int = 0) -> Text:
-        """A string of the document, clipped and harmless."""
+        """Return a string of the document, shortened and harmless."""
         return Text(self._plain(clipped(value, longest or self._longest)), style)
 
     def _plain(self, shown: str) -> str:
@@ -192,7 +193,7 @@ class _Drawing:
         raise TypeError(f"no terminal draws a {type(cell).__name__}")
 
     def _id(self, name: str, style: str) -> Text:
-        """An id; a long one of two parts takes two lines where there is little room."""
+        """Return an id; if space is short, a long one of two parts takes two lines."""
         shown = self.text(name, style, 60)
         first, colon, second = shown.plain.partition(":")
         if colon and self.width < 100 and len(name) > 18:
@@ -241,7 +242,9 @@ class _Drawing:
         return table
 
     def _rows(self, block: pages.Table) -> Iterator[pages.Row]:
-        """The rows that are shown; a brief one stands in the place of the first that it is for."""
+        """Return the rows that are shown; a brief one replaces the first of the rows that it
+        summarizes.
+        """
         brief = block.brief
         for row in block.rows:
             if self._is_shown(row.depth):
@@ -264,7 +267,7 @@ class _Drawing:
     def _joined(
         self, columns: Sequence[pages.Column], row: pages.Row, kept: Sequence[int]
     ) -> list[Text]:
-        """The cells of a row, those of joined columns behind the ones before them."""
+        """Return the cells of a row, with those of joined columns after the ones before them."""
         cells: list[Text] = []
         for place in kept:
             cell, joined = self._cell(row.cells[place]), columns[place].joined
@@ -277,7 +280,7 @@ class _Drawing:
         return cells
 
     def _paste(self, snippets: Sequence[pages.Snippet]) -> Iterator[RenderableType]:
-        """Variables as shell lines, then the lines of the script; where there are both, each says
+        """Draw variables as shell lines, then the lines of the script; if there are both, each says
         where it goes.
         """
         for snippet in snippets:

@@ -1,1 +1,1 @@
-"""From a document to a page: what is said, in blocks, for whatever format."""
+"""From a document to a page: its statements as blocks, for any format."""

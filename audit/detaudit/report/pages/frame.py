@@ -1,4 +1,4 @@
-"""What every page has around its own blocks: the machine, the facts, the trials that failed."""
+"""The blocks that every page has around its own: the machine, the facts, the trials that failed."""
 
 from collections.abc import Iterable, Iterator
 
@@ -24,7 +24,7 @@ _MOST_TRIALS = 100  # on a terminal
 
 
 def context_lines(report: v1.Document) -> tuple[Line, ...]:
-    """The line that says where it was seen, where that is known."""
+    """Return the line that says where the result was observed, if that is known."""
     observed = context(report)
     return (Line("Tested on", Text(observed, "quiet"), "quiet"),) if observed else ()
 
@@ -36,8 +36,8 @@ def page_of(
     closing: Closing,
     next_steps: Iterable[Block] = (),
 ) -> Page:
-    """The page of a command: its own blocks, then what every page has. A screen which has scrolled
-    shows the answer and the ``next_steps`` once more.
+    """Return the page of a command: its own blocks, then those of every page. A screen that has
+    scrolled shows the answer and the ``next_steps`` once more.
     """
     tool = f"{report.tool.name} {report.tool.version}"
     whole = (*blocks, *_records(report))
@@ -45,7 +45,9 @@ def page_of(
 
 
 def _records(report: v1.Document) -> Iterator[Block]:
-    """What every page has at its end: the facts, and the trials that did not complete."""
+    """Return the blocks at the end of every page: the facts, and the trials that did not
+    complete.
+    """
     facts = fact_lines(
         {"machine": report.machine, "environment": report.environment, "options": report.options}
     )

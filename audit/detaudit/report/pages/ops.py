@@ -1,4 +1,4 @@
-"""The page of a sweep over operations: what does not repeat first."""
+"""The page of a sweep over operations: nondeterministic operations first."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -51,14 +51,14 @@ class Entry(NamedTuple):
 
 
 def page(report: v1.OpsReport) -> Page:
-    """The whole page."""
+    """Return the whole page."""
     sentences = (wording.work(report), wording.decided(report))
     closing = Closing(sentences, "-v shows every operation")
     return frame.page_of(report, "detaudit ops", _blocks(report), closing, _next_steps(report))
 
 
 def _next_steps(report: v1.OpsReport) -> Iterator[Block]:
-    """What a reader does next."""
+    """Return what a reader should do next."""
     if _named(report, "broken"):
         todo = (
             "--reproducer bug.py writes a script that reproduces it, --markdown report.md a report"
@@ -160,9 +160,7 @@ def _table(section: Sequence[Entry], title: str = "", depth: Depth = Depth.OPEN)
 
 
 def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
-    """Messages of the library; those of which nothing was seen here only where all were asked
-    for.
-    """
+    """Return the library's messages; those without observations here only if all were requested."""
 
     def row(refused: v1.Refusal) -> Row:
         shown = depth is Depth.OPEN or refused.refused_here or refused.ran_here
@@ -179,7 +177,9 @@ def _refusals(report: v1.OpsReport, depth: Depth) -> Table:
 
 
 def entries(report: v1.OpsReport, verdicts: Sequence[str] = ORDER) -> list[Entry]:
-    """The entries in the order of ``ORDER``; dtypes of one operation with one verdict together."""
+    """Return the entries in the order of ``ORDER``; dtypes of one operation with the same verdict
+    together.
+    """
     groups: dict[tuple, list[v1.Operation]] = {}
     for operation in report.operations:
         if operation.verdict in verdicts:
@@ -193,7 +193,7 @@ def entries(report: v1.OpsReport, verdicts: Sequence[str] = ORDER) -> list[Entry
 
 
 def counts(report: v1.OpsReport) -> str:
-    """How many entries have which verdict."""
+    """Return how many entries have which verdict."""
     numbers = {
         verdict: sum(operation.verdict == verdict for operation in report.operations)
         for verdict in ORDER
@@ -202,7 +202,7 @@ def counts(report: v1.OpsReport) -> str:
 
 
 def describe_operation(operation: v1.Operation) -> str:
-    """What was seen of one entry."""
+    """Return the observations about one entry."""
     parts = [operation.reason]
     if (
         operation.differing_operation is not None

@@ -1,7 +1,7 @@
-"""A page: what a report says, as blocks that every format can draw.
+"""A page: the statements of a report, as blocks that every format can draw.
 
-A block holds strings as the document has them, or values that say what a string is. It never holds
-a string that was escaped or laid out for one format: the format that draws it does both.
+A block contains strings as the document has them, or values that say what a string is. It never
+contains a string that was escaped or laid out for one format: the format that draws it does both.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Literal
 
 
 class Depth(Enum):
-    """Who is shown a block or a row: everybody, or a reader who asks for more."""
+    """Who sees a block or a row: everybody, or a reader who asks for more."""
 
     OPEN = "always there"
     SECTION = "on a terminal; folded in a file"
@@ -19,14 +19,14 @@ class Depth(Enum):
     RECORD = "folded in a file alone"
 
 
-#: What a string means to the reader; a format chooses how that looks.
+#: The meaning of a string for the reader; a format decides how it looks.
 Style = Literal["", "strong", "quiet", "notice", "name"]
 Tone = Literal["good", "bad", "unsure"]
 
 
 @dataclass(frozen=True)
 class Text:
-    """A string with a meaning. ``detail``: a terminal shows it with -v alone."""
+    """A string with a meaning. If ``detail``, a terminal shows it only with -v."""
 
     value: str
     style: Style = ""
@@ -35,7 +35,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Id:
-    """The name of a source, a pin, a component, an operation: what a reader may type."""
+    """The name of a source, a pin, a component or an operation, which a reader may type."""
 
     name: str
     style: Style = ""
@@ -43,7 +43,7 @@ class Id:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict by its word. In a table, a terminal sets rows of another verdict apart."""
+    """A verdict by its word. In a table, a terminal separates rows with different verdicts."""
 
     word: str
 
@@ -82,15 +82,14 @@ class Names:
 
 
 Inline = str | Text | Id | Verdict | Sign | Several | Names
-#: What stands in a cell or beside a label: one value, or some in a row.
+#: The content of a cell or of a labelled line: one value, or several in a row.
 Cell = Inline | tuple[Inline, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A part of a page, with a ``title`` and a ``remark`` on it where it needs them.
-
-    Where a format has little room, blocks of the least ``priority`` get theirs first.
+    """A part of a page, with a ``title`` and a ``remark`` if it needs them. If a format has little
+    space, blocks with the lowest ``priority`` get theirs first.
     """
 
     title: str = ""
@@ -101,7 +100,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Answer(Block):
-    """What a reader came for: ``verdict`` in capitals, and one sentence."""
+    """The answer that a reader wants: ``verdict`` in capitals, and one sentence."""
 
     tone: Tone
     verdict: str
@@ -110,8 +109,8 @@ class Answer(Block):
 
 @dataclass(frozen=True)
 class Line:
-    """A labelled line, and sentences that stand ``under`` it, the first ``most`` of them without
-    -v on a terminal.
+    """A labelled line, with sentences ``under`` it, of which a terminal without -v shows the first
+    ``most``.
     """
 
     label: str
@@ -130,10 +129,8 @@ class Lines(Block):
 
 @dataclass(frozen=True)
 class Column:
-    """A column by its title.
-
-    ``joined``: on a terminal its cells follow those of the column before, after these characters.
-    ``in_files``: a terminal leaves it out.
+    """A column by its title. ``joined``: on a terminal its cells follow those of the previous
+    column, after these characters. If ``in_files``, a terminal omits it.
     """
 
     title: Inline
@@ -157,8 +154,8 @@ class Head(Enum):
 
 @dataclass(frozen=True)
 class Table(Block):
-    """Rows of cells below the titles of columns. Where rows that are details are not shown,
-    ``brief`` stands for all of them.
+    """Rows of cells below the titles of columns. If rows that are details are hidden, ``brief``
+    replaces all of them.
     """
 
     columns: tuple[Column, ...]
@@ -169,7 +166,7 @@ class Table(Block):
 
 @dataclass(frozen=True)
 class Snippet:
-    """Lines of Python, variables to set, what both are for, and a ``note``."""
+    """Lines of Python, variables to set, the purpose of both, and a ``note``."""
 
     lines: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -180,7 +177,7 @@ class Snippet:
 
 @dataclass(frozen=True)
 class Paste(Block):
-    """What to paste."""
+    """Lines to paste."""
 
     snippets: tuple[Snippet, ...]
 
@@ -195,7 +192,7 @@ class Diff(Block):
 
 @dataclass(frozen=True)
 class Code(Block):
-    """Lines as a program wrote them; without -v a terminal shows the ``last`` of them alone."""
+    """Lines as a program wrote them; a terminal without -v shows only the ``last`` of them."""
 
     lines: tuple[str, ...]
     last: int = 20
@@ -203,7 +200,7 @@ class Code(Block):
 
 @dataclass(frozen=True)
 class Closing:
-    """How a page ends: ``sentences``, ``hints`` for who sits at a terminal, and what -v shows."""
+    """The end of a page: ``sentences``, ``hints`` for a user at a terminal, and what -v shows."""
 
     sentences: tuple[str, ...]
     more: str
@@ -212,10 +209,9 @@ class Closing:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole of it, in the order in which it is read. One of its blocks is the answer.
+    """The whole page, in reading order. One of its blocks is the answer.
 
-    A terminal on which it has scrolled away shows the answer below it again, and ``next_steps``:
-    what to do.
+    If the answer has scrolled away, a terminal shows it again at the end, with the ``next_steps``.
     """
 
     title: str

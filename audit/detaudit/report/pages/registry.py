@@ -1,4 +1,4 @@
-"""Which page a document has: the module of this folder that is named after its command."""
+"""Finds the page of a document: the module of this folder that is named after its command."""
 
 from importlib import import_module
 
@@ -7,6 +7,6 @@ from detaudit.report.schema import v1
 
 
 def page(document: v1.Document) -> Page:
-    """The page of a document, whichever command wrote it."""
+    """Return the page of a document, whichever command wrote it."""
     drawn: Page = import_module(f"detaudit.report.pages.{document.command}").page(document)
     return drawn

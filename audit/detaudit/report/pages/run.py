@@ -32,11 +32,11 @@ from detaudit.report.pages.wording import (
 )
 from detaudit.report.schema import v1
 
-_AROUND = 30  # layers of a replayed step that are shown, before the first that differs and after it
+_AROUND = 30  # layers of a replayed step that are shown, before and after the first that differs
 
 
 def page(report: v1.RunReport) -> Page:
-    """The whole page."""
+    """Return the whole page."""
     searched = report.search.trial_count
     search = f"; {number(searched, 'run')} for the search" if searched else ""
     work = f"{wording.work(report)}{search}"
@@ -46,14 +46,14 @@ def page(report: v1.RunReport) -> Page:
 
 
 def _next_steps(report: v1.RunReport) -> Iterator[Block]:
-    """What a reader does next."""
+    """Return what a reader should do next."""
     todo = what_to_do(report)
     if todo:
         yield Lines((Line("What to do", todo),))
 
 
 def what_to_do(report: v1.RunReport) -> str:
-    """The next step of a reader; empty where there is none."""
+    """Return the next step of a reader; empty if there is none."""
     if report.reproducible:
         resting = [one.title for one in report.depends_on]
         return f"keep fixed, because the result depends on it: {listed(resting)}" if resting else ""
@@ -114,7 +114,7 @@ def answer(report: v1.RunReport) -> Answer:
 
 
 def _differ(report: v1.RunReport) -> str:
-    """How many pairs of runs differ, and what is known of it."""
+    """Return how many pairs of runs differ, and what is known about it."""
     repeats = report.repeats
     if not repeats.differing:
         return f"{report.program}: {report.reason}."
@@ -143,8 +143,8 @@ def _why(cause: v1.Cause) -> Line:
 
 
 def layers(pinpoint: v1.Pinpoint) -> Table:
-    """The replayed step, layer by layer: what repeats, where it differs first, what differs from
-    there on.
+    """Return the replayed step, layer by layer: those that match, the first that differs, and those
+    after it.
     """
     layers = wording.notable_layers(pinpoint)
     first = next((place for place, layer in enumerate(layers) if layer.distinct_outputs > 1), 0)
@@ -170,7 +170,7 @@ def layers(pinpoint: v1.Pinpoint) -> Table:
 
 
 def extent(report: v1.RunReport) -> str:
-    """Of how many steps the report speaks, where runs were ended early."""
+    """Return how many steps the report covers, if runs were ended early."""
     return f" in their first {number(report.steps, 'step')}" if report.steps else ""
 
 
@@ -183,7 +183,7 @@ def bound(repeats: v1.Repeats) -> str:
 
 
 def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
-    """Labelled lines below the answer."""
+    """Return the labelled lines below the answer."""
     if report.first_divergence is not None:
         yield "Where", describe_divergence(report.first_divergence) + drift(report)
         if report.origin:
@@ -230,7 +230,7 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     yield from costs(report)
 
 
-#: What became of what runs wrote below the program's folder.
+#: Return what happened to the files that runs wrote below the program's folder.
 KEPT_FROM = {
     "": "the files were kept",
     "overlay": "the runs wrote to an overlay",
@@ -240,7 +240,7 @@ KEPT_FROM = {
 
 
 def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
-    """What runs wrote, and whether the user's files are what they were."""
+    """Return what runs wrote, and whether the user's files are as they were."""
     isolation = report.isolation
     if report.changed_files:
         whole = isolation.kind != "in-place" and not isolation.not_restored
@@ -264,7 +264,7 @@ def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
 
 
 def describe_quantity(quantity: v1.Quantity) -> str:
-    """The two values with as many digits as tell them apart, three at least."""
+    """Return the two values with as many digits as distinguish them, at least three."""
     pairs = (
         (f"{quantity.first:.{digits}g}", f"{quantity.second:.{digits}g}") for digits in range(3, 18)
     )
@@ -274,7 +274,7 @@ def describe_quantity(quantity: v1.Quantity) -> str:
     return f"{quantity.name} {first} in one run, {second} in the other"
 
 
-#: What is called otherwise, or differs, beside the training; ``{}`` is its name.
+#: Names and results beside the training that differ; ``{}`` is the name.
 BESIDE = {
     "metric": "the metric {} differs",
     "data": "the {} differ",
@@ -284,7 +284,7 @@ BESIDE = {
 
 
 def describe_output(output: v1.Output) -> str:
-    """What differs from run to run, though the training does not."""
+    """Return what differs from run to run although the training does not."""
     if output.kind == "printed":
         return f"its printed output differs from line {output.line} on"
     return (
@@ -295,7 +295,7 @@ def describe_output(output: v1.Output) -> str:
 
 
 def drift(report: v1.RunReport) -> str:
-    """How far apart the runs are at last, where bytes were kept."""
+    """Return how far apart the runs end, if bytes were kept."""
     if not report.growth:
         return ""
     last = report.growth[-1]
@@ -337,13 +337,13 @@ def describe_fix(fix: v1.Change, noise: tuple[float, float] | None = None) -> st
 
 
 def _noise(report: v1.RunReport) -> tuple[float, float] | None:
-    """What the script is against itself, where that was timed."""
+    """Return the ratios of the script to itself, if it was timed."""
     return report.cost.noise.cost_range if report.cost is not None else None
 
 
 def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
-    """What the pins cost, those first that can be told from noise; and the set that is faster than
-    the one found.
+    """Return the cost of the pins, first those beyond noise; and the set that is faster than the
+    first one.
     """
     one = report.cost
     if one is None:

@@ -1,4 +1,4 @@
-"""The page of a scan: the answer first, then the sources, then what else was found."""
+"""The page of a scan: the answer first, then the sources, then the other findings."""
 
 from collections.abc import Iterator, Sequence
 
@@ -39,7 +39,7 @@ _MOST_USUAL = 3  # rows of sources that need a pin
 
 
 def page(report: v1.Report) -> Page:
-    """The whole page."""
+    """Return the whole page."""
     title = "detaudit scan: is training reproducible here?"
     closing = Closing(
         (wording.work(report), wording.decided(report)),
@@ -50,7 +50,7 @@ def page(report: v1.Report) -> Page:
 
 
 def _next_steps(report: v1.Report) -> Iterator[Block]:
-    """What a reader does next."""
+    """Return what a reader should do next."""
     yield from _recipe_lines(report)
     if answer(report).verdict == "NO":
         todo = "--markdown report.md writes a report for a bug issue"
@@ -110,7 +110,9 @@ def _blocks(report: v1.Report) -> Iterator[Block]:
 
 
 def _details(report: v1.Report) -> Lines:
-    """Labelled lines below the answer: what must be pinned, which settings change the answer."""
+    """Return the labelled lines below the answer: what must be pinned, which settings change the
+    result.
+    """
     said = {
         "Differs at": _differs_at(report),
         "Recipe": _recipe(report),
@@ -149,15 +151,15 @@ def _sources(report: v1.Report) -> Table:
 
 
 def _usual(report: v1.Report) -> list[v1.Verdict]:
-    """Sources that need a pin, where they are many and nobody has asked for them by name: they do
-    so on every machine.
+    """Whether to summarize sources that need a pin: if they are many and nobody requested them by
+    name, because on every machine they need one.
     """
     found = [verdict for verdict in report.verdicts if verdict.verdict == "needs-pin"]
     return found if len(found) > _MOST_USUAL and not report.options.get("only") else []
 
 
 def _in_one_row(report: v1.Report, usual: Sequence[v1.Verdict]) -> Row:
-    """All of them in one row of a terminal that shows no evidence."""
+    """Return all of them in one row of a terminal that shows no evidence."""
     held = sum(in_recipe(report, verdict) for verdict in usual)
     others = len(usual) - held
     by = [f"{held} pinned by the recipe"] if held else []
@@ -167,7 +169,7 @@ def _in_one_row(report: v1.Report, usual: Sequence[v1.Verdict]) -> Row:
 
 
 def _pins(report: v1.Report) -> Iterator[Paste]:
-    """Each pin once; those that the recipe makes needless are details."""
+    """Return each pin once; those that the recipe makes unnecessary are details."""
     wanted = [
         verdict
         for verdict in report.verdicts
@@ -279,7 +281,9 @@ def _first(divergence: v1.Divergence | None) -> str:
 
 
 def _evidence(report: v1.Report) -> Table:
-    """Per source: where runs part first, what each condition's pairs showed, which trials."""
+    """Return, per source, where runs first differ, what each condition's pairs showed, and which
+    trials.
+    """
     control = report.control.models if report.control else ()
     rows = [
         Row((f"control, {short(one.model)}", _first(one.divergence), wording.control_pairs(one)))
@@ -336,8 +340,8 @@ def _without_recipe(report: v1.Report) -> Answer:
 
 
 def _differs_at(report: v1.Report) -> str:
-    """Where runs part that should not: the first such place on each model, or of each broken
-    source.
+    """Return where runs differ that should match: the first such place on each model, or of each
+    broken source.
     """
     models = [
         (short(one.model), one.divergence)
@@ -372,7 +376,7 @@ def _recipe(report: v1.Report) -> str:
 
 
 def _verified(recipe: v1.Recipe) -> str:
-    """What the proof showed; a report of before has no bound."""
+    """Return the result of the proof; an older report has no bound."""
     if recipe.excluded_rate is None:
         return f"verified in {number(recipe.runs, 'fresh process', 'fresh processes')}"
     models = number(len(recipe.counts), "tiny model")
@@ -383,7 +387,9 @@ def _verified(recipe: v1.Recipe) -> str:
 
 
 def _besides(report: v1.Report) -> str:
-    """Sources that the recipe does not hold, but that part the runs of code which uses them."""
+    """Return sources that the recipe does not pin, but that make runs differ if the code uses
+    them.
+    """
     if report.recipe is None:
         return ""
     names = [

@@ -1,6 +1,6 @@
 """The sentences that pages and formats share, from the document alone.
 
-They are plain text with whatever the document holds in them: each format escapes them in its own
+They are plain text with the document's own strings in them: each format escapes them in its own
 way.
 """
 
@@ -22,13 +22,13 @@ def in_recipe(report: v1.Report, verdict: v1.Verdict) -> bool:
 
 
 def ordered(verdicts: Iterable[v1.Verdict]) -> list[v1.Verdict]:
-    """What needs the reader first; within one verdict as declared."""
+    """Return the verdicts that need the reader first; within one verdict as declared."""
     return sorted(verdicts, key=lambda verdict: ORDER.index(verdict.verdict))
 
 
 def describe_verdict(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
-    """What the experiment showed, as one sentence without a full stop; ``unlike`` stands between
-    settings.
+    """Return what the experiment showed, as one sentence without a full stop; ``unlike`` is the
+    sign between settings.
     """
     if verdict.verdict == "needs-pin":
         return _arms(verdict) or verdict.reason
@@ -40,8 +40,8 @@ def describe_verdict(verdict: v1.Verdict, unlike: str = "\u2260") -> str:
 
 
 def _arms(verdict: v1.Verdict) -> str:
-    """Loose against pinned, on the model that the verdict rests on; empty where it rests on
-    settings.
+    """Return the unpinned and the pinned pairs, on the model that the verdict is about; empty if it
+    is about settings.
     """
     unpinned = next(
         (count for count in verdict.counts if count.name == "unpinned" and count.differing), None
@@ -66,8 +66,8 @@ def _share(count: v1.Count | v1.Controlled) -> str:
 
 
 def _unobserved(verdict: v1.Verdict) -> str:
-    """How many pairs agreed, and what that excludes; empty where the counts do not bear the rate
-    out.
+    """Return how many pairs matched, and the rate that this excludes; empty if the counts do not
+    give this rate.
     """
     if verdict.excluded_rate is None:
         return ""
@@ -87,7 +87,9 @@ def _unobserved(verdict: v1.Verdict) -> str:
 
 
 def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
-    """``mlp, cnn: 1 thread = 2 threads != 4 threads``: models that show the same are told once."""
+    """Return ``mlp, cnn: 1 thread = 2 threads != 4 threads``: models with the same result are
+    listed once.
+    """
     models: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     for setting in settings:
         if setting.groups:
@@ -102,7 +104,7 @@ def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
 
 
 def describe_divergence(divergence: v1.Divergence) -> str:
-    """Where two runs part first, and how far."""
+    """Return where two runs first differ, and how far."""
     step = "" if divergence.step is None else f", step {divergence.step}"
     place = f"{divergence.stage}{step}, {divergence.name}"
     if divergence.kind != "bits":
@@ -115,7 +117,7 @@ def describe_divergence(divergence: v1.Divergence) -> str:
 
 
 def first(verdict: v1.Verdict) -> str:
-    """Where runs part first, and by which operation where that was found."""
+    """Return where runs first differ, and by which operation if that was found."""
     pinpoint = verdict.pinpoint
     by = (
         f": {describe_pinpoint(pinpoint)}"
@@ -155,7 +157,7 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
             f"{pinpoint.operations:,} operations"
         )
     count = pinpoint.operation.replays if pinpoint.operation is not None else pinpoint.recorded
-    # Seen in one process
+    # Observed in one process
     alone = pinpoint.origin in ("kernel", "python") and count is not None and count.replays > 2
     times = (
         f": {count.distinct} distinct of {count.replays} replays"
@@ -172,7 +174,7 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
 
 
 def notable_layers(pinpoint: v1.Pinpoint) -> list[v1.LayerReplay]:
-    """The layers that are worth a row: those with a name, and the first that differs."""
+    """Return the layers that are worth a row: those with a name, and the first that differs."""
     first = next(
         (layer for layer in pinpoint.layers if layer.distinct_inputs == 1 < layer.distinct_outputs),
         None,
@@ -181,7 +183,7 @@ def notable_layers(pinpoint: v1.Pinpoint) -> list[v1.LayerReplay]:
 
 
 def describe_layer(layer: v1.LayerReplay) -> str:
-    """What the replays of one layer's operations showed."""
+    """Return what the replays of one layer's operations showed."""
     if layer.distinct_outputs == 1:
         return "matches"
     if layer.distinct_inputs == 1:
@@ -190,7 +192,9 @@ def describe_layer(layer: v1.LayerReplay) -> str:
 
 
 def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
-    """Whether the compiled step shows what was observed eagerly, with every operation recorded."""
+    """Return whether the compiled step shows what was observed eagerly, with every operation
+    recorded.
+    """
     unchanged = {
         True: ", where recording does not change the bits",
         False: ", where recording changes the bits",
@@ -210,7 +214,7 @@ def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
 
 
 def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
-    """What each model's pairs showed, a model a line, and the trials that this rests on."""
+    """Return what each model's pairs showed, a model per line, and the trials behind it."""
     models: dict[str, list[str]] = {}
     for count in counts:
         models.setdefault(short(count.model), []).append(f"{count.name} {_share(count)}")
@@ -219,13 +223,15 @@ def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
 
 
 def of_control(model: v1.Controlled) -> str:
-    """What the pairs of one model showed with everything pinned, and where the first differs."""
+    """Return what the pairs of one model showed with everything pinned, and the first
+    divergence.
+    """
     pairs = control_pairs(model)
     return f"{describe_divergence(model.divergence)}; {pairs}" if model.divergence else pairs
 
 
 def control_pairs(model: v1.Controlled) -> str:
-    """What the pairs of one model showed with everything pinned."""
+    """Return what the pairs of one model showed with everything pinned."""
     reasons = dict.fromkeys([*model.problems, *([model.unavailable] if model.unavailable else [])])
     return "; ".join(
         [f"{_share(model)} pairs differ", *reasons, f"trials {spans(model.trial_numbers)}"]
@@ -233,7 +239,7 @@ def control_pairs(model: v1.Controlled) -> str:
 
 
 def fact_lines(facts: Any, name: str = "") -> list[str]:
-    """Facts as sorted lines, ``processor.brand: Xeon``; a list stands in one line."""
+    """Return facts as sorted lines, ``processor.brand: Xeon``; a list takes one line."""
     if isinstance(facts, dict) and facts:
         inner = sorted(facts.items())
         return [
@@ -247,12 +253,12 @@ def fact_lines(facts: Any, name: str = "") -> list[str]:
 
 
 def climbing(report: v1.Report) -> str:
-    """On how many models the recipes were tried."""
+    """Return on how many models the recipes were tried."""
     return number(len({one.model for rung in report.ladder for one in rung.counts}), "tiny model")
 
 
 def climbed(rung: v1.Rung) -> str:
-    """What a recipe's pairs showed, over all models: ``1 of 6 pairs differ (text)``."""
+    """Return what a recipe's pairs showed, over all models: ``1 of 6 pairs differ (text)``."""
     if rung.works is None:
         return rung.reason
     pairs = sum(count.matching + count.differing for count in rung.counts)
@@ -262,7 +268,7 @@ def climbed(rung: v1.Rung) -> str:
         if differing
         else ""
     )
-    # Why it does not work all the same
+    # Why it does not work although all pairs match
     other = f"; {rung.reason}" if rung.works is False and not differing else ""
     return f"{sum(count.differing for count in rung.counts)} of {number(pairs, 'pair')} differ{on}{other}"
 
@@ -274,7 +280,7 @@ _EXACT = (1.0, 1.0)
 def is_beyond_noise(
     bounds: tuple[float, float] | None, noise: tuple[float, float] | None = None
 ) -> bool:
-    """Whether ratios between these bounds all lie beyond 1, and beyond those of ``noise``: what
+    """Whether ratios between these bounds are all beyond 1, and beyond those of ``noise``: of what
     was timed against itself.
     """
     least, greatest = noise or _EXACT
@@ -284,7 +290,7 @@ def is_beyond_noise(
 
 
 def cost(timed: v1.Rung | v1.Change | v1.Cost, noise: tuple[float, float] | None = None) -> str:
-    """The time that it takes as a ratio, ``1.31x (1.25x to 1.42x)``, if that is beyond noise."""
+    """Return the cost as a ratio, ``1.31x (1.25x to 1.42x)``, if it is beyond noise."""
     if timed.cost is None:
         return ""
     bounds = spread(timed.cost_range)
@@ -298,7 +304,7 @@ def spread(bounds: tuple[float, float] | None) -> str:
 
 
 def farthest(report: v1.Report) -> str:
-    """How far the bits reach: the last level before the first that parts."""
+    """Return how far equal bits extend: the last level before the first that differs."""
     furthest = ""
     for level in report.reach:
         if level.matches is False:
@@ -312,7 +318,7 @@ def farthest(report: v1.Report) -> str:
 
 
 def context(report: v1.Document) -> str:
-    """The environment and the machine in one line, of whatever facts are there."""
+    """Return the environment and the machine in one line, from the existing facts."""
     packages = _at(report.environment, "packages")
     versions = [
         f"{title} {version}"
@@ -344,7 +350,7 @@ _BACKENDS = {
 
 
 def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
-    """The framework under Keras, and its version where that is known."""
+    """Return the framework under Keras, with its version if it is known."""
     name = _at(report.environment, "framework", "backend")
     name = name if isinstance(name, str) and name in _BACKENDS else "tensorflow"
     return _BACKENDS[name], _at(packages, _BACKENDS[name].lower()) or _at(
@@ -353,7 +359,7 @@ def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
 
 
 def _keras(report: v1.Document, packages: Any) -> tuple[str, Any]:
-    """The Keras that was audited: ``tf_keras`` lies beside another."""
+    """Return the audited Keras: ``tf_keras`` may be installed beside another one."""
     version = _at(packages, "keras")
     beside = _at(report.environment, "framework", "backend") == "tf_keras" and str(
         version
@@ -368,19 +374,19 @@ def _at(facts: Any, *keys: str) -> Any:
 
 
 def decided(report: v1.Document) -> str:
-    """The exit code, and what decided it."""
+    """Return the exit code, and what decided it."""
     return f"exit code {report.exit_code}: {report.reason}"
 
 
 def work(report: v1.Document) -> str:
-    """How much was done."""
+    """Return how much was done."""
     done = sum(one.outcome == "completed" for one in report.trials)
     undone = f" ({len(report.trials) - done} did not complete)" if done < len(report.trials) else ""
     return f"{number(len(report.trials), 'trial')}{undone} in {report.header.seconds:,.0f} s"
 
 
 def spans(numbers: Sequence[int]) -> str:
-    """``1-4, 7``."""
+    """Return ``1-4, 7``."""
     ranges: list[list[int]] = []
     for trial in sorted(set(numbers)):
         if ranges and trial == ranges[-1][1] + 1:
