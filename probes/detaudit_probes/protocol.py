@@ -295,7 +295,7 @@ class StepReplayed(NamedTuple):
     eager: Optional[Ends] = None  # replays operation by operation
     compiled: Optional[Ends] = None  # replays of the compiled step
     recorded_matches_eager: Optional[bool] = (
-        None  # whether watched and eager replays end on the same bits
+        None  # whether recorded and eager replays end on the same bits
     )
     eager_matches_compiled: Optional[bool] = None  # whether eager and compiled ones do
     replay_matches_step: Optional[bool] = (

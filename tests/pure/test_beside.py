@@ -166,7 +166,7 @@ def test_the_distance_is_reported_of_a_further_pair_that_differs_at_the_same_pla
     known = RunAudit(
         "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, observed, "bits"))
     )
-    experiment = growth.grown(TRIAL.condition, known)
+    experiment = growth.measure(TRIAL.condition, known)
     left, right = next(experiment)
     assert left.condition.orders.keep_from == 0
     with pytest.raises(StopIteration) as end:

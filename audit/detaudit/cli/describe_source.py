@@ -85,7 +85,7 @@ def _heading(title: str) -> list[RenderableType]:
 
 
 def _pin(source: Source, pin: Pin, backend: str, seed: int) -> list[RenderableType]:
-    """The lines to paste, unwrapped, from the first column on."""
+    """Return the lines to paste, unwrapped, from the first column on."""
     parts: list[RenderableType] = []
     others = [name for name in pin.sources if name != source.id]
     shell, lines = exports(pin.environment), _lines(pin, backend, seed)

@@ -19,8 +19,8 @@ DETECTED = "KERAS_BACKEND, or the installed one"
 
 
 def choice(names: Sequence[str], *spelled: str, **more: Any) -> Any:
-    """An option whose value is one of ``names``. An error for any other value suggests the nearest
-    name.
+    """Return an option whose value is one of ``names``. An error for any other value suggests the
+    nearest name.
     """
 
     def checked(

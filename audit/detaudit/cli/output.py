@@ -133,10 +133,10 @@ def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") ->
         return build(audit)
     except Exception as error:
         warn(f"{traceback.format_exc()}{OUR_FAULT}")
-        return build(_bare(audit, Failure.of(error)))
+        return build(_without_details(audit, Failure.of(error)))
 
 
-def _bare(audit: "AnyAudit", failure: "Failure") -> "AnyAudit":
+def _without_details(audit: "AnyAudit", failure: "Failure") -> "AnyAudit":
     """Return an audit without its details, which have their default values."""
     details = {
         field.name: field.default

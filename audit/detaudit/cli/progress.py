@@ -103,11 +103,11 @@ class _Status(ProgressColumn):
         self._work, self._console = work, console
 
     def render(self, task: Task) -> Text:
-        told = self._work.describe()
-        room = self._console.width - len(told) - 6
+        status = self._work.describe()
+        room = self._console.width - len(status) - 6
         title = Text(task.description)
         title.truncate(max(_LEAST_TITLE, room), overflow="ellipsis")
-        return Text.assemble(title, (f"  {told}", "dim"))
+        return Text.assemble(title, (f"  {status}", "dim"))
 
 
 class Drawing:
@@ -121,7 +121,7 @@ class Drawing:
             SpinnerColumn(), _Status(self._work, console), console=console, transient=True
         )
         self._task = self._bar.add_task("Starting", total=None)
-        self._told_share, self._told_difference, self._told_work = 0, False, False
+        self._printed_share, self._printed_difference, self._printed_work = 0, False, False
 
     def __enter__(self) -> "Drawing":
         if self._live:
@@ -145,9 +145,9 @@ class Drawing:
                 self._work.expect(event)
             case Notice():
                 self._print(event.text)
-                self._told_work = True
-            case Differing() if not self._told_difference:
-                self._told_difference = True
+                self._printed_work = True
+            case Differing() if not self._printed_difference:
+                self._printed_difference = True
                 self._print(event.text, "bold yellow")
             case Phase():
                 self._phase(event)
@@ -159,15 +159,15 @@ class Drawing:
     def _phase(self, event: Phase) -> None:
         if self._live:
             self._bar.update(self._task, description=visible_line(event.title))
-        elif self._told_work:  # the first line says what is done and how long it will take
+        elif self._printed_work:  # the first line says what is done and how long it will take
             self._print(event.title)
 
     def _ended(self, event: TrialEnded | ScriptEnded) -> None:
         self._work.count(event)
         total = self._work.total
         share = self._work.done * _SHARE // total if total else 0
-        if not self._live and share > self._told_share:
-            self._told_share = share
+        if not self._live and share > self._printed_share:
+            self._printed_share = share
             self._print(self._work.describe())
 
     def _print(self, text: str, style: str = "") -> None:

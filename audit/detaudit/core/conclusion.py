@@ -36,6 +36,6 @@ class Failure:
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
             where = f" ({error.filename})" if error.filename else ""
             return cls(f"{error.strerror}{where}")
-        told = "".join(traceback.format_exception(error))
+        details = "".join(traceback.format_exception(error))
         name = type(error).__name__
-        return cls(f"a fault of detaudit itself: {name}: {error}".rstrip(": "), told)
+        return cls(f"a fault of detaudit itself: {name}: {error}".rstrip(": "), details)

@@ -158,7 +158,7 @@ class Trace:
         return self.document["outcome"]
 
     def observations(self) -> int:
-        """How many observations there are, over all tables."""
+        """The number of observations, over all tables."""
         return sum(int(table.cells.size) for table in self.tables)
 
     def steps(self) -> int:

@@ -44,7 +44,8 @@ class Distance:
 
 
 def distance(left: bytes, right: bytes, dtype: str) -> Distance:
-    """The distance between the elements in two equally long byte strings (little-endian, C order).
+    """Return the distance between the elements of two equally long byte strings (little-endian, C
+    order).
 
     Raises ValueError if the lengths differ or nothing differs.
     """

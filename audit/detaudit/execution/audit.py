@@ -40,7 +40,9 @@ Findings = TypeVar("Findings")
 
 @contextlib.contextmanager
 def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
-    """A new audit, or with ``resume`` a saved one. Raises UsageError if that cannot be read."""
+    """Begin a new audit, or with ``resume`` continue a saved one. Raises UsageError if that cannot
+    be read.
+    """
     began, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     with contextlib.ExitStack() as stack:
         saved = None

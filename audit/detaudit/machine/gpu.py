@@ -202,7 +202,7 @@ def _card(nvml: Any, index: int) -> Card:
             "compute_mode", lambda: _COMPUTE_MODES[nvml.nvmlDeviceGetComputeMode(card)]
         ),
         processes=None if others is None else len(others),
-        processes_memory=facts.read("processes_memory", lambda: _held(others)),
+        processes_memory=facts.read("processes_memory", lambda: _memory_of(others)),
         unknown=unknown,
     )
 
@@ -234,7 +234,7 @@ def decoded(bits: int) -> tuple[str, ...]:
     )
 
 
-def _held(processes: list[Any] | None) -> int:
+def _memory_of(processes: list[Any] | None) -> int:
     """Return bytes. Raises LookupError if the driver does not report them for a process, as in MIG
     mode.
     """

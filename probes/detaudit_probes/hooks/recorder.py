@@ -35,7 +35,7 @@ AT_THE_END = "at the end"
 MOST_LOADED, MOST_LOADED_KEPT = 4096, 64
 #: Bytes of variables that are kept alive until exit, so that the model of a function that has
 #: returned can still be read. Variables beyond that are read only if the script itself keeps them.
-MOST_HELD = 1 << 30
+MOST_ALIVE = 1 << 30
 #: Bytes of variables that are read at a time.
 MOST_READ = 256 << 20
 #: An optimizer's state of more bytes than this is read in every ``SPARED``-th step only: if it
@@ -78,7 +78,7 @@ class Recorder:
         self.before_the_end: List[Callable[[], None]] = []
         # (name, a function that returns it or None, its reader)
         self._variables: List[Tuple[str, Any, Any]] = []
-        self._held = 0
+        self._alive_bytes = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._loaded: Deque[Loaded] = deque()
         # By fingerprint: the last batch that contained it
@@ -186,9 +186,11 @@ class Recorder:
         if stage != "rng":
             if not self._variables:
                 self.generators("at the first variable")
-            self._held += _size(variable)
-            held = weakref.ref(variable) if self._held > MOST_HELD else lambda: variable
-            self._variables.append((name, held, reading))
+            self._alive_bytes += _size(variable)
+            reference = (
+                weakref.ref(variable) if self._alive_bytes > MOST_ALIVE else lambda: variable
+            )
+            self._variables.append((name, reference, reading))
         if not self._backend:
             self._backend = reading.adapter
             self.trace.measure(backend=self._backend)
@@ -232,7 +234,7 @@ class Recorder:
         views = [fingerprint.canonical_view(value) for value in values]
         if (
             any(header.startswith(b"object|") for header, _ in views)
-            or sum(len(data) for _, data in views) > MOST_HELD
+            or sum(len(data) for _, data in views) > MOST_ALIVE
         ):
             return  # objects have no comparable bits
         earlier = [fingerprint.canonical(self._saved[name])] if name in self._saved else []
@@ -247,7 +249,7 @@ class Recorder:
 
     def _last_values(self) -> List[Tuple[str, Any, Any]]:
         """Return every remaining variable, in the order of creation, with its reader."""
-        there = [(name, held(), reading) for name, held, reading in self._variables]
+        there = [(name, reference(), reading) for name, reference, reading in self._variables]
         return [
             (name, value, reading)
             for name, variable, reading in there

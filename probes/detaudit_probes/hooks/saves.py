@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from detaudit_probes.hooks import h5py_files
 from detaudit_probes.hooks.names import STAMP
-from detaudit_probes.hooks.recorder import MOST_HELD
+from detaudit_probes.hooks.recorder import MOST_ALIVE
 from detaudit_probes.hooks.values import read
 
 
@@ -100,7 +100,7 @@ def _arrays(path: str, still_open: Any) -> List[Any]:
     still_open.visititems(
         lambda name, one: found.append(one) if isinstance(one, h5py.Dataset) else None
     )
-    large = sum(one.size * one.dtype.itemsize for one in found) > MOST_HELD
+    large = sum(one.size * one.dtype.itemsize for one in found) > MOST_ALIVE
     return [] if large else [one[()] for one in found if one.dtype.kind not in "OSV"]
 
 

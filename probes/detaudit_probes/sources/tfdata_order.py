@@ -124,7 +124,7 @@ def _unordered(session, met, ordered=False):
             arguments["deterministic"] = ordered
         return call()
 
-    def with_options_told(given):
+    def make_with_options(given):
         def with_options(dataset, options, *arguments, **named):
             name = (
                 "deterministic"
@@ -140,4 +140,4 @@ def _unordered(session, met, ordered=False):
 
     methods = ("map", "interleave", "batch", "padded_batch", "ragged_batch")
     batches.follow_calls(session, transformed, *methods)
-    session.wrap(batches.dataset_class(), "with_options", with_options_told)
+    session.wrap(batches.dataset_class(), "with_options", make_with_options)

@@ -64,7 +64,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     pins, untouched = _relevant(case, done)
     pairs, matching = pairs_for(audit.repeats), matches_for(audit.repeats)
     if matching is None:
-        audit = yield from growth.grown(case.unpinned, audit)
+        audit = yield from growth.measure(case.unpinned, audit)
         rate = f"{audit.repeats.differing} of {audit.repeats.pairs} pairs differ"
         return replace(
             audit,
@@ -89,7 +89,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             ),
         )
     if not control.matches:
-        audit = yield from growth.grown(case.unpinned, audit)
+        audit = yield from growth.measure(case.unpinned, audit)
         return replace(
             audit,
             search=counter.summary(search, began),
@@ -127,14 +127,14 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         )
     case.known_so_far(replace(audit, causes=causes, search=search))
     observer = yield from _observe(case, pins)
-    audit = yield from growth.grown(case.unpinned, audit)
+    audit = yield from growth.measure(case.unpinned, audit)
     case.emit(Phase("Finding the lines that use these sources"))
     causes = yield from blame.sites(case, causes, max(pairs, MORE))
     audit = replace(audit, causes=causes, search=search, observer=observer)
     case.known_so_far(audit)
     case.emit(Phase("Trying a fix on a copy"))
-    mended, why = yield from fix.fix(case, causes, max(matching, fix.PAIRS))
-    audit = replace(audit, fix=mended, no_fix_reason=why)
+    change, why = yield from fix.fix(case, causes, max(matching, fix.PAIRS))
+    audit = replace(audit, fix=change, no_fix_reason=why)
     case.known_so_far(audit)
     timed = _worth_timing(case, pins, found.needed, found.asked)
     return (yield from _with_cost(case, audit, done, found.needed, timed, pairs))

@@ -53,8 +53,8 @@ def measure(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Cos
 
 
 def _beside(case: Case, pin: str, others: Pins, place: int) -> Experiment[Cost]:
-    """A pin that makes the script fail by itself (op determinism does, without seeds): its cost
-    together with other pins
+    """Time a pin that makes the script fail by itself (op determinism does, without seeds) together
+    with other pins.
     """
     both = (*others, pin)
     before, after = yield from timed(

@@ -115,8 +115,8 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
 
 
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
-    """Return one way for each cause; if several seeds are needed, the one call that sets them all
-    comes first.
+    """Yield combinations of one way for each cause; if several seeds are needed, the one call that
+    sets them all comes first.
     """
     seeded = [cause for cause in causes if cause.source in SEEDS]
     if len(seeded) > 1:

@@ -16,7 +16,7 @@ from detaudit.core.ulp import distance
 POINTS = 12  # points of the curve that are shown
 
 
-def grown(
+def measure(
     unpinned: Condition, audit: RunAudit
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
     """Return ``audit`` with the curve of one pair; empty if the pair matched, did not complete, or

@@ -200,12 +200,12 @@ def _repeat(
         done += [found[trial] for trial in trials]
     differing = counted(done).divergence
     if differing is not None:
-        case.emit(Differing(_told_at_once(differing, case.search)))
+        case.emit(Differing(_early_notice(differing, case.search)))
         case.emit(forecast.expected(seconds, case.jobs(), case.runs(), differs=True))
     return case, done, _refused(blank, done)
 
 
-def _told_at_once(divergence: Divergence, search: bool) -> str:
+def _early_notice(divergence: Divergence, search: bool) -> str:
     step = "" if divergence.step is None else f", step {divergence.step}"
     then = " Searching for the cause." if search else ""
     return f"Two runs differ, first at {divergence.stage}{step}: {divergence.name}.{then}"
@@ -298,7 +298,7 @@ def _differing(
             )
     audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
     if audit.repeats.divergence is not None:
-        case.emit(Differing(_told_at_once(audit.repeats.divergence, case.search)))
+        case.emit(Differing(_early_notice(audit.repeats.divergence, case.search)))
     if not case.search:
         return replace(audit, no_fix_reason="with --no-search, no cause and no fix is searched for")
     case.known_so_far(audit)

@@ -126,7 +126,7 @@ def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice
     )
 
 
-# What lay there before ----------------------------------------------------------------------------
+# Files from before the audit ----------------------------------------------------------------------
 
 
 def made_earlier(case: Case, runs: Sequence[Finished]) -> Experiment[tuple[str, ...]]:
@@ -258,7 +258,7 @@ def _git(root: Path, *arguments: str) -> str:
     return os.fsdecode(ran.stdout)
 
 
-# What lies outside of the folder ------------------------------------------------------------------
+# Files outside of the folder ----------------------------------------------------------------------
 
 
 def found_outside(runs: Sequence[Finished]) -> tuple[str, ...]:

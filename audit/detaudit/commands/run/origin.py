@@ -69,8 +69,8 @@ def suspects(done: Sequence[Finished]) -> set[str]:
     if found is None:
         return used
     divergence, left, right = found
-    apart, _ = _differing(left, right, divergence)
-    return used | {source for word, (source, _) in GENERATORS.items() if word in apart}
+    differing, _ = _differing(left, right, divergence)
+    return used | {source for word, (source, _) in GENERATORS.items() if word in differing}
 
 
 def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:

@@ -22,11 +22,11 @@ def smallest(matches: Question, pins: Sequence[str]) -> Generator[Any, Any, Pins
     return tuple(pin for pin in pins if pin in found)
 
 
-def _needed(matches: Question, pinned: Pins, grown: bool, rest: Pins) -> Generator[Any, Any, Pins]:
-    """Return the pins of ``rest`` that are needed in addition to ``pinned``. ``grown``: ``pinned``
+def _needed(matches: Question, pinned: Pins, added: bool, rest: Pins) -> Generator[Any, Any, Pins]:
+    """Return the pins of ``rest`` that are needed in addition to ``pinned``. ``added``: ``pinned``
     has more pins than at the last question about it.
     """
-    if grown and (yield from matches(pinned)):
+    if added and (yield from matches(pinned)):
         return ()
     if len(rest) == 1:
         return rest

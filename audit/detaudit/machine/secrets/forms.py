@@ -61,13 +61,13 @@ _QUOTED = r"""(?:
 
 
 def _quoted(number: int) -> str:
-    """A string literal, perhaps unclosed in a text that was cut. ``number`` is that of its
-    group.
+    """Return the pattern of a string literal, perhaps unclosed in a text that was cut. ``number``
+    is that of its group.
     """
     return _QUOTED.replace("\\NUMBER", f"\\{number}")
 
 
-_BARE = r"""[^\s,;&<>"'`)\]}\\]+"""
+_UNQUOTED = r"""[^\s,;&<>"'`)\]}\\]+"""
 #: A name, what closes it, and the sign between it and a value: Python, YAML, JSON, ini, shell, a
 #: header, a query string.
 _ASSIGNED = re.compile(
@@ -85,8 +85,8 @@ _VALUE = re.compile(
     rf"""(?: \\? \n [ +-]? [ \t]* (?=["']) )? (?: \(\s*(?:[+-]\s*)? )?
     (?P<value> (?: {_quoted(2)} (?:\s* [+-]? \s* \\? \s* [rbfuRBFU]{{0,2}} (["']) [^"'\n]* \3)*
         (?:[ \t]+ (?:if[ \t][^"'\n]{{1,80}}[ \t]else|or) [ \t]+ (["'])[^"'\n]*\4)? )
-      | (?i:Bearer|Basic|Token|Digest|ApiKey|Negotiate) [ \t]+ {_BARE}
-      | {_BARE} )""",
+      | (?i:Bearer|Basic|Token|Digest|ApiKey|Negotiate) [ \t]+ {_UNQUOTED}
+      | {_UNQUOTED} )""",
     re.VERBOSE,
 )
 _HEADER = re.compile(
@@ -118,7 +118,7 @@ _PAIR = re.compile(
 #: ``name: PASSWORD, value: x``, on one line or on two.
 _NAMED = re.compile(
     rf"""(?i:\b(?:name|key))\\*["']?\s*[=:]\s*\\*["']?(?P<name>[\w.-]+)\\*["']?\s*,?\s*[+-]?\s*
-    \\*["']?(?i:value)\\*["']?\s*[=:]\s*(?P<value>{_quoted(3)}|{_BARE})""",
+    \\*["']?(?i:value)\\*["']?\s*[=:]\s*(?P<value>{_quoted(3)}|{_UNQUOTED})""",
     re.VERBOSE,
 )
 _ELEMENT = re.compile(r"<(?P<name>[A-Za-z_][\w.:-]*)[^<>]{0,200}>(?P<value>[^<>]+)(?=</(?P=name)>)")
@@ -158,7 +158,7 @@ _ATTRIBUTE = re.compile(
 )
 _TWO_WORDS = re.compile(
     rf"""(?i:\b(?P<name>(?:api|access|secret|private|account|auth|bearer)[ ](?:key|token)))
-    [ \t]*[:=][ \t]*(?P<value>{_quoted(3)}|{_BARE})""",
+    [ \t]*[:=][ \t]*(?P<value>{_quoted(3)}|{_UNQUOTED})""",
     re.VERBOSE,
 )
 _LIST = re.compile(
@@ -381,8 +381,8 @@ def _refers_to_secret(content: str) -> bool:
 
 def _is_empty(content: str) -> bool:
     """Whether it reveals nothing: no text, a placeholder, the mark, the end of a call."""
-    bare = content.strip()
-    return not bare.strip(")],;:}\\\"'`") or bool(_PLACEHOLDER.fullmatch(bare))
+    stripped = content.strip()
+    return not stripped.strip(")],;:}\\\"'`") or bool(_PLACEHOLDER.fullmatch(stripped))
 
 
 def _content(value: str) -> str:
@@ -460,16 +460,18 @@ def _is_random(word: str) -> bool:
 
     Hexadecimal digits count as a checksum.
     """
-    bare = re.sub(r"[+/=_-]", "", _UUID.sub("", word))
-    if len(bare) < 24 or _HEX.fullmatch(bare) or word.startswith("_Z"):
+    stripped = re.sub(r"[+/=_-]", "", _UUID.sub("", word))
+    if len(stripped) < 24 or _HEX.fullmatch(stripped) or word.startswith("_Z"):
         return False
-    if not _has(bare, r"\d") or not _has(bare, "[A-Za-z]") or _entropy(bare) < 3.5:
+    if not _has(stripped, r"\d") or not _has(stripped, "[A-Za-z]") or _entropy(stripped) < 3.5:
         return False
-    changes = len(_CHANGE.findall(bare)) / len(bare)
+    changes = len(_CHANGE.findall(stripped)) / len(stripped)
     pieces = re.split("[/_-]", word.strip("=_-"))
     if len(pieces) > 1:
-        mixed = _has(bare, "[a-z]") and _has(bare, "[A-Z]") and len(bare) / len(pieces) >= 8
-        return mixed and changes > 0.25 and not _has(bare, "[a-z]{6}|[A-Z]{6}")
+        mixed = (
+            _has(stripped, "[a-z]") and _has(stripped, "[A-Z]") and len(stripped) / len(pieces) >= 8
+        )
+        return mixed and changes > 0.25 and not _has(stripped, "[a-z]{6}|[A-Z]{6}")
     return changes > 0.25
 
 

@@ -141,10 +141,10 @@ def _without_rest(text: str, value: str) -> str:
     """Return ``text`` without the beginning of ``value`` before the ellipsis of a text that was
     cut.
     """
-    bare = text.removesuffix("\u2026")
-    if bare == text:
+    shown = text.removesuffix("\u2026")
+    if shown == text:
         return text
-    for length in range(min(len(value) - 1, len(bare)), _LEAST_CUT - 1, -1):
-        if bare.endswith(value[:length]):
-            return bare[:-length] + MARK + text[len(bare) :]
+    for length in range(min(len(value) - 1, len(shown)), _LEAST_CUT - 1, -1):
+        if shown.endswith(value[:length]):
+            return shown[:-length] + MARK + text[len(shown) :]
     return text

@@ -12,7 +12,7 @@ from detaudit.report.schema import v1
 
 
 def document(audit: findings.OpsAudit, private: Private | None = None) -> v1.OpsReport:
-    """The document of a sweep over operations."""
+    """Return the document of a sweep over operations."""
     return common.document(v1.OpsReport, audit, conclude(audit), RULES, private=private)
 
 

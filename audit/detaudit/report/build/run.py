@@ -16,7 +16,7 @@ LONGEST_TRACEBACK = 4000
 
 
 def document(audit: findings.RunAudit, private: Private | None = None) -> v1.RunReport:
-    """The document of an audit of a user's script."""
+    """Return the document of an audit of a user's script."""
     hide = private or Private.of_here(arguments=audit.arguments)
     return common.document(v1.RunReport, audit, conclude(audit), RULES, base.script_sources(), hide)
 

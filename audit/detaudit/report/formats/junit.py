@@ -3,7 +3,7 @@ finding.
 
 It reads the document's findings and not the page: ``broken`` is a failure, and with ``--strict`` so
 are ``needs-pin`` and ``varies``; ``error`` is an error, ``skipped`` is skipped, and every other
-verdict passes, with the observations as its output. The outcome agrees with the exit code, so a
+verdict passes, with the observations as its output. The outcome matches the exit code, so a
 reader of this file alone comes to the same conclusion. Of a command that this file does not know,
 only the outcome is written.
 """
@@ -193,7 +193,7 @@ def _cause(cause: v1.Cause) -> _Case:
 
 
 def _fix(report: v1.RunReport) -> Iterator[_Case]:
-    """Return whether the fix works, if the script needs one."""
+    """Yield a case that says whether the fix works, if the script needs one."""
     fix = report.fix
     if fix is None:
         if report.causes:
@@ -219,7 +219,7 @@ def _output(output: v1.Output) -> _Case:
 
 
 def _depends_on(setting: v1.Varied, strict: bool) -> _Case:
-    """A setting of the machine that changes the result."""
+    """Return a case for a setting of the machine that changes the result."""
     first = ""
     if setting.divergence is not None:
         first = f"first difference: {wording.describe_divergence(setting.divergence)}"

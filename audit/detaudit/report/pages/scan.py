@@ -137,11 +137,11 @@ def _sources(report: v1.Report) -> Table:
         )
 
     def row(verdict: v1.Verdict) -> Row:
-        seen = Text(
+        observed = Text(
             wording.describe_verdict(verdict), "quiet" if verdict.verdict == "skipped" else ""
         )
         depth = Depth.DETAIL if verdict in usual else Depth.OPEN
-        return Row((Id(verdict.source), Verdict(verdict.verdict), seen, pin(verdict)), depth)
+        return Row((Id(verdict.source), Verdict(verdict.verdict), observed, pin(verdict)), depth)
 
     usual = _usual(report)
     rows = tuple(map(row, wording.ordered(report.verdicts)))
@@ -151,8 +151,8 @@ def _sources(report: v1.Report) -> Table:
 
 
 def _usual(report: v1.Report) -> list[v1.Verdict]:
-    """Whether to summarize sources that need a pin: if they are many and nobody requested them by
-    name, because on every machine they need one.
+    """Return the sources that need a pin if they are many, and none was requested by name: on every
+    machine they need one.
     """
     found = [verdict for verdict in report.verdicts if verdict.verdict == "needs-pin"]
     return found if len(found) > _MOST_USUAL and not report.options.get("only") else []
@@ -160,9 +160,9 @@ def _usual(report: v1.Report) -> list[v1.Verdict]:
 
 def _in_one_row(report: v1.Report, usual: Sequence[v1.Verdict]) -> Row:
     """Return all of them in one row of a terminal that shows no evidence."""
-    held = sum(in_recipe(report, verdict) for verdict in usual)
-    others = len(usual) - held
-    by = [f"{held} pinned by the recipe"] if held else []
+    pinned = sum(in_recipe(report, verdict) for verdict in usual)
+    others = len(usual) - pinned
+    by = [f"{pinned} pinned by the recipe"] if pinned else []
     by += [f"{others} by others"] if others else []
     name = Text(number(len(usual), "source"))
     return Row((name, Verdict("needs-pin"), ", ".join(by), Text("-v lists them", "quiet")))

@@ -94,13 +94,13 @@ def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
     for setting in settings:
         if setting.groups:
             models.setdefault(setting.groups, []).append(short(setting.model))
-    disagree = [
+    differing = [
         f"{', '.join(names)}: {f' {unlike} '.join(' = '.join(group) for group in groups)}"
         for groups, names in models.items()
         if len(groups) > 1
     ]
     matching = [name for groups, names in models.items() if len(groups) == 1 for name in names]
-    return [*disagree, f"all match on {', '.join(matching)}"] if matching else disagree
+    return [*differing, f"all match on {', '.join(matching)}"] if matching else differing
 
 
 def describe_divergence(divergence: v1.Divergence) -> str:
@@ -139,7 +139,7 @@ _ORIGIN = {
 
 
 def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
-    """The operation at which replays of the step differ, or only its layer, and what was
+    """Return the operation at which replays of the step differ, or only its layer, and what was
     observed.
     """
     if pinpoint.failed:

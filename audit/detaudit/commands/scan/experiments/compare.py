@@ -123,7 +123,7 @@ def _grouped(
 def _same(
     plan: Compare, a: Finished | None, b: Finished | None
 ) -> Match | Divergence | Incomparable:
-    """Whether two settings gave the same bits.
+    """Compare the bits of two settings.
 
     Two procedures (resumed or not) need not have the same steps, and under XLA fewer observations
     are made: in these cases their final values are compared.
@@ -161,14 +161,14 @@ def judge(source: Source, observed: list[Grouped]) -> Verdict:
     problems += [model.problem for model in observed if model.problem]
     if not usable and unavailable and not problems:
         return replace(base, verdict=SKIPPED, reason=unavailable[0])
-    disagreeing = [model for model in observed if len(model.groups) > 1 and model.divergence]
-    if disagreeing:
-        first = disagreeing[0]
+    varying = [model for model in observed if len(model.groups) > 1 and model.divergence]
+    if varying:
+        first = varying[0]
         return replace(
             base,
             verdict=VARIES,
             divergence=first.divergence,
-            reason=_which(disagreeing, problems + unavailable),
+            reason=_which(varying, problems + unavailable),
         )
     if problems or not usable:
         return replace(
@@ -193,10 +193,10 @@ def judge(source: Source, observed: list[Grouped]) -> Verdict:
     )
 
 
-def _which(disagreeing: list[Grouped], problems: list[str]) -> str:
-    first = disagreeing[0]
+def _which(varying: list[Grouped], problems: list[str]) -> str:
+    first = varying[0]
     groups = " / ".join(" = ".join(group) for group in first.groups)
-    models = ", ".join(model.model.removeprefix("source:") for model in disagreeing)
+    models = ", ".join(model.model.removeprefix("source:") for model in varying)
     return f"each setting gives the same bits every time, but settings differ on {models}: {groups}{_untried(problems)}"
 
 

@@ -96,8 +96,8 @@ def _rate(observed: Observed) -> float:
 
 
 def _rare(plan: Unpin, observed: Observed) -> bool:
-    """Runs differed, but not often enough to distinguish a pin from chance: more pairs may do
-    so.
+    """Whether runs differed, but not often enough to distinguish a pin from chance: more pairs may
+    do so.
     """
     if not observed.unpinned.differing or any(
         _works(plan, observed.unpinned, pinned) for _, pinned in observed.pinned
