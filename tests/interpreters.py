@@ -30,8 +30,8 @@ def interpreter(version: str) -> str | None:
 
 
 def with_backend(backend: str) -> str:
-    """The interpreter that ``_DETAUDIT_BACKEND_PYTHON`` names, or this one; skips where the backend
-    is not there.
+    """The interpreter that ``_DETAUDIT_BACKEND_PYTHON`` names, or this one; skips if the backend is
+    not installed.
     """
     python = os.environ.get(f"_DETAUDIT_{backend.upper()}_PYTHON", sys.executable)
     if python == sys.executable and importlib.util.find_spec(backend) is None:

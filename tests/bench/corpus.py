@@ -1,10 +1,9 @@
 """The corpus under ``tests/corpus``, audited and scored: ``python -m tests.bench.corpus [GROUP ...]
 [--out FILE]``.
 
-Resumable: what stands in the file is not run again. A case is right where the causes named are
-those that were planted, no more and no fewer; a line is right where one of the sites is among the
-lines that a user would accept. ``--table`` prints what the file holds as a table for
-docs/explanation/corpus.md.
+Resumable: what is in the file is not run again. A case is right if the named causes are exactly the
+planted ones; a line is right if one of the call sites is among the lines that a user would accept.
+``--table`` prints the file's contents as a table for docs/explanation/corpus.md.
 """
 
 import argparse

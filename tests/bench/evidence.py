@@ -1,9 +1,9 @@
 """What `detaudit run` says of programs whose causes are known, by simulation: ``python -m
 tests.bench.evidence``.
 
-The real investigation is driven; only the runs are made up. A program differs because of one
-planted source, at a rate, which that source's pin holds; or at a hidden rate that no pin holds.
-Counted is what the audits accuse. Seeded: the same call gives the same figures.
+It drives the real investigation; only the runs are simulated. A program differs because of one
+planted source, at a rate, unless that source is pinned; or at a hidden rate that no pin fixes. The
+result counts the sources that the audits name. Seeded: the same call gives the same figures.
 """
 
 import argparse
@@ -98,7 +98,7 @@ class Simulation:
 
 
 def planted(pin: str, rate: float) -> Behaviour:
-    """Pairs of runs differ at this rate, unless the pin is held, or the program is fixed."""
+    """Pairs of runs differ at this rate, unless the source is pinned, or the program is fixed."""
 
     def behave(trial: Trial, numbers: random.Random) -> float:
         fixed = trial.condition.orders.version.startswith("fix")

@@ -29,8 +29,8 @@ def table(done: Sequence[dict[str, Any]], everything: Sequence[Any]) -> str:
 
 
 def found(one: dict[str, Any]) -> bool:
-    """The planted source was named, or, where runs agree on one machine, told as what the result
-    rests on.
+    """The planted source was named, or, if runs match on one machine, reported as a setting that
+    the result depends on.
     """
     return one["source"] in (one["found"] if one["planted"] else one["rests"])
 

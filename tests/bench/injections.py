@@ -3,11 +3,11 @@
 ``python -m tests.bench.injections [--only PATTERN ...] [--shard I/N] [--sample N --seed S] [--out
 FILE]``
 
-As FLiT does for compilers: faults are planted one at a time where there was none, so what is named
-can be held against what is known. Resumable: what stands in the file is not run again. The order is
-a fixed pseudo-random one, so a part of the study is a sample of it. ``--list`` prints the
-injections, ``--table`` what the file holds, and ``--check`` runs each injected script twice by
-itself, without detaudit, and says which do not part.
+Like FLiT for compilers: faults are planted one at a time in fault-free scripts, so the named
+sources can be compared with the known ones. Resumable: what is in the file is not run again. The
+order is a fixed pseudo-random one, so a part of the study is a sample of it. ``--list`` prints the
+injections, ``--table`` the file's contents, and ``--check`` runs each injected script twice by
+itself, without detaudit, and says whose runs do not differ.
 """
 
 import argparse
@@ -285,7 +285,7 @@ def study(chosen: list[Injection], done: list[dict], out: Path) -> None:
 
 
 def scored(one: Injection, **choices: Any) -> dict[str, Any]:
-    """An audit of the injected script, in a folder that is thrown away, held against what was
+    """Audit the injected script in a temporary folder, and compare the result with what was
     planted.
     """
     began = time.monotonic()
@@ -308,8 +308,8 @@ def scored(one: Injection, **choices: Any) -> dict[str, Any]:
 
 
 def check(chosen: list[Injection]) -> int:
-    """Run each twice by itself: it must part; or, where it only rests on an order, agree until that
-    is another.
+    """Run each script twice by itself: its runs must differ; or, if it only depends on an order,
+    match until that order changes.
     """
     wrong = 0
     for one in chosen:

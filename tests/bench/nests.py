@@ -125,7 +125,7 @@ def _against_fresh(
 
 
 def _pinned(condition: Condition) -> bool:
-    """Whether every generator and every race of the condition is held."""
+    """Whether every generator and every race of the condition is pinned."""
     return (
         not condition.unpinned
         and "keras-seed" in condition.pins

@@ -1,9 +1,9 @@
 """What is injected into clean scripts, as users write it: data for ``tests.bench.injections``.
 
-A family is one way for a source to get loose. Each of its variants is written in terms of the
-arrays of a place: ``$x`` is one, ``$both`` is it with its companion, ``$taken`` both of them in the
-order ``order``. ``#!`` in a line marks it as one that a user would accept as the place; it is taken
-away.
+A family is one way in which a source becomes unpinned. Each of its variants is written in terms of
+the arrays of a place: ``$x`` is one, ``$both`` is it with its companion, ``$taken`` both of them in
+the order ``order``. ``#!`` in a line marks it as one that a user would accept as the place; it is
+taken away.
 
 A source is named as the docstrings under ``sources/`` have it: whatever holds it from outside is
 its owner. ``np.random.seed()`` and ``RandomState()`` ask the operating system by way of NumPy, so
@@ -39,11 +39,11 @@ class Family(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """A change that fits one script only: texts that stand there once, and what a user might have
+    """A change that fits one script only: texts that occur there once, and what a user might have
     written instead.
 
-    ``also`` are lines of other files that a user would accept, each told by a text that stands in
-    it alone.
+    ``also`` are lines of other files that a user would accept, each identified by a text that
+    occurs only in it.
     """
 
     name: str

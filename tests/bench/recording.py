@@ -1,10 +1,9 @@
-"""What watching costs: ``python -m tests.bench.recording [--turns N] [--batch N]``.
+"""Measures what recording costs: ``python -m tests.bench.recording [--turns N] [--batch N]``.
 
-One script trains a network of 6.3 million weights, again and again in one process: with the
-watching switched off and on by turns, for two processes do not run equally fast on a shared
-machine. Compared are the times of neighbours. Every weight is fingerprinted in every step, the
-optimizer's state as it is by default. The figure for a guest that has only hashlib is printed
-beside that with xxhash.
+One script trains a network of 6.3 million weights, again and again in one process: with recording
+off and on by turns, because two processes do not run equally fast on a shared machine. The times of
+neighbors are compared. Every weight is fingerprinted in every step, the optimizer's state as it is
+by default. The figure for a guest that has only hashlib is printed beside that with xxhash.
 """
 
 import argparse
@@ -79,7 +78,7 @@ def main() -> int:
 
 
 def steps_of(script: Path, fingerprint: str) -> list[tuple[float, float]]:
-    """Seconds a step, unwatched and watched, of every turn."""
+    """Return the seconds per step, unrecorded and recorded, of every turn."""
     found = program.find(script.name, False, (), script.parent)
     with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as control:
         runner = Runner(

@@ -1,5 +1,5 @@
-"""What it costs to watch every operation of an eager step: the ratio of step times, watched to not,
-by turns.
+"""Measures what it costs to record every operation of an eager step: the ratio of step times,
+recorded to unrecorded, by turns.
 
 ``python -m tests.bench.replays``
 """

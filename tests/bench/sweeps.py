@@ -1,9 +1,9 @@
-"""Twenty sweeps over every operation: is the race found each time, and is anything accused that is
-not seen again?
+"""Twenty sweeps over every operation: is the race found each time, and is any operation reported
+that does not differ again?
 
 ``python -m tests.bench.sweeps [--sweeps N] [--op NAME ...] [--out FILE]``
 
-Resumable: a line of JSON for each sweep that is done. ``--table`` prints what the file holds.
+Resumable: a line of JSON for each sweep that is done. ``--table`` prints the file's contents.
 """
 
 import argparse

@@ -161,7 +161,7 @@ def run(environment: Environment, python: str, seeds: tuple[str, ...], folder: P
 
 
 def digits(printed: float, now: float) -> float:
-    """How many significant digits agree; 17 where every bit does."""
+    """Return how many significant digits are equal; 17 if all bits are."""
     return 17.0 if printed == now else max(0.0, -math.log10(abs(printed - now) / abs(printed)))
 
 

@@ -1,5 +1,5 @@
-"""What stands beside a training is told as what it is; the training, and the arrays that are saved,
-are judged.
+"""Observations beside a training are reported as such; the training, and the saved arrays, are
+judged.
 """
 
 import os

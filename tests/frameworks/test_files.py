@@ -1,4 +1,4 @@
-"""Files that a framework opens in C++ are seen as those that Python opens."""
+"""Files that a framework opens in C++ are recorded like those that Python opens."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
-"""Functions that TensorFlow compiles for a script, in every way to call them: each step is seen,
-and only steps are.
+"""Functions that TensorFlow compiles for a script, in every way to call them: all steps are
+recorded, and nothing else.
 """
 
 import subprocess
@@ -122,7 +122,7 @@ def test_each_step_of_a_function_is_observed_with_the_weights_of_its_own_model(p
 
 
 def followed(imported, folder, **where):
-    """The script prints what it does without us, and its steps are seen (``where``: the
+    """The script prints the same as without us, and its steps are recorded (``where``: the
     interpreter, the backend).
     """
     script = folder / "work" / "train.py"

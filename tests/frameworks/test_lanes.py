@@ -1,8 +1,8 @@
-"""Each backend's own fingerprints agree with those of the host, and a watched training keeps its
+"""Each backend's own fingerprints match those of the host, and a recorded training keeps its
 meaning with them.
 
-No GPU is needed: what is computed on a card is computed here by the same operations on the CPU.
-Torch and JAX are tried where they are installed beside the tests, or in the interpreter that
+No GPU is needed: what a card computes is computed here by the same operations on the CPU. Torch and
+JAX are tried if they are installed beside the tests, or in the interpreter that
 ``_DETAUDIT_TORCH_PYTHON`` or ``_DETAUDIT_JAX_PYTHON`` names.
 """
 
@@ -123,8 +123,8 @@ def cells(run):
 
 
 def test_a_training_that_is_fingerprinted_on_its_card(python, tmp_path):
-    """Equal runs agree, others part; weights that stand still are noticed; the weights at the end
-    are the same bits.
+    """Equal runs match, others differ; weights that do not change are noticed; the final weights
+    have the same bits.
     """
     backend, interpreter = python
     one, again = train(tmp_path, backend, interpreter, "1", "0.01")

@@ -1,5 +1,5 @@
-"""Observing changes nothing: a watched training ends on the very bits of a bare one, on every tiny
-model.
+"""Recording changes nothing: a recorded training ends on the same bits as an unrecorded one, on
+every tiny model.
 """
 
 from dataclasses import replace
@@ -28,7 +28,7 @@ def ask(trials):
 
 @pytest.fixture(scope="module")
 def trained(make_runner):  # noqa: F811
-    """Every model in every way, watched and bare, the two in different nests."""
+    """Every model in every way, recorded and unrecorded, the two in different nests."""
     conditions = {
         (model, way, record): replace(base_condition(), model=model)
         .with_settings(settings)

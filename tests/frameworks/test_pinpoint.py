@@ -1,4 +1,4 @@
-"""From the step at which runs part to the operation: what was planted is named, and a replay
+"""From the step at which runs differ to the operation: the planted one is named, and a replay
 changes nothing.
 
 Each layer is trained in four ways: by ``fit``, compiled and eagerly, in a ``tf.function`` and in a

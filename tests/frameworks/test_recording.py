@@ -1,5 +1,5 @@
-"""A watched script does what it does without us, however strange its input, and every step of it is
-seen.
+"""A recorded script behaves as without us, however unusual its input, and every step of it is
+recorded.
 """
 
 import os

@@ -366,7 +366,7 @@ def test_steps_are_observed_however_a_script_compiles_them(tmp_path, written):
 
 
 def test_a_whole_training_in_one_call_is_observed_to_move(tmp_path):
-    """One step is all that is seen of it: its state is compared with the one that went in."""
+    """Only one step is observed: its state is compared with its input state."""
     python = with_backend("jax")
     script = tmp_path / "train.py"
     for number, loop in enumerate(("jax.lax.scan", "unfollowed")):

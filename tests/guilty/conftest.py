@@ -1,5 +1,5 @@
-"""Guilty tests run the real experiments of a scan on the installed framework, planted faults among
-them.
+"""These tests run the real experiments of a scan on the installed framework, with planted faults
+among them.
 """
 
 import json

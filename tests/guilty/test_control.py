@@ -1,4 +1,4 @@
-"""Where runs part with everything pinned, the scan says so plainly and stops attributing."""
+"""If runs differ with everything pinned, the scan says so plainly and stops attributing."""
 
 import io
 import json

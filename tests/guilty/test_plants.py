@@ -1,7 +1,7 @@
-"""A planted fault for every source: in every trial, it breaks; when loose, it needs the pin; by
+"""A planted fault for every source: in every trial, it is broken; if unpinned, it needs the pin; by
 setting, it varies.
 
-Whatever a source does by itself on this machine, its experiment must be able to see a fault where
+Whatever a source does by itself on this machine, its experiment must be able to find a fault if
 there is one.
 """
 

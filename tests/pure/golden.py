@@ -65,7 +65,7 @@ NAMES = tuple(f"{name}.{face}" for name in DOCUMENTS for face in FACES)
 
 
 def rendered(name: str) -> str:
-    """What the golden file of this name should hold."""
+    """Return the expected content of the golden file of this name."""
     document, _, face = name.partition(".")
     return FACES[face](DOCUMENTS[document])
 

@@ -98,11 +98,11 @@ def with_measures(done: Finished, **measures: Any) -> Finished:
 
 @dataclass
 class Bench:
-    """Answers an experiment's trials with traces made by hand, and remembers what it asked for.
+    """Answers an experiment's trials with hand-made traces, and remembers what it requested.
 
-    ``behave`` says what a trial does: a value that is all that its trace holds (equal values: equal
-    bits), or an Outcome where it did not complete. ``evidence`` goes into every trace, ``measures``
-    too, which may be a function of the trial; each took so many ``seconds``.
+    ``behave`` says what a trial does: it returns the only value in its trace (equal values: equal
+    bits), or an Outcome if the trial did not complete. ``evidence`` is added to every trace, and so
+    are ``measures``, which may be a function of the trial; each trial took this many ``seconds``.
     """
 
     folder: Callable[[], Path]

@@ -1,5 +1,5 @@
-"""What is told beside the verdict of a run: where a divergence came from, what was saved and
-printed, placebos.
+"""The report beside the verdict of a run: the origin of a divergence, saved and printed output,
+placebos.
 """
 
 import os
@@ -43,8 +43,8 @@ def runs(fresh_folder):
 
 
 def training(start=0.0, fit=0.0, batch=0.0, weight=0.0, loss=0.0, layer=None):
-    """A run in which Python's generator was in these states, and in which these values were
-    seen.
+    """A run in which Python's generator had these states, and in which these values were
+    recorded.
     """
     seeds = [] if layer is None else [Once("rng", "dropout/seed_generator_state", layer)]
     return [

@@ -1,4 +1,4 @@
-"""Conditions and trials as values: what a pin adds, what loosing takes away, and what makes two
+"""Conditions and trials as values: what a pin adds, what unpinning removes, and what makes two
 trials the same.
 """
 
@@ -77,8 +77,8 @@ def test_unpinning_a_source_removes_every_pin_of_it():
 
 
 def test_a_pin_that_stays_keeps_what_it_shares_with_one_that_goes():
-    """one-intra stays when race is loosed: its option must not go with that of one-thread, or it
-    holds nothing.
+    """one-intra stays when race is unpinned: its option must not go with that of one-thread, or it
+    pins nothing.
     """
     for order in (("one-thread", "one-intra"), ("one-intra", "one-thread")):
         unpinned = pinned(*order).without(["race"], KNOWN)

@@ -71,7 +71,7 @@ def found(kind: Any) -> Any:
 
 
 def texts(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """Every free string of a document, with the part and the field in which it stands."""
+    """Return every free string of a document, with the part and the field that contain it."""
     if isinstance(value, v1.Part):
         known = schema.fields(type(value))
         part = "Document" if isinstance(value, v1.Document) else type(value).__name__

@@ -51,8 +51,8 @@ def test_no_number_of_pairs_sees_what_never_differs(rate):
 def by_enumeration(
     differing_unpinned: int, unpinned: int, differing_pinned: int, pinned: int
 ) -> Fraction:
-    """Of all ways in which as many pairs part: the share with at least as many of them on the loose
-    side.
+    """Of all ways in which this many pairs differ: the share with at least this many unpinned
+    ones.
     """
     differing = differing_unpinned + differing_pinned
     ways = list(itertools.combinations(range(unpinned + pinned), differing))

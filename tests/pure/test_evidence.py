@@ -1,4 +1,4 @@
-"""No accusation and no pass from what was not seen: the matrix, the recipe's proof, the nests'
+"""No accusation and no match without observations: the matrix, the recipe's proof, the nests'
 environment.
 """
 
@@ -151,8 +151,8 @@ def climbed(fresh_folder, behave, wanted=1):
 
 
 def racing(pins, trial):
-    """As seen on TensorFlow 1.1: the seeds' pairs match, and with the hash seed pinned as well one
-    differs.
+    """As observed on TensorFlow 1.1: the seeds' pairs match, and with the hash seed pinned as well
+    one differs.
     """
     races = "hash-seed" in pins and "ordered-updates" not in pins and trial.condition.model == "mlp"
     return trial.draw if races or not pins else 0
@@ -238,7 +238,7 @@ def test_a_proof_trains_every_tiny_model_of_the_backend(backend):
 def test_the_next_recipe_is_proven_where_the_weakest_differs_as_printed(
     tmp_path, monkeypatch, fresh_folder
 ):
-    """The trials hold, recorded and few; the printed lines do not."""
+    """The few recorded trials match; the printed lines do not work."""
     work = scanning(tmp_path, {})
     work.plan = plan.choose("tensorflow1", "quick", (), (), None)
     rungs = tuple(climbed(fresh_folder, lambda pins, trial: 0 if pins else trial.draw).values())

@@ -75,7 +75,7 @@ def test_no_string_of_a_document_does_harm_in_any_format(kind, text):
 
 
 def test_a_dtype_is_nothing_but_text():
-    """Seen: it stood in Markdown as it was."""
+    """This happened: it was in Markdown unchanged."""
     found = poisoned(v1.OpsReport, HARM[0], 0)
     page = re.sub(r"^```.*?^```$", "", registry.rendered(found, "markdown"), flags=re.S | re.M)
     assert HARM[0] in found.operations[0].dtype and "<img" not in page and "@everyone" not in page

@@ -1,4 +1,4 @@
-"""The line that goes on with an interrupted audit: complete, and it can be pasted."""
+"""The line that continues an interrupted audit: complete, and ready to paste."""
 
 import shlex
 

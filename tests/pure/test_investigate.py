@@ -38,7 +38,7 @@ TOUCHED = {source.id: 1 for source in SOURCES}
 
 @pytest.fixture
 def world(tmp_path, fresh_folder):
-    """Investigate a world: ``parts`` names the pins that must be held for runs to agree."""
+    """Investigate a world: ``parts`` names the pins with which runs match."""
     (tmp_path / "train.py").write_text(SCRIPT)
     numbers = itertools.count()
 
@@ -271,8 +271,8 @@ def test_a_pair_that_matches_by_sharing_a_second_accuses_nobody_else(world):
 
 
 def test_what_differs_too_rarely_is_not_reported_as_a_cause(world):
-    """Loose runs always part; with NumPy's generator held, one run in ten still does, and no pin
-    holds that.
+    """Unpinned runs always differ; with NumPy's generator pinned, one run in ten still does, and no
+    pin fixes that.
     """
     numbers, runs = itertools.count(), itertools.count()
 
@@ -515,8 +515,8 @@ def test_data_that_the_program_does_not_make_is_no_cache(world, tmp_path):
 
 
 class Folder:
-    """A simulated program in a folder that holds ``files``: ``run`` changes the files that it is
-    given, and returns what its training ends on, or an Outcome.
+    """A simulated program in a folder that contains ``files``: ``run`` changes the files that it is
+    given, and returns the final state of its training, or an Outcome.
     """
 
     def __init__(self, run, **files):
@@ -813,7 +813,7 @@ def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
 
 
 def timed(**seconds):
-    """Measures of runs that take as many seconds more than one as the pins they hold cost."""
+    """Return the measures of runs that take longer by the seconds that their pins cost."""
     names = {name.replace("_", "-"): cost for name, cost in seconds.items()}
     return lambda trial: MEASURES._replace(
         after_import=1.0 + sum(names.get(pin, 0.0) for pin in trial.condition.pins)
@@ -821,7 +821,7 @@ def timed(**seconds):
 
 
 def either(*sets):
-    """A world in which any one of these sets of pins makes runs agree."""
+    """A world in which any one of these sets of pins makes runs match."""
     numbers = itertools.count()
     return lambda trial: (
         1.0
@@ -1053,8 +1053,8 @@ def test_a_variation_that_differs_each_time_is(world):
 def test_where_the_script_itself_does_not_repeat_no_variation_is_blamed_and_the_search_begins(
     world,
 ):
-    """Seen: a rare difference fell on the run with another clock, and the report said that the
-    result rests on it.
+    """This happened: a rare difference fell on the run with another clock, and the report said that
+    the result depends on it.
     """
     base = itertools.count(1)
 
@@ -1152,7 +1152,7 @@ def test_a_fix_runs_as_often_as_the_rate_demands_at_which_runs_differ(world):
 
 
 def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
-    """``moved`` is seen by the recorder alone."""
+    """Only the recorder observes ``moved``."""
 
     def measured(trial):
         return Measures(steps=4, moved=bool(recorded(trial)), stopped=4)
@@ -1194,7 +1194,9 @@ def test_runs_that_fail_only_side_by_side_go_on_one_at_a_time(world, parts):
 
 
 def test_pins_do_not_stop_a_script_that_fails_only_side_by_side(world):
-    """Seen: a port that two runs wanted: "pins that stop the script: clock, os-entropy, ..."."""
+    """This happened: two runs wanted the same port: "pins that stop the script: clock, os-entropy,
+    ...".
+    """
     audit, _, alone = crowded(
         world, "python-random", fails=lambda trial, beside: beside and trial.condition.pins
     )

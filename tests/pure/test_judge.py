@@ -99,8 +99,8 @@ def test_unpinned_runs_that_match_are_reported_with_what_that_excludes(bench):
 
 
 def test_the_generators_own_states_are_no_difference(bench):
-    """A trace of the bench holds its draw as the state of a generator: what training made of it is
-    judged.
+    """A trace of the bench records its draw as the state of a generator: only its effect on the
+    training is judged.
     """
     lab = bench(lambda trial: 0)
     assert lab.drive(unpin(leak(), BASE, KNOWN, 1)).verdict == REPRODUCIBLE
@@ -277,7 +277,7 @@ def test_the_model_named_is_the_one_that_differs(bench):
 
 
 def differ_in(*numbers: int):
-    """Loose pairs of these numbers part, pinned ones never."""
+    """Unpinned pairs of these numbers differ, pinned ones never."""
     return lambda trial: trial.draw if not pinned(trial) and number(trial) in numbers else 0
 
 
@@ -554,7 +554,7 @@ def test_settings_that_were_not_exercised_are_skipped(bench, evidence):
 
 
 def test_what_could_not_be_tried_is_reported_where_the_rest_was_not_exercised(bench):
-    """A compiler that is missing: the settings without it agree, and none of them is what the
+    """A compiler that is missing: the settings without it match, and none of them is what the
     source is about.
     """
     lab = bench(lambda trial: ABSENT if value(trial) == "three" else 0)
@@ -576,8 +576,8 @@ def test_one_setting_alone_says_nothing(bench):
 
 
 def test_a_setting_in_another_environment_is_in_no_group(bench):
-    """Each setting repeats itself, but the facts of "three" are others: nothing is said about its
-    bits.
+    """Runs match within each setting, but the facts of "three" are different: nothing is said about
+    its bits.
     """
     lab = bench(
         lambda trial: value(trial), facts=lambda trial: {**FACTS, "cpus": value(trial) == "three"}

@@ -1,6 +1,4 @@
-"""Fingerprints that are computed on a card, by the function that every backend's must agree
-with.
-"""
+"""Fingerprints that are computed on a card, by the function that every backend's must match."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
-"""What is known of a machine, from files made by hand; that what cannot be read is told and costs
-nothing else.
+"""Facts about a machine, from hand-made files; unreadable ones are reported and affect no
+others.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What is told while an audit runs: names of files stand in it, whatever their characters."""
+"""The messages while an audit runs: they contain names of files, with any characters."""
 
 from io import StringIO
 

@@ -489,8 +489,8 @@ def test_the_layers_are_a_table_in_markdown():
 
 
 def noted(folder, by_replay, operation="Sub", python=True, replay_matches_step=None):
-    """A process that replayed a step three times; ``by_replay`` is what it saw where the replays
-    parted.
+    """A process that replayed a step three times; ``by_replay`` is what it observed at the place
+    where the replays differ.
     """
     operation = (
         {
@@ -572,7 +572,7 @@ def test_replays_that_are_not_the_step_are_no_match(fresh_folder, by_replay, sai
 
 
 def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
-    """An embedding whose step is a race, replayed: no more is said than what was seen."""
+    """An embedding whose step is a race, replayed: nothing is reported that was not observed."""
     found = pinpoint.judged(
         [noted(fresh_folder(), [], replay_matches_step=False) for _ in range(2)]
     )
@@ -645,7 +645,7 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_observed():
     ],
 )
 def test_ways_to_run_a_step_end_on_other_bits_only_where_neither_differs(ends, others, same):
-    """A race with many results shares none of them with another ten replays, by luck alone."""
+    """A race with many results may by chance share none of them with another ten replays."""
     assert step.same_ends(ends, others) is same
 
 

@@ -25,7 +25,7 @@ REPORTS = ("report.json", "report.md", "report.xml")
 
 @pytest.fixture
 def command(tmp_path, monkeypatch):
-    """``detaudit run`` with every file asked for, of an audit whose fix holds secrets."""
+    """``detaudit run`` with every file requested, for an audit whose fix contains secrets."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DB_PASSWORD", SECRET)
     (tmp_path / "train.py").write_text("import keras\n")

@@ -256,7 +256,9 @@ def test_junit_of_a_scan_without_control_is_an_error():
 @pytest.mark.parametrize("width", [20, 30, 40])
 @pytest.mark.parametrize("name", golden.DOCUMENTS)
 def test_a_narrow_terminal_breaks_long_words_and_takes_nothing_away(name, width):
-    """Seen: the name of an operation, and the file for --resume, ended in dots at 40 columns."""
+    """This happened: the name of an operation, and the file for --resume, ended in dots at 40
+    columns.
+    """
     found = golden.DOCUMENTS[name]
     wide = golden.on_terminal(found, 1000).count("\u2026")
     assert golden.on_terminal(found, width).count("\u2026") == wide

@@ -1,4 +1,4 @@
-"""A report is somebody else's file: whatever it holds, the answer is a report or one clear
+"""A report may be anybody's file: whatever it contains, the result is a report or one clear
 sentence.
 """
 

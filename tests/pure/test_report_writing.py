@@ -1,4 +1,6 @@
-"""A report is written whole or not at all, and an unwritable place is told in one sentence."""
+"""A report is written completely or not at all, and an unwritable place is reported in one
+sentence.
+"""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""The faces of a run's report: whole, and harmless whatever a document holds."""
+"""The formats of a run's report: complete, and harmless whatever a document contains."""
 
 import json
 import re

@@ -21,7 +21,7 @@ def run(search):
 
 
 def oracle(sufficient, asked):
-    """Runs agree where the pins hold one of the sufficient sets."""
+    """Runs match if the pins include one of the sufficient sets."""
 
     def matches(pins):
         asked.append(pins)

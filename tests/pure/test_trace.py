@@ -343,7 +343,7 @@ def test_the_document_tells_what_the_writer_noted(fresh_folder):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
 def test_a_trace_that_was_read_keeps_no_file_open(fresh_folder):
-    """A scan holds hundreds of traces at a time; a usual limit is 1024 open files."""
+    """A scan has hundreds of open traces at a time; a usual limit is 1024 open files."""
     folder = fresh_folder()
     written(folder, [Once("init", "w", 1.0), Step(0, (("loss", "loss", 1.0),))])
     before = len(os.listdir("/proc/self/fd"))

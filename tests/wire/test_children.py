@@ -1,6 +1,4 @@
-"""What a child may do to us: none of it may hang the audit, hide a failure or pass for an
-agreement.
-"""
+"""What a child may do to us: nothing may hang the audit, hide a failure or pass for a match."""
 
 import os
 import time

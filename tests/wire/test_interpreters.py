@@ -1,4 +1,4 @@
-"""What the interpreter under test may be: each unusable one is told in one sentence, with what to
+"""Unusual interpreters under test: each unusable one is reported in one sentence, with what to
 do.
 """
 
@@ -166,7 +166,7 @@ def test_the_tools_own_packages_are_not_on_the_path(tmp_path, bare):
 
 
 def test_another_detaudit_that_is_installed_there_is_not_asked(tmp_path, bare):
-    """Seen: its guest answered in place of ours, and the interpreter was called broken."""
+    """This happened: its guest answered in place of ours, and the interpreter was called broken."""
     package = tmp_path / "site" / "detaudit_probes"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise ImportError('of another version')")
@@ -176,7 +176,7 @@ def test_another_detaudit_that_is_installed_there_is_not_asked(tmp_path, bare):
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH is younger")
 def test_a_safe_path_takes_nothing_away(tmp_path, bare):
-    """Seen: the first folder of PYTHONPATH was taken for that of the program."""
+    """This happened: the first folder of PYTHONPATH was treated as the program's."""
     planted_first = tmp_path / "first"
     (planted_first / "numpy").mkdir(parents=True)
     (planted_first / "numpy" / "__init__.py").write_text("raise ImportError('met')")

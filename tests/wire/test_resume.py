@@ -84,7 +84,7 @@ def audit(emit, resume=None, seed=1, command="ops", where=PROBES, most=None):
 
 
 def reported(audited) -> list[tuple]:
-    """What two audits must agree on of their trials."""
+    """What must be equal in the trials of two audits."""
     return [(one.number, one.trial.key(), one.outcome.kind) for one in audited.trials]
 
 
@@ -233,7 +233,7 @@ def test_an_audit_that_its_budget_cuts_saves_nothing(temporary):
 
 
 def test_a_file_that_does_not_end_is_refused(monkeypatch):
-    """Seen: it was read until memory ran out."""
+    """This happened: it was read until memory ran out."""
     monkeypatch.setattr(saving, "LARGEST", 1000)
     with pytest.raises(UsageError, match="too large"):
         audit(Following(), "/dev/zero")
@@ -449,7 +449,7 @@ def interrupted(trial):
 
 
 def test_a_first_run_is_not_made_again_where_it_would_find_what_it_made(tmp_path, kind):
-    """It would not be seen that other runs read what a run had made."""
+    """Nothing would show that other runs read what a run had created."""
     folder, outside = tmp_path / "project", tmp_path / "features.npy"
     folder.mkdir()
     (folder / "train.py").write_text(f"open({str(outside)!r}, 'w').write('1')")

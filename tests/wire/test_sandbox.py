@@ -170,7 +170,7 @@ KEEPS = """
 
 
 def test_a_run_can_begin_from_what_one_that_did_not_find_some_files_has_left(audited, tmp_path):
-    """A folder that was taken away is not there again; the state of before is no longer kept."""
+    """A folder that was removed does not come back; the previous state is no longer kept."""
     folder = tmp_path / "project"
     (folder / "tuning").mkdir(parents=True)
     for name in ("tuning/best.json", "tuning/old.json", "data.csv"):

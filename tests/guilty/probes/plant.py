@@ -1,4 +1,4 @@
-"""Guilty on demand: a bit flipped in the live weights of a training, under the condition that
+"""A fault on demand: a bit is flipped in the live weights of a training, under the condition that
 ``plant.json`` names.
 
 Loaded in a guest as a third party's file. The flip is made in the live variable, after the update
@@ -60,8 +60,8 @@ def place(step):
 
 
 def variables_of_settings():
-    """What a setting may set. The rest of the environment holds folders of this very run: a place
-    would be luck.
+    """The variables that a setting may set. The rest of the environment contains folders of this
+    run, so a place derived from them would be random.
     """
     settings = [
         setting
