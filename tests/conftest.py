@@ -16,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# Nothing depends on wall time or on luck: no deadline, and the same examples every time.
+# Nothing depends on wall time or on chance: no deadline, and the same examples every time.
 settings.register_profile(
     "detaudit",
     deadline=None,

@@ -52,14 +52,14 @@ def _figures(mine: Sequence[dict[str, Any]]) -> str:
 def _totals(done: Sequence[dict[str, Any]]) -> list[str]:
     hits, named = [one for one in done if found(one)], sum(len(one["found"]) for one in done)
     causes = [one for one in hits if one["planted"]]
-    told = [one for one in causes if one["source"] in one["sited"]]
+    reported = [one for one in causes if one["source"] in one["sited"]]
     lines = sum(all(one["lines"].values()) for one in causes)
     states = len({one["product"] for one in done})
     return [
         f"- precision: {len(causes)} of {named} causes named were planted",
         f"- recall: {len(hits)} of {len(done)} planted sources were found",
         f"- line: right for {lines} of the {len(causes)} causes found; "
-        f"for {len(causes) - len(told)} no line was reported",
+        f"for {len(causes) - len(reported)} no line was reported",
         f"- fix: verified for {sum(one['fixed'] for one in causes)} of {len(causes)}",
         f"- these results are those of {states} state{'s' if states > 1 else ''} of detaudit",
     ]

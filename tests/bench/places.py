@@ -177,7 +177,7 @@ PLACES = (
         seeded_by=SET_ALL,
         fit="model.fit(ds, epochs=4, verbose=2)",
         draws={"numpy-legacy": ("tokens = np.random.randint(",)},
-        # Op determinism holds both orders, and raises where a random operation has no seed.
+        # Op determinism pins both orders, and raises if a random operation has no seed.
         without=("tfdata-order", "tfdata-random-map", "tensorflow-seed", "tfdata-shuffle"),
     ),
     Place(

@@ -2,11 +2,11 @@
 
 A family is one way in which a source becomes unpinned. Each of its variants is written in terms of
 the arrays of a place: ``$x`` is one, ``$both`` is it with its companion, ``$taken`` both of them in
-the order ``order``. ``#!`` in a line marks it as one that a user would accept as the place; it is
-taken away.
+the order ``order``. ``#!`` in a line marks it as one that a user would accept as the place; the
+mark is removed.
 
-A source is named as the docstrings under ``sources/`` have it: whatever holds it from outside is
-its owner. ``np.random.seed()`` and ``RandomState()`` ask the operating system by way of NumPy, so
+A source is named as in the docstrings under ``sources/``: it is the one whose pin fixes it from
+outside. ``np.random.seed()`` and ``RandomState()`` ask the operating system by way of NumPy, so
 they are ``numpy-generator``'s; ``Dataset.shuffle`` without a seed is TensorFlow's global seed's;
 Keras' global generator takes its seed from Python's.
 """

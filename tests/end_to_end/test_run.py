@@ -33,8 +33,10 @@ def run_here(tmp_path, detaudit):
         else:
             shutil.copytree(CORPUS / what, folder)
         report = tmp_path / "run.json"
-        price = () if "--cost" in options else ("--no-cost",)
-        ran = detaudit("run", "--json", str(report), *price, *options, str(folder / "train.py"))
+        cost_options = () if "--cost" in options else ("--no-cost",)
+        ran = detaudit(
+            "run", "--json", str(report), *cost_options, *options, str(folder / "train.py")
+        )
         return ran, json.loads(report.read_text()) if report.exists() else {}, folder
 
     return run
@@ -56,9 +58,9 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert ran.code == 1, ran.err
     assert "Traceback" not in ran.err
     assert ran.err.startswith("Running work/train.py 15 times if its runs match, and up to about")
-    told = " ".join(ran.err.split())
-    assert re.search(r"One run takes .+ if runs match, up to .+ if they differ", told)
-    assert told.index("Two runs differ, first at init") < told.index(
+    message = " ".join(ran.err.split())
+    assert re.search(r"One run takes .+ if runs match, up to .+ if they differ", message)
+    assert message.index("Two runs differ, first at init") < message.index(
         "Searching for the pins that are needed"
     )
     assert "is written in every run." in " ".join(ran.err.split())
@@ -89,7 +91,7 @@ def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_he
     ran, report, _ = run_here("frozen/shapes_cnn_clean", "--pairs", "1")
     assert ran.code == 0, ran.err + ran.out
     assert (report["reproducible"], report["causes"]) == (True, [])
-    # One pair was asked for; where a variation differs, more are made to tell that from luck.
+    # One pair was requested; if a variation differs, more are run to exclude chance.
     assert (
         report["repeats"]["matching"] >= 1 == report["unrecorded"]["matching"]
         and report["repeats"]["differing"] == 0

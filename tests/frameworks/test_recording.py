@@ -18,7 +18,7 @@ from tests.frameworks.test_observer import ask
 
 pytestmark = pytest.mark.framework
 
-#: (what it is, how many steps are to be seen); each part prints what it ends on.
+#: (what it is, the expected number of recorded steps); each part prints its final values.
 SCRIPT = """
 import collections, hashlib, io, os
 import keras, numpy as np, tensorflow as tf

@@ -157,8 +157,8 @@ def test_every_step_is_observed_and_nothing_is_changed(tmp_path, backend, way):
     assert still.trace.measures.steps == 8 and not still.trace.measures.moved
 
 
-#: What stands in the place of the training above: how it is written, and how many steps are to be
-#: seen in it.
+#: Replacements of the training above: how it is written, and the expected number of recorded
+#: steps.
 WRITTEN = {
     "a name taken from JAX before Keras is imported": ("train = early(step)", 8),
     "gradients of what is jitted": (

@@ -255,7 +255,7 @@ def run(part: Part, left: float, work: Path) -> Result:
     report, log = work / f"{part.name}.json", work / f"{part.name}.log"
     words = {"{budget}": f"{0.9 * allowed:.0f}", "{report}": str(report)}
     command = [words.get(argument, argument) for argument in part.command]
-    # JAX takes three quarters of a card for one process, if it is not told to share.
+    # By default JAX reserves three quarters of a card for one process.
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     if part.backend is not None:
         environment["KERAS_BACKEND"] = part.backend
@@ -309,7 +309,7 @@ def wait(process: subprocess.Popen, seconds: float) -> str:
         return f"killed after {seconds + GRACE:.0f} s"
 
 
-# What was seen ------------------------------------------------------------------------------------
+# Observations -------------------------------------------------------------------------------------
 
 
 def summarize(part: Part, report: Path, log: Path) -> list[str]:

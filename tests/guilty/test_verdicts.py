@@ -30,7 +30,7 @@ DIFFER = {
     "augmentation": "forward",
     "sparse-update": "update",
 }
-#: Sources whose settings give other bits on any CPU, each repeating itself.
+#: Sources whose settings give different bits on any CPU, the same ones every time.
 VARY = ("intra-op-threads", "onednn", "xla", "eager", "precision", "op-determinism", "resume")
 NEEDS_MORE_INSTRUCTIONS = ("instruction-set",)
 NO_GPU = ("cpu-or-gpu", "cudnn", "tf32", "gpu-kernels", "gpu-to-gpu")

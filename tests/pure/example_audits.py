@@ -82,7 +82,7 @@ _PINS = {
     "third-party": _pin("third-party:scikit-learn", "model = KMeans(random_state={seed})"),
 }
 
-#: id, family, verdict, pin, model, pairs a side, and what differs first (stage, step, name).
+#: id, family, verdict, pin, model, pairs per condition, and what differs first (stage, step, name).
 _ROWS = (
     (
         "python-random",

@@ -1,7 +1,8 @@
-"""Phrases that no text of detaudit has any more: the old vocabulary, and what nobody would say.
+"""Retired phrases: the old vocabulary, and what no engineer would say.
 
-One list for the declarations, the pages, the golden files and every string of the engine. A text is
-searched with its white space collapsed (``found``), so a phrase may be wrapped.
+One list for the declarations, the pages, the golden files, and the strings, docstrings and comments
+of the engine and the guest. A text is searched with its white space collapsed, so a phrase may be
+wrapped.
 """
 
 import re
@@ -33,7 +34,29 @@ RETIRED = re.compile(
 )
 
 
+#: Words that docstrings and comments had only in their old meaning; messages may need some of them.
+PROSE = re.compile(
+    r"\b(?:parted|partings?|agree(?:s|d|ing|ments?)?|loose[nd]?|loosing|born|mend(?:s|ed|ing)?)\b"
+    r"|\b(?:bare|guilty|watched|watching|held|told|luck|prices?)\b"
+    r"|\b(?:seen to|thrown away|for want of)\b",
+    re.IGNORECASE,
+)
+
+
 def found(text: str) -> list[str]:
-    """Each retired phrase of the text, with some words around it."""
+    """Return each retired phrase of the text, with some words around it."""
+    return _found(text, RETIRED)
+
+
+def found_in_prose(text: str) -> list[str]:
+    """Return each retired phrase of a docstring or comment, with some words around it."""
+    return _found(text, RETIRED, PROSE)
+
+
+def _found(text: str, *patterns: re.Pattern[str]) -> list[str]:
     line = " ".join(text.split())
-    return [line[max(0, one.start() - 30) : one.end() + 10] for one in RETIRED.finditer(line)]
+    return [
+        line[max(0, phrase.start() - 30) : phrase.end() + 10]
+        for pattern in patterns
+        for phrase in pattern.finditer(line)
+    ]

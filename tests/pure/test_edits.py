@@ -114,7 +114,7 @@ def test_an_argument_is_added_set_and_taken_away():
         "default_rng(None)",
         "default_rng(seed)",
         "default_rng(seed=given)",
-    ):  # seen to draw: it was None
+    ):  # observed to draw: it was None
         new = call.replace("None", "7").replace("(seed)", "(7)").replace("given", "7")
         assert (
             edits.apply(f"r = {call}", Edit("add", calls=("default_rng",), form="{seed}"), (1,), 7)

@@ -109,9 +109,9 @@ def test_every_source_is_one_row_in_a_pipe_and_whole_at_80_columns():
 
 
 def test_what_is_known_of_the_machine_is_one_fact_a_row_in_a_pipe():
-    told, document = piped("machine"), json.loads(piped("machine", "--json"))
+    output, document = piped("machine"), json.loads(piped("machine", "--json"))
     flags = " ".join(document["machine"]["processor"]["flags"])
-    assert flags and any(line.endswith(flags) for line in told.splitlines())
+    assert flags and any(line.endswith(flags) for line in output.splitlines())
 
 
 def test_each_has_json():
@@ -125,9 +125,9 @@ def test_each_has_json():
 
 
 def test_a_saved_report_is_whole_in_a_pipe():
-    told = piped("report", "tests/golden/report-full.json")
+    output = piped("report", "tests/golden/report-full.json")
     document = json.loads(Path("tests/golden/report-full.json").read_text())
-    lines = told.splitlines()
+    lines = output.splitlines()
     assert all(line in lines for line in document["recipe"]["lines"] if len(line) < 80)
     assert not any(line.endswith(" ") for line in lines)
 

@@ -371,14 +371,14 @@ def test_throttling_that_began_is_reported_and_idling_is_not():
 
 
 def test_throttling_between_the_snapshots_is_reported_by_its_time():
-    def held(nanoseconds):
+    def lowered(nanoseconds):
         return Nvml(
             nvmlDeviceGetViolationStatus=lambda card, kind: types.SimpleNamespace(
                 violationTime=nanoseconds if kind == 1 else 9
             )
         )
 
-    assert changed(held(1_000_000), held(251_000_000)) == [
+    assert changed(lowered(1_000_000), lowered(251_000_000)) == [
         (0, "clocks lowered (thermal)", "0 ms", "250 ms", False)
     ]
 

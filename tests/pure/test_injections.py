@@ -62,7 +62,7 @@ def test_an_injected_script_is_python_and_its_right_lines_are_those_that_draw(on
         or one.source == "sparse-update"
         or "without-op-det" in one.name
     )
-    if not unpinned:  # in those the script's own lines draw, and what held them is gone
+    if not unpinned:  # the script's own lines draw, because their pin was removed
         assert any(lines[number - 1] not in before for number in one.lines)
 
 
@@ -93,7 +93,7 @@ def test_every_pin_that_is_tried_has_something_planted_for_it():
     assert {
         "wall-clock",
         "input-changed",
-    } <= planted  # held by another's pin, and by a copy of the folder
+    } <= planted  # pinned by another source's pin, and by a copy of the folder
 
 
 def test_every_family_is_used_and_every_variant_of_it():

@@ -38,12 +38,12 @@ TOUCHED = {source.id: 1 for source in SOURCES}
 
 @pytest.fixture
 def world(tmp_path, fresh_folder):
-    """Investigate a world: ``parts`` names the pins with which runs match."""
+    """Investigate a world: ``needed`` names the pins with which runs match."""
     (tmp_path / "train.py").write_text(SCRIPT)
     numbers = itertools.count()
 
     def investigated(
-        *parts,
+        *needed,
         fixable=True,
         broken=(),
         behave=None,
@@ -69,7 +69,7 @@ def world(tmp_path, fresh_folder):
             pinned = set(trial.condition.pins)
             if pinned & set(broken):
                 return Outcome(FAILED, "exited with status 1: UnimplementedError")
-            if set(parts) <= pinned or (
+            if set(needed) <= pinned or (
                 trial.condition.orders.version.startswith("fix") and fixable
             ):
                 return 1.0
@@ -148,21 +148,21 @@ def test_runs_that_match_are_reproducible_and_nothing_is_searched(world):
 
 
 def test_that_two_runs_differ_is_told_before_the_cause_is_searched_for(world):
-    told = []
-    world("python-random", emit=told.append)
-    titles = [one.title if isinstance(one, Phase) else type(one).__name__ for one in told]
+    events = []
+    world("python-random", emit=events.append)
+    titles = [one.title if isinstance(one, Phase) else type(one).__name__ for one in events]
     assert titles.index("Differing") < titles.index("Control: runs with everything pinned")
-    first = next(one for one in told if isinstance(one, Differing))
+    first = next(one for one in events if isinstance(one, Differing))
     assert first.text.startswith("Two runs differ, first at ")
-    expected = [one.runs for one in told if isinstance(one, Expected)]
+    expected = [one.runs for one in events if isinstance(one, Expected)]
     assert expected[0] < expected[1]  # more is to come than if they matched
 
 
 def test_runs_that_match_are_not_told_to_differ(world):
-    told = []
-    world(emit=told.append)
-    assert not any(isinstance(one, Differing) for one in told)
-    assert sum(isinstance(one, Expected) for one in told) == 1
+    events = []
+    world(emit=events.append)
+    assert not any(isinstance(one, Differing) for one in events)
+    assert sum(isinstance(one, Expected) for one in events) == 1
 
 
 @pytest.mark.parametrize("pin", sources.SCRIPT_PINS)
@@ -254,8 +254,8 @@ def test_a_script_that_cannot_be_pinned_at_all_is_not_explained(world):
 
 
 def test_a_pair_that_matches_by_sharing_a_second_accuses_nobody_else(world):
-    """A seed of whole seconds: the two runs of a pair begin together, and another generator parts
-    them all the same.
+    """A seed of whole seconds: the two runs of a pair begin together, and another generator makes
+    them differ nevertheless.
     """
     numbers = itertools.count()
 
@@ -601,7 +601,7 @@ def test_that_takes_few_runs_where_one_pair_was_asked_for(world, tmp_path):
     folder = Folder(tunes, **{"data.csv": "1,2", "tuned.json": "best"})
     audit, _, _ = folder.audited(world, tmp_path, pairs=1)
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
-    assert audit.pinned.matching == 2  # one pair against eight would be luck
+    assert audit.pinned.matching == 2  # one pair against eight could be chance
 
 
 def test_a_program_that_ends_alike_with_what_it_has_left_before_is_named_too(world, tmp_path):
@@ -809,7 +809,7 @@ def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
     assert audit.fix.environment == (("PYTHONHASHSEED", "0"),) and audit.fix.diff == ""
 
 
-# The price ----------------------------------------------------------------------------------------
+# The cost -----------------------------------------------------------------------------------------
 
 
 def timed(**seconds):
@@ -1114,10 +1114,10 @@ def test_reproducible_needs_as_many_matching_pairs_as_the_time_allows(
     assert reproducible or "matched once" in audit.reason
 
 
-@pytest.mark.parametrize("parts", [(), ("python-random",)])
-def test_without_a_search_there_is_the_verdict_alone(world, parts):
-    audit, bench, _ = world(*parts, search=False)
-    assert audit.reproducible is not bool(parts) and (
+@pytest.mark.parametrize("needed", [(), ("python-random",)])
+def test_without_a_search_there_is_the_verdict_alone(world, needed):
+    audit, bench, _ = world(*needed, search=False)
+    assert audit.reproducible is not bool(needed) and (
         causes(audit),
         audit.fix,
         audit.variations,
@@ -1166,7 +1166,7 @@ def test_an_unrecorded_run_that_was_ended_early_does_not_stand_still(world):
 # Whose failure ------------------------------------------------------------------------------------
 
 
-def crowded(world, *parts, fails, **how):
+def crowded(world, *needed, fails, **how):
     """A world whose runs fail where ``fails`` says so of (trial, whether another runs beside
     it).
     """
@@ -1174,7 +1174,7 @@ def crowded(world, *parts, fails, **how):
     beside = {}
 
     def behave(trial):
-        pinned = set(parts) <= set(trial.condition.pins) or trial.condition.orders.version
+        pinned = set(needed) <= set(trial.condition.pins) or trial.condition.orders.version
         if fails(trial, beside.get(trial, False) and not alone):
             return Outcome(FAILED, "OSError: Address already in use")
         return 1.0 if pinned else float(next(numbers))
@@ -1185,11 +1185,11 @@ def crowded(world, *parts, fails, **how):
     return world(behave=behave, asking=ask, alone=alone, **how)
 
 
-@pytest.mark.parametrize("parts", [(), ("python-random",)])
-def test_runs_that_fail_only_side_by_side_go_on_one_at_a_time(world, parts):
-    audit, _, alone = crowded(world, *parts, fails=lambda trial, beside: beside and trial.draw % 2)
+@pytest.mark.parametrize("needed", [(), ("python-random",)])
+def test_runs_that_fail_only_side_by_side_go_on_one_at_a_time(world, needed):
+    audit, _, alone = crowded(world, *needed, fails=lambda trial, beside: beside and trial.draw % 2)
     assert alone and audit.search.incompatible_pins == ()
-    assert (audit.reproducible, set(causes(audit))) == (not parts, set(parts))
+    assert (audit.reproducible, set(causes(audit))) == (not needed, set(needed))
     assert any("one at a time" in note and "Address already in use" in note for note in audit.notes)
 
 

@@ -67,7 +67,7 @@ def bench(fresh_folder):
     return make
 
 
-# --- loose against pinned
+# --- unpinned against pinned
 
 
 def test_unpinned_runs_differ_and_pinned_runs_match(bench):
@@ -338,7 +338,7 @@ def test_a_race_that_never_differs_is_reproducible_with_what_five_pairs_exclude(
 def test_a_race_whose_pin_differs_once_is_broken(bench):
     lab = bench(lambda trial: trial.draw if not pinned(trial) or number(trial) == 3 else 0)
     assert lab.drive(unpin(leak(race=True), BASE, KNOWN, 5)).verdict == BROKEN
-    assert len(lab.asked) == 1  # no number of pairs can show that this pin holds
+    assert len(lab.asked) == 1  # no number of pairs can show that this pin works
 
 
 def test_a_race_of_which_one_pin_differs_and_another_may_work_is_not_broken(bench):

@@ -78,7 +78,7 @@ def test_sources_that_were_asked_for_by_name_have_a_row_each():
 
 
 @pytest.mark.parametrize(
-    ("bounds", "noise", "told"),
+    ("bounds", "noise", "sentence"),
     [
         ((0.95, 1.13), None, "within noise (0.95x to 1.13x)"),
         ((1.05, 1.13), None, "1.10x (1.05x to 1.13x)"),
@@ -87,9 +87,9 @@ def test_sources_that_were_asked_for_by_name_have_a_row_each():
         ((1.00, 1.20), None, "within noise (1.00x to 1.20x)"),
     ],
 )
-def test_a_ratio_is_a_cost_only_beyond_noise(bounds, noise, told):
+def test_a_ratio_is_a_cost_only_beyond_noise(bounds, noise, sentence):
     timed = v1.Cost(pins=("a",), base=(), cost=1.1, cost_range=bounds)
-    assert wording.cost(timed, noise) == told
+    assert wording.cost(timed, noise) == sentence
 
 
 def test_no_ratio_within_noise_is_printed_for_a_recipe_a_fix_or_an_operation():

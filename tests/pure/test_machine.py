@@ -99,7 +99,7 @@ def test_a_processor_that_nobody_knows_is_unknown_with_the_reason(root, no_libra
     assert found.processor.brand is None and found.processor.flags is None
     assert "currently only works on" in found.unknown["processor.brand"]
     assert found.unknown["processor.flags"] == "LookupError: the system does not report it"
-    assert found.memory.total and found.python.version  # the others are told all the same
+    assert found.memory.total and found.python.version  # the others are reported all the same
 
 
 @pytest.mark.parametrize(

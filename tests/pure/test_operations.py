@@ -450,7 +450,7 @@ def test_the_layers_of_a_step_that_repeat_and_the_first_that_does_not():
         LayerReplay("forward", "drop", 1, 1, 2),
         LayerReplay("update", "dense/kernel", 1, 2, 2),
     )
-    # What Python code computed in a layer is born in that layer.
+    # Values computed by Python code in a layer originate in that layer.
     events[2] = events[2]._replace(foreign=(0,))
     found = pinpoint.layers(events, [one, replay((1, 2), (2, 3), (13, 14), (14, 15))])
     assert found[1] == LayerReplay("forward", "drop", 1, 1, 2)

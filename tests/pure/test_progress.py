@@ -36,7 +36,7 @@ def ended(done: int, known: int) -> TrialEnded:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "words"),
     [
         (0.2, "1 s"),
         (4.4, "4 s"),
@@ -48,8 +48,8 @@ def ended(done: int, known: int) -> TrialEnded:
         (5400, "1.5 hours"),
     ],
 )
-def test_durations(seconds, told):
-    assert duration(seconds) == told
+def test_durations(seconds, words):
+    assert duration(seconds) == words
 
 
 def test_the_time_left_is_the_forecast_at_first_and_then_what_runs_take(clock):
@@ -105,7 +105,7 @@ def drawn(*events, width: int = 80) -> str:
 
 
 def test_in_a_pipe_the_first_line_is_what_will_be_done():
-    told = drawn(
+    lines = drawn(
         Phase("Starting tensorflow"),
         Notice("Trying 3 sources on tiny models: 20 runs or more, about 1 minute on this machine"),
         Expected(20, 60.0),
@@ -113,14 +113,14 @@ def test_in_a_pipe_the_first_line_is_what_will_be_done():
         *(ended(number, 20) for number in range(1, 21)),
         Decided("xla", "varies", ""),
     ).splitlines()
-    assert told[0].startswith("Trying 3 sources on tiny models: 20 runs")
-    assert told[1] == "Control" and told[-1] == "xla: varies"
-    assert sum("of 20 runs, " in line for line in told) == 9  # one for each tenth
+    assert lines[0].startswith("Trying 3 sources on tiny models: 20 runs")
+    assert lines[1] == "Control" and lines[-1] == "xla: varies"
+    assert sum("of 20 runs, " in line for line in lines) == 9  # one for each tenth
 
 
 def test_a_difference_is_told_at_once_and_once():
-    told = drawn(Differing("Two runs differ, first at init: a."), Differing("Two runs differ."))
-    assert told == "Two runs differ, first at init: a.\n"
+    lines = drawn(Differing("Two runs differ, first at init: a."), Differing("Two runs differ."))
+    assert lines == "Two runs differ, first at init: a.\n"
 
 
 def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():

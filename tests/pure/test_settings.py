@@ -52,12 +52,12 @@ def taken(monkeypatch, tmp_path, capsys):
 
 def test_the_command_line_wins_over_the_variable_and_that_over_the_file(taken):
     toml = '[tool.detaudit.scan]\njobs = 1\nseed = 1\ntrials = 1\nskip = ["clock"]\nquick = true\n'
-    options, told = taken(
+    options, message = taken(
         "scan", "--seed", "3", toml=toml, DETAUDIT_SCAN_SEED="2", DETAUDIT_SCAN_JOBS="2"
     )
     assert (options["trials"], options["jobs"], options["seed"]) == (1, 2, 3)
     assert list(options["skip"]) == ["clock"] and options["quick"] is True
-    assert "pyproject.toml: --skip, --quick, --trials" in told and "--seed" not in told
+    assert "pyproject.toml: --skip, --quick, --trials" in message and "--seed" not in message
 
 
 def test_every_option_of_every_command_can_be_a_variable(taken):
@@ -67,9 +67,9 @@ def test_every_option_of_every_command_can_be_a_variable(taken):
         for long, option in settings.options(command).items():
             variable = f"DETAUDIT_{name}_{option.name}".upper()
             value = values.get(f"--{long}") or _a_value(option)
-            options, told = taken(name, *needed, **{variable: value})
+            options, message = taken(name, *needed, **{variable: value})
             assert options[option.name] != option.default or _has_one_value(name, long)
-            assert variable not in told
+            assert variable not in message
 
 
 def _has_one_value(command: str, long: str) -> bool:
@@ -119,8 +119,8 @@ def test_the_nearest_table_counts_and_its_paths_start_at_its_file(taken, tmp_pat
 
 
 def test_a_variable_that_is_no_option_is_reported_with_the_nearest(taken):
-    _, told = taken("scan", DETAUDIT_SCAN_BUDGT="1", _DETAUDIT_TRIAL="x")
-    assert told == (
+    _, message = taken("scan", DETAUDIT_SCAN_BUDGT="1", _DETAUDIT_TRIAL="x")
+    assert message == (
         "DETAUDIT_SCAN_BUDGT is set, but no option has this name. Did you mean "
         "DETAUDIT_SCAN_BUDGET?"
     )
@@ -171,11 +171,11 @@ def test_a_command_offers_what_it_accepts():
         context = typer.Context(COMMANDS[command])
         offered = [item.value for item in parameter.shell_complete(context, "")]
         assert sorted(offered) == sorted(values)
-        told = CliRunner().invoke(
+        message = CliRunner().invoke(
             app, [command, f"--{option}", "mxnet", *(["x.py"] if command == "run" else [])]
         )
-        assert isinstance(told.exception, UsageError)
-        assert all(value in str(told.exception) for value in values)
+        assert isinstance(message.exception, UsageError)
+        assert all(value in str(message.exception) for value in values)
 
 
 def test_sources_operations_and_scripts_are_completed(monkeypatch, tmp_path):
@@ -250,8 +250,8 @@ def test_the_log_goes_to_the_screen_and_to_a_file(tmp_path, capsys):
 )
 def test_the_hint_how_to_install_names_the_interpreter_and_the_backend(python, backend, line):
     failure = {"kind": "import-failed", "type": "ImportError", "missing": "x", "module": "x"}
-    told = explain_failure(failure, Interpreter(python, backend))
-    assert f"Install it there with: {line}. Or give --python" in told
+    message = explain_failure(failure, Interpreter(python, backend))
+    assert f"Install it there with: {line}. Or give --python" in message
 
 
 def test_variables_that_are_options_do_not_end_a_saved_audit():

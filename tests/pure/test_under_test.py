@@ -36,7 +36,7 @@ def test_the_adapter_for_what_is_installed(packages, expected):
         ({"tf-keras": "2.21.0"}, "True", "tf_keras"),
         ({"tf-keras": "2.21.0"}, "0", "tensorflow"),
         ({"tf-keras": "2.21.0"}, None, "tensorflow"),
-        ({}, "1", "tensorflow"),  # TensorFlow cannot take what is not there
+        ({}, "1", "tensorflow"),  # TensorFlow cannot use what is not installed
     ],
 )
 def test_keras_2_is_audited_beside_keras_3_where_tensorflow_is_told_to_take_it(

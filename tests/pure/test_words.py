@@ -1,13 +1,23 @@
-"""The words on the screen: no string of the engine has a retired phrase."""
+"""The words on the screen and in the code: no string of the engine has a retired phrase, and no
+docstring or comment of the engine and the guest.
+"""
 
 import ast
+import io
+import json
+import tokenize
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from tests.pure import golden, retired
 
-ENGINE = Path(__file__).parents[2] / "audit" / "detaudit"
+ROOT = Path(__file__).parents[2]
+ENGINE, GUEST = ROOT / "audit" / "detaudit", ROOT / "probes" / "detaudit_probes"
+SCHEMA = ROOT / "docs" / "reference" / "report.schema.json"
+#: What ``noqa`` and ``type: ignore`` say is not prose.
+PRAGMAS = ("noqa", "type:")
 #: Still in the old words; a folder that is rewritten is taken off this list.
 OLD_WORDS = ()
 FILES = [
@@ -36,6 +46,67 @@ def strings(source: str) -> list[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in parts:
             found.append(node.value)
     return found
+
+
+def prose(source: str) -> list[str]:
+    """Return the docstrings of a module, and its comments; those on consecutive lines are one."""
+    docstrings = [
+        node.value.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = [token for token in tokens if token.type == tokenize.COMMENT]
+    lines = enumerate(
+        token for token in comments if not token.string[1:].strip().startswith(PRAGMAS)
+    )
+    blocks = groupby(lines, lambda line: (line[1].start[0] - line[0], line[1].start[1]))
+    texts = [" ".join(token.string.lstrip("#: ") for _, token in block) for _, block in blocks]
+    return docstrings + texts
+
+
+def descriptions(schema) -> list[str]:
+    """Return every description in a JSON Schema."""
+    if isinstance(schema, list):
+        return [text for part in schema for text in descriptions(part)]
+    if not isinstance(schema, dict):
+        return []
+    own = [schema["description"]] if isinstance(schema.get("description"), str) else []
+    return own + [text for part in schema.values() for text in descriptions(part)]
+
+
+@pytest.mark.parametrize("folder", [ENGINE, GUEST], ids=["engine", "guest"])
+def test_no_docstring_and_no_comment_has_a_retired_phrase(folder):
+    found = [
+        f"{path.relative_to(folder)}: {phrase}"
+        for path in sorted(folder.rglob("*.py"))
+        for text in prose(path.read_text("utf-8"))
+        for phrase in retired.found_in_prose(text)
+    ]
+    assert not found
+
+
+def test_no_description_of_the_report_has_a_retired_phrase():
+    texts = descriptions(json.loads(SCHEMA.read_text("utf-8")))
+    assert len(texts) > 30
+    assert not [phrase for text in texts for phrase in retired.found_in_prose(text)]
+
+
+def test_docstrings_and_comments_are_found_and_strings_are_not():
+    source = '''
+def pairs():
+    """Count pairs that
+    agree."""
+    # It is held by
+    # a pin.
+    x = "the runs part"  # loose runs
+    return x  # type: ignore
+'''
+    texts = prose(source)
+    assert texts == ["Count pairs that\n    agree.", "It is held by a pin.", "loose runs"]
+    assert all(retired.found_in_prose(text) for text in texts)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ENGINE)))

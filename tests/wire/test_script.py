@@ -591,7 +591,7 @@ def test_a_forked_child_does_not_end_the_trace_of_its_parent(run):
     assert printed(done) == "parent\n"
     assert (
         len((done.trace.folder / "processes").read_text().split()) == 1
-    )  # it is told that it was not watched
+    )  # the report says that it was not recorded
 
 
 def test_processes_that_the_script_starts_are_pinned_and_named(run):

@@ -2,15 +2,15 @@
 ``plant.json`` names.
 
 Loaded in a guest as a third party's file. The flip is made in the live variable, after the update
-and before it is read: the trace is never touched. ``plant.json`` lies beside the copy of this file
+and before it is read: the trace is never touched. ``plant.json`` is beside the copy of this file
 that a test makes:
 
 ``{"when": "always"}``
     in every trial, at a place drawn from the operating system
-``{"when": "loose", "source": ID}``
-    likewise, but only where no pin of the trial's condition holds ID
+``{"when": "unpinned", "source": ID}``
+    likewise, but only if no pin of the trial's condition covers ID
 ``{"when": "setting"}``
-    at a place that the trial's settings decide: each setting repeats itself
+    at a place that the trial's settings decide: runs match within each setting
 ``{"when": "option"}``
     as the trial's option ``plant`` says, one bit of one variable at one step:
     ``{"variable": N, "step": N, "element": N, "bit": N, "slot": false}`` as JSON
