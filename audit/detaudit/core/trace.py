@@ -154,7 +154,7 @@ class Trace:
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """How the child itself says that it ended: ``kind`` and, if it failed, why."""
+        """The child's own report on how it ended: ``kind`` and, if it failed, why."""
         return self.document["outcome"]
 
     def observations(self) -> int:

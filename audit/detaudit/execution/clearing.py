@@ -41,7 +41,7 @@ def _clear(folder: Path) -> Iterator[str]:
     if claim is None:
         return
     try:
-        # What a saved audit needs of its layers was decided with its folder.
+        # The layers that a saved audit needs were chosen together with its folder.
         belongs = bool(claim.owner) and Path(claim.owner).is_dir()
         if belongs or (folder / KEPT).exists():
             return

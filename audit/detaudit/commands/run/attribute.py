@@ -50,8 +50,8 @@ ROUNDS = 4  # searches, each with more pairs than the one before
 EVERYTHING = "runs differ with everything pinned: no source that detaudit can pin explains it"
 # The significance level at which a cause is named: four pairs that differ, five that match
 CAUSE = 0.01
-DOUBTFUL = 3  # pins of a set whose need could not be shown: the other pins of it are not tried
-OBSERVED = 3  # unrecorded runs that all end on other bits than recorded ones
+DOUBTFUL = 3  # pins of a set that could not be shown to be necessary: the others are not tried
+OBSERVED = 3  # unrecorded runs whose final bits all differ from those of recorded ones
 
 
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:

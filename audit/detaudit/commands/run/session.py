@@ -311,7 +311,7 @@ class _Run:
         sandbox = self.sandboxed.sandbox
         try:
             sandbox.close(keep=self.session.folder.kept)
-        except SandboxFailed as error:  # what is known is still reported; the journal is kept
+        except SandboxFailed as error:  # the findings are still reported; the journal is kept
             self.emit(Notice(str(error)))
         replaced = getattr(sandbox, "replaced", None)
         if replaced is not None:

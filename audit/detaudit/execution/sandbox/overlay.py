@@ -38,7 +38,7 @@ class Overlay:
 
     def __post_init__(self) -> None:
         self._kept: Path | None = None
-        self._places: dict[Path, Path] = {}  # of the layers of each trial that has a view
+        self._places: dict[Path, Path] = {}  # the layers of each trial that has a view
         self._points: dict[Path, list[str]] = {}
 
     def view(self, trial: Path, start: Start) -> View:

@@ -209,7 +209,7 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
 
 
 def _output(output: v1.Output) -> _Case:
-    """The arrays that a script saves decide the verdict; other differences are only mentioned."""
+    """Return a case for an output: saved arrays decide the verdict, other differences do not."""
     name = f"{output.kind} {output.name}"
     if output.matches:
         return _Case("output", name, "identical in all runs")

@@ -1,1 +1,1 @@
-"""The document's types, one module a version."""
+"""The document's types, one module per version."""

@@ -232,7 +232,7 @@ def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Ver
         )
     matching = max(
         one.unpinned.matching for one in exercised
-    )  # of one model: pairs of one condition
+    )  # pairs of one condition on one model
     return replace(
         base,
         verdict=REPRODUCIBLE,
