@@ -26,13 +26,15 @@ from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPE
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base, reference
 from detaudit.report.formats.registry import FORMATS
+from detaudit.report.pages import registry
 from detaudit.report.pages import scan as answer
+from detaudit.report.pages.page import Lines, Page, Table
 from detaudit.report.schema import v1
 from detaudit_probes import protocol, sources
 from detaudit_probes.placebos import PLACEBOS
 from packaging.requirements import Requirement
 
-from tests.pure import retired
+from tests.pure import golden, retired
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -427,10 +429,43 @@ def test_every_format_is_in_the_reference():
     assert set(re.findall(r"`(\w+)`", meaning)) == {"terminal", *FORMATS}
 
 
+#: Labels that hold a number or an id, and columns that everybody reads without a glossary.
+_PLAIN = re.compile(r"(?:question|step) \d+|cost of .+|")
+_EVERYBODYS = {
+    *("dtypes", "here", "in all replays", "layer or variable", "message", "operations", "outcome"),
+    *("reason", "side effects", "step time"),
+}
+
+
+def labels(page: Page) -> set[str]:
+    """The titles of a page's blocks, of their lines and of their columns."""
+    shown = set()
+    for block in (*page.blocks, *page.next_steps):
+        shown.add(block.title)
+        match block:
+            case Lines(lines=lines):
+                shown.update(line.label for line in lines)
+            case Table(columns=columns):
+                shown.update(one.title for one in columns if isinstance(one.title, str))
+    return {label for label in shown if not _PLAIN.fullmatch(label)} - _EVERYBODYS
+
+
+def terms() -> set[str]:
+    cells = [cell for cell, _ in rows(page("reference/glossary.md"), "word", "meaning")]
+    return {word.strip(" `").lower() for cell in cells for word in (cell, *cell.split(","))}
+
+
+@pytest.mark.parametrize("name", golden.DOCUMENTS)
+def test_the_glossary_defines_what_a_report_prints(name):
+    shown = labels(registry.page(golden.DOCUMENTS[name]))
+    assert len(shown) > 3
+    assert {label.lower() for label in shown} <= terms()
+
+
 #: Fields, options and outputs of a real audit stand as they are.
 CODE = re.compile(r"`[^`\n]*`")
 
 
-@pytest.mark.parametrize("name", sorted(PAGES.keys() - {"README.md", "docs/reference/sources.md"}))
+@pytest.mark.parametrize("name", sorted(PAGES.keys() - {"docs/reference/sources.md"}))
 def test_no_page_has_a_retired_phrase(name):
     assert not retired.found(CODE.sub("", FENCE.sub("", PAGES[name])))
