@@ -47,11 +47,11 @@ class Forecast:
     def after(self, seconds: float, jobs: int) -> str:
         """What is said when the first run has taken so many seconds."""
         matching = _seconds(self.matching, seconds, jobs)
-        one = f"One run takes {duration(seconds)}: about {duration(matching)} if runs match"
+        one = f"One run takes {duration(seconds)}, so the audit takes about {duration(matching)} if runs match"
         if self.matching >= self.differing:
             return f"{one}."
         differing = _seconds(self.differing, seconds, jobs)
-        return f"{one}, up to {duration(differing)} if they differ."
+        return f"{one}, and up to {duration(differing)} if they differ."
 
     def expected(self, seconds: float, jobs: int, done: int, differs: bool) -> Expected:
         """What is to come when ``done`` runs have ended."""
