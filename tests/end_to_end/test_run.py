@@ -57,7 +57,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert "Traceback" not in ran.err
     assert ran.err.startswith("Running work/train.py 15 times if its runs match, and up to about")
     told = " ".join(ran.err.split())
-    assert re.search(r"One run takes .+ if runs match, up to .+ if they differ", told)
+    assert re.search(r"One run takes .+ if runs match, and up to .+ if they differ", told)
     assert told.index("Two runs differ, first at init") < told.index(
         "Searching for the pins that are needed"
     )

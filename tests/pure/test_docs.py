@@ -431,6 +431,12 @@ def test_every_format_is_in_the_reference():
 CODE = re.compile(r"`[^`\n]*`")
 
 
-@pytest.mark.parametrize("name", sorted(PAGES.keys() - {"README.md", "docs/reference/sources.md"}))
+def without_code(text: str) -> str:
+    """A page without code; what a command prints, in a fence of ``text``, stays."""
+    kept = FENCE.sub(lambda fence: fence[2] if fence[1] == "text" else "", text)
+    return CODE.sub("", kept)
+
+
+@pytest.mark.parametrize("name", sorted(PAGES.keys() - {"docs/reference/sources.md"}))
 def test_no_page_has_a_retired_phrase(name):
-    assert not retired.found(CODE.sub("", FENCE.sub("", PAGES[name])))
+    assert not retired.found(without_code(PAGES[name]))

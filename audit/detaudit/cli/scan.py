@@ -73,7 +73,7 @@ def scan_command(
         ),
     ] = [],  # noqa: B006
     quick: Annotated[
-        bool, typer.Option("--quick", help="Try only the most common sources, in about a minute.")
+        bool, typer.Option("--quick", help="Try only the most common sources, in a minute or two.")
     ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Try every source, with more pairs.")
@@ -83,7 +83,7 @@ def scan_command(
         choice(
             (*TO_SCAN, ALL),
             show_default=DETECTED,
-            help=f"The Keras backend: {listed(TO_SCAN)}; all: each that is installed.",
+            help=f"The Keras backend: {listed(TO_SCAN)}; all scans every installed backend.",
         ),
     ] = None,
     device: Device = "auto",
