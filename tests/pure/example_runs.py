@@ -93,8 +93,8 @@ DIFFERING = RunAudit(
         24,
         61.5,
         (
-            "with hash-seed pinned, runs differ",
-            "with python-random, hash-seed pinned, runs match",
+            "hash-seed pinned: runs differ",
+            "python-random, hash-seed pinned: runs match",
         ),
         ("clock",),
         ("one-worker",),

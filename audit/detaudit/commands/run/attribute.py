@@ -273,7 +273,7 @@ def _search(
             refuted.append(frozenset(pinned))
         asked.append(pinned)
         said = {True: "runs match", False: "runs differ", None: "runs could not be compared"}
-        tried.append(f"with {', '.join(pinned) or 'nothing'} pinned, {said[answer.matches]}")
+        tried.append(f"{', '.join(pinned) or 'nothing'} pinned: {said[answer.matches]}")
         return answer.matches is True
 
     suspected = suspects(done)
@@ -286,11 +286,11 @@ def _search(
         causes = yield from _shown(case, needed, max(pairs, MORE))
         if causes is not None:
             break
-        tried.append(f"with {', '.join(needed)} pinned, fresh runs differ")
+        tried.append(f"{', '.join(needed)} pinned: fresh runs differ")
         refuted.append(frozenset(needed))
         pairs = min(2 * pairs, max(most, 2 * MORE))
         if (yield from ask(case.pinned(pins), pairs, FRESH)).matches is not True:
-            tried.append("with all pins, fresh runs differ")
+            tried.append("all pinned: fresh runs differ")
             return _Found(pins, None, tuple(asked), tuple(tried))
     return _Found(needed, causes, tuple(asked), tuple(tried))
 
