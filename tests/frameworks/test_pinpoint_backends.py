@@ -225,8 +225,10 @@ def test_a_race_of_torch_is_one_operation_of_the_backward_pass(replayed, way, tm
             and found.eager.distinct > 1
             and found.recorded.distinct > 1
         )
-        (origin,) = [one for one in found.layers if one.inputs == 1 < one.outputs]
-        assert (origin.stage, origin.layer) == ("gradient", "sequential/picked")
+        (origin,) = [
+            layer for layer in found.layers if layer.distinct_inputs == 1 < layer.distinct_outputs
+        ]
+        assert (origin.stage, origin.name) == ("gradient", "sequential/picked")
         script = reproducer.text(found.operation, {}, 8, "torch")
         assert len(script.splitlines()) < 60 and "detaudit" not in script.split('"""')[2]
         assert reproducer.shows(script, with_backend("torch"), tmp_path)
