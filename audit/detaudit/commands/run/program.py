@@ -306,9 +306,9 @@ class Room:
         free = shutil.disk_usage(folder).free
         if self.peak and needed > free:
             raise SandboxFailed(
-                f"the disk is too full for the next runs in {folder}: one run takes {_size(self.peak)} and leaves "
+                f"the disk is too full for the next runs in {folder} (one run takes {_size(self.peak)} and leaves "
                 f"{_size(self.left)}, so {number(self.runs, 'more run')}, {self.jobs} at a time, would need "
-                f"{_size(needed)}, and only {_size(free)} is free. Set TMPDIR to a larger disk"
+                f"{_size(needed)}, and only {_size(free)} is free: set TMPDIR to a larger disk)"
             )
 
 
