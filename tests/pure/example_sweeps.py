@@ -5,6 +5,7 @@ from dataclasses import replace
 from detaudit.commands.ops import sweep
 from detaudit.commands.ops.findings import Operation, OpsAudit, Refusal
 from detaudit.core.condition import Trial
+from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
@@ -36,7 +37,7 @@ FOUND = OpsAudit(
             "ResourceScatterAdd",
             "float32",
             "needs-pin",
-            "4 distinct results in 20 replays",
+            "4 distinct results in 20 replays; pinned by op determinism and by one thread",
             Replays(20, 4),
             Replays(10, 1),
             Replays(10, 1),
@@ -45,17 +46,30 @@ FOUND = OpsAudit(
             cost_range=(1.2, 1.9),
             differing_operation=OPERATION,
         ),
-        Operation("ResourceScatterAdd", "float16", "needs-pin", "the same", Replays(20, 4)),
+        Operation(
+            "ResourceScatterAdd",
+            "float16",
+            "needs-pin",
+            "4 distinct results in 20 replays; pinned by op determinism",
+            Replays(20, 4),
+            Replays(10, 1),
+        ),
         Operation(
             "MatMul",
             "float32",
             "varies",
-            "its bits change with oneDNN",
+            "replays match, but the bits change with oneDNN",
             Replays(20, 1),
             same_without_onednn=False,
             same_in_a_batch=False,
         ),
-        Operation("Relu", "float32", "reproducible", "20 replays match", Replays(20, 1)),
+        Operation(
+            "Relu",
+            "float32",
+            "reproducible",
+            f"20 replays match (a rate above {excluded_rate(10):.0%} is excluded)",
+            Replays(20, 1),
+        ),
     ),
     (
         Refusal(
@@ -83,7 +97,8 @@ WHOLE = replace(
             "Dilation2DBackpropFilter",
             "float32",
             "broken",
-            "3 distinct results in 10 replays under op determinism",
+            "3 distinct results in 10 replays under op determinism, and again 2 distinct results in 10 replays; "
+            "with one thread they match",
             Replays(20, 4),
             Replays(10, 3),
             Replays(10, 1),
@@ -91,25 +106,34 @@ WHOLE = replace(
             same_on_one_thread=False,
             divergence=Divergence("forward", 3, "result 0", "bits", Distance(3, 7, 640, 12, 1e-7)),
             library_message="Determinism is not yet supported for Dilation2DBackpropFilter.",
-            contradicts_documentation="it ran under op determinism, though the library says that it refuses",
+            contradicts_documentation="it ran under op determinism, although the library says that it refuses, "
+            "whatever the device",
         ),
         Operation("FusedBatchNorm", "half", "error", "crashed: died from SIGSEGV after 3 calls"),
         Operation(
             "SparseTensorDenseMatMul",
             "float32",
-            "varies",
-            "it refuses to run under op determinism",
+            "reproducible",
+            f"20 replays match (a rate above {excluded_rate(10):.0%} is excluded)",
             Replays(20, 1),
             refusal_message="UnimplementedError: no deterministic GPU implementation",
         ),
-        Operation("CudnnRNN", "float32", "skipped", "no GPU here"),
+        Operation(
+            "CudnnRNN",
+            "float32",
+            "skipped",
+            "no kernel for float32 here: NotFoundError: no CPU kernel",
+        ),
     ),
     refusals=(
         *FOUND.refusals,
         Refusal("No deterministic | GPU implementation.", ("CudnnRNN", "Bincount"), ("Bincount",)),
         Refusal("Nothing of this kind is named.", ()),
     ),
-    warnings=("one thread was all that could be had: races show on two",),
+    warnings=(
+        "OMP_NUM_THREADS is set in your environment and may do nothing: see the placebo "
+        "omp-num-threads (OMP_NUM_THREADS=1 with the pip build of TensorFlow)",
+    ),
     trials=(
         *FOUND.trials,
         Finished(

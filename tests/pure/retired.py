@@ -9,6 +9,8 @@ import re
 
 _THINGS = r"(?:runs?|pairs?|they|replays|trainings?|processes|settings)"
 _UNITS = "side|core|step|column|row|library|file|command|pass|call|source|table"
+#: What a report counts: one of it is no plural.
+_COUNTED = "run|pair|trial|step|replay|draw|element|weight|model|source|operation|core"
 
 RETIRED = re.compile(
     rf"\b{_THINGS} (?:part|parted|agree|agreed|disagree)\b"
@@ -29,7 +31,12 @@ RETIRED = re.compile(
     r"|\b(?:otherwise than|its like|and its kin|in its own right)\b"
     r"|\bstands? still\b|\bis (?:no|not) there\b|\bany more\b"
     r"|\bwill do (?:too|as well)\b|\bbear on\b|\bfrom luck\b"
-    r"|\blooks? after\b|\bmend it\b",
+    r"|\blooks? after\b|\bmend it\b"
+    rf"|(?<![\d.,])1 (?:(?:{_COUNTED})s|processes)\b|(?<![\d.,])1 of [\d,]+ (?:{_COUNTED})s? differ\b"
+    r"|\b(?:all|any one of the) 2 \w+s\b|\bdistinct of \d|\brates? above \S+ excluded\b"
+    r"|\b(?:name|give|choose|(?:change|switch) to) another one\b|\bthe path of one\b"
+    r"|\boriginates there\b|\bworks? as well\b|\bby others\b|\bbug issues?\b|\bgiven seeds\b"
+    r"|\bsame program\b|\bchanged program\b",
     re.IGNORECASE,
 )
 

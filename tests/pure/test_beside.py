@@ -63,7 +63,7 @@ def unfed(loss=0.0):
     ]
 
 
-ORIGINATES = "it originates there"
+ORIGINATES = "the difference originates here"
 CAME = "already differed"
 
 
@@ -79,8 +79,8 @@ CAME = "already differed"
         (
             training(1.0, 1.0),
             training(2.0, 2.0, loss=1.0),
-            "it originates there: the batches and the weights were equal before; the "
-            "state of Python's random, which nothing had used until then, was not",
+            "the difference originates here: the batches and the weights were equal before, but not "
+            "the state of Python's random, which nothing had used until then",
         ),
         (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random already differed"),
         # Seeded on both sides before the step: it went in equal.

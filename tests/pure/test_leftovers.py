@@ -78,7 +78,7 @@ def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):
 )
 def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, text):
     (tmp_path / name).write_text(text)
-    with pytest.raises(UsageError, match="a file of the program"):
+    with pytest.raises(UsageError, match="a file of the script"):
         write.refuse_files_of(tmp_path, {kind: tmp_path / name})
     (tmp_path / "link").symlink_to(tmp_path / name)
     with pytest.raises(UsageError):

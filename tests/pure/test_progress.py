@@ -96,6 +96,12 @@ def test_what_has_another_pace_is_added_as_it_was_forecast(clock):
     assert work.seconds_left() == pytest.approx(10 * 9.5)
 
 
+def test_one_run_is_no_plural():
+    work = Work()
+    work.count(ended(1, 1))
+    assert work.describe() == "1 run so far"
+
+
 def drawn(*events, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width)
     with Drawing(console) as drawing:
@@ -107,13 +113,13 @@ def drawn(*events, width: int = 80) -> str:
 def test_in_a_pipe_the_first_line_is_what_will_be_done():
     lines = drawn(
         Phase("Starting tensorflow"),
-        Notice("Trying 3 sources on tiny models: 20 runs or more, about 1 minute on this machine"),
+        Notice("Trying 3 sources on tiny models: at least 20 runs, about 1 minute on this machine"),
         Expected(20, 60.0),
         Phase("Control"),
         *(ended(number, 20) for number in range(1, 21)),
         Decided("xla", "varies", ""),
     ).splitlines()
-    assert lines[0].startswith("Trying 3 sources on tiny models: 20 runs")
+    assert lines[0].startswith("Trying 3 sources on tiny models: at least 20 runs")
     assert lines[1] == "Control" and lines[-1] == "xla: varies"
     assert sum("of 20 runs, " in line for line in lines) == 9  # one for each tenth
 
@@ -143,9 +149,10 @@ def test_how_long_a_run_takes_is_said_as_minutes():
         "the cause is searched for"
     )
     assert forecast.after(19, 2) == (
-        "One run takes 19 s: about 3 minutes if runs match, up to 12 minutes if they differ."
+        "One run takes 19 s, so the audit takes about 3 minutes if runs match, and up to 12 minutes "
+        "if they differ."
     )
     assert forecast.expected(19, 1, 1, differs=False) == Expected(15, 14 * 19.0)
     short = Forecast.of(1, search=False, timed=False)
     assert short.before("train.py") == "Running train.py 5 times to see whether its runs match"
-    assert short.after(2, 1) == "One run takes 2 s: about 10 s if runs match."
+    assert short.after(2, 1) == "One run takes 2 s, so the audit takes about 10 s if runs match."

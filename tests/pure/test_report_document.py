@@ -251,7 +251,7 @@ def test_match_is_reported_with_its_count_and_what_that_excludes():
     found = {one.source: one for one in golden.report("full").verdicts}
     assert (
         wording.describe_verdict(found["load"])
-        == "no difference in 5 pairs (rates above 45% excluded)"
+        == "no difference in 5 pairs (a rate above 45% is excluded)"
     )
     unborne = v1.Verdict(
         **{
@@ -271,5 +271,5 @@ def test_settings_are_reported_by_which_match():
     )
     assert (
         wording.describe_verdict(found["instruction-set"])
-        == "cnn, attention: as it is \u2260 AVX2 \u2260 SSE4.1"
+        == "cnn, attention: no limit \u2260 oneDNN at most AVX2 \u2260 oneDNN at most SSE4.1"
     )

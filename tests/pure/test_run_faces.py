@@ -21,7 +21,7 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
     )
     lines = text.splitlines()
     assert lines[0].startswith(
-        "NOT REPRODUCIBLE  All 3 pairs of runs of train.py differ. With the fix below"
+        "NOT REPRODUCIBLE  All 3 pairs of runs of train.py differ. With the fix they are"
     )
     assert len(lines) < 30
     for said in (
@@ -32,7 +32,7 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
         "train.py:7, 2 draws, through get",
         "nets/model.py:12 in make, 1 draw",
         "do not affect it",
-        "verified: 3 runs",
+        "verified: 6 runs",
         "run time within noise",
         "export PYTHONHASHSEED=0",
         "+random.seed(1)",
@@ -44,11 +44,10 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
 def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():
     text = " ".join(shown(document(DIFFERING)).split())
     assert (
-        "Cost python-random 1.31x (1.27x to 1.40x); hash-seed, clock within noise (0.96x to 1.07x)"
+        "Cost python-random: 1.31x (1.27x to 1.40x); hash-seed, clock: within noise (0.96x to 1.07x)"
     ) in text
     assert (
-        "Faster os-entropy works as well, at 0.80x (0.75x to 0.90x) the time of python-random"
-        in text
+        "Faster os-entropy also works, at 0.80x (0.75x to 0.90x) the time of python-random" in text
     )
     assert "lines that pin os-entropy" in text
     page = registry.rendered(document(DIFFERING), "markdown")
@@ -70,14 +69,14 @@ def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [
-        (0.912, 0.931, "accuracy 0.912 in one run, 0.931 in the other"),
-        (0.91200001, 0.91200002, "accuracy 0.91200001 in one run, 0.91200002 in the other"),
-        (1e-9, -3.0, "accuracy 1e-09 in one run, -3 in the other"),
+        (0.912, 0.931, "accuracy 0.912 in one run, 0.931 in another"),
+        (0.91200001, 0.91200002, "accuracy 0.91200001 in one run, 0.91200002 in another"),
+        (1e-9, -3.0, "accuracy 1e-09 in one run, -3 in another"),
     ],
 )
 def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second, said):
     found = document(replace(DIFFERING, quantity=Quantity("accuracy", first, second)))
-    assert f"All 3 pairs of runs of train.py differ ({said}). With the fix below" in " ".join(
+    assert f"All 3 pairs of runs of train.py differ ({said}). With the fix they" in " ".join(
         shown(found).split()
     )
     assert said in registry.rendered(found, "markdown")
@@ -88,10 +87,29 @@ def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second,
     }
 
 
+@pytest.mark.parametrize(
+    ("matching", "differing", "said"),
+    [
+        (0, 1, "Two runs of train.py differ."),
+        (0, 2, "Both pairs of runs of train.py differ."),
+        (0, 3, "All 3 pairs of runs of train.py differ."),
+        (2, 1, "1 of 3 pairs of runs of train.py differs."),
+        (1, 2, "2 of 3 pairs of runs of train.py differ."),
+    ],
+)
+def test_the_headline_counts_pairs_as_one_says_it(matching, differing, said):
+    repeats = replace(DIFFERING.repeats, matching=matching, differing=differing)
+    assert said in " ".join(shown(document(replace(DIFFERING, repeats=repeats))).split())
+
+
 def test_causes_that_are_needed_together_say_so():
     two = (*DIFFERING.causes, Cause("hash-seed", "hash-seed", True))
-    assert "All required runs differ if any one of the 2 pins" in " ".join(
+    assert "All required runs differ if either pin is removed" in " ".join(
         shown(document(replace(DIFFERING, causes=two))).split()
+    )
+    three = (*two, Cause("clock", "clock", True))
+    assert "All required runs differ if any one of the 3 pins is removed" in " ".join(
+        shown(document(replace(DIFFERING, causes=three))).split()
     )
     unsure = (*DIFFERING.causes, Cause("hash-seed", "hash-seed", None))
     for causes in (DIFFERING.causes, unsure):
@@ -101,16 +119,17 @@ def test_causes_that_are_needed_together_say_so():
 def test_a_result_that_depends_on_the_machine_says_on_what():
     text = " ".join(shown(document(MATCHING)).split())
     assert text.startswith(
-        "REPRODUCIBLE 5 runs of train.py are bitwise identical, recorded and unrecorded (a rate"
+        "REPRODUCIBLE 5 recorded runs of train.py are bitwise identical, and so are 2 unrecorded runs "
+        "(a rate"
     )
     assert "Depends on the result changes with another thread count" in text
     assert (
         "Unaffected by another hash seed" in text
-        and "Note the script starts Python processes" in text
+        and "Note the script starts or forks processes" in text
     )
     assert (
-        "Not judged the metric seconds differs, the batches that no step used differ, names differ (calm / brave), "
-        "the state of Python's random at the end differs, its printed output differs from line 12 on; "
+        'Not judged the metric "seconds" differs, the batches that no step used differ, names differ (calm / brave), '
+        "the state of Python's random at the end differs, the printed output differs from line 12 on; "
         "the training matches" in text
     ) and "model.keras" not in text
     assert "model.keras: identical in all runs" in " ".join(

@@ -200,7 +200,7 @@ def test_finished_trials_of_a_killed_audit_are_offered_once_and_taken_up(project
     said, _ = run(tmp_path, "train.py").communicate(timeout=120)
     assert "--resume" not in said
     said, _ = run(tmp_path, "--resume", f"{folder}/resume.jsonl", "train.py").communicate()
-    assert "Finished trials that are reused: 1" in said
+    assert "Reusing 1 finished trial" in said
     assert list((tmp_path / "tmp").iterdir()) == []
 
 

@@ -68,12 +68,14 @@ def test_what_does_not_fit_is_refused_and_what_is_known_is_reported(audit, monke
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 20_000_000))
     found, _ = audit(LINES, jobs=1)
     assert found.reproducible is None and len(found.trials) == 1
-    assert "one run takes 29.3 MB" in found.reason and "20.0 MB are free" in found.reason
+    assert "one run takes 29.3 MB" in found.reason and "only 20.0 MB is free" in found.reason
 
 
 def test_a_forecast_counts_the_runs_to_come(tmp_path, monkeypatch):
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 50_000_000))
     program.Room(2, 70, peak=10_000_000, left=400_000).check(tmp_path)
-    with pytest.raises(program.SandboxFailed, match=r"69 more, 2 at a time, need 54\.5 MB"):
+    with pytest.raises(
+        program.SandboxFailed, match=r"69 more runs, 2 at a time, would need 54\.5 MB"
+    ):
         program.Room(2, 70, peak=10_000_000, left=500_000).check(tmp_path)

@@ -55,7 +55,7 @@ def planted(tmp_path, text):
 
 
 def test_no_interpreter_there(tmp_path):
-    assert "No interpreter at" in refused(tmp_path, tmp_path / "nowhere" / "python")
+    assert "There is no interpreter at" in refused(tmp_path, tmp_path / "nowhere" / "python")
 
 
 def test_a_file_that_is_no_program(tmp_path):

@@ -22,7 +22,7 @@ def render(document: Mapping[str, Any]) -> RenderableType:
     parts = [
         *_section("Machine", _machine_rows(described)),
         *_gpus(gpus),
-        *_section("Environment under test", _environment_rows(facts)),
+        *_section("Audited environment", _environment_rows(facts)),
         *_section(
             "Variables that affect reproducibility",
             (facts.get("variables") or {"none": "set"}).items(),

@@ -136,5 +136,5 @@ def listing_document(
 
 
 def _here(source: Source, facts: Mapping[str, Any], gpus: int) -> str:
-    able = "can be tried" if source.experiment else "by detaudit run"
+    able = "can be tried" if source.experiment else "only by detaudit run"
     return lacking(source, facts, gpus) or able

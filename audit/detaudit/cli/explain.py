@@ -27,7 +27,7 @@ def explain_command(
     ] = 1,
     json: PrintJson = False,
 ) -> None:
-    """Say what a source is, how it breaks runs, and how to pin it."""
+    """Describe a source: what it is, how it makes runs differ, and how to pin it."""
     from detaudit.cli.describe_source import about, about_document
     from detaudit.commands.scan import plan
     from detaudit.registry import base

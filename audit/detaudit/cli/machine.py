@@ -10,7 +10,7 @@ EXAMPLE = "Example: detaudit machine --json"
 
 
 def machine_command(python: Python = sys.executable, json: PrintJson = False) -> None:
-    """Tell what is known of this machine and of the environment under test."""
+    """Show what is known about this machine and the audited environment."""
     from detaudit.cli.describe_machine import render
     from detaudit.execution import interpreter
     from detaudit.machine import inventory

@@ -60,12 +60,14 @@ def ops_command(
         ),
     ] = False,
     backend: Annotated[
-        str, choice(BACKENDS, help="The Keras backend: only tensorflow so far.")
+        str, choice(BACKENDS, help="The Keras backend; only tensorflow so far.")
     ] = "tensorflow",
     device: Device = "auto",
     python: Python = sys.executable,
     reproducer: Reproducer = None,
-    cost: Annotated[bool, typer.Option(Cost, help="Time what op determinism costs.")] = True,
+    cost: Annotated[
+        bool, typer.Option(Cost, help="Measure how much time op determinism costs.")
+    ] = True,
     seed: Seed = 1,
     jobs: Jobs = None,
     timeout: TrialTimeout = TRIAL_SECONDS,
@@ -82,7 +84,9 @@ def ops_command(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Replay single operations: which do not repeat, and what op determinism refuses and costs."""
+    """Replay single operations: which are not reproducible, and what op determinism refuses and
+    costs.
+    """
     from detaudit.cli.progress import Drawing
     from detaudit.commands.ops import session
     from detaudit.commands.ops.sweep import THREADS

@@ -83,9 +83,7 @@ EveryAdapter = Annotated[
 ]
 Device = Annotated[
     str,
-    choice(
-        ("auto", "cpu", "gpu"), help="Train on cpu, gpu, or whatever the framework chooses (auto)."
-    ),
+    choice(("auto", "cpu", "gpu"), help="Use cpu, gpu, or whatever the framework chooses (auto)."),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed that the pins set.")]
 Jobs = Annotated[
@@ -94,7 +92,7 @@ Jobs = Annotated[
         metavar="N",
         min=1,
         show_default="one per core, if memory allows",
-        help="Trials that run in parallel.",
+        help="Number of trials to run in parallel.",
     ),
 ]
 TrialTimeout = Annotated[
@@ -139,6 +137,6 @@ def interpreter_path(given: str) -> str:
     found = shutil.which(given)
     if found is None and not Path(given).exists():
         raise UsageError(
-            f"No interpreter at {given}. Give --python the path of one, such as .venv/bin/python."
+            f"There is no interpreter at {given}. Give --python a path such as .venv/bin/python."
         )
     return str(Path(found or given).absolute())

@@ -217,7 +217,9 @@ def print_how_to_continue(
         return
     options = {"--resume": audit.resume, **options}
     line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
-    saved = f" {number(len(audit.trials), 'finished trial')} saved." if audit.trials else ""
+    count = len(audit.trials)
+    verb = "is" if count == 1 else "are"
+    saved = f" {number(count, 'finished trial')} {verb} saved." if count else ""
     warn(f"{how}{saved} To continue, paste this line:")
     warn(line)
 

@@ -20,6 +20,7 @@ from detaudit.core.events import (
     ScriptEnded,
     TrialEnded,
 )
+from detaudit.core.sentences import number
 from detaudit.report.escape import visible_line
 
 #: In a pipe, one line is printed per this share of the runs.
@@ -83,9 +84,9 @@ class Work:
         if not self.done and self.total is None:
             return ""
         if self.total is None:
-            return f"{self.done} runs so far"
+            return f"{number(self.done, 'run')} so far"
         left = self.seconds_left()
-        shown = f"{self.done} of {self.total} runs"
+        shown = f"{self.done} of {number(self.total, 'run')}"
         if left is None:
             return shown
         return f"{shown}, {f'{duration(left)} left' if left >= 1 else 'nearly done'}"

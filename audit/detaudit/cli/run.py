@@ -81,7 +81,7 @@ def run_command(
         ),
     ] = None,
     device: Annotated[
-        str, choice(("auto", "cpu"), help="Train on cpu, or on whatever the script chooses (auto).")
+        str, choice(("auto", "cpu"), help="Use cpu, or whatever the script chooses (auto).")
     ] = "auto",
     python: Python = sys.executable,
     pairs: Annotated[
@@ -97,7 +97,7 @@ def run_command(
         bool,
         typer.Option(
             "--search/--no-search",
-            help="Search for the causes and a fix; otherwise only the verdict.",
+            help="Search for the causes and a fix, or give only the verdict.",
         ),
     ] = True,
     seed: Annotated[
@@ -109,7 +109,7 @@ def run_command(
             metavar="N",
             min=1,
             show_default="one per core, if memory allows",
-            help="Runs in parallel.",
+            help="Number of runs to make in parallel.",
         ),
     ] = None,
     timeout: Annotated[
@@ -138,7 +138,7 @@ def run_command(
         str,
         choice(
             ("step", "tensor", "layer", "op"),
-            help="Locate the divergence: step, tensor, layer or op.",
+            help="How closely to locate the divergence: step, tensor, layer or op.",
         ),
     ] = "op",
     cost: Annotated[
@@ -146,7 +146,7 @@ def run_command(
         typer.Option(
             Cost,
             show_default="if a run takes under 20 s",
-            help="Time what the pins cost.",
+            help="Measure how much time the pins cost.",
         ),
     ] = None,
     keep: Annotated[
@@ -244,4 +244,4 @@ def working_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise UsageError("The working folder no longer exists. Change to another one.") from None
+        raise UsageError("The working folder no longer exists. Change to another folder.") from None

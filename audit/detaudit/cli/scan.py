@@ -72,15 +72,17 @@ def scan_command(
         ),
     ] = [],  # noqa: B006
     quick: Annotated[
-        bool, typer.Option("--quick", help="The most common sources, in about a minute.")
+        bool, typer.Option("--quick", help="Try only the most common sources, in a minute or two.")
     ] = False,
-    full: Annotated[bool, typer.Option("--full", help="Every source, with more pairs.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Try every source, with more pairs.")
+    ] = False,
     backend: Annotated[
         str | None,
         choice(
             (*TO_SCAN, ALL),
             show_default=DETECTED,
-            help=f"The Keras backend: {listed(TO_SCAN)}; all: each that is installed.",
+            help=f"The Keras backend: {listed(TO_SCAN)}; all scans every installed backend.",
         ),
     ] = None,
     device: Device = "auto",
@@ -93,7 +95,7 @@ def scan_command(
     timeout: TrialTimeout = TRIAL_SECONDS,
     budget: Budget = None,
     isolate: Annotated[
-        bool, typer.Option("--isolate", help="A fresh process for every trial.")
+        bool, typer.Option("--isolate", help="Start a fresh process for every trial.")
     ] = False,
     strict: Strict = False,
     json: Json = None,
@@ -139,8 +141,8 @@ def scan_command(
     found = interpreter.installed(interpreter.ask(options.python).facts)
     if not found:
         raise UsageError(
-            f"{options.python} has none of {', '.join(IN_SCRIPTS)}. Install one there, or give --python "
-            f"another interpreter."
+            f"{options.python} has no Keras backend. Install {listed(IN_SCRIPTS)} there, or give "
+            f"--python another interpreter."
         )
     codes = []
     for name in found:

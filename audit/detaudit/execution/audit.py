@@ -19,6 +19,7 @@ from detaudit.core.durations import duration
 from detaudit.core.events import Closing, Emit, Expected, Notice, Phase, logged
 from detaudit.core.experiment import Asking, Experiment, Finding, Finished, ask_once
 from detaudit.core.outcome import UNAVAILABLE, Outcome
+from detaudit.core.sentences import number
 from detaudit.errors import DetauditError, EnvironmentUnusable
 from detaudit.execution import clearing
 from detaudit.execution.host import Hello, Interpreter
@@ -206,7 +207,9 @@ class Session:
         seconds = seconds / self.runner.limits.jobs + later
         runs = len(wanted.keys() | self.runner.finished.keys()) + later_runs
         self.emit(
-            Notice(f"{doing}: {runs} runs or more, about {duration(seconds)} on this machine")
+            Notice(
+                f"{doing}: at least {number(runs, 'run')}, about {duration(seconds)} on this machine"
+            )
         )
         self.emit(Expected(runs, seconds, later_runs, later))
 
@@ -242,7 +245,7 @@ class Session:
         if self.saved is not None:
             refuse_changed(self.saved, identity)
             self.runner.take_up(usable(self.saved.finished))
-            self.emit(Notice(f"Finished trials that are reused: {len(self.runner.finished)}"))
+            self.emit(Notice(f"Reusing {number(len(self.runner.finished), 'finished trial')}"))
         self._record = Record(self.folder.path, identity, lasting)
         self._record.write(self.trials())
         self.runner.keep = self._record.add

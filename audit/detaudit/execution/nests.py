@@ -165,7 +165,7 @@ def _start(
             )
         except (FileNotFoundError, NotADirectoryError):
             raise EnvironmentUnusable(
-                f"No interpreter at {path}. Give --python the path of one."
+                f"There is no interpreter at {path}. Give --python a path such as .venv/bin/python."
             ) from None
         except OSError as error:
             raise EnvironmentUnusable(

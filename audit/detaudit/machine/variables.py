@@ -167,7 +167,7 @@ def warnings(environment: Mapping[str, str]) -> tuple[str, ...]:
     nothing.
     """
     return tuple(
-        f"{name} is set in your environment and may do nothing: see the placebo {placebo.id}, {placebo.title}"
+        f"{name} is set in your environment and may do nothing: see the placebo {placebo.id} ({placebo.title})"
         for placebo in PLACEBOS
         for name in sorted(placebo.environment)
         if name in environment

@@ -121,8 +121,8 @@ def refuse_files_of(root: Path, targets: Mapping[str, Path | None]) -> None:
             continue
         if target.stat().st_size and not _is_ours(target, kind):
             raise UsageError(
-                f"{visible(str(path))} is a file of the program, and nothing that detaudit wrote. Name "
-                f"another one."
+                f"{visible(str(path))} is a file of the script, not one that detaudit wrote. Name "
+                f"another file."
             )
 
 

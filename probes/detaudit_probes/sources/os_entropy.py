@@ -39,7 +39,8 @@ SOURCE = Source(
                     "os.urandom = random._urandom = lambda size: bytes(stream.getrandbits(8) for _ in range(size))",
                 )
             },
-            note="for experiments only, because keys, tokens and uuids repeat; prefer numbered files and given seeds",
+            note="for experiments only, because keys, tokens and uuids repeat; "
+            "prefer numbered files and explicit seeds",
         ),
     ),
     links=(

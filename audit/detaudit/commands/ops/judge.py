@@ -154,7 +154,7 @@ def _verdict(
     changes = [
         what
         for what, matches in (
-            ("the number of threads", one.same_on_one_thread),
+            ("the thread count", one.same_on_one_thread),
             ("oneDNN", one.same_without_onednn),
         )
         if matches is False

@@ -13,6 +13,7 @@ from detaudit.commands.ops.findings import OpsAudit, Refusal
 from detaudit.core.durations import duration
 from detaudit.core.events import Emit, Expected, Notice, Phase
 from detaudit.core.nearest import did_you_mean
+from detaudit.core.sentences import number
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
@@ -139,10 +140,10 @@ class _Sweep:
         replays = sweep.replays(names, random)
         timed = sweep.timings(names) if self.options.cost and not self.options.list_raising else 0
         seconds, later = replays * RUN_SECONDS / jobs, timed * TIMED_SECONDS
-        count = f"{len(names)} operation{'s' if len(names) != 1 else ''}"
+        count, runs = number(len(names), "operation"), number(replays + timed, "run")
         self.emit(
             Notice(
-                f"Replaying {count} under four conditions: {replays + timed} runs, about "
+                f"Replaying {count} under four conditions: {runs}, about "
                 f"{duration(seconds + later)} on this machine"
             )
         )

@@ -258,11 +258,11 @@ def documented(one: Operation, found: Sequence[Refusal], on_gpu: bool) -> Operat
     if one.deterministic is not None and any(
         not any(word in text for word in _CONDITIONAL) for text in here
     ):
-        contradiction = (
-            "it ran under op determinism, but the library says that it refuses to on any device"
-        )
+        contradiction = "it ran under op determinism, although the library says that it refuses, whatever the device"
     elif one.refusal_message and one.default is not None and not messages:
-        contradiction = "it refuses to run under op determinism, but no message of the library that says so was found"
+        contradiction = (
+            "it refuses to run under op determinism, but no such message was found in the library"
+        )
     elif one.verdict == BROKEN and one.deterministic is not None and one.deterministic.differing:
         contradiction = "this contradicts the documentation of op determinism"
     return replace(one, library_message=" ".join(messages), contradicts_documentation=contradiction)

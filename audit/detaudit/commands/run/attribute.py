@@ -28,6 +28,7 @@ from detaudit.core.condition import Trial
 from detaudit.core.divergence import Divergence, Incomparable
 from detaudit.core.events import Phase
 from detaudit.core.experiment import Finished
+from detaudit.core.sentences import share
 
 #: Pins that may break a script: if it fails with all of them together, these are left out one by
 #: one.
@@ -65,7 +66,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     pairs, matching = pairs_for(audit.repeats), matches_for(audit.repeats)
     if matching is None:
         audit = yield from growth.measure(case.unpinned, audit)
-        rate = f"{audit.repeats.differing} of {audit.repeats.pairs} pairs differ"
+        rate = share(audit.repeats.differing, audit.repeats.pairs)
         return replace(
             audit,
             unresolved_pins=pins,
@@ -272,8 +273,8 @@ def _search(
         if answer.matches is False:
             refuted.append(frozenset(pinned))
         asked.append(pinned)
-        said = {True: "match", False: "differ", None: "invalid"}[answer.matches]
-        tried.append(f"{', '.join(pinned) or 'nothing'}: {said}")
+        said = {True: "runs match", False: "runs differ", None: "runs could not be compared"}
+        tried.append(f"{', '.join(pinned) or 'nothing'} pinned: {said[answer.matches]}")
         return answer.matches is True
 
     suspected = suspects(done)
@@ -286,11 +287,11 @@ def _search(
         causes = yield from _shown(case, needed, max(pairs, MORE))
         if causes is not None:
             break
-        tried.append(f"{', '.join(needed)}, in fresh runs: differ")
+        tried.append(f"{', '.join(needed)} pinned: fresh runs differ")
         refuted.append(frozenset(needed))
         pairs = min(2 * pairs, max(most, 2 * MORE))
         if (yield from ask(case.pinned(pins), pairs, FRESH)).matches is not True:
-            tried.append("all pins, in fresh runs: differ")
+            tried.append("all pinned: fresh runs differ")
             return _Found(pins, None, tuple(asked), tuple(tried))
     return _Found(needed, causes, tuple(asked), tuple(tried))
 

@@ -74,7 +74,7 @@ def _without(
     )
     if not cheaper:
         return found
-    asked = f"without {pin}, from {', '.join((*rest, *cheaper))}"
+    asked = f"without {pin}, trying {', '.join((*rest, *cheaper))}"
 
     def matches(pinned: Pins) -> Experiment[bool]:
         return (yield from ask(case.pinned(pinned), pairs)).matches is True

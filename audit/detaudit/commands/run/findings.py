@@ -8,7 +8,7 @@ from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
-RUNS_DIFFER = "two runs of the same program differ"
+RUNS_DIFFER = "two runs of the same script differ"
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
                 environment,
                 True,
                 answer.repeats.runs,
-                f"{answer.repeats.runs} runs of the changed program are bitwise identical (a rate above "
+                f"{answer.repeats.runs} runs of the changed script are bitwise identical (a rate above "
                 f"{excluded:.0%} is excluded)",
                 *cost.ratios(before, after),
                 excluded,

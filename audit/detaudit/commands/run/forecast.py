@@ -49,11 +49,11 @@ class Forecast:
     def after(self, seconds: float, jobs: int) -> str:
         """Return the sentence after the first run, which took ``seconds``."""
         matching = _seconds(self.matching, seconds, jobs)
-        one = f"One run takes {duration(seconds)}: about {duration(matching)} if runs match"
+        one = f"One run takes {duration(seconds)}, so the audit takes about {duration(matching)} if runs match"
         if self.matching >= self.differing:
             return f"{one}."
         differing = _seconds(self.differing, seconds, jobs)
-        return f"{one}, up to {duration(differing)} if they differ."
+        return f"{one}, and up to {duration(differing)} if they differ."
 
     def expected(self, seconds: float, jobs: int, done: int, differs: bool) -> Expected:
         """Return what is left to do after ``done`` runs."""

@@ -117,14 +117,14 @@ def _without(
     described = _with_note(_described(fresh, audit, fresh_runs), again, left)
     if described.repeats.differing:
         note = (
-            f"the folder contains {listed}, which the program itself creates: runs that find it match, and "
+            f"the folder contains {listed}, which the script itself creates: runs that find it match, and "
             f"these runs did not find it"
         )
         described = replace(described, notes=(note, *described.notes))
         return (yield from _differing(fresh, described, fresh_runs, again))
     if leftovers.differs(again):
         note = (
-            f"before the audit the folder contained {listed}, which the program itself creates: runs that find it "
+            f"before the audit the folder contained {listed}, which the script itself creates: runs that find it "
             f"match each other, and so do runs that do not find it"
         )
         described = replace(described, notes=(note, *described.notes))
@@ -132,7 +132,7 @@ def _without(
     audit = replace(audit, notes=described.notes)
     if leftovers.differs(compare_runs(runs[0], fresh_runs[0])):
         note = (
-            f"the result depends on the content of {listed}, which the program creates if it is "
+            f"the result depends on the content of {listed}, which the script creates if it is "
             f"missing: runs without it match each other, but end on other bits"
         )
         return replace(audit, notes=(*audit.notes, note))
@@ -354,7 +354,8 @@ def _matching(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> Investig
     if audit.repeats.pairs < 2 and case.pairs is None:
         return replace(
             audit,
-            reason="the runs matched once, and one pair excludes little: --pairs 2 decides, --pairs 1 accepts one pair",
+            reason="only one pair of runs was made. It matches, but that excludes little: use --pairs 2 to decide, or "
+            "--pairs 1 to accept one pair",
         )
     matched = replace(audit, reproducible=True, reason=MATCHED)
     if not case.search:

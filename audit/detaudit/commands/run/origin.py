@@ -45,11 +45,11 @@ def origin(done: Sequence[Finished]) -> str:
         return f"the batches and the weights were equal, but the state of {_listed(differing)} already differed"
     if untouched:
         return (
-            f"it originates there: the batches and the weights were equal before; the state of {_listed(untouched)}, "
-            f"which nothing had used until then, was not"
+            f"the difference originates here: the batches and the weights were equal before, but not the "
+            f"state of {_listed(untouched)}, which nothing had used until then"
         )
     return (
-        "it originates there: the batches, the weights and the generators of Python, NumPy and Keras "
+        "the difference originates here: the batches, the weights and the generators of Python, NumPy and Keras "
         "were equal before"
     )
 

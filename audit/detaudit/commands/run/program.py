@@ -25,6 +25,7 @@ from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
 from detaudit.core.files import end_of, write_json
 from detaudit.core.outcome import Ended, last_line
+from detaudit.core.sentences import number
 from detaudit.errors import UsageError
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
@@ -139,7 +140,7 @@ def _own_folder(root: Path) -> Path:
     """Return the folder that is treated as the program's; the whole file system is nobody's."""
     if root == root.parent:
         raise UsageError(
-            f"The program's folder would be {root}. Move the program into a folder of its own, and run it there."
+            f"The script's folder would be {root}. Move the script into a folder of its own, and run it there."
         )
     return root
 
@@ -312,8 +313,8 @@ class Room:
         if self.peak and needed > free:
             raise SandboxFailed(
                 f"the disk is too full for the next runs in {folder} (one run takes {_size(self.peak)} and leaves "
-                f"{_size(self.left)}; {self.runs} more, {self.jobs} at a time, need "
-                f"{_size(needed)}, and {_size(free)} are free: set TMPDIR to a larger disk)"
+                f"{_size(self.left)}, so {number(self.runs, 'more run')}, {self.jobs} at a time, would need "
+                f"{_size(needed)}, and only {_size(free)} is free: set TMPDIR to a larger disk)"
             )
 
 

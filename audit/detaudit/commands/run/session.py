@@ -203,7 +203,7 @@ class _Run:
         )
 
     def _go_on(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
-        """Continue with the runs of a saved audit of the same program."""
+        """Continue with the runs of a saved audit of the same script."""
         options, program = self.options, self.program
         command = [program.title, str(program.cwd), str(program.root), *program.arguments]
         whole = "\0".join(command).encode("utf-8", "surrogateescape")

@@ -14,6 +14,7 @@ from detaudit.commands.scan.plan import Plan
 from detaudit.commands.scan.sections import Parts, parts_of
 from detaudit.core.events import Decided, Emit, Expected, Phase, ScriptEnded
 from detaudit.core.experiment import Asking
+from detaudit.core.sentences import number
 from detaudit.core.verdict import ERROR, Verdict
 from detaudit.execution import interpreter
 from detaudit.execution.audit import Session, session
@@ -108,9 +109,8 @@ class _Scan:
             source.id for source in self.plan.untried if lacking(source, facts, gpus) is None
         )
         self.parts = parts = parts_of(self.plan, self.base, self.session.variables, facts, gpus)
-        count = len(self.plan.sources)
         self.session.forecast(
-            f"Trying {count} source{'s' if count > 1 else ''} on tiny models",
+            f"Trying {number(len(self.plan.sources), 'source')} on tiny models",
             (parts.control, *parts.after_control()),
             self.plan.runs_alone,
             self.plan.seconds_alone,

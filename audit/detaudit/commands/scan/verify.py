@@ -16,6 +16,7 @@ from detaudit_probes.declare import TF_KERAS
 from detaudit.commands.scan.findings import Recipe, Rung
 from detaudit.core.counting import excluded_rate
 from detaudit.core.outcome import last_line
+from detaudit.core.sentences import number
 from detaudit.core.verdict import Count
 
 TEMPLATE = Path(__file__).with_name("templates") / "recipe_training.py.txt"
@@ -77,7 +78,9 @@ def verify(
         pairs.append(pair)
         left, right = pair
         differing = [model for model in models if left.digests[model] != right.digests[model]]
-    reason = f"with exactly these lines, {len(pairs)} pairs of fresh processes match on {len(models)} models"
+    count = number(len(pairs), "pair")
+    on = number(len(models), "model")
+    reason = f"with exactly these lines, {count} of fresh processes match on {on}"
     if differing:
         reason = f"with exactly these lines, pair {len(pairs)} of fresh processes differs on {', '.join(differing)}"
     return _recipe(rung, not differing, len(pairs), models, differing, reason)

@@ -146,7 +146,7 @@ def _control(report: v1.Report) -> _Case:
         f"{wording.short(model.model)}: {wording.of_control(model)}" for model in control.models
     )
     if control.matches is None:
-        return _Case("control", "control", observed, "error", "undecided")
+        return _Case("control", "control", observed, "error", "not decided")
     if not control.matches:
         return _Case(
             "control", "control", observed, "failure", "runs differ with everything pinned"
@@ -197,7 +197,7 @@ def _fix(report: v1.RunReport) -> Iterator[_Case]:
     fix = report.fix
     if fix is None:
         if report.causes:
-            yield _Case("fix", "fix", "", "skipped", report.no_fix_reason or "none was found")
+            yield _Case("fix", "fix", "", "skipped", report.no_fix_reason or "no fix was found")
         return
     said, change = run.describe_fix(fix), _lines(exports(fix.environment), fix.diff.splitlines())
     if fix.verified is None:
@@ -215,7 +215,8 @@ def _output(output: v1.Output) -> _Case:
         return _Case("output", name, "identical in all runs")
     if output.kind == "saved":
         return _Case("output", name, "", "failure", run.describe_output(output))
-    return _Case("output", name, f"{run.describe_output(output)}; not judged, the training matches")
+    said = f"{run.describe_output(output)}; not judged, because the training matches"
+    return _Case("output", name, said)
 
 
 def _depends_on(setting: v1.Varied, strict: bool) -> _Case:
@@ -247,7 +248,7 @@ def _operation(operation: v1.Operation, strict: bool) -> _Case:
         "one thread": operation.one_thread,
     }
     more = _lines(
-        f"{label}: {ops.distinct(count)} distinct" for label, count in replays.items() if count
+        f"{label}: {ops.distinct(count)} replays" for label, count in replays.items() if count
     )
     name = f"{operation.name} {operation.dtype}"
     return _judged(

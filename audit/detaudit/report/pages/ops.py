@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from detaudit.core.sentences import listed
+from detaudit.core.sentences import capitalized, listed
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -34,9 +34,9 @@ _COLUMNS = (
     Column("default", in_files=True),
     Column("op determinism", in_files=True),
     Column("one thread", in_files=True),
-    Column("threads", in_files=True),
+    Column("thread count", in_files=True),
     Column("oneDNN", in_files=True),
-    Column("batch", in_files=True),
+    Column("batch size", in_files=True),
     Column("cost", in_files=True),
     Column("observed"),
 )
@@ -61,11 +61,12 @@ def _next_steps(report: v1.OpsReport) -> Iterator[Block]:
     """Return what a reader should do next."""
     if _named(report, "broken"):
         todo = (
-            "--reproducer bug.py writes a script that reproduces it, --markdown report.md a report"
+            "file a bug: --reproducer bug.py writes a script that reproduces it, "
+            "--markdown report.md a report to attach"
         )
         yield Lines((Line("What to do", todo),))
     elif _named(report, "needs-pin"):
-        todo = "tf.config.experimental.enable_op_determinism(), if your model uses them"
+        todo = "call tf.config.experimental.enable_op_determinism() if your model uses any of them"
         yield Lines((Line("What to do", todo),))
 
 
@@ -92,11 +93,11 @@ def answer(report: v1.OpsReport) -> Answer:
     if broken:
         sentence = (
             f"{len(broken)} of {operations} gave different results from equal inputs, and no pin that "
-            f"was tried prevents it: {listed(broken)}."
+            f"was tried prevents this: {listed(broken)}."
         )
         return Answer("bad", "BROKEN", sentence)
     if report.outcome == "inconclusive":
-        return Answer("unsure", "NOT DECIDED", f"{report.reason}.")
+        return Answer("unsure", "NOT DECIDED", f"{capitalized(report.reason)}.")
     differing = _named(report, "needs-pin")
     if differing:
         sentence = (
@@ -104,8 +105,12 @@ def answer(report: v1.OpsReport) -> Answer:
             f"{listed(differing)}."
         )
         return Answer("unsure", "NEEDS A PIN", sentence)
-    sentence = f"{operations}: replays, and two processes, gave bitwise identical results."
-    return Answer("good", "REPEATS", sentence)
+    matching = {one.name for one in report.operations if one.verdict in ("reproducible", "varies")}
+    sentence = (
+        f"{number(len(matching), 'operation')} gave bitwise identical results in all replays and "
+        f"in two processes."
+    )
+    return Answer("good", "REPRODUCIBLE", sentence)
 
 
 def _named(report: v1.OpsReport, verdict: str) -> list[str]:
@@ -221,11 +226,11 @@ def describe_operation(operation: v1.Operation) -> str:
 
 
 def distinct(replays: v1.Replays | None) -> str:
-    return "" if replays is None else f"{replays.distinct} of {replays.replays}"
+    return "" if replays is None else f"{replays.distinct} distinct in {replays.replays}"
 
 
 def same(value: bool | None) -> str:
-    return {True: "same", False: "different", None: ""}[value]
+    return {True: "same bits", False: "other bits", None: ""}[value]
 
 
 def cost(operation: v1.Operation) -> str:
@@ -246,4 +251,4 @@ def refusal(refused: v1.Refusal) -> str:
         if name not in (*refused.refused_here, *refused.ran_here)
     ]
     here += [f"not tried: {listed(untried)}"] if untried else []
-    return "; ".join(here) or "no operation named"
+    return "; ".join(here) or "the message names no operation"

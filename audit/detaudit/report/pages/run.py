@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from detaudit.core.sentences import listed
+from detaudit.core.sentences import differ, listed, share
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -58,14 +58,14 @@ def what_to_do(report: v1.RunReport) -> str:
         resting = [one.title for one in report.depends_on]
         return f"keep fixed, because the result depends on it: {listed(resting)}" if resting else ""
     if report.fix is not None and report.fix.verified:
-        return "apply the fix above; --write-fix fix.diff saves it for patch -p1 < fix.diff"
+        return "apply the fix: --write-fix fix.diff saves it, and patch -p1 < fix.diff applies it"
     if report.causes:
         return (
-            "look at the lines under Why above: they use the source that makes runs differ; "
+            "change the lines listed under Why, which use the source that makes runs differ; "
             "detaudit explain ID says how to pin it"
         )
     if report.reproducible is False and not report.interrupted:
-        return "attach a report to a bug issue: --markdown report.md writes it"
+        return wording.FILE_A_BUG
     return ""
 
 
@@ -73,7 +73,9 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
     yield answer(report)
     lines = [Line(label, value) for label, value in details(report)]
     lines += [_why(one) for one in report.causes]
-    yield Lines((*lines, *frame.context_lines(report)))
+    lines += frame.context_lines(report)
+    if lines:
+        yield Lines(tuple(lines))
     if report.fix is not None:
         remark = describe_fix(report.fix, _noise(report))
         yield Diff(report.fix.diff, report.fix.environment, title="Fix", remark=remark)
@@ -100,14 +102,16 @@ def answer(report: v1.RunReport) -> Answer:
     repeats = report.repeats
     runs = f"of {report.program}"
     if report.reproducible and repeats.differing and report.unrecorded is not None:
-        same = f"{number(report.unrecorded.runs, 'run')} {runs}, unrecorded, are bitwise identical"
+        same = f"{number(report.unrecorded.runs, 'unrecorded run')} {runs} are bitwise identical"
         sentence = f"{same}{extent(report)}{bound(report.unrecorded)}; only recorded runs differ."
         return Answer("good", "REPRODUCIBLE", sentence)
     if report.reproducible:
         same = (
-            f"{number(repeats.runs, 'run')} {runs} are bitwise identical, recorded and unrecorded"
+            f"{number(repeats.runs, 'recorded run')} {runs} are bitwise identical{extent(report)}"
         )
-        return Answer("good", "REPRODUCIBLE", f"{same}{extent(report)}{bound(repeats)}.")
+        if report.unrecorded is not None:
+            same = f"{same}, and so are {number(report.unrecorded.runs, 'unrecorded run')}"
+        return Answer("good", "REPRODUCIBLE", f"{same}{bound(repeats)}.")
     if report.reproducible is None:
         return Answer("unsure", "NOT DECIDED", f"{report.program}: {report.reason}.")
     return Answer("bad", "NOT REPRODUCIBLE", _differ(report))
@@ -118,21 +122,27 @@ def _differ(report: v1.RunReport) -> str:
     repeats = report.repeats
     if not repeats.differing:
         return f"{report.program}: {report.reason}."
-    differing = f"{_differing_pairs(repeats)} of {report.program} differ{extent(report)}"
+    pairs = f"{_differing_pairs(repeats)} of {report.program} {_verb(repeats)}{extent(report)}"
     if report.quantity is not None:
-        differing = f"{differing} ({describe_quantity(report.quantity)})"
+        pairs = f"{pairs} ({describe_quantity(report.quantity)})"
     if report.fix is not None and report.fix.verified:
-        return f"{differing}. With the fix below they are bitwise identical."
+        return f"{pairs}. With the fix they are bitwise identical."
     if report.causes:
-        return f"{differing}. The cause is known, but no fix was verified."
-    return f"{differing}: {report.reason}."
+        return f"{pairs}. The cause is known, but no fix was verified."
+    return f"{pairs}: {report.reason}."
 
 
 def _differing_pairs(repeats: v1.Repeats) -> str:
     if repeats.matching:
         pairs = number(repeats.differing + repeats.matching, "pair")
         return f"{repeats.differing} of {pairs} of runs"
-    return "Two runs" if repeats.differing == 1 else f"All {repeats.differing} pairs of runs"
+    few = {1: "Two runs", 2: "Both pairs of runs"}
+    return few.get(repeats.differing, f"All {repeats.differing} pairs of runs")
+
+
+def _verb(repeats: v1.Repeats) -> str:
+    """``1 of 3 pairs of runs differs``, ``two runs differ``."""
+    return differ(repeats.differing) if repeats.matching else "differ"
 
 
 def _why(cause: v1.Cause) -> Line:
@@ -214,17 +224,16 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     for one in report.warnings:
         yield "Note", one
     if len(report.causes) > 1 and all(one.necessary for one in report.causes):
-        yield (
-            "All required",
-            f"runs differ if any one of the {len(report.causes)} pins is removed",
+        any_pin = (
+            "either pin" if len(report.causes) == 2 else f"any one of the {len(report.causes)} pins"
         )
+        yield "All required", f"runs differ if {any_pin} is removed"
     if report.unresolved_pins:
         yield "Unresolved", listed(report.unresolved_pins)
     if report.search.incompatible_pins:
-        yield (
-            "Excluded",
-            f"pins with which the script fails: {listed(report.search.incompatible_pins)}",
-        )
+        excluded = report.search.incompatible_pins
+        pins = "this pin" if len(excluded) == 1 else "each of these pins"
+        yield "Excluded", f"the script fails with {pins}: {listed(excluded)}"
     if report.causes and report.fix is None and report.no_fix_reason:
         yield "No fix", report.no_fix_reason
     yield from costs(report)
@@ -247,17 +256,17 @@ def folder(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         restored = ", and the folder is unchanged" if whole else ""
         yield (
             "Writes",
-            f"{listed(report.changed_files, 5)} in its folder; {KEPT_FROM[isolation.kind]}{restored}",
+            f"{listed(report.changed_files, 5)} in the script's folder; {KEPT_FROM[isolation.kind]}{restored}",
         )
     if isolation.not_restored:
         yield (
             "Changed",
-            f"these files in the folder itself changed during the audit: {listed(isolation.not_restored, 5)}",
+            f"{listed(isolation.not_restored, 5)} in the script's folder, during the audit",
         )
     if isolation.elsewhere:
         yield (
             "Also writes",
-            f"{listed(isolation.elsewhere, 5)}: outside its folder, not protected",
+            f"{listed(isolation.elsewhere, 5)}, outside the script's folder and not protected",
         )
     if isolation.left_out:
         yield "Not copied", f"{listed(isolation.left_out, 5)}: not visible to the runs"
@@ -271,12 +280,12 @@ def describe_quantity(quantity: v1.Quantity) -> str:
     first, second = next(
         (pair for pair in pairs if pair[0] != pair[1]), (str(quantity.first), str(quantity.second))
     )
-    return f"{quantity.name} {first} in one run, {second} in the other"
+    return f"{quantity.name} {first} in one run, {second} in another"
 
 
 #: Names and results beside the training that differ; ``{}`` is the name.
 BESIDE = {
-    "metric": "the metric {} differs",
+    "metric": 'the metric "{}" differs',
     "data": "the {} differ",
     "name": "names differ ({})",
     "generator": "the state of {} at the end differs",
@@ -286,7 +295,7 @@ BESIDE = {
 def describe_output(output: v1.Output) -> str:
     """Return what differs from run to run although the training does not."""
     if output.kind == "printed":
-        return f"its printed output differs from line {output.line} on"
+        return f"the printed output differs from line {output.line} on"
     return (
         BESIDE[output.kind].format(output.name)
         if output.kind in BESIDE
@@ -300,7 +309,11 @@ def drift(report: v1.RunReport) -> str:
         return ""
     last = report.growth[-1]
     gap = f", by up to {last.max_abs:.2g}" if last.max_abs is not None else ""
-    return f"; after step {last.step} {last.differing_elements:,} of {last.total:,} weights differ{gap}"
+    return f"; after step {last.step}, {_weights(last)}{gap}"
+
+
+def _weights(growth: v1.Growth) -> str:
+    return share(growth.differing_elements, growth.total, "weight")
 
 
 def describe_cause(cause: v1.Cause) -> str:
@@ -353,23 +366,24 @@ def costs(report: v1.RunReport) -> Iterator[tuple[str, str]]:
     noise = one.noise.cost_range
     clear = [row for row in one.each if is_beyond_noise(row.cost_range, noise)]
     parts = [
-        f"{_pins_of(row)} {cost(row)}" for row in sorted(clear, key=lambda row: -(row.cost or 0))
+        f"{_pins_of(row)}: {cost(row)}" for row in sorted(clear, key=lambda row: -(row.cost or 0))
     ]
     quiet = [row for row in one.each if row.cost_range is not None and row not in clear]
     if quiet:
         parts.append(
-            f"{listed([_pins_of(row) for row in quiet], 20)} within noise"
+            f"{listed([_pins_of(row) for row in quiet], 20)}: within noise"
             f"{spread((min(row.cost_range[0] for row in quiet), max(row.cost_range[1] for row in quiet)))}"
         )
     if len(one.combined.pins) > 1 and one.combined.cost is not None:
         together = cost(one.combined, noise)
-        parts.append(f"all {len(one.combined.pins)} required pins together {together}")
+        parts.append(f"all {len(one.combined.pins)} required pins together: {together}")
     yield "Cost", "; ".join(parts) or "not measured: no timed run completed"
     if one.faster_set is not None:
+        works = "also works" if len(one.faster_set.pins) == 1 else "also work"
         yield (
             "Faster",
             (
-                f"{listed(one.faster_set.pins)} works as well, at {cost(one.faster_set)} the time of "
+                f"{listed(one.faster_set.pins)} {works}, at {cost(one.faster_set)} the time of "
                 f"{listed(one.faster_set.base)}"
             ),
         )
@@ -395,16 +409,14 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             pairs = number(one.matching + one.differing, "pair")
             yield (
                 label,
-                f"{number(one.runs, 'run')}, {pairs}: {one.matching} match, {one.differing} differ",
+                f"{number(one.runs, 'run')}, {pairs}: {one.matching} matching, {one.differing} differing",
             )
     yield "recording", report.observer.reason
     for one in report.outputs:
-        yield (
-            one.kind,
-            f"{one.name}: {'identical in all runs' if one.matches else describe_output(one)}",
-        )
+        same = f"{one.name}: identical in all runs"
+        yield one.kind, same if one.matches else describe_output(one)
     for place, tried in enumerate(report.search.questions, 1):
-        yield f"question {place}", tried
+        yield f"search {place}", tried
     if report.cost is not None:
         noise = spread(report.cost.noise.cost_range).strip(" ()")
         yield "noise", f"the unchanged script against itself: {noise or 'a run did not complete'}"
@@ -414,10 +426,9 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         for line in report.cost.faster_sets_tried:
             yield "a faster set", line
     if report.search.unexercised_pins:
-        yield (
-            "not tried",
-            f"no run used their source: {listed(report.search.unexercised_pins, 20)}",
-        )
+        unused = report.search.unexercised_pins
+        pins = "it pins" if len(unused) == 1 else "they pin"
+        yield "not tried", f"{listed(unused, 20)}, because no run used what {pins}"
     for one in report.growth:
-        far = f", up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
-        yield f"step {one.step}", f"{one.differing_elements:,} of {one.total:,} weights differ{far}"
+        far = f", by up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
+        yield f"step {one.step}", f"{_weights(one)}{far}"

@@ -36,6 +36,7 @@ from detaudit.report.pages.wording import (
 from detaudit.report.schema import v1
 
 _MOST_USUAL = 3  # rows of sources that need a pin
+_AT_FAULT = "This machine or this build is at fault: file a bug, and attach this report."
 
 
 def page(report: v1.Report) -> Page:
@@ -53,8 +54,7 @@ def _next_steps(report: v1.Report) -> Iterator[Block]:
     """Return what a reader should do next."""
     yield from _recipe_lines(report)
     if answer(report).verdict == "NO":
-        todo = "--markdown report.md writes a report for a bug issue"
-        yield Lines((Line("What to do", todo),))
+        yield Lines((Line("What to do", wording.FILE_A_BUG),))
     besides = _besides(report)
     if besides:
         yield Lines((Line("Also pin", besides),))
@@ -72,16 +72,15 @@ def answer(report: v1.Report) -> Answer:
         return _not_observed(report)
     if control.matches is False:
         sentence = (
-            "Two training runs differ although everything is pinned. This machine or this build "
-            "is at fault: attach this report to a bug issue. No cause was searched for, because it "
-            "would be a guess."
+            f"Two training runs differ although everything is pinned. {_AT_FAULT} No cause was "
+            "searched for, because any answer would be a guess."
         )
         return Answer("bad", "NO", sentence)
     broken = [verdict.source for verdict in report.verdicts if verdict.verdict == "broken"]
     if broken:
         sentence = (
-            f"Runs of the same condition differ although everything is pinned: {listed(broken)}. "
-            f"This machine or this build is at fault: attach this report to a bug issue."
+            f"In the trials of {listed(broken)}, runs of the same condition differ although "
+            f"everything is pinned. {_AT_FAULT}"
         )
         return Answer("bad", "NO", sentence)
     if control.matches is None:
@@ -160,12 +159,13 @@ def _usual(report: v1.Report) -> list[v1.Verdict]:
 
 def _in_one_row(report: v1.Report, usual: Sequence[v1.Verdict]) -> Row:
     """Return all of them in one row of a terminal that shows no evidence."""
-    pinned = sum(in_recipe(report, verdict) for verdict in usual)
-    others = len(usual) - pinned
-    by = [f"{pinned} pinned by the recipe"] if pinned else []
-    by += [f"{others} by others"] if others else []
+    by_recipe = sum(in_recipe(report, verdict) for verdict in usual)
+    others = len(usual) - by_recipe
+    by = [f"{by_recipe} by the recipe"] if by_recipe else []
+    by += [f"{others} by the pins below"] if others else []
     name = Text(number(len(usual), "source"))
-    return Row((name, Verdict("needs-pin"), ", ".join(by), Text("-v lists them", "quiet")))
+    shown = f"pinned: {', '.join(by)}"
+    return Row((name, Verdict("needs-pin"), shown, Text("-v lists them", "quiet")))
 
 
 def _pins(report: v1.Report) -> Iterator[Paste]:
@@ -259,7 +259,7 @@ def _reach(report: v1.Report) -> Table:
 
 
 def _placebos(report: v1.Report) -> Table:
-    said = {True: "does nothing", False: "has an effect", None: "not shown"}
+    said = {True: "does nothing", False: "has an effect", None: "not decided"}
 
     def row(placebo: v1.Placebo) -> Row:
         yours = Text("; set in your environment" if placebo.set_in_environment else "", "notice")
@@ -304,7 +304,7 @@ def _evidence(report: v1.Report) -> Table:
 
 
 def _not_observed(report: v1.Report) -> Answer:
-    sentence = f"It was not determined whether training is reproducible here: {report.reason}."
+    sentence = f"It was not decided whether training is reproducible here: {report.reason}."
     return Answer("unsure", "NOT DECIDED", sentence)
 
 
@@ -332,7 +332,7 @@ def _without_recipe(report: v1.Report) -> Answer:
         return Answer("unsure", "PARTLY", sentence)
     early = report.interrupted or report.over_budget or report.exit_code == FAULT
     if report.ladder or early:
-        sentence = f"{once_pinned}; which recipe is enough was not decided."
+        sentence = f"{once_pinned}, but it was not decided which recipe is enough."
         return Answer("unsure", "NOT FINISHED", sentence)
     return Answer(
         "good", "YES, ONCE PINNED", f"{once_pinned}. This scan did not search for a recipe."
@@ -382,7 +382,7 @@ def _verified(recipe: v1.Recipe) -> str:
     models = number(len(recipe.counts), "tiny model")
     return (
         f"verified: {number(recipe.runs // 2, 'pair')} of fresh processes match on {models} "
-        f"(rates above {recipe.excluded_rate:.0%} excluded)"
+        f"(a rate above {recipe.excluded_rate:.0%} is excluded)"
     )
 
 
@@ -397,12 +397,14 @@ def _besides(report: v1.Report) -> str:
         for verdict in report.verdicts
         if verdict.verdict == "needs-pin" and not in_recipe(report, verdict)
     ]
-    return f"if your code uses it: {listed(names, 20)}" if names else ""
+    them = "it" if len(names) == 1 else "them"
+    return f"if your code uses {them}: {listed(names, 20)}" if names else ""
 
 
 def _keep_equal(report: v1.Report) -> str:
     names = [verdict.source for verdict in report.verdicts if verdict.verdict == "varies"]
-    return f"each of these changes the result: {listed(names, 20)}" if names else ""
+    each = "this setting" if len(names) == 1 else "each of these settings"
+    return f"{each} changes the result: {listed(names, 20)}" if names else ""
 
 
 def _undecided(report: v1.Report) -> str:
@@ -418,5 +420,5 @@ def _early(report: v1.Report) -> str:
     if report.interrupted:
         return "the scan was interrupted; the rest is not decided"
     if report.exit_code == FAULT:
-        return f"the scan ended early: {report.reason}"
+        return f"{report.reason}; the rest is not decided"
     return "the budget ran out; the rest is not decided" if report.over_budget else ""

@@ -9,8 +9,10 @@ from math import isclose
 from typing import Any
 
 from detaudit.core.counting import excluded_rate
-from detaudit.core.sentences import listed, number
+from detaudit.core.sentences import listed, number, share
 from detaudit.report.schema import v1
+
+FILE_A_BUG = "file a bug, and attach the report that --markdown report.md writes"
 
 #: Verdicts in the order in which a reader needs them.
 ORDER = ("broken", "varies", "error", "needs-pin", "reproducible", "skipped")
@@ -58,7 +60,8 @@ def _arms(verdict: v1.Verdict) -> str:
     )
     if unpinned is None or pinned is None:
         return ""
-    return f"{_share(unpinned)} pairs differ; {_share(pinned)} when pinned"
+    shown = share(unpinned.differing, unpinned.matching + unpinned.differing)
+    return f"{shown}; {_share(pinned)} when pinned"
 
 
 def _share(count: v1.Count | v1.Controlled) -> str:
@@ -83,7 +86,7 @@ def _unobserved(verdict: v1.Verdict) -> str:
         return ""
     start, each = ("all settings match; ", " each") if verdict.settings else ("", "")
     pairs = f"{number(matching, 'pair')}{each}"
-    return f"{start}no difference in {pairs} (rates above {verdict.excluded_rate:.0%} excluded)"
+    return f"{start}no difference in {pairs} (a rate above {verdict.excluded_rate:.0%} is excluded)"
 
 
 def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
@@ -111,9 +114,12 @@ def describe_divergence(divergence: v1.Divergence) -> str:
         return f"{place} ({'only one run has it' if divergence.kind == 'missing' else 'different dtype or shape'})"
     if divergence.differing_elements is None:
         return place
-    far = "" if divergence.ulps_max is None else f", by up to {number(divergence.ulps_max, 'ULP')}"
-    total = number(divergence.total or divergence.differing_elements, "element")
-    return f"{place} ({divergence.differing_elements:,} of {total} differ{far})"
+    elements = divergence.differing_elements
+    shown = share(elements, divergence.total or elements, "element")
+    if divergence.ulps_max is None:
+        return f"{place} ({shown})"
+    by = "by" if elements == 1 else "by up to"
+    return f"{place} ({shown}, {by} {number(divergence.ulps_max, 'ULP')})"
 
 
 def first(verdict: v1.Verdict) -> str:
@@ -130,11 +136,11 @@ def first(verdict: v1.Verdict) -> str:
 
 
 _ORIGIN = {
-    "kernel": "replayed in one process from equal inputs, it gives different results",
-    "state": "from equal inputs, it gives different results in another process",
+    "kernel": "Replayed in one process from equal inputs, it gives different results",
+    "state": "From equal inputs, it gives different results in another process",
     "python": "Python code, not an operation, gave it different inputs",
-    "input": "its inputs already differ between two processes",
-    "other": "from here on, two processes execute different operations",
+    "input": "Its inputs already differ between two processes",
+    "other": "From here on, two processes execute different operations",
 }
 
 
@@ -160,7 +166,7 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     # Observed in one process
     alone = pinpoint.origin in ("kernel", "python") and count is not None and count.replays > 2
     times = (
-        f": {count.distinct} distinct of {count.replays} replays"
+        f" ({count.distinct} distinct in {number(count.replays, 'replay')})"
         if alone and count is not None
         else ""
     )
@@ -168,8 +174,8 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     place = f" of {pinpoint.layer}" if pinpoint.layer else ""
     line = f", called at {pinpoint.line}" if pinpoint.line else ""
     stage = "update" if pinpoint.stage == "update" else f"{pinpoint.stage} pass"
-    return f"{what} {stage}{place}{line}; {_ORIGIN[pinpoint.origin]}{times}" + (
-        f"; {_eager_and_compiled(pinpoint)}" if alone else ""
+    return f"{what} {stage}{place}{line}. {_ORIGIN[pinpoint.origin]}{times}." + (
+        f" {_eager_and_compiled(pinpoint)}" if alone else ""
     )
 
 
@@ -188,7 +194,7 @@ def describe_layer(layer: v1.LayerReplay) -> str:
         return "matches"
     if layer.distinct_inputs == 1:
         return f"differs here: {layer.distinct_outputs} distinct results from equal inputs"
-    return f"inputs already differ: {layer.distinct_inputs} distinct"
+    return f"its inputs already differ: {layer.distinct_inputs} distinct"
 
 
 def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
@@ -200,17 +206,19 @@ def _eager_and_compiled(pinpoint: v1.Pinpoint) -> str:
         False: ", where recording changes the bits",
         None: "",
     }
-    observed = f"observed in eager execution{unchanged[pinpoint.recorded_matches_eager]}"
+    eager = unchanged[pinpoint.recorded_matches_eager]
+    observed = f"This was observed in eager execution{eager}."
     if pinpoint.compiled is None:
         return observed
-    outcome = "differs too" if pinpoint.compiled.distinct > 1 else "matches"
-    bits = {True: ", on the same bits", False: ", on other bits", None: ""}[
-        pinpoint.eager_matches_compiled
-    ]
-    return (
-        f"{observed}; the compiled step as a whole {outcome}{bits} ({pinpoint.compiled.distinct} distinct of "
-        f"{pinpoint.compiled.replays})"
-    )
+    compiled = pinpoint.compiled
+    count = f"{compiled.distinct} distinct in {number(compiled.replays, 'replay')}"
+    outcome = f"differs too ({count})" if compiled.distinct > 1 else f"matches ({count})"
+    bits = {
+        True: ", on the bits of the eager step",
+        False: ", on other bits than the eager step",
+        None: "",
+    }[pinpoint.eager_matches_compiled]
+    return f"{observed} The compiled step as a whole {outcome}{bits}."
 
 
 def evidence(counts: Iterable[v1.Count], numbers: Sequence[int]) -> list[str]:
@@ -234,7 +242,11 @@ def control_pairs(model: v1.Controlled) -> str:
     """Return what the pairs of one model showed with everything pinned."""
     reasons = dict.fromkeys([*model.problems, *([model.unavailable] if model.unavailable else [])])
     return "; ".join(
-        [f"{_share(model)} pairs differ", *reasons, f"trials {spans(model.trial_numbers)}"]
+        [
+            share(model.differing, model.matching + model.differing),
+            *reasons,
+            f"trials {spans(model.trial_numbers)}",
+        ]
     )
 
 
@@ -258,19 +270,17 @@ def climbing(report: v1.Report) -> str:
 
 
 def climbed(rung: v1.Rung) -> str:
-    """Return what a recipe's pairs showed, over all models: ``1 of 6 pairs differ (text)``."""
+    """Return what a recipe's pairs showed, over all models: ``1 of 6 pairs differs, on text``."""
     if rung.works is None:
         return rung.reason
     pairs = sum(count.matching + count.differing for count in rung.counts)
-    differing = [short(count.model) for count in rung.counts if count.differing]
-    on = (
-        f" ({'every model' if len(differing) == len(rung.counts) else listed(differing)})"
-        if differing
-        else ""
-    )
+    models = [short(count.model) for count in rung.counts if count.differing]
+    shown = share(sum(count.differing for count in rung.counts), pairs)
+    if models:
+        where = "every model" if len(models) == len(rung.counts) else listed(models)
+        return f"{shown}, on {where}"
     # Why it does not work although all pairs match
-    other = f"; {rung.reason}" if rung.works is False and not differing else ""
-    return f"{sum(count.differing for count in rung.counts)} of {number(pairs, 'pair')} differ{on}{other}"
+    return f"{shown}; {rung.reason}" if rung.works is False else shown
 
 
 #: The noise, if it was not measured.
@@ -309,12 +319,12 @@ def farthest(report: v1.Report) -> str:
     for level in report.reach:
         if level.matches is False:
             return (
-                f"bitwise identical up to: {furthest}"
+                f"bitwise identical up to {furthest}"
                 if furthest
-                else "different at the first level already"
+                else "different at the first level"
             )
         furthest = level.title if level.matches else furthest
-    return f"bitwise identical at every level tried, up to: {furthest}" if furthest else ""
+    return f"bitwise identical at every level tried, up to {furthest}" if furthest else ""
 
 
 def context(report: v1.Document) -> str:

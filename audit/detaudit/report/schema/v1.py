@@ -456,7 +456,7 @@ class Change(Part):
 
     If ``redacted`` is true, something private was masked in ``diff``, so it does not apply as it
     stands. ``verified`` is true only if ``runs`` runs of the changed copy were bitwise identical.
-    ``cost`` is the time of the changed program divided by that of the unchanged one, ``cost_range``
+    ``cost`` is the time of the changed script divided by that of the unchanged one, ``cost_range``
     the smallest and the largest of these ratios. ``excluded_rate`` as in a verdict.
     """
 

@@ -13,6 +13,7 @@ from detaudit.core.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import IGNORED, Divergence, Incomparable, Match
 from detaudit.core.experiment import Experiment, Finished, Found
+from detaudit.core.sentences import number
 from detaudit.core.tally import Tally, compare_finals, compare_finished, tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, VARIES, Verdict
 
@@ -187,7 +188,8 @@ def judge(source: Source, observed: list[Grouped]) -> Verdict:
         verdict=REPRODUCIBLE,
         excluded_rate=excluded_rate(matching),
         reason=(
-            f"every setting gives the same bits on {len(usable)} models; no difference in {matching} pairs per setting "
+            f"every setting gives the same bits on {number(len(usable), 'model')}; "
+            f"no difference in {number(matching, 'pair')} per setting "
             f"(a rate above {excluded_rate(matching):.0%} is excluded)" + _untried(unavailable)
         ),
     )
@@ -217,19 +219,18 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
         for one in model.tried
         if one.tally.matching and not one.tally.differing and not one.tally.problems
     ]
-    names, short = (
-        ", ".join(one.setting.name for one in differing),
-        model.model.removeprefix("source:"),
+    short = model.model.removeprefix("source:")
+    counts = ", ".join(
+        f"{one.setting.name} {one.tally.differing} of {one.tally.pairs}" for one in differing
     )
-    counts = f"{differing[0].tally.differing} of {differing[0].tally.pairs} pairs differ"
     base = replace(base, divergence=differing[0].tally.divergence)
     if len(differing) == len(model.tried):
         return replace(
             base,
             verdict=BROKEN,
             reason=(
-                f"{names} on {short}: {counts} although everything is pinned, and no setting gives the same "
-                f"bits every time"
+                f"pairs differ on {short} although everything is pinned ({counts}), and no setting "
+                f"gives the same bits every time"
             ),
         )
     if not steady:
@@ -241,7 +242,7 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
         ]
         return replace(
             base,
-            reason=f"{names} on {short}: {counts}, but no other setting could be compared: "
+            reason=f"pairs differ on {short} ({counts}), but no other setting could be compared: "
             f"{(reasons or ['nothing was tried'])[0]}",
         )
     if source.experiment.race:
@@ -251,7 +252,7 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
     if not steady:
         return replace(
             base,
-            reason=f"inconclusive: {names} on {short}: {counts}, "
+            reason=f"inconclusive: pairs differ on {short} ({counts}), "
             f"too few to distinguish the other settings from chance",
         )
     # A setting may equal a pin that it does not name (one thread); one whose runs differed is never
@@ -264,7 +265,7 @@ def _judge_differing(source: Source, observed: list[Grouped], base: Verdict) -> 
         base,
         verdict=NEEDS_PIN,
         pin=advised,
-        reason=f"{names} on {short}: {counts}; {steady[0].setting.name} gives the same bits every time",
+        reason=f"pairs differ on {short} ({counts}); {steady[0].setting.name} gives the same bits every time",
     )
 
 

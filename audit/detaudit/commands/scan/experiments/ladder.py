@@ -13,6 +13,7 @@ from detaudit.core.condition import Condition, pairs
 from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import IGNORED
 from detaudit.core.experiment import Experiment, Finished, Found
+from detaudit.core.sentences import share
 from detaudit.core.tally import Tally, tally
 from detaudit.registry import recipes
 from detaudit.registry.recipes import Known
@@ -91,7 +92,7 @@ def _pooled(rung: Rung, stronger: Tally | None) -> Rung:
         rung,
         works=False,
         reason=(
-            f"a stronger recipe does not work: {stronger.differing} of {stronger.pairs} of its pairs differ on "
+            f"a stronger recipe does not work: {share(stronger.differing, stronger.pairs)} on "
             f"{stronger.condition.model}"
         ),
     )

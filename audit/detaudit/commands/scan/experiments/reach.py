@@ -93,7 +93,7 @@ def _procedure(base: Condition, known: Mapping[str, Pin], source: Source | None)
     ]
     return Step(
         "same-process",
-        "fitted again in the same process",
+        "a second fit in the same process",
         tuple(
             (some[0].model, Trial(some[0], 0), Trial(other, 0))
             for some in conditions

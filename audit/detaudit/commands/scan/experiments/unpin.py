@@ -14,6 +14,7 @@ from detaudit.core.condition import Condition, Trial, device_of, pairs
 from detaudit.core.counting import SIGNIFICANT, excluded_rate, fisher, pairs_needed
 from detaudit.core.divergence import IGNORED
 from detaudit.core.experiment import Experiment
+from detaudit.core.sentences import differ, number, share
 from detaudit.core.tally import Tally, tally
 from detaudit.core.verdict import BROKEN, ERROR, NEEDS_PIN, REPRODUCIBLE, SKIPPED, Verdict
 
@@ -131,7 +132,8 @@ def judge(source: Source, observed: list[Observed]) -> Verdict:
         return _none_differ(source, observed, base)
     first = next((one for one in differing if _working(plan, one, observed)), differing[0])
     base = replace(base, divergence=first.unpinned.divergence)
-    where = f"{first.unpinned.differing} of {first.unpinned.pairs} unpinned pairs of {_name(first)} differ"
+    count = first.unpinned.differing
+    where = f"{count} of {first.unpinned.pairs} unpinned pairs of {_name(first)} {differ(count)}"
     working = _working(plan, first, observed)
     if working:
         return replace(
@@ -205,15 +207,15 @@ def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Ver
                 base,
                 divergence=pinned.divergence,
                 reason=(
-                    f"inconclusive: no unpinned pair differs, but {pinned.differing} of {pinned.pairs} do with "
-                    f"{name} pinned; another pin may work"
+                    f"inconclusive: no unpinned pair differs, but with {name} pinned, "
+                    f"{share(pinned.differing, pinned.pairs)}; another pin may work"
                 ),
             )
         return replace(
             base,
             verdict=BROKEN,
             divergence=pinned.divergence,
-            reason=f"{pinned.differing} of {pinned.pairs} pairs differ with {name} pinned",
+            reason=f"with {name} pinned, {share(pinned.differing, pinned.pairs)}",
         )
     problems = [
         reason for one in observed for pinned in _tallies(one) for reason in pinned.problems
@@ -237,7 +239,7 @@ def _none_differ(source: Source, observed: list[Observed], base: Verdict) -> Ver
         base,
         verdict=REPRODUCIBLE,
         excluded_rate=excluded_rate(matching),
-        reason=f"no difference in {matching} pairs (a rate above {excluded_rate(matching):.0%} is excluded)",
+        reason=f"no difference in {number(matching, 'pair')} (a rate above {excluded_rate(matching):.0%} is excluded)",
     )
 
 
