@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import Ran, command
+from tests.slow import slow
 from tests.wire.test_children import alive
 from tests.wire.test_death import descendants
 
@@ -86,6 +87,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert patched.returncode == 0 and (folder / "train.py").read_bytes() != before
 
 
+@slow
 def test_a_clean_script_is_reproducible_and_says_what_so_few_runs_exclude(run_here):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     ran, report, _ = run_here("frozen/shapes_cnn_clean", "--pairs", "1")

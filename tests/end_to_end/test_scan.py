@@ -15,6 +15,7 @@ import pytest
 from detaudit.machine import gpu
 
 from tests.end_to_end.conftest import SHORT, command
+from tests.slow import slow
 from tests.wire.test_children import alive
 
 pytestmark = pytest.mark.end_to_end
@@ -41,6 +42,7 @@ def test_a_short_scan_says_what_it_saw(detaudit, tmp_path):
     assert again.code == 0 and again.out == ran.out
 
 
+@slow
 def test_strict_and_something_asked_for_that_cannot_be_tried(detaudit):
     assert detaudit("scan", *SHORT, "--strict").code == 1
     ran = detaudit("scan", "--only", "gpu-to-gpu")
@@ -68,11 +70,13 @@ def test_a_spent_budget_is_not_a_pass(detaudit):
     assert ran.report["outcome"] == "inconclusive"
 
 
+@slow
 def test_quiet_prints_nothing(detaudit):
     ran = detaudit("scan", *SHORT, "--quiet")
     assert (ran.out, ran.err, ran.code) == ("", "", 0)
 
 
+@slow
 def test_an_interruption_leaves_no_process_and_can_be_resumed(tmp_path):
     scan = subprocess.Popen(
         [command(), "scan", "--only", "intra-op-threads"],
@@ -134,6 +138,7 @@ def test_an_interruption_leaves_no_process_and_can_be_resumed(tmp_path):
     assert refused.returncode == 2
 
 
+@slow
 def test_two_scans_at_once(tmp_path):
     scans = [
         subprocess.Popen(
@@ -173,6 +178,7 @@ def listing(folder: Path) -> dict[str, str]:
     return found
 
 
+@slow
 def test_a_home_that_cannot_be_read_or_written(detaudit, tmp_path):
     home = tmp_path / "closed"
     home.mkdir(mode=0o000)
@@ -183,6 +189,7 @@ def test_a_home_that_cannot_be_read_or_written(detaudit, tmp_path):
         home.chmod(0o700)
 
 
+@slow
 def test_a_full_disk_is_reported_in_a_sentence(tmp_path):
     """Files may not grow beyond 64 KiB: as good as a full disk for a trace."""
     limited = (

@@ -1,7 +1,7 @@
 """Environments of the past, made for the test and audited from this one.
 
-``pytest`` makes the tutorial's own, Keras 2.0.3 on Theano 0.9; ``_DETAUDIT_ERAS=all`` all of them,
-in the folder that ``_DETAUDIT_ERAS_FOLDER`` names.
+``pytest --all`` makes the tutorial's own, Keras 2.0.3 on Theano 0.9; ``_DETAUDIT_ERAS=all`` all of
+them, in the folder that ``_DETAUDIT_ERAS_FOLDER`` names.
 """
 
 import os
@@ -26,6 +26,7 @@ from tests.eras import environments
 from tests.eras.tutorial import PROGRAM
 from tests.frameworks.test_functions import followed
 from tests.frameworks.test_observer import ask
+from tests.slow import slow
 
 pytestmark = pytest.mark.end_to_end
 
@@ -105,6 +106,7 @@ def built(name: str, folder: Path) -> str:
         pytest.skip(str(reason))
 
 
+@slow
 @pytest.mark.parametrize("name", DECIDED_BY if ALL else ["theano09"])
 def test_what_decides_there(detaudit, folder, name):  # noqa: F811
     environment, old = environments.named(name), built(name, folder)

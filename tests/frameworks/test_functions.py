@@ -10,6 +10,7 @@ from detaudit.commands.run.repeat import compare_runs
 from detaudit.core.divergence import Match
 
 from tests.frameworks.test_recording import run
+from tests.slow import slow, slow_but_for
 
 pytestmark = pytest.mark.framework
 
@@ -114,7 +115,7 @@ STEPS = [4] * 3 + [4, 6, 4] + [8] * 3 + [10] * 2
 ORPHANS, LAST = [4] * 2, [4]
 
 
-@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+@pytest.mark.parametrize("package", slow_but_for(["keras"], ["keras", "tf_keras"]))
 def test_each_step_of_a_function_is_observed_with_the_weights_of_its_own_model(package, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     pytest.importorskip(package, reason=f"the package {package} is not installed here")
@@ -202,7 +203,7 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("how", BESIDE)
+@pytest.mark.parametrize("how", slow_but_for(["fit and function"], BESIDE))
 def test_threads_that_train_side_by_side_are_reported_and_not_disturbed(how, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
@@ -213,6 +214,7 @@ def test_threads_that_train_side_by_side_are_reported_and_not_disturbed(how, tmp
     assert (recorded.trace.folder / "stderr").read_text().count("Traceback") == 0
 
 
+@slow
 def test_threads_that_train_one_after_the_other_are_followed(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"

@@ -17,6 +17,7 @@ from detaudit.registry import base
 
 from tests.frameworks.test_observer import ask
 from tests.guilty.conftest import MODELS, base_condition, judge, make_runner  # noqa: F401  (a fixture)
+from tests.slow import slow
 
 pytestmark = pytest.mark.framework
 
@@ -46,6 +47,7 @@ def test_pinned_trials_match_to_the_last_fingerprint(both):
         assert same.observations > 50
 
 
+@slow
 def test_verdicts_match(both):
     sources = [base.known_sources()[name] for name in SAMPLE]
     forked, isolated = (judge(runner, sources) for runner in both)

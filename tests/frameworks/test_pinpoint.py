@@ -2,11 +2,10 @@
 changes nothing.
 
 Each layer is trained in four ways: by ``fit``, compiled and eagerly, in a ``tf.function`` and in a
-loop of eager code. ``_DETAUDIT_PINPOINT=all`` runs every layer in every way.
+loop of eager code. Some layers in some ways are tried every day, all of them with ``--all``.
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +18,10 @@ from detaudit_probes.ops.event import Event, first_difference
 from detaudit_probes.protocol import NOT_KNOWN
 
 from tests.frameworks.replaying import pinned, runs_of
+from tests.slow import slow, slow_but_for
 
 pytestmark = pytest.mark.framework
 NEVER = 10**6  # a step that no script has: nothing is replayed
-ALL = os.environ.get("_DETAUDIT_PINPOINT") == "all"
 
 HEAD = """
 import random, sys, threading, time
@@ -152,12 +151,10 @@ def line(mark: str) -> int:
 
 
 WAYS = ("compiled", "eager", "function", "loop")
-RACES = [("compiled", "FIT"), ("function", "APPLY"), ("loop", "APPLY")] + (
-    [("eager", "FIT")] if ALL else []
-)
+RACES = [("compiled", "FIT"), ("function", "APPLY"), ("loop", "APPLY"), ("eager", "FIT")]
 
 
-@pytest.mark.parametrize(("way", "mark"), RACES)
+@pytest.mark.parametrize(("way", "mark"), slow_but_for([("compiled", "FIT")], RACES))
 def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, mark):
     found = pinpoint.judged(replayed(way, "embedding", runs=4 if way == "loop" else 2))
     assert found.operation.name == "ResourceScatterSub"
@@ -173,7 +170,7 @@ def test_the_race_of_an_embedding_is_one_operation_of_one_weight(replayed, way, 
         assert found.compiled.distinct > 1  # the compiled step as a whole parts too
 
 
-@pytest.mark.parametrize("pin", ["op-determinism", "one-thread"])
+@pytest.mark.parametrize("pin", slow_but_for(["op-determinism"], ["op-determinism", "one-thread"]))
 def test_a_pin_makes_the_replays_of_the_race_match(replayed, pin):
     found = pinpoint.judged(replayed("compiled", "embedding", pin))
     assert found.operation is None and found.operations > 50
@@ -187,19 +184,12 @@ PLANTED = {
     "dropout": ("drop", "input"),
     "nested": ("inner/noisy", "python"),
 }
-SOME = [
-    ("race", "compiled"),
-    ("race", "loop"),
-    ("noise", "function"),
-    ("noise", "eager"),
-    ("dropout", "compiled"),
-    ("dropout", "loop"),
-    ("nested", "compiled"),
-]
+USUAL = [("noise", "function"), ("dropout", "loop")]
 
 
 @pytest.mark.parametrize(
-    ("planted", "way"), [(planted, way) for planted in PLANTED for way in WAYS] if ALL else SOME
+    ("planted", "way"),
+    slow_but_for(USUAL, [(planted, way) for planted in PLANTED for way in WAYS]),
 )
 def test_the_layer_that_was_planted_is_named(replayed, planted, way):
     found = pinpoint.judged(
@@ -215,6 +205,7 @@ def test_the_layer_that_was_planted_is_named(replayed, planted, way):
         )  # in one process already
 
 
+@slow
 @pytest.mark.parametrize("planted", ["kept", "counted"])
 def test_what_a_step_keeps_to_itself_is_not_blamed_for_a_race(replayed, planted):
     """Generators of a layer's own are set back; a counter is not, and counts alike in both
@@ -233,9 +224,7 @@ BEFORE = {
 
 @pytest.mark.parametrize(
     ("planted", "way"),
-    [(planted, way) for planted in BEFORE for way in WAYS]
-    if ALL
-    else [("map", "function"), ("init", "loop")],
+    slow_but_for([("map", "function")], [(planted, way) for planted in BEFORE for way in WAYS]),
 )
 def test_what_differs_before_a_step_is_reported_by_stage_name_and_line(replayed, planted, way):
     stage, name, source, mark = BEFORE[planted]
@@ -249,6 +238,7 @@ def test_what_differs_before_a_step_is_reported_by_stage_name_and_line(replayed,
     ]
 
 
+@slow
 def test_a_replay_leaves_the_training_as_it_was(replayed):
     """With everything pinned, a run in which a step was replayed prints, and records, what one
     without does.
@@ -264,6 +254,7 @@ def test_a_replay_leaves_the_training_as_it_was(replayed):
         assert with_replay.trace.measures.steps == without.trace.measures.steps == 4
 
 
+@slow
 def test_every_operation_of_a_step_is_listed_with_its_layer(replayed):
     (done,) = replayed("compiled", "embedding", runs=1)
     events = json.loads((done.trace.folder / "events.json").read_text())["events"]

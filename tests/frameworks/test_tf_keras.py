@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.frameworks.test_recording import run
+from tests.slow import slow
 
 pytestmark = pytest.mark.framework
 
@@ -70,12 +71,18 @@ STEPS = 3 + 1 + 1 + 3 + 2
 @pytest.mark.parametrize(
     ("imported", "chosen"),
     [
-        ("import tf_keras as keras", ""),
-        ("from tensorflow import keras", "1"),
-        ("from tensorflow.keras import layers; keras = tf.keras", "1"),
-        ("import keras; keras.layers.Dense(1); import tf_keras as keras", ""),
+        pytest.param("import tf_keras as keras", "", id="package", marks=slow),
+        pytest.param("from tensorflow import keras", "1", id="tensorflow's", marks=slow),
+        pytest.param(
+            "from tensorflow.keras import layers; keras = tf.keras",
+            "1",
+            id="submodule",
+            marks=slow,
+        ),
+        pytest.param(
+            "import keras; keras.layers.Dense(1); import tf_keras as keras", "", id="both"
+        ),
     ],
-    ids=["package", "tensorflow's", "submodule", "both"],
 )
 def test_a_recorded_script_does_what_it_does_without_us_and_every_step_is_observed(
     imported, chosen, tmp_path, monkeypatch
@@ -107,10 +114,20 @@ def test_a_recorded_script_does_what_it_does_without_us_and_every_step_is_observ
 @pytest.mark.parametrize(
     ("imported", "chosen", "function"),
     [
-        ("import tf_keras as keras", "", "tf_keras.utils.set_random_seed"),
-        ("from tensorflow import keras", "1", "tf.keras.utils.set_random_seed"),
+        pytest.param(
+            "import tf_keras as keras",
+            "",
+            "tf_keras.utils.set_random_seed",
+            id="package",
+            marks=slow,
+        ),
+        pytest.param(
+            "from tensorflow import keras",
+            "1",
+            "tf.keras.utils.set_random_seed",
+            id="tensorflow's",
+        ),
     ],
-    ids=["package", "tensorflow's"],
 )
 def test_the_seed_that_a_script_sets_is_reported_under_the_name_it_has_there(
     imported, chosen, function, tmp_path, monkeypatch

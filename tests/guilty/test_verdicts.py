@@ -4,6 +4,7 @@ import pytest
 from detaudit.registry import base
 
 from tests.guilty.conftest import judge
+from tests.slow import slow, slow_but_for
 
 pytestmark = pytest.mark.guilty
 
@@ -33,15 +34,26 @@ DIFFER = {
 #: Sources whose settings give different bits on any CPU, the same ones every time.
 VARY = ("intra-op-threads", "onednn", "xla", "eager", "precision", "op-determinism", "resume")
 NEEDS_MORE_INSTRUCTIONS = ("instruction-set",)
+#: What is tried every day: a seed, a hash, an order, a race, two settings. The others are slow.
+USUAL = (
+    "python-random",
+    "hash-seed",
+    "tfdata-order",
+    "sparse-update",
+    "intra-op-threads",
+    "onednn",
+)
 NO_GPU = ("cpu-or-gpu", "cudnn", "tf32", "gpu-kernels", "gpu-to-gpu")
 
 
 @pytest.fixture(scope="module")
-def verdicts(make_runner):
-    return judge(make_runner(), list(base.known_sources("tensorflow").values()))
+def verdicts(make_runner, pytestconfig):
+    known = base.known_sources("tensorflow")
+    names = known if pytestconfig.getoption("--all") else (*USUAL, *NO_GPU)
+    return judge(make_runner(), [known[name] for name in names])
 
 
-@pytest.mark.parametrize("source", DIFFER)
+@pytest.mark.parametrize("source", slow_but_for(USUAL[:4], DIFFER))
 def test_a_source_that_makes_runs_differ_needs_its_pin(verdicts, source):
     observed = verdicts[source]
     assert observed.verdict == "needs-pin", observed.reason
@@ -52,6 +64,7 @@ def test_a_source_that_makes_runs_differ_needs_its_pin(verdicts, source):
     assert sum(count.differing for count in pinned) == 0 < sum(count.matching for count in pinned)
 
 
+@slow
 @pytest.mark.parametrize("name", ["scikit-learn", "pandas", "scipy"])
 def test_a_library_without_a_seed_has_a_verdict_of_its_own(verdicts, name):
     observed = verdicts[f"third-party:{name}"]
@@ -60,7 +73,7 @@ def test_a_library_without_a_seed_has_a_verdict_of_its_own(verdicts, name):
     assert (observed.verdict, observed.divergence.stage) == ("needs-pin", "data"), observed.reason
 
 
-@pytest.mark.parametrize("source", VARY)
+@pytest.mark.parametrize("source", slow_but_for(USUAL[4:], VARY))
 def test_settings_that_disagree_vary(verdicts, source):
     observed = verdicts[source]
     assert observed.verdict == "varies", observed.reason
@@ -68,6 +81,7 @@ def test_settings_that_disagree_vary(verdicts, source):
     assert all(count.differing == 0 for count in observed.counts)
 
 
+@slow
 def test_a_lesser_instruction_set_gives_other_bits(verdicts):
     observed = verdicts["instruction-set"]
     if observed.verdict == "skipped":
@@ -87,7 +101,7 @@ def test_nothing_is_broken_and_nothing_undecided(verdicts):
     } == {}
 
 
-def test_the_tables_above_miss_no_source(verdicts):
+def test_the_tables_above_miss_no_source():
     elsewhere = {
         "inter-op-threads",
         "load",
@@ -96,4 +110,5 @@ def test_the_tables_above_miss_no_source(verdicts):
         "batch-invariance",
     }  # whatever is true here
     known = {*DIFFER, *VARY, *NEEDS_MORE_INSTRUCTIONS, *NO_GPU, *elsewhere}
-    assert {name for name in verdicts if not name.startswith("third-party:")} == known
+    sources = base.known_sources("tensorflow")
+    assert {name for name in sources if not name.startswith("third-party:")} == known
