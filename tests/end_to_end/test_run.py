@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import Ran, command
+from tests.interpreters import with_backend
 from tests.slow import slow
 from tests.wire.test_children import alive
 from tests.wire.test_death import descendants
@@ -127,16 +128,18 @@ model.fit(x, x, batch_size=2, epochs=9, verbose=0)
 """
 
 
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 @pytest.mark.parametrize(("seeded", "code", "verdict"), [("True", 0, True), ("False", 1, False)])
 def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_steps(
-    run_here, seeded, code, verdict
+    run_here, backend, seeded, code, verdict
 ):
     """An unrecorded run never sees a weight move: that was taken for a training that trains
     nothing.
     """
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     ran, report, _ = run_here(
-        STOPPED.replace("SEEDED", seeded), "--stop-after", "4", "--pairs", "1", "--no-search"
+        STOPPED.replace("SEEDED", seeded),
+        *("--python", with_backend(backend), "--backend", backend),
+        *("--stop-after", "4", "--pairs", "1", "--no-search"),
     )
     assert (ran.code, report["reproducible"], report["steps"]) == (code, verdict, 4), (
         ran.err + ran.out

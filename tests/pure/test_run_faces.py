@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from detaudit.commands.run.findings import Cause, Quantity
+from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Quantity, Search
 from detaudit.report import read, write
 from detaudit.report.formats import registry
 from detaudit.report.schema import v1
@@ -100,6 +100,30 @@ def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second,
 def test_the_headline_counts_pairs_as_one_says_it(matching, differing, said):
     repeats = replace(DIFFERING.repeats, matching=matching, differing=differing)
     assert said in " ".join(shown(document(replace(DIFFERING, repeats=repeats))).split())
+
+
+@pytest.mark.parametrize(
+    ("reason", "no_fix", "said"),
+    [
+        ("", "", "differ. No cause was found."),
+        ("", "the cause was not searched for (--no-search)", "differ; the cause was not searched"),
+        ("; interrupted before the cause was found", "", "differ; interrupted before the cause"),
+        (": the second run reads a file of the first", "", "differ; the second run reads a file"),
+    ],
+)
+def test_a_headline_says_once_that_runs_differ(reason, no_fix, said):
+    known = replace(
+        DIFFERING, causes=(), fix=None, reason=RUNS_DIFFER + reason, no_fix_reason=no_fix
+    )
+    headline = " ".join(shown(document(known)).split()).partition(" Where ")[0]
+    assert said in headline and RUNS_DIFFER not in headline
+
+
+def test_who_did_not_search_is_told_how_to():
+    known = replace(DIFFERING, causes=(), fix=None, reason=RUNS_DIFFER)
+    searched = " ".join(shown(document(known), height=9).split())
+    alone = " ".join(shown(document(replace(known, search=Search())), height=9).split())
+    assert "leave out --no-search" in alone and "leave out --no-search" not in searched
 
 
 def test_causes_that_are_needed_together_say_so():

@@ -300,7 +300,7 @@ def _differing(
     if audit.repeats.divergence is not None:
         case.emit(Differing(_early_notice(audit.repeats.divergence, case.search)))
     if not case.search:
-        return replace(audit, no_fix_reason="with --no-search, no cause and no fix is searched for")
+        return replace(audit, no_fix_reason="the cause was not searched for (--no-search)")
     case.known_so_far(audit)
     runs = yield from repeated(case.unpinned, len(runs) // 2, most=case.most, runs=runs)
     audit = _described(case, audit, runs)

@@ -35,6 +35,10 @@ from detaudit.report.schema import v1
 _AROUND = 30  # layers of a replayed step that are shown, before and after the first that differs
 
 
+#: What a report gives as the reason if runs differ; the headline has said so already.
+_RUNS_DIFFER = "two runs of the same script differ"
+
+
 def page(report: v1.RunReport) -> Page:
     """Return the whole page."""
     searched = report.search.trial_count
@@ -65,7 +69,10 @@ def what_to_do(report: v1.RunReport) -> str:
             "detaudit explain ID says how to pin it"
         )
     if report.reproducible is False and not report.interrupted:
-        return wording.FILE_A_BUG
+        searched = report.search.trial_count or report.over_budget
+        return (
+            wording.FILE_A_BUG if searched else "leave out --no-search to find the cause and a fix"
+        )
     return ""
 
 
@@ -129,7 +136,8 @@ def _differ(report: v1.RunReport) -> str:
         return f"{pairs}. With the fix they are bitwise identical."
     if report.causes:
         return f"{pairs}. The cause is known, but no fix was verified."
-    return f"{pairs}: {report.reason}."
+    more = report.reason.removeprefix(_RUNS_DIFFER).lstrip(":; ") or report.no_fix_reason
+    return f"{pairs}; {more}." if more else f"{pairs}. No cause was found."
 
 
 def _differing_pairs(repeats: v1.Repeats) -> str:
