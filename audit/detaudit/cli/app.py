@@ -13,7 +13,8 @@ from detaudit import __version__
 from detaudit.cli import streams
 from detaudit.cli.command import Command, variables_of
 from detaudit.cli.interruptions import interruptions
-from detaudit.cli.output import FAULT, INTERRUPTED, OUR_FAULT, code_of_lost_output, warn
+from detaudit.cli.messages import OUR_FAULT, warn
+from detaudit.cli.output import FAULT, INTERRUPTED, code_of_lost_output
 from detaudit.errors import DetauditError
 
 #: In the order of the help. Each is a module beside this one with a function ``NAME_command``, the

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from detaudit.cli import settings
-from detaudit.cli.output import note
+from detaudit.cli.messages import note
 
 
 def variables_of(name: str) -> dict[str, Any]:

@@ -30,11 +30,11 @@ from detaudit.cli.options import (
 from detaudit.cli.output import (
     documented,
     hand_over,
-    print_how_to_continue,
     reports,
-    reproduce,
     until_written,
 )
+from detaudit.cli.reproducer import reproduce
+from detaudit.cli.resumption import print_how_to_continue
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from detaudit.cli import streams
+from detaudit.cli.messages import print_whole
 from detaudit.cli.options import Evidence, PrintJson, choice, listed
-from detaudit.cli.output import print_whole
 from detaudit.report.formats import registry
 
 EXAMPLE = "Example: detaudit report scan.json --format markdown"

@@ -29,11 +29,11 @@ from detaudit.cli.output import (
     File,
     documented,
     hand_over,
-    print_how_to_continue,
     reports,
-    reproduce,
     until_written,
 )
+from detaudit.cli.reproducer import reproduce
+from detaudit.cli.resumption import print_how_to_continue
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from detaudit.cli import logs
 from detaudit.cli.interruptions import interruptions
+from detaudit.cli.messages import warn
 from detaudit.cli.options import (
     DETECTED,
     IN_SCRIPTS,
@@ -37,11 +38,10 @@ from detaudit.cli.options import (
 from detaudit.cli.output import (
     documented,
     hand_over,
-    print_how_to_continue,
     reports,
     until_written,
-    warn,
 )
+from detaudit.cli.resumption import print_how_to_continue
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS

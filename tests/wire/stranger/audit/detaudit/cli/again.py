@@ -20,10 +20,10 @@ from detaudit.cli.options import (
 from detaudit.cli.output import (
     documented,
     hand_over,
-    print_how_to_continue,
     reports,
     until_written,
 )
+from detaudit.cli.resumption import print_how_to_continue
 
 EXAMPLE = "Example: detaudit again --seed 3"
 

@@ -5,6 +5,16 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detaudit.cli.interruptions import interruptions
+from detaudit.cli.messages import OUR_FAULT, warn
+from detaudit.core.sentences import number
+
+if TYPE_CHECKING:
+    from detaudit.commands.ops.findings import OpsAudit
+    from detaudit.commands.run.findings import RunAudit
+    from detaudit.commands.scan.findings import Audit
 
 
 def command_line(
@@ -40,3 +50,31 @@ def how_it_was_started() -> str:
     if shutil.which(started.name) == str(started.absolute()):
         return started.name
     return shlex.quote(str(started))
+
+
+def print_how_to_continue(
+    audit: "Audit | RunAudit | OpsAudit", program: int = 0, options: Mapping[str, str] = {}
+) -> None:
+    """For an incomplete audit, print the reason. If the audit was saved, also print the command
+    that continues it, with the given options and these.
+
+    The last ``program`` words are a user's program.
+    """
+    failure = audit.failure
+    if failure is not None:
+        fault = f"{failure.details}{OUR_FAULT}"
+        warn(fault if failure.details else f"The audit ended early: {failure.reason}.")
+    how = "Incomplete." if audit.resume is not None else ""
+    if audit.interrupted:
+        how, interruptions.reported = interruptions.sentence, True
+    if audit.resume is None:
+        if how:
+            warn(how)
+        return
+    options = {"--resume": audit.resume, **options}
+    line = command_line(sys.argv[1:], options, program, how_it_was_started())
+    count = len(audit.trials)
+    verb = "is" if count == 1 else "are"
+    saved = f" {number(count, 'finished trial')} {verb} saved." if count else ""
+    warn(f"{how}{saved} To continue, paste this line:")
+    warn(line)
