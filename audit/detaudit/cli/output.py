@@ -6,11 +6,16 @@ Files are written first, so an error on the screen cannot lose them.
 import atexit
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rich.console import Console
+
+from detaudit.cli import logs
 from detaudit.cli.interruptions import interruptions
 from detaudit.cli.messages import OUR_FAULT, print_whole, warn
 
@@ -42,24 +47,53 @@ class File:
 Files = Mapping[Path, File]
 
 
-def until_written(emit: "Emit") -> "Emit":
-    """Return ``emit`` with interruptions blocked from the end of the trials until the files are
-    written (:func:`hand_over`).
-
-    All processes that trials started end with this process at the latest.
+@dataclass(frozen=True)
+class Screen:
+    """What the user sees of an audit: only errors if ``quiet``; also the evidence and the log if
+    ``verbose``.
     """
-    from detaudit.core.events import Closing
-    from detaudit.execution import processes
 
-    processes.adopt_orphans()
-    atexit.register(processes.end_orphans)
+    console: Console
+    verbose: bool = False
+    quiet: bool = False
 
-    def handle(event: "Event") -> None:
-        if isinstance(event, Closing):
-            interruptions.defer()
-        emit(event)
+    @classmethod
+    def set_up(cls, verbose: bool, quiet: bool = False, log_file: Path | None = None) -> "Screen":
+        """Create the screen, and start logging. Raises UsageError if ``log_file`` cannot be
+        written.
+        """
+        console = Console(stderr=True)
+        logs.set_up(console, verbose, log_file)
+        return cls(console, verbose, quiet)
 
-    return handle
+    @contextmanager
+    def progress(self) -> "Iterator[Emit]":
+        """Draw the progress of an audit while the block runs; yield the function that takes its
+        events.
+
+        Interruptions are blocked from the end of its trials until its files are written
+        (:func:`hand_over`). All processes that trials started end with this process at the latest.
+        """
+        from detaudit.cli.progress import Drawing
+        from detaudit.core.events import Closing
+        from detaudit.execution import processes
+
+        processes.adopt_orphans()
+        atexit.register(processes.end_orphans)
+        with Drawing(self.console, self.quiet) as drawing:
+
+            def handle(event: "Event") -> None:
+                if isinstance(event, Closing):
+                    interruptions.defer()
+                drawing(event)
+
+            yield handle
+
+
+def report_targets(json: Path | None, markdown: Path | None, junit: Path | None) -> dict[str, Path]:
+    """Return the requested files of a report by their formats."""
+    options = {"json": json, "markdown": markdown, "junit": junit}
+    return {form: path for form, path in options.items() if path is not None}
 
 
 def code_of_lost_output(code: int) -> int:
@@ -69,14 +103,13 @@ def code_of_lost_output(code: int) -> int:
     return code if code in (BROKEN, FAULT) else USAGE
 
 
-def reports(document: "v1.Document", targets: Mapping[str, Path | None]) -> Files:
+def reports(document: "v1.Document", targets: Mapping[str, Path]) -> Files:
     """Return the files of a report, by the formats in which they were requested."""
     from detaudit.report.formats import registry
 
-    def rendering(kind: str) -> File:
-        return File(lambda: registry.rendered(document, kind))
-
-    return {path: rendering(kind) for kind, path in targets.items() if path is not None}
+    return {
+        path: File(partial(registry.rendered, document, form)) for form, path in targets.items()
+    }
 
 
 def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") -> "v1.Document":
@@ -105,25 +138,20 @@ def _without_details(audit: "AnyAudit", failure: "Failure") -> "AnyAudit":
     return replace(audit, **{**details, **fault})
 
 
-def hand_over(
-    document: "v1.Document",
-    files: Files,
-    verbose: bool,
-    quiet: bool = False,
-    printed: str = "",
-) -> int:
+def hand_over(document: "v1.Document", files: Files, screen: Screen, printed: str = "") -> int:
     """Write the files, then show the report on the screen, after the text that the program
     ``printed``. Return the exit code of the command.
     """
     from detaudit.report.formats import registry
 
-    problems = [problem for path, file in files.items() if (problem := _write(path, file))]
+    outcomes = [_write(path, file) for path, file in files.items()]
+    problems = list(filter(None, outcomes))
     code = code_of_lost_output(document.exit_code) if problems else document.exit_code
     try:
         interruptions.release()
         sys.stdout.write(printed)
-        if not quiet:
-            print_whole(registry.on_screen(document, verbose))
+        if not screen.quiet:
+            print_whole(registry.on_screen(document, screen.verbose))
     except KeyboardInterrupt:  # the reader has closed the pipe
         interruptions.reported = True
     finally:

@@ -4,6 +4,7 @@ beside it.
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from detaudit_probes.ops import catalogue
@@ -69,7 +70,7 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
     ) or tuple(known)
 
 
-def run(options: Options, emit: Emit, resume: str | None = None) -> OpsAudit:
+def run(options: Options, emit: Emit, resume: str | Path | None = None) -> OpsAudit:
     """Replay the operations. Raises UsageError and EnvironmentUnusable. If interrupted, returns the
     findings so far, saved for ``resume``.
     """

@@ -95,7 +95,7 @@ def run(
     program: Program,
     options: Options,
     emit: Emit,
-    resume: str | None = None,
+    resume: str | Path | None = None,
     reports: Collection[Path] = (),
 ) -> RunAudit:
     """Investigate the program. If interrupted, return the findings so far, saved for ``resume``.
