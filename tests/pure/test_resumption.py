@@ -47,8 +47,8 @@ def test_the_command_is_started_as_it_was(monkeypatch, tmp_path):
     command.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.argv", [str(command)])
-    assert resumption.how_it_was_started() == "detaudit"
+    assert resumption.current_invocation() == "detaudit"
     monkeypatch.setattr("sys.argv", [".venv/bin/detaudit"])
-    assert resumption.how_it_was_started() == ".venv/bin/detaudit"
+    assert resumption.current_invocation() == ".venv/bin/detaudit"
     monkeypatch.setattr("sys.argv", ["/lib/detaudit/__main__.py"])
-    assert resumption.how_it_was_started().endswith(" -m detaudit")
+    assert resumption.current_invocation().endswith(" -m detaudit")

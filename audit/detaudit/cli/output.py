@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
@@ -127,15 +127,15 @@ def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") ->
 
 def _without_details(audit: "AnyAudit", failure: "Failure") -> "AnyAudit":
     """Return an audit without its details, which have their default values."""
-    details = {
+    defaults = {
         field.name: field.default
         for field in fields(audit)
         if field.name not in KEPT and field.default is not MISSING
     }
-    fault: dict[str, Any] = {"failure": failure}
+    kept = replace(audit, **{**defaults, "failure": failure})
     if getattr(audit, "reproducible", False) is None:
-        fault |= {"own_fault": True, "reason": failure.reason}
-    return replace(audit, **{**details, **fault})
+        return replace(kept, own_fault=True, reason=failure.reason)
+    return kept
 
 
 def hand_over(document: "v1.Document", files: Files, screen: Screen, printed: str = "") -> int:
@@ -152,7 +152,7 @@ def hand_over(document: "v1.Document", files: Files, screen: Screen, printed: st
         sys.stdout.write(printed)
         if not screen.quiet:
             print_whole(registry.on_screen(document, screen.verbose))
-    except KeyboardInterrupt:  # the reader has closed the pipe
+    except KeyboardInterrupt:  # the user has seen enough
         interruptions.reported = True
     finally:
         interruptions.defer()

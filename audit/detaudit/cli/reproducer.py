@@ -1,12 +1,11 @@
 """``--reproducer``: a script that shows the nondeterminism of one operation."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detaudit.cli.interruptions import interruptions
-from detaudit.cli.messages import warn
+from detaudit.cli.messages import note, warn
 
 if TYPE_CHECKING:
     from detaudit.core.pinpoint import LocatedOperation
@@ -29,31 +28,28 @@ def reproduce(
     from detaudit.execution.workspace import workspace
     from detaudit.report import write
 
+    if operation is None:
+        note("No reproducer: no operation gave different results from equal inputs in one process.")
+        return
     packages = {
         name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS
     }
     backend = facts.get("framework", {}).get("backend", "tensorflow")
-    text = None if operation is None else reproducer.text(operation, packages, threads, backend)
+    text = reproducer.text(operation, packages, threads, backend)
     if text is None:
-        reason = "no operation gave different results from equal inputs in one process"
-        if operation is not None:
-            reason = f"{operation.name} cannot be called alone with generated inputs"
-        print(f"No reproducer: {reason}.", file=sys.stderr)
+        note(f"No reproducer: {operation.name} cannot be called alone with generated inputs.")
         return
     try:
         interruptions.release()
         with workspace() as folder:
-            shown = reproducer.shows(text, python, folder.private)
+            confirmed = reproducer.shows(text, python, folder.private)
     except KeyboardInterrupt:
         warn("No reproducer: interrupted.")
         return
     finally:
         interruptions.defer()
-    if shown:
-        write.save(path, text)
-        print(f"Reproducer: {path}. It was run, and its results differ.", file=sys.stderr)
-    else:
-        print(
-            "No reproducer: called alone with random inputs, the operation gave equal results.",
-            file=sys.stderr,
-        )
+    if not confirmed:
+        note("No reproducer: called alone with random inputs, the operation gave equal results.")
+        return
+    write.save(path, text)
+    note(f"Reproducer: {path}. It was run, and its results differ.")

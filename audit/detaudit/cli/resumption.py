@@ -18,31 +18,33 @@ if TYPE_CHECKING:
 
 
 def command_line(
-    given: Sequence[str], options: Mapping[str, str], program: int = 0, start: str = "detaudit"
+    given: Sequence[str],
+    options: Mapping[str, str],
+    program_words: int = 0,
+    invocation: str = "detaudit",
 ) -> str:
     """Return the line to paste: ``given``, the words after ``detaudit``, with these options in
     place of the given ones.
 
-    The last ``program`` words are the user's program and its arguments; they are unchanged.
+    The last ``program_words`` are the user's program and its arguments; they are unchanged.
     """
     command, *words = given
-    own = words[: len(words) - program] if program else words
-    rest = words[len(own) :]
+    program_start = len(words) - program_words
+    own, program = words[:program_start], words[program_start:]
     # A value must not be mistaken for an option, nor the words after "--"
-    ended = own.index("--") if "--" in own else len(own)
-    kept, place = [], 0
-    while place < ended:
-        name = own[place].partition("=")[0]
+    end = own.index("--") if "--" in own else len(own)
+    remaining, kept = iter(own[:end]), []
+    for word in remaining:
+        name, equals, _ = word.partition("=")
         if name not in options:
-            kept.append(own[place])
-        elif "=" not in own[place]:
-            place += 1  # remove its value too
-        place += 1
-    added = [word for name, value in options.items() for word in (name, value)]
-    return f"{start} {shlex.join([command, *added, *kept, *own[ended:], *rest])}"
+            kept.append(word)
+        elif not equals:
+            next(remaining, None)  # its value
+    replaced = [word for option in options.items() for word in option]
+    return f"{invocation} {shlex.join([command, *replaced, *kept, *own[end:], *program])}"
 
 
-def how_it_was_started() -> str:
+def current_invocation() -> str:
     """Return ``detaudit``, or the command with which a shell starts the running program."""
     started = Path(sys.argv[0])
     if started.name == "__main__.py":
@@ -53,28 +55,34 @@ def how_it_was_started() -> str:
 
 
 def print_how_to_continue(
-    audit: "Audit | RunAudit | OpsAudit", program: int = 0, options: Mapping[str, str] = {}
+    audit: "Audit | RunAudit | OpsAudit",
+    program_words: int = 0,
+    options: Mapping[str, str] = {},
 ) -> None:
     """For an incomplete audit, print the reason. If the audit was saved, also print the command
     that continues it, with the given options and these.
 
-    The last ``program`` words are a user's program.
+    The last ``program_words`` are a user's program.
     """
     failure = audit.failure
-    if failure is not None:
-        fault = f"{failure.details}{OUR_FAULT}"
-        warn(fault if failure.details else f"The audit ended early: {failure.reason}.")
-    how = "Incomplete." if audit.resume is not None else ""
+    if failure is not None and failure.details:
+        warn(f"{failure.details}{OUR_FAULT}")
+    elif failure is not None:
+        warn(f"The audit ended early: {failure.reason}.")
     if audit.interrupted:
-        how, interruptions.reported = interruptions.sentence, True
-    if audit.resume is None:
-        if how:
-            warn(how)
-        return
-    options = {"--resume": audit.resume, **options}
-    line = command_line(sys.argv[1:], options, program, how_it_was_started())
-    count = len(audit.trials)
+        interruptions.reported = True
+    if audit.resume is not None:
+        state = interruptions.sentence if audit.interrupted else "Incomplete."
+        resume = {"--resume": audit.resume, **options}
+        warn(f"{state}{_saved_trials(len(audit.trials))} To continue, paste this line:")
+        warn(command_line(sys.argv[1:], resume, program_words, current_invocation()))
+    elif audit.interrupted:
+        warn(interruptions.sentence)
+
+
+def _saved_trials(count: int) -> str:
+    """Return the sentence on the saved trials, after a blank; empty if there are none."""
+    if not count:
+        return ""
     verb = "is" if count == 1 else "are"
-    saved = f" {number(count, 'finished trial')} {verb} saved." if count else ""
-    warn(f"{how}{saved} To continue, paste this line:")
-    warn(line)
+    return f" {number(count, 'finished trial')} {verb} saved."
