@@ -92,7 +92,7 @@ def test_what_has_another_pace_is_added_as_it_was_forecast(clock):
     clock.now += 19
     for _ in range(2):
         work.count(ScriptEnded())
-    assert work.done == 90 and work.total == 100
+    assert work.ended == 90 and work.total == 100
     assert work.seconds_left() == pytest.approx(10 * 9.5)
 
 

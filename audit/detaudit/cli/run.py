@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detaudit.cli.options import (
-    IN_SCRIPTS,
+    SCRIPT_BACKENDS,
     Budget,
     Cost,
     Json,
@@ -19,9 +19,9 @@ from detaudit.cli.options import (
     Reproducer,
     Resume,
     Verbose,
+    alternatives,
     choice,
     interpreter_path,
-    listed,
 )
 from detaudit.cli.output import (
     File,
@@ -74,9 +74,9 @@ def run_command(
     backend: Annotated[
         str | None,
         choice(
-            IN_SCRIPTS,
+            SCRIPT_BACKENDS,
             show_default="the script's own",
-            help=f"The Keras backend: {listed(IN_SCRIPTS)}.",
+            help=f"The Keras backend: {alternatives(SCRIPT_BACKENDS)}.",
         ),
     ] = None,
     device: Annotated[

@@ -12,8 +12,8 @@ from detaudit.cli.interruptions import interruptions
 from detaudit.cli.messages import warn
 from detaudit.cli.options import (
     DETECTED,
-    IN_SCRIPTS,
-    TO_SCAN,
+    SCAN_BACKENDS,
+    SCRIPT_BACKENDS,
     Budget,
     Device,
     Jobs,
@@ -28,9 +28,9 @@ from detaudit.cli.options import (
     Strict,
     TrialTimeout,
     Verbose,
+    alternatives,
     choice,
     interpreter_path,
-    listed,
     source_ids,
 )
 from detaudit.cli.output import (
@@ -79,9 +79,9 @@ def scan_command(
     backend: Annotated[
         str | None,
         choice(
-            (*TO_SCAN, ALL),
+            (*SCAN_BACKENDS, ALL),
             show_default=DETECTED,
-            help=f"The Keras backend: {listed(TO_SCAN)}; all scans every installed backend.",
+            help=f"The Keras backend: {alternatives(SCAN_BACKENDS)}; all scans every installed backend.",
         ),
     ] = None,
     device: Device = "auto",
@@ -145,7 +145,7 @@ def scan_all(options: "Options", targets: Mapping[str, Path], screen: Screen) ->
     backends = interpreter.installed(interpreter.ask(options.python).facts)
     if not backends:
         raise UsageError(
-            f"{options.python} has no Keras backend. Install {listed(IN_SCRIPTS)} there, or give "
+            f"{options.python} has no Keras backend. Install {alternatives(SCRIPT_BACKENDS)} there, or give "
             f"--python another interpreter."
         )
     codes = []
