@@ -101,7 +101,7 @@ def ops_command(
         seed=seed,
         jobs=jobs,
         timeout=timeout,
-        budget=limits.budget(budget),
+        budget=limits.check_budget(budget),
         strict=strict,
     )
     targets = report_targets(json, markdown, junit)

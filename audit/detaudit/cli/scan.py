@@ -122,7 +122,7 @@ def scan_command(
         seed=seed,
         jobs=jobs,
         timeout=timeout,
-        budget=limits.budget(budget),
+        budget=limits.check_budget(budget),
         isolate=isolate,
         strict=strict,
         resume=str(resume) if resume else None,

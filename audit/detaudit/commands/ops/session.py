@@ -18,7 +18,7 @@ from detaudit.core.sentences import number
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.limits import TRIAL_SECONDS, Limits, spent
+from detaudit.execution.limits import TRIAL_SECONDS, Limits, parse_budget
 from detaudit.execution.runner import default_jobs
 from detaudit.machine import variables
 from detaudit.registry import base
@@ -87,7 +87,7 @@ class _Sweep:
         self.on_gpu = work.on_gpu(options.device)
         self.runner = work.start_nests(
             Interpreter(options.python, options.backend, fork=not self.on_gpu),
-            Limits(options.jobs or default_jobs(), options.timeout, *spent(options.budget)),
+            Limits(options.jobs or default_jobs(), options.timeout, *parse_budget(options.budget)),
         )
 
     def audit(self) -> OpsAudit:

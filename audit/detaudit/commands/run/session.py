@@ -41,7 +41,7 @@ from detaudit.execution import resume as resume_file
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
-from detaudit.execution.limits import RUN_SECONDS, Limits, spent
+from detaudit.execution.limits import RUN_SECONDS, Limits, parse_budget
 from detaudit.execution.runner import Runner, default_jobs
 from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice, choose
@@ -82,8 +82,10 @@ class Options:
     search: bool = True
 
 
-def stop(given: str | None) -> str | None:
-    """Check ``--stop-after``: a number of steps, or of seconds with an ``s``. Raises UsageError."""
+def check_stop_after(given: str | None) -> str | None:
+    """Return ``--stop-after`` as it was given: a number of steps, or of seconds with an ``s``.
+    Raises UsageError.
+    """
     if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
         raise UsageError(
             f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
@@ -366,7 +368,7 @@ class _Run:
         control.mkdir(exist_ok=True)
         return self.session.start(
             Interpreter(self.options.python, self.backend, fork=False),
-            Limits(jobs, self.options.timeout, *spent(self.options.budget)),
+            Limits(jobs, self.options.timeout, *parse_budget(self.options.budget)),
             control,
             self._environment(),
             fingerprint=fingerprint,
