@@ -416,7 +416,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
 def test_what_was_known_when_the_budget_ran_out_is_reported_and_what_was_not(
     known, reason, no_fix_reason, no_cost_reason
 ):
-    cut = session._cut(
+    cut = session._end_early(
         RunAudit(
             **{
                 "program": "train.py",
